@@ -1,0 +1,16 @@
+import { existsSync } from 'node:fs';
+
+// The compiled output is what is tested: no transform, so tests, workers and production run the same code.
+export default {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/libs', '<rootDir>/apps', '<rootDir>/e2e', '<rootDir>/tools'].filter((root) =>
+    existsSync(root.replace('<rootDir>', import.meta.dirname)),
+  ),
+  testMatch: ['**/dist/**/*.spec.js', '<rootDir>/tools/**/*.spec.mjs'],
+  testPathIgnorePatterns: ['/node_modules/'],
+  modulePathIgnorePatterns: ['<rootDir>/.cache/'],
+  transform: {},
+  haste: { enableSymlinks: false },
+  testTimeout: 30_000,
+  maxWorkers: 2,
+};

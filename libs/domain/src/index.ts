@@ -1,0 +1,65 @@
+export {
+  rejectionCatalogue,
+  rejectionCodes,
+  rejectionCodeOf,
+  rejectionNumber,
+  type Rejection,
+  type RejectionCode,
+  type RejectionMeaning,
+} from './rejections.js';
+export {
+  CertmillError,
+  faultCatalogue,
+  isCertmillError,
+  type FaultCode,
+  type FaultDisposition,
+} from './faults.js';
+export {
+  assertName,
+  batchIdBytes,
+  batchIdOf,
+  chunkIdOf,
+  maxChunkBytes,
+  maxDeviceIdBytes,
+  maxRequestsPerBatch,
+  maxRequestsPerChunk,
+  type BatchId,
+  type ChunkRef,
+  type Lane,
+  type OrderId,
+  type RequestRef,
+  type TenantId,
+} from './ids.js';
+export {
+  requestOfSerialNumber,
+  serialKeyIdOf,
+  serialNumberBytes,
+  serialNumbersOf,
+  type SerialKey,
+} from './serial-number.js';
+export {
+  inFlightOf,
+  isComplete,
+  type Batch,
+  type CertificateStatus,
+  type Counters,
+  type Credential,
+  type Order,
+  type Role,
+} from './orders.js';
+export {
+  csrSources,
+  profileSlots,
+  type CsrPolicy,
+  type FieldValue,
+  type KeyUsageBit,
+  type Profile,
+  type ProfileExtensions,
+  type ProfileKey,
+  type ProfileSlot,
+  type SignatureHash,
+  type SubjectAltName,
+  type SubjectAttribute,
+  type SubjectAttributeType,
+  type ValueSource,
+} from './profile/profile.js';

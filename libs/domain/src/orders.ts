@@ -1,0 +1,75 @@
+import type { BatchId, Lane, OrderId, TenantId } from './ids.js';
+
+/** What a key of the API may do. `admin` opens tenants and credentials, `operator` orders, `factory` uploads, `auditor` reads. */
+export type Role = 'admin' | 'operator' | 'factory' | 'auditor';
+
+export interface Credential {
+  /** SHA-256 of the API key, hex: the key itself is never stored. */
+  readonly keyHash: string;
+  readonly tenant: TenantId;
+  readonly role: Role;
+  readonly label: string;
+  readonly createdAtMs: number;
+}
+
+/** The authorization to issue at most `quota` certificates of one profile until a date. */
+export interface Order {
+  readonly tenant: TenantId;
+  readonly orderId: OrderId;
+  readonly profileName: string;
+  /** SHA-256 of the canonical profile, hex: the profile is pinned when the order is opened. */
+  readonly profileHash: string;
+  readonly issuer: string;
+  readonly quota: number;
+  /** True where devices must be on the order's allow-list. */
+  readonly requiresAllowList: boolean;
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number;
+  readonly closedAtMs?: number;
+  /** Id of the list in force, absent until one is imported. */
+  readonly allowListId?: string;
+  readonly allowListDevices?: number;
+}
+
+/** Conservation (DESIGN 3.3): accepted = issued + rejected + cancelled + deadLettered + inFlight. */
+export interface Counters {
+  readonly accepted: number;
+  readonly issued: number;
+  readonly rejected: number;
+  readonly cancelled: number;
+  readonly deadLettered: number;
+}
+
+export interface Batch {
+  readonly tenant: TenantId;
+  readonly batchId: BatchId;
+  readonly orderId: OrderId;
+  readonly lane: Lane;
+  readonly idempotencyKey: string;
+  readonly createdAtMs: number;
+  /** The first index that is not durable yet: an upload resumes here; always a chunk boundary. */
+  readonly nextIndex: number;
+  /** Known once the upload ended: the number of requests of the batch. */
+  readonly total?: number;
+  readonly cancelledAtMs?: number;
+  readonly completedAtMs?: number;
+  readonly counters: Counters;
+}
+
+export function inFlightOf(counters: Counters): number {
+  const { accepted, issued, rejected, cancelled, deadLettered } = counters;
+  return accepted - issued - rejected - cancelled - deadLettered;
+}
+
+/** Whether nothing of the batch can change any more. */
+export function isComplete(batch: Batch): boolean {
+  return batch.total !== undefined && batch.nextIndex === batch.total && inFlightOf(batch.counters) === 0;
+}
+
+/** Status of one issued certificate, kept apart from its immutable segment. */
+export interface CertificateStatus {
+  readonly state: 'good' | 'revoked' | 'superseded';
+  /** CRLReason of RFC 5280 5.3.1. */
+  readonly reason?: number;
+  readonly atMs?: number;
+}

@@ -1,0 +1,8 @@
+export type {
+  IssuedChunk,
+  PublishedChunk,
+  ReceivedChunk,
+  ValidatedChunk,
+  Verdict,
+} from './chunks.js';
+export { deadLetterTopicOf, groups, lanes, topics } from './topics.js';

@@ -1,0 +1,28 @@
+export type {
+  DeliveredRecord,
+  EventLog,
+  EventRecord,
+  RecordHandler,
+  SubscribeOptions,
+  Subscription,
+} from './event-log.js';
+export type {
+  AllowListQuery,
+  AllowListRow,
+  AllowListStore,
+  BatchStore,
+  CertificateStore,
+  ChunkRegistration,
+  Decision,
+  OrderStore,
+  Page,
+  PageRequest,
+  ProfileStore,
+  StoredProfile,
+  StoredRequest,
+  TenantStore,
+  TerminalChunk,
+  VerdictStore,
+} from './stores.js';
+export type { ChunkSigner, Examination, RequestExaminer, SignedCertificates } from './compute.js';
+export type { Clock, Job, JobQueue } from './jobs.js';

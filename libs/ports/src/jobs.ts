@@ -1,0 +1,25 @@
+/** Timed and retried work off the main path: webhooks, CRLs, exports. Jobs carry ids, never content. */
+export interface Job {
+  /** Unique per queue; adding it twice is one job. No `:` (BullMQ refuses it). */
+  readonly id: string;
+  readonly data: Readonly<Record<string, string | number>>;
+  /** Earliest run; now where absent. */
+  readonly runAtMs?: number;
+}
+
+export interface JobQueue {
+  /** Durable before it resolves; insert if absent by id among waiting jobs. */
+  add(queue: string, job: Job): Promise<void>;
+  /** At-least-once: a handler that rejects is retried with growing pauses up to `attempts`, then kept as failed. */
+  process(
+    queue: string,
+    options: { readonly concurrency: number; readonly attempts: number },
+    handler: (job: Job) => Promise<void>,
+  ): Promise<{ stop(timeoutMs: number): Promise<void> }>;
+  count(queue: string, state: 'waiting' | 'failed'): Promise<number>;
+}
+
+/** The time, passed in everywhere so that a stage can be replayed. */
+export interface Clock {
+  nowMs(): number;
+}

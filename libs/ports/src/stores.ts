@@ -1,0 +1,228 @@
+import type {
+  Batch,
+  BatchId,
+  CertificateStatus,
+  ChunkRef,
+  Credential,
+  Lane,
+  Order,
+  OrderId,
+  TenantId,
+} from '@certmill/domain';
+
+/** One page of a listing. `next` is an opaque cursor, absent at the end. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next?: string;
+}
+
+export interface PageRequest {
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+/** Tenants and the API keys that map to them. */
+export interface TenantStore {
+  /** Insert if absent; resolves to false where the tenant is there already. */
+  createTenant(tenant: TenantId, createdAtMs: number): Promise<boolean>;
+  hasTenant(tenant: TenantId): Promise<boolean>;
+  listTenants(page: PageRequest): Promise<Page<TenantId>>;
+  addCredential(credential: Credential): Promise<void>;
+  findCredential(keyHash: string): Promise<Credential | undefined>;
+  listCredentials(tenant: TenantId): Promise<readonly Credential[]>;
+  removeCredential(tenant: TenantId, keyHash: string): Promise<boolean>;
+}
+
+/** A stored profile: the canonical text is what the hash is of. */
+export interface StoredProfile {
+  readonly tenant: TenantId;
+  readonly name: string;
+  readonly version: number;
+  /** SHA-256 of `canonical`, hex. */
+  readonly hash: string;
+  readonly canonical: string;
+  readonly addedAtMs: number;
+}
+
+export interface ProfileStore {
+  /** Insert if absent by (tenant, name, version). The same hash again is success; another one is CONFLICT. */
+  addProfile(profile: StoredProfile): Promise<void>;
+  getProfile(tenant: TenantId, hash: string): Promise<StoredProfile | undefined>;
+  /** The highest version of the name. */
+  findProfile(tenant: TenantId, name: string): Promise<StoredProfile | undefined>;
+  listProfiles(tenant: TenantId): Promise<readonly StoredProfile[]>;
+}
+
+export interface OrderStore {
+  /** Insert if absent by (tenant, orderId); false where it is there already. */
+  createOrder(order: Order): Promise<boolean>;
+  getOrder(tenant: TenantId, orderId: OrderId): Promise<Order | undefined>;
+  /** Newest first. */
+  listOrders(tenant: TenantId, page: PageRequest): Promise<Page<Order>>;
+  /** Idempotent: the first time stays. */
+  closeOrder(tenant: TenantId, orderId: OrderId, atMs: number): Promise<Order | undefined>;
+  /** Certificates reserved or issued under the order: never above its quota. */
+  reservedUnder(tenant: TenantId, orderId: OrderId): Promise<number>;
+}
+
+/** What the allow-list says of one device; every field may be absent. */
+export interface AllowListRow {
+  readonly deviceId?: string;
+  /** SHA-256 of the DER SubjectPublicKeyInfo, hex: binds the key. */
+  readonly udid?: string;
+  readonly serial?: string;
+  readonly model?: string;
+  /** 4 upper-case hex digits each (Matter). */
+  readonly vendorId?: string;
+  readonly productId?: string;
+  readonly site?: string;
+}
+
+/** How a request may be found on the list. */
+export interface AllowListQuery {
+  readonly deviceId?: string;
+  /** 32 octets. */
+  readonly udid: Uint8Array;
+}
+
+export interface AllowListStore {
+  /**
+   * Streams a list in, packs it and puts it in force for the order in place of the one before
+   * (all or nothing). Resolves to the number of devices. A device id or UDID twice: the import is
+   * refused with INVALID_INPUT and nothing changes.
+   */
+  importAllowList(
+    tenant: TenantId,
+    orderId: OrderId,
+    rows: AsyncIterable<AllowListRow>,
+  ): Promise<number>;
+  /**
+   * The rows of a chunk's requests on the list in force, aligned with the queries; undefined where
+   * none matches. A row is found by device id, else by UDID.
+   */
+  lookUp(
+    tenant: TenantId,
+    orderId: OrderId,
+    queries: readonly AllowListQuery[],
+  ): Promise<readonly (AllowListRow | undefined)[]>;
+}
+
+/** What ingest pins for a chunk before it is appended to the log. */
+export interface ChunkRegistration extends ChunkRef {
+  readonly firstIndex: number;
+  readonly count: number;
+  /** SHA-256 over the chunk's requests with device ids, 32 octets: tells a resend from other bytes. */
+  readonly digest: Uint8Array;
+  readonly receivedAtMs: number;
+  readonly signBeforeMs: number;
+  readonly serialKeyId: number;
+}
+
+/** Who wants the devices of a chunk, and with what result so far. */
+export interface Decision {
+  readonly chunk: ChunkRef;
+  readonly orderId: OrderId;
+  readonly profileName: string;
+  readonly firstIndex: number;
+  readonly nowMs: number;
+  /**
+   * The encoded Verdict as every check but claims and quota would have it. The store amends it with
+   * `amendVerdict` of @certmill/events where a claim or the quota says no.
+   */
+  readonly draft: Uint8Array;
+  /** The draft's rejection numbers, 0 where the request passed every check so far. */
+  readonly codes: readonly number[];
+  /** 32 octets each, back to back; ignored where rejected. */
+  readonly udids: Uint8Array;
+  readonly deviceIds: readonly string[];
+}
+
+export interface BatchStore {
+  /** Random, 16 octets, new after every restore: part of every batch id. */
+  storeEpoch(): Promise<Uint8Array>;
+  /** Insert if absent; resolves to the batch as stored. */
+  openBatch(batch: Batch): Promise<Batch>;
+  getBatch(tenant: TenantId, batchId: BatchId): Promise<Batch | undefined>;
+  listBatches(tenant: TenantId, orderId: OrderId, page: PageRequest): Promise<Page<Batch>>;
+  /**
+   * Insert if absent, durable, before the chunk is appended to the log; resolves to the registration
+   * that is in force, whose pins the caller MUST use. The caller compares digests: other bytes at an
+   * index that is registered are a conflict.
+   */
+  registerChunk(registration: ChunkRegistration): Promise<ChunkRegistration>;
+  getRegistration(chunk: ChunkRef): Promise<ChunkRegistration | undefined>;
+  /** The chunk is in the log: `nextIndex` and `accepted` move past it. Idempotent, in any order. */
+  confirmChunk(chunk: ChunkRef): Promise<void>;
+  /** The upload ended with `total` requests. CONFLICT where another total is stored. */
+  completeUpload(tenant: TenantId, batchId: BatchId, total: number, atMs: number): Promise<Batch>;
+  /** Durable before it resolves; idempotent. Chunks that sign has not begun end as BATCH_CANCELLED. */
+  cancelBatch(tenant: TenantId, batchId: BatchId, atMs: number): Promise<Batch | undefined>;
+}
+
+export interface VerdictStore {
+  /** The encoded verdict of a chunk, once it is decided. */
+  getVerdict(chunk: ChunkRef): Promise<Uint8Array | undefined>;
+  /**
+   * Decides a chunk, at most once. Atomically and durably: takes key bindings and live claims, takes
+   * quota (too little left: the lowest indexes win), and inserts the amended draft, if absent.
+   * Resolves to the verdict in force: of two deciders, both get the first's.
+   * Finding the request's own binding or claim is success. Adds KEY_IN_USE, DUPLICATE_IN_BATCH,
+   * DEVICE_REQUEST_PENDING, DEVICE_ALREADY_ISSUED, ORDER_QUOTA_EXCEEDED, ORDER_CLOSED.
+   */
+  decide(decision: Decision): Promise<Uint8Array>;
+}
+
+/** A chunk's terminal record as publish hands it over. */
+export interface TerminalChunk {
+  readonly chunk: ChunkRef;
+  readonly orderId: OrderId;
+  readonly profileName: string;
+  readonly lane: Lane;
+  readonly firstIndex: number;
+  /** The encoded IssuedChunk. */
+  readonly segment: Uint8Array;
+  /** Final rejection number per request, 0 where issued. */
+  readonly codes: readonly number[];
+  readonly udids: Uint8Array;
+  readonly deviceIds: readonly string[];
+  /** Which counter the requests that neither the verdict rejected nor sign issued go to. */
+  readonly endedAs: 'rejected' | 'cancelled' | 'deadLettered';
+  /** Requests accepted by the verdict that were not signed: claims and quota are given back. */
+  readonly released: readonly number[];
+  readonly publishedAtMs: number;
+  /** Latest pinned receivedAt, for the clock check across restarts. */
+  readonly receivedAtMs: number;
+}
+
+/** Where a request's certificate, if any, is found. */
+export interface StoredRequest {
+  readonly tenant: TenantId;
+  readonly batchId: BatchId;
+  readonly chunkNumber: number;
+  readonly index: number;
+  /** The encoded IssuedChunk that holds it. */
+  readonly segment: Uint8Array;
+}
+
+export interface CertificateStore {
+  /** Insert if absent: the first durable segment is the chunk's end. Moves counters in the same effect. */
+  publish(terminal: TerminalChunk): Promise<'published' | 'already-published'>;
+  /** The encoded IssuedChunk, once the chunk ended. */
+  getSegment(chunk: ChunkRef): Promise<Uint8Array | undefined>;
+  /** The chunk that holds an index of a batch, whether ended or not. */
+  findChunk(tenant: TenantId, batchId: BatchId, index: number): Promise<ChunkRef | undefined>;
+  /** Newest first, at most `limit`. */
+  findByUdid(tenant: TenantId, udid: Uint8Array, limit: number): Promise<readonly StoredRequest[]>;
+  findByDevice(tenant: TenantId, deviceId: string, limit: number): Promise<readonly StoredRequest[]>;
+  /** O(1). */
+  getStatus(tenant: TenantId, batchId: BatchId, index: number): Promise<CertificateStatus>;
+  /** Idempotent; revocation releases the live claim of the device. */
+  setStatus(
+    tenant: TenantId,
+    batchId: BatchId,
+    index: number,
+    status: CertificateStatus,
+  ): Promise<void>;
+  /** The latest receivedAt that was ever pinned or published, 0 in an empty store. */
+  lastIssuanceMs(): Promise<number>;
+}
