@@ -42,6 +42,8 @@ export interface Verdict {
   readonly details: readonly string[];
   /** The device as decided, '' where it could not be told. */
   readonly deviceIds: readonly string[];
+  /** SHA-256 of each SubjectPublicKeyInfo, 32 octets each, back to back; zeros where it could not be read. */
+  readonly udids: Uint8Array;
   /** Slot values of each accepted request in the order of the profile's slots, `valuesPerRequest` each. */
   readonly valuesPerRequest: number;
   /** `codes.length * valuesPerRequest` entries; an empty array is an absent value. */

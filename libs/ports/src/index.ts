@@ -13,6 +13,7 @@ export type {
   BatchStore,
   CertificateStore,
   ChunkRegistration,
+  ChunkState,
   Decision,
   OrderStore,
   Page,

@@ -194,6 +194,13 @@ export interface TerminalChunk {
   readonly receivedAtMs: number;
 }
 
+export interface ChunkState {
+  /** The chunk has its terminal record. */
+  readonly ended: boolean;
+  /** Its batch was cancelled. */
+  readonly cancelled: boolean;
+}
+
 /** Where a request's certificate, if any, is found. */
 export interface StoredRequest {
   readonly tenant: TenantId;
@@ -207,6 +214,13 @@ export interface StoredRequest {
 export interface CertificateStore {
   /** Insert if absent: the first durable segment is the chunk's end. Moves counters in the same effect. */
   publish(terminal: TerminalChunk): Promise<'published' | 'already-published'>;
+  /** What sign asks right before it begins a chunk; undefined where the chunk is not registered. */
+  chunkState(chunk: ChunkRef): Promise<ChunkState | undefined>;
+  /**
+   * A chunk went to a dead-letter topic: its requests move from in flight to dead-lettered until it is
+   * retried (publish moves them on) or dropped. Idempotent; nothing where the chunk has ended.
+   */
+  markDeadLettered(chunk: ChunkRef, cause: string): Promise<void>;
   /** The encoded IssuedChunk, once the chunk ended. */
   getSegment(chunk: ChunkRef): Promise<Uint8Array | undefined>;
   /** The chunk that holds an index of a batch, whether ended or not. */
