@@ -50,11 +50,10 @@ export type CertmillDerErrorCode =
 /** Thrown by writers and encoders for mistakes of the calling program, never for bad input bytes. */
 export class CertmillDerError extends RangeError {
   override readonly name = 'CertmillDerError';
+  readonly code: CertmillDerErrorCode;
 
-  constructor(
-    readonly code: CertmillDerErrorCode,
-    message: string,
-  ) {
+  constructor(code: CertmillDerErrorCode, message: string) {
     super(message);
+    this.code = code;
   }
 }

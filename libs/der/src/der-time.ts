@@ -118,9 +118,7 @@ export function readTimeContent(
     return Number.NaN;
   }
   if (!(hour <= 23 && minute <= 59 && second <= 59)) return Number.NaN;
-  return (
-    daysFromCivil(year, month, day) * SECONDS_PER_DAY + hour * 3_600 + minute * 60 + second
-  );
+  return daysFromCivil(year, month, day) * SECONDS_PER_DAY + hour * 3_600 + minute * 60 + second;
 }
 
 function readPair(bytes: Uint8Array, position: number): number {

@@ -1,1 +1,112 @@
-export {};
+export {
+  type IssuerSignatureAlgorithm,
+  type SignatureAlgorithm,
+  signatureAlgorithmDer,
+} from './algorithms.js';
+export {
+  attributeTypeAndValue,
+  authorityInfoAccess,
+  authorityKeyIdentifier,
+  basicConstraints,
+  certificatePolicies,
+  type Content,
+  crlDistributionPoints,
+  directoryName,
+  dNSName,
+  extension,
+  extKeyUsage,
+  generalNames,
+  hardwareModuleName,
+  iPAddress,
+  keyUsage,
+  type KeyUsageName,
+  keyUsageNames,
+  type NameStringType,
+  otherName,
+  rdnSequence,
+  relativeDistinguishedName,
+  rfc822Name,
+  subjectKeyIdentifier,
+  uniformResourceIdentifier,
+} from './certificate-nodes.js';
+export { type CertsOnlyEnvelope, certsOnlyEnvelope } from './certs-only.js';
+export {
+  compareDer,
+  concatBytes,
+  encodeAlgorithmIdentifier,
+  encodeBitString,
+  encodeBoolean,
+  encodeInteger,
+  encodeLength,
+  encodeNamedBits,
+  encodeNull,
+  encodeOctetString,
+  encodeOid,
+  encodeOidContent,
+  encodeSequence,
+  encodeSetOf,
+  encodeTime,
+  encodeTlv,
+  lengthOctets,
+} from './der-encode.js';
+export {
+  CertmillDerError,
+  type CertmillDerErrorCode,
+  type DerError,
+  type DerErrorCode,
+  derErrorText,
+  type DerResult,
+} from './der-error.js';
+export { decodeInteger, decodeOid, DerReader, MAX_DEPTH, MAX_INPUT_BYTES } from './der-reader.js';
+export { hasControlCharacters, isPrintable } from './der-string.js';
+export { compileTemplate, DerTemplate } from './der-template.js';
+export { NO_EXPIRATION_SECONDS, readTimeContent } from './der-time.js';
+export { CERTIFICATE_HEAD_ROOM, finishCertificate, signatureRoom } from './finish-certificate.js';
+export { KEY_IDENTIFIER_OCTETS, keyIdentifier } from './key-identifier.js';
+export { oids } from './oids.js';
+export { pemEncode } from './pem-encode.js';
+export {
+  type BasicConstraints,
+  type DecodedExtension,
+  readBasicConstraints,
+  readExtensions,
+  readExtKeyUsage,
+  readKeyUsage,
+} from './read-extensions.js';
+export { type GeneralName, readGeneralNames } from './read-general-names.js';
+export { type DecodedName, type NameAttribute, readName } from './read-name.js';
+export { SlotValues } from './slot-values.js';
+export { type DerShape, sniffDer } from './sniff-der.js';
+export { contextConstructed, contextPrimitive, tags } from './tags.js';
+export {
+  type TbsCertificateOptions,
+  tbsCertificateTemplate,
+  tbsSlots,
+} from './tbs-certificate-template.js';
+export {
+  bitStringOf,
+  constructed,
+  fixed,
+  integer,
+  octetStringOf,
+  optional,
+  rawSlot,
+  sequence,
+  setOf,
+  type SkiMethod,
+  skiOf,
+  slot,
+  type TemplateNode,
+  time,
+} from './template-node.js';
+export {
+  type CertificateWalk,
+  createCertificateWalk,
+  walkCertificate,
+} from './walk-certificate.js';
+export {
+  type CertificationRequestWalk,
+  createCertificationRequestWalk,
+  walkCertificationRequest,
+} from './walk-certification-request.js';
+export { type KeyAlgorithm, type PublicKeyWalk } from './walk-public-key.js';

@@ -1,0 +1,44 @@
+import { hash } from 'node:crypto';
+
+import { CertmillDerError } from './der-error.js';
+import { DerReader } from './der-reader.js';
+import { tags } from './tags.js';
+import type { SkiMethod } from './template-node.js';
+
+/** Both methods give 160 bits. */
+export const KEY_IDENTIFIER_OCTETS = 20;
+
+const reader = new DerReader();
+
+/**
+ * The key identifier of the SubjectPublicKeyInfo in `bytes[start, end)`: over the content of its
+ * BIT STRING without the unused-bits octet, SHA-1 (RFC 5280 4.2.1.2 method 1) or the leftmost 160
+ * bits of SHA-256 (RFC 7093 2 method 1). Throws when the bytes are no SubjectPublicKeyInfo: they
+ * come from a CSR that has been walked.
+ */
+export function keyIdentifier(
+  method: SkiMethod,
+  bytes: Uint8Array,
+  start = 0,
+  end: number = bytes.length,
+): Uint8Array {
+  const isKey = findSubjectPublicKey(bytes, start, end);
+  reader.release();
+  if (!isKey) {
+    throw new CertmillDerError('slot-value-invalid', 'a key is not a SubjectPublicKeyInfo');
+  }
+  const subjectPublicKey = bytes.subarray(reader.contentStart, reader.contentEnd);
+  return method === 'sha1'
+    ? hash('sha1', subjectPublicKey, 'buffer')
+    : hash('sha256', subjectPublicKey, 'buffer').subarray(0, KEY_IDENTIFIER_OCTETS);
+}
+
+function findSubjectPublicKey(bytes: Uint8Array, start: number, end: number): boolean {
+  return (
+    reader.reset(bytes, start, end) &&
+    reader.open(tags.sequence, end) === end &&
+    reader.skip(tags.sequence, end) &&
+    reader.wholeBitString(end) &&
+    reader.close(end)
+  );
+}
