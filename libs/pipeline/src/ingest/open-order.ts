@@ -1,0 +1,70 @@
+import { assertName, CertmillError, type Order, type TenantId } from '@certmill/domain';
+import type { Clock, OrderStore, ProfileStore } from '@certmill/ports';
+
+export interface NewOrder {
+  readonly tenant: TenantId;
+  readonly orderId: string;
+  /** Name of a stored profile; its highest version is pinned. */
+  readonly profileName: string;
+  readonly issuer: string;
+  readonly quota: number;
+  readonly requiresAllowList: boolean;
+  readonly expiresAtMs: number;
+}
+
+export interface OrderPorts {
+  readonly orders: OrderStore & Pick<ProfileStore, 'findProfile'>;
+  readonly clock: Clock;
+  /** True where sign may use this issuer with this profile. */
+  readonly isSignable: (issuer: string, profileHash: string) => boolean;
+}
+
+/** 2^40: what the counters and the bench have been tried with; a larger one is a slip of the keyboard. */
+const maxQuota = 2 ** 40;
+
+/** Opens an order. The same order again is success; another one under its id is a CONFLICT. */
+export async function openOrder(ports: OrderPorts, wanted: NewOrder): Promise<Order> {
+  assertName('order id', wanted.orderId);
+  if (!Number.isSafeInteger(wanted.quota) || wanted.quota < 1 || wanted.quota > maxQuota) {
+    throw new CertmillError('INVALID_INPUT', 'quota must be a whole number from 1 to 2^40');
+  }
+  const createdAtMs = ports.clock.nowMs();
+  if (!Number.isSafeInteger(wanted.expiresAtMs) || wanted.expiresAtMs <= createdAtMs) {
+    throw new CertmillError('INVALID_INPUT', 'the order must expire in the future');
+  }
+  const profile = await ports.orders.findProfile(wanted.tenant, wanted.profileName);
+  if (profile === undefined) {
+    throw new CertmillError('INVALID_INPUT', `there is no profile '${wanted.profileName.slice(0, 80)}'`);
+  }
+  if (!ports.isSignable(wanted.issuer, profile.hash)) {
+    throw new CertmillError(
+      'INVALID_INPUT',
+      `issuer '${wanted.issuer.slice(0, 80)}' does not exist or does not sign profile '${wanted.profileName}'`,
+    );
+  }
+  const order: Order = {
+    tenant: wanted.tenant,
+    orderId: wanted.orderId,
+    profileName: profile.name,
+    profileHash: profile.hash,
+    issuer: wanted.issuer,
+    quota: wanted.quota,
+    requiresAllowList: wanted.requiresAllowList,
+    createdAtMs,
+    expiresAtMs: wanted.expiresAtMs,
+  };
+  if (await ports.orders.createOrder(order)) return order;
+  const existing = await ports.orders.getOrder(wanted.tenant, wanted.orderId);
+  if (existing !== undefined && isSameOrder(existing, order)) return existing;
+  throw new CertmillError('CONFLICT', `another order '${wanted.orderId}' is stored`);
+}
+
+function isSameOrder(a: Order, b: Order): boolean {
+  return (
+    a.profileHash === b.profileHash &&
+    a.issuer === b.issuer &&
+    a.quota === b.quota &&
+    a.requiresAllowList === b.requiresAllowList &&
+    a.expiresAtMs === b.expiresAtMs
+  );
+}

@@ -1,0 +1,221 @@
+import {
+  batchIdOf,
+  CertmillError,
+  maxRequestsPerBatch,
+  type Batch,
+  type ChunkRef,
+  type Lane,
+  type Order,
+  type Profile,
+} from '@certmill/domain';
+import { encodeReceivedChunk, type ReceivedChunk } from '@certmill/events';
+import type { BatchStore, CertificateStore, Clock, EventLog } from '@certmill/ports';
+import type { HopSealer } from '../hop-seal.js';
+import type { InputItem } from '../input/input-item.js';
+import { ChunkPacker, type PackedRequests } from './pack-chunks.js';
+
+export interface IngestPorts {
+  readonly batches: BatchStore & Pick<CertificateStore, 'findChunk'>;
+  readonly log: EventLog;
+  readonly sealer: HopSealer;
+  /** An issuance clock: its time is pinned in chunks. */
+  readonly clock: Clock;
+  /** Id of the serial key in force (1-127). */
+  readonly serialKeyId: number;
+}
+
+export interface Upload {
+  readonly order: Order;
+  readonly profile: Profile;
+  readonly lane: Lane;
+  readonly idempotencyKey: string;
+  /** Index of the first item: 0, or where an earlier upload of the batch broke off (its nextIndex). */
+  readonly firstIndex: number;
+}
+
+/** Chunks of one upload between packing and durable: bounds memory and lets fsyncs overlap. */
+const chunksInHand = 8;
+
+const noCounters = { accepted: 0, issued: 0, rejected: 0, cancelled: 0, deadLettered: 0 };
+
+/**
+ * Opens the batch of an upload, or finds it: the id comes from the Idempotency-Key.
+ * Refuses a closed or expired order (CONFLICT).
+ */
+export async function openBatch(ports: IngestPorts, upload: Omit<Upload, 'firstIndex'>): Promise<Batch> {
+  const { order, lane, idempotencyKey } = upload;
+  if (idempotencyKey.length === 0 || idempotencyKey.length > 255) {
+    throw new CertmillError('INVALID_INPUT', 'the Idempotency-Key must have 1 to 255 characters');
+  }
+  const nowMs = ports.clock.nowMs();
+  const epoch = await ports.batches.storeEpoch();
+  const batchId = batchIdOf(epoch, order.tenant, order.orderId, idempotencyKey);
+  const existing = await ports.batches.getBatch(order.tenant, batchId);
+  if (existing !== undefined) return existing;
+  assertOrderOpen(order, nowMs);
+  return ports.batches.openBatch({
+    tenant: order.tenant,
+    batchId,
+    orderId: order.orderId,
+    lane,
+    idempotencyKey,
+    createdAtMs: nowMs,
+    nextIndex: 0,
+    counters: noCounters,
+  });
+}
+
+function assertOrderOpen(order: Order, nowMs: number): void {
+  if (order.closedAtMs !== undefined || nowMs > order.expiresAtMs) {
+    throw new CertmillError('CONFLICT', `order ${order.orderId} is closed or past its date`);
+  }
+}
+
+/**
+ * Streams an upload into the log. Resolves only when every chunk is durable; what arrived before a
+ * break is durable up to the batch's nextIndex, and the same key resumes there. The same bytes again
+ * issue nothing twice; other bytes at an index that is registered are a CONFLICT.
+ */
+export async function uploadBatch(
+  ports: IngestPorts,
+  upload: Upload,
+  items: AsyncIterable<readonly InputItem[]>,
+): Promise<Batch> {
+  const batch = await openBatch(ports, upload);
+  if (batch.lane !== upload.lane) {
+    throw new CertmillError('CONFLICT', 'the Idempotency-Key belongs to an upload of another lane');
+  }
+  const appender = new ChunkAppender(ports, upload, batch, await firstChunkNumber(ports, upload, batch));
+  const packer = new ChunkPacker();
+  try {
+    for await (const group of items) {
+      for (const item of group) {
+        const full = packer.add(item);
+        if (full !== undefined) await appender.append(full);
+      }
+    }
+    const rest = packer.take();
+    if (rest !== undefined) await appender.append(rest);
+  } finally {
+    await appender.settle();
+  }
+  appender.assertSound();
+  if (appender.nextIndex === 0) {
+    throw new CertmillError('INVALID_INPUT', 'the upload holds no certification request');
+  }
+  return ports.batches.completeUpload(
+    batch.tenant,
+    batch.batchId,
+    appender.nextIndex,
+    ports.clock.nowMs(),
+  );
+}
+
+async function firstChunkNumber(ports: IngestPorts, upload: Upload, batch: Batch): Promise<number> {
+  const { firstIndex } = upload;
+  if (firstIndex === 0) return 0;
+  const refuse = (): never => {
+    throw new CertmillError(
+      'CONFLICT',
+      `an upload of this batch resumes at index 0 or ${String(batch.nextIndex)}, not at ${String(firstIndex)}`,
+    );
+  };
+  if (firstIndex > batch.nextIndex) refuse();
+  const before = await ports.batches.findChunk(batch.tenant, batch.batchId, firstIndex - 1);
+  const registered = before && (await ports.batches.getRegistration(before));
+  if (registered?.firstIndex !== undefined && registered.firstIndex + registered.count === firstIndex) {
+    return registered.chunkNumber + 1;
+  }
+  return refuse();
+}
+
+/** Registers, appends and confirms chunks, a few at a time, and keeps the first failure. */
+class ChunkAppender {
+  readonly #ports: IngestPorts;
+  readonly #upload: Upload;
+  readonly #batch: Batch;
+  readonly #inHand = new Set<Promise<void>>();
+  #chunkNumber: number;
+  #failure: { readonly cause: unknown } | undefined;
+  /** The index after the last request given to `append`. */
+  nextIndex: number;
+
+  constructor(ports: IngestPorts, upload: Upload, batch: Batch, chunkNumber: number) {
+    this.#ports = ports;
+    this.#upload = upload;
+    this.#batch = batch;
+    this.#chunkNumber = chunkNumber;
+    this.nextIndex = upload.firstIndex;
+  }
+
+  /** Waits for room (back-pressure to the socket), then lets the chunk go its way. */
+  async append(requests: PackedRequests): Promise<void> {
+    while (this.#inHand.size >= chunksInHand) await Promise.race(this.#inHand);
+    this.assertSound();
+    const firstIndex = this.nextIndex;
+    this.nextIndex += requests.requestLengths.length;
+    if (this.nextIndex > maxRequestsPerBatch) {
+      throw new CertmillError(
+        'LIMIT_EXCEEDED',
+        `a batch holds at most ${String(maxRequestsPerBatch)} requests; split the upload`,
+      );
+    }
+    const { tenant, batchId } = this.#batch;
+    const chunk = { tenant, batchId, chunkNumber: this.#chunkNumber++ };
+    const work = this.#makeDurable(chunk, firstIndex, requests)
+      .catch((cause: unknown) => {
+        this.#failure ??= { cause };
+      })
+      .finally(() => this.#inHand.delete(work));
+    this.#inHand.add(work);
+  }
+
+  async settle(): Promise<void> {
+    await Promise.all(this.#inHand);
+  }
+
+  assertSound(): void {
+    if (this.#failure !== undefined) throw this.#failure.cause;
+  }
+
+  async #makeDurable(chunk: ChunkRef, firstIndex: number, requests: PackedRequests): Promise<void> {
+    const { batches, clock, log, sealer, serialKeyId } = this.#ports;
+    const { order, profile, lane } = this.#upload;
+    const receivedAtMs = clock.nowMs();
+    const pinned = await batches.registerChunk({
+      ...chunk,
+      firstIndex,
+      count: requests.requestLengths.length,
+      digest: requests.digest,
+      receivedAtMs,
+      signBeforeMs: receivedAtMs + profile.maxWaitSeconds * 1000,
+      serialKeyId,
+    });
+    if (pinned.firstIndex !== firstIndex || Buffer.compare(pinned.digest, requests.digest) !== 0) {
+      throw new CertmillError(
+        'CONFLICT',
+        `other requests are stored at index ${String(pinned.firstIndex)} under this Idempotency-Key`,
+      );
+    }
+    if (firstIndex + pinned.count <= this.#batch.nextIndex) return;
+    const received: ReceivedChunk = {
+      ...chunk,
+      orderId: order.orderId,
+      firstIndex,
+      lane,
+      receivedAtMs: pinned.receivedAtMs,
+      signBeforeMs: pinned.signBeforeMs,
+      profileHash: order.profileHash,
+      issuer: order.issuer,
+      serialKeyId: pinned.serialKeyId,
+      requestsDer: requests.requestsDer,
+      requestLengths: requests.requestLengths,
+      deviceIds: requests.deviceIds,
+      sources: requests.sources,
+      rejections: requests.rejections,
+      rejectionDetails: requests.rejectionDetails,
+    };
+    await log.append(...sealer.received(received, encodeReceivedChunk(received)));
+    await batches.confirmChunk(chunk);
+  }
+}

@@ -1,0 +1,72 @@
+import { rejectionCodeOf } from '@certmill/domain';
+import {
+  decodeIssuedChunk,
+  decodeReceivedChunk,
+  decodeVerdict,
+  encodePublishedChunk,
+  topics,
+  type IssuedChunk,
+  type ReceivedChunk,
+  type Verdict,
+} from '@certmill/events';
+import type { CertificateStore, Clock, DeliveredRecord, EventLog, TerminalChunk } from '@certmill/ports';
+import type { HopSealer } from '../hop-seal.js';
+import type { ProfileCatalogue } from '../profile/profile-catalogue.js';
+
+export interface PublishPorts {
+  readonly certificates: Pick<CertificateStore, 'publish'>;
+  readonly profiles: ProfileCatalogue;
+  readonly log: EventLog;
+  readonly sealer: HopSealer;
+  readonly clock: Clock;
+}
+
+/** Stores a chunk's terminal record: the first durable one is its end, whoever replays it. */
+export async function publishChunk(ports: PublishPorts, record: DeliveredRecord): Promise<void> {
+  const segment = ports.sealer.openIssued(record);
+  const issued = decodeIssuedChunk(segment);
+  const received = decodeReceivedChunk(issued.received);
+  const verdict = decodeVerdict(issued.verdict);
+  const profile = await ports.profiles.get(received.tenant, received.profileHash);
+  await ports.certificates.publish(
+    terminalOf(received, verdict, issued, segment, profile?.name ?? '', ports.clock.nowMs()),
+  );
+  const { tenant, orderId, batchId, chunkNumber } = received;
+  await ports.log.append(topics.certificatesPublished, {
+    headers: { 'content-type': 'application/protobuf' },
+    key: batchId,
+    value: encodePublishedChunk({ tenant, orderId, batchId, chunkNumber }),
+  });
+}
+
+function terminalOf(
+  received: ReceivedChunk,
+  verdict: Verdict,
+  issued: IssuedChunk,
+  segment: Uint8Array,
+  profileName: string,
+  publishedAtMs: number,
+): TerminalChunk {
+  const released: number[] = [];
+  const codes = verdict.codes.map((code, i) => {
+    if (code !== 0 || issued.endedBy === 0) return code;
+    released.push(received.firstIndex + i);
+    return issued.endedBy;
+  });
+  const { tenant, batchId, chunkNumber } = received;
+  return {
+    chunk: { tenant, batchId, chunkNumber },
+    orderId: received.orderId,
+    profileName,
+    lane: received.lane,
+    firstIndex: received.firstIndex,
+    segment,
+    codes,
+    udids: verdict.udids,
+    deviceIds: verdict.deviceIds,
+    endedAs: rejectionCodeOf(issued.endedBy) === 'BATCH_CANCELLED' ? 'cancelled' : 'rejected',
+    released,
+    publishedAtMs,
+    receivedAtMs: received.receivedAtMs,
+  };
+}

@@ -1,0 +1,74 @@
+import { rejectionNumber, type RejectionCode } from '@certmill/domain';
+import {
+  decodeReceivedChunk,
+  decodeValidatedChunk,
+  decodeVerdict,
+  encodeIssuedChunk,
+  topics,
+  type ReceivedChunk,
+} from '@certmill/events';
+import type {
+  CertificateStore,
+  ChunkSigner,
+  Clock,
+  DeliveredRecord,
+  EventLog,
+} from '@certmill/ports';
+import type { HopSealer } from '../hop-seal.js';
+
+export interface SignPorts {
+  readonly certificates: Pick<CertificateStore, 'chunkState'>;
+  readonly signer: ChunkSigner;
+  readonly log: EventLog;
+  readonly sealer: HopSealer;
+  readonly clock: Clock;
+}
+
+/**
+ * Signs what the verdict accepted. The verdict is durable before it gets here, so a replay builds the
+ * same TBSCertificate; nothing is released before publish stored it.
+ */
+export async function signChunk(ports: SignPorts, record: DeliveredRecord): Promise<void> {
+  const validated = decodeValidatedChunk(ports.sealer.openValidated(record));
+  const received = decodeReceivedChunk(validated.received);
+  const state = await ports.certificates.chunkState(received);
+  if (state?.ended === true) return;
+  const accepted = decodeVerdict(validated.verdict).codes.some((code) => code === 0);
+  const refusal = accepted ? refusalOf(received, state?.cancelled === true, ports.clock.nowMs()) : undefined;
+  const ended = { endedBy: 0, endedDetail: '' };
+  if (refusal !== undefined) {
+    ended.endedBy = rejectionNumber(refusal.code);
+    ended.endedDetail = refusal.detail;
+  }
+  const signed =
+    accepted && refusal === undefined
+      ? await ports.signer.sign(validated.received, validated.verdict, received.lane)
+      : undefined;
+  const issued = encodeIssuedChunk({
+    received: validated.received,
+    verdict: validated.verdict,
+    certificatesDer: signed?.certificatesDer ?? new Uint8Array(),
+    certificateLengths:
+      signed?.certificateLengths ?? new Array<number>(received.requestLengths.length).fill(0),
+    ...ended,
+  });
+  await ports.log.append(...ports.sealer.seal(topics.certificatesIssued[received.lane], received, issued));
+}
+
+/** Why a chunk that was accepted is not signed after all. */
+function refusalOf(
+  received: ReceivedChunk,
+  cancelled: boolean,
+  nowMs: number,
+): { readonly code: RejectionCode; readonly detail: string } | undefined {
+  if (cancelled) {
+    return { code: 'BATCH_CANCELLED', detail: 'the batch was cancelled before this request was signed' };
+  }
+  if (nowMs > received.signBeforeMs) {
+    return {
+      code: 'ISSUER_UNAVAILABLE',
+      detail: `the request was to be signed before ${new Date(received.signBeforeMs).toISOString()}`,
+    };
+  }
+  return undefined;
+}

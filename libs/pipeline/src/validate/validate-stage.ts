@@ -1,0 +1,116 @@
+import { CertmillError, rejectionNumber, type Order, type Profile } from '@certmill/domain';
+import {
+  decodeReceivedChunk,
+  encodeValidatedChunk,
+  encodeVerdict,
+  topics,
+  type ReceivedChunk,
+  type Verdict,
+} from '@certmill/events';
+import type {
+  AllowListStore,
+  CertificateStore,
+  Clock,
+  DeliveredRecord,
+  EventLog,
+  OrderStore,
+  RequestExaminer,
+  VerdictStore,
+} from '@certmill/ports';
+import type { HopSealer } from '../hop-seal.js';
+import type { ProfileCatalogue } from '../profile/profile-catalogue.js';
+import { applyAllowList, draftVerdict } from './decide-values.js';
+
+export interface ValidatePorts {
+  readonly stores: Pick<OrderStore, 'getOrder'> &
+    Pick<AllowListStore, 'lookUp'> &
+    Pick<CertificateStore, 'chunkState'> &
+    VerdictStore;
+  readonly profiles: ProfileCatalogue;
+  readonly examiner: RequestExaminer;
+  readonly log: EventLog;
+  readonly sealer: HopSealer;
+  readonly clock: Clock;
+}
+
+/**
+ * Decides a chunk, once: a replay finds the stored verdict and hands it on unchanged. The verdict,
+ * its claims and its quota are durable before the chunk goes on to sign.
+ */
+export async function validateChunk(ports: ValidatePorts, record: DeliveredRecord): Promise<void> {
+  const { stores, log, sealer } = ports;
+  const value = sealer.openReceived(record);
+  const received = decodeReceivedChunk(value);
+  const state = await stores.chunkState(received);
+  if (state?.ended === true) return;
+  const verdict =
+    (await stores.getVerdict(received)) ??
+    (await decide(ports, received, value, state?.cancelled === true));
+  const validated = encodeValidatedChunk({ received: value, verdict });
+  await log.append(...sealer.seal(topics.requestsValidated[received.lane], received, validated));
+}
+
+async function decide(
+  ports: ValidatePorts,
+  received: ReceivedChunk,
+  value: Uint8Array,
+  cancelled: boolean,
+): Promise<Uint8Array> {
+  const { stores, profiles, clock } = ports;
+  const order = await stores.getOrder(received.tenant, received.orderId);
+  const profile = await profiles.get(received.tenant, received.profileHash);
+  if (order === undefined || profile === undefined) {
+    throw new CertmillError('FAULT_PROCESSING', 'the chunk names an order or a profile that is not stored');
+  }
+  const draft = cancelled ? cancelledVerdict(received) : await judge(ports, order, profile, received, value);
+  return stores.decide({
+    chunk: received,
+    orderId: received.orderId,
+    profileName: profile.name,
+    firstIndex: received.firstIndex,
+    nowMs: clock.nowMs(),
+    draft: encodeVerdict(draft),
+    codes: draft.codes,
+    udids: draft.udids,
+    deviceIds: draft.deviceIds,
+  });
+}
+
+/** Every check but claims and quota, which are the store's. */
+async function judge(
+  { stores, examiner }: ValidatePorts,
+  order: Order,
+  profile: Profile,
+  received: ReceivedChunk,
+  value: Uint8Array,
+): Promise<Verdict> {
+  const examination = await examiner.examine(value, received.lane);
+  const rows = order.requiresAllowList
+    ? await stores.lookUp(
+        order.tenant,
+        order.orderId,
+        examination.deviceIds.map((deviceId, i) => ({
+          ...(deviceId === '' ? {} : { deviceId }),
+          udid: examination.udids.subarray(i * 32, i * 32 + 32),
+        })),
+      )
+    : undefined;
+  return draftVerdict(applyAllowList(profile, examination, rows));
+}
+
+/** A batch that was cancelled before its chunk was looked at: nothing is verified or claimed for it. */
+function cancelledVerdict(received: ReceivedChunk): Verdict {
+  const code = rejectionNumber('BATCH_CANCELLED');
+  return {
+    codes: received.rejections.map((rejection) => (rejection === 0 ? code : rejection)),
+    details: received.rejections.map((rejection, i) =>
+      rejection === 0
+        ? 'the batch was cancelled before this request was validated'
+        : (received.rejectionDetails[i] ?? ''),
+    ),
+    deviceIds: received.deviceIds,
+    udids: new Uint8Array(received.rejections.length * 32),
+    valuesPerRequest: 0,
+    values: [],
+  };
+}
