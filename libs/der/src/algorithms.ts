@@ -72,40 +72,46 @@ const knownSignatureAlgorithms: readonly KnownSignatureAlgorithm[] = [
 interface PssHash {
   readonly oidContent: Uint8Array;
   readonly algorithm: SignatureAlgorithm;
-  readonly octets: number;
 }
 
 const pssHashes: readonly PssHash[] = [
-  { oidContent: encodeOidContent(oids.id_sha256), algorithm: 'rsa-pss-sha256', octets: 32 },
-  { oidContent: encodeOidContent(oids.id_sha384), algorithm: 'rsa-pss-sha384', octets: 48 },
-  { oidContent: encodeOidContent(oids.id_sha512), algorithm: 'rsa-pss-sha512', octets: 64 },
+  { oidContent: encodeOidContent(oids.id_sha256), algorithm: 'rsa-pss-sha256' },
+  { oidContent: encodeOidContent(oids.id_sha384), algorithm: 'rsa-pss-sha384' },
+  { oidContent: encodeOidContent(oids.id_sha512), algorithm: 'rsa-pss-sha512' },
 ];
 
 const mgf1 = encodeOidContent(oids.id_mgf1);
 
+/** The signature algorithm of a request or certificate. */
+export interface SignatureAlgorithmWalk {
+  signatureAlgorithm: SignatureAlgorithm;
+  /** Octets of salt that the parameters of an `rsa-pss-*` signature state; else -1. */
+  pssSaltLength: number;
+}
+
 /**
  * Reads `AlgorithmIdentifier ::= SEQUENCE { algorithm OBJECT IDENTIFIER, parameters ANY DEFINED BY
- * algorithm OPTIONAL }` (RFC 5280 4.1.1.2) of a signature. Undefined: the reader has the error.
+ * algorithm OPTIONAL }` (RFC 5280 4.1.1.2) of a signature. False: the reader has the error.
  */
-export function readSignatureAlgorithm(
+export function walkSignatureAlgorithm(
   reader: DerReader,
   limit: number,
   depth: number,
-): SignatureAlgorithm | undefined {
+  out: SignatureAlgorithmWalk,
+): boolean {
+  out.signatureAlgorithm = 'unsupported';
+  out.pssSaltLength = -1;
   const end = reader.open(tags.sequence, limit);
-  if (end < 0 || !reader.objectIdentifier(end)) return undefined;
+  if (end < 0 || !reader.objectIdentifier(end)) return false;
   for (const candidate of knownSignatureAlgorithms) {
     if (!reader.contentIs(candidate.oidContent)) continue;
-    if (candidate.parameters === 'pss') return readPssParameters(reader, end);
-    if (candidate.parameters === 'null-or-absent' && !skipNullOrAbsent(reader, end)) {
-      return undefined;
-    }
-    return reader.position === end || reader.fail('bad-algorithm-parameters', reader.position)
-      ? candidate.algorithm
-      : undefined;
+    if (candidate.parameters === 'pss') return walkPssParameters(reader, end, depth + 1, out);
+    if (candidate.parameters === 'null-or-absent' && !skipNullOrAbsent(reader, end)) return false;
+    out.signatureAlgorithm = candidate.algorithm;
+    return reader.position === end || reader.fail('bad-algorithm-parameters', reader.position);
   }
-  if (reader.position < end && !reader.any(end, depth + 1)) return undefined;
-  return reader.close(end) ? 'unsupported' : undefined;
+  if (reader.position < end && !reader.any(end, depth + 1)) return false;
+  return reader.close(end);
 }
 
 function skipNullOrAbsent(reader: DerReader, end: number): boolean {
@@ -117,55 +123,67 @@ function skipNullOrAbsent(reader: DerReader, end: number): boolean {
   return reader.contentStart === reader.contentEnd || reader.fail('bad-null', reader.elementStart);
 }
 
+// A salt cannot be longer than the largest modulus that anyone verifies with.
+const MAX_SALT_OCTETS = 2_048;
+const DEFAULT_SALT_OCTETS = 20;
+
 /**
  * `RSASSA-PSS-params ::= SEQUENCE { hashAlgorithm [0] DEFAULT sha1, maskGenAlgorithm [1] DEFAULT
  * mgf1SHA1, saltLength [2] DEFAULT 20, trailerField [3] DEFAULT 1 }` (RFC 4055 3.1). Supported is
- * what RFC 4055 and RFC 8017 recommend: one SHA-2 hash for both, a salt as long as the hash.
+ * one SHA-2 hash for both. RFC 4055 recommends a salt as long as the hash, but OpenSSL 3.0 makes
+ * it as long as the key allows, so any length is read and reported.
  */
-function readPssParameters(reader: DerReader, end: number): SignatureAlgorithm | undefined {
-  if (reader.position === end) {
-    reader.fail('bad-algorithm-parameters', end);
-    return undefined;
-  }
+function walkPssParameters(
+  reader: DerReader,
+  end: number,
+  depth: number,
+  out: SignatureAlgorithmWalk,
+): boolean {
+  if (reader.position === end) return reader.fail('bad-algorithm-parameters', end);
   const start = reader.position;
-  const parametersEnd = reader.open(tags.sequence, end);
-  if (parametersEnd < 0) return undefined;
-  const contentStart = reader.position;
   // First the shape of everything, so that only DER is ever called merely unsupported.
+  if (!reader.expect(tags.sequence, end) || !reader.any(end, depth) || !reader.close(end)) {
+    return false;
+  }
   reader.position = start;
-  if (!reader.any(end, 4) || !reader.close(end)) return undefined;
-  reader.position = contentStart;
-  const algorithm = readPssProfile(reader, parametersEnd);
+  readPssParameters(reader, reader.open(tags.sequence, end), out);
   reader.position = end;
-  return algorithm ?? 'unsupported';
+  return true;
 }
 
-function readPssProfile(reader: DerReader, end: number): SignatureAlgorithm | undefined {
-  if (reader.peek(end) !== contextConstructed(0)) return undefined;
+/** Fills `out` when the well-formed parameters before `end` are supported ones. */
+function readPssParameters(reader: DerReader, end: number, out: SignatureAlgorithmWalk): void {
+  if (reader.peek(end) !== contextConstructed(0)) return;
   const hashEnd = reader.open(contextConstructed(0), end);
   const hash = readHash(reader, hashEnd);
-  if (hash === undefined || reader.position !== hashEnd) return undefined;
+  if (hash === undefined || reader.position !== hashEnd) return;
 
-  if (reader.peek(end) !== contextConstructed(1)) return undefined;
+  if (reader.peek(end) !== contextConstructed(1)) return;
   const maskEnd = reader.open(contextConstructed(1), end);
-  if (reader.peek(maskEnd) !== tags.sequence) return undefined;
-  const maskAlgorithmEnd = reader.open(tags.sequence, maskEnd);
-  if (maskAlgorithmEnd !== maskEnd || reader.peek(maskEnd) !== tags.objectIdentifier) {
-    return undefined;
-  }
-  if (!reader.skip(tags.objectIdentifier, maskEnd) || !reader.contentIs(mgf1)) return undefined;
-  if (readHash(reader, maskEnd) !== hash || reader.position !== maskEnd) return undefined;
+  if (reader.peek(maskEnd) !== tags.sequence) return;
+  if (reader.open(tags.sequence, maskEnd) !== maskEnd) return;
+  if (reader.peek(maskEnd) !== tags.objectIdentifier) return;
+  if (!reader.skip(tags.objectIdentifier, maskEnd) || !reader.contentIs(mgf1)) return;
+  if (readHash(reader, maskEnd) !== hash || reader.position !== maskEnd) return;
 
-  if (reader.peek(end) !== contextConstructed(2)) return undefined;
-  const saltEnd = reader.open(contextConstructed(2), end);
-  if (reader.peek(saltEnd) !== tags.integer || !reader.skip(tags.integer, saltEnd)) {
-    return undefined;
-  }
-  const isHashLong =
-    reader.contentEnd - reader.contentStart === 1 &&
-    reader.octet(reader.contentStart) === hash.octets;
+  const saltLength = readSaltLength(reader, end);
   // A trailerField that is written out is either not 1 or not DER.
-  return isHashLong && reader.position === saltEnd && saltEnd === end ? hash.algorithm : undefined;
+  if (saltLength < 0 || reader.position !== end) return;
+  out.signatureAlgorithm = hash.algorithm;
+  out.pssSaltLength = saltLength;
+}
+
+/** `saltLength [2] INTEGER DEFAULT 20`, or -1. */
+function readSaltLength(reader: DerReader, limit: number): number {
+  if (reader.peek(limit) !== contextConstructed(2)) return DEFAULT_SALT_OCTETS;
+  const end = reader.open(contextConstructed(2), limit);
+  if (reader.peek(end) !== tags.integer || !reader.skip(tags.integer, end)) return -1;
+  if (reader.position !== end || reader.contentEnd - reader.contentStart > 2) return -1;
+  let length = 0;
+  for (let index = reader.contentStart; index < reader.contentEnd; index += 1) {
+    length = length * 256 + reader.octet(index);
+  }
+  return length <= MAX_SALT_OCTETS ? length : -1;
 }
 
 function readHash(reader: DerReader, limit: number): PssHash | undefined {

@@ -1,6 +1,7 @@
 export {
   type IssuerSignatureAlgorithm,
   type SignatureAlgorithm,
+  type SignatureAlgorithmWalk,
   signatureAlgorithmDer,
 } from './algorithms.js';
 export {

@@ -1,4 +1,4 @@
-import { readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.js';
+import { type SignatureAlgorithmWalk, walkSignatureAlgorithm } from './algorithms.js';
 import type { DerErrorCode } from './der-error.js';
 import { DerReader, MAX_INPUT_BYTES } from './der-reader.js';
 import { readTimeContent } from './der-time.js';
@@ -7,7 +7,7 @@ import { emptyPublicKeyWalk, type PublicKeyWalk, walkPublicKey } from './walk-pu
 import { isNextContext, walkExtensions, walkName } from './walk-structures.js';
 
 /** Where the parts of a Certificate lie: offsets in the caller's buffer, -1 where absent. */
-export interface CertificateWalk extends PublicKeyWalk {
+export interface CertificateWalk extends PublicKeyWalk, SignatureAlgorithmWalk {
   /** The TBSCertificate element: the bytes that the issuer signed. */
   tbsCertificateStart: number;
   tbsCertificateEnd: number;
@@ -29,7 +29,6 @@ export interface CertificateWalk extends PublicKeyWalk {
   /** The AlgorithmIdentifier element after the TBSCertificate. */
   signatureAlgorithmStart: number;
   signatureAlgorithmEnd: number;
-  signatureAlgorithm: SignatureAlgorithm;
   /** Content of the signature BIT STRING without the unused-bits octet. */
   signatureStart: number;
   signatureEnd: number;
@@ -57,6 +56,7 @@ export function createCertificateWalk(): CertificateWalk {
     signatureAlgorithmStart: -1,
     signatureAlgorithmEnd: -1,
     signatureAlgorithm: 'unsupported',
+    pssSaltLength: -1,
     signatureStart: -1,
     signatureEnd: -1,
     error: undefined,
@@ -100,10 +100,8 @@ function walkOuter(end: number, out: CertificateWalk): boolean {
 
   const outerStart = reader.position;
   out.signatureAlgorithmStart = outerStart;
-  const algorithm = readSignatureAlgorithm(reader, certificateEnd, 2);
-  if (algorithm === undefined) return false;
+  if (!walkSignatureAlgorithm(reader, certificateEnd, 2, out)) return false;
   out.signatureAlgorithmEnd = reader.position;
-  out.signatureAlgorithm = algorithm;
   // RFC 5280 4.1.1.2: both AlgorithmIdentifiers MUST be the same.
   for (let offset = 0; outerStart + offset < reader.position; offset += 1) {
     if (reader.octet(outerStart + offset) !== reader.octet(innerStart + offset)) {
@@ -122,7 +120,7 @@ function walkTbs(end: number, out: CertificateWalk): number {
   out.serialNumberStart = reader.contentStart;
   out.serialNumberEnd = reader.contentEnd;
   const signatureStart = reader.position;
-  if (readSignatureAlgorithm(reader, end, 3) === undefined) return -1;
+  if (!walkSignatureAlgorithm(reader, end, 3, out)) return -1;
 
   out.issuerStart = reader.position;
   if (!walkName(reader, end, 3)) return -1;

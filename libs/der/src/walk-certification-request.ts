@@ -1,4 +1,4 @@
-import { readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.js';
+import { type SignatureAlgorithmWalk, walkSignatureAlgorithm } from './algorithms.js';
 import { encodeOidContent } from './der-encode.js';
 import type { DerErrorCode } from './der-error.js';
 import { DerReader, MAX_INPUT_BYTES } from './der-reader.js';
@@ -11,7 +11,7 @@ import { walkExtensions, walkName } from './walk-structures.js';
  * Where the parts of a CertificationRequest lie: offsets in the caller's buffer, -1 where absent.
  * The caller owns and reuses it; it holds no reference to the input.
  */
-export interface CertificationRequestWalk extends PublicKeyWalk {
+export interface CertificationRequestWalk extends PublicKeyWalk, SignatureAlgorithmWalk {
   /** The CertificationRequestInfo element: the bytes that the requester signed. */
   certificationRequestInfoStart: number;
   certificationRequestInfoEnd: number;
@@ -23,7 +23,6 @@ export interface CertificationRequestWalk extends PublicKeyWalk {
   /** The Extensions element inside extensionRequest. */
   extensionsStart: number;
   extensionsEnd: number;
-  signatureAlgorithm: SignatureAlgorithm;
   /** Content of the signature BIT STRING without the unused-bits octet. */
   signatureStart: number;
   signatureEnd: number;
@@ -44,6 +43,7 @@ export function createCertificationRequestWalk(): CertificationRequestWalk {
     extensionsStart: -1,
     extensionsEnd: -1,
     signatureAlgorithm: 'unsupported',
+    pssSaltLength: -1,
     signatureStart: -1,
     signatureEnd: -1,
     error: undefined,
@@ -88,9 +88,7 @@ function walkRequest(end: number, out: CertificationRequestWalk): boolean {
   if (requestEnd < 0) return false;
   if (requestEnd !== end) return reader.fail('trailing-bytes', requestEnd);
   if (!walkRequestInfo(requestEnd, out)) return false;
-  const algorithm = readSignatureAlgorithm(reader, requestEnd, 2);
-  if (algorithm === undefined) return false;
-  out.signatureAlgorithm = algorithm;
+  if (!walkSignatureAlgorithm(reader, requestEnd, 2, out)) return false;
   if (!reader.wholeBitString(requestEnd)) return false;
   out.signatureStart = reader.contentStart;
   out.signatureEnd = reader.contentEnd;
