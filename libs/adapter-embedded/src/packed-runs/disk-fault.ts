@@ -1,0 +1,20 @@
+import { CertmillError, isCertmillError } from '@certmill/domain';
+
+const fullCodes: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+/**
+ * The fault that a failed disk call is: FAULT_DISK_FULL where there is no room, FAULT_STORE_DOWN
+ * otherwise. A CertmillError stays what it is.
+ * @param what What was tried, for people: `write run 12`.
+ */
+export function diskFault(error: unknown, what: string): CertmillError {
+  if (isCertmillError(error)) return error;
+  // Not `instanceof`: errors of node's own modules may come from another realm.
+  const code =
+    typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return fullCodes.has(code)
+    ? new CertmillError('FAULT_DISK_FULL', `cannot ${what}: the disk is full`, { cause: error })
+    : new CertmillError('FAULT_STORE_DOWN', `cannot ${what}: the disk failed (${String(code)})`, {
+        cause: error,
+      });
+}
