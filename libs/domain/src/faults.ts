@@ -12,6 +12,7 @@ export const faultCatalogue = {
   FAULT_STORE_DOWN: 'retry',
   FAULT_DISK_FULL: 'retry',
   FAULT_OVERLOADED: 'retry',
+  FAULT_WORKER_LOST: 'retry',
   FAULT_STOPPING: 'retry',
   FAULT_EVENT_UNDECODABLE: 'dead-letter',
   FAULT_EVENT_FORGED: 'dead-letter',
