@@ -44,6 +44,8 @@ export type FieldValue =
       readonly pattern?: string;
       /** Upper bound in characters (RFC 5280 appendix A.1 ub-*). */
       readonly maxLength?: number;
+      /** For the sample certificate at admission, where `pattern` admits none of the usual values. */
+      readonly example?: string;
     };
 
 export type SubjectAttributeType =
@@ -122,6 +124,8 @@ export interface Profile {
   readonly name: string;
   readonly version: number;
   readonly description: string;
+  /** A standard whose rules the certificates must keep beside RFC 5280. */
+  readonly conformsTo?: 'ieee-802.1ar-idevid' | 'ieee-802.1ar-ldevid' | 'matter-dac';
   readonly keys: readonly ProfileKey[];
   /** Hashes allowed in the CSR's signature (Ed25519 has none and is judged by its key type). */
   readonly signatureHashes: readonly SignatureHash[];

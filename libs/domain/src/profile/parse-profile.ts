@@ -1,0 +1,301 @@
+import {
+  type Document,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  type YAMLError,
+} from 'yaml';
+import type { z } from 'zod';
+import { CertmillError } from '../faults.js';
+import { durationSeconds } from './durations.js';
+import { extKeyPurposes, type ProfileFile, profileFileSchema } from './profile-file.js';
+import type {
+  FieldValue,
+  Profile,
+  ProfileExtensions,
+  ProfileKey,
+  SubjectAltName,
+  SubjectAttribute,
+  SubjectAttributeType,
+} from './profile.js';
+
+/** Far above any sensible profile, far below what a YAML parser takes long for. */
+const maxProfileCharacters = 64 * 1024;
+const defaultMaxWait = '7d';
+
+/** RFC 5280 A.1 ub-*; the Matter attributes are 4 hex digits (Matter Core Specification 6.1.1). */
+const attributeBounds: Readonly<Record<SubjectAttributeType, number>> = {
+  commonName: 64,
+  serialNumber: 64,
+  countryName: 2,
+  organizationName: 64,
+  organizationalUnitName: 64,
+  localityName: 128,
+  stateOrProvinceName: 128,
+  title: 64,
+  // A label of a domain name (RFC 4519 2.4, RFC 1034 3.1).
+  domainComponent: 63,
+  matterVendorId: 4,
+  matterProductId: 4,
+};
+
+/** RFC 5280 A.1: these two are PrintableString, domainComponent is IA5String; 4.1.2.4: else UTF-8. */
+const attributeEncodings: Partial<Record<SubjectAttributeType, SubjectAttribute['encoding']>> = {
+  serialNumber: 'printable',
+  countryName: 'printable',
+  domainComponent: 'ia5',
+};
+
+const alternativeNameBounds: Readonly<Record<SubjectAltName['type'], number>> = {
+  dNSName: 253,
+  uniformResourceIdentifier: 1_024,
+  rfc822Name: 254,
+  hardwareModuleName: 128,
+};
+
+interface Problem {
+  readonly line: number;
+  readonly reason: string;
+}
+
+/**
+ * Reads a profile file.
+ * @param fileName stands in the messages only.
+ * Throws PROFILE_INVALID with one `file:line: reason` per problem, in the order of their lines.
+ */
+export function parseProfile(text: string, fileName: string): Profile {
+  if (text.length > maxProfileCharacters) {
+    throw invalid(fileName, [
+      { line: 1, reason: `a profile has at most ${String(maxProfileCharacters)} characters` },
+    ]);
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const syntaxErrors = [...document.errors, ...document.warnings];
+  if (syntaxErrors.length > 0) throw invalid(fileName, syntaxErrors.map(problemOfSyntax));
+
+  const form = profileFileSchema.safeParse(plainValue(document, fileName));
+  if (!form.success) {
+    throw invalid(
+      fileName,
+      form.error.issues.flatMap((issue) => problemsOfIssue(issue, document, lines)),
+    );
+  }
+  const contradictions = contradictionsOf(form.data).map(({ path, reason }) => ({
+    line: lineOf(document, lines, path),
+    reason: `${pathText(path)}: ${reason}`,
+  }));
+  if (contradictions.length > 0) throw invalid(fileName, contradictions);
+  return profileOf(form.data);
+}
+
+function plainValue(document: Document, fileName: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 0 });
+  } catch (cause) {
+    throw new CertmillError('PROFILE_INVALID', `${fileName}:1: aliases (*name) are not supported`, {
+      cause,
+    });
+  }
+}
+
+function invalid(fileName: string, problems: readonly Problem[]): CertmillError {
+  const text = [...problems]
+    .sort((left, right) => left.line - right.line)
+    .map(({ line, reason }) => `${fileName}:${String(line)}: ${reason}`);
+  return new CertmillError('PROFILE_INVALID', [...new Set(text)].join('\n'));
+}
+
+function problemOfSyntax(error: YAMLError): Problem {
+  const [reason = 'not YAML'] = error.message.split(/ at line [0-9]+|\n/);
+  return { line: error.linePos?.[0].line ?? 1, reason };
+}
+
+function problemsOfIssue(
+  issue: z.core.$ZodIssue,
+  document: Document,
+  lines: LineCounter,
+): Problem[] {
+  const path = issue.path.filter((part) => typeof part !== 'symbol');
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      line: lineOf(document, lines, [...path, key]),
+      reason: `${pathText(path)}: unknown key '${key}'`,
+    }));
+  }
+  const isMissing = issue.code === 'invalid_type' && document.getIn(path) === undefined;
+  const reason = isMissing ? `missing, ${expectation(issue.message)}` : issue.message;
+  return [{ line: lineOf(document, lines, path), reason: `${pathText(path)}: ${reason}` }];
+}
+
+function expectation(message: string): string {
+  return /expected [^,]+/.exec(message)?.[0] ?? message;
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+  return path.length === 0 ? 'profile' : path.map(String).join('.');
+}
+
+/** The line of the key where there is one, else of the nearest thing around it that is there. */
+function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): number {
+  for (let length = path.length; length >= 0; length -= 1) {
+    const parent: unknown = document.getIn(path.slice(0, Math.max(0, length - 1)), true);
+    const last = path[length - 1];
+    if (length > 0 && isMap(parent)) {
+      const pair = parent.items.find((item) => isScalar(item.key) && item.key.value === last);
+      if (pair !== undefined && isNode(pair.key) && pair.key.range) {
+        return lines.linePos(pair.key.range[0]).line;
+      }
+    }
+    const node: unknown = document.getIn(path.slice(0, length), true);
+    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
+  }
+  return 1;
+}
+
+interface Contradiction {
+  readonly path: readonly (string | number)[];
+  readonly reason: string;
+}
+
+/** What no single key shows. */
+function contradictionsOf(file: ProfileFile): Contradiction[] {
+  const found: Contradiction[] = [];
+  file.keys.forEach((text, index) => {
+    const key = profileKeyOf(text);
+    if (key.type !== 'rsa') return;
+    // Below 2048 bits is refused by NIST SP 800-131A; node:crypto is slow to useless above 16384.
+    if (key.minBits < 2_048 || key.maxBits > 16_384 || key.minBits > key.maxBits) {
+      found.push({ path: ['keys', index], reason: 'RSA sizes go from 2048 to 16384 bits, upwards' });
+    }
+  });
+  if (new Set(file.keys).size < file.keys.length) {
+    found.push({ path: ['keys'], reason: 'a key type stands twice' });
+  }
+  if (file.keys.filter((key) => key.startsWith('rsa')).length > 1) {
+    found.push({ path: ['keys'], reason: 'RSA stands twice; give one range' });
+  }
+  const circular = file.deviceId?.from.findIndex((from) => from === 'deviceId') ?? -1;
+  if (circular >= 0) {
+    found.push({ path: ['deviceId', 'from', circular], reason: 'the device id is its own source' });
+  }
+  return found;
+}
+
+function profileOf(file: ProfileFile): Profile {
+  const { validity } = file;
+  return {
+    name: file.name,
+    version: file.version,
+    description: file.description,
+    ...(file.conformsTo === undefined ? {} : { conformsTo: file.conformsTo }),
+    keys: file.keys.map(profileKeyOf),
+    signatureHashes: file.signatureHashes,
+    deviceIdFrom: file.deviceId?.from ?? [],
+    validity: {
+      backdateSeconds: durationSeconds(validity.backdate ?? '0s'),
+      notAfter:
+        validity.notAfter === undefined
+          ? { seconds: durationSeconds(validity.lifetime ?? '') }
+          : { at: validity.notAfter },
+    },
+    subject: file.subject.map((attribute) => ({
+      type: attribute.type,
+      value: fieldValueOf(attribute, attributeBounds[attribute.type]),
+      encoding: attribute.encoding ?? attributeEncodings[attribute.type] ?? 'utf8',
+    })),
+    extensions: extensionsOf(file.extensions),
+    csr: file.csr,
+    ...(file.maxCertificateBytes === undefined
+      ? {}
+      : { maxCertificateBytes: file.maxCertificateBytes }),
+    maxWaitSeconds: durationSeconds(file.maxWait ?? defaultMaxWait),
+  };
+}
+
+function profileKeyOf(text: string): ProfileKey {
+  if (!text.startsWith('rsa-')) {
+    return { type: text as Exclude<ProfileKey['type'], 'rsa'> };
+  }
+  const [minBits = '', maxBits = minBits] = text.slice('rsa-'.length).split('..');
+  return { type: 'rsa', minBits: Number(minBits), maxBits: Number(maxBits) };
+}
+
+function fieldValueOf(
+  field: Pick<
+    ProfileFile['subject'][number],
+    'value' | 'from' | 'required' | 'pattern' | 'maxLength' | 'example'
+  >,
+  bound: number,
+): FieldValue {
+  if (field.value !== undefined) return { fixed: field.value };
+  return {
+    from: field.from ?? [],
+    required: field.required ?? true,
+    ...(field.pattern === undefined ? {} : { pattern: field.pattern }),
+    maxLength: field.maxLength ?? bound,
+    ...(field.example === undefined ? {} : { example: field.example }),
+  };
+}
+
+function extensionsOf(file: ProfileFile['extensions']): ProfileExtensions {
+  const names = file.subjectAltName;
+  const access = file.authorityInfoAccess;
+  return {
+    ...(file.basicConstraints === undefined
+      ? {}
+      : { basicConstraints: { ca: false as const, critical: file.basicConstraints.critical } }),
+    ...(file.keyUsage === undefined ? {} : { keyUsage: file.keyUsage }),
+    ...(file.extKeyUsage === undefined
+      ? {}
+      : {
+          extKeyUsage: {
+            purposes: file.extKeyUsage.purposes.map(purposeOid),
+            critical: file.extKeyUsage.critical,
+          },
+        }),
+    ...(names === undefined
+      ? {}
+      : {
+          subjectAltName: { names: names.names.map(alternativeNameOf), critical: names.critical },
+        }),
+    ...(file.subjectKeyIdentifier === undefined
+      ? {}
+      : { subjectKeyIdentifier: { method: file.subjectKeyIdentifier } }),
+    ...(file.authorityKeyIdentifier === true ? { authorityKeyIdentifier: true as const } : {}),
+    ...(file.certificatePolicies === undefined
+      ? {}
+      : { certificatePolicies: file.certificatePolicies }),
+    ...(file.crlDistributionPoints === undefined
+      ? {}
+      : { crlDistributionPoints: { uris: file.crlDistributionPoints } }),
+    ...(access === undefined
+      ? {}
+      : { authorityInfoAccess: { ocsp: access.ocsp ?? [], caIssuers: access.caIssuers ?? [] } }),
+    ...(file.custom === undefined
+      ? {}
+      : {
+          custom: file.custom.map((extension) => ({
+            ...extension,
+            valueDerHex: extension.valueDerHex.toLowerCase(),
+          })),
+        }),
+  };
+}
+
+function purposeOid(name: string): string {
+  return Object.hasOwn(extKeyPurposes, name)
+    ? extKeyPurposes[name as keyof typeof extKeyPurposes]
+    : name;
+}
+
+function alternativeNameOf(
+  name: NonNullable<ProfileFile['extensions']['subjectAltName']>['names'][number],
+): SubjectAltName {
+  const value = fieldValueOf(name, alternativeNameBounds[name.type]);
+  return name.type === 'hardwareModuleName'
+    ? { type: name.type, hwType: name.hwType ?? '', value, hex: name.hex ?? false }
+    : { type: name.type, value };
+}
