@@ -179,6 +179,7 @@ function readSaltLength(reader: DerReader, limit: number): number {
   const end = reader.open(contextConstructed(2), limit);
   if (reader.peek(end) !== tags.integer || !reader.skip(tags.integer, end)) return -1;
   if (reader.position !== end || reader.contentEnd - reader.contentStart > 2) return -1;
+  if (reader.octet(reader.contentStart) >= 0x80) return -1;
   let length = 0;
   for (let index = reader.contentStart; index < reader.contentEnd; index += 1) {
     length = length * 256 + reader.octet(index);
