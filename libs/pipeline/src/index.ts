@@ -1,1 +1,6 @@
-export {};
+export {
+  compileProfile,
+  type CompiledProfile,
+  type ProfileIssuer,
+  type TbsInput,
+} from './profile/compile-profile.js';

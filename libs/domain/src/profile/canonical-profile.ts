@@ -31,11 +31,12 @@ export function canonicalProfileHash(canonical: string): string {
 
 /**
  * The profile of a stored canonical text. Only texts that `canonicalProfile` made carry a hash that
- * anything refers to, so the text is not validated again but its hash is.
- * Throws FAULT_STORE_CORRUPT where the text does not have the hash, or is no JSON.
+ * anything refers to, so the text is not validated again but its hash is,
+ * where the caller knows it. Throws FAULT_STORE_CORRUPT on another hash, or where it is no JSON.
  */
-export function profileOfCanonical(canonical: string, expectedHash: string): Profile {
-  if (canonicalProfileHash(canonical) !== expectedHash) {
+export function profileOfCanonical(canonical: string, expectedHash?: string): Profile {
+  const found = canonicalProfileHash(canonical);
+  if (expectedHash !== undefined && found !== expectedHash) {
     throw new CertmillError(
       'FAULT_STORE_CORRUPT',
       `the stored profile does not have the hash ${expectedHash}`,
@@ -44,8 +45,6 @@ export function profileOfCanonical(canonical: string, expectedHash: string): Pro
   try {
     return JSON.parse(canonical) as Profile;
   } catch (cause) {
-    throw new CertmillError('FAULT_STORE_CORRUPT', `profile ${expectedHash} is not JSON`, {
-      cause,
-    });
+    throw new CertmillError('FAULT_STORE_CORRUPT', `profile ${found} is not JSON`, { cause });
   }
 }
