@@ -61,9 +61,10 @@ export function inFlightOf(counters: Counters): number {
   return accepted - issued - rejected - cancelled - deadLettered;
 }
 
-/** Whether nothing of the batch can change any more. */
+/** Whether nothing of the batch can change any more; a cancelled batch takes no further requests. */
 export function isComplete(batch: Batch): boolean {
-  return batch.total !== undefined && batch.nextIndex === batch.total && inFlightOf(batch.counters) === 0;
+  const uploaded = batch.cancelledAtMs !== undefined || batch.nextIndex === batch.total;
+  return uploaded && inFlightOf(batch.counters) === 0;
 }
 
 /** Status of one issued certificate, kept apart from its immutable segment. */

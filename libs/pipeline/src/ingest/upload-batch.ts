@@ -82,6 +82,9 @@ export async function uploadBatch(
   items: AsyncIterable<readonly InputItem[]>,
 ): Promise<Batch> {
   const batch = await openBatch(ports, upload);
+  if (batch.cancelledAtMs !== undefined) {
+    throw new CertmillError('CONFLICT', `batch ${batch.batchId} was cancelled`);
+  }
   if (batch.lane !== upload.lane) {
     throw new CertmillError('CONFLICT', 'the Idempotency-Key belongs to an upload of another lane');
   }

@@ -1,4 +1,4 @@
-import { rejectionCodeOf } from '@certmill/domain';
+import { CertmillError, rejectionCodeOf } from '@certmill/domain';
 import {
   decodeIssuedChunk,
   decodeReceivedChunk,
@@ -28,8 +28,11 @@ export async function publishChunk(ports: PublishPorts, record: DeliveredRecord)
   const received = decodeReceivedChunk(issued.received);
   const verdict = decodeVerdict(issued.verdict);
   const profile = await ports.profiles.get(received.tenant, received.profileHash);
+  if (profile === undefined) {
+    throw new CertmillError('FAULT_PROCESSING', 'the chunk names a profile that is not stored');
+  }
   await ports.certificates.publish(
-    terminalOf(received, verdict, issued, segment, profile?.name ?? '', ports.clock.nowMs()),
+    terminalOf(received, verdict, issued, segment, profile.name, ports.clock.nowMs()),
   );
   const { tenant, orderId, batchId, chunkNumber } = received;
   await ports.log.append(topics.certificatesPublished, {

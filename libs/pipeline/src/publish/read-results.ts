@@ -100,18 +100,22 @@ export async function* segmentsOf(
   let requests = 0;
   while (options.signal?.aborted !== true) {
     const chunk = { tenant, batchId, chunkNumber };
-    const segment = await ports.certificates.getSegment(chunk);
-    if (segment !== undefined) {
-      yield { chunk, segment };
-      chunkNumber++;
-      requests = endOf(segment);
-      continue;
+    let segment = await ports.certificates.getSegment(chunk);
+    if (segment === undefined && options.follow) {
+      // Wait first, then look again: a notice between the two looks is not missed.
+      const moved = ports.notices.moved(batchId, followPollMs, options.signal);
+      segment = await ports.certificates.getSegment(chunk);
+      if (segment === undefined) {
+        const batch = await ports.batches.getBatch(tenant, batchId);
+        if (batch === undefined || (isComplete(batch) && requests >= batch.nextIndex)) return;
+        await moved;
+        continue;
+      }
     }
-    if (!options.follow) return;
-    const batch = await ports.batches.getBatch(tenant, batchId);
-    if (batch === undefined || (batch.total !== undefined && requests >= batch.total)) return;
-    if (isComplete(batch) && requests >= batch.nextIndex) return;
-    await ports.notices.moved(batchId, followPollMs, options.signal);
+    if (segment === undefined) return;
+    yield { chunk, segment };
+    chunkNumber++;
+    requests = endOf(segment);
   }
 }
 

@@ -1,0 +1,35 @@
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+
+const path = z.string().min(1);
+
+/**
+ * The configuration of the standalone server. Every field has a default, unknown keys are refused,
+ * secrets are paths to files. `certmill serve --check-config` says what is wrong with a file.
+ */
+export const standaloneSchema = z.strictObject({
+  /** Data folder; `--data` wins over it. */
+  data: path.default('certmill-data'),
+  /** Worker threads. */
+  workers: z
+    .strictObject({
+      /** Proof of possession and checks; one more thread serves the interactive lane. */
+      validate: z.int().min(1).max(256).default(availableParallelism()),
+      /** Per slot. */
+      sign: z.int().min(1).max(256).default(Math.max(1, Math.ceil(availableParallelism() / 2))),
+    })
+    .prefault({}),
+  /** Chunks of the bulk lane between log and store at once: bounds memory. */
+  bulkChunksInHand: z.int().min(1).max(1024).default(16),
+  /** The event log makes uploads wait above this many unprocessed bytes. */
+  maxBacklogBytes: z
+    .int()
+    .min(1 << 20)
+    .default(8 * 1024 ** 3),
+  /** SHA-256 SPKI hashes, hex, one per line, of keys that are refused. */
+  blocklistFile: path.optional(),
+  /** File with the passphrase of the issuer keys; default: CERTMILL_CA_PASSPHRASE_FILE, CERTMILL_CA_PASSPHRASE, the development file. */
+  passphraseFile: path.optional(),
+});
+
+export type StandaloneConfig = z.infer<typeof standaloneSchema>;

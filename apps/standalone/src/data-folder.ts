@@ -1,0 +1,87 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { CertmillError } from '@certmill/domain';
+
+/** Where things lie in a data folder. One process at a time works in it. */
+export interface DataFolder {
+  readonly directory: string;
+  readonly ca: string;
+  readonly store: string;
+  readonly log: string;
+  /** 32 octets: hop seals are derived from it. */
+  readonly secret: Uint8Array;
+  release(): void;
+}
+
+const secretBytes = 32;
+
+/**
+ * Takes a data folder, making it where it is not there. The lock is the kernel's (an exclusive
+ * transaction on a file of its own), so it is gone with its process, also after kill -9.
+ * DATA_FOLDER_IN_USE where another process has it.
+ */
+export function takeDataFolder(directory: string): DataFolder {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const lock = lockFolder(directory);
+  try {
+    return {
+      directory,
+      ca: join(directory, 'ca'),
+      store: join(directory, 'store'),
+      log: join(directory, 'log'),
+      secret: secretOf(join(directory, 'hop-secret')),
+      release: () => lock.close(),
+    };
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+function lockFolder(directory: string): DatabaseSync {
+  const lock = new DatabaseSync(join(directory, 'certmill.lock'), { timeout: 0 });
+  try {
+    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    return lock;
+  } catch (cause) {
+    lock.close();
+    throw new CertmillError(
+      'DATA_FOLDER_IN_USE',
+      `another Certmill process works in ${directory}; stop it, or use another folder (--data)`,
+      { cause },
+    );
+  }
+}
+
+/** Reads the secret, or makes it durable under its final name before it is used once. */
+function secretOf(file: string): Uint8Array {
+  const existing = readIfThere(file);
+  if (existing !== undefined) {
+    if (existing.length !== secretBytes) {
+      throw new CertmillError('FAULT_STORE_CORRUPT', `${file} does not hold ${String(secretBytes)} octets`);
+    }
+    return existing;
+  }
+  const secret = randomBytes(secretBytes);
+  const temporary = `${file}.tmp`;
+  const descriptor = openSync(temporary, 'w', 0o600);
+  try {
+    writeSync(descriptor, secret);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  renameSync(temporary, file);
+  return secret;
+}
+
+function readIfThere(file: string): Buffer | undefined {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,169 @@
+import { randomUUID } from 'node:crypto';
+import { Controller, Get, Headers, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { CertmillError, type Credential } from '@certmill/domain';
+import { pemEncode } from '@certmill/der';
+import {
+  enroll,
+  findByDevice,
+  findBySerialNumber,
+  findByUdid,
+  serialNumberOf,
+  type FoundCertificate,
+} from '@certmill/pipeline';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Caller, Needs } from '../auth/auth.guard.js';
+import { rejectionProblem } from '../problem/to-problem.js';
+import { HttpConfigHolder } from './http-config.js';
+import { orderOf } from './orders.controller.js';
+import { servicesToken, type IssuanceServices } from './services.js';
+import { submittedRequest } from './submitted-request.js';
+
+/** One certificate at a time: the interactive lane, and look-ups. */
+@Controller('v1')
+export class CertificatesController {
+  readonly #services: IssuanceServices;
+  readonly #config: HttpConfigHolder;
+
+  constructor(
+    @Inject(servicesToken) services: IssuanceServices,
+    @Inject(HttpConfigHolder) config: HttpConfigHolder,
+  ) {
+    this.#services = services;
+    this.#config = config;
+  }
+
+  @Post('orders/:orderId/certificates')
+  @Needs('batches:write')
+  async enroll(
+    @Caller() caller: Credential,
+    @Param('orderId') orderId: string,
+    @Headers('idempotency-key') idempotencyKey: string | undefined,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const { enrolling, profiles } = this.#services;
+    const { limits, enrollDeadlineMs } = this.#config.value;
+    const item = await submittedRequest(request, limits.maxCsrBytes);
+    const order = await orderOf(this.#services, caller, orderId);
+    const profile = await profiles.get(order.tenant, order.profileHash);
+    if (profile === undefined) {
+      throw new CertmillError('FAULT_STORE_CORRUPT', 'the profile of the order is not stored');
+    }
+    if (item.rejection !== undefined) {
+      const problem = rejectionProblem(item.rejection, request.id);
+      await reply.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+      return;
+    }
+    const upload = { order, profile, idempotencyKey: idempotencyKey ?? randomUUID() };
+    const { batch, result } = await enroll(enrolling, upload, item, enrollDeadlineMs);
+    void reply.header('location', `/v1/batches/${batch.batchId}`);
+    if (result === undefined) {
+      await reply.status(202).header('retry-after', '1').send({ batchId: batch.batchId });
+      return;
+    }
+    if (result.certificateDer === undefined) {
+      const { rejection } = result;
+      const problem = rejectionProblem(
+        rejection ?? { code: 'PROCESSING_FAILED', detail: 'the request was not issued' },
+        request.id,
+      );
+      await reply.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+      return;
+    }
+    const serialNumber = hexOf(serialNumberOf(result.certificateDer));
+    void reply.status(201).header('location', `/v1/certificates/${serialNumber}`);
+    await sendCertificate(reply, request.headers.accept, result.certificateDer, () => ({
+      batchId: batch.batchId,
+      deviceId: result.deviceId,
+      serialNumber,
+      certificate: pemEncode('CERTIFICATE', result.certificateDer ?? new Uint8Array()),
+      chain: this.#chainPem(order.issuer),
+    }));
+  }
+
+  @Get('certificates/:serialNumber')
+  @Needs('certificates:read')
+  async bySerialNumber(
+    @Caller() caller: Credential,
+    @Param('serialNumber') serialNumber: string,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const hex = serialNumber.replaceAll(':', '').toLowerCase();
+    const found = /^[0-9a-f]{40}$/.test(hex)
+      ? await findBySerialNumber(this.#services.finding, caller.tenant, Buffer.from(hex, 'hex'))
+      : undefined;
+    if (found === undefined) {
+      throw new CertmillError('NOT_FOUND', 'there is no certificate with this serial number');
+    }
+    await sendCertificate(reply, request.headers.accept ?? 'application/json', found.result.certificateDer, () =>
+      certificateView(found),
+    );
+  }
+
+  @Get('certificates')
+  @Needs('certificates:read')
+  async find(
+    @Caller() caller: Credential,
+    @Query('udid') udid: string | undefined,
+    @Query('deviceId') deviceId: string | undefined,
+  ): Promise<{ items: readonly CertificateView[] }> {
+    const { finding } = this.#services;
+    if ((udid === undefined) === (deviceId === undefined)) {
+      throw new CertmillError('INVALID_INPUT', 'look up by either udid or deviceId');
+    }
+    if (deviceId !== undefined) {
+      return { items: (await findByDevice(finding, caller.tenant, deviceId)).map(certificateView) };
+    }
+    if (udid === undefined || !/^[0-9a-fA-F]{64}$/.test(udid)) {
+      throw new CertmillError('INVALID_INPUT', 'udid is the SHA-256 of the SubjectPublicKeyInfo, 64 hex digits');
+    }
+    const found = await findByUdid(finding, caller.tenant, Buffer.from(udid, 'hex'));
+    return { items: found.map(certificateView) };
+  }
+
+  #chainPem(issuer: string): readonly string[] {
+    return (this.#services.chainOf(issuer) ?? []).map((der) => pemEncode('CERTIFICATE', der));
+  }
+}
+
+/** A certificate as clients see it. */
+export interface CertificateView {
+  readonly serialNumber: string;
+  readonly batchId: string;
+  readonly index: number;
+  readonly deviceId: string;
+  readonly status: string;
+  readonly certificate: string;
+}
+
+function certificateView(found: FoundCertificate): CertificateView {
+  return {
+    serialNumber: hexOf(serialNumberOf(found.result.certificateDer)),
+    batchId: found.batchId,
+    index: found.result.index,
+    deviceId: found.result.deviceId,
+    status: found.status.state,
+    certificate: pemEncode('CERTIFICATE', found.result.certificateDer),
+  };
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}
+
+/** PEM unless the client asks for DER (`application/pkix-cert`, RFC 2585) or JSON. */
+async function sendCertificate(
+  reply: FastifyReply,
+  accept: string | undefined,
+  der: Uint8Array,
+  view: () => object,
+): Promise<void> {
+  if (accept?.includes('application/json') === true) {
+    await reply.type('application/json').send(JSON.stringify(view()));
+  } else if (accept?.includes('application/pkix-cert') === true) {
+    await reply.type('application/pkix-cert').send(Buffer.from(der));
+  } else {
+    await reply.type('application/pem-certificate-chain').send(pemEncode('CERTIFICATE', der));
+  }
+}

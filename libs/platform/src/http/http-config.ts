@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { isIPv4, isIPv6 } from 'node:net';
+import { z } from 'zod';
+import { CertmillError } from '@certmill/domain';
+
+const file = z.string().min(1);
+
+/** How the HTTP face listens and what it bears. Unknown keys are refused. */
+export const httpConfigSchema = z.strictObject({
+  host: z.string().min(1).default('127.0.0.1'),
+  /** 0: any free port. */
+  port: z.int().min(0).max(65_535).default(8460),
+  tls: z
+    .strictObject({
+      certFile: file,
+      keyFile: file,
+      /** Set: every client must present a certificate of this CA. */
+      clientCaFile: file.optional(),
+    })
+    .optional(),
+  limits: z
+    .strictObject({
+      maxCsrBytes: z.int().min(1024).default(64 * 1024),
+      /** Bodies that are not streamed. */
+      maxSmallBodyBytes: z.int().min(1024).default(1024 * 1024),
+      uploadsAtOnce: z.int().min(1).default(32),
+      uploadsAtOncePerTenant: z.int().min(1).default(8),
+      headersTimeoutMs: z.int().min(100).default(15_000),
+      /** An upload that sends nothing for this long is cut; it can be resumed. */
+      idleUploadMs: z.int().min(100).default(60_000),
+    })
+    .prefault({}),
+  /** A single enrolment answers 202 when it takes longer. */
+  enrollDeadlineMs: z.int().min(100).default(10_000),
+});
+
+export type HttpConfig = z.infer<typeof httpConfigSchema>;
+
+/** The configuration as an injectable value. */
+export class HttpConfigHolder {
+  readonly value: HttpConfig;
+
+  constructor(value: HttpConfig) {
+    this.value = value;
+  }
+}
+
+export function isLoopback(host: string): boolean {
+  if (isIPv4(host)) return host.startsWith('127.');
+  if (isIPv6(host)) return host === '::1';
+  return host === 'localhost';
+}
+
+/** Off loopback only with TLS (CONFIG_INVALID). */
+export function assertListenable(config: HttpConfig): void {
+  if (!isLoopback(config.host) && config.tls === undefined) {
+    throw new CertmillError(
+      'CONFIG_INVALID',
+      `refusing to listen on ${config.host} without TLS: set http.tls.certFile and http.tls.keyFile, or listen on 127.0.0.1`,
+    );
+  }
+}
+
+/** The TLS options of node:https; CONFIG_INVALID names the file that cannot be read. */
+export function tlsOptionsOf(config: HttpConfig):
+  | { cert: Buffer; key: Buffer; ca?: Buffer; requestCert: boolean; rejectUnauthorized: boolean; minVersion: 'TLSv1.2' }
+  | undefined {
+  const { tls } = config;
+  if (tls === undefined) return undefined;
+  const read = (path: string): Buffer => {
+    try {
+      return readFileSync(path);
+    } catch (cause) {
+      throw new CertmillError('CONFIG_INVALID', `http.tls: cannot read ${path}`, { cause });
+    }
+  };
+  const mutual = tls.clientCaFile !== undefined;
+  return {
+    cert: read(tls.certFile),
+    key: read(tls.keyFile),
+    ...(tls.clientCaFile === undefined ? {} : { ca: read(tls.clientCaFile) }),
+    requestCert: mutual,
+    rejectUnauthorized: mutual,
+    minVersion: 'TLSv1.2',
+  };
+}

@@ -1,0 +1,36 @@
+import { Controller, Get, Inject, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { Metrics } from '../observability/metrics.js';
+import { servicesToken, type IssuanceServices } from './services.js';
+
+/** What orchestrators and scrapers ask; open, and without anything of a tenant. */
+@Controller()
+export class OperationsController {
+  readonly #services: IssuanceServices;
+  readonly #metrics: Metrics;
+
+  constructor(@Inject(servicesToken) services: IssuanceServices, @Inject(Metrics) metrics: Metrics) {
+    this.#services = services;
+    this.#metrics = metrics;
+  }
+
+  /** The process runs. */
+  @Get('healthz')
+  health(): { status: string } {
+    return { status: 'ok' };
+  }
+
+  /** Every stage takes work; a halted one is named. */
+  @Get('readyz')
+  async ready(@Res() reply: FastifyReply): Promise<void> {
+    const halted = this.#services.halted();
+    await reply
+      .status(halted.length === 0 ? 200 : 503)
+      .send(halted.length === 0 ? { status: 'ready' } : { status: 'halted', stages: halted });
+  }
+
+  @Get('metrics')
+  async metrics(@Res() reply: FastifyReply): Promise<void> {
+    await reply.type(this.#metrics.contentType).send(await this.#metrics.text());
+  }
+}

@@ -1,0 +1,137 @@
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Put, Query, Req } from '@nestjs/common';
+import { CertmillError, type Credential, type Order } from '@certmill/domain';
+import { openOrder, readDevices } from '@certmill/pipeline';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { Caller, Needs } from '../auth/auth.guard.js';
+import { pageRequestOf, parseWith, type PageQuery } from './parse-with.js';
+import { servicesToken, type IssuanceServices } from './services.js';
+import { bodyStreamOf, mediaTypeOf } from './streamed-body.js';
+
+const newOrderSchema = z.strictObject({
+  orderId: z.string(),
+  profile: z.string(),
+  issuer: z.string().optional(),
+  quota: z.int().min(1),
+  expiresAt: z.iso.datetime({ offset: true }),
+  /** False only where any device may have a certificate. */
+  requiresAllowList: z.boolean().default(true),
+});
+
+/** Orders and their allow-lists. */
+@Controller('v1/orders')
+export class OrdersController {
+  readonly #services: IssuanceServices;
+
+  constructor(@Inject(servicesToken) services: IssuanceServices) {
+    this.#services = services;
+  }
+
+  @Post()
+  @HttpCode(201)
+  @Needs('orders:write')
+  async create(@Caller() caller: Credential, @Body() body: unknown): Promise<OrderView> {
+    const wanted = parseWith(newOrderSchema, body);
+    const order = await openOrder(this.#services.opening, {
+      tenant: caller.tenant,
+      orderId: wanted.orderId,
+      profileName: wanted.profile,
+      issuer: wanted.issuer ?? this.#services.defaultIssuer,
+      quota: wanted.quota,
+      requiresAllowList: wanted.requiresAllowList,
+      expiresAtMs: Date.parse(wanted.expiresAt),
+    });
+    return this.#view(order);
+  }
+
+  @Get()
+  @Needs('orders:read')
+  async list(
+    @Caller() caller: Credential,
+    @Query() query: PageQuery,
+  ): Promise<{ items: readonly OrderView[]; next?: string }> {
+    const page = await this.#services.orders.listOrders(caller.tenant, pageRequestOf(query));
+    const items = await Promise.all(page.items.map((order) => this.#view(order)));
+    return { items, ...(page.next === undefined ? {} : { next: page.next }) };
+  }
+
+  @Get(':orderId')
+  @Needs('orders:read')
+  async show(@Caller() caller: Credential, @Param('orderId') orderId: string): Promise<OrderView> {
+    return this.#view(await orderOf(this.#services, caller, orderId));
+  }
+
+  @Post(':orderId/close')
+  @HttpCode(200)
+  @Needs('orders:write')
+  async close(@Caller() caller: Credential, @Param('orderId') orderId: string): Promise<OrderView> {
+    const { orders, clock } = this.#services;
+    const order = await orders.closeOrder(caller.tenant, orderId, clock.nowMs());
+    if (order === undefined) throw noSuchOrder(orderId);
+    return this.#view(order);
+  }
+
+  @Put(':orderId/devices')
+  @Needs('orders:write')
+  async importDevices(
+    @Caller() caller: Credential,
+    @Param('orderId') orderId: string,
+    @Req() request: FastifyRequest,
+  ): Promise<{ devices: number }> {
+    const order = await orderOf(this.#services, caller, orderId);
+    const format = mediaTypeOf(request) === 'text/csv' ? 'csv' : 'ndjson';
+    const rows = readDevices(bodyStreamOf(request), format);
+    return { devices: await this.#services.orders.importAllowList(order.tenant, orderId, rows) };
+  }
+
+  async #view(order: Order): Promise<OrderView> {
+    return {
+      orderId: order.orderId,
+      profile: order.profileName,
+      profileHash: order.profileHash,
+      issuer: order.issuer,
+      quota: order.quota,
+      reserved: await this.#services.orders.reservedUnder(order.tenant, order.orderId),
+      requiresAllowList: order.requiresAllowList,
+      devices: order.allowListDevices ?? 0,
+      state: stateOf(order, this.#services.clock.nowMs()),
+      createdAt: new Date(order.createdAtMs).toISOString(),
+      expiresAt: new Date(order.expiresAtMs).toISOString(),
+    };
+  }
+}
+
+/** An order as clients see it. */
+export interface OrderView {
+  readonly orderId: string;
+  readonly profile: string;
+  readonly profileHash: string;
+  readonly issuer: string;
+  readonly quota: number;
+  /** Reserved or issued. */
+  readonly reserved: number;
+  readonly requiresAllowList: boolean;
+  readonly devices: number;
+  readonly state: 'open' | 'closed' | 'expired';
+  readonly createdAt: string;
+  readonly expiresAt: string;
+}
+
+function stateOf(order: Order, nowMs: number): OrderView['state'] {
+  if (order.closedAtMs !== undefined) return 'closed';
+  return nowMs > order.expiresAtMs ? 'expired' : 'open';
+}
+
+export async function orderOf(
+  services: IssuanceServices,
+  caller: Credential,
+  orderId: string,
+): Promise<Order> {
+  const order = await services.orders.getOrder(caller.tenant, orderId);
+  if (order === undefined) throw noSuchOrder(orderId);
+  return order;
+}
+
+function noSuchOrder(orderId: string): CertmillError {
+  return new CertmillError('NOT_FOUND', `there is no order '${orderId.slice(0, 80)}'`);
+}

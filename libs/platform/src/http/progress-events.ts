@@ -1,0 +1,47 @@
+import { isComplete, type BatchId, type TenantId } from '@certmill/domain';
+import { batchView } from './batch-view.js';
+import type { IssuanceServices } from './services.js';
+
+/** At most four events a second, and a comment at least every 15 s so that proxies keep the line. */
+const minGapMs = 250;
+const heartbeatMs = 15_000;
+
+/** Server-sent events: `progress` with the batch view whenever it changed, then `complete`, then the end. */
+export async function* progressEvents(
+  services: Pick<IssuanceServices, 'batches' | 'results' | 'clock'>,
+  tenant: TenantId,
+  batchId: BatchId,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  let last = '';
+  let id = 0;
+  let saidAtMs = performance.now();
+  while (!signal.aborted) {
+    const batch = await services.batches.getBatch(tenant, batchId);
+    if (batch === undefined) return;
+    const fingerprint = JSON.stringify([batch.nextIndex, batch.total, batch.cancelledAtMs, batch.counters]);
+    if (fingerprint !== last || isComplete(batch)) {
+      last = fingerprint;
+      saidAtMs = performance.now();
+      const name = isComplete(batch) ? 'complete' : 'progress';
+      const data = JSON.stringify(batchView(batch, services.clock.nowMs()));
+      yield Buffer.from(`event: ${name}\nid: ${++id}\ndata: ${data}\n\n`);
+      if (isComplete(batch)) return;
+    } else if (performance.now() - saidAtMs > heartbeatMs) {
+      saidAtMs = performance.now();
+      yield Buffer.from(': still here\n\n');
+    }
+    const pause = performance.now() + minGapMs;
+    await services.results.notices.moved(batchId, minGapMs * 4, signal);
+    const left = pause - performance.now();
+    if (left > 0) await delay(left, signal);
+  }
+}
+
+async function delay(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  await promise;
+  clearTimeout(timer);
+}

@@ -1,0 +1,47 @@
+/** Injection token of IssuanceServices. */
+export const servicesToken = Symbol('IssuanceServices');
+
+import type { Profile } from '@certmill/domain';
+import type {
+  EnrollPorts,
+  FindPorts,
+  IngestPorts,
+  OrderPorts,
+  ProfileCatalogue,
+  ResultPorts,
+} from '@certmill/pipeline';
+import type {
+  AllowListStore,
+  BatchStore,
+  Clock,
+  OrderStore,
+  ProfileStore,
+  TenantStore,
+} from '@certmill/ports';
+import type { KeyObject } from 'node:crypto';
+
+/** What the HTTP face needs; an app composes it from its adapters. */
+export interface IssuanceServices {
+  readonly tenants: TenantStore;
+  readonly orders: OrderStore & AllowListStore;
+  readonly batches: BatchStore;
+  readonly profileStore: ProfileStore;
+  readonly profiles: ProfileCatalogue;
+  readonly opening: OrderPorts;
+  readonly ingest: IngestPorts;
+  readonly enrolling: EnrollPorts;
+  readonly results: ResultPorts;
+  readonly finding: FindPorts;
+  readonly clock: Clock;
+  /** Issuer that an order gets when it names none. */
+  readonly defaultIssuer: string;
+  /** Certificates from the issuing CA up to the root, DER; undefined for an unknown issuer. */
+  chainOf(issuer: string): readonly Uint8Array[] | undefined;
+  /** Parses, checks against every issuer and stores a profile file; PROFILE_INVALID with clause. */
+  addProfile(tenant: string, text: string): Promise<Profile>;
+  /** Signs manifests; certifies nothing. */
+  readonly manifestKey: KeyObject;
+  /** Stages that halted, with their reason: readiness goes red. */
+  halted(): readonly { readonly stage: string; readonly reason: string }[];
+}
+

@@ -1,0 +1,72 @@
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
+import { assertName, CertmillError, type Credential } from '@certmill/domain';
+import { z } from 'zod';
+import { newApiKey } from '../auth/api-keys.js';
+import { Caller, Needs } from '../auth/auth.guard.js';
+import { parseWith } from './parse-with.js';
+import { servicesToken, type IssuanceServices } from './services.js';
+
+const newTenantSchema = z.strictObject({ tenant: z.string() });
+const newCredentialSchema = z.strictObject({
+  role: z.enum(['admin', 'operator', 'factory', 'auditor']),
+  label: z.string().max(200).default(''),
+});
+
+/** Tenants and API keys. An admin sees every tenant; keys are shown once, when they are made. */
+@Controller('v1/tenants')
+export class TenantsController {
+  readonly #services: IssuanceServices;
+
+  constructor(@Inject(servicesToken) services: IssuanceServices) {
+    this.#services = services;
+  }
+
+  @Post()
+  @HttpCode(201)
+  @Needs('tenants:write')
+  async create(@Body() body: unknown): Promise<{ tenant: string }> {
+    const { tenant } = parseWith(newTenantSchema, body);
+    assertName('tenant', tenant);
+    if (!(await this.#services.tenants.createTenant(tenant, this.#services.clock.nowMs()))) {
+      throw new CertmillError('CONFLICT', `tenant '${tenant}' is there already`);
+    }
+    return { tenant };
+  }
+
+  @Post(':tenant/credentials')
+  @HttpCode(201)
+  @Needs('tenants:write')
+  async addCredential(
+    @Param('tenant') tenant: string,
+    @Body() body: unknown,
+  ): Promise<{ key: string; keyHash: string; tenant: string; role: string; label: string }> {
+    const { role, label } = parseWith(newCredentialSchema, body);
+    const { tenants, clock } = this.#services;
+    if (!(await tenants.hasTenant(tenant))) throw new CertmillError('NOT_FOUND', 'there is no such tenant');
+    const { key, keyHash } = newApiKey();
+    await tenants.addCredential({ keyHash, tenant, role, label, createdAtMs: clock.nowMs() });
+    return { key, keyHash, tenant, role, label };
+  }
+
+  @Get(':tenant/credentials')
+  @Needs('tenants:write')
+  async list(@Param('tenant') tenant: string): Promise<{ items: readonly Credential[] }> {
+    return { items: await this.#services.tenants.listCredentials(tenant) };
+  }
+
+  @Delete(':tenant/credentials/:keyHash')
+  @HttpCode(204)
+  @Needs('tenants:write')
+  async remove(
+    @Caller() caller: Credential,
+    @Param('tenant') tenant: string,
+    @Param('keyHash') keyHash: string,
+  ): Promise<void> {
+    if (keyHash === caller.keyHash) {
+      throw new CertmillError('CONFLICT', 'a key cannot remove itself');
+    }
+    if (!(await this.#services.tenants.removeCredential(tenant, keyHash))) {
+      throw new CertmillError('NOT_FOUND', 'there is no such credential');
+    }
+  }
+}
