@@ -1,0 +1,79 @@
+import { bucketOf, IdIndex, shapeFor } from './id-index.js';
+import type { HalfSipHash } from './half-sip-hash.js';
+
+const keysPerPart = 65_536;
+
+interface Part {
+  readonly highs: Uint32Array;
+  readonly fingerprints: Uint16Array;
+  readonly locations: Uint32Array;
+}
+
+/** Collects keys in parts of fixed size (10 octets a key: nothing is copied to grow). */
+export class IdIndexBuilder {
+  readonly #parts: Part[] = [];
+  #keys = 0;
+
+  add(hash: HalfSipHash, location: number): void {
+    const at = this.#keys % keysPerPart;
+    if (at === 0) {
+      this.#parts.push({
+        highs: new Uint32Array(keysPerPart),
+        fingerprints: new Uint16Array(keysPerPart),
+        locations: new Uint32Array(keysPerPart),
+      });
+    }
+    const part = this.#parts.at(-1)!;
+    part.highs[at] = hash.high;
+    part.fingerprints[at] = hash.low & 0xffff;
+    part.locations[at] = location;
+    this.#keys += 1;
+  }
+
+  get keys(): number {
+    return this.#keys;
+  }
+
+  /**
+   * Distributes the keys over their buckets, in the order they were added, and lets go of the parts.
+   * @param pause Called often enough that no turn takes longer than some milliseconds.
+   */
+  async finish(pause: () => Promise<void>): Promise<IdIndex> {
+    const shape = shapeFor(this.#keys);
+    const index = new IdIndex(shape);
+    const { starts, bucketBits } = index;
+    for (const [i, part] of this.#parts.entries()) {
+      const keys = this.#keysIn(i);
+      for (let key = 0; key < keys; key += 1) {
+        starts[bucketOf(part.highs[key]!, bucketBits) + 1]! += 1;
+      }
+      await pause();
+    }
+    for (let bucket = 1; bucket < starts.length; bucket += 1) {
+      starts[bucket]! += starts[bucket - 1]!;
+    }
+    await pause();
+    // Filling moves each start to its end, which is the next one's start: one place up, they are
+    // the starts again.
+    for (let i = 0; i < this.#parts.length; i += 1) {
+      const part = this.#parts[i]!;
+      const keys = this.#keysIn(i);
+      for (let key = 0; key < keys; key += 1) {
+        const bucket = bucketOf(part.highs[key]!, bucketBits);
+        const at = starts[bucket]!;
+        starts[bucket] = at + 1;
+        index.locations[at] = part.locations[key]!;
+        index.fingerprints[at] = part.fingerprints[key]!;
+      }
+      await pause();
+    }
+    starts.copyWithin(1, 0, starts.length - 1);
+    starts[0] = 0;
+    this.#parts.length = 0;
+    return index;
+  }
+
+  #keysIn(part: number): number {
+    return Math.min(keysPerPart, this.#keys - part * keysPerPart);
+  }
+}
