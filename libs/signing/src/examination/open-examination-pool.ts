@@ -1,0 +1,150 @@
+import { availableParallelism } from 'node:os';
+import { CertmillError, type Lane } from '@certmill/domain';
+import { readBlocklist } from '@certmill/pipeline';
+import type { RequestExaminer, Stoppable } from '@certmill/ports';
+import { LostChunks } from '../worker-pool/lost-chunks.js';
+import { TaskPool, type TaskOutcome, type TaskPoolOptions } from '../worker-pool/task-pool.js';
+import { errorOfFault, type WorkerFault } from '../worker-pool/worker-fault.js';
+import { unpackExamination } from './examination-columns.js';
+import type {
+  ExaminationReply,
+  ExaminationTask,
+  ExaminationWorkerData,
+} from './examination-messages.js';
+
+export interface ExaminationPoolOptions {
+  /** The canonical text of a profile: asked for when a worker meets it for the first time. */
+  readonly profiles: (profileHash: string) => string | undefined | Promise<string | undefined>;
+  /** Keys that must never be certified, see `readBlocklist`; read once, while opening. */
+  readonly blocklistFile?: string;
+  /** Bulk workers; one per CPU where absent, for proof of possession is most of all work. */
+  readonly threads?: number;
+  /** Workers that no bulk chunk ever gets (a bulk chunk takes some 20 ms); 1 where absent. */
+  readonly interactiveThreads?: number;
+  /** Chunks that may wait per lane; 64 where absent. */
+  readonly maxQueue?: number;
+  /** A chunk that takes longer loses its worker; 30,000 where absent. */
+  readonly chunkTimeoutMs?: number;
+}
+
+const workerFile = new URL('./examination.worker.js', import.meta.url);
+
+/** Resolves once the workers run. Faults: CONFIG_INVALID where the blocklist cannot be read. */
+export async function openExaminationPool(
+  options: ExaminationPoolOptions,
+): Promise<RequestExaminer & Stoppable> {
+  const data: ExaminationWorkerData =
+    options.blocklistFile === undefined
+      ? {}
+      : { blocklist: readBlocklist(options.blocklistFile).table };
+  const lane = (threads: number): TaskPoolOptions => ({
+    workerFile,
+    workerData: data,
+    threads,
+    maxQueue: options.maxQueue ?? 64,
+    taskTimeoutMs: options.chunkTimeoutMs ?? 30_000,
+  });
+  const pool = new ExaminationPool(options.profiles, {
+    bulk: new TaskPool(lane(options.threads ?? availableParallelism())),
+    interactive: new TaskPool(lane(options.interactiveThreads ?? 1)),
+  });
+  try {
+    await pool.open();
+  } catch (error) {
+    await pool.stop(0);
+    throw error;
+  }
+  return pool;
+}
+
+/** The port over two task pools, one per lane. */
+export class ExaminationPool implements RequestExaminer, Stoppable {
+  private readonly profiles: ExaminationPoolOptions['profiles'];
+  private readonly lanes: Readonly<Record<Lane, TaskPool>>;
+  private readonly lostChunks = new LostChunks();
+
+  constructor(
+    profiles: ExaminationPoolOptions['profiles'],
+    lanes: Readonly<Record<Lane, TaskPool>>,
+  ) {
+    this.profiles = profiles;
+    this.lanes = lanes;
+  }
+
+  /** Resolves once every worker runs. */
+  async open(): Promise<void> {
+    const openings = Object.values(this.lanes).flatMap((pool) =>
+      Array.from({ length: pool.threads }, () =>
+        pool.run(() => ({
+          handler: 'openExaminer',
+          message: undefined,
+          transferList: [],
+        })),
+      ),
+    );
+    for (const outcome of await Promise.all(openings)) {
+      if (outcome.kind !== 'done') throw workerError(outcome);
+    }
+  }
+
+  async examine(received: Uint8Array, lane: Lane): ReturnType<RequestExaminer['examine']> {
+    const first = await this.attempt(received, lane, undefined);
+    if (first.kind === 'examined') return unpackExamination(first.columns);
+    const profile = await this.profiles(first.profileHash);
+    if (profile === undefined) {
+      throw new CertmillError('FAULT_PROCESSING', `profile ${first.profileHash} is not stored`);
+    }
+    const second = await this.attempt(received, lane, profile);
+    if (second.kind === 'examined') return unpackExamination(second.columns);
+    throw new CertmillError('FAULT_PROCESSING', 'a worker did not take the profile it asked for');
+  }
+
+  async stop(timeoutMs: number): Promise<void> {
+    await Promise.all(Object.values(this.lanes).map((pool) => pool.stop(timeoutMs)));
+  }
+
+  private async attempt(
+    received: Uint8Array,
+    lane: Lane,
+    profile: string | undefined,
+  ): Promise<Exclude<ExaminationReply, WorkerFault>> {
+    const outcome = await this.lanes[lane].run<ExaminationReply>(() => {
+      // The one copy of the hand-over: the caller keeps its bytes for a retry.
+      const copy = new Uint8Array(received).buffer;
+      const task: ExaminationTask = {
+        received: copy,
+        ...(profile === undefined ? {} : { profile }),
+      };
+      return { handler: 'examine', message: task, transferList: [copy] };
+    });
+    if (outcome.kind === 'done') {
+      if (outcome.reply.kind === 'fault') throw errorOfFault(outcome.reply);
+      return outcome.reply;
+    }
+    const hasBegun = outcome.kind === 'worker-lost' || outcome.kind === 'timed-out';
+    if (hasBegun && this.lostChunks.isPoison(received)) {
+      throw new CertmillError('FAULT_PROCESSING', 'workers die of this chunk', {
+        cause: outcome.kind === 'worker-lost' ? outcome.cause : outcome.kind,
+      });
+    }
+    throw workerError(outcome);
+  }
+}
+
+function workerError(
+  outcome: Exclude<TaskOutcome<unknown>, { readonly kind: 'done' }>,
+): CertmillError {
+  switch (outcome.kind) {
+    case 'overloaded':
+      return new CertmillError('FAULT_OVERLOADED', 'the examination queue is full');
+    case 'drained':
+    case 'stopping':
+      return new CertmillError('FAULT_STOPPING', 'the examination pool is stopping');
+    case 'worker-lost':
+      return new CertmillError('FAULT_WORKER_LOST', 'an examination worker died', {
+        cause: outcome.cause,
+      });
+    case 'timed-out':
+      return new CertmillError('FAULT_WORKER_LOST', 'an examination took too long');
+  }
+}

@@ -1,0 +1,99 @@
+import {
+  createCertificateWalk,
+  oids,
+  readBasicConstraints,
+  readExtensions,
+  readKeyUsage,
+  walkCertificate,
+} from '@certmill/der';
+import { CertmillError, type Profile } from '@certmill/domain';
+import type { IssuerCertificate } from './issuer-certificate.js';
+
+/**
+ * What sign holds against its own results, whatever validate and the stores say (DESIGN 3.6): no CA
+ * certificate, nothing outside the issuer's life, nothing but the serial number and key of the request.
+ */
+
+const caUsages: readonly string[] = ['keyCertSign', 'cRLSign'];
+/** Extensions that make or limit a CA, or that the template writes itself. */
+const refusedCustomOids: readonly string[] = [
+  oids.id_ce_basicConstraints,
+  oids.id_ce_keyUsage,
+  oids.id_ce_nameConstraints,
+  oids.id_ce_policyConstraints,
+  oids.id_ce_policyMappings,
+];
+
+/** Faults: FAULT_LINT_FAILED. */
+export function assertProfileIsForDevices(profile: Profile): void {
+  const { basicConstraints, keyUsage, custom = [] } = profile.extensions;
+  const claims: { readonly ca: boolean } | undefined = basicConstraints;
+  const usage = keyUsage?.bits.find((bit) => caUsages.includes(bit));
+  const extension = custom.find(({ oid }) => refusedCustomOids.includes(oid));
+  const reason =
+    claims?.ca === true
+      ? 'basicConstraints cA (RFC 5280 4.2.1.9)'
+      : usage !== undefined
+        ? `key usage ${usage} (RFC 5280 4.2.1.3)`
+        : extension === undefined
+          ? undefined
+          : `extension ${extension.oid}`;
+  if (reason !== undefined) throw lint(`profile ${profile.name} is not for devices: ${reason}`);
+}
+
+const walk = createCertificateWalk();
+
+/**
+ * Reads a finished certificate back. Run on the first one of every chunk: all of a chunk share one
+ * template and one validity. Faults: FAULT_LINT_FAILED.
+ */
+export function assertIssuable(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  issuer: IssuerCertificate,
+  serialNumber: Uint8Array,
+  subjectPKInfoDer: Uint8Array,
+): void {
+  if (!walkCertificate(bytes, start, end, walk, bytes.length)) {
+    throw lint(`a certificate is not DER (${String(walk.error)})`);
+  }
+  const isAsked =
+    walk.version === 3 &&
+    isEqual(bytes, walk.serialNumberStart, walk.serialNumberEnd, serialNumber) &&
+    isEqual(bytes, walk.subjectPKInfoStart, walk.subjectPKInfoEnd, subjectPKInfoDer) &&
+    isEqual(bytes, walk.issuerStart, walk.issuerEnd, issuer.subjectDer);
+  if (!isAsked) throw lint('a certificate is not the one that was to be issued');
+  if (
+    walk.notBeforeSeconds < issuer.notBeforeSeconds ||
+    walk.notAfterSeconds > issuer.notAfterSeconds
+  ) {
+    throw lint("a certificate would be valid outside its issuer's life (RFC 5280 4.1.2.5)");
+  }
+  if (walk.extensionsStart >= 0) assertNoCa(bytes, walk.extensionsStart, walk.extensionsEnd);
+}
+
+function assertNoCa(bytes: Uint8Array, start: number, end: number): void {
+  const read = readExtensions(bytes, start, end);
+  if (!read.ok) throw lint(`extensions are not DER (${read.error.code})`);
+  for (const { oid, valueStart, valueEnd } of read.value) {
+    if (oid === oids.id_ce_basicConstraints) {
+      const constraints = readBasicConstraints(bytes, valueStart, valueEnd);
+      if (!constraints.ok || constraints.value.cA) throw lint('a certificate would be a CA');
+    }
+    if (oid === oids.id_ce_keyUsage) {
+      const usage = readKeyUsage(bytes, valueStart, valueEnd);
+      if (!usage.ok || usage.value.some((bit) => caUsages.includes(bit))) {
+        throw lint('a certificate would be allowed to sign certificates or CRLs');
+      }
+    }
+  }
+}
+
+function isEqual(bytes: Uint8Array, start: number, end: number, other: Uint8Array): boolean {
+  return Buffer.compare(bytes.subarray(start, end), other) === 0;
+}
+
+function lint(message: string): CertmillError {
+  return new CertmillError('FAULT_LINT_FAILED', message);
+}

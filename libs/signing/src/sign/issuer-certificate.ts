@@ -1,0 +1,84 @@
+import {
+  createCertificateWalk,
+  type DecodedExtension,
+  DerReader,
+  keyIdentifier,
+  oids,
+  readBasicConstraints,
+  readExtensions,
+  readKeyUsage,
+  tags,
+  walkCertificate,
+} from '@certmill/der';
+import { CertmillError } from '@certmill/domain';
+
+/** What certificates and checks take from an issuer's own certificate; byte arrays are views of it. */
+export interface IssuerCertificate {
+  /** The subject Name element. */
+  readonly subjectDer: Uint8Array;
+  readonly subjectPKInfoDer: Uint8Array;
+  /** Its subjectKeyIdentifier, or where it has none the SHA-1 of its key (RFC 5280 4.2.1.2 (1)). */
+  readonly keyIdentifier: Uint8Array;
+  readonly notBeforeSeconds: number;
+  readonly notAfterSeconds: number;
+}
+
+/** Faults: CONFIG_INVALID where it is not the certificate of a CA. */
+export function readIssuerCertificate(
+  issuerName: string,
+  certificateDer: Uint8Array,
+): IssuerCertificate {
+  const refuse = (reason: string): CertmillError =>
+    new CertmillError('CONFIG_INVALID', `the certificate of issuer ${issuerName} ${reason}`);
+  const walk = createCertificateWalk();
+  if (!walkCertificate(certificateDer, 0, certificateDer.length, walk)) {
+    throw refuse(`is not DER (${String(walk.error)} at octet ${String(walk.errorOffset)})`);
+  }
+  if (walk.extensionsStart < 0) throw refuse('is not of a CA: it has no extensions');
+  const read = readExtensions(certificateDer, walk.extensionsStart, walk.extensionsEnd);
+  if (!read.ok) throw refuse(`has bad extensions (${read.error.code})`);
+  const valueOf = (oid: string): DecodedExtension | undefined =>
+    read.value.find((extension) => extension.oid === oid);
+
+  const constraints = valueOf(oids.id_ce_basicConstraints);
+  const basic =
+    constraints === undefined
+      ? undefined
+      : readBasicConstraints(certificateDer, constraints.valueStart, constraints.valueEnd);
+  if (basic?.ok !== true || !basic.value.cA) {
+    throw refuse('is not of a CA: basicConstraints does not say cA (RFC 5280 4.2.1.9)');
+  }
+
+  const usage = valueOf(oids.id_ce_keyUsage);
+  if (usage !== undefined) {
+    const bits = readKeyUsage(certificateDer, usage.valueStart, usage.valueEnd);
+    if (!bits.ok || !bits.value.includes('keyCertSign')) {
+      throw refuse('must not sign certificates: its keyUsage lacks keyCertSign (RFC 5280 4.2.1.3)');
+    }
+  }
+  // Names are not held against these when a certificate is signed, so such an issuer is not used.
+  if (valueOf(oids.id_ce_nameConstraints) !== undefined) {
+    throw refuse('has nameConstraints (RFC 5280 4.2.1.10), which are not supported');
+  }
+
+  const subjectPKInfoDer = certificateDer.subarray(walk.subjectPKInfoStart, walk.subjectPKInfoEnd);
+  const ski = valueOf(oids.id_ce_subjectKeyIdentifier);
+  return {
+    subjectDer: certificateDer.subarray(walk.subjectStart, walk.subjectEnd),
+    subjectPKInfoDer,
+    keyIdentifier:
+      ski === undefined
+        ? keyIdentifier('sha1', subjectPKInfoDer, 0, subjectPKInfoDer.length)
+        : octetString(certificateDer, ski.valueStart, ski.valueEnd),
+    notBeforeSeconds: walk.notBeforeSeconds,
+    notAfterSeconds: walk.notAfterSeconds,
+  };
+}
+
+function octetString(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const reader = new DerReader();
+  if (!reader.reset(bytes, start, end) || !reader.skip(tags.octetString, end)) {
+    throw new CertmillError('CONFIG_INVALID', 'the subjectKeyIdentifier of an issuer is not DER');
+  }
+  return bytes.subarray(reader.contentStart, reader.contentEnd);
+}

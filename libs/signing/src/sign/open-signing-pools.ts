@@ -1,0 +1,218 @@
+import { availableParallelism } from 'node:os';
+import { CertmillError, type Lane, type SerialKey } from '@certmill/domain';
+import { decodeReceivedChunk } from '@certmill/events';
+import type { ChunkSigner, SignedCertificates, Stoppable } from '@certmill/ports';
+import type { SigningHash } from '../slots/signature-scheme.js';
+import type { SigningSlot } from '../slots/signing-slot.js';
+import { LostChunks } from '../worker-pool/lost-chunks.js';
+import { errorOfFault } from '../worker-pool/worker-fault.js';
+import { SlotPool, type SlotHealth } from './slot-pool.js';
+
+export interface SigningIssuer {
+  readonly name: string;
+  /** Certificates in DER, the issuer's own first. */
+  readonly chainDer: readonly Uint8Array[];
+  /** Each holds the issuer's key. */
+  readonly slots: readonly SigningSlot[];
+  /** Hash of RSA signatures (ECDSA's follows the curve); SHA-256 where absent. */
+  readonly rsaHash?: SigningHash;
+}
+
+export interface SigningPoolsOptions {
+  readonly issuers: readonly SigningIssuer[];
+  /**
+   * Sign's own configuration (DESIGN 3.6): the canonical text of the profile where this issuer may
+   * sign for it, else undefined. Asked for every chunk, so it MUST be fast.
+   */
+  readonly profiles: (
+    issuer: string,
+    profileHash: string,
+  ) => string | undefined | Promise<string | undefined>;
+  readonly serialKeys: readonly SerialKey[];
+  /** Bulk workers of each slot; the CPUs shared among an issuer's slots where absent. */
+  readonly threadsPerSlot?: number;
+  /** Workers of each slot that no bulk chunk ever gets; 1 where absent. */
+  readonly interactiveThreadsPerSlot?: number;
+  /** Chunks that may wait per slot and lane; 64 where absent. */
+  readonly maxQueue?: number;
+  /** A slot that has a chunk for longer has failed; 60,000 where absent. */
+  readonly chunkTimeoutMs?: number;
+  /** Pause of a failed slot before it is tried again, doubled up to a minute; 1,000 where absent. */
+  readonly restMs?: number;
+  /** Told of every change of a slot's state, for logs and metrics. */
+  readonly onSlotChange?: (health: SlotHealth) => void;
+}
+
+export interface SigningPools extends ChunkSigner, Stoppable {
+  /** Every slot, as it is now. */
+  health(): readonly SlotHealth[];
+}
+
+const workerFile = new URL('./sign.worker.js', import.meta.url);
+const maxRestMs = 60_000;
+
+/**
+ * Opens the slots of all issuers. A slot that cannot be reached is tried again later; a wrong key or
+ * configuration is told at once. Faults: FAULT_KEY_MISMATCH, CONFIG_INVALID.
+ */
+export async function openSigningPools(options: SigningPoolsOptions): Promise<SigningPools> {
+  const slotsByIssuer = new Map<string, readonly SlotPool[]>();
+  for (const issuer of options.issuers) {
+    assertWired(issuer, slotsByIssuer);
+    slotsByIssuer.set(
+      issuer.name,
+      issuer.slots.map((slot) => slotPool(options, issuer, slot)),
+    );
+  }
+  const pools = new SlotRouter(options.profiles, slotsByIssuer);
+  const faults = await pools.open();
+  const fatal = faults.find(({ disposition }) => disposition !== 'retry');
+  if (fatal !== undefined) {
+    await pools.stop(0);
+    throw fatal;
+  }
+  return pools;
+}
+
+function assertWired(issuer: SigningIssuer, others: ReadonlyMap<string, unknown>): void {
+  const names = new Set(issuer.slots.map(({ name }) => name));
+  const reason = others.has(issuer.name)
+    ? 'is configured twice'
+    : issuer.slots.length === 0
+      ? 'has no slot'
+      : names.size < issuer.slots.length
+        ? 'has two slots of one name'
+        : undefined;
+  if (reason !== undefined) {
+    throw new CertmillError('CONFIG_INVALID', `issuer ${issuer.name} ${reason}`);
+  }
+}
+
+function slotPool(
+  options: SigningPoolsOptions,
+  issuer: SigningIssuer,
+  slot: SigningSlot,
+): SlotPool {
+  const [certificateDer] = issuer.chainDer;
+  if (certificateDer === undefined) {
+    throw new CertmillError('CONFIG_INVALID', `issuer ${issuer.name} has no certificate`);
+  }
+  return new SlotPool({
+    workerFile,
+    data: {
+      issuerName: issuer.name,
+      // Copies: a clone of a view takes the whole buffer behind it along.
+      issuerCertificateDer: new Uint8Array(certificateDer),
+      rsaHash: issuer.rsaHash ?? 'sha256',
+      serialKeys: options.serialKeys.map(({ id, key }) => ({ id, key: new Uint8Array(key) })),
+      slot,
+    },
+    threads: {
+      bulk:
+        options.threadsPerSlot ??
+        Math.max(1, Math.ceil(availableParallelism() / issuer.slots.length)),
+      interactive: options.interactiveThreadsPerSlot ?? 1,
+    },
+    maxQueue: options.maxQueue ?? 64,
+    chunkTimeoutMs: options.chunkTimeoutMs ?? 60_000,
+    restMs: options.restMs ?? 1_000,
+    maxRestMs,
+    onChange: options.onSlotChange ?? (() => undefined),
+  });
+}
+
+/** Brings each chunk to the healthy slot of its issuer with the least in hand. */
+class SlotRouter implements SigningPools {
+  private readonly profiles: SigningPoolsOptions['profiles'];
+  private readonly slotsByIssuer: ReadonlyMap<string, readonly SlotPool[]>;
+  private readonly lostChunks = new LostChunks();
+
+  constructor(
+    profiles: SigningPoolsOptions['profiles'],
+    slotsByIssuer: ReadonlyMap<string, readonly SlotPool[]>,
+  ) {
+    this.profiles = profiles;
+    this.slotsByIssuer = slotsByIssuer;
+  }
+
+  async open(): Promise<CertmillError[]> {
+    const opened = await Promise.all(this.allSlots().map((slot) => slot.open()));
+    return opened.filter((fault) => fault !== undefined);
+  }
+
+  health(): readonly SlotHealth[] {
+    return this.allSlots().map((slot) => slot.health);
+  }
+
+  async sign(received: Uint8Array, verdict: Uint8Array, lane: Lane): Promise<SignedCertificates> {
+    const { issuer, profileHash } = decodeReceivedChunk(received);
+    const slots = this.slotsByIssuer.get(issuer);
+    const profile = slots === undefined ? undefined : await this.profiles(issuer, profileHash);
+    if (slots === undefined || profile === undefined) {
+      throw new CertmillError(
+        'FAULT_PROCESSING',
+        `sign is not configured for profile ${profileHash} of issuer ${issuer}`,
+      );
+    }
+    const tried = new Set<SlotPool>();
+    for (;;) {
+      const slot = leastBusy(slots, lane, tried);
+      if (slot === undefined) throw noSlotLeft(issuer, slots, lane, tried);
+      tried.add(slot);
+      const outcome = await slot.sign(lane, received, verdict, profile);
+      switch (outcome.kind) {
+        case 'signed':
+          return {
+            certificatesDer: outcome.certificatesDer,
+            certificateLengths: Array.from(outcome.certificateLengths),
+            slot: slot.health.slot,
+          };
+        case 'fault':
+          throw errorOfFault(outcome);
+        case 'stopping':
+          throw new CertmillError('FAULT_STOPPING', 'the signing pools are stopping');
+        case 'slot-lost':
+          if (outcome.workerDied && this.lostChunks.isPoison(received)) {
+            throw new CertmillError('FAULT_PROCESSING', 'workers die of this chunk');
+          }
+          break;
+        case 'overloaded':
+      }
+    }
+  }
+
+  async stop(timeoutMs: number): Promise<void> {
+    await Promise.all(this.allSlots().map((slot) => slot.stop(timeoutMs)));
+  }
+
+  private allSlots(): SlotPool[] {
+    return [...this.slotsByIssuer.values()].flat();
+  }
+}
+
+function leastBusy(
+  slots: readonly SlotPool[],
+  lane: Lane,
+  tried: ReadonlySet<SlotPool>,
+): SlotPool | undefined {
+  let best: SlotPool | undefined;
+  for (const slot of slots) {
+    if (!slot.isReady || slot.isFull(lane) || tried.has(slot)) continue;
+    if (best === undefined || slot.outstanding(lane) < best.outstanding(lane)) best = slot;
+  }
+  return best;
+}
+
+function noSlotLeft(
+  issuer: string,
+  slots: readonly SlotPool[],
+  lane: Lane,
+  tried: ReadonlySet<SlotPool>,
+): CertmillError {
+  if (slots.some((slot) => slot.isReady && (slot.isFull(lane) || !tried.has(slot)))) {
+    return new CertmillError('FAULT_OVERLOADED', `the queues of issuer ${issuer} are full`);
+  }
+  const refusal = slots.every((slot) => slot.refusal !== undefined) && slots[0]?.refusal;
+  if (refusal instanceof CertmillError) return refusal;
+  return new CertmillError('FAULT_HSM_LOST', `no slot of issuer ${issuer} can be used now`);
+}

@@ -1,0 +1,104 @@
+import { verify, type KeyObject } from 'node:crypto';
+import { CertmillError } from '@certmill/domain';
+import type { SignerModule, Signer, SigningRequest, SlotModule } from '../slots/signing-slot.js';
+import { publicKeyOf, signatureSchemeOf, type SignatureScheme } from '../slots/signature-scheme.js';
+import { readIssuerCertificate, type IssuerCertificate } from './issuer-certificate.js';
+import type { SlotWorkerData } from './sign-messages.js';
+
+/** Why a slot cannot be used: thrown in workers, where it separates the slot's faults from a chunk's. */
+export class SlotFailure extends Error {
+  readonly fault: CertmillError;
+
+  constructor(fault: CertmillError) {
+    super(fault.message, { cause: fault });
+    this.fault = fault;
+  }
+}
+
+/** An issuer's key as one worker holds it. */
+export class SlotSession {
+  readonly issuer: IssuerCertificate;
+  readonly scheme: SignatureScheme;
+  /**
+   * RSA signatures are all verified: it costs a tenth of making one, and a single faulty CRT signature
+   * gives the key away (Boneh, DeMillo, Lipton 1997). Of the others a chunk's first one is: verifying
+   * P-256 costs nearly three times what signing does.
+   */
+  readonly verifiesAll: boolean;
+  private readonly slotName: string;
+  private readonly signer: Signer;
+  private readonly publicKey: KeyObject;
+
+  private constructor(data: SlotWorkerData, issuer: IssuerCertificate, signer: Signer) {
+    this.issuer = issuer;
+    this.scheme = signatureSchemeOf(issuer.subjectPKInfoDer, data.rsaHash);
+    this.verifiesAll = this.scheme.algorithm.startsWith('rsa-');
+    this.slotName = data.slot.name;
+    this.signer = signer;
+    this.publicKey = publicKeyOf(issuer.subjectPKInfoDer);
+  }
+
+  /** Opens the slot's key and checks that it is the issuer's. Throws SlotFailure. */
+  static async open(data: SlotWorkerData): Promise<SlotSession> {
+    try {
+      const issuer = readIssuerCertificate(data.issuerName, data.issuerCertificateDer);
+      const { hash } = signatureSchemeOf(issuer.subjectPKInfoDer, data.rsaHash);
+      const module = (await import(data.slot.signerModule)) as SignerModule;
+      const signer = await module.openSigner(data.slot.settings, { hash });
+      if (Buffer.compare(signer.subjectPKInfoDer, issuer.subjectPKInfoDer) !== 0) {
+        throw new CertmillError(
+          'FAULT_KEY_MISMATCH',
+          `slot ${data.slot.name} holds another key than the certificate of issuer ${data.issuerName}`,
+        );
+      }
+      return new SlotSession(data, issuer, await wrapped(signer, data));
+    } catch (error) {
+      throw failureOf(error, `slot ${data.slot.name} cannot be opened`);
+    }
+  }
+
+  /** Throws SlotFailure. */
+  sign(tbs: Uint8Array, request: SigningRequest): Uint8Array {
+    try {
+      return this.signer.sign(tbs, request);
+    } catch (error) {
+      throw failureOf(error, `slot ${this.slotName} cannot sign`);
+    }
+  }
+
+  /** Throws SlotFailure where the signature does not verify with the issuer's certificate. */
+  verify(tbs: Uint8Array, signature: Uint8Array): void {
+    if (isVerified(this.scheme.hash, tbs, this.publicKey, signature)) return;
+    throw new SlotFailure(
+      new CertmillError('FAULT_HSM_LOST', `slot ${this.slotName} made a signature that is wrong`),
+    );
+  }
+}
+
+async function wrapped(signer: Signer, { slot }: SlotWorkerData): Promise<Signer> {
+  if (slot.slotModule === undefined) return signer;
+  const module = (await import(slot.slotModule)) as SlotModule;
+  return module.wrapSigner(signer, slot.name);
+}
+
+function isVerified(
+  hash: string | null,
+  tbs: Uint8Array,
+  key: KeyObject,
+  signature: Uint8Array,
+): boolean {
+  try {
+    return verify(hash, tbs, key, signature);
+  } catch {
+    return false;
+  }
+}
+
+function failureOf(error: unknown, message: string): SlotFailure {
+  if (error instanceof SlotFailure) return error;
+  return new SlotFailure(
+    error instanceof CertmillError
+      ? error
+      : new CertmillError('FAULT_HSM_LOST', message, { cause: error }),
+  );
+}

@@ -1,0 +1,53 @@
+/** What a slot is asked to sign for: told to signers for their own records, never signed itself. */
+export interface SigningRequest {
+  readonly batchId: string;
+  readonly index: number;
+}
+
+/** A key, opened in a worker thread. Synchronous: a worker does one thing at a time. */
+export interface Signer {
+  /** The key's public part as a SubjectPublicKeyInfo: compared with the issuer's certificate. */
+  readonly subjectPKInfoDer: Uint8Array;
+  /**
+   * Signs a TBSCertificate; the octets of signatureValue in X.509 form (RFC 5280 4.1.1.3: ECDSA as
+   * DER, RFC 3279 2.2.3). `tbs` is the caller's and is overwritten afterwards. Throws where the key
+   * cannot be used: the slot is then taken out of service.
+   */
+  sign(tbs: Uint8Array, request: SigningRequest): Uint8Array;
+}
+
+/** Octets and hash that signatures of the issuer's key are made with; `null` where the key implies it. */
+export interface SignatureHashing {
+  readonly hash: 'sha256' | 'sha384' | 'sha512' | null;
+}
+
+/** What a slot keeps its key by; structured-cloneable and without secrets: it names where they lie. */
+export type SlotSettings = Readonly<Record<string, string | number>>;
+
+/**
+ * One place that can use an issuer's key: encrypted in a file, or inside an HSM. A slot is data, for
+ * keys and sessions are opened in the workers only.
+ */
+export interface SigningSlot {
+  /** Unique per issuer; appears in health, logs and metrics. */
+  readonly name: string;
+  /** URL of the module that workers import: a `SignerModule`. */
+  readonly signerModule: string;
+  readonly settings: SlotSettings;
+  /** URL of a `SlotModule` that workers put around the signer, for audits and fault tests. */
+  readonly slotModule?: string;
+}
+
+/** What the module behind `SigningSlot.signerModule` exports. */
+export interface SignerModule {
+  /**
+   * Opens the key. Faults: CONFIG_INVALID where the settings are wrong, FAULT_HSM_LOST where the key
+   * cannot be reached now. Errors MUST NOT carry secrets.
+   */
+  openSigner(settings: SlotSettings, hashing: SignatureHashing): Signer | Promise<Signer>;
+}
+
+/** What the module behind `SigningSlot.slotModule` exports. */
+export interface SlotModule {
+  wrapSigner(signer: Signer, slotName: string): Signer;
+}

@@ -1,0 +1,163 @@
+import type { ResourceLimits } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+
+export interface TaskPoolOptions {
+  /** The worker's entry module; its handlers are named exports that return data and never throw. */
+  readonly workerFile: URL;
+  /** Structured-cloned to every worker. */
+  readonly workerData: unknown;
+  readonly threads: number;
+  /** Tasks that may wait beside the `threads` that run. */
+  readonly maxQueue: number;
+  /** A task that runs longer loses its worker, which is replaced. */
+  readonly taskTimeoutMs: number;
+  /** Of each worker's heap; one that needs more dies. 256 MiB where absent. */
+  readonly resourceLimits?: ResourceLimits;
+}
+
+/** A worker holds a chunk at a time and some compiled profiles: tens of megabytes. */
+const defaultLimits: ResourceLimits = { maxOldGenerationSizeMb: 256 };
+
+export interface PackedTask {
+  /** Name of the worker's export. */
+  readonly handler: string;
+  readonly message: unknown;
+  /** Buffers that move to the worker: the caller has no access to them afterwards. */
+  readonly transferList: ArrayBuffer[];
+}
+
+/** How a task ended. Everything but `done` is a value, for what to do about it depends on the pool. */
+export type TaskOutcome<R> =
+  | { readonly kind: 'done'; readonly reply: R }
+  /** Not begun: the queue is full. */
+  | { readonly kind: 'overloaded' }
+  /** Not begun: `drain` took it out of the queue. */
+  | { readonly kind: 'drained' }
+  /** Not begun, or cut off by `stop`. */
+  | { readonly kind: 'stopping' }
+  /** Begun: its worker died of it or beside it. */
+  | { readonly kind: 'worker-lost'; readonly cause: unknown }
+  /** Begun: its worker was ended after `taskTimeoutMs`. */
+  | { readonly kind: 'timed-out' };
+
+interface WaitingTask {
+  /** Called when a worker is free, so that a task that waits or moves on has copied nothing. */
+  readonly pack: () => PackedTask;
+  readonly settle: (outcome: TaskOutcome<unknown>) => void;
+}
+
+/**
+ * A bounded queue before a Piscina pool. Piscina itself never queues for long: it gets at most as many
+ * tasks as it has threads, so a time-out counts from a task's begin and waiting tasks can be taken back.
+ */
+export class TaskPool {
+  private readonly options: TaskPoolOptions;
+  private readonly piscina: Piscina;
+  private readonly waiting: WaitingTask[] = [];
+  private running = 0;
+  private stopped: Promise<void> | undefined;
+  private onIdle: (() => void) | undefined;
+
+  constructor(options: TaskPoolOptions) {
+    this.options = options;
+    this.piscina = new Piscina({
+      filename: options.workerFile.href,
+      workerData: options.workerData,
+      minThreads: options.threads,
+      maxThreads: options.threads,
+      // Only a task that waits for a replaced worker to start is ever in Piscina's own queue.
+      maxQueue: options.threads,
+      resourceLimits: options.resourceLimits ?? defaultLimits,
+      recordTiming: false,
+    });
+    // A worker that dies without a task: Piscina replaces it, and an unheard 'error' would throw.
+    this.piscina.on('error', () => undefined);
+  }
+
+  /** Tasks that wait or run. */
+  get outstanding(): number {
+    return this.waiting.length + this.running;
+  }
+
+  get threads(): number {
+    return this.options.threads;
+  }
+
+  /** Whether a task would be refused now. */
+  get isFull(): boolean {
+    return this.running >= this.options.threads && this.waiting.length >= this.options.maxQueue;
+  }
+
+  /** Never rejects. The reply is whatever the handler returned: R is the caller's knowledge. */
+  run<R>(pack: () => PackedTask): Promise<TaskOutcome<R>> {
+    if (this.stopped !== undefined) return Promise.resolve({ kind: 'stopping' });
+    if (this.isFull) return Promise.resolve({ kind: 'overloaded' });
+    return new Promise((resolve) => {
+      this.waiting.push({ pack, settle: resolve as WaitingTask['settle'] });
+      this.dispatch();
+    });
+  }
+
+  /** Takes back what waits; what runs may end. */
+  drain(): void {
+    for (const task of this.waiting.splice(0)) task.settle({ kind: 'drained' });
+  }
+
+  /** Ends what waits, waits for what runs, at most `timeoutMs`, and ends the threads. Idempotent. */
+  stop(timeoutMs: number): Promise<void> {
+    this.stopped ??= this.stopOnce(timeoutMs);
+    return this.stopped;
+  }
+
+  private dispatch(): void {
+    while (this.running < this.options.threads && this.stopped === undefined) {
+      const task = this.waiting.shift();
+      if (task === undefined) return;
+      this.running++;
+      void this.execute(task.pack).then((outcome) => {
+        this.running--;
+        task.settle(outcome);
+        this.dispatch();
+        if (this.running === 0) this.onIdle?.();
+      });
+    }
+  }
+
+  private async execute(pack: () => PackedTask): Promise<TaskOutcome<unknown>> {
+    const timeout = new AbortController();
+    const timer = setTimeout(() => {
+      timeout.abort();
+    }, this.options.taskTimeoutMs);
+    try {
+      const { handler, message, transferList } = pack();
+      const reply: unknown = await this.piscina.run(message, {
+        name: handler,
+        transferList,
+        signal: timeout.signal,
+      });
+      return { kind: 'done', reply };
+    } catch (cause) {
+      if (timeout.signal.aborted) return { kind: 'timed-out' };
+      return this.stopped === undefined ? { kind: 'worker-lost', cause } : { kind: 'stopping' };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async stopOnce(timeoutMs: number): Promise<void> {
+    for (const task of this.waiting.splice(0)) task.settle({ kind: 'stopping' });
+    let timer: NodeJS.Timeout | undefined;
+    const expired = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    if (this.running > 0) {
+      const idle = new Promise<void>((resolve) => {
+        this.onIdle = resolve;
+      });
+      await Promise.race([idle, expired]);
+    }
+    // A worker inside a native call ends only when the call returns, which may be never.
+    await Promise.race([this.piscina.destroy(), expired]);
+    clearTimeout(timer);
+  }
+}
