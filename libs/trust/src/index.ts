@@ -1,1 +1,32 @@
-export {};
+export { createHierarchy, type HierarchyOptions } from './hierarchy/create-hierarchy.js';
+export { importIssuer, type ImportOptions } from './hierarchy/import-issuer.js';
+export {
+  lifeLeftMs,
+  loadIssuer,
+  loadIssuers,
+  loadRoot,
+  type Issuer,
+} from './hierarchy/load-issuers.js';
+export {
+  caDirectoryOf,
+  developmentPassphraseFileOf,
+  issuerPathsOf,
+  rootName,
+  type IssuerPaths,
+} from './hierarchy/issuer-paths.js';
+export { decryptPrivateKey, encryptPrivateKey } from './keys/encrypted-private-key.js';
+export { issuerKeyTypeOf, signatureAlgorithmFor, type IssuerKeyType } from './keys/key-types.js';
+export {
+  findPassphrase,
+  passphraseFileVariable,
+  passphraseVariable,
+  readPassphrase,
+  type PassphraseOptions,
+  type PassphraseSource,
+} from './keys/passphrase.js';
+export {
+  addSerialKey,
+  findSerialKeys,
+  openSerialKeys,
+  type SerialKeys,
+} from './keys/serial-keys.js';

@@ -168,7 +168,10 @@ function contradictionsOf(file: ProfileFile): Contradiction[] {
     if (key.type !== 'rsa') return;
     // Below 2048 bits is refused by NIST SP 800-131A; node:crypto is slow to useless above 16384.
     if (key.minBits < 2_048 || key.maxBits > 16_384 || key.minBits > key.maxBits) {
-      found.push({ path: ['keys', index], reason: 'RSA sizes go from 2048 to 16384 bits, upwards' });
+      found.push({
+        path: ['keys', index],
+        reason: 'RSA sizes go from 2048 to 16384 bits, upwards',
+      });
     }
   });
   if (new Set(file.keys).size < file.keys.length) {

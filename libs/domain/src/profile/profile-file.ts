@@ -110,7 +110,9 @@ const fieldValue = {
   required: z
     .boolean()
     .optional()
-    .describe('With `from`: reject the request where no source is present (default), or leave out.'),
+    .describe(
+      'With `from`: reject the request where no source is present (default), or leave out.',
+    ),
   pattern: z
     .string()
     .min(1)
@@ -238,9 +240,7 @@ const extensions = z.strictObject({
     .optional(),
   subjectKeyIdentifier: z.enum(['sha1', 'rfc7093-sha256']).optional(),
   authorityKeyIdentifier: z.boolean().optional(),
-  certificatePolicies: z
-    .strictObject({ policies: z.array(oid), critical: z.boolean() })
-    .optional(),
+  certificatePolicies: z.strictObject({ policies: z.array(oid), critical: z.boolean() }).optional(),
   crlDistributionPoints: z.array(z.string().min(1).max(2_048)).optional(),
   authorityInfoAccess: z
     .strictObject({

@@ -68,7 +68,10 @@ export interface SubjectAttribute {
 }
 
 export type SubjectAltName =
-  | { readonly type: 'dNSName' | 'uniformResourceIdentifier' | 'rfc822Name'; readonly value: FieldValue }
+  | {
+      readonly type: 'dNSName' | 'uniformResourceIdentifier' | 'rfc822Name';
+      readonly value: FieldValue;
+    }
   /** RFC 4108 5: hwSerialNum holds the value's UTF-8 octets, or its bytes where `hex`. */
   | {
       readonly type: 'hardwareModuleName';
@@ -93,13 +96,22 @@ export interface ProfileExtensions {
   readonly keyUsage?: { readonly bits: readonly KeyUsageBit[]; readonly critical: boolean };
   /** OIDs. */
   readonly extKeyUsage?: { readonly purposes: readonly string[]; readonly critical: boolean };
-  readonly subjectAltName?: { readonly names: readonly SubjectAltName[]; readonly critical: boolean };
+  readonly subjectAltName?: {
+    readonly names: readonly SubjectAltName[];
+    readonly critical: boolean;
+  };
   /** 'sha1': RFC 5280 4.2.1.2 (1); 'rfc7093-sha256': RFC 7093 2 (1). */
   readonly subjectKeyIdentifier?: { readonly method: 'sha1' | 'rfc7093-sha256' };
   readonly authorityKeyIdentifier?: true;
-  readonly certificatePolicies?: { readonly policies: readonly string[]; readonly critical: boolean };
+  readonly certificatePolicies?: {
+    readonly policies: readonly string[];
+    readonly critical: boolean;
+  };
   readonly crlDistributionPoints?: { readonly uris: readonly string[] };
-  readonly authorityInfoAccess?: { readonly ocsp: readonly string[]; readonly caIssuers: readonly string[] };
+  readonly authorityInfoAccess?: {
+    readonly ocsp: readonly string[];
+    readonly caIssuers: readonly string[];
+  };
   /** Fixed further extensions: DER of extnValue's content in hex. */
   readonly custom?: readonly {
     readonly oid: string;
@@ -155,7 +167,10 @@ export interface ProfileSlot {
 
 export function profileSlots(profile: Profile): readonly ProfileSlot[] {
   const fields: [string, FieldValue][] = [
-    ...profile.subject.map((a, i): [string, FieldValue] => [`subject.${a.type}[${String(i)}]`, a.value]),
+    ...profile.subject.map((a, i): [string, FieldValue] => [
+      `subject.${a.type}[${String(i)}]`,
+      a.value,
+    ]),
     ...(profile.extensions.subjectAltName?.names ?? []).map((n, i): [string, FieldValue] => [
       `subjectAltName.${n.type}[${String(i)}]`,
       n.value,
@@ -166,6 +181,9 @@ export function profileSlots(profile: Profile): readonly ProfileSlot[] {
 
 /** The `csr.*` sources a profile uses, each once, in first-use order: the columns of Examination.csrValues. */
 export function csrSources(profile: Profile): readonly ValueSource[] {
-  const all = [...profile.deviceIdFrom, ...profileSlots(profile).flatMap((slot) => slot.value.from)];
+  const all = [
+    ...profile.deviceIdFrom,
+    ...profileSlots(profile).flatMap((slot) => slot.value.from),
+  ];
   return [...new Set(all.filter((source) => source.startsWith('csr.')))];
 }

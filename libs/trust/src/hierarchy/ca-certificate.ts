@@ -1,0 +1,115 @@
+import { X509Certificate } from 'node:crypto';
+import { CertmillError } from '@certmill/domain';
+import {
+  createCertificateWalk,
+  DerReader,
+  derErrorText,
+  type DerResult,
+  type KeyUsageName,
+  oids,
+  readBasicConstraints,
+  readExtensions,
+  readKeyUsage,
+  tags,
+  walkCertificate,
+} from '@certmill/der';
+import { issuerKeyTypeOf, type IssuerKeyType } from '../keys/key-types.js';
+
+/** A CA certificate with what issuing under it needs; byte arrays are copies. */
+export interface CaCertificate {
+  readonly der: Uint8Array;
+  readonly certificate: X509Certificate;
+  readonly keyType: IssuerKeyType;
+  readonly spkiDer: Uint8Array;
+  readonly subjectDer: Uint8Array;
+  readonly issuerDer: Uint8Array;
+  /** Empty where the certificate has none (RFC 5280 4.2.1.2 asks every CA for one). */
+  readonly keyIdentifier: Uint8Array;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  readonly isCa: boolean;
+  readonly pathLenConstraint: number | undefined;
+  /** Undefined where the certificate has no keyUsage. */
+  readonly keyUsage: readonly KeyUsageName[] | undefined;
+}
+
+/**
+ * Reads a certificate strictly.
+ * @param description names the certificate in the messages.
+ * Throws INVALID_INPUT where it is not DER, its key is of no supported type, or a constraint in it
+ * cannot be read.
+ */
+export function readCaCertificate(der: Uint8Array, description: string): CaCertificate {
+  const bytes = Uint8Array.from(der);
+  const walk = createCertificateWalk();
+  if (!walkCertificate(bytes, 0, bytes.length, walk)) {
+    throw unreadable(description, walk.error === undefined ? 'not DER' : derErrorText[walk.error]);
+  }
+  const certificate = parsed(bytes, description);
+  const extensions =
+    walk.extensionsStart < 0
+      ? []
+      : valueOf(readExtensions(bytes, walk.extensionsStart, walk.extensionsEnd), description);
+  const find = (oid: string) => extensions.find((extension) => extension.oid === oid);
+  const constraints = find(oids.id_ce_basicConstraints);
+  const usage = find(oids.id_ce_keyUsage);
+  const identifier = find(oids.id_ce_subjectKeyIdentifier);
+  const basic =
+    constraints &&
+    valueOf(readBasicConstraints(bytes, constraints.valueStart, constraints.valueEnd), description);
+  return {
+    der: bytes,
+    certificate,
+    keyType: issuerKeyTypeOf(certificate.publicKey),
+    spkiDer: bytes.slice(walk.subjectPKInfoStart, walk.subjectPKInfoEnd),
+    subjectDer: bytes.slice(walk.subjectStart, walk.subjectEnd),
+    issuerDer: bytes.slice(walk.issuerStart, walk.issuerEnd),
+    keyIdentifier:
+      identifier === undefined
+        ? new Uint8Array()
+        : octetStringContent(bytes, identifier.valueStart, identifier.valueEnd, description),
+    notBeforeMs: walk.notBeforeSeconds * 1_000,
+    notAfterMs: walk.notAfterSeconds * 1_000,
+    isCa: basic?.cA ?? false,
+    pathLenConstraint: basic?.pathLenConstraint,
+    keyUsage: usage && valueOf(readKeyUsage(bytes, usage.valueStart, usage.valueEnd), description),
+  };
+}
+
+function parsed(der: Uint8Array, description: string): X509Certificate {
+  try {
+    return new X509Certificate(der);
+  } catch (cause) {
+    throw new CertmillError('INVALID_INPUT', `${description} is no X.509 certificate`, { cause });
+  }
+}
+
+function valueOf<T>(result: DerResult<T>, description: string): T {
+  if (result.ok) return result.value;
+  throw unreadable(description, derErrorText[result.error.code]);
+}
+
+function octetStringContent(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  description: string,
+): Uint8Array {
+  const reader = new DerReader();
+  if (reader.reset(bytes, start, end) && reader.skip(tags.octetString, end) && reader.close(end)) {
+    return bytes.slice(reader.contentStart, reader.contentEnd);
+  }
+  throw unreadable(description, 'subjectKeyIdentifier is no OCTET STRING');
+}
+
+function unreadable(description: string, reason: string): CertmillError {
+  return new CertmillError('INVALID_INPUT', `${description} cannot be read: ${reason}`);
+}
+
+/** Certificates of PEM text in their order; text around them is skipped. */
+export function certificatesInPem(pem: string): readonly Uint8Array[] {
+  const blocks = pem.matchAll(
+    /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----([^-]*)-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g,
+  );
+  return [...blocks].map(([, base64 = '']) => Buffer.from(base64, 'base64'));
+}

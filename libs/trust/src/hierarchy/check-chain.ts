@@ -1,0 +1,90 @@
+import { CertmillError } from '@certmill/domain';
+import type { CaCertificate } from './ca-certificate.js';
+
+/** A chain has an issuing CA, a root and few in between; more is a file of something else. */
+export const maxChainLength = 8;
+
+/**
+ * Checks a chain as RFC 5280 6.1 would, issuing CA first: each certificate is signed by the next and
+ * names it, each is a CA that may sign certificates and is valid now, path lengths hold, and the
+ * last one is self-signed. Throws INVALID_INPUT with the place and the reason.
+ */
+export function checkChain(chain: readonly CaCertificate[], nowMs: number): void {
+  if (chain.length > maxChainLength) {
+    throw refusal(`the chain has ${String(chain.length)} certificates, at most 8 make sense`);
+  }
+  chain.forEach((certificate, index) => {
+    const next = chain[index + 1];
+    const place = placeOf(certificate, index);
+    checkCa(certificate, place, nowMs);
+    // The issuing CA signs device certificates only; each CA above has `index - 1` CAs below it
+    // that are not self-issued and not the last of the path (RFC 5280 4.2.1.9).
+    const below = index;
+    if (certificate.pathLenConstraint !== undefined && certificate.pathLenConstraint < below) {
+      throw refusal(
+        `${place} allows ${String(certificate.pathLenConstraint)} CAs below it, the chain has ` +
+          `${String(below)} (pathLenConstraint, RFC 5280 4.2.1.9)`,
+      );
+    }
+    if (next !== undefined) {
+      checkIssued(certificate, place, next, placeOf(next, index + 1));
+    } else if (!isSelfSigned(certificate)) {
+      throw refusal(`the chain ends with ${place}, which is no self-signed root; add its issuer`);
+    }
+  });
+}
+
+function checkCa(certificate: CaCertificate, place: string, nowMs: number): void {
+  if (!certificate.isCa) {
+    throw refusal(`${place} is no CA certificate (basicConstraints, RFC 5280 4.2.1.9)`);
+  }
+  if (certificate.keyUsage !== undefined && !certificate.keyUsage.includes('keyCertSign')) {
+    throw refusal(`${place} may not sign certificates (keyCertSign, RFC 5280 4.2.1.3)`);
+  }
+  if (certificate.keyUsage === undefined) {
+    throw refusal(`${place} has no keyUsage, which every CA must have (RFC 5280 4.2.1.3)`);
+  }
+  if (nowMs < certificate.notBeforeMs) {
+    throw refusal(`${place} is not valid before ${isoTime(certificate.notBeforeMs)}`);
+  }
+  if (nowMs > certificate.notAfterMs) {
+    throw refusal(`${place} expired at ${isoTime(certificate.notAfterMs)}`);
+  }
+}
+
+function checkIssued(
+  certificate: CaCertificate,
+  place: string,
+  issuer: CaCertificate,
+  issuerPlace: string,
+): void {
+  if (Buffer.compare(certificate.issuerDer, issuer.subjectDer) !== 0) {
+    throw refusal(
+      `${place} was issued by another CA than ${issuerPlace}; put the chain in order, ` +
+        'issuing CA first, root last',
+    );
+  }
+  if (!certificate.certificate.verify(issuer.certificate.publicKey)) {
+    throw refusal(`the signature of ${place} does not verify with the key of ${issuerPlace}`);
+  }
+}
+
+function isSelfSigned(certificate: CaCertificate): boolean {
+  return (
+    Buffer.compare(certificate.issuerDer, certificate.subjectDer) === 0 &&
+    certificate.certificate.verify(certificate.certificate.publicKey)
+  );
+}
+
+function placeOf(certificate: CaCertificate, index: number): string {
+  const name = certificate.certificate.subject.replaceAll('\n', ', ').slice(0, 100);
+  return `certificate ${String(index + 1)} of the chain (${name})`;
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function refusal(message: string): CertmillError {
+  return new CertmillError('INVALID_INPUT', message);
+}

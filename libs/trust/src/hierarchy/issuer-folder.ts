@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { CertmillError } from '@certmill/domain';
+import { pemEncode } from '@certmill/der';
+import {
+  isErrorCode,
+  publicFileMode,
+  secretFileMode,
+  syncDirectory,
+  writeFileAtomically,
+} from '../atomic-file.js';
+import { encryptPrivateKey } from '../keys/encrypted-private-key.js';
+import { issuerPathsOf, pathsIn, type IssuerPaths } from './issuer-paths.js';
+
+export interface IssuerFolderContent {
+  /** The CA's certificate first, the root last. */
+  readonly chainDer: readonly Uint8Array[];
+  /** PKCS#8; overwritten with zeros once it is encrypted. */
+  readonly pkcs8Der: Uint8Array;
+  readonly passphrase: string;
+}
+
+/** CONFLICT where the folder is there: a CA key is never written over. */
+export async function assertNoIssuer(dataDirectory: string, name: string): Promise<void> {
+  try {
+    await stat(issuerPathsOf(dataDirectory, name).directory);
+  } catch (cause) {
+    if (isErrorCode(cause, 'ENOENT')) return;
+    throw cause;
+  }
+  throw alreadyThere(name);
+}
+
+/** Writes the folder of a CA; it appears with all of its files or not at all. */
+export async function writeIssuerFolder(
+  dataDirectory: string,
+  name: string,
+  content: IssuerFolderContent,
+): Promise<IssuerPaths> {
+  const paths = issuerPathsOf(dataDirectory, name);
+  const parent = dirname(paths.directory);
+  const temporary = join(parent, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
+  const keyPem = await encryptPrivateKey(content.pkcs8Der, content.passphrase);
+  content.pkcs8Der.fill(0);
+  const pems = content.chainDer.map((der) => pemEncode('CERTIFICATE', der));
+  await mkdir(parent, { recursive: true, mode: 0o700 });
+  await mkdir(temporary, { mode: 0o700 });
+  try {
+    const files = pathsIn(temporary);
+    await writeFileAtomically(files.keyFile, keyPem, secretFileMode);
+    await writeFileAtomically(files.certificateFile, pems[0] ?? '', publicFileMode);
+    await writeFileAtomically(files.chainFile, pems.join(''), publicFileMode);
+    await rename(temporary, paths.directory);
+  } catch (cause) {
+    await rm(temporary, { recursive: true, force: true });
+    if (isErrorCode(cause, 'ENOTEMPTY') || isErrorCode(cause, 'EEXIST')) throw alreadyThere(name);
+    throw cause;
+  }
+  await syncDirectory(parent);
+  return paths;
+}
+
+function alreadyThere(name: string): CertmillError {
+  return new CertmillError('CONFLICT', `a CA named '${name}' is there already`);
+}
