@@ -9,12 +9,15 @@ const fullCodes: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
  */
 export function diskFault(error: unknown, what: string): CertmillError {
   if (isCertmillError(error)) return error;
-  // Not `instanceof`: errors of node's own modules may come from another realm.
-  const code =
-    typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  const code = systemCodeOf(error);
   return fullCodes.has(code)
     ? new CertmillError('FAULT_DISK_FULL', `cannot ${what}: the disk is full`, { cause: error })
     : new CertmillError('FAULT_STORE_DOWN', `cannot ${what}: the disk failed (${String(code)})`, {
         cause: error,
       });
+}
+
+/** `ENOENT` and the like. Not by `instanceof`: node's own errors may come from another realm. */
+export function systemCodeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }

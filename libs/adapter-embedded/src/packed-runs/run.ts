@@ -2,9 +2,8 @@ import { close, closeSync, openSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { CertmillError } from '@certmill/domain';
 import { compareKeys, wordsPerEntry } from './entry.js';
-import { diskFault } from './disk-fault.js';
+import { diskFault, systemCodeOf } from './disk-fault.js';
 import { passesFilter } from './filter.js';
-import { pageBytes } from './page.js';
 import type { PageCache, PagedFile } from './page-cache.js';
 import {
   dataAt,
@@ -153,6 +152,9 @@ export function openRun(path: string, kind: RunKind, cache: PageCache): Run {
     return new Run(path, fd, { header, filter, fences }, cache);
   } catch (error) {
     if (fd !== undefined) closeSync(fd);
+    if (systemCodeOf(error) === 'ENOENT') {
+      throw new CertmillError('FAULT_STORE_CORRUPT', `${path} is missing`, { cause: error });
+    }
     throw diskFault(error, `open ${path}`);
   }
 }
@@ -173,9 +175,4 @@ function readWords(fd: number, at: number, length: number, crc: number, path: st
     throw new CertmillError('FAULT_STORE_CORRUPT', `${path} is damaged at offset ${String(at)}`);
   }
   return words;
-}
-
-/** Octets on disk of the pages alone; for figures. */
-export function dataBytesOf(header: RunHeader): number {
-  return pagesOf(header) * pageBytes;
 }
