@@ -15,3 +15,45 @@ export {
   type ExaminationOptions,
 } from './validate/examine-chunk.js';
 export { Blocklist, readBlocklist, type BlocklistTable } from './validate/weak-keys/blocklist.js';
+export {
+  assertSameChunk,
+  chunkRefOfHeaders,
+  createHops,
+  hopKeysOf,
+  type Hop,
+  type HopKeys,
+  type HopName,
+  type Hops,
+} from './hop-seal.js';
+export { issuanceClock } from './issuance-clock.js';
+export { enroll, type EnrollPorts, type Enrolment } from './ingest/enroll.js';
+export { openOrder, type NewOrder, type OrderPorts } from './ingest/open-order.js';
+export { openBatch, uploadBatch, type IngestPorts, type Upload } from './ingest/upload-batch.js';
+export { profileCatalogue, type ProfileCatalogue } from './profile/profile-catalogue.js';
+export {
+  findByDevice,
+  findBySerialNumber,
+  findByUdid,
+  serialNumberOf,
+  type FindPorts,
+  type FoundCertificate,
+} from './publish/find-certificates.js';
+export { PublicationNotices } from './publish/publication-notices.js';
+export { publishChunk, type PublishPorts } from './publish/publish-stage.js';
+export {
+  requestOf,
+  resultsOf,
+  segmentsOf,
+  waitForBatch,
+  type ReadOptions,
+  type Result,
+  type ResultPorts,
+} from './publish/read-results.js';
+export {
+  runStage,
+  type ConsumingStage,
+  type StageObserver,
+  type StageOptions,
+} from './run-stage.js';
+export { signChunk, type SignPorts } from './sign/sign-stage.js';
+export { validateChunk, type ValidatePorts } from './validate/validate-stage.js';

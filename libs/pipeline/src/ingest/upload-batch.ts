@@ -10,14 +10,14 @@ import {
 } from '@certmill/domain';
 import { encodeReceivedChunk, type ReceivedChunk } from '@certmill/events';
 import type { BatchStore, CertificateStore, Clock, EventLog } from '@certmill/ports';
-import type { HopSealer } from '../hop-seal.js';
+import type { Hops } from '../hop-seal.js';
 import type { InputItem } from '../input/input-item.js';
 import { ChunkPacker, type PackedRequests } from './pack-chunks.js';
 
 export interface IngestPorts {
   readonly batches: BatchStore & Pick<CertificateStore, 'findChunk'>;
   readonly log: EventLog;
-  readonly sealer: HopSealer;
+  readonly hops: Pick<Hops, 'received'>;
   /** An issuance clock: its time is pinned in chunks. */
   readonly clock: Clock;
   /** Id of the serial key in force (1-127). */
@@ -182,7 +182,7 @@ class ChunkAppender {
   }
 
   async #makeDurable(chunk: ChunkRef, firstIndex: number, requests: PackedRequests): Promise<void> {
-    const { batches, clock, log, sealer, serialKeyId } = this.#ports;
+    const { batches, clock, log, hops, serialKeyId } = this.#ports;
     const { order, profile, lane } = this.#upload;
     const receivedAtMs = clock.nowMs();
     const pinned = await batches.registerChunk({
@@ -218,7 +218,7 @@ class ChunkAppender {
       rejections: requests.rejections,
       rejectionDetails: requests.rejectionDetails,
     };
-    await log.append(...sealer.received(received, encodeReceivedChunk(received)));
+    await log.append(...hops.received.seal(received, encodeReceivedChunk(received)));
     await batches.confirmChunk(chunk);
   }
 }

@@ -10,22 +10,23 @@ import {
   type Verdict,
 } from '@certmill/events';
 import type { CertificateStore, Clock, DeliveredRecord, EventLog, TerminalChunk } from '@certmill/ports';
-import type { HopSealer } from '../hop-seal.js';
+import { assertSameChunk, type Hops } from '../hop-seal.js';
 import type { ProfileCatalogue } from '../profile/profile-catalogue.js';
 
 export interface PublishPorts {
   readonly certificates: Pick<CertificateStore, 'publish'>;
   readonly profiles: ProfileCatalogue;
   readonly log: EventLog;
-  readonly sealer: HopSealer;
+  readonly hops: Pick<Hops, 'issued'>;
   readonly clock: Clock;
 }
 
 /** Stores a chunk's terminal record: the first durable one is its end, whoever replays it. */
 export async function publishChunk(ports: PublishPorts, record: DeliveredRecord): Promise<void> {
-  const segment = ports.sealer.openIssued(record);
+  const attributes = ports.hops.issued.open(record);
+  const segment = record.value;
   const issued = decodeIssuedChunk(segment);
-  const received = decodeReceivedChunk(issued.received);
+  const received = assertSameChunk(attributes, decodeReceivedChunk(issued.received));
   const verdict = decodeVerdict(issued.verdict);
   const profile = await ports.profiles.get(received.tenant, received.profileHash);
   if (profile === undefined) {

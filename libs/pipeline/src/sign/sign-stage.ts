@@ -4,7 +4,6 @@ import {
   decodeValidatedChunk,
   decodeVerdict,
   encodeIssuedChunk,
-  topics,
   type ReceivedChunk,
 } from '@certmill/events';
 import type {
@@ -14,13 +13,13 @@ import type {
   DeliveredRecord,
   EventLog,
 } from '@certmill/ports';
-import type { HopSealer } from '../hop-seal.js';
+import { assertSameChunk, type Hops } from '../hop-seal.js';
 
 export interface SignPorts {
   readonly certificates: Pick<CertificateStore, 'chunkState'>;
   readonly signer: ChunkSigner;
   readonly log: EventLog;
-  readonly sealer: HopSealer;
+  readonly hops: Pick<Hops, 'validated' | 'issued'>;
   readonly clock: Clock;
 }
 
@@ -29,8 +28,9 @@ export interface SignPorts {
  * same TBSCertificate; nothing is released before publish stored it.
  */
 export async function signChunk(ports: SignPorts, record: DeliveredRecord): Promise<void> {
-  const validated = decodeValidatedChunk(ports.sealer.openValidated(record));
-  const received = decodeReceivedChunk(validated.received);
+  const attributes = ports.hops.validated.open(record);
+  const validated = decodeValidatedChunk(record.value);
+  const received = assertSameChunk(attributes, decodeReceivedChunk(validated.received));
   const state = await ports.certificates.chunkState(received);
   if (state?.ended === true) return;
   const accepted = decodeVerdict(validated.verdict).codes.some((code) => code === 0);
@@ -52,7 +52,7 @@ export async function signChunk(ports: SignPorts, record: DeliveredRecord): Prom
       signed?.certificateLengths ?? new Array<number>(received.requestLengths.length).fill(0),
     ...ended,
   });
-  await ports.log.append(...ports.sealer.seal(topics.certificatesIssued[received.lane], received, issued));
+  await ports.log.append(...ports.hops.issued.seal(received, issued));
 }
 
 /** Why a chunk that was accepted is not signed after all. */
