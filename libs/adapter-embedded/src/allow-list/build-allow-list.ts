@@ -115,7 +115,9 @@ async function pack(
     const { keys } = builder;
     const index = await builder.finish(pause);
     await refuseDuplicates(index, rowPages, kind, pause);
-    return store(index, keys, position);
+    const stored = await store(index, keys, position);
+    index.release();
+    return stored;
   };
   const byDeviceId = await makeIndex(deviceKeys, 'device id', deviceIndexAt({ pages }));
   const byUdid = await makeIndex(udidKeys, 'UDID', udidIndexAt({ pages, byDeviceId }));

@@ -4,9 +4,9 @@ import type { HalfSipHash } from './half-sip-hash.js';
 const keysPerPart = 65_536;
 
 interface Part {
-  readonly highs: Uint32Array;
-  readonly fingerprints: Uint16Array;
-  readonly locations: Uint32Array;
+  readonly highs: Uint32Array<ArrayBuffer>;
+  readonly fingerprints: Uint16Array<ArrayBuffer>;
+  readonly locations: Uint32Array<ArrayBuffer>;
 }
 
 /** Collects keys in parts of fixed size (10 octets a key: nothing is copied to grow). */
@@ -65,6 +65,9 @@ export class IdIndexBuilder {
         index.locations[at] = part.locations[key]!;
         index.fingerprints[at] = part.fingerprints[key]!;
       }
+      // At once: the collector does not hurry for memory outside its heap.
+      for (const column of [part.highs, part.fingerprints, part.locations])
+        column.buffer.transfer(0);
       await pause();
     }
     starts.copyWithin(1, 0, starts.length - 1);
