@@ -73,6 +73,14 @@ export class BackwardWriter {
     return true;
   }
 
+  /** The first `length` characters, none above U+00FF, in one octet each. */
+  latin1(text: string, length: number): void {
+    const position = this.claim(length);
+    for (let index = 0; index < length; index += 1) {
+      this.out[position + index] = text.charCodeAt(index);
+    }
+  }
+
   private utf8(text: string): void {
     const encoded = Buffer.from(text, 'utf8');
     this.bytes(encoded, 0, encoded.length);

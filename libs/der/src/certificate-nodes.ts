@@ -34,7 +34,6 @@ function primitive(tag: number, content: Content): TemplateNode {
   if (content instanceof Uint8Array) return fixed(encodeTlv(tag, content));
   if (typeof content !== 'string') return slot(content.slot, tag);
   const isText = tag === tags.utf8String || tag === tags.octetString;
-  // eslint-disable-next-line no-control-regex -- IA5String is exactly this range.
   const isAllowed = isText ? content.isWellFormed() : /^[\x00-\x7f]*$/.test(content);
   if (!isAllowed || (tag === tags.printableString && !isPrintable(content))) {
     throw new CertmillDerError(

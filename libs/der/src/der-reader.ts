@@ -70,23 +70,23 @@ export class DerReader {
 
   /** Reads identifier and length of the element at the position, which stays where it is. */
   header(limit: number): boolean {
-    const start = this.position;
+    const { bytes, position: start } = this;
     if (start + 2 > limit) return this.fail('truncated', start);
-    const tag = this.octet(start);
+    const tag = bytes[start] as number;
     if ((tag & 0x1f) === 0x1f || tag === 0) return this.fail('tag-unsupported', start);
-    let length = this.octet(start + 1);
+    let length = bytes[start + 1] as number;
     let contentStart = start + 2;
     if (length >= 0x80) {
       const octets = length & 0x7f;
       if (octets === 0) return this.fail('indefinite-length', start + 1);
       if (octets === 0x7f) return this.fail('length-not-minimal', start + 1);
       if (contentStart + octets > limit) return this.fail('truncated', start);
-      const first = this.octet(contentStart);
+      const first = bytes[contentStart] as number;
       if (first === 0) return this.fail('length-not-minimal', start + 1);
       if (octets > 4) return this.fail('truncated', start);
       length = first;
       for (let index = 1; index < octets; index += 1) {
-        length = length * 256 + this.octet(contentStart + index);
+        length = length * 256 + (bytes[contentStart + index] as number);
       }
       if (length < 0x80) return this.fail('length-not-minimal', start + 1);
       contentStart += octets;
@@ -191,8 +191,9 @@ export class DerReader {
     const length = content.length;
     if (this.contentEnd - this.contentStart !== length) return false;
     // From the end: object identifiers differ there.
+    const { bytes, contentStart } = this;
     for (let index = length - 1; index >= 0; index -= 1) {
-      if (this.bytes[this.contentStart + index] !== content[index]) return false;
+      if (bytes[contentStart + index] !== content[index]) return false;
     }
     return true;
   }
@@ -257,9 +258,10 @@ export class DerReader {
   }
 
   private checkObjectIdentifier(): boolean {
+    const { bytes, contentEnd } = this;
     let isFirst = true;
-    for (let index = this.contentStart; index < this.contentEnd; index += 1) {
-      const octet = this.octet(index);
+    for (let index = this.contentStart; index < contentEnd; index += 1) {
+      const octet = bytes[index] as number;
       if (isFirst && octet === 0x80) return this.fail('bad-oid', this.elementStart);
       isFirst = octet < 0x80;
     }

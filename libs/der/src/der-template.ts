@@ -2,7 +2,7 @@ import { BackwardWriter } from './backward-writer.js';
 import { compareDer, concatBytes, encodeSetOf, encodeTlv } from './der-encode.js';
 import { CertmillDerError } from './der-error.js';
 import { isPrintable } from './der-string.js';
-import { KEY_IDENTIFIER_OCTETS, keyIdentifier } from './key-identifier.js';
+import { KEY_IDENTIFIER_OCTETS, keyDigestLatin1 } from './key-identifier.js';
 import { SlotValues } from './slot-values.js';
 import { tags } from './tags.js';
 import type { SkiMethod, TemplateNode } from './template-node.js';
@@ -299,13 +299,13 @@ class KeyIdentifierPiece implements Piece {
   write(writer: BackwardWriter, values: SlotValues): void {
     if (!values.isBytes(this.index)) throw missing(this.name);
     const contentEnd = writer.position;
-    const identifier = keyIdentifier(
+    const digest = keyDigestLatin1(
       this.method,
       values.source(this.index),
       values.start(this.index),
       values.end(this.index),
     );
-    writer.bytes(identifier, 0, KEY_IDENTIFIER_OCTETS);
+    writer.latin1(digest, KEY_IDENTIFIER_OCTETS);
     writer.header(tags.octetString, contentEnd);
   }
 }

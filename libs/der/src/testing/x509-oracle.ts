@@ -1,5 +1,7 @@
 import 'reflect-metadata';
 
+import assert from 'node:assert';
+
 import { AsnConvert } from '@peculiar/asn1-schema';
 import {
   ExtendedKeyUsage,
@@ -24,7 +26,9 @@ import type { DerResult } from '../der-error.js';
 /** The value, where the input is known to be good. */
 export function valueOf<T>(result: DerResult<T>): T {
   if (result.ok) return result.value;
-  throw new Error(`${result.error.code} at ${result.error.offset}`);
+  throw new assert.AssertionError({
+    message: `${result.error.code} at ${result.error.offset}`,
+  });
 }
 
 export function hexOf(bytes: ArrayBuffer | Uint8Array): string {
@@ -64,7 +68,8 @@ function describe(name: GeneralName, bytes: Uint8Array): unknown {
       return ['otherName', oids.id_on_hardwareModuleName, hexOf(range)];
     case 'otherName':
       return [name.kind, name.typeId, hexOf(range)];
-    default:
+    case 'x400Address':
+    case 'ediPartyName':
       return [name.kind];
   }
 }
