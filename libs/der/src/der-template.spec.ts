@@ -172,6 +172,23 @@ describe('DerTemplate', () => {
     expect(errorCodeOf(() => written(node, given))).toBe(code);
   });
 
+  test('writes into and from a SharedArrayBuffer', () => {
+    const shared = new Uint8Array(new SharedArrayBuffer(400));
+    shared.set(P256_SPKI);
+    const template = compileTemplate(
+      sequence(rawSlot('spki'), skiOf('spki', 'sha1'), slot('a', 12)),
+    );
+    const values = fill(template, { a: '\u00e4' });
+    values.setRange(template.slotIndex('spki'), shared, 0, P256_SPKI.length);
+    const start = template.write(shared, 400, values);
+    expect(Buffer.from(shared.slice(start)).toString('hex')).toBe(
+      written(sequence(rawSlot('spki'), skiOf('spki', 'sha1'), slot('a', 12)), {
+        spki: P256_SPKI,
+        a: '\u00e4',
+      }),
+    );
+  });
+
   test('never writes outside of its range', () => {
     const template = compileTemplate(sequence(slot('a', 4), fixed(encodeNull()), time('t')));
     const values = fill(template, { a: 'x'.repeat(200), t: 0 });

@@ -8,7 +8,9 @@ import {
   encodeSequence,
   encodeTlv,
 } from './der-encode.js';
+import { keyIdentifier } from './key-identifier.js';
 import { oids } from './oids.js';
+import { readName } from './read-name.js';
 import { contextConstructed, tags } from './tags.js';
 import {
   aCertificationRequest,
@@ -112,7 +114,14 @@ describe('walkCertificationRequest', () => {
   test('reads a SharedArrayBuffer like any other', () => {
     const shared = new Uint8Array(new SharedArrayBuffer(opensslRequest.length));
     shared.set(opensslRequest);
-    expect(walkOf(shared)).toEqual(walkOf(opensslRequest));
+    const walk = walkOf(shared);
+    expect(walk).toEqual(walkOf(opensslRequest));
+    expect(readName(shared, walk.subjectStart, walk.subjectEnd)).toEqual(
+      readName(opensslRequest, walk.subjectStart, walk.subjectEnd),
+    );
+    expect(keyIdentifier('sha1', shared, walk.subjectPKInfoStart, walk.subjectPKInfoEnd)).toEqual(
+      keyIdentifier('sha1', opensslRequest, walk.subjectPKInfoStart, walk.subjectPKInfoEnd),
+    );
   });
 
   test('leaves nothing behind in a walk that is used again', () => {
