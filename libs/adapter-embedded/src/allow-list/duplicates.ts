@@ -3,7 +3,7 @@ import type { IdIndex } from './id-index.js';
 import { decodeRow } from './row-codec.js';
 import type { RowPages } from './row-pages.js';
 
-const bucketsPerTurn = 65_536;
+const bucketsPerTurn = 16_384;
 
 /**
  * Refuses a list on which an id is twice, naming the first row that repeats an earlier one. Rows
