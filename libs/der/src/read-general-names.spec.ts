@@ -67,6 +67,11 @@ describe('readGeneralNames', () => {
       otherName(encodeOid('1.2.3'), encodeTlv(0xa0, encodeNull(), encodeNull())),
       'trailing-bytes',
     ],
+    [
+      'an otherName with a third element',
+      otherName(encodeOid('1.2.3'), encodeTlv(0xa0, encodeNull()), encodeNull()),
+      'trailing-bytes',
+    ],
     ['a hardware module without serial', hardwareModule(encodeOid('1.2.3')), 'truncated'],
     [
       'a hardware module with a text serial',

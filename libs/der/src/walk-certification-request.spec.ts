@@ -514,6 +514,14 @@ describe('attributes', () => {
     expect(walkOfParts({ attributes }).error).toBe(error);
   });
 
+  test('are the last part of what is signed', () => {
+    const emptyAttributes = encodeTlv(contextConstructed(0));
+    const walk = walkOfParts({ spki: concatBytes([p256.spki, emptyAttributes]), key: p256 });
+    expect(walk.error).toBe('trailing-bytes');
+    const other = walkOfParts({ spki: concatBytes([p256.spki, encodeNull()]), key: p256 });
+    expect(other.error).toBe('unexpected-tag');
+  });
+
   test('nested without end are refused', () => {
     let value: Uint8Array = encodeNull();
     for (let level = 0; level < 1_000; level += 1) value = encodeSequence(value);
