@@ -46,7 +46,7 @@ export function decodeString(
     case tags.ia5String:
       return isAscii(view) ? view.toString('latin1') : undefined;
     case tags.teletexString:
-      // T.61 in the standard, Latin-1 in every encoder that still sends it.
+      // T.61 in the standard, Latin-1 in practice (as OpenSSL reads it).
       return view.toString('latin1');
     case tags.bmpString:
       return decodeWide(view, 2);

@@ -17,7 +17,7 @@ const MAX_EXTENSIONS = 128;
 
 /**
  * Reads the Extensions element that fills `bytes[start, end)` (RFC 5280 4.1). An extension that
- * occurs twice is refused (4.2); an empty list is accepted, which some CSR tools send.
+ * occurs twice is refused (4.2); an empty list, which asks for nothing, is accepted.
  */
 export function readExtensions(
   bytes: Uint8Array,
@@ -54,7 +54,7 @@ function readAll(reader: DerReader, limit: number, out: DecodedExtension[]): boo
 
 /**
  * Reads the value of keyUsage (RFC 5280 4.2.1.3). Trailing zero bits, which DER would leave out,
- * are accepted: GnuTLS always sends nine bits.
+ * are accepted: mbed TLS before its mbedtls_asn1_write_named_bitstring sent seven bits always.
  */
 export function readKeyUsage(
   bytes: Uint8Array,

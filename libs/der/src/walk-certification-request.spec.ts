@@ -429,7 +429,7 @@ describe('attributes', () => {
   );
   const name = anAttribute(oids.id_unstructuredName, encodeTlv(tags.ia5String, Buffer.from('n')));
 
-  test('may be left out, as old NSS and Java do', () => {
+  test('may be left out, as old encoders do', () => {
     const walk = walkOfParts({ attributes: undefined });
     expect(walk).toMatchObject({ error: undefined, attributeCount: 0, extensionsStart: -1 });
   });

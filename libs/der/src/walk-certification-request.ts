@@ -63,9 +63,9 @@ const reader = new DerReader();
  * signature BIT STRING }` (RFC 2986 4.2), which has to fill `bytes[start, end)` exactly, copying
  * and allocating nothing.
  *
- * Strict DER, with three exceptions that real encoders force: attributes in any order (a SET OF
- * should be sorted; OpenSSL before 3.0 and Java do not), no `[0]` at all where there are no
- * attributes (old NSS and Java), and `critical` FALSE written out.
+ * Strict DER, with three exceptions: attributes in any order, though a SET OF should be sorted; no
+ * `[0]` at all where there are no attributes, as old encoders have it; and `critical` FALSE written
+ * out (see `walkExtension`). None of these bytes gets into a certificate.
  *
  * @returns false with `out.error` and `out.errorOffset` set when the bytes are anything else
  */

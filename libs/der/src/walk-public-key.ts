@@ -133,7 +133,7 @@ export function walkPublicKey(
 
 /**
  * `ECParameters ::= CHOICE { namedCurve OBJECT IDENTIFIER }` (RFC 5480 2.1.1). implicitCurve and
- * specifiedCurve, which PKIX forbids, are recognised because real tokens send them.
+ * specifiedCurve, which PKIX forbids, are recognised, so that policy can name them.
  */
 function readEcParameters(
   reader: DerReader,
