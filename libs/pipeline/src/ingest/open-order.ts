@@ -1,4 +1,11 @@
-import { assertName, CertmillError, type Order, type TenantId } from '@certmill/domain';
+import {
+  assertName,
+  CertmillError,
+  profileOfCanonical,
+  type Order,
+  type Profile,
+  type TenantId,
+} from '@certmill/domain';
 import type { Clock, OrderStore, ProfileStore } from '@certmill/ports';
 
 export interface NewOrder {
@@ -16,7 +23,7 @@ export interface OrderPorts {
   readonly orders: OrderStore & Pick<ProfileStore, 'findProfile'>;
   readonly clock: Clock;
   /** True where sign may use this issuer with this profile. */
-  readonly isSignable: (issuer: string, profileHash: string) => boolean;
+  readonly isSignable: (issuer: string, profile: Profile) => boolean;
 }
 
 /** 2^40: what the counters and the bench have been tried with; a larger one is a slip of the keyboard. */
@@ -36,7 +43,7 @@ export async function openOrder(ports: OrderPorts, wanted: NewOrder): Promise<Or
   if (profile === undefined) {
     throw new CertmillError('INVALID_INPUT', `there is no profile '${wanted.profileName.slice(0, 80)}'`);
   }
-  if (!ports.isSignable(wanted.issuer, profile.hash)) {
+  if (!ports.isSignable(wanted.issuer, profileOfCanonical(profile.canonical))) {
     throw new CertmillError(
       'INVALID_INPUT',
       `issuer '${wanted.issuer.slice(0, 80)}' does not exist or does not sign profile '${wanted.profileName}'`,

@@ -43,24 +43,28 @@ export async function validateChunk(ports: ValidatePorts, record: DeliveredRecor
   const received = decodeReceivedChunk(value);
   const state = await stores.chunkState(received);
   if (state?.ended === true) return;
+  const profile = await ports.profiles.get(received.tenant, received.profileHash);
+  if (profile === undefined) {
+    throw new CertmillError('FAULT_PROCESSING', 'the chunk names a profile that is not stored');
+  }
   const verdict =
     (await stores.getVerdict(received)) ??
-    (await decide(ports, received, value, state?.cancelled === true));
+    (await decide(ports, profile, received, value, state?.cancelled === true));
   const validated = encodeValidatedChunk({ received: value, verdict });
   await log.append(...sealer.seal(topics.requestsValidated[received.lane], received, validated));
 }
 
 async function decide(
   ports: ValidatePorts,
+  profile: Profile,
   received: ReceivedChunk,
   value: Uint8Array,
   cancelled: boolean,
 ): Promise<Uint8Array> {
-  const { stores, profiles, clock } = ports;
+  const { stores, clock } = ports;
   const order = await stores.getOrder(received.tenant, received.orderId);
-  const profile = await profiles.get(received.tenant, received.profileHash);
-  if (order === undefined || profile === undefined) {
-    throw new CertmillError('FAULT_PROCESSING', 'the chunk names an order or a profile that is not stored');
+  if (order === undefined) {
+    throw new CertmillError('FAULT_PROCESSING', 'the chunk names an order that is not stored');
   }
   const draft = cancelled ? cancelledVerdict(received) : await judge(ports, order, profile, received, value);
   return stores.decide({

@@ -27,7 +27,7 @@ export class TenantsController {
   async create(@Body() body: unknown): Promise<{ tenant: string }> {
     const { tenant } = parseWith(newTenantSchema, body);
     assertName('tenant', tenant);
-    if (!(await this.#services.tenants.createTenant(tenant, this.#services.clock.nowMs()))) {
+    if (!(await this.#services.openTenant(tenant))) {
       throw new CertmillError('CONFLICT', `tenant '${tenant}' is there already`);
     }
     return { tenant };

@@ -1,0 +1,203 @@
+import {
+  builtInProfiles,
+  canonicalProfile,
+  parseProfile,
+  profileHash,
+  profileOfCanonical,
+  type Profile,
+} from '@certmill/domain';
+import { topics } from '@certmill/events';
+import {
+  createHops,
+  hopKeysOf,
+  issuanceClock,
+  profileCatalogue,
+  PublicationNotices,
+  publishChunk,
+  runStage,
+  signChunk,
+  validateChunk,
+  type StageObserver,
+} from '@certmill/pipeline';
+import { openEmbeddedStore, openEventLog, type EmbeddedStore } from '@certmill/adapter-embedded';
+import type { IssuanceServices } from '@certmill/platform';
+import type { Clock, EventLog, Stoppable } from '@certmill/ports';
+import { openExaminationPool, openSigningPools, type SigningPools } from '@certmill/signing';
+import { admitProfile, type Issuer } from '@certmill/trust';
+import type { StandaloneConfig } from './config.js';
+import type { DataFolder } from './data-folder.js';
+import { isCompilable, openIssuers, signingIssuers } from './issuers.js';
+import { openManifestKey } from './manifest-key.js';
+
+/** The whole pipeline in one process, running. */
+export interface Issuance extends Stoppable {
+  readonly services: IssuanceServices;
+  readonly store: EmbeddedStore;
+  readonly log: EventLog;
+  readonly signer: SigningPools;
+  readonly issuers: readonly Issuer[];
+}
+
+/** What tests put in the place of the real thing; production passes nothing. */
+export interface IssuanceOverrides {
+  readonly clock?: Clock;
+  /** Put around the store and the log, e.g. to fail or to die between two calls. */
+  readonly aroundStore?: (store: EmbeddedStore) => EmbeddedStore;
+  readonly aroundLog?: (log: EventLog) => EventLog;
+  /** File URL of a `SlotModule` that watches every signature. */
+  readonly slotModule?: string;
+}
+
+/** Interactive chunks hold one request: many fit. */
+const interactiveInHand = 64;
+
+/**
+ * Opens every part on the embedded adapters and starts the stages, the last one first so that each
+ * finds its next. The caller stops it before it releases the folder.
+ */
+export async function openIssuance(
+  folder: DataFolder,
+  config: StandaloneConfig,
+  observer: StageObserver,
+  overrides: IssuanceOverrides = {},
+): Promise<Issuance> {
+  const parts: Stoppable[] = [];
+  try {
+    return await assemble(folder, config, observer, overrides, parts);
+  } catch (error) {
+    for (const part of parts.reverse()) await part.stop(1_000);
+    throw error;
+  }
+}
+
+async function assemble(
+  folder: DataFolder,
+  config: StandaloneConfig,
+  observer: StageObserver,
+  overrides: IssuanceOverrides,
+  parts: Stoppable[],
+): Promise<Issuance> {
+  const systemClock: Clock = overrides.clock ?? { nowMs: () => Date.now() };
+  const issuers = await openIssuers(folder.directory, config.passphraseFile);
+  const opened = await openEmbeddedStore({ directory: folder.store, clock: systemClock });
+  parts.push({ stop: () => opened.close() });
+  const store = overrides.aroundStore?.(opened) ?? opened;
+  const openedLog = await openEventLog({
+    directory: folder.log,
+    durableTopics: [topics.requestsReceived.bulk, topics.requestsReceived.interactive],
+    relayTopics: [
+      ...Object.values(topics.requestsValidated),
+      ...Object.values(topics.certificatesIssued),
+      topics.certificatesPublished,
+    ],
+    maxBacklogBytes: config.maxBacklogBytes,
+  });
+  parts.push({ stop: () => openedLog.close() });
+  const log = overrides.aroundLog?.(openedLog) ?? openedLog;
+
+  const clock = issuanceClock(systemClock, await store.lastIssuanceMs());
+  const hops = createHops(hopKeysOf(folder.secret), systemClock);
+  const profiles = profileCatalogue(store, profileOfCanonical);
+  const issuerByName = new Map(issuers.all.map((issuer) => [issuer.name, issuer]));
+  const signable = (issuer: string, hash: string): string | undefined =>
+    issuerByName.has(issuer) ? profiles.canonicalOf(hash) : undefined;
+
+  const examiner = await openExaminationPool({
+    profiles: (hash) => profiles.canonicalOf(hash),
+    threads: config.workers.validate,
+    ...(config.blocklistFile === undefined ? {} : { blocklistFile: config.blocklistFile }),
+  });
+  parts.push(examiner);
+  const signer = await openSigningPools({
+    issuers: signingIssuers(issuers, overrides.slotModule),
+    profiles: signable,
+    serialKeys: issuers.serialKeys,
+    threadsPerSlot: config.workers.sign,
+  });
+  parts.push(signer);
+
+  const notices = new PublicationNotices();
+  const halted = new Map<string, string>();
+  const watched: StageObserver = {
+    ...observer,
+    halted(stage, error) {
+      halted.set(stage, error.message);
+      observer.halted(stage, error);
+    },
+  };
+  const subscription = await notices.subscribe(log);
+  parts.push(subscription);
+  const common = { log, certificates: store, observer: watched };
+  const concurrency = { bulk: config.bulkChunksInHand, interactive: interactiveInHand };
+  const publish = { certificates: store, profiles, log, hops, clock: systemClock };
+  const sign = { certificates: store, signer, log, hops, clock: systemClock };
+  const validate = { stores: store, profiles, examiner, log, hops, clock: systemClock };
+  parts.push(
+    await runStage({ ...common, stage: 'publish', concurrency, handler: (r) => publishChunk(publish, r) }),
+    await runStage({ ...common, stage: 'sign', concurrency, handler: (r) => signChunk(sign, r) }),
+    await runStage({ ...common, stage: 'validate', concurrency, handler: (r) => validateChunk(validate, r) }),
+  );
+
+  const ingest = { batches: store, log, hops, clock, serialKeyId: issuers.serialKeyId };
+  const addStored = async (tenant: string, profile: Profile): Promise<Profile> => {
+    await store.addProfile({
+      tenant,
+      name: profile.name,
+      version: profile.version,
+      hash: profileHash(profile),
+      canonical: canonicalProfile(profile),
+      addedAtMs: systemClock.nowMs(),
+    });
+    return profile;
+  };
+  const services: IssuanceServices = {
+    tenants: store,
+    orders: store,
+    batches: store,
+    profileStore: store,
+    profiles,
+    opening: {
+      orders: store,
+      clock: systemClock,
+      isSignable: (name, profile) => {
+        const issuer = issuerByName.get(name);
+        return issuer !== undefined && isCompilable(profile, issuer);
+      },
+    },
+    ingest,
+    enrolling: { ...ingest, certificates: store, notices },
+    results: { batches: store, certificates: store, notices },
+    finding: {
+      certificates: store,
+      serialKeys: new Map(issuers.serialKeys.map((key) => [key.id, key])),
+    },
+    clock: systemClock,
+    defaultIssuer: issuers.all[0]?.name ?? '',
+    chainOf: (issuer) => issuerByName.get(issuer)?.chainDer,
+    async openTenant(tenant) {
+      const created = await store.createTenant(tenant, systemClock.nowMs());
+      for (const profile of builtInProfiles().values()) await addStored(tenant, profile);
+      return created;
+    },
+    async addProfile(tenant, text) {
+      const profile = parseProfile(text, 'profile');
+      for (const issuer of issuers.all) await admitProfile(profile, issuer);
+      return addStored(tenant, profile);
+    },
+    manifestKey: openManifestKey(folder.directory),
+    halted: () => [...halted].map(([stage, reason]) => ({ stage, reason })),
+  };
+  const tenants = await store.listTenants({ limit: 1_000 });
+  for (const tenant of tenants.items) await services.openTenant(tenant);
+  return {
+    services,
+    store,
+    log,
+    signer,
+    issuers: issuers.all,
+    async stop(timeoutMs) {
+      for (const part of [...parts].reverse()) await part.stop(timeoutMs);
+    },
+  };
+}
+

@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs';
+import { LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { CertmillError } from '@certmill/domain';
+import {
+  createLogger,
+  httpConfigSchema,
+  Metrics,
+  newApiKey,
+  startHttp,
+  type HttpApplication,
+} from '@certmill/platform';
+import { standaloneSchema } from './config.js';
+import { takeDataFolder } from './data-folder.js';
+import { openIssuance, type Issuance, type IssuanceOverrides } from './open-issuance.js';
+import { observeStages } from './observe-stages.js';
+
+/** The configuration file of `certmill serve --role all`. */
+export const serveSchema = standaloneSchema.extend({
+  http: httpConfigSchema.prefault({}),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  /** How long a stop waits for what is in hand. */
+  stopTimeoutMs: z.int().min(0).default(15_000),
+});
+
+export type ServeConfig = z.infer<typeof serveSchema>;
+
+/** Reads a YAML or JSON file; CONFIG_INVALID names each line that is wrong. */
+export function readServeConfig(file: string | undefined): ServeConfig {
+  if (file === undefined) return serveSchema.parse({});
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new CertmillError('CONFIG_INVALID', `cannot read ${file}`, { cause });
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const [broken] = document.errors;
+  if (broken !== undefined) throw new CertmillError('CONFIG_INVALID', `${file}: ${broken.message}`);
+  const parsed = serveSchema.safeParse(document.toJS() ?? {});
+  if (parsed.success) return parsed.data;
+  const reasons = parsed.error.issues.map((issue) => {
+    const path = issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
+    const node = document.getIn(path, true);
+    const range = isRanged(node) ? node.range[0] : undefined;
+    const line = range === undefined ? '' : `:${String(lines.linePos(range).line)}`;
+    return `${file}${line}: ${path.map(String).join('.')}: ${issue.message}`;
+  });
+  throw new CertmillError('CONFIG_INVALID', reasons.join('\n'));
+}
+
+function isRanged(node: unknown): node is { readonly range: readonly [number, number, number] } {
+  return typeof node === 'object' && node !== null && 'range' in node && Array.isArray(node.range);
+}
+
+export interface Server {
+  readonly url: string;
+  readonly http: HttpApplication;
+  readonly issuance: Issuance;
+  /** Present when this start made the first tenant: shown once, stored hashed. */
+  readonly firstCredential?: { readonly tenant: string; readonly key: string };
+  stop(): Promise<void>;
+}
+
+/** The tenant that a new data folder begins with. */
+export const firstTenant = 'default';
+
+/** Starts all roles in this process; resolves once it takes calls. */
+export async function serve(config: ServeConfig, overrides: IssuanceOverrides = {}): Promise<Server> {
+  const logger = createLogger(config.logLevel);
+  const metrics = new Metrics();
+  const folder = takeDataFolder(config.data);
+  let issuance: Issuance | undefined;
+  try {
+    issuance = await openIssuance(folder, config, observeStages(logger, metrics), overrides);
+    const firstCredential = await openFirstTenant(issuance);
+    const http = await startHttp({ services: issuance.services, config: config.http, logger, metrics });
+    logger.info({ url: http.url, data: config.data }, 'listening');
+    const running = issuance;
+    return {
+      url: http.url,
+      http,
+      issuance,
+      ...(firstCredential === undefined ? {} : { firstCredential }),
+      async stop() {
+        await http.stop(config.stopTimeoutMs);
+        await running.stop(config.stopTimeoutMs);
+        folder.release();
+        logger.info('stopped');
+      },
+    };
+  } catch (error) {
+    await issuance?.stop(1_000);
+    folder.release();
+    throw error;
+  }
+}
+
+async function openFirstTenant(
+  issuance: Issuance,
+): Promise<{ readonly tenant: string; readonly key: string } | undefined> {
+  const { services } = issuance;
+  const credentials = await services.tenants.listCredentials(firstTenant);
+  if (credentials.length > 0) return undefined;
+  await services.openTenant(firstTenant);
+  const { key, keyHash } = newApiKey();
+  await services.tenants.addCredential({
+    keyHash,
+    tenant: firstTenant,
+    role: 'admin',
+    label: 'first credential',
+    createdAtMs: services.clock.nowMs(),
+  });
+  return { tenant: firstTenant, key };
+}
