@@ -78,6 +78,8 @@ export class AllowList {
   /** Frees the index and the file. Nothing may be called after. */
   close(): void {
     this.#isClosed = true;
+    this.#indexes?.byDeviceId.release();
+    this.#indexes?.byUdid.release();
     this.#indexes = undefined;
     closeSync(this.#fd);
   }

@@ -1,4 +1,5 @@
 import { bucketOf, IdIndex, shapeFor } from './id-index.js';
+import { releaseMemory } from '../packed-runs/release-memory.js';
 import type { HalfSipHash } from './half-sip-hash.js';
 
 /** Also what is done between two pauses. */
@@ -74,9 +75,7 @@ export class IdIndexBuilder {
         index.locations[at] = part.locations[key]!;
         index.fingerprints[at] = part.fingerprints[key]!;
       }
-      // At once: the collector does not hurry for memory outside its heap.
-      for (const column of [part.highs, part.fingerprints, part.locations])
-        column.buffer.transfer(0);
+      for (const column of [part.highs, part.fingerprints, part.locations]) releaseMemory(column);
       await pause();
     }
     starts.copyWithin(1, 0, starts.length - 1);

@@ -1,3 +1,4 @@
+import { releaseMemory } from '../packed-runs/release-memory.js';
 import type { HalfSipHash } from './half-sip-hash.js';
 
 /** Keys per bucket on average, at most; at least half of it. */
@@ -47,9 +48,9 @@ export class IdIndex {
     this.fingerprints = new Uint16Array(memory, (buckets + 1 + shape.keys) * 4, shape.keys);
   }
 
-  /** Gives the memory back at once: the collector does not hurry for memory outside its heap. */
+  /** Gives the memory back at once. Nothing may be called after. */
   release(): void {
-    this.bytes.buffer.transfer(0);
+    releaseMemory(this.bytes);
   }
 
   /** The first location with the hash's fingerprint for which `isIt` holds; -1 where none does. */

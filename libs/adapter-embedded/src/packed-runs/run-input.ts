@@ -2,6 +2,7 @@ import { closeSync, openSync } from 'node:fs';
 import { CertmillError } from '@certmill/domain';
 import { wordsPerEntry } from './entry.js';
 import { isPageIntact, pageBytes, pageWords } from './page.js';
+import { releaseMemory } from './release-memory.js';
 import { dataAt, entriesPerPage, pagesOf, readRunHeader, type RunHeader } from './run-format.js';
 import { readWhole } from './whole-io.js';
 
@@ -48,6 +49,7 @@ export class RunInput {
   }
 
   close(): void {
+    releaseMemory(this.words);
     closeSync(this.#fd);
   }
 

@@ -13,6 +13,7 @@ import {
   type RunHeader,
   type RunKind,
 } from './run-format.js';
+import { releaseMemory } from './release-memory.js';
 import { syncDirectory, writeWhole } from './whole-io.js';
 
 export interface RunShape {
@@ -21,11 +22,11 @@ export interface RunShape {
   readonly filterBitsPerEntry: number;
 }
 
-/** What a reader keeps in memory, in shared memory: handed over, not read again. */
+/** What a reader keeps in memory: handed over (its buffers can be transferred), not read again. */
 export interface WrittenRun {
   readonly header: RunHeader;
-  readonly filter: Int32Array<SharedArrayBuffer>;
-  readonly fences: Int32Array<SharedArrayBuffer>;
+  readonly filter: Int32Array<ArrayBuffer>;
+  readonly fences: Int32Array<ArrayBuffer>;
 }
 
 const pagesPerWrite = 64;
@@ -37,8 +38,8 @@ export class RunOutput {
   readonly #fd: number;
   readonly #words = new Int32Array(pagesPerWrite * pageWords);
   readonly #bytes = new Uint8Array(this.#words.buffer);
-  readonly #filter: Int32Array<SharedArrayBuffer>;
-  readonly #fences: Int32Array<SharedArrayBuffer>;
+  readonly #filter: Int32Array<ArrayBuffer>;
+  readonly #fences: Int32Array<ArrayBuffer>;
   #count = 0;
   #page = 0;
   #inPage = 0;
@@ -50,10 +51,8 @@ export class RunOutput {
     this.#path = path;
     this.#shape = shape;
     const filterWords = filterWordsFor(maxEntries, shape.filterBitsPerEntry);
-    this.#filter = new Int32Array(new SharedArrayBuffer(filterWords * 4));
-    this.#fences = new Int32Array(
-      new SharedArrayBuffer(Math.ceil(maxEntries / entriesPerPage) * 4),
-    );
+    this.#filter = new Int32Array(filterWords);
+    this.#fences = new Int32Array(Math.ceil(maxEntries / entriesPerPage));
     this.#fd = openSync(path, 'wx');
   }
 
@@ -98,6 +97,7 @@ export class RunOutput {
     fsyncSync(this.#fd);
     closeSync(this.#fd);
     syncDirectory(dirname(this.#path));
+    releaseMemory(this.#words);
     return { header, filter: this.#filter, fences };
   }
 

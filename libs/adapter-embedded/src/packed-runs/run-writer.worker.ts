@@ -16,14 +16,14 @@ async function perform(task: RunTask): Promise<WrittenRun> {
   return merge;
 }
 
-function reply(message: RunReply): void {
-  parentPort?.postMessage(message);
+function reply(message: RunReply, transfer: readonly ArrayBuffer[] = []): void {
+  parentPort?.postMessage(message, transfer);
 }
 
 parentPort?.on('message', (task: RunTask) => {
   perform(task).then(
     (written) => {
-      reply({ id: task.id, written });
+      reply({ id: task.id, written }, [written.filter.buffer, written.fences.buffer]);
     },
     (error: unknown) => {
       const { code, message } = diskFault(error, `${task.task} ${task.job.path}`);

@@ -15,14 +15,15 @@ import {
   type RunHeader,
   type RunKind,
 } from './run-format.js';
+import { releaseMemory } from './release-memory.js';
 import { readWhole } from './whole-io.js';
 
 /** What stays in memory of a run: about 1.25 octets per entry at 10 filter bits. */
 export interface RunGuide {
   readonly header: RunHeader;
-  readonly filter: Int32Array;
+  readonly filter: Int32Array<ArrayBuffer>;
   /** The first word of each page's first key. */
-  readonly fences: Int32Array;
+  readonly fences: Int32Array<ArrayBuffer>;
 }
 
 /** A run file, open for look-ups. */
@@ -32,8 +33,8 @@ export class Run implements PagedFile {
   readonly path: string;
   readonly firstPageAt = dataAt;
   readonly header: RunHeader;
-  readonly #filter: Int32Array;
-  readonly #fences: Int32Array;
+  readonly #filter: Int32Array<ArrayBuffer>;
+  readonly #fences: Int32Array<ArrayBuffer>;
   readonly #cache: PageCache;
 
   constructor(path: string, fd: number, guide: RunGuide, cache: PageCache) {
@@ -108,17 +109,25 @@ export class Run implements PagedFile {
     );
   }
 
+  /** Nothing may be called after. */
   closeSync(): void {
+    this.#releaseGuide();
     closeSync(this.fd);
   }
 
   /** Off the thread: closing the last use of a removed file frees its blocks, which takes time. */
   close(): Promise<void> {
+    this.#releaseGuide();
     return new Promise((resolve) => {
       close(this.fd, () => {
         resolve();
       });
     });
+  }
+
+  #releaseGuide(): void {
+    releaseMemory(this.#filter);
+    releaseMemory(this.#fences);
   }
 
   /** How many fences are below `w0`. */
@@ -168,7 +177,13 @@ export function openWrittenRun(path: string, guide: RunGuide, cache: PageCache):
   }
 }
 
-function readWords(fd: number, at: number, length: number, crc: number, path: string): Int32Array {
+function readWords(
+  fd: number,
+  at: number,
+  length: number,
+  crc: number,
+  path: string,
+): Int32Array<ArrayBuffer> {
   const words = new Int32Array(length);
   const bytes = new Uint8Array(words.buffer);
   if (!readWhole(fd, bytes, at) || (crc32(bytes) | 0) !== crc) {
