@@ -1,4 +1,5 @@
 import { compareKeys, wordsPerEntry } from './entry.js';
+import { releaseMemory } from './release-memory.js';
 
 const digits = 0x1_0000;
 
@@ -7,7 +8,7 @@ const digits = 0x1_0000;
  * sort by the first key word, then what is equal there by comparison. With hashes as keys, those
  * groups have one or two members.
  */
-export function sortedOrder(entries: Int32Array, count: number): Uint32Array {
+export function sortedOrder(entries: Int32Array, count: number): Uint32Array<ArrayBuffer> {
   const firstWords = new Int32Array(count);
   let order = new Uint32Array(count);
   for (let i = 0; i < count; i += 1) {
@@ -32,9 +33,11 @@ export function sortedOrder(entries: Int32Array, count: number): Uint32Array {
     }
     start = end;
   }
+  releaseMemory(firstWords);
   return order;
 }
 
+/** Takes `order` over: it is gone afterwards. */
 function sortByDigit(
   order: Uint32Array<ArrayBuffer>,
   digitOf: (entry: number) => number,
@@ -48,5 +51,7 @@ function sortByDigit(
     sorted[starts[digit]!] = entry;
     starts[digit]! += 1;
   }
+  releaseMemory(starts);
+  releaseMemory(order);
   return sorted;
 }

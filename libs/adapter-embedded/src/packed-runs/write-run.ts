@@ -1,4 +1,5 @@
 import { compareKeys, wordsPerEntry } from './entry.js';
+import { releaseMemory } from './release-memory.js';
 import { RunOutput, type RunShape, type WrittenRun } from './run-output.js';
 import { sortedOrder } from './sort-entries.js';
 
@@ -30,5 +31,7 @@ export function writeRun(job: WriteJob): WrittenRun {
   } catch (error) {
     output.abandon();
     throw error;
+  } finally {
+    releaseMemory(order);
   }
 }
