@@ -1,9 +1,15 @@
 // Lints everything. The module-boundary rule needs Nx's project graph: without it the rule passes
 // silently, so the graph is made first and its absence is an error.
 import { execFileSync, spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 
 const cwd = new URL('..', import.meta.url);
-const env = { ...process.env, NX_DAEMON: 'false', NX_TUI: 'false' };
+const env = {
+  ...process.env,
+  NX_DAEMON: 'false',
+  NX_TUI: 'false',
+  PATH: `${fileURLToPath(new URL('node_modules/.bin', cwd))}:${process.env.PATH}`,
+};
 
 const projects = JSON.parse(execFileSync('nx', ['show', 'projects', '--json'], { cwd, env }));
 if (projects.length < 5) {
