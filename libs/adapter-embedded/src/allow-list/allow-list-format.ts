@@ -89,18 +89,19 @@ export function decodeAllowListHeader(
   if (words[1] !== formatVersion) {
     throw new CertmillError(
       'DATA_FORMAT_UNSUPPORTED',
-      `${path} has allow-list format ${String(words[1])}, this version reads ${String(formatVersion)}`,
+      `${path} has allow-list format ${String(words[1])}, ` +
+        `this version reads ${String(formatVersion)}`,
     );
   }
   const indexFrom = (at: number): StoredIndex => ({
-    keys: words[at]! >>> 0,
-    bucketBits: words[at + 1]!,
-    crc: words[at + 2]!,
+    keys: (words[at] as number) >>> 0,
+    bucketBits: words[at + 1] as number,
+    crc: words[at + 2] as number,
   });
   const header: AllowListHeader = {
-    devices: words[2]! >>> 0,
-    pages: words[3]! >>> 0,
-    salt: [words[4]!, words[5]!],
+    devices: (words[2] as number) >>> 0,
+    pages: (words[3] as number) >>> 0,
+    salt: [words[4] as number, words[5] as number],
     byDeviceId: indexFrom(6),
     byUdid: indexFrom(9),
   };

@@ -29,6 +29,7 @@ afterEach(() => {
 });
 
 async function* streamed(rows: Iterable<AllowListRow>): AsyncGenerator<AllowListRow> {
+  await Promise.resolve();
   yield* rows;
 }
 
@@ -130,7 +131,7 @@ describe('an allow-list', () => {
     list.close();
   });
 
-  it('matches no device id that only becomes equal as UTF-8, nor one that is too long', async () => {
+  it('matches no device id that is only equal as UTF-8, nor one that is too long', async () => {
     const list = await listOf([{ deviceId: '\ufffd' }, { deviceId: 'x'.repeat(128) }]);
     expect(list.lookUp('\ufffd', noUdid)).toBeDefined();
     expect(list.lookUp('\ud800', noUdid)).toBeUndefined();
@@ -179,7 +180,7 @@ describe('an import', () => {
   ])('of %s is refused and leaves no file', async (_, rows, message) => {
     await expect(buildAllowList(file, streamed(rows))).rejects.toMatchObject({
       code: 'INVALID_INPUT',
-      message: expect.stringContaining(message),
+      message: expect.stringContaining(message) as string,
     });
     expect(readdirSync(folder)).toEqual([]);
   });
@@ -188,7 +189,7 @@ describe('an import', () => {
     (await listOf([aDevice(1)])).close();
     const before = readFileSync(file);
     async function* broken(): AsyncGenerator<AllowListRow> {
-      yield* many;
+      yield* streamed(many);
       throw new Error('connection lost');
     }
     await expect(buildAllowList(file, broken())).rejects.toThrow('connection lost');
@@ -225,7 +226,7 @@ describe('an import', () => {
 
 describe('a damaged allow-list file', () => {
   const count = 500;
-  const corrupt = expect.objectContaining({ code: 'FAULT_STORE_CORRUPT' });
+  const corrupt = expect.objectContaining({ code: 'FAULT_STORE_CORRUPT' }) as Error;
 
   function readAll(): void {
     const list = openAllowList(file);

@@ -170,7 +170,7 @@ export class AllowList {
 
 /**
  * Opens a packed list; reads only its header.
- * @param cache For row pages; may be shared by all lists and maps of a thread. Default 1 MiB of its own.
+ * @param cache For row pages; may be shared with all of a thread. Default 1 MiB of its own.
  * Faults: FAULT_STORE_CORRUPT, DATA_FORMAT_UNSUPPORTED, FAULT_STORE_DOWN (also: no such file).
  */
 export function openAllowList(

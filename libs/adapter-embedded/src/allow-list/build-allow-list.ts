@@ -150,7 +150,7 @@ class RowOutput {
     const bufferedPage = this.#page - this.#firstBuffered;
     if (this.#inPage === 0) this.#words[bufferedPage * pageWords + firstRowWord] = this.rows;
     const at = bufferedPage * pageBytes + this.#inPage;
-    for (let i = 0; i < length; i += 1) this.#bytes[at + i] = row[i]!;
+    for (let i = 0; i < length; i += 1) this.#bytes[at + i] = row[i] as number;
     const location = this.#page * locationsPerPage + this.#inPage / rowAlignment;
     this.#inPage = alignedUp(this.#inPage + length);
     this.rows += 1;

@@ -24,13 +24,13 @@ export async function refuseDuplicates(
     return kind === 'UDID' ? row.udid : row.deviceId;
   };
   for (let bucket = 0; bucket + 1 < starts.length; bucket += 1) {
-    const end = starts[bucket + 1]!;
-    for (let one = starts[bucket]!; one < end; one += 1) {
+    const end = starts[bucket + 1] as number;
+    for (let one = starts[bucket] as number; one < end; one += 1) {
       for (let other = one + 1; other < end; other += 1) {
         if (fingerprints[one] !== fingerprints[other]) continue;
-        const location = locations[other]!;
-        if (location < repeated && idAt(locations[one]!) === idAt(location)) {
-          earlier = locations[one]!;
+        const location = locations[other] as number;
+        if (location < repeated && idAt(locations[one] as number) === idAt(location)) {
+          earlier = locations[one] as number;
           repeated = location;
         }
       }

@@ -1,6 +1,6 @@
 import { HalfSipHash } from './half-sip-hash.js';
 
-/** Key 00 01 .. 07, message 00 01 .. of the given length: the reference implementation's vectors. */
+/** The reference vectors for key 00 01 .. 07, message 00 01 .. of the given length. */
 const vectors: readonly [number, string][] = [
   [0, '218d1f59b9b83cc8'],
   [1, 'be552412f8387315'],

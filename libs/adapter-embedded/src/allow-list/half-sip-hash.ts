@@ -31,11 +31,14 @@ export class HalfSipHash {
     let at = start;
     for (; at + 4 <= end; at += 4) {
       this.#absorb(
-        bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24),
+        (bytes[at] as number) |
+          ((bytes[at + 1] as number) << 8) |
+          ((bytes[at + 2] as number) << 16) |
+          ((bytes[at + 3] as number) << 24),
       );
     }
     let tail = (end - start) << 24;
-    for (let shift = 0; at < end; at += 1, shift += 8) tail |= bytes[at]! << shift;
+    for (let shift = 0; at < end; at += 1, shift += 8) tail |= (bytes[at] as number) << shift;
     this.#absorb(tail);
     this.#v2 ^= 0xee;
     this.#rounds(4);

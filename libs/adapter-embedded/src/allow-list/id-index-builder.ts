@@ -27,7 +27,7 @@ export class IdIndexBuilder {
         locations: new Uint32Array(keysPerPart),
       });
     }
-    const part = this.#parts.at(-1)!;
+    const part = this.#parts.at(-1) as Part;
     part.highs[at] = hash.high;
     part.fingerprints[at] = hash.low & 0xffff;
     part.locations[at] = location;
@@ -39,7 +39,7 @@ export class IdIndexBuilder {
   }
 
   /**
-   * Distributes the keys over their buckets, in the order they were added, and lets go of the parts.
+   * Distributes the keys over their buckets, in the order they came, and lets go of the parts.
    * @param pause Called often enough that no turn takes longer than some milliseconds.
    */
   async finish(pause: () => Promise<void>): Promise<IdIndex> {
@@ -55,25 +55,26 @@ export class IdIndexBuilder {
     for (const [i, part] of this.#parts.entries()) {
       const keys = this.#keysIn(i);
       for (let key = 0; key < keys; key += 1) {
-        starts[bucketOf(part.highs[key]!, bucketBits) + 1]! += 1;
+        starts[bucketOf(part.highs[key] as number, bucketBits) + 1] =
+          (starts[bucketOf(part.highs[key] as number, bucketBits) + 1] as number) + 1;
       }
       await pause();
     }
     for (let bucket = 1; bucket < starts.length; bucket += 1) {
-      starts[bucket]! += starts[bucket - 1]!;
+      starts[bucket] = (starts[bucket] as number) + (starts[bucket - 1] as number);
     }
     await pause();
     // Filling moves each start to its end, which is the next one's start: one place up, they are
     // the starts again.
     for (let i = 0; i < this.#parts.length; i += 1) {
-      const part = this.#parts[i]!;
+      const part = this.#parts[i] as Part;
       const keys = this.#keysIn(i);
       for (let key = 0; key < keys; key += 1) {
-        const bucket = bucketOf(part.highs[key]!, bucketBits);
-        const at = starts[bucket]!;
+        const bucket = bucketOf(part.highs[key] as number, bucketBits);
+        const at = starts[bucket] as number;
         starts[bucket] = at + 1;
-        index.locations[at] = part.locations[key]!;
-        index.fingerprints[at] = part.fingerprints[key]!;
+        index.locations[at] = part.locations[key] as number;
+        index.fingerprints[at] = part.fingerprints[key] as number;
       }
       for (const column of [part.highs, part.fingerprints, part.locations]) releaseMemory(column);
       await pause();

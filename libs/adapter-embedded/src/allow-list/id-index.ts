@@ -57,10 +57,10 @@ export class IdIndex {
   find(hash: HalfSipHash, isIt: (location: number) => boolean): number {
     const bucket = bucketOf(hash.high, this.bucketBits);
     const fingerprint = hash.low & 0xffff;
-    const end = this.starts[bucket + 1]!;
-    for (let key = this.starts[bucket]!; key < end; key += 1) {
-      if (this.fingerprints[key] === fingerprint && isIt(this.locations[key]!)) {
-        return this.locations[key]!;
+    const end = this.starts[bucket + 1] as number;
+    for (let key = this.starts[bucket] as number; key < end; key += 1) {
+      if (this.fingerprints[key] === fingerprint && isIt(this.locations[key] as number)) {
+        return this.locations[key] as number;
       }
     }
     return -1;

@@ -15,6 +15,7 @@ beforeAll(async () => {
     await buildAllowList(
       fileOf(name),
       (async function* () {
+        await Promise.resolve();
         for (let i = 0; i < 100; i += 1) yield { deviceId: `${name}-${String(i)}` };
       })(),
     );
@@ -52,6 +53,7 @@ describe('the open allow-lists', () => {
       buildAllowList(
         file,
         (async function* () {
+          await Promise.resolve();
           yield { deviceId };
         })(),
       );

@@ -15,7 +15,10 @@ export class OpenAllowLists {
     this.#cache = cache;
   }
 
-  /** The list of a file, opened if need be. Use it at once: a later call may close it. Faults as openAllowList. */
+  /**
+   * The list of a file, opened if need be. Use it at once: a later call may close it.
+   * Faults as `openAllowList`.
+   */
   get(file: string): AllowList {
     const known = this.#lists.get(file);
     const list = known ?? openAllowList(file, this.#cache);

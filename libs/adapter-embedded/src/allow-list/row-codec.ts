@@ -99,10 +99,10 @@ export function encodeRow(
 
 /** Finds a row's ids and end without decoding it. `at` is the octet it starts at. */
 export function locateRow(bytes: Buffer, at: number, place: RowPlace): void {
-  const present = bytes[at]!;
+  const present = bytes[at] as number;
   let next = at + 1;
   const skipText = (): void => {
-    next += 1 + bytes[next]!;
+    next += 1 + (bytes[next] as number);
   };
   place.deviceIdAt = -1;
   place.udidAt = -1;
@@ -125,11 +125,11 @@ export function locateRow(bytes: Buffer, at: number, place: RowPlace): void {
 
 /** The row that starts at octet `at`. */
 export function decodeRow(bytes: Buffer, at: number): AllowListRow {
-  const present = bytes[at]!;
+  const present = bytes[at] as number;
   let next = at + 1;
   const takeText = (): string => {
     const start = next + 1;
-    next = start + bytes[next]!;
+    next = start + (bytes[next] as number);
     return bytes.toString('utf8', start, next);
   };
   const takeShortId = (): string => {

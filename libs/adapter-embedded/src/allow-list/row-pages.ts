@@ -40,7 +40,7 @@ export class RowPages implements PagedFile {
   rowNumberAt(location: number): number {
     const row = this.rowAt(location);
     const start = row - (location % locationsPerPage) * rowAlignment;
-    let number = this.#cache.words[start / 4 + firstRowWord]! + 1;
+    let number = (this.#cache.words[start / 4 + firstRowWord] as number) + 1;
     const place: RowPlace = { deviceIdAt: -1, deviceIdEnd: -1, udidAt: -1, end: -1 };
     for (let at = start; at < row; number += 1) {
       locateRow(this.bytes, at, place);

@@ -53,9 +53,10 @@ export function openAsRecorded(directory: string, writer: RunWriter): Opened {
   };
 }
 
-/** Puts entries from where the recorded lists end, flushing and merging, for ever. */
+/** Puts entries from where the recorded lists end, flushing and merging, for ever; says so on stdout first. */
 export async function putForEver(directory: string): Promise<never> {
   const opened = openAsRecorded(directory, startRunWriter());
+  process.stdout.write('started');
   const record = (kind: 'map' | 'multiMap', runs: SortedRuns, change: RunChange): void => {
     opened.recorded[kind] = {
       runs: runs.runsAfter(change),

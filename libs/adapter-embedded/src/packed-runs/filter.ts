@@ -20,14 +20,14 @@ function blockOf(filter: Int32Array, w0: number): number {
 export function addToFilter(filter: Int32Array, w0: number, w1: number, w2: number): void {
   if (filter.length === 0) return;
   const at = blockOf(filter, w0);
-  filter[at]! |= 1 << w1;
-  filter[at + 1]! |= 1 << (w1 >>> 5);
-  filter[at + 2]! |= 1 << (w1 >>> 10);
-  filter[at + 3]! |= 1 << (w1 >>> 15);
-  filter[at + 4]! |= 1 << (w1 >>> 20);
-  filter[at + 5]! |= 1 << (w1 >>> 25);
-  filter[at + 6]! |= 1 << w2;
-  filter[at + 7]! |= 1 << (w2 >>> 5);
+  filter[at] = (filter[at] as number) | (1 << w1);
+  filter[at + 1] = (filter[at + 1] as number) | (1 << (w1 >>> 5));
+  filter[at + 2] = (filter[at + 2] as number) | (1 << (w1 >>> 10));
+  filter[at + 3] = (filter[at + 3] as number) | (1 << (w1 >>> 15));
+  filter[at + 4] = (filter[at + 4] as number) | (1 << (w1 >>> 20));
+  filter[at + 5] = (filter[at + 5] as number) | (1 << (w1 >>> 25));
+  filter[at + 6] = (filter[at + 6] as number) | (1 << w2);
+  filter[at + 7] = (filter[at + 7] as number) | (1 << (w2 >>> 5));
 }
 
 /** False only where the key was never added. */
@@ -35,14 +35,14 @@ export function passesFilter(filter: Int32Array, w0: number, w1: number, w2: num
   if (filter.length === 0) return true;
   const at = blockOf(filter, w0);
   return (
-    ((filter[at]! >>> (w1 & 31)) &
-      (filter[at + 1]! >>> ((w1 >>> 5) & 31)) &
-      (filter[at + 2]! >>> ((w1 >>> 10) & 31)) &
-      (filter[at + 3]! >>> ((w1 >>> 15) & 31)) &
-      (filter[at + 4]! >>> ((w1 >>> 20) & 31)) &
-      (filter[at + 5]! >>> ((w1 >>> 25) & 31)) &
-      (filter[at + 6]! >>> (w2 & 31)) &
-      (filter[at + 7]! >>> ((w2 >>> 5) & 31)) &
+    (((filter[at] as number) >>> (w1 & 31)) &
+      ((filter[at + 1] as number) >>> ((w1 >>> 5) & 31)) &
+      ((filter[at + 2] as number) >>> ((w1 >>> 10) & 31)) &
+      ((filter[at + 3] as number) >>> ((w1 >>> 15) & 31)) &
+      ((filter[at + 4] as number) >>> ((w1 >>> 20) & 31)) &
+      ((filter[at + 5] as number) >>> ((w1 >>> 25) & 31)) &
+      ((filter[at + 6] as number) >>> (w2 & 31)) &
+      ((filter[at + 7] as number) >>> ((w2 >>> 5) & 31)) &
       1) !==
     0
   );

@@ -1,6 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { PackedMap } from './packed-map.js';
 import { PageCache } from './page-cache.js';
+import type { RunChange } from './sorted-runs.js';
 import { startRunWriter } from './run-writer.js';
 
 const keysAtOnce = 4096;
@@ -30,7 +31,7 @@ export async function growthPerMillion(
     }
     if (map.flushDue) map.adopt(await map.flush(put));
     if (map.mergeDue) {
-      map.adopt((await map.merge())!);
+      map.adopt((await map.merge()) as RunChange);
       merges += 1;
     }
     if (put < warmUp) before = process.memoryUsage.rss();

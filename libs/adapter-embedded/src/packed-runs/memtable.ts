@@ -50,18 +50,18 @@ export class Memtable {
     entries[at + 4] = high;
     entries[at + 5] = low;
     this.#count += 1;
-    this.#previous[this.#count] = this.#newest[place]!;
+    this.#previous[this.#count] = this.#newest[place] as number;
     this.#newest[place] = this.#count;
   }
 
   /** The number of the newest entry of a key, 0 where there is none. */
   newestOf(w0: number, w1: number, w2: number, w3: number): number {
-    return this.#newest[this.#placeOf(w0, w1, w2, w3)]!;
+    return this.#newest[this.#placeOf(w0, w1, w2, w3)] as number;
   }
 
   /** The number of the entry put under the same key before `entry`, 0 where there is none. */
   before(entry: number): number {
-    return this.#previous[entry]!;
+    return this.#previous[entry] as number;
   }
 
   /** Forgets the newest entries until `count` are left. */
@@ -72,12 +72,12 @@ export class Memtable {
     while (this.#count > count) {
       const at = (this.#count - 1) * wordsPerEntry;
       const place = this.#placeOf(
-        entries[at]!,
-        entries[at + 1]!,
-        entries[at + 2]!,
-        entries[at + 3]!,
+        entries[at] as number,
+        entries[at + 1] as number,
+        entries[at + 2] as number,
+        entries[at + 3] as number,
       );
-      this.#newest[place] = this.#previous[this.#count]!;
+      this.#newest[place] = this.#previous[this.#count] as number;
       this.#count -= 1;
     }
   }
@@ -92,7 +92,7 @@ export class Memtable {
     const { entries } = this;
     let place = w1 & this.#mask;
     for (;;) {
-      const entry = this.#newest[place]!;
+      const entry = this.#newest[place] as number;
       if (entry === 0) return place;
       const at = (entry - 1) * wordsPerEntry;
       if (

@@ -50,7 +50,7 @@ async function mergeInto(
     const { words, at } = input;
     const repeats = isMap && hasLast && compareKeys(last, 0, words, at) === 0;
     if (isMap && !repeats) {
-      for (let word = 0; word < 4; word += 1) last[word] = words[at + word]!;
+      for (let word = 0; word < 4; word += 1) last[word] = words[at + word] as number;
       hasLast = true;
     }
     const isReleased = isMap && words[at + 4] === 0 && words[at + 5] === 0;
@@ -68,9 +68,9 @@ function smallest(inputs: readonly RunInput[]): RunInput | undefined {
   let best: RunInput | undefined;
   let bestWord = 0;
   for (let i = inputs.length - 1; i >= 0; i -= 1) {
-    const input = inputs[i]!;
+    const input = inputs[i] as RunInput;
     if (input.ended) continue;
-    const word = input.words[input.at]!;
+    const word = input.words[input.at] as number;
     if (
       best === undefined ||
       word < bestWord ||

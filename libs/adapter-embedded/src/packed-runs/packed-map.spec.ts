@@ -170,7 +170,7 @@ describe('a packed map', () => {
     caller.transaction(puts, true);
     const mark = caller.map.mark();
     expect(() => caller.map.put(keys, 0, 1, 1)).toThrow(
-      expect.objectContaining({ code: 'FAULT_OVERLOADED' }),
+      expect.objectContaining({ code: 'FAULT_OVERLOADED' }) as Error,
     );
     expect(caller.map.mark()).toBe(mark);
     caller.end(await caller.map.flush(32), true);
@@ -184,7 +184,9 @@ describe('a packed map', () => {
     caller.transaction([{ key: 0, high: 1, low: 1 }], true);
     const mark = caller.map.mark() - 1;
     caller.end(await caller.map.flush(1), true);
-    expect(() => caller.map.rollback(mark)).toThrow(expect.objectContaining({ code: 'CONFLICT' }));
+    expect(() => caller.map.rollback(mark)).toThrow(
+      expect.objectContaining({ code: 'CONFLICT' }) as Error,
+    );
     await caller.map.close();
   });
 });

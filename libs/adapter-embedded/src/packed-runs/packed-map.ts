@@ -31,7 +31,7 @@ export class PackedMap extends SortedRuns {
     }
     const runs = this.openRuns;
     for (let i = runs.length - 1; i >= 0; i -= 1) {
-      const run: Run = runs[i]!;
+      const run: Run = runs[i] as Run;
       const position = run.find(w0, w1, w2, w3);
       if (position >= 0) return takeValue(this.pageWords, run.wordsAt(position), into);
     }

@@ -32,7 +32,7 @@ function open(directory: string, runs: readonly string[]): PackedMultiMap {
 }
 
 describe('a packed multi-map', () => {
-  it('returns the newest values first, up to the limit, through flush, merge and reopening', async () => {
+  it('returns the newest values first, up to the limit, through merges and reopening', async () => {
     const batch = fc.record({
       // Large batches of one key fill several pages.
       puts: fc.array(fc.tuple(fc.nat(keyCount - 1), fc.integer({ min: 1, max: 120 })), {

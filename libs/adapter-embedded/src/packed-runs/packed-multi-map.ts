@@ -14,7 +14,10 @@ export class PackedMultiMap extends SortedRuns {
     this.putEntry(keys, offset, high, low);
   }
 
-  /** The newest `limit` values of a key, newest first. Faults: FAULT_STORE_CORRUPT, FAULT_STORE_DOWN. */
+  /**
+   * The newest `limit` values of a key, newest first.
+   * Faults: FAULT_STORE_CORRUPT, FAULT_STORE_DOWN.
+   */
   lookUp(keys: Uint8Array, offset: number, limit: number): PackedValue[] {
     const key = this.#key;
     for (let word = 0; word < 4; word += 1) key[word] = keyWord(keys, offset, word);
@@ -25,7 +28,9 @@ export class PackedMultiMap extends SortedRuns {
       values.push(value);
     };
     for (const table of this.memtables) {
-      let entry = table?.newestOf(key[0]!, key[1]!, key[2]!, key[3]!) ?? 0;
+      let entry =
+        table?.newestOf(key[0] as number, key[1] as number, key[2] as number, key[3] as number) ??
+        0;
       for (
         ;
         table !== undefined && entry > 0 && values.length < limit;
@@ -36,7 +41,12 @@ export class PackedMultiMap extends SortedRuns {
     }
     for (const run of this.openRuns.toReversed()) {
       if (values.length >= limit) break;
-      let position = run.find(key[0]!, key[1]!, key[2]!, key[3]!);
+      let position = run.find(
+        key[0] as number,
+        key[1] as number,
+        key[2] as number,
+        key[3] as number,
+      );
       for (; position >= 0 && values.length < limit; position += 1) {
         if (!run.hasKeyAt(position, key, 0)) break;
         add(this.pageWords, run.wordsAt(position));

@@ -76,7 +76,7 @@ export function readRunHeader(fd: number, path: string): RunHeader {
   if (!readWhole(fd, bytes, 0) || words[0] !== magic || !isPageIntact(words, bytes, 0, 0)) {
     throw new CertmillError('FAULT_STORE_CORRUPT', `${path} has no intact header of a run file`);
   }
-  const version = words[1]!;
+  const version = words[1] as number;
   if (version !== formatVersion) {
     throw new CertmillError(
       'DATA_FORMAT_UNSUPPORTED',
@@ -84,12 +84,12 @@ export function readRunHeader(fd: number, path: string): RunHeader {
     );
   }
   const header: RunHeader = {
-    kind: kinds[words[2]!] ?? 'map',
-    level: words[3]!,
-    count: words[4]! >>> 0,
-    filterWords: words[5]! >>> 0,
-    filterCrc: words[6]!,
-    fencesCrc: words[7]!,
+    kind: kinds[words[2] as number] ?? 'map',
+    level: words[3] as number,
+    count: (words[4] as number) >>> 0,
+    filterWords: (words[5] as number) >>> 0,
+    filterCrc: words[6] as number,
+    fencesCrc: words[7] as number,
   };
   const { size } = fstatSync(fd);
   if (size !== runBytes(header)) {

@@ -60,10 +60,15 @@ export class RunOutput {
   append(source: Int32Array, at: number): void {
     const words = this.#words;
     let to = (this.#page - this.#firstBuffered) * pageWords + this.#inPage * wordsPerEntry;
-    if (this.#inPage === 0) this.#fences[this.#page] = source[at]!;
-    addToFilter(this.#filter, source[at]!, source[at + 1]!, source[at + 2]!);
+    if (this.#inPage === 0) this.#fences[this.#page] = source[at] as number;
+    addToFilter(
+      this.#filter,
+      source[at] as number,
+      source[at + 1] as number,
+      source[at + 2] as number,
+    );
     for (let word = 0; word < wordsPerEntry; word += 1) {
-      words[to] = source[at + word]!;
+      words[to] = source[at + word] as number;
       to += 1;
     }
     this.#count += 1;

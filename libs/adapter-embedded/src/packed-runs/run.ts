@@ -61,7 +61,7 @@ export class Run implements PagedFile {
     // A page whose fence equals w0 may begin in the middle of the keys that start with w0: begin
     // at the last page that starts before them.
     let page = Math.max(0, this.#fencesBelow(w0) - 1);
-    for (; page < fences.length && (fences[page]! <= w0 || page === 0); page += 1) {
+    for (; page < fences.length && ((fences[page] as number) <= w0 || page === 0); page += 1) {
       const at = this.#cache.pageAt(this, page);
       const { words } = this.#cache;
       const entries = Math.min(entriesPerPage, this.header.count - page * entriesPerPage);
@@ -71,11 +71,12 @@ export class Run implements PagedFile {
         const middle = (low + high) >>> 1;
         const entry = at + middle * wordsPerEntry;
         if (
-          words[entry]! < w0 ||
+          (words[entry] as number) < w0 ||
           (words[entry] === w0 &&
-            (words[entry + 1]! < w1 ||
+            ((words[entry + 1] as number) < w1 ||
               (words[entry + 1] === w1 &&
-                (words[entry + 2]! < w2 || (words[entry + 2] === w2 && words[entry + 3]! < w3)))))
+                ((words[entry + 2] as number) < w2 ||
+                  (words[entry + 2] === w2 && (words[entry + 3] as number) < w3)))))
         ) {
           low = middle + 1;
         } else {
@@ -137,7 +138,7 @@ export class Run implements PagedFile {
     let high = fences.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (fences[middle]! < w0) low = middle + 1;
+      if ((fences[middle] as number) < w0) low = middle + 1;
       else high = middle;
     }
     return low;

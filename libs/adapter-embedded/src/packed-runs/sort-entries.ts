@@ -15,15 +15,15 @@ export function sortedOrder(entries: Int32Array, count: number): Uint32Array<Arr
     // Newest first, which both passes keep because they are stable.
     const entry = count - 1 - i;
     order[i] = entry;
-    firstWords[entry] = entries[entry * wordsPerEntry]!;
+    firstWords[entry] = entries[entry * wordsPerEntry] as number;
   }
-  order = sortByDigit(order, (entry) => firstWords[entry]! & 0xffff);
+  order = sortByDigit(order, (entry) => (firstWords[entry] as number) & 0xffff);
   // The sign bit is turned over: negative words come first.
-  order = sortByDigit(order, (entry) => (firstWords[entry]! >>> 16) ^ 0x8000);
+  order = sortByDigit(order, (entry) => ((firstWords[entry] as number) >>> 16) ^ 0x8000);
   for (let start = 0; start < count;) {
-    const word = firstWords[order[start]!];
+    const word = firstWords[order[start] as number];
     let end = start + 1;
-    while (end < count && firstWords[order[end]!] === word) end += 1;
+    while (end < count && firstWords[order[end] as number] === word) end += 1;
     if (end - start > 1) {
       order
         .subarray(start, end)
@@ -43,13 +43,15 @@ function sortByDigit(
   digitOf: (entry: number) => number,
 ): Uint32Array<ArrayBuffer> {
   const starts = new Uint32Array(digits + 1);
-  for (const entry of order) starts[digitOf(entry) + 1]! += 1;
-  for (let digit = 1; digit < digits; digit += 1) starts[digit]! += starts[digit - 1]!;
+  for (const entry of order)
+    starts[digitOf(entry) + 1] = (starts[digitOf(entry) + 1] as number) + 1;
+  for (let digit = 1; digit < digits; digit += 1)
+    starts[digit] = (starts[digit] as number) + (starts[digit - 1] as number);
   const sorted = new Uint32Array(order.length);
   for (const entry of order) {
     const digit = digitOf(entry);
-    sorted[starts[digit]!] = entry;
-    starts[digit]! += 1;
+    sorted[starts[digit] as number] = entry;
+    starts[digit] = (starts[digit] as number) + 1;
   }
   releaseMemory(starts);
   releaseMemory(order);

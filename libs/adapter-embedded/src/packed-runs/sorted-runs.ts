@@ -133,8 +133,8 @@ export class SortedRuns {
   }
 
   /**
-   * Freezes what is in memory and has it written as a run; look-ups go on as before. After a failure
-   * the same entries, at their own position, are tried again by the next call.
+   * Freezes what is in memory and has it written as a run; look-ups go on as before. After a
+   * failure the same entries, at their own position, are tried again by the next call.
    * @param position The caller's own: everything up to it has been put and committed.
    * Faults: FAULT_DISK_FULL, FAULT_STORE_DOWN; CONFLICT while another flush is under way.
    */
@@ -204,7 +204,7 @@ export class SortedRuns {
   /** After the list is recorded: look-ups use it, and files it no longer names are removed. */
   adopt(change: RunChange): void {
     const { run } = this.#pendingOf(change);
-    const gone = this.#runs.filter((_, i) => change.removed.includes(this.#names[i]!));
+    const gone = this.#runs.filter((_, i) => change.removed.includes(this.#names[i] as string));
     this.#runs = applyChange(this.#runs, { ...change, removed: gone }, run);
     this.#names = applyChange(this.#names, change, change.added);
     this.#end(change);
@@ -216,11 +216,14 @@ export class SortedRuns {
     for (const one of gone) this.#remove(one);
   }
 
-  /** The list could not be recorded: the new file is removed, and the work is due again. */
+  /**
+   * The list could not be recorded, as far as is known: the work is due again. The new file stays
+   * until the next start, for the COMMIT that failed may have reached the disk.
+   */
   discard(change: RunChange): void {
     const { run } = this.#pendingOf(change);
     this.#end(change);
-    this.#remove(run);
+    run.closeSync();
   }
 
   stats(): PackedRunsStats {
@@ -235,7 +238,7 @@ export class SortedRuns {
     };
   }
 
-  /** Closes the files and waits for removals; stop the writer first. Nothing may be called after. */
+  /** Closes files, waits for removals; stop the writer first. Nothing may be called after. */
   async close(): Promise<void> {
     for (const run of this.#runs) run.closeSync();
     for (const { run } of this.#pending.values()) run.closeSync();
@@ -304,13 +307,13 @@ export class SortedRuns {
     else this.#isMerging = false;
   }
 
-  /** The first of `fanOut` neighbours of the lowest level that has them; levels fall with age. */
+  /** The oldest `fanOut` neighbours of the lowest level that has as many. */
   #mergeable(): { readonly start: number; readonly level: number } | undefined {
     let end = this.#runs.length;
     while (end > 0) {
-      const { level } = this.#runs[end - 1]!.header;
+      const { level } = (this.#runs[end - 1] as Run).header;
       let start = end;
-      while (start > 0 && this.#runs[start - 1]!.header.level === level) start -= 1;
+      while (start > 0 && (this.#runs[start - 1] as Run).header.level === level) start -= 1;
       if (end - start >= this.#fanOut) return { start, level };
       end = start;
     }
@@ -328,14 +331,14 @@ export class SortedRuns {
   }
 }
 
-/** `list` (oldest first) with the removed neighbours replaced by `added`; a flush goes to the end. */
+/** `list` with the removed neighbours replaced by `added`, which for a flush goes to the end. */
 function applyChange<T>(
   list: readonly T[],
   change: { readonly kind: RunChange['kind']; readonly removed: readonly T[] },
   added: T,
 ): readonly T[] {
   if (change.kind === 'flush') return [...list, added];
-  const start = list.indexOf(change.removed[0]!);
+  const start = list.indexOf(change.removed[0] as NonNullable<T>);
   return [...list.slice(0, start), added, ...list.slice(start + change.removed.length)];
 }
 
