@@ -170,7 +170,7 @@ class SlotRouter implements SigningPools {
         case 'fault':
           throw errorOfFault(outcome);
         case 'stopping':
-          throw new CertmillError('FAULT_STOPPING', 'the signing pools are stopping');
+          throw stopping();
         case 'slot-lost':
           if (outcome.workerDied && this.lostChunks.isPoison(received)) {
             throw new CertmillError('FAULT_PROCESSING', 'workers die of this chunk');
@@ -212,7 +212,12 @@ function noSlotLeft(
   if (slots.some((slot) => slot.isReady && (slot.isFull(lane) || !tried.has(slot)))) {
     return new CertmillError('FAULT_OVERLOADED', `the queues of issuer ${issuer} are full`);
   }
+  if (slots.every((slot) => slot.isStopped)) return stopping();
   const refusal = slots.every((slot) => slot.refusal !== undefined) && slots[0]?.refusal;
   if (refusal instanceof CertmillError) return refusal;
   return new CertmillError('FAULT_HSM_LOST', `no slot of issuer ${issuer} can be used now`);
+}
+
+function stopping(): CertmillError {
+  return new CertmillError('FAULT_STOPPING', 'the signing pools are stopping');
 }

@@ -1,5 +1,5 @@
 import { CertmillError, type FaultCode, type Lane } from '@certmill/domain';
-import { TaskPool, type TaskOutcome } from '../worker-pool/task-pool.js';
+import { TaskPool, type PackedTask, type TaskOutcome } from '../worker-pool/task-pool.js';
 import { errorOfFault } from '../worker-pool/worker-fault.js';
 import type { OpenSlotReply, SignReply, SignTask, SlotWorkerData } from './sign-messages.js';
 
@@ -58,6 +58,10 @@ export class SlotPool {
   constructor(options: SlotPoolOptions) {
     this.options = options;
     this.restMs = options.restMs;
+  }
+
+  get isStopped(): boolean {
+    return this.state === 'stopped';
   }
 
   get isReady(): boolean {
@@ -134,8 +138,8 @@ export class SlotPool {
     profile: string,
   ): Promise<SlotOutcome> {
     const lanes = this.lanes;
-    if (!this.isReady || lanes === undefined) return { kind: 'slot-lost', workerDied: false };
-    const outcome = await lanes[lane].run<SignReply>(() => {
+    if (!this.isReady || lanes === undefined) return this.lost(false);
+    const pack = (): PackedTask => {
       // The one copy of the hand-over: the caller keeps its bytes for another slot.
       const chunk = new Uint8Array(received.length + verdict.length);
       chunk.set(received);
@@ -147,16 +151,17 @@ export class SlotPool {
         profile,
       };
       return { handler: 'signChunk', message, transferList: [chunk.buffer] };
-    });
-    if (outcome.kind === 'overloaded' || outcome.kind === 'stopping') return outcome;
-    if (outcome.kind === 'drained') return { kind: 'slot-lost', workerDied: false };
-    const fault = this.faultOf(outcome);
-    if (fault !== undefined) {
+    };
+    const outcome = await lanes[lane].run<SignReply>(pack, (ended) => {
+      const fault = isBegun(ended) ? this.faultOf(ended) : undefined;
       // What an earlier life of the slot leaves behind says nothing about this one.
-      if (this.lanes === lanes && this.isReady) this.fail(fault);
-      return { kind: 'slot-lost', workerDied: outcome.kind === 'worker-lost' };
-    }
-    const reply = (outcome as { readonly reply: Exclude<SignReply, { kind: 'slot-fault' }> }).reply;
+      if (fault !== undefined && this.lanes === lanes && this.isReady) this.fail(fault);
+    });
+    if (outcome.kind === 'overloaded') return outcome;
+    if (outcome.kind === 'drained' || outcome.kind === 'stopping') return this.lost(false);
+    if (outcome.kind !== 'done') return this.lost(outcome.kind === 'worker-lost');
+    const { reply } = outcome;
+    if (reply.kind === 'slot-fault') return this.lost(false);
     if (reply.kind === 'signed' && this.lanes === lanes) {
       this.signedChunks++;
       this.isOnProbation = false;
@@ -175,6 +180,10 @@ export class SlotPool {
     });
     await Promise.race([Promise.all(this.retiring), expired]);
     clearTimeout(timer);
+  }
+
+  private lost(workerDied: boolean): SlotOutcome {
+    return this.state === 'stopped' ? { kind: 'stopping' } : { kind: 'slot-lost', workerDied };
   }
 
   /** Drains the slot and plans its next trial, unless it holds a wrong key. */
@@ -228,4 +237,8 @@ export class SlotPool {
         return new CertmillError('FAULT_STOPPING', `slot ${name} is stopping`);
     }
   }
+}
+
+function isBegun({ kind }: TaskOutcome<unknown>): boolean {
+  return kind === 'done' || kind === 'worker-lost' || kind === 'timed-out';
 }

@@ -63,6 +63,8 @@ export class TaskPool {
     this.piscina = new Piscina({
       filename: options.workerFile.href,
       workerData: options.workerData,
+      // This realm's environment, which a test runner or an embedder may have made its own.
+      env: process.env,
       minThreads: options.threads,
       maxThreads: options.threads,
       // Only a task that waits for a replaced worker to start is ever in Piscina's own queue.
@@ -88,12 +90,22 @@ export class TaskPool {
     return this.running >= this.options.threads && this.waiting.length >= this.options.maxQueue;
   }
 
-  /** Never rejects. The reply is whatever the handler returned: R is the caller's knowledge. */
-  run<R>(pack: () => PackedTask): Promise<TaskOutcome<R>> {
+  /**
+   * Never rejects. The reply is whatever the handler returned: R is the caller's knowledge.
+   * @param onEnd hears of the outcome before the next task begins, so that it can `drain`.
+   */
+  run<R>(
+    pack: () => PackedTask,
+    onEnd?: (outcome: TaskOutcome<R>) => void,
+  ): Promise<TaskOutcome<R>> {
     if (this.stopped !== undefined) return Promise.resolve({ kind: 'stopping' });
     if (this.isFull) return Promise.resolve({ kind: 'overloaded' });
     return new Promise((resolve) => {
-      this.waiting.push({ pack, settle: resolve as WaitingTask['settle'] });
+      const settle = (outcome: TaskOutcome<R>): void => {
+        onEnd?.(outcome);
+        resolve(outcome);
+      };
+      this.waiting.push({ pack, settle: settle as WaitingTask['settle'] });
       this.dispatch();
     });
   }

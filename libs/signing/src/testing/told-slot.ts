@@ -1,0 +1,34 @@
+import { hash } from 'node:crypto';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Signer } from '../slots/signing-slot.js';
+
+/**
+ * A slot module that does what a file of the test tells it, read before each signature: `throw`,
+ * `exit`, `spin`, `garbage`; without the file it signs. It appends each request and TBS hash to
+ * `<file>.signed`. The file is the module URL's query, see `toldSlotModule`.
+ */
+export function wrapSigner(signer: Signer, slotName: string): Signer {
+  const file = new URL(import.meta.url).searchParams.get('file') ?? '';
+  return {
+    subjectPKInfoDer: signer.subjectPKInfoDer,
+    sign(tbs, request) {
+      const order = existsSync(file) ? readFileSync(file, 'utf8') : '';
+      if (order === 'throw') throw new RangeError(`${slotName} was told to fail`);
+      if (order === 'exit') process.exit(7);
+      while (order === 'spin') Math.random();
+      const signature = signer.sign(tbs, request);
+      if (order === 'garbage') signature[signature.length - 1] = (signature.at(-1) ?? 0) ^ 1;
+      const line = `${request.batchId}/${String(request.index)} ${hash('sha256', tbs)} ${slotName}\n`;
+      appendFileSync(`${file}.signed`, line);
+      return signature;
+    },
+  };
+}
+
+export function toldSlotModule(file: string): string {
+  const url = new URL(import.meta.url);
+  url.searchParams.set('file', file);
+  // Jest gives its own copy of this module another URL scheme only where it transforms: it does not.
+  return new URL(url.search, `file://${fileURLToPath(import.meta.url)}`).href;
+}
