@@ -53,7 +53,7 @@ export function openAsRecorded(directory: string, writer: RunWriter): Opened {
   };
 }
 
-/** Puts entries from where the recorded lists end, flushing and merging, for ever; says so on stdout first. */
+/** Puts from where the recorded lists end, flushing and merging, for ever; says so on stdout. */
 export async function putForEver(directory: string): Promise<never> {
   const opened = openAsRecorded(directory, startRunWriter());
   process.stdout.write('started');
