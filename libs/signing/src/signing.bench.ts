@@ -78,6 +78,30 @@ for (let round = 0; round < rounds; round++) {
   }
 }
 
+/** One enrolment after the other through both pools, while both are full of bulk chunks. */
+async function enrolments(seconds: number): Promise<number[]> {
+  const single = aChunk({ count: 1, received: { lane: 'interactive' } });
+  let isOver = false;
+  const bulk = Array.from({ length: 6 }, async () => {
+    while (!isOver) {
+      await examiner.examine(received, 'bulk');
+      await signer.sign(received, verdict, 'bulk');
+    }
+  });
+  const latencies: number[] = [];
+  const begun = process.hrtime.bigint();
+  while (elapsedUs(begun) < seconds * 1e6) {
+    const one = process.hrtime.bigint();
+    await examiner.examine(single.received, 'interactive');
+    await signer.sign(single.received, single.verdict, 'interactive');
+    latencies.push(elapsedUs(one));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  isOver = true;
+  await Promise.all(bulk);
+  return latencies.sort((left, right) => left - right);
+}
+
 console.log(
   `${String(cpus()[0]?.model)}, ${String(availableParallelism())} CPUs, load ${loadavg().join(' ')}`,
 );
@@ -85,5 +109,12 @@ for (const [name, values] of results) {
   const [best = 0, median = 0] = values.sort((left, right) => left - right);
   console.log(`${name.padEnd(36)} ${best.toFixed(1)} us best, ${median.toFixed(1)} us median`);
 }
+const latencies = await enrolments(secondsEach * 4);
+const quantile = (part: number): string =>
+  ((latencies[Math.floor(latencies.length * part)] ?? 0) / 1e3).toFixed(1);
+console.log(
+  `one enrolment beside full bulk pools: p50 ${quantile(0.5)} ms, p99 ${quantile(0.99)} ms ` +
+    `(${String(latencies.length)} samples)`,
+);
 await examiner.stop(1_000);
 await signer.stop(1_000);

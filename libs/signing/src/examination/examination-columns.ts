@@ -3,7 +3,7 @@ import type { Examination } from '@certmill/ports';
 /**
  * An Examination packed into one buffer, so that it moves between threads without a clone per value.
  * Layout, all offsets from the layout's own counts:
- *   u32 count n, u32 columns c, u32 1 where all text is ASCII,
+ *   u32 count n, u32 columns c, u32 1 where every cell is ASCII text,
  *   i32 per cell (details n, device ids n, CSR values n * c): -1 absent, else octets * 2, + 1 for bytes,
  *   codes (1 octet each), UDIDs (32 octets each), the cells' octets back to back (text as UTF-8).
  */
@@ -38,20 +38,21 @@ export function packExamination(examination: Examination): ArrayBuffer {
 
   let cellAt = cellsAt;
   let end = dataAt;
-  let isAscii = true;
+  /** Octets beyond one per character: none where all is ASCII text. */
+  let extraOctets = 0;
   const put = (cell: Cell): void => {
     if (cell === undefined) {
       scratch.writeInt32LE(absent, cellAt);
     } else if (typeof cell === 'string') {
       reserve(end, cell.length * 3);
       const octets = cell.length === 0 ? 0 : scratch.write(cell, end, 'utf8');
-      isAscii &&= octets === cell.length;
+      extraOctets += octets - cell.length;
       scratch.writeInt32LE(octets * 2, cellAt);
       end += octets;
     } else {
       reserve(end, cell.length);
       scratch.set(cell, end);
-      isAscii = false;
+      extraOctets += cell.length;
       scratch.writeInt32LE(cell.length * 2 + 1, cellAt);
       end += cell.length;
     }
@@ -65,7 +66,7 @@ export function packExamination(examination: Examination): ArrayBuffer {
 
   scratch.writeUInt32LE(count, 0);
   scratch.writeUInt32LE(columns, 4);
-  scratch.writeUInt32LE(isAscii ? 1 : 0, 8);
+  scratch.writeUInt32LE(extraOctets === 0 ? 1 : 0, 8);
   const packed = new ArrayBuffer(end);
   new Uint8Array(packed).set(scratch.subarray(0, end));
   return packed;

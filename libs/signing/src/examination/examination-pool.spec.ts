@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rejectionCodeOf, type CertmillError } from '@certmill/domain';
 import { decodeReceivedChunk } from '@certmill/events';
+import type { RequestExaminer, Stoppable } from '@certmill/ports';
 import { examineChunk } from '@certmill/pipeline';
 import { aChunk, tlsClient, tlsClientHash, tlsClientText } from '../testing/a-chunk.js';
 import { aDeviceRequest } from '../testing/a-device-request.js';
@@ -14,14 +15,16 @@ import {
   type ExaminationPoolOptions,
 } from './open-examination-pool.js';
 
-const opened: ExaminationPool[] = [];
+const opened: Stoppable[] = [];
 const profiles = (profileHash: string): string | undefined =>
   profileHash === tlsClientHash ? tlsClientText : undefined;
 
-async function open(options: Partial<ExaminationPoolOptions> = {}): Promise<ExaminationPool> {
+async function open(
+  options: Partial<ExaminationPoolOptions> = {},
+): Promise<RequestExaminer & Stoppable> {
   const pool = await openExaminationPool({ profiles, threads: 1, ...options });
-  opened.push(pool as ExaminationPool);
-  return pool as ExaminationPool;
+  opened.push(pool);
+  return pool;
 }
 
 async function codeOf(work: Promise<unknown>): Promise<string> {

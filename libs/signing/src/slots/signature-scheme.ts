@@ -32,22 +32,16 @@ export function signatureSchemeOf(
 ): SignatureScheme {
   const key = publicKeyOf(subjectPKInfoDer);
   const { namedCurve = '', modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
-  switch (key.asymmetricKeyType) {
-    case 'ec': {
-      const scheme = ecSchemes[namedCurve];
-      if (scheme !== undefined) return scheme;
-      break;
-    }
-    case 'ed25519':
-      return { algorithm: 'ed25519', hash: null, maxSignatureBytes: 64 };
-    case 'rsa':
-      if (modulusLength < minRsaBits) break;
-      return {
-        algorithm: `rsa-${rsaHash}`,
-        hash: rsaHash,
-        maxSignatureBytes: Math.ceil(modulusLength / 8),
-      };
-    default:
+  const type = key.asymmetricKeyType;
+  const ecScheme = type === 'ec' ? ecSchemes[namedCurve] : undefined;
+  if (ecScheme !== undefined) return ecScheme;
+  if (type === 'ed25519') return { algorithm: 'ed25519', hash: null, maxSignatureBytes: 64 };
+  if (type === 'rsa' && modulusLength >= minRsaBits) {
+    return {
+      algorithm: `rsa-${rsaHash}`,
+      hash: rsaHash,
+      maxSignatureBytes: Math.ceil(modulusLength / 8),
+    };
   }
   throw new CertmillError(
     'CONFIG_INVALID',

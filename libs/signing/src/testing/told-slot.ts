@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { Signer } from '../slots/signing-slot.js';
 
 /**
@@ -26,9 +25,9 @@ export function wrapSigner(signer: Signer, slotName: string): Signer {
   };
 }
 
+/** The URL for `SigningSlot.slotModule`. */
 export function toldSlotModule(file: string): string {
   const url = new URL(import.meta.url);
   url.searchParams.set('file', file);
-  // Jest gives its own copy of this module another URL scheme only where it transforms: it does not.
-  return new URL(url.search, `file://${fileURLToPath(import.meta.url)}`).href;
+  return url.href;
 }
