@@ -313,6 +313,50 @@ describe('slots', () => {
     expect(changes).toEqual(['trying', 'ready', 'resting', 'trying', 'ready']);
   });
 
+  it('starts without a slot that cannot be reached, and signs with the others', async () => {
+    const lost = {
+      name: 'hsm',
+      signerModule: new URL('./no-such-signer.js', import.meta.url).href,
+      settings: { token: 'factory-7' },
+    };
+    const issuer = asSigningIssuer(deviceCa);
+    const pools = await open({ issuers: [{ ...issuer, slots: [lost, ...issuer.slots] }] });
+    expect(pools.health()).toMatchObject([
+      { slot: 'hsm', state: 'resting', reason: { code: 'FAULT_HSM_LOST' } },
+      { slot: 'slot-0', state: 'ready' },
+    ]);
+    const { received, verdict } = aChunk({ count: 1 });
+    expect((await pools.sign(received, verdict, 'bulk')).slot).toBe('slot-0');
+  });
+
+  it('halts when the only slot comes back with another key', async () => {
+    const { issuer, files } = toldSlots(1);
+    const keyFile = join(testIssuer().directory, 'swapped.pem');
+    const encrypted = readFileSync(deviceCa.keyFile);
+    writeFileSync(keyFile, encrypted);
+    let onRefused: () => void = () => undefined;
+    const isRefused = new Promise<void>((resolve) => (onRefused = resolve));
+    const pools = await open({
+      issuers: [
+        {
+          ...issuer,
+          slots: issuer.slots.map((slot) => ({ ...slot, settings: { ...slot.settings, keyFile } })),
+        },
+      ],
+      restMs: 20,
+      onSlotChange: ({ state }) => {
+        if (state === 'refused') onRefused();
+      },
+    });
+    writeFileSync(keyFile, readFileSync(testIssuer().keyFile));
+    writeFileSync(files[0]!, 'throw');
+    const { received, verdict } = aChunk({ count: 1 });
+    await errorOf(pools.sign(received, verdict, 'bulk'));
+    await isRefused;
+    const error = await errorOf(pools.sign(received, verdict, 'bulk'));
+    expect([error.code, error.disposition]).toEqual(['FAULT_KEY_MISMATCH', 'halt']);
+  });
+
   it('gives up on a chunk that workers die of', async () => {
     const { issuer, files } = toldSlots(1);
     let onReady: () => void = () => undefined;

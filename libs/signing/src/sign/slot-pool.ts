@@ -172,8 +172,8 @@ export class SlotPool {
 
   async stop(timeoutMs: number): Promise<void> {
     clearTimeout(this.trial);
-    this.state = 'stopped';
     this.retire(timeoutMs);
+    if (!this.isStopped) this.become('stopped');
     let timer: NodeJS.Timeout | undefined;
     const expired = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs);
