@@ -59,7 +59,13 @@ function toldSlots(count = 2): {
 } {
   const { directory } = testIssuer();
   const files = Array.from({ length: count }, (_, i) => join(directory, `slot-${String(i)}.order`));
-  return { issuer: asSigningIssuer(deviceCa, files.map(toldSlotModule)), files };
+  return {
+    issuer: asSigningIssuer(
+      deviceCa,
+      files.map((file) => toldSlotModule(file)),
+    ),
+    files,
+  };
 }
 
 async function errorOf(work: Promise<unknown>): Promise<CertmillError> {
@@ -169,10 +175,12 @@ describe('signing a chunk', () => {
     },
   );
 
-  it('builds the same TBSCertificates on a replay, in another process life', async () => {
+  it('builds the same TBSCertificates on a replay, in other workers and a month later', async () => {
+    const module = toldSlotModule(join(testIssuer().directory, 'order'), 30 * 86_400_000);
+    const later = { issuers: [asSigningIssuer(deviceCa, [module])] };
     const { received, verdict } = aChunk({ count: 16, codes: rejected });
     const before = certificatesOf(await (await open()).sign(received, verdict, 'bulk'));
-    const after = certificatesOf(await (await open()).sign(received, verdict, 'interactive'));
+    const after = certificatesOf(await (await open(later)).sign(received, verdict, 'interactive'));
     const tbs = (all: typeof before) => all.map((der) => der && tbsOf(der).toString('hex'));
     expect(tbs(after)).toEqual(tbs(before));
     expect(Buffer.concat(before.flatMap((der) => der ?? []))).not.toEqual(

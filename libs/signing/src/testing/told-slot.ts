@@ -5,10 +5,15 @@ import type { Signer } from '../slots/signing-slot.js';
 /**
  * A slot module that does what a file of the test tells it, read before each signature: `throw`,
  * `exit`, `spin`, `garbage`; without the file it signs. It appends each request and TBS hash to
- * `<file>.signed`. The file is the module URL's query, see `toldSlotModule`.
+ * `<file>.signed`. The file is in the module URL's query, see `toldSlotModule`, and so is how far
+ * the worker's clock is ahead.
  */
 export function wrapSigner(signer: Signer, slotName: string): Signer {
-  const file = new URL(import.meta.url).searchParams.get('file') ?? '';
+  const { searchParams } = new URL(import.meta.url);
+  const file = searchParams.get('file') ?? '';
+  const clockAheadMs = Number(searchParams.get('clockAheadMs'));
+  const trueNow = Date.now;
+  Date.now = () => trueNow() + clockAheadMs;
   return {
     subjectPKInfoDer: signer.subjectPKInfoDer,
     sign(tbs, request) {
@@ -26,8 +31,9 @@ export function wrapSigner(signer: Signer, slotName: string): Signer {
 }
 
 /** The URL for `SigningSlot.slotModule`. */
-export function toldSlotModule(file: string): string {
+export function toldSlotModule(file: string, clockAheadMs = 0): string {
   const url = new URL(import.meta.url);
   url.searchParams.set('file', file);
+  url.searchParams.set('clockAheadMs', String(clockAheadMs));
   return url.href;
 }
