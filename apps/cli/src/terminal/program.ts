@@ -1,0 +1,55 @@
+import { Command } from 'commander';
+import type { Terminal } from './terminal.js';
+
+/** Makes a command; it writes through the terminal only. */
+export type CommandFactory = (terminal: Terminal) => Command;
+
+/** The whole command line: usage errors are thrown (CommanderError), `--json` reaches the terminal. */
+export function createProgram(
+  terminal: Terminal,
+  version: string,
+  factories: readonly CommandFactory[],
+): Command {
+  const program = new Command('certmill')
+    .description('Device certificates in bulk: CSR batches in, certificates out, each accounted for.')
+    .version(version, '-V, --version', 'show the version')
+    .helpOption('-h, --help', 'show help')
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.say(text.trimEnd()),
+      writeErr: (text) => terminal.note(text.trimEnd()),
+      // The frame says it, in one coded line.
+      outputError: () => undefined,
+    })
+    .hook('preAction', (_program, action) => {
+      if (action.opts<{ json?: boolean }>().json === true) terminal.useJson();
+    })
+    .addHelpText(
+      'after',
+      `
+Exit status: 0 done, all issued; 2 some requests were rejected; 1 it could not run.
+'certmill COMMAND --help' shows the options of a command with examples.
+CERTMILL_DEBUG=1 shows where an error came from.`,
+    );
+  for (const factory of factories) program.addCommand(factory(terminal));
+  adopt(program);
+  return program;
+}
+
+/** Commands that were built on their own take over how the program writes and ends. */
+function adopt(parent: Command): void {
+  for (const command of parent.commands) {
+    command.copyInheritedSettings(parent);
+    adopt(command);
+  }
+}
+
+/** Adds examples to a command's help: command line and what it does. */
+export function withExamples(
+  command: Command,
+  examples: readonly (readonly [line: string, does: string])[],
+): Command {
+  const lines = examples.flatMap(([line, does]) => [`  # ${does}`, `  ${line}`]);
+  return command.addHelpText('after', ['', 'Examples:', ...lines].join('\n'));
+}

@@ -1,0 +1,30 @@
+import { exitCodes } from './exit-codes.js';
+
+/**
+ * The first SIGINT or SIGTERM asks the running command to stop, the second ends the process at once.
+ * @param beforeExit puts the screen in order.
+ */
+export function stopSignal(beforeExit: () => void): AbortSignal {
+  const stopping = new AbortController();
+  const onSignal = (): void => {
+    if (stopping.signal.aborted) {
+      beforeExit();
+      process.exit(exitCodes.interrupted);
+    }
+    stopping.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return stopping.signal;
+}
+
+/** A reader that has seen enough (`certmill ... | head`) ends the process quietly. */
+export function endQuietlyOnBrokenPipe(): void {
+  process.stdout.on('error', endOrThrow);
+  process.stderr.on('error', endOrThrow);
+}
+
+function endOrThrow(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+}
