@@ -109,11 +109,12 @@ class RequestDecision {
   private isAuthorized(): boolean {
     const { row } = this;
     if (row === undefined) {
-      const device = this.deviceId === '' ? '' : `device ${quoted(this.deviceId)} nor `;
+      const key = `the key ${this.udidHex()}`;
       return this.reject(
         deviceNotAuthorized,
-        `${device === '' ? '' : 'neither '}${device}the key ${this.udidHex()} ` +
-          `is on the allow-list of the order`,
+        this.deviceId === ''
+          ? `${key} is not on the allow-list of the order`
+          : `neither device ${quoted(this.deviceId)} nor ${key} is on the allow-list of the order`,
       );
     }
     // The stores hold lower-case hex; a list that was made by hand may not.

@@ -31,7 +31,7 @@ export function examineChunk(
   const plan = examinationPlan(profile);
   const maxRequestBytes = limits?.maxRequestBytes ?? MAX_INPUT_BYTES;
   const count = received.requestLengths.length;
-  const udids = new Uint8Array(count * udidBytes);
+  const udids = Buffer.alloc(count * udidBytes);
   const codes: number[] = [];
   const details: string[] = [];
   const deviceIds: string[] = [];

@@ -47,7 +47,7 @@ export function examineRequest(
   plan: ExaminationPlan,
   blocklist: Blocklist | undefined,
   maxRequestBytes: number,
-  udids: Uint8Array,
+  udids: Buffer,
   udidOffset: number,
 ): RequestExamination {
   const csrValues: CsrValues = new Array<string | undefined>(plan.columnCount).fill(undefined);
@@ -55,7 +55,8 @@ export function examineRequest(
   defects.clear();
   if (walkRequest(bytes, start, end, maxRequestBytes)) {
     const spki = bytes.subarray(walk.subjectPKInfoStart, walk.subjectPKInfoEnd);
-    udids.set(hash('sha256', spki, 'buffer'), udidOffset);
+    // As a string: cheaper than a Buffer of its own, which is garbage outside of the heap.
+    udids.write(hash('sha256', spki, 'binary'), udidOffset, 'latin1');
     checkSignatureAlgorithm(walk, plan.profile, defects);
     if (checkKeyAlgorithm(walk, plan.profile.keys, defects)) checkWeakKey(bytes, walk, defects);
     if (blocklist?.has(udids, udidOffset) === true) {
@@ -91,7 +92,7 @@ function agreedDeviceId(
   uploaded: string,
   plan: ExaminationPlan,
   csrValues: CsrValues,
-  udids: Uint8Array,
+  udids: Buffer,
   udidOffset: number,
 ): string {
   let agreed = uploaded;

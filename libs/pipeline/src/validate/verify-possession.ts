@@ -28,7 +28,7 @@ const schemes: Partial<Record<SignatureAlgorithm, Scheme>> = {
  * Proof of possession (RFC 2986 3, step 3): verifies the request's signature with the key inside it,
  * over the certificationRequestInfo as it was received, never over a re-encoding.
  *
- * The key goes to OpenSSL as a PEM string: that is the fastest way in (verify-possession.bench.ts;
+ * The key goes to OpenSSL as a PEM string: that is the fastest way in (validate.bench.ts;
  * a DER Buffer makes Node try other decoders first and throw and catch inside).
  * Never throws: a malformed signature is `not-proven`.
  */
