@@ -7,7 +7,6 @@ const maxQuotedLength = 64;
 // C0, DEL and C1 controls, line and paragraph separators, and the marks that reorder text: a value
 // of a request must not be able to forge lines of a log or of a terminal.
 const unsafe =
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 
 /** Free text made safe to show: unsafe characters and lone surrogates replaced, length bounded. */

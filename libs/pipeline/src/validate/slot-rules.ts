@@ -88,7 +88,7 @@ function valueChecks({ pattern, maxLength }: ProfileSlot['value']): Check[] {
     checks.push((value) => {
       // UTF-16 units are never fewer than characters: count those only where it could matter.
       if (value.length <= maxLength) return undefined;
-      const length = [...value].length;
+      const length = Array.from(value).length;
       return length <= maxLength
         ? undefined
         : `has ${length.toString()} characters, at most ${maxLength.toString()} are allowed`;

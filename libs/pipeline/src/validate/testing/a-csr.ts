@@ -13,8 +13,7 @@ import {
   oids,
   tags,
 } from '@certmill/der';
-import type { Profile } from '@certmill/domain';
-import { builtInProfiles } from '@certmill/domain';
+import { builtInProfiles, CertmillError, type Profile } from '@certmill/domain';
 import type { ReceivedChunk } from '@certmill/events';
 import type { Examination } from '@certmill/ports';
 import { examineChunk, type ExaminationOptions } from '../examine-chunk.js';
@@ -173,7 +172,7 @@ export function aCsr(parts: Partial<CsrParts> = {}): Uint8Array {
 
 export function aProfile(changes: Partial<Profile> = {}, base = 'tls-client'): Profile {
   const profile = builtInProfiles().get(base);
-  if (profile === undefined) throw new Error(`no built-in profile ${base}`);
+  if (profile === undefined) throw new CertmillError('NOT_FOUND', `no built-in profile ${base}`);
   return { ...profile, ...changes };
 }
 

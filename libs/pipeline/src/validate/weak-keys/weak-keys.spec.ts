@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCertificationRequestWalk, walkCertificationRequest } from '@certmill/der';
+import { isCertmillError } from '@certmill/domain';
 import { aCsr, derOf, rsaSpki } from '../testing/a-csr.js';
 import { Blocklist, readBlocklist } from './blocklist.js';
 import { isSmallOrderPoint } from './ed25519-small-order.js';
@@ -175,6 +176,16 @@ describe('readBlocklist', () => {
     return file;
   };
 
+  /** The message of the CONFIG_INVALID that a file is refused with. */
+  const refusalOf = (file: string): string => {
+    try {
+      readBlocklist(file);
+    } catch (error) {
+      return isCertmillError(error) && error.code === 'CONFIG_INVALID' ? error.message : 'other';
+    }
+    return 'accepted';
+  };
+
   it('knows a real weak key of Debian and not its neighbours', () => {
     const blocklist = readBlocklist(new URL('blocklist.txt', testData).pathname);
     const udid = hash('sha256', derOf(read('debian-weak.pub.pem')), 'buffer');
@@ -188,7 +199,7 @@ describe('readBlocklist', () => {
   });
 
   it('reads 100,000 hashes in any order, over block borders, and shares them between threads', () => {
-    const hashes = Array.from({ length: 100_000 }, (_, i) => hash('sha256', `${String(i)}`, 'hex'));
+    const hashes = Array.from({ length: 100_000 }, (_, i) => hash('sha256', String(i), 'hex'));
     const blocklist = readBlocklist(write(`# all\r\n${hashes.join('\r\n')}`));
     expect(blocklist.size).toBe(100_000);
     expect(blocklist.table.hashes.buffer).toBeInstanceOf(SharedArrayBuffer);
@@ -207,17 +218,13 @@ describe('readBlocklist', () => {
 
   it.each([
     ['a short line', `${'ab'.repeat(32)}\n${'ab'.repeat(31)}\n`, /blocklist\.txt:2: expected/],
-    ['no hex', `${'zz'.repeat(32)}`, /blocklist\.txt:1: expected/],
+    ['no hex', 'zz'.repeat(32), /blocklist\.txt:1: expected/],
   ])('refuses %s with its place', (_, text, expected) => {
     const file = write(text);
-    expect(() => readBlocklist(file)).toThrow(
-      expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringMatching(expected) }),
-    );
+    expect(refusalOf(file)).toMatch(expected);
   });
 
   it('refuses a file that is not there', () => {
-    expect(() => readBlocklist(join(directory, 'absent'))).toThrow(
-      expect.objectContaining({ code: 'CONFIG_INVALID' }),
-    );
+    expect(refusalOf(join(directory, 'absent'))).toMatch(/cannot be read/);
   });
 });
