@@ -57,3 +57,12 @@ export {
 } from './run-stage.js';
 export { signChunk, type SignPorts } from './sign/sign-stage.js';
 export { validateChunk, type ValidatePorts } from './validate/validate-stage.js';
+export { defaultInputLimits, type InputItem, type InputLimits } from './input/input-item.js';
+export { readInput, type ReadInputOptions } from './input/read-input.js';
+export { readInputs, type ReadInputsOptions } from './input/read-input-files.js';
+export {
+  hasRequestExtension,
+  sniffCompression,
+  sniffFormat,
+  type InputFormat,
+} from './input/sniff-format.js';
