@@ -1,0 +1,98 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { copyFile, cp, mkdir, open, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { backup, DatabaseSync } from 'node:sqlite';
+import { CertmillError } from '@certmill/domain';
+import type { MaintenanceGate } from './maintenance-gate.js';
+import { recordedLengths, type StoreCore } from './open-core.js';
+import { markAsBackup } from './schema.js';
+import { segmentFileName } from './segment-files.js';
+import { storeFault } from './store-fault.js';
+import { allowListFile, storeFiles } from './store-files.js';
+import { OrderTable } from './order-table.js';
+
+/**
+ * Copies the store as of one moment while it runs: first the database, then the files that its copy
+ * names. Those only grow, and none is removed before they are copied. The copy has no epoch: opened,
+ * it gets a new one, so no batch id of the original can come up again.
+ * Faults: CONFLICT where the target is not empty; FAULT_DISK_FULL, FAULT_STORE_DOWN.
+ */
+export async function backUp(core: StoreCore, gate: MaintenanceGate, target: string): Promise<void> {
+  if (existsSync(target) && readdirSync(target).length > 0) {
+    throw new CertmillError('CONFLICT', `${target} is not empty`);
+  }
+  const from = storeFiles(core.directory);
+  const to = storeFiles(target);
+  gate.shut();
+  try {
+    for (const folder of [to.segments, to.claims, to.index, to.allowLists]) {
+      await mkdir(folder, { recursive: true });
+    }
+    await backup(core.db, to.database);
+    const copy = new DatabaseSync(to.database);
+    try {
+      markAsBackup(copy);
+      for (const map of ['claims', 'index'] as const) {
+        for (const name of namesOf(copy, map)) {
+          await copyFile(join(from[map], name), join(to[map], name));
+        }
+      }
+      for (const id of new OrderTable(copy).allowListIds()) {
+        const file = allowListFile(core.directory, id);
+        await copyFile(file, join(to.allowLists, basename(file)));
+      }
+      for (const [file, length] of recordedLengths(copy)) {
+        const name = segmentFileName(file);
+        await copyPrefix(join(from.segments, name), join(to.segments, name), length);
+      }
+    } finally {
+      copy.close();
+    }
+  } catch (error) {
+    await rm(target, { recursive: true, force: true });
+    throw storeFault(error, `back up to ${target}`);
+  } finally {
+    gate.open();
+  }
+}
+
+/**
+ * Puts a backup in the place of a store, which must not be there. Faults: CONFLICT, NOT_FOUND,
+ * FAULT_DISK_FULL, FAULT_STORE_DOWN.
+ */
+export async function restoreEmbeddedStore(backupFolder: string, directory: string): Promise<void> {
+  if (!existsSync(storeFiles(backupFolder).database)) {
+    throw new CertmillError('NOT_FOUND', `${backupFolder} holds no backup of a store`);
+  }
+  if (existsSync(directory) && readdirSync(directory).length > 0) {
+    throw new CertmillError('CONFLICT', `${directory} is not empty`);
+  }
+  try {
+    await cp(backupFolder, directory, { recursive: true });
+  } catch (error) {
+    throw storeFault(error, `restore ${directory}`);
+  }
+}
+
+function namesOf(db: DatabaseSync, map: string): string[] {
+  const row = db.prepare('SELECT names FROM run_lists WHERE map = ?').get(map);
+  return typeof row?.['names'] === 'string' ? (JSON.parse(row['names']) as string[]) : [];
+}
+
+const copyPieceBytes = 4 * 1024 * 1024;
+
+/** Copies the first `length` octets and makes them durable. */
+async function copyPrefix(from: string, to: string, length: number): Promise<void> {
+  await using source = await open(from, 'r');
+  await using copy = await open(to, 'wx');
+  const piece = Buffer.allocUnsafe(Math.min(length, copyPieceBytes));
+  for (let at = 0; at < length; ) {
+    const { bytesRead } = await source.read(piece, 0, Math.min(piece.length, length - at), at);
+    if (bytesRead === 0) {
+      throw new CertmillError('FAULT_STORE_CORRUPT', `${from} is shorter than recorded`);
+    }
+    await copy.write(piece, 0, bytesRead, at);
+    at += bytesRead;
+  }
+  await copy.sync();
+}

@@ -1,0 +1,369 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import {
+  CertmillError,
+  type Batch,
+  type BatchId,
+  type CertificateStatus,
+  type ChunkRef,
+  type Credential,
+  type Order,
+  type OrderId,
+  type TenantId,
+} from '@certmill/domain';
+import type {
+  AllowListQuery,
+  AllowListRow,
+  AllowListStore,
+  BatchStore,
+  CertificateStore,
+  ChunkRegistration,
+  Clock,
+  Decision,
+  Job,
+  JobQueue,
+  OrderStore,
+  PageRequest,
+  ProfileStore,
+  StoredProfile,
+  TenantStore,
+  TerminalChunk,
+  VerdictStore,
+} from '@certmill/ports';
+import { buildAllowList } from '../allow-list/build-allow-list.js';
+import { JobRunner } from './job-runner.js';
+import { chunkRefOf, packDecision, packTerminal } from './packed-calls.js';
+import { StoreClient } from './store-client.js';
+import { allowListFile } from './store-files.js';
+
+export interface EmbeddedStoreOptions {
+  /** Holds the store and nothing else; made where it is missing. One process at a time. */
+  readonly directory: string;
+  readonly clock: Clock;
+  /** 0 to 1: spreads the retries of jobs. Default Math.random. */
+  readonly random?: () => number;
+  /** The pause after a job's first failure, doubled with each further one. Default 1,000. */
+  readonly firstJobRetryMs?: number;
+  /** A segment file is left for a new one at this length. Default 256 MiB. */
+  readonly segmentFileBytes?: number;
+  /** URL of a module whose `storeDisk` (StoreDisk) the store thread uses instead of node:fs. */
+  readonly diskModule?: string;
+  /** Told of faults that no caller waits for, e.g. of a merge. */
+  readonly onFault?: (fault: CertmillError) => void;
+}
+
+const defaultSegmentFileBytes = 256 * 1024 * 1024;
+/** Interactive batches whose chunks go first; older ones are done or past their deadline. */
+const maxInteractiveBatches = 4_096;
+
+/** Opens a store in its own thread, or makes one. Faults: those of `EmbeddedStore.open`. */
+export function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
+  return EmbeddedStore.open(options);
+}
+
+/**
+ * The store ports on one folder. A thread of its own does the work; a call costs this thread a
+ * message with packed columns. Every effect is durable when its promise resolves.
+ *
+ * Byte arrays given are copied and stay the caller's; those returned are the caller's. Any call may
+ * fail with FAULT_STORE_DOWN, FAULT_DISK_FULL (retry), FAULT_STORE_CORRUPT (halt) or, after `close`,
+ * FAULT_STOPPING.
+ */
+export class EmbeddedStore
+  implements
+    TenantStore,
+    ProfileStore,
+    OrderStore,
+    AllowListStore,
+    BatchStore,
+    VerdictStore,
+    CertificateStore,
+    JobQueue
+{
+  readonly #client: StoreClient;
+  readonly #directory: string;
+  readonly #clock: Clock;
+  readonly #jobs: JobRunner;
+  readonly #interactive = new Set<BatchId>();
+
+  private constructor(client: StoreClient, options: EmbeddedStoreOptions) {
+    this.#client = client;
+    this.#directory = options.directory;
+    this.#clock = options.clock;
+    this.#jobs = new JobRunner({
+      client,
+      clock: options.clock,
+      random: options.random ?? Math.random,
+      ...(options.firstJobRetryMs === undefined ? {} : { firstRetryMs: options.firstJobRetryMs }),
+    });
+  }
+
+  /**
+   * Faults: DATA_FORMAT_UNSUPPORTED (made by a newer release), FAULT_STORE_CORRUPT,
+   * FAULT_STORE_DOWN, FAULT_DISK_FULL.
+   */
+  static async open(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
+    const client = await StoreClient.start(
+      {
+        directory: options.directory,
+        segmentFileBytes: options.segmentFileBytes ?? defaultSegmentFileBytes,
+        diskModule: options.diskModule,
+      },
+      options.onFault ?? (() => undefined),
+    );
+    return new EmbeddedStore(client, options);
+  }
+
+  /** Stops jobs, ends what is in hand and the thread. Idempotent. */
+  async close(): Promise<void> {
+    await this.#jobs.stop();
+    await this.#client.close();
+  }
+
+  /** Entries, runs and octets of the packed maps, and the number of chunks. */
+  stats() {
+    return this.#client.call('stats', []);
+  }
+
+  /**
+   * Copies the store into an empty folder while it runs. A copy that is opened gets a new epoch.
+   * Faults: CONFLICT where the folder is not empty.
+   */
+  backupTo(directory: string): Promise<void> {
+    return this.#client.call('backUpTo', [directory]);
+  }
+
+  createTenant(tenant: TenantId, createdAtMs: number): Promise<boolean> {
+    return this.#client.call('createTenant', [tenant, createdAtMs]);
+  }
+
+  hasTenant(tenant: TenantId): Promise<boolean> {
+    return this.#client.call('hasTenant', [tenant]);
+  }
+
+  listTenants(page: PageRequest) {
+    return this.#client.call('listTenants', [page]);
+  }
+
+  addCredential(credential: Credential): Promise<void> {
+    return this.#client.call('addCredential', [credential]);
+  }
+
+  findCredential(keyHash: string) {
+    return this.#client.call('findCredential', [keyHash]);
+  }
+
+  listCredentials(tenant: TenantId) {
+    return this.#client.call('listCredentials', [tenant]);
+  }
+
+  removeCredential(tenant: TenantId, keyHash: string): Promise<boolean> {
+    return this.#client.call('removeCredential', [tenant, keyHash]);
+  }
+
+  addProfile(profile: StoredProfile): Promise<void> {
+    return this.#client.call('addProfile', [profile]);
+  }
+
+  getProfile(tenant: TenantId, hash: string) {
+    return this.#client.call('getProfile', [tenant, hash]);
+  }
+
+  findProfile(tenant: TenantId, name: string) {
+    return this.#client.call('findProfile', [tenant, name]);
+  }
+
+  listProfiles(tenant: TenantId) {
+    return this.#client.call('listProfiles', [tenant]);
+  }
+
+  createOrder(order: Order): Promise<boolean> {
+    return this.#client.call('createOrder', [order]);
+  }
+
+  getOrder(tenant: TenantId, orderId: OrderId) {
+    return this.#client.call('getOrder', [tenant, orderId]);
+  }
+
+  listOrders(tenant: TenantId, page: PageRequest) {
+    return this.#client.call('listOrders', [tenant, page]);
+  }
+
+  closeOrder(tenant: TenantId, orderId: OrderId, atMs: number) {
+    return this.#client.call('closeOrder', [tenant, orderId, atMs]);
+  }
+
+  reservedUnder(tenant: TenantId, orderId: OrderId): Promise<number> {
+    return this.#client.call('reservedUnder', [tenant, orderId]);
+  }
+
+  async importAllowList(
+    tenant: TenantId,
+    orderId: OrderId,
+    rows: AsyncIterable<AllowListRow>,
+  ): Promise<number> {
+    if ((await this.getOrder(tenant, orderId)) === undefined) {
+      throw new CertmillError('NOT_FOUND', `there is no order ${orderId}`);
+    }
+    const id = randomUUID();
+    const file = allowListFile(this.#directory, id);
+    await mkdir(dirname(file), { recursive: true });
+    const devices = await buildAllowList(file, rows);
+    let replaced: string | undefined;
+    try {
+      replaced = await this.#client.call('switchAllowList', [tenant, orderId, id, devices]);
+    } catch (error) {
+      // The COMMIT may have reached the disk: the file goes only where the list is not in force.
+      const order = await this.getOrder(tenant, orderId).catch(() => ({ allowListId: id }));
+      if (order?.allowListId !== id) await rm(file, { force: true });
+      throw error;
+    }
+    if (replaced !== undefined) await this.#client.call('dropAllowList', [replaced]);
+    return devices;
+  }
+
+  lookUp(tenant: TenantId, orderId: OrderId, queries: readonly AllowListQuery[]) {
+    // Tight copies: a view would take all of its memory along.
+    const packed = queries.map(({ deviceId, udid }) => ({
+      ...(deviceId === undefined ? {} : { deviceId }),
+      udid: new Uint8Array(udid),
+    }));
+    return this.#client.call('lookUp', [tenant, orderId, packed]);
+  }
+
+  storeEpoch(): Promise<Uint8Array> {
+    return this.#client.call('storeEpoch', []);
+  }
+
+  async openBatch(batch: Batch): Promise<Batch> {
+    if (batch.lane === 'interactive') this.#rememberInteractive(batch.batchId);
+    return this.#client.call('openBatch', [batch]);
+  }
+
+  getBatch(tenant: TenantId, batchId: BatchId) {
+    return this.#client.call('getBatch', [tenant, batchId]);
+  }
+
+  listBatches(tenant: TenantId, orderId: OrderId, page: PageRequest) {
+    return this.#client.call('listBatches', [tenant, orderId, page]);
+  }
+
+  registerChunk(registration: ChunkRegistration): Promise<ChunkRegistration> {
+    const digest = new Uint8Array(registration.digest);
+    return this.#client.call(
+      'registerChunk',
+      [{ ...registration, digest }],
+      this.#laneOf(registration),
+    );
+  }
+
+  getRegistration(chunk: ChunkRef) {
+    return this.#client.call('getRegistration', [chunkRefOf(chunk)]);
+  }
+
+  confirmChunk(chunk: ChunkRef): Promise<void> {
+    const args = [chunkRefOf(chunk), this.#clock.nowMs()] as const;
+    return this.#client.call('confirmChunk', [...args], this.#laneOf(chunk));
+  }
+
+  completeUpload(tenant: TenantId, batchId: BatchId, total: number, atMs: number): Promise<Batch> {
+    return this.#client.call('completeUpload', [tenant, batchId, total, atMs]);
+  }
+
+  cancelBatch(tenant: TenantId, batchId: BatchId, atMs: number) {
+    return this.#client.call('cancelBatch', [tenant, batchId, atMs]);
+  }
+
+  getVerdict(chunk: ChunkRef): Promise<Uint8Array | undefined> {
+    return this.#client.call('getVerdict', [chunkRefOf(chunk)]);
+  }
+
+  async decide(decision: Decision): Promise<Uint8Array> {
+    const packed = packDecision(decision);
+    const verdict = await this.#client.call('decide', [packed], {
+      ...this.#laneOf(decision.chunk),
+      transfer: [packed.columns.bytes.buffer],
+    });
+    return verdict ?? decision.draft;
+  }
+
+  async publish(terminal: TerminalChunk): Promise<'published' | 'already-published'> {
+    const packed = packTerminal(terminal);
+    const outcome = await this.#client.call('publish', [packed], {
+      isUrgent: terminal.lane === 'interactive',
+      transfer: [packed.columns.bytes.buffer],
+    });
+    this.#interactive.delete(terminal.chunk.batchId);
+    return outcome;
+  }
+
+  chunkState(chunk: ChunkRef) {
+    return this.#client.call('chunkState', [chunkRefOf(chunk)]);
+  }
+
+  markDeadLettered(chunk: ChunkRef, cause: string): Promise<void> {
+    return this.#client.call('markDeadLettered', [chunkRefOf(chunk), cause]);
+  }
+
+  getSegment(chunk: ChunkRef): Promise<Uint8Array | undefined> {
+    return this.#client.call('getSegment', [chunkRefOf(chunk)]);
+  }
+
+  findChunk(tenant: TenantId, batchId: BatchId, index: number) {
+    return this.#client.call('findChunk', [tenant, batchId, index]);
+  }
+
+  findByUdid(tenant: TenantId, udid: Uint8Array, limit: number) {
+    return this.#client.call('findByUdid', [tenant, new Uint8Array(udid), limit]);
+  }
+
+  findByDevice(tenant: TenantId, deviceId: string, limit: number) {
+    return this.#client.call('findByDevice', [tenant, deviceId, limit]);
+  }
+
+  getStatus(tenant: TenantId, batchId: BatchId, index: number) {
+    return this.#client.call('getStatus', [tenant, batchId, index]);
+  }
+
+  setStatus(
+    tenant: TenantId,
+    batchId: BatchId,
+    index: number,
+    status: CertificateStatus,
+  ): Promise<void> {
+    return this.#client.call('setStatus', [tenant, batchId, index, status]);
+  }
+
+  lastIssuanceMs(): Promise<number> {
+    return this.#client.call('lastIssuanceMs', []);
+  }
+
+  add(queue: string, job: Job): Promise<void> {
+    return this.#jobs.add(queue, job);
+  }
+
+  process(
+    queue: string,
+    options: { readonly concurrency: number; readonly attempts: number },
+    handler: (job: Job) => Promise<void>,
+  ): Promise<{ stop(timeoutMs: number): Promise<void> }> {
+    return this.#jobs.process(queue, options, handler);
+  }
+
+  count(queue: string, state: 'waiting' | 'failed'): Promise<number> {
+    return this.#jobs.count(queue, state);
+  }
+
+  #laneOf(chunk: ChunkRef): { readonly isUrgent: boolean } {
+    return { isUrgent: this.#interactive.has(chunk.batchId) };
+  }
+
+  #rememberInteractive(batchId: BatchId): void {
+    const oldest = this.#interactive.values().next().value;
+    if (this.#interactive.size >= maxInteractiveBatches && oldest !== undefined) {
+      this.#interactive.delete(oldest);
+    }
+    this.#interactive.add(batchId);
+  }
+}

@@ -1,0 +1,137 @@
+import { mkdirSync, readdirSync, unlinkSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { OpenAllowLists } from '../allow-list/open-allow-lists.js';
+import { PackedMap } from '../packed-runs/packed-map.js';
+import { PackedMultiMap } from '../packed-runs/packed-multi-map.js';
+import { PageCache } from '../packed-runs/page-cache.js';
+import { startRunWriter, type RunWriter } from '../packed-runs/run-writer.js';
+import { BatchTable } from './batch-table.js';
+import { ChunkTable } from './chunk-table.js';
+import { Claims } from './claims.js';
+import { JobTable } from './job-table.js';
+import { JournaledRuns } from './journaled-runs.js';
+import { OrderTable } from './order-table.js';
+import { ProfileTable } from './profile-table.js';
+import { RequestKeys } from './request-keys.js';
+import { numberIn } from './rows.js';
+import { prepareSchema, type StoreIdentity } from './schema.js';
+import { SegmentFiles } from './segment-files.js';
+import type { StoreDisk } from './store-disk.js';
+import { allowListFile, storeFiles } from './store-files.js';
+import { storeFault } from './store-fault.js';
+import { TenantTable } from './tenant-table.js';
+
+export interface CoreOptions {
+  readonly directory: string;
+  readonly disk: StoreDisk;
+  /** A segment file is left for a new one at this length, in octets. */
+  readonly segmentFileBytes: number;
+}
+
+/** Everything of an open store that its thread works with. */
+export interface StoreCore {
+  readonly directory: string;
+  readonly db: DatabaseSync;
+  readonly identity: StoreIdentity;
+  readonly tenants: TenantTable;
+  readonly profiles: ProfileTable;
+  readonly orders: OrderTable;
+  readonly batches: BatchTable;
+  readonly chunks: ChunkTable;
+  readonly jobs: JobTable;
+  readonly claims: Claims;
+  readonly claimRuns: JournaledRuns<PackedMap>;
+  readonly indexRuns: JournaledRuns<PackedMultiMap>;
+  readonly segments: SegmentFiles;
+  readonly allowLists: OpenAllowLists;
+  readonly runWriter: RunWriter;
+}
+
+const pageCacheBytes = 8 * 1024 * 1024;
+/** One list of 5 M devices takes 70 MB. */
+const allowListIndexBytes = 160 * 1024 * 1024;
+
+/**
+ * Opens a store, or makes one. Reads no certificate: run lists, filters and the journals' tail only.
+ * Faults: DATA_FORMAT_UNSUPPORTED, FAULT_STORE_CORRUPT, FAULT_STORE_DOWN, FAULT_DISK_FULL.
+ */
+export async function openCore(options: CoreOptions): Promise<StoreCore> {
+  const { directory, disk } = options;
+  const files = storeFiles(directory);
+  const runWriter = startRunWriter();
+  let db: DatabaseSync | undefined;
+  try {
+    for (const folder of [files.segments, files.claims, files.index, files.allowLists]) {
+      mkdirSync(folder, { recursive: true });
+    }
+    db = new DatabaseSync(files.database, { timeout: 0 });
+    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
+      PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;`);
+    const identity = prepareSchema(db, files.database);
+    const pageCache = new PageCache(pageCacheBytes);
+    const shared = { db, writer: runWriter, pageCache };
+    const claimRuns = await JournaledRuns.open(
+      { ...shared, name: 'claims', directory: files.claims },
+      (runs) => new PackedMap(runs),
+    );
+    const indexRuns = await JournaledRuns.open(
+      { ...shared, name: 'index', directory: files.index },
+      (runs) => new PackedMultiMap(runs),
+    );
+    const segments = new SegmentFiles(
+      files.segments,
+      disk,
+      options.segmentFileBytes,
+      recordedLengths(db),
+    );
+    const batches = new BatchTable(db);
+    const orders = new OrderTable(db);
+    removeUnusedAllowLists(directory, orders.allowListIds());
+    return {
+      directory,
+      db,
+      identity,
+      tenants: new TenantTable(db),
+      profiles: new ProfileTable(db),
+      orders,
+      batches,
+      chunks: new ChunkTable(db, batches),
+      jobs: new JobTable(db),
+      claims: new Claims(new RequestKeys(identity.keySecret), claimRuns, indexRuns),
+      claimRuns,
+      indexRuns,
+      segments,
+      allowLists: new OpenAllowLists(allowListIndexBytes, pageCache),
+      runWriter,
+    };
+  } catch (error) {
+    await runWriter.stop();
+    db?.close();
+    throw storeFault(error, `open the store ${directory}`);
+  }
+}
+
+/** Lets go of files and threads; what was acknowledged is durable already. */
+export async function closeCore(core: StoreCore): Promise<void> {
+  await core.runWriter.stop();
+  core.segments.close();
+  core.allowLists.closeAll();
+  await core.claimRuns.runs.close();
+  await core.indexRuns.runs.close();
+  core.db.close();
+}
+
+export function recordedLengths(db: DatabaseSync): Map<number, number> {
+  const rows = db.prepare('SELECT file, length FROM segment_files').all();
+  return new Map(rows.map((row) => [numberIn(row, 'file'), numberIn(row, 'length')]));
+}
+
+/** What an import left that did not get as far as being in force, or a list that was replaced. */
+function removeUnusedAllowLists(directory: string, inForce: readonly string[]): void {
+  const { allowLists } = storeFiles(directory);
+  const used = new Set(inForce.map((id) => basename(allowListFile(directory, id))));
+  for (const name of readdirSync(allowLists)) {
+    if (!used.has(name)) unlinkSync(join(allowLists, name));
+  }
+}

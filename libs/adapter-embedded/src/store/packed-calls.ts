@@ -1,0 +1,98 @@
+import type { ChunkRef } from '@certmill/domain';
+import type { Decision, TerminalChunk } from '@certmill/ports';
+
+/**
+ * The calls of the hot path as they go to the store thread: octets in one transferred buffer, device
+ * ids as one string. Structured clone would copy the whole memory behind every view.
+ */
+export interface PackedColumns {
+  /** Octets back to back: document, UDIDs, codes. Its buffer is transferred. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly documentBytes: number;
+  readonly udidBytes: number;
+  readonly deviceIds: string;
+  /** In UTF-16 units. */
+  readonly deviceIdLengths: readonly number[];
+}
+
+export type PackedDecision = Omit<Decision, 'draft' | 'codes' | 'udids' | 'deviceIds'> & {
+  readonly columns: PackedColumns;
+};
+
+export type PackedTerminal = Omit<TerminalChunk, 'segment' | 'codes' | 'udids' | 'deviceIds'> & {
+  readonly columns: PackedColumns;
+};
+
+/** Only what names the chunk: callers pass whole chunks as references. */
+export function chunkRefOf(chunk: ChunkRef): ChunkRef {
+  return { tenant: chunk.tenant, batchId: chunk.batchId, chunkNumber: chunk.chunkNumber };
+}
+
+export function packDecision(decision: Decision): PackedDecision {
+  const { orderId, profileName, firstIndex, nowMs, draft } = decision;
+  return {
+    chunk: chunkRefOf(decision.chunk),
+    orderId,
+    profileName,
+    firstIndex,
+    nowMs,
+    columns: packColumns(draft, decision),
+  };
+}
+
+export function unpackDecision({ columns, ...rest }: PackedDecision): Decision {
+  const { document, ...unpacked } = unpackColumns(columns);
+  return { ...rest, ...unpacked, draft: document };
+}
+
+export function packTerminal(terminal: TerminalChunk): PackedTerminal {
+  const { orderId, profileName, lane, firstIndex, endedAs, released } = terminal;
+  const { publishedAtMs, receivedAtMs, segment } = terminal;
+  return {
+    chunk: chunkRefOf(terminal.chunk),
+    orderId,
+    profileName,
+    lane,
+    firstIndex,
+    endedAs,
+    released,
+    publishedAtMs,
+    receivedAtMs,
+    columns: packColumns(segment, terminal),
+  };
+}
+
+export function unpackTerminal({ columns, ...rest }: PackedTerminal): TerminalChunk {
+  const { document, ...unpacked } = unpackColumns(columns);
+  return { ...rest, ...unpacked, segment: document };
+}
+
+function packColumns(
+  document: Uint8Array,
+  columns: Pick<Decision, 'codes' | 'udids' | 'deviceIds'>,
+): PackedColumns {
+  const { codes, udids, deviceIds } = columns;
+  const bytes = new Uint8Array(document.length + udids.length + codes.length);
+  bytes.set(document);
+  bytes.set(udids, document.length);
+  bytes.set(codes, document.length + udids.length);
+  return {
+    bytes,
+    documentBytes: document.length,
+    udidBytes: udids.length,
+    deviceIds: deviceIds.join(''),
+    deviceIdLengths: deviceIds.map((deviceId) => deviceId.length),
+  };
+}
+
+function unpackColumns(packed: PackedColumns) {
+  const { bytes, documentBytes, deviceIdLengths } = packed;
+  const udidEnd = documentBytes + packed.udidBytes;
+  let at = 0;
+  return {
+    document: bytes.subarray(0, documentBytes),
+    udids: bytes.subarray(documentBytes, udidEnd),
+    codes: Array.from(bytes.subarray(udidEnd)),
+    deviceIds: deviceIdLengths.map((length) => packed.deviceIds.slice(at, (at += length))),
+  };
+}

@@ -1,0 +1,64 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { CertmillError, type TenantId } from '@certmill/domain';
+import type { StoredProfile } from '@certmill/ports';
+import { numberIn, textIn, type Row } from './rows.js';
+
+/** Profiles, as ProfileStore of @certmill/ports has them. */
+export class ProfileTable {
+  readonly #db: DatabaseSync;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+  }
+
+  addProfile(profile: StoredProfile): void {
+    const { tenant, name, version, hash, canonical, addedAtMs } = profile;
+    const { changes } = this.#db
+      .prepare('INSERT INTO profiles VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING')
+      .run(tenant, name, version, hash, canonical, addedAtMs);
+    if (changes === 1) return;
+    const stored = this.#db
+      .prepare('SELECT hash FROM profiles WHERE tenant = ? AND name = ? AND version = ?')
+      .get(tenant, name, version);
+    if (stored?.['hash'] !== hash) {
+      throw new CertmillError(
+        'CONFLICT',
+        `profile ${name} version ${String(version)} is stored with other content`,
+      );
+    }
+  }
+
+  getProfile(tenant: TenantId, hash: string): StoredProfile | undefined {
+    const row = this.#db
+      .prepare('SELECT * FROM profiles WHERE tenant = ? AND hash = ? LIMIT 1')
+      .get(tenant, hash);
+    return row && profileOf(row);
+  }
+
+  findProfile(tenant: TenantId, name: string): StoredProfile | undefined {
+    const row = this.#db
+      .prepare(
+        'SELECT * FROM profiles WHERE tenant = ? AND name = ? ORDER BY version DESC LIMIT 1',
+      )
+      .get(tenant, name);
+    return row && profileOf(row);
+  }
+
+  listProfiles(tenant: TenantId): readonly StoredProfile[] {
+    return this.#db
+      .prepare('SELECT * FROM profiles WHERE tenant = ? ORDER BY name, version')
+      .all(tenant)
+      .map(profileOf);
+  }
+}
+
+function profileOf(row: Row): StoredProfile {
+  return {
+    tenant: textIn(row, 'tenant'),
+    name: textIn(row, 'name'),
+    version: numberIn(row, 'version'),
+    hash: textIn(row, 'hash'),
+    canonical: textIn(row, 'canonical'),
+    addedAtMs: numberIn(row, 'added_at_ms'),
+  };
+}

@@ -1,0 +1,257 @@
+import { unlinkSync } from 'node:fs';
+import {
+  CertmillError,
+  type BatchId,
+  type CertificateStatus,
+  type ChunkRef,
+  type OrderId,
+  type TenantId,
+} from '@certmill/domain';
+import { decodeVerdict } from '@certmill/events';
+import type { AllowListQuery, AllowListRow, ChunkState, StoredRequest } from '@certmill/ports';
+import { backUp } from './back-up.js';
+import type { ChunkRecord } from './chunk-table.js';
+import { decideChunk } from './decide-chunk.js';
+import type { Locator } from './locator.js';
+import type { StoreCore } from './open-core.js';
+import {
+  unpackDecision,
+  unpackTerminal,
+  type PackedDecision,
+  type PackedTerminal,
+} from './packed-calls.js';
+import { publishChunk } from './publish-chunk.js';
+import { udidIdAt } from './request-keys.js';
+import { numberIn, optionalNumberIn, present, textIn } from './rows.js';
+import { allowListFile } from './store-files.js';
+import type { MaintenanceGate } from './maintenance-gate.js';
+
+/** Look-ups read more index entries than are asked for: some lead to requests without a certificate. */
+const indexSurplus = 64;
+
+/** Calls that change something: they run in a transaction, the others between transactions. */
+export const writing = {
+  createTenant: true,
+  addCredential: true,
+  removeCredential: true,
+  addProfile: true,
+  createOrder: true,
+  closeOrder: true,
+  switchAllowList: true,
+  openBatch: true,
+  registerChunk: true,
+  confirmChunk: true,
+  completeUpload: true,
+  cancelBatch: true,
+  decide: true,
+  publish: true,
+  markDeadLettered: true,
+  setStatus: true,
+  addJob: true,
+  finishJob: true,
+  failJob: true,
+} as const satisfies Partial<Record<keyof StoreOperations, true>>;
+
+export type StoreOperations = ReturnType<typeof storeOperations>;
+
+/** The calls of the ports, as the store thread answers them. */
+export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
+  const { tenants, profiles, orders, batches, chunks, jobs, claims, segments, db } = core;
+
+  const chunkAt = (
+    tenant: TenantId,
+    batchId: BatchId,
+    index: number,
+  ): ChunkRecord | undefined => {
+    const batch = batches.key(tenant, batchId);
+    return batch && chunks.findAt(batch, index);
+  };
+  const storedRequests = (locators: readonly Locator[], limit: number): StoredRequest[] => {
+    const found: StoredRequest[] = [];
+    for (const { batchSeq, index } of locators) {
+      if (found.length === limit) break;
+      const batch = batches.keyOfSeq(batchSeq);
+      const chunk = batch && chunks.findAt(batch, index);
+      if (chunk?.segment === undefined) continue;
+      const { tenant, batchId } = chunk.batch;
+      const { chunkNumber } = chunk;
+      found.push({ tenant, batchId, chunkNumber, index, segment: segments.read(chunk.segment) });
+    }
+    return found;
+  };
+  const getStatus = (tenant: TenantId, batchId: BatchId, index: number): CertificateStatus => {
+    const batch = batches.key(tenant, batchId);
+    const row =
+      batch &&
+      db
+        .prepare('SELECT * FROM statuses WHERE batch_seq = ? AND request_index = ?')
+        .get(batch.seq, index);
+    if (row === undefined) return { state: 'good' };
+    return {
+      state: textIn(row, 'state') === 'revoked' ? 'revoked' : 'superseded',
+      ...present('reason', optionalNumberIn(row, 'reason')),
+      ...present('atMs', optionalNumberIn(row, 'at_ms')),
+    };
+  };
+  /** The device may have another certificate of the profile; its key stays bound to it. */
+  const releaseClaimOf = (chunk: ChunkRecord, index: number): void => {
+    const { tenant, orderId, seq } = chunk.batch;
+    const order = orders.getOrder(tenant, orderId);
+    const encoded = chunks.getVerdict(chunk);
+    if (order === undefined || encoded === undefined) return;
+    const verdict = decodeVerdict(encoded);
+    const position = index - chunk.firstIndex;
+    if (verdict.codes[position] !== 0) return;
+    const { buffer, byteOffset, byteLength } = verdict.udids;
+    claims
+      .within({ tenant, profileName: order.profileName })
+      .releaseClaim(
+        verdict.deviceIds[position] ?? '',
+        udidIdAt(Buffer.from(buffer, byteOffset, byteLength), position),
+        { batchSeq: seq, index },
+      );
+  };
+
+  return {
+    createTenant: tenants.createTenant.bind(tenants),
+    hasTenant: tenants.hasTenant.bind(tenants),
+    listTenants: tenants.listTenants.bind(tenants),
+    addCredential: tenants.addCredential.bind(tenants),
+    findCredential: tenants.findCredential.bind(tenants),
+    listCredentials: tenants.listCredentials.bind(tenants),
+    removeCredential: tenants.removeCredential.bind(tenants),
+    addProfile: profiles.addProfile.bind(profiles),
+    getProfile: profiles.getProfile.bind(profiles),
+    findProfile: profiles.findProfile.bind(profiles),
+    listProfiles: profiles.listProfiles.bind(profiles),
+    createOrder: orders.createOrder.bind(orders),
+    getOrder: orders.getOrder.bind(orders),
+    listOrders: orders.listOrders.bind(orders),
+    closeOrder: orders.closeOrder.bind(orders),
+    reservedUnder: orders.reservedUnder.bind(orders),
+    switchAllowList: orders.switchAllowList.bind(orders),
+    openBatch: batches.openBatch.bind(batches),
+    getBatch: batches.getBatch.bind(batches),
+    listBatches: batches.listBatches.bind(batches),
+    completeUpload: batches.completeUpload.bind(batches),
+    cancelBatch: batches.cancelBatch.bind(batches),
+    registerChunk: chunks.registerChunk.bind(chunks),
+    getRegistration: chunks.getRegistration.bind(chunks),
+    lastIssuanceMs: chunks.lastIssuanceMs.bind(chunks),
+    addJob: jobs.addJob.bind(jobs),
+    dueJobs: jobs.dueJobs.bind(jobs),
+    finishJob: jobs.finishJob.bind(jobs),
+    failJob: jobs.failJob.bind(jobs),
+    countJobs: jobs.countJobs.bind(jobs),
+
+    storeEpoch: (): Uint8Array => new Uint8Array(core.identity.epoch),
+    confirmChunk(chunk: ChunkRef, nowMs: number): void {
+      const record = chunks.require(chunk);
+      if (record.isConfirmed) return;
+      chunks.confirm(record);
+      batches.completeIfDone(chunk.tenant, chunk.batchId, nowMs);
+    },
+    getVerdict(chunk: ChunkRef): Uint8Array<ArrayBuffer> | undefined {
+      const record = chunks.find(chunk);
+      return record && chunks.getVerdict(record);
+    },
+    /** Undefined where the verdict in force is the draft as it came. */
+    decide(packed: PackedDecision): Uint8Array | undefined {
+      const decision = unpackDecision(packed);
+      const verdict = decideChunk(core, decision);
+      return verdict === decision.draft ? undefined : verdict;
+    },
+    publish: (packed: PackedTerminal) => publishChunk(core, segments, unpackTerminal(packed)),
+    chunkState(chunk: ChunkRef): ChunkState | undefined {
+      const record = chunks.find(chunk);
+      return (
+        record && {
+          ended: record.segment !== undefined,
+          cancelled: batches.require(chunk.tenant, chunk.batchId).cancelledAtMs !== undefined,
+        }
+      );
+    },
+    markDeadLettered(chunk: ChunkRef, cause: string): void {
+      const record = chunks.require(chunk);
+      if (record.segment !== undefined || record.deadLetterCause !== undefined) return;
+      chunks.confirm(record);
+      chunks.markDeadLettered(record, cause);
+      batches.count(record.batch, { deadLettered: record.count });
+    },
+    getSegment(chunk: ChunkRef): Uint8Array<ArrayBuffer> | undefined {
+      const place = chunks.find(chunk)?.segment;
+      return place && segments.read(place);
+    },
+    findChunk(tenant: TenantId, batchId: BatchId, index: number): ChunkRef | undefined {
+      const chunk = chunkAt(tenant, batchId, index);
+      return chunk && { tenant, batchId, chunkNumber: chunk.chunkNumber };
+    },
+    findByUdid(tenant: TenantId, udid: Uint8Array, limit: number): StoredRequest[] {
+      const id = Buffer.from(udid).toString('latin1');
+      return storedRequests(claims.requestsOfUdid(tenant, id, limit + indexSurplus), limit);
+    },
+    findByDevice(tenant: TenantId, deviceId: string, limit: number): StoredRequest[] {
+      return storedRequests(
+        claims.requestsOfDevice(tenant, deviceId, limit + indexSurplus),
+        limit,
+      );
+    },
+    getStatus,
+    setStatus(
+      tenant: TenantId,
+      batchId: BatchId,
+      index: number,
+      status: CertificateStatus,
+    ): void {
+      const chunk = chunkAt(tenant, batchId, index);
+      if (chunk?.segment === undefined) {
+        throw new CertmillError('NOT_FOUND', `there is no certificate ${batchId}/${String(index)}`);
+      }
+      if (status.state === 'good') {
+        db.prepare('DELETE FROM statuses WHERE batch_seq = ? AND request_index = ?').run(
+          chunk.batch.seq,
+          index,
+        );
+        return;
+      }
+      db.prepare('INSERT OR REPLACE INTO statuses VALUES (?, ?, ?, ?, ?)').run(
+        chunk.batch.seq,
+        index,
+        status.state,
+        status.reason ?? null,
+        status.atMs ?? null,
+      );
+      if (status.state === 'revoked') releaseClaimOf(chunk, index);
+    },
+    async lookUp(
+      tenant: TenantId,
+      orderId: OrderId,
+      queries: readonly AllowListQuery[],
+    ): Promise<(AllowListRow | undefined)[]> {
+      const id = orders.getOrder(tenant, orderId)?.allowListId;
+      if (id === undefined) return queries.map(() => undefined);
+      const file = allowListFile(core.directory, id);
+      await core.allowLists.get(file).load();
+      const list = core.allowLists.get(file);
+      return queries.map(({ deviceId, udid }) => list.lookUp(deviceId, udid));
+    },
+    /** A list that is in force no more, or never came to be. */
+    dropAllowList(allowListId: string): void {
+      const file = allowListFile(core.directory, allowListId);
+      core.allowLists.close(file);
+      gate.whenOpen(() => {
+        unlinkSync(file);
+      });
+    },
+    backUpTo: (target: string): Promise<void> => backUp(core, gate, target),
+    stats() {
+      const row = db.prepare('SELECT count(*) AS chunks FROM chunks').get() ?? {};
+      return {
+        chunks: numberIn(row, 'chunks'),
+        claims: core.claimRuns.runs.stats(),
+        index: core.indexRuns.runs.stats(),
+        memoryBytes: process.memoryUsage().external,
+      };
+    },
+  };
+}

@@ -1,0 +1,274 @@
+import type { TransferListItem } from 'node:worker_threads';
+import { CertmillError } from '@certmill/domain';
+import { MaintenanceGate } from './maintenance-gate.js';
+import { closeCore, openCore, type CoreOptions, type StoreCore } from './open-core.js';
+import { storeFault } from './store-fault.js';
+import type { FaultData, FromStore, StoreReply, StoreRequest } from './store-messages.js';
+import { storeOperations, writing, type StoreOperations } from './store-operations.js';
+
+export type Send = (message: FromStore, transfer?: readonly TransferListItem[]) => void;
+
+/** Chunks of one transaction: more gain little and keep others waiting. */
+const bulkCallsPerGroup = 8;
+/** How long a bulk call waits for company, where the group before had some. */
+const lingerMs = 2;
+/** What a transaction writes besides what is counted, roughly. */
+const bytesPerGroup = 64 * 1024;
+/** Written to the write-ahead log between two checkpoints: each stalls the thread for some ms. */
+const bytesPerCheckpoint = 4 * 1024 * 1024;
+
+/**
+ * Runs the calls of one store in groups: those that came together share a transaction, and each is
+ * answered after its COMMIT. A call that fails is undone alone; when the transaction fails, or its
+ * end is not known, all of its calls fail and the store is opened anew from what is on disk.
+ */
+export class StoreThread {
+  readonly #options: CoreOptions;
+  readonly #send: Send;
+  readonly #gate = new MaintenanceGate();
+  #open: { readonly core: StoreCore; readonly operations: StoreOperations } | undefined;
+  #urgent: StoreRequest[] = [];
+  #bulk: StoreRequest[] = [];
+  #isDraining = false;
+  #lastGroupSize = 0;
+  #bytesSinceCheckpoint = 0;
+  readonly #underWay = new Set<Promise<void>>();
+
+  constructor(options: CoreOptions, send: Send) {
+    this.#options = options;
+    this.#send = send;
+  }
+
+  async start(): Promise<void> {
+    const core = await openCore(this.#options);
+    this.#open = { core, operations: storeOperations(core, this.#gate) };
+  }
+
+  receive(request: StoreRequest): void {
+    (request.isUrgent ? this.#urgent : this.#bulk).push(request);
+    this.#wake();
+  }
+
+  /** Answers what it has, then lets go of files and threads. */
+  async close(): Promise<void> {
+    while (this.#isDraining || this.#urgent.length + this.#bulk.length > 0) {
+      this.#wake();
+      await turn();
+    }
+    await Promise.all(this.#underWay);
+    await this.#shut();
+  }
+
+  #wake(): void {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    // After the messages that are here already: they make up the group.
+    setImmediate(() => {
+      void this.#drain();
+    });
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#urgent.length + this.#bulk.length > 0) {
+      const group = this.#urgent.length > 0 ? this.#urgent : await this.#bulkGroup();
+      if (group === this.#urgent) this.#urgent = [];
+      await this.#run(group);
+      await turn();
+    }
+    this.#isDraining = false;
+  }
+
+  /** The next bulk calls; none when an urgent one came while they waited for company. */
+  async #bulkGroup(): Promise<StoreRequest[]> {
+    if (this.#lastGroupSize > 1) {
+      const until = performance.now() + lingerMs;
+      while (this.#bulk.length < bulkCallsPerGroup && performance.now() < until) {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        if (this.#urgent.length > 0) return [];
+      }
+    }
+    const group = this.#bulk.splice(0, bulkCallsPerGroup);
+    this.#lastGroupSize = group.length;
+    return group;
+  }
+
+  async #run(group: readonly StoreRequest[]): Promise<void> {
+    if (group.length === 0) return;
+    try {
+      if (this.#open === undefined) await this.start();
+    } catch (error) {
+      const fault = storeFault(error, 'open the store');
+      this.#answer(group.map(({ id }) => ({ id, fault: faultData(fault) })));
+      return;
+    }
+    const writes = group.filter(({ call }) => call in writing);
+    if (writes.length > 0) this.#answer(await this.#transact(writes));
+    for (const request of group) if (!(request.call in writing)) this.#look(request);
+    this.#maintain();
+  }
+
+  /** Calls that change nothing see what is committed. */
+  #look(request: StoreRequest): void {
+    const { id } = request;
+    try {
+      const value = this.#invoke(request);
+      if (!(value instanceof Promise)) {
+        this.#answer([{ id, value }]);
+        return;
+      }
+      const answered: Promise<void> = value
+        .then(
+          (late: unknown) => {
+            this.#answer([{ id, value: late }]);
+          },
+          (error: unknown) => {
+            this.#answer([{ id, fault: faultData(storeFault(error, request.call)) }]);
+          },
+        )
+        .finally(() => this.#underWay.delete(answered));
+      this.#underWay.add(answered);
+    } catch (error) {
+      this.#answer([{ id, fault: faultData(storeFault(error, request.call)) }]);
+    }
+  }
+
+  async #transact(writes: readonly StoreRequest[]): Promise<StoreReply[]> {
+    const { core } = this.#opened();
+    const replies: StoreReply[] = [];
+    try {
+      core.db.exec('BEGIN IMMEDIATE');
+      for (const request of writes) replies.push(this.#runInSavepoint(core, request));
+      core.claimRuns.writeJournal();
+      core.indexRuns.writeJournal();
+      core.segments.sync();
+      this.#options.disk.commit(
+        writes.map(({ call }) => call),
+        () => {
+          core.db.exec('COMMIT');
+        },
+      );
+    } catch (error) {
+      const fault = faultData(storeFault(error, 'commit'));
+      // Whether a COMMIT that failed reached the disk is not known: what is there counts.
+      await this.#shut();
+      return writes.map(({ id }) => ({ id, fault }));
+    }
+    this.#bytesSinceCheckpoint +=
+      bytesPerGroup + core.claimRuns.committed() + core.indexRuns.committed();
+    return replies;
+  }
+
+  #runInSavepoint(core: StoreCore, request: StoreRequest): StoreReply {
+    const claims = core.claimRuns.mark();
+    const index = core.indexRuns.mark();
+    const segments = core.segments.mark();
+    core.db.exec('SAVEPOINT call');
+    try {
+      const value = this.#invoke(request);
+      core.db.exec('RELEASE call');
+      return { id: request.id, value };
+    } catch (error) {
+      // Throws where SQLite gave up the whole transaction: then all of its calls fail.
+      core.db.exec('ROLLBACK TO call; RELEASE call');
+      core.claimRuns.rollback(claims);
+      core.indexRuns.rollback(index);
+      core.segments.cutBackTo(segments);
+      core.batches.forgetKeys();
+      return { id: request.id, fault: faultData(storeFault(error, request.call)) };
+    }
+  }
+
+  #invoke({ call, args }: StoreRequest): unknown {
+    const operation = this.#opened().operations[call] as (...given: readonly unknown[]) => unknown;
+    return operation(...args);
+  }
+
+  #opened() {
+    if (this.#open === undefined) {
+      throw new CertmillError('FAULT_STORE_DOWN', 'the store is not open');
+    }
+    return this.#open;
+  }
+
+  /** Starts flushes and merges that are due, and moves the write-ahead log into the database. */
+  #maintain(): void {
+    const core = this.#open?.core;
+    if (core === undefined) return;
+    if (this.#bytesSinceCheckpoint > bytesPerCheckpoint) {
+      this.#bytesSinceCheckpoint = 0;
+      this.#report('move the log into the database', () => {
+        core.db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+      });
+    }
+    for (const journaled of [core.claimRuns, core.indexRuns]) {
+      for (const started of journaled.startDue()) {
+        void started.then(
+          (change) => {
+            if (change === undefined) return;
+            this.#gate.whenOpen(() => {
+              if (this.#open?.core !== core) return;
+              this.#report('record a run', () => {
+                journaled.adopt(change);
+              });
+            });
+          },
+          (error: unknown) => {
+            if (this.#open?.core === core) this.#sendFault(error, 'write a run');
+          },
+        );
+      }
+    }
+  }
+
+  #report(what: string, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#sendFault(error, what);
+    }
+  }
+
+  #sendFault(error: unknown, what: string): void {
+    this.#send({ kind: 'fault', fault: faultData(storeFault(error, what)) });
+  }
+
+  async #shut(): Promise<void> {
+    const core = this.#open?.core;
+    this.#open = undefined;
+    if (core === undefined) return;
+    try {
+      if (core.db.isTransaction) core.db.exec('ROLLBACK');
+      await closeCore(core);
+    } catch (error) {
+      this.#sendFault(error, 'close the store');
+    }
+  }
+
+  #answer(replies: readonly StoreReply[]): void {
+    const transfer: TransferListItem[] = [];
+    const sent = replies.map((reply) => {
+      if (!('value' in reply) || !(reply.value instanceof Uint8Array)) return reply;
+      const value = transferable(reply.value);
+      transfer.push(value.buffer);
+      return { id: reply.id, value };
+    });
+    this.#send({ kind: 'replies', replies: sent }, transfer);
+  }
+}
+
+function faultData({ code, message }: CertmillError): FaultData {
+  return { code, message };
+}
+
+/** The same octets, alone or nearly so in memory that can be given away. */
+function transferable(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer } = bytes;
+  return buffer instanceof ArrayBuffer && bytes.length * 2 > buffer.byteLength
+    ? new Uint8Array(buffer, bytes.byteOffset, bytes.length)
+    : new Uint8Array(bytes);
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+

@@ -1,0 +1,30 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { nodeStoreDisk, type StoreDisk } from './store-disk.js';
+import { storeFault } from './store-fault.js';
+import type { StoreThreadData, ToStore } from './store-messages.js';
+import { StoreThread, type Send } from './store-thread.js';
+
+const { directory, segmentFileBytes, diskModule } = workerData as StoreThreadData;
+
+const send: Send = (message, transfer = []) => {
+  parentPort?.postMessage(message, transfer);
+};
+
+async function loadDisk(): Promise<StoreDisk> {
+  if (diskModule === undefined) return nodeStoreDisk;
+  const { storeDisk } = (await import(diskModule)) as { readonly storeDisk: StoreDisk };
+  return storeDisk;
+}
+
+try {
+  const thread = new StoreThread({ directory, segmentFileBytes, disk: await loadDisk() }, send);
+  await thread.start();
+  parentPort?.on('message', (message: ToStore) => {
+    if (message.kind === 'request') thread.receive(message.request);
+    else void thread.close().finally(() => parentPort?.close());
+  });
+  send({ kind: 'opened' });
+} catch (error) {
+  const { code, message } = storeFault(error, `open the store ${directory}`);
+  send({ kind: 'not-opened', fault: { code, message } });
+}
