@@ -231,7 +231,13 @@ class RequestDecision {
         return this.row?.productId;
       case 'row.site':
         return this.row?.site;
-      default: {
+      case 'csr.subject.commonName':
+      case 'csr.subject.serialNumber':
+      case 'csr.subject.organizationName':
+      case 'csr.subject.organizationalUnitName':
+      case 'csr.subject.matterVendorId':
+      case 'csr.subject.matterProductId':
+      case 'csr.san.hardwareSerialNumber': {
         const value = this.csrValues[this.plan.sources.indexOf(source)];
         return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
       }
