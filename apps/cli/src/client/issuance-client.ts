@@ -1,0 +1,207 @@
+import type { z } from 'zod';
+import { notOurServer, type Call, type HttpClient } from './http-client.js';
+import type { Patience } from './retry.js';
+import {
+  batchSchema,
+  certificateSchema,
+  credentialSchema,
+  importSchema,
+  orderSchema,
+  pageOf,
+  profileSchema,
+  type BatchView,
+  type CertificateView,
+  type CredentialView,
+  type OrderView,
+  type ProfileView,
+} from './views.js';
+
+export interface NewOrder {
+  readonly orderId: string;
+  readonly profile: string;
+  readonly issuer?: string;
+  readonly quota: number;
+  /** ISO 8601 with offset. */
+  readonly expiresAt: string;
+  readonly requiresAllowList: boolean;
+}
+
+export interface UploadCall {
+  readonly orderId: string;
+  readonly idempotencyKey: string;
+  /** The index of the first request of the body. */
+  readonly firstIndex: number;
+  /** NDJSON. */
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+const jsonBody = { 'content-type': 'application/json' } as const;
+
+/** The calls of a Certmill server, typed. Failures: see HttpClient. */
+export class IssuanceClient implements Disposable {
+  readonly #http: HttpClient;
+
+  constructor(http: HttpClient) {
+    this.#http = http;
+  }
+
+  /** For a task that makes several tries of its own. */
+  patience(): Patience {
+    return this.#http.patience();
+  }
+
+  createOrder(order: NewOrder): Promise<OrderView> {
+    const body = JSON.stringify(order);
+    return this.#ask(orderSchema, { method: 'POST', path: '/v1/orders', headers: jsonBody, body });
+  }
+
+  getOrder(orderId: string): Promise<OrderView> {
+    return this.#ask(orderSchema, { method: 'GET', path: orderPath(orderId) });
+  }
+
+  /** Closing twice is closing once. */
+  closeOrder(orderId: string): Promise<OrderView> {
+    const path = `${orderPath(orderId)}/close`;
+    return this.#ask(orderSchema, { method: 'POST', path, isRepeatable: true });
+  }
+
+  listOrders(): AsyncGenerator<OrderView> {
+    return this.#pages(orderSchema, '/v1/orders');
+  }
+
+  /** Replaces the allow-list. One try: the stream cannot be read twice. */
+  async importDevices(
+    orderId: string,
+    mediaType: 'text/csv' | 'application/x-ndjson',
+    stream: AsyncIterable<Uint8Array>,
+  ): Promise<number> {
+    const answer = await this.#ask(importSchema, {
+      method: 'PUT',
+      path: `${orderPath(orderId)}/devices`,
+      headers: { 'content-type': mediaType },
+      stream,
+    });
+    return answer.devices;
+  }
+
+  /** The batch of an upload that was begun under the key, if there is one. */
+  async findBatch(orderId: string, idempotencyKey: string): Promise<BatchView | undefined> {
+    const path = `${orderPath(orderId)}/batches`;
+    const query = { idempotencyKey };
+    return (await this.#ask(pageOf(batchSchema), { method: 'GET', path, query })).items[0];
+  }
+
+  /** One try; see `uploadResumed`. */
+  upload(call: UploadCall): Promise<BatchView> {
+    return this.#ask(batchSchema, {
+      method: 'POST',
+      path: `${orderPath(call.orderId)}/batches`,
+      query: { firstIndex: call.firstIndex },
+      headers: {
+        'content-type': 'application/x-ndjson',
+        'idempotency-key': call.idempotencyKey,
+      },
+      stream: call.body,
+    });
+  }
+
+  getBatch(batchId: string): Promise<BatchView> {
+    return this.#ask(batchSchema, { method: 'GET', path: batchPath(batchId) });
+  }
+
+  cancelBatch(batchId: string): Promise<BatchView> {
+    return this.#ask(batchSchema, { method: 'DELETE', path: batchPath(batchId) });
+  }
+
+  /** One try. The events of a batch as they come. */
+  batchEvents(batchId: string): AsyncGenerator<Buffer> {
+    return this.#http.bytes({
+      method: 'GET',
+      path: `${batchPath(batchId)}/events`,
+      headers: { accept: 'text/event-stream' },
+    });
+  }
+
+  /** One try. NDJSON or what the query's `format` says. */
+  batchResults(
+    batchId: string,
+    kind: 'certificates' | 'rejections',
+    query: Call['query'] = {},
+  ): AsyncGenerator<Buffer> {
+    return this.#http.bytes({
+      method: 'GET',
+      path: `${batchPath(batchId)}/${kind}`,
+      query,
+      headers: { accept: 'application/x-ndjson' },
+    });
+  }
+
+  /** CONFLICT before the batch is complete. */
+  batchManifest(batchId: string): Promise<unknown> {
+    return this.#http.json({ method: 'GET', path: `${batchPath(batchId)}/manifest` });
+  }
+
+  async findCertificates(
+    by: { readonly deviceId: string } | { readonly udid: string },
+  ): Promise<readonly CertificateView[]> {
+    const call = { method: 'GET', path: '/v1/certificates', query: { ...by } } as const;
+    return (await this.#ask(pageOf(certificateSchema), call)).items;
+  }
+
+  listProfiles(): AsyncGenerator<ProfileView> {
+    return this.#pages(profileSchema, '/v1/profiles');
+  }
+
+  addProfile(yaml: string): Promise<ProfileView> {
+    return this.#ask(profileSchema, {
+      method: 'POST',
+      path: '/v1/profiles',
+      headers: { 'content-type': 'application/yaml' },
+      body: yaml,
+    });
+  }
+
+  async createTenant(tenant: string): Promise<void> {
+    const body = JSON.stringify({ tenant });
+    await this.#http.json({ method: 'POST', path: '/v1/tenants', headers: jsonBody, body });
+  }
+
+  addCredential(tenant: string, role: string, label: string): Promise<CredentialView> {
+    return this.#ask(credentialSchema, {
+      method: 'POST',
+      path: `/v1/tenants/${encodeURIComponent(tenant)}/credentials`,
+      headers: jsonBody,
+      body: JSON.stringify({ role, label }),
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#http[Symbol.dispose]();
+  }
+
+  async *#pages<Item extends z.ZodType>(item: Item, path: string): AsyncGenerator<z.output<Item>> {
+    let cursor: string | undefined;
+    do {
+      const query = { limit: 1_000, cursor };
+      const page = await this.#ask(pageOf(item), { method: 'GET', path, query });
+      yield* page.items;
+      cursor = page.next;
+    } while (cursor !== undefined);
+  }
+
+  async #ask<Schema extends z.ZodType>(schema: Schema, call: Call): Promise<z.output<Schema>> {
+    const json =
+      call.stream === undefined ? await this.#http.json(call) : await this.#http.jsonOnce(call);
+    const parsed = schema.safeParse(json);
+    if (!parsed.success) throw notOurServer(this.#http.origin, parsed.error);
+    return parsed.data;
+  }
+}
+
+function orderPath(orderId: string): string {
+  return `/v1/orders/${encodeURIComponent(orderId)}`;
+}
+
+function batchPath(batchId: string): string {
+  return `/v1/batches/${encodeURIComponent(batchId)}`;
+}

@@ -1,0 +1,71 @@
+import { z } from 'zod';
+
+/** What the server tells of its objects; members that a newer server adds are passed through. */
+export const orderSchema = z.looseObject({
+  orderId: z.string(),
+  profile: z.string(),
+  issuer: z.string(),
+  quota: z.number(),
+  reserved: z.number(),
+  requiresAllowList: z.boolean(),
+  devices: z.number(),
+  state: z.string(),
+  expiresAt: z.string(),
+});
+export type OrderView = z.infer<typeof orderSchema>;
+
+export const batchSchema = z.looseObject({
+  batchId: z.string(),
+  orderId: z.string(),
+  state: z.enum(['uploading', 'processing', 'complete', 'cancelled']),
+  nextIndex: z.int().min(0),
+  total: z.int().min(0).optional(),
+  counters: z.looseObject({
+    accepted: z.int(),
+    issued: z.int(),
+    rejected: z.int(),
+    cancelled: z.int(),
+    deadLettered: z.int(),
+    inFlight: z.int(),
+  }),
+});
+export type BatchView = z.infer<typeof batchSchema>;
+
+export const profileSchema = z.looseObject({
+  name: z.string(),
+  version: z.number(),
+  hash: z.string(),
+  addedAt: z.string(),
+});
+export type ProfileView = z.infer<typeof profileSchema>;
+
+export const certificateSchema = z.looseObject({
+  serialNumber: z.string(),
+  batchId: z.string(),
+  index: z.number(),
+  deviceId: z.string(),
+  status: z.string(),
+  certificate: z.string(),
+});
+export type CertificateView = z.infer<typeof certificateSchema>;
+
+export const importSchema = z.looseObject({ devices: z.int() });
+
+export const credentialSchema = z.looseObject({
+  key: z.string(),
+  tenant: z.string(),
+  role: z.string(),
+  label: z.string(),
+});
+export type CredentialView = z.infer<typeof credentialSchema>;
+
+export function pageOf<Item extends z.ZodType>(
+  item: Item,
+): z.ZodObject<{ items: z.ZodArray<Item>; next: z.ZodOptional<z.ZodString> }> {
+  return z.object({ items: z.array(item), next: z.string().optional() });
+}
+
+/** A batch in which nothing can change any more. */
+export function isFinished(batch: BatchView): boolean {
+  return batch.state === 'complete' || (batch.state === 'cancelled' && batch.counters.inFlight === 0);
+}
