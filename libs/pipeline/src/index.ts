@@ -66,3 +66,4 @@ export {
   sniffFormat,
   type InputFormat,
 } from './input/sniff-format.js';
+export { readDevices, type DeviceListFormat } from './input/read-devices.js';
