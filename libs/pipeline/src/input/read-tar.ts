@@ -18,6 +18,7 @@ export type ReadEntry = (
 export async function* readTar(
   stream: AsyncIterable<Uint8Array>,
   readEntry: ReadEntry,
+  onSkipped: (path: string) => void,
 ): AsyncGenerator<readonly InputItem[]> {
   const archive = extract();
   const source = Readable.from(stream, { objectMode: false });
@@ -27,6 +28,7 @@ export async function* readTar(
     for await (const entry of archive) {
       const { name, type } = entry.header;
       if (type !== 'file' || !hasRequestExtension(name)) {
+        if (type !== 'directory') onSkipped(name);
         entry.resume();
         continue;
       }

@@ -3,7 +3,6 @@ import {
   decodeReceivedChunk,
   encodeValidatedChunk,
   encodeVerdict,
-  topics,
   type ReceivedChunk,
   type Verdict,
 } from '@certmill/events';
@@ -17,7 +16,7 @@ import type {
   RequestExaminer,
   VerdictStore,
 } from '@certmill/ports';
-import type { HopSealer } from '../hop-seal.js';
+import { assertSameChunk, type Hops } from '../hop-seal.js';
 import type { ProfileCatalogue } from '../profile/profile-catalogue.js';
 import { applyAllowList, draftVerdict } from './decide-values.js';
 
@@ -29,7 +28,7 @@ export interface ValidatePorts {
   readonly profiles: ProfileCatalogue;
   readonly examiner: RequestExaminer;
   readonly log: EventLog;
-  readonly sealer: HopSealer;
+  readonly hops: Pick<Hops, 'received' | 'validated'>;
   readonly clock: Clock;
 }
 
@@ -38,20 +37,25 @@ export interface ValidatePorts {
  * its claims and its quota are durable before the chunk goes on to sign.
  */
 export async function validateChunk(ports: ValidatePorts, record: DeliveredRecord): Promise<void> {
-  const { stores, log, sealer } = ports;
-  const value = sealer.openReceived(record);
-  const received = decodeReceivedChunk(value);
+  const { stores, log, hops } = ports;
+  const attributes = hops.received.open(record);
+  const { value } = record;
+  const received = assertSameChunk(attributes, decodeReceivedChunk(value));
   const state = await stores.chunkState(received);
-  if (state?.ended === true) return;
+  if (state === undefined) {
+    // Registered before it was appended, always: this log belongs to another store, or to a later backup.
+    throw new CertmillError('FAULT_PROCESSING', 'the chunk is not registered in this store');
+  }
+  if (state.ended) return;
   const profile = await ports.profiles.get(received.tenant, received.profileHash);
   if (profile === undefined) {
     throw new CertmillError('FAULT_PROCESSING', 'the chunk names a profile that is not stored');
   }
   const verdict =
     (await stores.getVerdict(received)) ??
-    (await decide(ports, profile, received, value, state?.cancelled === true));
+    (await decide(ports, profile, received, value, state.cancelled));
   const validated = encodeValidatedChunk({ received: value, verdict });
-  await log.append(...sealer.seal(topics.requestsValidated[received.lane], received, validated));
+  await log.append(...hops.validated.seal(received, validated));
 }
 
 async function decide(

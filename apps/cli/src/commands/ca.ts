@@ -1,0 +1,146 @@
+import { Command, Option } from 'commander';
+import { takeDataFolder } from '@certmill/standalone';
+import {
+  createHierarchy,
+  developmentPassphraseFileOf,
+  findPassphrase,
+  importIssuer,
+  lifeLeftMs,
+  loadIssuers,
+  loadRoot,
+  readPassphrase,
+  type Issuer,
+  type IssuerKeyType,
+} from '@certmill/trust';
+import { readFile } from 'node:fs/promises';
+import { withExamples } from '../terminal/program.js';
+import { tableLines } from '../terminal/table.js';
+import type { Terminal } from '../terminal/terminal.js';
+import { dataOption } from './data-option.js';
+
+const keyTypes: readonly IssuerKeyType[] = ['ec-p256', 'ec-p384', 'ec-p521', 'rsa-3072', 'rsa-4096', 'ed25519'];
+
+export function caCommand(terminal: Terminal): Command {
+  return new Command('ca')
+    .description('certification authorities of a data folder')
+    .addCommand(initCommand(terminal))
+    .addCommand(importCommand(terminal))
+    .addCommand(showCommand(terminal));
+}
+
+function initCommand(terminal: Terminal): Command {
+  const command = new Command('init')
+    .description('make a root (first time) and an issuing CA under it')
+    .argument('[name]', 'name of the issuing CA', 'issuing')
+    .addOption(dataOption())
+    .option('--organization <name>', 'organizationName of the subjects')
+    .addOption(new Option('--key <type>', 'key of the issuing CA').choices(keyTypes).default('ec-p256'))
+    .option('--json', 'print one JSON object')
+    .action(async (name: string, options: { data: string; organization?: string; key: IssuerKeyType }) => {
+      using folder = heldFolder(options.data);
+      const source = await findPassphrase({
+        environment: terminal.env,
+        developmentFile: developmentPassphraseFileOf(folder.directory),
+        createDevelopmentFile: true,
+        warn: (message) => terminal.note(terminal.styleNote('yellow', message)),
+      });
+      const issuer = await createHierarchy({
+        name,
+        directory: folder.directory,
+        passphrase: await readPassphrase(source, terminal.env),
+        keyType: options.key,
+        ...(options.organization === undefined ? {} : { organization: options.organization }),
+        nowMs: Date.now(),
+      });
+      terminal.report(issuerView(issuer), [`made issuing CA ${name}: ${issuer.chainFile}`]);
+    });
+  return withExamples(command, [
+    ['certmill ca init', 'a root and the CA "issuing" in ./certmill-data/ca'],
+    ['CERTMILL_CA_PASSPHRASE_FILE=/run/secrets/ca certmill ca init factory-a', 'a further issuing CA'],
+  ]);
+}
+
+function importCommand(terminal: Terminal): Command {
+  const command = new Command('import')
+    .description('take in an issuing key (encrypted PKCS#8) with its chain')
+    .argument('<name>', 'name of the issuing CA')
+    .requiredOption('--key <file>', 'private key, encrypted PKCS#8, PEM or DER')
+    .requiredOption('--chain <file>', 'certificates in PEM, the issuing CA first, the root last')
+    .option('--key-passphrase-file <file>', 'passphrase of the key file; default: that of this data folder')
+    .addOption(dataOption())
+    .option('--json', 'print one JSON object')
+    .action(
+      async (
+        name: string,
+        options: { data: string; key: string; chain: string; keyPassphraseFile?: string },
+      ) => {
+        using folder = heldFolder(options.data);
+        const source = await findPassphrase({
+          environment: terminal.env,
+          developmentFile: developmentPassphraseFileOf(folder.directory),
+          createDevelopmentFile: true,
+          warn: (message) => terminal.note(terminal.styleNote('yellow', message)),
+        });
+        const passphrase = await readPassphrase(source, terminal.env);
+        const keyPassphrase =
+          options.keyPassphraseFile === undefined
+            ? passphrase
+            : await readPassphrase({ file: options.keyPassphraseFile }, terminal.env);
+        const issuer = await importIssuer({
+          name,
+          directory: folder.directory,
+          key: await readFile(options.key),
+          chain: await readFile(options.chain),
+          keyPassphrase,
+          passphrase,
+          nowMs: Date.now(),
+        });
+        terminal.report(issuerView(issuer), [`took in issuing CA ${name}: ${issuer.subject}`]);
+      },
+    );
+  return withExamples(command, [
+    ['certmill ca import factory-b --key ca-key.pem --chain ca-chain.pem', 'key and chain made elsewhere'],
+  ]);
+}
+
+function showCommand(terminal: Terminal): Command {
+  const command = new Command('show')
+    .description('show the CAs of the data folder')
+    .addOption(dataOption())
+    .option('--json', 'print one JSON object')
+    .action(async (options: { data: string }) => {
+      const root = await loadRoot(options.data);
+      const all = [...(root === undefined ? [] : [root]), ...(await loadIssuers(options.data))];
+      const rows = all.map((ca) => [ca.name, ca.keyType, lifeOf(ca), ca.subject]);
+      terminal.report(
+        { authorities: all.map(issuerView) },
+        all.length === 0
+          ? ['no CA yet: certmill ca init']
+          : tableLines(['name', 'key', 'valid until', 'subject'], rows),
+      );
+    });
+  return withExamples(command, [['certmill ca show --json', 'for a script']]);
+}
+
+function heldFolder(directory: string): { readonly directory: string } & Disposable {
+  const folder = takeDataFolder(directory);
+  return { directory: folder.directory, [Symbol.dispose]: () => folder.release() };
+}
+
+function lifeOf(ca: Issuer): string {
+  const days = Math.floor(lifeLeftMs(ca, Date.now()) / 86_400_000);
+  const until = new Date(ca.notAfterMs).toISOString().slice(0, 10);
+  return days > 365_000 ? `${until} (no expiration)` : `${until} (${String(days)} days)`;
+}
+
+function issuerView(ca: Issuer): object {
+  return {
+    name: ca.name,
+    subject: ca.subject,
+    keyType: ca.keyType,
+    subjectKeyIdentifier: Buffer.from(ca.keyIdentifier).toString('hex'),
+    notBefore: new Date(ca.notBeforeMs).toISOString(),
+    notAfter: new Date(ca.notAfterMs).toISOString(),
+    chainFile: ca.chainFile,
+  };
+}
