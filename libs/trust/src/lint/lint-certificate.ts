@@ -1,0 +1,34 @@
+import { extensionRules } from './extension-rules.js';
+import { fieldRules } from './field-rules.js';
+import { generalNameRules } from './general-name-rules.js';
+import { keyUsageRules } from './key-usage-rules.js';
+import { readLintedCertificate } from './linted-certificate.js';
+import type { LintContext, LintFinding, LintRule } from './lint-rule.js';
+import { nameRules } from './name-rules.js';
+import { standardRules } from './standard-rules.js';
+
+/** Every rule of the linter, in the order of its findings. */
+export const lintRules: readonly LintRule[] = [
+  ...fieldRules,
+  ...nameRules,
+  ...extensionRules,
+  ...keyUsageRules,
+  ...generalNameRules,
+  ...standardRules,
+];
+
+/**
+ * Judges a device certificate by RFC 5280 and the standard that its profile claims. Stricter than
+ * the RFC where it says SHOULD and a device certificate has no reason to differ. Empty: all is well.
+ */
+export function lintCertificate(der: Uint8Array, context: LintContext): readonly LintFinding[] {
+  const certificate = readLintedCertificate(der);
+  if (certificate === undefined) {
+    return [
+      { rule: 'certificate-is-der', clause: 'RFC 5280 4.1', detail: 'not a Certificate in DER' },
+    ];
+  }
+  return lintRules.flatMap(({ id, clause, check }) =>
+    check(certificate, context).map((detail) => ({ rule: id, clause, detail })),
+  );
+}

@@ -1,0 +1,30 @@
+import type { Profile } from '@certmill/domain';
+import type { LintedCertificate } from './linted-certificate.js';
+
+/** What a certificate is judged against beside RFC 5280. */
+export interface LintContext {
+  readonly conformsTo?: Profile['conformsTo'];
+  readonly maxCertificateBytes?: number;
+  /** keyIdentifier of the issuer's certificate; where absent, it is not compared. */
+  readonly issuerKeyIdentifier?: Uint8Array;
+}
+
+export interface LintRule {
+  readonly id: string;
+  /** Where the rule comes from, for instance `RFC 5280 4.2.1.6`. */
+  readonly clause: string;
+  /** What is wrong, a sentence each; empty where the certificate keeps the rule. */
+  readonly check: (certificate: LintedCertificate, context: LintContext) => readonly string[];
+}
+
+/** A rule that the certificate breaks. */
+export interface LintFinding {
+  readonly rule: string;
+  readonly clause: string;
+  readonly detail: string;
+}
+
+/** One message where the condition holds. */
+export function when(isWrong: boolean, message: string): readonly string[] {
+  return isWrong ? [message] : [];
+}
