@@ -17,7 +17,11 @@ import { OrderTable } from './order-table.js';
  * it gets a new one, so no batch id of the original can come up again.
  * Faults: CONFLICT where the target is not empty; FAULT_DISK_FULL, FAULT_STORE_DOWN.
  */
-export async function backUp(core: StoreCore, gate: MaintenanceGate, target: string): Promise<void> {
+export async function backUp(
+  core: StoreCore,
+  gate: MaintenanceGate,
+  target: string,
+): Promise<void> {
   if (existsSync(target) && readdirSync(target).length > 0) {
     throw new CertmillError('CONFLICT', `${target} is not empty`);
   }
@@ -28,7 +32,7 @@ export async function backUp(core: StoreCore, gate: MaintenanceGate, target: str
     for (const folder of [to.segments, to.claims, to.index, to.allowLists]) {
       await mkdir(folder, { recursive: true });
     }
-    await backup(core.db, to.database);
+    await copyDatabase(from.database, to.database);
     const copy = new DatabaseSync(to.database);
     try {
       markAsBackup(copy);
@@ -53,6 +57,19 @@ export async function backUp(core: StoreCore, gate: MaintenanceGate, target: str
     throw storeFault(error, `back up to ${target}`);
   } finally {
     gate.open();
+  }
+}
+
+/**
+ * In one step of a connection of its own, off this thread: it reads one snapshot, sees no transaction
+ * half done, and writers need not wait for it.
+ */
+async function copyDatabase(from: string, to: string): Promise<void> {
+  const source = new DatabaseSync(from, { readOnly: true });
+  try {
+    await backup(source, to, { rate: -1 });
+  } finally {
+    source.close();
   }
 }
 
@@ -86,7 +103,7 @@ async function copyPrefix(from: string, to: string, length: number): Promise<voi
   await using source = await open(from, 'r');
   await using copy = await open(to, 'wx');
   const piece = Buffer.allocUnsafe(Math.min(length, copyPieceBytes));
-  for (let at = 0; at < length; ) {
+  for (let at = 0; at < length;) {
     const { bytesRead } = await source.read(piece, 0, Math.min(piece.length, length - at), at);
     if (bytesRead === 0) {
       throw new CertmillError('FAULT_STORE_CORRUPT', `${from} is shorter than recorded`);

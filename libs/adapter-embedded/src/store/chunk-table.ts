@@ -2,13 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { CertmillError, type ChunkRef } from '@certmill/domain';
 import type { ChunkRegistration } from '@certmill/ports';
 import type { BatchKey, BatchTable } from './batch-table.js';
-import {
-  bytesIn,
-  numberIn,
-  optionalNumberIn,
-  optionalTextIn,
-  type Row,
-} from './rows.js';
+import { bytesIn, numberIn, optionalNumberIn, optionalTextIn, type Row } from './rows.js';
 import { endOf, type SegmentPlace } from './segment-files.js';
 
 /** A registered chunk with what became of it. */

@@ -94,4 +94,3 @@ function detailOf(obstacle: ClaimObstacle, deviceId: string): string {
     ? `the key of ${device} is bound to another device`
     : `${device} is claimed by another request`;
 }
-

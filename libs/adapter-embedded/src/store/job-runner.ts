@@ -46,7 +46,7 @@ export class JobRunner implements JobQueue {
     handler: (job: Job) => Promise<void>,
   ): Promise<{ stop(timeoutMs: number): Promise<void> }> {
     const inHand = new Map<string, Promise<void>>();
-    let isStopped = false;
+    const stopping = new AbortController();
     let wake = (): void => undefined;
     const notify = (): void => {
       wake();
@@ -70,7 +70,7 @@ export class JobRunner implements JobQueue {
       }
     };
     const loop = async (): Promise<void> => {
-      while (!isStopped) {
+      while (!stopping.signal.aborted) {
         const woken = new Promise<void>((resolve) => {
           wake = resolve;
         });
@@ -80,7 +80,7 @@ export class JobRunner implements JobQueue {
           const now = this.#clock.nowMs();
           const args = [queue, now, free, [...inHand.keys()]] as const;
           const found = await this.#client.call('dueJobs', [...args]).catch(() => undefined);
-          if (isStopped) return;
+          if (stopping.signal.aborted) return;
           for (const { job, failures } of found?.due ?? []) {
             inHand.set(job.id, work(job, failures));
           }
@@ -93,7 +93,7 @@ export class JobRunner implements JobQueue {
     };
     const running = loop();
     const stop = async (timeoutMs: number): Promise<void> => {
-      isStopped = true;
+      stopping.abort();
       wakers.delete(notify);
       this.#stops.delete(stop);
       wake();

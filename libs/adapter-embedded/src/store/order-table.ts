@@ -2,14 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { CertmillError, type Order, type OrderId, type TenantId } from '@certmill/domain';
 import type { Page, PageRequest } from '@certmill/ports';
 import { cursorSeq, pageLimit, pageOf } from './page-cursor.js';
-import {
-  numberIn,
-  optionalNumberIn,
-  optionalTextIn,
-  present,
-  textIn,
-  type Row,
-} from './rows.js';
+import { numberIn, optionalNumberIn, optionalTextIn, present, textIn, type Row } from './rows.js';
 
 /** An order with what it has promised so far. */
 export interface OrderAccount {

@@ -37,9 +37,7 @@ export class ProfileTable {
 
   findProfile(tenant: TenantId, name: string): StoredProfile | undefined {
     const row = this.#db
-      .prepare(
-        'SELECT * FROM profiles WHERE tenant = ? AND name = ? ORDER BY version DESC LIMIT 1',
-      )
+      .prepare('SELECT * FROM profiles WHERE tenant = ? AND name = ? ORDER BY version DESC LIMIT 1')
       .get(tenant, name);
     return row && profileOf(row);
   }

@@ -1,4 +1,14 @@
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readSync, statSync, truncateSync, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { CertmillError } from '@certmill/domain';
@@ -41,7 +51,8 @@ export class SegmentFiles {
   readonly #disk: StoreDisk;
   readonly #maxBytes: number;
   #lastFile: number;
-  #active: { readonly file: number; readonly fd: number; end: number; isDirty: boolean } | undefined;
+  #active:
+    { readonly file: number; readonly fd: number; end: number; isDirty: boolean } | undefined;
   readonly #readers = new Map<number, number>();
 
   /** @param recorded The recorded length of each file, in octets. */
@@ -114,7 +125,7 @@ export class SegmentFiles {
     const bytes = new Uint8Array(frameHeaderBytes + place.length);
     try {
       const fd = this.#readerOf(place.file);
-      for (let done = 0; done < bytes.length; ) {
+      for (let done = 0; done < bytes.length;) {
         const read = readSync(fd, bytes, done, bytes.length - done, place.offset + done);
         if (read === 0) throw damaged(place);
         done += read;

@@ -1,6 +1,12 @@
-import { Worker, type TransferListItem } from 'node:worker_threads';
+import { Worker, type Transferable } from 'node:worker_threads';
 import { CertmillError } from '@certmill/domain';
-import type { FaultData, FromStore, StoreCall, StoreThreadData, ToStore } from './store-messages.js';
+import type {
+  FaultData,
+  FromStore,
+  StoreCall,
+  StoreThreadData,
+  ToStore,
+} from './store-messages.js';
 import type { StoreOperations } from './store-operations.js';
 
 interface Waiting {
@@ -10,7 +16,7 @@ interface Waiting {
 
 export interface CallOptions {
   readonly isUrgent: boolean;
-  readonly transfer?: readonly TransferListItem[];
+  readonly transfer?: readonly Transferable[];
 }
 
 const defaults: CallOptions = { isUrgent: true };
@@ -90,7 +96,7 @@ export class StoreClient {
     await this.#exited;
   }
 
-  #post(message: ToStore, transfer: readonly TransferListItem[] = []): void {
+  #post(message: ToStore, transfer: readonly Transferable[] = []): void {
     this.#worker.postMessage(message, transfer);
   }
 

@@ -1,10 +1,4 @@
-import {
-  closeSync,
-  fdatasyncSync,
-  fsyncSync,
-  openSync,
-  writevSync,
-} from 'node:fs';
+import { closeSync, fdatasyncSync, fsyncSync, openSync, writevSync } from 'node:fs';
 
 /**
  * The steps of the store that make something durable, so that a test can have any of them fail. An

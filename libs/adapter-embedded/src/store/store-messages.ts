@@ -14,8 +14,7 @@ export interface StoreRequest {
 
 /** What goes to the store thread. */
 export type ToStore =
-  | { readonly kind: 'request'; readonly request: StoreRequest }
-  | { readonly kind: 'close' };
+  { readonly kind: 'request'; readonly request: StoreRequest } | { readonly kind: 'close' };
 
 /** A fault as data: structured clone would drop its code. */
 export interface FaultData {

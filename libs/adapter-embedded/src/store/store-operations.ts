@@ -58,11 +58,7 @@ export type StoreOperations = ReturnType<typeof storeOperations>;
 export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
   const { tenants, profiles, orders, batches, chunks, jobs, claims, segments, db } = core;
 
-  const chunkAt = (
-    tenant: TenantId,
-    batchId: BatchId,
-    index: number,
-  ): ChunkRecord | undefined => {
+  const chunkAt = (tenant: TenantId, batchId: BatchId, index: number): ChunkRecord | undefined => {
     const batch = batches.key(tenant, batchId);
     return batch && chunks.findAt(batch, index);
   };
@@ -191,18 +187,10 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
       return storedRequests(claims.requestsOfUdid(tenant, id, limit + indexSurplus), limit);
     },
     findByDevice(tenant: TenantId, deviceId: string, limit: number): StoredRequest[] {
-      return storedRequests(
-        claims.requestsOfDevice(tenant, deviceId, limit + indexSurplus),
-        limit,
-      );
+      return storedRequests(claims.requestsOfDevice(tenant, deviceId, limit + indexSurplus), limit);
     },
     getStatus,
-    setStatus(
-      tenant: TenantId,
-      batchId: BatchId,
-      index: number,
-      status: CertificateStatus,
-    ): void {
+    setStatus(tenant: TenantId, batchId: BatchId, index: number, status: CertificateStatus): void {
       const chunk = chunkAt(tenant, batchId, index);
       if (chunk?.segment === undefined) {
         throw new CertmillError('NOT_FOUND', `there is no certificate ${batchId}/${String(index)}`);

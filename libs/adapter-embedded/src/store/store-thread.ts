@@ -1,4 +1,4 @@
-import type { TransferListItem } from 'node:worker_threads';
+import type { Transferable } from 'node:worker_threads';
 import { CertmillError } from '@certmill/domain';
 import { MaintenanceGate } from './maintenance-gate.js';
 import { closeCore, openCore, type CoreOptions, type StoreCore } from './open-core.js';
@@ -6,7 +6,7 @@ import { storeFault } from './store-fault.js';
 import type { FaultData, FromStore, StoreReply, StoreRequest } from './store-messages.js';
 import { storeOperations, writing, type StoreOperations } from './store-operations.js';
 
-export type Send = (message: FromStore, transfer?: readonly TransferListItem[]) => void;
+export type Send = (message: FromStore, transfer?: readonly Transferable[]) => void;
 
 /** Chunks of one transaction: more gain little and keep others waiting. */
 const bulkCallsPerGroup = 8;
@@ -179,8 +179,11 @@ export class StoreThread {
   }
 
   #invoke({ call, args }: StoreRequest): unknown {
-    const operation = this.#opened().operations[call] as (...given: readonly unknown[]) => unknown;
-    return operation(...args);
+    const operations = this.#opened().operations as Record<
+      string,
+      (...given: readonly unknown[]) => unknown
+    >;
+    return operations[call]?.(...args);
   }
 
   #opened() {
@@ -245,7 +248,7 @@ export class StoreThread {
   }
 
   #answer(replies: readonly StoreReply[]): void {
-    const transfer: TransferListItem[] = [];
+    const transfer: Transferable[] = [];
     const sent = replies.map((reply) => {
       if (!('value' in reply) || !(reply.value instanceof Uint8Array)) return reply;
       const value = transferable(reply.value);
@@ -271,4 +274,3 @@ function transferable(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
-

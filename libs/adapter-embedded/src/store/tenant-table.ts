@@ -20,9 +20,7 @@ export class TenantTable {
   }
 
   hasTenant(tenant: TenantId): boolean {
-    return (
-      this.#db.prepare('SELECT 1 FROM tenants WHERE tenant = ?').get(tenant) !== undefined
-    );
+    return this.#db.prepare('SELECT 1 FROM tenants WHERE tenant = ?').get(tenant) !== undefined;
   }
 
   listTenants(page: PageRequest): Page<TenantId> {
