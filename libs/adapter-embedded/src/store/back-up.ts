@@ -60,6 +60,9 @@ export async function backUp(
   }
 }
 
+/** More than a database can have: node takes no negative number for "all". */
+const allPages = 0x7fff_ffff;
+
 /**
  * In one step of a connection of its own, off this thread: it reads one snapshot, sees no transaction
  * half done, and writers need not wait for it.
@@ -67,7 +70,7 @@ export async function backUp(
 async function copyDatabase(from: string, to: string): Promise<void> {
   const source = new DatabaseSync(from, { readOnly: true });
   try {
-    await backup(source, to, { rate: -1 });
+    await backup(source, to, { rate: allPages });
   } finally {
     source.close();
   }

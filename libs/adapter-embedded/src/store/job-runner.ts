@@ -80,8 +80,9 @@ export class JobRunner implements JobQueue {
           const now = this.#clock.nowMs();
           const args = [queue, now, free, [...inHand.keys()]] as const;
           const found = await this.#client.call('dueJobs', [...args]).catch(() => undefined);
-          if (stopping.signal.aborted) return;
-          for (const { job, failures } of found?.due ?? []) {
+          // Stopped meanwhile: nothing new is begun.
+          const due = stopping.signal.aborted ? [] : (found?.due ?? []);
+          for (const { job, failures } of due) {
             inHand.set(job.id, work(job, failures));
           }
           waitMs = Math.min(longestWaitMs, Math.max(1, (found?.nextAtMs ?? Infinity) - now));
