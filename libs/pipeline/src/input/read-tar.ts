@@ -1,43 +1,68 @@
-import { Readable } from 'node:stream';
-import { extract } from 'tar-stream';
+import { pipeline } from 'node:stream';
 import { CertmillError } from '@certmill/domain';
+import { extract } from 'tar-stream';
 import type { InputItem } from './input-item.js';
 import { hasRequestExtension } from './sniff-format.js';
 
-/** Reads one entry of an archive, never another archive. */
-export type ReadEntry = (
+/** Reads one file of an archive; `path` names it in sources. */
+export type EntryReader = (
   stream: AsyncIterable<Uint8Array>,
-  name: string,
+  path: string,
 ) => AsyncIterable<readonly InputItem[]>;
 
 /**
- * The regular files of a tar (POSIX.1-2001 pax or ustar) whose name is one of a file of requests, in
- * the archive's order; links, devices and other files are passed over. Names are shown, never used as
- * paths. Faults: INVALID_INPUT where the archive is broken.
+ * The requests of a tar archive, entry by entry in its order. Only regular files whose names end like
+ * requests are read (see sniff-format); hidden files, links, devices and others are passed over, and
+ * no path of the archive is ever opened: it names the source, nothing more.
+ * Faults: INVALID_INPUT where the archive is cut short or corrupt.
  */
 export async function* readTar(
   stream: AsyncIterable<Uint8Array>,
-  readEntry: ReadEntry,
+  readEntry: EntryReader,
   onSkipped: (path: string) => void,
 ): AsyncGenerator<readonly InputItem[]> {
+  const source = { failure: undefined as { readonly cause: unknown } | undefined };
   const archive = extract();
-  const source = Readable.from(stream, { objectMode: false });
-  source.on('error', (error) => archive.destroy(error));
-  source.pipe(archive);
+  pipeline(watched(stream, source), archive, () => {
+    // The loop below meets the same error, with the entries before it in order.
+  });
   try {
     for await (const entry of archive) {
-      const { name, type } = entry.header;
-      if (type !== 'file' || !hasRequestExtension(name)) {
-        if (type !== 'directory') onSkipped(name);
-        entry.resume();
-        continue;
-      }
-      yield* readEntry(entry as AsyncIterable<Uint8Array>, name);
+      const path = sourcePath(entry.header.name);
+      const isFile = entry.header.type === 'file' || entry.header.type === 'contiguous-file';
+      if (isFile && hasRequestExtension(path) && !isHidden(path)) {
+        yield* readEntry(entry as AsyncIterable<Uint8Array>, path);
+      } else if (isFile) onSkipped(path);
+      entry.resume();
     }
-  } catch (cause) {
-    if (cause instanceof CertmillError) throw cause;
-    throw new CertmillError('INVALID_INPUT', 'the tar archive is broken or cut off', { cause });
+  } catch (error) {
+    if (source.failure !== undefined) throw source.failure.cause;
+    if (error instanceof CertmillError) throw error;
+    throw new CertmillError('INVALID_INPUT', 'the tar archive is cut short or corrupt', {
+      cause: error,
+    });
   } finally {
-    source.destroy();
+    archive.destroy();
   }
+}
+
+async function* watched(
+  stream: AsyncIterable<Uint8Array>,
+  source: { failure: { readonly cause: unknown } | undefined },
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* stream;
+  } catch (cause) {
+    source.failure = { cause };
+    throw cause;
+  }
+}
+
+function isHidden(path: string): boolean {
+  return path.split('/').some((part) => part.startsWith('.') && part !== '.' && part !== '..');
+}
+
+/** The name as it may stand in logs and reports. */
+function sourcePath(name: string): string {
+  return name.replace(/^(?:\.\/)+/, '').replace(/[\p{Cc}\p{Cs}]/gu, '?');
 }
