@@ -1,3 +1,9 @@
+export { nodeDisk, type Disk, type DiskFile } from './disk.js';
+export {
+  openEventLog,
+  type EmbeddedEventLog,
+  type EventLogOptions,
+} from './event-log/open-event-log.js';
 export {
   EmbeddedStore,
   openEmbeddedStore,
