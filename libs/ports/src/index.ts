@@ -27,4 +27,5 @@ export type {
 } from './stores.js';
 export type { ChunkSigner, Examination, RequestExaminer, SignedCertificates } from './compute.js';
 export type { Clock, Job, JobQueue } from './jobs.js';
+export type { CpuMeter } from './cpu-meter.js';
 export type { Stoppable } from './stoppable.js';

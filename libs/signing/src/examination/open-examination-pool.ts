@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { CertmillError, type Lane } from '@certmill/domain';
 import { readBlocklist } from '@certmill/pipeline';
-import type { RequestExaminer, Stoppable } from '@certmill/ports';
+import type { CpuMeter, RequestExaminer, Stoppable } from '@certmill/ports';
 import { LostChunks } from '../worker-pool/lost-chunks.js';
 import { TaskPool, type TaskOutcome, type TaskPoolOptions } from '../worker-pool/task-pool.js';
 import { errorOfFault, type WorkerFault } from '../worker-pool/worker-fault.js';
@@ -32,7 +32,7 @@ const workerFile = new URL('./examination.worker.js', import.meta.url);
 /** Resolves once the workers run. Faults: CONFIG_INVALID where the blocklist cannot be read. */
 export async function openExaminationPool(
   options: ExaminationPoolOptions,
-): Promise<RequestExaminer & Stoppable> {
+): Promise<RequestExaminer & Stoppable & CpuMeter> {
   const data: ExaminationWorkerData =
     options.blocklistFile === undefined
       ? {}
@@ -58,7 +58,7 @@ export async function openExaminationPool(
 }
 
 /** The port over two task pools, one per lane. */
-export class ExaminationPool implements RequestExaminer, Stoppable {
+export class ExaminationPool implements RequestExaminer, Stoppable, CpuMeter {
   private readonly profiles: ExaminationPoolOptions['profiles'];
   private readonly lanes: Readonly<Record<Lane, TaskPool>>;
   private readonly lostChunks = new LostChunks();
@@ -69,6 +69,11 @@ export class ExaminationPool implements RequestExaminer, Stoppable {
   ) {
     this.profiles = profiles;
     this.lanes = lanes;
+  }
+
+  async cpuMicroseconds(): Promise<number> {
+    const { bulk, interactive } = this.lanes;
+    return (await bulk.cpuMicroseconds()) + (await interactive.cpuMicroseconds());
   }
 
   /** Resolves once every worker runs. */

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { CertmillError, type Lane, type SerialKey } from '@certmill/domain';
 import { decodeReceivedChunk } from '@certmill/events';
-import type { ChunkSigner, SignedCertificates, Stoppable } from '@certmill/ports';
+import type { ChunkSigner, CpuMeter, SignedCertificates, Stoppable } from '@certmill/ports';
 import type { SigningHash } from '../slots/signature-scheme.js';
 import type { SigningSlot } from '../slots/signing-slot.js';
 import { LostChunks } from '../worker-pool/lost-chunks.js';
@@ -43,7 +43,7 @@ export interface SigningPoolsOptions {
   readonly onSlotChange?: (health: SlotHealth) => void;
 }
 
-export interface SigningPools extends ChunkSigner, Stoppable {
+export interface SigningPools extends ChunkSigner, Stoppable, CpuMeter {
   /** Every slot, as it is now. */
   health(): readonly SlotHealth[];
 }
@@ -142,6 +142,11 @@ class SlotRouter implements SigningPools {
 
   health(): readonly SlotHealth[] {
     return this.allSlots().map((slot) => slot.health);
+  }
+
+  async cpuMicroseconds(): Promise<number> {
+    const slots = await Promise.all(this.allSlots().map((slot) => slot.cpuMicroseconds()));
+    return slots.reduce((total, slot) => total + slot, 0);
   }
 
   async sign(received: Uint8Array, verdict: Uint8Array, lane: Lane): Promise<SignedCertificates> {

@@ -60,6 +60,12 @@ export class SlotPool {
     this.restMs = options.restMs;
   }
 
+  async cpuMicroseconds(): Promise<number> {
+    const pools = Object.values(this.lanes ?? {});
+    const usages = await Promise.all(pools.map((pool) => pool.cpuMicroseconds()));
+    return usages.reduce((total, usage) => total + usage, 0);
+  }
+
   get isStopped(): boolean {
     return this.state === 'stopped';
   }

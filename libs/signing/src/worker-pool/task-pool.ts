@@ -1,4 +1,5 @@
 import type { ResourceLimits } from 'node:worker_threads';
+import type { CpuMeter } from '@certmill/ports';
 import { Piscina } from 'piscina';
 
 export interface TaskPoolOptions {
@@ -50,7 +51,7 @@ interface WaitingTask {
  * A bounded queue before a Piscina pool. Piscina itself never queues for long: it gets at most as many
  * tasks as it has threads, so a time-out counts from a task's begin and waiting tasks can be taken back.
  */
-export class TaskPool {
+export class TaskPool implements CpuMeter {
   private readonly options: TaskPoolOptions;
   private readonly piscina: Piscina;
   private readonly waiting: WaitingTask[] = [];
@@ -83,6 +84,12 @@ export class TaskPool {
 
   get threads(): number {
     return this.options.threads;
+  }
+
+  /** Of the workers that run now: what a lost one cost is not in it. */
+  async cpuMicroseconds(): Promise<number> {
+    const usages = await Promise.all(this.piscina.threads.map((worker) => worker.cpuUsage()));
+    return usages.reduce((total, { user, system }) => total + user + system, 0);
   }
 
   /** Whether a task would be refused now. */
