@@ -67,3 +67,10 @@ export {
   type InputFormat,
 } from './input/sniff-format.js';
 export { readDevices, type DeviceListFormat } from './input/read-devices.js';
+export { certificateFileName } from './output/certificate-file-name.js';
+export {
+  ResultFolder,
+  resultFolderFormats,
+  type ResultFolderFormat,
+  type ResultFolderSummary,
+} from './output/result-folder.js';
