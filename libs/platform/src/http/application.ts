@@ -1,53 +1,21 @@
 import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { Module, type DynamicModule } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, NestFactory, Reflector } from '@nestjs/core';
+import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { ApiKeys } from '../auth/api-keys.js';
-import { AuthGuard } from '../auth/auth.guard.js';
-import { loggerToken } from '../observability/logger.js';
-import { Metrics } from '../observability/metrics.js';
-import { ProblemFilter, sendProblem } from '../problem/problem.filter.js';
-import { BatchesController } from './batches.controller.js';
-import { CertificatesController } from './certificates.controller.js';
-import { assertListenable, HttpConfigHolder, tlsOptionsOf, type HttpConfig } from './http-config.js';
-import { OperationsController } from './operations.controller.js';
-import { OrdersController } from './orders.controller.js';
-import { ProfilesController } from './profiles.controller.js';
-import { servicesToken, type IssuanceServices } from './services.js';
-import { streamedMediaTypes } from './streamed-body.js';
-import { TenantsController } from './tenants.controller.js';
+import type { Metrics } from '../observability/metrics.js';
+import { RefusedCall } from '../problem/refused-call.js';
+import { sendProblem } from '../problem/send-problem.js';
+import { answerClientError } from './answer-client-error.js';
+import { assertListenable, tlsOptionsOf, type HttpConfig } from './http-config.js';
+import { HttpModule } from './http.module.js';
+import { RouteTable } from './route-table.js';
+import type { IssuanceServices } from './services.js';
+import { Stopping, stoppingFault } from './stopping.js';
+import { isStreamed, streamedMediaTypes } from './streamed-body.js';
 import { UploadSlots } from './upload-slots.js';
-
-@Module({})
-class HttpModule {
-  static of(parts: HttpParts): DynamicModule {
-    return {
-      module: HttpModule,
-      controllers: [
-        OrdersController,
-        BatchesController,
-        CertificatesController,
-        ProfilesController,
-        TenantsController,
-        OperationsController,
-      ],
-      providers: [
-        Reflector,
-        { provide: servicesToken, useValue: parts.services },
-        { provide: loggerToken, useValue: parts.logger },
-        { provide: Metrics, useValue: parts.metrics },
-        { provide: HttpConfigHolder, useValue: new HttpConfigHolder(parts.config) },
-        { provide: UploadSlots, useValue: new UploadSlots(parts.config.limits) },
-        { provide: ApiKeys, useValue: new ApiKeys(parts.services.tenants, parts.services.clock) },
-        { provide: APP_GUARD, useClass: AuthGuard },
-        { provide: APP_FILTER, useClass: ProblemFilter },
-      ],
-    };
-  }
-}
 
 export interface HttpParts {
   readonly services: IssuanceServices;
@@ -60,58 +28,113 @@ export interface HttpApplication {
   /** E.g. `http://127.0.0.1:8460`. */
   readonly url: string;
   readonly nest: NestFastifyApplication;
-  /** Takes no new calls, lets those under way end for at most `timeoutMs`, then cuts them. */
+  /**
+   * Takes no new calls (503). Uploads end with a 503 that says their nextIndex, followers with a last
+   * event or a cut connection; other calls have `timeoutMs` to end, then they are cut. Idempotent.
+   */
   stop(timeoutMs: number): Promise<void>;
 }
 
 /** Starts the HTTP face; resolves once it listens. CONFIG_INVALID where it may not. */
 export async function startHttp(parts: HttpParts): Promise<HttpApplication> {
-  const { config, logger, metrics } = parts;
+  const { config } = parts;
   assertListenable(config);
+  const stopping = new Stopping();
+  const nest = await createNest(parts, stopping);
+  await nest.listen(config.port, config.host);
+  const server = nest.getHttpServer();
+  const { port } = server.address() as AddressInfo;
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
+  let stopped: Promise<void> | undefined;
+  const stop = async (timeoutMs: number): Promise<void> => {
+    stopping.begin();
+    const timer = setTimeout(() => server.closeAllConnections(), timeoutMs);
+    await nest.close();
+    clearTimeout(timer);
+  };
+  return {
+    url: `${config.tls === undefined ? 'http' : 'https'}://${host}:${port}`,
+    nest,
+    stop: (timeoutMs) => (stopped ??= stop(timeoutMs)),
+  };
+}
+
+/** The application before it listens: all routes, hooks and parsers. */
+export async function createNest(
+  parts: HttpParts,
+  stopping: Stopping,
+): Promise<NestFastifyApplication> {
+  const { config, logger } = parts;
   const https = tlsOptionsOf(config);
   const adapter = new FastifyAdapter({
     ...(https === undefined ? {} : { https }),
     genReqId: () => randomUUID(),
     bodyLimit: config.limits.maxSmallBodyBytes,
     http: { headersTimeout: config.limits.headersTimeoutMs },
+    // An upload may take hours; watchedBody and the small body's time-out judge bodies.
     requestTimeout: 0,
     forceCloseConnections: 'idle',
+    return503OnClosing: false,
     trustProxy: false,
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
+      sendProblem(request, reply, error, logger),
   });
-  const nest = await NestFactory.create<NestFastifyApplication>(HttpModule.of(parts), adapter, {
+  const slots = new UploadSlots(config.limits);
+  const fastify = adapter.getInstance<FastifyInstance>();
+  const routes = new RouteTable();
+  fastify.addHook('onRoute', ({ method, url }) => routes.add([method].flat(), url));
+  addHooks(fastify, parts, stopping);
+  addParsers(fastify);
+  parts.metrics.gauge('certmill_http_uploads_active', 'Uploads under way.', () => slots.underWay);
+
+  const module = HttpModule.of(parts, { slots, stopping, routes });
+  const nest = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     logger: false,
     bodyParser: false,
     abortOnError: false,
   });
-  const fastify = adapter.getInstance();
-  for (const mediaType of streamedMediaTypes) {
-    fastify.addContentTypeParser(mediaType, (_request: unknown, body: unknown, done: Done) => done(null, body));
-  }
-  const asText = { parseAs: 'string' as const };
-  const asBytes = { parseAs: 'buffer' as const };
-  fastify.addContentTypeParser('application/yaml', asText, (_r: unknown, body: unknown, done: Done) => done(null, body));
-  fastify.addContentTypeParser('application/pkcs10', asBytes, (_r: unknown, body: unknown, done: Done) => done(null, body));
-  fastify.setErrorHandler((error, request, reply) => sendProblem(request, reply, error, logger));
-  fastify.addHook('onResponse', (request, reply, done) => {
-    metrics.http(request.method, reply.statusCode, reply.elapsedTime / 1000);
-    done();
+  fastify.setErrorHandler((error, request, reply) => {
+    sendProblem(request, reply, error, logger);
   });
+  await nest.init();
+  return nest;
+}
+
+function addHooks(fastify: FastifyInstance, parts: HttpParts, stopping: Stopping): void {
+  const { config, logger, metrics } = parts;
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);
+    if (stopping.signal.aborted) {
+      void reply.header('connection', 'close');
+      sendProblem(request, reply, stoppingFault(), logger);
+      return;
+    }
+    if (!isStreamed(request) && !request.raw.complete) {
+      const timer = setTimeout(() => {
+        const refused = new RefusedCall(408, 'the body did not come in time');
+        if (!request.raw.complete) sendProblem(request, reply, refused, logger);
+      }, config.limits.smallBodyTimeoutMs);
+      reply.raw.once('close', () => clearTimeout(timer));
+    }
     done();
   });
-  await nest.listen(config.port, config.host);
-  const { port } = nest.getHttpServer().address() as AddressInfo;
-  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
-  return {
-    url: `${https === undefined ? 'http' : 'https'}://${host}:${String(port)}`,
-    nest,
-    async stop(timeoutMs) {
-      const timer = setTimeout(() => nest.getHttpServer().closeAllConnections(), timeoutMs);
-      await nest.close();
-      clearTimeout(timer);
-    },
-  };
+  fastify.addHook('onResponse', (request, reply, done) => {
+    const seconds = reply.elapsedTime / 1000;
+    metrics.http(request.method, reply.statusCode, seconds);
+    const route = request.routeOptions.url ?? 'none';
+    const { method, id: requestId } = request;
+    logger.info({ requestId, method, route, status: reply.statusCode, seconds }, 'call');
+    done();
+  });
+}
+
+function addParsers(fastify: FastifyInstance): void {
+  fastify.removeContentTypeParser('text/plain');
+  const take = (_request: unknown, body: unknown, done: Done): void => done(null, body);
+  for (const mediaType of streamedMediaTypes) fastify.addContentTypeParser(mediaType, take);
+  fastify.addContentTypeParser('application/yaml', { parseAs: 'string' }, take);
+  fastify.addContentTypeParser('application/pkcs10', { parseAs: 'buffer' }, take);
 }
 
 type Done = (error: Error | null, body?: unknown) => void;

@@ -1,17 +1,37 @@
-import { Controller, Delete, Get, Headers, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
-import { CertmillError, isComplete, type Batch, type Credential } from '@certmill/domain';
-import { batchIdOf } from '@certmill/domain';
+import {
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  Inject,
+  Param,
+  Post,
+  Query,
+  Req,
+  Res,
+} from '@nestjs/common';
+import { batchIdOf, CertmillError, type Batch, type Credential } from '@certmill/domain';
 import { openBatch, uploadBatch, type Upload } from '@certmill/pipeline';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Caller, Needs } from '../auth/auth.guard.js';
 import { UploadBroken } from '../problem/upload-broken.js';
 import { batchView, type BatchView } from './batch-view.js';
-import { downloadOf } from './downloads.js';
+import { downloadOf, type DownloadOptions } from './downloads.js';
+import { HttpConfigHolder } from './http-config.js';
 import { orderOf } from './orders.controller.js';
-import { pageRequestOf, type PageQuery } from './parse-with.js';
+import { pageRequestOf, parseWith } from './parse-with.js';
+import {
+  batchListQuerySchema,
+  certificatesQuerySchema,
+  followQuerySchema,
+  resultsQuerySchema,
+  uploadQuerySchema,
+} from './queries.js';
 import { servicesToken, type IssuanceServices } from './services.js';
 import { progressEvents } from './progress-events.js';
 import { sendStream } from './send-stream.js';
+import { Stopping } from './stopping.js';
 import { uploadedItems } from './uploaded-items.js';
 import { UploadSlots } from './upload-slots.js';
 
@@ -20,10 +40,19 @@ import { UploadSlots } from './upload-slots.js';
 export class BatchesController {
   readonly #services: IssuanceServices;
   readonly #slots: UploadSlots;
+  readonly #config: HttpConfigHolder;
+  readonly #stopping: Stopping;
 
-  constructor(@Inject(servicesToken) services: IssuanceServices, @Inject(UploadSlots) slots: UploadSlots) {
+  constructor(
+    @Inject(servicesToken) services: IssuanceServices,
+    @Inject(UploadSlots) slots: UploadSlots,
+    @Inject(HttpConfigHolder) config: HttpConfigHolder,
+    @Inject(Stopping) stopping: Stopping,
+  ) {
     this.#services = services;
     this.#slots = slots;
+    this.#config = config;
+    this.#stopping = stopping;
   }
 
   @Post('orders/:orderId/batches')
@@ -33,13 +62,14 @@ export class BatchesController {
     @Caller() caller: Credential,
     @Param('orderId') orderId: string,
     @Headers('idempotency-key') idempotencyKey: string | undefined,
-    @Query('firstIndex') firstIndex: string | undefined,
+    @Query() query: unknown,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BatchView> {
     if (idempotencyKey === undefined) {
       throw new CertmillError('INVALID_INPUT', 'an upload needs an Idempotency-Key header');
     }
+    const { firstIndex } = parseWith(uploadQuerySchema, query);
     const { ingest, profiles } = this.#services;
     const order = await orderOf(this.#services, caller, orderId);
     const profile = await profiles.get(order.tenant, order.profileHash);
@@ -51,13 +81,17 @@ export class BatchesController {
       profile,
       lane: 'bulk',
       idempotencyKey,
-      firstIndex: indexOf('firstIndex', firstIndex ?? '0'),
+      firstIndex,
     };
     using _slot = this.#slots.take(caller.tenant);
+    const items = uploadedItems(request, {
+      ...this.#config.value.limits,
+      stopping: this.#stopping.signal,
+    });
     const { batchId } = await openBatch(ingest, upload);
     let batch: Batch;
     try {
-      batch = await uploadBatch(ingest, upload, uploadedItems(request, this.#slots.limits));
+      batch = await uploadBatch(ingest, upload, items);
     } catch (cause) {
       const nextIndex = (await this.#batchOf(caller, batchId)).nextIndex;
       throw new UploadBroken(cause, { batchId, nextIndex });
@@ -71,20 +105,21 @@ export class BatchesController {
   async list(
     @Caller() caller: Credential,
     @Param('orderId') orderId: string,
-    @Query() query: PageQuery & { readonly idempotencyKey?: string },
+    @Query() query: unknown,
   ): Promise<{ items: readonly BatchView[]; next?: string }> {
+    const { idempotencyKey, ...page } = parseWith(batchListQuerySchema, query);
     const { batches, clock } = this.#services;
     const order = await orderOf(this.#services, caller, orderId);
-    if (query.idempotencyKey !== undefined) {
+    if (idempotencyKey !== undefined) {
       const epoch = await batches.storeEpoch();
-      const batchId = batchIdOf(epoch, order.tenant, order.orderId, query.idempotencyKey);
+      const batchId = batchIdOf(epoch, order.tenant, order.orderId, idempotencyKey);
       const batch = await batches.getBatch(order.tenant, batchId);
       return { items: batch === undefined ? [] : [batchView(batch, clock.nowMs())] };
     }
-    const page = await batches.listBatches(order.tenant, order.orderId, pageRequestOf(query));
+    const found = await batches.listBatches(order.tenant, order.orderId, pageRequestOf(page));
     return {
-      items: page.items.map((batch) => batchView(batch, clock.nowMs())),
-      ...(page.next === undefined ? {} : { next: page.next }),
+      items: found.items.map((batch) => batchView(batch, clock.nowMs())),
+      ...(found.next === undefined ? {} : { next: found.next }),
     };
   }
 
@@ -109,43 +144,71 @@ export class BatchesController {
   async events(
     @Caller() caller: Credential,
     @Param('batchId') batchId: string,
-    @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
     await this.#batchOf(caller, batchId);
-    const gone = goneSignal(request);
-    void reply.header('cache-control', 'no-store');
-    await sendStream(
+    const signals = { gone: goneSignal(reply), stopping: this.#stopping.signal };
+    sendStream(
       reply,
       'text/event-stream',
-      progressEvents(this.#services, caller.tenant, batchId, gone),
+      progressEvents(this.#services, caller.tenant, batchId, signals),
     );
   }
 
-  @Get('batches/:batchId/:kind(certificates|rejections|manifest)')
-  @Needs('batches:read')
-  async download(
+  @Get('batches/:batchId/certificates')
+  @Needs('certificates:read')
+  async certificates(
     @Caller() caller: Credential,
     @Param('batchId') batchId: string,
-    @Param('kind') kind: string,
-    @Query() query: DownloadQuery,
+    @Query() query: unknown,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const batch = await this.#batchOf(caller, batchId);
-    const follow = query.follow === 'true';
-    if (!follow && kind === 'manifest' && !isComplete(batch)) {
-      throw new CertmillError('CONFLICT', 'the manifest is there once the batch is complete');
-    }
-    const download = await downloadOf(this.#services, batch, {
-      kind,
-      follow,
-      firstChunk: indexOf('firstChunk', query.firstChunk ?? '0'),
-      signal: goneSignal(request),
-      ...(query.format === undefined ? {} : { format: query.format }),
-      ...(request.headers.accept === undefined ? {} : { accept: request.headers.accept }),
+    const { format, ...reading } = parseWith(certificatesQuerySchema, query);
+    const { accept } = request.headers;
+    await this.#download(caller, batchId, reply, {
+      kind: 'certificates',
+      ...reading,
+      ...(format === undefined ? {} : { format }),
+      ...(accept === undefined ? {} : { accept }),
     });
-    await sendStream(reply, download.mediaType, download.body);
+  }
+
+  @Get('batches/:batchId/rejections')
+  @Needs('certificates:read')
+  async rejections(
+    @Caller() caller: Credential,
+    @Param('batchId') batchId: string,
+    @Query() query: unknown,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const reading = parseWith(resultsQuerySchema, query);
+    await this.#download(caller, batchId, reply, { kind: 'rejections', ...reading });
+  }
+
+  @Get('batches/:batchId/manifest')
+  @Needs('certificates:read')
+  async manifest(
+    @Caller() caller: Credential,
+    @Param('batchId') batchId: string,
+    @Query() query: unknown,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const { follow } = parseWith(followQuerySchema, query);
+    await this.#download(caller, batchId, reply, { kind: 'manifest', follow, firstChunk: 0 });
+  }
+
+  async #download(
+    caller: Credential,
+    batchId: string,
+    reply: FastifyReply,
+    wanted: Omit<DownloadOptions, 'signal'>,
+  ): Promise<void> {
+    const batch = await this.#batchOf(caller, batchId);
+    const signal = AbortSignal.any([goneSignal(reply), this.#stopping.signal]);
+    const download = await downloadOf(this.#services, batch, { ...wanted, signal });
+    void reply.header('certmill-batch-state', batchView(batch, this.#services.clock.nowMs()).state);
+    sendStream(reply, download.mediaType, download.body);
   }
 
   async #batchOf(caller: Credential, batchId: string): Promise<Batch> {
@@ -155,27 +218,13 @@ export class BatchesController {
   }
 }
 
-interface DownloadQuery {
-  readonly format?: string;
-  readonly follow?: string;
-  readonly firstChunk?: string;
-}
-
 function noSuchBatch(batchId: string): CertmillError {
   return new CertmillError('NOT_FOUND', `there is no batch '${batchId.slice(0, 80)}'`);
 }
 
-function indexOf(name: string, text: string): number {
-  const index = Number(text);
-  if (!/^\d{1,8}$/.test(text)) {
-    throw new CertmillError('INVALID_INPUT', `${name} must be a whole number`);
-  }
-  return index;
-}
-
-/** Aborts when the client hangs up. */
-function goneSignal(request: FastifyRequest): AbortSignal {
+/** Aborts when the answer ended or the client hung up. */
+function goneSignal(reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
-  request.raw.socket.once('close', () => gone.abort());
+  reply.raw.once('close', () => gone.abort());
   return gone.signal;
 }

@@ -12,10 +12,15 @@ import {
 } from '@certmill/pipeline';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Caller, Needs } from '../auth/auth.guard.js';
+import { hexOf } from '../download/encode-lines.js';
+import { writeProblem } from '../problem/send-problem.js';
 import { rejectionProblem } from '../problem/to-problem.js';
 import { HttpConfigHolder } from './http-config.js';
 import { orderOf } from './orders.controller.js';
+import { parseWith } from './parse-with.js';
+import { deviceQuerySchema, findQuerySchema } from './queries.js';
 import { servicesToken, type IssuanceServices } from './services.js';
+import { Stopping } from './stopping.js';
 import { submittedRequest } from './submitted-request.js';
 
 /** One certificate at a time: the interactive lane, and look-ups. */
@@ -23,13 +28,16 @@ import { submittedRequest } from './submitted-request.js';
 export class CertificatesController {
   readonly #services: IssuanceServices;
   readonly #config: HttpConfigHolder;
+  readonly #stopping: Stopping;
 
   constructor(
     @Inject(servicesToken) services: IssuanceServices,
     @Inject(HttpConfigHolder) config: HttpConfigHolder,
+    @Inject(Stopping) stopping: Stopping,
   ) {
     this.#services = services;
     this.#config = config;
+    this.#stopping = stopping;
   }
 
   @Post('orders/:orderId/certificates')
@@ -38,20 +46,22 @@ export class CertificatesController {
     @Caller() caller: Credential,
     @Param('orderId') orderId: string,
     @Headers('idempotency-key') idempotencyKey: string | undefined,
+    @Query() query: unknown,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const { enrolling, profiles } = this.#services;
     const { limits, enrollDeadlineMs } = this.#config.value;
-    const item = await submittedRequest(request, limits.maxCsrBytes);
+    const { deviceId } = parseWith(deviceQuerySchema, query);
     const order = await orderOf(this.#services, caller, orderId);
+    const stopping = this.#stopping.signal;
+    const item = await submittedRequest(request, deviceId, { ...limits, stopping });
     const profile = await profiles.get(order.tenant, order.profileHash);
     if (profile === undefined) {
       throw new CertmillError('FAULT_STORE_CORRUPT', 'the profile of the order is not stored');
     }
     if (item.rejection !== undefined) {
-      const problem = rejectionProblem(item.rejection, request.id);
-      await reply.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+      writeProblem(request, reply, rejectionProblem(item.rejection, request.id));
       return;
     }
     const upload = { order, profile, idempotencyKey: idempotencyKey ?? randomUUID() };
@@ -63,16 +73,13 @@ export class CertificatesController {
     }
     if (result.certificateDer === undefined) {
       const { rejection } = result;
-      const problem = rejectionProblem(
-        rejection ?? { code: 'PROCESSING_FAILED', detail: 'the request was not issued' },
-        request.id,
-      );
-      await reply.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+      const unknown = { code: 'PROCESSING_FAILED', detail: 'the request was not issued' } as const;
+      writeProblem(request, reply, rejectionProblem(rejection ?? unknown, request.id));
       return;
     }
     const serialNumber = hexOf(serialNumberOf(result.certificateDer));
     void reply.status(201).header('location', `/v1/certificates/${serialNumber}`);
-    await sendCertificate(reply, request.headers.accept, result.certificateDer, () => ({
+    sendCertificate(reply, request.headers.accept, result.certificateDer, () => ({
       batchId: batch.batchId,
       deviceId: result.deviceId,
       serialNumber,
@@ -96,7 +103,7 @@ export class CertificatesController {
     if (found === undefined) {
       throw new CertmillError('NOT_FOUND', 'there is no certificate with this serial number');
     }
-    await sendCertificate(reply, request.headers.accept ?? 'application/json', found.result.certificateDer, () =>
+    sendCertificate(reply, request.headers.accept ?? 'application/json', found.result.certificateDer, () =>
       certificateView(found),
     );
   }
@@ -105,20 +112,17 @@ export class CertificatesController {
   @Needs('certificates:read')
   async find(
     @Caller() caller: Credential,
-    @Query('udid') udid: string | undefined,
-    @Query('deviceId') deviceId: string | undefined,
+    @Query() query: unknown,
   ): Promise<{ items: readonly CertificateView[] }> {
+    const { udid, deviceId } = parseWith(findQuerySchema, query);
     const { finding } = this.#services;
     if ((udid === undefined) === (deviceId === undefined)) {
       throw new CertmillError('INVALID_INPUT', 'look up by either udid or deviceId');
     }
-    if (deviceId !== undefined) {
-      return { items: (await findByDevice(finding, caller.tenant, deviceId)).map(certificateView) };
-    }
-    if (udid === undefined || !/^[0-9a-fA-F]{64}$/.test(udid)) {
-      throw new CertmillError('INVALID_INPUT', 'udid is the SHA-256 of the SubjectPublicKeyInfo, 64 hex digits');
-    }
-    const found = await findByUdid(finding, caller.tenant, Buffer.from(udid, 'hex'));
+    const found =
+      udid === undefined
+        ? await findByDevice(finding, caller.tenant, deviceId ?? '')
+        : await findByUdid(finding, caller.tenant, Buffer.from(udid, 'hex'));
     return { items: found.map(certificateView) };
   }
 
@@ -148,22 +152,18 @@ function certificateView(found: FoundCertificate): CertificateView {
   };
 }
 
-function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
-}
-
 /** PEM unless the client asks for DER (`application/pkix-cert`, RFC 2585) or JSON. */
-async function sendCertificate(
+function sendCertificate(
   reply: FastifyReply,
   accept: string | undefined,
   der: Uint8Array,
   view: () => object,
-): Promise<void> {
+): void {
   if (accept?.includes('application/json') === true) {
-    await reply.type('application/json').send(JSON.stringify(view()));
+    void reply.type('application/json').send(JSON.stringify(view()));
   } else if (accept?.includes('application/pkix-cert') === true) {
-    await reply.type('application/pkix-cert').send(Buffer.from(der));
+    void reply.type('application/pkix-cert').send(Buffer.from(der));
   } else {
-    await reply.type('application/pem-certificate-chain').send(pemEncode('CERTIFICATE', der));
+    void reply.type('application/pem-certificate-chain').send(pemEncode('CERTIFICATE', der));
   }
 }

@@ -28,6 +28,10 @@ export const httpConfigSchema = z.strictObject({
       headersTimeoutMs: z.int().min(100).default(15_000),
       /** An upload that sends nothing for this long is cut; it can be resumed. */
       idleUploadMs: z.int().min(100).default(60_000),
+      /** Slower clients are cut, averaged over the time that we waited for them. */
+      minUploadBytesPerSecond: z.int().min(0).default(64),
+      /** Bodies that are not streamed must be there in this time. */
+      smallBodyTimeoutMs: z.int().min(100).default(30_000),
     })
     .prefault({}),
   /** A single enrolment answers 202 when it takes longer. */

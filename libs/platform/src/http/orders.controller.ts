@@ -4,9 +4,16 @@ import { openOrder, readDevices } from '@certmill/pipeline';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Caller, Needs } from '../auth/auth.guard.js';
-import { pageRequestOf, parseWith, type PageQuery } from './parse-with.js';
+import { RefusedCall } from '../problem/refused-call.js';
+import { HttpConfigHolder } from './http-config.js';
+import { pageRequestOf, parseWith } from './parse-with.js';
+import { pageQuerySchema } from './queries.js';
 import { servicesToken, type IssuanceServices } from './services.js';
-import { bodyStreamOf, mediaTypeOf } from './streamed-body.js';
+import { Stopping } from './stopping.js';
+import { mediaTypeOf } from './streamed-body.js';
+import { assertContentCoding, rawBodyOf } from './uploaded-items.js';
+import { UploadSlots } from './upload-slots.js';
+import { watchedBody } from './watched-body.js';
 
 const newOrderSchema = z.strictObject({
   orderId: z.string(),
@@ -18,13 +25,29 @@ const newOrderSchema = z.strictObject({
   requiresAllowList: z.boolean().default(true),
 });
 
+const deviceFormats: Readonly<Record<string, 'csv' | 'ndjson'>> = {
+  'text/csv': 'csv',
+  'application/x-ndjson': 'ndjson',
+};
+
 /** Orders and their allow-lists. */
 @Controller('v1/orders')
 export class OrdersController {
   readonly #services: IssuanceServices;
+  readonly #slots: UploadSlots;
+  readonly #config: HttpConfigHolder;
+  readonly #stopping: Stopping;
 
-  constructor(@Inject(servicesToken) services: IssuanceServices) {
+  constructor(
+    @Inject(servicesToken) services: IssuanceServices,
+    @Inject(UploadSlots) slots: UploadSlots,
+    @Inject(HttpConfigHolder) config: HttpConfigHolder,
+    @Inject(Stopping) stopping: Stopping,
+  ) {
     this.#services = services;
+    this.#slots = slots;
+    this.#config = config;
+    this.#stopping = stopping;
   }
 
   @Post()
@@ -48,9 +71,9 @@ export class OrdersController {
   @Needs('orders:read')
   async list(
     @Caller() caller: Credential,
-    @Query() query: PageQuery,
+    @Query() query: unknown,
   ): Promise<{ items: readonly OrderView[]; next?: string }> {
-    const page = await this.#services.orders.listOrders(caller.tenant, pageRequestOf(query));
+    const page = await this.#services.orders.listOrders(caller.tenant, pageRequestOf(parseWith(pageQuerySchema, query)));
     const items = await Promise.all(page.items.map((order) => this.#view(order)));
     return { items, ...(page.next === undefined ? {} : { next: page.next }) };
   }
@@ -79,8 +102,17 @@ export class OrdersController {
     @Req() request: FastifyRequest,
   ): Promise<{ devices: number }> {
     const order = await orderOf(this.#services, caller, orderId);
-    const format = mediaTypeOf(request) === 'text/csv' ? 'csv' : 'ndjson';
-    const rows = readDevices(bodyStreamOf(request), format);
+    const format = deviceFormats[mediaTypeOf(request)];
+    if (format === undefined) {
+      throw new RefusedCall(415, 'send devices as text/csv or application/x-ndjson');
+    }
+    assertContentCoding(request, ['identity']);
+    using _slot = this.#slots.take(caller.tenant);
+    const octets = watchedBody(rawBodyOf(request), {
+      ...this.#config.value.limits,
+      stopping: this.#stopping.signal,
+    });
+    const rows = readDevices(octets, format);
     return { devices: await this.#services.orders.importAllowList(order.tenant, orderId, rows) };
   }
 

@@ -13,8 +13,8 @@ export function parseWith<Schema extends z.ZodType>(schema: Schema, value: unkno
 }
 
 export interface PageQuery {
-  readonly limit?: string;
-  readonly cursor?: string;
+  readonly limit?: string | undefined;
+  readonly cursor?: string | undefined;
 }
 
 const defaultLimit = 100;

@@ -6,13 +6,18 @@ import type { IssuanceServices } from './services.js';
 const minGapMs = 250;
 const heartbeatMs = 15_000;
 
-/** Server-sent events: `progress` with the batch view whenever it changed, then `complete`, then the end. */
+/**
+ * Server-sent events: `progress` with the batch view whenever it changed, then `complete` and the end.
+ * Each event holds the whole view, so a client that comes back (Last-Event-ID) misses nothing.
+ * `stopping` is the last event where the server stops first.
+ */
 export async function* progressEvents(
   services: Pick<IssuanceServices, 'batches' | 'results' | 'clock'>,
   tenant: TenantId,
   batchId: BatchId,
-  signal: AbortSignal,
+  signals: { readonly gone: AbortSignal; readonly stopping: AbortSignal },
 ): AsyncGenerator<Uint8Array> {
+  const signal = AbortSignal.any([signals.gone, signals.stopping]);
   let last = '';
   let id = 0;
   let saidAtMs = performance.now();
@@ -36,6 +41,7 @@ export async function* progressEvents(
     const left = pause - performance.now();
     if (left > 0) await delay(left, signal);
   }
+  if (!signals.gone.aborted) yield Buffer.from('event: stopping\ndata: {}\n\n');
 }
 
 async function delay(ms: number, signal: AbortSignal): Promise<void> {

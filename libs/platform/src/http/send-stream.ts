@@ -1,14 +1,19 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 
+/** What a slow client makes us hold of its answer. */
+const heldBytes = 256 * 1024;
+
 /**
  * Sends what an iteration yields, pulled as the socket takes it. A failure after the first byte cuts
- * the connection: a client never takes half an answer for a whole one.
+ * the connection: a client never takes half an answer for a whole one. The iteration is closed when
+ * the client goes.
  */
-export async function sendStream(
+export function sendStream(
   reply: FastifyReply,
   mediaType: string,
   body: AsyncIterable<Uint8Array>,
-): Promise<void> {
-  await reply.type(mediaType).send(Readable.from(body, { objectMode: false, highWaterMark: 256 * 1024 }));
+): void {
+  const source = Readable.from(body, { objectMode: false, highWaterMark: heldBytes });
+  void reply.type(mediaType).header('cache-control', 'no-store').send(source);
 }

@@ -1,22 +1,28 @@
-import { CertmillError } from '@certmill/domain';
+import { RefusedCall } from '../problem/refused-call.js';
 import type { HttpConfig } from './http-config.js';
+
+type Limits = Pick<HttpConfig['limits'], 'uploadsAtOnce' | 'uploadsAtOncePerTenant'>;
 
 /** Uploads under way: one tenant cannot take all of them. */
 export class UploadSlots {
-  readonly limits: HttpConfig['limits'];
+  readonly #limits: Limits;
   readonly #byTenant = new Map<string, number>();
   #all = 0;
 
-  constructor(limits: HttpConfig['limits']) {
-    this.limits = limits;
+  constructor(limits: Limits) {
+    this.#limits = limits;
   }
 
-  /** Takes a place until disposed; TooManyUploads (429) where there is none. */
+  get underWay(): number {
+    return this.#all;
+  }
+
+  /** Takes a place until disposed; a 429 where there is none. */
   take(tenant: string): Disposable {
     const own = this.#byTenant.get(tenant) ?? 0;
-    const { uploadsAtOnce, uploadsAtOncePerTenant } = this.limits;
+    const { uploadsAtOnce, uploadsAtOncePerTenant } = this.#limits;
     if (this.#all >= uploadsAtOnce || own >= uploadsAtOncePerTenant) {
-      throw new TooManyUploads();
+      throw new RefusedCall(429, 'too many uploads at once; send this one again when one has ended');
     }
     this.#all++;
     this.#byTenant.set(tenant, own + 1);
@@ -28,14 +34,5 @@ export class UploadSlots {
         else this.#byTenant.set(tenant, left);
       },
     };
-  }
-}
-
-/** 429: not a fault and not a rejection, nothing was taken; try again in a moment. */
-export class TooManyUploads extends CertmillError {
-  readonly statusCode = 429;
-
-  constructor() {
-    super('FAULT_OVERLOADED', 'too many uploads at once; wait for one to end and send this one again');
   }
 }

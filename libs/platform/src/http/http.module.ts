@@ -1,0 +1,58 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, Reflector } from '@nestjs/core';
+import { ApiKeys } from '../auth/api-keys.js';
+import { AuthGuard } from '../auth/auth.guard.js';
+import { loggerToken } from '../observability/logger.js';
+import { Metrics } from '../observability/metrics.js';
+import { ProblemFilter } from '../problem/problem.filter.js';
+import type { HttpParts } from './application.js';
+import { BatchesController } from './batches.controller.js';
+import { CertificatesController } from './certificates.controller.js';
+import { HttpConfigHolder } from './http-config.js';
+import { OperationsController } from './operations.controller.js';
+import { OrdersController } from './orders.controller.js';
+import { ProfilesController } from './profiles.controller.js';
+import { RouteTable } from './route-table.js';
+import { servicesToken } from './services.js';
+import { Stopping } from './stopping.js';
+import { TenantsController } from './tenants.controller.js';
+import { UploadSlots } from './upload-slots.js';
+
+/** What the routes of one server share. */
+export interface HttpState {
+  readonly slots: UploadSlots;
+  readonly stopping: Stopping;
+  readonly routes: RouteTable;
+}
+
+/** All routes with what they inject; every part comes from outside. */
+@Module({})
+export class HttpModule {
+  static of(parts: HttpParts, state: HttpState): DynamicModule {
+    const { services } = parts;
+    return {
+      module: HttpModule,
+      controllers: [
+        OrdersController,
+        BatchesController,
+        CertificatesController,
+        ProfilesController,
+        TenantsController,
+        OperationsController,
+      ],
+      providers: [
+        Reflector,
+        { provide: servicesToken, useValue: services },
+        { provide: loggerToken, useValue: parts.logger },
+        { provide: Metrics, useValue: parts.metrics },
+        { provide: HttpConfigHolder, useValue: new HttpConfigHolder(parts.config) },
+        { provide: UploadSlots, useValue: state.slots },
+        { provide: Stopping, useValue: state.stopping },
+        { provide: RouteTable, useValue: state.routes },
+        { provide: ApiKeys, useValue: new ApiKeys(services.tenants, services.clock) },
+        { provide: APP_GUARD, useClass: AuthGuard },
+        { provide: APP_FILTER, useClass: ProblemFilter },
+      ],
+    };
+  }
+}
