@@ -65,8 +65,8 @@ export class IssuanceClient implements Disposable {
     return this.#ask(orderSchema, { method: 'POST', path, isRepeatable: true });
   }
 
-  listOrders(): AsyncGenerator<OrderView> {
-    return this.#pages(orderSchema, '/v1/orders');
+  listOrders(): Promise<OrderView[]> {
+    return this.#all(orderSchema, '/v1/orders');
   }
 
   /** Replaces the allow-list. One try: the stream cannot be read twice. */
@@ -136,9 +136,14 @@ export class IssuanceClient implements Disposable {
     });
   }
 
-  /** CONFLICT before the batch is complete. */
-  batchManifest(batchId: string): Promise<unknown> {
-    return this.#http.json({ method: 'GET', path: `${batchPath(batchId)}/manifest` });
+  /** One try. NDJSON; waits for the end of the batch. */
+  batchManifest(batchId: string): AsyncGenerator<Buffer> {
+    return this.#http.bytes({
+      method: 'GET',
+      path: `${batchPath(batchId)}/manifest`,
+      query: { follow: true },
+      headers: { accept: 'application/x-ndjson' },
+    });
   }
 
   async findCertificates(
@@ -148,8 +153,8 @@ export class IssuanceClient implements Disposable {
     return (await this.#ask(pageOf(certificateSchema), call)).items;
   }
 
-  listProfiles(): AsyncGenerator<ProfileView> {
-    return this.#pages(profileSchema, '/v1/profiles');
+  listProfiles(): Promise<ProfileView[]> {
+    return this.#all(profileSchema, '/v1/profiles');
   }
 
   addProfile(yaml: string): Promise<ProfileView> {
@@ -179,14 +184,16 @@ export class IssuanceClient implements Disposable {
     this.#http[Symbol.dispose]();
   }
 
-  async *#pages<Item extends z.ZodType>(item: Item, path: string): AsyncGenerator<z.output<Item>> {
+  async #all<Item extends z.ZodType>(item: Item, path: string): Promise<z.output<Item>[]> {
+    const items: z.output<Item>[] = [];
     let cursor: string | undefined;
     do {
       const query = { limit: 1_000, cursor };
       const page = await this.#ask(pageOf(item), { method: 'GET', path, query });
-      yield* page.items;
+      items.push(...page.items);
       cursor = page.next;
     } while (cursor !== undefined);
+    return items;
   }
 
   async #ask<Schema extends z.ZodType>(schema: Schema, call: Call): Promise<z.output<Schema>> {

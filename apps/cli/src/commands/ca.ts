@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
+import { CertmillError } from '@certmill/domain';
 import { takeDataFolder } from '@certmill/standalone';
 import {
   createHierarchy,
@@ -12,7 +14,6 @@ import {
   type Issuer,
   type IssuerKeyType,
 } from '@certmill/trust';
-import { readFile } from 'node:fs/promises';
 import { withExamples } from '../terminal/program.js';
 import { tableLines } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -64,7 +65,7 @@ function importCommand(terminal: Terminal): Command {
   const command = new Command('import')
     .description('take in an issuing key (encrypted PKCS#8) with its chain')
     .argument('<name>', 'name of the issuing CA')
-    .requiredOption('--key <file>', 'private key, encrypted PKCS#8, PEM or DER')
+    .requiredOption('--key <file>', 'private key, encrypted PKCS#8 in PEM')
     .requiredOption('--chain <file>', 'certificates in PEM, the issuing CA first, the root last')
     .option('--key-passphrase-file <file>', 'passphrase of the key file; default: that of this data folder')
     .addOption(dataOption())
@@ -89,8 +90,8 @@ function importCommand(terminal: Terminal): Command {
         const issuer = await importIssuer({
           name,
           directory: folder.directory,
-          key: await readFile(options.key),
-          chain: await readFile(options.chain),
+          keyPem: await readText(options.key),
+          chainPem: await readText(options.chain),
           keyPassphrase,
           passphrase,
           nowMs: Date.now(),
@@ -120,6 +121,14 @@ function showCommand(terminal: Terminal): Command {
       );
     });
   return withExamples(command, [['certmill ca show --json', 'for a script']]);
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new CertmillError('INVALID_INPUT', `cannot read ${file}`, { cause });
+  }
 }
 
 function heldFolder(directory: string): { readonly directory: string } & Disposable {

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { CertmillError, parseProfile, profileHash } from '@certmill/domain';
+import { profileHash } from '@certmill/domain';
 import { withExamples } from '../terminal/program.js';
 import type { Terminal } from '../terminal/terminal.js';
+import { readProfileFile } from './profile-file.js';
 
 /** Local: what the server would say to `profile add`, without one. */
 export function profileCheckCommand(terminal: Terminal): Command {
@@ -11,7 +11,7 @@ export function profileCheckCommand(terminal: Terminal): Command {
     .argument('<file>', 'profile in YAML')
     .option('--json', 'print one JSON object')
     .action(async (file: string) => {
-      const profile = parseProfile(await readText(file), file);
+      const { profile } = await readProfileFile(file);
       const hash = profileHash(profile);
       terminal.report({ file, name: profile.name, version: profile.version, hash }, [
         `${file}: profile ${profile.name}, version ${String(profile.version)}, is good`,
@@ -22,12 +22,4 @@ export function profileCheckCommand(terminal: Terminal): Command {
     ['certmill profile check gateway.yaml', 'name each line that is wrong'],
     ['certmill profile check gateway.yaml --json', 'the same for a script'],
   ]);
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new CertmillError('INVALID_INPUT', `cannot read ${file}`, { cause });
-  }
 }

@@ -15,7 +15,6 @@ export function createProgram(
     .version(version, '-V, --version', 'show the version')
     .helpOption('-h, --help', 'show help')
     .showSuggestionAfterError(true)
-    .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.say(text.trimEnd()),
       writeErr: (text) => terminal.note(text.trimEnd()),
@@ -33,16 +32,30 @@ Exit status: 0 done, all issued; 2 some requests were rejected; 1 it could not r
 CERTMILL_DEBUG=1 shows where an error came from.`,
     );
   for (const factory of factories) program.addCommand(factory(terminal));
-  adopt(program);
+  adopt(throwUsage(program));
   return program;
 }
 
 /** Commands that were built on their own take over how the program writes and ends. */
 function adopt(parent: Command): void {
   for (const command of parent.commands) {
-    command.copyInheritedSettings(parent);
+    throwUsage(command.copyInheritedSettings(parent));
     adopt(command);
   }
+}
+
+/** Instead of ending the process: the CommanderError, which then says whose help to read. */
+function throwUsage(command: Command): Command {
+  return command.exitOverride((error) => {
+    if (error.exitCode !== 0) error.message += `; see '${pathOf(command)} --help'`;
+    throw error;
+  });
+}
+
+function pathOf(command: Command): string {
+  return command.parent === null
+    ? command.name()
+    : `${pathOf(command.parent)} ${command.name()}`;
 }
 
 /** Adds examples to a command's help: command line and what it does. */

@@ -45,7 +45,7 @@ function shownCodeOf(error: unknown): string {
 
 function messageOf(error: unknown): string {
   if (error instanceof CommanderError) {
-    return `${oneLine(error.message.replace(/^error: /, ''))}; see 'certmill --help'`;
+    return oneLine(error.message.replace(/^error: /, ''));
   }
   // Of a file with several faults each reason keeps its line.
   if (isCertmillError(error)) return error.message.trim().replaceAll('\n', '\n  ');

@@ -1,0 +1,99 @@
+import { Command, Option } from 'commander';
+import { CertmillError, isCertmillError } from '@certmill/domain';
+import { openIssuance, standaloneSchema, takeDataFolder } from '@certmill/standalone';
+import { ensureHierarchy } from '../hierarchy.js';
+import { issueBatch } from '../issue/issue-batch.js';
+import { writeResults, type FolderFormat } from '../issue/write-results.js';
+import { exitCodes } from '../terminal/exit-codes.js';
+import { withExamples } from '../terminal/program.js';
+import { formatDuration, formatNumber } from '../terminal/quantities.js';
+import type { Terminal } from '../terminal/terminal.js';
+import { dataOption } from './data-option.js';
+
+interface IssueOptions {
+  readonly profile: string;
+  readonly out: string;
+  readonly issuer?: string;
+  readonly devices?: string;
+  readonly format: FolderFormat;
+  readonly data: string;
+}
+
+export function issueCommand(terminal: Terminal): Command {
+  const command = new Command('issue')
+    .description('issue certificates for CSRs on this machine; no server needed')
+    .argument('<input...>', 'files, folders or - : PEM, DER, NDJSON, CSV or tar, also .gz or .zst')
+    .requiredOption('--profile <name>', 'profile: idevid, ldevid, tls-client, matter-dac or one of your own')
+    .requiredOption('--out <dir>', 'folder for certificates and rejections.ndjson')
+    .option('--issuer <name>', 'issuing CA; default: the first of the data folder')
+    .option('--devices <file>', 'allow-list (CSV or NDJSON): only these devices get a certificate')
+    .addOption(new Option('--format <format>', 'of the certificates').choices(['pem', 'der', 'ndjson', 'p7b']).default('pem'))
+    .addOption(dataOption())
+    .option('--json', 'print one JSON object')
+    .action(async (inputs: string[], options: IssueOptions) => {
+      await issue(terminal, inputs, options);
+    });
+  return withExamples(command, [
+    ['certmill issue ./my-csrs --profile idevid --out ./certs', 'every CSR in a folder'],
+    ['certmill issue batch.ndjson.gz --profile tls-client --devices allow.csv --out ./certs', 'only listed devices'],
+    ['openssl req -new -key dev.key -subj /CN=dev1 | certmill issue - --profile tls-client --out ./certs', 'one CSR from a pipe'],
+  ]);
+}
+
+async function issue(terminal: Terminal, inputs: readonly string[], options: IssueOptions): Promise<void> {
+  await ensureHierarchy(terminal, options.data);
+  const folder = takeDataFolder(options.data);
+  try {
+    const faults: unknown[] = [];
+    const issuance = await openIssuance(folder, standaloneSchema.parse({ data: options.data }), {
+      handled: () => undefined,
+      faulted: (_stage, _record, error) => faults.push(error),
+      halted: (stage, error) => terminal.note(`stage ${stage} halted: ${error.message}`),
+    });
+    try {
+      const begun = performance.now();
+      const progress = terminal.progress('issued');
+      const batch = await issueBatch(
+        issuance,
+        {
+          inputs,
+          profileName: options.profile,
+          stdin: terminal.stdin as AsyncIterable<Uint8Array>,
+          signal: terminal.signal,
+          ...(options.issuer === undefined ? {} : { issuer: options.issuer }),
+          ...(options.devices === undefined ? {} : { devicesFile: options.devices }),
+        },
+        ({ counters, total }) =>
+          progress.update({
+            done: counters.issued + counters.rejected,
+            rejected: counters.rejected,
+            ...(total === undefined ? {} : { total }),
+          }),
+      );
+      progress.stop();
+      const seconds = (performance.now() - begun) / 1000;
+      await writeResults(issuance, batch, options.out, options.format);
+      const { accepted, issued, rejected } = batch.counters;
+      if (batch.counters.deadLettered > 0) throw deadLettered(faults);
+      if (rejected > 0) terminal.exitCode = exitCodes.someRejected;
+      const certificatesPerSecond = Math.round(issued / seconds);
+      terminal.report({ batchId: batch.batchId, accepted, issued, rejected, seconds, certificatesPerSecond }, [
+        `issued ${formatNumber(issued)} of ${formatNumber(accepted)} in ${formatDuration(seconds)}: ${options.out}`,
+        ...(rejected === 0 ? [] : [`rejected ${formatNumber(rejected)}: see ${options.out}/rejections.ndjson`]),
+      ]);
+    } finally {
+      await issuance.stop(10_000);
+    }
+  } finally {
+    folder.release();
+  }
+}
+
+function deadLettered(faults: readonly unknown[]): CertmillError {
+  const cause = faults.find(isCertmillError);
+  return new CertmillError(
+    'FAULT_PROCESSING',
+    `some requests could not be processed${cause === undefined ? '' : `: ${cause.message}`}`,
+    { cause },
+  );
+}

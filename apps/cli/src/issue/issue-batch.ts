@@ -1,0 +1,137 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { readdir, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import { CertmillError, type Batch, type Order } from '@certmill/domain';
+import {
+  openOrder,
+  readDevices,
+  readInputs,
+  segmentsOf,
+  resultsOf,
+  uploadBatch,
+  waitForBatch,
+  type Result,
+} from '@certmill/pipeline';
+import type { Issuance } from '@certmill/standalone';
+
+/** The tenant of what is issued on this machine without a server. */
+const localTenant = 'local';
+const orderLifeMs = 7 * 86_400_000;
+const unboundedQuota = 0xff_ffff;
+
+export interface IssueRequest {
+  readonly inputs: readonly string[];
+  readonly profileName: string;
+  readonly issuer?: string;
+  readonly devicesFile?: string;
+  readonly stdin: AsyncIterable<Uint8Array>;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Issues for files without a server: the same pipeline, an order of its own. The same inputs (paths,
+ * sizes, times) with the same profile, issuer and allow-list find the same batch, so an interrupted
+ * run is taken up where it was and issues nothing twice.
+ */
+export async function issueBatch(
+  issuance: Issuance,
+  request: IssueRequest,
+  onProgress: (batch: Batch) => void,
+): Promise<Batch> {
+  const { services } = issuance;
+  await services.openTenant(localTenant);
+  const identity = await identityOf(request);
+  const order = await orderFor(issuance, request, `issue-${identity.slice(0, 32)}`);
+  const profile = await services.profiles.get(localTenant, order.profileHash);
+  if (profile === undefined) throw new CertmillError('PROFILE_INVALID', 'the profile is not stored');
+  const items = readInputs(request.inputs, {
+    stdin: request.stdin,
+    workingDirectory: process.cwd(),
+  });
+  const upload = { order, profile, lane: 'bulk', idempotencyKey: identity, firstIndex: 0 } as const;
+  const uploaded = await uploadBatch(services.ingest, upload, stoppable(items, request.signal));
+  const watching = watch(issuance, uploaded, onProgress);
+  try {
+    const ended = await waitForBatch(services.results, localTenant, uploaded.batchId, request.signal);
+    if (ended === undefined) throw new CertmillError('FAULT_STORE_CORRUPT', 'the batch is gone');
+    if (request.signal.aborted) throw new CertmillError('FAULT_STOPPING', 'stopped; run the same command again to go on');
+    onProgress(ended);
+    return ended;
+  } finally {
+    clearInterval(watching);
+  }
+}
+
+/** The results of an ended batch in order. */
+export async function* resultsOfBatch(issuance: Issuance, batch: Batch): AsyncGenerator<readonly Result[]> {
+  const segments = segmentsOf(issuance.services.results, batch.tenant, batch.batchId, { follow: false });
+  for await (const { segment } of segments) yield resultsOf(segment);
+}
+
+const watchMs = 200;
+
+function watch(issuance: Issuance, batch: Batch, onProgress: (batch: Batch) => void): NodeJS.Timeout {
+  const { batches } = issuance.services;
+  return setInterval(() => {
+    // The wait beside it tells of a store that is gone.
+    void batches.getBatch(batch.tenant, batch.batchId).then(
+      (now) => now && onProgress(now),
+      () => undefined,
+    );
+  }, watchMs);
+}
+
+async function* stoppable<T>(items: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  for await (const item of items) {
+    if (signal.aborted) throw new CertmillError('FAULT_STOPPING', 'stopped; run the same command again to go on');
+    yield item;
+  }
+}
+
+async function orderFor(issuance: Issuance, request: IssueRequest, orderId: string): Promise<Order> {
+  const { services } = issuance;
+  const existing = await services.orders.getOrder(localTenant, orderId);
+  if (existing !== undefined) return existing;
+  const order = await openOrder(services.opening, {
+    tenant: localTenant,
+    orderId,
+    profileName: request.profileName,
+    issuer: request.issuer ?? services.defaultIssuer,
+    quota: unboundedQuota,
+    requiresAllowList: request.devicesFile !== undefined,
+    expiresAtMs: services.clock.nowMs() + orderLifeMs,
+  });
+  if (request.devicesFile !== undefined) {
+    const format = /\.(nd)?jsonl?(\.|$)/.test(request.devicesFile) ? 'ndjson' : 'csv';
+    const rows = readDevices(createReadStream(request.devicesFile) as AsyncIterable<Uint8Array>, format);
+    await services.orders.importAllowList(localTenant, orderId, rows);
+  }
+  return order;
+}
+
+/** SHA-256, hex, of what makes two runs the same one; standard input is never the same. */
+async function identityOf(request: IssueRequest): Promise<string> {
+  const hash = createHash('sha256');
+  const { inputs, profileName, issuer = '', devicesFile } = request;
+  hash.update(JSON.stringify([profileName, issuer]));
+  for (const path of devicesFile === undefined ? inputs : [...inputs, devicesFile]) {
+    if (path === '-') hash.update(randomUUID());
+    else await describe(path, hash);
+  }
+  return hash.digest('hex');
+}
+
+async function describe(path: string, hash: ReturnType<typeof createHash>): Promise<void> {
+  try {
+    const found = await stat(path);
+    if (found.isDirectory()) {
+      for (const name of (await readdir(path)).sort()) await describe(join(path, name), hash);
+    } else {
+      hash.update(JSON.stringify([path, found.size, found.mtimeMs]));
+    }
+  } catch (cause) {
+    throw new CertmillError('INVALID_INPUT', `cannot read ${path}`, { cause });
+  }
+}
+
