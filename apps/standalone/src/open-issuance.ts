@@ -181,7 +181,14 @@ async function assemble(
     },
     async addProfile(tenant, text) {
       const profile = parseProfile(text, 'profile');
-      for (const issuer of issuers.all) await admitProfile(profile, issuer);
+      for (const issuer of issuers.all) {
+        if (isCompilable(profile, issuer)) await admitProfile(profile, issuer, systemClock.nowMs());
+      }
+      // Orders name their issuer and are refused where the profile does not fit it: one is enough here.
+      const [first] = issuers.all;
+      if (first !== undefined && !issuers.all.some((issuer) => isCompilable(profile, issuer))) {
+        await admitProfile(profile, first, systemClock.nowMs());
+      }
       return addStored(tenant, profile);
     },
     manifestKey: openManifestKey(folder.directory),
