@@ -47,6 +47,7 @@ export class JobRunner implements JobQueue {
   ): Promise<{ stop(timeoutMs: number): Promise<void> }> {
     const inHand = new Map<string, Promise<void>>();
     const stopping = new AbortController();
+    const isStopping = (): boolean => stopping.signal.aborted;
     let wake = (): void => undefined;
     const notify = (): void => {
       wake();
@@ -70,7 +71,7 @@ export class JobRunner implements JobQueue {
       }
     };
     const loop = async (): Promise<void> => {
-      while (!stopping.signal.aborted) {
+      while (!isStopping()) {
         const woken = new Promise<void>((resolve) => {
           wake = resolve;
         });
@@ -81,7 +82,7 @@ export class JobRunner implements JobQueue {
           const args = [queue, now, free, [...inHand.keys()]] as const;
           const found = await this.#client.call('dueJobs', [...args]).catch(() => undefined);
           // Stopped meanwhile: nothing new is begun.
-          const due = stopping.signal.aborted ? [] : (found?.due ?? []);
+          const due = isStopping() ? [] : (found?.due ?? []);
           for (const { job, failures } of due) {
             inHand.set(job.id, work(job, failures));
           }

@@ -1,0 +1,370 @@
+import assert from 'node:assert/strict';
+import { inFlightOf, rejectionNumber } from '@certmill/domain';
+import { decodeVerdict } from '@certmill/events';
+import { expectSame } from './expect-same.js';
+import type { StoreCase } from './store-case.js';
+import {
+  aBatch,
+  aChunk,
+  anOrder,
+  atOnce,
+  decideAlone,
+  decideCodes,
+  hourMs,
+  issueAlone,
+  nowMs,
+  open,
+  receive,
+  udidOf,
+  writers,
+  type Stores,
+} from './stores-fixture.js';
+
+const unavailable = rejectionNumber('ISSUER_UNAVAILABLE');
+
+/** A store that decides without looking at claims and quota. */
+const decidesByDraft: StoreCase['broken'] = (stores) => ({
+  decide: async (decision) => {
+    await stores.decide(decision);
+    return decision.draft;
+  },
+});
+
+/** A store in which nothing holds a device: each decision is made under a profile of its own. */
+function forgetsClaims(stores: Stores): Partial<Stores> {
+  return {
+    decide: (decision) =>
+      stores.decide({ ...decision, profileName: `p-${decision.chunk.batchId}` }),
+  };
+}
+
+function released(count: number) {
+  return {
+    codes: Array<number>(count).fill(unavailable),
+    released: Array.from({ length: count }, (_, index) => index),
+  };
+}
+
+/** Verdicts, claims, quota, certificates and their status. */
+export const issuanceCases: readonly StoreCase[] = [
+  {
+    name: 'of 8 deciders at once the first decides, and all get its bytes, later ones too',
+    async run(stores, tenant) {
+      const batch = await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      const chunk = aChunk(batch, ['a', 'b']);
+      await receive(stores, chunk);
+      assert.equal(await stores.getVerdict(chunk.ref), undefined);
+      const verdicts = await atOnce((writer) => {
+        const { draft } = aChunk(batch, [`draft ${String(writer)}`, 'b']).decision;
+        return stores.decide({ ...chunk.decision, draft });
+      });
+      const inForce = await stores.getVerdict(chunk.ref);
+      assert.ok(inForce);
+      for (const verdict of [...verdicts, await stores.decide(chunk.decision)]) {
+        expectSame(Buffer.from(verdict), Buffer.from(inForce));
+      }
+      assert.equal(await stores.reservedUnder(tenant, 'order'), 2);
+    },
+    broken: decidesByDraft,
+  },
+  {
+    name: 'a quota is used to the last under 8 deciders at once, the lowest indexes first',
+    async run(stores, tenant) {
+      const quota = 13;
+      const batch = await open(stores, anOrder(tenant, { quota }), aBatch(tenant, 'b'));
+      const chunks = Array.from({ length: writers }, (_, n) =>
+        aChunk(batch, [`${String(n)}-a`, `${String(n)}-b`, `${String(n)}-c`], {
+          chunkNumber: n,
+          firstIndex: n * 3,
+        }),
+      );
+      await Promise.all(chunks.map((chunk) => receive(stores, chunk)));
+      const codes = await Promise.all(chunks.map((chunk) => decideCodes(stores, chunk)));
+      assert.equal(codes.flat().filter((code) => code === undefined).length, quota);
+      for (const row of codes) {
+        const cut = row.indexOf('ORDER_QUOTA_EXCEEDED');
+        if (cut >= 0) assert.ok(row.slice(cut).every((code) => code === 'ORDER_QUOTA_EXCEEDED'));
+      }
+      assert.equal(await stores.reservedUnder(tenant, 'order'), quota);
+    },
+    broken: decidesByDraft,
+  },
+  {
+    name: 'a request that the quota refused has claimed nothing',
+    async run(stores, tenant) {
+      await open(stores, anOrder(tenant, { quota: 1 }), aBatch(tenant, 'b'));
+      const { codes } = await decideAlone(stores, tenant, 'first', ['a', 'b']);
+      expectSame(codes, [undefined, 'ORDER_QUOTA_EXCEEDED']);
+      await stores.createOrder(anOrder(tenant, { orderId: 'more' }));
+      const more = await decideAlone(stores, tenant, 'second', ['b'], { orderId: 'more' });
+      expectSame(more.codes, [undefined]);
+    },
+    broken: decidesByDraft,
+  },
+  {
+    name: 'nothing passes under an order that is closed or past its date',
+    async run(stores, tenant) {
+      await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      const batch = await stores.openBatch(aBatch(tenant, 'late'));
+      const late = aChunk(batch, ['a']);
+      await receive(stores, late);
+      expectSame(await decideCodes(stores, late, { nowMs: nowMs + 24 * hourMs }), ['ORDER_CLOSED']);
+      await stores.closeOrder(tenant, 'order', nowMs);
+      expectSame((await decideAlone(stores, tenant, 'closed', ['a'])).codes, ['ORDER_CLOSED']);
+      assert.equal(await stores.reservedUnder(tenant, 'order'), 0);
+    },
+    broken: decidesByDraft,
+  },
+  {
+    name: 'a device or a key that stands twice in a batch counts once',
+    async run(stores, tenant) {
+      const batch = await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      const chunk = aChunk(batch, [
+        'a',
+        { device: 'a', key: 'second key of a' },
+        { device: 'b', key: 'key of a' },
+        'c',
+      ]);
+      await receive(stores, chunk);
+      const twice = 'DUPLICATE_IN_BATCH';
+      expectSame(await decideCodes(stores, chunk), [undefined, twice, twice, undefined]);
+      const next = aChunk(batch, ['a', { device: 'd', key: 'key of c' }], {
+        chunkNumber: 1,
+        firstIndex: 4,
+      });
+      await receive(stores, next);
+      expectSame(await decideCodes(stores, next), [twice, twice]);
+      assert.equal(await stores.reservedUnder(tenant, 'order'), 2);
+    },
+    broken: decidesByDraft,
+  },
+  {
+    name: 'a key is bound to its device; details name the own device only',
+    async run(stores, tenant) {
+      await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      await issueAlone(stores, tenant, 'first', [{ device: 'secret-device', key: 'k' }]);
+      const { codes, chunk } = await decideAlone(stores, tenant, 'second', [
+        { device: 'other-device', key: 'k' },
+      ]);
+      expectSame(codes, ['KEY_IN_USE']);
+      const verdict = await stores.getVerdict(chunk.ref);
+      assert.ok(verdict);
+      const detail = decodeVerdict(verdict).details[0] ?? '';
+      assert.match(detail, /other-device/);
+      assert.doesNotMatch(detail, /secret-device/);
+    },
+    broken: decidesByDraft,
+  },
+  {
+    name: 'a device is refused while its request is in flight, and once it is issued',
+    async run(stores, tenant) {
+      await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      const { chunk } = await decideAlone(stores, tenant, 'first', ['a']);
+      const pending = await decideAlone(stores, tenant, 'second', ['a']);
+      expectSame(pending.codes, ['DEVICE_REQUEST_PENDING']);
+      await stores.publish(chunk.terminal());
+      const issued = await decideAlone(stores, tenant, 'third', ['a']);
+      expectSame(issued.codes, ['DEVICE_ALREADY_ISSUED']);
+    },
+    broken: forgetsClaims,
+  },
+  {
+    name: 'of 8 batches at once one gets the device',
+    async run(stores, tenant) {
+      await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      const decided = await atOnce((writer) =>
+        decideAlone(stores, tenant, `batch ${String(writer)}`, ['a']),
+      );
+      const codes = decided.flatMap((one) => one.codes);
+      assert.equal(codes.filter((code) => code === undefined).length, 1);
+      assert.equal(await stores.reservedUnder(tenant, 'order'), 1);
+    },
+    broken: forgetsClaims,
+  },
+  {
+    name: 'a device may hold a certificate of each profile, with one key',
+    async run(stores, tenant) {
+      await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      await issueAlone(stores, tenant, 'first', ['a']);
+      const other = await decideAlone(stores, tenant, 'second', ['a'], { profileName: 'ldevid' });
+      expectSame(other.codes, [undefined]);
+    },
+    broken: (stores) => ({
+      decide: (decision) => stores.decide({ ...decision, profileName: 'any' }),
+    }),
+  },
+  {
+    name: 'requests that were not issued after all give device, key and quota back',
+    async run(stores, tenant) {
+      await open(stores, anOrder(tenant, { quota: 2 }), aBatch(tenant, 'b'));
+      const { chunk } = await decideAlone(stores, tenant, 'first', ['a', 'b']);
+      await stores.publish(chunk.terminal(released(2)));
+      assert.equal(await stores.reservedUnder(tenant, 'order'), 0);
+      const again = await decideAlone(stores, tenant, 'second', [
+        { device: 'a', key: 'key of b' },
+        { device: 'b', key: 'another' },
+      ]);
+      expectSame(again.codes, [undefined, undefined]);
+    },
+    broken: (stores) => ({ publish: (terminal) => stores.publish({ ...terminal, released: [] }) }),
+  },
+  {
+    name: 'a key stays bound while one of its requests was issued',
+    async run(stores, tenant) {
+      await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      await issueAlone(stores, tenant, 'first', [{ device: 'a', key: 'k' }]);
+      const { chunk } = await decideAlone(stores, tenant, 'second', [{ device: 'a', key: 'k' }], {
+        profileName: 'ldevid',
+      });
+      await stores.publish(chunk.terminal(released(1)));
+      const third = await decideAlone(stores, tenant, 'third', [{ device: 'b', key: 'k' }]);
+      expectSame(third.codes, ['KEY_IN_USE']);
+    },
+    broken: decidesByDraft,
+  },
+  {
+    name: 'revocation frees the device, not its key',
+    async run(stores, tenant) {
+      await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      const { ref } = await issueAlone(stores, tenant, 'first', [{ device: 'a', key: 'k' }]);
+      const { batchId } = ref;
+      expectSame(await stores.getStatus(tenant, batchId, 0), { state: 'good' });
+      const revoked = { state: 'revoked', reason: 1, atMs: nowMs } as const;
+      await stores.setStatus(tenant, batchId, 0, revoked);
+      await stores.setStatus(tenant, batchId, 0, revoked);
+      expectSame(await stores.getStatus(tenant, batchId, 0), revoked);
+      const stolen = await decideAlone(stores, tenant, 'second', [{ device: 'b', key: 'k' }]);
+      expectSame(stolen.codes, ['KEY_IN_USE']);
+      const renewed = await decideAlone(stores, tenant, 'third', [{ device: 'a', key: 'k' }]);
+      expectSame(renewed.codes, [undefined]);
+    },
+    broken: () => ({ setStatus: () => Promise.resolve() }),
+  },
+  {
+    name: 'of 8 publishers at once the first ends the chunk; its segment stays',
+    async run(stores, tenant) {
+      await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      const { chunk } = await decideAlone(stores, tenant, 'first', ['a', 'b']);
+      assert.equal(await stores.getSegment(chunk.ref), undefined);
+      const outcomes = await atOnce((writer) =>
+        stores.publish(chunk.terminal({ segment: Buffer.from(`segment ${String(writer)}`) })),
+      );
+      assert.equal(outcomes.filter((outcome) => outcome === 'published').length, 1);
+      const segment = await stores.getSegment(chunk.ref);
+      const winner = `segment ${String(outcomes.indexOf('published'))}`;
+      assert.equal(Buffer.from(segment ?? []).toString(), winner);
+      const { tenant: owner, batchId } = chunk.ref;
+      assert.equal((await stores.getBatch(owner, batchId))?.counters.issued, 2);
+      expectSame(await stores.chunkState(chunk.ref), { ended: true, cancelled: false });
+    },
+    broken: (stores) => ({
+      publish: async (terminal) => {
+        await stores.publish(terminal);
+        return 'published';
+      },
+    }),
+  },
+  {
+    name: 'each request is counted once, and the batch is complete when none is left',
+    async run(stores, tenant) {
+      const batch = await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      const chunks = [0, 1, 2].map((n) =>
+        aChunk(batch, [`a${String(n)}`, `b${String(n)}`], { chunkNumber: n, firstIndex: n * 2 }),
+      );
+      for (const chunk of chunks) {
+        await receive(stores, chunk);
+        await stores.decide(chunk.decision);
+      }
+      await stores.completeUpload(tenant, batch.batchId, 6, nowMs);
+      const ends = [
+        {},
+        { codes: [0, rejectionNumber('KEY_COMPROMISED')] },
+        {
+          codes: Array<number>(2).fill(rejectionNumber('BATCH_CANCELLED')),
+          released: [4, 5],
+          endedAs: 'cancelled',
+        },
+      ] as const;
+      for (const [n, chunk] of chunks.entries()) {
+        const before = await stores.getBatch(tenant, batch.batchId);
+        assert.ok(before);
+        assert.equal(before.completedAtMs, undefined);
+        assert.equal(inFlightOf(before.counters), 6 - n * 2);
+        await stores.publish(chunk.terminal({ ...ends[n], publishedAtMs: nowMs + n }));
+      }
+      const { counters, completedAtMs } = (await stores.getBatch(tenant, batch.batchId)) ?? {};
+      const expected = { accepted: 6, issued: 3, rejected: 1, cancelled: 2, deadLettered: 0 };
+      expectSame(counters, expected);
+      assert.equal(completedAtMs, nowMs + 2);
+      assert.equal(await stores.reservedUnder(tenant, 'order'), 4);
+    },
+    broken: (stores) => ({
+      publish: (terminal) => stores.publish({ ...terminal, endedAs: 'rejected' }),
+    }),
+  },
+  {
+    name: 'certificates are found by key and by device, newest first, up to a limit',
+    async run(stores, tenant) {
+      await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      for (const profileName of ['one', 'two', 'three']) {
+        await issueAlone(stores, tenant, profileName, ['z', 'a'], { profileName });
+      }
+      const batches = ['three', 'two'].map((name) => aBatch(tenant, name).batchId);
+      const byKey = await stores.findByUdid(tenant, udidOf('key of a'), 2);
+      const byDevice = await stores.findByDevice(tenant, 'a', 2);
+      for (const found of [byKey, byDevice]) {
+        expectSame(
+          found.map(({ batchId, index }) => [batchId, index]),
+          batches.map((batchId) => [batchId, 1]),
+        );
+        assert.equal(Buffer.from(found[0]?.segment ?? []).toString(), 'segment of z,a');
+      }
+    },
+    broken: (stores) => ({
+      findByDevice: async (tenant, deviceId, limit) =>
+        (await stores.findByDevice(tenant, deviceId, 100)).toReversed().slice(0, limit),
+    }),
+  },
+  {
+    name: "another tenant's batches, verdicts and certificates are not found",
+    async run(stores, tenant) {
+      const other = `${tenant}-other`;
+      await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      await stores.createTenant(other, nowMs);
+      const { ref } = await issueAlone(stores, tenant, 'first', ['a']);
+      const foreign = { ...ref, tenant: other };
+      expectSame(
+        await Promise.all([
+          stores.getBatch(other, ref.batchId),
+          stores.getRegistration(foreign),
+          stores.getVerdict(foreign),
+          stores.getSegment(foreign),
+          stores.chunkState(foreign),
+        ]),
+        Array(5).fill(undefined),
+      );
+      expectSame(await stores.findByDevice(other, 'a', 10), []);
+      expectSame(await stores.findByUdid(other, udidOf('key of a'), 10), []);
+      await assert.rejects(stores.setStatus(other, ref.batchId, 0, { state: 'revoked' }));
+      await stores.createOrder(anOrder(other));
+      expectSame((await decideAlone(stores, other, 'own', ['a'])).codes, [undefined]);
+    },
+    broken: (stores) => ({
+      getSegment: (chunk) =>
+        stores.getSegment({ ...chunk, tenant: chunk.tenant.replace('-other', '') }),
+    }),
+  },
+  {
+    name: 'the latest time that was pinned or published is kept',
+    async run(stores, tenant) {
+      const later = (await stores.lastIssuanceMs()) + hourMs;
+      const batch = await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      const chunk = aChunk(batch, ['a']);
+      await stores.registerChunk({ ...chunk.registration, receivedAtMs: later });
+      const next = aChunk(batch, ['b'], { chunkNumber: 1, firstIndex: 1 });
+      await stores.registerChunk({ ...next.registration, receivedAtMs: later - 1 });
+      assert.equal(await stores.lastIssuanceMs(), later);
+    },
+    broken: () => ({ lastIssuanceMs: () => Promise.resolve(nowMs) }),
+  },
+];

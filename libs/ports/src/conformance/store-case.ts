@@ -1,0 +1,22 @@
+import type { Stores } from './stores-fixture.js';
+
+/** One promise of the store ports, and a store that breaks it. */
+export interface StoreCase {
+  readonly name: string;
+  /** Rejects where the promise is not kept. The tenant is of this run alone. */
+  run(stores: Stores, tenant: string): Promise<void>;
+  /** What a plausible bug would make of some calls: `run` MUST reject with it. */
+  broken(stores: Stores): Partial<Stores>;
+}
+
+/** The stores with the calls of a broken fake in place of their own. */
+export function withBroken(stores: Stores, broken: Partial<Stores>): Stores {
+  return new Proxy(stores, {
+    get(target, name) {
+      const replaced: unknown = Reflect.get(broken, name);
+      if (replaced !== undefined) return replaced;
+      const own: unknown = Reflect.get(target, name, target);
+      return typeof own === 'function' ? own.bind(target) : own;
+    },
+  });
+}
