@@ -22,7 +22,15 @@ const commands: readonly CommandFactory[] = [
   issueCommand,
   serveCommand,
   caCommand,
-  profileCommand];
+  submitCommand,
+  watchCommand,
+  fetchCommand,
+  cancelCommand,
+  orderCommand,
+  deviceCommand,
+  profileCommand,
+  tenantCommand,
+];
 
 const { version } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
