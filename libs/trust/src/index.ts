@@ -30,3 +30,11 @@ export {
   openSerialKeys,
   type SerialKeys,
 } from './keys/serial-keys.js';
+export { admitProfile, lintSample } from './admission/admit-profile.js';
+export {
+  makeSamples,
+  type SampleCertificate,
+  type SampleIssuer,
+} from './admission/sample-certificates.js';
+export { lintCertificate, lintRules } from './lint/lint-certificate.js';
+export type { LintContext, LintFinding, LintRule } from './lint/lint-rule.js';

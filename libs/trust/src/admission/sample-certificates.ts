@@ -1,0 +1,148 @@
+import {
+  generateKeyPair as generateKeyPairCallback,
+  type KeyObject,
+  randomBytes,
+  sign,
+} from 'node:crypto';
+import { promisify } from 'node:util';
+import { type Profile, type ProfileKey, serialNumberBytes } from '@certmill/domain';
+import {
+  CERTIFICATE_HEAD_ROOM,
+  encodeAlgorithmIdentifier,
+  encodeBitString,
+  encodeInteger,
+  encodeNull,
+  encodeSequence,
+  finishCertificate,
+  oids,
+} from '@certmill/der';
+import { compileProfile, type CompiledProfile, type ProfileIssuer } from '@certmill/pipeline';
+import type { IssuerKeyType } from '../keys/key-types.js';
+import { sampleValuesOf } from './sample-values.js';
+
+const generateKeyPair = promisify(generateKeyPairCallback);
+
+/** The issuer that samples are made for: its names and limits, and the type of its key. */
+export interface SampleIssuer extends ProfileIssuer {
+  readonly keyType: IssuerKeyType;
+}
+
+/** A certificate as the profile would make it, signed with a key that nobody keeps. */
+export interface SampleCertificate {
+  /** For people: key type and values. */
+  readonly label: string;
+  readonly der: Uint8Array;
+  readonly serialNumber: Uint8Array;
+  readonly spki: Uint8Array;
+  /** The throw-away key's public part. */
+  readonly issuerKey: KeyObject;
+}
+
+/** Profile files are 64 KiB at most, and an RSA-16384 key has 2 KiB. */
+const maxSampleBytes = 256 * 1024;
+const maxSignatureOctets = 2 * 1024;
+
+const curves = { 'ec-p256': 'P-256', 'ec-p384': 'P-384', 'ec-p521': 'P-521' } as const;
+const digests = {
+  'ecdsa-sha256': 'sha256',
+  'ecdsa-sha384': 'sha384',
+  'ecdsa-sha512': 'sha512',
+  ed25519: null,
+  'rsa-sha256': 'sha256',
+  'rsa-sha384': 'sha384',
+  'rsa-sha512': 'sha512',
+} as const;
+
+/**
+ * Makes sample certificates of a profile through the compiled template that signing uses, for each
+ * key type and each set of values. Nothing is judged here: a bad profile gives bad certificates.
+ * Throws PROFILE_INVALID where no certificate can be made at all.
+ */
+export async function makeSamples(
+  profile: Profile,
+  issuer: SampleIssuer,
+  nowMs: number,
+): Promise<readonly SampleCertificate[]> {
+  const compiled = compileProfile(profile, issuer);
+  const issuerPair = await throwAwayPair(issuer.keyType);
+  const samples: SampleCertificate[] = [];
+  for (const key of profile.keys) {
+    const spki = await throwAwayPublicKey(key);
+    for (const { label, values } of sampleValuesOf(profile)) {
+      const serialNumber = randomBytes(serialNumberBytes);
+      serialNumber[0] = 1;
+      const input = { serialNumber, receivedAtMs: nowMs, spki, values };
+      const der = issue(compiled, input, issuerPair.privateKey, issuer);
+      const type = key.type === 'rsa' ? `rsa-${String(key.maxBits)}` : key.type;
+      samples.push({
+        label: `${type}, ${label}`,
+        der,
+        serialNumber,
+        spki,
+        issuerKey: issuerPair.publicKey,
+      });
+    }
+  }
+  return samples;
+}
+
+function issue(
+  compiled: CompiledProfile,
+  input: Parameters<CompiledProfile['writeTbs']>[0],
+  privateKey: KeyObject,
+  issuer: SampleIssuer,
+): Uint8Array {
+  const out = new Uint8Array(maxSampleBytes);
+  const tbsEnd = maxSampleBytes - maxSignatureOctets;
+  const tbsStart = compiled.writeTbs(input, out, tbsEnd, CERTIFICATE_HEAD_ROOM);
+  const signature = sign(
+    digests[issuer.signatureAlgorithm],
+    out.subarray(tbsStart, tbsEnd),
+    privateKey,
+  );
+  const { start, end } = finishCertificate(
+    out,
+    tbsStart,
+    tbsEnd,
+    compiled.signatureAlgorithmDer,
+    signature,
+  );
+  return out.slice(start, end);
+}
+
+async function throwAwayPair(
+  keyType: IssuerKeyType,
+): Promise<{ readonly publicKey: KeyObject; readonly privateKey: KeyObject }> {
+  switch (keyType) {
+    case 'ec-p256':
+    case 'ec-p384':
+    case 'ec-p521':
+      return generateKeyPair('ec', { namedCurve: curves[keyType] });
+    case 'ed25519':
+      return generateKeyPair('ed25519');
+    default:
+      return generateKeyPair('rsa', { modulusLength: Number(keyType.slice('rsa-'.length)) });
+  }
+}
+
+/** SubjectPublicKeyInfo of a device key; for RSA of the largest size that the profile accepts. */
+async function throwAwayPublicKey(key: ProfileKey): Promise<Uint8Array> {
+  if (key.type === 'rsa') return rsaShapedKey(key.maxBits);
+  const { publicKey } = await throwAwayPair(key.type);
+  return publicKey.export({ format: 'der', type: 'spki' });
+}
+
+/**
+ * An RSA key in shape only: the device never signs here, and a real one of 4,096 bits takes seconds
+ * to make. RFC 3279 2.3.1.
+ */
+function rsaShapedKey(bits: number): Uint8Array {
+  const modulus = randomBytes(Math.ceil(bits / 8));
+  const spareBits = modulus.length * 8 - bits;
+  modulus[0] = ((modulus[0] ?? 0) | 0x80) >> spareBits;
+  modulus[modulus.length - 1] = (modulus.at(-1) ?? 0) | 1;
+  return encodeSequence(
+    encodeAlgorithmIdentifier(oids.rsaEncryption, encodeNull()),
+    encodeBitString(encodeSequence(encodeInteger(modulus), encodeInteger(65_537))),
+  );
+}

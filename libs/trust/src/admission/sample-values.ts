@@ -1,0 +1,130 @@
+import { CertmillError, profileSlots, type Profile, type ProfileSlot } from '@certmill/domain';
+
+/**
+ * Values for sample certificates. A profile is judged by what it could issue, so its samples carry
+ * the longest values that it lets through, none where it may, and values that are wrong for the
+ * field but that no rule of the profile keeps out.
+ */
+export interface SampleValues {
+  readonly label: string;
+  /** In the order of `profileSlots`; empty where absent. */
+  readonly values: readonly Uint8Array[];
+}
+
+type Source = ProfileSlot['value']['from'][number];
+
+/** Sources whose values have one form, whoever sends them. */
+const formedSources: Partial<Record<Source, string>> = {
+  udid: '5e'.repeat(32),
+  'row.vendorId': 'FFF1',
+  'row.productId': '8000',
+};
+
+/** Usual values of a field, the best first. Hosts and mailboxes need their syntax. */
+const usualByType: Readonly<Record<string, readonly string[]>> = {
+  countryName: ['US'],
+  matterVendorId: ['FFF1'],
+  matterProductId: ['8000'],
+  domainComponent: ['example'],
+  dNSName: ['device-0001.devices.example.com', 'device-0001'],
+  uniformResourceIdentifier: [
+    'urn:uuid:6f2d1c0e-59d1-4c3e-8f7a-2b1e0d9c8a71',
+    'https://devices.example.com/device-0001',
+    'urn:dev:ops:32473-device-0001',
+  ],
+  rfc822Name: ['device-0001@devices.example.com'],
+};
+
+const usualValues = [
+  'device-0001',
+  'DEVICE-0001',
+  'SN-0001-ABCD',
+  'SN00000001',
+  '6f2d1c0e-59d1-4c3e-8f7a-2b1e0d9c8a71',
+  '02:00:5e:10:00:01',
+  '1.2.3',
+];
+
+/** What a careless source could hold: each is a wrong name of its type. */
+const wrongByType: Readonly<Record<string, readonly string[]>> = {
+  countryName: ['U1'],
+  domainComponent: ['two.labels', 'a b'],
+  dNSName: ['device 0001', 'device_0001', '-device', 'device..example', 'a'.repeat(64)],
+  uniformResourceIdentifier: ['device-0001', 'urn:device 0001', 'https:///device-0001'],
+  rfc822Name: ['device-0001', 'a device@example.com', 'device@'],
+};
+
+/** Characters that device ids and serial numbers are made of; tried at every length. */
+const fillers = ['W', 'w', '9', 'F', 'f', '0', 'A', 'a'];
+
+/** PROFILE_INVALID where nothing matches a pattern and the profile gives no example. */
+export function sampleValuesOf(profile: Profile): readonly SampleValues[] {
+  const slots = profileSlots(profile);
+  const full = slots.map((slot) => octetsOf(profile, slot, longestValue(profile, slot)));
+  const samples: SampleValues[] = [{ label: 'longest values', values: full }];
+  if (slots.some(({ value }) => !value.required)) {
+    const values = slots.map(({ value }, index) =>
+      value.required ? (full[index] ?? new Uint8Array()) : new Uint8Array(),
+    );
+    samples.push({ label: 'optional values absent', values });
+  }
+  slots.forEach((slot, index) => {
+    const wrong = wrongByType[typeOf(slot)]?.find((text) => isLetThrough(slot, text));
+    if (wrong === undefined || isFormed(slot)) return;
+    const values = full.map((value, at) => (at === index ? Buffer.from(wrong) : value));
+    samples.push({
+      label: `'${wrong.slice(0, 40)}' for ${slot.name}, no pattern forbids it`,
+      values,
+    });
+  });
+  return samples;
+}
+
+function typeOf(slot: ProfileSlot): string {
+  return slot.name.replace(/^[^.]*\./, '').replace(/\[.*$/, '');
+}
+
+function isFormed(slot: ProfileSlot): boolean {
+  return slot.value.from.every((source) => formedSources[source] !== undefined);
+}
+
+function longestValue(profile: Profile, slot: ProfileSlot): string {
+  const candidates = candidatesFor(profile, slot).filter((text) => isLetThrough(slot, text));
+  const [longest] = candidates.sort((left, right) => right.length - left.length);
+  if (longest !== undefined) return longest;
+  throw new CertmillError(
+    'PROFILE_INVALID',
+    `profile ${profile.name}: ${slot.name}: no usual value is allowed by its rules; ` +
+      "give one that is in 'example'",
+  );
+}
+
+function candidatesFor(profile: Profile, slot: ProfileSlot): string[] {
+  const { value } = slot;
+  if (value.example !== undefined) return [value.example];
+  const formed = value.from.flatMap((source) => formedSources[source] ?? []);
+  if (isFormed(slot)) return formed;
+  const usual = usualByType[typeOf(slot)];
+  if (usual !== undefined) return [...usual];
+  const lengths = Array.from({ length: value.maxLength ?? 64 }, (_, index) => index + 1);
+  const filled = fillers.flatMap((filler) => lengths.map((length) => filler.repeat(length)));
+  const all = [...formed, ...usualValues, ...filled];
+  return isHexSlot(profile, slot) ? all.filter((text) => /^([0-9A-Fa-f]{2})+$/.test(text)) : all;
+}
+
+function isLetThrough(slot: ProfileSlot, text: string): boolean {
+  const { pattern, maxLength } = slot.value;
+  if (maxLength !== undefined && [...text].length > maxLength) return false;
+  return pattern === undefined || new RegExp(`^(?:${pattern})$`, 'u').test(text);
+}
+
+function octetsOf(profile: Profile, slot: ProfileSlot, text: string): Uint8Array {
+  return isHexSlot(profile, slot) ? Buffer.from(text, 'hex') : Buffer.from(text, 'utf8');
+}
+
+/** Slots of a hardwareModuleName with `hex` hold octets, not text. */
+function isHexSlot(profile: Profile, slot: ProfileSlot): boolean {
+  const index = Number(/^subjectAltName\.hardwareModuleName\[([0-9]+)\]$/.exec(slot.name)?.[1]);
+  const name = profile.extensions.subjectAltName?.names[index];
+  return name?.type === 'hardwareModuleName' && name.hex;
+}
