@@ -94,9 +94,6 @@ export async function createNest(
     bodyParser: false,
     abortOnError: false,
   });
-  fastify.setErrorHandler((error, request, reply) => {
-    sendProblem(request, reply, error, logger);
-  });
   await nest.init();
   return nest;
 }

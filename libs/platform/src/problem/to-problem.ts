@@ -19,7 +19,12 @@ const problems = 'https://certmill.example/problems/';
 
 /** The `type` of a code: stable, documented in docs/errors.md under the same anchor. */
 export function problemTypeOf(code: string): string {
-  return problems + code.toLowerCase().replaceAll('_', '-');
+  return problems + problemAnchorOf(code);
+}
+
+/** The code in kebab-case: its anchor in docs/errors.md. */
+export function problemAnchorOf(code: string): string {
+  return code.toLowerCase().replaceAll('_', '-');
 }
 
 /** The problem of a thrown error. What we do not know is a bare 500: nothing of it is shown. */

@@ -1,0 +1,138 @@
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  contextConstructed,
+  encodeAlgorithmIdentifier,
+  encodeBitString,
+  encodeInteger,
+  encodeOid,
+  encodeSequence,
+  encodeSetOf,
+  encodeTlv,
+  oids,
+  tags,
+} from '@certmill/der';
+import { serve, serveSchema, type IssuanceOverrides, type Server } from '@certmill/standalone';
+import { createHierarchy } from '@certmill/trust';
+
+export interface TestServer extends AsyncDisposable {
+  readonly server: Server;
+  readonly url: string;
+  readonly key: string;
+  /** A call with the first credential, or with `key`. */
+  call(method: string, path: string, options?: CallOptions): Promise<Response>;
+}
+
+export interface CallOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: NonNullable<RequestInit['body']>;
+  readonly json?: unknown;
+  /** null: no credential at all. */
+  readonly key?: string | null;
+}
+
+/** The real server, all roles, on a new data folder with an issuer of its own. */
+export async function aServer(
+  http: Record<string, unknown> = {},
+  overrides: IssuanceOverrides = {},
+): Promise<TestServer> {
+  const data = await mkdtemp(join(tmpdir(), 'certmill-http-'));
+  const passphrase = 'only for this test';
+  await createHierarchy({ name: 'dev', directory: data, passphrase, nowMs: Date.now() });
+  const passphraseFile = join(data, 'test-passphrase');
+  await writeFile(passphraseFile, passphrase);
+  const config = serveSchema.parse({
+    data,
+    passphraseFile,
+    workers: { validate: 1, sign: 1 },
+    logLevel: 'silent',
+    stopTimeoutMs: 3_000,
+    http: { port: 0, ...http },
+  });
+  const server = await serve(config, overrides);
+  const key = server.firstCredential?.key ?? '';
+  return {
+    server,
+    url: server.url,
+    key,
+    call(method, path, options = {}) {
+      const bearer = options.key === undefined ? key : options.key;
+      const headers = {
+        ...(bearer === null ? {} : { authorization: `Bearer ${bearer}` }),
+        ...(options.json === undefined ? {} : { 'content-type': 'application/json' }),
+        ...options.headers,
+      };
+      const body = options.json === undefined ? options.body : JSON.stringify(options.json);
+      return fetch(server.url + path, {
+        method,
+        headers,
+        ...(body === undefined ? {} : { body, duplex: 'half' }),
+      } as RequestInit);
+    },
+    async [Symbol.asyncDispose]() {
+      await server.stop();
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+}
+
+
+/** A P-256 request whose subject is CN = the device id; a key of its own for each. */
+export function aCsr(deviceId: string): Buffer {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const commonName = encodeSequence(
+    encodeOid('2.5.4.3'),
+    encodeTlv(tags.utf8String, Buffer.from(deviceId)),
+  );
+  const info = encodeSequence(
+    encodeInteger(0),
+    encodeSequence(encodeSetOf(commonName)),
+    publicKey.export({ type: 'spki', format: 'der' }),
+    encodeTlv(contextConstructed(0), new Uint8Array()),
+  );
+  const signature = sign('sha256', info, privateKey);
+  return Buffer.from(
+    encodeSequence(
+      info,
+      encodeAlgorithmIdentifier(oids.ecdsa_with_SHA256),
+      encodeBitString(signature),
+    ),
+  );
+}
+
+export function ndjsonOf(csrs: ReadonlyMap<string, Buffer>): string {
+  return [...csrs]
+    .map(([deviceId, csr]) => `${JSON.stringify({ deviceId, csr: csr.toString('base64') })}\n`)
+    .join('');
+}
+
+export function csrsOf(count: number, prefix = 'dev'): Map<string, Buffer> {
+  return new Map(
+    Array.from({ length: count }, (_, i) => {
+      const deviceId = `${prefix}-${String(i)}`;
+      return [deviceId, aCsr(deviceId)] as const;
+    }),
+  );
+}
+
+/** Opens an order of `tls-client` without an allow-list. */
+export async function anOrder(
+  server: TestServer,
+  orderId: string,
+  overrides: Record<string, unknown> = {},
+): Promise<Response> {
+  return server.call('POST', '/v1/orders', {
+    json: {
+      orderId,
+      profile: 'tls-client',
+      quota: 10_000,
+      requiresAllowList: false,
+      expiresAt: new Date(Date.now() + 86_400_000).toISOString(),
+      ...overrides,
+    },
+  });
+}
+
+export const ndjson = { 'content-type': 'application/x-ndjson' };

@@ -1,0 +1,120 @@
+import { applyDecorators } from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiConsumes,
+  ApiHeader,
+  ApiOperation,
+  ApiParam,
+  ApiQuery,
+  ApiResponse,
+} from '@nestjs/swagger';
+import { z } from 'zod';
+
+export interface Answer {
+  readonly description: string;
+  /** Media types of the body, JSON where absent; a schema speaks of JSON only. */
+  readonly mediaTypes?: readonly string[];
+  readonly schema?: z.ZodType;
+}
+
+export interface RouteDescription {
+  readonly summary: string;
+  readonly description?: string;
+  /** True for the routes that need no credential. */
+  readonly isOpen?: boolean;
+  readonly params?: Readonly<Record<string, string>>;
+  readonly query?: z.ZodObject;
+  readonly idempotencyKey?: 'required' | 'optional';
+  readonly json?: z.ZodType;
+  /** Bodies that are not JSON. */
+  readonly streams?: readonly string[];
+  readonly answers: Readonly<Record<number, Answer>>;
+}
+
+type Schema = Record<string, unknown>;
+
+/** What the OpenAPI document says of a route; the zod schemas are those that check the call. */
+export function Describes(route: RouteDescription): MethodDecorator {
+  const { params = {}, query, json, streams = [] } = route;
+  const consumes = [...(json === undefined ? [] : ['application/json']), ...streams];
+  const needed = route.idempotencyKey;
+  return applyDecorators(
+    ApiOperation({
+      summary: route.summary,
+      ...(route.description === undefined ? {} : { description: route.description }),
+    }),
+    ...(route.isOpen === true ? [] : [ApiBearerAuth('apiKey')]),
+    ...Object.entries(params).map(([name, description]) =>
+      ApiParam({ name, description, schema: { type: 'string' } }),
+    ),
+    ...(query === undefined ? [] : queryOf(query)),
+    ...(needed === undefined
+      ? []
+      : [
+          ApiHeader({
+            name: 'Idempotency-Key',
+            description: 'Names the upload: the same key again is the same batch.',
+            required: needed === 'required',
+            schema: { type: 'string', minLength: 1, maxLength: 255 },
+          }),
+        ]),
+    ...(consumes.length === 0 ? [] : [ApiConsumes(...consumes), ApiBody(bodyOf(json))]),
+    ...Object.entries(route.answers).map(([status, answer]) => answerOf(Number(status), answer)),
+    ApiResponse({
+      status: 'default',
+      description: 'A problem document (RFC 9457); clients switch on `code`.',
+      content: { 'application/problem+json': { schema: problemSchema } },
+    }),
+  );
+}
+
+const problemSchema = {
+  type: 'object',
+  required: ['type', 'title', 'status', 'instance'],
+  properties: {
+    type: { type: 'string' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    instance: { type: 'string' },
+    code: { type: 'string' },
+    requestId: { type: 'string' },
+    batchId: { type: 'string', description: 'Of an upload that broke.' },
+    nextIndex: { type: 'integer', description: 'Where an upload that broke goes on.' },
+  },
+};
+
+function queryOf(query: z.ZodObject): MethodDecorator[] {
+  const { properties = {}, required = [] } = jsonSchemaOf(query, 'input') as {
+    readonly properties?: Readonly<Record<string, Schema>>;
+    readonly required?: readonly string[];
+  };
+  return Object.entries(properties).map(([name, schema]) =>
+    ApiQuery({ name, required: required.includes(name), schema }),
+  );
+}
+
+function bodyOf(json: z.ZodType | undefined): { schema: Schema } {
+  return { schema: json === undefined ? { type: 'string' } : jsonSchemaOf(json, 'input') };
+}
+
+function answerOf(status: number, answer: Answer): MethodDecorator {
+  const { description, schema, mediaTypes } = answer;
+  if (schema === undefined && mediaTypes === undefined) return ApiResponse({ status, description });
+  const types = mediaTypes ?? ['application/json'];
+  const content = types.map((type) => {
+    const isJson = type === 'application/json' && schema !== undefined;
+    return [type, { schema: isJson ? jsonSchemaOf(schema, 'output') : { type: 'string' } }];
+  });
+  return ApiResponse({
+    status,
+    description,
+    content: Object.fromEntries(content) as Record<string, { schema: Schema }>,
+  });
+}
+
+function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): Schema {
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
+  return rest;
+}

@@ -1,0 +1,81 @@
+import { z } from 'zod';
+
+/** The answers as clients see them; the e2e tests parse every answer with these. */
+
+const count = z.int().min(0);
+const time = z.iso.datetime();
+
+export const pageOf = (item: z.ZodType): z.ZodObject =>
+  z.object({ items: z.array(item), next: z.string().optional() });
+
+export const orderSchema = z.strictObject({
+  orderId: z.string(),
+  profile: z.string(),
+  profileHash: z.string(),
+  issuer: z.string(),
+  quota: count,
+  reserved: count,
+  requiresAllowList: z.boolean(),
+  devices: count,
+  state: z.enum(['open', 'closed', 'expired']),
+  createdAt: time,
+  expiresAt: time,
+});
+
+export const batchSchema = z.strictObject({
+  batchId: z.string(),
+  orderId: z.string(),
+  lane: z.enum(['bulk', 'interactive']),
+  state: z.enum(['uploading', 'processing', 'complete', 'cancelled']),
+  createdAt: time,
+  completedAt: time.optional(),
+  cancelledAt: time.optional(),
+  nextIndex: count,
+  total: count.optional(),
+  counters: z.strictObject({
+    accepted: count,
+    issued: count,
+    rejected: count,
+    cancelled: count,
+    deadLettered: count,
+    inFlight: count,
+  }),
+  ratePerSecond: z.number(),
+  etaSeconds: count.optional(),
+});
+
+export const certificateSchema = z.strictObject({
+  serialNumber: z.string(),
+  batchId: z.string(),
+  index: count,
+  deviceId: z.string(),
+  status: z.enum(['good', 'revoked', 'superseded']),
+  certificate: z.string(),
+});
+
+export const enrolledSchema = z.strictObject({
+  batchId: z.string(),
+  deviceId: z.string(),
+  serialNumber: z.string(),
+  certificate: z.string(),
+  chain: z.array(z.string()),
+});
+
+export const profileSchema = z.object({
+  name: z.string(),
+  version: z.int(),
+  hash: z.string(),
+  addedAt: time,
+});
+
+export const credentialSchema = z.strictObject({
+  keyHash: z.string(),
+  tenant: z.string(),
+  role: z.enum(['admin', 'operator', 'factory', 'auditor']),
+  label: z.string(),
+  createdAtMs: count,
+});
+
+export const newKeySchema = credentialSchema
+  .omit({ createdAtMs: true })
+  .extend({ key: z.string() });
