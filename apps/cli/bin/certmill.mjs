@@ -1,2 +1,9 @@
 #!/usr/bin/env node
-import '../dist/main.js';
+const [major] = process.versions.node.split('.').map(Number);
+if (major < 24) {
+  process.stderr.write(
+    `error CONFIG_INVALID: certmill needs Node 24 or newer, this is ${process.version}; run it by 'npx certmill', which brings its own\n`,
+  );
+  process.exit(1);
+}
+await import('../dist/main.js');

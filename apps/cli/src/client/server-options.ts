@@ -19,7 +19,7 @@ export interface ServerOptions {
 }
 
 /** @param patienceSeconds how long a server may be away without an own wish of the user. */
-export function withServerOptions(command: Command, patienceSeconds = 10): Command {
+export function withServerOptions(command: Command, patienceSeconds = 5): Command {
   return command
     .option('--server <url>', `server (CERTMILL_SERVER; default ${defaultServer})`)
     .option('--key-file <file>', 'API key (CERTMILL_API_KEY_FILE, CERTMILL_API_KEY)')
