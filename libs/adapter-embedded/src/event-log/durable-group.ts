@@ -29,7 +29,7 @@ export class DurableGroup implements RecordSource<Taken> {
   readonly #options: DurableGroupOptions;
   readonly #reader: SegmentReader;
   readonly #consumers = new Set<Consumer<Taken>>();
-  /** Handled or in hand, by offset, from the watermark on; `handled` says which. */
+  /** Handled or in hand, by offset, from the watermark on; `#handled` says which. */
   readonly #open = new Map<number, Taken>();
   readonly #handled = new Set<number>();
   /** Given back by a consumer that stopped: delivered before anything new. */
@@ -72,6 +72,8 @@ export class DurableGroup implements RecordSource<Taken> {
   }
 
   done({ at, next }: Taken): void {
+    // Handled twice: after a time-out its handler may have been slow, not lost.
+    if (at.offset < this.#watermark) return;
     this.#open.set(at.offset, { at, next });
     this.#handled.add(at.offset);
     let last: Location | undefined;
@@ -100,7 +102,9 @@ export class DurableGroup implements RecordSource<Taken> {
     await this.#pumping;
     // What a handler held past its time-out is delivered again, from the watermark on.
     for (const [offset, { at }] of this.#open) {
-      if (!this.#handled.has(offset)) this.#returned.push(at);
+      if (this.#handled.has(offset)) continue;
+      this.#open.delete(offset);
+      this.#returned.push(at);
     }
     await this.#reader.close();
     await this.#options.log.offsets.flush().catch(() => {

@@ -1,6 +1,13 @@
 export { describeStores, storeCases, type StoresUnderTest } from './describe-stores.js';
 export { withBroken, type StoreCase } from './store-case.js';
-export type { Stores } from './stores-fixture.js';
+export {
+  aBatch,
+  aChunk,
+  anOrder,
+  decideAlone,
+  type ChunkUnderTest,
+  type Stores,
+} from './stores-fixture.js';
 export {
   describeEventLog,
   eventLogCases,
