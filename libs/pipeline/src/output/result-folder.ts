@@ -16,6 +16,14 @@ export interface ResultFolderSummary {
   readonly rejected: number;
 }
 
+/** A p7b's certificates wait in a file that never gets this name: they follow a header. */
+const oneFiles: Readonly<Record<ResultFolderFormat, string | undefined>> = {
+  pem: undefined,
+  der: undefined,
+  ndjson: 'certificates.ndjson',
+  p7b: 'certificates.p7b.bodies',
+};
+
 /** Enough to hide the latency of a disk, few enough for any limit on open files. */
 const filesAtOnce = 32;
 
@@ -63,10 +71,9 @@ export class ResultFolder {
         Buffer.from(chainDer.map((der) => pemEncode('CERTIFICATE', der)).join('')),
       );
       await chain.commit();
-      const isOneFile = format === 'ndjson' || format === 'p7b';
-      const certificates = isOneFile
-        ? await PendingFile.create(join(directory, `certificates.${format}`))
-        : undefined;
+      const oneFile = oneFiles[format];
+      const certificates =
+        oneFile === undefined ? undefined : await PendingFile.create(join(directory, oneFile));
       return new ResultFolder(directory, format, chainDer, certificates);
     } catch (cause) {
       throw writeFault(directory, cause);
@@ -128,7 +135,10 @@ export class ResultFolder {
         await writeOnce(this.#directory, name, bytes);
       }
     };
-    await Promise.all(Array.from({ length: filesAtOnce }, worker));
+    // All have ended before a failure is told: nothing is written behind the caller's back.
+    const ends = await Promise.allSettled(Array.from({ length: filesAtOnce }, worker));
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 
   async #writeRejections(results: readonly Result[]): Promise<void> {
@@ -146,14 +156,13 @@ export class ResultFolder {
     }
     const chainBytes = this.#chainDer.reduce((total, der) => total + der.length, 0);
     const { header, trailer } = certsOnlyEnvelope(chainBytes + certificates.bytes);
-    const whole = await PendingFile.create(join(this.#directory, 'certificates.p7b.whole'));
+    const whole = await PendingFile.create(join(this.#directory, 'certificates.p7b'));
     await whole.append(Buffer.concat([header, ...this.#chainDer]));
     const copied = createReadStream(certificates.partPath) as AsyncIterable<Uint8Array>;
     for await (const bytes of copied) await whole.append(bytes);
     await whole.append(trailer);
     await whole.commit();
     await certificates.discard();
-    await rename(whole.path, certificates.path);
   }
 }
 
