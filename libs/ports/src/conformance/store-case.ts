@@ -16,7 +16,7 @@ export function withBroken(stores: Stores, broken: Partial<Stores>): Stores {
       const replaced: unknown = Reflect.get(broken, name);
       if (replaced !== undefined) return replaced;
       const own: unknown = Reflect.get(target, name, target);
-      return typeof own === 'function' ? own.bind(target) : own;
+      return typeof own === 'function' ? (own.bind(target) as unknown) : own;
     },
   });
 }

@@ -1,0 +1,207 @@
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { aBatch, aChunk, anOrder, decideAlone } from '@certmill/ports/conformance';
+import { restoreEmbeddedStore } from './back-up.js';
+import { openEmbeddedStore, type EmbeddedStore } from './embedded-store.js';
+import { batch, chunkCount, chunkOf, issueFleet, order, tenant } from './issue-fleet.fixture.js';
+import { storeFiles } from './store-files.js';
+
+const clock = { nowMs: () => 1 };
+const noAcknowledgement = (): void => undefined;
+
+describe('the embedded store', () => {
+  let parent = '';
+  let directory = '';
+  let store: EmbeddedStore;
+  beforeEach(async () => {
+    parent = await mkdtemp(join(tmpdir(), 'certmill-store-'));
+    directory = join(parent, 'store');
+    store = await openEmbeddedStore({ directory, clock });
+  });
+  afterEach(async () => {
+    await store.close();
+    await rm(parent, { recursive: true });
+  });
+
+  async function reopen(): Promise<void> {
+    await store.close();
+    store = await openEmbeddedStore({ directory, clock });
+  }
+
+  test('holds everything over a restart, its epoch too', async () => {
+    await issueFleet(store, noAcknowledgement);
+    await store.importAllowList(tenant, 'order', rows('listed'));
+    await store.add('webhook', { id: 'job', data: { batch: 'b' } });
+    const epoch = await store.storeEpoch();
+    await reopen();
+    expect(await store.storeEpoch()).toEqual(epoch);
+    expect(await store.getBatch(tenant, batch.batchId)).toMatchObject({ counters: { issued: 30 } });
+    expect(await store.count('webhook', 'waiting')).toBe(1);
+    const query = [{ deviceId: 'listed', udid: new Uint8Array(32) }];
+    expect(await store.lookUp(tenant, 'order', query)).toEqual([{ deviceId: 'listed' }]);
+    expect(await store.findByDevice(tenant, 'd1', 5)).toHaveLength(1);
+  });
+
+  test('finds claims and certificates in runs, in memory and in the journal alike', async () => {
+    // More entries than memory holds until a flush: 2 of each map per request.
+    const devicesPerChunk = 256;
+    const chunks = 300;
+    await store.createOrder(anOrder(tenant, { quota: 1_000_000 }));
+    await store.openBatch(batch);
+    const nameOf = (index: number): string => `device-${String(index)}`;
+    let next = 0;
+    const work = async (): Promise<void> => {
+      for (let n = next++; n < chunks; n = next++) {
+        const firstIndex = n * devicesPerChunk;
+        const devices = Array.from({ length: devicesPerChunk }, (_, i) => nameOf(firstIndex + i));
+        const chunk = aChunk(batch, devices, { chunkNumber: n, firstIndex });
+        await store.registerChunk(chunk.registration);
+        await store.confirmChunk(chunk.ref);
+        await store.decide(chunk.decision);
+        await store.publish(chunk.terminal());
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, work));
+    await reopen();
+    const { claims, index } = await store.stats();
+    for (const map of [claims, index]) {
+      expect(map.runs).toBeGreaterThan(0);
+      expect(map.entriesInMemory + map.entriesInRuns).toBe(2 * chunks * devicesPerChunk);
+    }
+    for (const wanted of [0, 1, 38_399, chunks * devicesPerChunk - 1]) {
+      const found = await store.findByDevice(tenant, nameOf(wanted), 5);
+      expect(found.map((request) => request.index)).toEqual([wanted]);
+      const { codes } = await decideAlone(store, tenant, nameOf(wanted), [nameOf(wanted)]);
+      expect(codes).toEqual(['DEVICE_ALREADY_ISSUED']);
+    }
+  });
+
+  test('a backup made while chunks are issued is whole, and restored it has another epoch', async () => {
+    await store.createTenant(tenant, 1);
+    await store.createOrder(order);
+    await store.importAllowList(tenant, 'order', rows('listed'));
+    const copy = join(parent, 'copy');
+    const [, failures] = await Promise.all([
+      store.backupTo(copy),
+      issueFleet(store, noAcknowledgement),
+    ]);
+    expect(failures).toBe(0);
+    const restored = join(parent, 'restored');
+    await restoreEmbeddedStore(copy, restored);
+    await expect(restoreEmbeddedStore(copy, restored)).rejects.toMatchObject({ code: 'CONFLICT' });
+    const other = await openEmbeddedStore({ directory: restored, clock });
+    expect(Buffer.from(await other.storeEpoch())).not.toEqual(
+      Buffer.from(await store.storeEpoch()),
+    );
+    const query = [{ deviceId: 'listed', udid: new Uint8Array(32) }];
+    expect(await other.lookUp(tenant, 'order', query)).toEqual([{ deviceId: 'listed' }]);
+    for (let n = 0; n < chunkCount; n += 1) {
+      const chunk = chunkOf(n);
+      if ((await other.chunkState(chunk.ref))?.ended === true) {
+        const segment = await other.getSegment(chunk.ref);
+        expect(Buffer.from(segment ?? [])).toEqual(Buffer.from(chunk.terminal().segment));
+      }
+    }
+    // It goes on where it was.
+    await issueFleet(other, noAcknowledgement);
+    expect(await other.reservedUnder(tenant, 'order')).toBe(30);
+    await other.close();
+    await expect(store.backupTo(copy)).rejects.toMatchObject({ code: 'CONFLICT' });
+  });
+
+  test('begins a new segment file at the limit and finds segments in all of them', async () => {
+    await store.close();
+    store = await openEmbeddedStore({ directory, clock, segmentFileBytes: 100 });
+    await issueFleet(store, noAcknowledgement);
+    expect((await readdir(storeFiles(directory).segments)).length).toBeGreaterThan(2);
+    for (let n = 0; n < chunkCount; n += 1) {
+      const segment = await store.getSegment(chunkOf(n).ref);
+      expect(Buffer.from(segment ?? [])).toEqual(Buffer.from(chunkOf(n).terminal().segment));
+    }
+  });
+
+  test('a segment whose octets changed on disk is told from a sound one', async () => {
+    await issueFleet(store, noAcknowledgement);
+    const { segments } = storeFiles(directory);
+    const [file = ''] = await readdir(segments);
+    const path = join(segments, file);
+    const { size } = await stat(path);
+    await writeFile(path, Buffer.alloc(size, 'x'));
+    await expect(store.getSegment(chunkOf(0).ref)).rejects.toMatchObject({
+      code: 'FAULT_STORE_CORRUPT',
+    });
+  });
+
+  test('octets behind what was recorded are cut off at start; what is missing is a fault', async () => {
+    await issueFleet(store, noAcknowledgement);
+    await store.close();
+    const { segments } = storeFiles(directory);
+    const [file = ''] = await readdir(segments);
+    const path = join(segments, file);
+    const { size } = await stat(path);
+    await writeFile(path, 'torn', { flag: 'a' });
+    await reopen();
+    expect((await stat(path)).size).toBe(size);
+    await store.close();
+    await rm(path);
+    await expect(openEmbeddedStore({ directory, clock })).rejects.toMatchObject({
+      code: 'FAULT_STORE_CORRUPT',
+    });
+  });
+
+  test('refuses a store of a newer format', async () => {
+    await store.close();
+    const db = new DatabaseSync(storeFiles(directory).database);
+    db.exec('PRAGMA user_version = 99');
+    db.close();
+    await expect(openEmbeddedStore({ directory, clock })).rejects.toMatchObject({
+      code: 'DATA_FORMAT_UNSUPPORTED',
+    });
+  });
+
+  test('the file of an allow-list that was replaced is removed', async () => {
+    await store.createOrder(order);
+    await store.importAllowList(tenant, 'order', rows('a'));
+    await store.importAllowList(tenant, 'order', rows('b', 'c'));
+    expect(await readdir(storeFiles(directory).allowLists)).toHaveLength(1);
+  });
+
+  test('an interactive call is answered before the bulk calls that came first', async () => {
+    await store.createOrder(anOrder(tenant, { quota: 1_000 }));
+    await store.openBatch(batch);
+    const single = await store.openBatch(aBatch(tenant, 'single', { lane: 'interactive' }));
+    const answered: string[] = [];
+    const register = async (name: string, chunk: ReturnType<typeof aChunk>): Promise<void> => {
+      await store.registerChunk(chunk.registration);
+      answered.push(name);
+    };
+    const bulk = Array.from({ length: 32 }, (_, n) =>
+      register('bulk', aChunk(batch, [`d${String(n)}`], { chunkNumber: n, firstIndex: n })),
+    );
+    await Promise.all([...bulk, register('interactive', aChunk(single, ['one']))]);
+    expect(answered.indexOf('interactive')).toBeLessThan(16);
+  });
+
+  test('one bad call does not fail those that share its transaction', async () => {
+    await store.createOrder(order);
+    await store.openBatch(batch);
+    const unknown = aChunk(aBatch(tenant, 'never opened'), ['x']);
+    const outcomes = await Promise.allSettled([
+      store.registerChunk(chunkOf(0).registration),
+      store.registerChunk(unknown.registration),
+      store.registerChunk(chunkOf(1).registration),
+    ]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  });
+
+  test('says FAULT_STOPPING once it is closed', async () => {
+    await store.close();
+    await expect(store.storeEpoch()).rejects.toMatchObject({ code: 'FAULT_STOPPING' });
+  });
+});
+
+async function* rows(...deviceIds: readonly string[]) {
+  for (const deviceId of deviceIds) yield await Promise.resolve({ deviceId });
+}
