@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { benchCommand } from './commands/bench.js';
 import { caCommand } from './commands/ca.js';
 import { demoCommand } from './commands/demo.js';
 import { issueCommand } from './commands/issue.js';
@@ -22,6 +23,7 @@ const commands: readonly CommandFactory[] = [
   issueCommand,
   serveCommand,
   caCommand,
+  benchCommand,
   submitCommand,
   watchCommand,
   fetchCommand,

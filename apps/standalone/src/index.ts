@@ -1,7 +1,7 @@
 export { standaloneSchema, type StandaloneConfig } from './config.js';
 export { takeDataFolder, type DataFolder } from './data-folder.js';
 export { observeStages } from './observe-stages.js';
-export { openIssuance, type Issuance, type IssuanceOverrides } from './open-issuance.js';
+export { openIssuance, type Issuance, type IssuanceCpu, type IssuanceOverrides } from './open-issuance.js';
 export {
   firstTenant,
   readServeConfig,

@@ -36,6 +36,17 @@ export interface Issuance extends Stoppable {
   readonly log: EventLog;
   readonly signer: SigningPools;
   readonly issuers: readonly Issuer[];
+  /** What each part's threads cost so far, in microseconds of CPU. */
+  cpu(): Promise<IssuanceCpu>;
+}
+
+/** CPU in microseconds since the start; `process` holds all of them and the runtime's own threads. */
+export interface IssuanceCpu {
+  readonly main: number;
+  readonly validate: number;
+  readonly sign: number;
+  readonly store: number;
+  readonly process: number;
 }
 
 /** What tests put in the place of the real thing; production passes nothing. */
@@ -202,6 +213,17 @@ async function assemble(
     log,
     signer,
     issuers: issuers.all,
+    async cpu() {
+      const main = process.threadCpuUsage();
+      const all = process.cpuUsage();
+      return {
+        main: main.user + main.system,
+        validate: await examiner.cpuMicroseconds(),
+        sign: await signer.cpuMicroseconds(),
+        store: await opened.cpuMicroseconds(),
+        process: all.user + all.system,
+      };
+    },
     async stop(timeoutMs) {
       for (const part of [...parts].reverse()) await part.stop(timeoutMs);
     },

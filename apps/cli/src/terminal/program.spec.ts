@@ -27,10 +27,13 @@ beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'certmill-cli-'))));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('the command line', () => {
-  it.each(serverCommands)('shows examples in the help of %s %s', async (...words) => {
-    const { exitCode, stdout } = await runCertmill([...words, '--help']);
-    expect(exitCode).toBe(0);
-    expect(stdout).toMatch(new RegExp(`Examples:[^]*\\bcertmill ${words.join(' ')}`));
+  it('shows examples in the help of every command', async () => {
+    const helps = await Promise.all(serverCommands.map((words) => runCertmill([...words, '--help'])));
+    for (const [i, { exitCode, stdout }] of helps.entries()) {
+      const line = `certmill ${serverCommands[i]?.join(' ') ?? ''}`;
+      expect(exitCode).toBe(0);
+      expect(stdout.split('Examples:')[1]).toContain(line);
+    }
   });
 
   it('lists every command in its help, on stdout', async () => {

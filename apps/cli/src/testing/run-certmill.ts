@@ -59,7 +59,7 @@ function start(
   const outputs = { stdout: '', stderr: '' };
   const listeners = new Set<() => void>();
   for (const name of ['stdout', 'stderr'] as const) {
-    child[name].setEncoding('utf8').on('data', (text: string) => {
+    child[name]?.setEncoding('utf8').on('data', (text: string) => {
       outputs[name] += text;
       for (const listener of listeners) listener();
     });

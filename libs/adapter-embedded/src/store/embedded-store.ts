@@ -20,6 +20,7 @@ import type {
   CertificateStore,
   ChunkRegistration,
   Clock,
+  CpuMeter,
   Decision,
   Job,
   JobQueue,
@@ -79,7 +80,8 @@ export class EmbeddedStore
     BatchStore,
     VerdictStore,
     CertificateStore,
-    JobQueue
+    JobQueue,
+    CpuMeter
 {
   readonly #client: StoreClient;
   readonly #directory: string;
@@ -113,6 +115,11 @@ export class EmbeddedStore
       options.onFault ?? (() => undefined),
     );
     return new EmbeddedStore(client, options);
+  }
+
+  /** Of the store thread. */
+  cpuMicroseconds(): Promise<number> {
+    return this.#client.cpuMicroseconds();
   }
 
   /** Stops jobs, ends what is in hand and the thread. Idempotent. */

@@ -87,6 +87,11 @@ export class StoreClient {
     });
   }
 
+  async cpuMicroseconds(): Promise<number> {
+    const { user, system } = await this.#worker.cpuUsage();
+    return user + system;
+  }
+
   /** Ends the thread after what it has in hand. Idempotent. */
   async close(): Promise<void> {
     if (this.#end === undefined) {

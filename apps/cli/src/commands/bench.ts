@@ -1,0 +1,76 @@
+import { writeFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { CertmillError } from '@certmill/domain';
+import { ensureHierarchy } from '../hierarchy.js';
+import { benchHtml } from '../load/bench-html.js';
+import { runBench, type BenchReport } from '../load/run-bench.js';
+import { withExamples } from '../terminal/program.js';
+import { formatBytes, formatDuration, formatNumber, formatPercent } from '../terminal/quantities.js';
+import { tableLines } from '../terminal/table.js';
+import type { Terminal } from '../terminal/terminal.js';
+import { dataOption } from './data-option.js';
+
+interface BenchCommandOptions {
+  readonly data: string;
+  readonly requests: string;
+  readonly devices?: string;
+  readonly report?: string;
+}
+
+export function benchCommand(terminal: Terminal): Command {
+  const command = new Command('bench')
+    .description("measure this machine: its limit, end to end, per stage, memory, in one run of serve's own code")
+    .option('--requests <n>', 'requests of the batch', '100000')
+    .option('--devices <n>', 'devices on the allow-list; default: those of the batch')
+    .option('--report <file>', 'write the figures and curves as HTML')
+    .addOption(dataOption())
+    .option('--json', 'print one JSON object')
+    .action(async (options: BenchCommandOptions) => {
+      const requests = wholeNumber('--requests', options.requests);
+      const devices = Math.max(requests, wholeNumber('--devices', options.devices ?? options.requests));
+      await ensureHierarchy(terminal, options.data);
+      const report = await runBench({
+        data: options.data,
+        requests,
+        devices,
+        onStep: (step) => terminal.note(step),
+      });
+      if (options.report !== undefined) await writeFile(options.report, benchHtml(report));
+      if (report.rejected > 0) terminal.exitCode = 2;
+      terminal.report(report, benchLines(report));
+    });
+  return withExamples(command, [
+    ['certmill bench', '100,000 requests'],
+    ['certmill bench --requests 1000000 --report bench.html', 'with curves of rate and memory'],
+    ['certmill bench --devices 5000000 --json', 'a long allow-list, for a script'],
+  ]);
+}
+
+function wholeNumber(option: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 16_000_000) {
+    throw new CertmillError('INVALID_INPUT', `${option} must be a whole number from 1 to 16,000,000`);
+  }
+  return value;
+}
+
+function benchLines(report: BenchReport): string[] {
+  const { limitPerSecond, ratio, machine } = report;
+  return [
+    `${formatNumber(report.requests)} requests, ${formatNumber(report.devices)} devices on the allow-list, ${formatDuration(report.seconds)}`,
+    limitPerSecond === null || ratio === null
+      ? `end to end ${formatNumber(report.endToEndPerSecond)}/s; there is no openssl on this machine, so no limit to compare with`
+      : `end to end ${formatNumber(report.endToEndPerSecond)}/s = ${formatPercent(ratio)} of the limit, ${formatNumber(limitPerSecond)}/s (${machine.openssl ?? ''}, all ${String(machine.cores)} cores)`,
+    '',
+    ...tableLines(
+      ['stage', 'CPU us per certificate'],
+      [
+        ...report.stages.map(({ name, cpuMicroseconds }) => [name, cpuMicroseconds.toFixed(1)]),
+        ['whole process', report.processCpuMicroseconds.toFixed(1)],
+      ],
+    ),
+    '',
+    `memory: at most ${formatBytes(report.maxRssBytes)}${report.rssGrowthPerMillion === null ? '' : `, growth ${(report.rssGrowthPerMillion * 100).toFixed(1)} % per million requests`}`,
+    `ready ${report.readySeconds.toFixed(2)} s after start; ${machine.model}, Node ${machine.node}, load before ${machine.loadBefore.toFixed(2)}`,
+  ];
+}
