@@ -72,8 +72,7 @@ export class Claims {
         derive(deviceId, udidId);
         return this.#obstacle(request);
       },
-      take: (deviceId, udidId, request) => {
-        derive(deviceId, udidId);
+      take: (request) => {
         this.#take(request);
       },
       release: (deviceId, udidId, request) => {
@@ -173,8 +172,8 @@ export class Claims {
 /** `udidId` as of `udidIdAt`. */
 export interface ScopedClaims {
   obstacleOf(deviceId: string, udidId: string, request: Locator): ClaimObstacle | undefined;
-  /** After `obstacleOf` found nothing. */
-  take(deviceId: string, udidId: string, request: Locator): void;
+  /** Right after `obstacleOf` found nothing for the same request: its keys are hashed once. */
+  take(request: Locator): void;
   /** The request was accepted but will never be issued: ends its claim and its hold on the key. */
   release(deviceId: string, udidId: string, request: Locator): void;
   /** The certificate was revoked: the device may have another; its key stays bound. */

@@ -51,7 +51,7 @@ export function decideChunk(tables: DecideTables, decision: Decision): Uint8Arra
         `order ${decision.orderId} allows ${String(account.quota)} certificates`,
       );
     } else {
-      scoped.take(deviceId, udidId, locator);
+      scoped.take(locator);
       taken += 1;
     }
   }
