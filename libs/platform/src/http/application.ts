@@ -6,6 +6,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { Metrics } from '../observability/metrics.js';
+import { documentOf } from '../openapi/document-of.js';
 import { RefusedCall } from '../problem/refused-call.js';
 import { sendProblem } from '../problem/send-problem.js';
 import { answerClientError } from './answer-client-error.js';
@@ -94,6 +95,8 @@ export async function createNest(
     bodyParser: false,
     abortOnError: false,
   });
+  const document = documentOf(nest);
+  fastify.get('/openapi.json', () => document);
   await nest.init();
   return nest;
 }

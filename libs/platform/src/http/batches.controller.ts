@@ -16,6 +16,8 @@ import { openBatch, uploadBatch, type Upload } from '@certmill/pipeline';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Caller, Needs } from '../auth/auth.guard.js';
 import { UploadBroken } from '../problem/upload-broken.js';
+import { Describes } from '../openapi/describe.js';
+import { routes } from '../openapi/routes.js';
 import { batchView, type BatchView } from './batch-view.js';
 import { downloadOf, type DownloadOptions } from './downloads.js';
 import { HttpConfigHolder } from './http-config.js';
@@ -58,6 +60,7 @@ export class BatchesController {
   @Post('orders/:orderId/batches')
   @HttpCode(202)
   @Needs('batches:write')
+  @Describes(routes.uploadBatch)
   async upload(
     @Caller() caller: Credential,
     @Param('orderId') orderId: string,
@@ -102,6 +105,7 @@ export class BatchesController {
 
   @Get('orders/:orderId/batches')
   @Needs('batches:read')
+  @Describes(routes.listBatches)
   async list(
     @Caller() caller: Credential,
     @Param('orderId') orderId: string,
@@ -125,6 +129,7 @@ export class BatchesController {
 
   @Get('batches/:batchId')
   @Needs('batches:read')
+  @Describes(routes.showBatch)
   async show(@Caller() caller: Credential, @Param('batchId') batchId: string): Promise<BatchView> {
     return batchView(await this.#batchOf(caller, batchId), this.#services.clock.nowMs());
   }
@@ -132,6 +137,7 @@ export class BatchesController {
   @Delete('batches/:batchId')
   @HttpCode(202)
   @Needs('batches:write')
+  @Describes(routes.cancelBatch)
   async cancel(@Caller() caller: Credential, @Param('batchId') batchId: string): Promise<BatchView> {
     const { batches, clock } = this.#services;
     const batch = await batches.cancelBatch(caller.tenant, batchId, clock.nowMs());
@@ -141,6 +147,7 @@ export class BatchesController {
 
   @Get('batches/:batchId/events')
   @Needs('batches:read')
+  @Describes(routes.batchEvents)
   async events(
     @Caller() caller: Credential,
     @Param('batchId') batchId: string,
@@ -157,6 +164,7 @@ export class BatchesController {
 
   @Get('batches/:batchId/certificates')
   @Needs('certificates:read')
+  @Describes(routes.batchCertificates)
   async certificates(
     @Caller() caller: Credential,
     @Param('batchId') batchId: string,
@@ -176,6 +184,7 @@ export class BatchesController {
 
   @Get('batches/:batchId/rejections')
   @Needs('certificates:read')
+  @Describes(routes.batchRejections)
   async rejections(
     @Caller() caller: Credential,
     @Param('batchId') batchId: string,
@@ -188,6 +197,7 @@ export class BatchesController {
 
   @Get('batches/:batchId/manifest')
   @Needs('certificates:read')
+  @Describes(routes.batchManifest)
   async manifest(
     @Caller() caller: Credential,
     @Param('batchId') batchId: string,

@@ -15,6 +15,8 @@ import { Caller, Needs } from '../auth/auth.guard.js';
 import { hexOf } from '../download/encode-lines.js';
 import { writeProblem } from '../problem/send-problem.js';
 import { rejectionProblem } from '../problem/to-problem.js';
+import { Describes } from '../openapi/describe.js';
+import { routes } from '../openapi/routes.js';
 import { HttpConfigHolder } from './http-config.js';
 import { orderOf } from './orders.controller.js';
 import { parseWith } from './parse-with.js';
@@ -42,6 +44,7 @@ export class CertificatesController {
 
   @Post('orders/:orderId/certificates')
   @Needs('batches:write')
+  @Describes(routes.enroll)
   async enroll(
     @Caller() caller: Credential,
     @Param('orderId') orderId: string,
@@ -90,6 +93,7 @@ export class CertificatesController {
 
   @Get('certificates/:serialNumber')
   @Needs('certificates:read')
+  @Describes(routes.showCertificate)
   async bySerialNumber(
     @Caller() caller: Credential,
     @Param('serialNumber') serialNumber: string,
@@ -110,6 +114,7 @@ export class CertificatesController {
 
   @Get('certificates')
   @Needs('certificates:read')
+  @Describes(routes.findCertificates)
   async find(
     @Caller() caller: Credential,
     @Query() query: unknown,

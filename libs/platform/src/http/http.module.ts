@@ -1,5 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, Reflector } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { ApiKeys } from '../auth/api-keys.js';
 import { AuthGuard } from '../auth/auth.guard.js';
 import { loggerToken } from '../observability/logger.js';
@@ -18,6 +18,17 @@ import { Stopping } from './stopping.js';
 import { TenantsController } from './tenants.controller.js';
 import { UploadSlots } from './upload-slots.js';
 
+const injectedTokens = [
+  servicesToken,
+  loggerToken,
+  Metrics,
+  HttpConfigHolder,
+  UploadSlots,
+  Stopping,
+  RouteTable,
+  ApiKeys,
+];
+
 /** What the routes of one server share. */
 export interface HttpState {
   readonly slots: UploadSlots;
@@ -26,22 +37,22 @@ export interface HttpState {
 }
 
 /** All routes with what they inject; every part comes from outside. */
-@Module({})
+@Module({
+  controllers: [
+    OrdersController,
+    BatchesController,
+    CertificatesController,
+    ProfilesController,
+    TenantsController,
+    OperationsController,
+  ],
+})
 export class HttpModule {
   static of(parts: HttpParts, state: HttpState): DynamicModule {
     const { services } = parts;
     return {
       module: HttpModule,
-      controllers: [
-        OrdersController,
-        BatchesController,
-        CertificatesController,
-        ProfilesController,
-        TenantsController,
-        OperationsController,
-      ],
       providers: [
-        Reflector,
         { provide: servicesToken, useValue: services },
         { provide: loggerToken, useValue: parts.logger },
         { provide: Metrics, useValue: parts.metrics },
@@ -53,6 +64,14 @@ export class HttpModule {
         { provide: APP_GUARD, useClass: AuthGuard },
         { provide: APP_FILTER, useClass: ProblemFilter },
       ],
+    };
+  }
+
+  /** The routes with nothing behind them: enough for Nest's preview, which instantiates nothing. */
+  static forPreview(): DynamicModule {
+    return {
+      module: HttpModule,
+      providers: injectedTokens.map((provide) => ({ provide, useValue: null })),
     };
   }
 }

@@ -1,6 +1,8 @@
 import { Controller, Get, Inject, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Metrics } from '../observability/metrics.js';
+import { Describes } from '../openapi/describe.js';
+import { routes } from '../openapi/routes.js';
 import { servicesToken, type IssuanceServices } from './services.js';
 
 /** What orchestrators and scrapers ask; open, and without anything of a tenant. */
@@ -16,12 +18,14 @@ export class OperationsController {
 
   /** The process runs. */
   @Get('healthz')
+  @Describes(routes.health)
   health(): { status: string } {
     return { status: 'ok' };
   }
 
   /** Every stage takes work; a halted one is named. */
   @Get('readyz')
+  @Describes(routes.ready)
   async ready(@Res() reply: FastifyReply): Promise<void> {
     const halted = this.#services.halted();
     await reply
@@ -30,6 +34,7 @@ export class OperationsController {
   }
 
   @Get('metrics')
+  @Describes(routes.metrics)
   async metrics(@Res() reply: FastifyReply): Promise<void> {
     await reply.type(this.#metrics.contentType).send(await this.#metrics.text());
   }

@@ -2,9 +2,11 @@ import { Body, Controller, Get, HttpCode, Inject, Param, Post, Put, Query, Req }
 import { CertmillError, type Credential, type Order } from '@certmill/domain';
 import { openOrder, readDevices } from '@certmill/pipeline';
 import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
 import { Caller, Needs } from '../auth/auth.guard.js';
 import { RefusedCall } from '../problem/refused-call.js';
+import { Describes } from '../openapi/describe.js';
+import { routes } from '../openapi/routes.js';
+import { newOrderSchema } from './bodies.js';
 import { HttpConfigHolder } from './http-config.js';
 import { pageRequestOf, parseWith } from './parse-with.js';
 import { pageQuerySchema } from './queries.js';
@@ -14,16 +16,6 @@ import { mediaTypeOf } from './streamed-body.js';
 import { assertContentCoding, rawBodyOf } from './uploaded-items.js';
 import { UploadSlots } from './upload-slots.js';
 import { watchedBody } from './watched-body.js';
-
-const newOrderSchema = z.strictObject({
-  orderId: z.string(),
-  profile: z.string(),
-  issuer: z.string().optional(),
-  quota: z.int().min(1),
-  expiresAt: z.iso.datetime({ offset: true }),
-  /** False only where any device may have a certificate. */
-  requiresAllowList: z.boolean().default(true),
-});
 
 const deviceFormats: Readonly<Record<string, 'csv' | 'ndjson'>> = {
   'text/csv': 'csv',
@@ -53,6 +45,7 @@ export class OrdersController {
   @Post()
   @HttpCode(201)
   @Needs('orders:write')
+  @Describes(routes.createOrder)
   async create(@Caller() caller: Credential, @Body() body: unknown): Promise<OrderView> {
     const wanted = parseWith(newOrderSchema, body);
     const order = await openOrder(this.#services.opening, {
@@ -69,6 +62,7 @@ export class OrdersController {
 
   @Get()
   @Needs('orders:read')
+  @Describes(routes.listOrders)
   async list(
     @Caller() caller: Credential,
     @Query() query: unknown,
@@ -80,6 +74,7 @@ export class OrdersController {
 
   @Get(':orderId')
   @Needs('orders:read')
+  @Describes(routes.showOrder)
   async show(@Caller() caller: Credential, @Param('orderId') orderId: string): Promise<OrderView> {
     return this.#view(await orderOf(this.#services, caller, orderId));
   }
@@ -87,6 +82,7 @@ export class OrdersController {
   @Post(':orderId/close')
   @HttpCode(200)
   @Needs('orders:write')
+  @Describes(routes.closeOrder)
   async close(@Caller() caller: Credential, @Param('orderId') orderId: string): Promise<OrderView> {
     const { orders, clock } = this.#services;
     const order = await orders.closeOrder(caller.tenant, orderId, clock.nowMs());
@@ -96,6 +92,7 @@ export class OrdersController {
 
   @Put(':orderId/devices')
   @Needs('orders:write')
+  @Describes(routes.importDevices)
   async importDevices(
     @Caller() caller: Credential,
     @Param('orderId') orderId: string,

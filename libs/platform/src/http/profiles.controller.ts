@@ -3,6 +3,8 @@ import { CertmillError, type Credential } from '@certmill/domain';
 import type { StoredProfile } from '@certmill/ports';
 import type { FastifyRequest } from 'fastify';
 import { Caller, Needs } from '../auth/auth.guard.js';
+import { Describes } from '../openapi/describe.js';
+import { routes } from '../openapi/routes.js';
 import { servicesToken, type IssuanceServices } from './services.js';
 
 /** Profiles of the tenant: added once per version, never changed. */
@@ -16,6 +18,7 @@ export class ProfilesController {
 
   @Get()
   @Needs('profiles:read')
+  @Describes(routes.listProfiles)
   async list(@Caller() caller: Credential): Promise<{ items: readonly ProfileView[] }> {
     const stored = await this.#services.profileStore.listProfiles(caller.tenant);
     return { items: stored.map(profileView) };
@@ -23,6 +26,7 @@ export class ProfilesController {
 
   @Get(':name')
   @Needs('profiles:read')
+  @Describes(routes.showProfile)
   async show(
     @Caller() caller: Credential,
     @Param('name') name: string,
@@ -35,6 +39,7 @@ export class ProfilesController {
   @Post()
   @HttpCode(201)
   @Needs('profiles:write')
+  @Describes(routes.addProfile)
   async add(@Caller() caller: Credential, @Req() request: FastifyRequest): Promise<ProfileView> {
     if (typeof request.body !== 'string') {
       throw new CertmillError('INVALID_INPUT', 'send the profile file as application/yaml');

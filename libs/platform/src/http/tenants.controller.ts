@@ -1,16 +1,12 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
 import { assertName, CertmillError, type Credential } from '@certmill/domain';
-import { z } from 'zod';
 import { newApiKey } from '../auth/api-keys.js';
 import { Caller, Needs } from '../auth/auth.guard.js';
+import { Describes } from '../openapi/describe.js';
+import { routes } from '../openapi/routes.js';
+import { newCredentialSchema, newTenantSchema } from './bodies.js';
 import { parseWith } from './parse-with.js';
 import { servicesToken, type IssuanceServices } from './services.js';
-
-const newTenantSchema = z.strictObject({ tenant: z.string() });
-const newCredentialSchema = z.strictObject({
-  role: z.enum(['admin', 'operator', 'factory', 'auditor']),
-  label: z.string().max(200).default(''),
-});
 
 /** Tenants and API keys. An admin sees every tenant; keys are shown once, when they are made. */
 @Controller('v1/tenants')
@@ -24,6 +20,7 @@ export class TenantsController {
   @Post()
   @HttpCode(201)
   @Needs('tenants:write')
+  @Describes(routes.createTenant)
   async create(@Body() body: unknown): Promise<{ tenant: string }> {
     const { tenant } = parseWith(newTenantSchema, body);
     assertName('tenant', tenant);
@@ -36,6 +33,7 @@ export class TenantsController {
   @Post(':tenant/credentials')
   @HttpCode(201)
   @Needs('tenants:write')
+  @Describes(routes.addCredential)
   async addCredential(
     @Param('tenant') tenant: string,
     @Body() body: unknown,
@@ -50,6 +48,7 @@ export class TenantsController {
 
   @Get(':tenant/credentials')
   @Needs('tenants:write')
+  @Describes(routes.listCredentials)
   async list(@Param('tenant') tenant: string): Promise<{ items: readonly Credential[] }> {
     return { items: await this.#services.tenants.listCredentials(tenant) };
   }
@@ -57,6 +56,7 @@ export class TenantsController {
   @Delete(':tenant/credentials/:keyHash')
   @HttpCode(204)
   @Needs('tenants:write')
+  @Describes(routes.removeCredential)
   async remove(
     @Caller() caller: Credential,
     @Param('tenant') tenant: string,

@@ -1,0 +1,16 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { OpenAPIObject } from '@nestjs/swagger';
+import { HttpModule } from '../http/http.module.js';
+import { documentOf } from './document-of.js';
+
+/** The OpenAPI document without a running server: nothing is instantiated. */
+export async function openApiDocument(): Promise<OpenAPIObject> {
+  const nest = await NestFactory.create(HttpModule.forPreview(), new FastifyAdapter(), {
+    preview: true,
+    logger: false,
+    abortOnError: false,
+  });
+  return documentOf(nest);
+}

@@ -1,0 +1,230 @@
+import { z } from 'zod';
+import { mediaTypeOfFormat } from '../http/downloads.js';
+import { newCredentialSchema, newOrderSchema, newTenantSchema } from '../http/bodies.js';
+import {
+  batchListQuerySchema,
+  certificatesQuerySchema,
+  deviceQuerySchema,
+  findQuerySchema,
+  followQuerySchema,
+  pageQuerySchema,
+  resultsQuerySchema,
+  uploadQuerySchema,
+} from '../http/queries.js';
+import { streamedMediaTypes } from '../http/streamed-body.js';
+import { submittedJsonSchema } from '../http/submitted-request.js';
+import type { RouteDescription } from './describe.js';
+import {
+  batchSchema,
+  certificateSchema,
+  credentialSchema,
+  enrolledSchema,
+  newKeySchema,
+  orderSchema,
+  pageOf,
+  profileSchema,
+} from './views.js';
+
+const orderId = { orderId: 'Order id' };
+const batchId = { batchId: 'Batch id, 26 hex digits' };
+const tenant = { tenant: 'Tenant' };
+const ndjsonOnly = ['application/x-ndjson'];
+const certificateTypes = [
+  'application/pem-certificate-chain',
+  'application/pkix-cert',
+  'application/json',
+];
+
+/** Every route of DESIGN 9 in words and schemas. */
+export const routes = {
+  createOrder: {
+    summary: 'Open an order',
+    description: 'The same order again is success; another one under its id is a 409.',
+    json: newOrderSchema,
+    answers: { 201: { description: 'The order', schema: orderSchema } },
+  },
+  listOrders: {
+    summary: 'List orders, newest first',
+    query: pageQuerySchema,
+    answers: { 200: { description: 'A page of orders', schema: pageOf(orderSchema) } },
+  },
+  showOrder: {
+    summary: 'Show an order',
+    params: orderId,
+    answers: { 200: { description: 'The order', schema: orderSchema } },
+  },
+  closeOrder: {
+    summary: 'Close an order',
+    description: 'It takes no further batches; what is in flight ends. Closing it again changes nothing.',
+    params: orderId,
+    answers: { 200: { description: 'The order', schema: orderSchema } },
+  },
+  importDevices: {
+    summary: 'Put an allow-list in force',
+    description: 'Replaces the list before as a whole; a bad row refuses the import and changes nothing.',
+    params: orderId,
+    streams: ['text/csv', 'application/x-ndjson'],
+    answers: {
+      200: { description: 'Devices on the list', schema: z.object({ devices: z.int().min(0) }) },
+    },
+  },
+  uploadBatch: {
+    summary: 'Upload a batch of requests',
+    description:
+      'Answers when every request is durable. One that broke is resumed with the same Idempotency-Key ' +
+      'and firstIndex = nextIndex. Other requests under the same key are a 409. Content-Encoding may be ' +
+      'gzip or zstd. Too many uploads at once: 429.',
+    params: orderId,
+    query: uploadQuerySchema,
+    idempotencyKey: 'required',
+    streams: streamedMediaTypes,
+    answers: { 202: { description: 'The batch; Location leads to it', schema: batchSchema } },
+  },
+  listBatches: {
+    summary: 'List the batches of an order, newest first',
+    params: orderId,
+    query: batchListQuerySchema,
+    answers: { 200: { description: 'A page of batches', schema: pageOf(batchSchema) } },
+  },
+  showBatch: {
+    summary: 'Show counters, state, rate and time left of a batch',
+    params: batchId,
+    answers: { 200: { description: 'The batch', schema: batchSchema } },
+  },
+  cancelBatch: {
+    summary: 'Cancel what is not signed yet',
+    params: batchId,
+    answers: { 202: { description: 'The batch', schema: batchSchema } },
+  },
+  batchEvents: {
+    summary: 'Follow the progress of a batch',
+    description:
+      'Server-sent events `progress` (at most four a second), then `complete`; `stopping` where the ' +
+      'server stops first. Each holds the whole batch, so reconnecting misses nothing.',
+    params: batchId,
+    answers: { 200: { description: 'Events', mediaTypes: ['text/event-stream'] } },
+  },
+  batchCertificates: {
+    summary: 'Download the certificates of a batch',
+    description:
+      'In the order of their indexes; the format comes from ?format= or Accept. Without follow, what ' +
+      'has ended so far (certmill-batch-state says whether that is all); with it, until the batch is complete.',
+    params: batchId,
+    query: certificatesQuerySchema,
+    answers: { 200: { description: 'Certificates', mediaTypes: Object.values(mediaTypeOfFormat) } },
+  },
+  batchRejections: {
+    summary: 'Download the rejections of a batch',
+    params: batchId,
+    query: resultsQuerySchema,
+    answers: { 200: { description: 'One line per rejection', mediaTypes: ndjsonOnly } },
+  },
+  batchManifest: {
+    summary: 'Download the signed manifest of a complete batch',
+    description: 'One line per certificate with its SHA-256, then a JWS over their digest and the counters.',
+    params: batchId,
+    query: followQuerySchema,
+    answers: { 200: { description: 'The manifest', mediaTypes: ndjsonOnly } },
+  },
+  enroll: {
+    summary: 'Issue one certificate within the call',
+    description:
+      'Interactive lane. A rejection is a problem with its code; past the deadline a 202 leads to the batch.',
+    params: orderId,
+    query: deviceQuerySchema,
+    idempotencyKey: 'optional',
+    json: submittedJsonSchema,
+    streams: ['application/pkcs10', 'application/x-pem-file'],
+    answers: {
+      201: { description: 'The certificate', mediaTypes: certificateTypes, schema: enrolledSchema },
+      202: {
+        description: 'Still in work; Location leads to the batch',
+        schema: z.object({ batchId: z.string() }),
+      },
+    },
+  },
+  showCertificate: {
+    summary: 'Show a certificate by its serial number',
+    params: { serialNumber: 'Serial number, 40 hex digits' },
+    answers: {
+      200: {
+        description: 'The certificate',
+        mediaTypes: certificateTypes,
+        schema: certificateSchema,
+      },
+    },
+  },
+  findCertificates: {
+    summary: 'Find the certificates of a key or a device, newest first',
+    query: findQuerySchema,
+    answers: {
+      200: {
+        description: 'At most 100 certificates',
+        schema: z.object({ items: z.array(certificateSchema) }),
+      },
+    },
+  },
+  listProfiles: {
+    summary: 'List profiles',
+    answers: { 200: { description: 'Profiles', schema: pageOf(profileSchema) } },
+  },
+  showProfile: {
+    summary: 'Show the highest version of a profile',
+    params: { name: 'Profile name' },
+    answers: {
+      200: {
+        description: 'The profile',
+        schema: profileSchema.extend({ profile: z.unknown() }),
+      },
+    },
+  },
+  addProfile: {
+    summary: 'Add a profile version',
+    streams: ['application/yaml'],
+    answers: { 201: { description: 'The profile', schema: profileSchema } },
+  },
+  createTenant: {
+    summary: 'Open a tenant',
+    json: newTenantSchema,
+    answers: { 201: { description: 'The tenant', schema: z.object({ tenant: z.string() }) } },
+  },
+  addCredential: {
+    summary: 'Make an API key; it is shown this once',
+    params: tenant,
+    json: newCredentialSchema,
+    answers: { 201: { description: 'The key', schema: newKeySchema } },
+  },
+  listCredentials: {
+    summary: 'List the credentials of a tenant',
+    params: tenant,
+    answers: {
+      200: {
+        description: 'Credentials, without keys',
+        schema: z.object({ items: z.array(credentialSchema) }),
+      },
+    },
+  },
+  removeCredential: {
+    summary: 'Remove a credential; it works for some seconds more at most',
+    params: { ...tenant, keyHash: 'SHA-256 of the key, hex' },
+    answers: { 204: { description: 'Removed' } },
+  },
+  health: {
+    summary: 'The process runs',
+    isOpen: true,
+    answers: { 200: { description: 'Ok', schema: z.object({ status: z.string() }) } },
+  },
+  ready: {
+    summary: 'Every stage takes work',
+    isOpen: true,
+    answers: {
+      200: { description: 'Ready', schema: z.object({ status: z.string() }) },
+      503: { description: 'A stage halted, which is named', mediaTypes: ['application/json'] },
+    },
+  },
+  metrics: {
+    summary: 'Prometheus metrics',
+    isOpen: true,
+    answers: { 200: { description: 'Metrics', mediaTypes: ['text/plain'] } },
+  },
+} as const satisfies Readonly<Record<string, RouteDescription>>;
