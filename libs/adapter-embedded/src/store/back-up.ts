@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { copyFile, cp, mkdir, open, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { cp, mkdir, open, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { CertmillError } from '@certmill/domain';
 import type { MaintenanceGate } from './maintenance-gate.js';
@@ -27,34 +27,51 @@ export async function backUp(
   }
   const from = storeFiles(core.directory);
   const to = storeFiles(target);
-  gate.shut();
   try {
     for (const folder of [to.segments, to.claims, to.index, to.allowLists]) {
       await mkdir(folder, { recursive: true });
     }
+    const segmentLengths = await copyReplaceable(core, gate, target);
+    for (const [file, length] of segmentLengths) {
+      const name = segmentFileName(file);
+      await copyPrefix(join(from.segments, name), join(to.segments, name), length);
+    }
+  } catch (error) {
+    await rm(target, { recursive: true, force: true });
+    throw storeFault(error, `back up to ${target}`);
+  }
+}
+
+/**
+ * Copies the database and the files that it names and that merges and imports replace. Segments are
+ * only appended to and may be copied later, up to the lengths returned: they are the most octets by
+ * far, and runs cannot be replaced while the gate is shut.
+ */
+async function copyReplaceable(
+  core: StoreCore,
+  gate: MaintenanceGate,
+  target: string,
+): Promise<ReadonlyMap<number, number>> {
+  const from = storeFiles(core.directory);
+  const to = storeFiles(target);
+  gate.shut();
+  try {
     await copyDatabase(from.database, to.database);
     const copy = new DatabaseSync(to.database);
     try {
       markAsBackup(copy);
       for (const map of ['claims', 'index'] as const) {
         for (const name of namesOf(copy, map)) {
-          await copyFile(join(from[map], name), join(to[map], name));
+          await copyWhole(join(from[map], name), join(to[map], name));
         }
       }
       for (const id of new OrderTable(copy).allowListIds()) {
-        const file = allowListFile(core.directory, id);
-        await copyFile(file, join(to.allowLists, basename(file)));
+        await copyWhole(allowListFile(core.directory, id), allowListFile(target, id));
       }
-      for (const [file, length] of recordedLengths(copy)) {
-        const name = segmentFileName(file);
-        await copyPrefix(join(from.segments, name), join(to.segments, name), length);
-      }
+      return recordedLengths(copy);
     } finally {
       copy.close();
     }
-  } catch (error) {
-    await rm(target, { recursive: true, force: true });
-    throw storeFault(error, `back up to ${target}`);
   } finally {
     gate.open();
   }
@@ -97,6 +114,10 @@ export async function restoreEmbeddedStore(backupFolder: string, directory: stri
 function namesOf(db: DatabaseSync, map: string): string[] {
   const row = db.prepare('SELECT names FROM run_lists WHERE map = ?').get(map);
   return typeof row?.['names'] === 'string' ? (JSON.parse(row['names']) as string[]) : [];
+}
+
+async function copyWhole(from: string, to: string): Promise<void> {
+  await copyPrefix(from, to, (await stat(from)).size);
 }
 
 const copyPieceBytes = 4 * 1024 * 1024;
