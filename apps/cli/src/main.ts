@@ -1,38 +1,25 @@
 import { readFileSync } from 'node:fs';
-import { benchCommand } from './commands/bench.js';
-import { caCommand } from './commands/ca.js';
-import { demoCommand } from './commands/demo.js';
-import { issueCommand } from './commands/issue.js';
-import { serveCommand } from './commands/serve.js';
-import { cancelCommand } from './commands/cancel.js';
-import { deviceCommand } from './commands/device.js';
-import { fetchCommand } from './commands/fetch.js';
-import { orderCommand } from './commands/order.js';
-import { profileCommand } from './commands/profile.js';
-import { submitCommand } from './commands/submit.js';
-import { tenantCommand } from './commands/tenant.js';
-import { watchCommand } from './commands/watch.js';
-import { createProgram, type CommandFactory } from './terminal/program.js';
+import { createProgram, type CommandLoader } from './terminal/program.js';
 import { run } from './terminal/run.js';
 import { endQuietlyOnBrokenPipe, stopSignal } from './terminal/signals.js';
 import { Terminal } from './terminal/terminal.js';
 
-/** In the order in which help shows them. */
-const commands: readonly CommandFactory[] = [
-  demoCommand,
-  issueCommand,
-  serveCommand,
-  caCommand,
-  benchCommand,
-  submitCommand,
-  watchCommand,
-  fetchCommand,
-  cancelCommand,
-  orderCommand,
-  deviceCommand,
-  profileCommand,
-  tenantCommand,
-];
+/** In the order in which help shows them. Only the one that is called is loaded. */
+const commands: Readonly<Record<string, CommandLoader>> = {
+  demo: async () => (await import('./commands/demo.js')).demoCommand,
+  issue: async () => (await import('./commands/issue.js')).issueCommand,
+  serve: async () => (await import('./commands/serve.js')).serveCommand,
+  ca: async () => (await import('./commands/ca.js')).caCommand,
+  bench: async () => (await import('./commands/bench.js')).benchCommand,
+  submit: async () => (await import('./commands/submit.js')).submitCommand,
+  watch: async () => (await import('./commands/watch.js')).watchCommand,
+  fetch: async () => (await import('./commands/fetch.js')).fetchCommand,
+  cancel: async () => (await import('./commands/cancel.js')).cancelCommand,
+  order: async () => (await import('./commands/order.js')).orderCommand,
+  device: async () => (await import('./commands/device.js')).deviceCommand,
+  profile: async () => (await import('./commands/profile.js')).profileCommand,
+  tenant: async () => (await import('./commands/tenant.js')).tenantCommand,
+};
 
 const { version } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
@@ -43,4 +30,5 @@ const terminal: Terminal = new Terminal(
   process,
   stopSignal(() => terminal.restore()),
 );
-process.exitCode = await run(createProgram(terminal, version, commands), terminal, process.argv);
+const program = await createProgram(terminal, version, commands, process.argv[2]);
+process.exitCode = await run(program, terminal, process.argv);

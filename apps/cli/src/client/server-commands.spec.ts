@@ -164,10 +164,7 @@ describe('submit', () => {
   });
 
   it('says that a broken upload of stdin cannot go on', async () => {
-    server.faults.push(
-      () => false,
-    );
-    server.faults[0] = (request) => request.method === 'POST' && reset(request, undefined as never, server);
+    server.faults.push((request, ...rest) => request.method === 'POST' && reset(request, ...rest));
     const { exitCode, stderr } = await runCertmill(
       ['submit', '-', '--order', 'run'],
       env,
@@ -188,14 +185,15 @@ describe('watch', () => {
     expect(JSON.parse(stdout)).toMatchObject({ batchId, state: 'complete' });
   });
 
-  it('draws a bar on a terminal and puts the cursor back when it is interrupted', async () => {
+  it('draws a bar on a terminal and puts the cursor back after Ctrl-C', async () => {
     server.total = 6;
     const running = startOnTerminal(['watch', batchId], env);
-    await running.shows('% done 0 of 6');
-    running.child.kill('SIGINT');
-    process.kill(running.child.pid ?? 0, 'SIGTERM');
-    const { stdout } = await running.ended;
+    await running.shows('0 % done 0 of 6');
+    running.child.stdin?.write('\u0003');
+    const { exitCode, stdout } = await running.ended;
+    expect(exitCode).toBe(130);
     expect(stdout).toContain('[----');
+    expect(stdout).toMatch(/error INTERRUPTED:/);
     expect(stdout.lastIndexOf('\u001B[?25h')).toBeGreaterThan(stdout.lastIndexOf('\u001B[?25l'));
   });
 

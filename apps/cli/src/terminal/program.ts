@@ -4,12 +4,19 @@ import type { Terminal } from './terminal.js';
 /** Makes a command; it writes through the terminal only. */
 export type CommandFactory = (terminal: Terminal) => Command;
 
-/** The whole command line: usage errors are thrown (CommanderError), `--json` reaches the terminal. */
-export function createProgram(
+/** Commands differ much in what they bring along: each is loaded when it is wanted. */
+export type CommandLoader = () => Promise<CommandFactory>;
+
+/**
+ * The command line: usage errors are thrown (CommanderError), `--json` reaches the terminal.
+ * @param wanted the first word: its command alone is loaded, all where it names none (help, typos).
+ */
+export async function createProgram(
   terminal: Terminal,
   version: string,
-  factories: readonly CommandFactory[],
-): Command {
+  loaders: Readonly<Record<string, CommandLoader>>,
+  wanted: string | undefined,
+): Promise<Command> {
   const program = new Command('certmill')
     .description('Device certificates in bulk: CSR batches in, certificates out, each accounted for.')
     .version(version, '-V, --version', 'show the version')
@@ -31,7 +38,11 @@ Exit status: 0 done, all issued; 2 some requests were rejected; 1 it could not r
 'certmill COMMAND --help' shows the options of a command with examples.
 CERTMILL_DEBUG=1 shows where an error came from.`,
     );
-  for (const factory of factories) program.addCommand(factory(terminal));
+  const one = wanted !== undefined && Object.hasOwn(loaders, wanted) ? loaders[wanted] : undefined;
+  // Bare options (--version, a wrong one) need no command; --help and no word at all need each.
+  const isAboutNone = wanted === '--version' || wanted === '-V';
+  const load = one === undefined ? (isAboutNone ? [] : Object.values(loaders)) : [one];
+  for (const loader of load) program.addCommand((await loader())(terminal));
   adopt(throwUsage(program));
   return program;
 }

@@ -28,13 +28,14 @@ export function startCertmill(
   return start(process.execPath, [certmillBin, ...args], env, stdin);
 }
 
-/** The same on a pseudo-terminal (util-linux `script`); everything comes out of stdout. */
+/** The same on a pseudo-terminal (util-linux `script`); everything comes out of stdout; keys go into stdin. */
 export function startOnTerminal(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Running {
   const words = [process.execPath, certmillBin, ...args].map((word) => `'${word}'`);
-  return start('script', ['-qec', `exec ${words.join(' ')}`, '/dev/null'], { TERM: 'xterm', ...env });
+  const terminalEnv = { TERM: 'xterm', ...env };
+  return start('script', ['-qec', words.join(' '), '/dev/null'], terminalEnv, undefined);
 }
 
 export function runCertmill(
@@ -49,17 +50,17 @@ function start(
   file: string,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
-  stdin?: string,
+  stdin: string | undefined,
 ): Running {
   const child = spawn(file, args, {
     env: { ...cleanEnv, ...env },
-    stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    stdio: 'pipe',
   });
-  child.stdin?.end(stdin);
+  if (stdin !== undefined) child.stdin.end(stdin);
   const outputs = { stdout: '', stderr: '' };
   const listeners = new Set<() => void>();
   for (const name of ['stdout', 'stderr'] as const) {
-    child[name]?.setEncoding('utf8').on('data', (text: string) => {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
       outputs[name] += text;
       for (const listener of listeners) listener();
     });
