@@ -1,3 +1,4 @@
+import '../one-realm.js';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -77,7 +78,6 @@ export async function aServer(
     },
   };
 }
-
 
 /** A P-256 request whose subject is CN = the device id; a key of its own for each. */
 export function aCsr(deviceId: string): Buffer {

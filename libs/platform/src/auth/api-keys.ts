@@ -24,7 +24,10 @@ export function apiKeyHash(key: string): string {
 export class ApiKeys {
   readonly #tenants: Pick<TenantStore, 'findCredential'>;
   readonly #clock: Clock;
-  readonly #cache = new Map<string, { readonly credential: Credential; readonly untilMs: number }>();
+  readonly #cache = new Map<
+    string,
+    { readonly credential: Credential; readonly untilMs: number }
+  >();
 
   constructor(tenants: Pick<TenantStore, 'findCredential'>, clock: Clock) {
     this.#tenants = tenants;

@@ -15,18 +15,21 @@ import { permissionsOf, type Permission } from './roles.js';
 const permissionKey = 'certmill:permission';
 
 /** What the caller's role must allow. A route without it is open: health, metrics, the OpenAPI file. */
-export const Needs = (permission: Permission): MethodDecorator => SetMetadata(permissionKey, permission);
+export const Needs = (permission: Permission): MethodDecorator =>
+  SetMetadata(permissionKey, permission);
 
 const callers = new WeakMap<object, Credential>();
 
 /** The credential that the guard found. */
-export const Caller = createParamDecorator((_data: unknown, context: ExecutionContext): Credential =>
-  callerOf(context.switchToHttp().getRequest<FastifyRequest>()),
+export const Caller = createParamDecorator(
+  (_data: unknown, context: ExecutionContext): Credential =>
+    callerOf(context.switchToHttp().getRequest<FastifyRequest>()),
 );
 
 export function callerOf(request: FastifyRequest): Credential {
   const caller = callers.get(request.raw);
-  if (caller === undefined) throw new CertmillError('UNAUTHENTICATED', 'the call has no credential');
+  if (caller === undefined)
+    throw new CertmillError('UNAUTHENTICATED', 'the call has no credential');
   return caller;
 }
 

@@ -21,7 +21,11 @@ describe('permissionsOf', () => {
 describe('ApiKeys', () => {
   const { key, keyHash } = newApiKey();
   const stored: Credential = { keyHash, tenant: 't', role: 'factory', label: '', createdAtMs: 0 };
-  const keysOver = (state: { nowMs: number; found: Credential | undefined; looks: number }): ApiKeys =>
+  const keysOver = (state: {
+    nowMs: number;
+    found: Credential | undefined;
+    looks: number;
+  }): ApiKeys =>
     new ApiKeys(
       {
         findCredential(hash) {

@@ -99,7 +99,10 @@ export async function verifyManifest(
   }
   const summary = summaryOf(rest.toString(), trustedKey);
   if (summary?.entriesSha256 !== digest.digest('hex')) {
-    throw new CertmillError('INVALID_INPUT', 'the manifest was changed or is signed by another key');
+    throw new CertmillError(
+      'INVALID_INPUT',
+      'the manifest was changed or is signed by another key',
+    );
   }
   return summary;
 }

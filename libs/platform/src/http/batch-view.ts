@@ -37,7 +37,9 @@ export function batchView(batch: Batch, nowMs: number): BatchView {
     ...(batch.total === undefined ? {} : { total: batch.total }),
     counters: { ...counters, inFlight },
     ratePerSecond,
-    ...(left === undefined || ratePerSecond === 0 ? {} : { etaSeconds: Math.ceil(left / ratePerSecond) }),
+    ...(left === undefined || ratePerSecond === 0
+      ? {}
+      : { etaSeconds: Math.ceil(left / ratePerSecond) }),
   };
 }
 

@@ -138,7 +138,10 @@ export class BatchesController {
   @HttpCode(202)
   @Needs('batches:write')
   @Describes(routes.cancelBatch)
-  async cancel(@Caller() caller: Credential, @Param('batchId') batchId: string): Promise<BatchView> {
+  async cancel(
+    @Caller() caller: Credential,
+    @Param('batchId') batchId: string,
+  ): Promise<BatchView> {
     const { batches, clock } = this.#services;
     const batch = await batches.cancelBatch(caller.tenant, batchId, clock.nowMs());
     if (batch === undefined) throw noSuchBatch(batchId);

@@ -107,8 +107,11 @@ export class CertificatesController {
     if (found === undefined) {
       throw new CertmillError('NOT_FOUND', 'there is no certificate with this serial number');
     }
-    sendCertificate(reply, request.headers.accept ?? 'application/json', found.result.certificateDer, () =>
-      certificateView(found),
+    sendCertificate(
+      reply,
+      request.headers.accept ?? 'application/json',
+      found.result.certificateDer,
+      () => certificateView(found),
     );
   }
 

@@ -60,7 +60,10 @@ export async function downloadOf(
       ...options,
       ...(endChunk === undefined ? {} : { endChunk }),
     });
-  return { mediaType: mediaTypeOfFormat[format], body: encode(format, read, chain.chainDer, batch) };
+  return {
+    mediaType: mediaTypeOfFormat[format],
+    body: encode(format, read, chain.chainDer, batch),
+  };
 }
 
 function encode(

@@ -20,9 +20,15 @@ export const httpConfigSchema = z.strictObject({
     .optional(),
   limits: z
     .strictObject({
-      maxCsrBytes: z.int().min(1024).default(64 * 1024),
+      maxCsrBytes: z
+        .int()
+        .min(1024)
+        .default(64 * 1024),
       /** Bodies that are not streamed. */
-      maxSmallBodyBytes: z.int().min(1024).default(1024 * 1024),
+      maxSmallBodyBytes: z
+        .int()
+        .min(1024)
+        .default(1024 * 1024),
       uploadsAtOnce: z.int().min(1).default(32),
       uploadsAtOncePerTenant: z.int().min(1).default(8),
       headersTimeoutMs: z.int().min(100).default(15_000),
@@ -66,8 +72,17 @@ export function assertListenable(config: HttpConfig): void {
 }
 
 /** The TLS options of node:https; CONFIG_INVALID names the file that cannot be read. */
-export function tlsOptionsOf(config: HttpConfig):
-  | { cert: Buffer; key: Buffer; ca?: Buffer; requestCert: boolean; rejectUnauthorized: boolean; minVersion: 'TLSv1.2' }
+export function tlsOptionsOf(
+  config: HttpConfig,
+):
+  | {
+      cert: Buffer;
+      key: Buffer;
+      ca?: Buffer;
+      requestCert: boolean;
+      rejectUnauthorized: boolean;
+      minVersion: 'TLSv1.2';
+    }
   | undefined {
   const { tls } = config;
   if (tls === undefined) return undefined;

@@ -11,7 +11,10 @@ export class OperationsController {
   readonly #services: IssuanceServices;
   readonly #metrics: Metrics;
 
-  constructor(@Inject(servicesToken) services: IssuanceServices, @Inject(Metrics) metrics: Metrics) {
+  constructor(
+    @Inject(servicesToken) services: IssuanceServices,
+    @Inject(Metrics) metrics: Metrics,
+  ) {
     this.#services = services;
     this.#metrics = metrics;
   }

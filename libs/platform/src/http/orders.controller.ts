@@ -1,4 +1,15 @@
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, Put, Query, Req } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  HttpCode,
+  Inject,
+  Param,
+  Post,
+  Put,
+  Query,
+  Req,
+} from '@nestjs/common';
 import { CertmillError, type Credential, type Order } from '@certmill/domain';
 import { openOrder, readDevices } from '@certmill/pipeline';
 import type { FastifyRequest } from 'fastify';
@@ -67,7 +78,10 @@ export class OrdersController {
     @Caller() caller: Credential,
     @Query() query: unknown,
   ): Promise<{ items: readonly OrderView[]; next?: string }> {
-    const page = await this.#services.orders.listOrders(caller.tenant, pageRequestOf(parseWith(pageQuerySchema, query)));
+    const page = await this.#services.orders.listOrders(
+      caller.tenant,
+      pageRequestOf(parseWith(pageQuerySchema, query)),
+    );
     const items = await Promise.all(page.items.map((order) => this.#view(order)));
     return { items, ...(page.next === undefined ? {} : { next: page.next }) };
   }

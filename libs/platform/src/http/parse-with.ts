@@ -3,7 +3,10 @@ import { CertmillError } from '@certmill/domain';
 import type { PageRequest } from '@certmill/ports';
 
 /** Checks a body or query; INVALID_INPUT names each field that is wrong. */
-export function parseWith<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+export function parseWith<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+): z.output<Schema> {
   const parsed = schema.safeParse(value ?? {});
   if (parsed.success) return parsed.data;
   const reasons = parsed.error.issues.map((issue) =>

@@ -46,7 +46,8 @@ export class ProfilesController {
     }
     const profile = await this.#services.addProfile(caller.tenant, request.body);
     const stored = await this.#services.profileStore.findProfile(caller.tenant, profile.name);
-    if (stored === undefined) throw new CertmillError('FAULT_STORE_DOWN', 'the profile was not stored');
+    if (stored === undefined)
+      throw new CertmillError('FAULT_STORE_DOWN', 'the profile was not stored');
     return profileView(stored);
   }
 }

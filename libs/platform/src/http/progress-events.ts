@@ -24,7 +24,12 @@ export async function* progressEvents(
   while (!signal.aborted) {
     const batch = await services.batches.getBatch(tenant, batchId);
     if (batch === undefined) return;
-    const fingerprint = JSON.stringify([batch.nextIndex, batch.total, batch.cancelledAtMs, batch.counters]);
+    const fingerprint = JSON.stringify([
+      batch.nextIndex,
+      batch.total,
+      batch.cancelledAtMs,
+      batch.counters,
+    ]);
     if (fingerprint !== last || isComplete(batch)) {
       last = fingerprint;
       saidAtMs = performance.now();

@@ -11,7 +11,10 @@ const count = z
 const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 
 const page = {
-  limit: z.string().regex(/^\d{1,4}$/, 'must be a whole number from 1 to 1000').optional(),
+  limit: z
+    .string()
+    .regex(/^\d{1,4}$/, 'must be a whole number from 1 to 1000')
+    .optional(),
   cursor: z.string().max(1_000).optional(),
 };
 

@@ -46,4 +46,3 @@ export interface IssuanceServices {
   /** Stages that halted, with their reason: readiness goes red. */
   halted(): readonly { readonly stage: string; readonly reason: string }[];
 }
-

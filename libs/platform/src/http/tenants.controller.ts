@@ -40,7 +40,8 @@ export class TenantsController {
   ): Promise<{ key: string; keyHash: string; tenant: string; role: string; label: string }> {
     const { role, label } = parseWith(newCredentialSchema, body);
     const { tenants, clock } = this.#services;
-    if (!(await tenants.hasTenant(tenant))) throw new CertmillError('NOT_FOUND', 'there is no such tenant');
+    if (!(await tenants.hasTenant(tenant)))
+      throw new CertmillError('NOT_FOUND', 'there is no such tenant');
     const { key, keyHash } = newApiKey();
     await tenants.addCredential({ keyHash, tenant, role, label, createdAtMs: clock.nowMs() });
     return { key, keyHash, tenant, role, label };

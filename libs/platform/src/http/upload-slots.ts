@@ -22,7 +22,10 @@ export class UploadSlots {
     const own = this.#byTenant.get(tenant) ?? 0;
     const { uploadsAtOnce, uploadsAtOncePerTenant } = this.#limits;
     if (this.#all >= uploadsAtOnce || own >= uploadsAtOncePerTenant) {
-      throw new RefusedCall(429, 'too many uploads at once; send this one again when one has ended');
+      throw new RefusedCall(
+        429,
+        'too many uploads at once; send this one again when one has ended',
+      );
     }
     this.#all++;
     this.#byTenant.set(tenant, own + 1);

@@ -55,13 +55,15 @@ export const routes = {
   },
   closeOrder: {
     summary: 'Close an order',
-    description: 'It takes no further batches; what is in flight ends. Closing it again changes nothing.',
+    description:
+      'It takes no further batches; what is in flight ends. Closing it again changes nothing.',
     params: orderId,
     answers: { 200: { description: 'The order', schema: orderSchema } },
   },
   importDevices: {
     summary: 'Put an allow-list in force',
-    description: 'Replaces the list before as a whole; a bad row refuses the import and changes nothing.',
+    description:
+      'Replaces the list before as a whole; a bad row refuses the import and changes nothing.',
     params: orderId,
     streams: ['text/csv', 'application/x-ndjson'],
     answers: {
@@ -121,7 +123,8 @@ export const routes = {
   },
   batchManifest: {
     summary: 'Download the signed manifest of a complete batch',
-    description: 'One line per certificate with its SHA-256, then a JWS over their digest and the counters.',
+    description:
+      'One line per certificate with its SHA-256, then a JWS over their digest and the counters.',
     params: batchId,
     query: followQuerySchema,
     answers: { 200: { description: 'The manifest', mediaTypes: ndjsonOnly } },

@@ -1,4 +1,9 @@
-import { faultCatalogue, rejectionCatalogue, rejectionCodes, type FaultCode } from '@certmill/domain';
+import {
+  faultCatalogue,
+  rejectionCatalogue,
+  rejectionCodes,
+  type FaultCode,
+} from '@certmill/domain';
 import { faultStatus, wireStatus } from './wire-status.js';
 import { problemAnchorOf } from './to-problem.js';
 

@@ -17,7 +17,9 @@ describe('problemOf', () => {
   it.each(rejectionCodes)('answers the rejection %s with its own status and type', (code) => {
     const problem = rejectionProblem({ code, detail: 'why' }, id);
     expect(problem).toMatchObject({ code, status: wireStatus[code].http, detail: 'why' });
-    expect(problem.type.endsWith(`/problems/${code.toLowerCase().replaceAll('_', '-')}`)).toBe(true);
+    expect(problem.type.endsWith(`/problems/${code.toLowerCase().replaceAll('_', '-')}`)).toBe(
+      true,
+    );
   });
 
   it('shows nothing of an unknown error but where to find it', () => {

@@ -24,11 +24,7 @@ export function sendProblem(
 }
 
 /** Where the answer has begun already, the connection is cut instead. */
-export function writeProblem(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  problem: Problem,
-): void {
+export function writeProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): void {
   if (reply.sent || reply.raw.headersSent) {
     reply.raw.destroy();
     return;

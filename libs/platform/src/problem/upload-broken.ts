@@ -4,10 +4,7 @@ import type { BatchId } from '@certmill/domain';
 export class UploadBroken extends Error {
   readonly resume: { readonly batchId: BatchId; readonly nextIndex: number };
 
-  constructor(
-    cause: unknown,
-    resume: { readonly batchId: BatchId; readonly nextIndex: number },
-  ) {
+  constructor(cause: unknown, resume: { readonly batchId: BatchId; readonly nextIndex: number }) {
     super('the upload broke', { cause });
     this.name = 'UploadBroken';
     this.resume = resume;

@@ -1,0 +1,247 @@
+import { connect, type Socket } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import type { EventLog } from '@certmill/ports';
+import { anOrder, aServer, csrsOf, ndjson, ndjsonOf, type TestServer } from './test-server.js';
+
+interface ProblemBody {
+  readonly status: number;
+  readonly code?: string;
+  readonly batchId?: string;
+  readonly nextIndex?: number;
+}
+
+const problemOf = async (response: Response): Promise<ProblemBody> => {
+  expect(response.headers.get('content-type')).toContain('application/problem+json');
+  expect(response.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+  return (await response.json()) as ProblemBody;
+};
+
+/** Writes a raw request and collects the answer until the server hangs up or `done` says so. */
+function rawCall(url: string, head: string): { socket: Socket; answer: Promise<string> } {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  const answer = new Promise<string>((resolve) => {
+    let text = '';
+    socket.on('data', (data: Buffer) => (text += data.toString()));
+    socket.on('error', () => resolve(text));
+    socket.on('close', () => resolve(text));
+  });
+  socket.write(head);
+  return { socket, answer };
+}
+
+const uploadHead = (server: TestServer, key: string, order = 'o1'): string =>
+  `POST /v1/orders/${order}/batches HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${server.key}\r\n` +
+  `Content-Type: application/x-ndjson\r\nIdempotency-Key: ${key}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+
+const chunkOf = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
+
+describe('what is refused', () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await aServer({
+      limits: {
+        idleUploadMs: 700,
+        uploadsAtOncePerTenant: 2,
+        uploadsAtOnce: 3,
+        headersTimeoutMs: 1_000,
+      },
+    });
+    await anOrder(server, 'o1');
+  });
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  it.each([
+    ['GET', '/v1/orders/o1', { key: null }, 401, 'UNAUTHENTICATED'],
+    ['GET', '/v1/orders/o1', { key: `cm_${'A'.repeat(43)}` }, 401, 'UNAUTHENTICATED'],
+    ['GET', '/v1/orders/nope', {}, 404, 'NOT_FOUND'],
+    ['GET', '/v1/nothing', {}, 404, 'NOT_FOUND'],
+    ['PATCH', '/v1/orders', {}, 405, 'INVALID_INPUT'],
+    ['GET', '/v1/orders?limit=0', {}, 400, 'INVALID_INPUT'],
+    ['GET', '/v1/orders?unknown=1', {}, 400, 'INVALID_INPUT'],
+    ['GET', '/v1/certificates', {}, 400, 'INVALID_INPUT'],
+    ['GET', '/v1/certificates/00', {}, 404, 'NOT_FOUND'],
+    ['POST', '/v1/orders', { json: { orderId: 'x' } }, 400, 'INVALID_INPUT'],
+    [
+      'POST',
+      '/v1/orders',
+      { headers: { 'content-type': 'application/json' }, body: '{' },
+      400,
+      'INVALID_INPUT',
+    ],
+    [
+      'POST',
+      '/v1/orders',
+      { headers: { 'content-type': 'text/plain' }, body: 'x' },
+      415,
+      'INVALID_INPUT',
+    ],
+    ['POST', '/v1/orders', { json: { orderId: 'x'.repeat(2_000_000) } }, 413, 'LIMIT_EXCEEDED'],
+    ['POST', '/v1/orders/o1/batches', { headers: ndjson, body: 'x' }, 400, 'INVALID_INPUT'],
+    [
+      'POST',
+      '/v1/orders/o1/batches',
+      { headers: { ...ndjson, 'idempotency-key': 'e' }, body: '\n' },
+      400,
+      'INVALID_INPUT',
+    ],
+    [
+      'POST',
+      '/v1/orders/o1/batches',
+      { headers: { ...ndjson, 'idempotency-key': 'b', 'content-encoding': 'br' }, body: 'x' },
+      415,
+      'INVALID_INPUT',
+    ],
+  ] as const)(
+    '%s %s is answered as a problem (%#)',
+    async (method, path, options, status, code) => {
+      const problem = await problemOf(await server.call(method, path, options));
+      expect(problem).toMatchObject({ status, code });
+    },
+  );
+
+  it('shows nothing of another tenant and lets a role do only its own', async () => {
+    await server.call('POST', '/v1/tenants', { json: { tenant: 'other' } });
+    const keyOf = async (tenant: string, role: string): Promise<string> => {
+      const made = await server.call('POST', `/v1/tenants/${tenant}/credentials`, {
+        json: { role },
+      });
+      expect(made.status).toBe(201);
+      return ((await made.json()) as { key: string }).key;
+    };
+    const stranger = await keyOf('other', 'admin');
+    for (const path of ['/v1/orders/o1', '/v1/orders/o1/batches']) {
+      expect((await server.call('GET', path, { key: stranger })).status).toBe(404);
+    }
+    const factory = await keyOf('default', 'factory');
+    expect((await server.call('GET', '/v1/orders/o1', { key: factory })).status).toBe(200);
+    expect((await server.call('POST', '/v1/orders/o1/close', { key: factory })).status).toBe(403);
+    const auditor = await keyOf('default', 'auditor');
+    const upload = { key: auditor, headers: { ...ndjson, 'idempotency-key': 'a' }, body: 'x' };
+    expect((await server.call('POST', '/v1/orders/o1/batches', upload)).status).toBe(403);
+  });
+
+  it('cuts a body that stops coming with 408, and the batch is resumed', async () => {
+    const devices = csrsOf(300, 'slow');
+    const text = ndjsonOf(devices);
+    const { answer } = rawCall(server.url, uploadHead(server, 'slow') + chunkOf(text));
+    const [head = '', body = ''] = (await answer).split('\r\n\r\n');
+    expect(head).toContain('HTTP/1.1 408');
+    const problem = JSON.parse(body) as ProblemBody;
+    expect(problem.nextIndex).toBe(256);
+    const rest = ndjsonOf(new Map([...devices].slice(256)));
+    const resumed = await server.call('POST', '/v1/orders/o1/batches?firstIndex=256', {
+      headers: { ...ndjson, 'idempotency-key': 'slow' },
+      body: rest,
+    });
+    expect(resumed.status).toBe(202);
+    expect(await resumed.json()).toMatchObject({ batchId: problem.batchId, nextIndex: 300 });
+  });
+
+  it('keeps what was durable when the connection is cut', async () => {
+    const { socket, answer } = rawCall(
+      server.url,
+      uploadHead(server, 'cut') + chunkOf(ndjsonOf(csrsOf(300, 'cut'))),
+    );
+    const find = async (): Promise<ProblemBody | undefined> => {
+      const response = await server.call('GET', '/v1/orders/o1/batches?idempotencyKey=cut');
+      return ((await response.json()) as { items: ProblemBody[] }).items[0];
+    };
+    while ((await find())?.nextIndex !== 256)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    socket.destroy();
+    await answer;
+    expect(await find()).toMatchObject({ nextIndex: 256, state: 'uploading' });
+  });
+
+  it('lets one tenant have its share of uploads: the next one is a 429', async () => {
+    const calls = [1, 2].map((i) => rawCall(server.url, uploadHead(server, `many-${i}`)));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const third = await server.call('POST', '/v1/orders/o1/batches', {
+      headers: { ...ndjson, 'idempotency-key': 'many-3' },
+      body: 'x',
+    });
+    expect(third.headers.get('retry-after')).toBe('1');
+    expect(await problemOf(third)).toMatchObject({ status: 429 });
+    for (const { socket } of calls) socket.destroy();
+  });
+
+  it('stops a gzip bomb while it is read', async () => {
+    const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024, 0x0a));
+    let response: Response;
+    do {
+      response = await server.call('POST', '/v1/orders/o1/batches', {
+        headers: { ...ndjson, 'idempotency-key': 'bomb', 'content-encoding': 'gzip' },
+        body: new Uint8Array(bomb),
+      });
+    } while (response.status === 429);
+    expect(await problemOf(response)).toMatchObject({ status: 413, code: 'LIMIT_EXCEEDED' });
+  });
+
+  it('answers headers that do not end and octets that are no HTTP, and hangs up', async () => {
+    const noHttp = rawCall(server.url, '\u0016\u0003\u0001 hello\r\n\r\n');
+    expect(await noHttp.answer).toMatch(/^HTTP\/1\.1 400 .*application\/problem\+json/s);
+  });
+});
+
+describe('back-pressure and stopping', () => {
+  it('stops reading the socket while the log is slow, and goes on with it', async () => {
+    const gate = Promise.withResolvers<void>();
+    const slow = (log: EventLog): EventLog => ({
+      append: (topic, record) => gate.promise.then(() => log.append(topic, record)),
+      subscribe: (options) => log.subscribe(options),
+      lag: (topic, group) => log.lag(topic, group),
+    });
+    await using server = await aServer({}, { aroundLog: (log) => slowed(log, slow) });
+    await anOrder(server, 'o1');
+    const head = uploadHead(server, 'bp').replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n');
+    const { socket, answer } = rawCall(server.url, head);
+    const line = ndjsonOf(csrsOf(1)).replace(/\n$/, '');
+    const piece = chunkOf(`${line}\n`.repeat(500));
+    let written = 0;
+    const limit = 64 * 1024 * 1024;
+    while (written < limit) {
+      written += piece.length;
+      if (!socket.write(piece)) {
+        const drained = await Promise.race([
+          new Promise<boolean>((resolve) => socket.once('drain', () => resolve(true))),
+          new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 500)),
+        ]);
+        if (!drained) break;
+      }
+    }
+    expect(written).toBeLessThan(limit / 2);
+    gate.resolve();
+    await new Promise((resolve) => socket.once('drain', resolve));
+    socket.write('0\r\n\r\n');
+    expect(await answer).toContain('HTTP/1.1 202');
+  });
+
+  it('ends uploads with 503 and nextIndex, and followers with a last event', async () => {
+    const server = await aServer();
+    await anOrder(server, 'o1');
+    const { answer } = rawCall(
+      server.url,
+      uploadHead(server, 'stop') + chunkOf(ndjsonOf(csrsOf(300, 'stop'))),
+    );
+    const find = async (): Promise<ProblemBody | undefined> => {
+      const response = await server.call('GET', '/v1/orders/o1/batches?idempotencyKey=stop');
+      return ((await response.json()) as { items: ProblemBody[] }).items[0];
+    };
+    let batch = await find();
+    while (batch?.nextIndex !== 256) batch = await find();
+    const events = await server.call('GET', `/v1/batches/${batch.batchId ?? ''}/events`);
+    const followed = events.text();
+    await server[Symbol.asyncDispose]();
+    expect(await answer).toMatch(/^HTTP\/1\.1 503 [^]*"code":"FAULT_STOPPING"[^]*"nextIndex":256/);
+    expect(await followed).toMatch(/event: stopping\ndata: \{\}\n\n$/);
+  });
+
+  it('refuses to listen off loopback without TLS', async () => {
+    await expect(aServer({ host: '0.0.0.0' })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+  });
+});
+
+function slowed<Log extends EventLog>(log: Log, wrap: (log: EventLog) => EventLog): Log {
+  return Object.assign(Object.create(log) as Log, wrap(log));
+}
