@@ -20,7 +20,7 @@ export function openBar(stream: OutputStream, label: string): Progress {
     forceRedraw: true,
     // The frame handles signals and stops the bar itself.
     gracefulExit: false,
-    format: () => lineOf(label, state, pace, stream.columns ?? 80),
+    format: () => lineOf(label, state, pace, columnsOf(stream)),
   });
   bar.start(1, 0);
   const stop = (): void => {
@@ -39,6 +39,11 @@ export function openBar(stream: OutputStream, label: string): Progress {
     stop,
     [Symbol.dispose]: stop,
   };
+}
+
+/** A pseudo-terminal without a window has 0 columns. */
+function columnsOf({ columns }: OutputStream): number {
+  return columns === undefined || columns === 0 ? 80 : columns;
 }
 
 function lineOf(label: string, state: ProgressState, pace: Pace, columns: number): string {
