@@ -106,7 +106,8 @@ function readFault(source: string, error: unknown): unknown {
   if (error instanceof CertmillError) {
     return new CertmillError(error.code, `${source}: ${error.message}`, { cause: error });
   }
-  const isSystemError = error instanceof Error && 'syscall' in error && 'code' in error;
+  const isSystemError =
+    typeof error === 'object' && error !== null && 'syscall' in error && 'code' in error;
   if (!isSystemError) return error;
   const reason =
     error.code === 'ENOENT' ? 'there is no such file' : `cannot be read (${String(error.code)})`;

@@ -14,6 +14,7 @@ const pemTail = Buffer.from('-----END CERTIFICATE REQUEST-----');
 const quote = 0x22;
 const backslash = 0x5c;
 const space = 0x20;
+const hyphen = 0x2d;
 
 /**
  * NDJSON: `{"deviceId": string?, "csr": string}` in each line. csr is PEM, or base64 or base64url of
@@ -89,10 +90,12 @@ function readPlainLine(
   if (csrStart === -1 || csrEnd <= csrStart) return undefined;
   if (bytes[csrEnd] !== quote || bytes[csrEnd + 1] !== 0x7d) return undefined;
 
-  const isPem = bytes[csrStart] === 0x2d;
+  const isPem = bytes[csrStart] === hyphen;
   const bodyStart = isPem ? match(bytes, csrStart, csrEnd, pemHead) : csrStart;
   const bodyEnd = isPem ? endOfPemBody(bytes, csrEnd) : csrEnd;
   if (bodyStart === -1 || bodyEnd < bodyStart) return undefined;
+  // A hyphen is base64url as well: a second boundary in the PEM must not pass as its body.
+  if (isPem && bytes.subarray(bodyStart, bodyEnd).includes(hyphen)) return undefined;
   const out = Buffer.allocUnsafe(Math.ceil(((bodyEnd - bodyStart) * 3) / 4));
   const length = decodeBase64(bytes, bodyStart, bodyEnd, out, 0, true);
   if (length === -1) return undefined;

@@ -186,7 +186,9 @@ async function writeOnce(directory: string, name: string, bytes: Uint8Array): Pr
 
 function writeFault(directory: string, cause: unknown): unknown {
   if (cause instanceof CertmillError) return cause;
-  if (!(cause instanceof Error) || !('code' in cause)) return cause;
+  const isSystemError =
+    typeof cause === 'object' && cause !== null && 'syscall' in cause && 'code' in cause;
+  if (!isSystemError) return cause;
   return cause.code === 'ENOSPC' || cause.code === 'EDQUOT'
     ? new CertmillError('FAULT_DISK_FULL', `no space is left for ${directory}`, { cause })
     : new CertmillError('INVALID_INPUT', `cannot write to ${directory} (${String(cause.code)})`, {
