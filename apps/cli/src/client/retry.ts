@@ -35,14 +35,14 @@ export class Patience {
    * @param isRepeatable whether the call may happen twice.
    */
   async wait(error: unknown, isRepeatable: boolean): Promise<void> {
-    const { patienceMs, signal, onWait } = this.#policy;
+    const { patienceMs, signal } = this.#policy;
     if (signal.aborted) throw new CertmillError('FAULT_STOPPING', 'stopped', { cause: error });
     if (!(error instanceof ServerError) || !mayRetry(error, isRepeatable)) throw error;
     const backOffMs = Math.min(longestWaitMs, firstWaitMs * 2 ** this.#failures++);
     // Jitter: clients that were cut together must not come back together.
     const waitMs = Math.max(error.retryAfterMs ?? 0, backOffMs * (0.5 + Math.random() / 2));
     if (performance.now() + waitMs - this.#progressAtMs > patienceMs) throw error;
-    onWait(error, waitMs);
+    this.#policy.onWait(error, waitMs);
     try {
       await sleep(waitMs, undefined, { signal });
     } catch (cause) {

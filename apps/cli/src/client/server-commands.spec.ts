@@ -1,7 +1,12 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runCertmill, startCertmill, startOnTerminal, type Ended } from '../testing/run-certmill.js';
+import {
+  runCertmill,
+  startCertmill,
+  startOnTerminal,
+  type Ended,
+} from '../testing/run-certmill.js';
 import { answer, apiKey, batchId, reset, ScriptedServer } from '../testing/scripted-server.js';
 
 /** DER whose outside looks like a request (RFC 2986 4.1): the scripted server looks no deeper. */
@@ -45,7 +50,11 @@ describe('a call', () => {
   });
 
   it('is repeated after a reset, a 503 and a 429, not before Retry-After', async () => {
-    server.faults.push(reset, answer(503, 'FAULT_STOPPING'), answer(429, 'X', { 'retry-after': '1' }));
+    server.faults.push(
+      reset,
+      answer(503, 'FAULT_STOPPING'),
+      answer(429, 'X', { 'retry-after': '1' }),
+    );
     const begun = performance.now();
     const { exitCode, stderr } = await run('order', 'list');
     expect(exitCode).toBe(0);
@@ -204,7 +213,10 @@ describe('watch', () => {
     }
     running.child.kill('SIGINT');
     const { exitCode, stdout, stderr } = await running.ended;
-    expect([exitCode, stderr]).toEqual([130, expect.stringMatching(/error INTERRUPTED: stopped\n$/)]);
+    expect([exitCode, stderr]).toEqual([
+      130,
+      expect.stringMatching(/error INTERRUPTED: stopped\n$/),
+    ]);
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'INTERRUPTED' } });
   });
 });

@@ -91,8 +91,9 @@ function parseUrl(text: string): URL {
 /** The key itself is no option: command lines are seen by every user of a machine. */
 function apiKeyOf(env: Terminal['env'], keyFile: string | undefined): string | undefined {
   const file = keyFile ?? env['CERTMILL_API_KEY_FILE'];
-  const key = (file === undefined ? env['CERTMILL_API_KEY'] : readFile('key file', file).toString())
-    ?.trim();
+  const key = (
+    file === undefined ? env['CERTMILL_API_KEY'] : readFile('key file', file).toString()
+  )?.trim();
   if (key === undefined || key === '') {
     if (file === undefined) return undefined;
     throw new CertmillError('CONFIG_INVALID', `${file} holds no API key`);

@@ -67,5 +67,7 @@ export function pageOf<Item extends z.ZodType>(
 
 /** A batch in which nothing can change any more. */
 export function isFinished(batch: BatchView): boolean {
-  return batch.state === 'complete' || (batch.state === 'cancelled' && batch.counters.inFlight === 0);
+  return (
+    batch.state === 'complete' || (batch.state === 'cancelled' && batch.counters.inFlight === 0)
+  );
 }

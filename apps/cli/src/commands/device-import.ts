@@ -26,7 +26,8 @@ export function deviceImportCommand(terminal: Terminal): Command {
       using client = openClient(terminal, options);
       // Asked first: an upload that cannot work is not begun.
       await client.getOrder(orderId);
-      const format = options.format ?? (/\.(?:ndjson|jsonl)(?:\.(?:gz|zst))?$/i.test(file) ? 'ndjson' : 'csv');
+      const format =
+        options.format ?? (/\.(?:ndjson|jsonl)(?:\.(?:gz|zst))?$/i.test(file) ? 'ndjson' : 'csv');
       const mediaType = format === 'csv' ? 'text/csv' : 'application/x-ndjson';
       const devices = await client.importDevices(orderId, mediaType, read(file, terminal));
       terminal.report({ orderId, devices }, [

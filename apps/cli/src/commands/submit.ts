@@ -32,9 +32,7 @@ export function submitCommand(terminal: Terminal): Command {
     .option('--key <key>', 'Idempotency-Key (default: from path, size and time of the inputs)')
     .option('--watch', 'wait until every request has its outcome')
     .option('--out <path>', 'wait, then fetch the certificates into this file or folder')
-    .addOption(
-      new Option('--format <format>', 'of --out').choices(fetchFormats).default('pem'),
-    )
+    .addOption(new Option('--format <format>', 'of --out').choices(fetchFormats).default('pem'))
     .action((inputs: string[], options: SubmitOptions) => submit(inputs, options, terminal));
   return withExamples(withServerOptions(command, 120), [
     ['certmill submit ./my-csrs --order spring-run', 'a folder; prints the batch id'],

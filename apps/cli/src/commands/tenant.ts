@@ -39,7 +39,7 @@ function tenantCreateCommand(terminal: Terminal): Command {
   return withExamples(withServerOptions(command), [
     ['certmill tenant create acme --key-file admin.key', 'with the key of an admin'],
     [
-      "certmill tenant create acme --json | jq -r .key > acme.key",
+      'certmill tenant create acme --json | jq -r .key > acme.key',
       'the new key straight into a file',
     ],
   ]);

@@ -1,4 +1,11 @@
-import { createHash, createPublicKey, hash, verify, type JsonWebKey, type KeyObject } from 'node:crypto';
+import {
+  createHash,
+  createPublicKey,
+  hash,
+  verify,
+  type JsonWebKey,
+  type KeyObject,
+} from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { z } from 'zod';
 import { CertmillError } from '@certmill/domain';

@@ -28,7 +28,9 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('the command line', () => {
   it('shows examples in the help of every command', async () => {
-    const helps = await Promise.all(serverCommands.map((words) => runCertmill([...words, '--help'])));
+    const helps = await Promise.all(
+      serverCommands.map((words) => runCertmill([...words, '--help'])),
+    );
     for (const [i, { exitCode, stdout }] of helps.entries()) {
       const line = `certmill ${serverCommands[i]?.join(' ') ?? ''}`;
       expect(exitCode).toBe(0);
@@ -39,7 +41,8 @@ describe('the command line', () => {
   it('lists every command in its help, on stdout', async () => {
     const { exitCode, stdout, stderr } = await runCertmill(['--help']);
     expect([exitCode, stderr]).toEqual([0, '']);
-    for (const [word] of serverCommands) expect(stdout).toMatch(new RegExp(`^  ${word ?? ''} `, 'm'));
+    for (const [word] of serverCommands)
+      expect(stdout).toMatch(new RegExp(`^  ${word ?? ''} `, 'm'));
   });
 
   it('tells its version', async () => {

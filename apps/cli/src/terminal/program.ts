@@ -18,7 +18,9 @@ export async function createProgram(
   wanted: string | undefined,
 ): Promise<Command> {
   const program = new Command('certmill')
-    .description('Device certificates in bulk: CSR batches in, certificates out, each accounted for.')
+    .description(
+      'Device certificates in bulk: CSR batches in, certificates out, each accounted for.',
+    )
     .version(version, '-V, --version', 'show the version')
     .helpOption('-h, --help', 'show help')
     .showSuggestionAfterError(true)
@@ -64,9 +66,7 @@ function throwUsage(command: Command): Command {
 }
 
 function pathOf(command: Command): string {
-  return command.parent === null
-    ? command.name()
-    : `${pathOf(command.parent)} ${command.name()}`;
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 }
 
 /** Adds examples to a command's help: command line and what it does. */

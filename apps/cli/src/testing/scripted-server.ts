@@ -9,7 +9,10 @@ const chunkRequests = 2;
 export const batchId = 'ab'.repeat(13);
 export const apiKey = `cm_${'k'.repeat(43)}`;
 
-const pems = readFileSync(join(import.meta.dirname, '../../test-data/device-certificates.pem'), 'utf8')
+const pems = readFileSync(
+  join(import.meta.dirname, '../../test-data/device-certificates.pem'),
+  'utf8',
+)
   .split(/(?<=-----END CERTIFICATE-----\n)/)
   .filter((pem) => pem.trim() !== '');
 
@@ -102,7 +105,11 @@ export class ScriptedServer {
 
   certificateLines(): string[] {
     return pems.map((pem, index) => {
-      const place = { chunk: Math.floor(index / chunkRequests), index, deviceId: `device-${index}` };
+      const place = {
+        chunk: Math.floor(index / chunkRequests),
+        index,
+        deviceId: `device-${index}`,
+      };
       const serialNumber = new X509Certificate(pem).serialNumber.toLowerCase();
       return `${JSON.stringify({ ...place, serialNumber, certificate: pem })}\n`;
     });
@@ -126,13 +133,20 @@ export class ScriptedServer {
       this.#sendEvent(response);
     } else if (route === `GET /v1/batches/${batchId}/certificates`) {
       const first = Number(searchParams.get('firstChunk'));
-      response.end(this.certificateLines().slice(first * chunkRequests).join(''));
+      response.end(
+        this.certificateLines()
+          .slice(first * chunkRequests)
+          .join(''),
+      );
     } else if (route === `GET /v1/batches/${batchId}/rejections`) {
       response.end('{"index":9,"code":"CSR_POP_INVALID"}\n'.repeat(this.rejected));
     } else if (route === `GET /v1/batches/${batchId}/manifest`) response.end(this.manifest());
     else if (route === 'GET /v1/orders') {
       const cursor = searchParams.get('cursor');
-      json(response, { items: [order(cursor ?? 'first')], ...(cursor === null && { next: 'second' }) });
+      json(response, {
+        items: [order(cursor ?? 'first')],
+        ...(cursor === null && { next: 'second' }),
+      });
     } else problem(response, 404, 'NOT_FOUND', `there is no ${pathname}`);
   }
 
@@ -172,7 +186,8 @@ export class ScriptedServer {
       certificates: entries.length,
       entriesSha256: createHash('sha256').update(entries.join('')).digest('hex'),
     };
-    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const part = (value: object): string =>
+      Buffer.from(JSON.stringify(value)).toString('base64url');
     const jwk = this.#keys.publicKey.export({ format: 'jwk' });
     const signed = `${part({ alg: 'EdDSA', jwk })}.${part(summary)}`;
     const signature = sign(null, Buffer.from(signed), this.#keys.privateKey).toString('base64url');
