@@ -186,7 +186,7 @@ describe('what is refused', () => {
 
 describe('back-pressure and stopping', () => {
   it('stops reading the socket while the log is slow, and goes on with it', async () => {
-    const gate = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<undefined>();
     const slow = (log: EventLog): EventLog => ({
       append: (topic, record) => gate.promise.then(() => log.append(topic, record)),
       subscribe: (options) => log.subscribe(options),
@@ -211,7 +211,7 @@ describe('back-pressure and stopping', () => {
       }
     }
     expect(written).toBeLessThan(limit / 2);
-    gate.resolve();
+    gate.resolve(undefined);
     await new Promise((resolve) => socket.once('drain', resolve));
     socket.write('0\r\n\r\n');
     expect(await answer).toContain('HTTP/1.1 202');

@@ -70,7 +70,7 @@ export async function aServer(
         method,
         headers,
         ...(body === undefined ? {} : { body, duplex: 'half' }),
-      } as RequestInit);
+      });
     },
     async [Symbol.asyncDispose]() {
       await server.stop();

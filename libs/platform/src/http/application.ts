@@ -90,6 +90,8 @@ export async function createNest(
   parts.metrics.gauge('certmill_http_uploads_active', 'Uploads under way.', () => slots.underWay);
 
   const module = HttpModule.of(parts, { slots, stopping, routes });
+  // Nest types its options as a class, and its documentation passes literals.
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment
   const nest = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     logger: false,
     bodyParser: false,

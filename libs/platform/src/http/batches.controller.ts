@@ -86,7 +86,8 @@ export class BatchesController {
       idempotencyKey,
       firstIndex,
     };
-    using _slot = this.#slots.take(caller.tenant);
+    using held = new DisposableStack();
+    held.use(this.#slots.take(caller.tenant));
     const items = uploadedItems(request, {
       ...this.#config.value.limits,
       stopping: this.#stopping.signal,

@@ -72,9 +72,7 @@ export function assertListenable(config: HttpConfig): void {
 }
 
 /** The TLS options of node:https; CONFIG_INVALID names the file that cannot be read. */
-export function tlsOptionsOf(
-  config: HttpConfig,
-):
+export function tlsOptionsOf(config: HttpConfig):
   | {
       cert: Buffer;
       key: Buffer;

@@ -118,7 +118,8 @@ export class OrdersController {
       throw new RefusedCall(415, 'send devices as text/csv or application/x-ndjson');
     }
     assertContentCoding(request, ['identity']);
-    using _slot = this.#slots.take(caller.tenant);
+    using held = new DisposableStack();
+    held.use(this.#slots.take(caller.tenant));
     const octets = watchedBody(rawBodyOf(request), {
       ...this.#config.value.limits,
       stopping: this.#stopping.signal,

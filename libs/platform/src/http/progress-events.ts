@@ -50,9 +50,9 @@ export async function* progressEvents(
 }
 
 async function delay(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  signal.addEventListener('abort', () => resolve(), { once: true });
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => resolve(undefined), ms);
+  signal.addEventListener('abort', () => resolve(undefined), { once: true });
   await promise;
   clearTimeout(timer);
 }

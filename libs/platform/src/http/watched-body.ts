@@ -52,8 +52,8 @@ function isTooSlow(bytes: number, waitedMs: number, watch: BodyWatch): boolean {
  * own iterator, which would keep the stream from being drained after a failure.
  */
 async function moved(body: IncomingMessage, watch: BodyWatch): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onMoved = (): void => resolve();
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+  const onMoved = (): void => resolve(undefined);
   const onGone = (cause?: unknown): void => reject(cutOff(cause));
   const onStop = (): void => reject(stoppingFault());
   const timer = setTimeout(() => {

@@ -115,6 +115,7 @@ function answerOf(status: number, answer: Answer): MethodDecorator {
 }
 
 function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): Schema {
-  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
-  return rest;
+  const made: Schema = { ...z.toJSONSchema(schema, { io, unrepresentable: 'any' }) };
+  delete made['$schema'];
+  return made;
 }
