@@ -88,7 +88,7 @@ function normalized(field: AllowListField, value: string, lineNumber: number): s
     case 'serial':
     case 'model':
     case 'site':
-      if ([...value].length > maxTextLength) {
+      if (Array.from(value).length > maxTextLength) {
         throw invalidRow(lineNumber, `${field} has more than ${String(maxTextLength)} characters`);
       }
       if (deviceIdDefect(value, Infinity) !== undefined) {

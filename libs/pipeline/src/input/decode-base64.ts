@@ -4,9 +4,10 @@ const foreign = 66;
 
 /** Both alphabets of RFC 4648 (4 and 5); space, tab, CR and LF are skipped. */
 const sextets = new Uint8Array(256).fill(foreign);
-const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
-[...`${alphabet}+/`].forEach((character, value) => (sextets[character.charCodeAt(0)] = value));
-[...`${alphabet}-_`].forEach((character, value) => (sextets[character.charCodeAt(0)] = value));
+const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+for (const alphabet of [`${letters}0123456789+/`, `${letters}0123456789-_`]) {
+  for (let value = 0; value < 64; value++) sextets[alphabet.charCodeAt(value)] = value;
+}
 for (const space of [0x20, 0x09, 0x0d, 0x0a]) sextets[space] = skipped;
 sextets[0x3d] = padding;
 

@@ -73,20 +73,26 @@ async function* readAny(
       : (line: number) => `${name}:${String(line)}`;
   switch (format) {
     case 'ndjson':
-      return yield* readNdjson(stream, limits, lineSource);
+      yield* readNdjson(stream, limits, lineSource);
+      return;
     case 'pem':
-      return yield* readPem(stream, limits, lineSource);
+      yield* readPem(stream, limits, lineSource);
+      return;
     case 'csv':
-      return yield* readCsv(stream, limits, lineSource);
+      yield* readCsv(stream, limits, lineSource);
+      return;
     case 'der':
-      return yield* readDer(stream, limits, offsetSource(name));
+      yield* readDer(stream, limits, offsetSource(name));
+      return;
     case 'tar':
-      if (isEntry) return yield [archiveInArchive(name ?? '')];
-      return yield* readTar(
-        stream,
-        (entry, path) => readEntry(entry, path, options, limits),
-        options.onSkipped ?? (() => undefined),
-      );
+      if (isEntry) yield [archiveInArchive(name ?? '')];
+      else {
+        yield* readTar(
+          stream,
+          (entry, path) => readEntry(entry, path, options, limits),
+          options.onSkipped ?? (() => undefined),
+        );
+      }
   }
 }
 

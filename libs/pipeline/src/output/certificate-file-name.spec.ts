@@ -41,7 +41,7 @@ test('two device ids never share a name, even where case does not count', () => 
     .filter((text) => text !== '');
   const cased = fc
     .tuple(fc.stringMatching(/^[a-z0-9/]{60,128}$/), fc.array(fc.boolean(), { minLength: 128 }))
-    .map(([text, upper]) => [...text].map((c, i) => (upper[i] ? c.toUpperCase() : c)).join(''));
+    .map(([text, upper]) => Array.from(text, (c, i) => (upper[i] ? c.toUpperCase() : c)).join(''));
   fc.assert(
     fc.property(fc.oneof(fc.tuple(nearby, nearby), fc.tuple(cased, cased)), ([a, b]) => {
       const same = nameOf(a).toLowerCase() === nameOf(b).toLowerCase();
