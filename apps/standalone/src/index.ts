@@ -1,3 +1,5 @@
+export { backUpDataFolder, restoreDataFolder } from './back-up.js';
+export { askRunningServer, type ControlRequest } from './control-socket.js';
 export { standaloneSchema, type StandaloneConfig } from './config.js';
 export { takeDataFolder, type DataFolder } from './data-folder.js';
 export { observeStages } from './observe-stages.js';
@@ -10,3 +12,5 @@ export {
   type ServeConfig,
   type Server,
 } from './serve.js';
+export { openStoreForReading, type OpenedStore } from './open-store-for-reading.js';
+export { verifyStore, type VerifiedPorts, type VerifiedStore } from './verify-store.js';

@@ -36,6 +36,8 @@ export interface Issuance extends Stoppable {
   readonly log: EventLog;
   readonly signer: SigningPools;
   readonly issuers: readonly Issuer[];
+  /** Until disposed the log removes nothing: for a copy of the folder. */
+  holdLog(): Disposable;
   /** What each part's threads cost so far, in microseconds of CPU. */
   cpu(): Promise<IssuanceCpu>;
 }
@@ -213,6 +215,7 @@ async function assemble(
     log,
     signer,
     issuers: issuers.all,
+    holdLog: () => openedLog.holdSegments(),
     async cpu() {
       const main = process.threadCpuUsage();
       const all = process.cpuUsage();

@@ -10,7 +10,9 @@ import {
   startHttp,
   type HttpApplication,
 } from '@certmill/platform';
+import { backUpDataFolder } from './back-up.js';
 import { standaloneSchema } from './config.js';
+import { openControlSocket } from './control-socket.js';
 import { takeDataFolder } from './data-folder.js';
 import { openIssuance, type Issuance, type IssuanceOverrides } from './open-issuance.js';
 import { observeStages } from './observe-stages.js';
@@ -76,14 +78,19 @@ export async function serve(config: ServeConfig, overrides: IssuanceOverrides = 
     issuance = await openIssuance(folder, config, observeStages(logger, metrics), overrides);
     const firstCredential = await openFirstTenant(issuance);
     const http = await startHttp({ services: issuance.services, config: config.http, logger, metrics });
-    logger.info({ url: http.url, data: config.data }, 'listening');
     const running = issuance;
+    const control = await openControlSocket(folder.directory, async ({ directory }) => {
+      await backUpDataFolder(folder.directory, running, directory);
+      logger.info({ directory }, 'backed up');
+    });
+    logger.info({ url: http.url, data: config.data }, 'listening');
     return {
       url: http.url,
       http,
       issuance,
       ...(firstCredential === undefined ? {} : { firstCredential }),
       async stop() {
+        control?.close();
         await http.stop(config.stopTimeoutMs);
         await running.stop(config.stopTimeoutMs);
         folder.release();

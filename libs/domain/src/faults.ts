@@ -55,8 +55,11 @@ export class CertmillError extends Error {
 /** True for a CertmillError, also one of another realm or copy of this module. */
 export function isCertmillError(error: unknown): error is CertmillError {
   return (
-    error instanceof Error &&
+    typeof error === 'object' &&
+    error !== null &&
+    'name' in error &&
     error.name === 'CertmillError' &&
+    'message' in error &&
     'code' in error &&
     typeof error.code === 'string' &&
     error.code in faultCatalogue

@@ -31,6 +31,8 @@ export interface EventLogOptions {
 }
 
 export interface EmbeddedEventLog extends EventLog, Stoppable {
+  /** Until disposed no segment is removed: a copy that is being made finds what it began with. */
+  holdSegments(): Disposable;
   /** `stop` with 5 s for what is in hand. */
   close(): Promise<void>;
 }
@@ -64,6 +66,7 @@ class SegmentEventLog implements EmbeddedEventLog {
   readonly #logs = new Map<string, Promise<TopicLog>>();
   readonly #groups = new Map<string, Promise<DurableGroup>>();
   readonly #subscriptions = new Set<Subscription>();
+  #holds = 0;
   #stopped: Promise<void> | undefined;
 
   constructor(options: EventLogOptions) {
@@ -130,6 +133,15 @@ class SegmentEventLog implements EmbeddedEventLog {
     return log.endOffset - (log.offsets.committed(group) ?? log.firstOffset);
   }
 
+  holdSegments(): Disposable {
+    this.#holds++;
+    return {
+      [Symbol.dispose]: () => {
+        this.#holds--;
+      },
+    };
+  }
+
   stop(timeoutMs: number): Promise<void> {
     this.#stopped ??= this.#stop(timeoutMs);
     return this.#stopped;
@@ -184,6 +196,7 @@ class SegmentEventLog implements EmbeddedEventLog {
       // A dead letter that had to wait would hold up the group whose poison it takes away.
       maxBacklogBytes: topic.endsWith(deadLetterSuffix) ? Infinity : maxBacklogBytes,
       backlogWaitMs: this.#backlogWaitMs,
+      isHeld: () => this.#holds > 0,
     }).then(async (log) => {
       await this.#disk.syncDirectory(directory);
       return log;

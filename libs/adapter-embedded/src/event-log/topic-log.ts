@@ -23,6 +23,8 @@ export interface TopicLogOptions {
   readonly segmentBytes: number;
   readonly maxBacklogBytes: number;
   readonly backlogWaitMs: number;
+  /** True while a copy is being made: nothing is removed then. */
+  readonly isHeld: () => boolean;
 }
 
 interface WaitingAppend {
@@ -154,7 +156,7 @@ export class TopicLog {
   /** Removes segments that every known group has durably consumed; without a group, none. */
   async removeConsumed(): Promise<void> {
     const lowest = this.offsets.lowestPersisted;
-    if (lowest === undefined) return;
+    if (lowest === undefined || this.#options.isHeld()) return;
     for (;;) {
       const [first, second] = this.#segments;
       if (first === undefined || second === undefined || second.baseOffset > lowest) break;

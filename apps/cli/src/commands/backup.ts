@@ -1,0 +1,68 @@
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { isCertmillError } from '@certmill/domain';
+import {
+  askRunningServer,
+  backUpDataFolder,
+  openIssuance,
+  restoreDataFolder,
+  standaloneSchema,
+  takeDataFolder,
+  type DataFolder,
+} from '@certmill/standalone';
+import { withExamples } from '../terminal/program.js';
+import type { Terminal } from '../terminal/terminal.js';
+import { dataOption } from './data-option.js';
+
+export function backupCommand(terminal: Terminal): Command {
+  const command = new Command('backup')
+    .description('copy the data folder consistently, also while its server runs')
+    .argument('<dir>', 'target, not there or empty')
+    .addOption(dataOption())
+    .option('--json', 'print one JSON object')
+    .action(async (target: string, options: { readonly data: string }) => {
+      const directory = resolve(target);
+      await backUp(options.data, directory);
+      terminal.report({ backup: directory }, [
+        `backed up to ${directory}`,
+        'it holds the CA keys (encrypted), the serial keys and the secrets of the folder: keep it as safe as the folder',
+      ]);
+    });
+  return withExamples(command, [['certmill backup /backups/monday', 'the folder ./certmill-data']]);
+}
+
+async function backUp(data: string, directory: string): Promise<void> {
+  let folder: DataFolder;
+  try {
+    folder = takeDataFolder(data);
+  } catch (error) {
+    if (!isCertmillError(error) || error.code !== 'DATA_FOLDER_IN_USE') throw error;
+    return askRunningServer(data, { command: 'backup', directory });
+  }
+  try {
+    const quiet = { handled: () => undefined, faulted: () => undefined, halted: () => undefined };
+    const issuance = await openIssuance(folder, standaloneSchema.parse({ data }), quiet);
+    try {
+      await backUpDataFolder(folder.directory, issuance, directory);
+    } finally {
+      await issuance.stop(10_000);
+    }
+  } finally {
+    folder.release();
+  }
+}
+
+export function restoreCommand(terminal: Terminal): Command {
+  const command = new Command('restore')
+    .description('put a backup in the place of a data folder')
+    .argument('<backup>', 'folder that `certmill backup` made')
+    .addOption(dataOption())
+    .option('--json', 'print one JSON object')
+    .action(async (backup: string, options: { readonly data: string }) => {
+      await restoreDataFolder(backup, options.data);
+      terminal.report({ data: options.data }, [
+        `restored to ${options.data}; uploads under way when the backup was made go on, later ones are sent anew`,
+      ]);
+    });
+  return withExamples(command, [['certmill restore /backups/monday --data ./certmill-data', 'the folder must be empty']]);
+}

@@ -1,0 +1,28 @@
+import { Command } from 'commander';
+import { openStoreForReading, verifyStore } from '@certmill/standalone';
+import { exitCodes } from '../terminal/exit-codes.js';
+import { withExamples } from '../terminal/program.js';
+import { formatNumber } from '../terminal/quantities.js';
+import type { Terminal } from '../terminal/terminal.js';
+import { dataOption } from './data-option.js';
+
+export function verifyStoreCommand(terminal: Terminal): Command {
+  const command = new Command('verify-store')
+    .description('check the whole store offline: certificates, requests, serial numbers, chains, counters')
+    .addOption(dataOption())
+    .option('--json', 'print one JSON object')
+    .action(async (options: { readonly data: string }) => {
+      await using opened = await openStoreForReading(options.data);
+      const progress = terminal.progress('certificates checked');
+      const result = await verifyStore(opened.store, opened.issuers, opened.serialKeys, (done) =>
+        progress.update({ done }),
+      );
+      progress.stop();
+      if (result.findings.length > 0) terminal.exitCode = exitCodes.couldNotRun;
+      terminal.report(result, [
+        `${formatNumber(result.certificates)} certificates and ${formatNumber(result.rejections)} rejections in ${formatNumber(result.batches)} batches, ${formatNumber(result.inFlight)} requests in flight`,
+        ...(result.findings.length === 0 ? ['the store is sound'] : result.findings),
+      ]);
+    });
+  return withExamples(command, [['certmill verify-store --json', 'for a script; exit status 1 where something is wrong']]);
+}
