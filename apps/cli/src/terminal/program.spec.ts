@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { builtInProfileText } from '@certmill/domain';
 import { certmillBin, runCertmill } from '../testing/run-certmill.js';
 
 const serverCommands = [
@@ -70,6 +71,16 @@ describe('the command line', () => {
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(/^error PROFILE_INVALID: .*bad\.yaml:1: name/);
     expect(stderr).toMatch(/bad\.yaml:2: .*vresion/);
+  });
+
+  it('tells a good profile by the samples that it issued and linted', async () => {
+    const file = join(folder, 'good.yaml');
+    writeFileSync(file, builtInProfileText('tls-client'));
+    const { exitCode, stdout, stderr } = await runCertmill(['profile', 'check', file, '--json']);
+    expect([exitCode, stderr]).toEqual([0, '']);
+    const checked = JSON.parse(stdout) as { name: string; hash: string; samples: string[] };
+    expect(checked.hash).toMatch(/^[0-9a-f]{64}$/);
+    expect(checked.samples.length).toBeGreaterThan(0);
   });
 
   it('prints an error as one object with --json and nothing else on stdout', async () => {
