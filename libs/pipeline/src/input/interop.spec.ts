@@ -1,6 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { rejectionCodeOf } from '@certmill/domain';
+import { aProfile, examine } from '../validate/testing/a-csr.js';
 import { derOf, fixture, interopFolder } from './testing/fixtures.js';
 import { readAll } from './testing/read-all.js';
 
@@ -29,3 +31,31 @@ test('all of them in one stream are as many requests', async () => {
   expect(items.filter((item) => item.rejection === undefined)).toHaveLength(pems.length);
   expect(items).toHaveLength(pems.length);
 });
+
+/** Mbed TLS 2.28 writes NULL where RFC 5758 3.2 wants the parameters of ECDSA absent. */
+const isEcdsaWithNull = (file: string): boolean => /^mbedtls\/p\d/.test(file);
+
+async function expectJudgedByTlsClient(file: string): Promise<void> {
+  const { items } = await readAll(fixture(file));
+  const requests = items.map((item) => item.der);
+  const { codes, details, deviceIds } = examine(requests, aProfile({}, 'tls-client'));
+  const isRefused = /-(?:sha1|md5)\./.test(file);
+  expect([codes.map(rejectionCodeOf), details]).toEqual(
+    isRefused ? [['CSR_SIGALG_FORBIDDEN'], [expect.any(String)]] : [[undefined], ['']],
+  );
+  const [tool = '', name = ''] = file.split('/');
+  if (!isRefused) {
+    expect(deviceIds).toEqual([`${tool}-${name.replace('.pem', '').replace('.', '-')}`]);
+  }
+}
+
+test.each(files.filter((file) => !isEcdsaWithNull(file)))(
+  'tls-client as it ships accepts %s, or refuses its SHA-1 or MD5',
+  expectJudgedByTlsClient,
+);
+
+// Turns red once the DER walk accepts them, as issue 3 asks: then they join the table above.
+test.failing.each(files.filter(isEcdsaWithNull))(
+  'tls-client as it ships accepts %s',
+  expectJudgedByTlsClient,
+);
