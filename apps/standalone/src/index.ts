@@ -3,9 +3,8 @@ export { askRunningServer, type ControlRequest } from './control-socket.js';
 export { standaloneSchema, type StandaloneConfig } from './config.js';
 export { takeDataFolder, type DataFolder } from './data-folder.js';
 export { observeStages } from './observe-stages.js';
-export { openIssuance, type Issuance, type IssuanceCpu, type IssuanceOverrides } from './open-issuance.js';
+export { openIssuance, operatorTenant, type Issuance, type IssuanceCpu, type IssuanceOverrides } from './open-issuance.js';
 export {
-  firstTenant,
   readServeConfig,
   serve,
   serveSchema,

@@ -61,6 +61,9 @@ export interface IssuanceOverrides {
   readonly slotModule?: string;
 }
 
+/** The tenant that a new data folder begins with; its admins manage the others. */
+export const operatorTenant = 'default';
+
 /** Interactive chunks hold one request: many fit. */
 const interactiveInHand = 64;
 
@@ -187,6 +190,7 @@ async function assemble(
     clock: systemClock,
     defaultIssuer: issuers.all[0]?.name ?? '',
     chainOf: (issuer) => issuerByName.get(issuer)?.chainDer,
+    operatorTenant,
     async openTenant(tenant) {
       const created = await store.createTenant(tenant, systemClock.nowMs());
       for (const profile of builtInProfiles().values()) await addStored(tenant, profile);

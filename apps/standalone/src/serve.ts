@@ -14,7 +14,12 @@ import { backUpDataFolder } from './back-up.js';
 import { standaloneSchema } from './config.js';
 import { openControlSocket } from './control-socket.js';
 import { takeDataFolder } from './data-folder.js';
-import { openIssuance, type Issuance, type IssuanceOverrides } from './open-issuance.js';
+import {
+  openIssuance,
+  operatorTenant,
+  type Issuance,
+  type IssuanceOverrides,
+} from './open-issuance.js';
 import { observeStages } from './observe-stages.js';
 
 /** The configuration file of `certmill serve --role all`. */
@@ -65,9 +70,6 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** The tenant that a new data folder begins with. */
-export const firstTenant = 'default';
-
 /** Starts all roles in this process; resolves once it takes calls. */
 export async function serve(config: ServeConfig, overrides: IssuanceOverrides = {}): Promise<Server> {
   const logger = createLogger(config.logLevel);
@@ -108,16 +110,16 @@ async function openFirstTenant(
   issuance: Issuance,
 ): Promise<{ readonly tenant: string; readonly key: string } | undefined> {
   const { services } = issuance;
-  const credentials = await services.tenants.listCredentials(firstTenant);
+  const credentials = await services.tenants.listCredentials(operatorTenant);
   if (credentials.length > 0) return undefined;
-  await services.openTenant(firstTenant);
+  await services.openTenant(operatorTenant);
   const { key, keyHash } = newApiKey();
   await services.tenants.addCredential({
     keyHash,
-    tenant: firstTenant,
+    tenant: operatorTenant,
     role: 'admin',
     label: 'first credential',
     createdAtMs: services.clock.nowMs(),
   });
-  return { tenant: firstTenant, key };
+  return { tenant: operatorTenant, key };
 }

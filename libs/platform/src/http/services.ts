@@ -37,6 +37,8 @@ export interface IssuanceServices {
   readonly defaultIssuer: string;
   /** Certificates from the issuing CA up to the root, DER; undefined for an unknown issuer. */
   chainOf(issuer: string): readonly Uint8Array[] | undefined;
+  /** The tenant whose admins open tenants and manage the credentials of all. */
+  readonly operatorTenant: string;
   /** Opens a tenant with the built-in profiles; false where it is there already. */
   openTenant(tenant: string): Promise<boolean>;
   /** Parses, checks against every issuer and stores a profile file; PROFILE_INVALID with clause. */

@@ -8,7 +8,10 @@ import { newCredentialSchema, newTenantSchema } from './bodies.js';
 import { parseWith } from './parse-with.js';
 import { servicesToken, type IssuanceServices } from './services.js';
 
-/** Tenants and API keys. An admin sees every tenant; keys are shown once, when they are made. */
+/**
+ * Tenants and API keys. An admin manages the keys of the own tenant; one of the operator's tenant opens
+ * tenants and manages the keys of all. Keys are shown once, when they are made.
+ */
 @Controller('v1/tenants')
 export class TenantsController {
   readonly #services: IssuanceServices;
@@ -21,8 +24,11 @@ export class TenantsController {
   @HttpCode(201)
   @Needs('tenants:write')
   @Describes(routes.createTenant)
-  async create(@Body() body: unknown): Promise<{ tenant: string }> {
+  async create(@Caller() caller: Credential, @Body() body: unknown): Promise<{ tenant: string }> {
     const { tenant } = parseWith(newTenantSchema, body);
+    if (caller.tenant !== this.#services.operatorTenant) {
+      throw new CertmillError('FORBIDDEN', "only admins of the operator's tenant open tenants");
+    }
     assertName('tenant', tenant);
     if (!(await this.#services.openTenant(tenant))) {
       throw new CertmillError('CONFLICT', `tenant '${tenant}' is there already`);
@@ -35,13 +41,13 @@ export class TenantsController {
   @Needs('tenants:write')
   @Describes(routes.addCredential)
   async addCredential(
+    @Caller() caller: Credential,
     @Param('tenant') tenant: string,
     @Body() body: unknown,
   ): Promise<{ key: string; keyHash: string; tenant: string; role: string; label: string }> {
     const { role, label } = parseWith(newCredentialSchema, body);
     const { tenants, clock } = this.#services;
-    if (!(await tenants.hasTenant(tenant)))
-      throw new CertmillError('NOT_FOUND', 'there is no such tenant');
+    await this.#assertManages(caller, tenant);
     const { key, keyHash } = newApiKey();
     await tenants.addCredential({ keyHash, tenant, role, label, createdAtMs: clock.nowMs() });
     return { key, keyHash, tenant, role, label };
@@ -50,7 +56,11 @@ export class TenantsController {
   @Get(':tenant/credentials')
   @Needs('tenants:write')
   @Describes(routes.listCredentials)
-  async list(@Param('tenant') tenant: string): Promise<{ items: readonly Credential[] }> {
+  async list(
+    @Caller() caller: Credential,
+    @Param('tenant') tenant: string,
+  ): Promise<{ items: readonly Credential[] }> {
+    await this.#assertManages(caller, tenant);
     return { items: await this.#services.tenants.listCredentials(tenant) };
   }
 
@@ -63,11 +73,21 @@ export class TenantsController {
     @Param('tenant') tenant: string,
     @Param('keyHash') keyHash: string,
   ): Promise<void> {
+    await this.#assertManages(caller, tenant);
     if (keyHash === caller.keyHash) {
       throw new CertmillError('CONFLICT', 'a key cannot remove itself');
     }
     if (!(await this.#services.tenants.removeCredential(tenant, keyHash))) {
       throw new CertmillError('NOT_FOUND', 'there is no such credential');
+    }
+  }
+
+  /** Another tenant is not there: NOT_FOUND, whether it exists or not. */
+  async #assertManages(caller: Credential, tenant: string): Promise<void> {
+    const { operatorTenant, tenants } = this.#services;
+    const manages = caller.tenant === tenant || caller.tenant === operatorTenant;
+    if (!manages || !(await tenants.hasTenant(tenant))) {
+      throw new CertmillError('NOT_FOUND', 'there is no such tenant');
     }
   }
 }
