@@ -37,13 +37,13 @@ export function allowListFieldOf(name: string, lineNumber: number): AllowListFie
   const shown = JSON.stringify(name.slice(0, 40));
   throw invalidRow(
     lineNumber,
-    `${shown} is not a field of an allow-list (deviceId, udid, serial, model, vendorId, productId, site)`,
+    `${shown} is not a field of an allow-list: ${[...new Set(Object.values(fieldByName))].join(', ')}`,
   );
 }
 
 /**
- * A row after its values are checked and brought to one spelling; empty values are absent. It needs a
- * deviceId or a udid to be found by. Faults: INVALID_INPUT with line and reason.
+ * A row after its values are checked and brought to one spelling; empty values are absent. It needs
+ * a deviceId or a udid to be found by. Faults: INVALID_INPUT with line and reason.
  */
 export function allowListRow(
   values: readonly (readonly [AllowListField, string])[],

@@ -12,9 +12,10 @@ export interface CsvConsumer {
 }
 
 /**
- * Cuts a stream into CSV records (RFC 4180). The delimiter is the comma, or the semicolon or tab where
- * the first line has no comma. Empty lines are skipped, a byte order mark too. It holds one record of
- * at most `maxRecordBytes`; unlike a parser that gives up at the first bad quote, it goes on behind it.
+ * Cuts a stream into CSV records (RFC 4180). The delimiter is the comma, or the semicolon or tab
+ * where the first line has no comma. Empty lines are skipped, a byte order mark too. It holds one
+ * record of at most `maxRecordBytes`; unlike a parser that gives up at the first bad quote, it goes
+ * on behind it.
  */
 export class CsvSplitter {
   readonly #maxRecordBytes: number;
@@ -104,7 +105,9 @@ function delimiterOf(header: string): string {
   return [',', ';', '\t'].find((delimiter) => header.includes(delimiter)) ?? ',';
 }
 
-/** A quote that does not begin a cell is an ordinary character, and so is text behind a quoted cell. */
+/**
+ * A quote that does not begin a cell is an ordinary character, and so is text behind a quoted cell.
+ */
 function cellsOf(record: string, delimiter: string): string[] {
   const cells: string[] = [];
   for (let at = 0; at <= record.length; at++) {

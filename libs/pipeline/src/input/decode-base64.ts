@@ -55,7 +55,10 @@ export function decodeBase64(
   return finish(bits, count & 3, pads, out, at);
 }
 
-/** The last, incomplete group: 2 or 3 characters, whose left-over bits are zero, padded fully or not. */
+/**
+ * The last, incomplete group: 2 or 3 characters, whose left-over bits are zero, padded fully or
+ * not.
+ */
 function finish(bits: number, left: number, pads: number, out: Uint8Array, at: number): number {
   if (pads > 0 && left + pads !== 4) return -1;
   if (left === 0) return at;

@@ -3,8 +3,8 @@ import { maxDeviceIdBytes, type Rejection } from '@certmill/domain';
 /** One request of an upload, in the order in which it stands there. */
 export interface InputItem {
   /**
-   * DER of the CertificationRequest (RFC 2986), empty where rejected. It may be a view into a larger
-   * buffer that belongs to the items of one batch: it stays valid and MUST NOT be changed.
+   * DER of the CertificationRequest (RFC 2986), empty where rejected. It may be a view into a
+   * larger buffer that belongs to the items of one batch: it stays valid and MUST NOT be changed.
    */
   readonly der: Uint8Array;
   /** '' where the upload gives none: the profile may take it from the request. */
@@ -30,8 +30,9 @@ export interface InputLimits {
 }
 
 /**
- * A real request has 0.3-5 KiB. CSRs hardly compress: hex, base64 and repeated names stay under 10:1,
- * while a bomb needs hundreds. 64 GiB is more than the largest batch (2^24 requests) of usual size.
+ * A real request has 0.3-5 KiB. CSRs hardly compress: hex, base64 and repeated names stay under
+ * 10:1, while a bomb needs hundreds. 64 GiB is more than the largest batch (2^24 requests) of usual
+ * size.
  */
 export const defaultInputLimits: InputLimits = {
   maxCsrBytes: 64 * 1024,

@@ -25,7 +25,9 @@ const refusedShapes: Record<Exclude<DerShape, 'certification-request'>, Rejectio
   },
 };
 
-/** An item refused before anything of it becomes durable. Only a device id that was checked goes in. */
+/**
+ * An item refused before anything of it becomes durable. Only a device id that was checked goes in.
+ */
 export function rejectedItem(
   source: string,
   deviceId: string,

@@ -2,15 +2,17 @@ const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 
 export interface LineConsumer {
-  /** One line without its LF or CRLF, in `bytes[start, end)`; the octets live for this call only. */
+  /**
+   * One line without its LF or CRLF, in `bytes[start, end)`; the octets live for this call only.
+   */
   line(bytes: Buffer, start: number, end: number, lineNumber: number): void;
   /** A line over the limit: its octets were dropped as they came. */
   tooLong(lineNumber: number): void;
 }
 
 /**
- * Cuts a stream of octets into lines. It holds at most one line of `maxLineBytes`; what runs over is
- * skipped up to the next LF.
+ * Cuts a stream of octets into lines. It holds at most one line of `maxLineBytes`; what runs over
+ * is skipped up to the next LF.
  */
 export class LineSplitter {
   readonly #maxLineBytes: number;

@@ -11,8 +11,8 @@ export type SourceOfOffset = (offset: number) => string;
 
 /**
  * One DER request or several, back to back. A request over the limit is passed over, not held. What
- * does not begin as a definite-length SEQUENCE hides where the next one begins: it is one rejection,
- * and the last one.
+ * does not begin as a definite-length SEQUENCE hides where the next one begins: it is one
+ * rejection, and the last one.
  */
 export async function* readDer(
   stream: AsyncIterable<Uint8Array>,

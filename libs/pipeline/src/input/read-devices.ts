@@ -27,9 +27,10 @@ const badRecord = {
 /**
  * The rows of an allow-list, as CSV with a header or as NDJSON, plain, gzip or zstd; the format is
  * told by the first octets where it is not given. Fields: deviceId (device, id), udid (keyHash,
- * spkiSha256; 64 hex digits, colons allowed), serial (serialNumber), model, vendorId (vid), productId
- * (pid; 4 hex digits, 0x allowed), site (factory); their spelling ignores case, spaces, `-` and `_`.
- * Faults: INVALID_INPUT at the first bad row, with line and reason: a list counts as a whole.
+ * spkiSha256; 64 hex digits, colons allowed), serial (serialNumber), model, vendorId (vid),
+ * productId (pid; 4 hex digits, 0x allowed), site (factory); their spelling ignores case, spaces,
+ * `-` and `_`. Faults: INVALID_INPUT at the first bad row, with line and reason: a list counts as a
+ * whole.
  */
 export async function* readDevices(
   source: AsyncIterable<Uint8Array>,

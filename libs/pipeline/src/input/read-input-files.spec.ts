@@ -36,7 +36,7 @@ async function outline(...paths: readonly string[]): Promise<readonly string[]> 
   return lines;
 }
 
-test('a folder is walked in depth and order; keys, hidden and other files are passed over', async () => {
+test('a folder is walked in depth and order; keys and hidden files are passed over', async () => {
   put('csrs/b/2.pem', csrPem + csrPem);
   put('csrs/b/1.der', csrDer);
   put('csrs/b/1.key', 'key');
@@ -61,7 +61,7 @@ test('a folder is walked in depth and order; keys, hidden and other files are pa
   expect(skipped).toEqual(['csrs/b/1.key', 'csrs/loop.pem', 'csrs/notes.txt']);
 });
 
-test('files named in person are read in the order given, whatever their names; - is stdin', async () => {
+test('files named in person are read as given, whatever their names; - is stdin', async () => {
   put('z.txt', csrPem);
   put('.a', csrDer);
   expect(await outline('z.txt', '-', '.a')).toEqual(['ok z.txt:1', 'ok stdin:1', 'ok .a']);

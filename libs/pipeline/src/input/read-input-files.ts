@@ -23,9 +23,9 @@ interface InputFile {
 const readAheadBytes = 256 * 1024;
 
 /**
- * The requests of files, folders and standard input (`-`), in the order given. Folders are walked in
- * depth, sorted by name; hidden files and names that do not end like requests are passed over, as
- * keys often lie beside their requests. A file named in person is always read. A file without a
+ * The requests of files, folders and standard input (`-`), in the order given. Folders are walked
+ * in depth, sorted by name; hidden files and names that do not end like requests are passed over,
+ * as keys often lie beside their requests. A file named in person is always read. A file without a
  * request is one rejection.
  * Faults: INVALID_INPUT naming the path that cannot be read, and those of readInput.
  */
@@ -101,7 +101,9 @@ async function isFile(path: string): Promise<boolean> {
   return stats?.isFile() ?? true;
 }
 
-/** System errors carry paths and numbers that are of no help: the code is enough beside the name. */
+/**
+ * System errors carry paths and numbers that are of no help: the code is enough beside the name.
+ */
 function readFault(source: string, error: unknown): unknown {
   if (error instanceof CertmillError) {
     return new CertmillError(error.code, `${source}: ${error.message}`, { cause: error });

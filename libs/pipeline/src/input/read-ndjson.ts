@@ -17,9 +17,9 @@ const space = 0x20;
 const hyphen = 0x2d;
 
 /**
- * NDJSON: `{"deviceId": string?, "csr": string}` in each line. csr is PEM, or base64 or base64url of
- * the DER. Other members are ignored, so a factory can send its own records as they are. Empty lines
- * are skipped. A bad line is a rejection and the stream goes on.
+ * NDJSON: `{"deviceId": string?, "csr": string}` in each line. csr is PEM, or base64 or base64url
+ * of the DER. Other members are ignored, so a factory can send its own records as they are. Empty
+ * lines are skipped. A bad line is a rejection and the stream goes on.
  */
 export async function* readNdjson(
   stream: AsyncIterable<Uint8Array>,
@@ -119,7 +119,9 @@ function match(bytes: Buffer, at: number, end: number, expected: Buffer): number
   return at + expected.length;
 }
 
-/** Where the END line begins that closes a JSON string, followed by at most one escaped LF; or -1. */
+/**
+ * Where the END line begins that closes a JSON string, followed by at most one escaped LF; or -1.
+ */
 function endOfPemBody(bytes: Buffer, csrEnd: number): number {
   const hasNewline = bytes[csrEnd - 2] === backslash && bytes[csrEnd - 1] === 0x6e;
   const tailEnd = hasNewline ? csrEnd - 2 : csrEnd;

@@ -11,9 +11,9 @@ export type EntryReader = (
 ) => AsyncIterable<readonly InputItem[]>;
 
 /**
- * The requests of a tar archive, entry by entry in its order. Only regular files whose names end like
- * requests are read (see sniff-format); hidden files, links, devices and others are passed over, and
- * no path of the archive is ever opened: it names the source, nothing more.
+ * The requests of a tar archive, entry by entry in its order. Only regular files whose names end
+ * like requests are read (see sniff-format); hidden files, links, devices and others are passed
+ * over, and no path of the archive is ever opened: it names the source, nothing more.
  * Faults: INVALID_INPUT where the archive is cut short or corrupt.
  */
 export async function* readTar(

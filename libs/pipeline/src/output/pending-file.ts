@@ -2,8 +2,8 @@ import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, basename, join } from 'node:path';
 
 /**
- * A file that appears under its name only once it is whole: it is written as `.<name>.part` beside it.
- * One that a killed run left is overwritten by the next.
+ * A file that appears under its name only once it is whole: it is written as `.<name>.part` beside
+ * it. One that a killed run left is overwritten by the next.
  */
 export class PendingFile {
   readonly path: string;

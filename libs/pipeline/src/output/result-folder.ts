@@ -29,9 +29,9 @@ const filesAtOnce = 32;
 
 /**
  * What `--out DIR` gets. `pem` and `der`: one file per device, named by certificateFileName;
- * `ndjson`: certificates.ndjson; `p7b`: certificates.p7b, chain included. Beside them chain.pem, and
- * rejections.ndjson where there are any. Each file appears whole or not at all, and writing the same
- * results again changes nothing. One folder has one writer at a time.
+ * `ndjson`: certificates.ndjson; `p7b`: certificates.p7b, chain included. Beside them chain.pem,
+ * and rejections.ndjson where there are any. Each file appears whole or not at all, and writing the
+ * same results again changes nothing. One folder has one writer at a time.
  */
 export class ResultFolder {
   readonly #directory: string;
@@ -148,7 +148,10 @@ export class ResultFolder {
     await this.#rejections.append(lines);
   }
 
-  /** A SignedData says its length first, so the certificates are copied behind it once all are there. */
+  /**
+   * A SignedData says its length first, so the certificates are copied behind it once all are
+   * there.
+   */
   async #commit(certificates: PendingFile): Promise<void> {
     if (this.#format === 'ndjson') {
       await certificates.commit();
@@ -167,7 +170,8 @@ export class ResultFolder {
 }
 
 /**
- * Not synced: the certificate is durable in the store, and the same command writes a lost file again.
+ * Not synced: the certificate is durable in the store, and the same command writes a lost file
+ * again.
  */
 async function writeOnce(directory: string, name: string, bytes: Uint8Array): Promise<void> {
   const path = join(directory, name);
