@@ -1,9 +1,9 @@
 import { Command, Option } from 'commander';
-import { CertmillError, isCertmillError } from '@certmill/domain';
-import { openIssuance, standaloneSchema, takeDataFolder } from '@certmill/standalone';
+import { CertmillError, isCertmillError, type Batch } from '@certmill/domain';
+import { ResultFolder, type ResultFolderFormat } from '@certmill/pipeline';
+import { openIssuance, standaloneSchema, takeDataFolder, type Issuance } from '@certmill/standalone';
 import { ensureHierarchy } from '../hierarchy.js';
-import { issueBatch } from '../issue/issue-batch.js';
-import { writeResults, type FolderFormat } from '../issue/write-results.js';
+import { issueBatch, resultsOfBatch } from '../issue/issue-batch.js';
 import { exitCodes } from '../terminal/exit-codes.js';
 import { withExamples } from '../terminal/program.js';
 import { formatDuration, formatNumber } from '../terminal/quantities.js';
@@ -15,7 +15,7 @@ interface IssueOptions {
   readonly out: string;
   readonly issuer?: string;
   readonly devices?: string;
-  readonly format: FolderFormat;
+  readonly format: ResultFolderFormat;
   readonly data: string;
 }
 
@@ -72,7 +72,7 @@ async function issue(terminal: Terminal, inputs: readonly string[], options: Iss
       );
       progress.stop();
       const seconds = (performance.now() - begun) / 1000;
-      await writeResults(issuance, batch, options.out, options.format);
+      await writeResults(issuance, batch, options);
       const { accepted, issued, rejected } = batch.counters;
       if (batch.counters.deadLettered > 0) throw deadLettered(faults);
       if (rejected > 0) terminal.exitCode = exitCodes.someRejected;
@@ -86,6 +86,20 @@ async function issue(terminal: Terminal, inputs: readonly string[], options: Iss
     }
   } finally {
     folder.release();
+  }
+}
+
+async function writeResults(issuance: Issuance, batch: Batch, options: IssueOptions): Promise<void> {
+  const { services } = issuance;
+  const order = await services.orders.getOrder(batch.tenant, batch.orderId);
+  const chainDer = services.chainOf(order?.issuer ?? '') ?? [];
+  const folder = await ResultFolder.open(options.out, options.format, chainDer);
+  try {
+    for await (const results of resultsOfBatch(issuance, batch)) await folder.write(results);
+    await folder.finish();
+  } catch (error) {
+    await folder.discard();
+    throw error;
   }
 }
 
