@@ -49,13 +49,14 @@ function known(
   return { oidContent: encodeOidContent(oid), algorithm, parameters };
 }
 
-// Most frequent first. ECDSA: RFC 5758 3.2, parameters MUST be absent. EdDSA: RFC 8410 3, the same.
+// Most frequent first. ECDSA: RFC 5758 3.2, parameters MUST be absent; Mbed TLS 2.x and its devices in
+// the field write NULL, which is taken. EdDSA: RFC 8410 3, absent.
 // RSA: RFC 4055 5, parameters MUST be NULL, and implementations MUST accept them absent as well.
 const knownSignatureAlgorithms: readonly KnownSignatureAlgorithm[] = [
-  known(oids.ecdsa_with_SHA256, 'ecdsa-sha256', 'absent'),
+  known(oids.ecdsa_with_SHA256, 'ecdsa-sha256', 'null-or-absent'),
   known(oids.sha256WithRSAEncryption, 'rsa-sha256', 'null-or-absent'),
-  known(oids.ecdsa_with_SHA384, 'ecdsa-sha384', 'absent'),
-  known(oids.ecdsa_with_SHA512, 'ecdsa-sha512', 'absent'),
+  known(oids.ecdsa_with_SHA384, 'ecdsa-sha384', 'null-or-absent'),
+  known(oids.ecdsa_with_SHA512, 'ecdsa-sha512', 'null-or-absent'),
   known(oids.id_Ed25519, 'ed25519', 'absent'),
   known(oids.sha384WithRSAEncryption, 'rsa-sha384', 'null-or-absent'),
   known(oids.sha512WithRSAEncryption, 'rsa-sha512', 'null-or-absent'),
@@ -65,8 +66,8 @@ const knownSignatureAlgorithms: readonly KnownSignatureAlgorithm[] = [
   known(oids.md5WithRSAEncryption, 'rsa-md5', 'null-or-absent'),
   known(oids.md2WithRSAEncryption, 'rsa-md2', 'null-or-absent'),
   known(oids.sha224WithRSAEncryption, 'rsa-sha224', 'null-or-absent'),
-  known(oids.ecdsa_with_SHA1, 'ecdsa-sha1', 'absent'),
-  known(oids.ecdsa_with_SHA224, 'ecdsa-sha224', 'absent'),
+  known(oids.ecdsa_with_SHA1, 'ecdsa-sha1', 'null-or-absent'),
+  known(oids.ecdsa_with_SHA224, 'ecdsa-sha224', 'null-or-absent'),
 ];
 
 interface PssHash {

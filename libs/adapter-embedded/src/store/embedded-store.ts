@@ -34,7 +34,13 @@ import type {
 } from '@certmill/ports';
 import { buildAllowList } from '../allow-list/build-allow-list.js';
 import { JobRunner } from './job-runner.js';
-import { chunkRefOf, packDecision, packTerminal } from './packed-calls.js';
+import {
+  chunkRefOf,
+  packDecision,
+  packQueries,
+  packTerminal,
+  unpackRows,
+} from './packed-calls.js';
 import { StoreClient } from './store-client.js';
 import { allowListFile } from './store-files.js';
 
@@ -230,13 +236,12 @@ export class EmbeddedStore
     return devices;
   }
 
-  lookUp(tenant: TenantId, orderId: OrderId, queries: readonly AllowListQuery[]) {
-    // Tight copies: a view would take all of its memory along.
-    const packed = queries.map(({ deviceId, udid }) => ({
-      ...(deviceId === undefined ? {} : { deviceId }),
-      udid: new Uint8Array(udid),
-    }));
-    return this.#client.call('lookUp', [tenant, orderId, packed]);
+  async lookUp(tenant: TenantId, orderId: OrderId, queries: readonly AllowListQuery[]) {
+    const packed = packQueries(queries);
+    const transfer = [packed.udids.buffer];
+    return unpackRows(
+      await this.#client.call('lookUp', [tenant, orderId, packed], { isUrgent: true, transfer }),
+    );
   }
 
   storeEpoch(): Promise<Uint8Array> {

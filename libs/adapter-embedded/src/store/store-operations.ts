@@ -8,16 +8,19 @@ import {
   type TenantId,
 } from '@certmill/domain';
 import { decodeVerdict } from '@certmill/events';
-import type { AllowListQuery, AllowListRow, ChunkState, StoredRequest } from '@certmill/ports';
+import type { ChunkState, StoredRequest } from '@certmill/ports';
 import { backUp } from './back-up.js';
 import type { ChunkRecord } from './chunk-table.js';
 import { decideChunk } from './decide-chunk.js';
 import type { Locator } from './locator.js';
 import type { StoreCore } from './open-core.js';
 import {
+  packRows,
   unpackDecision,
+  unpackQueries,
   unpackTerminal,
   type PackedDecision,
+  type PackedQueries,
   type PackedTerminal,
 } from './packed-calls.js';
 import { publishChunk } from './publish-chunk.js';
@@ -214,14 +217,15 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
     async lookUp(
       tenant: TenantId,
       orderId: OrderId,
-      queries: readonly AllowListQuery[],
-    ): Promise<(AllowListRow | undefined)[]> {
+      packed: PackedQueries,
+    ): Promise<string> {
+      const queries = unpackQueries(packed);
       const id = orders.getOrder(tenant, orderId)?.allowListId;
-      if (id === undefined) return queries.map(() => undefined);
+      if (id === undefined) return packRows(queries.map(() => undefined));
       const file = allowListFile(core.directory, id);
       await core.allowLists.get(file).load();
       const list = core.allowLists.get(file);
-      return queries.map(({ deviceId, udid }) => list.lookUp(deviceId, udid));
+      return packRows(queries.map(({ deviceId, udid }) => list.lookUp(deviceId, udid)));
     },
     /** A list that is in force no more, or never came to be. */
     dropAllowList(allowListId: string): void {

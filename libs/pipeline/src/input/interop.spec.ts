@@ -32,9 +32,6 @@ test('all of them in one stream are as many requests', async () => {
   expect(items).toHaveLength(pems.length);
 });
 
-/** Mbed TLS 2.28 writes NULL where RFC 5758 3.2 wants the parameters of ECDSA absent. */
-const isEcdsaWithNull = (file: string): boolean => /^mbedtls\/p\d/.test(file);
-
 async function expectJudgedByTlsClient(file: string): Promise<void> {
   const { items } = await readAll(fixture(file));
   const requests = items.map((item) => item.der);
@@ -49,13 +46,7 @@ async function expectJudgedByTlsClient(file: string): Promise<void> {
   }
 }
 
-test.each(files.filter((file) => !isEcdsaWithNull(file)))(
+test.each(files)(
   'tls-client as it ships accepts %s, or refuses its SHA-1 or MD5',
-  expectJudgedByTlsClient,
-);
-
-// Turns red once the DER walk accepts them, as issue 3 asks: then they join the table above.
-test.failing.each(files.filter(isEcdsaWithNull))(
-  'tls-client as it ships accepts %s',
   expectJudgedByTlsClient,
 );

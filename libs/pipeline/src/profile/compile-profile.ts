@@ -4,6 +4,7 @@ import {
   type DerTemplate,
   type IssuerSignatureAlgorithm,
   NO_EXPIRATION_SECONDS,
+  oids,
   signatureAlgorithmDer,
   type SlotValues,
   tbsCertificateTemplate,
@@ -57,10 +58,12 @@ export interface CompiledProfile {
  *
  * Validity (RFC 5280 4.1.2.5, both ends included): notBefore = receivedAt - backdate, not before the
  * issuer's; notAfter = notBefore + lifetime - 1 s, capped at the issuer's, or the fixed instant.
- * Throws PROFILE_INVALID where the lifetime is longer than the issuer's whole life, or the fixed
+ * Throws PROFILE_INVALID for basicConstraints among the custom extensions (a device is no CA), and
+ * where the lifetime is longer than the issuer's whole life, or the fixed
  * instant lies outside it: such a profile needs another issuer, not shorter certificates.
  */
 export function compileProfile(profile: Profile, issuer: ProfileIssuer): CompiledProfile {
+  refuseCustomConstraints(profile);
   const validityOf = validityRule(profile, issuer);
   const slots = profileSlots(profile);
   const algorithm = signatureAlgorithmDer(issuer.signatureAlgorithm);
@@ -99,6 +102,16 @@ export function compileProfile(profile: Profile, issuer: ProfileIssuer): Compile
   }
 }
 
+/** What compiles can never say CA:TRUE, whoever admitted the profile (DESIGN 3.6). */
+function refuseCustomConstraints(profile: Profile): void {
+  if (profile.extensions.custom?.some(({ oid }) => oid === oids.id_ce_basicConstraints)) {
+    throw new CertmillError(
+      'PROFILE_INVALID',
+      `profile ${profile.name}: basicConstraints (RFC 5280 4.2.1.9) cannot be a custom extension`,
+    );
+  }
+}
+
 interface BoundTemplate {
   readonly template: DerTemplate;
   readonly values: SlotValues;
@@ -133,7 +146,7 @@ function validityRule(profile: Profile, issuer: ProfileIssuer): ValidityRule {
   if (fixedEnd !== undefined && (fixedEnd > latest || fixedEnd < earliest)) {
     throw new CertmillError(
       'PROFILE_INVALID',
-      `profile ${profile.name}: notAfter ${instant(fixedEnd)} lies outside the issuer's life, ` +
+      `profile ${profile.name}: notAfter (RFC 5280 4.1.2.5) ${instant(fixedEnd)} lies outside the issuer's life, ` +
         `${instant(earliest)} to ${instant(latest)}` +
         (fixedEnd === NO_EXPIRATION_SECONDS ? '; it needs an issuer without expiration' : ''),
     );
@@ -141,7 +154,8 @@ function validityRule(profile: Profile, issuer: ProfileIssuer): ValidityRule {
   if (lifetime > latest - earliest + 1) {
     throw new CertmillError(
       'PROFILE_INVALID',
-      `profile ${profile.name}: the lifetime of ${String(lifetime)} s is longer than the issuer's`,
+      `profile ${profile.name}: the lifetime (RFC 5280 4.1.2.5) of ` +
+        `${String(lifetime)} s is longer than the issuer's`,
     );
   }
   return (receivedAtMs) => {
