@@ -70,5 +70,5 @@ export async function syncDirectory(directory: string): Promise<void> {
 
 /** Whether the error is one of the operating system with this code, such as ENOENT. */
 export function isErrorCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 }
