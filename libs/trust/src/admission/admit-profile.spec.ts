@@ -1,0 +1,114 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { builtInProfiles, CertmillError, parseProfile, type Profile } from '@certmill/domain';
+import { aSampleIssuer, sampleNowMs } from '../testing/sample-issuer.js';
+import { admitProfile } from './admit-profile.js';
+import { makeSamples } from './sample-certificates.js';
+
+const folder = new URL('../../test-data/bad-profiles/', import.meta.url);
+const badProfiles = readdirSync(folder).map((file) => {
+  const text = readFileSync(new URL(file, folder), 'utf8');
+  const clause = /^# Breaks (.+)$/m.exec(text)?.[1] ?? 'no clause in the header';
+  return { name: basename(file, '.yaml'), file, text, clause };
+});
+
+const goodProfile = `
+name: good
+version: 1
+description: Admitted.
+keys: [ec-p256]
+signatureHashes: [sha256]
+validity: { lifetime: 1y }
+subject:
+  - { type: commonName, from: [deviceId] }
+extensions:
+  basicConstraints: { critical: true }
+  keyUsage: { bits: [digitalSignature], critical: true }
+  subjectKeyIdentifier: sha1
+  authorityKeyIdentifier: true
+csr: { otherSubjectAttributes: ignore, ignoredExtensions: [] }
+`;
+
+async function refusalOf(profile: Profile): Promise<CertmillError> {
+  try {
+    await admitProfile(profile, aSampleIssuer(), sampleNowMs);
+  } catch (error) {
+    if (error instanceof CertmillError) return error;
+    throw error;
+  }
+  throw new Error(`${profile.name} was admitted`);
+}
+
+describe('admitProfile', () => {
+  it('has at least thirty bad profiles to refuse', () => {
+    expect(badProfiles.length).toBeGreaterThanOrEqual(30);
+  });
+
+  it.each(badProfiles)('refuses $name for $clause', async ({ file, text, clause }) => {
+    const refusal = await refusalOf(parseProfile(text, file));
+    expect(refusal.code).toBe('PROFILE_INVALID');
+    const citations = refusal.message
+      .split('\n')
+      .filter(
+        (line) =>
+          line.includes(`${clause}:`) || line.includes(`${clause} `) || line.includes(`${clause})`),
+      );
+    expect({ clause, message: refusal.message, cited: citations.length > 0 }).toEqual(
+      expect.objectContaining({ cited: true }),
+    );
+  });
+
+  it('admits the profile that the bad ones were made from', async () => {
+    const samples = await admitProfile(
+      parseProfile(goodProfile, 'good.yaml'),
+      aSampleIssuer(),
+      sampleNowMs,
+    );
+    expect(samples).toHaveLength(1);
+  });
+
+  it.each([...builtInProfiles().values()])('admits the built-in $name', async (profile) => {
+    const samples = await admitProfile(profile, aSampleIssuer(), sampleNowMs);
+    expect(samples.length).toBeGreaterThanOrEqual(profile.keys.length);
+  });
+
+  it.each([
+    ['ec-p384', 'ecdsa-sha384'],
+    ['ec-p521', 'ecdsa-sha512'],
+    ['ed25519', 'ed25519'],
+    ['rsa-2048', 'rsa-sha256'],
+  ] as const)('admits tls-client under an issuer with %s', async (keyType, signatureAlgorithm) => {
+    const profile = builtInProfiles().get('tls-client')!;
+    const issuer = aSampleIssuer({ keyType, signatureAlgorithm });
+    await expect(admitProfile(profile, issuer, sampleNowMs)).resolves.toHaveLength(5);
+  });
+
+  it('refuses idevid under an issuer that expires', async () => {
+    const profile = builtInProfiles().get('idevid')!;
+    const issuer = aSampleIssuer({ notAfterMs: Date.UTC(2046, 0, 1) });
+    await expect(admitProfile(profile, issuer, sampleNowMs)).rejects.toMatchObject({
+      code: 'PROFILE_INVALID',
+    });
+  });
+
+  it('refuses a Matter profile under an issuer of another vendor', async () => {
+    const text = goodProfile
+      .replace(
+        'commonName, from: [deviceId] }',
+        'matterVendorId, value: FFF1 }\n  - { type: matterProductId, value: "8000" }',
+      )
+      .replace('lifetime: 1y', "notAfter: '9999-12-31T23:59:59Z'");
+    const profile = parseProfile(text, 'dac.yaml');
+    await expect(admitProfile(profile, aSampleIssuer(), sampleNowMs)).resolves.toHaveLength(1);
+    const vendor = Buffer.from('301631143012060a2b0601040182a27c02010c0446464632', 'hex');
+    await expect(
+      admitProfile(profile, aSampleIssuer({ subjectDer: vendor }), sampleNowMs),
+    ).rejects.toThrow('the vendor id differs from that of the issuer');
+  });
+
+  it('makes the certificates of a bad profile without judging them', async () => {
+    const { text, file } = badProfiles.find(({ name }) => name === 'san-empty')!;
+    const samples = await makeSamples(parseProfile(text, file), aSampleIssuer(), sampleNowMs);
+    expect(samples[0]?.der[0]).toBe(0x30);
+  });
+});

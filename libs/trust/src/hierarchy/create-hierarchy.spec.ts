@@ -1,0 +1,117 @@
+import { createPublicKey, X509Certificate } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
+import { createHierarchy, type HierarchyOptions } from './create-hierarchy.js';
+import { lifeLeftMs, loadIssuer, loadIssuers, loadRoot } from './load-issuers.js';
+
+const passphrase = 'correct horse';
+const nowMs = Date.now();
+
+describe('createHierarchy', () => {
+  let folder: string;
+  const options = (overrides: Partial<HierarchyOptions> = {}): HierarchyOptions => ({
+    name: 'factory',
+    directory: folder,
+    passphrase,
+    nowMs,
+    ...overrides,
+  });
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'certmill-hierarchy-'));
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('makes a root and an issuing CA that verify, without expiration', async () => {
+    const issuer = await createHierarchy(options({ organization: 'Exampl\u00e9' }));
+    const root = await loadRoot(folder);
+    const [issuing, top] = issuer.chainDer.map((der) => new X509Certificate(der));
+    expect(issuing!.verify(top!.publicKey)).toBe(true);
+    expect(top!.verify(top!.publicKey)).toBe(true);
+    expect(issuing!.checkIssued(top!)).toBe(true);
+    expect(issuing!.subject).toBe('O=Exampl\u00e9\nCN=factory issuing CA');
+    expect(new Date(issuer.notAfterMs).toISOString()).toBe('9999-12-31T23:59:59.000Z');
+    expect([issuer.keyType, root?.keyType]).toEqual(['ec-p256', 'ec-p384']);
+    expect(issuer.serialKeyId).toBe(1);
+    expect(lifeLeftMs(issuer, nowMs)).toBe(issuer.notAfterMs - nowMs);
+  });
+
+  it('keeps keys encrypted, for their owner only, and leaves nothing else behind', async () => {
+    const issuer = await createHierarchy(options());
+    const pem = readFileSync(issuer.keyFile, 'utf8');
+    expect(statSync(issuer.keyFile).mode & 0o777).toBe(0o600);
+    expect(statSync(join(folder, 'serial-keys.json')).mode & 0o777).toBe(0o600);
+    expect(pem).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----/);
+    const key = decryptPrivateKey(pem, passphrase, 'the key');
+    const spki = createPublicKey(key).export({ format: 'der', type: 'spki' });
+    expect(Buffer.compare(spki, issuer.spkiDer)).toBe(0);
+    expect(readdirSync(dirname(issuer.directory)).sort()).toEqual(['factory', 'root']);
+    expect(readdirSync(issuer.directory).sort()).toEqual([
+      'certificate.pem',
+      'chain.pem',
+      'key.pem',
+    ]);
+  });
+
+  it('puts a further issuer under the root that is there', async () => {
+    const first = await createHierarchy(options());
+    const second = await createHierarchy(options({ name: 'second', keyType: 'ed25519' }));
+    expect(second.chainDer[1]).toEqual(first.chainDer[1]);
+    expect(second.signatureAlgorithm).toBe('ed25519');
+    const names = (await loadIssuers(folder)).map(({ name }) => name);
+    expect(names).toEqual(['factory', 'second']);
+  });
+
+  it('refuses to write over an issuer, and the name of the root', async () => {
+    await createHierarchy(options());
+    await expect(createHierarchy(options())).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(createHierarchy(options({ name: 'root' }))).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+    await expect(createHierarchy(options({ name: '../up' }))).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+  });
+
+  it('says that the passphrase of the root is wrong without repeating it', async () => {
+    await createHierarchy(options());
+    const wrong = createHierarchy(options({ name: 'second', passphrase: 'wrong-battery-staple' }));
+    await expect(wrong).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    await expect(wrong).rejects.not.toThrow('wrong-battery-staple');
+    await expect(wrong).rejects.toThrow('passphrase is wrong');
+  });
+
+  it('of two at once makes one issuer', async () => {
+    await createHierarchy(options());
+    const both = await Promise.allSettled([
+      createHierarchy(options({ name: 'second' })),
+      createHierarchy(options({ name: 'second' })),
+    ]);
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(readdirSync(join(folder, 'ca')).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+});
+
+describe('loadIssuers', () => {
+  it('finds none in an empty folder, and says so of one by name', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'certmill-hierarchy-'));
+    expect(await loadIssuers(folder)).toEqual([]);
+    expect(await loadRoot(folder)).toBeUndefined();
+    await expect(loadIssuer(folder, 'factory')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    rmSync(folder, { recursive: true });
+  });
+
+  it('says which file of an issuer is damaged', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'certmill-hierarchy-'));
+    const issuer = await createHierarchy({ name: 'factory', directory: folder, passphrase, nowMs });
+    const pem = readFileSync(issuer.chainFile, 'utf8');
+    writeFileSync(issuer.chainFile, pem.replace(/^MII/m, 'MIE'));
+    await expect(loadIssuers(folder)).rejects.toMatchObject({ code: 'FAULT_STORE_CORRUPT' });
+    await expect(loadIssuers(folder)).rejects.toThrow('chain.pem');
+    rmSync(folder, { recursive: true });
+  });
+});

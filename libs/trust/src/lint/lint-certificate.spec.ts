@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs';
+import { builtInProfiles } from '@certmill/domain';
+import { makeSamples } from '../admission/sample-certificates.js';
+import { aSampleIssuer, sampleNowMs } from '../testing/sample-issuer.js';
+import { lintCertificate, lintRules } from './lint-certificate.js';
+
+interface MatterVector {
+  readonly name: string;
+  readonly valid: boolean;
+  readonly dacDerHex: string;
+}
+
+const matterVectors = readFileSync(
+  new URL('../../test-data/matter-dac/certificates.ndjson', import.meta.url),
+  'utf8',
+)
+  .trim()
+  .split('\n')
+  .map((line) => JSON.parse(line) as MatterVector);
+
+async function aCertificate(): Promise<Uint8Array> {
+  const profile = builtInProfiles().get('tls-client')!;
+  const [sample] = await makeSamples(profile, aSampleIssuer(), sampleNowMs);
+  return sample!.der;
+}
+
+describe('lintCertificate', () => {
+  it('has rules with ids of their own that cite a clause each', () => {
+    const ids = lintRules.map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(lintRules.filter(({ clause }) => clause === '')).toEqual([]);
+  });
+
+  it.each(matterVectors)('agrees with the Matter SDK on $name', ({ dacDerHex, valid }) => {
+    const findings = lintCertificate(Buffer.from(dacDerHex, 'hex'), { conformsTo: 'matter-dac' });
+    expect(findings.length === 0).toBe(valid);
+  });
+
+  it('finds nothing in a good certificate', async () => {
+    expect(lintCertificate(await aCertificate(), {})).toEqual([]);
+  });
+
+  it('finds a serial number that is negative', async () => {
+    const der = await aCertificate();
+    const serial = Buffer.from(der).indexOf(Buffer.from([0x02, 0x14]));
+    der[serial + 2] = 0x81;
+    expect(lintCertificate(der, {}).map(({ clause }) => clause)).toContain('RFC 5280 4.1.2.2');
+  });
+
+  it('finds a time that is out of its form', async () => {
+    const der = await aCertificate();
+    const time = Buffer.from(der).indexOf(Buffer.from([0x17, 0x0d]));
+    der[time + 14] = 0x2b;
+    expect(lintCertificate(der, {}).map(({ rule }) => rule)).toContain('validity-encoding');
+  });
+
+  it('finds another authority key identifier than the issuer has', async () => {
+    const findings = lintCertificate(await aCertificate(), {
+      issuerKeyIdentifier: new Uint8Array(20),
+    });
+    expect(findings.map(({ rule }) => rule)).toEqual(['authority-key-identifier']);
+  });
+
+  it('says of every truncation that it is no certificate, and never throws', async () => {
+    const der = await aCertificate();
+    for (let length = 0; length < der.length; length += 1) {
+      const findings = lintCertificate(der.subarray(0, length), {});
+      expect(findings.map(({ rule }) => rule)).toEqual(['certificate-is-der']);
+    }
+  });
+
+  it('never throws on a certificate with one octet changed', async () => {
+    const der = await aCertificate();
+    for (let at = 0; at < der.length; at += 1) {
+      for (const octet of [0x00, 0x7f, 0x80, 0xff]) {
+        const changed = der.slice();
+        changed[at] = octet;
+        expect(Array.isArray(lintCertificate(changed, {}))).toBe(true);
+      }
+    }
+  });
+});
