@@ -1,0 +1,227 @@
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { createHierarchy } from '@certmill/trust';
+import { FactoryClient, handledLater, type ServerLife } from './factory-client.js';
+import {
+  failPointKinds,
+  failPoints,
+  kindOf,
+  type ArmedFailPoint,
+  type FailPointKind,
+  type FailPointName,
+  type FailPointReport,
+} from './fail-point.js';
+import { makeFleet } from './fleet.js';
+import { judgeRun, type Judgement } from './judge-run.js';
+import type { PlantedBug } from './planted-bugs.js';
+import { ServerProcess } from './server-process.js';
+import type { ServerOrders } from './server.js';
+
+export interface CrashRunOptions {
+  /** An empty folder. */
+  readonly directory: string;
+  /** Kills at fail-points, spread evenly over stages and what lies between effect and offset. */
+  readonly kills: number;
+  readonly requests: number;
+  readonly random: () => number;
+  readonly plant: PlantedBug | undefined;
+  /** Told of each life as it ends. */
+  readonly onLife: (text: string) => void;
+}
+
+export interface CrashRunResult extends Judgement {
+  readonly killsByPoint: ReadonlyMap<FailPointName, number>;
+  readonly killsByKind: ReadonlyMap<FailPointKind, number>;
+  readonly randomKills: number;
+}
+
+/** What ends a life of the server: a fail-point, or a kill from outside at any moment. */
+type Death = ArmedFailPoint | 'random';
+
+/** A fail-point that nothing reaches any more in this time is tried again later. */
+const patienceMs = 10_000;
+/** What the last life still gets to upload. */
+const lastShare = 0.1;
+
+/** Runs the server until it has died as often as wanted and everything is issued; then judges. */
+export async function crashRun(options: CrashRunOptions): Promise<CrashRunResult> {
+  const run = new CrashRun(options);
+  await run.prepare();
+  return run.run();
+}
+
+class CrashRun {
+  readonly #options: CrashRunOptions;
+  readonly #client: FactoryClient;
+  readonly #fleet;
+  readonly #orders: Omit<ServerOrders, 'armed'>;
+  readonly #logFile: string;
+  readonly #byPoint = new Map<FailPointName, number>();
+  readonly #byKind = new Map<FailPointKind, number>();
+  #reports = 0;
+  #randomKills = 0;
+  #lives = 0;
+  #key = '';
+
+  constructor(options: CrashRunOptions) {
+    const { directory, requests, random, plant } = options;
+    this.#options = options;
+    this.#fleet = makeFleet(requests);
+    this.#client = new FactoryClient(this.#fleet, random);
+    this.#logFile = join(directory, 'server.log');
+    this.#orders = {
+      data: join(directory, 'data'),
+      passphraseFile: join(directory, 'passphrase'),
+      oracleFile: join(directory, 'oracle'),
+      reportFile: join(directory, 'reports'),
+      plant,
+    };
+  }
+
+  async prepare(): Promise<void> {
+    const { data, passphraseFile, oracleFile, reportFile } = this.#orders;
+    const passphrase = 'only for this run';
+    await mkdir(data, { mode: 0o700 });
+    await createHierarchy({ name: 'dev', directory: data, passphrase, nowMs: Date.now() });
+    await writeFile(passphraseFile, passphrase, { mode: 0o600 });
+    writeFileSync(oracleFile, '');
+    writeFileSync(reportFile, '');
+  }
+
+  async run(): Promise<CrashRunResult> {
+    const { requests } = this.#options;
+    const deaths = this.#plan();
+    const share = (requests * (1 - lastShare)) / deaths.length;
+    const maxLives = deaths.length * 2 + 10;
+    for (let death = deaths.shift(); death !== undefined; death = deaths.shift()) {
+      this.#client.allowance = Math.floor(share * (this.#lives + 1));
+      const died = await this.#live(death);
+      if (!died && death !== 'random') deaths.push({ ...death, hit: 1 });
+      if (this.#lives > maxLives) throw new Error('fail-points are not reached any more');
+    }
+    this.#client.allowance = Infinity;
+    const judgement = await this.#lastLife();
+    return {
+      ...judgement,
+      killsByPoint: this.#byPoint,
+      killsByKind: this.#byKind,
+      randomKills: this.#randomKills,
+    };
+  }
+
+  /** The first life opens the orders, so it dies at no fail-point. */
+  #plan(): Death[] {
+    const { kills, requests, random } = this.#options;
+    const randomKills = Math.max(1, Math.ceil(kills / 5));
+    const chunksPerLife = Math.floor((requests * (1 - lastShare)) / (kills + randomKills) / 256);
+    const deaths: Death[] = Array.from({ length: kills }, (_, i) => {
+      const kind = failPointKinds[i % failPointKinds.length]!;
+      const names = failPoints[kind];
+      const name = names[Math.floor(i / failPointKinds.length) % names.length]!;
+      const range = name.startsWith('signature') ? 250 : Math.min(3, Math.max(1, chunksPerLife));
+      // Lingering lets the client see what the next life will find undone.
+      const lingerMs = kind === 'offset' ? [400, 0, 700][i % 3]! : 0;
+      return { name, hit: 1 + Math.floor(random() * range), lingerMs };
+    });
+    for (let i = 1; i < randomKills; i++) {
+      deaths.splice(Math.floor(random() * (deaths.length + 1)), 0, 'random');
+    }
+    return ['random', ...deaths];
+  }
+
+  /** One life; resolves to whether it ended as it was meant to. */
+  async #live(death: Death): Promise<boolean> {
+    const armed = death === 'random' ? undefined : death;
+    const server = this.#start(armed);
+    const begun = performance.now();
+    const isFirst = this.#key === '';
+    const working = this.#work(server, isFirst);
+    if (death === 'random') {
+      await (isFirst ? Promise.race([working.opened, server.ended()]) : server.ready());
+      await pause(this.#options.random() * 800);
+      server.kill();
+    }
+    const late = pause(patienceMs, undefined, { signal: server.gone }).then(
+      () => server.kill(),
+      () => undefined,
+    );
+    const end = await server.ended();
+    await Promise.all([working.done, late]);
+    if (end.signal !== 'SIGKILL') {
+      const log = readFileSync(this.#logFile, 'utf8').slice(-2_000);
+      throw new Error(`the server ended by itself with ${end.code ?? end.signal}\n${log}`);
+    }
+    const report = this.#nextReport();
+    this.#count(report);
+    const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+    const how = report === undefined ? 'a random moment' : `${report.point} of ${report.inHand}`;
+    this.#options.onLife(`life ${this.#lives}: killed at ${how} after ${seconds} s`);
+    return armed === undefined || report !== undefined;
+  }
+
+  #work(server: ServerProcess, isFirst: boolean) {
+    const client = this.#client;
+    const opened = Promise.withResolvers<undefined>();
+    const work = async (): Promise<void> => {
+      const life = await this.#lifeOf(server);
+      if (life === undefined) return;
+      if (isFirst) await client.openOrders(life);
+      opened.resolve(undefined);
+      await client.work(life);
+    };
+    return { opened: opened.promise, done: handledLater(work()) };
+  }
+
+  async #lifeOf(server: ServerProcess): Promise<ServerLife | undefined> {
+    const ready = await server.ready();
+    if (ready === undefined) return undefined;
+    this.#key = ready.key ?? this.#key;
+    return { url: ready.url, key: this.#key, gone: server.gone };
+  }
+
+  async #lastLife(): Promise<Judgement> {
+    const server = this.#start(undefined);
+    const life = await this.#lifeOf(server);
+    if (life === undefined) throw new Error('the server did not start any more');
+    const client = this.#client;
+    await client.work(life);
+    const answers = await client.finish(life);
+    await client.downloadAll(life);
+    const { code } = await server.stop();
+    if (code !== 0) throw new Error(`the server stopped with ${code}`);
+    const { data, oracleFile } = this.#orders;
+    return judgeRun({ data, oracleFile, fleet: this.#fleet, client, answers });
+  }
+
+  #start(armed: ArmedFailPoint | undefined): ServerProcess {
+    this.#lives += 1;
+    const log = openSync(this.#logFile, 'a');
+    const server = new ServerProcess({ ...this.#orders, armed }, log);
+    closeSync(log);
+    return server;
+  }
+
+  /** What the life that just ended reported, if it died at its fail-point. */
+  #nextReport(): FailPointReport | undefined {
+    const lines = readFileSync(this.#orders.reportFile, 'utf8').split('\n');
+    const line = lines[this.#reports];
+    if (line === undefined || line === '') return undefined;
+    this.#reports += 1;
+    const report = JSON.parse(line) as FailPointReport;
+    if (report.inHand === '') throw new Error(`nothing was in hand at ${report.point}`);
+    return report;
+  }
+
+  #count(report: FailPointReport | undefined): void {
+    if (report === undefined) {
+      this.#randomKills += 1;
+      return;
+    }
+    const { point } = report;
+    const kind = kindOf(point);
+    this.#byPoint.set(point, (this.#byPoint.get(point) ?? 0) + 1);
+    this.#byKind.set(kind, (this.#byKind.get(kind) ?? 0) + 1);
+  }
+}

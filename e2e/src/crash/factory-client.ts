@@ -1,0 +1,292 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Fleet, FleetBatch, FleetOrder } from './fleet.js';
+
+/** Where the server answers in its present life. */
+export interface ServerLife {
+  readonly url: string;
+  readonly key: string;
+  /** Aborts when the server is gone. */
+  readonly gone: AbortSignal;
+}
+
+/** A batch as the server tells of it. */
+export interface BatchAnswer {
+  readonly batchId: string;
+  readonly state: 'uploading' | 'processing' | 'complete' | 'cancelled';
+  readonly nextIndex: number;
+  readonly total?: number;
+  readonly counters: {
+    readonly accepted: number;
+    readonly issued: number;
+    readonly rejected: number;
+    readonly cancelled: number;
+    readonly deadLettered: number;
+    readonly inFlight: number;
+  };
+}
+
+interface CertificateLine {
+  readonly chunk: number;
+  readonly index: number;
+  readonly certificate: string;
+}
+
+/** What the client knows of one batch. */
+interface BatchNotes {
+  batchId?: string;
+  isUploaded: boolean;
+  isCancelled: boolean;
+  lastChunk: number;
+}
+
+/** Chunks that are downloaded again in each life: those that the server may have had in hand. */
+const chunksReadAgain = 24;
+const linesPerWrite = 32;
+const pollMs = 25;
+
+/**
+ * A factory that uploads its fleet whatever happens to the server, reads along, and forgets nothing:
+ * each 202 and each certificate that it ever saw. What contradicts an earlier answer is noted.
+ */
+export class FactoryClient {
+  /** By Idempotency-Key: the answers 202. */
+  readonly acknowledged = new Map<string, BatchAnswer>();
+  /** By `<batch id>/<index>`: the certificate as first downloaded, PEM. */
+  readonly certificates = new Map<string, string>();
+  readonly contradictions: string[] = [];
+  readonly #fleet: Fleet;
+  readonly #random: () => number;
+  readonly #notes = new Map<string, BatchNotes>();
+  /** Requests that may be on their way by now: spreads the upload over the server's lives. */
+  allowance = 0;
+
+  constructor(fleet: Fleet, random: () => number) {
+    this.#fleet = fleet;
+    this.#random = random;
+    for (const { key } of fleet.batches) {
+      this.#notes.set(key, { isUploaded: false, isCancelled: false, lastChunk: 0 });
+    }
+  }
+
+  get isUploaded(): boolean {
+    return [...this.#notes.values()].every((notes) => notes.isUploaded);
+  }
+
+  batchIdOf(key: string): string | undefined {
+    return this.#notes.get(key)?.batchId;
+  }
+
+  async openOrders(life: ServerLife): Promise<void> {
+    for (const order of this.#fleet.orders) await this.#openOrder(life, order);
+  }
+
+  /** Uploads and reads along until all is done or the server is gone. */
+  async work(life: ServerLife): Promise<void> {
+    const reading: Promise<void>[] = [];
+    let before = 0;
+    try {
+      for (const batch of this.#fleet.batches) {
+        const notes = this.#notesOf(batch);
+        if (before < this.allowance) {
+          if (!notes.isUploaded) await this.#find(life, batch, notes);
+          reading.push(handledLater(this.#readAlong(life, batch, notes)));
+          if (!notes.isUploaded) await this.#upload(life, batch, notes, before);
+        }
+        before += batch.requests.length;
+      }
+      await Promise.all(reading);
+    } catch (error) {
+      if (!life.gone.aborted) await untilGone(life, error);
+    }
+    await Promise.allSettled(reading);
+  }
+
+  /** Resolves once nothing can change any more, with the last word on each batch by its key. */
+  async finish(life: ServerLife): Promise<Map<string, BatchAnswer>> {
+    const answers = new Map<string, BatchAnswer>();
+    for (const { key } of this.#fleet.batches) {
+      for (;;) {
+        const answer = await this.#json<BatchAnswer>(life, `/v1/batches/${this.batchIdOf(key)}`);
+        answers.set(key, answer);
+        const isDone = answer.state === 'complete' || answer.state === 'cancelled';
+        if (isDone && answer.counters.inFlight === 0) break;
+        await pause(pollMs);
+      }
+    }
+    return answers;
+  }
+
+  /** Downloads every certificate once more. */
+  async downloadAll(life: ServerLife): Promise<void> {
+    for (const batch of this.#fleet.batches) {
+      await this.#download(life, this.#notesOf(batch), 0, false);
+    }
+  }
+
+  async #openOrder(life: ServerLife, order: FleetOrder): Promise<void> {
+    const { orderId, quota, allowList } = order;
+    const expiresAt = new Date(Date.now() + 86_400_000).toISOString();
+    const requiresAllowList = allowList !== undefined;
+    const body = { orderId, profile: 'tls-client', quota, requiresAllowList, expiresAt };
+    const opened = await this.#call(life, 'POST', '/v1/orders', {
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    await assertStatus(opened, 201);
+    if (allowList === undefined) return;
+    const listed = await this.#call(life, 'PUT', `/v1/orders/${orderId}/devices`, {
+      headers: { 'content-type': 'text/csv' },
+      body: `deviceId\n${allowList.join('\n')}\n`,
+    });
+    await assertStatus(listed, 200);
+  }
+
+  /** Asks for the batch of the Idempotency-Key, which is there once an upload began. */
+  async #find(life: ServerLife, batch: FleetBatch, notes: BatchNotes): Promise<void> {
+    const query = `idempotencyKey=${batch.key}`;
+    const path = `/v1/orders/${batch.orderId}/batches?${query}`;
+    const { items } = await this.#json<{ readonly items: readonly BatchAnswer[] }>(life, path);
+    const [found] = items;
+    if (found === undefined) {
+      if (notes.batchId !== undefined) {
+        this.contradictions.push(`batch ${batch.key} was told of before and is not there`);
+      }
+      return;
+    }
+    if (notes.batchId !== undefined && notes.batchId !== found.batchId) {
+      this.contradictions.push(`batch ${batch.key} has another id than before`);
+    }
+    notes.batchId = found.batchId;
+  }
+
+  /** For an upload that is under way: its batch is there soon. */
+  async #findAtLast(life: ServerLife, batch: FleetBatch, notes: BatchNotes): Promise<void> {
+    while (notes.batchId === undefined) {
+      await pause(pollMs, undefined, { signal: life.gone });
+      await this.#find(life, batch, notes);
+    }
+  }
+
+  async #upload(
+    life: ServerLife,
+    batch: FleetBatch,
+    notes: BatchNotes,
+    before: number,
+  ): Promise<void> {
+    const resumeAt = notes.batchId === undefined ? 0 : await this.#nextIndex(life, notes.batchId);
+    // Sending all of it again must do as well as resuming.
+    const firstIndex = this.#random() < 0.3 ? 0 : resumeAt;
+    const path = `/v1/orders/${batch.orderId}/batches?firstIndex=${firstIndex}`;
+    const response = await this.#call(life, 'POST', path, {
+      headers: { 'content-type': 'application/x-ndjson', 'idempotency-key': batch.key },
+      body: ReadableStream.from(this.#linesOf(life, batch, notes, before, firstIndex)),
+    });
+    if (response.status === 409 && notes.isCancelled) {
+      await response.arrayBuffer();
+      notes.isUploaded = true;
+      return;
+    }
+    await assertStatus(response, 202);
+    const answer = (await response.json()) as BatchAnswer;
+    this.acknowledged.set(batch.key, answer);
+    notes.batchId = answer.batchId;
+    notes.isUploaded = true;
+  }
+
+  async *#linesOf(
+    life: ServerLife,
+    batch: FleetBatch,
+    notes: BatchNotes,
+    before: number,
+    firstIndex: number,
+  ): AsyncGenerator<Uint8Array> {
+    const { requests, cancelAt } = batch;
+    for (let i = firstIndex; i < requests.length; i += linesPerWrite) {
+      while (before + i >= this.allowance) await pause(pollMs, undefined, { signal: life.gone });
+      if (cancelAt !== undefined && i >= cancelAt) await this.#cancel(life, batch, notes);
+      const lines = requests.slice(i, i + linesPerWrite).map(({ line }) => line);
+      yield Buffer.from(lines.join(''));
+    }
+  }
+
+  async #cancel(life: ServerLife, batch: FleetBatch, notes: BatchNotes): Promise<void> {
+    if (notes.isCancelled) return;
+    await this.#findAtLast(life, batch, notes);
+    const response = await this.#call(life, 'DELETE', `/v1/batches/${notes.batchId}`);
+    await assertStatus(response, 202);
+    await response.arrayBuffer();
+    notes.isCancelled = true;
+  }
+
+  async #nextIndex(life: ServerLife, batchId: string): Promise<number> {
+    return (await this.#json<BatchAnswer>(life, `/v1/batches/${batchId}`)).nextIndex;
+  }
+
+  /** Follows the batch from a little before where the last life got to. */
+  async #readAlong(life: ServerLife, batch: FleetBatch, notes: BatchNotes): Promise<void> {
+    await this.#findAtLast(life, batch, notes);
+    await this.#download(life, notes, Math.max(0, notes.lastChunk - chunksReadAgain), true);
+  }
+
+  async #download(
+    life: ServerLife,
+    notes: BatchNotes,
+    firstChunk: number,
+    follow: boolean,
+  ): Promise<void> {
+    const { batchId } = notes;
+    const query = `format=ndjson&follow=${follow}&firstChunk=${firstChunk}`;
+    const response = await this.#call(life, 'GET', `/v1/batches/${batchId}/certificates?${query}`);
+    await assertStatus(response, 200);
+    let text = '';
+    for await (const part of response.body!.pipeThrough(new TextDecoderStream())) {
+      const lines = `${text}${part}`.split('\n');
+      text = lines.pop() ?? '';
+      for (const line of lines) this.#keep(batchId!, notes, JSON.parse(line) as CertificateLine);
+    }
+  }
+
+  #keep(batchId: string, notes: BatchNotes, line: CertificateLine): void {
+    const id = `${batchId}/${line.index}`;
+    const before = this.certificates.get(id);
+    if (before === undefined) this.certificates.set(id, line.certificate);
+    else if (before !== line.certificate) {
+      this.contradictions.push(`certificate ${id} is not the one that was downloaded before`);
+    }
+    notes.lastChunk = Math.max(notes.lastChunk, line.chunk);
+  }
+
+  #notesOf({ key }: FleetBatch): BatchNotes {
+    return this.#notes.get(key)!;
+  }
+
+  async #json<T>(life: ServerLife, path: string): Promise<T> {
+    const response = await this.#call(life, 'GET', path);
+    await assertStatus(response, 200);
+    return (await response.json()) as T;
+  }
+
+  #call(life: ServerLife, method: string, path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = { authorization: `Bearer ${life.key}`, ...init.headers };
+    const options = { ...init, method, headers, signal: life.gone, duplex: 'half' };
+    return fetch(life.url + path, options as RequestInit);
+  }
+}
+
+/** Whoever awaits it still gets its failure, which may come first. */
+export function handledLater(work: Promise<void>): Promise<void> {
+  work.catch(() => undefined);
+  return work;
+}
+
+async function assertStatus(response: Response, status: number): Promise<void> {
+  if (response.status === status) return;
+  throw new Error(`${response.url}: ${response.status} ${await response.text()}`);
+}
+
+/** A call failed: right where the server is dying, wrong where it lives on. */
+async function untilGone(life: ServerLife, cause: unknown): Promise<void> {
+  const died = AbortSignal.any([life.gone, AbortSignal.timeout(2_000)]);
+  await new Promise<void>((resolve) => died.addEventListener('abort', () => resolve()));
+  if (!life.gone.aborted) throw cause;
+}

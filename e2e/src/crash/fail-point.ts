@@ -1,0 +1,88 @@
+import { openSync, writeSync } from 'node:fs';
+import { chunkIdOf, type ChunkRef } from '@certmill/domain';
+
+/**
+ * Where the server can be made to die, by what is going on there: in each stage with a chunk in
+ * hand, or between an effect and the offset that says it was done.
+ */
+export const failPoints = {
+  ingest: [
+    'register:before',
+    'register:after',
+    'append:before',
+    'append:after',
+    'confirm:before',
+    'confirm:after',
+  ],
+  validate: ['validate:begin', 'verdict:before', 'verdict:after', 'decide:before', 'decide:after'],
+  sign: ['sign:begin', 'signature:before', 'signature:after', 'sign:end'],
+  publish: ['publish:begin', 'publish:before'],
+  offset: ['publish:after', 'publish:handled', 'sign:handled', 'validate:handled'],
+} as const;
+
+export type FailPointKind = keyof typeof failPoints;
+export type FailPointName = (typeof failPoints)[FailPointKind][number];
+
+export const failPointKinds = Object.keys(failPoints) as FailPointKind[];
+
+export function kindOf(name: FailPointName): FailPointKind {
+  return failPointKinds.find((kind) => (failPoints[kind] as readonly string[]).includes(name))!;
+}
+
+/** The order to die: at the `hit`th time that the point is reached. */
+export interface ArmedFailPoint {
+  readonly name: FailPointName;
+  readonly hit: number;
+  /** The process lives on for so long, with what reached the point stuck there. */
+  readonly lingerMs: number;
+}
+
+/** What a process says right before it dies, one JSON line each. */
+export interface FailPointReport {
+  readonly point: FailPointName;
+  /** The chunk, or the request of a signature, that was in hand. */
+  readonly inHand: string;
+}
+
+/** One thread's fail-point, where it is armed with one; otherwise reaching points does nothing. */
+export class FailPoint {
+  readonly #armed: ArmedFailPoint | undefined;
+  readonly #report: number;
+  #hitsLeft: number;
+
+  constructor(armed: ArmedFailPoint | undefined, reportFile: string) {
+    this.#armed = armed;
+    this.#report = openSync(reportFile, 'a');
+    this.#hitsLeft = armed?.hit ?? 0;
+  }
+
+  /** Resolves where the point is not the armed one; never resolves where the process dies there. */
+  async reach(name: FailPointName, chunk: ChunkRef | undefined): Promise<void> {
+    if (!this.#isDue(name)) return;
+    const lingerMs = this.#armed?.lingerMs ?? 0;
+    if (lingerMs === 0) this.#die(name, inHandOf(chunk));
+    await new Promise<never>(() => {
+      setTimeout(() => this.#die(name, inHandOf(chunk)), lingerMs);
+    });
+  }
+
+  reachNow(name: FailPointName, inHand: string): void {
+    if (this.#isDue(name)) this.#die(name, inHand);
+  }
+
+  #isDue(name: FailPointName): boolean {
+    if (name !== this.#armed?.name) return false;
+    this.#hitsLeft -= 1;
+    return this.#hitsLeft === 0;
+  }
+
+  #die(point: FailPointName, inHand: string): void {
+    // A page that the kernel took outlives the process; only a power cut would lose it.
+    writeSync(this.#report, `${JSON.stringify({ point, inHand } satisfies FailPointReport)}\n`);
+    process.kill(process.pid, 'SIGKILL');
+  }
+}
+
+function inHandOf(chunk: ChunkRef | undefined): string {
+  return chunk === undefined ? '' : chunkIdOf(chunk);
+}
