@@ -29,7 +29,7 @@ export interface HierarchyOptions {
 /** A root signs few certificates for very long: clocks of the first devices may be slow. */
 const backdateMs = 60_000;
 const serialNumberOctets = 16;
-/** IEEE 802.1AR 8.7: the CAs above an IDevID live as long as it does, without expiration. */
+/** IEEE 802.1AR 8: the CAs above an IDevID live as long as it does, without expiration. */
 const noExpiration = new Date(NO_EXPIRATION_SECONDS * 1_000);
 
 interface CaKey {
