@@ -44,14 +44,21 @@ const bannedInProduction = [
     message: 'Throw a CertmillError with a code of the fault catalogue.',
   },
   {
-    selector: "Literal[value=/^certmill\\.(requests|certificates)\\./]",
+    selector: 'Literal[value=/^certmill\\.(requests|certificates)\\./]',
     message: 'Topics are spelled once, in libs/events/src/topics.ts.',
   },
 ];
 
 export default tseslint.config(
   {
-    ignores: ['**/dist/**', '**/generated/**', '**/node_modules/**', '.nx/**', '.cache/**', '**/test-data/**'],
+    ignores: [
+      '**/dist/**',
+      '**/generated/**',
+      '**/node_modules/**',
+      '.nx/**',
+      '.cache/**',
+      '**/test-data/**',
+    ],
   },
   {
     files: ['**/*.ts'],
@@ -86,7 +93,13 @@ export default tseslint.config(
     rules: { 'no-restricted-syntax': ['error', ...bannedSyntax] },
   },
   {
-    files: ['**/*.spec.ts', '**/*.conformance.ts', '**/conformance/**/*.ts', '**/*.bench.ts', 'e2e/**/*.ts'],
+    files: [
+      '**/*.spec.ts',
+      '**/*.conformance.ts',
+      '**/conformance/**/*.ts',
+      '**/*.bench.ts',
+      'e2e/**/*.ts',
+    ],
     rules: {
       'no-restricted-syntax': ['error', ...bannedSyntax],
       'no-console': 'off',

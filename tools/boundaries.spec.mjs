@@ -22,8 +22,18 @@ const rows = [
 ];
 
 const probes = rows.flatMap(([folder, allowed, forbidden], i) => [
-  { folder, packageName: allowed, refused: false, file: join(root, folder, 'src', `boundary-probe-${i}-allowed.ts`) },
-  { folder, packageName: forbidden, refused: true, file: join(root, folder, 'src', `boundary-probe-${i}-forbidden.ts`) },
+  {
+    folder,
+    packageName: allowed,
+    refused: false,
+    file: join(root, folder, 'src', `boundary-probe-${i}-allowed.ts`),
+  },
+  {
+    folder,
+    packageName: forbidden,
+    refused: true,
+    file: join(root, folder, 'src', `boundary-probe-${i}-forbidden.ts`),
+  },
 ]);
 const rule = '@nx/enforce-module-boundaries';
 let messagesByFile = new Map();

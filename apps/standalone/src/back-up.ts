@@ -26,10 +26,7 @@ export async function backUpDataFolder(
   }
   await mkdir(target, { recursive: true, mode: 0o700 });
   try {
-    using _hold = issuance.holdLog();
-    await cp(join(directory, 'log'), join(target, 'log'), { recursive: true });
-    await issuance.store.backupTo(join(target, 'store'));
-    await copySegments(join(directory, 'log'), join(target, 'log'));
+    await copyLogAndStore(directory, issuance, target);
     for (const name of besides) {
       const from = join(directory, name);
       if (existsSync(from)) await cp(from, join(target, name), { recursive: true });
@@ -37,6 +34,21 @@ export async function backUpDataFolder(
   } catch (error) {
     await rm(target, { recursive: true, force: true });
     throw error;
+  }
+}
+
+async function copyLogAndStore(
+  directory: string,
+  issuance: Issuance,
+  target: string,
+): Promise<void> {
+  const hold = issuance.holdLog();
+  try {
+    await cp(join(directory, 'log'), join(target, 'log'), { recursive: true });
+    await issuance.store.backupTo(join(target, 'store'));
+    await copySegments(join(directory, 'log'), join(target, 'log'));
+  } finally {
+    hold[Symbol.dispose]();
   }
 }
 

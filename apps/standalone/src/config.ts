@@ -16,7 +16,11 @@ export const standaloneSchema = z.strictObject({
       /** Proof of possession and checks; one more thread serves the interactive lane. */
       validate: z.int().min(1).max(256).default(availableParallelism()),
       /** Per slot. */
-      sign: z.int().min(1).max(256).default(Math.max(1, Math.ceil(availableParallelism() / 2))),
+      sign: z
+        .int()
+        .min(1)
+        .max(256)
+        .default(Math.max(1, Math.ceil(availableParallelism() / 2))),
     })
     .prefault({}),
   /** Chunks of the bulk lane between log and store at once: bounds memory. */

@@ -45,7 +45,9 @@ export async function openControlSocket(
       if (text.length > maxRequestBytes) socket.destroy();
       const end = text.indexOf('\n');
       if (end === -1) return;
-      void answer(text.slice(0, end), handle).then((reply) => socket.end(`${JSON.stringify(reply)}\n`));
+      void answer(text.slice(0, end), handle).then((reply) =>
+        socket.end(`${JSON.stringify(reply)}\n`),
+      );
     });
   });
   server.listen(path);
@@ -63,7 +65,10 @@ async function answer(
     return { ok: true };
   } catch (error) {
     if (isCertmillError(error)) return { code: error.code, message: error.message };
-    return { code: 'FAULT_PROCESSING', message: 'the command failed; the server log has the cause' };
+    return {
+      code: 'FAULT_PROCESSING',
+      message: 'the command failed; the server log has the cause',
+    };
   }
 }
 

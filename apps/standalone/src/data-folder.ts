@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { CertmillError } from '@certmill/domain';
@@ -60,7 +68,10 @@ function secretOf(file: string): Uint8Array {
   const existing = readIfThere(file);
   if (existing !== undefined) {
     if (existing.length !== secretBytes) {
-      throw new CertmillError('FAULT_STORE_CORRUPT', `${file} does not hold ${String(secretBytes)} octets`);
+      throw new CertmillError(
+        'FAULT_STORE_CORRUPT',
+        `${file} does not hold ${String(secretBytes)} octets`,
+      );
     }
     return existing;
   }

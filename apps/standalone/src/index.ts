@@ -3,13 +3,13 @@ export { askRunningServer, type ControlRequest } from './control-socket.js';
 export { standaloneSchema, type StandaloneConfig } from './config.js';
 export { takeDataFolder, type DataFolder } from './data-folder.js';
 export { observeStages } from './observe-stages.js';
-export { openIssuance, operatorTenant, type Issuance, type IssuanceCpu, type IssuanceOverrides } from './open-issuance.js';
 export {
-  readServeConfig,
-  serve,
-  serveSchema,
-  type ServeConfig,
-  type Server,
-} from './serve.js';
+  openIssuance,
+  operatorTenant,
+  type Issuance,
+  type IssuanceCpu,
+  type IssuanceOverrides,
+} from './open-issuance.js';
+export { readServeConfig, serve, serveSchema, type ServeConfig, type Server } from './serve.js';
 export { openStoreForReading, type OpenedStore } from './open-store-for-reading.js';
 export { verifyStore, type VerifiedPorts, type VerifiedStore } from './verify-store.js';

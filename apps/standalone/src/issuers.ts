@@ -42,7 +42,10 @@ export async function openIssuers(
 }
 
 /** One software slot per issuer: the key file of its folder. */
-export function signingIssuers(issuers: IssuerSet, slotModule: string | undefined): SigningIssuer[] {
+export function signingIssuers(
+  issuers: IssuerSet,
+  slotModule: string | undefined,
+): SigningIssuer[] {
   const { passphrase } = issuers;
   return issuers.all.map((issuer) => ({
     name: issuer.name,

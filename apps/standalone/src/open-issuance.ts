@@ -149,9 +149,19 @@ async function assemble(
   const sign = { certificates: store, signer, log, hops, clock: systemClock };
   const validate = { stores: store, profiles, examiner, log, hops, clock: systemClock };
   parts.push(
-    await runStage({ ...common, stage: 'publish', concurrency, handler: (r) => publishChunk(publish, r) }),
+    await runStage({
+      ...common,
+      stage: 'publish',
+      concurrency,
+      handler: (r) => publishChunk(publish, r),
+    }),
     await runStage({ ...common, stage: 'sign', concurrency, handler: (r) => signChunk(sign, r) }),
-    await runStage({ ...common, stage: 'validate', concurrency, handler: (r) => validateChunk(validate, r) }),
+    await runStage({
+      ...common,
+      stage: 'validate',
+      concurrency,
+      handler: (r) => validateChunk(validate, r),
+    }),
   );
 
   const ingest = { batches: store, log, hops, clock, serialKeyId: issuers.serialKeyId };
@@ -236,4 +246,3 @@ async function assemble(
     },
   };
 }
-

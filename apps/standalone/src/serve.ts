@@ -48,7 +48,8 @@ export function readServeConfig(file: string | undefined): ServeConfig {
   const parsed = serveSchema.safeParse(document.toJS() ?? {});
   if (parsed.success) return parsed.data;
   const reasons = parsed.error.issues.map((issue) => {
-    const path = issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
+    const path =
+      issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
     const node = document.getIn(path, true);
     const range = isRanged(node) ? node.range[0] : undefined;
     const line = range === undefined ? '' : `:${String(lines.linePos(range).line)}`;
@@ -71,7 +72,10 @@ export interface Server {
 }
 
 /** Starts all roles in this process; resolves once it takes calls. */
-export async function serve(config: ServeConfig, overrides: IssuanceOverrides = {}): Promise<Server> {
+export async function serve(
+  config: ServeConfig,
+  overrides: IssuanceOverrides = {},
+): Promise<Server> {
   const logger = createLogger(config.logLevel);
   const metrics = new Metrics();
   const folder = takeDataFolder(config.data);
@@ -79,7 +83,12 @@ export async function serve(config: ServeConfig, overrides: IssuanceOverrides = 
   try {
     issuance = await openIssuance(folder, config, observeStages(logger, metrics), overrides);
     const firstCredential = await openFirstTenant(issuance);
-    const http = await startHttp({ services: issuance.services, config: config.http, logger, metrics });
+    const http = await startHttp({
+      services: issuance.services,
+      config: config.http,
+      logger,
+      metrics,
+    });
     const running = issuance;
     const control = await openControlSocket(folder.directory, async ({ directory }) => {
       await backUpDataFolder(folder.directory, running, directory);

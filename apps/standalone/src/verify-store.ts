@@ -5,10 +5,23 @@ import {
   walkCertificate,
   walkCertificationRequest,
 } from '@certmill/der';
-import { inFlightOf, serialNumbersOf, type Batch, type SerialKey, type TenantId } from '@certmill/domain';
+import {
+  inFlightOf,
+  serialNumbersOf,
+  type Batch,
+  type SerialKey,
+  type TenantId,
+} from '@certmill/domain';
 import { decodeIssuedChunk, decodeReceivedChunk, decodeVerdict } from '@certmill/events';
 import { PublicationNotices, segmentsOf } from '@certmill/pipeline';
-import type { BatchStore, CertificateStore, OrderStore, Page, PageRequest, TenantStore } from '@certmill/ports';
+import type {
+  BatchStore,
+  CertificateStore,
+  OrderStore,
+  Page,
+  PageRequest,
+  TenantStore,
+} from '@certmill/ports';
 import type { Issuer } from '@certmill/trust';
 
 export interface VerifiedStore {
@@ -41,7 +54,9 @@ export async function verifyStore(
   for await (const tenant of all((request) => store.listTenants(request))) {
     for await (const order of all((request) => store.listOrders(tenant, request))) {
       let issued = 0;
-      for await (const batch of all((request) => store.listBatches(tenant, order.orderId, request))) {
+      for await (const batch of all((request) =>
+        store.listBatches(tenant, order.orderId, request),
+      )) {
         issued += await check.batch(tenant, batch);
       }
       const reserved = await store.reservedUnder(tenant, order.orderId);
@@ -131,9 +146,13 @@ class StoreCheck {
 
   /** Of every ended chunk, also behind one that has not ended. */
   async *#segments(tenant: TenantId, batch: Batch): AsyncGenerator<Uint8Array> {
-    const ports = { batches: this.#store, certificates: this.#store, notices: new PublicationNotices() };
+    const ports = {
+      batches: this.#store,
+      certificates: this.#store,
+      notices: new PublicationNotices(),
+    };
     let chunkNumber = 0;
-    for (let index = 0; index < batch.counters.accepted; ) {
+    for (let index = 0; index < batch.counters.accepted;) {
       const chunk = { tenant, batchId: batch.batchId, chunkNumber };
       const registered = await this.#store.getRegistration(chunk);
       if (registered === undefined) return;
@@ -147,7 +166,10 @@ class StoreCheck {
     }
   }
 
-  #segment(batch: Batch, segment: Uint8Array): { readonly issued: number; readonly notIssued: number } {
+  #segment(
+    batch: Batch,
+    segment: Uint8Array,
+  ): { readonly issued: number; readonly notIssued: number } {
     const chunk = decodeIssuedChunk(segment);
     const received = decodeReceivedChunk(chunk.received);
     const verdict = decodeVerdict(chunk.verdict);
@@ -155,7 +177,9 @@ class StoreCheck {
     const serialKey = this.#serialKeys.get(received.serialKeyId);
     const issuerKey = this.#keysByIssuer.get(received.issuer);
     if (serialKey === undefined || issuerKey === undefined) {
-      this.find(`batch ${batch.batchId}: serial key or issuer '${received.issuer}' is not in this folder`);
+      this.find(
+        `batch ${batch.batchId}: serial key or issuer '${received.issuer}' is not in this folder`,
+      );
       return { issued: 0, notIssued: count };
     }
     const { batchId, firstIndex, receivedAtMs } = received;
@@ -174,7 +198,8 @@ class StoreCheck {
           verdict.codes[i] === 0
             ? this.#defectOf(certificate, request, serials.subarray(i * 20, i * 20 + 20), issuerKey)
             : 'its verdict rejected it';
-        if (wrong !== undefined) this.find(`batch ${batchId}, index ${String(firstIndex + i)}: ${wrong}`);
+        if (wrong !== undefined)
+          this.find(`batch ${batchId}, index ${String(firstIndex + i)}: ${wrong}`);
       }
       certificateAt = certificateEnd;
       requestAt = requestEnd;
@@ -192,13 +217,19 @@ class StoreCheck {
   ): string | undefined {
     const c = this.#certificate;
     const r = this.#request;
-    if (!walkCertificate(certificate, 0, certificate.length, c)) return 'the certificate is not DER';
-    if (!walkCertificationRequest(request, 0, request.length, r)) return 'its request is not stored';
-    if (Buffer.compare(certificate.subarray(c.serialNumberStart, c.serialNumberEnd), serial) !== 0) {
+    if (!walkCertificate(certificate, 0, certificate.length, c))
+      return 'the certificate is not DER';
+    if (!walkCertificationRequest(request, 0, request.length, r))
+      return 'its request is not stored';
+    if (
+      Buffer.compare(certificate.subarray(c.serialNumberStart, c.serialNumberEnd), serial) !== 0
+    ) {
       return 'the serial number is not that of its request';
     }
     const certified = certificate.subarray(c.subjectPKInfoStart, c.subjectPKInfoEnd);
-    if (Buffer.compare(certified, request.subarray(r.subjectPKInfoStart, r.subjectPKInfoEnd)) !== 0) {
+    if (
+      Buffer.compare(certified, request.subarray(r.subjectPKInfoStart, r.subjectPKInfoEnd)) !== 0
+    ) {
       return 'the certified key is not that of its request';
     }
     const tbs = certificate.subarray(c.tbsCertificateStart, c.tbsCertificateEnd);

@@ -3,21 +3,22 @@ import { chunkIdOf, type ChunkRef } from '@certmill/domain';
 
 /**
  * Where the server can be made to die, by what is going on there: in each stage with a chunk in
- * hand, or between an effect and the offset that says it was done.
+ * hand, or between an effect and the offset that says it was done. A run takes one of each in turn,
+ * so what tells most about the invariants comes first and is in the shortest run.
  */
 export const failPoints = {
+  offset: ['publish:handled', 'publish:after', 'sign:handled', 'validate:handled'],
+  sign: ['sign:end', 'signature:after', 'signature:before', 'sign:begin'],
   ingest: [
-    'register:before',
-    'register:after',
-    'append:before',
     'append:after',
+    'register:after',
     'confirm:before',
+    'register:before',
+    'append:before',
     'confirm:after',
   ],
-  validate: ['validate:begin', 'verdict:before', 'verdict:after', 'decide:before', 'decide:after'],
-  sign: ['sign:begin', 'signature:before', 'signature:after', 'sign:end'],
-  publish: ['publish:begin', 'publish:before'],
-  offset: ['publish:after', 'publish:handled', 'sign:handled', 'validate:handled'],
+  publish: ['publish:before', 'publish:begin'],
+  validate: ['decide:after', 'decide:before', 'verdict:after', 'validate:begin', 'verdict:before'],
 } as const;
 
 export type FailPointKind = keyof typeof failPoints;

@@ -48,7 +48,14 @@ export function createHops(keys: Readonly<Record<HopName, HopKeys>>, clock: Cloc
       const { source } = byName[name];
       const topic = byName[name].topics[chunk.lane];
       const { sealing } = keys[name];
-      const attributes = { topic, attributes: chunk, value, key: sealing, source, timeMs: clock.nowMs() };
+      const attributes = {
+        topic,
+        attributes: chunk,
+        value,
+        key: sealing,
+        source,
+        timeMs: clock.nowMs(),
+      };
       const key = `${chunk.batchId}.${String(chunk.chunkNumber)}`;
       return [topic, { headers: sealRecord(attributes), key, value }];
     },
@@ -67,7 +74,10 @@ export function hopKeysOf(secret: Uint8Array): Readonly<Record<HopName, HopKeys>
 }
 
 /** Refuses a record whose headers speak of another chunk than its value. */
-export function assertSameChunk(attributes: SealedAttributes, received: ReceivedChunk): ReceivedChunk {
+export function assertSameChunk(
+  attributes: SealedAttributes,
+  received: ReceivedChunk,
+): ReceivedChunk {
   assertSealedMatches(attributes, received);
   return received;
 }
@@ -77,6 +87,7 @@ const wholeNumber = /^\d{1,9}$/;
 /** The chunk that a record's headers name; undefined where they name none. Not checked against the seal. */
 export function chunkRefOfHeaders(headers: Readonly<Record<string, string>>): ChunkRef | undefined {
   const { certmill_tenant: tenant, ce_subject: batchId, certmill_chunk: chunkNumber } = headers;
-  if (tenant === undefined || batchId === undefined || !wholeNumber.test(chunkNumber ?? '')) return undefined;
+  if (tenant === undefined || batchId === undefined || !wholeNumber.test(chunkNumber ?? ''))
+    return undefined;
   return { tenant, batchId, chunkNumber: Number(chunkNumber) };
 }

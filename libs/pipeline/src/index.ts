@@ -4,11 +4,7 @@ export {
   type ProfileIssuer,
   type TbsInput,
 } from './profile/compile-profile.js';
-export {
-  applyAllowList,
-  draftVerdict,
-  type DecidedRequests,
-} from './validate/decide-values.js';
+export { applyAllowList, draftVerdict, type DecidedRequests } from './validate/decide-values.js';
 export {
   examineChunk,
   type ExaminationLimits,

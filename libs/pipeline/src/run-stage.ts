@@ -76,7 +76,9 @@ async function handle(options: StageOptions, lane: Lane, record: DeliveredRecord
  */
 function isPoison(error: unknown): error is Error & { readonly code: string } {
   return (
-    isCertmillError(error) && error.disposition === 'dead-letter' && error.code !== 'FAULT_EVENT_FORGED'
+    isCertmillError(error) &&
+    error.disposition === 'dead-letter' &&
+    error.code !== 'FAULT_EVENT_FORGED'
   );
 }
 

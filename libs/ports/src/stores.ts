@@ -227,7 +227,11 @@ export interface CertificateStore {
   findChunk(tenant: TenantId, batchId: BatchId, index: number): Promise<ChunkRef | undefined>;
   /** Newest first, at most `limit`. */
   findByUdid(tenant: TenantId, udid: Uint8Array, limit: number): Promise<readonly StoredRequest[]>;
-  findByDevice(tenant: TenantId, deviceId: string, limit: number): Promise<readonly StoredRequest[]>;
+  findByDevice(
+    tenant: TenantId,
+    deviceId: string,
+    limit: number,
+  ): Promise<readonly StoredRequest[]>;
   /** O(1). */
   getStatus(tenant: TenantId, batchId: BatchId, index: number): Promise<CertificateStatus>;
   /** Idempotent; revocation releases the live claim of the device. */

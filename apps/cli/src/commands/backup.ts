@@ -64,5 +64,7 @@ export function restoreCommand(terminal: Terminal): Command {
         `restored to ${options.data}; uploads under way when the backup was made go on, later ones are sent anew`,
       ]);
     });
-  return withExamples(command, [['certmill restore /backups/monday --data ./certmill-data', 'the folder must be empty']]);
+  return withExamples(command, [
+    ['certmill restore /backups/monday --data ./certmill-data', 'the folder must be empty'],
+  ]);
 }

@@ -5,7 +5,12 @@ import { ensureHierarchy } from '../hierarchy.js';
 import { benchHtml } from '../load/bench-html.js';
 import { runBench, type BenchReport } from '../load/run-bench.js';
 import { withExamples } from '../terminal/program.js';
-import { formatBytes, formatDuration, formatNumber, formatPercent } from '../terminal/quantities.js';
+import {
+  formatBytes,
+  formatDuration,
+  formatNumber,
+  formatPercent,
+} from '../terminal/quantities.js';
 import { tableLines } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { dataOption } from './data-option.js';
@@ -19,7 +24,9 @@ interface BenchCommandOptions {
 
 export function benchCommand(terminal: Terminal): Command {
   const command = new Command('bench')
-    .description("measure this machine: its limit, end to end, per stage, memory, in one run of serve's own code")
+    .description(
+      "measure this machine: its limit, end to end, per stage, memory, in one run of serve's own code",
+    )
     .option('--requests <n>', 'requests of the batch', '100000')
     .option('--devices <n>', 'devices on the allow-list; default: those of the batch')
     .option('--report <file>', 'write the figures and curves as HTML')
@@ -27,7 +34,10 @@ export function benchCommand(terminal: Terminal): Command {
     .option('--json', 'print one JSON object')
     .action(async (options: BenchCommandOptions) => {
       const requests = wholeNumber('--requests', options.requests);
-      const devices = Math.max(requests, wholeNumber('--devices', options.devices ?? options.requests));
+      const devices = Math.max(
+        requests,
+        wholeNumber('--devices', options.devices ?? options.requests),
+      );
       await ensureHierarchy(terminal, options.data);
       const report = await runBench({
         data: options.data,
@@ -49,7 +59,10 @@ export function benchCommand(terminal: Terminal): Command {
 function wholeNumber(option: string, text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1 || value > 16_000_000) {
-    throw new CertmillError('INVALID_INPUT', `${option} must be a whole number from 1 to 16,000,000`);
+    throw new CertmillError(
+      'INVALID_INPUT',
+      `${option} must be a whole number from 1 to 16,000,000`,
+    );
   }
   return value;
 }

@@ -19,7 +19,14 @@ import { tableLines } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { dataOption } from './data-option.js';
 
-const keyTypes: readonly IssuerKeyType[] = ['ec-p256', 'ec-p384', 'ec-p521', 'rsa-3072', 'rsa-4096', 'ed25519'];
+const keyTypes: readonly IssuerKeyType[] = [
+  'ec-p256',
+  'ec-p384',
+  'ec-p521',
+  'rsa-3072',
+  'rsa-4096',
+  'ed25519',
+];
 
 export function caCommand(terminal: Terminal): Command {
   return new Command('ca')
@@ -35,29 +42,39 @@ function initCommand(terminal: Terminal): Command {
     .argument('[name]', 'name of the issuing CA', 'issuing')
     .addOption(dataOption())
     .option('--organization <name>', 'organizationName of the subjects')
-    .addOption(new Option('--key <type>', 'key of the issuing CA').choices(keyTypes).default('ec-p256'))
+    .addOption(
+      new Option('--key <type>', 'key of the issuing CA').choices(keyTypes).default('ec-p256'),
+    )
     .option('--json', 'print one JSON object')
-    .action(async (name: string, options: { data: string; organization?: string; key: IssuerKeyType }) => {
-      using folder = heldFolder(options.data);
-      const source = await findPassphrase({
-        environment: terminal.env,
-        developmentFile: developmentPassphraseFileOf(folder.directory),
-        createDevelopmentFile: true,
-        warn: (message) => terminal.note(terminal.styleNote('yellow', message)),
-      });
-      const issuer = await createHierarchy({
-        name,
-        directory: folder.directory,
-        passphrase: await readPassphrase(source, terminal.env),
-        keyType: options.key,
-        ...(options.organization === undefined ? {} : { organization: options.organization }),
-        nowMs: Date.now(),
-      });
-      terminal.report(issuerView(issuer), [`made issuing CA ${name}: ${issuer.chainFile}`]);
-    });
+    .action(
+      async (
+        name: string,
+        options: { data: string; organization?: string; key: IssuerKeyType },
+      ) => {
+        using folder = heldFolder(options.data);
+        const source = await findPassphrase({
+          environment: terminal.env,
+          developmentFile: developmentPassphraseFileOf(folder.directory),
+          createDevelopmentFile: true,
+          warn: (message) => terminal.note(terminal.styleNote('yellow', message)),
+        });
+        const issuer = await createHierarchy({
+          name,
+          directory: folder.directory,
+          passphrase: await readPassphrase(source, terminal.env),
+          keyType: options.key,
+          ...(options.organization === undefined ? {} : { organization: options.organization }),
+          nowMs: Date.now(),
+        });
+        terminal.report(issuerView(issuer), [`made issuing CA ${name}: ${issuer.chainFile}`]);
+      },
+    );
   return withExamples(command, [
     ['certmill ca init', 'a root and the CA "issuing" in ./certmill-data/ca'],
-    ['CERTMILL_CA_PASSPHRASE_FILE=/run/secrets/ca certmill ca init factory-a', 'a further issuing CA'],
+    [
+      'CERTMILL_CA_PASSPHRASE_FILE=/run/secrets/ca certmill ca init factory-a',
+      'a further issuing CA',
+    ],
   ]);
 }
 
@@ -67,7 +84,10 @@ function importCommand(terminal: Terminal): Command {
     .argument('<name>', 'name of the issuing CA')
     .requiredOption('--key <file>', 'private key, encrypted PKCS#8 in PEM')
     .requiredOption('--chain <file>', 'certificates in PEM, the issuing CA first, the root last')
-    .option('--key-passphrase-file <file>', 'passphrase of the key file; default: that of this data folder')
+    .option(
+      '--key-passphrase-file <file>',
+      'passphrase of the key file; default: that of this data folder',
+    )
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
     .action(
@@ -100,7 +120,10 @@ function importCommand(terminal: Terminal): Command {
       },
     );
   return withExamples(command, [
-    ['certmill ca import factory-b --key ca-key.pem --chain ca-chain.pem', 'key and chain made elsewhere'],
+    [
+      'certmill ca import factory-b --key ca-key.pem --chain ca-chain.pem',
+      'key and chain made elsewhere',
+    ],
   ]);
 }
 

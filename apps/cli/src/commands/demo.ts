@@ -36,20 +36,28 @@ export function demoCommand(terminal: Terminal): Command {
 function countOf(text: string): number {
   const count = Number(text);
   if (!Number.isInteger(count) || count < 1 || count > maxDevices) {
-    throw new CertmillError('INVALID_INPUT', `devices must be a whole number from 1 to ${formatNumber(maxDevices)}`);
+    throw new CertmillError(
+      'INVALID_INPUT',
+      `devices must be a whole number from 1 to ${formatNumber(maxDevices)}`,
+    );
   }
   return count;
 }
 
 async function runDemo(terminal: Terminal, devices: number, data: string): Promise<void> {
   await ensureHierarchy(terminal, data);
-  const run = `demo-${new Date().toISOString().replace(/[^0-9]/g, '').slice(0, 14)}`;
+  const run = `demo-${new Date()
+    .toISOString()
+    .replace(/[^0-9]/g, '')
+    .slice(0, 14)}`;
   const directory = join(data, 'demo', run);
   await mkdir(directory, { recursive: true });
 
   const made = terminal.progress('devices made');
-  const files = await makeDevices(directory, { prefix: `${run}-`, first: 1, count: devices }, (done) =>
-    made.update({ done, total: devices }),
+  const files = await makeDevices(
+    directory,
+    { prefix: `${run}-`, first: 1, count: devices },
+    (done) => made.update({ done, total: devices }),
   );
   made.stop();
   terminal.note("measuring this machine's own limit: openssl speed ecdsap256, all cores");
@@ -59,22 +67,33 @@ async function runDemo(terminal: Terminal, devices: number, data: string): Promi
   const server = await serve(config);
   try {
     const access = await openDemoTenant(server);
-    terminal.note(`server on ${server.url}; order ${run}: ${formatNumber(devices)} devices on its allow-list`);
+    terminal.note(
+      `server on ${server.url}; order ${run}: ${formatNumber(devices)} devices on its allow-list`,
+    );
     await openOrder(access, run, devices, files.allowList);
     const issuing = terminal.progress('issued');
     const certificates = join(directory, 'certificates.pem');
-    const batch = await driveBatch(access, run, files.requests, certificates, ({ issued, rejected }) =>
-      issuing.update({ done: issued, rejected, total: devices }),
+    const batch = await driveBatch(
+      access,
+      run,
+      files.requests,
+      certificates,
+      ({ issued, rejected }) => issuing.update({ done: issued, rejected, total: devices }),
     );
     issuing.stop();
     const chain = server.issuance.issuers[0]?.chainDer ?? [];
     const chainFile = join(directory, 'chain.pem');
     await writeFile(chainFile, chain.map((der) => pemEncode('CERTIFICATE', der)).join(''));
     const checking = terminal.progress('chains checked');
-    const checked = await checkChains(certificates, chain, (done) => checking.update({ done, total: batch.issued }));
+    const checked = await checkChains(certificates, chain, (done) =>
+      checking.update({ done, total: batch.issued }),
+    );
     checking.stop();
     if (checked !== batch.issued) {
-      throw new CertmillError('FAULT_STORE_CORRUPT', `${String(batch.issued)} issued, but ${String(checked)} downloaded`);
+      throw new CertmillError(
+        'FAULT_STORE_CORRUPT',
+        `${String(batch.issued)} issued, but ${String(checked)} downloaded`,
+      );
     }
     const rate = devices / batch.seconds;
     const share = limit === undefined ? undefined : rate / limit.certificatesPerSecond;
@@ -117,7 +136,13 @@ async function openDemoTenant(server: Server): Promise<ServerAccess> {
   await services.openTenant('demo');
   const { key, keyHash } = newApiKey();
   const createdAtMs = Date.now();
-  await services.tenants.addCredential({ keyHash, tenant: 'demo', role: 'operator', label: 'demo', createdAtMs });
+  await services.tenants.addCredential({
+    keyHash,
+    tenant: 'demo',
+    role: 'operator',
+    label: 'demo',
+    createdAtMs,
+  });
   return { url: server.url, key };
 }
 
@@ -128,7 +153,13 @@ async function openOrder(
   allowList: string,
 ): Promise<void> {
   const expiresAt = new Date(Date.now() + 86_400_000).toISOString();
-  const body = JSON.stringify({ orderId, profile: 'tls-client', quota, expiresAt, requiresAllowList: true });
+  const body = JSON.stringify({
+    orderId,
+    profile: 'tls-client',
+    quota,
+    expiresAt,
+    requiresAllowList: true,
+  });
   await json(access, '/v1/orders', { method: 'POST', body });
   await putFile(access, `/v1/orders/${orderId}/devices`, allowList, 'text/csv');
 }

@@ -1,7 +1,12 @@
 import { Command, Option } from 'commander';
 import { CertmillError, isCertmillError, type Batch } from '@certmill/domain';
 import { ResultFolder, type ResultFolderFormat } from '@certmill/pipeline';
-import { openIssuance, standaloneSchema, takeDataFolder, type Issuance } from '@certmill/standalone';
+import {
+  openIssuance,
+  standaloneSchema,
+  takeDataFolder,
+  type Issuance,
+} from '@certmill/standalone';
 import { ensureHierarchy } from '../hierarchy.js';
 import { issueBatch, resultsOfBatch } from '../issue/issue-batch.js';
 import { exitCodes } from '../terminal/exit-codes.js';
@@ -23,11 +28,18 @@ export function issueCommand(terminal: Terminal): Command {
   const command = new Command('issue')
     .description('issue certificates for CSRs on this machine; no server needed')
     .argument('<input...>', 'files, folders or - : PEM, DER, NDJSON, CSV or tar, also .gz or .zst')
-    .requiredOption('--profile <name>', 'profile: idevid, ldevid, tls-client, matter-dac or one of your own')
+    .requiredOption(
+      '--profile <name>',
+      'profile: idevid, ldevid, tls-client, matter-dac or one of your own',
+    )
     .requiredOption('--out <dir>', 'folder for certificates and rejections.ndjson')
     .option('--issuer <name>', 'issuing CA; default: the first of the data folder')
     .option('--devices <file>', 'allow-list (CSV or NDJSON): only these devices get a certificate')
-    .addOption(new Option('--format <format>', 'of the certificates').choices(['pem', 'der', 'ndjson', 'p7b']).default('pem'))
+    .addOption(
+      new Option('--format <format>', 'of the certificates')
+        .choices(['pem', 'der', 'ndjson', 'p7b'])
+        .default('pem'),
+    )
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
     .action(async (inputs: string[], options: IssueOptions) => {
@@ -35,12 +47,22 @@ export function issueCommand(terminal: Terminal): Command {
     });
   return withExamples(command, [
     ['certmill issue ./my-csrs --profile idevid --out ./certs', 'every CSR in a folder'],
-    ['certmill issue batch.ndjson.gz --profile tls-client --devices allow.csv --out ./certs', 'only listed devices'],
-    ['openssl req -new -key dev.key -subj /CN=dev1 | certmill issue - --profile tls-client --out ./certs', 'one CSR from a pipe'],
+    [
+      'certmill issue batch.ndjson.gz --profile tls-client --devices allow.csv --out ./certs',
+      'only listed devices',
+    ],
+    [
+      'openssl req -new -key dev.key -subj /CN=dev1 | certmill issue - --profile tls-client --out ./certs',
+      'one CSR from a pipe',
+    ],
   ]);
 }
 
-async function issue(terminal: Terminal, inputs: readonly string[], options: IssueOptions): Promise<void> {
+async function issue(
+  terminal: Terminal,
+  inputs: readonly string[],
+  options: IssueOptions,
+): Promise<void> {
   await ensureHierarchy(terminal, options.data);
   const folder = takeDataFolder(options.data);
   try {
@@ -77,10 +99,15 @@ async function issue(terminal: Terminal, inputs: readonly string[], options: Iss
       if (batch.counters.deadLettered > 0) throw deadLettered(faults);
       if (rejected > 0) terminal.exitCode = exitCodes.someRejected;
       const certificatesPerSecond = Math.round(issued / seconds);
-      terminal.report({ batchId: batch.batchId, accepted, issued, rejected, seconds, certificatesPerSecond }, [
-        `issued ${formatNumber(issued)} of ${formatNumber(accepted)} in ${formatDuration(seconds)}: ${options.out}`,
-        ...(rejected === 0 ? [] : [`rejected ${formatNumber(rejected)}: see ${options.out}/rejections.ndjson`]),
-      ]);
+      terminal.report(
+        { batchId: batch.batchId, accepted, issued, rejected, seconds, certificatesPerSecond },
+        [
+          `issued ${formatNumber(issued)} of ${formatNumber(accepted)} in ${formatDuration(seconds)}: ${options.out}`,
+          ...(rejected === 0
+            ? []
+            : [`rejected ${formatNumber(rejected)}: see ${options.out}/rejections.ndjson`]),
+        ],
+      );
     } finally {
       await issuance.stop(10_000);
     }
@@ -89,7 +116,11 @@ async function issue(terminal: Terminal, inputs: readonly string[], options: Iss
   }
 }
 
-async function writeResults(issuance: Issuance, batch: Batch, options: IssueOptions): Promise<void> {
+async function writeResults(
+  issuance: Issuance,
+  batch: Batch,
+  options: IssueOptions,
+): Promise<void> {
   const { services } = issuance;
   const order = await services.orders.getOrder(batch.tenant, batch.orderId);
   const chainDer = services.chainOf(order?.issuer ?? '') ?? [];

@@ -18,7 +18,9 @@ export function serveCommand(terminal: Terminal): Command {
     .description('run the server: all roles in this process, on loopback unless configured')
     .addOption(new Option('--role <role>', 'role to run').choices(['all']).default('all'))
     .option('--config <file>', 'configuration in YAML or JSON')
-    .addOption(new Option('--data <dir>', 'data folder; wins over the configuration').env('CERTMILL_DATA'))
+    .addOption(
+      new Option('--data <dir>', 'data folder; wins over the configuration').env('CERTMILL_DATA'),
+    )
     .option('--port <port>', 'port; wins over the configuration')
     .option('--check-config', 'check the configuration and end')
     .action(async (options: ServeOptions) => {

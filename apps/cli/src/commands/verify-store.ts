@@ -8,7 +8,9 @@ import { dataOption } from './data-option.js';
 
 export function verifyStoreCommand(terminal: Terminal): Command {
   const command = new Command('verify-store')
-    .description('check the whole store offline: certificates, requests, serial numbers, chains, counters')
+    .description(
+      'check the whole store offline: certificates, requests, serial numbers, chains, counters',
+    )
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
     .action(async (options: { readonly data: string }) => {
@@ -24,5 +26,7 @@ export function verifyStoreCommand(terminal: Terminal): Command {
         ...(result.findings.length === 0 ? ['the store is sound'] : result.findings),
       ]);
     });
-  return withExamples(command, [['certmill verify-store --json', 'for a script; exit status 1 where something is wrong']]);
+  return withExamples(command, [
+    ['certmill verify-store --json', 'for a script; exit status 1 where something is wrong'],
+  ]);
 }

@@ -44,7 +44,8 @@ export async function issueBatch(
   const identity = await identityOf(request);
   const order = await orderFor(issuance, request, `issue-${identity.slice(0, 32)}`);
   const profile = await services.profiles.get(localTenant, order.profileHash);
-  if (profile === undefined) throw new CertmillError('PROFILE_INVALID', 'the profile is not stored');
+  if (profile === undefined)
+    throw new CertmillError('PROFILE_INVALID', 'the profile is not stored');
   const items = readInputs(request.inputs, {
     stdin: request.stdin,
     workingDirectory: process.cwd(),
@@ -53,9 +54,15 @@ export async function issueBatch(
   const uploaded = await uploadBatch(services.ingest, upload, stoppable(items, request.signal));
   const watching = watch(issuance, uploaded, onProgress);
   try {
-    const ended = await waitForBatch(services.results, localTenant, uploaded.batchId, request.signal);
+    const ended = await waitForBatch(
+      services.results,
+      localTenant,
+      uploaded.batchId,
+      request.signal,
+    );
     if (ended === undefined) throw new CertmillError('FAULT_STORE_CORRUPT', 'the batch is gone');
-    if (request.signal.aborted) throw new CertmillError('FAULT_STOPPING', 'stopped; run the same command again to go on');
+    if (request.signal.aborted)
+      throw new CertmillError('FAULT_STOPPING', 'stopped; run the same command again to go on');
     onProgress(ended);
     return ended;
   } finally {
@@ -64,14 +71,23 @@ export async function issueBatch(
 }
 
 /** The results of an ended batch in order. */
-export async function* resultsOfBatch(issuance: Issuance, batch: Batch): AsyncGenerator<readonly Result[]> {
-  const segments = segmentsOf(issuance.services.results, batch.tenant, batch.batchId, { follow: false });
+export async function* resultsOfBatch(
+  issuance: Issuance,
+  batch: Batch,
+): AsyncGenerator<readonly Result[]> {
+  const segments = segmentsOf(issuance.services.results, batch.tenant, batch.batchId, {
+    follow: false,
+  });
   for await (const { segment } of segments) yield resultsOf(segment);
 }
 
 const watchMs = 200;
 
-function watch(issuance: Issuance, batch: Batch, onProgress: (batch: Batch) => void): NodeJS.Timeout {
+function watch(
+  issuance: Issuance,
+  batch: Batch,
+  onProgress: (batch: Batch) => void,
+): NodeJS.Timeout {
   const { batches } = issuance.services;
   return setInterval(() => {
     // The wait beside it tells of a store that is gone.
@@ -84,12 +100,17 @@ function watch(issuance: Issuance, batch: Batch, onProgress: (batch: Batch) => v
 
 async function* stoppable<T>(items: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
   for await (const item of items) {
-    if (signal.aborted) throw new CertmillError('FAULT_STOPPING', 'stopped; run the same command again to go on');
+    if (signal.aborted)
+      throw new CertmillError('FAULT_STOPPING', 'stopped; run the same command again to go on');
     yield item;
   }
 }
 
-async function orderFor(issuance: Issuance, request: IssueRequest, orderId: string): Promise<Order> {
+async function orderFor(
+  issuance: Issuance,
+  request: IssueRequest,
+  orderId: string,
+): Promise<Order> {
   const { services } = issuance;
   const existing = await services.orders.getOrder(localTenant, orderId);
   if (existing !== undefined) return existing;
@@ -104,7 +125,10 @@ async function orderFor(issuance: Issuance, request: IssueRequest, orderId: stri
   });
   if (request.devicesFile !== undefined) {
     const format = /\.(nd)?jsonl?(\.|$)/.test(request.devicesFile) ? 'ndjson' : 'csv';
-    const rows = readDevices(createReadStream(request.devicesFile) as AsyncIterable<Uint8Array>, format);
+    const rows = readDevices(
+      createReadStream(request.devicesFile) as AsyncIterable<Uint8Array>,
+      format,
+    );
     await services.orders.importAllowList(localTenant, orderId, rows);
   }
   return order;
@@ -134,4 +158,3 @@ async function describe(path: string, hash: ReturnType<typeof createHash>): Prom
     throw new CertmillError('INVALID_INPUT', `cannot read ${path}`, { cause });
   }
 }
-

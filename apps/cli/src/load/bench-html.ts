@@ -9,7 +9,10 @@ export function benchHtml(report: BenchReport): string {
   const rates = samples.map((_, i) => rateAt(samples, i));
   const rss = samples.map((sample) => sample.rssBytes / (1024 * 1024));
   const rows = report.stages
-    .map(({ name, cpuMicroseconds }) => `<tr><td>${name}</td><td>${cpuMicroseconds.toFixed(1)}</td></tr>`)
+    .map(
+      ({ name, cpuMicroseconds }) =>
+        `<tr><td>${name}</td><td>${cpuMicroseconds.toFixed(1)}</td></tr>`,
+    )
     .join('');
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>certmill bench</title>

@@ -27,7 +27,13 @@ const server = await serve(serveSchema.parse({ data, http: { port: 0 }, logLevel
 const { services } = server.issuance;
 await services.openTenant(tenant);
 const { key, keyHash } = newApiKey();
-await services.tenants.addCredential({ keyHash, tenant, role: 'operator', label: 'bench', createdAtMs: Date.now() });
+await services.tenants.addCredential({
+  keyHash,
+  tenant,
+  role: 'operator',
+  label: 'bench',
+  createdAtMs: Date.now(),
+});
 tell({ kind: 'ready', url: server.url, key, readySeconds: process.uptime() });
 
 process.on('message', (question: BenchQuestion) => {

@@ -21,7 +21,8 @@ export async function checkChains(
   if (issuer === undefined) throw new CertmillError('CONFIG_INVALID', 'the issuer has no chain');
   let lower = issuer;
   for (const upper of above) {
-    if (!lower.verify(upper.publicKey)) throw new CertmillError('FAULT_STORE_CORRUPT', 'the CA chain does not verify');
+    if (!lower.verify(upper.publicKey))
+      throw new CertmillError('FAULT_STORE_CORRUPT', 'the CA chain does not verify');
     lower = upper;
   }
   const workers = Array.from(
@@ -42,7 +43,8 @@ export async function checkChains(
     worker.removeAllListeners('error');
     if (typeof answer === 'string') throw new CertmillError('FAULT_STORE_CORRUPT', answer);
     for (const serial of answer) {
-      if (serials.has(serial)) throw new CertmillError('FAULT_SERIAL_COLLISION', `serial ${serial} occurs twice`);
+      if (serials.has(serial))
+        throw new CertmillError('FAULT_SERIAL_COLLISION', `serial ${serial} occurs twice`);
       serials.add(serial);
     }
     checked += certificates.length;

@@ -21,7 +21,11 @@ export interface DrivenBatch {
 
 interface BatchAnswer {
   readonly batchId: string;
-  readonly counters: { readonly accepted: number; readonly issued: number; readonly rejected: number };
+  readonly counters: {
+    readonly accepted: number;
+    readonly issued: number;
+    readonly rejected: number;
+  };
 }
 
 const pollMs = 200;
@@ -121,7 +125,9 @@ async function call(
     method: options.method ?? 'GET',
     headers: {
       authorization: `Bearer ${server.key}`,
-      ...(options.body === undefined ? {} : { 'content-type': options.contentType ?? 'application/json' }),
+      ...(options.body === undefined
+        ? {}
+        : { 'content-type': options.contentType ?? 'application/json' }),
     },
   });
   outgoing.end(options.body);
@@ -135,7 +141,10 @@ async function assertGood(response: IncomingMessage): Promise<void> {
   if (status >= 200 && status < 300) return;
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
-  throw new CertmillError('FAULT_PROCESSING', `the server answered ${String(status)}: ${Buffer.concat(chunks).toString().slice(0, 500)}`);
+  throw new CertmillError(
+    'FAULT_PROCESSING',
+    `the server answered ${String(status)}: ${Buffer.concat(chunks).toString().slice(0, 500)}`,
+  );
 }
 
 async function findBatch(server: ServerAccess, path: string): Promise<string> {

@@ -37,7 +37,10 @@ export async function makeDevices(
   onProgress: (made: number) => void,
 ): Promise<DeviceFiles> {
   await mkdir(directory, { recursive: true });
-  const files = { requests: join(directory, 'requests.ndjson'), allowList: join(directory, 'devices.csv') };
+  const files = {
+    requests: join(directory, 'requests.ndjson'),
+    allowList: join(directory, 'devices.csv'),
+  };
   const requests = createWriteStream(files.requests);
   const allowList = createWriteStream(files.allowList);
   allowList.write(allowListHeader);
@@ -65,10 +68,13 @@ export async function makeDevices(
 }
 
 async function runWorker(range: DeviceRange, onLines: (lines: DeviceLines) => void): Promise<void> {
-  const worker = new Worker(new URL('./make-devices.worker.js', import.meta.url), { workerData: range });
+  const worker = new Worker(new URL('./make-devices.worker.js', import.meta.url), {
+    workerData: range,
+  });
   worker.on('message', onLines);
   const [exitCode] = (await once(worker, 'exit')) as [number];
-  if (exitCode !== 0) throw new CertmillError('FAULT_WORKER_LOST', 'a worker that makes devices ended early');
+  if (exitCode !== 0)
+    throw new CertmillError('FAULT_WORKER_LOST', 'a worker that makes devices ended early');
 }
 
 async function finish(stream: WriteStream): Promise<void> {

@@ -13,8 +13,9 @@ for (let done = 0; done < count; done += perMessage) {
   const lines: DeviceLines = {
     count: devices.length,
     requests: devices
-      .map(({ deviceId, csrDer }) =>
-        `{"deviceId":"${deviceId}","csr":"${Buffer.from(csrDer).toString('base64')}"}\n`,
+      .map(
+        ({ deviceId, csrDer }) =>
+          `{"deviceId":"${deviceId}","csr":"${Buffer.from(csrDer).toString('base64')}"}\n`,
       )
       .join(''),
     allowList: devices.map(({ deviceId, udid }) => `${deviceId},${udid},${deviceId}\n`).join(''),

@@ -91,7 +91,13 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
   try {
     const { access, process: child } = server;
     const expiresAt = new Date(Date.now() + 86_400_000).toISOString();
-    const order = { orderId, profile: 'tls-client', quota: requests, expiresAt, requiresAllowList: true };
+    const order = {
+      orderId,
+      profile: 'tls-client',
+      quota: requests,
+      expiresAt,
+      requiresAllowList: true,
+    };
     await json(access, '/v1/orders', { method: 'POST', body: JSON.stringify(order) });
     await putFile(access, `/v1/orders/${orderId}/devices`, allowList, 'text/csv');
     onStep('issuing');
@@ -106,7 +112,8 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     onStep('downloading once more, to tell what a download costs');
     await download(access, batch.batchId);
     const downloaded = await cpuOf(child);
-    const perCertificate = (microseconds: number): number => round(microseconds / Math.max(1, batch.issued));
+    const perCertificate = (microseconds: number): number =>
+      round(microseconds / Math.max(1, batch.issued));
     const downloadMain = downloaded.main - after.main;
     const downloadStore = downloaded.store - after.store;
     const endToEndPerSecond = requests / batch.seconds;
@@ -115,16 +122,25 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       devices,
       limitPerSecond: limit === undefined ? null : Math.round(limit.certificatesPerSecond),
       endToEndPerSecond: Math.round(endToEndPerSecond),
-      ratio: limit === undefined ? null : Math.round((endToEndPerSecond / limit.certificatesPerSecond) * 1000) / 1000,
+      ratio:
+        limit === undefined
+          ? null
+          : Math.round((endToEndPerSecond / limit.certificatesPerSecond) * 1000) / 1000,
       seconds: batch.seconds,
       uploadSeconds: batch.uploadSeconds,
       issued: batch.issued,
       rejected: batch.rejected,
       stages: [
-        { name: 'ingest', cpuMicroseconds: perCertificate(after.main - before.main - downloadMain) },
+        {
+          name: 'ingest',
+          cpuMicroseconds: perCertificate(after.main - before.main - downloadMain),
+        },
         { name: 'validate', cpuMicroseconds: perCertificate(after.validate - before.validate) },
         { name: 'sign', cpuMicroseconds: perCertificate(after.sign - before.sign) },
-        { name: 'publish', cpuMicroseconds: perCertificate(after.store - before.store - downloadStore) },
+        {
+          name: 'publish',
+          cpuMicroseconds: perCertificate(after.store - before.store - downloadStore),
+        },
         { name: 'download', cpuMicroseconds: perCertificate(downloadMain + downloadStore) },
       ],
       processCpuMicroseconds: perCertificate(after.process - before.process),
@@ -155,12 +171,17 @@ interface BenchServer {
 }
 
 async function startServer(data: string): Promise<BenchServer> {
-  const child = fork(new URL('./bench-server.js', import.meta.url), [data], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const child = fork(new URL('./bench-server.js', import.meta.url), [data], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
   const exited = once(child, 'exit');
   const [message] = (await Promise.race([
     once(child, 'message'),
     exited.then(() => {
-      throw new CertmillError('FAULT_PROCESSING', 'the server of the bench ended before it was ready');
+      throw new CertmillError(
+        'FAULT_PROCESSING',
+        'the server of the bench ended before it was ready',
+      );
     }),
   ])) as [BenchReady];
   const { url, key, readySeconds } = message;
@@ -178,9 +199,8 @@ async function download(access: ServerAccess, batchId: string): Promise<void> {
   const response = await fetch(`${access.url}/v1/batches/${batchId}/certificates?format=pem`, {
     headers: { authorization: `Bearer ${access.key}` },
   });
-  for await (const _chunk of response.body ?? []) {
-    // Read and dropped: only the server's side counts.
-  }
+  // Read and dropped: only the server's side counts.
+  await response.body?.pipeTo(new WritableStream());
 }
 
 interface Sampling {
@@ -195,7 +215,11 @@ function sampleProcess(child: ChildProcess): Sampling {
   const take = (): void => {
     const rssBytes = residentBytes(child.pid ?? 0);
     if (rssBytes === undefined) return;
-    series.push({ atSeconds: round((performance.now() - begun) / 1000), issued: sampling.issued, rssBytes });
+    series.push({
+      atSeconds: round((performance.now() - begun) / 1000),
+      issued: sampling.issued,
+      rssBytes,
+    });
   };
   const timer = setInterval(take, sampleMs);
   const sampling: Sampling = {
@@ -222,7 +246,8 @@ function residentBytes(pid: number): number | undefined {
 function growthPerMillion(series: readonly BenchSample[]): number | null {
   const rest = series.slice(Math.ceil(series.length / 10));
   if (rest.length < minSlopeSamples) return null;
-  const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+  const mean = (values: readonly number[]): number =>
+    values.reduce((a, b) => a + b, 0) / values.length;
   const x = mean(rest.map((sample) => sample.issued));
   const y = mean(rest.map((sample) => sample.rssBytes));
   const covariance = mean(rest.map((sample) => (sample.issued - x) * (sample.rssBytes - y)));

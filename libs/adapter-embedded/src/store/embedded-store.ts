@@ -34,13 +34,7 @@ import type {
 } from '@certmill/ports';
 import { buildAllowList } from '../allow-list/build-allow-list.js';
 import { JobRunner } from './job-runner.js';
-import {
-  chunkRefOf,
-  packDecision,
-  packQueries,
-  packTerminal,
-  unpackRows,
-} from './packed-calls.js';
+import { chunkRefOf, packDecision, packQueries, packTerminal, unpackRows } from './packed-calls.js';
 import { StoreClient } from './store-client.js';
 import { allowListFile } from './store-files.js';
 

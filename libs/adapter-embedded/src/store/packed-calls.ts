@@ -51,7 +51,11 @@ export function packQueries(queries: readonly AllowListQuery[]): PackedQueries {
   };
 }
 
-export function unpackQueries({ udids, deviceIds, deviceIdLengths }: PackedQueries): AllowListQuery[] {
+export function unpackQueries({
+  udids,
+  deviceIds,
+  deviceIdLengths,
+}: PackedQueries): AllowListQuery[] {
   let at = 0;
   return deviceIdLengths.map((length, i) => {
     const deviceId = deviceIds.slice(at, (at += length));

@@ -214,11 +214,7 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
       );
       if (status.state === 'revoked') releaseClaimOf(chunk, index);
     },
-    async lookUp(
-      tenant: TenantId,
-      orderId: OrderId,
-      packed: PackedQueries,
-    ): Promise<string> {
+    async lookUp(tenant: TenantId, orderId: OrderId, packed: PackedQueries): Promise<string> {
       const queries = unpackQueries(packed);
       const id = orders.getOrder(tenant, orderId)?.allowListId;
       if (id === undefined) return packRows(queries.map(() => undefined));

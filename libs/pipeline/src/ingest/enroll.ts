@@ -42,7 +42,10 @@ export async function enroll(
       if (segment !== undefined) {
         const [result] = resultsOf(segment);
         if (result === undefined) {
-          throw new CertmillError('FAULT_STORE_CORRUPT', 'the segment of an enrolment holds no request');
+          throw new CertmillError(
+            'FAULT_STORE_CORRUPT',
+            'the segment of an enrolment holds no request',
+          );
         }
         return { batch, result };
       }

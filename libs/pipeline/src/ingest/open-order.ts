@@ -41,7 +41,10 @@ export async function openOrder(ports: OrderPorts, wanted: NewOrder): Promise<Or
   }
   const profile = await ports.orders.findProfile(wanted.tenant, wanted.profileName);
   if (profile === undefined) {
-    throw new CertmillError('INVALID_INPUT', `there is no profile '${wanted.profileName.slice(0, 80)}'`);
+    throw new CertmillError(
+      'INVALID_INPUT',
+      `there is no profile '${wanted.profileName.slice(0, 80)}'`,
+    );
   }
   if (!ports.isSignable(wanted.issuer, profileOfCanonical(profile.canonical))) {
     throw new CertmillError(

@@ -42,7 +42,10 @@ const noCounters = { accepted: 0, issued: 0, rejected: 0, cancelled: 0, deadLett
  * Opens the batch of an upload, or finds it: the id comes from the Idempotency-Key.
  * Refuses a closed or expired order (CONFLICT).
  */
-export async function openBatch(ports: IngestPorts, upload: Omit<Upload, 'firstIndex'>): Promise<Batch> {
+export async function openBatch(
+  ports: IngestPorts,
+  upload: Omit<Upload, 'firstIndex'>,
+): Promise<Batch> {
   const { order, lane, idempotencyKey } = upload;
   if (idempotencyKey.length === 0 || idempotencyKey.length > 255) {
     throw new CertmillError('INVALID_INPUT', 'the Idempotency-Key must have 1 to 255 characters');
@@ -88,7 +91,12 @@ export async function uploadBatch(
   if (batch.lane !== upload.lane) {
     throw new CertmillError('CONFLICT', 'the Idempotency-Key belongs to an upload of another lane');
   }
-  const appender = new ChunkAppender(ports, upload, batch, await firstChunkNumber(ports, upload, batch));
+  const appender = new ChunkAppender(
+    ports,
+    upload,
+    batch,
+    await firstChunkNumber(ports, upload, batch),
+  );
   const packer = new ChunkPacker();
   try {
     for await (const group of items) {
@@ -126,7 +134,10 @@ async function firstChunkNumber(ports: IngestPorts, upload: Upload, batch: Batch
   if (firstIndex > batch.nextIndex) refuse();
   const before = await ports.batches.findChunk(batch.tenant, batch.batchId, firstIndex - 1);
   const registered = before && (await ports.batches.getRegistration(before));
-  if (registered?.firstIndex !== undefined && registered.firstIndex + registered.count === firstIndex) {
+  if (
+    registered?.firstIndex !== undefined &&
+    registered.firstIndex + registered.count === firstIndex
+  ) {
     return registered.chunkNumber + 1;
   }
   return refuse();

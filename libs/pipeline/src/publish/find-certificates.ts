@@ -73,7 +73,10 @@ async function describeAll(
   return found.filter((entry) => entry !== undefined);
 }
 
-async function describe(ports: FindPorts, request: StoredRequest): Promise<FoundCertificate | undefined> {
+async function describe(
+  ports: FindPorts,
+  request: StoredRequest,
+): Promise<FoundCertificate | undefined> {
   const { tenant, batchId, index } = request;
   const result = resultsOf(request.segment).find((entry) => entry.index === index);
   const certificateDer = result?.certificateDer;

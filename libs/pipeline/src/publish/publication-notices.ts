@@ -11,17 +11,21 @@ export class PublicationNotices {
   /** Resolves at the next notice for the batch, or after `pollMs`, or when the signal aborts. */
   async moved(batchId: string, pollMs: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted === true) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve } = Promise.withResolvers<undefined>();
     const waiters = this.#waiters.get(batchId) ?? new Set();
     this.#waiters.set(batchId, waiters);
-    waiters.add(resolve);
-    const timer = setTimeout(resolve, pollMs);
-    signal?.addEventListener('abort', () => resolve(), { once: true });
+    const wake = (): void => {
+      resolve(undefined);
+    };
+    waiters.add(wake);
+    const timer = setTimeout(wake, pollMs);
+    signal?.addEventListener('abort', wake, { once: true });
     try {
       await promise;
     } finally {
       clearTimeout(timer);
-      waiters.delete(resolve);
+      signal?.removeEventListener('abort', wake);
+      waiters.delete(wake);
       if (waiters.size === 0) this.#waiters.delete(batchId);
     }
   }

@@ -9,7 +9,13 @@ import {
   type ReceivedChunk,
   type Verdict,
 } from '@certmill/events';
-import type { CertificateStore, Clock, DeliveredRecord, EventLog, TerminalChunk } from '@certmill/ports';
+import type {
+  CertificateStore,
+  Clock,
+  DeliveredRecord,
+  EventLog,
+  TerminalChunk,
+} from '@certmill/ports';
 import { assertSameChunk, type Hops } from '../hop-seal.js';
 import type { ProfileCatalogue } from '../profile/profile-catalogue.js';
 

@@ -34,7 +34,9 @@ export async function signChunk(ports: SignPorts, record: DeliveredRecord): Prom
   const state = await ports.certificates.chunkState(received);
   if (state?.ended === true) return;
   const accepted = decodeVerdict(validated.verdict).codes.some((code) => code === 0);
-  const refusal = accepted ? refusalOf(received, state?.cancelled === true, ports.clock.nowMs()) : undefined;
+  const refusal = accepted
+    ? refusalOf(received, state?.cancelled === true, ports.clock.nowMs())
+    : undefined;
   const ended = { endedBy: 0, endedDetail: '' };
   if (refusal !== undefined) {
     ended.endedBy = rejectionNumber(refusal.code);
@@ -62,7 +64,10 @@ function refusalOf(
   nowMs: number,
 ): { readonly code: RejectionCode; readonly detail: string } | undefined {
   if (cancelled) {
-    return { code: 'BATCH_CANCELLED', detail: 'the batch was cancelled before this request was signed' };
+    return {
+      code: 'BATCH_CANCELLED',
+      detail: 'the batch was cancelled before this request was signed',
+    };
   }
   if (nowMs > received.signBeforeMs) {
     return {

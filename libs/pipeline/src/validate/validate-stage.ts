@@ -70,7 +70,9 @@ async function decide(
   if (order === undefined) {
     throw new CertmillError('FAULT_PROCESSING', 'the chunk names an order that is not stored');
   }
-  const draft = cancelled ? cancelledVerdict(received) : await judge(ports, order, profile, received, value);
+  const draft = cancelled
+    ? cancelledVerdict(received)
+    : await judge(ports, order, profile, received, value);
   return stores.decide({
     chunk: received,
     orderId: received.orderId,

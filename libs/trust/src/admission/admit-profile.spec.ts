@@ -83,6 +83,17 @@ describe('admitProfile', () => {
     await expect(admitProfile(profile, issuer, sampleNowMs)).resolves.toHaveLength(5);
   });
 
+  it('admits the profile that docs/profiles.md shows', async () => {
+    const docs = readFileSync(new URL('../../../../docs/profiles.md', import.meta.url), 'utf8');
+    const yaml = /```yaml\n([^`]+)```/.exec(docs)?.[1] ?? '';
+    const samples = await admitProfile(
+      parseProfile(yaml, 'profiles.md'),
+      aSampleIssuer(),
+      sampleNowMs,
+    );
+    expect(samples).toHaveLength(4);
+  });
+
   it('refuses idevid under an issuer that expires', async () => {
     const profile = builtInProfiles().get('idevid')!;
     const issuer = aSampleIssuer({ notAfterMs: Date.UTC(2046, 0, 1) });

@@ -114,7 +114,7 @@ function candidatesFor(profile: Profile, slot: ProfileSlot): string[] {
 
 function isLetThrough(slot: ProfileSlot, text: string): boolean {
   const { pattern, maxLength } = slot.value;
-  if (maxLength !== undefined && [...text].length > maxLength) return false;
+  if (maxLength !== undefined && Array.from(text).length > maxLength) return false;
   return pattern === undefined || new RegExp(`^(?:${pattern})$`, 'u').test(text);
 }
 

@@ -35,7 +35,8 @@ async function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
 
 async function aCa(recipe: CaRecipe): Promise<Ca> {
   const keys = recipe.keys ?? (await generateKeys());
-  const flags = recipe.usages ?? x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign;
+  const flags: number =
+    recipe.usages ?? x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign;
   const certificate = await x509.X509CertificateGenerator.create({
     subject: `CN=${recipe.name}`,
     issuer: recipe.issuer?.certificate.subject ?? `CN=${recipe.name}`,

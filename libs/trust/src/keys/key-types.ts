@@ -17,23 +17,19 @@ const maxRsaBits = 8_192;
 
 /** The key type of a public or private key; INVALID_INPUT where no issuer may have it. */
 export function issuerKeyTypeOf(key: KeyObject): IssuerKeyType {
-  const details = key.asymmetricKeyDetails;
-  switch (key.asymmetricKeyType) {
-    case 'ec': {
-      const type = curves[details?.namedCurve ?? ''];
-      if (type !== undefined) return type;
-      throw unsupported(`the curve ${details?.namedCurve ?? 'with explicit parameters'}`);
-    }
-    case 'ed25519':
-      return 'ed25519';
-    case 'rsa': {
-      const bits = details?.modulusLength ?? 0;
-      if (bits >= minRsaBits && bits <= maxRsaBits) return `rsa-${bits}`;
-      throw unsupported(`RSA with ${String(bits)} bits`);
-    }
-    default:
-      throw unsupported(`the key type ${key.asymmetricKeyType ?? 'of a symmetric key'}`);
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
+  if (type === 'ed25519') return 'ed25519';
+  if (type === 'ec') {
+    const curve = curves[details?.namedCurve ?? ''];
+    if (curve !== undefined) return curve;
+    throw unsupported(`the curve ${details?.namedCurve ?? 'with explicit parameters'}`);
   }
+  if (type === 'rsa') {
+    const bits = details?.modulusLength ?? 0;
+    if (bits >= minRsaBits && bits <= maxRsaBits) return `rsa-${bits}`;
+    throw unsupported(`RSA with ${String(bits)} bits`);
+  }
+  throw unsupported(`the key type ${type ?? 'of a symmetric key'}`);
 }
 
 function unsupported(what: string): CertmillError {

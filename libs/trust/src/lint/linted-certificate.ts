@@ -96,16 +96,12 @@ function extensionOf(extension: DerNode): LintedExtension {
 
 function keyFamilyOf(spki: DerNode): KeyFamily {
   const [algorithm, parameters] = spki.children[0]?.children ?? [];
-  switch (oidOf(algorithm)) {
-    case oids.id_ecPublicKey:
-      return oidOf(parameters) === oids.secp256r1 ? 'ec-p256' : 'ec-other';
-    case oids.id_Ed25519:
-      return 'ed25519';
-    case oids.rsaEncryption:
-      return 'rsa';
-    default:
-      return 'other';
+  const oid = oidOf(algorithm);
+  if (oid === oids.id_ecPublicKey) {
+    return oidOf(parameters) === oids.secp256r1 ? 'ec-p256' : 'ec-other';
   }
+  if (oid === oids.id_Ed25519) return 'ed25519';
+  return oid === oids.rsaEncryption ? 'rsa' : 'other';
 }
 
 /** The value of the first extension with the OID, and whether it is there at all. */

@@ -75,7 +75,6 @@ export const nameRules: readonly LintRule[] = [
       const isAllowed =
         (tag === tags.utf8String && isUtf8(content)) ||
         (tag === tags.printableString && /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(text)) ||
-        // eslint-disable-next-line no-control-regex -- IA5String is exactly this range.
         (tag === tags.ia5String && /^[\x00-\x7f]*$/.test(text));
       const isKnownType = stringTypeNames[tag] !== undefined;
       return isKnownType && !isAllowed
@@ -95,7 +94,7 @@ export const nameRules: readonly LintRule[] = [
     clause: 'RFC 5280 A.1',
     check: eachAttribute((attribute) => {
       const bound = attributeRules[attribute.oid]?.maxCharacters ?? Number.MAX_SAFE_INTEGER;
-      const characters = [...textOf(attribute)].length;
+      const characters = Array.from(textOf(attribute)).length;
       return characters > bound
         ? `${nameOf(attribute)} has ${String(characters)} characters, at most ${String(bound)} are ` +
             'allowed'
@@ -125,7 +124,6 @@ export const nameRules: readonly LintRule[] = [
     clause: 'RFC 4518 2.2',
     check: ({ subjectAttributes }) =>
       when(
-        // eslint-disable-next-line no-control-regex -- these characters are what it looks for.
         subjectAttributes.some((attribute) => /[\x00-\x1f\x7f]/.test(textOf(attribute))),
         'the subject holds control characters, which comparison rules map to nothing',
       ),
