@@ -101,14 +101,14 @@ function longestValue(profile: Profile, slot: ProfileSlot): string {
 
 function candidatesFor(profile: Profile, slot: ProfileSlot): string[] {
   const { value } = slot;
-  if (value.example !== undefined) return [value.example];
   const formed = value.from.flatMap((source) => formedSources[source] ?? []);
   if (isFormed(slot)) return formed;
+  const example = value.example === undefined ? [] : [value.example];
   const usual = usualByType[typeOf(slot)];
-  if (usual !== undefined) return [...usual];
+  if (usual !== undefined) return [...example, ...usual];
   const lengths = Array.from({ length: value.maxLength ?? 64 }, (_, index) => index + 1);
   const filled = fillers.flatMap((filler) => lengths.map((length) => filler.repeat(length)));
-  const all = [...formed, ...usualValues, ...filled];
+  const all = [...example, ...formed, ...usualValues, ...filled];
   return isHexSlot(profile, slot) ? all.filter((text) => /^([0-9A-Fa-f]{2})+$/.test(text)) : all;
 }
 

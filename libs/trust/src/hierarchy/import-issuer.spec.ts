@@ -35,8 +35,7 @@ async function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
 
 async function aCa(recipe: CaRecipe): Promise<Ca> {
   const keys = recipe.keys ?? (await generateKeys());
-  const flags: number =
-    recipe.usages ?? x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign;
+  const usages = recipe.usages ?? x509.KeyUsageFlags.keyCertSign;
   const certificate = await x509.X509CertificateGenerator.create({
     subject: `CN=${recipe.name}`,
     issuer: recipe.issuer?.certificate.subject ?? `CN=${recipe.name}`,
@@ -47,7 +46,7 @@ async function aCa(recipe: CaRecipe): Promise<Ca> {
     signingAlgorithm: algorithm,
     extensions: [
       new x509.BasicConstraintsExtension(recipe.isCa ?? true, recipe.pathLength, true),
-      ...(recipe.withoutKeyUsage === true ? [] : [new x509.KeyUsagesExtension(flags, true)]),
+      ...(recipe.withoutKeyUsage === true ? [] : [new x509.KeyUsagesExtension(usages, true)]),
       ...(recipe.withoutKeyIdentifier === true
         ? []
         : [await x509.SubjectKeyIdentifierExtension.create(keys.publicKey)]),
