@@ -1,4 +1,4 @@
-import { isCertmillError } from '@certmill/domain';
+import { isCertmillError, rejectionCodeOf } from '@certmill/domain';
 import type { StageObserver } from '@certmill/pipeline';
 import type { createLogger, Metrics } from '@certmill/platform';
 
@@ -17,6 +17,11 @@ export function observeStages(
         { stage, code, chunk, batch, position: record.position, err: error },
         'chunk not done',
       );
+    },
+    published(codes) {
+      const counts = new Map<number, number>();
+      for (const code of codes) counts.set(code, (counts.get(code) ?? 0) + 1);
+      for (const [code, count] of counts) metrics.requests(rejectionCodeOf(code) ?? 'none', count);
     },
     halted(stage, error) {
       logger.fatal({ stage, err: error }, 'stage halted: a person must look');

@@ -145,7 +145,14 @@ async function assemble(
   parts.push(subscription);
   const common = { log, certificates: store, observer: watched };
   const concurrency = { bulk: config.bulkChunksInHand, interactive: interactiveInHand };
-  const publish = { certificates: store, profiles, log, hops, clock: systemClock };
+  const publish = {
+    certificates: store,
+    profiles,
+    log,
+    hops,
+    clock: systemClock,
+    onPublished: (codes: readonly number[]) => observer.published(codes),
+  };
   const sign = { certificates: store, signer, log, hops, clock: systemClock };
   const validate = { stores: store, profiles, examiner, log, hops, clock: systemClock };
   parts.push(

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { CertmillError } from '@certmill/domain';
+import { groups, topics } from '@certmill/events';
 import {
   createLogger,
   httpConfigSchema,
@@ -82,6 +83,7 @@ export async function serve(
   let issuance: Issuance | undefined;
   try {
     issuance = await openIssuance(folder, config, observeStages(logger, metrics), overrides);
+    gaugeParts(metrics, issuance);
     const firstCredential = await openFirstTenant(issuance);
     const http = await startHttp({
       services: issuance.services,
@@ -113,6 +115,23 @@ export async function serve(
     folder.release();
     throw error;
   }
+}
+
+function gaugeParts(metrics: Metrics, { log, signer }: Issuance): void {
+  const lagOf = (topic: string) => () => log.lag(topic, groups.validate);
+  const { bulk, interactive } = topics.requestsReceived;
+  metrics.gauge('certmill_log_bulk_lag_chunks', 'Bulk chunks that have not ended.', lagOf(bulk));
+  metrics.gauge(
+    'certmill_log_interactive_lag_chunks',
+    'Interactive chunks that have not ended.',
+    lagOf(interactive),
+  );
+  metrics.gauge('certmill_sign_slots_ready', 'Signing slots that take work.', () => {
+    return signer.health().filter(({ state }) => state === 'ready').length;
+  });
+  metrics.gauge('certmill_sign_slots_outstanding', 'Chunks that signing slots hold.', () =>
+    signer.health().reduce((total, { outstanding }) => total + outstanding, 0),
+  );
 }
 
 async function openFirstTenant(

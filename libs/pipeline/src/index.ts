@@ -47,6 +47,7 @@ export {
 } from './publish/read-results.js';
 export {
   runStage,
+  silentObserver,
   type ConsumingStage,
   type StageObserver,
   type StageOptions,

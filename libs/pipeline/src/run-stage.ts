@@ -23,7 +23,17 @@ export interface StageObserver {
   handled(stage: ConsumingStage, lane: Lane, seconds: number): void;
   faulted(stage: ConsumingStage, record: DeliveredRecord, error: unknown): void;
   halted(stage: ConsumingStage, error: Error): void;
+  /** A chunk has ended: rejection numbers, 0 where issued. */
+  published(codes: readonly number[]): void;
 }
+
+/** Tells nobody. */
+export const silentObserver: StageObserver = {
+  handled: () => undefined,
+  faulted: () => undefined,
+  halted: () => undefined,
+  published: () => undefined,
+};
 
 export interface StageOptions {
   readonly stage: ConsumingStage;

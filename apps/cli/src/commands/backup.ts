@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { isCertmillError } from '@certmill/domain';
+import { silentObserver } from '@certmill/pipeline';
 import {
   askRunningServer,
   backUpDataFolder,
@@ -40,8 +41,7 @@ async function backUp(data: string, directory: string): Promise<void> {
     return askRunningServer(data, { command: 'backup', directory });
   }
   try {
-    const quiet = { handled: () => undefined, faulted: () => undefined, halted: () => undefined };
-    const issuance = await openIssuance(folder, standaloneSchema.parse({ data }), quiet);
+    const issuance = await openIssuance(folder, standaloneSchema.parse({ data }), silentObserver);
     try {
       await backUpDataFolder(folder.directory, issuance, directory);
     } finally {

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { CertmillError, isCertmillError, type Batch } from '@certmill/domain';
-import { ResultFolder, type ResultFolderFormat } from '@certmill/pipeline';
+import { ResultFolder, silentObserver, type ResultFolderFormat } from '@certmill/pipeline';
 import {
   openIssuance,
   standaloneSchema,
@@ -68,7 +68,7 @@ async function issue(
   try {
     const faults: unknown[] = [];
     const issuance = await openIssuance(folder, standaloneSchema.parse({ data: options.data }), {
-      handled: () => undefined,
+      ...silentObserver,
       faulted: (_stage, _record, error) => faults.push(error),
       halted: (stage, error) => terminal.note(`stage ${stage} halted: ${error.message}`),
     });

@@ -25,6 +25,8 @@ export interface PublishPorts {
   readonly log: EventLog;
   readonly hops: Pick<Hops, 'issued'>;
   readonly clock: Clock;
+  /** Told of each chunk that this call ended: rejection numbers, 0 where issued. */
+  readonly onPublished: (codes: readonly number[]) => void;
 }
 
 /** Stores a chunk's terminal record: the first durable one is its end, whoever replays it. */
@@ -38,9 +40,11 @@ export async function publishChunk(ports: PublishPorts, record: DeliveredRecord)
   if (profile === undefined) {
     throw new CertmillError('FAULT_PROCESSING', 'the chunk names a profile that is not stored');
   }
-  await ports.certificates.publish(
-    terminalOf(received, verdict, issued, segment, profile.name, ports.clock.nowMs()),
-  );
+  const nowMs = ports.clock.nowMs();
+  const terminal = terminalOf(received, verdict, issued, segment, profile.name, nowMs);
+  if ((await ports.certificates.publish(terminal)) === 'published') {
+    ports.onPublished(terminal.codes);
+  }
   const { tenant, orderId, batchId, chunkNumber } = received;
   await ports.log.append(topics.certificatesPublished, {
     headers: { 'content-type': 'application/protobuf' },

@@ -8,7 +8,7 @@ const chunkSeconds = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 /** The service's Prometheus metrics. Labels come from closed sets only. */
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #requests: Counter<'stage' | 'code'>;
+  readonly #requests: Counter<'code'>;
   readonly #chunks: Histogram<'stage'>;
   readonly #faults: Counter<'stage' | 'code'>;
   readonly #http: Histogram<'method' | 'status'>;
@@ -17,9 +17,9 @@ export class Metrics {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
     this.#requests = new Counter({
-      name: 'certmill_requests_total',
-      help: 'Requests that left a stage, by their rejection code; code "none" went on or were issued.',
-      labelNames: ['stage', 'code'],
+      name: 'certmill_publish_requests_total',
+      help: 'Requests that ended, by their rejection code; code "none" was issued.',
+      labelNames: ['code'],
       registers,
     });
     this.#chunks = new Histogram({
@@ -52,8 +52,8 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
-  requests(stage: Stage, code: RejectionCode | 'none', count: number): void {
-    this.#requests.inc({ stage, code }, count);
+  requests(code: RejectionCode | 'none', count: number): void {
+    this.#requests.inc({ code }, count);
   }
 
   chunk(stage: Stage, seconds: number): void {
