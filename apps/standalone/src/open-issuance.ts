@@ -19,7 +19,7 @@ import {
   validateChunk,
   type StageObserver,
 } from '@certmill/pipeline';
-import { openEmbeddedStore, openEventLog, type EmbeddedStore } from '@certmill/adapter-embedded';
+import { openEmbeddedStore, openEventLog, type Disk, type EmbeddedStore } from '@certmill/adapter-embedded';
 import type { IssuanceServices } from '@certmill/platform';
 import type { Clock, EventLog, Stoppable } from '@certmill/ports';
 import { openExaminationPool, openSigningPools, type SigningPools } from '@certmill/signing';
@@ -59,6 +59,10 @@ export interface IssuanceOverrides {
   readonly aroundLog?: (log: EventLog) => EventLog;
   /** File URL of a `SlotModule` that watches every signature. */
   readonly slotModule?: string;
+  /** URL of a module whose `storeDisk` the store uses in the place of the file system. */
+  readonly storeDiskModule?: string;
+  /** What the log uses in the place of the file system. */
+  readonly logDisk?: Disk;
 }
 
 /** The tenant that a new data folder begins with; its admins manage the others. */
@@ -95,7 +99,12 @@ async function assemble(
 ): Promise<Issuance> {
   const systemClock: Clock = overrides.clock ?? { nowMs: () => Date.now() };
   const issuers = await openIssuers(folder.directory, config.passphraseFile);
-  const opened = await openEmbeddedStore({ directory: folder.store, clock: systemClock });
+  const { storeDiskModule: diskModule, logDisk: disk } = overrides;
+  const opened = await openEmbeddedStore({
+    directory: folder.store,
+    clock: systemClock,
+    ...(diskModule === undefined ? {} : { diskModule }),
+  });
   parts.push({ stop: () => opened.close() });
   const store = overrides.aroundStore?.(opened) ?? opened;
   const openedLog = await openEventLog({
@@ -107,6 +116,7 @@ async function assemble(
       topics.certificatesPublished,
     ],
     maxBacklogBytes: config.maxBacklogBytes,
+    ...(disk === undefined ? {} : { disk }),
   });
   parts.push({ stop: () => openedLog.close() });
   const log = overrides.aroundLog?.(openedLog) ?? openedLog;
