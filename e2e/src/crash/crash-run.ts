@@ -42,6 +42,9 @@ type Death = ArmedFailPoint | 'random';
 
 /** A fail-point that nothing reaches any more in this time is tried again later. */
 const patienceMs = 10_000;
+/** How long a stuck chunk waits for the client, which finds no certificate in a rejected one. */
+const lingerMs = 3_000;
+const lingerPollMs = 20;
 /** What the last life still gets to upload. */
 const lastShare = 0.1;
 
@@ -84,7 +87,9 @@ class CrashRun {
     const { data, passphraseFile, oracleFile, reportFile } = this.#orders;
     const passphrase = 'only for this run';
     await mkdir(data, { mode: 0o700 });
-    await createHierarchy({ name: 'dev', directory: data, passphrase, nowMs: Date.now() });
+    // No certificate begins before its issuer: a young one would hide which receivedAt was used.
+    const nowMs = Date.now() - 3_600_000;
+    await createHierarchy({ name: 'dev', directory: data, passphrase, nowMs });
     await writeFile(passphraseFile, passphrase, { mode: 0o600 });
     writeFileSync(oracleFile, '');
     writeFileSync(reportFile, '');
@@ -122,8 +127,8 @@ class CrashRun {
       const name = names[Math.floor(i / failPointKinds.length) % names.length]!;
       const range = name.startsWith('signature') ? 250 : Math.min(3, Math.max(1, chunksPerLife));
       // Lingering lets the client see what the next life will find undone.
-      const lingerMs = kind === 'offset' ? [400, 0, 700][i % 3]! : 0;
-      return { name, hit: 1 + Math.floor(random() * range), lingerMs };
+      const lingers = kind === 'offset' && random() < 0.6;
+      return { name, hit: 1 + Math.floor(random() * range), lingers: lingers || i === 0 };
     });
     for (let i = 1; i < randomKills; i++) {
       deaths.splice(Math.floor(random() * (deaths.length + 1)), 0, 'random');
@@ -143,22 +148,35 @@ class CrashRun {
       await pause(this.#options.random() * 800);
       server.kill();
     }
+    const lingering = armed?.lingers === true ? this.#killOnceRead(server) : undefined;
     const late = pause(patienceMs, undefined, { signal: server.gone }).then(
       () => server.kill(),
       () => undefined,
     );
     const end = await server.ended();
-    await Promise.all([working.done, late]);
+    await Promise.all([working.done, late, lingering]);
     if (end.signal !== 'SIGKILL') {
       const log = readFileSync(this.#logFile, 'utf8').slice(-2_000);
       throw new Error(`the server ended by itself with ${end.code ?? end.signal}\n${log}`);
     }
-    const report = this.#nextReport();
+    const report = this.#peekReport();
     this.#count(report);
     const seconds = ((performance.now() - begun) / 1000).toFixed(1);
     const how = report === undefined ? 'a random moment' : `${report.point} of ${report.inHand}`;
     this.#options.onLife(`life ${this.#lives}: killed at ${how} after ${seconds} s`);
     return armed === undefined || report !== undefined;
+  }
+
+  /** Kills a server that lingers once the client has downloaded of the chunk that is stuck there. */
+  async #killOnceRead(server: ServerProcess): Promise<void> {
+    let waitedMs = 0;
+    while (!server.gone.aborted) {
+      await pause(lingerPollMs);
+      const report = this.#peekReport();
+      if (report === undefined) continue;
+      waitedMs += lingerPollMs;
+      if (waitedMs > lingerMs || this.#client.hasRead(report.inHand)) server.kill();
+    }
   }
 
   #work(server: ServerProcess, isFirst: boolean) {
@@ -203,15 +221,11 @@ class CrashRun {
     return server;
   }
 
-  /** What the life that just ended reported, if it died at its fail-point. */
-  #nextReport(): FailPointReport | undefined {
+  /** What the present life reported, or the one that just ended, if it reached its fail-point. */
+  #peekReport(): FailPointReport | undefined {
     const lines = readFileSync(this.#orders.reportFile, 'utf8').split('\n');
     const line = lines[this.#reports];
-    if (line === undefined || line === '') return undefined;
-    this.#reports += 1;
-    const report = JSON.parse(line) as FailPointReport;
-    if (report.inHand === '') throw new Error(`nothing was in hand at ${report.point}`);
-    return report;
+    return line === undefined || line === '' ? undefined : (JSON.parse(line) as FailPointReport);
   }
 
   #count(report: FailPointReport | undefined): void {
@@ -219,7 +233,9 @@ class CrashRun {
       this.#randomKills += 1;
       return;
     }
-    const { point } = report;
+    const { point, inHand } = report;
+    if (inHand === '') throw new Error(`nothing was in hand at ${point}`);
+    this.#reports += 1;
     const kind = kindOf(point);
     this.#byPoint.set(point, (this.#byPoint.get(point) ?? 0) + 1);
     this.#byKind.set(kind, (this.#byKind.get(kind) ?? 0) + 1);

@@ -57,6 +57,8 @@ export class FactoryClient {
   readonly #fleet: Fleet;
   readonly #random: () => number;
   readonly #notes = new Map<string, BatchNotes>();
+  /** `<batch id>.<chunk number>` */
+  readonly #chunksRead = new Set<string>();
   /** Requests that may be on their way by now: spreads the upload over the server's lives. */
   allowance = 0;
 
@@ -68,8 +70,9 @@ export class FactoryClient {
     }
   }
 
-  get isUploaded(): boolean {
-    return [...this.#notes.values()].every((notes) => notes.isUploaded);
+  /** Whether a certificate of the chunk `<batch id>.<chunk number>` was downloaded. */
+  hasRead(chunkId: string): boolean {
+    return this.#chunksRead.has(chunkId);
   }
 
   batchIdOf(key: string): string | undefined {
@@ -103,6 +106,10 @@ export class FactoryClient {
 
   /** Resolves once nothing can change any more, with the last word on each batch by its key. */
   async finish(life: ServerLife): Promise<Map<string, BatchAnswer>> {
+    // What ended before is perhaps being delivered again.
+    while (!/^certmill_log_bulk_lag_chunks 0$/m.test(await this.#text(life, '/metrics'))) {
+      await pause(pollMs);
+    }
     const answers = new Map<string, BatchAnswer>();
     for (const { key } of this.#fleet.batches) {
       for (;;) {
@@ -253,6 +260,7 @@ export class FactoryClient {
     else if (before !== line.certificate) {
       this.contradictions.push(`certificate ${id} is not the one that was downloaded before`);
     }
+    this.#chunksRead.add(`${batchId}.${line.chunk}`);
     notes.lastChunk = Math.max(notes.lastChunk, line.chunk);
   }
 
@@ -261,9 +269,13 @@ export class FactoryClient {
   }
 
   async #json<T>(life: ServerLife, path: string): Promise<T> {
+    return JSON.parse(await this.#text(life, path)) as T;
+  }
+
+  async #text(life: ServerLife, path: string): Promise<string> {
     const response = await this.#call(life, 'GET', path);
     await assertStatus(response, 200);
-    return (await response.json()) as T;
+    return response.text();
   }
 
   #call(life: ServerLife, method: string, path: string, init: RequestInit = {}): Promise<Response> {

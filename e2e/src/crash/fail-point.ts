@@ -8,7 +8,7 @@ import { chunkIdOf, type ChunkRef } from '@certmill/domain';
  */
 export const failPoints = {
   offset: ['publish:handled', 'publish:after', 'sign:handled', 'validate:handled'],
-  sign: ['sign:end', 'signature:after', 'signature:before', 'sign:begin'],
+  sign: ['signature:after', 'sign:end', 'signature:before', 'sign:begin'],
   ingest: [
     'append:after',
     'register:after',
@@ -34,11 +34,11 @@ export function kindOf(name: FailPointName): FailPointKind {
 export interface ArmedFailPoint {
   readonly name: FailPointName;
   readonly hit: number;
-  /** The process lives on for so long, with what reached the point stuck there. */
-  readonly lingerMs: number;
+  /** The process reports and lives on, with what reached the point stuck there, until it is killed. */
+  readonly lingers: boolean;
 }
 
-/** What a process says right before it dies, one JSON line each. */
+/** What a process says before it dies or lingers, one JSON line each. */
 export interface FailPointReport {
   readonly point: FailPointName;
   /** The chunk, or the request of a signature, that was in hand. */
@@ -57,18 +57,19 @@ export class FailPoint {
     this.#hitsLeft = armed?.hit ?? 0;
   }
 
-  /** Resolves where the point is not the armed one; never resolves where the process dies there. */
+  /** Resolves where the point is not the armed one; never resolves where it is. */
   async reach(name: FailPointName, chunk: ChunkRef | undefined): Promise<void> {
     if (!this.#isDue(name)) return;
-    const lingerMs = this.#armed?.lingerMs ?? 0;
-    if (lingerMs === 0) this.#die(name, inHandOf(chunk));
-    await new Promise<never>(() => {
-      setTimeout(() => this.#die(name, inHandOf(chunk)), lingerMs);
-    });
+    this.#tell(name, chunk === undefined ? '' : chunkIdOf(chunk));
+    if (this.#armed?.lingers !== true) die();
+    await new Promise<never>(() => undefined);
   }
 
+  /** For threads that must not wait: they do not linger. */
   reachNow(name: FailPointName, inHand: string): void {
-    if (this.#isDue(name)) this.#die(name, inHand);
+    if (!this.#isDue(name)) return;
+    this.#tell(name, inHand);
+    die();
   }
 
   #isDue(name: FailPointName): boolean {
@@ -77,13 +78,12 @@ export class FailPoint {
     return this.#hitsLeft === 0;
   }
 
-  #die(point: FailPointName, inHand: string): void {
+  #tell(point: FailPointName, inHand: string): void {
     // A page that the kernel took outlives the process; only a power cut would lose it.
     writeSync(this.#report, `${JSON.stringify({ point, inHand } satisfies FailPointReport)}\n`);
-    process.kill(process.pid, 'SIGKILL');
   }
 }
 
-function inHandOf(chunk: ChunkRef | undefined): string {
-  return chunk === undefined ? '' : chunkIdOf(chunk);
+function die(): void {
+  process.kill(process.pid, 'SIGKILL');
 }

@@ -1,0 +1,49 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { plantedBugs, type PlantedBug } from './planted-bugs.js';
+
+const program = fileURLToPath(new URL('./run-crashes.js', import.meta.url));
+const runTimeoutMs = 60_000;
+
+/** A short run in processes of its own: the one that CI and people start, only smaller. */
+function runCrashes(...args: string[]) {
+  return new Promise<{ readonly code: number; readonly output: string }>((resolve) => {
+    const all = [program, '--requests', '1500', '--seed', '7', ...args];
+    execFile(process.execPath, all, (error, stdout, stderr) => {
+      const code = typeof error?.code === 'number' ? error.code : error === null ? 0 : -1;
+      resolve({ code, output: stdout + stderr });
+    });
+  });
+}
+
+describe('a server that is killed while a factory uploads', () => {
+  test(
+    'keeps its promises over restarts',
+    async () => {
+      const { code, output } = await runCrashes('--kills', '3');
+      expect(output).toMatch(/^kills by point: .*publish:handled 1.*signature:after 1/m);
+      expect(output).toContain('10 passed, 0 failed');
+      expect(code).toBe(0);
+    },
+    runTimeoutMs,
+  );
+
+  // As few kills as each bug needs: a replay after the end, a replay after the signature, none.
+  const broken = {
+    overwrite: ['1', 'every downloaded certificate is the stored one, byte for byte'],
+    clock: ['2', 'each request was signed with one TBSCertificate only'],
+    claims: ['0', 'no device has two live certificates'],
+  } as const satisfies Record<PlantedBug, readonly [kills: string, promise: string]>;
+
+  test.each(plantedBugs)(
+    'is seen to break them with the planted bug: %s',
+    async (bug) => {
+      const [kills, promise] = broken[bug];
+      const { code, output } = await runCrashes('--kills', kills, '--plant', bug);
+      expect(output).toContain(`FAILED ${promise}`);
+      expect(output).toContain(`failed with the planted bug '${bug}'`);
+      expect(code).toBe(1);
+    },
+    runTimeoutMs,
+  );
+});
