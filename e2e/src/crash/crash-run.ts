@@ -13,7 +13,7 @@ import {
   type FailPointName,
   type FailPointReport,
 } from './fail-point.js';
-import { makeFleet } from './fleet.js';
+import { makeFleet, pacedRequestsOf } from './fleet.js';
 import { judgeRun, type Judgement } from './judge-run.js';
 import type { PlantedBug } from './planted-bugs.js';
 import { ServerProcess } from './server-process.js';
@@ -96,9 +96,9 @@ class CrashRun {
   }
 
   async run(): Promise<CrashRunResult> {
-    const { requests } = this.#options;
     const deaths = this.#plan();
-    const share = (requests * (1 - lastShare)) / deaths.length;
+    const paced = this.#fleet.batches.reduce((sum, batch) => sum + pacedRequestsOf(batch), 0);
+    const share = (paced * (1 - lastShare)) / deaths.length;
     const maxLives = deaths.length * 2 + 10;
     for (let death = deaths.shift(); death !== undefined; death = deaths.shift()) {
       this.#client.allowance = Math.floor(share * (this.#lives + 1));

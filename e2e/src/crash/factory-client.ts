@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Fleet, FleetBatch, FleetOrder } from './fleet.js';
+import { pacedRequestsOf, type Fleet, type FleetBatch, type FleetOrder } from './fleet.js';
 
 /** Where the server answers in its present life. */
 export interface ServerLife {
@@ -95,7 +95,7 @@ export class FactoryClient {
           reading.push(handledLater(this.#readAlong(life, batch, notes)));
           if (!notes.isUploaded) await this.#upload(life, batch, notes, before);
         }
-        before += batch.requests.length;
+        before += pacedRequestsOf(batch);
       }
       await Promise.all(reading);
     } catch (error) {
@@ -209,7 +209,8 @@ export class FactoryClient {
   ): AsyncGenerator<Uint8Array> {
     const { requests, cancelAt } = batch;
     for (let i = firstIndex; i < requests.length; i += linesPerWrite) {
-      while (before + i >= this.allowance) await pause(pollMs, undefined, { signal: life.gone });
+      const paced = before + Math.min(i, pacedRequestsOf(batch) - 1);
+      while (paced >= this.allowance) await pause(pollMs, undefined, { signal: life.gone });
       if (cancelAt !== undefined && i >= cancelAt) await this.#cancel(life, batch, notes);
       const lines = requests.slice(i, i + linesPerWrite).map(({ line }) => line);
       yield Buffer.from(lines.join(''));

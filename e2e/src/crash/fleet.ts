@@ -41,6 +41,11 @@ export interface FleetOrder {
   readonly allowList?: readonly string[];
 }
 
+/** Requests of a batch that are worth waiting for: after a cancellation the rest is refused at once. */
+export function pacedRequestsOf(batch: FleetBatch): number {
+  return batch.cancelAt ?? batch.requests.length;
+}
+
 export interface Fleet {
   readonly orders: readonly FleetOrder[];
   readonly batches: readonly FleetBatch[];
