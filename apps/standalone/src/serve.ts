@@ -81,36 +81,40 @@ export async function serve(
   const metrics = new Metrics();
   const folder = takeDataFolder(config.data);
   let issuance: Issuance | undefined;
+  let http: HttpApplication | undefined;
   try {
     issuance = await openIssuance(folder, config, observeStages(logger, metrics), overrides);
     gaugeParts(metrics, issuance);
-    const firstCredential = await openFirstTenant(issuance);
-    const http = await startHttp({
-      services: issuance.services,
+    const running = issuance;
+    const listening = await startHttp({
+      services: running.services,
       config: config.http,
       logger,
       metrics,
     });
-    const running = issuance;
+    http = listening;
+    // Only now: a start that failed would keep the credential to itself, and it is shown only once.
+    const firstCredential = await openFirstTenant(running);
     const control = await openControlSocket(folder.directory, async ({ directory }) => {
       await backUpDataFolder(folder.directory, running, directory);
       logger.info({ directory }, 'backed up');
     });
-    logger.info({ url: http.url, data: config.data }, 'listening');
+    logger.info({ url: listening.url, data: config.data }, 'listening');
     return {
-      url: http.url,
-      http,
-      issuance,
+      url: listening.url,
+      http: listening,
+      issuance: running,
       ...(firstCredential === undefined ? {} : { firstCredential }),
       async stop() {
         control?.close();
-        await http.stop(config.stopTimeoutMs);
+        await listening.stop(config.stopTimeoutMs);
         await running.stop(config.stopTimeoutMs);
         folder.release();
         logger.info('stopped');
       },
     };
   } catch (error) {
+    await http?.stop(1_000);
     await issuance?.stop(1_000);
     folder.release();
     throw error;
