@@ -2,6 +2,7 @@ import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { maxRequestsPerChunk } from '@certmill/domain';
 import { createHierarchy } from '@certmill/trust';
 import { FactoryClient, handledLater, type ServerLife } from './factory-client.js';
 import {
@@ -10,9 +11,9 @@ import {
   kindOf,
   type ArmedFailPoint,
   type FailPointKind,
-  type FailPointName,
   type FailPointReport,
 } from './fail-point.js';
+import { armDisks, disarmDisks, diskKills, isArmed, type DiskFault } from './faulty-disks.js';
 import { makeFleet, pacedRequestsOf } from './fleet.js';
 import { judgeRun, type Judgement } from './judge-run.js';
 import type { PlantedBug } from './planted-bugs.js';
@@ -24,6 +25,8 @@ export interface CrashRunOptions {
   readonly directory: string;
   /** Kills at fail-points, spread evenly over stages and what lies between effect and offset. */
   readonly kills: number;
+  /** Kills right before or after I/O steps, the first so many of `diskKills`. */
+  readonly diskKills: number;
   readonly requests: number;
   readonly random: () => number;
   readonly plant: PlantedBug | undefined;
@@ -32,13 +35,19 @@ export interface CrashRunOptions {
 }
 
 export interface CrashRunResult extends Judgement {
-  readonly killsByPoint: ReadonlyMap<FailPointName, number>;
+  /** By fail-point or I/O step. */
+  readonly killsByPoint: ReadonlyMap<string, number>;
   readonly killsByKind: ReadonlyMap<FailPointKind, number>;
   readonly randomKills: number;
 }
 
-/** What ends a life of the server: a fail-point, or a kill from outside at any moment. */
-type Death = ArmedFailPoint | 'random';
+/** What ends a life of the server; `random`: a kill from outside at any moment. */
+type Death =
+  | { readonly at: 'fail-point'; readonly armed: ArmedFailPoint }
+  | { readonly at: 'disk'; readonly fault: DiskFault }
+  | { readonly at: 'random' };
+
+const atRandom: Death = { at: 'random' };
 
 /** A fail-point that nothing reaches any more in this time is tried again later. */
 const patienceMs = 10_000;
@@ -61,7 +70,7 @@ class CrashRun {
   readonly #fleet;
   readonly #orders: Omit<ServerOrders, 'armed'>;
   readonly #logFile: string;
-  readonly #byPoint = new Map<FailPointName, number>();
+  readonly #byPoint = new Map<string, number>();
   readonly #byKind = new Map<FailPointKind, number>();
   #reports = 0;
   #randomKills = 0;
@@ -79,6 +88,7 @@ class CrashRun {
       passphraseFile: join(directory, 'passphrase'),
       oracleFile: join(directory, 'oracle'),
       reportFile: join(directory, 'reports'),
+      controlFile: join(directory, 'disk-fault'),
       plant,
     };
   }
@@ -103,7 +113,7 @@ class CrashRun {
     for (let death = deaths.shift(); death !== undefined; death = deaths.shift()) {
       this.#client.allowance = Math.floor(share * (this.#lives + 1));
       const died = await this.#live(death);
-      if (!died && death !== 'random') deaths.push({ ...death, hit: 1 });
+      if (!died) deaths.push(sooner(death));
       if (this.#lives > maxLives) throw new Error('fail-points are not reached any more');
     }
     this.#client.allowance = Infinity;
@@ -120,30 +130,39 @@ class CrashRun {
   #plan(): Death[] {
     const { kills, requests, random } = this.#options;
     const randomKills = Math.max(1, Math.ceil(kills / 5));
-    const chunksPerLife = Math.floor((requests * (1 - lastShare)) / (kills + randomKills) / 256);
+    const lives = kills + randomKills + this.#options.diskKills;
+    const chunksPerLife = Math.floor((requests * (1 - lastShare)) / lives / maxRequestsPerChunk);
     const deaths: Death[] = Array.from({ length: kills }, (_, i) => {
       const kind = failPointKinds[i % failPointKinds.length]!;
       const names = failPoints[kind];
       const name = names[Math.floor(i / failPointKinds.length) % names.length]!;
       const range = name.startsWith('signature') ? 250 : Math.min(3, Math.max(1, chunksPerLife));
       // Lingering lets the client see what the next life will find undone.
-      const lingers = kind === 'offset' && random() < 0.6;
-      return { name, hit: 1 + Math.floor(random() * range), lingers: lingers || i === 0 };
+      const lingers = kind === 'offset' && (i === 0 || random() < 0.6);
+      const hit = 1 + Math.floor(random() * range);
+      return { at: 'fail-point', armed: { name, hit, lingers } };
     });
-    for (let i = 1; i < randomKills; i++) {
-      deaths.splice(Math.floor(random() * (deaths.length + 1)), 0, 'random');
+    const atDisks = diskKills.slice(0, this.#options.diskKills);
+    const others: Death[] = [
+      ...Array.from({ length: randomKills - 1 }, () => atRandom),
+      ...atDisks.map((fault): Death => ({ at: 'disk', fault })),
+    ];
+    for (const other of others) {
+      deaths.splice(Math.floor(random() * (deaths.length + 1)), 0, other);
     }
-    return ['random', ...deaths];
+    return [atRandom, ...deaths];
   }
 
   /** One life; resolves to whether it ended as it was meant to. */
   async #live(death: Death): Promise<boolean> {
-    const armed = death === 'random' ? undefined : death;
-    const server = this.#start(armed);
+    const { controlFile } = this.#orders;
+    const armed = death.at === 'fail-point' ? death.armed : undefined;
+    if (death.at === 'disk') armDisks(controlFile, death.fault);
     const begun = performance.now();
+    const server = this.#start(armed);
     const isFirst = this.#key === '';
     const working = this.#work(server, isFirst);
-    if (death === 'random') {
+    if (death.at === 'random') {
       await (isFirst ? Promise.race([working.opened, server.ended()]) : server.ready());
       await pause(this.#options.random() * 800);
       server.kill();
@@ -159,12 +178,17 @@ class CrashRun {
       const log = readFileSync(this.#logFile, 'utf8').slice(-2_000);
       throw new Error(`the server ended by itself with ${end.code ?? end.signal}\n${log}`);
     }
-    const report = this.#peekReport();
-    this.#count(report);
+    const report = this.#takeReport();
+    const isMeant =
+      death.at === 'disk' ? !isArmed(controlFile) : armed === undefined || report !== undefined;
+    disarmDisks(controlFile);
+    const where = whereOf(death, isMeant);
+    if (where === undefined) this.#randomKills += 1;
+    else this.#byPoint.set(where, (this.#byPoint.get(where) ?? 0) + 1);
+    const how = `${where ?? 'a random moment'}${report === undefined ? '' : ` of ${report.inHand}`}`;
     const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-    const how = report === undefined ? 'a random moment' : `${report.point} of ${report.inHand}`;
     this.#options.onLife(`life ${this.#lives}: killed at ${how} after ${seconds} s`);
-    return armed === undefined || report !== undefined;
+    return isMeant;
   }
 
   /** Kills a server that lingers once the client has downloaded of the chunk that is stuck there. */
@@ -228,16 +252,27 @@ class CrashRun {
     return line === undefined || line === '' ? undefined : (JSON.parse(line) as FailPointReport);
   }
 
-  #count(report: FailPointReport | undefined): void {
-    if (report === undefined) {
-      this.#randomKills += 1;
-      return;
-    }
+  /** The report of the life that just ended, counted. */
+  #takeReport(): FailPointReport | undefined {
+    const report = this.#peekReport();
+    if (report === undefined) return undefined;
     const { point, inHand } = report;
     if (inHand === '') throw new Error(`nothing was in hand at ${point}`);
     this.#reports += 1;
     const kind = kindOf(point);
-    this.#byPoint.set(point, (this.#byPoint.get(point) ?? 0) + 1);
     this.#byKind.set(kind, (this.#byKind.get(kind) ?? 0) + 1);
+    return report;
   }
+}
+
+/** The same at the next opportunity: the one that it waited for may never come. */
+function sooner(death: Death): Death {
+  return death.at === 'fail-point' ? { ...death, armed: { ...death.armed, hit: 1 } } : death;
+}
+
+/** Undefined for a random moment, also where what was meant did not come. */
+function whereOf(death: Death, isMeant: boolean): string | undefined {
+  if (!isMeant || death.at === 'random') return undefined;
+  if (death.at === 'fail-point') return death.armed.name;
+  return `${death.fault.step} ${death.fault.mode}`;
 }

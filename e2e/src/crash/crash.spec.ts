@@ -20,7 +20,7 @@ describe('a server that is killed while a factory uploads', () => {
   test(
     'keeps its promises over restarts',
     async () => {
-      const { code, output } = await runCrashes('--kills', '3');
+      const { code, output } = await runCrashes('--kills', '3', '--disk-kills', '0');
       expect(output).toMatch(/^kills by point: .*publish:handled 1.*signature:after 1/m);
       expect(output).toContain('10 passed, 0 failed');
       expect(code).toBe(0);
@@ -39,7 +39,14 @@ describe('a server that is killed while a factory uploads', () => {
     'is seen to break them with the planted bug: %s',
     async (bug) => {
       const [kills, promise] = broken[bug];
-      const { code, output } = await runCrashes('--kills', kills, '--plant', bug);
+      const { code, output } = await runCrashes(
+        '--kills',
+        kills,
+        '--disk-kills',
+        '0',
+        '--plant',
+        bug,
+      );
       expect(output).toContain(`FAILED ${promise}`);
       expect(output).toContain(`failed with the planted bug '${bug}'`);
       expect(code).toBe(1);

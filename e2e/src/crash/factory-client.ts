@@ -1,5 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { pacedRequestsOf, type Fleet, type FleetBatch, type FleetOrder } from './fleet.js';
+import {
+  csrOfRequest,
+  pacedRequestsOf,
+  singleEnrolment,
+  type Fleet,
+  type FleetBatch,
+  type FleetOrder,
+} from './fleet.js';
 
 /** Where the server answers in its present life. */
 export interface ServerLife {
@@ -57,6 +64,8 @@ export class FactoryClient {
   readonly #fleet: Fleet;
   readonly #random: () => number;
   readonly #notes = new Map<string, BatchNotes>();
+  /** One more in each life of the server. */
+  readonly #singles: FleetBatch[] = [];
   /** `<batch id>.<chunk number>` */
   readonly #chunksRead = new Set<string>();
   /** Requests that may be on their way by now: spreads the upload over the server's lives. */
@@ -65,9 +74,12 @@ export class FactoryClient {
   constructor(fleet: Fleet, random: () => number) {
     this.#fleet = fleet;
     this.#random = random;
-    for (const { key } of fleet.batches) {
-      this.#notes.set(key, { isUploaded: false, isCancelled: false, lastChunk: 0 });
-    }
+    for (const { key } of fleet.batches) this.#notes.set(key, newNotes());
+  }
+
+  /** All that was asked for so far. */
+  get batches(): readonly FleetBatch[] {
+    return [...this.#fleet.batches, ...this.#singles];
   }
 
   /** Whether a certificate of the chunk `<batch id>.<chunk number>` was downloaded. */
@@ -85,7 +97,7 @@ export class FactoryClient {
 
   /** Uploads and reads along until all is done or the server is gone. */
   async work(life: ServerLife): Promise<void> {
-    const reading: Promise<void>[] = [];
+    const reading = [handledLater(this.#enrollSingles(life))];
     let before = 0;
     try {
       for (const batch of this.#fleet.batches) {
@@ -111,7 +123,7 @@ export class FactoryClient {
       await pause(pollMs);
     }
     const answers = new Map<string, BatchAnswer>();
-    for (const { key } of this.#fleet.batches) {
+    for (const { key } of this.batches) {
       for (;;) {
         const answer = await this.#json<BatchAnswer>(life, `/v1/batches/${this.batchIdOf(key)}`);
         answers.set(key, answer);
@@ -125,9 +137,46 @@ export class FactoryClient {
 
   /** Downloads every certificate once more. */
   async downloadAll(life: ServerLife): Promise<void> {
-    for (const batch of this.#fleet.batches) {
+    for (const batch of this.batches) {
       await this.#download(life, this.#notesOf(batch), 0, false);
     }
+  }
+
+  /** Asks for each single certificate, one of them new, until it is told. */
+  async #enrollSingles(life: ServerLife): Promise<void> {
+    const added = singleEnrolment(this.#singles.length);
+    this.#singles.push(added);
+    this.#notes.set(added.key, newNotes());
+    for (const single of this.#singles) {
+      const notes = this.#notesOf(single);
+      while (!notes.isUploaded) await this.#enroll(life, single, notes);
+    }
+  }
+
+  async #enroll(life: ServerLife, single: FleetBatch, notes: BatchNotes): Promise<void> {
+    const path = `/v1/orders/${single.orderId}/certificates?deviceId=${single.key}`;
+    const response = await this.#call(life, 'POST', path, {
+      headers: {
+        'content-type': 'application/pkcs10',
+        'idempotency-key': single.key,
+        accept: 'application/json',
+      },
+      body: csrOfRequest(single.requests[0]!),
+    });
+    // Not in time: it may be behind a chunk that is stuck.
+    if (response.status === 202) {
+      await response.arrayBuffer();
+      return;
+    }
+    await assertStatus(response, 201);
+    const enrolled = (await response.json()) as Omit<CertificateLine, 'chunk' | 'index'> & {
+      readonly batchId: string;
+    };
+    notes.batchId = enrolled.batchId;
+    this.#keep(enrolled.batchId, notes, { ...enrolled, chunk: 0, index: 0 });
+    const answer = await this.#json<BatchAnswer>(life, `/v1/batches/${enrolled.batchId}`);
+    this.acknowledged.set(single.key, answer);
+    notes.isUploaded = true;
   }
 
   async #openOrder(life: ServerLife, order: FleetOrder): Promise<void> {
@@ -284,6 +333,10 @@ export class FactoryClient {
     const options = { ...init, method, headers, signal: life.gone, duplex: 'half' };
     return fetch(life.url + path, options as RequestInit);
   }
+}
+
+function newNotes(): BatchNotes {
+  return { isUploaded: false, isCancelled: false, lastChunk: 0 };
 }
 
 /** Whoever awaits it still gets its failure, which may come first. */

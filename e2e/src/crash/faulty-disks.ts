@@ -34,6 +34,8 @@ export type DiskFaultMode =
   | 'killed-before'
   | 'killed-after';
 
+const diskKillModes = ['killed-after', 'killed-before'] as const;
+
 export interface DiskFault {
   readonly step: DiskStep;
   readonly mode: DiskFaultMode;
@@ -41,6 +43,19 @@ export interface DiskFault {
   /** True: again and again, until it is taken back; otherwise the next time only. */
   readonly lasts: boolean;
 }
+
+/**
+ * A kill right before or right after each step. The first half takes every step once, now before and
+ * now after it; the second half the other way round.
+ */
+export const diskKills: readonly DiskFault[] = diskKillModes.flatMap((mode, half) =>
+  diskSteps.map((step, i) => ({
+    step,
+    mode: i % 2 === 0 ? mode : diskKillModes[1 - half]!,
+    code: 'EIO',
+    lasts: false,
+  })),
+);
 
 /** Arms the disks that look at the file, in whatever thread or process they are. */
 export function armDisks(controlFile: string, fault: DiskFault): void {

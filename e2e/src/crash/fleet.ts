@@ -71,7 +71,7 @@ export function makeFleet(count: number): Fleet {
   const stopped = goodRequests('stopped', share(10), ['BATCH_CANCELLED']);
   return {
     orders: [
-      { orderId: 'wide', quota: count },
+      { orderId: 'wide', quota: count * 2 },
       { orderId: 'tight', quota: share(12) },
       {
         orderId: 'listed',
@@ -100,6 +100,17 @@ export function makeFleet(count: number): Fleet {
       },
     ],
   };
+}
+
+/** A device that asks for itself, on the interactive lane. */
+export function singleEnrolment(number: number): FleetBatch {
+  const key = `single-${number}`;
+  return { key, orderId: 'wide', requests: [requestOf(key, [])] };
+}
+
+/** The DER of a request that has a device id. */
+export function csrOfRequest(request: FleetRequest): Buffer {
+  return Buffer.from((JSON.parse(request.line) as { readonly csr: string }).csr, 'base64');
 }
 
 function isUnlisted(position: number): boolean {

@@ -50,7 +50,7 @@ export async function judgeRun(evidence: Evidence): Promise<Judgement> {
   const signatures = readOracle(oracleFile, found);
   const results: StoredResult[] = [];
   const issuedUnder = new Map<string, number>();
-  for (const batch of fleet.batches) {
+  for (const batch of client.batches) {
     const batchId = client.batchIdOf(batch.key) ?? '';
     const stored = await store.getBatch(operatorTenant, batchId);
     if (stored === undefined) {

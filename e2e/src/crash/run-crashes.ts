@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { crashRun, type CrashRunResult } from './crash-run.js';
 import { failPointKinds } from './fail-point.js';
+import { diskKills } from './faulty-disks.js';
 import { plantedBugs, type PlantedBug } from './planted-bugs.js';
 
 /**
@@ -13,6 +14,7 @@ import { plantedBugs, type PlantedBug } from './planted-bugs.js';
 const { values } = parseArgs({
   options: {
     kills: { type: 'string', default: '50' },
+    'disk-kills': { type: 'string', default: String(diskKills.length) },
     requests: { type: 'string', default: '50000' },
     plant: { type: 'string' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
@@ -30,6 +32,7 @@ const begun = performance.now();
 const result = await crashRun({
   directory,
   kills,
+  diskKills: Number(values['disk-kills']),
   requests,
   random: seededRandom(Number(values.seed)),
   plant,

@@ -1,6 +1,7 @@
 import { serve, serveSchema } from '@certmill/standalone';
 import { FailPoint, type ArmedFailPoint } from './fail-point.js';
 import { failPointsAroundLog, failPointsAroundStore } from './fail-points-around.js';
+import { faultyLogDisk, faultyStoreDiskModule } from './faulty-disks.js';
 import { oracleSlotModule } from './oracle-slot.js';
 import { bugAroundLog, bugAroundStore, type PlantedBug } from './planted-bugs.js';
 
@@ -10,6 +11,8 @@ export interface ServerOrders {
   readonly passphraseFile: string;
   readonly oracleFile: string;
   readonly reportFile: string;
+  /** Of `armDisks`. */
+  readonly controlFile: string;
   readonly armed: ArmedFailPoint | undefined;
   readonly plant: PlantedBug | undefined;
 }
@@ -23,7 +26,7 @@ export interface ServerReady {
 
 /** `certmill serve` in its default configuration, in a process that may die at a fail-point. */
 const orders = JSON.parse(process.argv[2] ?? '{}') as ServerOrders;
-const { data, passphraseFile, oracleFile, reportFile, armed, plant } = orders;
+const { data, passphraseFile, oracleFile, reportFile, controlFile, armed, plant } = orders;
 const point = new FailPoint(armed, reportFile);
 const config = serveSchema.parse({
   data,
@@ -32,6 +35,8 @@ const config = serveSchema.parse({
   http: { port: 0 },
 });
 const server = await serve(config, {
+  storeDiskModule: faultyStoreDiskModule(controlFile),
+  logDisk: faultyLogDisk(controlFile),
   slotModule: oracleSlotModule({ oracleFile, reportFile, armed }),
   aroundStore(store) {
     const planted = plant === undefined ? store : bugAroundStore(store, plant, data);
