@@ -61,7 +61,7 @@ export function restoreCommand(terminal: Terminal): Command {
     .action(async (backup: string, options: { readonly data: string }) => {
       await restoreDataFolder(backup, options.data);
       terminal.report({ data: options.data }, [
-        `restored to ${options.data}; uploads under way when the backup was made go on, later ones are sent anew`,
+        `restored to ${options.data}; what the backup had accepted goes on, uploads that it had not whole are sent anew`,
       ]);
     });
   return withExamples(command, [
