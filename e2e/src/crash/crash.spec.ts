@@ -1,20 +1,8 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { plantedBugs, type PlantedBug } from './planted-bugs.js';
+import { runCrashes } from './run-crashes.fixture.js';
 
-const program = fileURLToPath(new URL('./run-crashes.js', import.meta.url));
-const runTimeoutMs = 60_000;
-
-/** A short run in processes of its own: the one that CI and people start, only smaller. */
-function runCrashes(...args: string[]) {
-  return new Promise<{ readonly code: number; readonly output: string }>((resolve) => {
-    const all = [program, '--requests', '1500', '--seed', '7', ...args];
-    execFile(process.execPath, all, (error, stdout, stderr) => {
-      const code = typeof error?.code === 'number' ? error.code : error === null ? 0 : -1;
-      resolve({ code, output: stdout + stderr });
-    });
-  });
-}
+// Half a minute each on two idle cores; servers start slowly on busy ones.
+const runTimeoutMs = 120_000;
 
 describe('a server that is killed while a factory uploads', () => {
   test(

@@ -90,7 +90,12 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
-function call(method: string, path: string, init: RequestInit = {}): Promise<Response> {
+interface CallOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+function call(method: string, path: string, init: CallOptions = {}): Promise<Response> {
   const headers = { authorization: `Bearer ${key}`, ...init.headers };
   return fetch(server.url + path, { ...init, method, headers });
 }

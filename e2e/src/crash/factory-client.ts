@@ -38,6 +38,11 @@ interface CertificateLine {
   readonly certificate: string;
 }
 
+interface CallOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: NonNullable<RequestInit['body']>;
+}
+
 /** What the client knows of one batch. */
 interface BatchNotes {
   batchId?: string;
@@ -328,7 +333,7 @@ export class FactoryClient {
     return response.text();
   }
 
-  #call(life: ServerLife, method: string, path: string, init: RequestInit = {}): Promise<Response> {
+  #call(life: ServerLife, method: string, path: string, init: CallOptions = {}): Promise<Response> {
     const headers = { authorization: `Bearer ${life.key}`, ...init.headers };
     const options = { ...init, method, headers, signal: life.gone, duplex: 'half' };
     return fetch(life.url + path, options as RequestInit);

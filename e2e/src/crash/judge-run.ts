@@ -27,7 +27,8 @@ export interface Verdict {
 export interface Judgement {
   readonly verdicts: readonly Verdict[];
   readonly issued: number;
-  readonly notIssued: number;
+  /** Requests without a certificate, by rejection code. */
+  readonly rejected: ReadonlyMap<string, number>;
   readonly signatures: number;
 }
 
@@ -78,9 +79,18 @@ export async function judgeRun(evidence: Evidence): Promise<Judgement> {
   return {
     verdicts: found.verdicts,
     issued: results.filter(({ result }) => result.certificateDer !== undefined).length,
-    notIssued: results.filter(({ result }) => result.certificateDer === undefined).length,
+    rejected: countByCode(results),
     signatures: signatures.size,
   };
+}
+
+function countByCode(results: readonly StoredResult[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { result } of results) {
+    const code = result.rejection?.code;
+    if (code !== undefined) counts.set(code, (counts.get(code) ?? 0) + 1);
+  }
+  return counts;
 }
 
 const verdictNames = {

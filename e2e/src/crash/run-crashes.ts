@@ -61,10 +61,9 @@ function printSummary(run: CrashRunResult, bug: PlantedBug | undefined, since: n
   }
   const failed = verdicts.filter(({ findings }) => findings.length > 0).length;
   const seconds = Math.round((performance.now() - since) / 1000);
+  const rejected = [...run.rejected].map(([code, count]) => `${code} ${count}`).sort();
+  console.log(`${run.issued} issued in ${seconds} s; ${rejected.join(', ')}`);
   const planted = bug === undefined ? '' : ` with the planted bug '${bug}'`;
-  console.log(
-    `${run.issued} issued, ${run.notIssued} not, ${run.signatures} requests signed, ${seconds} s`,
-  );
   console.log(`${verdicts.length - failed} passed, ${failed} failed${planted}`);
   return failed > 0;
 }

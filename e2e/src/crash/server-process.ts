@@ -22,9 +22,10 @@ export class ServerProcess {
     this.#child = fork(program, [JSON.stringify(orders)], {
       stdio: ['ignore', logDescriptor, logDescriptor, 'ipc'],
     });
-    this.#ended = once(this.#child, 'exit').then(([code, signal]) => {
+    this.#ended = once(this.#child, 'exit').then((ended) => {
+      const [code, signal] = ended as [ServerEnd['code'], ServerEnd['signal']];
       this.#gone.abort();
-      return { code, signal } as ServerEnd;
+      return { code, signal };
     });
     const told = once(this.#child, 'message').then(([message]) => message as ServerReady);
     this.#ready = Promise.race([told, this.#ended.then(() => undefined)]);
