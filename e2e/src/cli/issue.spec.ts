@@ -142,13 +142,14 @@ describe('requests of every shape in one folder', () => {
       cwd: work.path,
       stdin: readFileSync(work.at('piped.pem')),
     });
-    expect(ended).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^issued 1 of 1 /) });
+    expect(ended.exitCode).toBe(0);
+    expect(ended.stdout).toMatch(/^issued 1 of 1 /);
     expect(opensslVerify(work.at('data'), [work.at('out', 'piped.pem')])).toContain(': OK');
   });
 });
 
 describe('what is no good request', () => {
-  it('is rejected by its place, with exit status 2, and a private key is kept nowhere', async () => {
+  it('is rejected by its place, with exit status 2; a private key is kept nowhere', async () => {
     await mkdir(work.at('csrs'));
     const at = (name: string): string => work.at('csrs', name);
     opensslCsr('p256', '/CN=listed', at('a.pem'));
@@ -214,8 +215,9 @@ describe('what is no good request', () => {
     ];
     for (const [inputs, profile, reason] of failures) {
       const ended = await issue(inputs, 'out', '--profile', profile);
-      expect(ended).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(reason) });
-      expect(JSON.parse(ended.stdout)).toMatchObject({ error: { code: expect.any(String) } });
+      expect(ended.exitCode).toBe(1);
+      expect(ended.stderr).toMatch(reason);
+      expect(ended.stdout).toMatch(/^\{"error":\{"code":"[A-Z_]+".*\}\n$/);
     }
   });
 });
@@ -288,7 +290,7 @@ describe('requests of real tools', () => {
       expect(opensslVerify(work.at(data), issued).match(/: OK$/gm)).toHaveLength(issued.length);
       if (refused.length === 0) return;
       expect(rejectionsOf(work.at(out)).map(({ source, code }) => [source, code])).toEqual(
-        refused.map((name) => [expect.stringContaining(name), 'CSR_SIGALG_FORBIDDEN']),
+        refused.map((name) => [expect.stringContaining(name) as string, 'CSR_SIGALG_FORBIDDEN']),
       );
     });
     await Promise.all(runs);

@@ -41,12 +41,21 @@ export async function startServer(
   };
 }
 
-export interface Answer {
+export class Answer {
   readonly status: number;
   readonly location: string;
   readonly body: string;
-  /** The body as JSON. */
-  json<T = Record<string, unknown>>(): T;
+
+  constructor(status: number, location: string, body: string) {
+    this.status = status;
+    this.location = location;
+    this.body = body;
+  }
+
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- as a cast
+  json<T = Record<string, unknown>>(): T {
+    return JSON.parse(this.body) as T;
+  }
 }
 
 export type Curl = (method: string, path: string, ...options: readonly string[]) => Promise<Answer>;
@@ -62,8 +71,7 @@ export function curlAt(url: string, key?: string, cwd?: string): Curl {
     const { stdout } = await execute('curl', args, { maxBuffer, cwd: cwd ?? process.cwd() });
     const end = stdout.lastIndexOf('\n');
     const [status = '', location = ''] = stdout.slice(end + 1).split(' ');
-    const body = stdout.slice(0, end);
-    return { status: Number(status), location, body, json: () => JSON.parse(body) };
+    return new Answer(Number(status), location, stdout.slice(0, end));
   };
 }
 
