@@ -289,6 +289,8 @@ describe('listening', () => {
     const tls = { certFile: 'tls.pem', keyFile: 'tls.key' };
     await writeFile(work.at('tls.json'), JSON.stringify({ http: { host: '0.0.0.0', tls } }));
     await using server = await startServer(work, '--config', 'tls.json');
+    // The start that was refused has not used up the first credential.
+    expect(server.key).toMatch(/^cm_/);
     const url = new URL(server.url);
     expect(url.protocol).toBe('https:');
     const curl = curlAt(`https://127.0.0.1:${url.port}`, server.key, work.path);
