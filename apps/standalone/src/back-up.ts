@@ -8,6 +8,7 @@ import type { Issuance } from './open-issuance.js';
 /** What lies beside store and log: CAs (keys stay encrypted), serial keys, secrets of the folder. */
 const besides = ['ca', 'serial-keys.json', 'hop-secret', 'manifest-key.pem'];
 const segmentSuffix = '.log';
+const offsetsFile = 'groups.json';
 
 /**
  * A consistent copy of the data folder while it runs. The log is copied before the store and its
@@ -44,21 +45,28 @@ async function copyLogAndStore(
 ): Promise<void> {
   const hold = issuance.holdLog();
   try {
-    await cp(join(directory, 'log'), join(target, 'log'), { recursive: true });
+    await copyLog(join(directory, 'log'), join(target, 'log'), isLogFile);
     await issuance.store.backupTo(join(target, 'store'));
-    await copySegments(join(directory, 'log'), join(target, 'log'));
+    await copyLog(join(directory, 'log'), join(target, 'log'), isSegment);
   } finally {
     hold[Symbol.dispose]();
   }
 }
 
-/** Brings the segments of the copy up to date; offsets stay those of before: they only redeliver. */
-async function copySegments(from: string, to: string): Promise<void> {
+const isSegment = (name: string): boolean => name.endsWith(segmentSuffix);
+/** Not what is about to be renamed: it may be gone before it is copied. */
+const isLogFile = (name: string): boolean => isSegment(name) || name === offsetsFile;
+
+/** The second time only segments: offsets stay those of before, which only redelivers. */
+async function copyLog(
+  from: string,
+  to: string,
+  isWanted: (name: string) => boolean,
+): Promise<void> {
   for (const topic of await readdir(from, { withFileTypes: true })) {
     if (!topic.isDirectory()) continue;
     await mkdir(join(to, topic.name), { recursive: true });
-    for (const name of await readdir(join(from, topic.name))) {
-      if (!name.endsWith(segmentSuffix)) continue;
+    for (const name of (await readdir(join(from, topic.name))).filter(isWanted)) {
       await copyFile(join(from, topic.name, name), join(to, topic.name, name));
     }
   }

@@ -19,7 +19,12 @@ import {
   validateChunk,
   type StageObserver,
 } from '@certmill/pipeline';
-import { openEmbeddedStore, openEventLog, type Disk, type EmbeddedStore } from '@certmill/adapter-embedded';
+import {
+  openEmbeddedStore,
+  openEventLog,
+  type Disk,
+  type EmbeddedStore,
+} from '@certmill/adapter-embedded';
 import type { IssuanceServices } from '@certmill/platform';
 import type { Clock, EventLog, Stoppable } from '@certmill/ports';
 import { openExaminationPool, openSigningPools, type SigningPools } from '@certmill/signing';
@@ -100,9 +105,13 @@ async function assemble(
   const systemClock: Clock = overrides.clock ?? { nowMs: () => Date.now() };
   const issuers = await openIssuers(folder.directory, config.passphraseFile);
   const { storeDiskModule: diskModule, logDisk: disk } = overrides;
+  const halted = new Map<string, string>();
   const opened = await openEmbeddedStore({
     directory: folder.store,
     clock: systemClock,
+    onFault: (fault) => {
+      if (fault.code !== 'FAULT_DISK_FULL') halted.set('store', fault.message);
+    },
     ...(diskModule === undefined ? {} : { diskModule }),
   });
   parts.push({ stop: () => opened.close() });
@@ -143,7 +152,6 @@ async function assemble(
   parts.push(signer);
 
   const notices = new PublicationNotices();
-  const halted = new Map<string, string>();
   const watched: StageObserver = {
     ...observer,
     halted(stage, error) {

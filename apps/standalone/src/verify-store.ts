@@ -9,6 +9,7 @@ import {
   inFlightOf,
   serialNumbersOf,
   type Batch,
+  type ChunkRef,
   type SerialKey,
   type TenantId,
 } from '@certmill/domain';
@@ -21,6 +22,7 @@ import type {
   Page,
   PageRequest,
   TenantStore,
+  VerdictStore,
 } from '@certmill/ports';
 import type { Issuer } from '@certmill/trust';
 
@@ -33,7 +35,7 @@ export interface VerifiedStore {
   readonly findings: readonly string[];
 }
 
-export type VerifiedPorts = TenantStore & OrderStore & BatchStore & CertificateStore;
+export type VerifiedPorts = TenantStore & OrderStore & BatchStore & CertificateStore & VerdictStore;
 
 const maxFindings = 100;
 const page: PageRequest = { limit: 500 };
@@ -128,7 +130,14 @@ class StoreCheck {
     this.#inFlight += inFlightOf(batch.counters);
     let issued = 0;
     let notIssued = 0;
-    for await (const segment of this.#segments(tenant, batch)) {
+    for await (const { chunk, segment } of this.#segments(tenant, batch)) {
+      const verdict = await this.#store.getVerdict(chunk);
+      const signedFor = decodeIssuedChunk(segment).verdict;
+      if (verdict === undefined || Buffer.compare(verdict, signedFor) !== 0) {
+        this.find(
+          `batch ${batch.batchId}, chunk ${String(chunk.chunkNumber)}: its verdict is not the stored one`,
+        );
+      }
       const counts = this.#segment(batch, segment);
       issued += counts.issued;
       notIssued += counts.notIssued;
@@ -145,7 +154,10 @@ class StoreCheck {
   }
 
   /** Of every ended chunk, also behind one that has not ended. */
-  async *#segments(tenant: TenantId, batch: Batch): AsyncGenerator<Uint8Array> {
+  async *#segments(
+    tenant: TenantId,
+    batch: Batch,
+  ): AsyncGenerator<{ readonly chunk: ChunkRef; readonly segment: Uint8Array }> {
     const ports = {
       batches: this.#store,
       certificates: this.#store,
@@ -158,7 +170,7 @@ class StoreCheck {
       if (registered === undefined) return;
       const options = { follow: false, firstChunk: chunkNumber };
       for await (const { segment } of segmentsOf(ports, tenant, batch.batchId, options)) {
-        yield segment;
+        yield { chunk, segment };
         break;
       }
       index = registered.firstIndex + registered.count;

@@ -1,4 +1,4 @@
-import { isCertmillError, type ChunkRef, type Lane } from '@certmill/domain';
+import { isCertmillError, type Lane } from '@certmill/domain';
 import { groups, lanes, topics } from '@certmill/events';
 import type {
   CertificateStore,
@@ -57,6 +57,7 @@ export async function runStage(options: StageOptions): Promise<Stoppable> {
         concurrency: concurrency[lane],
         handler: (record) => handle(options, lane, record),
         onHalt: (error) => observer.halted(stage, error),
+        onDeadLetter: (record, cause) => countDeadLetter(options, record, cause),
       }),
     );
   }
@@ -74,8 +75,6 @@ async function handle(options: StageOptions, lane: Lane, record: DeliveredRecord
     options.observer.handled(options.stage, lane, (performance.now() - begun) / 1000);
   } catch (error) {
     options.observer.faulted(options.stage, record, error);
-    const chunk = chunkRefOfHeaders(record.headers);
-    if (isPoison(error) && chunk !== undefined) await countDeadLetter(options, chunk, error);
     throw error;
   }
 }
@@ -84,18 +83,18 @@ async function handle(options: StageOptions, lane: Lane, record: DeliveredRecord
  * A chunk that goes to a dead-letter topic is counted as such. A forged record is not: it names
  * somebody's chunk, which is still on its way.
  */
-function isPoison(error: unknown): error is Error & { readonly code: string } {
-  return (
-    isCertmillError(error) &&
-    error.disposition === 'dead-letter' &&
-    error.code !== 'FAULT_EVENT_FORGED'
-  );
-}
-
 async function countDeadLetter(
   { certificates }: StageOptions,
-  chunk: ChunkRef,
-  cause: { readonly code: string },
+  record: DeliveredRecord,
+  cause: unknown,
 ): Promise<void> {
-  await certificates.markDeadLettered(chunk, cause.code);
+  const code = isCertmillError(cause) ? cause.code : 'FAULT_PROCESSING';
+  const chunk = chunkRefOfHeaders(record.headers);
+  if (chunk === undefined || code === 'FAULT_EVENT_FORGED') return;
+  try {
+    await certificates.markDeadLettered(chunk, code);
+  } catch (error) {
+    // Never registered here: there is nothing to count.
+    if (!isCertmillError(error) || error.code !== 'FAULT_PROCESSING') throw error;
+  }
 }

@@ -26,6 +26,11 @@ export interface SubscribeOptions {
   /** Records in hand at once, across partitions. Memory is bounded by this times the record size. */
   readonly concurrency: number;
   readonly handler: RecordHandler;
+  /**
+   * Called before a record becomes a dead letter, whatever the cause; the record stays in hand and is
+   * tried again where it rejects.
+   */
+  readonly onDeadLetter?: (record: DeliveredRecord, cause: unknown) => Promise<void>;
   /** Called once when a handler's fault has disposition `halt`: the stage must go red. */
   readonly onHalt?: (error: Error) => void;
 }

@@ -112,18 +112,19 @@ async function orderFor(
   orderId: string,
 ): Promise<Order> {
   const { services } = issuance;
-  const existing = await services.orders.getOrder(localTenant, orderId);
-  if (existing !== undefined) return existing;
-  const order = await openOrder(services.opening, {
-    tenant: localTenant,
-    orderId,
-    profileName: request.profileName,
-    issuer: request.issuer ?? services.defaultIssuer,
-    quota: unboundedQuota,
-    requiresAllowList: request.devicesFile !== undefined,
-    expiresAtMs: services.clock.nowMs() + orderLifeMs,
-  });
-  if (request.devicesFile !== undefined) {
+  const order =
+    (await services.orders.getOrder(localTenant, orderId)) ??
+    (await openOrder(services.opening, {
+      tenant: localTenant,
+      orderId,
+      profileName: request.profileName,
+      issuer: request.issuer ?? services.defaultIssuer,
+      quota: unboundedQuota,
+      requiresAllowList: request.devicesFile !== undefined,
+      expiresAtMs: services.clock.nowMs() + orderLifeMs,
+    }));
+  // Also where a run was killed between the order and its list.
+  if (request.devicesFile !== undefined && order.allowListId === undefined) {
     const format = /\.(nd)?jsonl?(\.|$)/.test(request.devicesFile) ? 'ndjson' : 'csv';
     const rows = readDevices(
       createReadStream(request.devicesFile) as AsyncIterable<Uint8Array>,

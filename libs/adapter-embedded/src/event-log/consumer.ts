@@ -121,6 +121,7 @@ export class Consumer<Taken> implements Subscription {
     if (outcome === 'halt') source.returned(taken);
     if (outcome !== 'dead-letter' || source.deadLetter === undefined) return outcome;
     try {
+      await this.#options.onDeadLetter?.(record, cause);
       await source.deadLetter(taken, record, cause);
       if (!this.#isAbandoned) source.done(taken);
       return outcome;

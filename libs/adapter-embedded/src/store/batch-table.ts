@@ -79,7 +79,14 @@ export class BatchTable {
     return pageOf(rows, limit, batchOf, (row) => String(numberIn(row, 'seq')));
   }
 
-  completeUpload(tenant: TenantId, batchId: BatchId, total: number, atMs: number): Batch {
+  /** @param registeredEnd The index after the last request that is registered. */
+  completeUpload(
+    tenant: TenantId,
+    batchId: BatchId,
+    total: number,
+    registeredEnd: number,
+    atMs: number,
+  ): Batch {
     const batch = this.require(tenant, batchId);
     if (batch.total !== undefined && batch.total !== total) {
       throw new CertmillError(
@@ -87,8 +94,8 @@ export class BatchTable {
         `the batch was uploaded with ${String(batch.total)} requests, not ${String(total)}`,
       );
     }
-    if (batch.nextIndex > total) {
-      throw new CertmillError('CONFLICT', `${String(batch.nextIndex)} requests are stored already`);
+    if (registeredEnd > total) {
+      throw new CertmillError('CONFLICT', `${String(registeredEnd)} requests are stored already`);
     }
     this.#db
       .prepare('UPDATE batches SET total = ? WHERE tenant = ? AND batch_id = ?')

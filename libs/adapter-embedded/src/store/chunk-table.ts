@@ -32,6 +32,7 @@ export class ChunkTable {
   readonly #pinTime: StatementSync;
   readonly #lastTime: StatementSync;
   readonly #nextIndex: StatementSync;
+  readonly #last: StatementSync;
 
   constructor(db: DatabaseSync, batches: BatchTable) {
     this.#batches = batches;
@@ -54,6 +55,9 @@ export class ChunkTable {
       `UPDATE chunks SET dead_letter_cause = NULL, segment_file = ?, segment_offset = ?,
          segment_length = ? WHERE batch_seq = ? AND chunk_number = ?`,
     );
+    this.#last = db.prepare(
+      'SELECT first_index, count FROM chunks WHERE batch_seq = ? ORDER BY chunk_number DESC LIMIT 1',
+    );
     this.#recordLength = db.prepare(
       `INSERT INTO segment_files VALUES (?, ?)
        ON CONFLICT DO UPDATE SET length = max(length, excluded.length)`,
@@ -75,6 +79,7 @@ export class ChunkTable {
     const row =
       this.#get.get(batch.seq, chunkNumber) ?? this.#overlapping(batch, firstIndex, count);
     if (row !== undefined) return registrationOf(tenant, batchId, row);
+    this.#assertExtends(registration, batch);
     this.#insert.run(
       batch.seq,
       chunkNumber,
@@ -87,6 +92,36 @@ export class ChunkTable {
     );
     this.pinIssuanceTime(receivedAtMs);
     return registration;
+  }
+
+  /** A new chunk goes on where the one before it ends, in a batch that is neither whole nor cancelled. */
+  #assertExtends(registration: ChunkRegistration, batch: BatchKey): void {
+    const { tenant, batchId, chunkNumber, firstIndex, count } = registration;
+    const { total, cancelledAtMs } = this.#batches.require(tenant, batchId);
+    if (cancelledAtMs !== undefined) {
+      throw new CertmillError('CONFLICT', `batch ${batchId} was cancelled`);
+    }
+    if (total !== undefined && firstIndex + count > total) {
+      throw new CertmillError(
+        'CONFLICT',
+        `the batch was uploaded with ${String(total)} requests already`,
+      );
+    }
+    const before = chunkNumber === 0 ? undefined : this.#get.get(batch.seq, chunkNumber - 1);
+    const end =
+      before === undefined ? 0 : numberIn(before, 'first_index') + numberIn(before, 'count');
+    if (firstIndex !== end || (chunkNumber > 0 && before === undefined)) {
+      throw new CertmillError(
+        'CONFLICT',
+        `index ${String(firstIndex)} does not follow what is stored of the batch`,
+      );
+    }
+  }
+
+  /** The index after the last registered request. */
+  registeredEnd(batch: BatchKey): number {
+    const row = this.#last.get(batch.seq);
+    return row === undefined ? 0 : numberIn(row, 'first_index') + numberIn(row, 'count');
   }
 
   getRegistration(chunk: ChunkRef): ChunkRegistration | undefined {

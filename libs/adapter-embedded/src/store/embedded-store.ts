@@ -309,7 +309,7 @@ export class EmbeddedStore
   }
 
   markDeadLettered(chunk: ChunkRef, cause: string): Promise<void> {
-    return this.#client.call('markDeadLettered', [chunkRefOf(chunk), cause]);
+    return this.#client.call('markDeadLettered', [chunkRefOf(chunk), cause, this.#clock.nowMs()]);
   }
 
   getSegment(chunk: ChunkRef): Promise<Uint8Array | undefined> {

@@ -1,6 +1,7 @@
 import { unlinkSync } from 'node:fs';
 import {
   CertmillError,
+  type Batch,
   type BatchId,
   type CertificateStatus,
   type ChunkRef,
@@ -132,7 +133,11 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
     openBatch: batches.openBatch.bind(batches),
     getBatch: batches.getBatch.bind(batches),
     listBatches: batches.listBatches.bind(batches),
-    completeUpload: batches.completeUpload.bind(batches),
+    completeUpload(tenant: TenantId, batchId: BatchId, total: number, atMs: number): Batch {
+      const batch = batches.key(tenant, batchId);
+      const registeredEnd = batch === undefined ? 0 : chunks.registeredEnd(batch);
+      return batches.completeUpload(tenant, batchId, total, registeredEnd, atMs);
+    },
     cancelBatch: batches.cancelBatch.bind(batches),
     registerChunk: chunks.registerChunk.bind(chunks),
     getRegistration: chunks.getRegistration.bind(chunks),
@@ -170,12 +175,13 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
         }
       );
     },
-    markDeadLettered(chunk: ChunkRef, cause: string): void {
+    markDeadLettered(chunk: ChunkRef, cause: string, nowMs: number): void {
       const record = chunks.require(chunk);
       if (record.segment !== undefined || record.deadLetterCause !== undefined) return;
       chunks.confirm(record);
       chunks.markDeadLettered(record, cause);
       batches.count(record.batch, { deadLettered: record.count });
+      batches.completeIfDone(chunk.tenant, chunk.batchId, nowMs);
     },
     getSegment(chunk: ChunkRef): Uint8Array<ArrayBuffer> | undefined {
       const place = chunks.find(chunk)?.segment;

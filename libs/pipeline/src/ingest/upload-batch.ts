@@ -9,7 +9,13 @@ import {
   type Profile,
 } from '@certmill/domain';
 import { encodeReceivedChunk, type ReceivedChunk } from '@certmill/events';
-import type { BatchStore, CertificateStore, Clock, EventLog } from '@certmill/ports';
+import type {
+  BatchStore,
+  CertificateStore,
+  ChunkRegistration,
+  Clock,
+  EventLog,
+} from '@certmill/ports';
 import type { Hops } from '../hop-seal.js';
 import type { InputItem } from '../input/input-item.js';
 import { ChunkPacker, type PackedRequests } from './pack-chunks.js';
@@ -176,7 +182,9 @@ class ChunkAppender {
     }
     const { tenant, batchId } = this.#batch;
     const chunk = { tenant, batchId, chunkNumber: this.#chunkNumber++ };
-    const work = this.#makeDurable(chunk, firstIndex, requests)
+    // In order: behind a chunk that is refused nothing may be registered, let alone signed.
+    const pinned = await this.#register(chunk, firstIndex, requests);
+    const work = this.#makeDurable(chunk, pinned, requests)
       .catch((cause: unknown) => {
         this.#failure ??= { cause };
       })
@@ -192,9 +200,13 @@ class ChunkAppender {
     if (this.#failure !== undefined) throw this.#failure.cause;
   }
 
-  async #makeDurable(chunk: ChunkRef, firstIndex: number, requests: PackedRequests): Promise<void> {
-    const { batches, clock, log, hops, serialKeyId } = this.#ports;
-    const { order, profile, lane } = this.#upload;
+  async #register(
+    chunk: ChunkRef,
+    firstIndex: number,
+    requests: PackedRequests,
+  ): Promise<ChunkRegistration> {
+    const { batches, clock, serialKeyId } = this.#ports;
+    const { profile } = this.#upload;
     const receivedAtMs = clock.nowMs();
     const pinned = await batches.registerChunk({
       ...chunk,
@@ -211,6 +223,17 @@ class ChunkAppender {
         `other requests are stored at index ${String(pinned.firstIndex)} under this Idempotency-Key`,
       );
     }
+    return pinned;
+  }
+
+  async #makeDurable(
+    chunk: ChunkRef,
+    pinned: ChunkRegistration,
+    requests: PackedRequests,
+  ): Promise<void> {
+    const { batches, log, hops } = this.#ports;
+    const { order, lane } = this.#upload;
+    const { firstIndex } = pinned;
     if (firstIndex + pinned.count <= this.#batch.nextIndex) return;
     const received: ReceivedChunk = {
       ...chunk,

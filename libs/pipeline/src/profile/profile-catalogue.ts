@@ -13,7 +13,7 @@ interface Entry {
   readonly canonical: string;
 }
 
-/** Profiles in memory at once; the oldest is forgotten first. */
+/** Profiles in memory at once; the one used longest ago is forgotten first. */
 const maxEntries = 1_000;
 
 /** @param parse reads the canonical text; MUST accept what was admitted when it was stored. */
@@ -28,11 +28,15 @@ export function profileCatalogue(
     async get(tenant, profileHash) {
       const key = `${tenant}/${profileHash}`;
       const cached = byHash.get(profileHash);
-      if (cached !== undefined && known.has(key)) return cached.profile;
+      if (cached !== undefined && known.has(key)) {
+        byHash.delete(profileHash);
+        byHash.set(profileHash, cached);
+        return cached.profile;
+      }
       const stored = await store.getProfile(tenant, profileHash);
       if (stored === undefined) return undefined;
       const entry = cached ?? { profile: parse(stored.canonical), canonical: stored.canonical };
-      if (byHash.size >= maxEntries) {
+      if (cached === undefined && byHash.size >= maxEntries) {
         for (const oldest of byHash.keys()) {
           byHash.delete(oldest);
           break;
