@@ -80,6 +80,25 @@ describe('a batch', () => {
     });
   });
 
+  it('takes nothing beyond its end: 409, and it stays complete', async () => {
+    const extra = ndjsonOf(csrsOf(3, 'extra'));
+    const beyond = await server.call('POST', '/v1/orders/o1/batches?firstIndex=301', {
+      headers: { ...ndjson, 'idempotency-key': 'main' },
+      body: extra,
+    });
+    expect(beyond.status).toBe(409);
+    const longer = await server.call('POST', '/v1/orders/o1/batches', {
+      headers: { ...ndjson, 'idempotency-key': 'main' },
+      body: `${ndjsonOf(devices)}{not json\n${extra}`,
+    });
+    expect(longer.status).toBe(409);
+    const after = (await (
+      await server.call('GET', `/v1/batches/${batch.batchId}`)
+    ).json()) as BatchBody;
+    expect(after).toMatchObject({ state: 'complete', nextIndex: 301, total: 301 });
+    expect(after.counters).toMatchObject({ accepted: 301, issued: 300, rejected: 1, inFlight: 0 });
+  });
+
   it('is found by its Idempotency-Key', async () => {
     const found = await server.call('GET', '/v1/orders/o1/batches?idempotencyKey=main');
     expect(((await found.json()) as { items: BatchBody[] }).items[0]?.batchId).toBe(batch.batchId);
