@@ -49,8 +49,10 @@ type Death =
 
 const atRandom: Death = { at: 'random' };
 
-/** A fail-point that nothing reaches any more in this time is tried again later. */
-const patienceMs = 10_000;
+/** A fail-point that nothing reaches in this time, which includes the start, is tried again later. */
+const patienceMs = 20_000;
+/** A random kill comes this long after the start at the latest: the client is busy by then. */
+const maxRandomMs = 800;
 /** How long a stuck chunk waits for the client, which finds no certificate in a rejected one. */
 const lingerMs = 3_000;
 const lingerPollMs = 20;
@@ -162,16 +164,16 @@ class CrashRun {
     const server = this.#start(armed);
     const isFirst = this.#key === '';
     const working = this.#work(server, isFirst);
-    if (death.at === 'random') {
-      await (isFirst ? Promise.race([working.opened, server.ended()]) : server.ready());
-      await pause(this.#options.random() * 800);
-      server.kill();
-    }
     const lingering = armed?.lingers === true ? this.#killOnceRead(server) : undefined;
     const late = pause(patienceMs, undefined, { signal: server.gone }).then(
       () => server.kill(),
       () => undefined,
     );
+    if (death.at === 'random') {
+      await (isFirst ? Promise.race([working.opened, server.ended()]) : server.ready());
+      await pause(this.#options.random() * maxRandomMs);
+      server.kill();
+    }
     const end = await server.ended();
     await Promise.all([working.done, late, lingering]);
     if (end.signal !== 'SIGKILL') {

@@ -55,6 +55,7 @@ interface BatchNotes {
 const chunksReadAgain = 24;
 const linesPerWrite = 32;
 const pollMs = 25;
+const maxEnrolDelayMs = 1_500;
 
 /**
  * A factory that uploads its fleet whatever happens to the server, reads along, and forgets nothing:
@@ -152,6 +153,8 @@ export class FactoryClient {
     const added = singleEnrolment(this.#singles.length);
     this.#singles.push(added);
     this.#notes.set(added.key, newNotes());
+    // Not at once: most kills are to meet the chunks of bulk uploads.
+    await pause(this.#random() * maxEnrolDelayMs, undefined, { signal: life.gone });
     for (const single of this.#singles) {
       const notes = this.#notesOf(single);
       while (!notes.isUploaded) await this.#enroll(life, single, notes);
