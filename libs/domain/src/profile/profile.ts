@@ -12,7 +12,8 @@ export type SignatureHash = 'sha256' | 'sha384' | 'sha512';
 
 /**
  * Where a variable value comes from. Of several sources all that are present must agree (else
- * SUBJECT_MISMATCH), and the first that is present gives the value.
+ * SUBJECT_MISMATCH), and the first that is present gives the value. `deviceId` and `udid` are always
+ * present: behind other sources they count only where those are absent.
  * `row.*`: the allow-list row. `csr.subject.*`: the attribute of the request's subject (exactly one).
  * `csr.san.*`: that kind of name of the requested subjectAltName (exactly one; hwSerialNum as hex).
  */

@@ -149,11 +149,17 @@ describe('the values', () => {
   });
 
   it('must agree in all sources that are present', () => {
-    const profile = withSubject('serialNumber', { from: ['row.serial', 'deviceId'] });
-    expect(decided(profile, examined('d'), { serial: 'e' }).verdict).toBe(
+    const profile = withSubject('serialNumber', { from: ['row.serial', 'row.model'] });
+    expect(decided(profile, examined('d'), { serial: 'e', model: 'f' }).verdict).toBe(
       "SUBJECT_MISMATCH: for subject.serialNumber[0], row.serial is 'e', " +
-        "but deviceId is 'd': they must agree",
+        "but row.model is 'f': they must agree",
     );
+  });
+
+  it('are not contradicted by the device id, which stands in where they are absent', () => {
+    const profile = withSubject('serialNumber', { from: ['row.serial', 'deviceId'] });
+    expect(decided(profile, examined('d'), { serial: 'e' }).values).toEqual(['e']);
+    expect(decided(profile, examined('d'), {}).values).toEqual(['d']);
   });
 
   it.each(['serial', 'model', 'vendorId', 'productId', 'site', 'deviceId'] as const)(

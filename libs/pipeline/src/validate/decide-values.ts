@@ -36,6 +36,7 @@ const subjectMismatch = rejectionNumber('SUBJECT_MISMATCH');
  * - The device id is that of the upload, else the profile's (deviceIdFrom), else the row's, else the
  *   UDID in hex.
  * - All present sources of a field must agree and keep the field's rules: else SUBJECT_MISMATCH.
+ *   `deviceId` and `udid` are always there: behind others they count only where those are absent.
  *
  * @param rows aligned with the requests; undefined where the order requires no allow-list.
  */
@@ -195,7 +196,7 @@ class RequestDecision {
       if (agreed === undefined) {
         agreed = value;
         agreedSource = source;
-      } else if (value !== agreed) {
+      } else if (value !== agreed && !isIdentity(source)) {
         this.reject(
           subjectMismatch,
           `for ${rule.name}, ${agreedSource} is ${quoted(agreed)}, ` +
@@ -257,4 +258,9 @@ class RequestDecision {
     this.detail = safeText(detail, maxDetailLength);
     return false;
   }
+}
+
+/** The identity is always there: behind other sources it stands in for them, and contradicts none. */
+function isIdentity(source: ValueSource): boolean {
+  return source === 'deviceId' || source === 'udid';
 }
