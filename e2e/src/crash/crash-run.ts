@@ -49,7 +49,7 @@ type Death =
 
 const atRandom: Death = { at: 'random' };
 
-/** A fail-point that nothing reaches in this time, which includes the start, is tried again later. */
+/** A fail-point that nothing reaches in this time, start included, is tried again later. */
 const patienceMs = 20_000;
 /** A random kill comes this long after the start at the latest: the client is busy by then. */
 const maxRandomMs = 800;
@@ -187,13 +187,14 @@ class CrashRun {
     const where = whereOf(death, isMeant);
     if (where === undefined) this.#randomKills += 1;
     else this.#byPoint.set(where, (this.#byPoint.get(where) ?? 0) + 1);
-    const how = `${where ?? 'a random moment'}${report === undefined ? '' : ` of ${report.inHand}`}`;
+    const inHand = report === undefined ? '' : ` of ${report.inHand}`;
+    const how = `${where ?? 'a random moment'}${inHand}`;
     const seconds = ((performance.now() - begun) / 1000).toFixed(1);
     this.#options.onLife(`life ${this.#lives}: killed at ${how} after ${seconds} s`);
     return isMeant;
   }
 
-  /** Kills a server that lingers once the client has downloaded of the chunk that is stuck there. */
+  /** Kills a server that lingers once the client has downloaded of the chunk that is stuck. */
   async #killOnceRead(server: ServerProcess): Promise<void> {
     let waitedMs = 0;
     while (!server.gone.aborted) {

@@ -217,7 +217,7 @@ describe('a disk that stays broken', () => {
 });
 
 describe('after all of it', () => {
-  it('the store is sound, and holds what was downloaded and was signed as one TBSCertificate', async () => {
+  it('the store is sound, holds what was downloaded, and one TBS per request was signed', async () => {
     expect(downloaded.size).toBe(batches);
     for (const [batchId, lines] of downloaded) {
       const again = await call('GET', `/v1/batches/${batchId}/certificates?format=ndjson`);

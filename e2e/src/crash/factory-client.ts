@@ -58,8 +58,9 @@ const pollMs = 25;
 const maxEnrolDelayMs = 1_500;
 
 /**
- * A factory that uploads its fleet whatever happens to the server, reads along, and forgets nothing:
- * each 202 and each certificate that it ever saw. What contradicts an earlier answer is noted.
+ * A factory that uploads its fleet whatever happens to the server, reads along, and forgets
+ * nothing: each 202 and each certificate that it ever saw. What contradicts an earlier answer is
+ * noted.
  */
 export class FactoryClient {
   /** By Idempotency-Key: the answers 202. */

@@ -34,7 +34,7 @@ export function kindOf(name: FailPointName): FailPointKind {
 export interface ArmedFailPoint {
   readonly name: FailPointName;
   readonly hit: number;
-  /** The process reports and lives on, with what reached the point stuck there, until it is killed. */
+  /** The process reports and lives on until it is killed, with what reached the point stuck. */
   readonly lingers: boolean;
 }
 

@@ -67,7 +67,7 @@ export function failPointsAroundLog(log: EventLog, point: FailPoint): EventLog {
           const chunk = chunkRefOfHeaders(record.headers);
           await point.reach(`${stage}:begin`, chunk);
           await options.handler(record);
-          // The hops are relays: what a stage has handled is published, and no offset has moved yet.
+          // Hops are relays: what a stage has handled is published, and no offset has moved yet.
           await point.reach(`${stage}:handled`, chunk);
         },
       });

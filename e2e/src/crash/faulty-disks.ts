@@ -45,8 +45,8 @@ export interface DiskFault {
 }
 
 /**
- * A kill right before or right after each step. The first half takes every step once, now before and
- * now after it; the second half the other way round.
+ * A kill right before or right after each step. The first half takes every step once, now before
+ * and now after it; the second half the other way round.
  */
 export const diskKills: readonly DiskFault[] = diskKillModes.flatMap((mode, half) =>
   diskSteps.map((step, i) => ({
@@ -154,7 +154,7 @@ class FaultyFile implements DiskFile {
   }
 }
 
-/** For `IssuanceOverrides.storeDiskModule`: this module, which finds the control file in its URL. */
+/** For `IssuanceOverrides.storeDiskModule`: this module, with the control file in its URL. */
 export function faultyStoreDiskModule(controlFile: string): string {
   const url = new URL(import.meta.url);
   url.searchParams.set('control', controlFile);

@@ -41,7 +41,7 @@ export interface FleetOrder {
   readonly allowList?: readonly string[];
 }
 
-/** Requests of a batch that are worth waiting for: after a cancellation the rest is refused at once. */
+/** Requests of a batch that are worth waiting for: once it is cancelled the rest is refused. */
 export function pacedRequestsOf(batch: FleetBatch): number {
   return batch.cancelAt ?? batch.requests.length;
 }
@@ -58,9 +58,9 @@ const deviceIsTaken: readonly RejectionCode[] = [
 ];
 
 /**
- * Requests for three orders in five batches, with what a factory gets wrong: bad proofs of possession,
- * lines that are no JSON, devices twice in a batch and over batches, devices that are not allowed, a
- * quota that is too small, and a batch that is cancelled half-way.
+ * Requests for three orders in five batches, with what a factory gets wrong: bad proofs of
+ * possession, lines that are no JSON, devices twice in a batch and over batches, devices that are
+ * not allowed, a quota that is too small, and a batch that is cancelled half-way.
  */
 export function makeFleet(count: number): Fleet {
   const share = (percent: number): number => Math.floor((count * percent) / 100);
@@ -129,7 +129,7 @@ function firstRequests(count: number): FleetRequest[] {
   return requests;
 }
 
-/** New devices, devices that asked before with the same request, and some that ask with a new key. */
+/** New devices, devices that ask again with the same request, and some that do with a new key. */
 function againRequests(before: readonly FleetRequest[], count: number): FleetRequest[] {
   return Array.from({ length: count }, (_, i) => {
     const earlier = before[i];

@@ -42,7 +42,7 @@ interface StoredResult {
 
 const maxFindings = 5;
 
-/** Compares the store with the oracle, with what the client was told, and with what was asked for. */
+/** Compares the store with the oracle, with what the client was told and what was asked for. */
 export async function judgeRun(evidence: Evidence): Promise<Judgement> {
   const { data, oracleFile, fleet, client, answers } = evidence;
   await using opened = await openStoreForReading(data);
