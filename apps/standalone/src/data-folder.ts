@@ -40,7 +40,9 @@ export function takeDataFolder(directory: string): DataFolder {
       store: join(directory, 'store'),
       log: join(directory, 'log'),
       secret: secretOf(join(directory, 'hop-secret')),
-      release: () => lock.close(),
+      release() {
+        if (lock.isOpen) lock.close();
+      },
     };
   } catch (error) {
     lock.close();
