@@ -1,6 +1,6 @@
-#!/usr/bin/env -S node --max-semi-space-size=4
+#!/usr/bin/env -S node --max-semi-space-size=4 --v8-pool-size=1
 // What a server allocates per chunk dies at once: a small young generation costs no CPU and saves some
-// 100 MB (docs/performance.md).
+// 100 MB; one thread for background collection, for the workers have the cores (docs/performance.md).
 const [major] = process.versions.node.split('.').map(Number);
 if (major < 24) {
   process.stderr.write(
