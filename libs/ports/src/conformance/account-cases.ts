@@ -3,7 +3,7 @@ import { isCertmillError, type FaultCode } from '@certmill/domain';
 import type { AllowListRow, StoredProfile } from '../stores.js';
 import { expectSame } from './expect-same.js';
 import type { StoreCase } from './store-case.js';
-import { anOrder, atOnce, hex, nowMs, udidOf } from './stores-fixture.js';
+import { anOrder, atOnce, hex, meetingPlace, nowMs, udidOf } from './stores-fixture.js';
 
 export function hasCode(code: FaultCode) {
   return (error: unknown): boolean => isCertmillError(error) && error.code === code;
@@ -45,13 +45,17 @@ export const accountCases: readonly StoreCase[] = [
       assert.equal(await stores.hasTenant(tenant), true);
       assert.equal(await stores.hasTenant(`${tenant}-other`), false);
     },
-    broken: (stores) => ({
-      createTenant: async (tenant, atMs) => {
-        const had = await stores.hasTenant(tenant);
-        await stores.createTenant(tenant, atMs);
-        return !had;
-      },
-    }),
+    broken: (stores) => {
+      const allHaveLooked = meetingPlace();
+      return {
+        createTenant: async (tenant, atMs) => {
+          const had = await stores.hasTenant(tenant);
+          await allHaveLooked();
+          await stores.createTenant(tenant, atMs);
+          return !had;
+        },
+      };
+    },
   },
   {
     name: 'a credential is found by the hash of its key and removed by its own tenant only',
@@ -126,13 +130,17 @@ export const accountCases: readonly StoreCase[] = [
       expectSame(await stores.getOrder(tenant, 'order'), anOrder(tenant, { quota }));
       assert.equal(await stores.getOrder(`${tenant}-other`, 'order'), undefined);
     },
-    broken: (stores) => ({
-      createOrder: async (order) => {
-        const had = await stores.getOrder(order.tenant, order.orderId);
-        await stores.createOrder(order);
-        return had === undefined;
-      },
-    }),
+    broken: (stores) => {
+      const allHaveLooked = meetingPlace();
+      return {
+        createOrder: async (order) => {
+          const had = await stores.getOrder(order.tenant, order.orderId);
+          await allHaveLooked();
+          await stores.createOrder(order);
+          return had === undefined;
+        },
+      };
+    },
   },
   {
     name: 'the first time an order is closed stays',

@@ -40,6 +40,20 @@ export function atOnce<T>(action: (writer: number) => Promise<T>): Promise<T[]> 
   return Promise.all(Array.from({ length: writers }, (_, writer) => action(writer)));
 }
 
+/**
+ * A place where the writers of `atOnce` wait for each other: a bug that needs a race between a look and
+ * a write then loses it every time.
+ */
+export function meetingPlace(): () => Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  let present = 0;
+  return async () => {
+    present += 1;
+    if (present === writers) resolve(undefined);
+    await promise;
+  };
+}
+
 const epochMs = Date.UTC(2026, 0, 1);
 export const hourMs = 3_600_000;
 export const nowMs = epochMs + hourMs;
