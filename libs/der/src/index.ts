@@ -65,7 +65,7 @@ export { NO_EXPIRATION_SECONDS, readTimeContent } from './der-time.js';
 export { CERTIFICATE_HEAD_ROOM, finishCertificate, signatureRoom } from './finish-certificate.js';
 export { KEY_IDENTIFIER_OCTETS, keyIdentifier } from './key-identifier.js';
 export { oids } from './oids.js';
-export { pemEncode } from './pem-encode.js';
+export { pemEncode, pemLength, writePem } from './pem-encode.js';
 export {
   type BasicConstraints,
   type DecodedExtension,

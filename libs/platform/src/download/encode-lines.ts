@@ -1,6 +1,8 @@
-import { pemEncode } from '@certmill/der';
+import { pemEncode, pemLength, writePem } from '@certmill/der';
 import { serialNumberOf } from '@certmill/pipeline';
 import type { ResultGroup } from './result-groups.js';
+
+const label = 'CERTIFICATE';
 
 /** One line per certificate; `chunk` is where `?firstChunk=` goes on. One Buffer per chunk. */
 export async function* certificateLines(
@@ -15,7 +17,7 @@ export async function* certificateLines(
         index,
         deviceId,
         serialNumber: hexOf(serialNumberOf(certificateDer)),
-        certificate: pemEncode('CERTIFICATE', certificateDer),
+        certificate: pemEncode(label, certificateDer),
       };
       lines += `${JSON.stringify(line)}\n`;
     }
@@ -40,11 +42,12 @@ export async function* certificatePems(
   groups: AsyncIterable<ResultGroup>,
 ): AsyncGenerator<Uint8Array> {
   for await (const { results } of groups) {
-    let pem = '';
-    for (const { certificateDer } of results) {
-      if (certificateDer !== undefined) pem += pemEncode('CERTIFICATE', certificateDer);
-    }
-    if (pem !== '') yield Buffer.from(pem);
+    const certificates = results.flatMap(({ certificateDer }) => certificateDer ?? []);
+    const sizes = certificates.map((der) => pemLength(label, der.length));
+    const pem = Buffer.allocUnsafeSlow(sizes.reduce((sum, size) => sum + size, 0));
+    let at = 0;
+    for (const der of certificates) at = writePem(label, der, pem, at);
+    if (at > 0) yield pem;
   }
 }
 
