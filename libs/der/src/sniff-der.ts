@@ -99,11 +99,7 @@ function isPrivateKey(bytes: Uint8Array, [first, second, third]: Elements): bool
 
 function shapeOf(bytes: Uint8Array, [first, second, third, fourth]: Elements): DerShape {
   if (first.tag === -1) return 'other';
-  if (
-    first.tag === tags.sequence &&
-    second.tag === tags.sequence &&
-    third.tag === tags.bitString
-  ) {
+  if (first.tag === tags.sequence && second.tag === tags.sequence && third.tag === tags.bitString) {
     return fourth.tag === -1 ? signedShapeOf(bytes, first) : 'other';
   }
   if (first.tag === tags.sequence && second.tag === tags.bitString && third.tag === -1) {
@@ -126,11 +122,7 @@ function signedShapeOf(bytes: Uint8Array, signed: Element): DerShape {
   readChildren(bytes, signed, signedParts);
   const [first, second, third, fourth] = signedParts;
   if (first.tag === contextConstructed(0)) return 'certificate';
-  if (
-    first.tag !== tags.integer ||
-    second.tag !== tags.sequence ||
-    third.tag !== tags.sequence
-  ) {
+  if (first.tag !== tags.integer || second.tag !== tags.sequence || third.tag !== tags.sequence) {
     return 'other';
   }
   // A v1 certificate has an AlgorithmIdentifier where a CSR has its subject, a CRL too.

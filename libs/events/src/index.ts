@@ -2,15 +2,18 @@ export type {
   IssuedChunk,
   PublishedChunk,
   ReceivedChunk,
+  ReceivedHead,
   ValidatedChunk,
   Verdict,
 } from './chunks.js';
 export { decodeIssuedChunk, encodeIssuedChunk } from './issued-chunk.js';
 export { decodePublishedChunk, encodePublishedChunk } from './published-chunk.js';
-export { decodeReceivedChunk, encodeReceivedChunk } from './received-chunk.js';
+export { decodeReceivedChunk, decodeReceivedHead, encodeReceivedChunk } from './received-chunk.js';
 export {
   assertSealedMatches,
+  forgedRecord,
   openRecord,
+  recordHeaders,
   sealRecord,
   type RecordToSeal,
   type SealKey,

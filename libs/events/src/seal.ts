@@ -7,7 +7,7 @@ import {
   type Lane,
   type OrderId,
 } from '@certmill/domain';
-import type { ReceivedChunk } from './chunks.js';
+import type { ReceivedPins } from './chunks.js';
 
 /**
  * The seal of a hop (DESIGN 3.6): HMAC-SHA256 of the stage that made a record, so that the next stage
@@ -32,16 +32,19 @@ export interface SealedAttributes extends ChunkRef {
   readonly signBeforeMs: number;
 }
 
-export interface RecordToSeal {
+export interface RecordToDescribe {
   readonly topic: string;
   readonly attributes: SealedAttributes;
-  readonly value: Uint8Array;
-  readonly key: SealKey;
   /** The stage that makes the record, a URI reference such as `/certmill/validate`. */
   readonly source: string;
   readonly timeMs: number;
   /** W3C Trace Context. */
   readonly traceparent?: string;
+}
+
+export interface RecordToSeal extends RecordToDescribe {
+  readonly value: Uint8Array;
+  readonly key: SealKey;
 }
 
 /** What of a record the seal is about. */
@@ -96,15 +99,11 @@ function macOf(
 }
 
 /**
- * The headers of a record: CloudEvents attributes, the attributes that the seal binds, and the seal.
- * Throws INVALID_INPUT where an attribute is empty or not printable ASCII, CONFIG_INVALID where the
- * secret is short.
+ * The headers of a record without a seal: CloudEvents attributes and the attributes that a seal binds.
+ * Throws INVALID_INPUT where an attribute is empty or not printable ASCII.
  */
-export function sealRecord(record: RecordToSeal): Readonly<Record<string, string>> {
-  const { topic, attributes, value, key, source, timeMs, traceparent } = record;
-  if (key.secret.length < minSecretBytes) {
-    throw new CertmillError('CONFIG_INVALID', `seal key '${key.id}' is under 32 octets`);
-  }
+export function recordHeaders(record: RecordToDescribe): Readonly<Record<string, string>> {
+  const { topic, attributes, source, timeMs, traceparent } = record;
   const headers = {
     ce_specversion: '1.0',
     ce_id: chunkIdOf(attributes),
@@ -121,15 +120,32 @@ export function sealRecord(record: RecordToSeal): Readonly<Record<string, string
     certmill_profile: attributes.profileHash,
     certmill_issuer: attributes.issuer,
     certmill_signbefore: String(attributes.signBeforeMs),
+  };
+  for (const [name, text] of Object.entries(headers)) assertPrintable(name, text);
+  return headers;
+}
+
+/**
+ * The headers of a record, with its seal. Throws as `recordHeaders`, and CONFIG_INVALID where the
+ * secret is short.
+ */
+export function sealRecord(record: RecordToSeal): Readonly<Record<string, string>> {
+  const { topic, attributes, value, key } = record;
+  if (key.secret.length < minSecretBytes) {
+    throw new CertmillError('CONFIG_INVALID', `seal key '${key.id}' is under 32 octets`);
+  }
+  assertPrintable('certmill_sealkey', key.id);
+  return {
+    ...recordHeaders(record),
     certmill_sealkey: key.id,
     certmill_seal: macOf(topic, attributes, value, key.secret).toString('hex'),
   };
-  for (const [name, text] of Object.entries(headers)) {
-    if (!printableAscii.test(text)) {
-      throw new CertmillError('INVALID_INPUT', `header ${name} must be printable ASCII`);
-    }
+}
+
+function assertPrintable(name: string, text: string): void {
+  if (!printableAscii.test(text)) {
+    throw new CertmillError('INVALID_INPUT', `header ${name} must be printable ASCII`);
   }
-  return headers;
 }
 
 /**
@@ -145,18 +161,18 @@ export function openRecord(
   const { headers, value } = record;
   const header = (name: string): string => {
     const text = Object.hasOwn(headers, name) ? headers[name] : undefined;
-    if (text === undefined || text === '') throw forged(`header ${name} is missing`);
+    if (text === undefined || text === '') throw forgedRecord(`header ${name} is missing`);
     return text;
   };
   const number = (name: string): number => {
     const text = header(name);
-    if (!wholeNumber.test(text)) throw forged(`header ${name} is not a number`);
+    if (!wholeNumber.test(text)) throw forgedRecord(`header ${name} is not a number`);
     return Number(text);
   };
   const secret = keys.get(header('certmill_sealkey'));
-  if (secret === undefined) throw forged('its key is not known here');
+  if (secret === undefined) throw forgedRecord('its key is not known here');
   const lane = header('certmill_lane');
-  if (lane !== 'bulk' && lane !== 'interactive') throw forged('its lane is unknown');
+  if (lane !== 'bulk' && lane !== 'interactive') throw forgedRecord('its lane is unknown');
   const attributes: SealedAttributes = {
     tenant: header('certmill_tenant'),
     orderId: header('certmill_order'),
@@ -171,7 +187,7 @@ export function openRecord(
   const seal = header('certmill_seal');
   // The pattern first: decoding hex passes over what is no hex at its end.
   if (!sealPattern.test(seal) || !timingSafeEqual(Buffer.from(seal, 'hex'), expected)) {
-    throw forged('the seal does not match');
+    throw forgedRecord('the seal does not match');
   }
   const agrees =
     header('ce_specversion') === '1.0' &&
@@ -179,12 +195,12 @@ export function openRecord(
     header('ce_id') === chunkIdOf(attributes) &&
     header('content-type') === contentType &&
     (topic === eventTypeOf(topic) || topic.endsWith(`.${lane}`));
-  if (!agrees) throw forged('its attributes disagree');
+  if (!agrees) throw forgedRecord('its attributes disagree');
   return attributes;
 }
 
 /** Refuses a record whose attributes are not those of the chunk in it. Throws FAULT_EVENT_FORGED. */
-export function assertSealedMatches(attributes: SealedAttributes, received: ReceivedChunk): void {
+export function assertSealedMatches(attributes: SealedAttributes, received: ReceivedPins): void {
   const agrees =
     attributes.tenant === received.tenant &&
     attributes.orderId === received.orderId &&
@@ -194,9 +210,10 @@ export function assertSealedMatches(attributes: SealedAttributes, received: Rece
     attributes.profileHash === received.profileHash &&
     attributes.issuer === received.issuer &&
     attributes.signBeforeMs === received.signBeforeMs;
-  if (!agrees) throw forged('its attributes are not those of its chunk');
+  if (!agrees) throw forgedRecord('its attributes are not those of its chunk');
 }
 
-function forged(why: string): CertmillError {
+/** The fault of a record that the stage before cannot have made. */
+export function forgedRecord(why: string): CertmillError {
   return new CertmillError('FAULT_EVENT_FORGED', `the record was refused: ${why}`);
 }

@@ -73,56 +73,31 @@ export function amendVerdict(draft: Uint8Array, changes: readonly VerdictChange[
 }
 
 /**
- * Decodes a certmill.v1.Verdict, checks that its columns are aligned and applies the overrides in
- * order. An overridden request keeps its device, UDID and values. `udids` and `values` are views into
- * `bytes`; `values` are made when they are first asked for, since only sign does.
- * Throws FAULT_EVENT_UNDECODABLE.
+ * Decodes a certmill.v1.Verdict and applies the overrides in order. An overridden request keeps its
+ * device, UDID and values. Only codes and UDIDs are checked at once; the other columns are decoded when
+ * first asked for, since most stages need none of them, and a defect of theirs shows there. `udids` and
+ * `values` are views into `bytes`. Throws FAULT_EVENT_UNDECODABLE.
  */
 export function decodeVerdict(bytes: Uint8Array): Verdict {
   const reader = new MessageReader(bytes, what);
   let sentCount = 0;
-  const codes: number[] = [];
-  let details = noBytes;
-  const detailLengths: number[] = [];
-  let deviceIds = noBytes;
-  const deviceIdLengths: number[] = [];
+  const sentCodes: number[] = [];
   let udids = noBytes;
   let valuesPerRequest = 0;
-  let valueBytes = noBytes;
-  const valueLengths: number[] = [];
   const overrides: VerdictChange[] = [];
-  const max = maxRequestsPerChunk;
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     switch (field) {
       case 1:
         sentCount = reader.uint32();
         break;
       case 2:
-        reader.numbers(codes, max);
-        break;
-      case 3:
-        details = reader.bytes();
-        break;
-      case 4:
-        reader.numbers(detailLengths, max);
-        break;
-      case 5:
-        deviceIds = reader.bytes();
-        break;
-      case 6:
-        reader.numbers(deviceIdLengths, max);
+        reader.numbers(sentCodes, maxRequestsPerChunk);
         break;
       case 7:
         udids = reader.bytes();
         break;
       case 8:
         valuesPerRequest = reader.uint32();
-        break;
-      case 9:
-        valueBytes = reader.bytes();
-        break;
-      case 10:
-        reader.numbers(valueLengths, max * maxValuesPerRequest);
         break;
       case fieldOverrides:
         overrides.push(decodeOverride(reader.bytes()));
@@ -138,6 +113,66 @@ export function decodeVerdict(bytes: Uint8Array): Verdict {
   if (udids.length !== count * udidBytes) {
     throw undecodable(`${what}: the UDIDs are not aligned with the requests`);
   }
+  const codes = numberColumn(sentCodes, count, maxCode, `${what}.codes`);
+  let columns: LaterColumns | undefined;
+  const later = (): LaterColumns =>
+    (columns ??= decodeLaterColumns(bytes, count, valuesPerRequest, overrides));
+  return {
+    codes: amended(codes, overrides, ({ code }) => code),
+    udids,
+    valuesPerRequest,
+    get details() {
+      return later().details;
+    },
+    get deviceIds() {
+      return later().deviceIds;
+    },
+    get values() {
+      return later().values;
+    },
+  };
+}
+
+type LaterColumns = Pick<Verdict, 'details' | 'deviceIds' | 'values'>;
+
+function decodeLaterColumns(
+  bytes: Uint8Array,
+  count: number,
+  valuesPerRequest: number,
+  overrides: readonly VerdictChange[],
+): LaterColumns {
+  const reader = new MessageReader(bytes, what);
+  let details = noBytes;
+  const detailLengths: number[] = [];
+  let deviceIds = noBytes;
+  const deviceIdLengths: number[] = [];
+  let valueBytes = noBytes;
+  const valueLengths: number[] = [];
+  const max = maxRequestsPerChunk;
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    switch (field) {
+      case 3:
+        details = reader.bytes();
+        break;
+      case 4:
+        reader.numbers(detailLengths, max);
+        break;
+      case 5:
+        deviceIds = reader.bytes();
+        break;
+      case 6:
+        reader.numbers(deviceIdLengths, max);
+        break;
+      case 9:
+        valueBytes = reader.bytes();
+        break;
+      case 10:
+        reader.numbers(valueLengths, max * maxValuesPerRequest);
+        break;
+      default:
+        reader.skip();
+    }
+  }
   const lengths = lengthColumn(
     valueLengths,
     count * valuesPerRequest,
@@ -145,41 +180,31 @@ export function decodeVerdict(bytes: Uint8Array): Verdict {
     maxValuesBytes,
     `${what}.values`,
   );
-  const amended = applyOverrides(
-    numberColumn(codes, count, maxCode, `${what}.codes`),
-    textColumn(details, detailLengths, count, `${what}.details`),
-    overrides,
-  );
-  let values: readonly Uint8Array[] | undefined;
+  const sentDetails = textColumn(details, detailLengths, count, `${what}.details`);
   return {
-    ...amended,
+    details: amended(sentDetails, overrides, ({ detail }) => detail),
     deviceIds: textColumn(deviceIds, deviceIdLengths, count, `${what}.deviceIds`),
-    udids,
-    valuesPerRequest,
-    get values(): readonly Uint8Array[] {
-      values ??= viewsOf(valueBytes, lengths);
-      return values;
-    },
+    values: viewsOf(valueBytes, lengths),
   };
 }
 
-function applyOverrides(
-  codes: readonly number[],
-  details: readonly string[],
+function amended<T>(
+  column: readonly T[],
   overrides: readonly VerdictChange[],
-): Pick<Verdict, 'codes' | 'details'> {
-  if (overrides.length === 0) return { codes, details };
-  const amendedCodes = [...codes];
-  const amendedDetails = [...details];
-  for (const { position, code, detail } of overrides) {
-    if (position >= codes.length) {
+  take: (change: VerdictChange) => T,
+): readonly T[] {
+  if (overrides.length === 0) return column;
+  const changed = [...column];
+  for (const change of overrides) {
+    if (change.position >= column.length) {
       throw undecodable(`${what}: an override is for a request that is not there`);
     }
-    if (code === 0 || code > maxCode) throw undecodable(`${what}: an override has no code`);
-    amendedCodes[position] = code;
-    amendedDetails[position] = detail;
+    if (change.code === 0 || change.code > maxCode) {
+      throw undecodable(`${what}: an override has no code`);
+    }
+    changed[change.position] = take(change);
   }
-  return { codes: amendedCodes, details: amendedDetails };
+  return changed;
 }
 
 function decodeOverride(bytes: Uint8Array): VerdictChange {

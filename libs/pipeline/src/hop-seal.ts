@@ -2,10 +2,12 @@ import { hkdfSync } from 'node:crypto';
 import type { ChunkRef, Lane } from '@certmill/domain';
 import {
   assertSealedMatches,
+  forgedRecord,
   openRecord,
+  recordHeaders,
   sealRecord,
   topics,
-  type ReceivedChunk,
+  type ReceivedHead,
   type SealKey,
   type SealedAttributes,
 } from '@certmill/events';
@@ -42,42 +44,82 @@ const byName = {
   issued: { source: '/certmill/sign', topics: topics.certificatesIssued },
 } as const satisfies Record<HopName, { source: string; topics: Record<Lane, string> }>;
 
-export function createHops(keys: Readonly<Record<HopName, HopKeys>>, clock: Clock): Hops {
-  const hop = (name: HopName): Hop => ({
-    seal(chunk, value) {
-      const { source } = byName[name];
-      const topic = byName[name].topics[chunk.lane];
-      const { sealing } = keys[name];
-      const attributes = {
-        topic,
-        attributes: chunk,
-        value,
-        key: sealing,
-        source,
-        timeMs: clock.nowMs(),
-      };
-      const key = `${chunk.batchId}.${String(chunk.chunkNumber)}`;
-      return [topic, { headers: sealRecord(attributes), key, value }];
-    },
-    open: (record) => openRecord(record, record.topic, keys[name].opening),
-  });
+/**
+ * The hops of a pipeline. One without keys is a hop in memory: its records are passed on as the
+ * objects they are, within one process, and nothing that was not sealed here can be opened (ADR 0009).
+ */
+export function createHops(keys: Readonly<Partial<Record<HopName, HopKeys>>>, clock: Clock): Hops {
+  const hop = (name: HopName): Hop => {
+    const own = keys[name];
+    return own === undefined ? memoryHop(name, clock) : keyedHop(name, own, clock);
+  };
   return { received: hop('received'), validated: hop('validated'), issued: hop('issued') };
 }
 
-/** The hop keys of a data folder: HKDF-SHA256 of its secret, a key per hop. */
-export function hopKeysOf(secret: Uint8Array): Readonly<Record<HopName, HopKeys>> {
-  const derive = (name: HopName): HopKeys => {
-    const key = new Uint8Array(hkdfSync('sha256', secret, '', `certmill hop ${name} v1`, 32));
-    return { sealing: { id: 'folder', secret: key }, opening: new Map([['folder', key]]) };
+function keyedHop(name: HopName, keys: HopKeys, clock: Clock): Hop {
+  return {
+    seal(chunk, value) {
+      const description = descriptionOf(name, chunk, clock);
+      const headers = sealRecord({ ...description, value, key: keys.sealing });
+      return [description.topic, { headers, key: recordKeyOf(chunk), value }];
+    },
+    open: (record) => openRecord(record, record.topic, keys.opening),
   };
-  return { received: derive('received'), validated: derive('validated'), issued: derive('issued') };
+}
+
+/**
+ * Its seal is the headers' identity: an HMAC under a key in the same memory would say no more, and
+ * cost three passes over each chunk.
+ */
+function memoryHop(name: HopName, clock: Clock): Hop {
+  const sealed = new WeakMap<
+    EventRecord['headers'],
+    { readonly topic: string; readonly attributes: SealedAttributes; readonly value: Uint8Array }
+  >();
+  return {
+    seal(chunk, value) {
+      const description = descriptionOf(name, chunk, clock);
+      const { topic, attributes } = description;
+      const headers = recordHeaders(description);
+      sealed.set(headers, { topic, attributes, value });
+      return [topic, { headers, key: recordKeyOf(chunk), value }];
+    },
+    open(record) {
+      const own = sealed.get(record.headers);
+      if (own?.topic !== record.topic || own.value !== record.value) {
+        throw forgedRecord('it was not sealed in this process');
+      }
+      return own.attributes;
+    },
+  };
+}
+
+function descriptionOf(name: HopName, attributes: SealedAttributes, clock: Clock) {
+  const { source, topics: byLane } = byName[name];
+  return { topic: byLane[attributes.lane], attributes, source, timeMs: clock.nowMs() };
+}
+
+/** Of the event log: records of one chunk keep their order. */
+function recordKeyOf(chunk: ChunkRef): string {
+  return `${chunk.batchId}.${String(chunk.chunkNumber)}`;
+}
+
+/**
+ * The hop keys of a data folder, HKDF-SHA256 of its secret: only what goes through the log on disk
+ * needs one.
+ */
+export function hopKeysOf(secret: Uint8Array): Readonly<Partial<Record<HopName, HopKeys>>> {
+  const key = new Uint8Array(hkdfSync('sha256', secret, '', 'certmill hop received v1', 32));
+  return {
+    received: { sealing: { id: 'folder', secret: key }, opening: new Map([['folder', key]]) },
+  };
 }
 
 /** Refuses a record whose headers speak of another chunk than its value. */
 export function assertSameChunk(
   attributes: SealedAttributes,
-  received: ReceivedChunk,
-): ReceivedChunk {
+  received: ReceivedHead,
+): ReceivedHead {
   assertSealedMatches(attributes, received);
   return received;
 }

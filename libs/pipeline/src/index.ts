@@ -38,6 +38,7 @@ export { PublicationNotices } from './publish/publication-notices.js';
 export { publishChunk, type PublishPorts } from './publish/publish-stage.js';
 export {
   requestOf,
+  certificatesOf,
   resultsOf,
   segmentsOf,
   waitForBatch,

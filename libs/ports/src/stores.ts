@@ -183,6 +183,7 @@ export interface TerminalChunk {
   readonly segment: Uint8Array;
   /** Final rejection number per request, 0 where issued. */
   readonly codes: readonly number[];
+  /** As in the verdict. Looked at only where something is released. */
   readonly udids: Uint8Array;
   readonly deviceIds: readonly string[];
   /** Which counter the requests that neither the verdict rejected nor sign issued go to. */

@@ -91,6 +91,9 @@ export function unpackDecision({ columns, ...rest }: PackedDecision): Decision {
   return { ...rest, ...unpacked, draft: document };
 }
 
+/** Without releases nobody asks which devices they were. */
+const nobody = { udids: new Uint8Array(), deviceIds: [] };
+
 export function packTerminal(terminal: TerminalChunk): PackedTerminal {
   const { orderId, profileName, lane, firstIndex, endedAs, released } = terminal;
   const { publishedAtMs, receivedAtMs, segment } = terminal;
@@ -104,7 +107,10 @@ export function packTerminal(terminal: TerminalChunk): PackedTerminal {
     released,
     publishedAtMs,
     receivedAtMs,
-    columns: packColumns(segment, terminal),
+    columns: packColumns(
+      segment,
+      released.length > 0 ? terminal : { ...nobody, codes: terminal.codes },
+    ),
   };
 }
 

@@ -4,6 +4,7 @@ import type {
   FaultData,
   FromStore,
   StoreCall,
+  StoreRequest,
   StoreThreadData,
   ToStore,
 } from './store-messages.js';
@@ -28,6 +29,8 @@ export class StoreClient {
   readonly #onFault: (fault: CertmillError) => void;
   readonly #exited: Promise<void>;
   #lastId = 0;
+  #outbox: StoreRequest[] = [];
+  #outboxTransfer: Transferable[] = [];
   #end: CertmillError | undefined;
 
   private constructor(worker: Worker, onFault: (fault: CertmillError) => void) {
@@ -86,7 +89,7 @@ export class StoreClient {
       }
       this.#lastId += 1;
       const id = this.#lastId;
-      this.#post({ kind: 'request', request: { id, call, args, isUrgent } }, transfer);
+      this.#enqueue({ id, call, args, isUrgent }, transfer);
       this.#waiting.set(id, { resolve, reject });
     });
   }
@@ -100,6 +103,7 @@ export class StoreClient {
   async close(): Promise<void> {
     if (this.#end === undefined) {
       this.#end = new CertmillError('FAULT_STOPPING', 'the store is closed');
+      this.#flush();
       this.#post({ kind: 'close' });
     }
     await this.#exited;
@@ -107,6 +111,34 @@ export class StoreClient {
 
   #post(message: ToStore, transfer: readonly Transferable[] = []): void {
     this.#worker.postMessage(message, transfer);
+  }
+
+  /** Calls of one turn of the event loop go as one message: a message costs more than most calls. */
+  #enqueue(request: StoreRequest, transfer: readonly Transferable[]): void {
+    if (this.#outbox.length === 0) {
+      process.nextTick(() => {
+        this.#flush();
+      });
+    }
+    this.#outbox.push(request);
+    this.#outboxTransfer.push(...transfer);
+  }
+
+  #flush(): void {
+    const requests = this.#outbox;
+    const transfer = this.#outboxTransfer;
+    this.#outbox = [];
+    this.#outboxTransfer = [];
+    if (requests.length === 0) return;
+    try {
+      this.#post({ kind: 'requests', requests }, transfer);
+    } catch (cause) {
+      const fault = new CertmillError('FAULT_STORE_DOWN', 'a call cannot be sent', { cause });
+      for (const { id } of requests) {
+        this.#waiting.get(id)?.reject(fault);
+        this.#waiting.delete(id);
+      }
+    }
   }
 
   #receive(message: FromStore): void {

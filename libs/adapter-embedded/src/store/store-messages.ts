@@ -14,7 +14,8 @@ export interface StoreRequest {
 
 /** What goes to the store thread. */
 export type ToStore =
-  { readonly kind: 'request'; readonly request: StoreRequest } | { readonly kind: 'close' };
+  | { readonly kind: 'requests'; readonly requests: readonly StoreRequest[] }
+  | { readonly kind: 'close' };
 
 /** A fault as data: structured clone would drop its code. */
 export interface FaultData {

@@ -20,7 +20,7 @@ try {
   const thread = new StoreThread({ directory, segmentFileBytes, disk: await loadDisk() }, send);
   await thread.start();
   parentPort?.on('message', (message: ToStore) => {
-    if (message.kind === 'request') thread.receive(message.request);
+    if (message.kind === 'requests') message.requests.forEach((each) => thread.receive(each));
     else void thread.close().finally(() => parentPort?.close());
   });
   send({ kind: 'opened' });

@@ -1,12 +1,12 @@
 import { CertmillError, rejectionCodeOf } from '@certmill/domain';
 import {
   decodeIssuedChunk,
-  decodeReceivedChunk,
+  decodeReceivedHead,
   decodeVerdict,
   encodePublishedChunk,
   topics,
   type IssuedChunk,
-  type ReceivedChunk,
+  type ReceivedHead,
   type Verdict,
 } from '@certmill/events';
 import type {
@@ -34,7 +34,7 @@ export async function publishChunk(ports: PublishPorts, record: DeliveredRecord)
   const attributes = ports.hops.issued.open(record);
   const segment = record.value;
   const issued = decodeIssuedChunk(segment);
-  const received = assertSameChunk(attributes, decodeReceivedChunk(issued.received));
+  const received = assertSameChunk(attributes, decodeReceivedHead(issued.received));
   const verdict = decodeVerdict(issued.verdict);
   const profile = await ports.profiles.get(received.tenant, received.profileHash);
   if (profile === undefined) {
@@ -54,7 +54,7 @@ export async function publishChunk(ports: PublishPorts, record: DeliveredRecord)
 }
 
 function terminalOf(
-  received: ReceivedChunk,
+  received: ReceivedHead,
   verdict: Verdict,
   issued: IssuedChunk,
   segment: Uint8Array,
@@ -77,7 +77,9 @@ function terminalOf(
     segment,
     codes,
     udids: verdict.udids,
-    deviceIds: verdict.deviceIds,
+    get deviceIds() {
+      return verdict.deviceIds;
+    },
     endedAs: rejectionCodeOf(issued.endedBy) === 'BATCH_CANCELLED' ? 'cancelled' : 'rejected',
     released,
     publishedAtMs,

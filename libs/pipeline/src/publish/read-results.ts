@@ -10,6 +10,7 @@ import {
 import {
   decodeIssuedChunk,
   decodeReceivedChunk,
+  decodeReceivedHead,
   decodeVerdict,
   type ReceivedChunk,
 } from '@certmill/events';
@@ -34,6 +35,15 @@ export interface ResultPorts {
 
 /** How long a follower sleeps without a notice before it looks at the store again. */
 const followPollMs = 500;
+
+/** The certificates alone of one terminal record, in the order of their indexes; views into it. */
+export function certificatesOf(segment: Uint8Array): readonly Uint8Array[] {
+  const { certificatesDer, certificateLengths } = decodeIssuedChunk(segment);
+  let at = 0;
+  return certificateLengths
+    .filter((length) => length > 0)
+    .map((length) => certificatesDer.subarray(at, (at += length)));
+}
 
 /** The results of one terminal record, in the order of their indexes. */
 export function resultsOf(segment: Uint8Array): readonly Result[] {
@@ -120,8 +130,8 @@ export async function* segmentsOf(
 }
 
 function endOf(segment: Uint8Array): number {
-  const received = decodeReceivedChunk(decodeIssuedChunk(segment).received);
-  return received.firstIndex + received.requestLengths.length;
+  const { firstIndex, count } = decodeReceivedHead(decodeIssuedChunk(segment).received);
+  return firstIndex + count;
 }
 
 /** Resolves once nothing of the batch can change any more, or when the signal aborts. */

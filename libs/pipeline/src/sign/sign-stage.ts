@@ -1,10 +1,10 @@
 import { rejectionNumber, type RejectionCode } from '@certmill/domain';
 import {
-  decodeReceivedChunk,
+  decodeReceivedHead,
   decodeValidatedChunk,
   decodeVerdict,
   encodeIssuedChunk,
-  type ReceivedChunk,
+  type ReceivedHead,
 } from '@certmill/events';
 import type {
   CertificateStore,
@@ -30,7 +30,7 @@ export interface SignPorts {
 export async function signChunk(ports: SignPorts, record: DeliveredRecord): Promise<void> {
   const attributes = ports.hops.validated.open(record);
   const validated = decodeValidatedChunk(record.value);
-  const received = assertSameChunk(attributes, decodeReceivedChunk(validated.received));
+  const received = assertSameChunk(attributes, decodeReceivedHead(validated.received));
   const state = await ports.certificates.chunkState(received);
   if (state?.ended === true) return;
   const accepted = decodeVerdict(validated.verdict).codes.some((code) => code === 0);
@@ -50,8 +50,7 @@ export async function signChunk(ports: SignPorts, record: DeliveredRecord): Prom
     received: validated.received,
     verdict: validated.verdict,
     certificatesDer: signed?.certificatesDer ?? new Uint8Array(),
-    certificateLengths:
-      signed?.certificateLengths ?? new Array<number>(received.requestLengths.length).fill(0),
+    certificateLengths: signed?.certificateLengths ?? new Array<number>(received.count).fill(0),
     ...ended,
   });
   await ports.log.append(...ports.hops.issued.seal(received, issued));
@@ -59,7 +58,7 @@ export async function signChunk(ports: SignPorts, record: DeliveredRecord): Prom
 
 /** Why a chunk that was accepted is not signed after all. */
 function refusalOf(
-  received: ReceivedChunk,
+  received: ReceivedHead,
   cancelled: boolean,
   nowMs: number,
 ): { readonly code: RejectionCode; readonly detail: string } | undefined {

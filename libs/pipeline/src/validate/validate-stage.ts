@@ -1,9 +1,11 @@
 import { CertmillError, rejectionNumber, type Order, type Profile } from '@certmill/domain';
 import {
   decodeReceivedChunk,
+  decodeReceivedHead,
   encodeValidatedChunk,
   encodeVerdict,
   type ReceivedChunk,
+  type ReceivedHead,
   type Verdict,
 } from '@certmill/events';
 import type {
@@ -40,38 +42,41 @@ export async function validateChunk(ports: ValidatePorts, record: DeliveredRecor
   const { stores, log, hops } = ports;
   const attributes = hops.received.open(record);
   const { value } = record;
-  const received = assertSameChunk(attributes, decodeReceivedChunk(value));
-  const state = await stores.chunkState(received);
+  const received = assertSameChunk(attributes, decodeReceivedHead(value));
+  // At once: for the store it is one message.
+  const [state, stored, order, profile] = await Promise.all([
+    stores.chunkState(received),
+    stores.getVerdict(received),
+    stores.getOrder(received.tenant, received.orderId),
+    ports.profiles.get(received.tenant, received.profileHash),
+  ]);
   if (state === undefined) {
     // Registered before it was appended, always: this log belongs to another store, or to a later backup.
     throw new CertmillError('FAULT_PROCESSING', 'the chunk is not registered in this store');
   }
   if (state.ended) return;
-  const profile = await ports.profiles.get(received.tenant, received.profileHash);
   if (profile === undefined) {
     throw new CertmillError('FAULT_PROCESSING', 'the chunk names a profile that is not stored');
   }
-  const verdict =
-    (await stores.getVerdict(received)) ??
-    (await decide(ports, profile, received, value, state.cancelled));
+  if (order === undefined) {
+    throw new CertmillError('FAULT_PROCESSING', 'the chunk names an order that is not stored');
+  }
+  const verdict = stored ?? (await decide(ports, order, profile, received, value, state.cancelled));
   const validated = encodeValidatedChunk({ received: value, verdict });
   await log.append(...hops.validated.seal(received, validated));
 }
 
 async function decide(
   ports: ValidatePorts,
+  order: Order,
   profile: Profile,
-  received: ReceivedChunk,
+  received: ReceivedHead,
   value: Uint8Array,
   cancelled: boolean,
 ): Promise<Uint8Array> {
   const { stores, clock } = ports;
-  const order = await stores.getOrder(received.tenant, received.orderId);
-  if (order === undefined) {
-    throw new CertmillError('FAULT_PROCESSING', 'the chunk names an order that is not stored');
-  }
   const draft = cancelled
-    ? cancelledVerdict(received)
+    ? cancelledVerdict(decodeReceivedChunk(value))
     : await judge(ports, order, profile, received, value);
   return stores.decide({
     chunk: received,
@@ -91,7 +96,7 @@ async function judge(
   { stores, examiner }: ValidatePorts,
   order: Order,
   profile: Profile,
-  received: ReceivedChunk,
+  received: ReceivedHead,
   value: Uint8Array,
 ): Promise<Verdict> {
   const examination = await examiner.examine(value, received.lane);

@@ -41,8 +41,7 @@ export async function* rejectionLines(
 export async function* certificatePems(
   groups: AsyncIterable<ResultGroup>,
 ): AsyncGenerator<Uint8Array> {
-  for await (const { results } of groups) {
-    const certificates = results.flatMap(({ certificateDer }) => certificateDer ?? []);
+  for await (const { certificates } of groups) {
     const sizes = certificates.map((der) => pemLength(label, der.length));
     const pem = Buffer.allocUnsafeSlow(sizes.reduce((sum, size) => sum + size, 0));
     let at = 0;

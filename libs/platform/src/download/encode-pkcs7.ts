@@ -13,19 +13,13 @@ export async function* certificatePkcs7(
   let bytes = chainDer.reduce((total, der) => total + der.length, 0);
   for await (const group of read()) {
     endChunk = group.chunkNumber + 1;
-    for (const der of certificatesOf(group)) bytes += der.length;
+    for (const der of group.certificates) bytes += der.length;
   }
   const { header, trailer } = certsOnlyEnvelope(bytes);
   yield Buffer.concat([header, ...chainDer]);
   for await (const group of read(endChunk)) {
-    const certificates = Buffer.concat(certificatesOf(group));
+    const certificates = Buffer.concat(group.certificates);
     if (certificates.length > 0) yield certificates;
   }
   yield trailer;
-}
-
-function certificatesOf(group: ResultGroup): readonly Uint8Array[] {
-  return group.results.flatMap(({ certificateDer }) =>
-    certificateDer === undefined ? [] : [certificateDer],
-  );
 }

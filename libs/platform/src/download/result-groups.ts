@@ -1,11 +1,20 @@
 import type { Batch } from '@certmill/domain';
-import { resultsOf, segmentsOf, type Result, type ResultPorts } from '@certmill/pipeline';
+import {
+  certificatesOf,
+  resultsOf,
+  segmentsOf,
+  type Result,
+  type ResultPorts,
+} from '@certmill/pipeline';
 import { stoppingFault } from '../http/stopping.js';
 
 /** The results of one chunk. */
 export interface ResultGroup {
   readonly chunkNumber: number;
+  /** Decoded when asked for. */
   readonly results: readonly Result[];
+  /** The same without what is around them, which most of the octets of a download need not. */
+  readonly certificates: readonly Uint8Array[];
 }
 
 export interface GroupOptions {
@@ -28,7 +37,15 @@ export async function* resultGroups(
   const { endChunk, ...reading } = options;
   if (endChunk !== undefined && endChunk <= options.firstChunk) return;
   for await (const { chunk, segment } of segmentsOf(ports, batch.tenant, batch.batchId, reading)) {
-    yield { chunkNumber: chunk.chunkNumber, results: resultsOf(segment) };
+    yield {
+      chunkNumber: chunk.chunkNumber,
+      get results() {
+        return resultsOf(segment);
+      },
+      get certificates() {
+        return certificatesOf(segment);
+      },
+    };
     if (endChunk !== undefined && chunk.chunkNumber + 1 >= endChunk) return;
   }
   if (options.signal.aborted) throw stoppingFault();

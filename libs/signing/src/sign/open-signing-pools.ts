@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { CertmillError, type Lane, type SerialKey } from '@certmill/domain';
-import { decodeReceivedChunk } from '@certmill/events';
+import { decodeReceivedHead } from '@certmill/events';
 import type { ChunkSigner, CpuMeter, SignedCertificates, Stoppable } from '@certmill/ports';
 import type { SigningHash } from '../slots/signature-scheme.js';
 import type { SigningSlot } from '../slots/signing-slot.js';
@@ -150,7 +150,7 @@ class SlotRouter implements SigningPools {
   }
 
   async sign(received: Uint8Array, verdict: Uint8Array, lane: Lane): Promise<SignedCertificates> {
-    const { issuer, profileHash } = decodeReceivedChunk(received);
+    const { issuer, profileHash } = decodeReceivedHead(received);
     const slots = this.slotsByIssuer.get(issuer);
     const profile = slots === undefined ? undefined : await this.profiles(issuer, profileHash);
     if (slots === undefined || profile === undefined) {
