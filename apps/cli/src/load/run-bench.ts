@@ -49,6 +49,8 @@ export interface BenchReport {
   readonly stages: readonly BenchStage[];
   /** Of the whole server process per certificate, runtime threads included. */
   readonly processCpuMicroseconds: number;
+  /** Of this process per certificate: the client shares the server's cores. */
+  readonly clientCpuMicroseconds: number;
   readonly maxRssBytes: number;
   /** Growth of RSS per million requests after the first tenth; null in a run too short to say. */
   readonly rssGrowthPerMillion: number | null;
@@ -103,10 +105,12 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     onStep('issuing');
     const before = await cpuOf(child);
     const samples = sampleProcess(child);
+    const client = process.cpuUsage();
     const certificates = join(directory, 'certificates.pem');
     const batch = await driveBatch(access, orderId, files.requests, certificates, ({ issued }) => {
       samples.issued = issued;
     });
+    const clientCpu = process.cpuUsage(client);
     const series = samples.stop();
     const after = await cpuOf(child);
     onStep('downloading once more, to tell what a download costs');
@@ -144,6 +148,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
         { name: 'download', cpuMicroseconds: perCertificate(downloadMain + downloadStore) },
       ],
       processCpuMicroseconds: perCertificate(after.process - before.process),
+      clientCpuMicroseconds: perCertificate(clientCpu.user + clientCpu.system),
       maxRssBytes: Math.max(0, ...series.map((sample) => sample.rssBytes)),
       rssGrowthPerMillion: growthPerMillion(series),
       readySeconds: server.readySeconds,

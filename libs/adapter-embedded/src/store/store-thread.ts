@@ -3,15 +3,23 @@ import { CertmillError } from '@certmill/domain';
 import { MaintenanceGate } from './maintenance-gate.js';
 import { closeCore, openCore, type CoreOptions, type StoreCore } from './open-core.js';
 import { storeFault } from './store-fault.js';
-import type { FaultData, FromStore, StoreReply, StoreRequest } from './store-messages.js';
+import type {
+  FaultData,
+  FromStore,
+  StoreCall,
+  StoreReply,
+  StoreRequest,
+} from './store-messages.js';
 import { storeOperations, writing, type StoreOperations } from './store-operations.js';
 
 export type Send = (message: FromStore, transfer?: readonly Transferable[]) => void;
 
 /** Chunks of one transaction: more gain little and keep others waiting. */
 const bulkCallsPerGroup = 8;
-/** How long a bulk call waits for company, where the group before had some. */
-const lingerMs = 2;
+/** Two bulk groups begin at least this far apart, so that the second has company. */
+const lingerMs = 15;
+/** The bulk calls that can wait for company: nobody holds back the next chunk for their answer. */
+const patient: ReadonlySet<StoreCall> = new Set(['confirmChunk', 'decide', 'publish']);
 /** What a transaction writes besides what is counted, roughly. */
 const bytesPerGroup = 64 * 1024;
 /** Written to the write-ahead log between two checkpoints: each stalls the thread for some ms. */
@@ -30,7 +38,9 @@ export class StoreThread {
   #urgent: StoreRequest[] = [];
   #bulk: StoreRequest[] = [];
   #isDraining = false;
-  #lastGroupSize = 0;
+  #isClosing = false;
+  #nextBulkGroupAt = 0;
+  #linger: NodeJS.Timeout | undefined;
   #bytesSinceCheckpoint = 0;
   readonly #underWay = new Set<Promise<void>>();
 
@@ -51,6 +61,7 @@ export class StoreThread {
 
   /** Answers what it has, then lets go of files and threads. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     while (this.#isDraining || this.#urgent.length + this.#bulk.length > 0) {
       this.#wake();
       await turn();
@@ -61,6 +72,12 @@ export class StoreThread {
 
   #wake(): void {
     if (this.#isDraining) return;
+    if (!this.#hasDueCalls()) {
+      this.#lingerIfAnyWaits();
+      return;
+    }
+    clearTimeout(this.#linger);
+    this.#linger = undefined;
     this.#isDraining = true;
     // After the messages that are here already: they make up the group.
     setImmediate(() => {
@@ -69,27 +86,39 @@ export class StoreThread {
   }
 
   async #drain(): Promise<void> {
-    while (this.#urgent.length + this.#bulk.length > 0) {
-      const group = this.#urgent.length > 0 ? this.#urgent : await this.#bulkGroup();
+    while (this.#hasDueCalls()) {
+      const group = this.#urgent.length > 0 ? this.#urgent : this.#bulkGroup();
       if (group === this.#urgent) this.#urgent = [];
       await this.#run(group);
       await turn();
     }
     this.#isDraining = false;
+    this.#lingerIfAnyWaits();
   }
 
-  /** The next bulk calls; none when an urgent one came while they waited for company. */
-  async #bulkGroup(): Promise<StoreRequest[]> {
-    if (this.#lastGroupSize > 1) {
-      const until = performance.now() + lingerMs;
-      while (this.#bulk.length < bulkCallsPerGroup && performance.now() < until) {
-        await new Promise((resolve) => setTimeout(resolve, 1));
-        if (this.#urgent.length > 0) return [];
-      }
-    }
-    const group = this.#bulk.splice(0, bulkCallsPerGroup);
-    this.#lastGroupSize = group.length;
-    return group;
+  #hasDueCalls(): boolean {
+    if (this.#urgent.length > 0) return true;
+    return (
+      this.#bulk.length >= bulkCallsPerGroup ||
+      this.#bulk.some(({ call }) => !patient.has(call)) ||
+      (this.#bulk.length > 0 && (this.#isClosing || performance.now() >= this.#nextBulkGroupAt))
+    );
+  }
+
+  #lingerIfAnyWaits(): void {
+    if (this.#linger !== undefined || this.#bulk.length === 0) return;
+    this.#linger = setTimeout(
+      () => {
+        this.#linger = undefined;
+        this.#wake();
+      },
+      Math.max(1, Math.ceil(this.#nextBulkGroupAt - performance.now())),
+    );
+  }
+
+  #bulkGroup(): StoreRequest[] {
+    this.#nextBulkGroupAt = performance.now() + lingerMs;
+    return this.#bulk.splice(0, bulkCallsPerGroup);
   }
 
   async #run(group: readonly StoreRequest[]): Promise<void> {

@@ -37,7 +37,7 @@ export async function enroll(
     const batch = await uploadBatch(ports, interactive, oneItem(item));
     const chunk = { tenant: opened.tenant, batchId: opened.batchId, chunkNumber: 0 };
     for (;;) {
-      const moved = ports.notices.moved(opened.batchId, pollMs, gone.signal);
+      using publication = ports.notices.ofBatch(opened.batchId);
       const segment = await ports.certificates.getSegment(chunk);
       if (segment !== undefined) {
         const [result] = resultsOf(segment);
@@ -50,7 +50,7 @@ export async function enroll(
         return { batch, result };
       }
       if (gone.signal.aborted) return { batch };
-      await moved;
+      await publication.heard(pollMs, gone.signal);
     }
   } finally {
     clearTimeout(timer);

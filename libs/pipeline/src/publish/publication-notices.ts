@@ -1,37 +1,35 @@
+import type { BatchId, ChunkRef } from '@certmill/domain';
 import { decodePublishedChunk, groups, topics } from '@certmill/events';
 import type { EventLog, Subscription } from '@certmill/ports';
 
+/** Somebody who hears of publications from when it was made until it is disposed. */
+export interface Listener extends Disposable {
+  /** Resolves once something was heard, or after `pollMs`, or when the signal aborts. */
+  heard(pollMs: number, signal?: AbortSignal): Promise<void>;
+}
+
 /**
- * Wakes those who wait for a batch to move. A notice is only a hint (it may be lost with its process):
- * waiters look at the store when woken and at least once per `pollMs`.
+ * Wakes those who wait for a batch or a chunk of it. A notice is only a hint (it may be lost with its
+ * process): waiters look at the store when woken and at least once per `pollMs`. Whoever listens before
+ * it looks misses nothing in between.
  */
 export class PublicationNotices {
-  readonly #waiters = new Map<string, Set<() => void>>();
+  readonly #listeners = new Map<string, Set<() => void>>();
 
-  /** Resolves at the next notice for the batch, or after `pollMs`, or when the signal aborts. */
-  async moved(batchId: string, pollMs: number, signal?: AbortSignal): Promise<void> {
-    if (signal?.aborted === true) return;
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    const waiters = this.#waiters.get(batchId) ?? new Set();
-    this.#waiters.set(batchId, waiters);
-    const wake = (): void => {
-      resolve(undefined);
-    };
-    waiters.add(wake);
-    const timer = setTimeout(wake, pollMs);
-    signal?.addEventListener('abort', wake, { once: true });
-    try {
-      await promise;
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', wake);
-      waiters.delete(wake);
-      if (waiters.size === 0) this.#waiters.delete(batchId);
-    }
+  /** Hears of every chunk of the batch that ends. */
+  ofBatch(batchId: BatchId): Listener {
+    return this.#listen(batchId);
   }
 
-  notify(batchId: string): void {
-    for (const resolve of this.#waiters.get(batchId) ?? []) resolve();
+  /** Hears of the end of one chunk. */
+  ofChunk({ batchId, chunkNumber }: Pick<ChunkRef, 'batchId' | 'chunkNumber'>): Listener {
+    return this.#listen(chunkKey(batchId, chunkNumber));
+  }
+
+  notify(batchId: BatchId, chunkNumber: number): void {
+    for (const key of [batchId, chunkKey(batchId, chunkNumber)]) {
+      for (const tell of this.#listeners.get(key) ?? []) tell();
+    }
   }
 
   async subscribe(log: EventLog): Promise<Subscription> {
@@ -40,9 +38,37 @@ export class PublicationNotices {
       group: groups.notify,
       concurrency: 64,
       handler: (record) => {
-        this.notify(decodePublishedChunk(record.value).batchId);
+        const { batchId, chunkNumber } = decodePublishedChunk(record.value);
+        this.notify(batchId, chunkNumber);
         return Promise.resolve();
       },
     });
   }
+
+  #listen(key: string): Listener {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const listeners = this.#listeners.get(key) ?? new Set();
+    this.#listeners.set(key, listeners);
+    const tell = (): void => {
+      resolve(undefined);
+    };
+    listeners.add(tell);
+    return {
+      async heard(pollMs, signal) {
+        if (signal?.aborted === true) return;
+        const timer = setTimeout(tell, pollMs);
+        signal?.addEventListener('abort', tell, { once: true });
+        await promise;
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', tell);
+      },
+      [Symbol.dispose]: () => {
+        if (listeners.delete(tell) && listeners.size === 0) this.#listeners.delete(key);
+      },
+    };
+  }
+}
+
+function chunkKey(batchId: BatchId, chunkNumber: number): string {
+  return `${batchId}.${String(chunkNumber)}`;
 }

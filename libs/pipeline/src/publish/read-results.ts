@@ -110,19 +110,15 @@ export async function* segmentsOf(
   let requests = 0;
   while (options.signal?.aborted !== true) {
     const chunk = { tenant, batchId, chunkNumber };
-    let segment = await ports.certificates.getSegment(chunk);
-    if (segment === undefined && options.follow) {
-      // Wait first, then look again: a notice between the two looks is not missed.
-      const moved = ports.notices.moved(batchId, followPollMs, options.signal);
-      segment = await ports.certificates.getSegment(chunk);
-      if (segment === undefined) {
-        const batch = await ports.batches.getBatch(tenant, batchId);
-        if (batch === undefined || (isComplete(batch) && requests >= batch.nextIndex)) return;
-        await moved;
-        continue;
-      }
+    using publication = ports.notices.ofChunk(chunk);
+    const segment = await ports.certificates.getSegment(chunk);
+    if (segment === undefined) {
+      if (!options.follow) return;
+      const batch = await ports.batches.getBatch(tenant, batchId);
+      if (batch === undefined || (isComplete(batch) && requests >= batch.nextIndex)) return;
+      await publication.heard(followPollMs, options.signal);
+      continue;
     }
-    if (segment === undefined) return;
     yield { chunk, segment };
     chunkNumber++;
     requests = endOf(segment);
@@ -142,8 +138,9 @@ export async function waitForBatch(
   signal?: AbortSignal,
 ): Promise<Batch | undefined> {
   for (;;) {
+    using publication = ports.notices.ofBatch(batchId);
     const batch = await ports.batches.getBatch(tenant, batchId);
     if (batch === undefined || isComplete(batch) || signal?.aborted === true) return batch;
-    await ports.notices.moved(batchId, followPollMs, signal);
+    await publication.heard(followPollMs, signal);
   }
 }

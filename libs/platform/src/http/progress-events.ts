@@ -22,6 +22,7 @@ export async function* progressEvents(
   let id = 0;
   let saidAtMs = performance.now();
   while (!signal.aborted) {
+    using publication = services.results.notices.ofBatch(batchId);
     const batch = await services.batches.getBatch(tenant, batchId);
     if (batch === undefined) return;
     const fingerprint = JSON.stringify([
@@ -42,7 +43,7 @@ export async function* progressEvents(
       yield Buffer.from(': still here\n\n');
     }
     const pause = performance.now() + minGapMs;
-    await services.results.notices.moved(batchId, minGapMs * 4, signal);
+    await publication.heard(minGapMs * 4, signal);
     const left = pause - performance.now();
     if (left > 0) await delay(left, signal);
   }
