@@ -1,5 +1,5 @@
 import { CertmillError, type Profile, type SerialKey } from '@certmill/domain';
-import { compileProfile } from '@certmill/pipeline';
+import { compileProfile } from '@certmill/pipeline/compute';
 import { softwareSlot, type SigningIssuer } from '@certmill/signing';
 import {
   developmentPassphraseFileOf,

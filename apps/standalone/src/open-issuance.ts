@@ -1,11 +1,5 @@
-import {
-  builtInProfiles,
-  canonicalProfile,
-  parseProfile,
-  profileHash,
-  profileOfCanonical,
-  type Profile,
-} from '@certmill/domain';
+import { canonicalProfile, profileHash, profileOfCanonical, type Profile } from '@certmill/domain';
+import { builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
 import { topics } from '@certmill/events';
 import {
   createHops,

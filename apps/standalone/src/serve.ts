@@ -8,7 +8,6 @@ import {
   httpConfigSchema,
   Metrics,
   newApiKey,
-  startHttp,
   type HttpApplication,
 } from '@certmill/platform';
 import { backUpDataFolder } from './back-up.js';
@@ -83,9 +82,14 @@ export async function serve(
   let issuance: Issuance | undefined;
   let http: HttpApplication | undefined;
   try {
-    issuance = await openIssuance(folder, config, observeStages(logger, metrics), overrides);
+    const opening = openIssuance(folder, config, observeStages(logger, metrics), overrides);
+    // Loaded while the threads start: it takes as long as they do.
+    const loading = import('@certmill/platform/http');
+    loading.catch(() => undefined);
+    issuance = await opening;
     gaugeParts(metrics, issuance);
     const running = issuance;
+    const { startHttp } = await loading;
     const listening = await startHttp({
       services: running.services,
       config: config.http,

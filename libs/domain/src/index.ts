@@ -63,17 +63,9 @@ export {
   type SubjectAttributeType,
   type ValueSource,
 } from './profile/profile.js';
-export { parseProfile } from './profile/parse-profile.js';
 export {
   canonicalProfile,
   canonicalProfileHash,
   profileHash,
   profileOfCanonical,
 } from './profile/canonical-profile.js';
-export {
-  builtInProfileNames,
-  builtInProfiles,
-  builtInProfileText,
-  type BuiltInProfileName,
-} from './profile/built-in-profiles.js';
-export { profileFileJsonSchema } from './profile/profile-file.js';

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { CertmillError, parseProfile, type Profile } from '@certmill/domain';
+import { CertmillError, type Profile } from '@certmill/domain';
+import { parseProfile } from '@certmill/domain/profile-files';
 
 /** A profile file that was read and checked. INVALID_INPUT, or PROFILE_INVALID with each line. */
 export async function readProfileFile(

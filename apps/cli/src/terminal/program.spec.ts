@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { builtInProfileText } from '@certmill/domain';
+import { builtInProfileText } from '@certmill/domain/profile-files';
 import { certmillBin, runCertmill } from '../testing/run-certmill.js';
 
 const serverCommands = [

@@ -1,5 +1,6 @@
 import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto';
-import { builtInProfiles, CertmillError, parseProfile, type Profile } from '@certmill/domain';
+import { CertmillError, type Profile } from '@certmill/domain';
+import { builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
 import {
   attributeTypeAndValue,
   compileTemplate,

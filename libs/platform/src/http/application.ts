@@ -6,7 +6,6 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { Metrics } from '../observability/metrics.js';
-import { documentOf } from '../openapi/document-of.js';
 import { RefusedCall } from '../problem/refused-call.js';
 import { sendProblem } from '../problem/send-problem.js';
 import { answerClientError } from './answer-client-error.js';
@@ -97,8 +96,11 @@ export async function createNest(
     bodyParser: false,
     abortOnError: false,
   });
-  const document = documentOf(nest);
-  fastify.get('/openapi.json', () => document);
+  let document: Promise<unknown> | undefined;
+  fastify.get('/openapi.json', () => {
+    document ??= import('../openapi/document-of.js').then(({ documentOf }) => documentOf(nest));
+    return document;
+  });
   await nest.init();
   return nest;
 }

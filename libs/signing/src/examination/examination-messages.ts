@@ -1,4 +1,4 @@
-import type { BlocklistTable } from '@certmill/pipeline';
+import type { BlocklistTable } from '@certmill/pipeline/compute';
 import type { WorkerFault } from '../worker-pool/worker-fault.js';
 
 /** What every examination worker is started with. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { rejectionCodeOf, type CertmillError } from '@certmill/domain';
 import { decodeReceivedChunk } from '@certmill/events';
 import type { RequestExaminer, Stoppable } from '@certmill/ports';
-import { examineChunk } from '@certmill/pipeline';
+import { examineChunk } from '@certmill/pipeline/compute';
 import { aChunk, tlsClient, tlsClientHash, tlsClientText } from '../testing/a-chunk.js';
 import { aDeviceRequest } from '../testing/a-device-request.js';
 import { TaskPool } from '../worker-pool/task-pool.js';

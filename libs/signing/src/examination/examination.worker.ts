@@ -1,7 +1,7 @@
 import { workerData } from 'node:worker_threads';
 import { profileOfCanonical, type Profile } from '@certmill/domain';
 import { decodeReceivedChunk } from '@certmill/events';
-import { Blocklist, examineChunk } from '@certmill/pipeline';
+import { Blocklist, examineChunk } from '@certmill/pipeline/compute';
 import { BoundedCache } from '../worker-pool/bounded-cache.js';
 import { packedReply } from '../worker-pool/packed-reply.js';
 import { workerFaultOf } from '../worker-pool/worker-fault.js';

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { CertmillError, type Lane } from '@certmill/domain';
-import { readBlocklist } from '@certmill/pipeline';
+import { readBlocklist } from '@certmill/pipeline/compute';
 import type { CpuMeter, RequestExaminer, Stoppable } from '@certmill/ports';
 import { LostChunks } from '../worker-pool/lost-chunks.js';
 import { TaskPool, type TaskOutcome, type TaskPoolOptions } from '../worker-pool/task-pool.js';

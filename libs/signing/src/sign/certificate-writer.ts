@@ -14,7 +14,7 @@ import {
   type SerialKey,
 } from '@certmill/domain';
 import type { ReceivedChunk, Verdict } from '@certmill/events';
-import { compileProfile, type CompiledProfile } from '@certmill/pipeline';
+import { compileProfile, type CompiledProfile } from '@certmill/pipeline/compute';
 import { assertIssuable, assertProfileIsForDevices } from './issuance-rules.js';
 import type { SlotSession } from './slot-session.js';
 

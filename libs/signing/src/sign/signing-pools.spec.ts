@@ -5,7 +5,8 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 import { requestOfSerialNumber, type CertmillError, type Profile } from '@certmill/domain';
-import { builtInProfiles, canonicalProfile, profileHash } from '@certmill/domain';
+import { canonicalProfile, profileHash } from '@certmill/domain';
+import { builtInProfiles } from '@certmill/domain/profile-files';
 import type { SignedCertificates } from '@certmill/ports';
 import { softwareSlot } from '../slots/software-slot.js';
 import {

@@ -1,4 +1,5 @@
-import { builtInProfiles, canonicalProfile, profileHash, type Profile } from '@certmill/domain';
+import { canonicalProfile, profileHash, type Profile } from '@certmill/domain';
+import { builtInProfiles } from '@certmill/domain/profile-files';
 import {
   encodeReceivedChunk,
   encodeVerdict,

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { builtInProfiles, CertmillError, parseProfile, type Profile } from '@certmill/domain';
+import { CertmillError, type Profile } from '@certmill/domain';
+import { builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
 import { aSampleIssuer, sampleNowMs } from '../testing/sample-issuer.js';
 import { admitProfile } from './admit-profile.js';
 import { makeSamples } from './sample-certificates.js';

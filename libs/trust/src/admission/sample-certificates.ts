@@ -16,7 +16,11 @@ import {
   finishCertificate,
   oids,
 } from '@certmill/der';
-import { compileProfile, type CompiledProfile, type ProfileIssuer } from '@certmill/pipeline';
+import {
+  compileProfile,
+  type CompiledProfile,
+  type ProfileIssuer,
+} from '@certmill/pipeline/compute';
 import type { IssuerKeyType } from '../keys/key-types.js';
 import { sampleValuesOf } from './sample-values.js';
 

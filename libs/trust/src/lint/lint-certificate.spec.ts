@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { builtInProfiles } from '@certmill/domain';
+import { builtInProfiles } from '@certmill/domain/profile-files';
 import { makeSamples } from '../admission/sample-certificates.js';
 import { aSampleIssuer, sampleNowMs } from '../testing/sample-issuer.js';
 import { lintCertificate, lintRules } from './lint-certificate.js';

@@ -13,7 +13,8 @@ import {
   oids,
   tags,
 } from '@certmill/der';
-import { builtInProfiles, CertmillError, type Profile } from '@certmill/domain';
+import { CertmillError, type Profile } from '@certmill/domain';
+import { builtInProfiles } from '@certmill/domain/profile-files';
 import type { ReceivedChunk } from '@certmill/events';
 import type { Examination } from '@certmill/ports';
 import { examineChunk, type ExaminationOptions } from '../examine-chunk.js';

@@ -1,0 +1,10 @@
+// What reads profiles as people write them, YAML and schema. Workers and stages know canonical profiles
+// only and are spared the libraries behind this.
+export {
+  builtInProfileNames,
+  builtInProfiles,
+  builtInProfileText,
+  type BuiltInProfileName,
+} from './profile/built-in-profiles.js';
+export { parseProfile } from './profile/parse-profile.js';
+export { profileFileJsonSchema } from './profile/profile-file.js';

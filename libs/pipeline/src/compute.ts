@@ -1,0 +1,13 @@
+// The pure parts that run in workers, without the readers and stages around them.
+export {
+  compileProfile,
+  type CompiledProfile,
+  type ProfileIssuer,
+  type TbsInput,
+} from './profile/compile-profile.js';
+export {
+  examineChunk,
+  type ExaminationLimits,
+  type ExaminationOptions,
+} from './validate/examine-chunk.js';
+export { Blocklist, readBlocklist, type BlocklistTable } from './validate/weak-keys/blocklist.js';
