@@ -20,6 +20,8 @@ interface BenchCommandOptions {
   readonly requests: string;
   readonly devices?: string;
   readonly report?: string;
+  readonly enrolments: string;
+  readonly fsyncMs: string;
 }
 
 export function benchCommand(terminal: Terminal): Command {
@@ -29,6 +31,8 @@ export function benchCommand(terminal: Terminal): Command {
     )
     .option('--requests <n>', 'requests of the batch', '100000')
     .option('--devices <n>', 'devices on the allow-list; default: those of the batch')
+    .option('--enrolments <n>', 'single enrolments a second beside the batch', '0')
+    .option('--fsync-ms <ms>', 'make every fsync slower by this much', '0')
     .option('--report <file>', 'write the figures and curves as HTML')
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
@@ -43,6 +47,8 @@ export function benchCommand(terminal: Terminal): Command {
         data: options.data,
         requests,
         devices,
+        enrolmentsPerSecond: wholeNumber('--enrolments', options.enrolments, 0, 1_000),
+        fsyncMs: wholeNumber('--fsync-ms', options.fsyncMs, 0, 1_000),
         onStep: (step) => terminal.note(step),
       });
       if (options.report !== undefined) await writeFile(options.report, benchHtml(report));
@@ -53,15 +59,16 @@ export function benchCommand(terminal: Terminal): Command {
     ['certmill bench', '100,000 requests'],
     ['certmill bench --requests 1000000 --report bench.html', 'with curves of rate and memory'],
     ['certmill bench --devices 5000000 --json', 'a long allow-list, for a script'],
+    ['certmill bench --requests 1000000 --enrolments 50', 'what a single device waits meanwhile'],
   ]);
 }
 
-function wholeNumber(option: string, text: string): number {
+function wholeNumber(option: string, text: string, min = 1, max = 16_000_000): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 16_000_000) {
+  if (!Number.isInteger(value) || value < min || value > max) {
     throw new CertmillError(
       'INVALID_INPUT',
-      `${option} must be a whole number from 1 to 16,000,000`,
+      `${option} must be a whole number from ${formatNumber(min)} to ${formatNumber(max)}`,
     );
   }
   return value;
@@ -80,10 +87,21 @@ function benchLines(report: BenchReport): string[] {
       [
         ...report.stages.map(({ name, cpuMicroseconds }) => [name, cpuMicroseconds.toFixed(1)]),
         ['whole process', report.processCpuMicroseconds.toFixed(1)],
+        ['client', report.clientCpuMicroseconds.toFixed(1)],
       ],
     ),
     '',
     `memory: at most ${formatBytes(report.maxRssBytes)}${report.rssGrowthPerMillion === null ? '' : `, growth ${(report.rssGrowthPerMillion * 100).toFixed(1)} % per million requests`}`,
+    ...enrolmentLines(report),
     `ready ${report.readySeconds.toFixed(2)} s after start; ${machine.model}, Node ${machine.node}, load before ${machine.loadBefore.toFixed(2)}`,
+  ];
+}
+
+function enrolmentLines({ enrolments }: BenchReport): string[] {
+  if (enrolments === null) return [];
+  const { samples, failed, perSecond, p50Milliseconds, p99Milliseconds, maxMilliseconds } =
+    enrolments;
+  return [
+    `enrolments beside it, ${String(perSecond)}/s: p50 ${String(p50Milliseconds)} ms, p99 ${String(p99Milliseconds)} ms, at most ${String(maxMilliseconds)} ms (${formatNumber(samples)} samples, ${formatNumber(failed)} failed)`,
   ];
 }

@@ -1,5 +1,6 @@
 import { newApiKey } from '@certmill/platform';
 import { serve, serveSchema, type IssuanceCpu } from '@certmill/standalone';
+import { slowDisks } from './slow-disk.js';
 
 /** What the bench asks its server process. */
 export type BenchQuestion = 'cpu' | 'stop';
@@ -22,8 +23,9 @@ const tenant = 'bench';
 
 // A process of its own, so that the client's work is not on the server's main thread: `serve` as it
 // is, in its default configuration, on any free port.
-const [data = ''] = process.argv.slice(2);
-const server = await serve(serveSchema.parse({ data, http: { port: 0 }, logLevel: 'warn' }));
+const [data = '', fsyncMs = '0'] = process.argv.slice(2);
+const config = serveSchema.parse({ data, http: { port: 0 }, logLevel: 'warn' });
+const server = await serve(config, slowDisks(Number(fsyncMs)));
 const { services } = server.issuance;
 await services.openTenant(tenant);
 const { key, keyHash } = newApiKey();

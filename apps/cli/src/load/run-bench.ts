@@ -8,6 +8,7 @@ import { CertmillError } from '@certmill/domain';
 import type { IssuanceCpu } from '@certmill/standalone';
 import type { BenchCpu, BenchQuestion, BenchReady } from './bench-server.js';
 import { driveBatch, json, putFile, type ServerAccess } from './drive-batch.js';
+import { startEnrolments, type EnrolmentFigures } from './drive-enrolments.js';
 import { measureLimit } from './machine-limit.js';
 import { addFillerDevices } from './filler-devices.js';
 import { makeDevices } from './make-devices.js';
@@ -18,6 +19,10 @@ export interface BenchOptions {
   readonly requests: number;
   /** Devices on the allow-list, at least `requests`; the batch's stand among them in random order. */
   readonly devices: number;
+  /** Single enrolments a second beside the batch; 0 for none. */
+  readonly enrolmentsPerSecond: number;
+  /** Added to every fsync; 0 for none. */
+  readonly fsyncMs: number;
   readonly onStep: (step: string) => void;
 }
 
@@ -56,6 +61,9 @@ export interface BenchReport {
   readonly rssGrowthPerMillion: number | null;
   readonly readySeconds: number;
   readonly samples: readonly BenchSample[];
+  /** null where none were asked for. */
+  readonly enrolments: EnrolmentFigures | null;
+  readonly fsyncMs: number;
   readonly machine: {
     readonly cores: number;
     readonly model: string;
@@ -68,6 +76,8 @@ export interface BenchReport {
 
 const limitSeconds = 3;
 const sampleMs = 1_000;
+/** Enrolments are made ready for this long; a shorter batch ends them. */
+const enrolmentSeconds = 180;
 /** Samples from which a slope means something. */
 const minSlopeSamples = 10;
 
@@ -76,7 +86,7 @@ const minSlopeSamples = 10;
  * download over HTTP from this process on the same cores. The limit is measured right before.
  */
 export async function runBench(options: BenchOptions): Promise<BenchReport> {
-  const { data, requests, devices, onStep } = options;
+  const { data, requests, devices, enrolmentsPerSecond, fsyncMs, onStep } = options;
   const loadBefore = loadavg()[0] ?? 0;
   const orderId = `bench-${String(Date.now())}`;
   const directory = join(data, 'bench', orderId);
@@ -85,24 +95,44 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
   const range = { prefix: `${orderId}-`, first: 1, count: requests };
   const files = await makeDevices(directory, range, () => undefined);
   const allowList = await addFillerDevices(files.allowList, devices);
+  const singles = { orderId: `${orderId}-single`, directory: join(directory, 'single') };
+  const singleFiles =
+    enrolmentsPerSecond === 0
+      ? undefined
+      : await makeDevices(
+          singles.directory,
+          {
+            prefix: `${singles.orderId}-`,
+            first: 1,
+            count: enrolmentsPerSecond * enrolmentSeconds,
+          },
+          () => undefined,
+        );
   onStep('measuring the limit: openssl speed ecdsap256 on all cores');
   const limit = await measureLimit(limitSeconds);
 
   onStep('starting the server');
-  const server = await startServer(data);
+  const server = await startServer(data, fsyncMs);
   try {
     const { access, process: child } = server;
-    const expiresAt = new Date(Date.now() + 86_400_000).toISOString();
-    const order = {
-      orderId,
-      profile: 'tls-client',
-      quota: requests,
-      expiresAt,
-      requiresAllowList: true,
-    };
-    await json(access, '/v1/orders', { method: 'POST', body: JSON.stringify(order) });
-    await putFile(access, `/v1/orders/${orderId}/devices`, allowList, 'text/csv');
+    await openOrder(access, orderId, requests, allowList);
+    if (singleFiles !== undefined) {
+      await openOrder(
+        access,
+        singles.orderId,
+        enrolmentsPerSecond * enrolmentSeconds,
+        singleFiles.allowList,
+      );
+    }
     onStep('issuing');
+    const enrolments =
+      singleFiles &&
+      startEnrolments({
+        ...access,
+        orderId: singles.orderId,
+        requestsFile: singleFiles.requests,
+        perSecond: enrolmentsPerSecond,
+      });
     const before = await cpuOf(child);
     const samples = sampleProcess(child);
     const client = process.cpuUsage();
@@ -111,6 +141,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       samples.issued = issued;
     });
     const clientCpu = process.cpuUsage(client);
+    const enrolled = (await enrolments?.stop()) ?? null;
     const series = samples.stop();
     const after = await cpuOf(child);
     onStep('downloading once more, to tell what a download costs');
@@ -153,6 +184,8 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       rssGrowthPerMillion: growthPerMillion(series),
       readySeconds: server.readySeconds,
       samples: series,
+      enrolments: enrolled,
+      fsyncMs,
       machine: {
         cores: availableParallelism(),
         model: cpus()[0]?.model ?? 'unknown',
@@ -175,8 +208,25 @@ interface BenchServer {
   readonly exited: Promise<unknown>;
 }
 
-async function startServer(data: string): Promise<BenchServer> {
-  const child = fork(new URL('./bench-server.js', import.meta.url), [data], {
+async function openOrder(
+  access: ServerAccess,
+  orderId: string,
+  quota: number,
+  allowList: string,
+): Promise<void> {
+  const order = {
+    orderId,
+    profile: 'tls-client',
+    quota,
+    expiresAt: new Date(Date.now() + 86_400_000).toISOString(),
+    requiresAllowList: true,
+  };
+  await json(access, '/v1/orders', { method: 'POST', body: JSON.stringify(order) });
+  await putFile(access, `/v1/orders/${orderId}/devices`, allowList, 'text/csv');
+}
+
+async function startServer(data: string, fsyncMs: number): Promise<BenchServer> {
+  const child = fork(new URL('./bench-server.js', import.meta.url), [data, String(fsyncMs)], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const exited = once(child, 'exit');

@@ -151,7 +151,14 @@ describe('the examination pool', () => {
 describe('a worker that dies of a chunk', () => {
   const workerFile = new URL('../testing/dying-examination.worker.js', import.meta.url);
   const lane = (): TaskPool =>
-    new TaskPool({ workerFile, workerData: {}, threads: 1, maxQueue: 8, taskTimeoutMs: 20_000 });
+    new TaskPool({
+      workerFile,
+      workerData: {},
+      lane: 'bulk',
+      threads: 1,
+      maxQueue: 8,
+      taskTimeoutMs: 20_000,
+    });
 
   it('fails only that chunk, with a fault to retry, and at the third time for good', async () => {
     const pool = new ExaminationPool(profiles, { bulk: lane(), interactive: lane() });

@@ -37,7 +37,8 @@ export async function openExaminationPool(
     options.blocklistFile === undefined
       ? {}
       : { blocklist: readBlocklist(options.blocklistFile).table };
-  const lane = (threads: number): TaskPoolOptions => ({
+  const poolOf = (lane: Lane, threads: number): TaskPoolOptions => ({
+    lane,
     workerFile,
     workerData: data,
     threads,
@@ -45,8 +46,8 @@ export async function openExaminationPool(
     taskTimeoutMs: options.chunkTimeoutMs ?? 30_000,
   });
   const pool = new ExaminationPool(options.profiles, {
-    bulk: new TaskPool(lane(options.threads ?? availableParallelism())),
-    interactive: new TaskPool(lane(options.interactiveThreads ?? 1)),
+    bulk: new TaskPool(poolOf('bulk', options.threads ?? availableParallelism())),
+    interactive: new TaskPool(poolOf('interactive', options.interactiveThreads ?? 1)),
   });
   try {
     await pool.open();

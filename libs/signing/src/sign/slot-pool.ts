@@ -108,6 +108,7 @@ export class SlotPool {
     this.become('trying');
     const pool = (lane: Lane): TaskPool =>
       new TaskPool({
+        lane,
         workerFile: this.options.workerFile,
         workerData: this.options.data,
         threads: this.options.threads[lane],

@@ -7,6 +7,7 @@ function aPool(options: Partial<TaskPoolOptions> = {}): TaskPool {
   const pool = new TaskPool({
     workerFile,
     workerData: {},
+    lane: 'bulk',
     threads: 1,
     maxQueue: 8,
     taskTimeoutMs: 20_000,

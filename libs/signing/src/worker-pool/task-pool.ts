@@ -1,4 +1,5 @@
 import type { ResourceLimits } from 'node:worker_threads';
+import type { Lane } from '@certmill/domain';
 import type { CpuMeter } from '@certmill/ports';
 import { Piscina } from 'piscina';
 
@@ -8,6 +9,8 @@ export interface TaskPoolOptions {
   /** Structured-cloned to every worker. */
   readonly workerData: unknown;
   readonly threads: number;
+  /** Bulk threads give way to all others of the process wherever the system has niceness per thread. */
+  readonly lane: Lane;
   /** Tasks that may wait beside the `threads` that run. */
   readonly maxQueue: number;
   /** A task that runs longer loses its worker, which is replaced. */
@@ -15,6 +18,9 @@ export interface TaskPoolOptions {
   /** Of each worker's heap; one that needs more dies. 256 MiB where absent. */
   readonly resourceLimits?: ResourceLimits;
 }
+
+/** Without it a single enrolment waits for the time slices of full bulk workers at every step. */
+const bulkNiceness = 10;
 
 /**
  * A worker holds a chunk at a time and some compiled profiles: tens of megabytes. What it allocates dies
@@ -75,6 +81,7 @@ export class TaskPool implements CpuMeter {
       maxQueue: options.threads,
       resourceLimits: options.resourceLimits ?? defaultLimits,
       recordTiming: false,
+      niceIncrement: options.lane === 'bulk' ? bulkNiceness : 0,
     });
     // A worker that dies without a task: Piscina replaces it, and an unheard 'error' would throw.
     this.piscina.on('error', () => undefined);
