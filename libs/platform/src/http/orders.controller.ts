@@ -63,7 +63,7 @@ export class OrdersController {
       tenant: caller.tenant,
       orderId: wanted.orderId,
       profileName: wanted.profile,
-      issuer: wanted.issuer ?? this.#services.defaultIssuer,
+      issuer: wanted.issuer ?? this.#services.defaultIssuerOf(caller.tenant),
       quota: wanted.quota,
       requiresAllowList: wanted.requiresAllowList,
       expiresAtMs: Date.parse(wanted.expiresAt),
