@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
 import { assertName, CertmillError, type Credential } from '@certmill/domain';
 import { newApiKey } from '../auth/api-keys.js';
-import { Caller, Needs } from '../auth/auth.guard.js';
+import { Caller, Needs } from '../auth/callers.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
 import { newCredentialSchema, newTenantSchema } from './bodies.js';
