@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { ApiKeys } from '../auth/api-keys.js';
 import { authorize } from '../auth/callers.js';
+import { callLineOf } from '../observability/call-line.js';
 import type { Metrics } from '../observability/metrics.js';
 import { documentOf } from '../openapi/document-of.js';
 import { noSuchRoute } from '../problem/no-such-route.js';
@@ -148,11 +149,9 @@ function addHooks(
     done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {
-    const seconds = reply.elapsedTime / 1000;
-    metrics.http(request.method, reply.statusCode, seconds);
-    const route = request.routeOptions.url ?? 'none';
-    const { method, id: requestId } = request;
-    logger.info({ requestId, method, route, status: reply.statusCode, seconds }, 'call');
+    const line = callLineOf(request, reply);
+    metrics.http(line.method, line.status, line.seconds);
+    logger.info(line, 'call');
     done();
   });
 }
