@@ -24,7 +24,9 @@ const batchIdPattern = /^[0-9a-f]{26}$/;
  */
 export function callLineOf(request: FastifyRequest, reply: FastifyReply): CallLine {
   const tenant = callerOf(request)?.tenant;
-  const { orderId, batchId } = (request.params ?? {}) as Readonly<Record<string, string | undefined>>;
+  const { orderId, batchId } = (request.params ?? {}) as Readonly<
+    Record<string, string | undefined>
+  >;
   return {
     requestId: request.id,
     method: request.method,
