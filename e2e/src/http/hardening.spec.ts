@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { patchedStore } from '../crash/patched-store.js';
 import { headOf, rawCall } from './raw-call.js';
 import { aCsr, anOrder, aServer, aTenantKey, type TestServer } from './test-server.js';
+import { aServerThatWaits } from './waiting-server.js';
 
 const chunked = 'Transfer-Encoding: chunked';
 
@@ -20,21 +20,6 @@ const enrollIn = (server: TestServer, deviceId: string): Promise<Response> =>
     headers: { 'content-type': 'application/pkcs10' },
     body: new Uint8Array(aCsr(deviceId)),
   });
-
-/** A server whose verdicts wait for the gate: enrolments are accepted and not decided. */
-async function aServerThatWaits(
-  http: Record<string, unknown> = {},
-): Promise<TestServer & { readonly gate: PromiseWithResolvers<undefined> }> {
-  const gate = Promise.withResolvers<undefined>();
-  const server = await aServer(http, {
-    aroundStore: (store) =>
-      patchedStore(store, {
-        decide: (decision) => gate.promise.then(() => store.decide(decision)),
-      }),
-  });
-  await anOrder(server, 'o1');
-  return { ...server, gate };
-}
 
 describe('a call whose body never ends', () => {
   let server: TestServer;

@@ -15,6 +15,7 @@ import { RefusedCall } from '../problem/refused-call.js';
 import { sendProblem } from '../problem/send-problem.js';
 import { answerClientError } from './answer-client-error.js';
 import { EnrolmentSlots, UploadSlots } from './call-slots.js';
+import { Connections } from './connections.js';
 import { assertListenable, tlsOptionsOf, type HttpConfig } from './http-config.js';
 import { HttpModule } from './http.module.js';
 import { RouteTable } from './route-table.js';
@@ -46,6 +47,11 @@ export async function startHttp(parts: HttpParts): Promise<HttpApplication> {
   assertListenable(config);
   const stopping = new Stopping();
   const nest = await createNest(parts, stopping);
+  const connections = new Connections(
+    nest.getHttpServer(),
+    config.limits.maxConnections,
+    parts.metrics,
+  );
   await nest.listen(config.port, config.host);
   const server = nest.getHttpServer();
   const { port } = server.address() as AddressInfo;
@@ -53,7 +59,7 @@ export async function startHttp(parts: HttpParts): Promise<HttpApplication> {
   let stopped: Promise<void> | undefined;
   const stop = async (timeoutMs: number): Promise<void> => {
     stopping.begin();
-    const timer = setTimeout(() => server.closeAllConnections(), timeoutMs);
+    const timer = setTimeout(() => connections.cut(), timeoutMs);
     await nest.close();
     clearTimeout(timer);
   };
@@ -92,7 +98,6 @@ export async function createNest(
   fastify.addHook('onRoute', ({ method, url }) => routes.add([method].flat(), url));
   addHooks(fastify, parts, stopping, routes);
   addParsers(fastify);
-  boundConnections(fastify.server, parts);
   const { metrics } = parts;
   metrics.gauge('certmill_http_uploads_active', 'Uploads under way.', () => uploads.underWay);
   metrics.gauge(
@@ -154,16 +159,6 @@ function addHooks(
     logger.info(line, 'call');
     done();
   });
-}
-
-function boundConnections(server: FastifyInstance['server'], { config, metrics }: HttpParts): void {
-  server.maxConnections = config.limits.maxConnections;
-  server.on('drop', () => metrics.refusedConnection());
-  metrics.gauge(
-    'certmill_http_connections_active',
-    'Open connections.',
-    () => new Promise((resolve) => server.getConnections((_error, count) => resolve(count))),
-  );
 }
 
 function addParsers(fastify: FastifyInstance): void {
