@@ -91,12 +91,13 @@ export async function createNest(
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
       sendProblem(request, reply, error, logger),
   });
+  const keys = new ApiKeys(parts.services.tenants, parts.services.clock);
   const uploads = new UploadSlots(config.limits);
   const enrolments = new EnrolmentSlots(config.limits);
   const fastify = adapter.getInstance<FastifyInstance>();
   const routes = new RouteTable();
   fastify.addHook('onRoute', ({ method, url }) => routes.add([method].flat(), url));
-  addHooks(fastify, parts, stopping, routes);
+  addHooks(fastify, parts, keys, stopping, routes);
   addParsers(fastify);
   const { metrics } = parts;
   metrics.gauge('certmill_http_uploads_active', 'Uploads under way.', () => uploads.underWay);
@@ -106,7 +107,7 @@ export async function createNest(
     () => enrolments.underWay,
   );
 
-  const module = HttpModule.of(parts, { uploads, enrolments, stopping });
+  const module = HttpModule.of(parts, { keys, uploads, enrolments, stopping });
   // Nest types its options as a class, and its documentation passes literals.
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment
   const nest = await NestFactory.create<NestFastifyApplication>(module, adapter, {
@@ -124,11 +125,11 @@ export async function createNest(
 function addHooks(
   fastify: FastifyInstance,
   parts: HttpParts,
+  keys: ApiKeys,
   stopping: Stopping,
   routes: RouteTable,
 ): void {
-  const { config, logger, metrics, services } = parts;
-  const keys = new ApiKeys(services.tenants, services.clock);
+  const { config, logger, metrics } = parts;
   fastify.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id);
     try {

@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { ApiKeys } from '../auth/api-keys.js';
 import { loggerToken } from '../observability/logger.js';
 import { Metrics } from '../observability/metrics.js';
 import { ProblemFilter } from '../problem/problem.filter.js';
@@ -20,6 +21,7 @@ const injectedTokens = [
   loggerToken,
   Metrics,
   HttpConfigHolder,
+  ApiKeys,
   UploadSlots,
   EnrolmentSlots,
   Stopping,
@@ -27,6 +29,7 @@ const injectedTokens = [
 
 /** What the routes of one server share. */
 export interface HttpState {
+  readonly keys: ApiKeys;
   readonly uploads: UploadSlots;
   readonly enrolments: EnrolmentSlots;
   readonly stopping: Stopping;
@@ -53,6 +56,7 @@ export class HttpModule {
         { provide: loggerToken, useValue: parts.logger },
         { provide: Metrics, useValue: parts.metrics },
         { provide: HttpConfigHolder, useValue: new HttpConfigHolder(parts.config) },
+        { provide: ApiKeys, useValue: state.keys },
         { provide: UploadSlots, useValue: state.uploads },
         { provide: EnrolmentSlots, useValue: state.enrolments },
         { provide: Stopping, useValue: state.stopping },
