@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { isName } from '@certmill/domain';
 
 const path = z.string().min(1);
+const tenant = z.string().refine(isName, 'must be the name of a tenant');
 
 /**
  * The configuration of the standalone server. Every field has a default, unknown keys are refused,
@@ -34,6 +36,19 @@ export const standaloneSchema = z.strictObject({
   blocklistFile: path.optional(),
   /** File with the passphrase of the issuer keys; default: CERTMILL_CA_PASSPHRASE_FILE, CERTMILL_CA_PASSPHRASE, the development file. */
   passphraseFile: path.optional(),
+  /**
+   * Which tenants each issuer serves. Absent: every issuer serves every tenant. Present: it names every
+   * issuer of the data folder (else the start is refused), and an issuer serves its tenants only.
+   */
+  issuers: z
+    .record(
+      z.string().min(1),
+      z.strictObject({
+        /** Names, or `all`; an empty list: none. */
+        tenants: z.union([z.literal('all'), z.array(tenant)]),
+      }),
+    )
+    .optional(),
 });
 
 export type StandaloneConfig = z.infer<typeof standaloneSchema>;

@@ -2,6 +2,7 @@ export { backUpDataFolder, restoreDataFolder } from './back-up.js';
 export { askRunningServer, type ControlRequest } from './control-socket.js';
 export { standaloneSchema, type StandaloneConfig } from './config.js';
 export { takeDataFolder, type DataFolder } from './data-folder.js';
+export { boundToTenants, type ServingIssuer } from './issuers.js';
 export { observeStages } from './observe-stages.js';
 export {
   openIssuance,

@@ -1,4 +1,11 @@
-import { canonicalProfile, profileHash, profileOfCanonical, type Profile } from '@certmill/domain';
+import {
+  canonicalProfile,
+  CertmillError,
+  profileHash,
+  profileOfCanonical,
+  type Profile,
+  type TenantId,
+} from '@certmill/domain';
 import { builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
 import { topics } from '@certmill/events';
 import {
@@ -25,7 +32,7 @@ import { openExaminationPool, openSigningPools, type SigningPools } from '@certm
 import { admitProfile, type Issuer } from '@certmill/trust';
 import type { StandaloneConfig } from './config.js';
 import type { DataFolder } from './data-folder.js';
-import { isCompilable, openIssuers, signingIssuers } from './issuers.js';
+import { doesServe, isCompilable, openIssuers, signingIssuers } from './issuers.js';
 import { openManifestKey } from './manifest-key.js';
 
 /** The whole pipeline in one process, running. */
@@ -97,7 +104,7 @@ async function assemble(
   parts: Stoppable[],
 ): Promise<Issuance> {
   const systemClock: Clock = overrides.clock ?? { nowMs: () => Date.now() };
-  const issuers = await openIssuers(folder.directory, config.passphraseFile);
+  const issuers = await openIssuers(folder.directory, config);
   const { storeDiskModule: diskModule, logDisk: disk } = overrides;
   const halted = new Map<string, string>();
   const opened = await openEmbeddedStore({
@@ -128,6 +135,10 @@ async function assemble(
   const hops = createHops(hopKeysOf(folder.secret), systemClock);
   const profiles = profileCatalogue(store, profileOfCanonical);
   const issuerByName = new Map(issuers.all.map((issuer) => [issuer.name, issuer]));
+  const serves = (name: string, tenant: TenantId): boolean => {
+    const issuer = issuerByName.get(name);
+    return issuer !== undefined && doesServe(issuer, tenant);
+  };
   const signable = (issuer: string, hash: string): string | undefined =>
     issuerByName.has(issuer) ? profiles.canonicalOf(hash) : undefined;
 
@@ -183,7 +194,12 @@ async function assemble(
     }),
   );
 
-  const ingest = { batches: store, log, hops, clock, serialKeyId: issuers.serialKeyId };
+  const ingest = { batches: store, log, hops, clock, serialKeyId: issuers.serialKeyId, serves };
+  const servingIssuersOf = (tenant: TenantId): readonly [Issuer, ...Issuer[]] => {
+    const [first, ...others] = issuers.all.filter((issuer) => doesServe(issuer, tenant));
+    if (first === undefined) throw new CertmillError('CONFLICT', 'no issuer serves this tenant');
+    return [first, ...others];
+  };
   const addStored = async (tenant: string, profile: Profile): Promise<Profile> => {
     await store.addProfile({
       tenant,
@@ -204,9 +220,9 @@ async function assemble(
     opening: {
       orders: store,
       clock: systemClock,
-      isSignable: (name, profile) => {
+      isSignable: (name, tenant, profile) => {
         const issuer = issuerByName.get(name);
-        return issuer !== undefined && isCompilable(profile, issuer);
+        return issuer !== undefined && doesServe(issuer, tenant) && isCompilable(profile, issuer);
       },
     },
     ingest,
@@ -217,7 +233,7 @@ async function assemble(
       serialKeys: new Map(issuers.serialKeys.map((key) => [key.id, key])),
     },
     clock: systemClock,
-    defaultIssuer: issuers.all[0]?.name ?? '',
+    defaultIssuerOf: (tenant) => servingIssuersOf(tenant)[0].name,
     chainOf: (issuer) => issuerByName.get(issuer)?.chainDer,
     operatorTenant,
     async openTenant(tenant) {
@@ -227,13 +243,13 @@ async function assemble(
     },
     async addProfile(tenant, text) {
       const profile = parseProfile(text, 'profile');
-      for (const issuer of issuers.all) {
+      const serving = servingIssuersOf(tenant);
+      for (const issuer of serving) {
         if (isCompilable(profile, issuer)) await admitProfile(profile, issuer, systemClock.nowMs());
       }
       // Orders name their issuer and are refused where the profile does not fit it: one is enough here.
-      const [first] = issuers.all;
-      if (first !== undefined && !issuers.all.some((issuer) => isCompilable(profile, issuer))) {
-        await admitProfile(profile, first, systemClock.nowMs());
+      if (!serving.some((issuer) => isCompilable(profile, issuer))) {
+        await admitProfile(profile, serving[0], systemClock.nowMs());
       }
       return addStored(tenant, profile);
     },

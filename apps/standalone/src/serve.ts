@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { Server as ControlServer } from 'node:net';
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { CertmillError } from '@certmill/domain';
@@ -81,6 +82,7 @@ export async function serve(
   const folder = takeDataFolder(config.data);
   let issuance: Issuance | undefined;
   let http: HttpApplication | undefined;
+  let control: ControlServer | undefined;
   try {
     const opening = openIssuance(folder, config, observeStages(logger, metrics), overrides);
     // Loaded while the threads start: it takes as long as they do.
@@ -97,12 +99,12 @@ export async function serve(
       metrics,
     });
     http = listening;
-    // Only now: a start that failed would keep the credential to itself, and it is shown only once.
-    const firstCredential = await openFirstTenant(running);
-    const control = await openControlSocket(folder.directory, async ({ directory }) => {
+    control = await openControlSocket(folder.directory, async ({ directory }) => {
       await backUpDataFolder(folder.directory, running, directory);
       logger.info({ directory }, 'backed up');
     });
+    // The last step: a start that failed behind it would keep the credential to itself for ever.
+    const firstCredential = await openFirstTenant(running);
     logger.info({ url: listening.url, data: config.data }, 'listening');
     return {
       url: listening.url,
@@ -118,6 +120,7 @@ export async function serve(
       },
     };
   } catch (error) {
+    control?.close();
     await http?.stop(1_000);
     await issuance?.stop(1_000);
     folder.release();

@@ -1,6 +1,6 @@
-import { connect, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import type { EventLog } from '@certmill/ports';
+import { rawCall } from './raw-call.js';
 import { anOrder, aServer, csrsOf, ndjson, ndjsonOf, type TestServer } from './test-server.js';
 
 interface ProblemBody {
@@ -15,20 +15,6 @@ const problemOf = async (response: Response): Promise<ProblemBody> => {
   expect(response.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
   return (await response.json()) as ProblemBody;
 };
-
-/** Writes a raw request and collects the answer until the server hangs up or `done` says so. */
-function rawCall(url: string, head: string): { socket: Socket; answer: Promise<string> } {
-  const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname);
-  const answer = new Promise<string>((resolve) => {
-    let text = '';
-    socket.on('data', (data: Buffer) => (text += data.toString()));
-    socket.on('error', () => resolve(text));
-    socket.on('close', () => resolve(text));
-  });
-  socket.write(head);
-  return { socket, answer };
-}
 
 const uploadHead = (server: TestServer, key: string, order = 'o1'): string =>
   `POST /v1/orders/${order}/batches HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${server.key}\r\n` +

@@ -16,7 +16,7 @@ import {
   tags,
 } from '@certmill/der';
 import { serve, serveSchema, type IssuanceOverrides, type Server } from '@certmill/standalone';
-import { createHierarchy } from '@certmill/trust';
+import { createHierarchy, loadIssuers, type IssuerKeyType } from '@certmill/trust';
 
 export interface TestServer extends AsyncDisposable {
   readonly server: Server;
@@ -34,16 +34,59 @@ export interface CallOptions {
   readonly key?: string | null;
 }
 
-/** The real server, all roles, on a new data folder with an issuer of its own. */
+export interface TestSetup {
+  /** Issuing CAs of the data folder with the type of their keys; `dev` on P-256 alone where absent. */
+  readonly issuers?: Readonly<Record<string, IssuerKeyType>>;
+  /** Keys of the configuration beside those of the test server itself. */
+  readonly config?: Record<string, unknown>;
+  /** Overrides that need to know the data folder. */
+  readonly overridesIn?: (data: string) => IssuanceOverrides;
+}
+
+/** A new folder that is removed at the end. */
+export async function aDataFolder(): Promise<{ readonly path: string } & AsyncDisposable> {
+  const path = await mkdtemp(join(tmpdir(), 'certmill-http-'));
+  const remove = (): Promise<void> => rm(path, { recursive: true, force: true });
+  return { path, [Symbol.asyncDispose]: remove };
+}
+
+/** The real server, all roles, on a new data folder with issuers of its own. */
 export async function aServer(
   http: Record<string, unknown> = {},
   overrides: IssuanceOverrides = {},
+  setup: TestSetup = {},
 ): Promise<TestServer> {
-  const data = await mkdtemp(join(tmpdir(), 'certmill-http-'));
+  const folder = await aDataFolder();
+  try {
+    const server = await aServerIn(folder.path, setup, http, overrides);
+    return {
+      ...server,
+      async [Symbol.asyncDispose]() {
+        await server[Symbol.asyncDispose]();
+        await folder[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await folder[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** The same in a folder of the test, which stays; issuers are made where it has none. */
+export async function aServerIn(
+  data: string,
+  setup: TestSetup = {},
+  http: Record<string, unknown> = {},
+  overrides: IssuanceOverrides = {},
+): Promise<TestServer> {
   const passphrase = 'only for this test';
-  await createHierarchy({ name: 'dev', directory: data, passphrase, nowMs: Date.now() });
   const passphraseFile = join(data, 'test-passphrase');
-  await writeFile(passphraseFile, passphrase);
+  if ((await loadIssuers(data)).length === 0) {
+    await writeFile(passphraseFile, passphrase);
+    for (const [name, keyType] of Object.entries(setup.issuers ?? { dev: 'ec-p256' as const })) {
+      await createHierarchy({ name, directory: data, passphrase, keyType, nowMs: Date.now() });
+    }
+  }
   const config = serveSchema.parse({
     data,
     passphraseFile,
@@ -51,8 +94,9 @@ export async function aServer(
     logLevel: 'silent',
     stopTimeoutMs: 3_000,
     http: { port: 0, ...http },
+    ...setup.config,
   });
-  const server = await serve(config, overrides);
+  const server = await serve(config, { ...overrides, ...setup.overridesIn?.(data) });
   const key = server.firstCredential?.key ?? '';
   return {
     server,
@@ -72,10 +116,7 @@ export async function aServer(
         ...(body === undefined ? {} : { body, duplex: 'half' }),
       });
     },
-    async [Symbol.asyncDispose]() {
-      await server.stop();
-      await rm(data, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: () => server.stop(),
   };
 }
 
@@ -122,8 +163,10 @@ export async function anOrder(
   server: TestServer,
   orderId: string,
   overrides: Record<string, unknown> = {},
+  key = server.key,
 ): Promise<Response> {
   return server.call('POST', '/v1/orders', {
+    key,
     json: {
       orderId,
       profile: 'tls-client',
@@ -133,6 +176,18 @@ export async function anOrder(
       ...overrides,
     },
   });
+}
+
+/** Opens a tenant, and a key of it with the role. */
+export async function aTenantKey(
+  server: TestServer,
+  tenant: string,
+  role = 'operator',
+): Promise<string> {
+  await server.call('POST', '/v1/tenants', { json: { tenant } });
+  const path = `/v1/tenants/${tenant}/credentials`;
+  const made = await server.call('POST', path, { json: { role } });
+  return ((await made.json()) as { key: string }).key;
 }
 
 export const ndjson = { 'content-type': 'application/x-ndjson' };

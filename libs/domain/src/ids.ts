@@ -20,8 +20,12 @@ export const maxChunkBytes = 512 * 1024;
 /** In octets of UTF-8: longer ids fit no certificate field (RFC 5280 ub-serial-number and -common-name are 64). */
 export const maxDeviceIdBytes = 128;
 
+export function isName(value: string): boolean {
+  return namePattern.test(value);
+}
+
 export function assertName(kind: string, value: string): void {
-  if (!namePattern.test(value)) {
+  if (!isName(value)) {
     throw new CertmillError(
       'INVALID_INPUT',
       `${kind} '${value.slice(0, 80)}' must be 1-63 lower-case letters, digits and inner hyphens`,

@@ -16,6 +16,7 @@ export {
 } from './faults.js';
 export {
   assertName,
+  isName,
   batchIdBytes,
   batchIdOf,
   chunkIdOf,

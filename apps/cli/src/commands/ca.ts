@@ -1,7 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { CertmillError } from '@certmill/domain';
-import { takeDataFolder } from '@certmill/standalone';
+import {
+  boundToTenants,
+  readServeConfig,
+  takeDataFolder,
+  type ServingIssuer,
+} from '@certmill/standalone';
 import {
   createHierarchy,
   developmentPassphraseFileOf,
@@ -131,19 +136,38 @@ function showCommand(terminal: Terminal): Command {
   const command = new Command('show')
     .description('show the CAs of the data folder')
     .addOption(dataOption())
+    .option('--config <file>', 'configuration of the server: shows the tenants of each issuer')
     .option('--json', 'print one JSON object')
-    .action(async (options: { data: string }) => {
+    .action(async (options: { data: string; config?: string }) => {
       const root = await loadRoot(options.data);
-      const all = [...(root === undefined ? [] : [root]), ...(await loadIssuers(options.data))];
-      const rows = all.map((ca) => [ca.name, ca.keyType, lifeOf(ca), ca.subject]);
+      const { issuers: configured } = readServeConfig(options.config);
+      const issuers = boundToTenants(await loadIssuers(options.data), configured, options.data);
+      const all: ServingIssuer[] = [...(root === undefined ? [] : [root]), ...issuers];
+      const tenantsOf = (ca: ServingIssuer): string =>
+        ca === root ? '-' : (ca.tenants?.join(' ') ?? 'all');
+      const told = options.config !== undefined;
+      const rows = all.map((ca) => [
+        ca.name,
+        ca.keyType,
+        lifeOf(ca),
+        ...(told ? [tenantsOf(ca)] : []),
+        ca.subject,
+      ]);
+      const head = ['name', 'key', 'valid until', ...(told ? ['tenants'] : []), 'subject'];
       terminal.report(
-        { authorities: all.map(issuerView) },
-        all.length === 0
-          ? ['no CA yet: certmill ca init']
-          : tableLines(['name', 'key', 'valid until', 'subject'], rows),
+        {
+          authorities: all.map((ca) => ({
+            ...issuerView(ca),
+            ...(told && ca !== root ? { tenants: ca.tenants ?? 'all' } : {}),
+          })),
+        },
+        all.length === 0 ? ['no CA yet: certmill ca init'] : tableLines(head, rows),
       );
     });
-  return withExamples(command, [['certmill ca show --json', 'for a script']]);
+  return withExamples(command, [
+    ['certmill ca show --json', 'for a script'],
+    ['certmill ca show --config certmill.yaml', 'which tenants each issuer serves'],
+  ]);
 }
 
 async function readText(file: string): Promise<string> {

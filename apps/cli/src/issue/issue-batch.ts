@@ -118,7 +118,7 @@ async function orderFor(
       tenant: localTenant,
       orderId,
       profileName: request.profileName,
-      issuer: request.issuer ?? services.defaultIssuer,
+      issuer: request.issuer ?? services.defaultIssuerOf(localTenant),
       quota: unboundedQuota,
       requiresAllowList: request.devicesFile !== undefined,
       expiresAtMs: services.clock.nowMs() + orderLifeMs,

@@ -12,27 +12,37 @@ export interface EnrollPorts extends IngestPorts {
 
 export interface Enrolment {
   readonly batch: Batch;
-  /** Absent when the deadline passed first: the caller fetches it later. */
+  /** Absent when the waiting ended first: the caller fetches it later. */
   readonly result?: Result;
+}
+
+/** How long to wait for the certificate once the request is durable. */
+export interface Patience {
+  readonly deadlineMs: number;
+  /** Ends the waiting earlier, e.g. because the server stops. */
+  readonly signal?: AbortSignal;
 }
 
 /** Looked at again at least this often: a notice may have come before we waited. */
 const pollMs = 100;
 
 /**
- * One request on the interactive lane: a batch of one, waited for until `deadlineMs` from now.
+ * One request on the interactive lane: a batch of one, waited for as long as the caller has patience.
  * The same Idempotency-Key with the same request answers with the same certificate.
  */
 export async function enroll(
   ports: EnrollPorts,
   upload: Omit<Upload, 'firstIndex' | 'lane'>,
   item: InputItem,
-  deadlineMs: number,
+  { deadlineMs, signal }: Patience,
 ): Promise<Enrolment> {
   const interactive = { ...upload, lane: 'interactive', firstIndex: 0 } as const;
   const opened = await openBatch(ports, interactive);
   const gone = new AbortController();
-  const timer = setTimeout(() => gone.abort(), deadlineMs);
+  const giveUp = (): void => gone.abort();
+  const timer = setTimeout(giveUp, deadlineMs);
+  signal?.addEventListener('abort', giveUp, { once: true });
+  if (signal?.aborted === true) giveUp();
   try {
     const batch = await uploadBatch(ports, interactive, oneItem(item));
     const chunk = { tenant: opened.tenant, batchId: opened.batchId, chunkNumber: 0 };
@@ -54,6 +64,7 @@ export async function enroll(
     }
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', giveUp);
     gone.abort();
   }
 }

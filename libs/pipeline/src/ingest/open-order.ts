@@ -22,8 +22,8 @@ export interface NewOrder {
 export interface OrderPorts {
   readonly orders: OrderStore & Pick<ProfileStore, 'findProfile'>;
   readonly clock: Clock;
-  /** True where sign may use this issuer with this profile. */
-  readonly isSignable: (issuer: string, profile: Profile) => boolean;
+  /** True where sign may use this issuer for this tenant with this profile. */
+  readonly isSignable: (issuer: string, tenant: TenantId, profile: Profile) => boolean;
 }
 
 /** 2^40: what the counters and the bench have been tried with; a larger one is a slip of the keyboard. */
@@ -46,7 +46,8 @@ export async function openOrder(ports: OrderPorts, wanted: NewOrder): Promise<Or
       `there is no profile '${wanted.profileName.slice(0, 80)}'`,
     );
   }
-  if (!ports.isSignable(wanted.issuer, profileOfCanonical(profile.canonical))) {
+  if (!ports.isSignable(wanted.issuer, wanted.tenant, profileOfCanonical(profile.canonical))) {
+    // One answer for all: another tenant's issuer is not there.
     throw new CertmillError(
       'INVALID_INPUT',
       `issuer '${wanted.issuer.slice(0, 80)}' does not exist or does not sign profile '${wanted.profileName}'`,

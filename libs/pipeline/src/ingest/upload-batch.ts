@@ -7,6 +7,7 @@ import {
   type Lane,
   type Order,
   type Profile,
+  type TenantId,
 } from '@certmill/domain';
 import { encodeReceivedChunk, type ReceivedChunk } from '@certmill/events';
 import type {
@@ -28,6 +29,8 @@ export interface IngestPorts {
   readonly clock: Clock;
   /** Id of the serial key in force (1-127). */
   readonly serialKeyId: number;
+  /** Whether the issuer signs for the tenant; sign refuses what it does not. */
+  readonly serves: (issuer: string, tenant: TenantId) => boolean;
 }
 
 export interface Upload {
@@ -46,7 +49,7 @@ const noCounters = { accepted: 0, issued: 0, rejected: 0, cancelled: 0, deadLett
 
 /**
  * Opens the batch of an upload, or finds it: the id comes from the Idempotency-Key.
- * Refuses a closed or expired order (CONFLICT).
+ * Refuses a closed or expired order, and one whose issuer no longer serves the tenant (CONFLICT).
  */
 export async function openBatch(
   ports: IngestPorts,
@@ -55,6 +58,12 @@ export async function openBatch(
   const { order, lane, idempotencyKey } = upload;
   if (idempotencyKey.length === 0 || idempotencyKey.length > 255) {
     throw new CertmillError('INVALID_INPUT', 'the Idempotency-Key must have 1 to 255 characters');
+  }
+  if (!ports.serves(order.issuer, order.tenant)) {
+    throw new CertmillError(
+      'CONFLICT',
+      `issuer ${order.issuer} of order ${order.orderId} does not serve this tenant any more; open another order`,
+    );
   }
   const nowMs = ports.clock.nowMs();
   const epoch = await ports.batches.storeEpoch();

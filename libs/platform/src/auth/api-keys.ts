@@ -4,7 +4,7 @@ import type { Clock, TenantStore } from '@certmill/ports';
 
 /** `cm_` and 32 random octets in base64url: 256 bits need no slow hash. */
 const keyPattern = /^cm_[A-Za-z0-9_-]{43}$/;
-/** A removed key works this long at most. */
+/** A key that another process removed works this long at most. */
 const cachedMs = 5_000;
 const maxCached = 10_000;
 
@@ -46,6 +46,11 @@ export class ApiKeys {
     if (this.#cache.size >= maxCached) this.#cache.clear();
     this.#cache.set(keyHash, { credential, untilMs: nowMs + cachedMs });
     return credential;
+  }
+
+  /** A key that was removed here ends at once. */
+  forget(keyHash: string): void {
+    this.#cache.delete(keyHash);
   }
 }
 

@@ -9,9 +9,14 @@ const statusByCode: Readonly<Record<string, number>> = {
   HPE_HEADER_OVERFLOW: 431,
 };
 
-/** Answers octets that are no HTTP request, or headers that came too slowly, and hangs up. */
+const isHttp = /^(HPE_|ERR_HTTP_)/;
+
+/**
+ * Answers octets that are no HTTP request, or headers that came too slowly, and hangs up. Whoever
+ * failed at TLS is cut: an answer would wait for a handshake that never comes.
+ */
 export function answerClientError(error: Error & { readonly code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  if (!isHttp.test(error.code ?? '') || !socket.writable) {
     socket.destroy();
     return;
   }

@@ -5,17 +5,22 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { ApiKeys } from '../auth/api-keys.js';
+import { authorize } from '../auth/callers.js';
+import { callLineOf } from '../observability/call-line.js';
 import type { Metrics } from '../observability/metrics.js';
+import { noSuchRoute } from '../problem/no-such-route.js';
 import { RefusedCall } from '../problem/refused-call.js';
 import { sendProblem } from '../problem/send-problem.js';
 import { answerClientError } from './answer-client-error.js';
+import { EnrolmentSlots, UploadSlots } from './call-slots.js';
+import { Connections } from './connections.js';
 import { assertListenable, tlsOptionsOf, type HttpConfig } from './http-config.js';
 import { HttpModule } from './http.module.js';
 import { RouteTable } from './route-table.js';
 import type { IssuanceServices } from './services.js';
 import { Stopping, stoppingFault } from './stopping.js';
 import { isStreamed, streamedMediaTypes } from './streamed-body.js';
-import { UploadSlots } from './upload-slots.js';
 
 export interface HttpParts {
   readonly services: IssuanceServices;
@@ -41,6 +46,11 @@ export async function startHttp(parts: HttpParts): Promise<HttpApplication> {
   assertListenable(config);
   const stopping = new Stopping();
   const nest = await createNest(parts, stopping);
+  const connections = new Connections(
+    nest.getHttpServer(),
+    config.limits.maxConnections,
+    parts.metrics,
+  );
   await nest.listen(config.port, config.host);
   const server = nest.getHttpServer();
   const { port } = server.address() as AddressInfo;
@@ -48,7 +58,7 @@ export async function startHttp(parts: HttpParts): Promise<HttpApplication> {
   let stopped: Promise<void> | undefined;
   const stop = async (timeoutMs: number): Promise<void> => {
     stopping.begin();
-    const timer = setTimeout(() => server.closeAllConnections(), timeoutMs);
+    const timer = setTimeout(() => connections.cut(), timeoutMs);
     await nest.close();
     clearTimeout(timer);
   };
@@ -80,15 +90,23 @@ export async function createNest(
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
       sendProblem(request, reply, error, logger),
   });
-  const slots = new UploadSlots(config.limits);
+  const keys = new ApiKeys(parts.services.tenants, parts.services.clock);
+  const uploads = new UploadSlots(config.limits);
+  const enrolments = new EnrolmentSlots(config.limits);
   const fastify = adapter.getInstance<FastifyInstance>();
   const routes = new RouteTable();
   fastify.addHook('onRoute', ({ method, url }) => routes.add([method].flat(), url));
-  addHooks(fastify, parts, stopping);
+  addHooks(fastify, parts, keys, stopping, routes);
   addParsers(fastify);
-  parts.metrics.gauge('certmill_http_uploads_active', 'Uploads under way.', () => slots.underWay);
+  const { metrics } = parts;
+  metrics.gauge('certmill_http_uploads_active', 'Uploads under way.', () => uploads.underWay);
+  metrics.gauge(
+    'certmill_http_enrolments_active',
+    'Single enrolments under way.',
+    () => enrolments.underWay,
+  );
 
-  const module = HttpModule.of(parts, { slots, stopping, routes });
+  const module = HttpModule.of(parts, { keys, uploads, enrolments, stopping });
   // Nest types its options as a class, and its documentation passes literals.
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment
   const nest = await NestFactory.create<NestFastifyApplication>(module, adapter, {
@@ -105,14 +123,24 @@ export async function createNest(
   return nest;
 }
 
-function addHooks(fastify: FastifyInstance, parts: HttpParts, stopping: Stopping): void {
+/** Everything that can be said no to before an octet of the body is read. */
+function addHooks(
+  fastify: FastifyInstance,
+  parts: HttpParts,
+  keys: ApiKeys,
+  stopping: Stopping,
+  routes: RouteTable,
+): void {
   const { config, logger, metrics } = parts;
-  fastify.addHook('onRequest', (request, reply, done) => {
+  fastify.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id);
-    if (stopping.signal.aborted) {
-      void reply.header('connection', 'close');
-      sendProblem(request, reply, stoppingFault(), logger);
-      return;
+    try {
+      if (stopping.signal.aborted) throw stoppingFault();
+      if (request.is404) throw noSuchRoute(request, reply, routes);
+      await authorize(request, keys);
+    } catch (error) {
+      sendProblem(request, reply, error, logger);
+      return reply;
     }
     if (!isStreamed(request) && !request.raw.complete) {
       const timer = setTimeout(() => {
@@ -121,14 +149,17 @@ function addHooks(fastify: FastifyInstance, parts: HttpParts, stopping: Stopping
       }, config.limits.smallBodyTimeoutMs);
       reply.raw.once('close', () => clearTimeout(timer));
     }
+    return undefined;
+  });
+  fastify.addHook('onSend', (_request, reply, _payload, done) => {
+    // A connection that is kept would be waited for.
+    if (stopping.signal.aborted) void reply.header('connection', 'close');
     done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {
-    const seconds = reply.elapsedTime / 1000;
-    metrics.http(request.method, reply.statusCode, seconds);
-    const route = request.routeOptions.url ?? 'none';
-    const { method, id: requestId } = request;
-    logger.info({ requestId, method, route, status: reply.statusCode, seconds }, 'call');
+    const line = callLineOf(request, reply);
+    metrics.http(line.method, line.status, line.seconds);
+    logger.info(line, 'call');
     done();
   });
 }

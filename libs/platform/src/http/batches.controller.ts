@@ -14,7 +14,7 @@ import {
 import { batchIdOf, CertmillError, type Batch, type Credential } from '@certmill/domain';
 import { openBatch, uploadBatch, type Upload } from '@certmill/pipeline';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Caller, Needs } from '../auth/auth.guard.js';
+import { Caller, Needs } from '../auth/callers.js';
 import { UploadBroken } from '../problem/upload-broken.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
@@ -35,7 +35,7 @@ import { progressEvents } from './progress-events.js';
 import { sendStream } from './send-stream.js';
 import { Stopping } from './stopping.js';
 import { uploadedItems } from './uploaded-items.js';
-import { UploadSlots } from './upload-slots.js';
+import { UploadSlots } from './call-slots.js';
 
 /** Batches: upload, progress, results, cancel. */
 @Controller('v1')

@@ -11,12 +11,13 @@ import {
   type FoundCertificate,
 } from '@certmill/pipeline';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Caller, Needs } from '../auth/auth.guard.js';
+import { Caller, Needs } from '../auth/callers.js';
 import { hexOf } from '../download/encode-lines.js';
 import { writeProblem } from '../problem/send-problem.js';
 import { rejectionProblem } from '../problem/to-problem.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
+import { EnrolmentSlots } from './call-slots.js';
 import { HttpConfigHolder } from './http-config.js';
 import { orderOf } from './orders.controller.js';
 import { parseWith } from './parse-with.js';
@@ -29,15 +30,18 @@ import { submittedRequest } from './submitted-request.js';
 @Controller('v1')
 export class CertificatesController {
   readonly #services: IssuanceServices;
+  readonly #slots: EnrolmentSlots;
   readonly #config: HttpConfigHolder;
   readonly #stopping: Stopping;
 
   constructor(
     @Inject(servicesToken) services: IssuanceServices,
+    @Inject(EnrolmentSlots) slots: EnrolmentSlots,
     @Inject(HttpConfigHolder) config: HttpConfigHolder,
     @Inject(Stopping) stopping: Stopping,
   ) {
     this.#services = services;
+    this.#slots = slots;
     this.#config = config;
     this.#stopping = stopping;
   }
@@ -58,6 +62,8 @@ export class CertificatesController {
     const { deviceId } = parseWith(deviceQuerySchema, query);
     const order = await orderOf(this.#services, caller, orderId);
     const stopping = this.#stopping.signal;
+    using held = new DisposableStack();
+    held.use(this.#slots.take(caller.tenant));
     const item = await submittedRequest(request, deviceId, { ...limits, stopping });
     const profile = await profiles.get(order.tenant, order.profileHash);
     if (profile === undefined) {
@@ -68,7 +74,10 @@ export class CertificatesController {
       return;
     }
     const upload = { order, profile, idempotencyKey: idempotencyKey ?? randomUUID() };
-    const { batch, result } = await enroll(enrolling, upload, item, enrollDeadlineMs);
+    const { batch, result } = await enroll(enrolling, upload, item, {
+      deadlineMs: enrollDeadlineMs,
+      signal: stopping,
+    });
     void reply.header('location', `/v1/batches/${batch.batchId}`);
     if (result === undefined) {
       await reply.status(202).header('retry-after', '1').send({ batchId: batch.batchId });

@@ -31,6 +31,12 @@ export const httpConfigSchema = z.strictObject({
         .default(1024 * 1024),
       uploadsAtOnce: z.int().min(1).default(32),
       uploadsAtOncePerTenant: z.int().min(1).default(8),
+      /** Single enrolments that wait at once; more get 429. */
+      enrolmentsAtOnce: z.int().min(1).default(256),
+      enrolmentsAtOncePerTenant: z.int().min(1).default(128),
+      /** Open connections, idle ones too; one more is closed at once. */
+      maxConnections: z.int().min(1).default(1024),
+      /** For the headers, and for the TLS handshake before them. */
       headersTimeoutMs: z.int().min(100).default(15_000),
       /** An upload that sends nothing for this long is cut; it can be resumed. */
       idleUploadMs: z.int().min(100).default(60_000),
@@ -80,6 +86,7 @@ export function tlsOptionsOf(config: HttpConfig):
       requestCert: boolean;
       rejectUnauthorized: boolean;
       minVersion: 'TLSv1.2';
+      handshakeTimeout: number;
     }
   | undefined {
   const { tls } = config;
@@ -99,5 +106,6 @@ export function tlsOptionsOf(config: HttpConfig):
     requestCert: mutual,
     rejectUnauthorized: mutual,
     minVersion: 'TLSv1.2',
+    handshakeTimeout: config.limits.headersTimeoutMs,
   };
 }

@@ -1,39 +1,38 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD } from '@nestjs/core';
+import { APP_FILTER } from '@nestjs/core';
 import { ApiKeys } from '../auth/api-keys.js';
-import { AuthGuard } from '../auth/auth.guard.js';
 import { loggerToken } from '../observability/logger.js';
 import { Metrics } from '../observability/metrics.js';
 import { ProblemFilter } from '../problem/problem.filter.js';
 import type { HttpParts } from './application.js';
 import { BatchesController } from './batches.controller.js';
+import { EnrolmentSlots, UploadSlots } from './call-slots.js';
 import { CertificatesController } from './certificates.controller.js';
 import { HttpConfigHolder } from './http-config.js';
 import { OperationsController } from './operations.controller.js';
 import { OrdersController } from './orders.controller.js';
 import { ProfilesController } from './profiles.controller.js';
-import { RouteTable } from './route-table.js';
 import { servicesToken } from './services.js';
 import { Stopping } from './stopping.js';
 import { TenantsController } from './tenants.controller.js';
-import { UploadSlots } from './upload-slots.js';
 
 const injectedTokens = [
   servicesToken,
   loggerToken,
   Metrics,
   HttpConfigHolder,
-  UploadSlots,
-  Stopping,
-  RouteTable,
   ApiKeys,
+  UploadSlots,
+  EnrolmentSlots,
+  Stopping,
 ];
 
 /** What the routes of one server share. */
 export interface HttpState {
-  readonly slots: UploadSlots;
+  readonly keys: ApiKeys;
+  readonly uploads: UploadSlots;
+  readonly enrolments: EnrolmentSlots;
   readonly stopping: Stopping;
-  readonly routes: RouteTable;
 }
 
 /** All routes with what they inject; every part comes from outside. */
@@ -57,11 +56,10 @@ export class HttpModule {
         { provide: loggerToken, useValue: parts.logger },
         { provide: Metrics, useValue: parts.metrics },
         { provide: HttpConfigHolder, useValue: new HttpConfigHolder(parts.config) },
-        { provide: UploadSlots, useValue: state.slots },
+        { provide: ApiKeys, useValue: state.keys },
+        { provide: UploadSlots, useValue: state.uploads },
+        { provide: EnrolmentSlots, useValue: state.enrolments },
         { provide: Stopping, useValue: state.stopping },
-        { provide: RouteTable, useValue: state.routes },
-        { provide: ApiKeys, useValue: new ApiKeys(services.tenants, services.clock) },
-        { provide: APP_GUARD, useClass: AuthGuard },
         { provide: APP_FILTER, useClass: ProblemFilter },
       ],
     };

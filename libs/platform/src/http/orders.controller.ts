@@ -13,7 +13,7 @@ import {
 import { CertmillError, type Credential, type Order } from '@certmill/domain';
 import { openOrder, readDevices } from '@certmill/pipeline';
 import type { FastifyRequest } from 'fastify';
-import { Caller, Needs } from '../auth/auth.guard.js';
+import { Caller, Needs } from '../auth/callers.js';
 import { RefusedCall } from '../problem/refused-call.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
@@ -25,7 +25,7 @@ import { servicesToken, type IssuanceServices } from './services.js';
 import { Stopping } from './stopping.js';
 import { mediaTypeOf } from './streamed-body.js';
 import { assertContentCoding, rawBodyOf } from './uploaded-items.js';
-import { UploadSlots } from './upload-slots.js';
+import { UploadSlots } from './call-slots.js';
 import { watchedBody } from './watched-body.js';
 
 const deviceFormats: Readonly<Record<string, 'csv' | 'ndjson'>> = {
@@ -63,7 +63,7 @@ export class OrdersController {
       tenant: caller.tenant,
       orderId: wanted.orderId,
       profileName: wanted.profile,
-      issuer: wanted.issuer ?? this.#services.defaultIssuer,
+      issuer: wanted.issuer ?? this.#services.defaultIssuerOf(caller.tenant),
       quota: wanted.quota,
       requiresAllowList: wanted.requiresAllowList,
       expiresAtMs: Date.parse(wanted.expiresAt),

@@ -2,7 +2,7 @@ import { Controller, Get, HttpCode, Inject, Param, Post, Req } from '@nestjs/com
 import { CertmillError, type Credential } from '@certmill/domain';
 import type { StoredProfile } from '@certmill/ports';
 import type { FastifyRequest } from 'fastify';
-import { Caller, Needs } from '../auth/auth.guard.js';
+import { Caller, Needs } from '../auth/callers.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
 import { servicesToken, type IssuanceServices } from './services.js';

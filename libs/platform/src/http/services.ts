@@ -33,15 +33,15 @@ export interface IssuanceServices {
   readonly results: ResultPorts;
   readonly finding: FindPorts;
   readonly clock: Clock;
-  /** Issuer that an order gets when it names none. */
-  readonly defaultIssuer: string;
+  /** Issuer that an order gets when it names none; CONFLICT where none serves the tenant. */
+  defaultIssuerOf(tenant: string): string;
   /** Certificates from the issuing CA up to the root, DER; undefined for an unknown issuer. */
   chainOf(issuer: string): readonly Uint8Array[] | undefined;
   /** The tenant whose admins open tenants and manage the credentials of all. */
   readonly operatorTenant: string;
   /** Opens a tenant with the built-in profiles; false where it is there already. */
   openTenant(tenant: string): Promise<boolean>;
-  /** Parses, checks against every issuer and stores a profile file; PROFILE_INVALID with clause. */
+  /** Parses, checks against every issuer of the tenant and stores a profile file; PROFILE_INVALID with clause. */
   addProfile(tenant: string, text: string): Promise<Profile>;
   /** Signs manifests; certifies nothing. */
   readonly manifestKey: KeyObject;

@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
 import { assertName, CertmillError, type Credential } from '@certmill/domain';
-import { newApiKey } from '../auth/api-keys.js';
-import { Caller, Needs } from '../auth/auth.guard.js';
+import { ApiKeys, newApiKey } from '../auth/api-keys.js';
+import { Caller, Needs } from '../auth/callers.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
 import { newCredentialSchema, newTenantSchema } from './bodies.js';
@@ -15,9 +15,11 @@ import { servicesToken, type IssuanceServices } from './services.js';
 @Controller('v1/tenants')
 export class TenantsController {
   readonly #services: IssuanceServices;
+  readonly #keys: ApiKeys;
 
-  constructor(@Inject(servicesToken) services: IssuanceServices) {
+  constructor(@Inject(servicesToken) services: IssuanceServices, @Inject(ApiKeys) keys: ApiKeys) {
     this.#services = services;
+    this.#keys = keys;
   }
 
   @Post()
@@ -80,6 +82,7 @@ export class TenantsController {
     if (!(await this.#services.tenants.removeCredential(tenant, keyHash))) {
       throw new CertmillError('NOT_FOUND', 'there is no such credential');
     }
+    this.#keys.forget(keyHash);
   }
 
   /** Another tenant is not there: NOT_FOUND, whether it exists or not. */

@@ -12,6 +12,7 @@ export class Metrics {
   readonly #chunks: Histogram<'stage'>;
   readonly #faults: Counter<'stage' | 'code'>;
   readonly #http: Histogram<'method' | 'status'>;
+  readonly #refusedConnections: Counter;
 
   constructor() {
     const registers = [this.#registry];
@@ -42,6 +43,11 @@ export class Metrics {
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120],
       registers,
     });
+    this.#refusedConnections = new Counter({
+      name: 'certmill_http_connections_refused_total',
+      help: 'Connections that were closed at once because there were too many.',
+      registers,
+    });
   }
 
   get contentType(): string {
@@ -66,6 +72,10 @@ export class Metrics {
 
   http(method: string, status: number, seconds: number): void {
     this.#http.observe({ method, status: `${String(Math.floor(status / 100))}xx` }, seconds);
+  }
+
+  refusedConnection(): void {
+    this.#refusedConnections.inc();
   }
 
   /** A value that is read when scraped, e.g. a queue's depth. */

@@ -208,7 +208,7 @@ export const routes = {
     },
   },
   removeCredential: {
-    summary: 'Remove a credential; it works for some seconds more at most',
+    summary: 'Remove a credential; it ends at once',
     params: { ...tenant, keyHash: 'SHA-256 of the key, hex' },
     answers: { 204: { description: 'Removed' } },
   },

@@ -6,12 +6,13 @@ import {
   readKeyUsage,
   walkCertificate,
 } from '@certmill/der';
-import { CertmillError, type Profile } from '@certmill/domain';
+import { CertmillError, type Profile, type TenantId } from '@certmill/domain';
 import type { IssuerCertificate } from './issuer-certificate.js';
 
 /**
- * What sign holds against its own results, whatever validate and the stores say (DESIGN 3.6): no CA
- * certificate, nothing outside the issuer's life, nothing but the serial number and key of the request.
+ * What sign holds against its own results, whatever validate and the stores say (DESIGN 3.6): no tenant
+ * that the issuer does not serve, no CA certificate, nothing outside the issuer's life, nothing but the
+ * serial number and key of the request.
  */
 
 const caUsages: readonly string[] = ['keyCertSign', 'cRLSign'];
@@ -23,6 +24,29 @@ const refusedCustomOids: readonly string[] = [
   oids.id_ce_policyConstraints,
   oids.id_ce_policyMappings,
 ];
+
+/**
+ * Run on every chunk, whatever order, ingest and validate took. `tenants` absent: every tenant.
+ * Faults: FAULT_PROCESSING.
+ */
+export function assertIssuerServes(
+  issuer: { readonly issuerName: string; readonly tenants?: readonly TenantId[] },
+  chunk: { readonly issuer: string; readonly tenant: TenantId },
+): void {
+  const { issuerName, tenants } = issuer;
+  if (chunk.issuer !== issuerName) {
+    throw new CertmillError(
+      'FAULT_PROCESSING',
+      `a chunk for issuer ${chunk.issuer} came to issuer ${issuerName}`,
+    );
+  }
+  if (tenants !== undefined && !tenants.includes(chunk.tenant)) {
+    throw new CertmillError(
+      'FAULT_PROCESSING',
+      `issuer ${issuerName} does not sign for tenant ${chunk.tenant}`,
+    );
+  }
+}
 
 /** Faults: FAULT_LINT_FAILED. */
 export function assertProfileIsForDevices(profile: Profile): void {

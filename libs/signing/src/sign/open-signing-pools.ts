@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { CertmillError, type Lane, type SerialKey } from '@certmill/domain';
+import { CertmillError, type Lane, type SerialKey, type TenantId } from '@certmill/domain';
 import { decodeReceivedHead } from '@certmill/events';
 import type { ChunkSigner, CpuMeter, SignedCertificates, Stoppable } from '@certmill/ports';
 import type { SigningHash } from '../slots/signature-scheme.js';
@@ -12,6 +12,8 @@ export interface SigningIssuer {
   readonly name: string;
   /** Certificates in DER, the issuer's own first. */
   readonly chainDer: readonly Uint8Array[];
+  /** Tenants that it signs for; every tenant where absent. */
+  readonly tenants?: readonly TenantId[];
   /** Each holds the issuer's key. */
   readonly slots: readonly SigningSlot[];
   /** Hash of RSA signatures (ECDSA's follows the curve); SHA-256 where absent. */
@@ -101,6 +103,7 @@ function slotPool(
     workerFile,
     data: {
       issuerName: issuer.name,
+      ...(issuer.tenants === undefined ? {} : { tenants: [...issuer.tenants] }),
       // Copies: a clone of a view takes the whole buffer behind it along.
       issuerCertificateDer: new Uint8Array(certificateDer),
       rsaHash: issuer.rsaHash ?? 'sha256',

@@ -1,4 +1,4 @@
-import type { SerialKey } from '@certmill/domain';
+import type { SerialKey, TenantId } from '@certmill/domain';
 import type { SigningHash } from '../slots/signature-scheme.js';
 import type { SigningSlot } from '../slots/signing-slot.js';
 import type { WorkerFault } from '../worker-pool/worker-fault.js';
@@ -6,6 +6,8 @@ import type { WorkerFault } from '../worker-pool/worker-fault.js';
 /** What every worker of a slot is started with. */
 export interface SlotWorkerData {
   readonly issuerName: string;
+  /** Absent: every tenant. */
+  readonly tenants?: readonly TenantId[];
   readonly issuerCertificateDer: Uint8Array;
   readonly rsaHash: SigningHash;
   readonly serialKeys: readonly SerialKey[];

@@ -5,6 +5,7 @@ import { BoundedCache } from '../worker-pool/bounded-cache.js';
 import { packedReply } from '../worker-pool/packed-reply.js';
 import { workerFaultOf } from '../worker-pool/worker-fault.js';
 import { CertificateWriter } from './certificate-writer.js';
+import { assertIssuerServes } from './issuance-rules.js';
 import type {
   OpenSlotReply,
   SignReply,
@@ -43,12 +44,7 @@ export async function signChunk(task: SignTask): Promise<SignReply> {
 function signWith(slot: SlotSession, task: SignTask): SignReply {
   const received = decodeReceivedChunk(new Uint8Array(task.chunk, 0, task.receivedBytes));
   const verdict = decodeVerdict(new Uint8Array(task.chunk, task.receivedBytes));
-  if (received.issuer !== data.issuerName) {
-    throw new CertmillError(
-      'FAULT_PROCESSING',
-      `a chunk for issuer ${received.issuer} came to issuer ${data.issuerName}`,
-    );
-  }
+  assertIssuerServes(data, received);
   const serialKey = serialKeys.get(received.serialKeyId);
   if (serialKey === undefined) {
     throw new CertmillError(

@@ -219,6 +219,29 @@ describe("sign's own rules", () => {
     }
   });
 
+  it('signs for the tenants of an issuer only, in the worker that holds its key', async () => {
+    const { issuer, files } = toldSlots(1);
+    const pools = await open({ issuers: [{ ...issuer, tenants: ['acme'] }] });
+    const foreign = aChunk({ received: { tenant: 'globex' } });
+    for (const lane of ['bulk', 'interactive'] as const) {
+      const error = await errorOf(pools.sign(foreign.received, foreign.verdict, lane));
+      expect([error.code, error.disposition]).toEqual(['FAULT_PROCESSING', 'dead-letter']);
+    }
+    expect(existsSync(`${files[0]!}.signed`)).toBe(false);
+    expect(pools.health()).toMatchObject([{ state: 'ready', failures: 0 }]);
+    const own = aChunk({ count: 3 });
+    await pools.sign(own.received, own.verdict, 'bulk');
+    expect(readFileSync(`${files[0]!}.signed`, 'utf8').match(/\n/g)).toHaveLength(3);
+  });
+
+  it('signs for no tenant where an issuer has an empty list, for all where it has none', async () => {
+    const { received, verdict } = aChunk({ received: { tenant: 'globex' } });
+    const nobody = await open({ issuers: [{ ...asSigningIssuer(deviceCa), tenants: [] }] });
+    expect((await errorOf(nobody.sign(received, verdict, 'bulk'))).code).toBe('FAULT_PROCESSING');
+    const signed = await (await open()).sign(received, verdict, 'bulk');
+    expect(signed.certificateLengths).toHaveLength(4);
+  });
+
   it('refuses a profile text that does not have the pinned hash', async () => {
     const other = canonicalProfile(builtInProfiles().get('idevid')!);
     const pools = await open({ profiles: () => other });

@@ -1,0 +1,62 @@
+import { RefusedCall } from '../problem/refused-call.js';
+import type { HttpConfig } from './http-config.js';
+
+interface Bounds {
+  readonly all: number;
+  readonly perTenant: number;
+  /** What is counted, in the plural, for people. */
+  readonly what: string;
+}
+
+/** Calls of one kind under way: one tenant cannot take all places. */
+class CallSlots {
+  readonly #bounds: Bounds;
+  readonly #byTenant = new Map<string, number>();
+  #all = 0;
+
+  constructor(bounds: Bounds) {
+    this.#bounds = bounds;
+  }
+
+  get underWay(): number {
+    return this.#all;
+  }
+
+  /** Takes a place until disposed; a 429 where there is none. */
+  take(tenant: string): Disposable {
+    const own = this.#byTenant.get(tenant) ?? 0;
+    const { all, perTenant, what } = this.#bounds;
+    if (this.#all >= all || own >= perTenant) {
+      throw new RefusedCall(
+        429,
+        `too many ${what} at once; send this one again when one has ended`,
+      );
+    }
+    this.#all++;
+    this.#byTenant.set(tenant, own + 1);
+    return {
+      [Symbol.dispose]: () => {
+        this.#all--;
+        const left = (this.#byTenant.get(tenant) ?? 1) - 1;
+        if (left === 0) this.#byTenant.delete(tenant);
+        else this.#byTenant.set(tenant, left);
+      },
+    };
+  }
+}
+
+/** Batches and allow-lists that are being uploaded. */
+export class UploadSlots extends CallSlots {
+  constructor(limits: HttpConfig['limits']) {
+    const { uploadsAtOnce: all, uploadsAtOncePerTenant: perTenant } = limits;
+    super({ all, perTenant, what: 'uploads' });
+  }
+}
+
+/** Single enrolments that wait for their certificate. */
+export class EnrolmentSlots extends CallSlots {
+  constructor(limits: HttpConfig['limits']) {
+    const { enrolmentsAtOnce: all, enrolmentsAtOncePerTenant: perTenant } = limits;
+    super({ all, perTenant, what: 'enrolments' });
+  }
+}
