@@ -113,6 +113,11 @@ export interface ChunkRegistration extends ChunkRef {
   readonly count: number;
   /** SHA-256 over the chunk's requests with device ids, 32 octets: tells a resend from other bytes. */
   readonly digest: Uint8Array;
+  /**
+   * Of the chunk before, where there is one. With it a caller need not wait for one registration
+   * before it makes the next: behind a chunk that is stored otherwise nothing is registered.
+   */
+  readonly previousDigest?: Uint8Array;
   readonly receivedAtMs: number;
   readonly signBeforeMs: number;
   readonly serialKeyId: number;
@@ -147,7 +152,8 @@ export interface BatchStore {
   /**
    * Insert if absent, durable, before the chunk is appended to the log; resolves to the registration
    * that is in force, whose pins the caller MUST use. The caller compares digests: other bytes at an
-   * index that is registered are a conflict.
+   * index that is registered are a conflict. Registrations of a batch take effect in the order of
+   * the calls; CONFLICT where the chunk before has another digest than `previousDigest`.
    */
   registerChunk(registration: ChunkRegistration): Promise<ChunkRegistration>;
   getRegistration(chunk: ChunkRef): Promise<ChunkRegistration | undefined>;

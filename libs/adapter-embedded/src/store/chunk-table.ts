@@ -110,6 +110,14 @@ export class ChunkTable {
     const before = chunkNumber === 0 ? undefined : this.#get.get(batch.seq, chunkNumber - 1);
     const end =
       before === undefined ? 0 : numberIn(before, 'first_index') + numberIn(before, 'count');
+    const { previousDigest } = registration;
+    if (
+      before !== undefined &&
+      previousDigest !== undefined &&
+      Buffer.compare(bytesIn(before, 'digest'), previousDigest) !== 0
+    ) {
+      throw new CertmillError('CONFLICT', 'other requests are stored before these');
+    }
     if (firstIndex !== end || (chunkNumber > 0 && before === undefined)) {
       throw new CertmillError(
         'CONFLICT',

@@ -88,6 +88,7 @@ export class EmbeddedStore
   readonly #clock: Clock;
   readonly #jobs: JobRunner;
   readonly #interactive = new Set<BatchId>();
+  #epoch: Uint8Array | undefined;
 
   private constructor(client: StoreClient, options: EmbeddedStoreOptions) {
     this.#client = client;
@@ -238,8 +239,10 @@ export class EmbeddedStore
     );
   }
 
-  storeEpoch(): Promise<Uint8Array> {
-    return this.#client.call('storeEpoch', []);
+  async storeEpoch(): Promise<Uint8Array> {
+    // It cannot change while the store is open.
+    this.#epoch ??= await this.#client.call('storeEpoch', []);
+    return this.#epoch.slice();
   }
 
   async openBatch(batch: Batch): Promise<Batch> {
@@ -256,10 +259,13 @@ export class EmbeddedStore
   }
 
   registerChunk(registration: ChunkRegistration): Promise<ChunkRegistration> {
+    // Copies: structured clone takes the whole memory behind a view along.
     const digest = new Uint8Array(registration.digest);
+    const { previousDigest: before } = registration;
+    const previous = before === undefined ? {} : { previousDigest: new Uint8Array(before) };
     return this.#client.call(
       'registerChunk',
-      [{ ...registration, digest }],
+      [{ ...registration, digest, ...previous }],
       this.#laneOf(registration),
     );
   }

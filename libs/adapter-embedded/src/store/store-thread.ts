@@ -3,14 +3,13 @@ import { CertmillError } from '@certmill/domain';
 import { MaintenanceGate } from './maintenance-gate.js';
 import { closeCore, openCore, type CoreOptions, type StoreCore } from './open-core.js';
 import { storeFault } from './store-fault.js';
-import type {
-  FaultData,
-  FromStore,
-  StoreCall,
-  StoreReply,
-  StoreRequest,
-} from './store-messages.js';
+import type { FaultData, FromStore, StoreReply, StoreRequest } from './store-messages.js';
 import { storeOperations, writing, type StoreOperations } from './store-operations.js';
+
+export interface StoreThreadOptions extends CoreOptions {
+  /** Takes in what was sent since the thread last looked at its messages. */
+  readonly receiveNow?: () => void;
+}
 
 export type Send = (message: FromStore, transfer?: readonly Transferable[]) => void;
 
@@ -18,8 +17,6 @@ export type Send = (message: FromStore, transfer?: readonly Transferable[]) => v
 const bulkCallsPerGroup = 8;
 /** Two bulk groups begin at least this far apart, so that the second has company. */
 const lingerMs = 15;
-/** The bulk calls that can wait for company: nobody holds back the next chunk for their answer. */
-const patient: ReadonlySet<StoreCall> = new Set(['confirmChunk', 'decide', 'publish']);
 /** What a transaction writes besides what is counted, roughly. */
 const bytesPerGroup = 64 * 1024;
 /** Written to the write-ahead log between two checkpoints: each stalls the thread for some ms. */
@@ -31,7 +28,7 @@ const bytesPerCheckpoint = 4 * 1024 * 1024;
  * end is not known, all of its calls fail and the store is opened anew from what is on disk.
  */
 export class StoreThread {
-  readonly #options: CoreOptions;
+  readonly #options: StoreThreadOptions;
   readonly #send: Send;
   readonly #gate = new MaintenanceGate();
   #open: { readonly core: StoreCore; readonly operations: StoreOperations } | undefined;
@@ -44,7 +41,7 @@ export class StoreThread {
   #bytesSinceCheckpoint = 0;
   readonly #underWay = new Set<Promise<void>>();
 
-  constructor(options: CoreOptions, send: Send) {
+  constructor(options: StoreThreadOptions, send: Send) {
     this.#options = options;
     this.#send = send;
   }
@@ -100,7 +97,6 @@ export class StoreThread {
     if (this.#urgent.length > 0) return true;
     return (
       this.#bulk.length >= bulkCallsPerGroup ||
-      this.#bulk.some(({ call }) => !patient.has(call)) ||
       (this.#bulk.length > 0 && (this.#isClosing || performance.now() >= this.#nextBulkGroupAt))
     );
   }
@@ -130,21 +126,20 @@ export class StoreThread {
       this.#answer(group.map(({ id }) => ({ id, fault: faultData(fault) })));
       return;
     }
-    const writes = group.filter(({ call }) => call in writing);
+    const writes = group.filter(isWriting);
     if (writes.length > 0) this.#answer(await this.#transact(writes));
-    for (const request of group) if (!(request.call in writing)) this.#look(request);
+    const looks = group.filter((request) => !isWriting(request));
+    const replies = looks.flatMap((request) => this.#look(request) ?? []);
+    if (replies.length > 0) this.#answer(replies);
     this.#maintain();
   }
 
-  /** Calls that change nothing see what is committed. */
-  #look(request: StoreRequest): void {
+  /** Calls that change nothing see what is committed. Undefined where the reply comes later. */
+  #look(request: StoreRequest): StoreReply | undefined {
     const { id } = request;
     try {
       const value = this.#invoke(request);
-      if (!(value instanceof Promise)) {
-        this.#answer([{ id, value }]);
-        return;
-      }
+      if (!(value instanceof Promise)) return { id, value };
       const answered: Promise<void> = value
         .then(
           (late: unknown) => {
@@ -156,17 +151,33 @@ export class StoreThread {
         )
         .finally(() => this.#underWay.delete(answered));
       this.#underWay.add(answered);
+      return undefined;
     } catch (error) {
-      this.#answer([{ id, fault: faultData(storeFault(error, request.call)) }]);
+      return { id, fault: faultData(storeFault(error, request.call)) };
     }
   }
 
-  async #transact(writes: readonly StoreRequest[]): Promise<StoreReply[]> {
+  /**
+   * One transaction. Urgent calls that come meanwhile cut it short and are part of it, so that they
+   * wait for one COMMIT rather than two; bulk calls that it had no time for go back to their queue.
+   */
+  async #transact(group: readonly StoreRequest[]): Promise<StoreReply[]> {
     const { core } = this.#opened();
+    const writes: StoreRequest[] = [];
     const replies: StoreReply[] = [];
     try {
       core.db.exec('BEGIN IMMEDIATE');
-      for (const request of writes) replies.push(this.#runInSavepoint(core, request));
+      const waiting = [...group];
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        writes.push(next);
+        replies.push(this.#runInSavepoint(core, next));
+        if (this.#hasUrgentCome()) {
+          this.#bulk.unshift(...waiting.filter(({ isUrgent }) => !isUrgent));
+          waiting.splice(0, waiting.length, ...waiting.filter(({ isUrgent }) => isUrgent));
+          waiting.push(...this.#urgent.filter(isWriting));
+          this.#urgent = this.#urgent.filter((request) => !isWriting(request));
+        }
+      }
       core.claimRuns.writeJournal();
       core.indexRuns.writeJournal();
       core.segments.sync();
@@ -185,6 +196,11 @@ export class StoreThread {
     this.#bytesSinceCheckpoint +=
       bytesPerGroup + core.claimRuns.committed() + core.indexRuns.committed();
     return replies;
+  }
+
+  #hasUrgentCome(): boolean {
+    this.#options.receiveNow?.();
+    return this.#urgent.length > 0;
   }
 
   #runInSavepoint(core: StoreCore, request: StoreRequest): StoreReply {
@@ -286,6 +302,10 @@ export class StoreThread {
     });
     this.#send({ kind: 'replies', replies: sent }, transfer);
   }
+}
+
+function isWriting({ call }: StoreRequest): boolean {
+  return call in writing;
 }
 
 function faultData({ code, message }: CertmillError): FaultData {

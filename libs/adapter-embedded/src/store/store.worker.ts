@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { nodeStoreDisk, type StoreDisk } from './store-disk.js';
 import { storeFault } from './store-fault.js';
 import type { StoreThreadData, ToStore } from './store-messages.js';
@@ -17,12 +17,22 @@ async function loadDisk(): Promise<StoreDisk> {
 }
 
 try {
-  const thread = new StoreThread({ directory, segmentFileBytes, disk: await loadDisk() }, send);
-  await thread.start();
-  parentPort?.on('message', (message: ToStore) => {
+  const receive = (message: ToStore): void => {
     if (message.kind === 'requests') message.requests.forEach((each) => thread.receive(each));
     else void thread.close().finally(() => parentPort?.close());
-  });
+  };
+  const receiveNow = (): void => {
+    if (parentPort === null) return;
+    for (;;) {
+      const received = receiveMessageOnPort(parentPort) as { message: ToStore } | undefined;
+      if (received === undefined) return;
+      receive(received.message);
+    }
+  };
+  const disk = await loadDisk();
+  const thread = new StoreThread({ directory, segmentFileBytes, disk, receiveNow }, send);
+  await thread.start();
+  parentPort?.on('message', receive);
   send({ kind: 'opened' });
 } catch (error) {
   const { code, message } = storeFault(error, `open the store ${directory}`);

@@ -3,7 +3,7 @@ import type { CertificateStore } from '@certmill/ports';
 import type { InputItem } from '../input/input-item.js';
 import type { PublicationNotices } from '../publish/publication-notices.js';
 import { resultsOf, type Result } from '../publish/read-results.js';
-import { openBatch, uploadBatch, type IngestPorts, type Upload } from './upload-batch.js';
+import { openBatch, uploadInto, type IngestPorts, type Upload } from './upload-batch.js';
 
 export interface EnrollPorts extends IngestPorts {
   readonly certificates: Pick<CertificateStore, 'getSegment'>;
@@ -44,28 +44,38 @@ export async function enroll(
   signal?.addEventListener('abort', giveUp, { once: true });
   if (signal?.aborted === true) giveUp();
   try {
-    const batch = await uploadBatch(ports, interactive, oneItem(item));
-    const chunk = { tenant: opened.tenant, batchId: opened.batchId, chunkNumber: 0 };
-    for (;;) {
-      using publication = ports.notices.ofBatch(opened.batchId);
-      const segment = await ports.certificates.getSegment(chunk);
-      if (segment !== undefined) {
-        const [result] = resultsOf(segment);
-        if (result === undefined) {
-          throw new CertmillError(
-            'FAULT_STORE_CORRUPT',
-            'the segment of an enrolment holds no request',
-          );
-        }
-        return { batch, result };
-      }
-      if (gone.signal.aborted) return { batch };
-      await publication.heard(pollMs, gone.signal);
-    }
+    // Both at once: the certificate may be there before all of the upload's counters are.
+    const [batch, result] = await Promise.all([
+      uploadInto(ports, interactive, opened, oneItem(item)),
+      resultOf(ports, opened, gone.signal),
+    ]);
+    return { batch, ...(result === undefined ? {} : { result }) };
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', giveUp);
     gone.abort();
+  }
+}
+
+async function resultOf(
+  ports: EnrollPorts,
+  { tenant, batchId }: Batch,
+  gone: AbortSignal,
+): Promise<Result | undefined> {
+  const chunk = { tenant, batchId, chunkNumber: 0 };
+  for (;;) {
+    using publication = ports.notices.ofChunk(chunk);
+    const segment = await ports.certificates.getSegment(chunk);
+    if (segment !== undefined) {
+      const [result] = resultsOf(segment);
+      if (result !== undefined) return result;
+      throw new CertmillError(
+        'FAULT_STORE_CORRUPT',
+        'the segment of an enrolment holds no request',
+      );
+    }
+    if (gone.aborted) return undefined;
+    await publication.heard(pollMs, gone);
   }
 }
 

@@ -99,19 +99,23 @@ export async function uploadBatch(
   upload: Upload,
   items: AsyncIterable<readonly InputItem[]>,
 ): Promise<Batch> {
-  const batch = await openBatch(ports, upload);
+  return uploadInto(ports, upload, await openBatch(ports, upload), items);
+}
+
+/** As `uploadBatch`, with the batch that `openBatch` gave. */
+export async function uploadInto(
+  ports: IngestPorts,
+  upload: Upload,
+  batch: Batch,
+  items: AsyncIterable<readonly InputItem[]>,
+): Promise<Batch> {
   if (batch.cancelledAtMs !== undefined) {
     throw new CertmillError('CONFLICT', `batch ${batch.batchId} was cancelled`);
   }
   if (batch.lane !== upload.lane) {
     throw new CertmillError('CONFLICT', 'the Idempotency-Key belongs to an upload of another lane');
   }
-  const appender = new ChunkAppender(
-    ports,
-    upload,
-    batch,
-    await firstChunkNumber(ports, upload, batch),
-  );
+  const appender = new ChunkAppender(ports, upload, batch, await chunkBefore(ports, upload, batch));
   const packer = new ChunkPacker();
   try {
     for await (const group of items) {
@@ -137,9 +141,14 @@ export async function uploadBatch(
   );
 }
 
-async function firstChunkNumber(ports: IngestPorts, upload: Upload, batch: Batch): Promise<number> {
+/** The chunk that the upload goes on behind; undefined where it begins with the batch. */
+async function chunkBefore(
+  ports: IngestPorts,
+  upload: Upload,
+  batch: Batch,
+): Promise<ChunkRegistration | undefined> {
   const { firstIndex } = upload;
-  if (firstIndex === 0) return 0;
+  if (firstIndex === 0) return undefined;
   const refuse = (): never => {
     throw new CertmillError(
       'CONFLICT',
@@ -153,7 +162,7 @@ async function firstChunkNumber(ports: IngestPorts, upload: Upload, batch: Batch
     registered?.firstIndex !== undefined &&
     registered.firstIndex + registered.count === firstIndex
   ) {
-    return registered.chunkNumber + 1;
+    return registered;
   }
   return refuse();
 }
@@ -165,15 +174,22 @@ class ChunkAppender {
   readonly #batch: Batch;
   readonly #inHand = new Set<Promise<void>>();
   #chunkNumber: number;
+  #previousDigest: Uint8Array | undefined;
   #failure: { readonly cause: unknown } | undefined;
   /** The index after the last request given to `append`. */
   nextIndex: number;
 
-  constructor(ports: IngestPorts, upload: Upload, batch: Batch, chunkNumber: number) {
+  constructor(
+    ports: IngestPorts,
+    upload: Upload,
+    batch: Batch,
+    before: ChunkRegistration | undefined,
+  ) {
     this.#ports = ports;
     this.#upload = upload;
     this.#batch = batch;
-    this.#chunkNumber = chunkNumber;
+    this.#chunkNumber = before === undefined ? 0 : before.chunkNumber + 1;
+    this.#previousDigest = before?.digest;
     this.nextIndex = upload.firstIndex;
   }
 
@@ -191,9 +207,11 @@ class ChunkAppender {
     }
     const { tenant, batchId } = this.#batch;
     const chunk = { tenant, batchId, chunkNumber: this.#chunkNumber++ };
-    // In order: behind a chunk that is refused nothing may be registered, let alone signed.
-    const pinned = await this.#register(chunk, firstIndex, requests);
-    const work = this.#makeDurable(chunk, pinned, requests)
+    // Registered in order, and chained: behind a chunk that is refused none is, let alone signed.
+    const registering = this.#register(chunk, firstIndex, requests);
+    this.#previousDigest = requests.digest;
+    const work = registering
+      .then((pinned) => this.#makeDurable(chunk, pinned, requests))
       .catch((cause: unknown) => {
         this.#failure ??= { cause };
       })
@@ -222,6 +240,7 @@ class ChunkAppender {
       firstIndex,
       count: requests.requestLengths.length,
       digest: requests.digest,
+      ...(this.#previousDigest === undefined ? {} : { previousDigest: this.#previousDigest }),
       receivedAtMs,
       signBeforeMs: receivedAtMs + profile.maxWaitSeconds * 1000,
       serialKeyId,

@@ -75,6 +75,29 @@ export const batchCases: readonly StoreCase[] = [
     broken: () => ({ registerChunk: (registration) => Promise.resolve(registration) }),
   },
   {
+    name: 'behind a chunk that is stored otherwise nothing is registered',
+    async run(stores, tenant) {
+      const batch = await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      const first = aChunk(batch, ['a']).registration;
+      const next = aChunk(batch, ['b'], { chunkNumber: 1, firstIndex: 1 }).registration;
+      await stores.registerChunk(first);
+      const other = aChunk(batch, ['other']).registration;
+      await assert.rejects(stores.registerChunk({ ...next, previousDigest: other.digest }), {
+        code: 'CONFLICT',
+      });
+      assert.equal(await stores.getRegistration(next), undefined);
+      const chained = { ...next, previousDigest: first.digest };
+      expectSame(
+        Buffer.from((await stores.registerChunk(chained)).digest),
+        Buffer.from(next.digest),
+      );
+    },
+    broken: (stores) => ({
+      registerChunk: ({ previousDigest: _ignored, ...registration }) =>
+        stores.registerChunk(registration),
+    }),
+  },
+  {
     name: 'chunks are confirmed in any order; nextIndex has no gap before it',
     async run(stores, tenant) {
       const batch = await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
