@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -9,19 +10,17 @@ const agent = new Agent({ keepAlive: true, maxSockets: 128 });
 const target = new URL(`/v1/orders/${orderId}/certificates`, url);
 const milliseconds: number[] = [];
 const underWay = new Set<Promise<void>>();
+const stop = new AbortController();
 let failed = 0;
-let isStopped = false;
 
-parentPort?.on('message', () => {
-  isStopped = true;
-});
+parentPort?.once('message', () => stop.abort());
 
 const begun = performance.now();
 for (const [i, line] of lines.entries()) {
   const dueAt = begun + (i * 1_000) / perSecond;
   const early = dueAt - performance.now();
   if (early > 0) await new Promise((resolve) => setTimeout(resolve, early));
-  if (isStopped) break;
+  if (stop.signal.aborted) break;
   const enrolment = enrol(line)
     .then((status) => {
       if (status === 201 || status === 200) milliseconds.push(performance.now() - dueAt);
@@ -34,7 +33,7 @@ for (const [i, line] of lines.entries()) {
   underWay.add(enrolment);
 }
 await Promise.all(underWay);
-while (!isStopped) await new Promise((resolve) => setTimeout(resolve, 50));
+if (!stop.signal.aborted) await once(stop.signal, 'abort');
 agent.destroy();
 parentPort?.postMessage({ milliseconds, failed } satisfies EnrolmentTimes);
 
