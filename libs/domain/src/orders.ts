@@ -61,7 +61,10 @@ export function inFlightOf(counters: Counters): number {
   return accepted - issued - rejected - cancelled - deadLettered;
 }
 
-/** Whether nothing of the batch can change any more; a cancelled batch takes no further requests. */
+/**
+ * Whether nothing of the batch is on its way any more; a cancelled batch takes no further requests. What
+ * is left may be dead letters, until an operator retries or drops them.
+ */
 export function isComplete(batch: Batch): boolean {
   const uploaded = batch.cancelledAtMs !== undefined || batch.nextIndex === batch.total;
   return uploaded && inFlightOf(batch.counters) === 0;

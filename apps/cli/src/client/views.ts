@@ -49,6 +49,20 @@ export const certificateSchema = z.looseObject({
 });
 export type CertificateView = z.infer<typeof certificateSchema>;
 
+export const deadLetterSchema = z.looseObject({
+  chunk: z.int().min(0),
+  requests: z.int(),
+  state: z.string(),
+  code: z.string(),
+  detail: z.string(),
+  stage: z.string(),
+  at: z.string(),
+});
+export type DeadLetterView = z.infer<typeof deadLetterSchema>;
+
+export const settledSchema = z.looseObject({ chunk: z.int(), outcome: z.string() });
+export type SettledView = z.infer<typeof settledSchema>;
+
 export const importSchema = z.looseObject({ devices: z.int() });
 
 export const credentialSchema = z.looseObject({

@@ -161,6 +161,11 @@ export class BatchTable {
     this.#moveNextIndex.run(nextIndex, key.seq);
   }
 
+  /** Work goes on in the batch: a dead letter of it is retried. */
+  reopen(key: BatchKey): void {
+    this.#db.prepare('UPDATE batches SET completed_at_ms = NULL WHERE seq = ?').run(key.seq);
+  }
+
   /** Notes the time at which nothing was left to do; the first one stays. */
   completeIfDone(tenant: TenantId, batchId: BatchId, atMs: number): void {
     const row = this.#get.get(tenant, batchId);

@@ -151,6 +151,27 @@ describe('the embedded store', () => {
     });
   });
 
+  test('a dead letter of format 1 is told and can be retried or end', async () => {
+    await store.createOrder(order);
+    await store.openBatch(batch);
+    const chunk = chunkOf(0);
+    await store.registerChunk(chunk.registration);
+    const where = { detail: '', stage: 'validate', topic: '', place: '' };
+    await store.markDeadLettered(chunk.ref, { code: 'FAULT_LINT_FAILED', ...where });
+    await store.close();
+    const db = new DatabaseSync(storeFiles(directory).database);
+    db.exec('DROP TABLE dead_letters; PRAGMA user_version = 1');
+    db.close();
+    store = await openEmbeddedStore({ directory, clock });
+    await reopen();
+    expect(await store.getDeadLetter(chunk.ref)).toMatchObject({
+      code: 'FAULT_LINT_FAILED',
+      ...where,
+    });
+    await store.publish(chunk.terminal());
+    expect(await store.getDeadLetter(chunk.ref)).toBeUndefined();
+  });
+
   test('refuses a store of a newer format', async () => {
     await store.close();
     const db = new DatabaseSync(storeFiles(directory).database);

@@ -21,6 +21,7 @@ import type {
   ChunkRegistration,
   Clock,
   CpuMeter,
+  DeadLetterCause,
   Decision,
   Job,
   JobQueue,
@@ -308,8 +309,20 @@ export class EmbeddedStore
     return this.#client.call('chunkState', [chunkRefOf(chunk)]);
   }
 
-  markDeadLettered(chunk: ChunkRef, cause: string): Promise<void> {
+  markDeadLettered(chunk: ChunkRef, cause: DeadLetterCause): Promise<void> {
     return this.#client.call('markDeadLettered', [chunkRefOf(chunk), cause, this.#clock.nowMs()]);
+  }
+
+  retryDeadLetter(chunk: ChunkRef, atMs: number) {
+    return this.#client.call('retryDeadLetter', [chunkRefOf(chunk), atMs]);
+  }
+
+  getDeadLetter(chunk: ChunkRef) {
+    return this.#client.call('getDeadLetter', [chunkRefOf(chunk)]);
+  }
+
+  listDeadLetters(tenant: TenantId, batchId: BatchId, page: PageRequest) {
+    return this.#client.call('listDeadLetters', [tenant, batchId, page]);
   }
 
   getSegment(chunk: ChunkRef): Promise<Uint8Array | undefined> {

@@ -9,6 +9,7 @@ import { startRunWriter, type RunWriter } from '../packed-runs/run-writer.js';
 import { BatchTable } from './batch-table.js';
 import { ChunkTable } from './chunk-table.js';
 import { Claims } from './claims.js';
+import { DeadLetterTable } from './dead-letter-table.js';
 import { JobTable } from './job-table.js';
 import { JournaledRuns } from './journaled-runs.js';
 import { OrderTable } from './order-table.js';
@@ -39,6 +40,7 @@ export interface StoreCore {
   readonly orders: OrderTable;
   readonly batches: BatchTable;
   readonly chunks: ChunkTable;
+  readonly deadLetters: DeadLetterTable;
   readonly jobs: JobTable;
   readonly claims: Claims;
   readonly claimRuns: JournaledRuns<PackedMap>;
@@ -86,6 +88,7 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
       recordedLengths(db),
     );
     const batches = new BatchTable(db);
+    const chunks = new ChunkTable(db, batches);
     const orders = new OrderTable(db);
     removeUnusedAllowLists(directory, orders.allowListIds());
     return {
@@ -96,7 +99,8 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
       profiles: new ProfileTable(db),
       orders,
       batches,
-      chunks: new ChunkTable(db, batches),
+      chunks,
+      deadLetters: new DeadLetterTable(db, batches, chunks),
       jobs: new JobTable(db),
       claims: new Claims(new RequestKeys(identity.keySecret), claimRuns, indexRuns),
       claimRuns,

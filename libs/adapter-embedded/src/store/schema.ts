@@ -3,10 +3,18 @@ import type { DatabaseSync } from 'node:sqlite';
 import { CertmillError } from '@certmill/domain';
 
 /** Of the database and of every file beside it; n-1 is read. */
-const formatVersion = 1;
+const formatVersion = 2;
 
 const storeEpochBytes = 16;
 const keySecretBytes = 32;
+
+/** Rows stay when their chunk ends: they tell what was retried or dropped. */
+const deadLetters = `
+CREATE TABLE dead_letters (
+  batch_seq INTEGER NOT NULL, chunk_number INTEGER NOT NULL, code TEXT NOT NULL,
+  detail TEXT NOT NULL, stage TEXT NOT NULL, topic TEXT NOT NULL, place TEXT NOT NULL,
+  at_ms INTEGER NOT NULL, retried_at_ms INTEGER, PRIMARY KEY (batch_seq, chunk_number)
+) STRICT, WITHOUT ROWID;`;
 
 /**
  * Certificates are not in here: `chunks` points into segment files. Rows come in order of time, and
@@ -57,6 +65,7 @@ CREATE TABLE chunks (
   PRIMARY KEY (batch_seq, chunk_number)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX chunks_by_index ON chunks (batch_seq, first_index);
+${deadLetters}
 CREATE TABLE verdicts (
   batch_seq INTEGER NOT NULL, chunk_number INTEGER NOT NULL, verdict BLOB NOT NULL,
   PRIMARY KEY (batch_seq, chunk_number)
@@ -106,6 +115,7 @@ export function prepareSchema(db: DatabaseSync, path: string): StoreIdentity {
       `${path} has store format ${String(version)}, this version reads ${String(formatVersion)}`,
     );
   }
+  if (version === 1) upgradeFrom1(db);
   db.prepare("INSERT INTO meta VALUES ('store_epoch', ?) ON CONFLICT DO NOTHING").run(
     randomBytes(storeEpochBytes),
   );
@@ -118,6 +128,19 @@ function create(db: DatabaseSync): void {
   db.prepare("INSERT INTO meta VALUES ('key_secret', ?)").run(randomBytes(keySecretBytes));
   db.prepare("INSERT INTO meta VALUES ('last_issuance_ms', 0)").run();
   db.exec(`PRAGMA user_version = ${String(formatVersion)}`);
+  db.exec('COMMIT');
+}
+
+/** Format 1 kept the code of a dead letter only: its chunk can be dropped, not retried. */
+function upgradeFrom1(db: DatabaseSync): void {
+  db.exec('BEGIN IMMEDIATE');
+  db.exec(deadLetters);
+  db.exec(
+    `INSERT INTO dead_letters
+       SELECT batch_seq, chunk_number, dead_letter_cause, '', 'validate', '', '', received_at_ms, NULL
+       FROM chunks WHERE dead_letter_cause IS NOT NULL`,
+  );
+  db.exec('PRAGMA user_version = 2');
   db.exec('COMMIT');
 }
 

@@ -1,4 +1,4 @@
-import { CertmillError, rejectionNumber, type Order, type Profile } from '@certmill/domain';
+import { CertmillError, type Order, type Profile } from '@certmill/domain';
 import {
   decodeReceivedChunk,
   encodeValidatedChunk,
@@ -19,6 +19,9 @@ import type {
 import { assertSameChunk, type Hops } from '../hop-seal.js';
 import type { ProfileCatalogue } from '../profile/profile-catalogue.js';
 import { applyAllowList, draftVerdict } from './decide-values.js';
+import { verdictOfAll } from './verdict-of-all.js';
+
+const cancelledDetail = 'the batch was cancelled before this request was validated';
 
 export interface ValidatePorts {
   readonly stores: Pick<OrderStore, 'getOrder'> &
@@ -71,7 +74,7 @@ async function decide(
     throw new CertmillError('FAULT_PROCESSING', 'the chunk names an order that is not stored');
   }
   const draft = cancelled
-    ? cancelledVerdict(received)
+    ? verdictOfAll(received, 'BATCH_CANCELLED', cancelledDetail)
     : await judge(ports, order, profile, received, value);
   return stores.decide({
     chunk: received,
@@ -106,21 +109,4 @@ async function judge(
       )
     : undefined;
   return draftVerdict(applyAllowList(profile, examination, rows));
-}
-
-/** A batch that was cancelled before its chunk was looked at: nothing is verified or claimed for it. */
-function cancelledVerdict(received: ReceivedChunk): Verdict {
-  const code = rejectionNumber('BATCH_CANCELLED');
-  return {
-    codes: received.rejections.map((rejection) => (rejection === 0 ? code : rejection)),
-    details: received.rejections.map((rejection, i) =>
-      rejection === 0
-        ? 'the batch was cancelled before this request was validated'
-        : (received.rejectionDetails[i] ?? ''),
-    ),
-    deviceIds: received.deviceIds,
-    udids: new Uint8Array(received.rejections.length * 32),
-    valuesPerRequest: 0,
-    values: [],
-  };
 }

@@ -8,6 +8,7 @@ import { ProblemFilter } from '../problem/problem.filter.js';
 import type { HttpParts } from './application.js';
 import { BatchesController } from './batches.controller.js';
 import { CertificatesController } from './certificates.controller.js';
+import { DeadLettersController } from './dead-letters.controller.js';
 import { HttpConfigHolder } from './http-config.js';
 import { OperationsController } from './operations.controller.js';
 import { OrdersController } from './orders.controller.js';
@@ -41,6 +42,7 @@ export interface HttpState {
   controllers: [
     OrdersController,
     BatchesController,
+    DeadLettersController,
     CertificatesController,
     ProfilesController,
     TenantsController,

@@ -44,6 +44,23 @@ export const batchSchema = z.strictObject({
   etaSeconds: count.optional(),
 });
 
+export const deadLetterSchema = z.strictObject({
+  chunk: count,
+  firstIndex: count,
+  requests: count,
+  state: z.enum(['dead', 'retried']),
+  code: z.string(),
+  detail: z.string(),
+  stage: z.string(),
+  at: time,
+  retriedAt: time.optional(),
+});
+
+export const settledSchema = z.strictObject({
+  chunk: count,
+  outcome: z.enum(['retried', 'dropped', 'ended']),
+});
+
 export const certificateSchema = z.strictObject({
   serialNumber: z.string(),
   batchId: z.string(),
