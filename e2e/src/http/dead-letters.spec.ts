@@ -209,12 +209,7 @@ afterEach(() => {
 afterAll(async () => {
   await server.stop();
   const opened = await openStoreForReading(data);
-  const { findings } = await verifyStore(
-    opened.store,
-    opened.issuers,
-    opened.serialKeys,
-    () => undefined,
-  );
+  const { findings } = await verifyStore(opened, () => undefined);
   await opened[Symbol.asyncDispose]();
   await rm(data, { recursive: true, force: true });
   // Whatever was retried, dropped and interrupted: each request is accounted for.

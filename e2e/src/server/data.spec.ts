@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { DatabaseSync } from 'node:sqlite';
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../cli/testing/a-csr.js';
 import { runCertmill, type Ended } from '../cli/testing/run-certmill.js';
@@ -120,13 +120,14 @@ describe('a backup that was made while a batch ran', () => {
 });
 
 describe('verify-store', () => {
-  it('finds a flipped byte in a segment and a wrong counter', async () => {
+  it('lists every damaged segment, and a wrong counter', async () => {
     await using work = await aWorkFolder();
-    await writeFile(work.at('fleet.ndjson'), ndjsonOf(csrsOf(20, 'dev')));
+    // Three chunks: 256 requests each at most.
+    await writeFile(work.at('fleet.ndjson'), ndjsonOf(csrsOf(600, 'dev')));
     const issue = ['issue', 'fleet.ndjson', '--profile', 'tls-client', '--format', 'ndjson'];
     const issued = await certmill(work, ...issue, '--out', 'out', '--data', 'sound');
     expect(issued.exitCode).toBe(0);
-    expect(await verified(work, 'sound')).toMatchObject([0, { certificates: 20, findings: [] }]);
+    expect(await verified(work, 'sound')).toMatchObject([0, { certificates: 600, findings: [] }]);
 
     await cp(work.at('sound'), work.at('flipped'), { recursive: true });
     const segment = work.at('flipped', 'store', 'segments', '0000000001.segment');
@@ -134,14 +135,36 @@ describe('verify-store', () => {
     const lines = (await readFile(work.at('out', 'certificates.ndjson'), 'utf8'))
       .trim()
       .split('\n');
-    const { certificate } = JSON.parse(lines[7] ?? '') as { certificate: string };
-    const der = Buffer.from(certificate.replace(/-----[^-]+-----|\s/g, ''), 'base64');
-    const last = bytes.indexOf(der) + der.length - 1;
-    bytes[last] = (bytes[last] ?? 0) ^ 1;
+    for (const index of [7, 590]) {
+      const { certificate } = JSON.parse(lines[index] ?? '') as { certificate: string };
+      const der = Buffer.from(certificate.replace(/-----[^-]+-----|\s/g, ''), 'base64');
+      const last = bytes.indexOf(der) + der.length - 1;
+      bytes[last] = (bytes[last] ?? 0) ^ 1;
+    }
     await writeFile(segment, bytes);
-    const flipped = await certmill(work, 'verify-store', '--data', 'flipped');
-    expect(flipped.exitCode).toBe(1);
-    expect(flipped.stderr).toMatch(/^error FAULT_STORE_CORRUPT: segment file 1 is damaged/m);
+    const flipped = await verified(work, 'flipped');
+    expect(flipped).toMatchObject([
+      1,
+      {
+        certificates: expect.any(Number) as number,
+        findings: [
+          expect.stringMatching(/^batch \w+, chunk 0: segment file 1 is damaged at octet \d+$/),
+          expect.stringMatching(/^batch \w+, chunk 2: segment file 1 is damaged at octet \d+$/),
+        ],
+      },
+    ]);
+    // What lies between the two was still checked.
+    expect(flipped[1].certificates).toBeGreaterThan(200);
+    expect(flipped[1].certificates).toBeLessThan(400);
+
+    await cp(work.at('sound'), work.at('cut'), { recursive: true });
+    await truncate(work.at('cut', 'store', 'segments', '0000000001.segment'), 1_000);
+    const cut = await verified(work, 'cut');
+    expect([cut[0], cut[1].certificates, cut[1].findings.length]).toEqual([1, 0, 3]);
+    await rm(work.at('cut', 'store', 'segments', '0000000001.segment'));
+    expect((await verified(work, 'cut'))[1].findings).toEqual(
+      Array(3).fill(expect.stringMatching(/chunk \d: segment file 1 is missing$/)),
+    );
 
     await cp(work.at('sound'), work.at('miscounted'), { recursive: true });
     using database = new DatabaseSync(work.at('miscounted', 'store', 'certmill.db'));
@@ -150,7 +173,7 @@ describe('verify-store', () => {
     const [exitCode, { findings }] = await verified(work, 'miscounted');
     expect([exitCode, findings]).toEqual([
       1,
-      [expect.stringMatching(/counters say 19 issued and 0 not, segments hold 20 and 0/)],
+      [expect.stringMatching(/counters say 599 issued and 0 not, segments hold 600 and 0/)],
     ]);
   });
 });

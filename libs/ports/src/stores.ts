@@ -195,6 +195,8 @@ export interface TerminalChunk {
 }
 
 export interface ChunkState {
+  /** The chunk was seen in the log. */
+  readonly durable: boolean;
   /** The chunk has its terminal record. */
   readonly ended: boolean;
   /** Its batch was cancelled. */

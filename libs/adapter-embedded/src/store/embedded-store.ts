@@ -51,6 +51,8 @@ export interface EmbeddedStoreOptions {
   readonly segmentFileBytes?: number;
   /** URL of a module whose `storeDisk` (StoreDisk) the store thread uses instead of node:fs. */
   readonly diskModule?: string;
+  /** For looking at what is left of a damaged store: segment files may be missing or cut short. */
+  readonly allowsDamage?: boolean;
   /** Told of faults that no caller waits for, e.g. of a merge. */
   readonly onFault?: (fault: CertmillError) => void;
 }
@@ -112,6 +114,7 @@ export class EmbeddedStore
         directory: options.directory,
         segmentFileBytes: options.segmentFileBytes ?? defaultSegmentFileBytes,
         diskModule: options.diskModule,
+        allowsDamage: options.allowsDamage ?? false,
       },
       options.onFault ?? (() => undefined),
     );

@@ -28,6 +28,8 @@ export interface CoreOptions {
   readonly disk: StoreDisk;
   /** A segment file is left for a new one at this length, in octets. */
   readonly segmentFileBytes: number;
+  /** Whether segment files may be missing or cut short. */
+  readonly allowsDamage: boolean;
 }
 
 /** Everything of an open store that its thread works with. */
@@ -86,6 +88,7 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
       disk,
       options.segmentFileBytes,
       recordedLengths(db),
+      options.allowsDamage,
     );
     const batches = new BatchTable(db);
     const chunks = new ChunkTable(db, batches);

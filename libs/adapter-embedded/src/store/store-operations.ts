@@ -172,6 +172,7 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
       const record = chunks.find(chunk);
       return (
         record && {
+          durable: record.isConfirmed,
           ended: record.segment !== undefined,
           cancelled: batches.require(chunk.tenant, chunk.batchId).cancelledAtMs !== undefined,
         }

@@ -4,7 +4,7 @@ import { storeFault } from './store-fault.js';
 import type { StoreThreadData, ToStore } from './store-messages.js';
 import { StoreThread, type Send } from './store-thread.js';
 
-const { directory, segmentFileBytes, diskModule } = workerData as StoreThreadData;
+const { diskModule, ...options } = workerData as StoreThreadData;
 
 const send: Send = (message, transfer = []) => {
   parentPort?.postMessage(message, transfer);
@@ -17,7 +17,7 @@ async function loadDisk(): Promise<StoreDisk> {
 }
 
 try {
-  const thread = new StoreThread({ directory, segmentFileBytes, disk: await loadDisk() }, send);
+  const thread = new StoreThread({ ...options, disk: await loadDisk() }, send);
   await thread.start();
   parentPort?.on('message', (message: ToStore) => {
     if (message.kind === 'request') thread.receive(message.request);
@@ -25,6 +25,6 @@ try {
   });
   send({ kind: 'opened' });
 } catch (error) {
-  const { code, message } = storeFault(error, `open the store ${directory}`);
+  const { code, message } = storeFault(error, `open the store ${options.directory}`);
   send({ kind: 'not-opened', fault: { code, message } });
 }

@@ -140,12 +140,16 @@ export const batchCases: readonly StoreCase[] = [
       const batch = await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
       const chunk = aChunk(batch, ['a']);
       assert.equal(await stores.chunkState(chunk.ref), undefined);
-      await receive(stores, chunk);
-      expectSame(await stores.chunkState(chunk.ref), { ended: false, cancelled: false });
+      await stores.registerChunk(chunk.registration);
+      const registered = { durable: false, ended: false, cancelled: false };
+      expectSame(await stores.chunkState(chunk.ref), registered);
+      await stores.confirmChunk(chunk.ref);
+      const durable = { ...registered, durable: true };
+      expectSame(await stores.chunkState(chunk.ref), durable);
       await stores.cancelBatch(tenant, batch.batchId, nowMs);
       const again = await stores.cancelBatch(tenant, batch.batchId, nowMs + 1);
       assert.equal(again?.cancelledAtMs, nowMs);
-      expectSame(await stores.chunkState(chunk.ref), { ended: false, cancelled: true });
+      expectSame(await stores.chunkState(chunk.ref), { ...durable, cancelled: true });
       assert.equal(await stores.cancelBatch(`${tenant}-other`, batch.batchId, nowMs), undefined);
     },
     broken: (stores) => ({
