@@ -1,4 +1,5 @@
-export { backUpDataFolder, restoreDataFolder } from './back-up.js';
+export { backUpDataFolder, holdsPassphrase, restoreDataFolder } from './back-up.js';
+export type { SyncDisk } from './sync-tree.js';
 export { askRunningServer, type ControlRequest } from './control-socket.js';
 export { standaloneSchema, type StandaloneConfig } from './config.js';
 export { takeDataFolder, type DataFolder } from './data-folder.js';

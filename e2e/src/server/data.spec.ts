@@ -64,9 +64,10 @@ describe('a backup that was made while a batch ran', () => {
       batchId = batch?.batchId;
       issued = batch?.counters['issued'] ?? 0;
     }
-    expect(await certmill(work, 'backup', 'saved', '--data', 'data')).toMatchObject({
-      exitCode: 0,
-    });
+    const backedUp = await certmill(work, 'backup', 'saved', '--data', 'data');
+    expect(backedUp.exitCode).toBe(0);
+    // The server made a development hierarchy: its passphrase lies in the folder and goes along.
+    expect(JSON.parse(backedUp.stdout)).toMatchObject({ holdsPassphrase: true });
     expect((await curl('GET', `/v1/batches/${batchId ?? ''}`)).json()).toMatchObject({
       state: 'uploading',
     });
