@@ -17,6 +17,7 @@ import {
 jest.setTimeout(120_000);
 
 interface BatchBody {
+  readonly state: string;
   readonly nextIndex: number;
   readonly counters: Readonly<Record<string, number>>;
 }
@@ -82,6 +83,8 @@ describe('a backup that was made while a batch ran', () => {
     expect(restored.key).toBeUndefined();
     const there = curlAt(restored.url, key, work.path);
     const had = (await there('GET', `/v1/batches/${batchId ?? ''}`)).json<BatchBody>();
+    // What it had goes on to its end; nothing can resume the rest.
+    expect(had.state).toBe('broken-off');
     expect(had.nextIndex).toBeGreaterThan(0);
     expect(had.nextIndex).toBeLessThan(4_000);
 

@@ -17,7 +17,7 @@ export type OrderView = z.infer<typeof orderSchema>;
 export const batchSchema = z.looseObject({
   batchId: z.string(),
   orderId: z.string(),
-  state: z.enum(['uploading', 'processing', 'complete', 'cancelled']),
+  state: z.enum(['uploading', 'processing', 'complete', 'cancelled', 'broken-off']),
   nextIndex: z.int().min(0),
   total: z.int().min(0).optional(),
   counters: z.looseObject({
@@ -82,6 +82,7 @@ export function pageOf<Item extends z.ZodType>(
 /** A batch in which nothing can change any more. */
 export function isFinished(batch: BatchView): boolean {
   return (
-    batch.state === 'complete' || (batch.state === 'cancelled' && batch.counters.inFlight === 0)
+    batch.state === 'complete' ||
+    (['cancelled', 'broken-off'].includes(batch.state) && batch.counters.inFlight === 0)
   );
 }

@@ -69,7 +69,7 @@ export function restoreCommand(terminal: Terminal): Command {
     .action(async (backup: string, options: { readonly data: string }) => {
       await restoreDataFolder(backup, options.data);
       terminal.report({ data: options.data }, [
-        `restored to ${options.data}; what the backup had accepted goes on, uploads that it had not whole are sent anew`,
+        `restored to ${options.data}; what the backup had accepted goes on; uploads that it had not whole are broken off: send them anew`,
       ]);
     });
   return withExamples(command, [

@@ -94,6 +94,7 @@ export class BatchTable {
         `the batch was uploaded with ${String(batch.total)} requests, not ${String(total)}`,
       );
     }
+    if (batch.brokenOffAtMs !== undefined) throw brokenOff(batchId);
     if (registeredEnd > total) {
       throw new CertmillError('CONFLICT', `${String(registeredEnd)} requests are stored already`);
     }
@@ -179,6 +180,13 @@ export class BatchTable {
   }
 }
 
+export function brokenOff(batchId: BatchId): CertmillError {
+  return new CertmillError(
+    'CONFLICT',
+    `the upload of batch ${batchId} was broken off by a restore`,
+  );
+}
+
 function keyOf(row: Row): BatchKey {
   return {
     seq: numberIn(row, 'seq'),
@@ -199,6 +207,7 @@ function batchOf(row: Row): Batch {
     nextIndex: numberIn(row, 'next_index'),
     ...present('total', optionalNumberIn(row, 'total')),
     ...present('cancelledAtMs', optionalNumberIn(row, 'cancelled_at_ms')),
+    ...present('brokenOffAtMs', optionalNumberIn(row, 'broken_off_at_ms')),
     ...present('completedAtMs', optionalNumberIn(row, 'completed_at_ms')),
     counters: {
       accepted: numberIn(row, 'accepted'),

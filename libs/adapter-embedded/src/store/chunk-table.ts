@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { CertmillError, type ChunkRef } from '@certmill/domain';
 import type { ChunkRegistration } from '@certmill/ports';
-import type { BatchKey, BatchTable } from './batch-table.js';
+import { brokenOff, type BatchKey, type BatchTable } from './batch-table.js';
 import { bytesIn, numberIn, optionalNumberIn, type Row } from './rows.js';
 import { endOf, type SegmentPlace } from './segment-files.js';
 
@@ -98,10 +98,11 @@ export class ChunkTable {
   /** A new chunk goes on where the one before it ends, in a batch that is neither whole nor cancelled. */
   #assertExtends(registration: ChunkRegistration, batch: BatchKey): void {
     const { tenant, batchId, chunkNumber, firstIndex, count } = registration;
-    const { total, cancelledAtMs } = this.#batches.require(tenant, batchId);
+    const { total, cancelledAtMs, brokenOffAtMs } = this.#batches.require(tenant, batchId);
     if (cancelledAtMs !== undefined) {
       throw new CertmillError('CONFLICT', `batch ${batchId} was cancelled`);
     }
+    if (brokenOffAtMs !== undefined) throw brokenOff(batchId);
     if (total !== undefined && firstIndex + count > total) {
       throw new CertmillError(
         'CONFLICT',

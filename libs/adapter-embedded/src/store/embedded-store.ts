@@ -114,6 +114,7 @@ export class EmbeddedStore
         directory: options.directory,
         segmentFileBytes: options.segmentFileBytes ?? defaultSegmentFileBytes,
         diskModule: options.diskModule,
+        openedAtMs: options.clock.nowMs(),
         allowsDamage: options.allowsDamage ?? false,
       },
       options.onFault ?? (() => undefined),

@@ -28,6 +28,8 @@ export interface CoreOptions {
   readonly disk: StoreDisk;
   /** A segment file is left for a new one at this length, in octets. */
   readonly segmentFileBytes: number;
+  /** When the store was opened: that of a restore, where it is one. */
+  readonly openedAtMs: number;
   /** Whether segment files may be missing or cut short. */
   readonly allowsDamage: boolean;
 }
@@ -72,7 +74,7 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
     db = new DatabaseSync(files.database, { timeout: 0 });
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
       PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;`);
-    const identity = prepareSchema(db, files.database);
+    const identity = prepareSchema(db, files.database, options.openedAtMs);
     const pageCache = new PageCache(pageCacheBytes);
     const shared = { db, writer: runWriter, pageCache };
     const claimRuns = await JournaledRuns.open(

@@ -26,10 +26,11 @@ export const batchSchema = z.strictObject({
   batchId: z.string(),
   orderId: z.string(),
   lane: z.enum(['bulk', 'interactive']),
-  state: z.enum(['uploading', 'processing', 'complete', 'cancelled']),
+  state: z.enum(['uploading', 'processing', 'complete', 'cancelled', 'broken-off']),
   createdAt: time,
   completedAt: time.optional(),
   cancelledAt: time.optional(),
+  brokenOffAt: time.optional(),
   nextIndex: count,
   total: count.optional(),
   counters: z.strictObject({
