@@ -23,6 +23,7 @@ export {
   maxDeviceIdBytes,
   maxRequestsPerBatch,
   maxRequestsPerChunk,
+  requestBounds,
   type BatchId,
   type ChunkRef,
   type Lane,
