@@ -74,6 +74,7 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
     db = new DatabaseSync(files.database, { timeout: 0 });
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
       PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;`);
+    disk.prepareDatabase?.(db);
     const identity = prepareSchema(db, files.database, options.openedAtMs);
     const pageCache = new PageCache(pageCacheBytes);
     const shared = { db, writer: runWriter, pageCache };
