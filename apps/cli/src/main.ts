@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, CommandLoader>> = {
   watch: async () => (await import('./commands/watch.js')).watchCommand,
   fetch: async () => (await import('./commands/fetch.js')).fetchCommand,
   cancel: async () => (await import('./commands/cancel.js')).cancelCommand,
+  'dead-letters': async () => (await import('./commands/dead-letters.js')).deadLettersCommand,
   order: async () => (await import('./commands/order.js')).orderCommand,
   device: async () => (await import('./commands/device.js')).deviceCommand,
   profile: async () => (await import('./commands/profile.js')).profileCommand,

@@ -1,26 +1,34 @@
-import { copyFile, cp, mkdir, readdir, rm } from 'node:fs/promises';
+import { copyFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { existsSync, readdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { restoreEmbeddedStore } from '@certmill/adapter-embedded';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, isCertmillError } from '@certmill/domain';
+import { developmentPassphraseFileOf } from '@certmill/trust';
+import { restoringMark } from './data-folder.js';
 import type { Issuance } from './open-issuance.js';
+import { nodeSyncDisk, syncTree, type SyncDisk } from './sync-tree.js';
 
 /** What lies beside store and log: CAs (keys stay encrypted), serial keys, secrets of the folder. */
 const besides = ['ca', 'serial-keys.json', 'hop-secret', 'manifest-key.pem'];
 const segmentSuffix = '.log';
 const offsetsFile = 'groups.json';
+/** Written when all else of a backup is durable: without it the backup was cut off. */
+const completeFile = 'backup.json';
+const formatVersion = 1;
 
 /**
  * A consistent copy of the data folder while it runs. The log is copied before the store and its
  * segments once more after it, and none is removed meanwhile: whatever the store's copy has in flight
  * is in the log's copy. Chunks that came later are in the log without a registration, and are set
  * aside as dead letters after a restore: their upload was never part of this backup.
+ * Every file and folder is durable before the file that says that the backup is complete.
  * Faults: CONFLICT where the target is not empty; FAULT_DISK_FULL, FAULT_STORE_DOWN.
  */
 export async function backUpDataFolder(
   directory: string,
   issuance: Issuance,
   target: string,
+  disk: SyncDisk = nodeSyncDisk,
 ): Promise<void> {
   if (existsSync(target) && readdirSync(target).length > 0) {
     throw new CertmillError('CONFLICT', `${target} is not empty`);
@@ -32,10 +40,20 @@ export async function backUpDataFolder(
       const from = join(directory, name);
       if (existsSync(from)) await cp(from, join(target, name), { recursive: true });
     }
+    await syncTree(resolve(target), disk);
+    const madeAt = new Date(issuance.services.clock.nowMs()).toISOString();
+    await writeFile(join(target, completeFile), `${JSON.stringify({ formatVersion, madeAt })}\n`);
+    await disk.syncFile(join(target, completeFile));
+    await disk.syncDirectory(target);
   } catch (error) {
     await rm(target, { recursive: true, force: true });
-    throw error;
+    throw copyFault(error, `back up to ${target}`);
   }
+}
+
+/** Whether a backup holds the passphrase of its CA keys, which is made beside them for development. */
+export function holdsPassphrase(backup: string): boolean {
+  return existsSync(developmentPassphraseFileOf(backup));
 }
 
 async function copyLogAndStore(
@@ -72,18 +90,65 @@ async function copyLog(
   }
 }
 
-/** Puts a backup in the place of a data folder, which must not be there or be empty. */
-export async function restoreDataFolder(backup: string, directory: string): Promise<void> {
-  if (!existsSync(join(backup, 'store'))) {
-    throw new CertmillError('NOT_FOUND', `${basename(backup)} holds no backup of a data folder`);
-  }
+/**
+ * Puts a backup in the place of a data folder, which must not be there or be empty; durable when it
+ * resolves. Until it is whole the folder is marked, and nothing opens it.
+ * Faults: NOT_FOUND where there is no complete backup; DATA_FORMAT_UNSUPPORTED; CONFLICT;
+ * FAULT_DISK_FULL, FAULT_STORE_DOWN.
+ */
+export async function restoreDataFolder(
+  backup: string,
+  directory: string,
+  disk: SyncDisk = nodeSyncDisk,
+): Promise<void> {
+  await assertComplete(backup);
   if (existsSync(directory) && readdirSync(directory).length > 0) {
     throw new CertmillError('CONFLICT', `${directory} is not empty`);
   }
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  await restoreEmbeddedStore(join(backup, 'store'), join(directory, 'store'));
-  for (const name of ['log', ...besides]) {
-    const from = join(backup, name);
-    if (existsSync(from)) await cp(from, join(directory, name), { recursive: true });
+  const mark = join(directory, restoringMark);
+  try {
+    await writeFile(mark, '');
+    await disk.syncFile(mark);
+    await disk.syncDirectory(directory);
+    await restoreEmbeddedStore(join(backup, 'store'), join(directory, 'store'));
+    for (const name of ['log', ...besides]) {
+      const from = join(backup, name);
+      if (existsSync(from)) await cp(from, join(directory, name), { recursive: true });
+    }
+    await syncTree(resolve(directory), disk);
+    await rm(mark);
+    await disk.syncDirectory(directory);
+  } catch (error) {
+    for (const name of readdirSync(directory)) {
+      await rm(join(directory, name), { recursive: true, force: true });
+    }
+    throw copyFault(error, `restore ${directory}`);
   }
+}
+
+async function assertComplete(backup: string): Promise<void> {
+  const file = join(backup, completeFile);
+  if (!existsSync(join(backup, 'store')) || !existsSync(file)) {
+    throw new CertmillError(
+      'NOT_FOUND',
+      `${basename(backup)} holds no complete backup of a data folder`,
+    );
+  }
+  const found: unknown = JSON.parse(await readFile(file, 'utf8'));
+  const version =
+    typeof found === 'object' && found !== null && 'formatVersion' in found
+      ? found.formatVersion
+      : undefined;
+  if (version !== formatVersion) {
+    throw new CertmillError('DATA_FORMAT_UNSUPPORTED', `${file} is of another release`);
+  }
+}
+
+function copyFault(error: unknown, what: string): CertmillError {
+  if (isCertmillError(error)) return error;
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : '';
+  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG'
+    ? new CertmillError('FAULT_DISK_FULL', `cannot ${what}: the disk is full`, { cause: error })
+    : new CertmillError('FAULT_STORE_DOWN', `cannot ${what}`, { cause: error });
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -24,14 +25,22 @@ export interface DataFolder {
 }
 
 const secretBytes = 32;
+/** In a folder while a backup is copied into it. */
+export const restoringMark = 'restoring';
 
 /**
  * Takes a data folder, making it where it is not there. The lock is the kernel's (an exclusive
  * transaction on a file of its own), so it is gone with its process, also after kill -9.
- * DATA_FOLDER_IN_USE where another process has it.
+ * DATA_FOLDER_IN_USE where another process has it, FAULT_STORE_CORRUPT where a restore was cut off.
  */
 export function takeDataFolder(directory: string): DataFolder {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
+  if (existsSync(join(directory, restoringMark))) {
+    throw new CertmillError(
+      'FAULT_STORE_CORRUPT',
+      `a restore into ${directory} was cut off: empty the folder and restore again`,
+    );
+  }
   const lock = lockFolder(directory);
   try {
     return {

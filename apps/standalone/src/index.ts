@@ -1,4 +1,5 @@
-export { backUpDataFolder, restoreDataFolder } from './back-up.js';
+export { backUpDataFolder, holdsPassphrase, restoreDataFolder } from './back-up.js';
+export type { SyncDisk } from './sync-tree.js';
 export { askRunningServer, type ControlRequest } from './control-socket.js';
 export { standaloneSchema, type StandaloneConfig } from './config.js';
 export { takeDataFolder, type DataFolder } from './data-folder.js';
@@ -13,4 +14,9 @@ export {
 } from './open-issuance.js';
 export { readServeConfig, serve, serveSchema, type ServeConfig, type Server } from './serve.js';
 export { openStoreForReading, type OpenedStore } from './open-store-for-reading.js';
-export { verifyStore, type VerifiedPorts, type VerifiedStore } from './verify-store.js';
+export {
+  verifyStore,
+  type VerifiedFolder,
+  type VerifiedPorts,
+  type VerifiedStore,
+} from './verify-store.js';

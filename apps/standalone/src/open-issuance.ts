@@ -232,6 +232,13 @@ async function assemble(
       certificates: store,
       serialKeys: new Map(issuers.serialKeys.map((key) => [key.id, key])),
     },
+    deadLetters: {
+      stores: store,
+      log,
+      hops,
+      clock: systemClock,
+      onPublished: (codes) => observer.published(codes),
+    },
     clock: systemClock,
     defaultIssuerOf: (tenant) => servingIssuersOf(tenant)[0].name,
     chainOf: (issuer) => issuerByName.get(issuer)?.chainDer,

@@ -8,6 +8,7 @@ export interface OpenedStore extends AsyncDisposable {
   readonly store: EmbeddedStore;
   readonly issuers: readonly Issuer[];
   readonly serialKeys: readonly SerialKey[];
+  readonly logDirectory: string;
 }
 
 export async function openStoreForReading(directory: string): Promise<OpenedStore> {
@@ -16,11 +17,13 @@ export async function openStoreForReading(directory: string): Promise<OpenedStor
     const store = await openEmbeddedStore({
       directory: folder.store,
       clock: { nowMs: () => Date.now() },
+      allowsDamage: true,
     });
     return {
       store,
       issuers: await loadIssuers(directory),
       serialKeys: (await openSerialKeys(directory)).all,
+      logDirectory: folder.log,
       async [Symbol.asyncDispose]() {
         await store.close();
         folder.release();

@@ -5,16 +5,27 @@ import {
   walkCertificate,
   walkCertificationRequest,
 } from '@certmill/der';
+import { readLog, type FoundRecord } from '@certmill/adapter-embedded';
 import {
+  chunkIdOf,
   inFlightOf,
+  isCertmillError,
   serialNumbersOf,
   type Batch,
   type ChunkRef,
+  type FaultCode,
   type SerialKey,
   type TenantId,
 } from '@certmill/domain';
-import { decodeIssuedChunk, decodeReceivedChunk, decodeVerdict } from '@certmill/events';
-import { PublicationNotices, segmentsOf } from '@certmill/pipeline';
+import {
+  deadLetterTopicOf,
+  decodeIssuedChunk,
+  decodeReceivedChunk,
+  decodeVerdict,
+  groups,
+  topics,
+} from '@certmill/events';
+import { chunkRefOfHeaders } from '@certmill/pipeline';
 import type {
   BatchStore,
   CertificateStore,
@@ -31,28 +42,42 @@ export interface VerifiedStore {
   readonly certificates: number;
   readonly rejections: number;
   readonly inFlight: number;
-  /** What is wrong, at most `maxFindings`; empty in a sound store. */
+  /** What is wrong, the first 10,000; empty in a sound store. */
   readonly findings: readonly string[];
+  /** How many more there are. */
+  readonly findingsLeftOut: number;
 }
 
 export type VerifiedPorts = TenantStore & OrderStore & BatchStore & CertificateStore & VerdictStore;
 
-const maxFindings = 100;
+/** What is checked: a data folder at rest, opened for reading. */
+export interface VerifiedFolder {
+  readonly store: VerifiedPorts;
+  readonly issuers: readonly Issuer[];
+  readonly serialKeys: readonly SerialKey[];
+  /** Of the event log. */
+  readonly logDirectory: string;
+}
+
+const maxFindings = 10_000;
 const page: PageRequest = { limit: 500 };
 
 /**
  * Our fsck, offline: every issued certificate has its request and an accepting verdict, its key is the
  * request's, its serial number is the one of its request (so it is unique: AES is a permutation) and
- * its signature verifies under its issuer; the counters of every batch are what its segments hold, and
- * no order has issued more than it reserved or reserved more than its quota.
+ * its signature verifies under its issuer; the counters of every batch are what its chunks hold, no
+ * order has issued more than it reserved or reserved more than its quota, and every chunk that was
+ * accepted and has not ended is in the log, still to be handled, or kept as a dead letter. Damage is
+ * told and passed over.
  */
 export async function verifyStore(
-  store: VerifiedPorts,
-  issuers: readonly Issuer[],
-  serialKeys: readonly SerialKey[],
+  folder: VerifiedFolder,
   onProgress: (certificates: number) => void,
 ): Promise<VerifiedStore> {
-  const check = new StoreCheck(store, issuers, serialKeys, onProgress);
+  const { store, logDirectory } = folder;
+  const log = await readChunksInLog(logDirectory);
+  const check = new StoreCheck(folder, log, onProgress);
+  for (const damage of log.damages) check.find(damage);
   for await (const tenant of all((request) => store.listTenants(request))) {
     for await (const order of all((request) => store.listOrders(tenant, request))) {
       let issued = 0;
@@ -81,26 +106,78 @@ async function* all<T>(list: (request: PageRequest) => Promise<Page<T>>): AsyncG
   } while (cursor !== undefined);
 }
 
+/** What is wrong with a segment, not with the machine it is read on. */
+const damageCodes: ReadonlySet<FaultCode> = new Set([
+  'FAULT_STORE_CORRUPT',
+  'FAULT_EVENT_UNDECODABLE',
+]);
+
+/** Requests of a batch, by what its chunks say. */
+interface HeldRequests {
+  readonly accepted: number;
+  readonly deadLettered: number;
+  readonly issued: number;
+  readonly notIssued: number;
+  /** In segments that cannot be read. */
+  readonly damaged: number;
+}
+
+function nameOf({ batchId, chunkNumber }: ChunkRef): string {
+  return `batch ${batchId}, chunk ${String(chunkNumber)}`;
+}
+
+/** Ids of chunks. */
+interface ChunksInLog {
+  /** Still to be handled. */
+  readonly pending: ReadonlySet<string>;
+  readonly deadLetters: ReadonlySet<string>;
+  readonly damages: readonly string[];
+}
+
+async function readChunksInLog(directory: string): Promise<ChunksInLog> {
+  const group = groups.validate;
+  const pending = new Set<string>();
+  const deadLetters = new Set<string>();
+  const damages: string[] = [];
+  const read = async (into: Set<string>, found: AsyncIterable<FoundRecord>): Promise<void> => {
+    for await (const each of found) {
+      if (each.record === undefined) {
+        damages.push(each.damage);
+        continue;
+      }
+      const chunk = chunkRefOfHeaders(each.record.headers);
+      if (chunk !== undefined) into.add(chunkIdOf(chunk));
+    }
+  };
+  for (const topic of Object.values(topics.requestsReceived)) {
+    await read(pending, readLog({ directory, topic, group }));
+    await read(deadLetters, readLog({ directory, topic: deadLetterTopicOf(topic, group) }));
+  }
+  return { pending, deadLetters, damages };
+}
+
 class StoreCheck {
   readonly #store: VerifiedPorts;
+  readonly #log: ChunksInLog;
   readonly #keysByIssuer: ReadonlyMap<string, KeyObject>;
   readonly #serialKeys: ReadonlyMap<number, SerialKey>;
   readonly #onProgress: (certificates: number) => void;
   readonly #certificate = createCertificateWalk();
   readonly #request = createCertificationRequestWalk();
   readonly #findings: string[] = [];
+  #findingsLeftOut = 0;
   #batches = 0;
   #certificates = 0;
   #rejections = 0;
   #inFlight = 0;
 
   constructor(
-    store: VerifiedPorts,
-    issuers: readonly Issuer[],
-    serialKeys: readonly SerialKey[],
+    { store, issuers, serialKeys }: VerifiedFolder,
+    log: ChunksInLog,
     onProgress: (certificates: number) => void,
   ) {
     this.#store = store;
+    this.#log = log;
     this.#keysByIssuer = new Map(
       issuers.flatMap(({ name, chainDer: [own] }) =>
         own === undefined ? [] : [[name, new X509Certificate(own).publicKey]],
@@ -117,64 +194,90 @@ class StoreCheck {
       rejections: this.#rejections,
       inFlight: this.#inFlight,
       findings: this.#findings,
+      findingsLeftOut: this.#findingsLeftOut,
     };
   }
 
   find(finding: string): void {
     if (this.#findings.length < maxFindings) this.#findings.push(finding);
+    else this.#findingsLeftOut++;
   }
 
   /** Resolves to the number of certificates of the batch. */
   async batch(tenant: TenantId, batch: Batch): Promise<number> {
     this.#batches++;
     this.#inFlight += inFlightOf(batch.counters);
-    let issued = 0;
-    let notIssued = 0;
-    for await (const { chunk, segment } of this.#segments(tenant, batch)) {
+    const held = { accepted: 0, deadLettered: 0, issued: 0, notIssued: 0, damaged: 0 };
+    const { batchId } = batch;
+    for (let chunkNumber = 0; ; chunkNumber++) {
+      const chunk = { tenant, batchId, chunkNumber };
+      const registered = await this.#store.getRegistration(chunk);
+      const state = registered && (await this.#store.chunkState(chunk));
+      if (registered === undefined || state === undefined) break;
+      if (state.durable) held.accepted += registered.count;
+      if (!state.ended) {
+        if (await this.#openChunk(chunk, state.durable)) held.deadLettered += registered.count;
+        continue;
+      }
+      const counts = await this.#endedChunk(batch, chunk);
+      if (counts === undefined) held.damaged += registered.count;
+      held.issued += counts?.issued ?? 0;
+      held.notIssued += counts?.notIssued ?? 0;
+      this.#onProgress(this.#certificates);
+    }
+    this.#counters(batch, held);
+    return held.issued;
+  }
+
+  #counters({ batchId, counters }: Batch, held: HeldRequests): void {
+    const { accepted, issued, rejected, cancelled, deadLettered } = counters;
+    const notIssued = rejected + cancelled;
+    if (accepted !== held.accepted || deadLettered !== held.deadLettered) {
+      this.find(
+        `batch ${batchId}: counters say ${String(accepted)} accepted and ${String(deadLettered)} dead-lettered, ` +
+          `its chunks hold ${String(held.accepted)} and ${String(held.deadLettered)}`,
+      );
+    }
+    const unread = issued + notIssued - held.issued - held.notIssued;
+    // What damaged segments hold is not known but by number.
+    const isPossible =
+      unread === held.damaged && issued >= held.issued && notIssued >= held.notIssued;
+    if (isPossible) return;
+    this.find(
+      `batch ${batchId}: counters say ${String(issued)} issued and ${String(notIssued)} not, ` +
+        `segments hold ${String(held.issued)} and ${String(held.notIssued)}`,
+    );
+  }
+
+  /** A chunk that has not ended. Resolves to whether it counts as dead-lettered. */
+  async #openChunk(chunk: ChunkRef, isDurable: boolean): Promise<boolean> {
+    const id = chunkIdOf(chunk);
+    const letter = await this.#store.getDeadLetter(chunk);
+    if (letter !== undefined && !this.#log.deadLetters.has(id)) {
+      this.find(`${nameOf(chunk)}: the record of this dead letter is lost; it can be dropped`);
+    } else if (letter === undefined && isDurable && !this.#log.pending.has(id)) {
+      this.find(`${nameOf(chunk)}: lost: it was accepted, has not ended and is not in the log`);
+    }
+    return letter !== undefined && letter.retriedAtMs === undefined;
+  }
+
+  /** Undefined where its segment is damaged. */
+  async #endedChunk(
+    batch: Batch,
+    chunk: ChunkRef,
+  ): Promise<{ readonly issued: number; readonly notIssued: number } | undefined> {
+    try {
+      const segment = (await this.#store.getSegment(chunk)) ?? new Uint8Array();
       const verdict = await this.#store.getVerdict(chunk);
       const signedFor = decodeIssuedChunk(segment).verdict;
       if (verdict === undefined || Buffer.compare(verdict, signedFor) !== 0) {
-        this.find(
-          `batch ${batch.batchId}, chunk ${String(chunk.chunkNumber)}: its verdict is not the stored one`,
-        );
+        this.find(`${nameOf(chunk)}: its verdict is not the stored one`);
       }
-      const counts = this.#segment(batch, segment);
-      issued += counts.issued;
-      notIssued += counts.notIssued;
-      this.#onProgress(this.#certificates);
-    }
-    const { counters } = batch;
-    if (counters.issued !== issued || counters.rejected + counters.cancelled !== notIssued) {
-      this.find(
-        `batch ${batch.batchId}: counters say ${String(counters.issued)} issued and ` +
-          `${String(counters.rejected + counters.cancelled)} not, segments hold ${String(issued)} and ${String(notIssued)}`,
-      );
-    }
-    return issued;
-  }
-
-  /** Of every ended chunk, also behind one that has not ended. */
-  async *#segments(
-    tenant: TenantId,
-    batch: Batch,
-  ): AsyncGenerator<{ readonly chunk: ChunkRef; readonly segment: Uint8Array }> {
-    const ports = {
-      batches: this.#store,
-      certificates: this.#store,
-      notices: new PublicationNotices(),
-    };
-    let chunkNumber = 0;
-    for (let index = 0; index < batch.counters.accepted;) {
-      const chunk = { tenant, batchId: batch.batchId, chunkNumber };
-      const registered = await this.#store.getRegistration(chunk);
-      if (registered === undefined) return;
-      const options = { follow: false, firstChunk: chunkNumber };
-      for await (const { segment } of segmentsOf(ports, tenant, batch.batchId, options)) {
-        yield { chunk, segment };
-        break;
-      }
-      index = registered.firstIndex + registered.count;
-      chunkNumber++;
+      return this.#segment(batch, segment);
+    } catch (error) {
+      if (!isCertmillError(error) || !damageCodes.has(error.code)) throw error;
+      this.find(`${nameOf(chunk)}: ${error.message}`);
+      return undefined;
     }
   }
 

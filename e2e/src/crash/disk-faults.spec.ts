@@ -225,8 +225,7 @@ describe('after all of it', () => {
     }
     await stopServer();
     await using opened = await openStoreForReading(directory);
-    const { store, issuers, serialKeys } = opened;
-    const verified = await verifyStore(store, issuers, serialKeys, () => undefined);
+    const verified = await verifyStore(opened, () => undefined);
     expect(verified).toMatchObject({ findings: [], inFlight: 0, certificates: batches * perBatch });
     const signed = readFileSync(join(directory, 'oracle'), 'utf8').trim().split('\n');
     expect(new Set(signed.map((line) => line.split(' ')[0])).size).toBe(batches * perBatch);

@@ -19,7 +19,7 @@ export interface ServerLife {
 /** A batch as the server tells of it. */
 export interface BatchAnswer {
   readonly batchId: string;
-  readonly state: 'uploading' | 'processing' | 'complete' | 'cancelled';
+  readonly state: 'uploading' | 'processing' | 'complete' | 'cancelled' | 'broken-off';
   readonly nextIndex: number;
   readonly total?: number;
   readonly counters: {

@@ -50,6 +50,7 @@ export function failPointsAroundStore(store: EmbeddedStore, point: FailPoint): E
 export function failPointsAroundLog(log: EventLog, point: FailPoint): EventLog {
   return {
     lag: (topic, group) => log.lag(topic, group),
+    readDeadLetter: (topic, group, place) => log.readDeadLetter(topic, group, place),
     async append(topic, record) {
       const chunk = chunkRefOfHeaders(record.headers);
       const isIngest = receivedTopics.includes(topic);

@@ -74,7 +74,7 @@ export async function judgeRun(evidence: Evidence): Promise<Judgement> {
   }
   judgeCertificates(results, signatures, client, found);
   judgeExpected(fleet, results, found);
-  const verified = await verifyStore(store, opened.issuers, opened.serialKeys, () => undefined);
+  const verified = await verifyStore(opened, () => undefined);
   for (const finding of verified.findings) found.add('verify-store', finding);
   return {
     verdicts: found.verdicts,

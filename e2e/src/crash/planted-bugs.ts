@@ -67,6 +67,7 @@ function clockReadingLog(log: EventLog, data: string): EventLog {
   return {
     append: (topic, record) => log.append(topic, record),
     lag: (topic, group) => log.lag(topic, group),
+    readDeadLetter: (topic, group, place) => log.readDeadLetter(topic, group, place),
     subscribe(options) {
       if (!received.includes(options.topic)) return log.subscribe(options);
       return log.subscribe({

@@ -177,6 +177,7 @@ describe('back-pressure and stopping', () => {
       append: (topic, record) => gate.promise.then(() => log.append(topic, record)),
       subscribe: (options) => log.subscribe(options),
       lag: (topic, group) => log.lag(topic, group),
+      readDeadLetter: (topic, group, place) => log.readDeadLetter(topic, group, place),
     });
     await using server = await aServer({}, { aroundLog: (log) => slowed(log, slow) });
     await anOrder(server, 'o1');

@@ -212,6 +212,7 @@ describe('sign', () => {
     return {
       subscribe: (options) => log.subscribe(options),
       lag: (topic, group) => log.lag(topic, group),
+      readDeadLetter: (...args) => log.readDeadLetter(...args),
       append(topic, record) {
         if (!received.includes(topic)) return log.append(topic, record);
         const hops = createHops(hopKeysOf(readFileSync(join(data, 'hop-secret'))), {

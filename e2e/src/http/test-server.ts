@@ -22,6 +22,7 @@ export interface TestServer extends AsyncDisposable {
   readonly server: Server;
   readonly url: string;
   readonly key: string;
+  readonly data: string;
   /** A call with the first credential, or with `key`. */
   call(method: string, path: string, options?: CallOptions): Promise<Response>;
 }
@@ -102,6 +103,7 @@ export async function aServerIn(
     server,
     url: server.url,
     key,
+    data,
     call(method, path, options = {}) {
       const bearer = options.key === undefined ? key : options.key;
       const headers = {

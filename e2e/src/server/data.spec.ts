@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { DatabaseSync } from 'node:sqlite';
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../cli/testing/a-csr.js';
 import { runCertmill, type Ended } from '../cli/testing/run-certmill.js';
@@ -17,6 +17,7 @@ import {
 jest.setTimeout(120_000);
 
 interface BatchBody {
+  readonly state: string;
   readonly nextIndex: number;
   readonly counters: Readonly<Record<string, number>>;
 }
@@ -64,9 +65,10 @@ describe('a backup that was made while a batch ran', () => {
       batchId = batch?.batchId;
       issued = batch?.counters['issued'] ?? 0;
     }
-    expect(await certmill(work, 'backup', 'saved', '--data', 'data')).toMatchObject({
-      exitCode: 0,
-    });
+    const backedUp = await certmill(work, 'backup', 'saved', '--data', 'data');
+    expect(backedUp.exitCode).toBe(0);
+    // The server made a development hierarchy: its passphrase lies in the folder and goes along.
+    expect(JSON.parse(backedUp.stdout)).toMatchObject({ holdsPassphrase: true });
     expect((await curl('GET', `/v1/batches/${batchId ?? ''}`)).json()).toMatchObject({
       state: 'uploading',
     });
@@ -81,6 +83,8 @@ describe('a backup that was made while a batch ran', () => {
     expect(restored.key).toBeUndefined();
     const there = curlAt(restored.url, key, work.path);
     const had = (await there('GET', `/v1/batches/${batchId ?? ''}`)).json<BatchBody>();
+    // What it had goes on to its end; nothing can resume the rest.
+    expect(had.state).toBe('broken-off');
     expect(had.nextIndex).toBeGreaterThan(0);
     expect(had.nextIndex).toBeLessThan(4_000);
 
@@ -120,13 +124,14 @@ describe('a backup that was made while a batch ran', () => {
 });
 
 describe('verify-store', () => {
-  it('finds a flipped byte in a segment and a wrong counter', async () => {
+  it('lists every damaged segment, and a wrong counter', async () => {
     await using work = await aWorkFolder();
-    await writeFile(work.at('fleet.ndjson'), ndjsonOf(csrsOf(20, 'dev')));
+    // Three chunks: 256 requests each at most.
+    await writeFile(work.at('fleet.ndjson'), ndjsonOf(csrsOf(600, 'dev')));
     const issue = ['issue', 'fleet.ndjson', '--profile', 'tls-client', '--format', 'ndjson'];
     const issued = await certmill(work, ...issue, '--out', 'out', '--data', 'sound');
     expect(issued.exitCode).toBe(0);
-    expect(await verified(work, 'sound')).toMatchObject([0, { certificates: 20, findings: [] }]);
+    expect(await verified(work, 'sound')).toMatchObject([0, { certificates: 600, findings: [] }]);
 
     await cp(work.at('sound'), work.at('flipped'), { recursive: true });
     const segment = work.at('flipped', 'store', 'segments', '0000000001.segment');
@@ -134,14 +139,36 @@ describe('verify-store', () => {
     const lines = (await readFile(work.at('out', 'certificates.ndjson'), 'utf8'))
       .trim()
       .split('\n');
-    const { certificate } = JSON.parse(lines[7] ?? '') as { certificate: string };
-    const der = Buffer.from(certificate.replace(/-----[^-]+-----|\s/g, ''), 'base64');
-    const last = bytes.indexOf(der) + der.length - 1;
-    bytes[last] = (bytes[last] ?? 0) ^ 1;
+    for (const index of [7, 590]) {
+      const { certificate } = JSON.parse(lines[index] ?? '') as { certificate: string };
+      const der = Buffer.from(certificate.replace(/-----[^-]+-----|\s/g, ''), 'base64');
+      const last = bytes.indexOf(der) + der.length - 1;
+      bytes[last] = (bytes[last] ?? 0) ^ 1;
+    }
     await writeFile(segment, bytes);
-    const flipped = await certmill(work, 'verify-store', '--data', 'flipped');
-    expect(flipped.exitCode).toBe(1);
-    expect(flipped.stderr).toMatch(/^error FAULT_STORE_CORRUPT: segment file 1 is damaged/m);
+    const flipped = await verified(work, 'flipped');
+    expect(flipped).toMatchObject([
+      1,
+      {
+        certificates: expect.any(Number) as number,
+        findings: [
+          expect.stringMatching(/^batch \w+, chunk 0: segment file 1 is damaged at octet \d+$/),
+          expect.stringMatching(/^batch \w+, chunk 2: segment file 1 is damaged at octet \d+$/),
+        ],
+      },
+    ]);
+    // What lies between the two was still checked.
+    expect(flipped[1].certificates).toBeGreaterThan(200);
+    expect(flipped[1].certificates).toBeLessThan(400);
+
+    await cp(work.at('sound'), work.at('cut'), { recursive: true });
+    await truncate(work.at('cut', 'store', 'segments', '0000000001.segment'), 1_000);
+    const cut = await verified(work, 'cut');
+    expect([cut[0], cut[1].certificates, cut[1].findings.length]).toEqual([1, 0, 3]);
+    await rm(work.at('cut', 'store', 'segments', '0000000001.segment'));
+    expect((await verified(work, 'cut'))[1].findings).toEqual(
+      Array(3).fill(expect.stringMatching(/chunk \d: segment file 1 is missing$/)),
+    );
 
     await cp(work.at('sound'), work.at('miscounted'), { recursive: true });
     using database = new DatabaseSync(work.at('miscounted', 'store', 'certmill.db'));
@@ -150,7 +177,7 @@ describe('verify-store', () => {
     const [exitCode, { findings }] = await verified(work, 'miscounted');
     expect([exitCode, findings]).toEqual([
       1,
-      [expect.stringMatching(/counters say 19 issued and 0 not, segments hold 20 and 0/)],
+      [expect.stringMatching(/counters say 599 issued and 0 not, segments hold 600 and 0/)],
     ]);
   });
 });

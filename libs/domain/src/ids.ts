@@ -17,6 +17,20 @@ export const batchIdBytes = 13;
 export const maxRequestsPerBatch = 0xff_ffff;
 export const maxRequestsPerChunk = 256;
 export const maxChunkBytes = 512 * 1024;
+/**
+ * What one request may add to its chunk's record at most, in octets; the limit of a record is 4 MiB.
+ * Profiles are held against these when they are admitted, sources are cut.
+ */
+export const requestBounds = {
+  /** Of a certificate; on average over a chunk where the profile bounds it otherwise. */
+  certificate: 8 * 1024,
+  /** Of the values that a profile takes from the request and its device. */
+  values: 4 * 1024,
+  /** Of both together: all certificates of a chunk with their values, the requests beside them. */
+  certificateAndValues: 9 * 1024,
+  /** Of the text that says where a request stood in its upload. */
+  source: 1024,
+} as const;
 /** In octets of UTF-8: longer ids fit no certificate field (RFC 5280 ub-serial-number and -common-name are 64). */
 export const maxDeviceIdBytes = 128;
 

@@ -24,6 +24,7 @@ export {
   maxDeviceIdBytes,
   maxRequestsPerBatch,
   maxRequestsPerChunk,
+  requestBounds,
   type BatchId,
   type ChunkRef,
   type Lane,

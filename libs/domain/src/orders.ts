@@ -52,6 +52,8 @@ export interface Batch {
   /** Known once the upload ended: the number of requests of the batch. */
   readonly total?: number;
   readonly cancelledAtMs?: number;
+  /** Its upload was not whole when the store was restored from a backup: nothing can resume it. */
+  readonly brokenOffAtMs?: number;
   readonly completedAtMs?: number;
   readonly counters: Counters;
 }
@@ -61,9 +63,16 @@ export function inFlightOf(counters: Counters): number {
   return accepted - issued - rejected - cancelled - deadLettered;
 }
 
-/** Whether nothing of the batch can change any more; a cancelled batch takes no further requests. */
+/**
+ * Whether nothing of the batch is on its way any more; a cancelled batch, or one that was broken off,
+ * takes no further requests: chunks of it that were registered and never became durable are none of it.
+ * What is left may be dead letters, until an operator retries or drops them.
+ */
 export function isComplete(batch: Batch): boolean {
-  const uploaded = batch.cancelledAtMs !== undefined || batch.nextIndex === batch.total;
+  const uploaded =
+    batch.cancelledAtMs !== undefined ||
+    batch.brokenOffAtMs !== undefined ||
+    batch.nextIndex === batch.total;
   return uploaded && inFlightOf(batch.counters) === 0;
 }
 

@@ -3,6 +3,7 @@ export type {
   PublishedChunk,
   ReceivedChunk,
   ReceivedHead,
+  ReceivedPins,
   ValidatedChunk,
   Verdict,
 } from './chunks.js';

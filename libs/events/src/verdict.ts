@@ -3,6 +3,7 @@ import type { Verdict } from './chunks.js';
 import {
   assertAligned,
   lengthColumn,
+  maxValuesBytes,
   maxValuesPerRequest,
   numberColumn,
   requestCount,
@@ -14,8 +15,6 @@ import { MessageWriter } from './message-writer.js';
 const what = 'Verdict';
 const udidBytes = 32;
 const maxCode = 0xff;
-/** The slot values of a chunk come from its requests and its rows: no more than those. */
-const maxValuesBytes = 1024 * 1024;
 const fieldOverrides = 11;
 const noBytes: Buffer = Buffer.alloc(0);
 const noValue = new Uint8Array(0);

@@ -7,7 +7,7 @@ import {
   recordHeaders,
   sealRecord,
   topics,
-  type ReceivedHead,
+  type ReceivedPins,
   type SealKey,
   type SealedAttributes,
 } from '@certmill/events';
@@ -116,10 +116,10 @@ export function hopKeysOf(secret: Uint8Array): Readonly<Partial<Record<HopName, 
 }
 
 /** Refuses a record whose headers speak of another chunk than its value. */
-export function assertSameChunk(
+export function assertSameChunk<T extends ReceivedPins>(
   attributes: SealedAttributes,
-  received: ReceivedHead,
-): ReceivedHead {
+  received: T,
+): T {
   assertSealedMatches(attributes, received);
   return received;
 }

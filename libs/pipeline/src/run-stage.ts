@@ -45,6 +45,9 @@ export interface StageOptions {
   readonly observer: StageObserver;
 }
 
+/** Where a fault arose: a relay hands it on to the stage before, which makes the dead letter. */
+const failedIn = new WeakMap<object, ConsumingStage>();
+
 /** Runs a stage on both lanes, each with a consumer of its own, until it is stopped. */
 export async function runStage(options: StageOptions): Promise<Stoppable> {
   const { stage, log, concurrency, observer } = options;
@@ -57,7 +60,7 @@ export async function runStage(options: StageOptions): Promise<Stoppable> {
         concurrency: concurrency[lane],
         handler: (record) => handle(options, lane, record),
         onHalt: (error) => observer.halted(stage, error),
-        onDeadLetter: (record, cause) => countDeadLetter(options, record, cause),
+        onDeadLetter: (record, cause, place) => countDeadLetter(options, record, cause, place),
       }),
     );
   }
@@ -75,24 +78,35 @@ async function handle(options: StageOptions, lane: Lane, record: DeliveredRecord
     options.observer.handled(options.stage, lane, (performance.now() - begun) / 1000);
   } catch (error) {
     options.observer.faulted(options.stage, record, error);
+    if (error instanceof Object && !failedIn.has(error)) failedIn.set(error, options.stage);
     throw error;
   }
 }
 
+/** What is no fault of ours may say more than is safe to show. */
+const unknownCause = { code: 'FAULT_PROCESSING', message: '' } as const;
+
 /**
- * A chunk that goes to a dead-letter topic is counted as such. A forged record is not: it names
+ * A chunk that went to a dead-letter topic is counted as such. A forged record is not: it names
  * somebody's chunk, which is still on its way.
  */
 async function countDeadLetter(
-  { certificates }: StageOptions,
+  { certificates, stage }: StageOptions,
   record: DeliveredRecord,
   cause: unknown,
+  place: string,
 ): Promise<void> {
-  const code = isCertmillError(cause) ? cause.code : 'FAULT_PROCESSING';
+  const { code, message: detail } = isCertmillError(cause) ? cause : unknownCause;
   const chunk = chunkRefOfHeaders(record.headers);
   if (chunk === undefined || code === 'FAULT_EVENT_FORGED') return;
   try {
-    await certificates.markDeadLettered(chunk, code);
+    await certificates.markDeadLettered(chunk, {
+      code,
+      detail,
+      stage: (cause instanceof Object ? failedIn.get(cause) : undefined) ?? stage,
+      topic: record.topic,
+      place,
+    });
   } catch (error) {
     // Never registered here: there is nothing to count.
     if (!isCertmillError(error) || error.code !== 'FAULT_PROCESSING') throw error;

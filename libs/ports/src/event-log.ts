@@ -27,10 +27,11 @@ export interface SubscribeOptions {
   readonly concurrency: number;
   readonly handler: RecordHandler;
   /**
-   * Called before a record becomes a dead letter, whatever the cause; the record stays in hand and is
-   * tried again where it rejects.
+   * Called once a record is durable as a dead letter and before it counts as handled, whatever the
+   * cause; the record stays in hand and is tried again where it rejects. `place` is what
+   * `readDeadLetter` finds it by.
    */
-  readonly onDeadLetter?: (record: DeliveredRecord, cause: unknown) => Promise<void>;
+  readonly onDeadLetter?: (record: DeliveredRecord, cause: unknown, place: string) => Promise<void>;
   /** Called once when a handler's fault has disposition `halt`: the stage must go red. */
   readonly onHalt?: (error: Error) => void;
 }
@@ -52,6 +53,11 @@ export interface EventLog {
    */
   append(topic: string, record: EventRecord): Promise<void>;
   subscribe(options: SubscribeOptions): Promise<Subscription>;
+  /**
+   * A dead letter that the group made of a record of the topic, as the record was appended: it may be
+   * appended again. Undefined where nothing is kept at that place.
+   */
+  readDeadLetter(topic: string, group: string, place: string): Promise<EventRecord | undefined>;
   /** Records appended and not yet committed by the group: the lag. */
   lag(topic: string, group: string): Promise<number>;
 }

@@ -14,6 +14,8 @@ export type {
   CertificateStore,
   ChunkRegistration,
   ChunkState,
+  DeadLetter,
+  DeadLetterCause,
   Decision,
   OrderStore,
   Page,

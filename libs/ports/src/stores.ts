@@ -193,7 +193,7 @@ export interface TerminalChunk {
   readonly udids: Uint8Array;
   readonly deviceIds: readonly string[];
   /** Which counter the requests that neither the verdict rejected nor sign issued go to. */
-  readonly endedAs: 'rejected' | 'cancelled' | 'deadLettered';
+  readonly endedAs: 'rejected' | 'cancelled';
   /** Requests accepted by the verdict that were not signed: claims and quota are given back. */
   readonly released: readonly number[];
   readonly publishedAtMs: number;
@@ -202,10 +202,37 @@ export interface TerminalChunk {
 }
 
 export interface ChunkState {
+  /** The chunk was seen in the log. */
+  readonly durable: boolean;
   /** The chunk has its terminal record. */
   readonly ended: boolean;
   /** Its batch was cancelled. */
   readonly cancelled: boolean;
+}
+
+/** Why a chunk could not be processed, and where its record is kept. */
+export interface DeadLetterCause {
+  /** The code of the fault. */
+  readonly code: string;
+  /** Its message, where that is safe to show; else ''. */
+  readonly detail: string;
+  /** The stage that failed. */
+  readonly stage: string;
+  /** The topic that the record was read from: a retry appends it there again. */
+  readonly topic: string;
+  /** For `EventLog.readDeadLetter`; '' where it is not known. */
+  readonly place: string;
+}
+
+/** A chunk that waits for an operator, or was retried and has not ended since. */
+export interface DeadLetter extends DeadLetterCause {
+  readonly chunk: ChunkRef;
+  readonly firstIndex: number;
+  readonly count: number;
+  /** When it was last given up. */
+  readonly atMs: number;
+  /** When it was last retried, where that was after `atMs`: its requests count as in flight. */
+  readonly retriedAtMs?: number;
 }
 
 /** Where a request's certificate, if any, is found. */
@@ -225,9 +252,18 @@ export interface CertificateStore {
   chunkState(chunk: ChunkRef): Promise<ChunkState | undefined>;
   /**
    * A chunk went to a dead-letter topic: its requests move from in flight to dead-lettered until it is
-   * retried (publish moves them on) or dropped. Idempotent; nothing where the chunk has ended.
+   * retried or ends. Idempotent: the first cause stays until a retry. Nothing where the chunk has ended.
    */
-  markDeadLettered(chunk: ChunkRef, cause: string): Promise<void>;
+  markDeadLettered(chunk: ChunkRef, cause: DeadLetterCause): Promise<void>;
+  /**
+   * The chunk's requests are in flight again; MUST be durable before the record is appended again.
+   * Resolves to its dead letter, also where it was retried before; undefined where it is none (any more).
+   */
+  retryDeadLetter(chunk: ChunkRef, atMs: number): Promise<DeadLetter | undefined>;
+  /** Undefined for a chunk that never was one, or has ended. */
+  getDeadLetter(chunk: ChunkRef): Promise<DeadLetter | undefined>;
+  /** Of a batch, in the order of its chunks, without those that have ended. */
+  listDeadLetters(tenant: TenantId, batchId: BatchId, page: PageRequest): Promise<Page<DeadLetter>>;
   /** The encoded IssuedChunk, once the chunk ended. */
   getSegment(chunk: ChunkRef): Promise<Uint8Array | undefined>;
   /** The chunk that holds an index of a batch, whether ended or not. */

@@ -5,15 +5,19 @@ import {
   batchSchema,
   certificateSchema,
   credentialSchema,
+  deadLetterSchema,
   importSchema,
   orderSchema,
   pageOf,
   profileSchema,
+  settledSchema,
   type BatchView,
   type CertificateView,
   type CredentialView,
+  type DeadLetterView,
   type OrderView,
   type ProfileView,
+  type SettledView,
 } from './views.js';
 
 export interface NewOrder {
@@ -111,6 +115,16 @@ export class IssuanceClient implements Disposable {
 
   cancelBatch(batchId: string): Promise<BatchView> {
     return this.#ask(batchSchema, { method: 'DELETE', path: batchPath(batchId) });
+  }
+
+  listDeadLetters(batchId: string): Promise<DeadLetterView[]> {
+    return this.#all(deadLetterSchema, `${batchPath(batchId)}/dead-letters`);
+  }
+
+  /** Settling twice is settling once. */
+  settleDeadLetter(batchId: string, chunk: number, action: 'retry' | 'drop'): Promise<SettledView> {
+    const path = `${batchPath(batchId)}/dead-letters/${String(chunk)}/${action}`;
+    return this.#ask(settledSchema, { method: 'POST', path, isRepeatable: true });
   }
 
   /** One try. The events of a batch as they come. */

@@ -17,7 +17,7 @@ export type OrderView = z.infer<typeof orderSchema>;
 export const batchSchema = z.looseObject({
   batchId: z.string(),
   orderId: z.string(),
-  state: z.enum(['uploading', 'processing', 'complete', 'cancelled']),
+  state: z.enum(['uploading', 'processing', 'complete', 'cancelled', 'broken-off']),
   nextIndex: z.int().min(0),
   total: z.int().min(0).optional(),
   counters: z.looseObject({
@@ -49,6 +49,20 @@ export const certificateSchema = z.looseObject({
 });
 export type CertificateView = z.infer<typeof certificateSchema>;
 
+export const deadLetterSchema = z.looseObject({
+  chunk: z.int().min(0),
+  requests: z.int(),
+  state: z.string(),
+  code: z.string(),
+  detail: z.string(),
+  stage: z.string(),
+  at: z.string(),
+});
+export type DeadLetterView = z.infer<typeof deadLetterSchema>;
+
+export const settledSchema = z.looseObject({ chunk: z.int(), outcome: z.string() });
+export type SettledView = z.infer<typeof settledSchema>;
+
 export const importSchema = z.looseObject({ devices: z.int() });
 
 export const credentialSchema = z.looseObject({
@@ -68,6 +82,7 @@ export function pageOf<Item extends z.ZodType>(
 /** A batch in which nothing can change any more. */
 export function isFinished(batch: BatchView): boolean {
   return (
-    batch.state === 'complete' || (batch.state === 'cancelled' && batch.counters.inFlight === 0)
+    batch.state === 'complete' ||
+    (['cancelled', 'broken-off'].includes(batch.state) && batch.counters.inFlight === 0)
   );
 }

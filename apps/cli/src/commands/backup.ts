@@ -5,6 +5,7 @@ import { silentObserver } from '@certmill/pipeline';
 import {
   askRunningServer,
   backUpDataFolder,
+  holdsPassphrase,
   openIssuance,
   restoreDataFolder,
   standaloneSchema,
@@ -15,18 +16,25 @@ import { withExamples } from '../terminal/program.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { dataOption } from './data-option.js';
 
+const passphraseWarning =
+  'DEVELOPMENT ONLY: the passphrase of the CA keys is in it, in clear, since it lies in the data folder: whoever reads the backup can sign certificates';
+
 export function backupCommand(terminal: Terminal): Command {
   const command = new Command('backup')
-    .description('copy the data folder consistently, also while its server runs')
+    .description(
+      'copy the data folder consistently, also while its server runs; a development passphrase that lies in the folder is copied in clear',
+    )
     .argument('<dir>', 'target, not there or empty')
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
     .action(async (target: string, options: { readonly data: string }) => {
       const directory = resolve(target);
       await backUp(options.data, directory);
-      terminal.report({ backup: directory }, [
+      const hasPassphrase = holdsPassphrase(directory);
+      terminal.report({ backup: directory, holdsPassphrase: hasPassphrase }, [
         `backed up to ${directory}`,
         'it holds the CA keys (encrypted), the serial keys and the secrets of the folder: keep it as safe as the folder',
+        ...(hasPassphrase ? [passphraseWarning] : []),
       ]);
     });
   return withExamples(command, [['certmill backup /backups/monday', 'the folder ./certmill-data']]);
@@ -61,7 +69,7 @@ export function restoreCommand(terminal: Terminal): Command {
     .action(async (backup: string, options: { readonly data: string }) => {
       await restoreDataFolder(backup, options.data);
       terminal.report({ data: options.data }, [
-        `restored to ${options.data}; what the backup had accepted goes on, uploads that it had not whole are sent anew`,
+        `restored to ${options.data}; what the backup had accepted goes on; uploads that it had not whole are broken off: send them anew`,
       ]);
     });
   return withExamples(command, [

@@ -9,24 +9,26 @@ import { dataOption } from './data-option.js';
 export function verifyStoreCommand(terminal: Terminal): Command {
   const command = new Command('verify-store')
     .description(
-      'check the whole store offline: certificates, requests, serial numbers, chains, counters',
+      'check a data folder offline: certificates, requests, serial numbers, counters, chunks in the log',
     )
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
     .action(async (options: { readonly data: string }) => {
       await using opened = await openStoreForReading(options.data);
       const progress = terminal.progress('certificates checked');
-      const result = await verifyStore(opened.store, opened.issuers, opened.serialKeys, (done) =>
-        progress.update({ done }),
-      );
+      const result = await verifyStore(opened, (done) => progress.update({ done }));
       progress.stop();
       if (result.findings.length > 0) terminal.exitCode = exitCodes.couldNotRun;
       terminal.report(result, [
         `${formatNumber(result.certificates)} certificates and ${formatNumber(result.rejections)} rejections in ${formatNumber(result.batches)} batches, ${formatNumber(result.inFlight)} requests in flight`,
         ...(result.findings.length === 0 ? ['the store is sound'] : result.findings),
+        ...(result.findingsLeftOut === 0
+          ? []
+          : [`and ${formatNumber(result.findingsLeftOut)} findings more`]),
       ]);
     });
   return withExamples(command, [
+    ['certmill verify-store', 'lists all that is damaged or lost'],
     ['certmill verify-store --json', 'for a script; exit status 1 where something is wrong'],
   ]);
 }

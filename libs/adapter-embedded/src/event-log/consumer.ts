@@ -8,8 +8,8 @@ export interface RecordSource<Taken> {
   done(taken: Taken): void;
   /** Called for a record that the consumer gives back unhandled. */
   returned(taken: Taken): void;
-  /** Makes a dead letter of a record, durably. */
-  deadLetter?(taken: Taken, record: DeliveredRecord, cause: unknown): Promise<void>;
+  /** Makes a dead letter of a record, durably; resolves to its place. */
+  deadLetter?(taken: Taken, record: DeliveredRecord, cause: unknown): Promise<string>;
   /** Takes every failure, where a record is tried once and the failure is the answer. */
   failed?(taken: Taken, cause: unknown): void;
   /** Called when the consumer has room again. */
@@ -121,8 +121,8 @@ export class Consumer<Taken> implements Subscription {
     if (outcome === 'halt') source.returned(taken);
     if (outcome !== 'dead-letter' || source.deadLetter === undefined) return outcome;
     try {
-      await this.#options.onDeadLetter?.(record, cause);
-      await source.deadLetter(taken, record, cause);
+      const place = await source.deadLetter(taken, record, cause);
+      await this.#options.onDeadLetter?.(record, cause, place);
       if (!this.#isAbandoned) source.done(taken);
       return outcome;
     } catch {

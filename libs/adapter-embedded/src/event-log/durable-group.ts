@@ -18,7 +18,8 @@ export interface DurableGroupOptions {
   readonly group: string;
   readonly maxRecordBytes: number;
   readonly policy: RetryPolicy;
-  readonly appendDeadLetter: (record: EventRecord) => Promise<void>;
+  /** Resolves to the place of the dead letter once it is durable. */
+  readonly appendDeadLetter: (record: EventRecord) => Promise<string>;
 }
 
 /**
@@ -91,7 +92,7 @@ export class DurableGroup implements RecordSource<Taken> {
     this.wake();
   }
 
-  deadLetter(_taken: Taken, record: DeliveredRecord, cause: unknown): Promise<void> {
+  deadLetter(_taken: Taken, record: DeliveredRecord, cause: unknown): Promise<string> {
     const { appendDeadLetter, group } = this.#options;
     return appendDeadLetter(deadLetterOf(record, group, cause));
   }

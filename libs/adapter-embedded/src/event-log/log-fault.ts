@@ -1,7 +1,7 @@
 import { CertmillError, isCertmillError } from '@certmill/domain';
 
-/** Out of space or over the quota: it ends when there is room. */
-const fullCodes: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT']);
+/** Out of space, over the quota or a file's limit: it ends when there is room. */
+const fullCodes: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 /** What an append says of a failing disk: FAULT_DISK_FULL or FAULT_BUS_DOWN, both to be retried. */
 export function logFault(topic: string, cause: unknown): CertmillError {

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventLog, EventRecord } from '@certmill/ports';
 import { describeEventLog } from '@certmill/ports/conformance';
 import { nodeDisk, type Disk, type DiskFile } from '../disk.js';
+import { readLog } from './read-log.js';
 import { openEventLog, type EmbeddedEventLog, type EventLogOptions } from './open-event-log.js';
 
 const topic = 'test.records.made.v1';
@@ -401,5 +402,74 @@ describe('a relay topic', () => {
     const refused = expect(append).rejects.toMatchObject({ code: 'FAULT_STOPPING' });
     await log.close();
     await refused;
+  });
+});
+
+describe('a log at rest', () => {
+  const small = { segmentBytes: 1_000 };
+
+  async function found(as?: string): Promise<string[]> {
+    const texts: string[] = [];
+    const options = { directory, topic, ...(as === undefined ? {} : { group: as }) };
+    for await (const each of readLog(options)) {
+      texts.push(each.record === undefined ? each.damage : (each.record.headers['ce_id'] ?? ''));
+    }
+    return texts;
+  }
+
+  async function fill(count: number): Promise<string[]> {
+    const log = await open(small);
+    const ids = Array.from({ length: count }, (_, i) => `r${String(i)}`);
+    for (const id of ids) await log.append(topic, aRecord(id, 300));
+    await log.close();
+    return ids;
+  }
+
+  it('is read whole, or from what a group has committed, a torn tail left out', async () => {
+    expect(await found()).toEqual([]);
+    const ids = await fill(10);
+    expect(await found()).toEqual(ids);
+    const log = await open(small);
+    await drain(log, 'certmill-drain');
+    await log.append(topic, aRecord('later'));
+    await log.close();
+    await writeFile((await segmentFiles()).sort().at(-1) ?? '', 'torn', { flag: 'a' });
+    expect(await found('certmill-drain')).toEqual(['later']);
+  });
+
+  it('tells a damaged record and reads on behind it', async () => {
+    const ids = await fill(10);
+    const path = (await segmentFiles()).sort()[1] ?? '';
+    const bytes = await readFile(path);
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    await writeFile(path, bytes);
+    const texts = await found();
+    const damages = texts.filter((text) => !ids.includes(text));
+    expect(damages).toEqual([expect.stringMatching(/the record at octet \d+ is damaged$/)]);
+    expect(texts).toHaveLength(10);
+  });
+
+  it('tells what a removed segment held, in the middle and at either end', async () => {
+    await fill(10);
+    const paths = (await segmentFiles()).sort();
+    const log = await open(small);
+    await log.subscribe({ topic, group, concurrency: 1, handler: () => new Promise(() => {}) });
+    await log.stop(10);
+    const bases = paths.map((path) => Number(/(\d{16})\.log$/.exec(path)?.[1]));
+    const kept = new Map<string, Buffer>();
+    for (const path of paths) kept.set(path, await readFile(path));
+    for (const [i, path] of paths.entries()) {
+      await rm(path);
+      const texts = await found(group);
+      const to = bases[i + 1];
+      if (to === undefined) expect(texts).toHaveLength(bases[i] ?? 0);
+      else {
+        const gap = `the log of ${topic} has lost its records ${String(bases[i])} to ${String(to - 1)}`;
+        expect(texts).toContain(gap);
+        expect(texts).toHaveLength(10 - (to - (bases[i] ?? 0)) + 1);
+      }
+      await writeFile(path, kept.get(path) ?? '');
+    }
+    expect(await found(group)).toHaveLength(10);
   });
 });

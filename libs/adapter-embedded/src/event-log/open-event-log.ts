@@ -1,12 +1,20 @@
 import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
-import type { EventLog, Stoppable, SubscribeOptions, Subscription } from '@certmill/ports';
+import type {
+  EventLog,
+  EventRecord,
+  Stoppable,
+  SubscribeOptions,
+  Subscription,
+} from '@certmill/ports';
 import { deadLetterTopicOf } from '@certmill/events';
 import { nodeDisk, type Disk } from '../disk.js';
+import { offsetOf, placeOf, recordOfDeadLetter } from './dead-letter.js';
 import { DurableGroup } from './durable-group.js';
 import { stopping } from './log-fault.js';
 import { RelayTopic } from './relay-topic.js';
 import { defaultRetryPolicy, type RetryPolicy } from './retry-policy.js';
+import { SegmentReader } from './segment-reader.js';
 import { TopicLog } from './topic-log.js';
 
 export interface EventLogOptions {
@@ -94,12 +102,13 @@ class SegmentEventLog implements EmbeddedEventLog {
     await this.#disk.syncDirectory(directory);
   }
 
-  async append(topic: string, record: Parameters<EventLog['append']>[1]): Promise<void> {
+  async append(topic: string, record: EventRecord): Promise<void> {
     if (this.#stopped !== undefined) throw stopping();
     const relay = this.#relays.get(topic);
     if (relay === undefined) {
       const log = await this.#logOf(topic);
-      return log.append(record);
+      await log.append(record);
+      return;
     }
     if (record.value.length > this.#maxRecordBytes) {
       throw new CertmillError('INVALID_INPUT', `a record for ${topic} is over the limit`);
@@ -124,6 +133,25 @@ class SegmentEventLog implements EmbeddedEventLog {
         this.#subscriptions.delete(subscription);
       },
     };
+  }
+
+  async readDeadLetter(
+    topic: string,
+    group: string,
+    place: string,
+  ): Promise<EventRecord | undefined> {
+    const log = await this.#logOf(deadLetterTopicOf(topic, group));
+    const offset = offsetOf(place);
+    if (offset === undefined || offset < log.firstOffset || offset >= log.endOffset) {
+      return undefined;
+    }
+    const reader = new SegmentReader(this.#disk, this.#maxRecordBytes);
+    try {
+      const at = await log.locate(reader, offset);
+      return at && recordOfDeadLetter((await reader.read(at)).record);
+    } finally {
+      await reader.close();
+    }
   }
 
   async lag(topic: string, group: string): Promise<number> {
@@ -226,7 +254,7 @@ class SegmentEventLog implements EmbeddedEventLog {
       policy: this.#policy,
       appendDeadLetter: async (record) => {
         const deadLetters = await this.#logOf(deadLetterTopicOf(topic, group));
-        await deadLetters.append(record);
+        return placeOf(await deadLetters.append(record));
       },
     });
   }

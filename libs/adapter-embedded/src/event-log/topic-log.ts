@@ -29,7 +29,7 @@ export interface TopicLogOptions {
 
 interface WaitingAppend {
   readonly prepared: PreparedRecord;
-  readonly resolve: () => void;
+  readonly resolve: (offset: number) => void;
   readonly reject: (error: unknown) => void;
   /** Set while the append waits for the backlog to shrink. */
   timer?: NodeJS.Timeout;
@@ -103,7 +103,8 @@ export class TopicLog {
     this.#listeners.add(listener);
   }
 
-  append(record: EventRecord): Promise<void> {
+  /** Resolves to the record's offset once it is durable. */
+  append(record: EventRecord): Promise<number> {
     const prepared = prepareRecord(record);
     const { maxRecordBytes } = this.#options;
     if (prepared.frameBytes > maxRecordBytes) {
@@ -228,9 +229,10 @@ export class TopicLog {
     await Promise.resolve();
     while (this.#queue.length > 0) {
       const group = this.#nextGroup();
+      const first = this.#writer.end.nextOffset;
       try {
         await this.#writer.write(group.map(({ prepared }) => prepared));
-        for (const { resolve } of group) resolve();
+        for (const [i, { resolve }] of group.entries()) resolve(first + i);
       } catch (error) {
         const fault = logFault(this.topic, error);
         for (const { reject } of group) reject(fault);

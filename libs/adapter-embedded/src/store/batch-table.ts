@@ -94,6 +94,7 @@ export class BatchTable {
         `the batch was uploaded with ${String(batch.total)} requests, not ${String(total)}`,
       );
     }
+    if (batch.brokenOffAtMs !== undefined) throw brokenOff(batchId);
     if (registeredEnd > total) {
       throw new CertmillError('CONFLICT', `${String(registeredEnd)} requests are stored already`);
     }
@@ -161,6 +162,11 @@ export class BatchTable {
     this.#moveNextIndex.run(nextIndex, key.seq);
   }
 
+  /** Work goes on in the batch: a dead letter of it is retried. */
+  reopen(key: BatchKey): void {
+    this.#db.prepare('UPDATE batches SET completed_at_ms = NULL WHERE seq = ?').run(key.seq);
+  }
+
   /** Notes the time at which nothing was left to do; the first one stays. */
   completeIfDone(tenant: TenantId, batchId: BatchId, atMs: number): void {
     const row = this.#get.get(tenant, batchId);
@@ -172,6 +178,13 @@ export class BatchTable {
       this.#complete.run(atMs, numberIn(row, 'seq'));
     }
   }
+}
+
+export function brokenOff(batchId: BatchId): CertmillError {
+  return new CertmillError(
+    'CONFLICT',
+    `the upload of batch ${batchId} was broken off by a restore`,
+  );
 }
 
 function keyOf(row: Row): BatchKey {
@@ -194,6 +207,7 @@ function batchOf(row: Row): Batch {
     nextIndex: numberIn(row, 'next_index'),
     ...present('total', optionalNumberIn(row, 'total')),
     ...present('cancelledAtMs', optionalNumberIn(row, 'cancelled_at_ms')),
+    ...present('brokenOffAtMs', optionalNumberIn(row, 'broken_off_at_ms')),
     ...present('completedAtMs', optionalNumberIn(row, 'completed_at_ms')),
     counters: {
       accepted: numberIn(row, 'accepted'),

@@ -1,8 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { CertmillError, type ChunkRef } from '@certmill/domain';
 import type { ChunkRegistration } from '@certmill/ports';
-import type { BatchKey, BatchTable } from './batch-table.js';
-import { bytesIn, numberIn, optionalNumberIn, optionalTextIn, type Row } from './rows.js';
+import { brokenOff, type BatchKey, type BatchTable } from './batch-table.js';
+import { bytesIn, numberIn, optionalNumberIn, type Row } from './rows.js';
 import { endOf, type SegmentPlace } from './segment-files.js';
 
 /** A registered chunk with what became of it. */
@@ -12,7 +12,8 @@ export interface ChunkRecord {
   readonly firstIndex: number;
   readonly count: number;
   readonly isConfirmed: boolean;
-  readonly deadLetterCause: string | undefined;
+  /** Counted as dead-lettered: not while it is retried. */
+  readonly isDeadLetter: boolean;
   /** Where its segment lies, once it has ended. */
   readonly segment: SegmentPlace | undefined;
 }
@@ -97,10 +98,11 @@ export class ChunkTable {
   /** A new chunk goes on where the one before it ends, in a batch that is neither whole nor cancelled. */
   #assertExtends(registration: ChunkRegistration, batch: BatchKey): void {
     const { tenant, batchId, chunkNumber, firstIndex, count } = registration;
-    const { total, cancelledAtMs } = this.#batches.require(tenant, batchId);
+    const { total, cancelledAtMs, brokenOffAtMs } = this.#batches.require(tenant, batchId);
     if (cancelledAtMs !== undefined) {
       throw new CertmillError('CONFLICT', `batch ${batchId} was cancelled`);
     }
+    if (brokenOffAtMs !== undefined) throw brokenOff(batchId);
     if (total !== undefined && firstIndex + count > total) {
       throw new CertmillError(
         'CONFLICT',
@@ -181,8 +183,9 @@ export class ChunkTable {
     this.#batches.moveNextIndex(batch, nextIndex);
   }
 
-  markDeadLettered(chunk: ChunkRecord, cause: string): void {
-    this.#markDead.run(cause, chunk.batch.seq, chunk.chunkNumber);
+  /** @param code of the fault; undefined takes the mark away. */
+  markDeadLettered(chunk: ChunkRecord, code: string | undefined): void {
+    this.#markDead.run(code ?? null, chunk.batch.seq, chunk.chunkNumber);
   }
 
   /** Points to the segment that ends the chunk. */
@@ -233,7 +236,7 @@ function recordOf(batch: BatchKey, row: Row): ChunkRecord {
     firstIndex: numberIn(row, 'first_index'),
     count: numberIn(row, 'count'),
     isConfirmed: numberIn(row, 'confirmed') === 1,
-    deadLetterCause: optionalTextIn(row, 'dead_letter_cause'),
+    isDeadLetter: row['dead_letter_cause'] !== null,
     segment:
       file === undefined
         ? undefined

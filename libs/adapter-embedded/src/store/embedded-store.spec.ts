@@ -5,7 +5,15 @@ import { DatabaseSync } from 'node:sqlite';
 import { aBatch, aChunk, anOrder, decideAlone } from '@certmill/ports/conformance';
 import { restoreEmbeddedStore } from './back-up.js';
 import { openEmbeddedStore, type EmbeddedStore } from './embedded-store.js';
-import { batch, chunkCount, chunkOf, issueFleet, order, tenant } from './issue-fleet.fixture.js';
+import {
+  batch,
+  chunkCount,
+  chunkOf,
+  codesOf,
+  issueFleet,
+  order,
+  tenant,
+} from './issue-fleet.fixture.js';
 import { storeFiles } from './store-files.js';
 
 const clock = { nowMs: () => 1 };
@@ -104,8 +112,16 @@ describe('the embedded store', () => {
         expect(Buffer.from(segment ?? [])).toEqual(Buffer.from(chunk.terminal().segment));
       }
     }
-    // It goes on where it was.
-    await issueFleet(other, noAcknowledgement);
+    // What it had goes on to its end, the rest comes in a new batch: the quota is used to the last.
+    for (let n = 0; n < chunkCount; n += 1) {
+      const chunk = chunkOf(n);
+      if ((await other.getRegistration(chunk.ref)) === undefined) continue;
+      await other.confirmChunk(chunk.ref);
+      const verdict = Buffer.from(await other.decide(chunk.decision)).toString('hex');
+      await other.publish(chunk.terminal({ codes: codesOf(chunk, verdict) }));
+    }
+    const devices = Array.from({ length: chunkCount * 4 }, (_, n) => `d${String(n)}`);
+    await decideAlone(other, tenant, 'anew', devices);
     expect(await other.reservedUnder(tenant, 'order')).toBe(30);
     await other.close();
     await expect(store.backupTo(copy)).rejects.toMatchObject({ code: 'CONFLICT' });
@@ -149,6 +165,29 @@ describe('the embedded store', () => {
     await expect(openEmbeddedStore({ directory, clock })).rejects.toMatchObject({
       code: 'FAULT_STORE_CORRUPT',
     });
+  });
+
+  test('a dead letter of format 1 is told and can be retried or end', async () => {
+    await store.createOrder(order);
+    await store.openBatch(batch);
+    const chunk = chunkOf(0);
+    await store.registerChunk(chunk.registration);
+    const where = { detail: '', stage: 'validate', topic: '', place: '' };
+    await store.markDeadLettered(chunk.ref, { code: 'FAULT_LINT_FAILED', ...where });
+    await store.close();
+    const db = new DatabaseSync(storeFiles(directory).database);
+    db.exec(
+      'DROP TABLE dead_letters; ALTER TABLE batches DROP COLUMN broken_off_at_ms; PRAGMA user_version = 1',
+    );
+    db.close();
+    store = await openEmbeddedStore({ directory, clock });
+    await reopen();
+    expect(await store.getDeadLetter(chunk.ref)).toMatchObject({
+      code: 'FAULT_LINT_FAILED',
+      ...where,
+    });
+    await store.publish(chunk.terminal());
+    expect(await store.getDeadLetter(chunk.ref)).toBeUndefined();
   });
 
   test('refuses a store of a newer format', async () => {

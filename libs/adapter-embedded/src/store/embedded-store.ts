@@ -21,6 +21,7 @@ import type {
   ChunkRegistration,
   Clock,
   CpuMeter,
+  DeadLetterCause,
   Decision,
   Job,
   JobQueue,
@@ -50,6 +51,8 @@ export interface EmbeddedStoreOptions {
   readonly segmentFileBytes?: number;
   /** URL of a module whose `storeDisk` (StoreDisk) the store thread uses instead of node:fs. */
   readonly diskModule?: string;
+  /** For looking at what is left of a damaged store: segment files may be missing or cut short. */
+  readonly allowsDamage?: boolean;
   /** Told of faults that no caller waits for, e.g. of a merge. */
   readonly onFault?: (fault: CertmillError) => void;
 }
@@ -112,6 +115,8 @@ export class EmbeddedStore
         directory: options.directory,
         segmentFileBytes: options.segmentFileBytes ?? defaultSegmentFileBytes,
         diskModule: options.diskModule,
+        openedAtMs: options.clock.nowMs(),
+        allowsDamage: options.allowsDamage ?? false,
       },
       options.onFault ?? (() => undefined),
     );
@@ -314,8 +319,20 @@ export class EmbeddedStore
     return this.#client.call('chunkState', [chunkRefOf(chunk)]);
   }
 
-  markDeadLettered(chunk: ChunkRef, cause: string): Promise<void> {
+  markDeadLettered(chunk: ChunkRef, cause: DeadLetterCause): Promise<void> {
     return this.#client.call('markDeadLettered', [chunkRefOf(chunk), cause, this.#clock.nowMs()]);
+  }
+
+  retryDeadLetter(chunk: ChunkRef, atMs: number) {
+    return this.#client.call('retryDeadLetter', [chunkRefOf(chunk), atMs]);
+  }
+
+  getDeadLetter(chunk: ChunkRef) {
+    return this.#client.call('getDeadLetter', [chunkRefOf(chunk)]);
+  }
+
+  listDeadLetters(tenant: TenantId, batchId: BatchId, page: PageRequest) {
+    return this.#client.call('listDeadLetters', [tenant, batchId, page]);
   }
 
   getSegment(chunk: ChunkRef): Promise<Uint8Array | undefined> {

@@ -9,6 +9,7 @@ import { startRunWriter, type RunWriter } from '../packed-runs/run-writer.js';
 import { BatchTable } from './batch-table.js';
 import { ChunkTable } from './chunk-table.js';
 import { Claims } from './claims.js';
+import { DeadLetterTable } from './dead-letter-table.js';
 import { JobTable } from './job-table.js';
 import { JournaledRuns } from './journaled-runs.js';
 import { OrderTable } from './order-table.js';
@@ -27,6 +28,10 @@ export interface CoreOptions {
   readonly disk: StoreDisk;
   /** A segment file is left for a new one at this length, in octets. */
   readonly segmentFileBytes: number;
+  /** When the store was opened: that of a restore, where it is one. */
+  readonly openedAtMs: number;
+  /** Whether segment files may be missing or cut short. */
+  readonly allowsDamage: boolean;
 }
 
 /** Everything of an open store that its thread works with. */
@@ -39,6 +44,7 @@ export interface StoreCore {
   readonly orders: OrderTable;
   readonly batches: BatchTable;
   readonly chunks: ChunkTable;
+  readonly deadLetters: DeadLetterTable;
   readonly jobs: JobTable;
   readonly claims: Claims;
   readonly claimRuns: JournaledRuns<PackedMap>;
@@ -68,7 +74,8 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
     db = new DatabaseSync(files.database, { timeout: 0 });
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
       PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;`);
-    const identity = prepareSchema(db, files.database);
+    disk.prepareDatabase?.(db);
+    const identity = prepareSchema(db, files.database, options.openedAtMs);
     const pageCache = new PageCache(pageCacheBytes);
     const shared = { db, writer: runWriter, pageCache };
     const claimRuns = await JournaledRuns.open(
@@ -84,8 +91,10 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
       disk,
       options.segmentFileBytes,
       recordedLengths(db),
+      options.allowsDamage,
     );
     const batches = new BatchTable(db);
+    const chunks = new ChunkTable(db, batches);
     const orders = new OrderTable(db);
     removeUnusedAllowLists(directory, orders.allowListIds());
     return {
@@ -96,7 +105,8 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
       profiles: new ProfileTable(db),
       orders,
       batches,
-      chunks: new ChunkTable(db, batches),
+      chunks,
+      deadLetters: new DeadLetterTable(db, batches, chunks),
       jobs: new JobTable(db),
       claims: new Claims(new RequestKeys(identity.keySecret), claimRuns, indexRuns),
       claimRuns,

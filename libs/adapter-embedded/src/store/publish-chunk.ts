@@ -23,7 +23,7 @@ export function publishChunk(
   }
   chunks.confirm(chunk);
   const counts = countsOf(terminal);
-  if (chunk.deadLetterCause !== undefined) counts.deadLettered -= chunk.count;
+  if (chunk.isDeadLetter) counts.deadLettered -= chunk.count;
   batches.count(chunk.batch, counts);
   // Nothing was taken for a chunk that was never decided.
   if (terminal.released.length > 0 && chunks.getVerdict(chunk) !== undefined) {

@@ -3,10 +3,18 @@ import type { DatabaseSync } from 'node:sqlite';
 import { CertmillError } from '@certmill/domain';
 
 /** Of the database and of every file beside it; n-1 is read. */
-const formatVersion = 1;
+const formatVersion = 2;
 
 const storeEpochBytes = 16;
 const keySecretBytes = 32;
+
+/** Rows stay when their chunk ends: they tell what was retried or dropped. */
+const deadLetters = `
+CREATE TABLE dead_letters (
+  batch_seq INTEGER NOT NULL, chunk_number INTEGER NOT NULL, code TEXT NOT NULL,
+  detail TEXT NOT NULL, stage TEXT NOT NULL, topic TEXT NOT NULL, place TEXT NOT NULL,
+  at_ms INTEGER NOT NULL, retried_at_ms INTEGER, PRIMARY KEY (batch_seq, chunk_number)
+) STRICT, WITHOUT ROWID;`;
 
 /**
  * Certificates are not in here: `chunks` points into segment files. Rows come in order of time, and
@@ -41,7 +49,8 @@ CREATE TABLE batches (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, batch_id TEXT NOT NULL,
   order_id TEXT NOT NULL, lane TEXT NOT NULL, idempotency_key TEXT NOT NULL,
   created_at_ms INTEGER NOT NULL, next_index INTEGER NOT NULL DEFAULT 0, total INTEGER,
-  cancelled_at_ms INTEGER, completed_at_ms INTEGER, accepted INTEGER NOT NULL DEFAULT 0,
+  cancelled_at_ms INTEGER, completed_at_ms INTEGER, broken_off_at_ms INTEGER,
+  accepted INTEGER NOT NULL DEFAULT 0,
   issued INTEGER NOT NULL DEFAULT 0, rejected INTEGER NOT NULL DEFAULT 0,
   cancelled INTEGER NOT NULL DEFAULT 0, dead_lettered INTEGER NOT NULL DEFAULT 0,
   UNIQUE (tenant, batch_id),
@@ -57,6 +66,7 @@ CREATE TABLE chunks (
   PRIMARY KEY (batch_seq, chunk_number)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX chunks_by_index ON chunks (batch_seq, first_index);
+${deadLetters}
 CREATE TABLE verdicts (
   batch_seq INTEGER NOT NULL, chunk_number INTEGER NOT NULL, verdict BLOB NOT NULL,
   PRIMARY KEY (batch_seq, chunk_number)
@@ -93,10 +103,11 @@ export interface StoreIdentity {
 
 /**
  * Makes the tables of a new store, or checks that this release can read them. A database without an
- * epoch is a restored backup and gets a new one, so that no batch id of before can come again.
+ * epoch is a restored backup and gets a new one, so that no batch id of before can come again: uploads
+ * that were not whole cannot be resumed, and are broken off with that.
  * Faults: DATA_FORMAT_UNSUPPORTED.
  */
-export function prepareSchema(db: DatabaseSync, path: string): StoreIdentity {
+export function prepareSchema(db: DatabaseSync, path: string, nowMs: number): StoreIdentity {
   const row = db.prepare('PRAGMA user_version').get();
   const version = row?.['user_version'];
   if (version === 0) create(db);
@@ -106,10 +117,21 @@ export function prepareSchema(db: DatabaseSync, path: string): StoreIdentity {
       `${path} has store format ${String(version)}, this version reads ${String(formatVersion)}`,
     );
   }
-  db.prepare("INSERT INTO meta VALUES ('store_epoch', ?) ON CONFLICT DO NOTHING").run(
-    randomBytes(storeEpochBytes),
-  );
+  if (version === 1) upgradeFrom1(db);
+  const hasEpoch = db.prepare("SELECT 1 FROM meta WHERE name = 'store_epoch'").get() !== undefined;
+  if (!hasEpoch) beginEpoch(db, nowMs);
   return { epoch: metaBytes(db, 'store_epoch'), keySecret: metaBytes(db, 'key_secret') };
+}
+
+function beginEpoch(db: DatabaseSync, nowMs: number): void {
+  db.exec('BEGIN IMMEDIATE');
+  db.prepare("INSERT INTO meta VALUES ('store_epoch', ?)").run(randomBytes(storeEpochBytes));
+  db.prepare(
+    `UPDATE batches SET broken_off_at_ms = ?1, completed_at_ms = CASE
+       WHEN accepted = issued + rejected + cancelled + dead_lettered THEN ?1 END
+     WHERE total IS NULL AND cancelled_at_ms IS NULL`,
+  ).run(nowMs);
+  db.exec('COMMIT');
 }
 
 function create(db: DatabaseSync): void {
@@ -118,6 +140,20 @@ function create(db: DatabaseSync): void {
   db.prepare("INSERT INTO meta VALUES ('key_secret', ?)").run(randomBytes(keySecretBytes));
   db.prepare("INSERT INTO meta VALUES ('last_issuance_ms', 0)").run();
   db.exec(`PRAGMA user_version = ${String(formatVersion)}`);
+  db.exec('COMMIT');
+}
+
+/** Format 1 kept the code of a dead letter only: its chunk can be dropped, not retried. */
+function upgradeFrom1(db: DatabaseSync): void {
+  db.exec('BEGIN IMMEDIATE');
+  db.exec(deadLetters);
+  db.exec(
+    `INSERT INTO dead_letters
+       SELECT batch_seq, chunk_number, dead_letter_cause, '', 'validate', '', '', received_at_ms, NULL
+       FROM chunks WHERE dead_letter_cause IS NOT NULL`,
+  );
+  db.exec('ALTER TABLE batches ADD COLUMN broken_off_at_ms INTEGER');
+  db.exec('PRAGMA user_version = 2');
   db.exec('COMMIT');
 }
 

@@ -55,12 +55,16 @@ export class SegmentFiles {
     { readonly file: number; readonly fd: number; end: number; isDirty: boolean } | undefined;
   readonly #readers = new Map<number, number>();
 
-  /** @param recorded The recorded length of each file, in octets. */
+  /**
+   * @param recorded The recorded length of each file, in octets.
+   * @param allowsDamage Whether files may be missing or cut short: what lies there cannot be read.
+   */
   constructor(
     directory: string,
     disk: StoreDisk,
     maxBytes: number,
     recorded: ReadonlyMap<number, number>,
+    allowsDamage: boolean,
   ) {
     this.#directory = directory;
     this.#disk = disk;
@@ -68,6 +72,7 @@ export class SegmentFiles {
     mkdirSync(directory, { recursive: true });
     this.#lastFile = Math.max(0, ...recorded.keys());
     this.#dropUnrecorded(recorded);
+    if (!allowsDamage) this.#assertWhole(recorded);
   }
 
   /** The end of what was written, to give to `cutBackTo`. */
@@ -131,6 +136,7 @@ export class SegmentFiles {
         done += read;
       }
     } catch (error) {
+      if (!existsSync(join(this.#directory, segmentFileName(place.file)))) throw missing(place);
       throw storeFault(error, `read segment file ${String(place.file)}`);
     }
     const frame = new DataView(bytes.buffer);
@@ -206,6 +212,9 @@ export class SegmentFiles {
       if (length === undefined) unlinkSync(path);
       else if (statSync(path).size > length) truncateSync(path, length);
     }
+  }
+
+  #assertWhole(recorded: ReadonlyMap<number, number>): void {
     for (const [file, length] of recorded) {
       const path = join(this.#directory, segmentFileName(file));
       if (!existsSync(path) || statSync(path).size < length) {
@@ -213,6 +222,10 @@ export class SegmentFiles {
       }
     }
   }
+}
+
+function missing({ file }: SegmentPlace): CertmillError {
+  return new CertmillError('FAULT_STORE_CORRUPT', `segment file ${String(file)} is missing`);
 }
 
 function damaged(place: SegmentPlace): CertmillError {

@@ -1,10 +1,13 @@
 import { closeSync, fdatasyncSync, fsyncSync, openSync, writevSync } from 'node:fs';
+import type { DatabaseSync } from 'node:sqlite';
 
 /**
  * The steps of the store that make something durable, so that a test can have any of them fail. An
  * implementation runs in the store thread and MUST be synchronous.
  */
 export interface StoreDisk {
+  /** Called with each connection that the store opens, before it is used. */
+  prepareDatabase?(db: DatabaseSync): void;
   /** Creates a file; it MUST NOT be there yet. Returns its descriptor. */
   create(path: string): number;
   /** Makes the entry of a new file in its directory durable. */

@@ -38,6 +38,8 @@ export type FromStore =
 export interface StoreThreadData {
   readonly directory: string;
   readonly segmentFileBytes: number;
+  readonly openedAtMs: number;
+  readonly allowsDamage: boolean;
   /** URL of a module whose `storeDisk` takes the place of node:fs. */
   readonly diskModule: string | undefined;
 }

@@ -9,7 +9,7 @@ import {
   type TenantId,
 } from '@certmill/domain';
 import { decodeVerdict } from '@certmill/events';
-import type { ChunkState, StoredRequest } from '@certmill/ports';
+import type { ChunkState, DeadLetterCause, StoredRequest } from '@certmill/ports';
 import { backUp } from './back-up.js';
 import type { ChunkRecord } from './chunk-table.js';
 import { decideChunk } from './decide-chunk.js';
@@ -50,6 +50,7 @@ export const writing = {
   decide: true,
   publish: true,
   markDeadLettered: true,
+  retryDeadLetter: true,
   setStatus: true,
   addJob: true,
   finishJob: true,
@@ -60,7 +61,8 @@ export type StoreOperations = ReturnType<typeof storeOperations>;
 
 /** The calls of the ports, as the store thread answers them. */
 export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
-  const { tenants, profiles, orders, batches, chunks, jobs, claims, segments, db } = core;
+  const { tenants, profiles, orders, batches, chunks, deadLetters, jobs, claims, segments, db } =
+    core;
 
   const chunkAt = (tenant: TenantId, batchId: BatchId, index: number): ChunkRecord | undefined => {
     const batch = batches.key(tenant, batchId);
@@ -170,19 +172,19 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
       const record = chunks.find(chunk);
       return (
         record && {
+          durable: record.isConfirmed,
           ended: record.segment !== undefined,
           cancelled: batches.require(chunk.tenant, chunk.batchId).cancelledAtMs !== undefined,
         }
       );
     },
-    markDeadLettered(chunk: ChunkRef, cause: string, nowMs: number): void {
-      const record = chunks.require(chunk);
-      if (record.segment !== undefined || record.deadLetterCause !== undefined) return;
-      chunks.confirm(record);
-      chunks.markDeadLettered(record, cause);
-      batches.count(record.batch, { deadLettered: record.count });
+    markDeadLettered(chunk: ChunkRef, cause: DeadLetterCause, nowMs: number): void {
+      deadLetters.mark(chunks.require(chunk), cause, nowMs);
       batches.completeIfDone(chunk.tenant, chunk.batchId, nowMs);
     },
+    retryDeadLetter: deadLetters.retry.bind(deadLetters),
+    getDeadLetter: deadLetters.get.bind(deadLetters),
+    listDeadLetters: deadLetters.list.bind(deadLetters),
     getSegment(chunk: ChunkRef): Uint8Array<ArrayBuffer> | undefined {
       const place = chunks.find(chunk)?.segment;
       return place && segments.read(place);

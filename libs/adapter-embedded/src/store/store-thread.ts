@@ -1,5 +1,5 @@
 import type { Transferable } from 'node:worker_threads';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, isCertmillError } from '@certmill/domain';
 import { MaintenanceGate } from './maintenance-gate.js';
 import { closeCore, openCore, type CoreOptions, type StoreCore } from './open-core.js';
 import { storeFault } from './store-fault.js';
@@ -213,13 +213,22 @@ export class StoreThread {
       core.db.exec('RELEASE call');
       return { id: request.id, value };
     } catch (error) {
-      // Throws where SQLite gave up the whole transaction: then all of its calls fail.
-      core.db.exec('ROLLBACK TO call; RELEASE call');
+      this.#undoCall(core, error);
       core.claimRuns.rollback(claims);
       core.indexRuns.rollback(index);
       core.segments.cutBackTo(segments);
       core.batches.forgetKeys();
       return { id: request.id, fault: faultData(storeFault(error, request.call)) };
+    }
+  }
+
+  /** Throws where SQLite gave up the whole transaction, as it may when it is full: all its calls fail. */
+  #undoCall(core: StoreCore, cause: unknown): void {
+    try {
+      core.db.exec('ROLLBACK TO call; RELEASE call');
+    } catch (error) {
+      // Why it was given up, not that there is nothing left to undo.
+      throw isCertmillError(cause) ? error : cause;
     }
   }
 

@@ -4,7 +4,7 @@ import { storeFault } from './store-fault.js';
 import type { StoreThreadData, ToStore } from './store-messages.js';
 import { StoreThread, type Send } from './store-thread.js';
 
-const { directory, segmentFileBytes, diskModule } = workerData as StoreThreadData;
+const { diskModule, ...options } = workerData as StoreThreadData;
 
 const send: Send = (message, transfer = []) => {
   parentPort?.postMessage(message, transfer);
@@ -30,11 +30,11 @@ try {
     }
   };
   const disk = await loadDisk();
-  const thread = new StoreThread({ directory, segmentFileBytes, disk, receiveNow }, send);
+  const thread = new StoreThread({ ...options, disk, receiveNow }, send);
   await thread.start();
   parentPort?.on('message', receive);
   send({ kind: 'opened' });
 } catch (error) {
-  const { code, message } = storeFault(error, `open the store ${directory}`);
+  const { code, message } = storeFault(error, `open the store ${options.directory}`);
   send({ kind: 'not-opened', fault: { code, message } });
 }

@@ -1,5 +1,10 @@
 import { createHash } from 'node:crypto';
-import { maxChunkBytes, maxRequestsPerChunk, rejectionNumber } from '@certmill/domain';
+import {
+  maxChunkBytes,
+  maxRequestsPerChunk,
+  rejectionNumber,
+  requestBounds,
+} from '@certmill/domain';
 import type { InputItem } from '../input/input-item.js';
 
 /** The requests of one chunk as columns, before ingest pins time, profile and issuer. */
@@ -57,7 +62,7 @@ function pack(items: readonly InputItem[], requestsDer: Buffer): PackedRequests 
     at += item.der.length;
     requestLengths[i] = item.der.length;
     deviceIds[i] = item.deviceId;
-    sources[i] = item.source;
+    sources[i] = cutSource(item.source);
     rejections[i] = item.rejection === undefined ? 0 : rejectionNumber(item.rejection.code);
     rejectionDetails[i] = item.rejection?.detail ?? '';
   });
@@ -66,4 +71,12 @@ function pack(items: readonly InputItem[], requestsDer: Buffer): PackedRequests 
     .update(requestsDer)
     .digest();
   return { requestsDer, requestLengths, deviceIds, sources, rejections, rejectionDetails, digest };
+}
+
+/** The end of a path tells more than its beginning. */
+function cutSource(source: string): string {
+  const { source: maxBytes } = requestBounds;
+  // Three octets of UTF-8 at most for each unit of UTF-16.
+  if (source.length * 3 <= maxBytes || Buffer.byteLength(source) <= maxBytes) return source;
+  return `...${source.slice(3 - Math.floor(maxBytes / 3))}`.toWellFormed();
 }

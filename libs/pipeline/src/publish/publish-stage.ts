@@ -6,7 +6,7 @@ import {
   encodePublishedChunk,
   topics,
   type IssuedChunk,
-  type ReceivedHead,
+  type ReceivedPins,
   type Verdict,
 } from '@certmill/events';
 import type {
@@ -42,19 +42,27 @@ export async function publishChunk(ports: PublishPorts, record: DeliveredRecord)
   }
   const nowMs = ports.clock.nowMs();
   const terminal = terminalOf(received, verdict, issued, segment, profile.name, nowMs);
-  if ((await ports.certificates.publish(terminal)) === 'published') {
-    ports.onPublished(terminal.codes);
-  }
-  const { tenant, orderId, batchId, chunkNumber } = received;
+  await endChunk(ports, terminal);
+}
+
+/** Stores a terminal record and tells who waits for it. False where the chunk had ended before. */
+export async function endChunk(
+  ports: Pick<PublishPorts, 'certificates' | 'log' | 'onPublished'>,
+  terminal: TerminalChunk,
+): Promise<boolean> {
+  const isFirst = (await ports.certificates.publish(terminal)) === 'published';
+  if (isFirst) ports.onPublished(terminal.codes);
+  const { tenant, batchId, chunkNumber } = terminal.chunk;
   await ports.log.append(topics.certificatesPublished, {
     headers: { 'content-type': 'application/protobuf' },
     key: batchId,
-    value: encodePublishedChunk({ tenant, orderId, batchId, chunkNumber }),
+    value: encodePublishedChunk({ tenant, orderId: terminal.orderId, batchId, chunkNumber }),
   });
+  return isFirst;
 }
 
-function terminalOf(
-  received: ReceivedHead,
+export function terminalOf(
+  received: ReceivedPins,
   verdict: Verdict,
   issued: IssuedChunk,
   segment: Uint8Array,

@@ -29,7 +29,7 @@ export interface Result {
 
 export interface ResultPorts {
   readonly batches: Pick<BatchStore, 'getBatch'>;
-  readonly certificates: Pick<CertificateStore, 'getSegment'>;
+  readonly certificates: Pick<CertificateStore, 'chunkState' | 'getSegment'>;
   readonly notices: PublicationNotices;
 }
 
@@ -98,7 +98,8 @@ export interface ReadOptions {
 
 /**
  * The terminal records of a batch in chunk order, read one at a time. Without `follow` it ends at the
- * first chunk that has not ended; with it, when the batch is complete or the signal aborts.
+ * first chunk that has not ended; with it, when the batch is complete or the signal aborts. Chunks that
+ * never became durable are passed over once the batch is complete.
  */
 export async function* segmentsOf(
   ports: ResultPorts,
@@ -110,12 +111,17 @@ export async function* segmentsOf(
   let requests = 0;
   while (options.signal?.aborted !== true) {
     const chunk = { tenant, batchId, chunkNumber };
+    // Before the look: what is published after it is heard.
     using publication = ports.notices.ofChunk(chunk);
     const segment = await ports.certificates.getSegment(chunk);
     if (segment === undefined) {
-      if (!options.follow) return;
       const batch = await ports.batches.getBatch(tenant, batchId);
-      if (batch === undefined || (isComplete(batch) && requests >= batch.nextIndex)) return;
+      if (batch === undefined) return;
+      if (await isHole(ports, batch, chunk)) {
+        chunkNumber++;
+        continue;
+      }
+      if (!options.follow || (isComplete(batch) && requests >= batch.nextIndex)) return;
       await publication.heard(followPollMs, options.signal);
       continue;
     }
@@ -123,6 +129,16 @@ export async function* segmentsOf(
     chunkNumber++;
     requests = endOf(segment);
   }
+}
+
+/**
+ * Whether nothing will ever come of a chunk: its upload ended for good after it was registered and
+ * before it was durable, while chunks behind it were.
+ */
+async function isHole(ports: ResultPorts, batch: Batch, chunk: ChunkRef): Promise<boolean> {
+  if (!isComplete(batch)) return false;
+  const state = await ports.certificates.chunkState(chunk);
+  return state?.durable === false;
 }
 
 function endOf(segment: Uint8Array): number {

@@ -1,10 +1,9 @@
-import { CertmillError, rejectionNumber, type Order, type Profile } from '@certmill/domain';
+import { CertmillError, type Order, type Profile } from '@certmill/domain';
 import {
   decodeReceivedChunk,
   decodeReceivedHead,
   encodeValidatedChunk,
   encodeVerdict,
-  type ReceivedChunk,
   type ReceivedHead,
   type Verdict,
 } from '@certmill/events';
@@ -21,6 +20,9 @@ import type {
 import { assertSameChunk, type Hops } from '../hop-seal.js';
 import type { ProfileCatalogue } from '../profile/profile-catalogue.js';
 import { applyAllowList, draftVerdict } from './decide-values.js';
+import { verdictOfAll } from './verdict-of-all.js';
+
+const cancelledDetail = 'the batch was cancelled before this request was validated';
 
 export interface ValidatePorts {
   readonly stores: Pick<OrderStore, 'getOrder'> &
@@ -76,7 +78,7 @@ async function decide(
 ): Promise<Uint8Array> {
   const { stores, clock } = ports;
   const draft = cancelled
-    ? cancelledVerdict(decodeReceivedChunk(value))
+    ? verdictOfAll(decodeReceivedChunk(value), 'BATCH_CANCELLED', cancelledDetail)
     : await judge(ports, order, profile, received, value);
   return stores.decide({
     chunk: received,
@@ -111,21 +113,4 @@ async function judge(
       )
     : undefined;
   return draftVerdict(applyAllowList(profile, examination, rows));
-}
-
-/** A batch that was cancelled before its chunk was looked at: nothing is verified or claimed for it. */
-function cancelledVerdict(received: ReceivedChunk): Verdict {
-  const code = rejectionNumber('BATCH_CANCELLED');
-  return {
-    codes: received.rejections.map((rejection) => (rejection === 0 ? code : rejection)),
-    details: received.rejections.map((rejection, i) =>
-      rejection === 0
-        ? 'the batch was cancelled before this request was validated'
-        : (received.rejectionDetails[i] ?? ''),
-    ),
-    deviceIds: received.deviceIds,
-    udids: new Uint8Array(received.rejections.length * 32),
-    valuesPerRequest: 0,
-    values: [],
-  };
 }

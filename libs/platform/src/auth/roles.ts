@@ -7,16 +7,30 @@ export type Permission =
   | 'orders:read'
   | 'batches:write'
   | 'batches:read'
+  | 'dead-letters:read'
+  | 'dead-letters:write'
   | 'certificates:read'
   | 'profiles:write'
   | 'profiles:read';
 
-const reading = ['orders:read', 'batches:read', 'certificates:read', 'profiles:read'] as const;
+const reading = [
+  'orders:read',
+  'batches:read',
+  'certificates:read',
+  'profiles:read',
+  'dead-letters:read',
+] as const;
+const operating = [
+  'orders:write',
+  'batches:write',
+  'profiles:write',
+  'dead-letters:write',
+] as const;
 
 /** Who may do what: the one table. */
 export const permissionsOf: Readonly<Record<Role, readonly Permission[]>> = {
-  admin: ['tenants:write', 'orders:write', 'batches:write', 'profiles:write', ...reading],
-  operator: ['orders:write', 'batches:write', 'profiles:write', ...reading],
+  admin: ['tenants:write', ...operating, ...reading],
+  operator: [...operating, ...reading],
   factory: ['batches:write', 'orders:read', 'batches:read', 'certificates:read'],
   auditor: reading,
 };

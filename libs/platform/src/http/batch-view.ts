@@ -5,10 +5,11 @@ export interface BatchView {
   readonly batchId: string;
   readonly orderId: string;
   readonly lane: string;
-  readonly state: 'uploading' | 'processing' | 'complete' | 'cancelled';
+  readonly state: 'uploading' | 'processing' | 'complete' | 'cancelled' | 'broken-off';
   readonly createdAt: string;
   readonly completedAt?: string;
   readonly cancelledAt?: string;
+  readonly brokenOffAt?: string;
   readonly nextIndex: number;
   readonly total?: number;
   readonly counters: Counters & { readonly inFlight: number };
@@ -33,6 +34,7 @@ export function batchView(batch: Batch, nowMs: number): BatchView {
     createdAt: new Date(batch.createdAtMs).toISOString(),
     ...isoIf('completedAt', batch.completedAtMs),
     ...isoIf('cancelledAt', batch.cancelledAtMs),
+    ...isoIf('brokenOffAt', batch.brokenOffAtMs),
     nextIndex: batch.nextIndex,
     ...(batch.total === undefined ? {} : { total: batch.total }),
     counters: { ...counters, inFlight },
@@ -45,6 +47,7 @@ export function batchView(batch: Batch, nowMs: number): BatchView {
 
 function stateOf(batch: Batch): BatchView['state'] {
   if (batch.cancelledAtMs !== undefined) return 'cancelled';
+  if (batch.brokenOffAtMs !== undefined) return 'broken-off';
   if (isComplete(batch)) return 'complete';
   return batch.total === undefined ? 'uploading' : 'processing';
 }

@@ -232,7 +232,7 @@ export class BatchesController {
   }
 }
 
-function noSuchBatch(batchId: string): CertmillError {
+export function noSuchBatch(batchId: string): CertmillError {
   return new CertmillError('NOT_FOUND', `there is no batch '${batchId.slice(0, 80)}'`);
 }
 

@@ -8,6 +8,7 @@ import type { HttpParts } from './application.js';
 import { BatchesController } from './batches.controller.js';
 import { EnrolmentSlots, UploadSlots } from './call-slots.js';
 import { CertificatesController } from './certificates.controller.js';
+import { DeadLettersController } from './dead-letters.controller.js';
 import { HttpConfigHolder } from './http-config.js';
 import { OperationsController } from './operations.controller.js';
 import { OrdersController } from './orders.controller.js';
@@ -40,6 +41,7 @@ export interface HttpState {
   controllers: [
     OrdersController,
     BatchesController,
+    DeadLettersController,
     CertificatesController,
     ProfilesController,
     TenantsController,

@@ -3,6 +3,7 @@ export const servicesToken = Symbol('IssuanceServices');
 
 import type { Profile } from '@certmill/domain';
 import type {
+  DeadLetterPorts,
   EnrollPorts,
   FindPorts,
   IngestPorts,
@@ -32,6 +33,7 @@ export interface IssuanceServices {
   readonly enrolling: EnrollPorts;
   readonly results: ResultPorts;
   readonly finding: FindPorts;
+  readonly deadLetters: DeadLetterPorts;
   readonly clock: Clock;
   /** Issuer that an order gets when it names none; CONFLICT where none serves the tenant. */
   defaultIssuerOf(tenant: string): string;

@@ -18,15 +18,18 @@ import {
   batchSchema,
   certificateSchema,
   credentialSchema,
+  deadLetterSchema,
   enrolledSchema,
   newKeySchema,
   orderSchema,
   pageOf,
   profileSchema,
+  settledSchema,
 } from './views.js';
 
 const orderId = { orderId: 'Order id' };
 const batchId = { batchId: 'Batch id, 26 hex digits' };
+const deadLetter = { ...batchId, chunk: 'Number of the chunk in its batch, from 0' };
 const tenant = { tenant: 'Tenant' };
 const ndjsonOnly = ['application/x-ndjson'];
 const certificateTypes = [
@@ -128,6 +131,31 @@ export const routes = {
     params: batchId,
     query: followQuerySchema,
     answers: { 200: { description: 'The manifest', mediaTypes: ndjsonOnly } },
+  },
+  listDeadLetters: {
+    summary: 'List the chunks of a batch that could not be processed',
+    description:
+      'Each with the fault, the stage that failed and when. `retried` ones are in flight again; ' +
+      'a chunk that has ended is listed no more.',
+    params: batchId,
+    query: pageQuerySchema,
+    answers: { 200: { description: 'A page of dead letters', schema: pageOf(deadLetterSchema) } },
+  },
+  retryDeadLetter: {
+    summary: 'Send a dead letter through the pipeline once more',
+    description:
+      'Twice does no harm. The outcome is `ended` where the chunk has ended meanwhile; a chunk in ' +
+      'flight that is no dead letter is a 409, as is one whose record is not kept any more.',
+    params: deadLetter,
+    answers: { 200: { description: 'What became of it', schema: settledSchema } },
+  },
+  dropDeadLetter: {
+    summary: 'End a dead letter without certificates',
+    description:
+      'Each of its requests that was not rejected gets PROCESSING_FAILED and counts as rejected; its ' +
+      'claim and its quota are given back. Twice does no harm.',
+    params: deadLetter,
+    answers: { 200: { description: 'What became of it', schema: settledSchema } },
   },
   enroll: {
     summary: 'Issue one certificate within the call',

@@ -26,10 +26,11 @@ export const batchSchema = z.strictObject({
   batchId: z.string(),
   orderId: z.string(),
   lane: z.enum(['bulk', 'interactive']),
-  state: z.enum(['uploading', 'processing', 'complete', 'cancelled']),
+  state: z.enum(['uploading', 'processing', 'complete', 'cancelled', 'broken-off']),
   createdAt: time,
   completedAt: time.optional(),
   cancelledAt: time.optional(),
+  brokenOffAt: time.optional(),
   nextIndex: count,
   total: count.optional(),
   counters: z.strictObject({
@@ -42,6 +43,23 @@ export const batchSchema = z.strictObject({
   }),
   ratePerSecond: z.number(),
   etaSeconds: count.optional(),
+});
+
+export const deadLetterSchema = z.strictObject({
+  chunk: count,
+  firstIndex: count,
+  requests: count,
+  state: z.enum(['dead', 'retried']),
+  code: z.string(),
+  detail: z.string(),
+  stage: z.string(),
+  at: time,
+  retriedAt: time.optional(),
+});
+
+export const settledSchema = z.strictObject({
+  chunk: count,
+  outcome: z.enum(['retried', 'dropped', 'ended']),
 });
 
 export const certificateSchema = z.strictObject({

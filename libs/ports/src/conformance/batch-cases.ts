@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { inFlightOf } from '@certmill/domain';
 import { hasCode } from './account-cases.js';
 import { expectSame } from './expect-same.js';
 import type { StoreCase } from './store-case.js';
@@ -164,12 +163,16 @@ export const batchCases: readonly StoreCase[] = [
       const batch = await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
       const chunk = aChunk(batch, ['a']);
       assert.equal(await stores.chunkState(chunk.ref), undefined);
-      await receive(stores, chunk);
-      expectSame(await stores.chunkState(chunk.ref), { ended: false, cancelled: false });
+      await stores.registerChunk(chunk.registration);
+      const registered = { durable: false, ended: false, cancelled: false };
+      expectSame(await stores.chunkState(chunk.ref), registered);
+      await stores.confirmChunk(chunk.ref);
+      const durable = { ...registered, durable: true };
+      expectSame(await stores.chunkState(chunk.ref), durable);
       await stores.cancelBatch(tenant, batch.batchId, nowMs);
       const again = await stores.cancelBatch(tenant, batch.batchId, nowMs + 1);
       assert.equal(again?.cancelledAtMs, nowMs);
-      expectSame(await stores.chunkState(chunk.ref), { ended: false, cancelled: true });
+      expectSame(await stores.chunkState(chunk.ref), { ...durable, cancelled: true });
       assert.equal(await stores.cancelBatch(`${tenant}-other`, batch.batchId, nowMs), undefined);
     },
     broken: (stores) => ({
@@ -202,25 +205,5 @@ export const batchCases: readonly StoreCase[] = [
     broken: (stores) => ({
       listBatches: (tenant, orderId, { limit }) => stores.listBatches(tenant, orderId, { limit }),
     }),
-  },
-  {
-    name: 'a dead-lettered chunk is counted as such until it ends otherwise',
-    async run(stores, tenant) {
-      const batch = await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
-      const chunk = aChunk(batch, ['a', 'b']);
-      await receive(stores, chunk);
-      await stores.markDeadLettered(chunk.ref, 'poison');
-      await stores.markDeadLettered(chunk.ref, 'poison again');
-      const dead = await stores.getBatch(tenant, batch.batchId);
-      assert.equal(dead?.counters.deadLettered, 2);
-      assert.equal(inFlightOf(dead.counters), 0);
-      await stores.decide(chunk.decision);
-      await stores.publish(chunk.terminal());
-      await stores.markDeadLettered(chunk.ref, 'too late');
-      const issued = await stores.getBatch(tenant, batch.batchId);
-      assert.equal(issued?.counters.deadLettered, 0);
-      assert.equal(issued.counters.issued, 2);
-    },
-    broken: () => ({ markDeadLettered: () => Promise.resolve() }),
   },
 ];

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { accountCases } from './account-cases.js';
 import { batchCases } from './batch-cases.js';
+import { deadLetterCases } from './dead-letter-cases.js';
 import { issuanceCases } from './issuance-cases.js';
 import { jobCases } from './job-cases.js';
 import { withBroken, type StoreCase } from './store-case.js';
@@ -9,6 +10,7 @@ import type { Stores } from './stores-fixture.js';
 export const storeCases: readonly StoreCase[] = [
   ...accountCases,
   ...batchCases,
+  ...deadLetterCases,
   ...issuanceCases,
   ...jobCases,
 ];

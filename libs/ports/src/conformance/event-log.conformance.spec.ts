@@ -26,6 +26,8 @@ type Flaw =
   | 'takes any size'
   | 'gives up at the first fault'
   | 'drops poison'
+  | 'gives dead letters back with their cause'
+  | 'tells of a dead letter before it is kept'
   | 'drops what keeps failing at once'
   | 'goes on after a halt'
   | 'has no lag'
@@ -87,6 +89,17 @@ class MemoryEventLog implements EventLog {
         return Promise.resolve();
       },
     });
+  }
+
+  readDeadLetter(of: string, group: string, place: string): Promise<EventRecord | undefined> {
+    const entries = this.#entries(deadLetterTopicOf(of, group));
+    const record = entries[Number(place.slice(2))]?.record;
+    if (record === undefined || this.#flaw === 'gives dead letters back with their cause') {
+      return Promise.resolve(record);
+    }
+    const own = Object.entries(record.headers).filter(([name]) => name !== 'code');
+    const headers = Object.fromEntries(own);
+    return Promise.resolve({ headers, key: record.key, value: record.value });
   }
 
   lag(of: string, group: string): Promise<number> {
@@ -212,11 +225,20 @@ class MemoryEventLog implements EventLog {
       ...record.headers,
       code: isCertmillError(error) ? error.code : 'FAULT_PROCESSING',
     };
-    await this.append(deadLetterTopicOf(record.topic, consumer.options.group), {
-      ...record,
-      headers,
-    });
-    return true;
+    const { group, onDeadLetter } = consumer.options;
+    const deadLetters = deadLetterTopicOf(record.topic, group);
+    const place = `0:${String(this.#entries(deadLetters).length)}`;
+    const tell = async (): Promise<boolean> => {
+      const told = onDeadLetter?.(record, error, place) ?? Promise.resolve();
+      return told.then(
+        () => true,
+        () => false,
+      );
+    };
+    const early = this.#flaw === 'tells of a dead letter before it is kept';
+    if (early && !(await tell())) return false;
+    await this.append(deadLetters, { ...record, headers });
+    return early || (await tell());
   }
 }
 
@@ -258,6 +280,10 @@ const caughtBy: Readonly<Record<Flaw, string>> = {
   'takes any size': 'refuses a record over the limit and goes on',
   'gives up at the first fault': 'tries again after a retryable fault until the handler succeeds',
   'drops poison': 'moves a poison record to the dead-letter topic and goes on',
+  'gives dead letters back with their cause':
+    'gives a dead letter back as it was appended, also after a crash',
+  'tells of a dead letter before it is kept':
+    'tells of a dead letter when it is kept and before its offset moves; in vain: once more',
   'drops what keeps failing at once': 'makes a dead letter of a record whose handler keeps failing',
   'goes on after a halt': 'stops a consumer that must halt, says so once and commits nothing of it',
   'has no lag': 'says how many records a group has not committed',

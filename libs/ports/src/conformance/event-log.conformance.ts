@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CertmillError, isCertmillError } from '@certmill/domain';
 import { deadLetterTopicOf } from '@certmill/events';
-import type { DeliveredRecord, EventLog, EventRecord, RecordHandler } from '../event-log.js';
+import type {
+  DeliveredRecord,
+  EventLog,
+  EventRecord,
+  RecordHandler,
+  SubscribeOptions,
+} from '../event-log.js';
 
 /** An event log to be tried, with one empty durable topic. */
 export interface EventLogFixture {
@@ -53,6 +59,7 @@ function subscribe(
     readonly concurrency?: number;
     readonly group?: string;
     readonly onHalt?: (error: Error) => void;
+    readonly onDeadLetter?: NonNullable<SubscribeOptions['onDeadLetter']>;
   } = {},
 ): ReturnType<EventLog['subscribe']> {
   return log.subscribe({ topic, group, concurrency: 4, handler, ...options });
@@ -63,6 +70,20 @@ async function appendAll(
   ids: readonly string[],
 ): Promise<void> {
   for (const id of ids) await log.append(topic, recordOf(id));
+}
+
+/** The one of some dead letters that has the id. */
+async function readBack(
+  log: EventLog,
+  topic: string,
+  places: readonly string[],
+  id: string,
+): Promise<EventRecord> {
+  for (const place of places) {
+    const record = await log.readDeadLetter(topic, group, place);
+    if (record !== undefined && idOf(record) === id) return record;
+  }
+  throw new assert.AssertionError({ message: `no dead letter ${id} is kept` });
 }
 
 function never(): Promise<void> {
@@ -257,6 +278,60 @@ export const eventLogCases: readonly EventLogCase[] = [
       await until('the dead letter is there', () => dead.length > 0);
       assert.deepEqual(dead.map(idOf), ['poison']);
       assert.ok(Object.values(dead[0]?.headers ?? {}).includes('FAULT_EVENT_UNDECODABLE'));
+    },
+  },
+  {
+    name: 'gives a dead letter back as it was appended, also after a crash',
+    async run(fixture) {
+      const { log, topic } = fixture;
+      const sent = recordOf('poison', 300);
+      const places: string[] = [];
+      await subscribe(
+        fixture,
+        () => Promise.reject(new CertmillError('FAULT_EVENT_UNDECODABLE', 'poison')),
+        {
+          onDeadLetter: (_record, _cause, place) => {
+            places.push(place);
+            return Promise.resolve();
+          },
+        },
+      );
+      await appendAll(fixture, ['first']);
+      await log.append(topic, sent);
+      await until('both are dead letters', () => places.length === 2);
+      const read = await readBack(fixture.log, topic, places, 'poison');
+      const again = await readBack(await fixture.crash(), topic, places, 'poison');
+      for (const record of [read, again]) {
+        assert.deepEqual({ ...record.headers }, sent.headers);
+        assert.equal(record.key, sent.key);
+        assert.ok(Buffer.from(sent.value).equals(record.value));
+      }
+      assert.equal(await log.readDeadLetter(topic, group, '0:999'), undefined);
+    },
+  },
+  {
+    name: 'tells of a dead letter when it is kept and before its offset moves; in vain: once more',
+    async run(fixture) {
+      const { log, topic } = fixture;
+      let told = 0;
+      const kept: boolean[] = [];
+      const lags: number[] = [];
+      await subscribe(
+        fixture,
+        () => Promise.reject(new CertmillError('FAULT_EVENT_UNDECODABLE', 'poison')),
+        {
+          onDeadLetter: async (_record, _cause, place) => {
+            kept.push((await log.readDeadLetter(topic, group, place)) !== undefined);
+            lags.push(await log.lag(topic, group));
+            told++;
+            if (told === 1) throw new CertmillError('FAULT_STORE_DOWN', 'not yet');
+          },
+        },
+      );
+      await appendAll(fixture, ['a']);
+      await until('it is given up', async () => (await log.lag(topic, group)) === 0);
+      assert.deepEqual(kept, [true, true]);
+      assert.deepEqual(lags, [1, 1]);
     },
   },
   {

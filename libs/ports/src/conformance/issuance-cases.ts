@@ -255,7 +255,8 @@ export const issuanceCases: readonly StoreCase[] = [
       assert.equal(Buffer.from(segment ?? []).toString(), winner);
       const { tenant: owner, batchId } = chunk.ref;
       assert.equal((await stores.getBatch(owner, batchId))?.counters.issued, 2);
-      expectSame(await stores.chunkState(chunk.ref), { ended: true, cancelled: false });
+      const ended = { durable: true, ended: true, cancelled: false };
+      expectSame(await stores.chunkState(chunk.ref), ended);
     },
     broken: (stores) => ({
       publish: async (terminal) => {

@@ -118,6 +118,34 @@ describe('admitProfile', () => {
     ).rejects.toThrow('the vendor id differs from that of the issuer');
   });
 
+  it('bounds the certificates and values of a chunk, whatever its requests hold', async () => {
+    const custom = (octets: number): string => {
+      const length = octets.toString(16).padStart(4, '0');
+      const value = `0482${length}${'00'.repeat(octets)}`;
+      return `  custom: [{ oid: 1.3.6.1.4.1.32473.1, critical: false, valueDerHex: "${value}" }]\n`;
+    };
+    const withCustom = (octets: number): Profile =>
+      parseProfile(goodProfile.replace('csr:', `${custom(octets)}csr:`), 'custom.yaml');
+    const withNames = (count: number, maxLength: number): Profile => {
+      const names = Array.from(
+        { length: count },
+        () =>
+          `  - { type: organizationalUnitName, from: [row.site], maxLength: ${String(maxLength)} }\n`,
+      );
+      return parseProfile(goodProfile.replace('extensions:', `${names.join('')}extensions:`), 'n');
+    };
+    const admit = (profile: Profile) => admitProfile(profile, aSampleIssuer(), sampleNowMs);
+    await expect(admit(withCustom(7_000))).resolves.toHaveLength(1);
+    await expect(admit(withCustom(8_000))).rejects.toThrow(
+      /certificates of a chunk: a certificate may have 8\d\d\d octets, .* has room for 8192 each/,
+    );
+    // 64 characters of commonName and so many of each name, up to four octets each.
+    await expect(admit(withNames(10, 64))).resolves.toHaveLength(1);
+    await expect(admit(withNames(16, 64))).rejects.toThrow(
+      /values of a chunk: the values of a request may have 4352 octets, .* has room for 4096 each/,
+    );
+  });
+
   it('makes the certificates of a bad profile without judging them', async () => {
     const { text, file } = badProfiles.find(({ name }) => name === 'san-empty')!;
     const samples = await makeSamples(parseProfile(text, file), aSampleIssuer(), sampleNowMs);

@@ -114,6 +114,51 @@ function issue(
   return out.slice(start, end);
 }
 
+/** The most octets that a signature of the issuer's key has; ECDSA: RFC 3279 2.2.3. */
+function maxSignatureBytes(keyType: IssuerKeyType): number {
+  switch (keyType) {
+    case 'ec-p256':
+      return 72;
+    case 'ec-p384':
+      return 104;
+    case 'ec-p521':
+      return 139;
+    case 'ed25519':
+      return 64;
+    default:
+      return Number(keyType.slice('rsa-'.length)) / 8;
+  }
+}
+
+/** SEQUENCE, BIT STRING and their lengths around a TBSCertificate and its signature. */
+const wrappingBytes = 16;
+
+/**
+ * The most octets that a certificate of the profile has whose values have so many octets each.
+ * @param valueBytes in the order of `profileSlots`.
+ */
+export async function largestCertificateBytes(
+  profile: Profile,
+  issuer: SampleIssuer,
+  valueBytes: readonly number[],
+  nowMs: number,
+): Promise<number> {
+  const compiled = compileProfile(profile, issuer);
+  const out = new Uint8Array(maxSampleBytes);
+  const values = valueBytes.map((bytes) => Buffer.alloc(bytes, 'W'));
+  const serialNumber = new Uint8Array(serialNumberBytes).fill(1);
+  let most = 0;
+  for (const key of profile.keys) {
+    const spki = await throwAwayPublicKey(key);
+    const input = { serialNumber, receivedAtMs: nowMs, spki, values };
+    const tbsStart = compiled.writeTbs(input, out, out.length, CERTIFICATE_HEAD_ROOM);
+    most = Math.max(most, out.length - tbsStart);
+  }
+  return (
+    most + compiled.signatureAlgorithmDer.length + maxSignatureBytes(issuer.keyType) + wrappingBytes
+  );
+}
+
 async function throwAwayPair(
   keyType: IssuerKeyType,
 ): Promise<{ readonly publicKey: KeyObject; readonly privateKey: KeyObject }> {

@@ -1,0 +1,162 @@
+import '../one-realm.js';
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import {
+  backUpDataFolder,
+  holdsPassphrase,
+  openStoreForReading,
+  restoreDataFolder,
+  verifyStore,
+  type SyncDisk,
+} from '@certmill/standalone';
+import { developmentPassphraseFileOf } from '@certmill/trust';
+import { jest } from '@jest/globals';
+import { anOrder, aServer, csrsOf, ndjson, ndjsonOf, type TestServer } from './test-server.js';
+
+jest.setTimeout(60_000);
+
+let server: TestServer;
+let parent = '';
+/** A whole backup. */
+let saved = '';
+let targets = 0;
+
+beforeAll(async () => {
+  parent = await mkdtemp(join(tmpdir(), 'certmill-backup-'));
+  server = await aServer();
+  await anOrder(server, 'o1');
+  const uploaded = await server.call('POST', '/v1/orders/o1/batches', {
+    headers: { ...ndjson, 'idempotency-key': 'b1' },
+    body: ndjsonOf(csrsOf(20, 'backup')),
+  });
+  const { batchId } = (await uploaded.json()) as { batchId: string };
+  await (await server.call('GET', `/v1/batches/${batchId}/manifest?follow=true`)).text();
+  saved = join(parent, 'saved');
+  await backUpDataFolder(server.data, server.server.issuance, saved);
+});
+
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  await rm(parent, { recursive: true, force: true });
+});
+
+const target = (): string => join(parent, `target-${String(targets++)}`);
+
+/** Notes what is made durable, in order; fails at one of the steps where told to. */
+class WatchedDisk implements SyncDisk {
+  readonly synced: string[] = [];
+  readonly #failAt: number;
+  readonly #code: string;
+
+  constructor(failAt = Infinity, code = 'EIO') {
+    this.#failAt = failAt;
+    this.#code = code;
+  }
+
+  syncFile(path: string): Promise<void> {
+    return this.#sync(path);
+  }
+
+  syncDirectory(path: string): Promise<void> {
+    return this.#sync(path);
+  }
+
+  #sync(path: string): Promise<void> {
+    if (this.synced.length === this.#failAt) {
+      return Promise.reject(Object.assign(new Error('it failed'), { code: this.#code }));
+    }
+    this.synced.push(path);
+    return Promise.resolve();
+  }
+}
+
+async function everythingIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return [folder, ...entries.map(({ parentPath, name }) => join(parentPath, name))];
+}
+
+describe('a backup', () => {
+  it('says that it is complete once every file and folder of it is durable', async () => {
+    const disk = new WatchedDisk();
+    const directory = target();
+    await backUpDataFolder(server.data, server.server.issuance, directory, disk);
+    const mark = join(directory, 'backup.json');
+    const before = disk.synced.slice(0, disk.synced.indexOf(mark));
+    const wanted = (await everythingIn(directory)).filter((path) => path !== mark);
+    expect(wanted.length).toBeGreaterThan(15);
+    expect([...before].sort()).toEqual([...wanted, dirname(directory)].sort());
+    // A folder after what is in it.
+    for (const [i, path] of before.entries())
+      expect(before.slice(0, i)).not.toContain(dirname(path));
+    expect(disk.synced.slice(before.length)).toEqual([mark, directory]);
+  });
+
+  it.each([
+    ['EIO', 'FAULT_STORE_DOWN'],
+    ['ENOSPC', 'FAULT_DISK_FULL'],
+  ])('that meets %s at any step is %s and leaves nothing', async (systemCode, code) => {
+    const whole = new WatchedDisk();
+    await backUpDataFolder(server.data, server.server.issuance, target(), whole);
+    for (const failAt of [0, Math.floor(whole.synced.length / 2), whole.synced.length - 1]) {
+      const directory = target();
+      const disk = new WatchedDisk(failAt, systemCode);
+      await expect(
+        backUpDataFolder(server.data, server.server.issuance, directory, disk),
+      ).rejects.toMatchObject({ code });
+      expect(existsSync(directory)).toBe(false);
+    }
+  });
+
+  it('that was cut off is not restored', async () => {
+    const cut = target();
+    await cp(saved, cut, { recursive: true });
+    await rm(join(cut, 'backup.json'));
+    await expect(restoreDataFolder(cut, target())).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await writeFile(join(cut, 'backup.json'), '{"formatVersion":2}');
+    await expect(restoreDataFolder(cut, target())).rejects.toMatchObject({
+      code: 'DATA_FORMAT_UNSUPPORTED',
+    });
+  });
+
+  it('tells whether a passphrase is in it', async () => {
+    expect(holdsPassphrase(saved)).toBe(false);
+    const withPassphrase = target();
+    const file = developmentPassphraseFileOf(withPassphrase);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, 'in clear');
+    expect(holdsPassphrase(withPassphrase)).toBe(true);
+  });
+});
+
+describe('a restore', () => {
+  it('is durable before the folder may be opened', async () => {
+    const disk = new WatchedDisk();
+    const directory = target();
+    await restoreDataFolder(saved, directory, disk);
+    const mark = join(directory, 'restoring');
+    expect(disk.synced.slice(0, 2)).toEqual([mark, directory]);
+    expect(disk.synced.at(-1)).toBe(directory);
+    for (const path of await everythingIn(directory)) expect(disk.synced).toContain(path);
+    await using opened = await openStoreForReading(directory);
+    expect(await verifyStore(opened, () => undefined)).toMatchObject({
+      findings: [],
+      certificates: 20,
+    });
+  });
+
+  it('that fails leaves an empty folder, and one that was cut off is not opened', async () => {
+    const directory = target();
+    const disk = new WatchedDisk(5, 'ENOSPC');
+    await expect(restoreDataFolder(saved, directory, disk)).rejects.toMatchObject({
+      code: 'FAULT_DISK_FULL',
+    });
+    expect(await readdir(directory)).toEqual([]);
+    await restoreDataFolder(saved, directory);
+    await writeFile(join(directory, 'restoring'), '');
+    await expect(openStoreForReading(directory)).rejects.toMatchObject({
+      code: 'FAULT_STORE_CORRUPT',
+    });
+  });
+});

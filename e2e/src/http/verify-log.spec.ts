@@ -1,0 +1,148 @@
+import '../one-realm.js';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { EmbeddedStore } from '@certmill/adapter-embedded';
+import { CertmillError } from '@certmill/domain';
+import { groups, topics } from '@certmill/events';
+import {
+  openStoreForReading,
+  serve,
+  serveSchema,
+  verifyStore,
+  type VerifiedStore,
+} from '@certmill/standalone';
+import { createHierarchy } from '@certmill/trust';
+import { jest } from '@jest/globals';
+import { patchedStore } from '../crash/patched-store.js';
+import { csrsOf, ndjsonOf } from './test-server.js';
+
+jest.setTimeout(60_000);
+
+const { bulk } = topics.requestsReceived;
+let parent = '';
+let data = '';
+/** What validate does with a chunk: decides it, gives it up, or holds it for ever. */
+let mode: 'decide' | 'give up' | 'hold' = 'decide';
+
+function aroundStore(store: EmbeddedStore): EmbeddedStore {
+  return patchedStore(store, {
+    async getVerdict(chunk) {
+      if (mode === 'hold') await new Promise(() => undefined);
+      if (mode === 'give up') throw new CertmillError('FAULT_PROCESSING', 'poison');
+      return store.getVerdict(chunk);
+    },
+  });
+}
+
+/** A folder with a batch that ended, a dead letter, and a batch of two chunks still in the log. */
+beforeAll(async () => {
+  parent = await mkdtemp(join(tmpdir(), 'certmill-verify-'));
+  data = join(parent, 'data');
+  const passphrase = 'only for this test';
+  await createHierarchy({ name: 'dev', directory: data, passphrase, nowMs: Date.now() });
+  await writeFile(join(data, 'test-passphrase'), passphrase);
+  const config = serveSchema.parse({
+    data,
+    passphraseFile: join(data, 'test-passphrase'),
+    workers: { validate: 1, sign: 1 },
+    logLevel: 'silent',
+    stopTimeoutMs: 300,
+    http: { port: 0 },
+  });
+  const server = await serve(config, { aroundStore });
+  const call = (method: string, path: string, type: string, key: string, body?: string) =>
+    fetch(server.url + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${server.firstCredential?.key ?? ''}`,
+        'content-type': type,
+        'idempotency-key': key,
+      },
+      ...(body === undefined ? {} : { body }),
+    });
+  const order = {
+    orderId: 'o1',
+    profile: 'tls-client',
+    quota: 10_000,
+    requiresAllowList: false,
+    expiresAt: new Date(Date.now() + 86_400_000).toISOString(),
+  };
+  await call('POST', '/v1/orders', 'application/json', 'o1', JSON.stringify(order));
+  for (const [next, count] of [
+    ['decide', 5],
+    ['give up', 5],
+    ['hold', 300],
+  ] as const) {
+    mode = next;
+    const path = '/v1/orders/o1/batches';
+    const lines = ndjsonOf(csrsOf(count, next.replace(' ', '-')));
+    const uploaded = await call('POST', path, 'application/x-ndjson', next, lines);
+    const { batchId } = (await uploaded.json()) as { batchId: string };
+    for (let inFlight = -1; inFlight !== (next === 'hold' ? 300 : 0);) {
+      const batch = await call('GET', `/v1/batches/${batchId}`, 'text/plain', '');
+      ({ inFlight } = ((await batch.json()) as { counters: { inFlight: number } }).counters);
+    }
+  }
+  await server.stop();
+});
+
+afterAll(() => rm(parent, { recursive: true, force: true }));
+
+let copies = 0;
+/** Verifies a copy of the folder after something was done to it. */
+async function verifiedAfter(harm: (log: string) => Promise<void>): Promise<VerifiedStore> {
+  const copy = join(parent, `copy-${String(copies++)}`);
+  await cp(data, copy, { recursive: true });
+  await harm(join(copy, 'log'));
+  await using opened = await openStoreForReading(copy);
+  return await verifyStore(opened, () => undefined);
+}
+
+async function segmentOf(log: string, topic: string): Promise<string> {
+  const names = (await readdir(join(log, topic))).filter((name) => name.endsWith('.log'));
+  expect(names).toHaveLength(1);
+  return join(log, topic, names[0] ?? '');
+}
+
+const lost = /^batch \w+, chunk \d: lost: it was accepted, has not ended and is not in the log$/;
+
+describe('verify-store', () => {
+  it('finds nothing in a sound folder with chunks in the log and a dead letter', async () => {
+    const sound = await verifiedAfter(() => Promise.resolve());
+    expect(sound).toMatchObject({ findings: [], certificates: 5, inFlight: 300, batches: 3 });
+  });
+
+  it('reports what was accepted as lost where a segment of the log is gone', async () => {
+    const { findings } = await verifiedAfter(async (log) => rm(await segmentOf(log, bulk)));
+    expect(findings).toEqual([
+      expect.stringMatching(/^the log of \S+bulk has lost its records 0 to 1$/),
+      expect.stringMatching(lost),
+      expect.stringMatching(lost),
+    ]);
+  });
+
+  it('reports one damaged record of the log and the chunk in it, and reads on', async () => {
+    const { findings } = await verifiedAfter(async (log) => {
+      const path = await segmentOf(log, bulk);
+      const bytes = await readFile(path);
+      // In the body of the third record: the first of the batch that is in the log.
+      const at = bytes.indexOf('hold-17');
+      bytes[at] = (bytes[at] ?? 0) ^ 1;
+      await writeFile(path, bytes);
+    });
+    expect(findings).toEqual([
+      expect.stringMatching(/log: the record at octet \d+ is damaged$/),
+      expect.stringMatching(lost),
+    ]);
+    expect(findings[1]).toContain('chunk 0');
+  });
+
+  it('reports a dead letter whose record is gone', async () => {
+    const deadLetters = `${bulk}.${groups.validate}.dlq`;
+    const { findings } = await verifiedAfter(async (log) => rm(await segmentOf(log, deadLetters)));
+    expect(findings).toEqual([
+      expect.stringMatching(/^batch \w+, chunk 0: the record of this dead letter is lost/),
+    ]);
+  });
+});

@@ -1,0 +1,51 @@
+import { maxRequestsPerChunk, profileSlots, requestBounds, type Profile } from '@certmill/domain';
+import type { LintFinding } from '../lint/lint-rule.js';
+import { largestCertificateBytes, type SampleIssuer } from './sample-certificates.js';
+
+/** UTF-8: four octets for a character outside the BMP. */
+const maxBytesPerCharacter = 4;
+const chunk = `a chunk of ${String(maxRequestsPerChunk)} requests`;
+
+/**
+ * What keeps a full chunk of the profile's largest certificates out of a record, whatever its requests
+ * hold: found here, it would else be a dead letter in the factory.
+ */
+export async function chunkBoundFindings(
+  profile: Profile,
+  issuer: SampleIssuer,
+  nowMs: number,
+): Promise<readonly LintFinding[]> {
+  const slots = slotBytes(profile);
+  const values = slots.reduce((sum, bytes) => sum + bytes, 0);
+  if (values > requestBounds.values) {
+    const detail =
+      `the values of a request may have ${String(values)} octets, ${chunk} has room for ` +
+      `${String(requestBounds.values)} each; lower maxLength or leave fields out`;
+    return [{ rule: 'chunk-values', clause: 'values of a chunk', detail }];
+  }
+  const possible = await largestCertificateBytes(profile, issuer, slots, nowMs);
+  const certificate = Math.min(possible, profile.maxCertificateBytes ?? Infinity);
+  const { certificate: maxCertificate, certificateAndValues } = requestBounds;
+  const room = Math.min(maxCertificate, certificateAndValues - values);
+  if (certificate <= room) return [];
+  const detail =
+    `a certificate may have ${String(certificate)} octets, ${chunk} has room for ${String(room)} ` +
+    'each; set maxCertificateBytes, lower maxLength or shorten fixed extensions';
+  return [{ rule: 'chunk-certificates', clause: 'certificates of a chunk', detail }];
+}
+
+/** The most octets of each variable value, in the order of `profileSlots`. */
+function slotBytes(profile: Profile): readonly number[] {
+  const encodings = [
+    ...profile.subject.map(({ value, encoding }) => ({ value, isUtf8: encoding === 'utf8' })),
+    // Host names, URIs and mailboxes are IA5String (RFC 5280 4.2.1.6); a serial number is octets.
+    ...(profile.extensions.subjectAltName?.names ?? []).map((name) => ({
+      value: name.value,
+      isUtf8: name.type === 'hardwareModuleName' && !name.hex,
+    })),
+  ].filter(({ value }) => 'from' in value);
+  return profileSlots(profile).map(({ value }, i) => {
+    const characters = value.maxLength ?? requestBounds.values;
+    return encodings[i]?.isUtf8 === true ? characters * maxBytesPerCharacter : characters;
+  });
+}
