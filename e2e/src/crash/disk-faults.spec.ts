@@ -70,7 +70,7 @@ beforeAll(async () => {
     logDisk: faultyLogDisk(controlFile),
     slotModule: oracleSlotModule({ ...files, armed: undefined }),
   });
-  key = server.firstCredential?.key ?? '';
+  key = (await server.openFirstCredential())?.key ?? '';
   const expiresAt = new Date(Date.now() + 86_400_000).toISOString();
   const order = { orderId: 'o1', profile: 'tls-client', quota: 10_000, expiresAt };
   const opened = await call('POST', '/v1/orders', {

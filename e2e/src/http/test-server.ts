@@ -53,7 +53,7 @@ export async function aServer(
     http: { port: 0, ...http },
   });
   const server = await serve(config, overrides);
-  const key = server.firstCredential?.key ?? '';
+  const { key = '' } = (await server.openFirstCredential()) ?? {};
   return {
     server,
     url: server.url,
