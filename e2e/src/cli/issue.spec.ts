@@ -15,7 +15,7 @@ import {
   SubjectAlternativeNameExtension,
   X509Certificate as PeculiarCertificate,
 } from '@peculiar/x509';
-import { csrsOf, csvOf, ndjsonOf } from './testing/a-csr.js';
+import { csrsOf, csvOf, ndjsonOf } from '../testing/a-csr.js';
 import { openssl, opensslCsr, opensslVerify } from './testing/openssl.js';
 import { runCertmill, startCertmill, type Ended } from './testing/run-certmill.js';
 import { aWorkFolder, filesBelow, type WorkFolder } from './testing/work-folder.js';

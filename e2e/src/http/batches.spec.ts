@@ -6,15 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { verifyManifest } from '@certmill/platform';
-import {
-  aCsr,
-  anOrder,
-  aServer,
-  csrsOf,
-  ndjson,
-  ndjsonOf,
-  type TestServer,
-} from './test-server.js';
+import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import { anOrder, aServer, ndjson, type TestServer } from './test-server.js';
 
 interface BatchBody {
   readonly batchId: string;
@@ -24,7 +17,7 @@ interface BatchBody {
 }
 
 let server: TestServer;
-const devices = csrsOf(300);
+const devices = csrsOf(300, 'dev');
 let batch: BatchBody;
 
 beforeAll(async () => {

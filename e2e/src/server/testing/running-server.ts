@@ -1,7 +1,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { csrsOf, ndjsonOf, type DeviceCsr } from '../../cli/testing/a-csr.js';
+import { csrsOf, ndjsonOf, type DeviceCsr } from '../../testing/a-csr.js';
 import { startCertmill, type Ended } from '../../cli/testing/run-certmill.js';
 import type { WorkFolder } from '../../cli/testing/work-folder.js';
 

@@ -1,16 +1,5 @@
 import { generateKeyPairSync, sign, type KeyPairKeyObjectResult } from 'node:crypto';
-import {
-  contextConstructed,
-  encodeAlgorithmIdentifier,
-  encodeBitString,
-  encodeInteger,
-  encodeOid,
-  encodeSequence,
-  encodeSetOf,
-  encodeTlv,
-  oids,
-  tags,
-} from '@certmill/der';
+import { encodeCertificationRequest, encodeCommonName, signatureAlgorithmDer } from '@certmill/der';
 
 export const aKey = (): KeyPairKeyObjectResult =>
   generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -20,18 +9,21 @@ export const aKey = (): KeyPairKeyObjectResult =>
  * batches of thousands.
  */
 export function aCsr(commonName: string | Uint8Array, { privateKey, publicKey } = aKey()): Buffer {
-  const value = typeof commonName === 'string' ? Buffer.from(commonName) : commonName;
-  const name = encodeSequence(encodeOid('2.5.4.3'), encodeTlv(tags.utf8String, value));
-  const info = encodeSequence(
-    encodeInteger(0),
-    encodeSequence(encodeSetOf(name)),
-    publicKey.export({ type: 'spki', format: 'der' }),
-    encodeTlv(contextConstructed(0), new Uint8Array()),
-  );
-  const signature = encodeBitString(sign('sha256', info, privateKey));
   return Buffer.from(
-    encodeSequence(info, encodeAlgorithmIdentifier(oids.ecdsa_with_SHA256), signature),
+    encodeCertificationRequest({
+      subjectDer: encodeCommonName(commonName),
+      subjectPKInfoDer: publicKey.export({ type: 'spki', format: 'der' }),
+      signatureAlgorithmDer: signatureAlgorithmDer('ecdsa-sha256'),
+      sign: (info) => sign('sha256', info, privateKey),
+    }),
   );
+}
+
+/** The same with a last octet that breaks its proof of possession. */
+export function aForgedCsr(commonName: string): Buffer {
+  const csr = aCsr(commonName);
+  csr[csr.length - 1] = (csr.at(-1) ?? 0) ^ 1;
+  return csr;
 }
 
 export interface DeviceCsr {
@@ -46,10 +38,14 @@ export function csrsOf(count: number, prefix: string): DeviceCsr[] {
   });
 }
 
+/** A line of NDJSON, with its line feed. */
+export function ndjsonLineOf(deviceId: string, csr: string | Buffer): string {
+  const text = typeof csr === 'string' ? csr : csr.toString('base64');
+  return `${JSON.stringify({ deviceId, csr: text })}\n`;
+}
+
 export function ndjsonOf(csrs: readonly DeviceCsr[]): string {
-  return csrs
-    .map(({ deviceId, csr }) => `${JSON.stringify({ deviceId, csr: csr.toString('base64') })}\n`)
-    .join('');
+  return csrs.map(({ deviceId, csr }) => ndjsonLineOf(deviceId, csr)).join('');
 }
 
 export function csvOf(csrs: readonly DeviceCsr[]): string {
