@@ -1,5 +1,5 @@
 import { pemEncode } from '@certmill/der';
-import { serialNumberOf } from '@certmill/pipeline';
+import { certificateLinesOf, rejectionLinesOf } from '@certmill/pipeline';
 import type { ResultGroup } from './result-groups.js';
 
 /** One line per certificate; `chunk` is where `?firstChunk=` goes on. One Buffer per chunk. */
@@ -7,19 +7,8 @@ export async function* certificateLines(
   groups: AsyncIterable<ResultGroup>,
 ): AsyncGenerator<Uint8Array> {
   for await (const { chunkNumber, results } of groups) {
-    let lines = '';
-    for (const { index, deviceId, certificateDer } of results) {
-      if (certificateDer === undefined) continue;
-      const line = {
-        chunk: chunkNumber,
-        index,
-        deviceId,
-        serialNumber: hexOf(serialNumberOf(certificateDer)),
-        certificate: pemEncode('CERTIFICATE', certificateDer),
-      };
-      lines += `${JSON.stringify(line)}\n`;
-    }
-    if (lines !== '') yield Buffer.from(lines);
+    const lines = certificateLinesOf(results, chunkNumber);
+    if (lines.length > 0) yield lines;
   }
 }
 
@@ -27,12 +16,8 @@ export async function* rejectionLines(
   groups: AsyncIterable<ResultGroup>,
 ): AsyncGenerator<Uint8Array> {
   for await (const { chunkNumber, results } of groups) {
-    let lines = '';
-    for (const { index, source, deviceId, rejection } of results) {
-      if (rejection === undefined) continue;
-      lines += `${JSON.stringify({ chunk: chunkNumber, index, source, deviceId, ...rejection })}\n`;
-    }
-    if (lines !== '') yield Buffer.from(lines);
+    const lines = rejectionLinesOf(results, chunkNumber);
+    if (lines.length > 0) yield lines;
   }
 }
 
@@ -46,8 +31,4 @@ export async function* certificatePems(
     }
     if (pem !== '') yield Buffer.from(pem);
   }
-}
-
-export function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }
