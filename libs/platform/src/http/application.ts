@@ -81,7 +81,7 @@ export async function createNest(
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
       sendProblem(request, reply, error, logger),
   });
-  const slots = new UploadSlots(config.limits);
+  const slots = new UploadSlots(config.limits, stopping.signal);
   const fastify = adapter.getInstance<FastifyInstance>();
   const routes = new RouteTable();
   fastify.addHook('onRoute', ({ method, url }) => routes.add([method].flat(), url));

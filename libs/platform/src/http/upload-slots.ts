@@ -1,24 +1,29 @@
 import { RefusedCall } from '../problem/refused-call.js';
 import type { HttpConfig } from './http-config.js';
+import type { UploadLimits } from './uploaded-items.js';
 
-type Limits = Pick<HttpConfig['limits'], 'uploadsAtOnce' | 'uploadsAtOncePerTenant'>;
+/** A place among the uploads under way, until disposed, and what its body must keep to. */
+export interface UploadSlot extends UploadLimits, Disposable {}
 
 /** Uploads under way: one tenant cannot take all of them. */
 export class UploadSlots {
-  readonly #limits: Limits;
+  readonly #limits: HttpConfig['limits'];
+  readonly #stopping: AbortSignal;
   readonly #byTenant = new Map<string, number>();
   #all = 0;
 
-  constructor(limits: Limits) {
+  /** @param stopping aborts when the server stops. */
+  constructor(limits: HttpConfig['limits'], stopping: AbortSignal) {
     this.#limits = limits;
+    this.#stopping = stopping;
   }
 
   get underWay(): number {
     return this.#all;
   }
 
-  /** Takes a place until disposed; a 429 where there is none. */
-  take(tenant: string): Disposable {
+  /** A 429 where there is no place. */
+  take(tenant: string): UploadSlot {
     const own = this.#byTenant.get(tenant) ?? 0;
     const { uploadsAtOnce, uploadsAtOncePerTenant } = this.#limits;
     if (this.#all >= uploadsAtOnce || own >= uploadsAtOncePerTenant) {
@@ -30,6 +35,8 @@ export class UploadSlots {
     this.#all++;
     this.#byTenant.set(tenant, own + 1);
     return {
+      ...this.#limits,
+      stopping: this.#stopping,
       [Symbol.dispose]: () => {
         this.#all--;
         const left = (this.#byTenant.get(tenant) ?? 1) - 1;
