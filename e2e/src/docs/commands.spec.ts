@@ -249,6 +249,7 @@ describe.each(Object.keys(steps))('a reader who types what %s shows', (document)
       }
       const { exitCode, stdout, stderr } = await shell.run(typed(command));
       const output = stdout + stderr;
+      expect(output).not.toContain('\u001B');
       expect([exitCode, output]).toEqual([0, expect.stringMatching(step?.sees ?? /^/)]);
       Object.assign(told, step?.sees?.exec(output)?.groups);
       failed = undefined;

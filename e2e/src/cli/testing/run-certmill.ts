@@ -19,6 +19,7 @@ export interface Running {
 export interface RunOptions {
   readonly cwd?: string;
   readonly stdin?: string | Uint8Array;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Nothing of the caller's settings. */
@@ -27,7 +28,7 @@ const cleanEnv = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ??
 /** Starts the real command in a process of its own, without a terminal. */
 export function startCertmill(args: readonly string[], options: RunOptions = {}): Running {
   const child = spawn(process.execPath, [certmillBin, ...args], {
-    env: cleanEnv,
+    env: { ...cleanEnv, ...options.env },
     stdio: 'pipe',
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
