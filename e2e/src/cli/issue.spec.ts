@@ -201,6 +201,15 @@ describe('what is no good request', () => {
     expect(ended.stderr).not.toContain(pemLine);
   });
 
+  it('is not counted as issued while it runs', async () => {
+    opensslCsr('p256', '/CN=good', work.at('a.pem'));
+    await writeFile(work.at('b.ndjson'), '{"deviceId":"x"}\n');
+    const ended = await issue(['a.pem', 'b.ndjson'], 'out');
+    expect(ended.exitCode).toBe(2);
+    expect(ended.stderr).toMatch(/^done 2 of 2, 1 rejected/m);
+    expect(ended.stderr).not.toContain('issued 2');
+  });
+
   it('or a run that cannot go on is told with exit status 1 and its reason', async () => {
     opensslCsr('p256', '/CN=dev', work.at('dev.pem'));
     await writeFile(work.at('bomb.ndjson.gz'), gzipSync(Buffer.alloc(64 << 20, 0x0a)));
