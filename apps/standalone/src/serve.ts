@@ -63,12 +63,20 @@ function isRanged(node: unknown): node is { readonly range: readonly [number, nu
   return typeof node === 'object' && node !== null && 'range' in node && Array.isArray(node.range);
 }
 
+export interface FirstCredential {
+  readonly tenant: string;
+  readonly key: string;
+}
+
 export interface Server {
   readonly url: string;
   readonly http: HttpApplication;
   readonly issuance: Issuance;
-  /** Present when this start made the first tenant: shown once, stored hashed. */
-  readonly firstCredential?: { readonly tenant: string; readonly key: string };
+  /**
+   * Makes the first credential where the data folder has none; undefined where it has. It is stored
+   * hashed and told only here, so the caller MUST show it.
+   */
+  openFirstCredential(): Promise<FirstCredential | undefined>;
   stop(): Promise<void>;
 }
 
@@ -103,14 +111,12 @@ export async function serve(
       await backUpDataFolder(folder.directory, running, directory);
       logger.info({ directory }, 'backed up');
     });
-    // The last step: a start that failed behind it would keep the credential to itself for ever.
-    const firstCredential = await openFirstTenant(running);
     logger.info({ url: listening.url, data: config.data }, 'listening');
     return {
       url: listening.url,
       http: listening,
       issuance: running,
-      ...(firstCredential === undefined ? {} : { firstCredential }),
+      openFirstCredential: () => openFirstTenant(running),
       async stop() {
         control?.close();
         await listening.stop(config.stopTimeoutMs);
@@ -145,9 +151,7 @@ function gaugeParts(metrics: Metrics, { log, signer }: Issuance): void {
   );
 }
 
-async function openFirstTenant(
-  issuance: Issuance,
-): Promise<{ readonly tenant: string; readonly key: string } | undefined> {
+async function openFirstTenant(issuance: Issuance): Promise<FirstCredential | undefined> {
   const { services } = issuance;
   const credentials = await services.tenants.listCredentials(operatorTenant);
   if (credentials.length > 0) return undefined;

@@ -15,7 +15,7 @@ import {
   SubjectAlternativeNameExtension,
   X509Certificate as PeculiarCertificate,
 } from '@peculiar/x509';
-import { csrsOf, csvOf, ndjsonOf } from './testing/a-csr.js';
+import { csrsOf, csvOf, ndjsonOf } from '../testing/a-csr.js';
 import { openssl, opensslCsr, opensslVerify } from './testing/openssl.js';
 import { runCertmill, startCertmill, type Ended } from './testing/run-certmill.js';
 import { aWorkFolder, filesBelow, type WorkFolder } from './testing/work-folder.js';
@@ -199,6 +199,15 @@ describe('what is no good request', () => {
     );
     expect(traces.map(([path]) => path)).toEqual([]);
     expect(ended.stderr).not.toContain(pemLine);
+  });
+
+  it('is not counted as issued while it runs', async () => {
+    opensslCsr('p256', '/CN=good', work.at('a.pem'));
+    await writeFile(work.at('b.ndjson'), '{"deviceId":"x"}\n');
+    const ended = await issue(['a.pem', 'b.ndjson'], 'out');
+    expect(ended.exitCode).toBe(2);
+    expect(ended.stderr).toMatch(/^done 2 of 2, 1 rejected/m);
+    expect(ended.stderr).not.toContain('issued 2');
   });
 
   it('or a run that cannot go on is told with exit status 1 and its reason', async () => {

@@ -13,7 +13,7 @@ import {
 } from '@certmill/standalone';
 import { createHierarchy } from '@certmill/trust';
 import { jest } from '@jest/globals';
-import { csrsOf, ndjsonOf } from '../http/test-server.js';
+import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import {
   armDisks,
   disarmDisks,
@@ -30,7 +30,7 @@ import { oracleSlotModule } from './oracle-slot.js';
 jest.setTimeout(60_000);
 
 const perBatch = 12;
-const allDevices = [...csrsOf(perBatch * 40, 'faults')];
+const allDevices = csrsOf(perBatch * 40, 'faults');
 /** What an upload waits for; the other steps are the stages' own, which try again by themselves. */
 const ingestSteps: readonly DiskStep[] = [
   'commit:openBatch',
@@ -70,7 +70,7 @@ beforeAll(async () => {
     logDisk: faultyLogDisk(controlFile),
     slotModule: oracleSlotModule({ ...files, armed: undefined }),
   });
-  key = server.firstCredential?.key ?? '';
+  key = (await server.openFirstCredential())?.key ?? '';
   const expiresAt = new Date(Date.now() + 86_400_000).toISOString();
   const order = { orderId: 'o1', profile: 'tls-client', quota: 10_000, expiresAt };
   const opened = await call('POST', '/v1/orders', {
@@ -104,7 +104,7 @@ function call(method: string, path: string, init: CallOptions = {}): Promise<Res
 function aBatch() {
   const number = batches++;
   const devices = allDevices.slice(number * perBatch, (number + 1) * perBatch);
-  const body = ndjsonOf(new Map(devices));
+  const body = ndjsonOf(devices);
   const headers = {
     'content-type': 'application/x-ndjson',
     'idempotency-key': `batch-${number}`,

@@ -1,17 +1,5 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
-import {
-  contextConstructed,
-  encodeAlgorithmIdentifier,
-  encodeBitString,
-  encodeInteger,
-  encodeOid,
-  encodeSequence,
-  encodeSetOf,
-  encodeTlv,
-  oids,
-  tags,
-} from '@certmill/der';
 import type { RejectionCode } from '@certmill/domain';
+import { aCsr, aForgedCsr, ndjsonLineOf } from '../testing/a-csr.js';
 
 /** One request as it is uploaded, and what may become of it. */
 export interface FleetRequest {
@@ -150,34 +138,10 @@ function goodRequests(
 const unreadable: FleetRequest = { deviceId: '', line: '{no json\n', isBad: true, mayEndAs: [] };
 
 function requestOf(deviceId: string, mayEndAs: readonly RejectionCode[]): FleetRequest {
-  return { deviceId, line: lineOf(deviceId, csrOf(deviceId)), isBad: false, mayEndAs };
+  return { deviceId, line: ndjsonLineOf(deviceId, aCsr(deviceId)), isBad: false, mayEndAs };
 }
 
 function forged(deviceId: string): FleetRequest {
-  const csr = csrOf(deviceId);
-  csr[csr.length - 1] = (csr.at(-1) ?? 0) ^ 1;
-  return { deviceId, line: lineOf(deviceId, csr), isBad: true, mayEndAs: ['CSR_POP_INVALID'] };
-}
-
-function lineOf(deviceId: string, csr: Uint8Array): string {
-  return `${JSON.stringify({ deviceId, csr: Buffer.from(csr).toString('base64') })}\n`;
-}
-
-const version = encodeInteger(0);
-const commonName = encodeOid(oids.id_at_commonName);
-const noAttributes = encodeTlv(contextConstructed(0));
-const ecdsaWithSha256 = encodeAlgorithmIdentifier(oids.ecdsa_with_SHA256);
-
-/** A P-256 request (RFC 2986) for CN = the device id, with a key of its own. */
-function csrOf(deviceId: string): Uint8Array {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const name = encodeTlv(tags.utf8String, Buffer.from(deviceId));
-  const info = encodeSequence(
-    version,
-    encodeSequence(encodeSetOf(encodeSequence(commonName, name))),
-    publicKey.export({ type: 'spki', format: 'der' }),
-    noAttributes,
-  );
-  const signature = sign('sha256', info, privateKey);
-  return encodeSequence(info, ecdsaWithSha256, encodeBitString(signature));
+  const line = ndjsonLineOf(deviceId, aForgedCsr(deviceId));
+  return { deviceId, line, isBad: true, mayEndAs: ['CSR_POP_INVALID'] };
 }

@@ -16,7 +16,8 @@ import {
 import { createHierarchy } from '@certmill/trust';
 import { jest } from '@jest/globals';
 import { aWorkFolder } from '../cli/testing/work-folder.js';
-import { csrsOf, ndjsonOf } from '../http/test-server.js';
+import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import {} from '../http/test-server.js';
 import { curlAt, openOrder, startServer } from '../server/testing/running-server.js';
 import {
   boundDatabase,
@@ -111,7 +112,7 @@ describe('a database that finds no room', () => {
       http: { port: 0 },
     });
     server = await serve(config, { storeDiskModule: boundedDatabaseModule(controlFile) });
-    key = server.firstCredential?.key ?? key;
+    key = (await server.openFirstCredential())?.key ?? key;
   };
   const call = (method: string, path: string, more: CallOptions = {}): Promise<Response> =>
     fetch(server.url + path, {

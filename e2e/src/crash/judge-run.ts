@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createCertificateWalk, pemEncode, walkCertificate } from '@certmill/der';
 import type { Batch } from '@certmill/domain';
-import { resultsOf, serialNumberOf, type Result } from '@certmill/pipeline';
+import { resultsOf, serialNumberHexOf, type Result } from '@certmill/pipeline';
 import { openStoreForReading, operatorTenant, verifyStore } from '@certmill/standalone';
 import type { EmbeddedStore } from '@certmill/adapter-embedded';
 import type { BatchAnswer, FactoryClient } from './factory-client.js';
@@ -224,7 +224,7 @@ function judgeCertificates(
     if (client.certificates.get(id) !== pemEncode('CERTIFICATE', der)) {
       found.add('downloads', `${id} is stored as another certificate than was downloaded`);
     }
-    const serial = Buffer.from(serialNumberOf(der)).toString('hex');
+    const serial = serialNumberHexOf(der);
     if (serials.has(serial)) found.add('serials', `${serial} is there twice`);
     serials.add(serial);
     if (live.has(request.deviceId)) found.add('devices', `${request.deviceId} has two`);

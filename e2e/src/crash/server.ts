@@ -52,8 +52,9 @@ process.once('message', () => {
 });
 // The run is gone: nobody will ever stop this process.
 process.once('disconnect', () => process.exit());
+const first = await server.openFirstCredential();
 const ready: ServerReady = {
   url: server.url,
-  ...(server.firstCredential === undefined ? {} : { key: server.firstCredential.key }),
+  ...(first === undefined ? {} : { key: first.key }),
 };
 process.send?.(ready);

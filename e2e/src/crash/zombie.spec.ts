@@ -6,14 +6,8 @@ import { decodeIssuedChunk, groups, topics } from '@certmill/events';
 import type { DeliveredRecord, EventLog, TerminalChunk } from '@certmill/ports';
 import { openStoreForReading, verifyStore } from '@certmill/standalone';
 import { jest } from '@jest/globals';
-import {
-  anOrder,
-  aServer,
-  csrsOf,
-  ndjson,
-  ndjsonOf,
-  type TestServer,
-} from '../http/test-server.js';
+import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import { anOrder, aServer, ndjson, type TestServer } from '../http/test-server.js';
 import { patchedStore } from './patched-store.js';
 
 jest.setTimeout(60_000);
@@ -189,7 +183,7 @@ async function upload(name: string) {
   });
   const { batchId } = (await response.json()) as { batchId: string };
   const chunk: ChunkRef = { tenant: 'default', batchId, chunkNumber: 0 };
-  return { chunk, deviceIds: [...csrs.keys()] };
+  return { chunk, deviceIds: csrs.map(({ deviceId }) => deviceId) };
 }
 
 describe('a worker that was paused until another had finished its chunk', () => {

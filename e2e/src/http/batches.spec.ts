@@ -5,16 +5,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { verifyManifest } from '@certmill/platform';
-import {
-  aCsr,
-  anOrder,
-  aServer,
-  csrsOf,
-  ndjson,
-  ndjsonOf,
-  type TestServer,
-} from './test-server.js';
+import { verifyManifest } from '@certmill/pipeline';
+import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import { anOrder, aServer, ndjson, type TestServer } from './test-server.js';
 
 interface BatchBody {
   readonly batchId: string;
@@ -24,7 +17,7 @@ interface BatchBody {
 }
 
 let server: TestServer;
-const devices = csrsOf(300);
+const devices = csrsOf(300, 'dev');
 let batch: BatchBody;
 
 beforeAll(async () => {
@@ -159,18 +152,18 @@ describe('a batch', () => {
 
   it('has a manifest whose signature covers every line', async () => {
     const manifest = Buffer.from(await (await download('manifest?follow=true')).arrayBuffer());
-    const trusted = createPublicKey(server.server.issuance.services.manifestKey);
+    const trustedKey = createPublicKey(server.server.issuance.services.manifestKey);
     const pieces = async function* (bytes: Buffer, size: number): AsyncGenerator<Buffer> {
       for (let at = 0; at < bytes.length; at += size) {
         yield await Promise.resolve(bytes.subarray(at, at + size));
       }
     };
     for (const size of [7, 1_000, manifest.length]) {
-      const summary = await verifyManifest(pieces(manifest, size), trusted);
+      const summary = await verifyManifest(pieces(manifest, size), { trustedKey });
       expect(summary).toMatchObject({ batchId: batch.batchId, certificates: 300 });
     }
     const changed = Buffer.from(manifest.toString().replace('dev-7"', 'dev-8"'));
-    await expect(verifyManifest(pieces(changed, 1_000), trusted)).rejects.toMatchObject({
+    await expect(verifyManifest(pieces(changed, 1_000), { trustedKey })).rejects.toMatchObject({
       code: 'INVALID_INPUT',
     });
   });

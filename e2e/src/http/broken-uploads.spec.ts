@@ -14,7 +14,8 @@ import {
   verifyStore,
 } from '@certmill/standalone';
 import { jest } from '@jest/globals';
-import { anOrder, aServer, csrsOf, ndjson, ndjsonOf, type TestServer } from './test-server.js';
+import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import { anOrder, aServer, ndjson, type TestServer } from './test-server.js';
 
 jest.setTimeout(60_000);
 

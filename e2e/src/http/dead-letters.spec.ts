@@ -18,7 +18,8 @@ import { createHierarchy } from '@certmill/trust';
 import { jest } from '@jest/globals';
 import { runCertmill, type Ended } from '../cli/testing/run-certmill.js';
 import { patchedStore } from '../crash/patched-store.js';
-import { csrsOf, ndjsonOf } from './test-server.js';
+import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import {} from './test-server.js';
 
 jest.setTimeout(60_000);
 
@@ -104,7 +105,7 @@ async function start(): Promise<void> {
     http: { port: 0 },
   });
   server = await serve(config, { aroundStore, aroundLog });
-  key = server.firstCredential?.key ?? key;
+  key = (await server.openFirstCredential())?.key ?? key;
 }
 
 async function call(method: string, path: string, json?: unknown, as = key): Promise<Response> {

@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { headOf, rawCall } from './raw-call.js';
-import { aCsr, anOrder, aServer, aTenantKey, type TestServer } from './test-server.js';
+import { aCsr } from '../testing/a-csr.js';
+import { anOrder, aServer, aTenantKey, type TestServer } from './test-server.js';
 import { aServerThatWaits } from './waiting-server.js';
 
 const chunked = 'Transfer-Encoding: chunked';

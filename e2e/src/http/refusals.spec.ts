@@ -1,7 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import type { EventLog } from '@certmill/ports';
+import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { rawCall } from './raw-call.js';
-import { anOrder, aServer, csrsOf, ndjson, ndjsonOf, type TestServer } from './test-server.js';
+import { anOrder, aServer, ndjson, type TestServer } from './test-server.js';
 
 interface ProblemBody {
   readonly status: number;
@@ -115,7 +116,7 @@ describe('what is refused', () => {
     expect(head).toContain('HTTP/1.1 408');
     const problem = JSON.parse(body) as ProblemBody;
     expect(problem.nextIndex).toBe(256);
-    const rest = ndjsonOf(new Map([...devices].slice(256)));
+    const rest = ndjsonOf(devices.slice(256));
     const resumed = await server.call('POST', '/v1/orders/o1/batches?firstIndex=256', {
       headers: { ...ndjson, 'idempotency-key': 'slow' },
       body: rest,
@@ -183,7 +184,7 @@ describe('back-pressure and stopping', () => {
     await anOrder(server, 'o1');
     const head = uploadHead(server, 'bp').replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n');
     const { socket, answer } = rawCall(server.url, head);
-    const line = ndjsonOf(csrsOf(1)).replace(/\n$/, '');
+    const line = ndjsonOf(csrsOf(1, 'dev')).replace(/\n$/, '');
     const piece = chunkOf(`${line}\n`.repeat(500));
     let written = 0;
     const limit = 64 * 1024 * 1024;

@@ -7,14 +7,13 @@ import { CertmillError } from '@certmill/domain';
 import { pemEncode } from '@certmill/der';
 import { batchSchema, orderSchema, pageOf, profileSchema } from '@certmill/platform';
 import { patchedStore } from '../crash/patched-store.js';
+import { csrsOf, csvOf, ndjsonOf, type DeviceCsr } from '../testing/a-csr.js';
 import {
   aDataFolder,
   anOrder,
   aServer,
   aTenantKey,
-  csrsOf,
   ndjson,
-  ndjsonOf,
   type TestServer,
 } from './test-server.js';
 import { aServerThatWaits } from './waiting-server.js';
@@ -33,20 +32,17 @@ const getJson = async <T>(path: string): Promise<T> =>
   (await (await server.call('GET', path)).json()) as T;
 
 describe('an upload', () => {
-  type Csrs = ReadonlyMap<string, Buffer>;
+  type Csrs = readonly DeviceCsr[];
   const tarOf = (csrs: Csrs, folder: string): Buffer => {
     mkdirSync(join(folder, 'in'));
-    for (const [deviceId, csr] of csrs) writeFileSync(join(folder, 'in', `${deviceId}.der`), csr);
+    for (const { deviceId, csr } of csrs) writeFileSync(join(folder, 'in', `${deviceId}.der`), csr);
     return execFileSync('tar', ['cf', '-', 'in'], { cwd: folder });
   };
   const formats: Readonly<Record<string, (csrs: Csrs, folder: string) => Buffer | string>> = {
     'application/x-ndjson': ndjsonOf,
-    'text/csv': (csrs) =>
-      ['deviceId,csr', ...[...csrs].map(([id, der]) => `${id},${der.toString('base64')}`)].join(
-        '\n',
-      ),
+    'text/csv': csvOf,
     'application/x-pem-file': (csrs) =>
-      [...csrs.values()].map((der) => pemEncode('CERTIFICATE REQUEST', der)).join(''),
+      csrs.map(({ csr }) => pemEncode('CERTIFICATE REQUEST', csr)).join(''),
     'application/x-tar': tarOf,
   };
   const codings: Readonly<Record<string, (body: Buffer) => Buffer>> = {
@@ -78,7 +74,7 @@ describe('an upload', () => {
       (line) =>
         new X509Certificate((JSON.parse(line) as { certificate: string }).certificate).subject,
     );
-    expect(subjects.sort()).toEqual([...csrs.keys()].map((id) => `CN=${id}`).sort());
+    expect(subjects.sort()).toEqual(csrs.map(({ deviceId }) => `CN=${deviceId}`).sort());
   });
 
   it('that is cut short in its coding is refused, and says where it goes on', async () => {

@@ -8,16 +8,14 @@ import { readServeConfig } from '@certmill/standalone';
 import { createHierarchy } from '@certmill/trust';
 import { runCertmill } from '../cli/testing/run-certmill.js';
 import { oracleSlotModule } from '../crash/oracle-slot.js';
+import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import {
-  aCsr,
   aDataFolder,
   anOrder,
   aServer,
   aServerIn,
   aTenantKey,
-  csrsOf,
   ndjson,
-  ndjsonOf,
   type TestServer,
 } from './test-server.js';
 

@@ -1,20 +1,7 @@
 import '../one-realm.js';
-import { generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  contextConstructed,
-  encodeAlgorithmIdentifier,
-  encodeBitString,
-  encodeInteger,
-  encodeOid,
-  encodeSequence,
-  encodeSetOf,
-  encodeTlv,
-  oids,
-  tags,
-} from '@certmill/der';
 import { serve, serveSchema, type IssuanceOverrides, type Server } from '@certmill/standalone';
 import { createHierarchy, loadIssuers, type IssuerKeyType } from '@certmill/trust';
 
@@ -98,7 +85,7 @@ export async function aServerIn(
     ...setup.config,
   });
   const server = await serve(config, { ...overrides, ...setup.overridesIn?.(data) });
-  const key = server.firstCredential?.key ?? '';
+  const { key = '' } = (await server.openFirstCredential()) ?? {};
   return {
     server,
     url: server.url,
@@ -120,44 +107,6 @@ export async function aServerIn(
     },
     [Symbol.asyncDispose]: () => server.stop(),
   };
-}
-
-/** A P-256 request whose subject is CN = the device id; a key of its own for each. */
-export function aCsr(deviceId: string): Buffer {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const commonName = encodeSequence(
-    encodeOid('2.5.4.3'),
-    encodeTlv(tags.utf8String, Buffer.from(deviceId)),
-  );
-  const info = encodeSequence(
-    encodeInteger(0),
-    encodeSequence(encodeSetOf(commonName)),
-    publicKey.export({ type: 'spki', format: 'der' }),
-    encodeTlv(contextConstructed(0), new Uint8Array()),
-  );
-  const signature = sign('sha256', info, privateKey);
-  return Buffer.from(
-    encodeSequence(
-      info,
-      encodeAlgorithmIdentifier(oids.ecdsa_with_SHA256),
-      encodeBitString(signature),
-    ),
-  );
-}
-
-export function ndjsonOf(csrs: ReadonlyMap<string, Buffer>): string {
-  return [...csrs]
-    .map(([deviceId, csr]) => `${JSON.stringify({ deviceId, csr: csr.toString('base64') })}\n`)
-    .join('');
-}
-
-export function csrsOf(count: number, prefix = 'dev'): Map<string, Buffer> {
-  return new Map(
-    Array.from({ length: count }, (_, i) => {
-      const deviceId = `${prefix}-${String(i)}`;
-      return [deviceId, aCsr(deviceId)] as const;
-    }),
-  );
 }
 
 /** Opens an order of `tls-client` without an allow-list. */

@@ -15,7 +15,8 @@ import {
 import { createHierarchy } from '@certmill/trust';
 import { jest } from '@jest/globals';
 import { patchedStore } from '../crash/patched-store.js';
-import { csrsOf, ndjsonOf } from './test-server.js';
+import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import {} from './test-server.js';
 
 jest.setTimeout(60_000);
 
@@ -51,11 +52,12 @@ beforeAll(async () => {
     http: { port: 0 },
   });
   const server = await serve(config, { aroundStore });
+  const firstKey = (await server.openFirstCredential())?.key ?? '';
   const call = (method: string, path: string, type: string, key: string, body?: string) =>
     fetch(server.url + path, {
       method,
       headers: {
-        authorization: `Bearer ${server.firstCredential?.key ?? ''}`,
+        authorization: `Bearer ${firstKey}`,
         'content-type': type,
         'idempotency-key': key,
       },

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { jest } from '@jest/globals';
-import { aCsr, aKey } from '../cli/testing/a-csr.js';
+import { aCsr, aForgedCsr, aKey, ndjsonLineOf } from '../testing/a-csr.js';
 import { openssl } from '../cli/testing/openssl.js';
 import { runCertmill } from '../cli/testing/run-certmill.js';
 import { aWorkFolder, type WorkFolder } from '../cli/testing/work-folder.js';
@@ -15,22 +15,14 @@ interface BadLine {
 
 const goodKey = aKey();
 const goodCsr = aCsr('duplicate', goodKey);
-const lineOf = (deviceId: string, csr: string | Uint8Array): string =>
-  JSON.stringify({
-    deviceId,
-    csr: typeof csr === 'string' ? csr : Buffer.from(csr).toString('base64'),
-  });
+const lineOf = (deviceId: string, csr: string | Buffer): string =>
+  ndjsonLineOf(deviceId, csr).trimEnd();
 const pemOf = (label: string, der: Uint8Array): string =>
   `-----BEGIN ${label}-----\n${Buffer.from(der).toString('base64')}\n-----END ${label}-----\n`;
 
 /** The outer SEQUENCE with the indefinite length of BER (X.690 8.1.3.6), which DER forbids. */
 const berOf = (csr: Buffer): Buffer =>
   Buffer.concat([Buffer.of(0x30, 0x80), csr.subarray(csr[1] === 0x81 ? 3 : 4), Buffer.of(0, 0)]);
-
-const brokenSignature = (csr: Buffer): Buffer => {
-  csr[csr.length - 1] = (csr.at(-1) ?? 0) ^ 1;
-  return csr;
-};
 
 /** Every way to be bad; each call makes another one. */
 function badKinds(certificatePem: string): readonly ((deviceId: string) => BadLine)[] {
@@ -59,7 +51,7 @@ function badKinds(certificatePem: string): readonly ((deviceId: string) => BadLi
     (id) => mismatch(lineOf('', aCsr(`${id}\u0000`))),
     (id) => mismatch(lineOf(id, aCsr(`${id}-other`))),
     () => mismatch(lineOf('', aCsr(Buffer.from([0xc3, 0x28])))),
-    (id) => ({ line: lineOf(id, brokenSignature(aCsr(id))), code: 'CSR_POP_INVALID' }),
+    (id) => ({ line: lineOf(id, aForgedCsr(id)), code: 'CSR_POP_INVALID' }),
   ];
 }
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { DatabaseSync } from 'node:sqlite';
 import { cp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { jest } from '@jest/globals';
-import { csrsOf, ndjsonOf } from '../cli/testing/a-csr.js';
+import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { runCertmill, type Ended } from '../cli/testing/run-certmill.js';
 import { aWorkFolder, type WorkFolder } from '../cli/testing/work-folder.js';
 import {

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { jest } from '@jest/globals';
-import { csrsOf, ndjsonOf } from '../cli/testing/a-csr.js';
+import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { aWorkFolder } from '../cli/testing/work-folder.js';
 import { curlAt, json, ndjsonUpload, openOrder, startServer } from './testing/running-server.js';
 

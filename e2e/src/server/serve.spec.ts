@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jest } from '@jest/globals';
-import { csrsOf, ndjsonOf } from '../cli/testing/a-csr.js';
+import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { openssl, opensslCsr, opensslVerify } from '../cli/testing/openssl.js';
 import { runCertmill } from '../cli/testing/run-certmill.js';
 import { aWorkFolder, type WorkFolder } from '../cli/testing/work-folder.js';

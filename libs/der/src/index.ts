@@ -62,6 +62,11 @@ export { decodeInteger, decodeOid, DerReader, MAX_DEPTH, MAX_INPUT_BYTES } from 
 export { hasControlCharacters, isPrintable } from './der-string.js';
 export { compileTemplate, DerTemplate } from './der-template.js';
 export { NO_EXPIRATION_SECONDS, readTimeContent } from './der-time.js';
+export {
+  type CertificationRequestFields,
+  encodeCertificationRequest,
+  encodeCommonName,
+} from './encode-certification-request.js';
 export { CERTIFICATE_HEAD_ROOM, finishCertificate, signatureRoom } from './finish-certificate.js';
 export { KEY_IDENTIFIER_OCTETS, keyIdentifier } from './key-identifier.js';
 export { oids } from './oids.js';

@@ -18,7 +18,7 @@ export {
   findByDevice,
   findBySerialNumber,
   findByUdid,
-  serialNumberOf,
+  serialNumberHexOf,
   type FindPorts,
   type FoundCertificate,
 } from './publish/find-certificates.js';
@@ -55,6 +55,16 @@ export {
 } from './input/sniff-format.js';
 export { readDevices, type DeviceListFormat } from './input/read-devices.js';
 export { certificateFileName } from './output/certificate-file-name.js';
+export { linesOf } from './output/lines-of.js';
+export {
+  manifestLines,
+  manifestMismatch,
+  verifyManifest,
+  type ManifestCheck,
+  type ManifestEntry,
+  type ManifestSummary,
+} from './output/manifest.js';
+export { certificateLinesOf, rejectionLinesOf } from './output/result-lines.js';
 export {
   ResultFolder,
   resultFolderFormats,

@@ -3,7 +3,6 @@ export { permissionsOf, type Permission } from './auth/roles.js';
 export type { HttpApplication, HttpParts } from './http/application.js';
 export { httpConfigSchema, type HttpConfig } from './http/http-config.js';
 export type { IssuanceServices } from './http/services.js';
-export { manifestLines, verifyManifest, type ManifestSummary } from './download/manifest.js';
 export { batchSchema, orderSchema, pageOf, profileSchema } from './openapi/views.js';
 export { createLogger } from './observability/logger.js';
 export { Metrics, type Stage } from './observability/metrics.js';

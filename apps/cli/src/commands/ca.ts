@@ -9,8 +9,6 @@ import {
 } from '@certmill/standalone';
 import {
   createHierarchy,
-  developmentPassphraseFileOf,
-  findPassphrase,
   importIssuer,
   lifeLeftMs,
   loadIssuers,
@@ -19,6 +17,7 @@ import {
   type Issuer,
   type IssuerKeyType,
 } from '@certmill/trust';
+import { passphraseOf } from '../hierarchy.js';
 import { withExamples } from '../terminal/program.js';
 import { tableLines } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -57,16 +56,10 @@ function initCommand(terminal: Terminal): Command {
         options: { data: string; organization?: string; key: IssuerKeyType },
       ) => {
         using folder = heldFolder(options.data);
-        const source = await findPassphrase({
-          environment: terminal.env,
-          developmentFile: developmentPassphraseFileOf(folder.directory),
-          createDevelopmentFile: true,
-          warn: (message) => terminal.note(terminal.styleNote('yellow', message)),
-        });
         const issuer = await createHierarchy({
           name,
           directory: folder.directory,
-          passphrase: await readPassphrase(source, terminal.env),
+          passphrase: await passphraseOf(terminal, folder.directory),
           keyType: options.key,
           ...(options.organization === undefined ? {} : { organization: options.organization }),
           nowMs: Date.now(),
@@ -101,13 +94,7 @@ function importCommand(terminal: Terminal): Command {
         options: { data: string; key: string; chain: string; keyPassphraseFile?: string },
       ) => {
         using folder = heldFolder(options.data);
-        const source = await findPassphrase({
-          environment: terminal.env,
-          developmentFile: developmentPassphraseFileOf(folder.directory),
-          createDevelopmentFile: true,
-          warn: (message) => terminal.note(terminal.styleNote('yellow', message)),
-        });
-        const passphrase = await readPassphrase(source, terminal.env);
+        const passphrase = await passphraseOf(terminal, folder.directory);
         const keyPassphrase =
           options.keyPassphraseFile === undefined
             ? passphrase

@@ -32,8 +32,9 @@ export function serveCommand(terminal: Terminal): Command {
       await ensureHierarchy(terminal, config.data);
       const server = await serve(config);
       terminal.say(`certmill serves at ${terminal.style('bold', server.url)}`);
-      if (server.firstCredential !== undefined) {
-        const { tenant, key } = server.firstCredential;
+      const first = await server.openFirstCredential();
+      if (first !== undefined) {
+        const { tenant, key } = first;
         terminal.say(`first credential (tenant ${tenant}, role admin), shown this once:`);
         terminal.say(`  ${key}`);
       }

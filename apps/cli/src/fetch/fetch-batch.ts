@@ -9,7 +9,7 @@ import { formatNumber } from '../terminal/quantities.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { wholeFormats, type FetchFormat } from './fetch-format.js';
 import { spoolCertificates } from './spool.js';
-import { verifyManifest } from './verify-manifest.js';
+import { verifyDownload } from './verify-download.js';
 import { pemOf, writeDerFiles, writeWhole } from './write-files.js';
 
 export interface FetchOptions {
@@ -89,9 +89,9 @@ export async function fetchBatch(
 }
 
 /** A file that does not fit is removed: a later run must not go on from it. */
-async function checked(check: Parameters<typeof verifyManifest>[0], file: string): Promise<number> {
+async function checked(check: Parameters<typeof verifyDownload>[0], file: string): Promise<number> {
   try {
-    return await verifyManifest(check);
+    return await verifyDownload(check);
   } catch (error) {
     await rm(file, { force: true });
     await rm(check.manifestFile, { force: true });

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
+import { linesOf } from '@certmill/pipeline';
 import type { IssuanceClient } from '../client/issuance-client.js';
 import type { Patience } from '../client/retry.js';
 import { parseCertificateLine } from './certificate-line.js';
-import { linesOf } from './lines-of.js';
 
 /** How far a spool file is. */
 interface SpoolState {

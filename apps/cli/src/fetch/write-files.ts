@@ -2,8 +2,8 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, open, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { linesOf } from '@certmill/pipeline';
 import { certificateOf, parseCertificateLine } from './certificate-line.js';
-import { linesOf } from './lines-of.js';
 
 /** Writes a file under another name first: whoever sees the file sees all of it, durable. */
 export async function writeWhole(file: string, bytes: AsyncIterable<Uint8Array>): Promise<void> {

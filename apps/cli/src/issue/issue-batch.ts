@@ -125,11 +125,7 @@ async function orderFor(
     }));
   // Also where a run was killed between the order and its list.
   if (request.devicesFile !== undefined && order.allowListId === undefined) {
-    const format = /\.(nd)?jsonl?(\.|$)/.test(request.devicesFile) ? 'ndjson' : 'csv';
-    const rows = readDevices(
-      createReadStream(request.devicesFile) as AsyncIterable<Uint8Array>,
-      format,
-    );
+    const rows = readDevices(createReadStream(request.devicesFile) as AsyncIterable<Uint8Array>);
     await services.orders.importAllowList(localTenant, orderId, rows);
   }
   return order;

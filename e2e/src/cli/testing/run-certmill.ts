@@ -14,11 +14,16 @@ export interface Running {
   readonly ended: Promise<Ended>;
   /** Resolves to the first match in stdout; rejects where the process ends without one. */
   says(pattern: RegExp): Promise<RegExpExecArray>;
+  /** The same in stderr. */
+  notes(pattern: RegExp): Promise<RegExpExecArray>;
 }
 
 export interface RunOptions {
   readonly cwd?: string;
   readonly stdin?: string | Uint8Array;
+  /** Nothing comes from stdin, and it does not end. */
+  readonly isStdinOpen?: true;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Nothing of the caller's settings. */
@@ -27,30 +32,35 @@ const cleanEnv = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ??
 /** Starts the real command in a process of its own, without a terminal. */
 export function startCertmill(args: readonly string[], options: RunOptions = {}): Running {
   const child = spawn(process.execPath, [certmillBin, ...args], {
-    env: cleanEnv,
+    env: { ...cleanEnv, ...options.env },
     stdio: 'pipe',
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
-  child.stdin.end(options.stdin ?? '');
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  if (options.isStdinOpen !== true) child.stdin.end(options.stdin ?? '');
+  const said = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => (said[name] += text));
+  }
   const ended = new Promise<Ended>((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (exitCode) => resolve({ exitCode, stdout, stderr }));
+    child.once('close', (exitCode) => resolve({ exitCode, ...said }));
   });
-  const says = (pattern: RegExp): Promise<RegExpExecArray> =>
+  const firstIn = (name: keyof typeof said, pattern: RegExp): Promise<RegExpExecArray> =>
     new Promise((resolve, reject) => {
       const look = (): void => {
-        const match = pattern.exec(stdout);
+        const match = pattern.exec(said[name]);
         if (match !== null) resolve(match);
       };
-      child.stdout.on('data', look);
-      child.once('close', () => reject(new Error(`never said ${String(pattern)}: ${stderr}`)));
+      child[name].on('data', look);
+      child.once('close', () => reject(new Error(`never said ${String(pattern)}: ${said.stderr}`)));
       look();
     });
-  return { child, ended, says };
+  return {
+    child,
+    ended,
+    says: (pattern) => firstIn('stdout', pattern),
+    notes: (pattern) => firstIn('stderr', pattern),
+  };
 }
 
 export function runCertmill(args: readonly string[], options: RunOptions = {}): Promise<Ended> {

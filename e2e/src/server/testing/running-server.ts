@@ -1,7 +1,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { csrsOf, ndjsonOf, type DeviceCsr } from '../../cli/testing/a-csr.js';
+import { csrsOf, ndjsonOf, type DeviceCsr } from '../../testing/a-csr.js';
 import { startCertmill, type Ended } from '../../cli/testing/run-certmill.js';
 import type { WorkFolder } from '../../cli/testing/work-folder.js';
 
@@ -9,6 +9,9 @@ import type { WorkFolder } from '../../cli/testing/work-folder.js';
 export interface RunningServer extends AsyncDisposable {
   readonly url: string;
   readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** Resolves to the first match in stderr. */
+  notes(pattern: RegExp): Promise<RegExpExecArray>;
   /** The first credential, where this start made it. */
   readonly key: string | undefined;
   /** SIGTERM, and what the process ended with. */
@@ -30,6 +33,8 @@ export async function startServer(
     url,
     key,
     child: running.child,
+    ended: running.ended,
+    notes: (pattern) => running.notes(pattern),
     stop() {
       running.child.kill('SIGTERM');
       return running.ended;

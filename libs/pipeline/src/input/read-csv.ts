@@ -5,6 +5,7 @@ import type { InputItem, InputLimits } from './input-item.js';
 import { rejectedItem, tooLarge } from './judge-request.js';
 import type { SourceOfLine } from './pem-splitter.js';
 import { readCsrText } from './read-csr-text.js';
+import { splitStream } from './split-stream.js';
 
 /** Spellings of the header cells, without case, spaces, hyphens and underscores. */
 const deviceIdNames = new Set(['deviceid', 'device', 'id']);
@@ -27,34 +28,28 @@ const badRecord = {
  * base64 of the DER. A bad row is a rejection and the stream goes on.
  * Faults: INVALID_INPUT where the header has no csr column.
  */
-export async function* readCsv(
+export function readCsv(
   stream: AsyncIterable<Uint8Array>,
   limits: InputLimits,
   sourceOf: SourceOfLine,
 ): AsyncGenerator<readonly InputItem[]> {
-  let items: InputItem[] = [];
-  let columns: Columns | undefined;
-  const splitter = new CsvSplitter(limits.maxLineBytes, {
-    record(cells, lineNumber) {
-      if (columns === undefined) columns = columnsOf(cells);
-      else items.push(readRow(cells, columns, sourceOf(lineNumber), limits));
-    },
-    bad(reason, lineNumber) {
-      const source = sourceOf(lineNumber);
-      items.push(
-        reason === 'too-long'
-          ? tooLarge(source, '', 'the row', limits.maxLineBytes)
-          : rejectedItem(source, '', 'INPUT_NOT_A_CSR', badRecord[reason]),
-      );
-    },
+  return splitStream(stream, (add) => {
+    let columns: Columns | undefined;
+    return new CsvSplitter(limits.maxLineBytes, {
+      record(cells, lineNumber) {
+        if (columns === undefined) columns = columnsOf(cells);
+        else add(readRow(cells, columns, sourceOf(lineNumber), limits));
+      },
+      bad(reason, lineNumber) {
+        const source = sourceOf(lineNumber);
+        add(
+          reason === 'too-long'
+            ? tooLarge(source, '', 'the row', limits.maxLineBytes)
+            : rejectedItem(source, '', 'INPUT_NOT_A_CSR', badRecord[reason]),
+        );
+      },
+    });
   });
-  for await (const chunk of stream) {
-    splitter.push(chunk);
-    if (items.length > 0) yield items;
-    items = [];
-  }
-  splitter.end();
-  if (items.length > 0) yield items;
 }
 
 function columnsOf(header: readonly string[]): Columns {

@@ -12,6 +12,7 @@ import { defaultInputLimits } from './input-item.js';
 import { LineSplitter } from './line-splitter.js';
 import { peekStream } from './peek-stream.js';
 import { sniffBytes, sniffCompression } from './sniff-format.js';
+import { splitStream } from './split-stream.js';
 
 export type DeviceListFormat = 'csv' | 'ndjson';
 
@@ -43,18 +44,8 @@ export async function* readDevices(
     peeked = await peekStream(decoded, sniffBytes);
   }
   const isJson = /^\uFEFF?\s*\{/.test(Buffer.from(peeked.firstBytes).toString());
-  let rows: AllowListRow[] = [];
-  const add = (row: AllowListRow): void => {
-    rows.push(row);
-  };
-  const splitter = (format ?? (isJson ? 'ndjson' : 'csv')) === 'csv' ? csvRows(add) : jsonRows(add);
-  for await (const chunk of peeked.stream) {
-    splitter.push(chunk);
-    yield* rows;
-    rows = [];
-  }
-  splitter.end();
-  yield* rows;
+  const open = (format ?? (isJson ? 'ndjson' : 'csv')) === 'csv' ? csvRows : jsonRows;
+  for await (const rows of splitStream(peeked.stream, open)) yield* rows;
 }
 
 function csvRows(add: (row: AllowListRow) => void): CsvSplitter {

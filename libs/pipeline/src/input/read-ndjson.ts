@@ -6,6 +6,7 @@ import { judgeRequest, rejectedItem, tooLarge } from './judge-request.js';
 import { LineSplitter } from './line-splitter.js';
 import type { SourceOfLine } from './pem-splitter.js';
 import { readCsrText } from './read-csr-text.js';
+import { splitStream } from './split-stream.js';
 
 const idHead = Buffer.from('{"deviceId":"');
 const csrHead = Buffer.from('"csr":"');
@@ -21,29 +22,25 @@ const hyphen = 0x2d;
  * of the DER. Other members are ignored, so a factory can send its own records as they are. Empty
  * lines are skipped. A bad line is a rejection and the stream goes on.
  */
-export async function* readNdjson(
+export function readNdjson(
   stream: AsyncIterable<Uint8Array>,
   limits: InputLimits,
   sourceOf: SourceOfLine,
 ): AsyncGenerator<readonly InputItem[]> {
-  let items: InputItem[] = [];
-  const splitter = new LineSplitter(limits.maxLineBytes, {
-    line(bytes, start, end, lineNumber) {
-      const from = lineNumber === 1 ? afterByteOrderMark(bytes, start, end) : start;
-      const item = readLine(bytes, from, end, sourceOf(lineNumber), limits);
-      if (item !== undefined) items.push(item);
-    },
-    tooLong(lineNumber) {
-      items.push(tooLarge(sourceOf(lineNumber), '', 'the line', limits.maxLineBytes));
-    },
-  });
-  for await (const chunk of stream) {
-    splitter.push(chunk);
-    if (items.length > 0) yield items;
-    items = [];
-  }
-  splitter.end();
-  if (items.length > 0) yield items;
+  return splitStream(
+    stream,
+    (add) =>
+      new LineSplitter(limits.maxLineBytes, {
+        line(bytes, start, end, lineNumber) {
+          const from = lineNumber === 1 ? afterByteOrderMark(bytes, start, end) : start;
+          const item = readLine(bytes, from, end, sourceOf(lineNumber), limits);
+          if (item !== undefined) add(item);
+        },
+        tooLong(lineNumber) {
+          add(tooLarge(sourceOf(lineNumber), '', 'the line', limits.maxLineBytes));
+        },
+      }),
+  );
 }
 
 function afterByteOrderMark(bytes: Buffer, start: number, end: number): number {

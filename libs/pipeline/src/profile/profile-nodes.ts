@@ -5,7 +5,6 @@ import type {
   ProfileExtensions,
   SubjectAltName,
   SubjectAttribute,
-  SubjectAttributeType,
 } from '@certmill/domain';
 import {
   attributeTypeAndValue,
@@ -35,25 +34,12 @@ import {
   type TemplateNode,
   uniformResourceIdentifier,
 } from '@certmill/der';
+import { subjectAttributeOids } from './subject-attribute-oids.js';
 
 /**
  * Template nodes of a profile. They are built as the profile says, sense or nonsense: the sample
  * certificate of the admission is what gets judged, so a wrong profile is refused with its clause.
  */
-
-const attributeOids: Readonly<Record<SubjectAttributeType, string>> = {
-  commonName: oids.id_at_commonName,
-  serialNumber: oids.id_at_serialNumber,
-  countryName: oids.id_at_countryName,
-  organizationName: oids.id_at_organizationName,
-  organizationalUnitName: oids.id_at_organizationalUnitName,
-  localityName: oids.id_at_localityName,
-  stateOrProvinceName: oids.id_at_stateOrProvinceName,
-  title: oids.id_at_title,
-  domainComponent: oids.id_domainComponent,
-  matterVendorId: oids.matter_at_vendorId,
-  matterProductId: oids.matter_at_productId,
-};
 
 const stringTypes: Readonly<Record<SubjectAttribute['encoding'], NameStringType>> = {
   utf8: 'utf8String',
@@ -68,7 +54,7 @@ export function subjectNode(profile: Profile): TemplateNode {
       const slotName = `subject.${attribute.type}[${String(index)}]`;
       const rdn = relativeDistinguishedName(
         attributeTypeAndValue(
-          attributeOids[attribute.type],
+          subjectAttributeOids[attribute.type],
           stringTypes[attribute.encoding],
           contentOf(attribute.value, slotName),
         ),

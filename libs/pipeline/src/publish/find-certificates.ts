@@ -85,8 +85,13 @@ async function describe(
   return { tenant, batchId, result: { ...result, certificateDer }, status };
 }
 
-/** The contents octets of the serialNumber INTEGER (RFC 5280 4.1.2.2); empty where it is no certificate. */
-export function serialNumberOf(certificateDer: Uint8Array): Uint8Array {
+/** The contents octets of the serialNumber INTEGER (RFC 5280 4.1.2.2) in hex; empty where it is no certificate. */
+export function serialNumberHexOf(certificateDer: Uint8Array): string {
+  const bytes = serialNumberOf(certificateDer);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}
+
+function serialNumberOf(certificateDer: Uint8Array): Uint8Array {
   const walk = createCertificateWalk();
   if (!walkCertificate(certificateDer, 0, certificateDer.length, walk)) return new Uint8Array();
   return certificateDer.subarray(walk.serialNumberStart, walk.serialNumberEnd);

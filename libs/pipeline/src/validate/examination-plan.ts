@@ -6,6 +6,7 @@ import {
   type SubjectAttributeType,
   type ValueSource,
 } from '@certmill/domain';
+import { subjectAttributeOids } from '../profile/subject-attribute-oids.js';
 
 /** An attribute of the request's subject that the profile takes a value from. */
 export interface SubjectColumn {
@@ -34,21 +35,6 @@ export interface ExaminationPlan {
   /** Values that the profile fixes, by OID of the attribute: naming them again does no harm. */
   readonly fixedSubject: ReadonlyMap<string, ReadonlySet<string>>;
 }
-
-/** OIDs of the attributes that a profile can name. */
-export const subjectAttributeOids: Record<SubjectAttributeType, string> = {
-  commonName: oids.id_at_commonName,
-  serialNumber: oids.id_at_serialNumber,
-  countryName: oids.id_at_countryName,
-  organizationName: oids.id_at_organizationName,
-  organizationalUnitName: oids.id_at_organizationalUnitName,
-  localityName: oids.id_at_localityName,
-  stateOrProvinceName: oids.id_at_stateOrProvinceName,
-  title: oids.id_at_title,
-  domainComponent: oids.id_domainComponent,
-  matterVendorId: oids.matter_at_vendorId,
-  matterProductId: oids.matter_at_productId,
-};
 
 /** Names of extensions in a profile's `ignoredExtensions`, and in details. */
 export const extensionOids: ReadonlyMap<string, string> = new Map([

@@ -1,7 +1,8 @@
 import { readName, tags, type CertificationRequestWalk, type NameAttribute } from '@certmill/der';
 import type { Defects } from './defects.js';
 import { quoted } from './detail-text.js';
-import { subjectAttributeOids, type ExaminationPlan } from './examination-plan.js';
+import { subjectAttributeOids } from '../profile/subject-attribute-oids.js';
+import type { ExaminationPlan } from './examination-plan.js';
 
 /** Values of a request, one per csr source of the profile; undefined where absent. */
 export type CsrValues = (string | undefined)[];

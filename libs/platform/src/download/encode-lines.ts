@@ -1,5 +1,5 @@
-import { pemEncode, pemLength, writePem } from '@certmill/der';
-import { serialNumberOf } from '@certmill/pipeline';
+import { pemLength, writePem } from '@certmill/der';
+import { certificateLinesOf, rejectionLinesOf } from '@certmill/pipeline';
 import type { ResultGroup } from './result-groups.js';
 
 const label = 'CERTIFICATE';
@@ -9,19 +9,8 @@ export async function* certificateLines(
   groups: AsyncIterable<ResultGroup>,
 ): AsyncGenerator<Uint8Array> {
   for await (const { chunkNumber, results } of groups) {
-    let lines = '';
-    for (const { index, deviceId, certificateDer } of results) {
-      if (certificateDer === undefined) continue;
-      const line = {
-        chunk: chunkNumber,
-        index,
-        deviceId,
-        serialNumber: hexOf(serialNumberOf(certificateDer)),
-        certificate: pemEncode(label, certificateDer),
-      };
-      lines += `${JSON.stringify(line)}\n`;
-    }
-    if (lines !== '') yield Buffer.from(lines);
+    const lines = certificateLinesOf(results, chunkNumber);
+    if (lines.length > 0) yield lines;
   }
 }
 
@@ -29,12 +18,8 @@ export async function* rejectionLines(
   groups: AsyncIterable<ResultGroup>,
 ): AsyncGenerator<Uint8Array> {
   for await (const { chunkNumber, results } of groups) {
-    let lines = '';
-    for (const { index, source, deviceId, rejection } of results) {
-      if (rejection === undefined) continue;
-      lines += `${JSON.stringify({ chunk: chunkNumber, index, source, deviceId, ...rejection })}\n`;
-    }
-    if (lines !== '') yield Buffer.from(lines);
+    const lines = rejectionLinesOf(results, chunkNumber);
+    if (lines.length > 0) yield lines;
   }
 }
 
@@ -48,8 +33,4 @@ export async function* certificatePems(
     for (const der of certificates) at = writePem(label, der, pem, at);
     if (at > 0) yield pem;
   }
-}
-
-export function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }

@@ -91,7 +91,7 @@ export async function createNest(
       sendProblem(request, reply, error, logger),
   });
   const keys = new ApiKeys(parts.services.tenants, parts.services.clock);
-  const uploads = new UploadSlots(config.limits);
+  const uploads = new UploadSlots(config.limits, stopping.signal);
   const enrolments = new EnrolmentSlots(config.limits);
   const fastify = adapter.getInstance<FastifyInstance>();
   const routes = new RouteTable();

@@ -20,9 +20,9 @@ import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
 import { batchView, type BatchView } from './batch-view.js';
 import { downloadOf, type DownloadOptions } from './downloads.js';
-import { HttpConfigHolder } from './http-config.js';
 import { orderOf } from './orders.controller.js';
-import { pageRequestOf, parseWith } from './parse-with.js';
+import { pageOf, pageRequestOf, type PageView } from './pages.js';
+import { parseWith } from './parse-with.js';
 import {
   batchListQuerySchema,
   certificatesQuerySchema,
@@ -42,18 +42,15 @@ import { UploadSlots } from './call-slots.js';
 export class BatchesController {
   readonly #services: IssuanceServices;
   readonly #slots: UploadSlots;
-  readonly #config: HttpConfigHolder;
   readonly #stopping: Stopping;
 
   constructor(
     @Inject(servicesToken) services: IssuanceServices,
     @Inject(UploadSlots) slots: UploadSlots,
-    @Inject(HttpConfigHolder) config: HttpConfigHolder,
     @Inject(Stopping) stopping: Stopping,
   ) {
     this.#services = services;
     this.#slots = slots;
-    this.#config = config;
     this.#stopping = stopping;
   }
 
@@ -86,12 +83,8 @@ export class BatchesController {
       idempotencyKey,
       firstIndex,
     };
-    using held = new DisposableStack();
-    held.use(this.#slots.take(caller.tenant));
-    const items = uploadedItems(request, {
-      ...this.#config.value.limits,
-      stopping: this.#stopping.signal,
-    });
+    using slot = this.#slots.take(caller.tenant);
+    const items = uploadedItems(request, slot);
     const { batchId } = await openBatch(ingest, upload);
     let batch: Batch;
     try {
@@ -111,7 +104,7 @@ export class BatchesController {
     @Caller() caller: Credential,
     @Param('orderId') orderId: string,
     @Query() query: unknown,
-  ): Promise<{ items: readonly BatchView[]; next?: string }> {
+  ): Promise<PageView<BatchView>> {
     const { idempotencyKey, ...page } = parseWith(batchListQuerySchema, query);
     const { batches, clock } = this.#services;
     const order = await orderOf(this.#services, caller, orderId);
@@ -119,13 +112,13 @@ export class BatchesController {
       const epoch = await batches.storeEpoch();
       const batchId = batchIdOf(epoch, order.tenant, order.orderId, idempotencyKey);
       const batch = await batches.getBatch(order.tenant, batchId);
-      return { items: batch === undefined ? [] : [batchView(batch, clock.nowMs())] };
+      return pageOf(batch === undefined ? [] : [batchView(batch, clock.nowMs())]);
     }
     const found = await batches.listBatches(order.tenant, order.orderId, pageRequestOf(page));
-    return {
-      items: found.items.map((batch) => batchView(batch, clock.nowMs())),
-      ...(found.next === undefined ? {} : { next: found.next }),
-    };
+    return pageOf(
+      found.items.map((batch) => batchView(batch, clock.nowMs())),
+      found.next,
+    );
   }
 
   @Get('batches/:batchId')

@@ -1,5 +1,6 @@
 import { RefusedCall } from '../problem/refused-call.js';
 import type { HttpConfig } from './http-config.js';
+import type { UploadLimits } from './uploaded-items.js';
 
 interface Bounds {
   readonly all: number;
@@ -45,11 +46,29 @@ class CallSlots {
   }
 }
 
+/** A place among the uploads under way, until disposed, and what its body must keep to. */
+export interface UploadSlot extends UploadLimits, Disposable {}
+
 /** Batches and allow-lists that are being uploaded. */
 export class UploadSlots extends CallSlots {
-  constructor(limits: HttpConfig['limits']) {
+  readonly #limits: HttpConfig['limits'];
+  readonly #stopping: AbortSignal;
+
+  /** @param stopping aborts when the server stops. */
+  constructor(limits: HttpConfig['limits'], stopping: AbortSignal) {
     const { uploadsAtOnce: all, uploadsAtOncePerTenant: perTenant } = limits;
     super({ all, perTenant, what: 'uploads' });
+    this.#limits = limits;
+    this.#stopping = stopping;
+  }
+
+  override take(tenant: string): UploadSlot {
+    const place = super.take(tenant);
+    return {
+      ...this.#limits,
+      stopping: this.#stopping,
+      [Symbol.dispose]: () => place[Symbol.dispose](),
+    };
   }
 }
 

@@ -7,12 +7,11 @@ import {
   findByDevice,
   findBySerialNumber,
   findByUdid,
-  serialNumberOf,
+  serialNumberHexOf,
   type FoundCertificate,
 } from '@certmill/pipeline';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Caller, Needs } from '../auth/callers.js';
-import { hexOf } from '../download/encode-lines.js';
 import { writeProblem } from '../problem/send-problem.js';
 import { rejectionProblem } from '../problem/to-problem.js';
 import { Describes } from '../openapi/describe.js';
@@ -89,7 +88,7 @@ export class CertificatesController {
       writeProblem(request, reply, rejectionProblem(rejection ?? unknown, request.id));
       return;
     }
-    const serialNumber = hexOf(serialNumberOf(result.certificateDer));
+    const serialNumber = serialNumberHexOf(result.certificateDer);
     void reply.status(201).header('location', `/v1/certificates/${serialNumber}`);
     sendCertificate(reply, request.headers.accept, result.certificateDer, () => ({
       batchId: batch.batchId,
@@ -160,7 +159,7 @@ export interface CertificateView {
 
 function certificateView(found: FoundCertificate): CertificateView {
   return {
-    serialNumber: hexOf(serialNumberOf(found.result.certificateDer)),
+    serialNumber: serialNumberHexOf(found.result.certificateDer),
     batchId: found.batchId,
     index: found.result.index,
     deviceId: found.result.deviceId,

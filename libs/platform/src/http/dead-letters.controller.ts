@@ -6,7 +6,8 @@ import { Caller, Needs } from '../auth/callers.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
 import { noSuchBatch } from './batches.controller.js';
-import { pageRequestOf, parseWith } from './parse-with.js';
+import { pageOf, pageRequestOf, type PageView } from './pages.js';
+import { parseWith } from './parse-with.js';
 import { pageQuerySchema } from './queries.js';
 import { servicesToken, type IssuanceServices } from './services.js';
 
@@ -46,15 +47,12 @@ export class DeadLettersController {
     @Caller() caller: Credential,
     @Param('batchId') batchId: string,
     @Query() query: unknown,
-  ): Promise<{ items: readonly DeadLetterView[]; next?: string }> {
+  ): Promise<PageView<DeadLetterView>> {
     const page = pageRequestOf(parseWith(pageQuerySchema, query));
     const { stores } = this.#services.deadLetters;
     await this.#assertBatch(caller, batchId);
     const found = await stores.listDeadLetters(caller.tenant, batchId, page);
-    return {
-      items: found.items.map(viewOf),
-      ...(found.next === undefined ? {} : { next: found.next }),
-    };
+    return pageOf(found.items.map(viewOf), found.next);
   }
 
   @Post(':chunk/retry')

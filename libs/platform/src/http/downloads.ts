@@ -1,11 +1,10 @@
 import { pemEncode } from '@certmill/der';
 import { CertmillError, isComplete, type Batch } from '@certmill/domain';
-import { waitForBatch } from '@certmill/pipeline';
+import { manifestLines, waitForBatch } from '@certmill/pipeline';
 import { certificateLines, certificatePems, rejectionLines } from '../download/encode-lines.js';
 import { certificatePkcs7 } from '../download/encode-pkcs7.js';
 import { certificateTar } from '../download/encode-tar.js';
 import { certificateZip } from '../download/encode-zip.js';
-import { manifestLines } from '../download/manifest.js';
 import { resultGroups, type ResultGroup } from '../download/result-groups.js';
 import type { IssuanceServices } from './services.js';
 import { stoppingFault } from './stopping.js';

@@ -18,11 +18,10 @@ import { RefusedCall } from '../problem/refused-call.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
 import { newOrderSchema } from './bodies.js';
-import { HttpConfigHolder } from './http-config.js';
-import { pageRequestOf, parseWith } from './parse-with.js';
+import { pageOf, pageRequestOf, type PageView } from './pages.js';
+import { parseWith } from './parse-with.js';
 import { pageQuerySchema } from './queries.js';
 import { servicesToken, type IssuanceServices } from './services.js';
-import { Stopping } from './stopping.js';
 import { mediaTypeOf } from './streamed-body.js';
 import { assertContentCoding, rawBodyOf } from './uploaded-items.js';
 import { UploadSlots } from './call-slots.js';
@@ -38,19 +37,13 @@ const deviceFormats: Readonly<Record<string, 'csv' | 'ndjson'>> = {
 export class OrdersController {
   readonly #services: IssuanceServices;
   readonly #slots: UploadSlots;
-  readonly #config: HttpConfigHolder;
-  readonly #stopping: Stopping;
 
   constructor(
     @Inject(servicesToken) services: IssuanceServices,
     @Inject(UploadSlots) slots: UploadSlots,
-    @Inject(HttpConfigHolder) config: HttpConfigHolder,
-    @Inject(Stopping) stopping: Stopping,
   ) {
     this.#services = services;
     this.#slots = slots;
-    this.#config = config;
-    this.#stopping = stopping;
   }
 
   @Post()
@@ -74,16 +67,12 @@ export class OrdersController {
   @Get()
   @Needs('orders:read')
   @Describes(routes.listOrders)
-  async list(
-    @Caller() caller: Credential,
-    @Query() query: unknown,
-  ): Promise<{ items: readonly OrderView[]; next?: string }> {
+  async list(@Caller() caller: Credential, @Query() query: unknown): Promise<PageView<OrderView>> {
     const page = await this.#services.orders.listOrders(
       caller.tenant,
       pageRequestOf(parseWith(pageQuerySchema, query)),
     );
-    const items = await Promise.all(page.items.map((order) => this.#view(order)));
-    return { items, ...(page.next === undefined ? {} : { next: page.next }) };
+    return pageOf(await Promise.all(page.items.map((order) => this.#view(order))), page.next);
   }
 
   @Get(':orderId')
@@ -118,13 +107,8 @@ export class OrdersController {
       throw new RefusedCall(415, 'send devices as text/csv or application/x-ndjson');
     }
     assertContentCoding(request, ['identity']);
-    using held = new DisposableStack();
-    held.use(this.#slots.take(caller.tenant));
-    const octets = watchedBody(rawBodyOf(request), {
-      ...this.#config.value.limits,
-      stopping: this.#stopping.signal,
-    });
-    const rows = readDevices(octets, format);
+    using slot = this.#slots.take(caller.tenant);
+    const rows = readDevices(watchedBody(rawBodyOf(request), slot), format);
     return { devices: await this.#services.orders.importAllowList(order.tenant, orderId, rows) };
   }
 

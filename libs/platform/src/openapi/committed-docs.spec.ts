@@ -6,7 +6,7 @@ import { openApiDocument } from './open-api-document.js';
 const docs = join(import.meta.dirname, '../../../../docs');
 
 describe('the committed documents', () => {
-  it('describe the routes as they are: run `npm run docs:errors` where they do not', async () => {
+  it('describe the routes as they are: run `npm run docs` where they do not', async () => {
     const committed: unknown = JSON.parse(readFileSync(join(docs, 'openapi.json'), 'utf8'));
     expect(JSON.parse(JSON.stringify(await openApiDocument()))).toEqual(committed);
   });

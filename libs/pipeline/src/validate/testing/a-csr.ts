@@ -4,6 +4,8 @@ import {
   contextConstructed,
   encodeAlgorithmIdentifier,
   encodeBitString,
+  encodeCertificationRequest,
+  encodeCommonName,
   encodeInteger,
   encodeNull,
   encodeOid,
@@ -158,17 +160,13 @@ export function aCsr(parts: Partial<CsrParts> = {}): Uint8Array {
             encodeSetOf(encodeSequence(...extensions)),
           ),
         ];
-  const info = encodeSequence(
-    encodeInteger(0),
-    parts.subject ?? aName(attribute(oids.id_at_commonName, 'device-1')),
-    parts.spki ?? signer.spki,
-    encodeTlv(contextConstructed(0), concatBytes(attributes)),
-  );
-  return encodeSequence(
-    info,
-    parts.algorithmDer ?? signer.algorithmDer,
-    encodeBitString(parts.signature ?? signer.sign(info)),
-  );
+  return encodeCertificationRequest({
+    subjectDer: parts.subject ?? encodeCommonName('device-1'),
+    subjectPKInfoDer: parts.spki ?? signer.spki,
+    attributesDer: attributes,
+    signatureAlgorithmDer: parts.algorithmDer ?? signer.algorithmDer,
+    sign: (info) => parts.signature ?? signer.sign(info),
+  });
 }
 
 export function aProfile(changes: Partial<Profile> = {}, base = 'tls-client'): Profile {

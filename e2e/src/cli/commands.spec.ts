@@ -1,0 +1,146 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { jest } from '@jest/globals';
+import { builtInProfileText } from '@certmill/domain/profile-files';
+import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import { startServer, type RunningServer } from '../server/testing/running-server.js';
+import { runCertmill, type Ended } from './testing/run-certmill.js';
+import { aWorkFolder, type WorkFolder } from './testing/work-folder.js';
+
+// Each command is a process that starts: on busy cores some take ten times as long.
+jest.setTimeout(120_000);
+
+interface Leaf {
+  /** `order create` */
+  readonly path: string;
+  readonly help: string;
+}
+
+/** Every command that does something, as the help itself lists them. */
+async function leavesOf(path: readonly string[]): Promise<Leaf[]> {
+  const { exitCode, stdout: help } = await runCertmill([...path, '--help']);
+  expect([path, exitCode]).toEqual([path, 0]);
+  const [, listed = ''] = /\nCommands:\n([^]*?)(?:\n\n|$)/.exec(help) ?? [];
+  const words = [...listed.matchAll(/^ {2}([\w-]+)/gm)]
+    .map(([, word = '']) => word)
+    .filter((word) => word !== 'help');
+  if (words.length === 0) return [{ path: path.join(' '), help }];
+  return (await Promise.all(words.map((word) => leavesOf([...path, word])))).flat();
+}
+
+let leaves: readonly Leaf[];
+beforeAll(async () => {
+  leaves = await leavesOf([]);
+});
+
+describe('the help of every command', () => {
+  it('shows an example of it', () => {
+    expect(leaves.length).toBeGreaterThan(20);
+    for (const { path, help } of leaves) {
+      expect(help.split('\nExamples:\n')[1]).toMatch(new RegExp(`^ .*\\bcertmill ${path}\\b`, 'm'));
+    }
+  });
+});
+
+/** Every command with `--json`; `run` keeps what one run makes apart from another's. */
+const calls = (run: string, batchId: () => string): readonly (readonly [string, string[]])[] => [
+  ['issue', ['dev.pem', '--profile', 'tls-client', '--out', `out-${run}`, '--data', 'local']],
+  ['ca init', [`more-${run}`, '--data', 'local']],
+  ['ca show', ['--data', 'local']],
+  [
+    'ca import',
+    [
+      ...[`taken-${run}`, '--data', 'local', '--key', 'data/ca/issuing/key.pem'],
+      ...['--chain', 'data/ca/issuing/chain.pem'],
+      ...['--key-passphrase-file', 'data/ca/development-passphrase'],
+    ],
+  ],
+  ['backup', [`copy-${run}`, '--data', 'local']],
+  ['restore', [`copy-${run}`, '--data', `restored-${run}`]],
+  ['verify-store', ['--data', `restored-${run}`]],
+  ['demo', ['20', '--data', 'local']],
+  ['bench', ['--requests', '100', '--data', 'local']],
+  ['profile check', [`${run}.yaml`]],
+  ['profile add', [`${run}.yaml`]],
+  ['profile list', []],
+  ['tenant create', [`acme-${run}`]],
+  ['order create', [`order-${run}`, '--profile', run, '--quota', '10']],
+  ['device import', [`order-${run}`, `${run}.csv`]],
+  ['order show', [`order-${run}`]],
+  ['order list', []],
+  ['submit', [`${run}.ndjson`, '--order', `order-${run}`]],
+  ['watch', [batchId()]],
+  ['fetch', [batchId(), '--out', `fetched-${run}/`]],
+  ['device show', [`${run}-0`]],
+  ['cancel', [batchId()]],
+  ['dead-letters list', [batchId()]],
+  ['dead-letters retry', [batchId(), '--all']],
+  ['dead-letters drop', [batchId(), '--all']],
+  ['order close', [`order-${run}`]],
+];
+
+/** Slow ones, whose plain output the test of the documents sees. */
+const seenInDocs = ['demo', 'bench'];
+
+describe('the output of every command', () => {
+  let work: WorkFolder;
+  let server: RunningServer;
+
+  beforeAll(async () => {
+    work = await aWorkFolder();
+    server = await startServer(work);
+    await writeFile(work.at('dev.pem'), aCsr('dev'));
+    for (const run of ['json', 'plain']) {
+      await writeFile(
+        work.at(`${run}.yaml`),
+        builtInProfileText('tls-client').replace(/^name: .*$/m, `name: ${run}`),
+      );
+      await writeFile(work.at(`${run}.csv`), `deviceId\n${run}-0\n${run}-1\n`);
+      await writeFile(work.at(`${run}.ndjson`), ndjsonOf(csrsOf(2, run)));
+      await mkdir(work.at(`fetched-${run}`));
+    }
+  });
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]();
+    await work[Symbol.asyncDispose]();
+  });
+
+  const type = (path: string, args: readonly string[], ...more: string[]): Promise<Ended> =>
+    runCertmill([...path.split(' '), ...args, ...more], {
+      cwd: work.path,
+      env: { CERTMILL_SERVER: server.url, CERTMILL_API_KEY: server.key ?? '' },
+    });
+
+  it('is tested for every command that has --json', () => {
+    const withJson = leaves.filter(({ help }) => help.includes('--json')).map(({ path }) => path);
+    expect(
+      calls('', () => '')
+        .map(([path]) => path)
+        .sort(),
+    ).toEqual(withJson.sort());
+  });
+
+  it('is one JSON object with --json', async () => {
+    let batchId = '';
+    for (const [i] of calls('', () => '').entries()) {
+      const [path, args] = calls('json', () => batchId)[i]!;
+      const { exitCode, stdout, stderr } = await type(path, args, '--json');
+      expect([path, exitCode, stderr]).toEqual([path, 0, expect.any(String)]);
+      expect(stdout.endsWith('}\n')).toBe(true);
+      const value = JSON.parse(stdout) as { readonly batchId?: string };
+      if (path === 'submit') batchId = value.batchId ?? '';
+    }
+  });
+
+  it('has no escape codes away from a terminal', async () => {
+    let batchId = '';
+    for (const [i] of calls('', () => '').entries()) {
+      const [path, args] = calls('plain', () => batchId)[i]!;
+      if (seenInDocs.includes(path)) continue;
+      const { exitCode, stdout, stderr } = await type(path, args);
+      expect([path, exitCode, stderr]).toEqual([path, 0, expect.any(String)]);
+      expect(stdout).not.toBe('');
+      expect(stdout + stderr).not.toContain('\u001B');
+      if (path === 'submit') batchId = /^batch (\w+):/m.exec(stdout)?.[1] ?? '';
+    }
+  });
+});

@@ -1,0 +1,282 @@
+import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { jest } from '@jest/globals';
+import { openssl } from '../cli/testing/openssl.js';
+import { aWorkFolder, type WorkFolder } from '../cli/testing/work-folder.js';
+import { fencedCommands, fencesOf, inlineCommands } from './testing/documented-commands.js';
+import { openShell, type ShellSession } from './testing/shell-session.js';
+
+// Commands are processes that start: on busy cores some take ten times as long.
+jest.setTimeout(60_000);
+
+const root = join(import.meta.dirname, '../../..');
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+const documents = [
+  'README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+
+/** Commands that nothing here runs: the line of `.ci/run` that does, and why not here. */
+const runElsewhere: Readonly<Record<string, readonly [line: string, reason: string]>> = {
+  'npm ci': ['npm ci', 'it would take away the modules that this test runs with'],
+  'npm test': ['npm test', 'it would run this test'],
+  'npm run lint': ['npm run lint', 'a minute'],
+  'npm run format': ['npm run format:check', 'it writes; its check is what can fail'],
+  'npm run bench': ['npm run bench -- --requests 20000 --json', 'a minute of full load'],
+  'npm run test:crash -- --kills 50 --requests 50000': [
+    'npm run test:crash -- --kills 6 --requests 6000',
+    'ten minutes',
+  ],
+  '.ci/run': ['#!/usr/bin/env bash', 'it runs this test'],
+  'npm run docs': ['npm test', 'it writes; the tests of libs/platform compare what it wrote'],
+  'node libs/signing/dist/signing.bench.js': ['node libs/signing/dist/signing.bench.js', 'minutes'],
+  'node libs/pipeline/dist/validate/validate.bench.js': [
+    'node libs/pipeline/dist/validate/validate.bench.js',
+    'it measures',
+  ],
+  'node libs/adapter-embedded/dist/packed-runs/packed-runs.bench.js': [
+    'node libs/adapter-embedded/dist/packed-runs/packed-runs.bench.js',
+    'it measures',
+  ],
+};
+
+/** What documents show as a file's content. */
+const files: readonly (readonly [document: string, language: string, name: string])[] = [
+  ['README.md', 'csv', 'allow.csv'],
+  ['README.md', 'yaml', 'certmill.yaml'],
+  ['docs/profiles.md', 'yaml', 'my-profile.yaml'],
+];
+
+/** What differs from what a reader types; `<...>` is what the run itself has told. */
+const substitutions: readonly (readonly [documented: string, typed: string])[] = [
+  ['npm run demo', 'npm run demo -- 500'],
+  ['npm start', 'npm start -- --port 0'],
+  ['cm_...', '<key>'],
+  ['http://127.0.0.1:8460', '<server>'],
+  ['export CERTMILL_API_KEY=$KEY', 'export CERTMILL_API_KEY=$KEY CERTMILL_SERVER=<server>'],
+  ['BATCH_ID', '<batch>'],
+  ['certmill bench', 'certmill bench --requests 2000'],
+  // Of certmill.yaml:
+  ['/var/lib/certmill', './tls-data'],
+  ['/etc/certmill', './tls'],
+  ['host: 0.0.0.0', 'host: 0.0.0.0\n  port: 0'],
+];
+
+interface Step {
+  /** How the command begins. */
+  readonly types: string;
+  /** Of stdout and stderr together. */
+  readonly sees?: RegExp;
+  /** It goes on running; of stdout. */
+  readonly leavesRunning?: RegExp;
+}
+
+/** Every command of the shell fences, in order, and what the document promises of it. */
+const steps: Readonly<Record<string, readonly Step[]>> = {
+  'README.md': [
+    { types: 'npm run demo', sees: /^chain check: all 500 certificates verify/m },
+    { types: 'mkdir my-csrs' },
+    { types: 'openssl req -new -newkey ec' },
+    { types: 'npx certmill issue', sees: /^issued 1 of 1 in .*: \.\/certs$/m },
+    { types: 'openssl verify', sees: /^certs\/gw-0001\.pem: OK$/m },
+    { types: 'openssl req -new -newkey rsa:2048' },
+    { types: 'npx certmill issue gw-0002.pem', sees: /^issued 1 of 1 in .*: \.\/certs$/m },
+    { types: 'openssl req -in', sees: /[ (][0-9a-f]{64}$/m },
+    {
+      types: 'npm start',
+      leavesRunning:
+        /^certmill serves at (?<server>\S+)\n.*\n {2}(?<key>cm_\S+)\n.*Ctrl-C stops it$/m,
+    },
+    { types: 'export KEY=' },
+    { types: 'api()' },
+    { types: 'base=' },
+    { types: 'api $base/orders -H', sees: /"orderId":"line-7"/ },
+    { types: 'api -T allow.csv', sees: /"devices":2/ },
+    {
+      types: 'api --data-binary @my-csrs/gw-0001.pem',
+      sees: /^HTTP\/1\.1 202 [^]*^location: \/v1\/batches\/(?<batch>\w+)/im,
+    },
+    { types: 'api $base/batches/', sees: /"counters":\{.*"ratePerSecond":/ },
+    { types: 'api "$base/batches/' },
+    { types: 'api $base/batches/', sees: /^$/ },
+    {
+      types: 'api $base/batches/',
+      sees: /"deviceId":"gw-0001".*"sha256":"[0-9a-f]{64}".*\n\{"signature":/,
+    },
+    { types: 'api --data-binary @gw-0002.pem', sees: /^-----BEGIN CERTIFICATE-----$/m },
+    { types: 'export CERTMILL_API_KEY' },
+    { types: 'npx certmill profile list', sees: /^tls-client /m },
+    { types: 'npx certmill order create', sees: /line-8/ },
+    { types: 'printf ' },
+    { types: 'npx certmill device import', sees: /^1 devices are on the allow-list of line-8$/m },
+    { types: 'openssl req -new -newkey ed25519' },
+    {
+      types: 'npx certmill submit',
+      sees: /^batch +(?<batch>\w+) \(complete\)\naccepted +1\nissued +1\n/m,
+    },
+    { types: 'npx certmill watch', sees: /^issued +1$/m },
+    { types: 'npx certmill fetch', sees: /^wrote 1 files in \.\/certs-der\/$/m },
+    { types: 'npx certmill serve --config', leavesRunning: /^certmill serves at https:/m },
+    { types: 'npx certmill backup', sees: /^backed up to .*\/monday$/m },
+    { types: 'npx certmill restore', sees: /^restored to \.\/restored;/m },
+    { types: 'npx certmill verify-store', sees: /^the store is sound$/m },
+    {
+      types: 'npx certmill ca init',
+      sees: /^made issuing CA factory-a[^]*DEVELOPMENT ONLY/m,
+    },
+    { types: 'npx certmill ca import --help', sees: /--chain <file>/ },
+    { types: 'npx certmill ca show', sees: /^factory-a /m },
+    { types: 'npx certmill dead-letters list', sees: /^no dead letters$/m },
+    { types: 'npx certmill bench', sees: /^end to end .*limit[^]*^memory: /m },
+    { types: 'npx certmill issue --help', sees: /^Examples:$/m },
+  ],
+  'docs/profiles.md': [
+    {
+      types: 'npx certmill profile check',
+      sees: /^my-profile\.yaml: profile sensor, version 1, is good$/m,
+    },
+  ],
+};
+
+/** The parts of a command that are run here: `npm ci && npm test` has none. */
+const partsRunHere = (command: string): string =>
+  command
+    .split(' && ')
+    .filter((part) => !(part in runElsewhere))
+    .join(' && ');
+
+const commandsIn = (document: string): string[] =>
+  fencedCommands(read(document))
+    .map(partsRunHere)
+    .filter((command) => command !== '');
+
+describe('every command in README and docs', () => {
+  it('is run, in its order, by this test or by .ci/run', () => {
+    const unknown = documents.flatMap((document) => {
+      const expected = steps[document] ?? [];
+      const found = commandsIn(document);
+      return Array.from({ length: Math.max(found.length, expected.length) }, (_, i) => {
+        const [command, step] = [found[i] ?? '(no more command)', expected[i]];
+        return step !== undefined && command.startsWith(step.types)
+          ? []
+          : [`${document}: ${command}`];
+      }).flat();
+    });
+    expect(unknown).toEqual([]);
+  });
+
+  it('in prose is one of those too', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const run = documents.flatMap(commandsIn).flatMap((command) => {
+      const [, script = ''] = /^npm (?:run )?(\w+)$/.exec(command) ?? [];
+      return [command, command.replace(/^npx /, ''), scripts[script] ?? command];
+    });
+    const isRun = (command: string): boolean => run.some((whole) => whole.startsWith(command));
+    const mentioned = documents.flatMap((document) => inlineCommands(read(document)));
+    expect(mentioned.filter((command) => !(command in runElsewhere) && !isRun(command))).toEqual(
+      [],
+    );
+  });
+
+  it('that is run elsewhere is mentioned, and run there', () => {
+    const mentioned = documents.flatMap((document) => [
+      ...inlineCommands(read(document)),
+      ...fencedCommands(read(document)).flatMap((command) => command.split(' && ')),
+    ]);
+    const ci = read('.ci/run').split('\n');
+    for (const [command, [line]] of Object.entries(runElsewhere)) {
+      expect(mentioned).toContain(command);
+      expect(ci).toContain(line);
+    }
+  });
+});
+
+describe.each(Object.keys(steps))('a reader who types what %s shows', (document) => {
+  const told: Record<string, string> = {};
+  let failed: string | undefined;
+  let work: WorkFolder;
+  let shell: ShellSession;
+
+  /** As it stands in the document, but for the table of substitutions. */
+  const typed = (text: string): string =>
+    substitutions
+      .reduce((sofar, [from, to]) => sofar.replaceAll(from, to), text)
+      .replaceAll(/<(key|server|batch)>/g, (_, name: string) => told[name] ?? '');
+
+  beforeAll(async () => {
+    work = await aWorkFolder();
+    await copyFile(join(root, 'package.json'), work.at('package.json'));
+    symlinkSync(join(root, 'node_modules'), work.at('node_modules'));
+    for (const [of, language, name] of files) {
+      if (of !== document) continue;
+      const shown = fencesOf(read(document)).filter((fence) => fence.language === language);
+      expect(shown).toHaveLength(1);
+      await writeFile(work.at(name), typed(shown[0]!.text));
+    }
+    await mkdir(work.at('tls'));
+    openssl(
+      ...['req', '-x509', '-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'],
+      ...[
+        '-subj',
+        '/CN=certmill',
+        '-keyout',
+        work.at('tls/tls.key'),
+        '-out',
+        work.at('tls/tls.crt'),
+      ],
+    );
+    const { PATH = '', HOME = '' } = process.env;
+    shell = openShell(work.path, { PATH, HOME, npm_config_update_notifier: 'false' });
+  });
+  afterAll(async () => {
+    await shell[Symbol.asyncDispose]();
+    await work[Symbol.asyncDispose]();
+  });
+
+  const commands = commandsIn(document);
+  it.each(commands.map((command, i) => ({ command, step: steps[document]?.[i] })))(
+    'gets what it promises: $command',
+    async ({ command, step }) => {
+      if (failed !== undefined) throw new Error(`not typed, for this went wrong before: ${failed}`);
+      failed = command;
+      if (step?.leavesRunning !== undefined) {
+        const match = await shell.start(typed(command), step.leavesRunning);
+        Object.assign(told, match.groups);
+        failed = undefined;
+        return;
+      }
+      const { exitCode, stdout, stderr } = await shell.run(typed(command));
+      const output = stdout + stderr;
+      expect(output).not.toContain('\u001B');
+      expect([exitCode, output]).toEqual([0, expect.stringMatching(step?.sees ?? /^/)]);
+      Object.assign(told, step?.sees?.exec(output)?.groups);
+      failed = undefined;
+    },
+  );
+
+  it('ends what it left running by Ctrl-C', async () => {
+    const left = (steps[document] ?? []).filter((step) => step.leavesRunning !== undefined);
+    expect(await shell.interrupt()).toEqual(
+      left.map(() => expect.stringMatching(/^stopping: .*\n.*"msg":"stopped"\}\n$/m) as string),
+    );
+  });
+});
+
+describe('the refusals that docs/profiles.md shows', () => {
+  it('are what its complete file gives with those two mistakes', async () => {
+    await using work = await aWorkFolder();
+    const fences = fencesOf(read('docs/profiles.md'));
+    const good = fences.find(({ language }) => language === 'yaml')!.text;
+    const shown = fences.find(({ text }) => text.startsWith('sensor.yaml:'))!.text;
+    const bad = good.replace('version: 1', "version: '1'").replace('keyUsage:', 'keyUsages:');
+    await writeFile(work.at('sensor.yaml'), bad);
+    await using shell = openShell(work.path, { PATH: process.env['PATH'] ?? '' });
+    const bin = join(root, 'node_modules/.bin/certmill');
+    const { exitCode, stderr } = await shell.run(`${bin} profile check sensor.yaml`);
+    expect(exitCode).toBe(1);
+    for (const line of shown.trim().split('\n')) expect(stderr).toContain(line);
+  });
+});
