@@ -30,7 +30,7 @@ describe('the first credential', () => {
     expect(server.key).toMatch(/^cm_/);
   });
 
-  it('that cannot be stored fails the start, which leaves nothing open behind it', async () => {
+  it('that cannot be stored is not told, and is made by the next start', async () => {
     await using folder = await aDataFolder();
     const full = aServerIn(
       folder.path,

@@ -85,7 +85,11 @@ export async function aServerIn(
     ...setup.config,
   });
   const server = await serve(config, { ...overrides, ...setup.overridesIn?.(data) });
-  const { key = '' } = (await server.openFirstCredential()) ?? {};
+  const first = await server.openFirstCredential().catch(async (error: unknown) => {
+    await server.stop();
+    throw error;
+  });
+  const { key = '' } = first ?? {};
   return {
     server,
     url: server.url,

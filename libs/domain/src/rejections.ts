@@ -100,7 +100,7 @@ export const rejectionCatalogue = {
   DUPLICATE_IN_BATCH: {
     number: 16,
     title: 'The device or its key stands twice in the batch',
-    remedy: 'The first one in the batch counts. Send each device once.',
+    remedy: 'One of them is issued, most often the first. Send each device once.',
   },
   DEVICE_REQUEST_PENDING: {
     number: 17,

@@ -1,5 +1,4 @@
 import { createReadStream } from 'node:fs';
-import type { Readable } from 'node:stream';
 import { Command, Option } from 'commander';
 import { CertmillError } from '@certmill/domain';
 import { openClient, withServerOptions, type ServerOptions } from '../client/server-options.js';
@@ -41,11 +40,12 @@ export function deviceImportCommand(terminal: Terminal): Command {
   ]);
 }
 
-async function* read(file: string, terminal: Terminal): AsyncGenerator<Buffer> {
-  const stream: Readable = file === '-' ? terminal.stdin : createReadStream(file);
+async function* read(file: string, terminal: Terminal): AsyncGenerator<Uint8Array> {
   try {
-    yield* stream as AsyncIterable<Buffer>;
+    if (file === '-') yield* terminal.readStdin();
+    else yield* createReadStream(file) as AsyncIterable<Uint8Array>;
   } catch (cause) {
+    terminal.signal.throwIfAborted();
     throw new CertmillError('INVALID_INPUT', `cannot read ${file}`, { cause });
   }
 }

@@ -74,13 +74,13 @@ async function issue(
     });
     try {
       const begun = performance.now();
-      const progress = terminal.progress('issued');
+      const progress = terminal.progress('done');
       const batch = await issueBatch(
         issuance,
         {
           inputs,
           profileName: options.profile,
-          stdin: terminal.stdin as AsyncIterable<Uint8Array>,
+          stdin: terminal.readStdin(),
           signal: terminal.signal,
           ...(options.issuer === undefined ? {} : { issuer: options.issuer }),
           ...(options.devices === undefined ? {} : { devicesFile: options.devices }),

@@ -31,17 +31,20 @@ export function serveCommand(terminal: Terminal): Command {
       }
       await ensureHierarchy(terminal, config.data);
       const server = await serve(config);
-      terminal.say(`certmill serves at ${terminal.style('bold', server.url)}`);
-      const first = await server.openFirstCredential();
-      if (first !== undefined) {
-        const { tenant, key } = first;
-        terminal.say(`first credential (tenant ${tenant}, role admin), shown this once:`);
-        terminal.say(`  ${key}`);
+      try {
+        terminal.say(`certmill serves at ${terminal.style('bold', server.url)}`);
+        const first = await server.openFirstCredential();
+        if (first !== undefined) {
+          const { tenant, key } = first;
+          terminal.say(`first credential (tenant ${tenant}, role admin), shown this once:`);
+          terminal.say(`  ${key}`);
+        }
+        terminal.say('OpenAPI at /openapi.json, metrics at /metrics; Ctrl-C stops it');
+        if (!terminal.signal.aborted) await once(terminal.signal, 'abort');
+        terminal.note('stopping: finishing what is in hand');
+      } finally {
+        await server.stop();
       }
-      terminal.say('OpenAPI at /openapi.json, metrics at /metrics; Ctrl-C stops it');
-      if (!terminal.signal.aborted) await once(terminal.signal, 'abort');
-      terminal.note('stopping: finishing what is in hand');
-      await server.stop();
     });
   return withExamples(command, [
     ['certmill serve', 'all roles on http://127.0.0.1:8460, data in ./certmill-data'],

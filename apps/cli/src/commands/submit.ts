@@ -95,7 +95,7 @@ async function upload(
   let refused = 0;
   const read = (): ReturnType<typeof readInputs> =>
     readInputs(inputs, {
-      stdin: terminal.stdin as AsyncIterable<Uint8Array>,
+      stdin: terminal.readStdin(),
       workingDirectory: process.cwd(),
     });
   const batch = await uploadBatch(

@@ -99,10 +99,15 @@ function watch(
 }
 
 async function* stoppable<T>(items: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
-  for await (const item of items) {
-    if (signal.aborted)
-      throw new CertmillError('FAULT_STOPPING', 'stopped; run the same command again to go on');
-    yield item;
+  try {
+    for await (const item of items) {
+      signal.throwIfAborted();
+      yield item;
+    }
+  } catch (cause) {
+    if (!signal.aborted) throw cause;
+    const message = 'stopped; run the same command again to go on';
+    throw new CertmillError('FAULT_STOPPING', message, { cause });
   }
 }
 

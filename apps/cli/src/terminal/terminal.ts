@@ -1,4 +1,4 @@
-import type { Readable, Writable } from 'node:stream';
+import { addAbortSignal, type Readable, type Writable } from 'node:stream';
 import { styleText } from 'node:util';
 import { openBar } from './bar-progress.js';
 import { exitCodes, type ExitCode } from './exit-codes.js';
@@ -23,13 +23,13 @@ export interface Surroundings {
  * JSON object and all that people read goes to stderr; so does the progress, always.
  */
 export class Terminal {
-  readonly stdin: Readable;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborts at the first SIGINT or SIGTERM: stop cleanly, keep what can be resumed. */
   readonly signal: AbortSignal;
   /** What the process ends with unless the command throws. */
   exitCode: ExitCode = exitCodes.ok;
 
+  readonly #stdin: Readable;
   readonly #stdout: OutputStream;
   readonly #stderr: OutputStream;
   #isJson = false;
@@ -37,7 +37,7 @@ export class Terminal {
   #progress: Progress = silent;
 
   constructor(surroundings: Surroundings, signal: AbortSignal) {
-    this.stdin = surroundings.stdin;
+    this.#stdin = surroundings.stdin;
     this.env = surroundings.env;
     this.#stdout = surroundings.stdout;
     this.#stderr = surroundings.stderr;
@@ -52,6 +52,11 @@ export class Terminal {
   /** Called by the frame once `--json` was parsed. */
   useJson(): void {
     this.#isJson = true;
+  }
+
+  /** Standard input; an AbortError where the command is told to stop. */
+  async *readStdin(): AsyncGenerator<Uint8Array> {
+    yield* addAbortSignal(this.signal, this.#stdin) as AsyncIterable<Uint8Array>;
   }
 
   /** True where a person watches: progress is a bar then. */

@@ -164,10 +164,10 @@ export class StoreThread {
   async #transact(group: readonly StoreRequest[]): Promise<StoreReply[]> {
     const { core } = this.#opened();
     const writes: StoreRequest[] = [];
+    const waiting = [...group];
     const replies: StoreReply[] = [];
     try {
       core.db.exec('BEGIN IMMEDIATE');
-      const waiting = [...group];
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
         writes.push(next);
         replies.push(this.#runInSavepoint(core, next));
@@ -191,7 +191,7 @@ export class StoreThread {
       const fault = faultData(storeFault(error, 'commit'));
       // Whether a COMMIT that failed reached the disk is not known: what is there counts.
       await this.#shut();
-      return writes.map(({ id }) => ({ id, fault }));
+      return [...writes, ...waiting].map(({ id }) => ({ id, fault }));
     }
     this.#bytesSinceCheckpoint +=
       bytesPerGroup + core.claimRuns.committed() + core.indexRuns.committed();
