@@ -113,7 +113,8 @@ export const routes = {
     summary: 'Download the certificates of a batch',
     description:
       'In the order of their indexes; the format comes from ?format= or Accept. Without follow, what ' +
-      'has ended so far (certmill-batch-state says whether that is all); with it, until the batch is complete.',
+      'has ended so far (certmill-batch-state says whether that is all); with it, until the batch is complete. ' +
+      'Of a complete batch, dead letters are passed over: what comes of them is shown once they are settled.',
     params: batchId,
     query: certificatesQuerySchema,
     answers: { 200: { description: 'Certificates', mediaTypes: Object.values(mediaTypeOfFormat) } },
@@ -127,7 +128,8 @@ export const routes = {
   batchManifest: {
     summary: 'Download the signed manifest of a complete batch',
     description:
-      'One line per certificate with its SHA-256, then a JWS over their digest and the counters.',
+      'One line per certificate with its SHA-256, then a JWS over their digest and the counters. 409 where ' +
+      'the batch is not complete or has dead letters.',
     params: batchId,
     query: followQuerySchema,
     answers: { 200: { description: 'The manifest', mediaTypes: ndjsonOnly } },
