@@ -51,6 +51,7 @@ export async function* progressEvents(
 }
 
 async function delay(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
   const { promise, resolve } = Promise.withResolvers<undefined>();
   const end = (): void => resolve(undefined);
   const timer = setTimeout(end, ms);
