@@ -1,8 +1,10 @@
 import {
   canonicalProfile,
   CertmillError,
+  isCertmillError,
   profileHash,
   profileOfCanonical,
+  type FaultCode,
   type Profile,
   type TenantId,
 } from '@certmill/domain';
@@ -106,12 +108,14 @@ async function assemble(
   const systemClock: Clock = overrides.clock ?? { nowMs: () => Date.now() };
   const issuers = await openIssuers(folder.directory, config);
   const { storeDiskModule: diskModule, logDisk: disk } = overrides;
-  const halted = new Map<string, string>();
+  const halted = new Map<string, FaultCode>();
   const opened = await openEmbeddedStore({
     directory: folder.store,
     clock: systemClock,
     onFault: (fault) => {
-      if (fault.code !== 'FAULT_DISK_FULL') halted.set('store', fault.message);
+      if (fault.code === 'FAULT_DISK_FULL' || halted.has('store')) return;
+      halted.set('store', fault.code);
+      observer.halted('store', fault);
     },
     ...(diskModule === undefined ? {} : { diskModule }),
   });
@@ -160,7 +164,7 @@ async function assemble(
   const watched: StageObserver = {
     ...observer,
     halted(stage, error) {
-      halted.set(stage, error.message);
+      halted.set(stage, isCertmillError(error) ? error.code : 'FAULT_PROCESSING');
       observer.halted(stage, error);
     },
   };
@@ -261,7 +265,7 @@ async function assemble(
       return addStored(tenant, profile);
     },
     manifestKey: openManifestKey(folder.directory),
-    halted: () => [...halted].map(([stage, reason]) => ({ stage, reason })),
+    halted: () => [...halted].map(([stage, code]) => ({ stage, code })),
   };
   const tenants = await store.listTenants({ limit: 1_000 });
   for (const tenant of tenants.items) await services.openTenant(tenant);

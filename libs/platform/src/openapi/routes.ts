@@ -262,7 +262,10 @@ export const routes = {
     isOpen: true,
     answers: {
       200: { description: 'Ready', schema: z.object({ status: z.string() }) },
-      503: { description: 'A stage halted, which is named', mediaTypes: ['application/json'] },
+      503: {
+        description: 'A stage halted: its name and the code of its fault',
+        mediaTypes: ['application/json'],
+      },
     },
   },
   metrics: {
