@@ -1,8 +1,10 @@
 import {
   canonicalProfile,
   CertmillError,
+  isCertmillError,
   profileHash,
   profileOfCanonical,
+  type FaultCode,
   type Profile,
   type TenantId,
 } from '@certmill/domain';
@@ -106,7 +108,7 @@ async function assemble(
   const systemClock: Clock = overrides.clock ?? { nowMs: () => Date.now() };
   const issuers = await openIssuers(folder.directory, config);
   const { storeDiskModule: diskModule, logDisk: disk } = overrides;
-  const halted = new Map<string, string>();
+  const halted = new Map<string, FaultCode>();
   const canonicalOf = (hash: string): string | undefined => profiles.canonicalOf(hash);
   const issuerByName = new Map(issuers.all.map((issuer) => [issuer.name, issuer]));
   const [opened, openedLog, examiner, signer] = await openSideBySide(
@@ -115,7 +117,9 @@ async function assemble(
       directory: folder.store,
       clock: systemClock,
       onFault: (fault) => {
-        if (fault.code !== 'FAULT_DISK_FULL') halted.set('store', fault.message);
+        if (fault.code === 'FAULT_DISK_FULL' || halted.has('store')) return;
+        halted.set('store', fault.code);
+        observer.halted('store', fault);
       },
       ...(diskModule === undefined ? {} : { diskModule }),
     }),
@@ -157,7 +161,7 @@ async function assemble(
   const watched: StageObserver = {
     ...observer,
     halted(stage, error) {
-      halted.set(stage, error.message);
+      halted.set(stage, isCertmillError(error) ? error.code : 'FAULT_PROCESSING');
       observer.halted(stage, error);
     },
   };
@@ -258,7 +262,7 @@ async function assemble(
       return addStored(tenant, profile);
     },
     manifestKey: openManifestKey(folder.directory),
-    halted: () => [...halted].map(([stage, reason]) => ({ stage, reason })),
+    halted: () => [...halted].map(([stage, code]) => ({ stage, code })),
   };
   const tenants = await store.listTenants({ limit: 1_000 });
   for (const tenant of tenants.items) await services.openTenant(tenant);
