@@ -142,6 +142,45 @@ describe('an I/O step of the store that goes wrong', () => {
   );
 });
 
+describe('a segment file that cannot be made durable when it is left', () => {
+  let directory = '';
+  let store: EmbeddedStore;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'certmill-store-'));
+  });
+  afterEach(async () => {
+    await store.close();
+    await rm(directory, { recursive: true });
+  });
+
+  test('fails every call of the group, also those whose segments lie in it; a retry publishes both', async () => {
+    const diskModule = faultyDisk('fdatasync', 1, 'fails');
+    // The first segment fills a file: the second leaves it.
+    store = await openEmbeddedStore({ directory, clock, segmentFileBytes: 1, diskModule });
+    await store.createTenant(tenant, 1);
+    await store.createOrder(order);
+    await store.openBatch(batch);
+    const chunks = [chunkOf(0), chunkOf(1)];
+    for (const chunk of chunks) {
+      await store.registerChunk(chunk.registration);
+      await store.confirmChunk(chunk.ref);
+      await store.decide(chunk.decision);
+    }
+    const publishAll = () =>
+      Promise.allSettled(chunks.map((chunk) => store.publish(chunk.terminal())));
+    const down: unknown = expect.objectContaining({ code: 'FAULT_STORE_DOWN' });
+    expect(await publishAll()).toEqual([
+      { status: 'rejected', reason: down },
+      { status: 'rejected', reason: down },
+    ]);
+    for (const chunk of chunks) expect(await store.getSegment(chunk.ref)).toBeUndefined();
+    expect(await publishAll()).toEqual([
+      { status: 'fulfilled', value: 'published' },
+      { status: 'fulfilled', value: 'published' },
+    ]);
+  });
+});
+
 function run(program: string, ...args: string[]) {
   return new Promise<{ readonly signal: string | undefined; readonly output: string }>(
     (resolve) => {
