@@ -96,7 +96,6 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
     const batches = new BatchTable(db);
     const chunks = new ChunkTable(db, batches);
     const orders = new OrderTable(db);
-    removeUnusedAllowLists(directory, orders.allowListIds());
     return {
       directory,
       db,
@@ -137,10 +136,13 @@ export function recordedLengths(db: DatabaseSync): Map<number, number> {
   return new Map(rows.map((row) => [numberIn(row, 'file'), numberIn(row, 'length')]));
 }
 
-/** What an import left that did not get as far as being in force, or a list that was replaced. */
-function removeUnusedAllowLists(directory: string, inForce: readonly string[]): void {
+/**
+ * Removes what an import left that did not get as far as being in force, and lists that were replaced.
+ * Only before the first call: from then on an import may be at work.
+ */
+export function removeUnusedAllowLists({ directory, orders }: StoreCore): void {
   const { allowLists } = storeFiles(directory);
-  const used = new Set(inForce.map((id) => basename(allowListFile(directory, id))));
+  const used = new Set(orders.allowListIds().map((id) => basename(allowListFile(directory, id))));
   for (const name of readdirSync(allowLists)) {
     if (!used.has(name)) unlinkSync(join(allowLists, name));
   }

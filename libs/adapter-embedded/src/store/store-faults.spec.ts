@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { inFlightOf, rejectionNumber } from '@certmill/domain';
 import { decideAlone } from '@certmill/ports/conformance';
 import { openEmbeddedStore, type EmbeddedStore } from './embedded-store.js';
+import { faultyDisk } from './faulty-disk-url.fixture.js';
 import {
   batch,
   chunkCount,
@@ -38,12 +39,6 @@ function noteIn({ decided, published }: Acknowledged) {
     if (what === 'decided') decided.set(chunk, verdict);
     else published.add(chunk);
   };
-}
-
-function faultyDisk(step: string, at: number, mode: string): string {
-  const url = new URL('./faulty-disk.fixture.js', import.meta.url);
-  url.search = new URLSearchParams({ step, at: String(at), mode }).toString();
-  return url.href;
 }
 
 async function assertKept(store: EmbeddedStore, { decided, published }: Acknowledged) {
