@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { restoreEmbeddedStore } from '@certmill/adapter-embedded';
 import { CertmillError, isCertmillError } from '@certmill/domain';
 import { developmentPassphraseFileOf } from '@certmill/trust';
-import { restoringMark } from './data-folder.js';
+import { backupMark, restoringMark } from './data-folder.js';
 import type { Issuance } from './open-issuance.js';
 import { nodeSyncDisk, syncTree, type SyncDisk } from './sync-tree.js';
 
@@ -12,8 +12,6 @@ import { nodeSyncDisk, syncTree, type SyncDisk } from './sync-tree.js';
 const besides = ['ca', 'serial-keys.json', 'hop-secret', 'manifest-key.pem'];
 const segmentSuffix = '.log';
 const offsetsFile = 'groups.json';
-/** Written when all else of a backup is durable: without it the backup was cut off. */
-const completeFile = 'backup.json';
 const formatVersion = 1;
 
 /**
@@ -42,8 +40,8 @@ export async function backUpDataFolder(
     }
     await syncTree(resolve(target), disk);
     const madeAt = new Date(issuance.services.clock.nowMs()).toISOString();
-    await writeFile(join(target, completeFile), `${JSON.stringify({ formatVersion, madeAt })}\n`);
-    await disk.syncFile(join(target, completeFile));
+    await writeFile(join(target, backupMark), `${JSON.stringify({ formatVersion, madeAt })}\n`);
+    await disk.syncFile(join(target, backupMark));
     await disk.syncDirectory(target);
   } catch (error) {
     await rm(target, { recursive: true, force: true });
@@ -128,7 +126,7 @@ export async function restoreDataFolder(
 }
 
 async function assertComplete(backup: string): Promise<void> {
-  const file = join(backup, completeFile);
+  const file = join(backup, backupMark);
   if (!existsSync(join(backup, 'store')) || !existsSync(file)) {
     throw new CertmillError(
       'NOT_FOUND',

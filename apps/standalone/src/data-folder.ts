@@ -27,20 +27,24 @@ export interface DataFolder {
 const secretBytes = 32;
 /** In a folder while a backup is copied into it. */
 export const restoringMark = 'restoring';
+/** Written when all else of a backup is durable: without it the backup was cut off. */
+export const backupMark = 'backup.json';
 
 /**
  * Takes a data folder, making it where it is not there. The lock is the kernel's (an exclusive
  * transaction on a file of its own), so it is gone with its process, also after kill -9.
- * DATA_FOLDER_IN_USE where another process has it, FAULT_STORE_CORRUPT where a restore was cut off.
+ * DATA_FOLDER_IN_USE where another process has it, FAULT_STORE_CORRUPT where a restore was cut off,
+ * CONFLICT where it is a backup: two that work from one backup would be the same store.
  */
 export function takeDataFolder(directory: string): DataFolder {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  if (existsSync(join(directory, restoringMark))) {
+  if (isBackup(directory)) {
     throw new CertmillError(
-      'FAULT_STORE_CORRUPT',
-      `a restore into ${directory} was cut off: empty the folder and restore again`,
+      'CONFLICT',
+      `${directory} is a backup: restore it into a folder of its own with 'certmill restore ${directory} --data DIR'`,
     );
   }
+  assertRestored(directory);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
   const lock = lockFolder(directory);
   try {
     return {
@@ -56,6 +60,29 @@ export function takeDataFolder(directory: string): DataFolder {
   } catch (error) {
     lock.close();
     throw error;
+  }
+}
+
+/**
+ * Keeps others from working in a data folder that is to be read, and makes nothing but the lock; a
+ * backup needs none. Faults as `takeDataFolder`.
+ */
+export function holdDataFolder(directory: string): Disposable {
+  assertRestored(directory);
+  const lock = isBackup(directory) ? undefined : lockFolder(directory);
+  return { [Symbol.dispose]: () => lock?.close() };
+}
+
+function isBackup(directory: string): boolean {
+  return existsSync(join(directory, backupMark));
+}
+
+function assertRestored(directory: string): void {
+  if (existsSync(join(directory, restoringMark))) {
+    throw new CertmillError(
+      'FAULT_STORE_CORRUPT',
+      `a restore into ${directory} was cut off: empty the folder and restore again`,
+    );
   }
 }
 

@@ -12,3 +12,4 @@ export {
 } from './store/embedded-store.js';
 export { restoreEmbeddedStore } from './store/back-up.js';
 export type { StoreDisk } from './store/store-disk.js';
+export { holdsStore, viewEmbeddedStore, type StoreView } from './store/view-embedded-store.js';

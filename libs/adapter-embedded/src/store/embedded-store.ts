@@ -51,7 +51,7 @@ export interface EmbeddedStoreOptions {
   readonly segmentFileBytes?: number;
   /** URL of a module whose `storeDisk` (StoreDisk) the store thread uses instead of node:fs. */
   readonly diskModule?: string;
-  /** For looking at what is left of a damaged store: segment files may be missing or cut short. */
+  /** For looking at a store (`viewEmbeddedStore`): segment files may be missing or cut short. */
   readonly allowsDamage?: boolean;
   /** Told of faults that no caller waits for, e.g. of a merge. */
   readonly onFault?: (fault: CertmillError) => void;

@@ -59,6 +59,7 @@ export class SegmentFiles {
   /**
    * @param recorded The recorded length of each file, in octets.
    * @param allowsDamage Whether files may be missing or cut short: what lies there cannot be read.
+   * Then no file is touched, also not what was never recorded.
    */
   constructor(
     directory: string,
@@ -72,8 +73,9 @@ export class SegmentFiles {
     this.#maxBytes = maxBytes;
     mkdirSync(directory, { recursive: true });
     this.#lastFile = Math.max(0, ...recorded.keys());
+    if (allowsDamage) return;
     this.#dropUnrecorded(recorded);
-    if (!allowsDamage) this.#assertWhole(recorded);
+    this.#assertWhole(recorded);
   }
 
   /** The end of what was written, to give to `cutBackTo`. */
