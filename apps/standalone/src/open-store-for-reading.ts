@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { holdsStore, viewEmbeddedStore, type EmbeddedStore } from '@certmill/adapter-embedded';
 import { CertmillError, type SerialKey } from '@certmill/domain';
-import { findSerialKeys, loadIssuers, type Issuer } from '@certmill/trust';
+import { findIssuers, findSerialKeys, type Issuer } from '@certmill/trust';
 import { holdDataFolder } from './data-folder.js';
 
 /** The store of a data folder without its pipeline; holds the folder until disposed. */
 export interface OpenedStore extends AsyncDisposable {
   readonly store: EmbeddedStore;
+  /** As they lie there: whether a chain verifies is for the reader to find. */
   readonly issuers: readonly Issuer[];
   readonly serialKeys: readonly SerialKey[];
   readonly logDirectory: string;
@@ -33,7 +34,7 @@ export async function openStoreForReading(directory: string): Promise<OpenedStor
     try {
       return {
         store: view.store,
-        issuers: await loadIssuers(directory),
+        issuers: await findIssuers(directory),
         serialKeys: (await findSerialKeys(directory))?.all ?? [],
         logDirectory: join(directory, 'log'),
         async [Symbol.asyncDispose]() {

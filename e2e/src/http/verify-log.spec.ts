@@ -10,9 +10,11 @@ import {
   serve,
   serveSchema,
   verifyStore,
+  type OpenedStore,
+  type VerifiedFolder,
   type VerifiedStore,
 } from '@certmill/standalone';
-import { createHierarchy } from '@certmill/trust';
+import { createHierarchy, type Issuer } from '@certmill/trust';
 import { jest } from '@jest/globals';
 import { patchedStore } from '../crash/patched-store.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
@@ -147,4 +149,83 @@ describe('verify-store', () => {
       expect.stringMatching(/^batch \w+, chunk 0: the record of this dead letter is lost/),
     ]);
   });
+
+  it('reports a chain that does not verify up to its root, and checks the certificates all the same', async () => {
+    const other = join(parent, 'other-hierarchy');
+    const options = { name: 'dev', directory: other, passphrase: 'x', nowMs: Date.now() };
+    const { chainFile } = await createHierarchy(options);
+    const foreignRoot = certificatesIn(await readFile(chainFile, 'utf8')).at(-1) ?? '';
+    const verified = await verifiedAfter(async (log) => {
+      const chain = join(log, '../ca/dev/chain.pem');
+      const [own = ''] = certificatesIn(await readFile(chain, 'utf8'));
+      await writeFile(chain, own + foreignRoot);
+    });
+    expect(verified).toMatchObject({
+      certificates: 5,
+      findings: [
+        expect.stringMatching(/^issuer 'dev': the signature of certificate 1 .* does not verify/),
+      ],
+    });
+  });
+
+  const day = 86_400_000;
+  it.each<[string, (opened: OpenedStore) => VerifiedFolder, string]>([
+    [
+      'that does not name its issuer',
+      (opened) => withIssuer(opened, ({ chainDer }) => ({ subjectDer: chainDer[0] })),
+      'it does not name its issuer',
+    ],
+    [
+      'that begins before its issuer',
+      (opened) => withIssuer(opened, () => ({ notBeforeMs: Date.now() + day })),
+      "its validity is not within its issuer's",
+    ],
+    [
+      'that outlives its issuer',
+      (opened) => withIssuer(opened, () => ({ notAfterMs: Date.now() + day })),
+      "its validity is not within its issuer's",
+    ],
+    [
+      'whose validity is not what its profile gives',
+      // Certificates begin some minutes before their request, but not before their issuer.
+      (opened) => withIssuer(opened, () => ({ notBeforeMs: Date.now() - day })),
+      'its validity is not what its profile gives',
+    ],
+  ])('reports each certificate %s', async (_, change, finding) => {
+    await using opened = await openStoreForReading(data);
+    const { findings } = await verifyStore(change(opened), () => undefined);
+    const told = findings.filter((each) => each.endsWith(`: ${finding}`));
+    expect(told).toEqual(Array(5).fill(expect.stringMatching(/^batch \w+, index \d: /)));
+  });
+
+  it('reports a profile that is not there, or is another', async () => {
+    await using opened = await openStoreForReading(data);
+    const { store } = opened;
+    for (const [getProfile, finding] of [
+      [() => Promise.resolve(undefined), /: its profile \w{64} is not in this folder$/],
+      [
+        async (tenant: string, hash: string) => {
+          const profile = await store.getProfile(tenant, hash);
+          return profile && { ...profile, canonical: `${profile.canonical} ` };
+        },
+        /gives no certificates: the stored profile does not have the hash \w{64}$/,
+      ],
+    ] as const) {
+      const patched = patchedStore(store, { getProfile });
+      const { findings } = await verifyStore({ ...opened, store: patched }, () => undefined);
+      expect(findings).toEqual([expect.stringMatching(finding)]);
+    }
+  });
 });
+
+function certificatesIn(pem: string): string[] {
+  return pem.split(/(?<=-----END CERTIFICATE-----\n)/);
+}
+
+function withIssuer(
+  opened: OpenedStore,
+  change: (issuer: Issuer) => Partial<Record<keyof Issuer, unknown>>,
+): VerifiedFolder {
+  const issuers = opened.issuers.map((each) => ({ ...each, ...change(each) }) as Issuer);
+  return { ...opened, issuers };
+}

@@ -9,7 +9,7 @@ import { dataOption } from './data-option.js';
 export function verifyStoreCommand(terminal: Terminal): Command {
   const command = new Command('verify-store')
     .description(
-      'check a data folder or a backup offline, changing nothing: certificates, requests, serial numbers, counters, chunks in the log',
+      'check a data folder or a backup offline, changing nothing: certificates and their chains, requests, serial numbers, counters, chunks in the log',
     )
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
