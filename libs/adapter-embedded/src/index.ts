@@ -4,7 +4,12 @@ export {
   type EmbeddedEventLog,
   type EventLogOptions,
 } from './event-log/open-event-log.js';
-export { readLog, type FoundRecord, type ReadLogOptions } from './event-log/read-log.js';
+export {
+  holdsRecords,
+  readLog,
+  type FoundRecord,
+  type ReadLogOptions,
+} from './event-log/read-log.js';
 export {
   EmbeddedStore,
   openEmbeddedStore,

@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, unlinkSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { OpenAllowLists } from '../allow-list/open-allow-lists.js';
 import { PackedMap } from '../packed-runs/packed-map.js';
@@ -76,6 +76,9 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
       PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;`);
     disk.prepareDatabase?.(db);
     const identity = prepareSchema(db, files.database, options.openedAtMs);
+    // What a transaction makes durable is no use in a folder whose name is not.
+    disk.syncDirectory(directory);
+    disk.syncDirectory(dirname(directory));
     const pageCache = new PageCache(pageCacheBytes);
     const shared = { db, writer: runWriter, pageCache };
     const claimRuns = await JournaledRuns.open(

@@ -52,6 +52,25 @@ describe('a look-up', () => {
   });
 });
 
+describe('a new store', () => {
+  test('makes its name and those of its parts durable before it is open', async () => {
+    const parent = await mkdtemp(join(tmpdir(), 'certmill-store-'));
+    const directory = join(parent, 'store');
+    const synced: string[] = [];
+    const disk = {
+      ...nodeStoreDisk,
+      syncDirectory(path: string) {
+        synced.push(path);
+        nodeStoreDisk.syncDirectory(path);
+      },
+    };
+    const options = { directory, disk, segmentFileBytes: 1 << 20, openedAtMs: 1 };
+    await closeCore(await openCore({ ...options, allowsDamage: false }));
+    expect(synced).toEqual([directory, parent]);
+    await rm(parent, { recursive: true });
+  });
+});
+
 async function* rows(...given: readonly AllowListRow[]) {
   for (const row of given) yield await Promise.resolve(row);
 }
