@@ -110,6 +110,7 @@ async function assemble(
   const opened = await openEmbeddedStore({
     directory: folder.store,
     clock: systemClock,
+    maxAllowListDevices: config.maxAllowListDevices,
     onFault: (fault) => {
       if (fault.code !== 'FAULT_DISK_FULL') halted.set('store', fault.message);
     },
