@@ -107,55 +107,52 @@ async function assemble(
   const issuers = await openIssuers(folder.directory, config);
   const { storeDiskModule: diskModule, logDisk: disk } = overrides;
   const halted = new Map<string, string>();
-  const opened = await openEmbeddedStore({
-    directory: folder.store,
-    clock: systemClock,
-    maxAllowListDevices: config.maxAllowListDevices,
-    onFault: (fault) => {
-      if (fault.code !== 'FAULT_DISK_FULL') halted.set('store', fault.message);
-    },
-    ...(diskModule === undefined ? {} : { diskModule }),
-  });
-  parts.push({ stop: () => opened.close() });
+  const canonicalOf = (hash: string): string | undefined => profiles.canonicalOf(hash);
+  const issuerByName = new Map(issuers.all.map((issuer) => [issuer.name, issuer]));
+  const [opened, openedLog, examiner, signer] = await openSideBySide(
+    parts,
+    openEmbeddedStore({
+      directory: folder.store,
+      clock: systemClock,
+      maxAllowListDevices: config.maxAllowListDevices,
+      onFault: (fault) => {
+        if (fault.code !== 'FAULT_DISK_FULL') halted.set('store', fault.message);
+      },
+      ...(diskModule === undefined ? {} : { diskModule }),
+    }),
+    openEventLog({
+      directory: folder.log,
+      durableTopics: [topics.requestsReceived.bulk, topics.requestsReceived.interactive],
+      relayTopics: [
+        ...Object.values(topics.requestsValidated),
+        ...Object.values(topics.certificatesIssued),
+        topics.certificatesPublished,
+      ],
+      maxBacklogBytes: config.maxBacklogBytes,
+      ...(disk === undefined ? {} : { disk }),
+    }),
+    openExaminationPool({
+      profiles: canonicalOf,
+      threads: config.workers.validate,
+      ...(config.blocklistFile === undefined ? {} : { blocklistFile: config.blocklistFile }),
+    }),
+    openSigningPools({
+      issuers: signingIssuers(issuers, overrides.slotModule),
+      profiles: (issuer, hash) => (issuerByName.has(issuer) ? canonicalOf(hash) : undefined),
+      serialKeys: issuers.serialKeys,
+      threadsPerSlot: config.workers.sign,
+    }),
+  );
   const store = overrides.aroundStore?.(opened) ?? opened;
-  const openedLog = await openEventLog({
-    directory: folder.log,
-    durableTopics: [topics.requestsReceived.bulk, topics.requestsReceived.interactive],
-    relayTopics: [
-      ...Object.values(topics.requestsValidated),
-      ...Object.values(topics.certificatesIssued),
-      topics.certificatesPublished,
-    ],
-    maxBacklogBytes: config.maxBacklogBytes,
-    ...(disk === undefined ? {} : { disk }),
-  });
-  parts.push({ stop: () => openedLog.close() });
   const log = overrides.aroundLog?.(openedLog) ?? openedLog;
 
   const clock = issuanceClock(systemClock, await store.lastIssuanceMs());
   const hops = createHops(hopKeysOf(folder.secret), systemClock);
   const profiles = profileCatalogue(store, profileOfCanonical);
-  const issuerByName = new Map(issuers.all.map((issuer) => [issuer.name, issuer]));
   const serves = (name: string, tenant: TenantId): boolean => {
     const issuer = issuerByName.get(name);
     return issuer !== undefined && doesServe(issuer, tenant);
   };
-  const signable = (issuer: string, hash: string): string | undefined =>
-    issuerByName.has(issuer) ? profiles.canonicalOf(hash) : undefined;
-
-  const examiner = await openExaminationPool({
-    profiles: (hash) => profiles.canonicalOf(hash),
-    threads: config.workers.validate,
-    ...(config.blocklistFile === undefined ? {} : { blocklistFile: config.blocklistFile }),
-  });
-  parts.push(examiner);
-  const signer = await openSigningPools({
-    issuers: signingIssuers(issuers, overrides.slotModule),
-    profiles: signable,
-    serialKeys: issuers.serialKeys,
-    threadsPerSlot: config.workers.sign,
-  });
-  parts.push(signer);
 
   const notices = new PublicationNotices();
   const watched: StageObserver = {
@@ -288,4 +285,19 @@ async function assemble(
       for (const part of [...parts].reverse()) await part.stop(timeoutMs);
     },
   };
+}
+
+type Part = Stoppable | { close(): Promise<void> };
+
+/** Opens parts at the same time. What opened is in `parts`, in this order, also where another failed. */
+async function openSideBySide<T extends readonly Part[]>(
+  parts: Stoppable[],
+  ...opening: { [I in keyof T]: Promise<T[I]> }
+): Promise<T> {
+  for (const settled of await Promise.allSettled<Part>(opening)) {
+    if (settled.status === 'rejected') continue;
+    const part = settled.value;
+    parts.push('stop' in part ? part : { stop: () => part.close() });
+  }
+  return Promise.all(opening);
 }

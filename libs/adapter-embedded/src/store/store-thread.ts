@@ -19,8 +19,12 @@ export interface StoreThreadOptions extends CoreOptions {
 
 export type Send = (message: FromStore, transfer?: readonly Transferable[]) => void;
 
-/** Chunks of one transaction: more gain little and keep others waiting. */
+/** Bulk calls of one transaction: more gain little and keep others waiting. */
 const bulkCallsPerGroup = 8;
+/** While urgent calls change the store: each waits for a bulk transaction under way. */
+const bulkCallsBesideUrgent = 2;
+/** How long an urgent change tells that more will come. */
+const urgentForMs = 1_000;
 /** Two bulk groups begin at least this far apart, so that the second has company. */
 const lingerMs = 15;
 /** What a transaction writes besides what is counted, roughly. */
@@ -43,6 +47,7 @@ export class StoreThread {
   #isDraining = false;
   #isClosing = false;
   #nextBulkGroupAt = 0;
+  #urgentUntil = 0;
   #linger: NodeJS.Timeout | undefined;
   #bytesSinceCheckpoint = 0;
   readonly #underWay = new Set<Promise<void>>();
@@ -58,6 +63,7 @@ export class StoreThread {
 
   receive(request: StoreRequest): void {
     (request.isUrgent ? this.#urgent : this.#bulk).push(request);
+    if (request.isUrgent && isWriting(request)) this.#urgentUntil = performance.now() + urgentForMs;
     this.#wake();
   }
 
@@ -107,7 +113,7 @@ export class StoreThread {
   #hasDueCalls(): boolean {
     if (this.#urgent.length > 0) return true;
     return (
-      this.#bulk.length >= bulkCallsPerGroup ||
+      this.#bulk.length >= this.#callsPerGroup() ||
       (this.#bulk.length > 0 && (this.#isClosing || performance.now() >= this.#nextBulkGroupAt))
     );
   }
@@ -125,7 +131,11 @@ export class StoreThread {
 
   #bulkGroup(): StoreRequest[] {
     this.#nextBulkGroupAt = performance.now() + lingerMs;
-    return this.#bulk.splice(0, bulkCallsPerGroup);
+    return this.#bulk.splice(0, this.#callsPerGroup());
+  }
+
+  #callsPerGroup(): number {
+    return performance.now() < this.#urgentUntil ? bulkCallsBesideUrgent : bulkCallsPerGroup;
   }
 
   async #run(group: readonly StoreRequest[]): Promise<void> {

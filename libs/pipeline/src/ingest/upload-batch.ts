@@ -68,9 +68,11 @@ export async function openBatch(
   const nowMs = ports.clock.nowMs();
   const epoch = await ports.batches.storeEpoch();
   const batchId = batchIdOf(epoch, order.tenant, order.orderId, idempotencyKey);
-  const existing = await ports.batches.getBatch(order.tenant, batchId);
-  if (existing !== undefined) return existing;
-  assertOrderOpen(order, nowMs);
+  if (!isOpen(order, nowMs)) {
+    const existing = await ports.batches.getBatch(order.tenant, batchId);
+    if (existing !== undefined) return existing;
+    throw new CertmillError('CONFLICT', `order ${order.orderId} is closed or past its date`);
+  }
   return ports.batches.openBatch({
     tenant: order.tenant,
     batchId,
@@ -83,10 +85,8 @@ export async function openBatch(
   });
 }
 
-function assertOrderOpen(order: Order, nowMs: number): void {
-  if (order.closedAtMs !== undefined || nowMs > order.expiresAtMs) {
-    throw new CertmillError('CONFLICT', `order ${order.orderId} is closed or past its date`);
-  }
+function isOpen(order: Order, nowMs: number): boolean {
+  return order.closedAtMs === undefined && nowMs <= order.expiresAtMs;
 }
 
 /**
@@ -125,20 +125,13 @@ export async function uploadInto(
       }
     }
     const rest = packer.take();
-    if (rest !== undefined) await appender.append(rest);
+    if (rest === undefined && appender.nextIndex === 0) {
+      throw new CertmillError('INVALID_INPUT', 'the upload holds no certification request');
+    }
+    return await appender.complete(rest);
   } finally {
     await appender.settle();
   }
-  appender.assertSound();
-  if (appender.nextIndex === 0) {
-    throw new CertmillError('INVALID_INPUT', 'the upload holds no certification request');
-  }
-  return ports.batches.completeUpload(
-    batch.tenant,
-    batch.batchId,
-    appender.nextIndex,
-    ports.clock.nowMs(),
-  );
 }
 
 /** The chunk that the upload goes on behind; undefined where it begins with the batch. */
@@ -196,7 +189,52 @@ class ChunkAppender {
   /** Waits for room (back-pressure to the socket), then lets the chunk go its way. */
   async append(requests: PackedRequests): Promise<void> {
     while (this.#inHand.size >= chunksInHand) await Promise.race(this.#inHand);
-    this.assertSound();
+    this.#assertSound();
+    const { chunk, logged } = this.#start(requests);
+    this.#hold(logged.then((isNew) => this.#confirm(chunk, isNew)));
+  }
+
+  /** Appends the last chunk, if any is left; resolves once all of the upload is durable. */
+  async complete(rest: PackedRequests | undefined): Promise<Batch> {
+    const last = rest && this.#start(rest);
+    if (last !== undefined) this.#hold(last.logged);
+    await this.settle();
+    this.#assertSound();
+    const { batches, clock } = this.#ports;
+    const { tenant, batchId } = this.#batch;
+    const isNew = last !== undefined && (await last.logged);
+    const confirming = last && this.#confirm(last.chunk, isNew);
+    // An enrolment needs no counters: both at once are one transaction for the store.
+    if (this.#upload.lane === 'bulk') await confirming;
+    const completing = batches.completeUpload(tenant, batchId, this.nextIndex, clock.nowMs());
+    const [batch] = await Promise.all([completing, confirming]);
+    return batch;
+  }
+
+  async settle(): Promise<void> {
+    await Promise.all(this.#inHand);
+  }
+
+  #assertSound(): void {
+    if (this.#failure !== undefined) throw this.#failure.cause;
+  }
+
+  #hold(work: Promise<unknown>): void {
+    const held = work
+      .catch((cause: unknown) => {
+        this.#failure ??= { cause };
+      })
+      .then(() => {
+        this.#inHand.delete(held);
+      });
+    this.#inHand.add(held);
+  }
+
+  /** Registers the chunk and appends it to the log; `logged` is false where it was there before. */
+  #start(requests: PackedRequests): {
+    readonly chunk: ChunkRef;
+    readonly logged: Promise<boolean>;
+  } {
     const firstIndex = this.nextIndex;
     this.nextIndex += requests.requestLengths.length;
     if (this.nextIndex > maxRequestsPerBatch) {
@@ -210,21 +248,12 @@ class ChunkAppender {
     // Registered in order, and chained: behind a chunk that is refused none is, let alone signed.
     const registering = this.#register(chunk, firstIndex, requests);
     this.#previousDigest = requests.digest;
-    const work = registering
-      .then((pinned) => this.#makeDurable(chunk, pinned, requests))
-      .catch((cause: unknown) => {
-        this.#failure ??= { cause };
-      })
-      .finally(() => this.#inHand.delete(work));
-    this.#inHand.add(work);
+    const logged = registering.then((pinned) => this.#log(chunk, pinned, requests));
+    return { chunk, logged };
   }
 
-  async settle(): Promise<void> {
-    await Promise.all(this.#inHand);
-  }
-
-  assertSound(): void {
-    if (this.#failure !== undefined) throw this.#failure.cause;
+  async #confirm(chunk: ChunkRef, isNew: boolean): Promise<void> {
+    if (isNew) await this.#ports.batches.confirmChunk(chunk);
   }
 
   async #register(
@@ -254,15 +283,15 @@ class ChunkAppender {
     return pinned;
   }
 
-  async #makeDurable(
+  async #log(
     chunk: ChunkRef,
     pinned: ChunkRegistration,
     requests: PackedRequests,
-  ): Promise<void> {
-    const { batches, log, hops } = this.#ports;
+  ): Promise<boolean> {
+    const { log, hops } = this.#ports;
     const { order, lane } = this.#upload;
     const { firstIndex } = pinned;
-    if (firstIndex + pinned.count <= this.#batch.nextIndex) return;
+    if (firstIndex + pinned.count <= this.#batch.nextIndex) return false;
     const received: ReceivedChunk = {
       ...chunk,
       orderId: order.orderId,
@@ -281,6 +310,6 @@ class ChunkAppender {
       rejectionDetails: requests.rejectionDetails,
     };
     await log.append(...hops.received.seal(received, encodeReceivedChunk(received)));
-    await batches.confirmChunk(chunk);
+    return true;
   }
 }
