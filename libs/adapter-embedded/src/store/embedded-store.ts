@@ -183,6 +183,10 @@ export class EmbeddedStore
     return this.#client.call('addProfile', [profile]);
   }
 
+  addProfileToAll(profile: Omit<StoredProfile, 'tenant'>) {
+    return this.#client.call('addProfileToAll', [profile]);
+  }
+
   getProfile(tenant: TenantId, hash: string) {
     return this.#client.call('getProfile', [tenant, hash]);
   }
