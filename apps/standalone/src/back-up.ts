@@ -1,11 +1,16 @@
 import { copyFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { restoreEmbeddedStore } from '@certmill/adapter-embedded';
+import {
+  holdsStore,
+  openEmbeddedStore,
+  restoreEmbeddedStore,
+  type EmbeddedStore,
+} from '@certmill/adapter-embedded';
 import { CertmillError, isCertmillError } from '@certmill/domain';
-import { developmentPassphraseFileOf } from '@certmill/trust';
-import { backupMark, restoringMark } from './data-folder.js';
-import type { Issuance } from './open-issuance.js';
+import type { Clock } from '@certmill/ports';
+import { developmentPassphraseFileOf, findIssuers } from '@certmill/trust';
+import { backupMark, restoringMark, takeDataFolder } from './data-folder.js';
 import { nodeSyncDisk, syncTree, type SyncDisk } from './sync-tree.js';
 
 /** What lies beside store and log: CAs (keys stay encrypted), serial keys, secrets of the folder. */
@@ -13,6 +18,40 @@ const besides = ['ca', 'serial-keys.json', 'hop-secret', 'manifest-key.pem'];
 const segmentSuffix = '.log';
 const offsetsFile = 'groups.json';
 const formatVersion = 1;
+
+/** What a copy is taken of: the parts of an `Issuance` that it needs. */
+export interface BackedUp {
+  readonly store: Pick<EmbeddedStore, 'backupTo'>;
+  readonly services: { readonly clock: Clock };
+  /** Until disposed the log removes nothing. */
+  holdLog(): Disposable;
+}
+
+/**
+ * The same of a folder that nothing runs in: only its store is opened, and what is in flight stays so.
+ * Also DATA_FOLDER_IN_USE, and NOT_FOUND where there is neither a store nor a CA.
+ */
+export async function backUpStoppedFolder(directory: string, target: string): Promise<void> {
+  if (!holdsStore(join(directory, 'store')) && (await findIssuers(directory)).length === 0) {
+    throw new CertmillError(
+      'NOT_FOUND',
+      `${directory} is no data folder: it has no store and no CA`,
+    );
+  }
+  const folder = takeDataFolder(directory);
+  try {
+    const clock = { nowMs: () => Date.now() };
+    const store = await openEmbeddedStore({ directory: folder.store, clock });
+    try {
+      const holdLog = () => ({ [Symbol.dispose]: () => undefined });
+      await backUpDataFolder(directory, { store, services: { clock }, holdLog }, target);
+    } finally {
+      await store.close();
+    }
+  } finally {
+    folder.release();
+  }
+}
 
 /**
  * A consistent copy of the data folder while it runs. The log is copied before the store and its
@@ -24,7 +63,7 @@ const formatVersion = 1;
  */
 export async function backUpDataFolder(
   directory: string,
-  issuance: Issuance,
+  issuance: BackedUp,
   target: string,
   disk: SyncDisk = nodeSyncDisk,
 ): Promise<void> {
@@ -56,7 +95,7 @@ export function holdsPassphrase(backup: string): boolean {
 
 async function copyLogAndStore(
   directory: string,
-  issuance: Issuance,
+  issuance: BackedUp,
   target: string,
 ): Promise<void> {
   const hold = issuance.holdLog();
@@ -79,6 +118,8 @@ async function copyLog(
   to: string,
   isWanted: (name: string) => boolean,
 ): Promise<void> {
+  // Made by the first start.
+  if (!existsSync(from)) return;
   for (const topic of await readdir(from, { withFileTypes: true })) {
     if (!topic.isDirectory()) continue;
     await mkdir(join(to, topic.name), { recursive: true });
