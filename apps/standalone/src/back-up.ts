@@ -1,20 +1,57 @@
 import { copyFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { restoreEmbeddedStore } from '@certmill/adapter-embedded';
+import {
+  holdsStore,
+  openEmbeddedStore,
+  restoreEmbeddedStore,
+  type EmbeddedStore,
+} from '@certmill/adapter-embedded';
 import { CertmillError, isCertmillError } from '@certmill/domain';
-import { developmentPassphraseFileOf } from '@certmill/trust';
-import { restoringMark } from './data-folder.js';
-import type { Issuance } from './open-issuance.js';
+import type { Clock } from '@certmill/ports';
+import { developmentPassphraseFileOf, findIssuers } from '@certmill/trust';
+import { backupMark, restoringMark, takeDataFolder } from './data-folder.js';
 import { nodeSyncDisk, syncTree, type SyncDisk } from './sync-tree.js';
 
 /** What lies beside store and log: CAs (keys stay encrypted), serial keys, secrets of the folder. */
 const besides = ['ca', 'serial-keys.json', 'hop-secret', 'manifest-key.pem'];
 const segmentSuffix = '.log';
 const offsetsFile = 'groups.json';
-/** Written when all else of a backup is durable: without it the backup was cut off. */
-const completeFile = 'backup.json';
 const formatVersion = 1;
+
+/** What a copy is taken of: the parts of an `Issuance` that it needs. */
+export interface BackedUp {
+  readonly store: Pick<EmbeddedStore, 'backupTo'>;
+  readonly services: { readonly clock: Clock };
+  /** Until disposed the log removes nothing. */
+  holdLog(): Disposable;
+}
+
+/**
+ * The same of a folder that nothing runs in: only its store is opened, and what is in flight stays so.
+ * Also DATA_FOLDER_IN_USE, and NOT_FOUND where there is neither a store nor a CA.
+ */
+export async function backUpStoppedFolder(directory: string, target: string): Promise<void> {
+  if (!holdsStore(join(directory, 'store')) && (await findIssuers(directory)).length === 0) {
+    throw new CertmillError(
+      'NOT_FOUND',
+      `${directory} is no data folder: it has no store and no CA`,
+    );
+  }
+  const folder = takeDataFolder(directory);
+  try {
+    const clock = { nowMs: () => Date.now() };
+    const store = await openEmbeddedStore({ directory: folder.store, clock });
+    try {
+      const holdLog = () => ({ [Symbol.dispose]: () => undefined });
+      await backUpDataFolder(directory, { store, services: { clock }, holdLog }, target);
+    } finally {
+      await store.close();
+    }
+  } finally {
+    folder.release();
+  }
+}
 
 /**
  * A consistent copy of the data folder while it runs. The log is copied before the store and its
@@ -26,7 +63,7 @@ const formatVersion = 1;
  */
 export async function backUpDataFolder(
   directory: string,
-  issuance: Issuance,
+  issuance: BackedUp,
   target: string,
   disk: SyncDisk = nodeSyncDisk,
 ): Promise<void> {
@@ -42,8 +79,8 @@ export async function backUpDataFolder(
     }
     await syncTree(resolve(target), disk);
     const madeAt = new Date(issuance.services.clock.nowMs()).toISOString();
-    await writeFile(join(target, completeFile), `${JSON.stringify({ formatVersion, madeAt })}\n`);
-    await disk.syncFile(join(target, completeFile));
+    await writeFile(join(target, backupMark), `${JSON.stringify({ formatVersion, madeAt })}\n`);
+    await disk.syncFile(join(target, backupMark));
     await disk.syncDirectory(target);
   } catch (error) {
     await rm(target, { recursive: true, force: true });
@@ -58,7 +95,7 @@ export function holdsPassphrase(backup: string): boolean {
 
 async function copyLogAndStore(
   directory: string,
-  issuance: Issuance,
+  issuance: BackedUp,
   target: string,
 ): Promise<void> {
   const hold = issuance.holdLog();
@@ -81,6 +118,8 @@ async function copyLog(
   to: string,
   isWanted: (name: string) => boolean,
 ): Promise<void> {
+  // Made by the first start.
+  if (!existsSync(from)) return;
   for (const topic of await readdir(from, { withFileTypes: true })) {
     if (!topic.isDirectory()) continue;
     await mkdir(join(to, topic.name), { recursive: true });
@@ -128,7 +167,7 @@ export async function restoreDataFolder(
 }
 
 async function assertComplete(backup: string): Promise<void> {
-  const file = join(backup, completeFile);
+  const file = join(backup, backupMark);
   if (!existsSync(join(backup, 'store')) || !existsSync(file)) {
     throw new CertmillError(
       'NOT_FOUND',

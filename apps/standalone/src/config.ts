@@ -32,6 +32,8 @@ export const standaloneSchema = z.strictObject({
     .int()
     .min(1 << 20)
     .default(8 * 1024 ** 3),
+  /** Devices on one allow-list: bounds the memory of an import, up to 27 octets each. */
+  maxAllowListDevices: z.int().min(1).default(20_000_000),
   /** SHA-256 SPKI hashes, hex, one per line, of keys that are refused. */
   blocklistFile: path.optional(),
   /** File with the passphrase of the issuer keys; default: CERTMILL_CA_PASSPHRASE_FILE, CERTMILL_CA_PASSPHRASE, the development file. */

@@ -9,8 +9,9 @@ import {
   renameSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { holdsRecords } from '@certmill/adapter-embedded';
 import { CertmillError } from '@certmill/domain';
 
 /** Where things lie in a data folder. One process at a time works in it. */
@@ -24,31 +25,57 @@ export interface DataFolder {
   release(): void;
 }
 
+/** What makes names durable; injected, so that a test can watch it. */
+export interface DataFolderDisk {
+  syncDirectory(path: string): void;
+}
+
+const nodeDataFolderDisk: DataFolderDisk = {
+  syncDirectory(path) {
+    const descriptor = openSync(path, 'r');
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  },
+};
+
 const secretBytes = 32;
 /** In a folder while a backup is copied into it. */
 export const restoringMark = 'restoring';
+/** Written when all else of a backup is durable: without it the backup was cut off. */
+export const backupMark = 'backup.json';
 
 /**
  * Takes a data folder, making it where it is not there. The lock is the kernel's (an exclusive
  * transaction on a file of its own), so it is gone with its process, also after kill -9.
- * DATA_FOLDER_IN_USE where another process has it, FAULT_STORE_CORRUPT where a restore was cut off.
+ * DATA_FOLDER_IN_USE where another process has it, FAULT_STORE_CORRUPT where a restore was cut off,
+ * CONFLICT where it is a backup: two that work from one backup would be the same store.
  */
-export function takeDataFolder(directory: string): DataFolder {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  if (existsSync(join(directory, restoringMark))) {
+export function takeDataFolder(
+  directory: string,
+  disk: DataFolderDisk = nodeDataFolderDisk,
+): DataFolder {
+  if (isBackup(directory)) {
     throw new CertmillError(
-      'FAULT_STORE_CORRUPT',
-      `a restore into ${directory} was cut off: empty the folder and restore again`,
+      'CONFLICT',
+      `${directory} is a backup: restore it into a folder of its own with 'certmill restore ${directory} --data DIR'`,
     );
   }
+  assertRestored(directory);
+  makeDurably(directory, disk);
   const lock = lockFolder(directory);
   try {
+    const log = join(directory, 'log');
+    const secret = secretOf(join(directory, 'hop-secret'), log);
+    disk.syncDirectory(directory);
     return {
       directory,
       ca: join(directory, 'ca'),
       store: join(directory, 'store'),
-      log: join(directory, 'log'),
-      secret: secretOf(join(directory, 'hop-secret')),
+      log,
+      secret,
       release() {
         if (lock.isOpen) lock.close();
       },
@@ -56,6 +83,29 @@ export function takeDataFolder(directory: string): DataFolder {
   } catch (error) {
     lock.close();
     throw error;
+  }
+}
+
+/**
+ * Keeps others from working in a data folder that is to be read, and makes nothing but the lock; a
+ * backup needs none. Faults as `takeDataFolder`.
+ */
+export function holdDataFolder(directory: string): Disposable {
+  assertRestored(directory);
+  const lock = isBackup(directory) ? undefined : lockFolder(directory);
+  return { [Symbol.dispose]: () => lock?.close() };
+}
+
+function isBackup(directory: string): boolean {
+  return existsSync(join(directory, backupMark));
+}
+
+function assertRestored(directory: string): void {
+  if (existsSync(join(directory, restoringMark))) {
+    throw new CertmillError(
+      'FAULT_STORE_CORRUPT',
+      `a restore into ${directory} was cut off: empty the folder and restore again`,
+    );
   }
 }
 
@@ -74,8 +124,23 @@ function lockFolder(directory: string): DatabaseSync {
   }
 }
 
-/** Reads the secret, or makes it durable under its final name before it is used once. */
-function secretOf(file: string): Uint8Array {
+/** The folder with those above it that are missing, their names durable. */
+function makeDurably(directory: string, disk: DataFolderDisk): void {
+  const first = mkdirSync(directory, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  const top = dirname(resolve(first));
+  let at = resolve(directory);
+  while (at !== top) {
+    at = dirname(at);
+    disk.syncDirectory(at);
+  }
+}
+
+/**
+ * Reads the secret, or makes one, whose name the caller makes durable before it is used once.
+ * FAULT_STORE_CORRUPT where it is gone while the log holds what was sealed with it.
+ */
+function secretOf(file: string, log: string): Uint8Array {
   const existing = readIfThere(file);
   if (existing !== undefined) {
     if (existing.length !== secretBytes) {
@@ -85,6 +150,13 @@ function secretOf(file: string): Uint8Array {
       );
     }
     return existing;
+  }
+  if (holdsRecords(log)) {
+    throw new CertmillError(
+      'FAULT_STORE_CORRUPT',
+      `${file} is missing, and ${log} holds requests that are sealed with it: with a new secret each of ` +
+        'them would be refused as forged, and lost. Put the file back, or restore a backup',
+    );
   }
   const secret = randomBytes(secretBytes);
   const temporary = `${file}.tmp`;
@@ -103,7 +175,9 @@ function readIfThere(file: string): Buffer | undefined {
   try {
     return readFileSync(file);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    // Not by `instanceof`: node's own errors may come from another realm.
+    const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : '';
+    if (code === 'ENOENT') return undefined;
     throw error;
   }
 }

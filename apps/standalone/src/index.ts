@@ -1,4 +1,10 @@
-export { backUpDataFolder, holdsPassphrase, restoreDataFolder } from './back-up.js';
+export {
+  backUpDataFolder,
+  backUpStoppedFolder,
+  holdsPassphrase,
+  restoreDataFolder,
+  type BackedUp,
+} from './back-up.js';
 export type { SyncDisk } from './sync-tree.js';
 export { askRunningServer, type ControlRequest } from './control-socket.js';
 export { standaloneSchema, type StandaloneConfig } from './config.js';

@@ -29,7 +29,7 @@ import {
   type EmbeddedStore,
 } from '@certmill/adapter-embedded';
 import type { IssuanceServices } from '@certmill/platform';
-import type { Clock, EventLog, Stoppable } from '@certmill/ports';
+import type { Clock, EventLog, Stoppable, StoredProfile } from '@certmill/ports';
 import { openExaminationPool, openSigningPools, type SigningPools } from '@certmill/signing';
 import { admitProfile, type Issuer } from '@certmill/trust';
 import type { StandaloneConfig } from './config.js';
@@ -44,10 +44,20 @@ export interface Issuance extends Stoppable {
   readonly log: EventLog;
   readonly signer: SigningPools;
   readonly issuers: readonly Issuer[];
+  /** Built-in profiles of which tenants have one of their own, stored before: theirs stay in force. */
+  readonly keptProfiles: readonly KeptProfile[];
   /** Until disposed the log removes nothing: for a copy of the folder. */
   holdLog(): Disposable;
   /** What each part's threads cost so far, in microseconds of CPU. */
   cpu(): Promise<IssuanceCpu>;
+}
+
+/** A profile in whose place a tenant has another one of the same name and version. */
+export interface KeptProfile {
+  readonly name: string;
+  readonly version: number;
+  /** The first 100. */
+  readonly tenants: readonly TenantId[];
 }
 
 /** CPU in microseconds since the start; `process` holds all of them and the runtime's own threads. */
@@ -116,6 +126,7 @@ async function assemble(
     openEmbeddedStore({
       directory: folder.store,
       clock: systemClock,
+      maxAllowListDevices: config.maxAllowListDevices,
       onFault: (fault) => {
         if (fault.code === 'FAULT_DISK_FULL' || halted.has('store')) return;
         halted.set('store', fault.code);
@@ -201,17 +212,13 @@ async function assemble(
     if (first === undefined) throw new CertmillError('CONFLICT', 'no issuer serves this tenant');
     return [first, ...others];
   };
-  const addStored = async (tenant: string, profile: Profile): Promise<Profile> => {
-    await store.addProfile({
-      tenant,
-      name: profile.name,
-      version: profile.version,
-      hash: profileHash(profile),
-      canonical: canonicalProfile(profile),
-      addedAtMs: systemClock.nowMs(),
-    });
-    return profile;
-  };
+  const stored = (profile: Profile): Omit<StoredProfile, 'tenant'> => ({
+    name: profile.name,
+    version: profile.version,
+    hash: profileHash(profile),
+    canonical: canonicalProfile(profile),
+    addedAtMs: systemClock.nowMs(),
+  });
   const services: IssuanceServices = {
     tenants: store,
     orders: store,
@@ -246,7 +253,9 @@ async function assemble(
     operatorTenant,
     async openTenant(tenant) {
       const created = await store.createTenant(tenant, systemClock.nowMs());
-      for (const profile of builtInProfiles().values()) await addStored(tenant, profile);
+      for (const profile of builtInProfiles().values()) {
+        await store.addProfile({ ...stored(profile), tenant }).catch(unlessKept);
+      }
       return created;
     },
     async addProfile(tenant, text) {
@@ -259,19 +268,20 @@ async function assemble(
       if (!serving.some((issuer) => isCompilable(profile, issuer))) {
         await admitProfile(profile, serving[0], systemClock.nowMs());
       }
-      return addStored(tenant, profile);
+      await store.addProfile({ ...stored(profile), tenant });
+      return profile;
     },
     manifestKey: openManifestKey(folder.directory),
     halted: () => [...halted].map(([stage, code]) => ({ stage, code })),
   };
-  const tenants = await store.listTenants({ limit: 1_000 });
-  for (const tenant of tenants.items) await services.openTenant(tenant);
+  const keptProfiles = await addBuiltIns(store, stored);
   return {
     services,
     store,
     log,
     signer,
     issuers: issuers.all,
+    keptProfiles,
     holdLog: () => openedLog.holdSegments(),
     async cpu() {
       const main = process.threadCpuUsage();
@@ -288,6 +298,23 @@ async function assemble(
       for (const part of [...parts].reverse()) await part.stop(timeoutMs);
     },
   };
+}
+
+/** A release may bring a version of a profile that a tenant has stored by itself, with other content. */
+function unlessKept(error: unknown): void {
+  if (!isCertmillError(error) || error.code !== 'CONFLICT') throw error;
+}
+
+/** Gives every tenant what this release brings. */
+async function addBuiltIns(
+  store: EmbeddedStore,
+  stored: (profile: Profile) => Omit<StoredProfile, 'tenant'>,
+): Promise<readonly KeptProfile[]> {
+  const added = [...builtInProfiles().values()].map(async (profile) => {
+    const { name, version } = profile;
+    return { name, version, tenants: await store.addProfileToAll(stored(profile)) };
+  });
+  return (await Promise.all(added)).filter(({ tenants }) => tenants.length > 0);
 }
 
 type Part = Stoppable | { close(): Promise<void> };

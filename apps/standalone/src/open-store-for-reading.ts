@@ -1,36 +1,53 @@
-import { openEmbeddedStore, type EmbeddedStore } from '@certmill/adapter-embedded';
-import type { SerialKey } from '@certmill/domain';
-import { loadIssuers, openSerialKeys, type Issuer } from '@certmill/trust';
-import { takeDataFolder } from './data-folder.js';
+import { join } from 'node:path';
+import { holdsStore, viewEmbeddedStore, type EmbeddedStore } from '@certmill/adapter-embedded';
+import { CertmillError, type SerialKey } from '@certmill/domain';
+import { findIssuers, findSerialKeys, type Issuer } from '@certmill/trust';
+import { holdDataFolder } from './data-folder.js';
 
 /** The store of a data folder without its pipeline; holds the folder until disposed. */
 export interface OpenedStore extends AsyncDisposable {
   readonly store: EmbeddedStore;
+  /** As they lie there: whether a chain verifies is for the reader to find. */
   readonly issuers: readonly Issuer[];
   readonly serialKeys: readonly SerialKey[];
   readonly logDirectory: string;
 }
 
+/**
+ * Opens a data folder at rest, or a backup, and changes nothing in it. NOT_FOUND where it holds no
+ * store, DATA_FOLDER_IN_USE, FAULT_STORE_CORRUPT, DATA_FORMAT_UNSUPPORTED.
+ */
 export async function openStoreForReading(directory: string): Promise<OpenedStore> {
-  const folder = takeDataFolder(directory);
+  const storeDirectory = join(directory, 'store');
+  if (!holdsStore(storeDirectory)) {
+    throw new CertmillError(
+      'NOT_FOUND',
+      `${directory} is no data folder and no backup: it has no store`,
+    );
+  }
+  const folder = holdDataFolder(directory);
   try {
-    const store = await openEmbeddedStore({
-      directory: folder.store,
+    const view = await viewEmbeddedStore({
+      directory: storeDirectory,
       clock: { nowMs: () => Date.now() },
-      allowsDamage: true,
     });
-    return {
-      store,
-      issuers: await loadIssuers(directory),
-      serialKeys: (await openSerialKeys(directory)).all,
-      logDirectory: folder.log,
-      async [Symbol.asyncDispose]() {
-        await store.close();
-        folder.release();
-      },
-    };
+    try {
+      return {
+        store: view.store,
+        issuers: await findIssuers(directory),
+        serialKeys: (await findSerialKeys(directory))?.all ?? [],
+        logDirectory: join(directory, 'log'),
+        async [Symbol.asyncDispose]() {
+          await view[Symbol.asyncDispose]();
+          folder[Symbol.dispose]();
+        },
+      };
+    } catch (error) {
+      await view[Symbol.asyncDispose]();
+      throw error;
+    }
   } catch (error) {
-    folder.release();
+    folder[Symbol.dispose]();
     throw error;
   }
 }

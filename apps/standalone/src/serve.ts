@@ -98,6 +98,12 @@ export async function serve(
     loading.catch(() => undefined);
     issuance = await opening;
     gaugeParts(metrics, issuance);
+    for (const kept of issuance.keptProfiles) {
+      logger.warn(
+        kept,
+        'tenants have a profile of their own by the name and version of a built-in one',
+      );
+    }
     const running = issuance;
     const { startHttp } = await loading;
     const listening = await startHttp({

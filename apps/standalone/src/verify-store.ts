@@ -10,6 +10,7 @@ import {
   chunkIdOf,
   inFlightOf,
   isCertmillError,
+  profileOfCanonical,
   serialNumbersOf,
   type Batch,
   type ChunkRef,
@@ -24,18 +25,21 @@ import {
   decodeVerdict,
   groups,
   topics,
+  type ReceivedChunk,
 } from '@certmill/events';
 import { chunkRefOfHeaders } from '@certmill/pipeline';
+import { compileProfile, type Validity } from '@certmill/pipeline/compute';
 import type {
   BatchStore,
   CertificateStore,
   OrderStore,
   Page,
   PageRequest,
+  ProfileStore,
   TenantStore,
   VerdictStore,
 } from '@certmill/ports';
-import type { Issuer } from '@certmill/trust';
+import { chainDefectOf, type Issuer } from '@certmill/trust';
 
 export interface VerifiedStore {
   readonly batches: number;
@@ -48,7 +52,12 @@ export interface VerifiedStore {
   readonly findingsLeftOut: number;
 }
 
-export type VerifiedPorts = TenantStore & OrderStore & BatchStore & CertificateStore & VerdictStore;
+export type VerifiedPorts = TenantStore &
+  Pick<ProfileStore, 'getProfile'> &
+  OrderStore &
+  BatchStore &
+  CertificateStore &
+  VerdictStore;
 
 /** What is checked: a data folder at rest, opened for reading. */
 export interface VerifiedFolder {
@@ -64,8 +73,9 @@ const page: PageRequest = { limit: 500 };
 
 /**
  * Our fsck, offline: every issued certificate has its request and an accepting verdict, its key is the
- * request's, its serial number is the one of its request (so it is unique: AES is a permutation) and
- * its signature verifies under its issuer; the counters of every batch are what its chunks hold, no
+ * request's, its serial number is the one of its request (so it is unique: AES is a permutation), its
+ * validity is what its profile gives and lies within its issuer's, it names its issuer and its signature
+ * verifies under it, and so does each certificate of the issuer's chain up to the root; the counters of every batch are what its chunks hold, no
  * order has issued more than it reserved or reserved more than its quota, and every chunk that was
  * accepted and has not ended is in the log, still to be handled, or kept as a dead letter. Damage is
  * told and passed over.
@@ -77,6 +87,10 @@ export async function verifyStore(
   const { store, logDirectory } = folder;
   const log = await readChunksInLog(logDirectory);
   const check = new StoreCheck(folder, log, onProgress);
+  for (const issuer of folder.issuers) {
+    const defect = chainDefectOf(issuer);
+    if (defect !== undefined) check.find(`issuer '${issuer.name}': ${defect}`);
+  }
   for (const damage of log.damages) check.find(damage);
   for await (const tenant of all((request) => store.listTenants(request))) {
     for await (const order of all((request) => store.listOrders(tenant, request))) {
@@ -156,10 +170,20 @@ async function readChunksInLog(directory: string): Promise<ChunksInLog> {
   return { pending, deadLetters, damages };
 }
 
+/** What a certificate is held against. */
+interface Expected {
+  readonly issuer: Issuer;
+  readonly issuerKey: KeyObject;
+  /** Undefined where the profile cannot tell. */
+  readonly validity: Validity | undefined;
+}
+
 class StoreCheck {
   readonly #store: VerifiedPorts;
   readonly #log: ChunksInLog;
-  readonly #keysByIssuer: ReadonlyMap<string, KeyObject>;
+  readonly #issuers: ReadonlyMap<string, Omit<Expected, 'validity'>>;
+  /** By issuer and profile hash: what the profile gives there at a time, or why it gives nothing. */
+  readonly #validityRules = new Map<string, ((receivedAtMs: number) => Validity) | string>();
   readonly #serialKeys: ReadonlyMap<number, SerialKey>;
   readonly #onProgress: (certificates: number) => void;
   readonly #certificate = createCertificateWalk();
@@ -178,10 +202,12 @@ class StoreCheck {
   ) {
     this.#store = store;
     this.#log = log;
-    this.#keysByIssuer = new Map(
-      issuers.flatMap(({ name, chainDer: [own] }) =>
-        own === undefined ? [] : [[name, new X509Certificate(own).publicKey]],
-      ),
+    this.#issuers = new Map(
+      issuers.flatMap((issuer) => {
+        const [own] = issuer.chainDer;
+        if (own === undefined) return [];
+        return [[issuer.name, { issuer, issuerKey: new X509Certificate(own).publicKey }]];
+      }),
     );
     this.#serialKeys = new Map(serialKeys.map((key) => [key.id, key]));
     this.#onProgress = onProgress;
@@ -273,7 +299,10 @@ class StoreCheck {
       if (verdict === undefined || Buffer.compare(verdict, signedFor) !== 0) {
         this.find(`${nameOf(chunk)}: its verdict is not the stored one`);
       }
-      return this.#segment(batch, segment);
+      const received = decodeReceivedChunk(decodeIssuedChunk(segment).received);
+      const known = this.#issuers.get(received.issuer);
+      const validity = known && (await this.#validityFor(chunk, received, known.issuer));
+      return this.#segment(batch, segment, received, known && { ...known, validity });
     } catch (error) {
       if (!isCertmillError(error) || !damageCodes.has(error.code)) throw error;
       this.find(`${nameOf(chunk)}: ${error.message}`);
@@ -281,17 +310,51 @@ class StoreCheck {
     }
   }
 
+  async #validityFor(
+    chunk: ChunkRef,
+    { tenant, profileHash, receivedAtMs }: ReceivedChunk,
+    issuer: Issuer,
+  ): Promise<Validity | undefined> {
+    const id = `${issuer.name} ${tenant} ${profileHash}`;
+    const rule = this.#validityRules.get(id) ?? (await this.#ruleOf(tenant, profileHash, issuer));
+    this.#validityRules.set(id, rule);
+    try {
+      if (typeof rule !== 'string') return rule(receivedAtMs);
+      this.find(`${nameOf(chunk)}: ${rule}`);
+    } catch (error) {
+      if (!isCertmillError(error)) throw error;
+      this.find(`${nameOf(chunk)}: ${error.message}`);
+    }
+    return undefined;
+  }
+
+  async #ruleOf(
+    tenant: TenantId,
+    profileHash: string,
+    issuer: Issuer,
+  ): Promise<((receivedAtMs: number) => Validity) | string> {
+    try {
+      const stored = await this.#store.getProfile(tenant, profileHash);
+      if (stored === undefined) return `its profile ${profileHash} is not in this folder`;
+      const compiled = compileProfile(profileOfCanonical(stored.canonical, profileHash), issuer);
+      return (receivedAtMs) => compiled.validityAt(receivedAtMs);
+    } catch (error) {
+      if (!isCertmillError(error) || error.disposition === 'retry') throw error;
+      return `its profile ${profileHash} gives no certificates: ${error.message}`;
+    }
+  }
+
   #segment(
     batch: Batch,
     segment: Uint8Array,
+    received: ReceivedChunk,
+    expected: Expected | undefined,
   ): { readonly issued: number; readonly notIssued: number } {
     const chunk = decodeIssuedChunk(segment);
-    const received = decodeReceivedChunk(chunk.received);
     const verdict = decodeVerdict(chunk.verdict);
     const count = received.requestLengths.length;
     const serialKey = this.#serialKeys.get(received.serialKeyId);
-    const issuerKey = this.#keysByIssuer.get(received.issuer);
-    if (serialKey === undefined || issuerKey === undefined) {
+    if (serialKey === undefined || expected === undefined) {
       this.find(
         `batch ${batch.batchId}: serial key or issuer '${received.issuer}' is not in this folder`,
       );
@@ -311,7 +374,7 @@ class StoreCheck {
         const request = received.requestsDer.subarray(requestAt, requestEnd);
         const wrong =
           verdict.codes[i] === 0
-            ? this.#defectOf(certificate, request, serials.subarray(i * 20, i * 20 + 20), issuerKey)
+            ? this.#defectOf(certificate, request, serials.subarray(i * 20, i * 20 + 20), expected)
             : 'its verdict rejected it';
         if (wrong !== undefined)
           this.find(`batch ${batchId}, index ${String(firstIndex + i)}: ${wrong}`);
@@ -328,7 +391,7 @@ class StoreCheck {
     certificate: Uint8Array,
     request: Uint8Array,
     serial: Uint8Array,
-    issuerKey: KeyObject,
+    { issuer, issuerKey, validity }: Expected,
   ): string | undefined {
     const c = this.#certificate;
     const r = this.#request;
@@ -346,6 +409,22 @@ class StoreCheck {
       Buffer.compare(certified, request.subarray(r.subjectPKInfoStart, r.subjectPKInfoEnd)) !== 0
     ) {
       return 'the certified key is not that of its request';
+    }
+    if (Buffer.compare(certificate.subarray(c.issuerStart, c.issuerEnd), issuer.subjectDer) !== 0) {
+      return 'it does not name its issuer';
+    }
+    const { notBeforeSeconds, notAfterSeconds } = c;
+    if (
+      notBeforeSeconds * 1_000 < issuer.notBeforeMs ||
+      notAfterSeconds * 1_000 > issuer.notAfterMs
+    ) {
+      return "its validity is not within its issuer's";
+    }
+    if (
+      validity !== undefined &&
+      (notBeforeSeconds !== validity.notBefore || notAfterSeconds !== validity.notAfter)
+    ) {
+      return 'its validity is not what its profile gives';
     }
     const tbs = certificate.subarray(c.tbsCertificateStart, c.tbsCertificateEnd);
     const signature = certificate.subarray(c.signatureStart, c.signatureEnd);

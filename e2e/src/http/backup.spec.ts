@@ -1,13 +1,27 @@
 import '../one-realm.js';
-import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { hash } from 'node:crypto';
+import {
+  appendFile,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { openEmbeddedStore } from '@certmill/adapter-embedded';
 import {
   backUpDataFolder,
   holdsPassphrase,
   openStoreForReading,
   restoreDataFolder,
+  takeDataFolder,
   verifyStore,
   type SyncDisk,
 } from '@certmill/standalone';
@@ -128,6 +142,93 @@ describe('a backup', () => {
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, 'in clear');
     expect(holdsPassphrase(withPassphrase)).toBe(true);
+  });
+});
+
+/** The hash of each file by path, of folders none. */
+async function octetsOf(folder: string): Promise<ReadonlyMap<string, string>> {
+  const octets = new Map<string, string>();
+  for (const path of await everythingIn(folder)) {
+    const isFile = (await stat(path)).isFile();
+    octets.set(path, isFile ? hash('sha256', await readFile(path)) : '');
+  }
+  return octets;
+}
+
+async function epochOf(data: string): Promise<string> {
+  const folder = takeDataFolder(data);
+  const opened = await openEmbeddedStore({ directory: folder.store, clock: { nowMs: () => 1 } });
+  const epoch = await opened.storeEpoch();
+  await opened.close();
+  folder.release();
+  return Buffer.from(epoch).toString('hex');
+}
+
+describe('a backup that was verified', () => {
+  it('is the same octets, and each restore of it has an epoch of its own', async () => {
+    const before = await octetsOf(saved);
+    await using opened = await openStoreForReading(saved);
+    expect(await verifyStore(opened, () => undefined)).toMatchObject({
+      findings: [],
+      certificates: 20,
+    });
+    expect(await octetsOf(saved)).toEqual(before);
+    const restored = [target(), target()] as const;
+    for (const directory of restored) await restoreDataFolder(saved, directory);
+    expect(await epochOf(restored[0])).not.toBe(await epochOf(restored[1]));
+  });
+
+  it('by a release that gave it an epoch gives it to no restore', async () => {
+    const marked = target();
+    await cp(saved, marked, { recursive: true });
+    const database = new DatabaseSync(join(marked, 'store/certmill.db'));
+    const epoch = Buffer.alloc(16, 7);
+    database.prepare("INSERT INTO meta VALUES ('store_epoch', ?)").run(epoch);
+    database.close();
+    const directory = target();
+    await restoreDataFolder(marked, directory);
+    expect(await epochOf(directory)).not.toBe(epoch.toString('hex'));
+  });
+
+  it('is no data folder: nothing works in it before it is restored', async () => {
+    const before = await octetsOf(saved);
+    const conflict: unknown = expect.objectContaining({
+      code: 'CONFLICT',
+      message: expect.stringContaining('restore it') as string,
+    });
+    expect(() => takeDataFolder(saved)).toThrow(conflict as Error);
+    expect(await octetsOf(saved)).toEqual(before);
+  });
+});
+
+describe('opening for reading', () => {
+  it('changes nothing in a folder that was killed at work', async () => {
+    const copy = target();
+    // As a kill leaves it: the database's log is not moved into it, files are longer than recorded.
+    await cp(server.data, copy, { recursive: true, filter: (path) => !path.endsWith('.sock') });
+    const [segment = ''] = await readdir(join(copy, 'store/segments'));
+    await appendFile(join(copy, 'store/segments', segment), 'never acknowledged');
+    await writeFile(join(copy, 'store/segments/0000000099.segment'), 'never recorded');
+    await writeFile(join(copy, 'store/claims/0000000099.run'), 'never recorded');
+    expect((await stat(join(copy, 'store/certmill.db-wal'))).size).toBeGreaterThan(0);
+    const before = await octetsOf(copy);
+    await using opened = await openStoreForReading(copy);
+    expect(await verifyStore(opened, () => undefined)).toMatchObject({
+      findings: [],
+      certificates: 20,
+    });
+    expect(await octetsOf(copy)).toEqual(before);
+  });
+
+  it('makes nothing where there is no store: NOT_FOUND', async () => {
+    const nowhere = target();
+    const other = target();
+    await mkdir(join(other, 'store'), { recursive: true });
+    for (const directory of [nowhere, other]) {
+      await expect(openStoreForReading(directory)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    }
+    expect(existsSync(nowhere)).toBe(false);
+    expect(await everythingIn(other)).toEqual([other, join(other, 'store')]);
   });
 });
 

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import type { EventLog } from '@certmill/ports';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { rawCall } from './raw-call.js';
-import { anOrder, aServer, ndjson, type TestServer } from './test-server.js';
+import { anOrder, aServer, aTenantKey, ndjson, type TestServer } from './test-server.js';
 
 interface ProblemBody {
   readonly status: number;
@@ -26,14 +26,13 @@ const chunkOf = (text: string): string => `${Buffer.byteLength(text).toString(16
 describe('what is refused', () => {
   let server: TestServer;
   beforeAll(async () => {
-    server = await aServer({
-      limits: {
-        idleUploadMs: 700,
-        uploadsAtOncePerTenant: 2,
-        uploadsAtOnce: 3,
-        headersTimeoutMs: 1_000,
-      },
-    });
+    const limits = {
+      idleUploadMs: 700,
+      uploadsAtOncePerTenant: 2,
+      uploadsAtOnce: 3,
+      headersTimeoutMs: 1_000,
+    };
+    server = await aServer({ limits }, {}, { config: { maxAllowListDevices: 3 } });
     await anOrder(server, 'o1');
   });
   afterAll(() => server[Symbol.asyncDispose]());
@@ -151,6 +150,62 @@ describe('what is refused', () => {
     expect(third.headers.get('retry-after')).toBe('1');
     expect(await problemOf(third)).toMatchObject({ status: 429 });
     for (const { socket } of calls) socket.destroy();
+  });
+
+  it('takes one allow-list per tenant at a time, and a few of all: the next one is a 429', async () => {
+    const isTaken = async (tenant: string): Promise<boolean> => {
+      const key = keys.get(tenant) ?? '';
+      const body = 'deviceId\nd\n';
+      const headers = { 'content-type': 'text/csv' };
+      const answer = await server.call('PUT', '/v1/orders/o1/devices', { key, headers, body });
+      if (answer.status === 200) return true;
+      expect(answer.headers.get('retry-after')).toBe('1');
+      expect(await problemOf(answer)).toMatchObject({ status: 429 });
+      return false;
+    };
+    const importSlowly = (tenant: string) =>
+      rawCall(
+        server.url,
+        `PUT /v1/orders/o1/devices HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n` +
+          `Authorization: Bearer ${keys.get(tenant) ?? ''}\r\nTransfer-Encoding: chunked\r\n\r\n` +
+          chunkOf('deviceId\n'),
+      );
+    const underWay = async (count: number): Promise<void> => {
+      const wanted = `\ncertmill_http_uploads_active ${String(count)}\n`;
+      for (let told = ''; !told.includes(wanted);) {
+        told = await (await server.call('GET', '/metrics')).text();
+      }
+    };
+    const keys = new Map([['default', server.key]]);
+    for (const tenant of ['acme', 'umbrella']) {
+      keys.set(tenant, await aTenantKey(server, tenant));
+      await anOrder(server, 'o1', {}, keys.get(tenant));
+    }
+    await underWay(0);
+    const own = importSlowly('default');
+    await underWay(1);
+    expect(await isTaken('default')).toBe(false);
+    expect(await isTaken('acme')).toBe(true);
+    const theirs = importSlowly('acme');
+    await underWay(2);
+    expect(await isTaken('umbrella')).toBe(false);
+    own.socket.destroy();
+    await underWay(1);
+    expect(await isTaken('umbrella')).toBe(true);
+    theirs.socket.destroy();
+    await underWay(0);
+  });
+
+  it('stops an allow-list that is longer than configured', async () => {
+    const answer = await server.call('PUT', '/v1/orders/o1/devices', {
+      headers: { 'content-type': 'text/csv' },
+      body: 'deviceId\na\nb\nc\nd\n',
+    });
+    expect(await problemOf(answer)).toMatchObject({
+      status: 413,
+      code: 'LIMIT_EXCEEDED',
+      detail: 'an allow-list holds up to 3 devices: open a further order for the others',
+    });
   });
 
   it('stops a gzip bomb while it is read', async () => {

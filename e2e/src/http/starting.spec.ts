@@ -1,7 +1,17 @@
+import '../one-realm.js';
 import { mkdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { openEmbeddedStore } from '@certmill/adapter-embedded';
+import { canonicalProfile, profileHash } from '@certmill/domain';
+import {
+  builtInProfileNames,
+  builtInProfiles,
+  builtInProfileText,
+  parseProfile,
+} from '@certmill/domain/profile-files';
+import { takeDataFolder } from '@certmill/standalone';
 import { patchedStore } from '../crash/patched-store.js';
 import { aDataFolder, aServerIn } from './test-server.js';
 
@@ -44,5 +54,38 @@ describe('the first credential', () => {
     await expect(full).rejects.toThrow('no room');
     await using server = await aServerIn(folder.path);
     expect(server.key).toMatch(/^cm_/);
+  });
+});
+
+describe('a start after an update', () => {
+  it('gives built-in profiles to every tenant, and keeps what a tenant has stored in their place', async () => {
+    await using folder = await aDataFolder();
+    const builtIn = builtInProfiles().get('tls-client');
+    const { version = 0 } = builtIn ?? {};
+    const own = builtInProfileText('tls-client').replace(/lifetime: \w+/, 'lifetime: 30d');
+    const profile = parseProfile(own, 'own');
+    const hash = profileHash(profile);
+    expect(builtIn && profileHash(builtIn)).not.toBe(hash);
+    const data = takeDataFolder(folder.path);
+    const store = await openEmbeddedStore({ directory: data.store, clock: { nowMs: () => 1 } });
+    const tenants = Array.from({ length: 1_100 }, (_, n) => `tenant-${String(n)}`);
+    await Promise.all(tenants.map((tenant) => store.createTenant(tenant, 1)));
+    await store.addProfile({
+      ...{ tenant: 'tenant-7', name: 'tls-client', version, hash },
+      ...{ canonical: canonicalProfile(profile), addedAtMs: 1 },
+    });
+    await store.close();
+    data.release();
+
+    await using server = await aServerIn(folder.path);
+    const { issuance } = server.server;
+    expect(issuance.keptProfiles).toEqual([{ name: 'tls-client', version, tenants: ['tenant-7'] }]);
+    const names = async (tenant: string) =>
+      (await issuance.store.listProfiles(tenant)).map(({ name }) => name);
+    for (const tenant of tenants)
+      expect(await names(tenant)).toEqual([...builtInProfileNames].sort());
+    expect((await issuance.store.findProfile('tenant-7', 'tls-client'))?.hash).toBe(hash);
+    expect(await issuance.services.openTenant('tenant-7')).toBe(false);
+    expect((await issuance.store.findProfile('tenant-8', 'tls-client'))?.hash).not.toBe(hash);
   });
 });

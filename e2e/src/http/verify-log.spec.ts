@@ -1,4 +1,5 @@
 import '../one-realm.js';
+import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,14 +7,19 @@ import type { EmbeddedStore } from '@certmill/adapter-embedded';
 import { CertmillError } from '@certmill/domain';
 import { groups, topics } from '@certmill/events';
 import {
+  backUpStoppedFolder,
   openStoreForReading,
+  restoreDataFolder,
   serve,
   serveSchema,
   verifyStore,
+  type OpenedStore,
+  type VerifiedFolder,
   type VerifiedStore,
 } from '@certmill/standalone';
-import { createHierarchy } from '@certmill/trust';
+import { createHierarchy, loadIssuers, type Issuer } from '@certmill/trust';
 import { jest } from '@jest/globals';
+import { runCertmill } from '../cli/testing/run-certmill.js';
 import { patchedStore } from '../crash/patched-store.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import {} from './test-server.js';
@@ -36,7 +42,7 @@ function aroundStore(store: EmbeddedStore): EmbeddedStore {
   });
 }
 
-/** A folder with a batch that ended, a dead letter, and a batch of two chunks still in the log. */
+/** A folder with a batch that ended, a dead letter, and a batch of two chunks and one more still in the log. */
 beforeAll(async () => {
   parent = await mkdtemp(join(tmpdir(), 'certmill-verify-'));
   data = join(parent, 'data');
@@ -71,17 +77,19 @@ beforeAll(async () => {
     expiresAt: new Date(Date.now() + 86_400_000).toISOString(),
   };
   await call('POST', '/v1/orders', 'application/json', 'o1', JSON.stringify(order));
-  for (const [next, count] of [
-    ['decide', 5],
-    ['give up', 5],
-    ['hold', 300],
+  for (const [next, key, count] of [
+    ['decide', 'decided', 5],
+    ['give up', 'given-up', 5],
+    ['hold', 'held', 300],
+    // A broken record is told from a torn write by what was written after it.
+    ['hold', 'after', 5],
   ] as const) {
     mode = next;
     const path = '/v1/orders/o1/batches';
-    const lines = ndjsonOf(csrsOf(count, next.replace(' ', '-')));
-    const uploaded = await call('POST', path, 'application/x-ndjson', next, lines);
+    const lines = ndjsonOf(csrsOf(count, key));
+    const uploaded = await call('POST', path, 'application/x-ndjson', key, lines);
     const { batchId } = (await uploaded.json()) as { batchId: string };
-    for (let inFlight = -1; inFlight !== (next === 'hold' ? 300 : 0);) {
+    for (let inFlight = -1; inFlight !== (next === 'hold' ? count : 0);) {
       const batch = await call('GET', `/v1/batches/${batchId}`, 'text/plain', '');
       ({ inFlight } = ((await batch.json()) as { counters: { inFlight: number } }).counters);
     }
@@ -112,15 +120,14 @@ const lost = /^batch \w+, chunk \d: lost: it was accepted, has not ended and is 
 describe('verify-store', () => {
   it('finds nothing in a sound folder with chunks in the log and a dead letter', async () => {
     const sound = await verifiedAfter(() => Promise.resolve());
-    expect(sound).toMatchObject({ findings: [], certificates: 5, inFlight: 300, batches: 3 });
+    expect(sound).toMatchObject({ findings: [], certificates: 5, inFlight: 305, batches: 4 });
   });
 
   it('reports what was accepted as lost where a segment of the log is gone', async () => {
     const { findings } = await verifiedAfter(async (log) => rm(await segmentOf(log, bulk)));
     expect(findings).toEqual([
       expect.stringMatching(/^the log of \S+bulk has lost its records 0 to 1$/),
-      expect.stringMatching(lost),
-      expect.stringMatching(lost),
+      ...Array.from({ length: 3 }, () => expect.stringMatching(lost) as string),
     ]);
   });
 
@@ -129,7 +136,7 @@ describe('verify-store', () => {
       const path = await segmentOf(log, bulk);
       const bytes = await readFile(path);
       // In the body of the third record: the first of the batch that is in the log.
-      const at = bytes.indexOf('hold-17');
+      const at = bytes.indexOf('held-17');
       bytes[at] = (bytes[at] ?? 0) ^ 1;
       await writeFile(path, bytes);
     });
@@ -147,4 +154,111 @@ describe('verify-store', () => {
       expect.stringMatching(/^batch \w+, chunk 0: the record of this dead letter is lost/),
     ]);
   });
+
+  it('reports a chain that does not verify up to its root, and checks the certificates all the same', async () => {
+    const other = join(parent, 'other-hierarchy');
+    const options = { name: 'dev', directory: other, passphrase: 'x', nowMs: Date.now() };
+    const { chainFile } = await createHierarchy(options);
+    const foreignRoot = certificatesIn(await readFile(chainFile, 'utf8')).at(-1) ?? '';
+    const verified = await verifiedAfter(async (log) => {
+      const chain = join(log, '../ca/dev/chain.pem');
+      const [own = ''] = certificatesIn(await readFile(chain, 'utf8'));
+      await writeFile(chain, own + foreignRoot);
+    });
+    expect(verified).toMatchObject({
+      certificates: 5,
+      findings: [
+        expect.stringMatching(/^issuer 'dev': the signature of certificate 1 .* does not verify/),
+      ],
+    });
+  });
+
+  const day = 86_400_000;
+  it.each<[string, (opened: OpenedStore) => VerifiedFolder, string]>([
+    [
+      'that does not name its issuer',
+      (opened) => withIssuer(opened, ({ chainDer }) => ({ subjectDer: chainDer[0] })),
+      'it does not name its issuer',
+    ],
+    [
+      'that begins before its issuer',
+      (opened) => withIssuer(opened, () => ({ notBeforeMs: Date.now() + day })),
+      "its validity is not within its issuer's",
+    ],
+    [
+      'that outlives its issuer',
+      (opened) => withIssuer(opened, () => ({ notAfterMs: Date.now() + day })),
+      "its validity is not within its issuer's",
+    ],
+    [
+      'whose validity is not what its profile gives',
+      // Certificates begin some minutes before their request, but not before their issuer.
+      (opened) => withIssuer(opened, () => ({ notBeforeMs: Date.now() - day })),
+      'its validity is not what its profile gives',
+    ],
+  ])('reports each certificate %s', async (_, change, finding) => {
+    await using opened = await openStoreForReading(data);
+    const { findings } = await verifyStore(change(opened), () => undefined);
+    const told = findings.filter((each) => each.endsWith(`: ${finding}`));
+    expect(told).toEqual(Array(5).fill(expect.stringMatching(/^batch \w+, index \d: /)));
+  });
+
+  it('reports a profile that is not there, or is another', async () => {
+    await using opened = await openStoreForReading(data);
+    const { store } = opened;
+    for (const [getProfile, finding] of [
+      [() => Promise.resolve(undefined), /: its profile \w{64} is not in this folder$/],
+      [
+        async (tenant: string, hash: string) => {
+          const profile = await store.getProfile(tenant, hash);
+          return profile && { ...profile, canonical: `${profile.canonical} ` };
+        },
+        /gives no certificates: the stored profile does not have the hash \w{64}$/,
+      ],
+    ] as const) {
+      const patched = patchedStore(store, { getProfile });
+      const { findings } = await verifyStore({ ...opened, store: patched }, () => undefined);
+      expect(findings).toEqual([expect.stringMatching(finding)]);
+    }
+  });
 });
+
+describe('a backup of a stopped folder', () => {
+  it('needs no passphrase and processes nothing: what is in flight is so in folder and backup', async () => {
+    const copy = join(parent, 'stopped');
+    await cp(data, copy, { recursive: true });
+    const saved = join(parent, 'saved');
+    const ended = await runCertmill(['backup', saved, '--data', copy]);
+    expect([ended.exitCode, ended.stderr]).toEqual([0, '']);
+    for (const folder of [copy, saved]) {
+      await using opened = await openStoreForReading(folder);
+      const verified = await verifyStore(opened, () => undefined);
+      expect(verified).toMatchObject({ findings: [], certificates: 5, inFlight: 305, batches: 4 });
+    }
+  });
+
+  it('that holds a CA and was never at work is made too; of no data folder there is none', async () => {
+    const fresh = join(parent, 'fresh');
+    await createHierarchy({ name: 'dev', directory: fresh, passphrase: 'x', nowMs: Date.now() });
+    await backUpStoppedFolder(fresh, join(parent, 'saved-fresh'));
+    await restoreDataFolder(join(parent, 'saved-fresh'), join(parent, 'restored-fresh'));
+    expect(await loadIssuers(join(parent, 'restored-fresh'))).toHaveLength(1);
+    const mistyped = join(parent, 'mistyped');
+    await expect(backUpStoppedFolder(mistyped, join(parent, 'saved-none'))).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+    });
+    expect(existsSync(mistyped)).toBe(false);
+  });
+});
+
+function certificatesIn(pem: string): string[] {
+  return pem.split(/(?<=-----END CERTIFICATE-----\n)/);
+}
+
+function withIssuer(
+  opened: OpenedStore,
+  change: (issuer: Issuer) => Partial<Record<keyof Issuer, unknown>>,
+): VerifiedFolder {
+  const issuers = opened.issuers.map((each) => ({ ...each, ...change(each) }) as Issuer);
+  return { ...opened, issuers };
+}

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { cp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { jest } from '@jest/globals';
@@ -124,6 +125,15 @@ describe('a backup that was made while a batch ran', () => {
 });
 
 describe('verify-store', () => {
+  it('of a path that is no data folder says so and makes none', async () => {
+    await using work = await aWorkFolder();
+    const ended = await certmill(work, 'verify-store', '--data', 'mistyped');
+    expect(ended.exitCode).toBe(1);
+    expect(ended.stdout + ended.stderr).toContain('NOT_FOUND');
+    expect(ended.stdout).not.toContain('sound');
+    expect(existsSync(work.at('mistyped'))).toBe(false);
+  });
+
   it('lists every damaged segment, and a wrong counter', async () => {
     await using work = await aWorkFolder();
     // Three chunks: 256 requests each at most.

@@ -4,7 +4,12 @@ export {
   type EmbeddedEventLog,
   type EventLogOptions,
 } from './event-log/open-event-log.js';
-export { readLog, type FoundRecord, type ReadLogOptions } from './event-log/read-log.js';
+export {
+  holdsRecords,
+  readLog,
+  type FoundRecord,
+  type ReadLogOptions,
+} from './event-log/read-log.js';
 export {
   EmbeddedStore,
   openEmbeddedStore,
@@ -12,3 +17,4 @@ export {
 } from './store/embedded-store.js';
 export { restoreEmbeddedStore } from './store/back-up.js';
 export type { StoreDisk } from './store/store-disk.js';
+export { holdsStore, viewEmbeddedStore, type StoreView } from './store/view-embedded-store.js';

@@ -4,6 +4,7 @@ export {
   type CompiledProfile,
   type ProfileIssuer,
   type TbsInput,
+  type Validity,
 } from './profile/compile-profile.js';
 export {
   examineChunk,

@@ -47,6 +47,11 @@ export interface StoredProfile {
 export interface ProfileStore {
   /** Insert if absent by (tenant, name, version). The same hash again is success; another one is CONFLICT. */
   addProfile(profile: StoredProfile): Promise<void>;
+  /**
+   * The same for every tenant at once, in one step. Where another hash is stored it stays; resolves to
+   * the tenants of which that is so, the first 100 by name.
+   */
+  addProfileToAll(profile: Omit<StoredProfile, 'tenant'>): Promise<readonly TenantId[]>;
   getProfile(tenant: TenantId, hash: string): Promise<StoredProfile | undefined>;
   /** The highest version of the name. */
   findProfile(tenant: TenantId, name: string): Promise<StoredProfile | undefined>;

@@ -1,6 +1,8 @@
 export { createHierarchy, type HierarchyOptions } from './hierarchy/create-hierarchy.js';
 export { importIssuer, type ImportOptions } from './hierarchy/import-issuer.js';
 export {
+  chainDefectOf,
+  findIssuers,
   lifeLeftMs,
   loadIssuer,
   loadIssuers,

@@ -1,16 +1,11 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { isCertmillError } from '@certmill/domain';
-import { silentObserver } from '@certmill/pipeline';
 import {
   askRunningServer,
-  backUpDataFolder,
+  backUpStoppedFolder,
   holdsPassphrase,
-  openIssuance,
   restoreDataFolder,
-  standaloneSchema,
-  takeDataFolder,
-  type DataFolder,
 } from '@certmill/standalone';
 import { withExamples } from '../terminal/program.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -41,22 +36,11 @@ export function backupCommand(terminal: Terminal): Command {
 }
 
 async function backUp(data: string, directory: string): Promise<void> {
-  let folder: DataFolder;
   try {
-    folder = takeDataFolder(data);
+    await backUpStoppedFolder(data, directory);
   } catch (error) {
     if (!isCertmillError(error) || error.code !== 'DATA_FOLDER_IN_USE') throw error;
-    return askRunningServer(data, { command: 'backup', directory });
-  }
-  try {
-    const issuance = await openIssuance(folder, standaloneSchema.parse({ data }), silentObserver);
-    try {
-      await backUpDataFolder(folder.directory, issuance, directory);
-    } finally {
-      await issuance.stop(10_000);
-    }
-  } finally {
-    folder.release();
+    await askRunningServer(data, { command: 'backup', directory });
   }
 }
 

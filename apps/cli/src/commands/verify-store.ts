@@ -9,7 +9,7 @@ import { dataOption } from './data-option.js';
 export function verifyStoreCommand(terminal: Terminal): Command {
   const command = new Command('verify-store')
     .description(
-      'check a data folder offline: certificates, requests, serial numbers, counters, chunks in the log',
+      'check a data folder or a backup offline, changing nothing: certificates and their chains, requests, serial numbers, counters, chunks in the log',
     )
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
@@ -29,6 +29,7 @@ export function verifyStoreCommand(terminal: Terminal): Command {
     });
   return withExamples(command, [
     ['certmill verify-store', 'lists all that is damaged or lost'],
+    ['certmill verify-store --data /backups/monday', 'a backup, as it lies there'],
     ['certmill verify-store --json', 'for a script; exit status 1 where something is wrong'],
   ]);
 }

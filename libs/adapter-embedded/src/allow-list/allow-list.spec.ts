@@ -185,6 +185,17 @@ describe('an import', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  it('of more devices than allowed is refused and leaves no file', async () => {
+    expect(await buildAllowList(file, streamed([aDevice(1), aDevice(2)]), 2)).toBe(2);
+    rmSync(file);
+    const rows = streamed([aDevice(1), aDevice(2), aDevice(3)]);
+    await expect(buildAllowList(file, rows, 2)).rejects.toMatchObject({
+      code: 'LIMIT_EXCEEDED',
+      message: 'an allow-list holds up to 2 devices: open a further order for the others',
+    });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   it('whose source breaks off leaves the list that was there as it was', async () => {
     (await listOf([aDevice(1)])).close();
     const before = readFileSync(file);

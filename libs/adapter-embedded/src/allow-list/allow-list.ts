@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { CertmillError, maxDeviceIdBytes } from '@certmill/domain';
 import type { AllowListRow } from '@certmill/ports';
-import { diskFault } from '../packed-runs/disk-fault.js';
+import { diskFault, systemCodeOf } from '../packed-runs/disk-fault.js';
 import { PageCache } from '../packed-runs/page-cache.js';
 import { pageBytes } from '../packed-runs/page.js';
 import { readWhole } from '../packed-runs/whole-io.js';
@@ -171,7 +171,7 @@ export class AllowList {
 /**
  * Opens a packed list; reads only its header.
  * @param cache For row pages; may be shared with all of a thread. Default 1 MiB of its own.
- * Faults: FAULT_STORE_CORRUPT, DATA_FORMAT_UNSUPPORTED, FAULT_STORE_DOWN (also: no such file).
+ * Faults: FAULT_STORE_CORRUPT (also: no such file), DATA_FORMAT_UNSUPPORTED, FAULT_STORE_DOWN.
  */
 export function openAllowList(
   file: string,
@@ -188,6 +188,13 @@ export function openAllowList(
     return new AllowList(file, fd, header, cache);
   } catch (error) {
     if (fd !== undefined) closeSync(fd);
+    if (systemCodeOf(error) === 'ENOENT') {
+      throw new CertmillError(
+        'FAULT_STORE_CORRUPT',
+        `the allow-list ${file} is missing: import it again`,
+        { cause: error },
+      );
+    }
     throw diskFault(error, `open allow-list ${file}`);
   }
 }

@@ -34,6 +34,8 @@ export const partialSuffix = '.partial';
 const pagesPerWrite = 16;
 const indexBytesPerWrite = 4 * 1024 * 1024;
 const duplicateCheckCacheBytes = 1024 * 1024;
+/** Some 540 MB at the peak where each has both ids. */
+export const defaultMaxDevices = 20_000_000;
 
 /**
  * Packs rows into a new list file: all or nothing. Memory is 10 octets per id while rows come, 17
@@ -41,11 +43,12 @@ const duplicateCheckCacheBytes = 1024 * 1024;
  * held for longer than some milliseconds.
  * @returns The number of devices.
  * Faults: INVALID_INPUT for a bad row, or an id that an earlier row has, naming row and value;
- * LIMIT_EXCEEDED over 16 GiB of rows; FAULT_DISK_FULL; FAULT_STORE_DOWN. What `rows` throws passes.
+ * LIMIT_EXCEEDED over `maxDevices` or 16 GiB of rows; FAULT_DISK_FULL; FAULT_STORE_DOWN. What `rows` throws passes.
  */
 export async function buildAllowList(
   file: string,
   rows: AsyncIterable<AllowListRow>,
+  maxDevices: number = defaultMaxDevices,
 ): Promise<number> {
   const partial = file + partialSuffix;
   const onDisk = <T>(step: Promise<T>): Promise<T> =>
@@ -54,7 +57,7 @@ export async function buildAllowList(
     });
   const handle = await onDisk(open(partial, 'w+'));
   try {
-    const devices = await pack(handle, partial, rows, onDisk);
+    const devices = await pack(handle, partial, rows, maxDevices, onDisk);
     await onDisk(handle.sync());
     await handle.close();
     await onDisk(rename(partial, file));
@@ -71,6 +74,7 @@ async function pack(
   handle: FileHandle,
   path: string,
   rows: AsyncIterable<AllowListRow>,
+  maxDevices: number,
   onDisk: <T>(step: Promise<T>) => Promise<T>,
 ): Promise<number> {
   const randomSalt = randomBytes(8);
@@ -82,6 +86,12 @@ async function pack(
   const scratch = Buffer.alloc(maxRowBytes);
   const place: RowPlace = { deviceIdAt: -1, deviceIdEnd: -1, udidAt: -1, end: -1 };
   for await (const row of rows) {
+    if (output.rows === maxDevices) {
+      throw new CertmillError(
+        'LIMIT_EXCEEDED',
+        `an allow-list holds up to ${maxDevices.toLocaleString('en')} devices: open a further order for the others`,
+      );
+    }
     encodeRow(row, scratch, output.rows + 1, place);
     if (!output.hasRoomFor(place.end)) await output.nextPage();
     const location = output.append(scratch, place.end);

@@ -147,6 +147,20 @@ describe('a disk that fails', () => {
   const rows = (steps: readonly string[]): { step: string; how: string; isPersisted: boolean }[] =>
     steps.flatMap((step) => modes.map((mode) => ({ step, ...mode })));
 
+  it('a new log has durable names before it takes a record', async () => {
+    const synced: string[] = [];
+    const disk: Disk = {
+      ...nodeDisk,
+      async syncDirectory(path) {
+        synced.push(path);
+        await nodeDisk.syncDirectory(path);
+      },
+    };
+    const log = join(directory, 'log');
+    await open({ directory: log, disk });
+    expect(synced.slice(-2)).toEqual([log, directory]);
+  });
+
   it.each(rows(appendSteps))(
     'append: $step $how: nothing is acknowledged, nothing acknowledged is lost',
     async ({ step, isPersisted }) => {

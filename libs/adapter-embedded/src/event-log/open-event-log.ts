@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import type {
   EventLog,
@@ -94,12 +94,13 @@ class SegmentEventLog implements EmbeddedEventLog {
     }
     try {
       for (const topic of durableTopics) await this.#openLog(topic);
+      // The log's own folder and those of its topics must outlive a crash as their segments do.
+      await this.#disk.syncDirectory(directory);
+      await this.#disk.syncDirectory(dirname(directory));
     } catch (error) {
       await this.close();
       throw error;
     }
-    // The topics' own folders must outlive a crash as their segments do.
-    await this.#disk.syncDirectory(directory);
   }
 
   async append(topic: string, record: EventRecord): Promise<void> {

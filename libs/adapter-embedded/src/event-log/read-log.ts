@@ -1,3 +1,4 @@
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isCertmillError } from '@certmill/domain';
 import type { EventRecord } from '@certmill/ports';
@@ -8,6 +9,7 @@ import {
   baseOffsetOf,
   findSegmentEnd,
   hasSegmentHead,
+  segmentHeadBytes,
   segmentPath,
   type Segment,
 } from './segment.js';
@@ -28,6 +30,26 @@ export interface ReadLogOptions {
 
 /** No record has more octets: a length beyond is damage. */
 const maxBodyBytes = 64 * 1024 * 1024;
+
+/** Whether there is a record in any topic of an event log; what was never made holds none. */
+export function holdsRecords(directory: string): boolean {
+  return entriesIn(directory).some((topic) => {
+    const folder = join(directory, topic);
+    return entriesIn(folder).some(
+      (name) =>
+        baseOffsetOf(name) !== undefined && statSync(join(folder, name)).size > segmentHeadBytes,
+    );
+  });
+}
+
+function entriesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
 
 /**
  * Reads a topic of a log that nobody has open, and changes nothing. Damage is told and passed over as

@@ -94,8 +94,9 @@ async function copyDatabase(from: string, to: string): Promise<void> {
 }
 
 /**
- * Puts a backup in the place of a store, which must not be there. Faults: CONFLICT, NOT_FOUND,
- * FAULT_DISK_FULL, FAULT_STORE_DOWN.
+ * Puts a backup in the place of a store, which must not be there. Each restore has no epoch until it is
+ * opened, also where the backup was opened itself and has one. Faults: CONFLICT, NOT_FOUND,
+ * FAULT_STORE_CORRUPT, FAULT_DISK_FULL, FAULT_STORE_DOWN.
  */
 export async function restoreEmbeddedStore(backupFolder: string, directory: string): Promise<void> {
   if (!existsSync(storeFiles(backupFolder).database)) {
@@ -106,6 +107,12 @@ export async function restoreEmbeddedStore(backupFolder: string, directory: stri
   }
   try {
     await cp(backupFolder, directory, { recursive: true });
+    const restored = new DatabaseSync(storeFiles(directory).database);
+    try {
+      markAsBackup(restored);
+    } finally {
+      restored.close();
+    }
   } catch (error) {
     throw storeFault(error, `restore ${directory}`);
   }

@@ -14,6 +14,7 @@ import {
   order,
   tenant,
 } from './issue-fleet.fixture.js';
+import { faultyDisk } from './faulty-disk-url.fixture.js';
 import { storeFiles } from './store-files.js';
 
 const clock = { nowMs: () => 1 };
@@ -210,6 +211,45 @@ describe('the embedded store', () => {
     await store.importAllowList(tenant, 'order', rows('a'));
     await store.importAllowList(tenant, 'order', rows('b', 'c'));
     expect(await readdir(storeFiles(directory).allowLists)).toHaveLength(1);
+  });
+
+  test('an import goes on when the store is opened anew after a failed COMMIT', async () => {
+    await store.createOrder(order);
+    await store.close();
+    const diskModule = faultyDisk('commit:createTenant', 1, 'fails');
+    store = await openEmbeddedStore({ directory, clock, diskModule });
+    async function* withFailure() {
+      yield { deviceId: 'before' };
+      const failing = store.createTenant('unlucky', 1);
+      await expect(failing).rejects.toMatchObject({ code: 'FAULT_STORE_DOWN' });
+      expect(await store.hasTenant('unlucky')).toBe(false);
+      yield { deviceId: 'after' };
+    }
+    expect(await store.importAllowList(tenant, 'order', withFailure())).toBe(2);
+    const query = [{ deviceId: 'after', udid: new Uint8Array(32) }];
+    expect(await store.lookUp(tenant, 'order', query)).toEqual([{ deviceId: 'after' }]);
+  });
+
+  test('what an import left that did not end is removed at the next start', async () => {
+    const { allowLists } = storeFiles(directory);
+    await store.close();
+    await writeFile(join(allowLists, 'left.allowlist.partial'), '');
+    await writeFile(join(allowLists, 'never-in-force.allowlist'), '');
+    store = await openEmbeddedStore({ directory, clock });
+    expect(await readdir(allowLists)).toEqual([]);
+  });
+
+  test('a list in force whose file is missing is damage, and another import mends it', async () => {
+    const { allowLists } = storeFiles(directory);
+    await store.createOrder(order);
+    await store.importAllowList(tenant, 'order', rows('a'));
+    await rm(allowLists, { recursive: true });
+    const query = [{ deviceId: 'a', udid: new Uint8Array(32) }];
+    await expect(store.lookUp(tenant, 'order', query)).rejects.toMatchObject({
+      code: 'FAULT_STORE_CORRUPT',
+    });
+    await store.importAllowList(tenant, 'order', rows('a'));
+    expect(await store.lookUp(tenant, 'order', query)).toEqual([{ deviceId: 'a' }]);
   });
 
   test('an interactive call is answered before the bulk calls that came first', async () => {

@@ -33,7 +33,7 @@ import type {
   TerminalChunk,
   VerdictStore,
 } from '@certmill/ports';
-import { buildAllowList } from '../allow-list/build-allow-list.js';
+import { buildAllowList, defaultMaxDevices } from '../allow-list/build-allow-list.js';
 import { JobRunner } from './job-runner.js';
 import { chunkRefOf, packDecision, packQueries, packTerminal, unpackRows } from './packed-calls.js';
 import { StoreClient } from './store-client.js';
@@ -49,9 +49,11 @@ export interface EmbeddedStoreOptions {
   readonly firstJobRetryMs?: number;
   /** A segment file is left for a new one at this length. Default 256 MiB. */
   readonly segmentFileBytes?: number;
+  /** Of one allow-list: bounds the memory of its import. Default 20,000,000. */
+  readonly maxAllowListDevices?: number;
   /** URL of a module whose `storeDisk` (StoreDisk) the store thread uses instead of node:fs. */
   readonly diskModule?: string;
-  /** For looking at what is left of a damaged store: segment files may be missing or cut short. */
+  /** For looking at a store (`viewEmbeddedStore`): segment files may be missing or cut short. */
   readonly allowsDamage?: boolean;
   /** Told of faults that no caller waits for, e.g. of a merge. */
   readonly onFault?: (fault: CertmillError) => void;
@@ -89,6 +91,7 @@ export class EmbeddedStore
   readonly #client: StoreClient;
   readonly #directory: string;
   readonly #clock: Clock;
+  readonly #maxAllowListDevices: number;
   readonly #jobs: JobRunner;
   readonly #interactive = new Set<BatchId>();
   #epoch: Uint8Array | undefined;
@@ -97,6 +100,7 @@ export class EmbeddedStore
     this.#client = client;
     this.#directory = options.directory;
     this.#clock = options.clock;
+    this.#maxAllowListDevices = options.maxAllowListDevices ?? defaultMaxDevices;
     this.#jobs = new JobRunner({
       client,
       clock: options.clock,
@@ -179,6 +183,10 @@ export class EmbeddedStore
     return this.#client.call('addProfile', [profile]);
   }
 
+  addProfileToAll(profile: Omit<StoredProfile, 'tenant'>) {
+    return this.#client.call('addProfileToAll', [profile]);
+  }
+
   getProfile(tenant: TenantId, hash: string) {
     return this.#client.call('getProfile', [tenant, hash]);
   }
@@ -222,7 +230,7 @@ export class EmbeddedStore
     const id = randomUUID();
     const file = allowListFile(this.#directory, id);
     await mkdir(dirname(file), { recursive: true });
-    const devices = await buildAllowList(file, rows);
+    const devices = await buildAllowList(file, rows, this.#maxAllowListDevices);
     let replaced: string | undefined;
     try {
       replaced = await this.#client.call('switchAllowList', [tenant, orderId, id, devices]);

@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, unlinkSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { OpenAllowLists } from '../allow-list/open-allow-lists.js';
 import { PackedMap } from '../packed-runs/packed-map.js';
@@ -76,6 +76,9 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
       PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;`);
     disk.prepareDatabase?.(db);
     const identity = prepareSchema(db, files.database, options.openedAtMs);
+    // What a transaction makes durable is no use in a folder whose name is not.
+    disk.syncDirectory(directory);
+    disk.syncDirectory(dirname(directory));
     const pageCache = new PageCache(pageCacheBytes);
     const shared = { db, writer: runWriter, pageCache };
     const claimRuns = await JournaledRuns.open(
@@ -96,7 +99,6 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
     const batches = new BatchTable(db);
     const chunks = new ChunkTable(db, batches);
     const orders = new OrderTable(db);
-    removeUnusedAllowLists(directory, orders.allowListIds());
     return {
       directory,
       db,
@@ -137,10 +139,13 @@ export function recordedLengths(db: DatabaseSync): Map<number, number> {
   return new Map(rows.map((row) => [numberIn(row, 'file'), numberIn(row, 'length')]));
 }
 
-/** What an import left that did not get as far as being in force, or a list that was replaced. */
-function removeUnusedAllowLists(directory: string, inForce: readonly string[]): void {
+/**
+ * Removes what an import left that did not get as far as being in force, and lists that were replaced.
+ * Only before the first call: from then on an import may be at work.
+ */
+export function removeUnusedAllowLists({ directory, orders }: StoreCore): void {
   const { allowLists } = storeFiles(directory);
-  const used = new Set(inForce.map((id) => basename(allowListFile(directory, id))));
+  const used = new Set(orders.allowListIds().map((id) => basename(allowListFile(directory, id))));
   for (const name of readdirSync(allowLists)) {
     if (!used.has(name)) unlinkSync(join(allowLists, name));
   }

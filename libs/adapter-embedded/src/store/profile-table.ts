@@ -28,6 +28,23 @@ export class ProfileTable {
     }
   }
 
+  addProfileToAll(profile: Omit<StoredProfile, 'tenant'>): readonly TenantId[] {
+    const { name, version, hash, canonical, addedAtMs } = profile;
+    this.#db
+      .prepare(
+        `INSERT INTO profiles SELECT tenant, ?, ?, ?, ?, ? FROM tenants WHERE true
+         ON CONFLICT DO NOTHING`,
+      )
+      .run(name, version, hash, canonical, addedAtMs);
+    return this.#db
+      .prepare(
+        `SELECT tenant FROM profiles WHERE name = ? AND version = ? AND hash <> ?
+         ORDER BY tenant LIMIT 100`,
+      )
+      .all(name, version, hash)
+      .map((row) => textIn(row, 'tenant'));
+  }
+
   getProfile(tenant: TenantId, hash: string): StoredProfile | undefined {
     const row = this.#db
       .prepare('SELECT * FROM profiles WHERE tenant = ? AND hash = ? LIMIT 1')

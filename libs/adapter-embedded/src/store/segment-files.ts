@@ -44,7 +44,7 @@ export function segmentFileName(file: number): string {
  * Packed segments in append-only files. A segment counts once its pointer row is committed, which
  * MUST follow `sync`. A file is written to by one opening of the store only: what lies behind its
  * recorded length was never acknowledged. After a failed fsync nobody knows what the disk holds, so
- * the file is left as it is and a new one begun.
+ * the file is left as it is, and every `sync` fails until the files are opened anew.
  */
 export class SegmentFiles {
   readonly #directory: string;
@@ -53,11 +53,13 @@ export class SegmentFiles {
   #lastFile: number;
   #active:
     { readonly file: number; readonly fd: number; end: number; isDirty: boolean } | undefined;
+  #failedSync: CertmillError | undefined;
   readonly #readers = new Map<number, number>();
 
   /**
    * @param recorded The recorded length of each file, in octets.
    * @param allowsDamage Whether files may be missing or cut short: what lies there cannot be read.
+   * Then no file is touched, also not what was never recorded.
    */
   constructor(
     directory: string,
@@ -71,8 +73,9 @@ export class SegmentFiles {
     this.#maxBytes = maxBytes;
     mkdirSync(directory, { recursive: true });
     this.#lastFile = Math.max(0, ...recorded.keys());
+    if (allowsDamage) return;
     this.#dropUnrecorded(recorded);
-    if (!allowsDamage) this.#assertWhole(recorded);
+    this.#assertWhole(recorded);
   }
 
   /** The end of what was written, to give to `cutBackTo`. */
@@ -89,6 +92,7 @@ export class SegmentFiles {
 
   /** Appends a segment; it is durable after `sync`. Faults: FAULT_DISK_FULL, FAULT_STORE_DOWN. */
   append(segment: Uint8Array): SegmentPlace {
+    if (this.#failedSync !== undefined) throw this.#failedSync;
     try {
       const bytes = frameHeaderBytes + segment.length;
       const active = this.#activeFor(bytes);
@@ -105,17 +109,15 @@ export class SegmentFiles {
     }
   }
 
-  /** Makes what was appended durable. After a failure the file is sealed. */
+  /** Makes what was appended durable. After a failure it fails always: the transaction must. */
   sync(): void {
+    if (this.#failedSync !== undefined) throw this.#failedSync;
     const active = this.#active;
     if (active?.isDirty !== true) return;
-    try {
+    this.#makeDurable(() => {
       this.#disk.fdatasync(active.fd);
-      active.isDirty = false;
-    } catch (error) {
-      this.seal();
-      throw storeFault(error, 'make segments durable');
-    }
+    });
+    active.isDirty = false;
   }
 
   /** Nothing more is appended to the file in use. */
@@ -165,13 +167,25 @@ export class SegmentFiles {
     const fd = this.#disk.create(join(this.#directory, segmentFileName(file)));
     try {
       this.#writeAll(fd, [fileHeader], 0);
-      this.#disk.syncDirectory(this.#directory);
+      this.#makeDurable(() => {
+        this.#disk.syncDirectory(this.#directory);
+      });
     } catch (error) {
       this.#disk.close(fd);
       throw error;
     }
     this.#active = { file, fd, end: fileHeader.length, isDirty: true };
     return this.#active;
+  }
+
+  #makeDurable(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.seal();
+      this.#failedSync = storeFault(error, 'make segments durable');
+      throw this.#failedSync;
+    }
   }
 
   #writeAll(fd: number, buffers: readonly Uint8Array[], position: number): void {

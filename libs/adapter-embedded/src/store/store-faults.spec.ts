@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { inFlightOf, rejectionNumber } from '@certmill/domain';
 import { decideAlone } from '@certmill/ports/conformance';
 import { openEmbeddedStore, type EmbeddedStore } from './embedded-store.js';
+import { faultyDisk } from './faulty-disk-url.fixture.js';
 import {
   batch,
   chunkCount,
@@ -38,12 +39,6 @@ function noteIn({ decided, published }: Acknowledged) {
     if (what === 'decided') decided.set(chunk, verdict);
     else published.add(chunk);
   };
-}
-
-function faultyDisk(step: string, at: number, mode: string): string {
-  const url = new URL('./faulty-disk.fixture.js', import.meta.url);
-  url.search = new URLSearchParams({ step, at: String(at), mode }).toString();
-  return url.href;
 }
 
 async function assertKept(store: EmbeddedStore, { decided, published }: Acknowledged) {
@@ -140,6 +135,45 @@ describe('an I/O step of the store that goes wrong', () => {
       await store.close();
     },
   );
+});
+
+describe('a segment file that cannot be made durable when it is left', () => {
+  let directory = '';
+  let store: EmbeddedStore;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'certmill-store-'));
+  });
+  afterEach(async () => {
+    await store.close();
+    await rm(directory, { recursive: true });
+  });
+
+  test('fails every call of the group, also those whose segments lie in it; a retry publishes both', async () => {
+    const diskModule = faultyDisk('fdatasync', 1, 'fails');
+    // The first segment fills a file: the second leaves it.
+    store = await openEmbeddedStore({ directory, clock, segmentFileBytes: 1, diskModule });
+    await store.createTenant(tenant, 1);
+    await store.createOrder(order);
+    await store.openBatch(batch);
+    const chunks = [chunkOf(0), chunkOf(1)];
+    for (const chunk of chunks) {
+      await store.registerChunk(chunk.registration);
+      await store.confirmChunk(chunk.ref);
+      await store.decide(chunk.decision);
+    }
+    const publishAll = () =>
+      Promise.allSettled(chunks.map((chunk) => store.publish(chunk.terminal())));
+    const down: unknown = expect.objectContaining({ code: 'FAULT_STORE_DOWN' });
+    expect(await publishAll()).toEqual([
+      { status: 'rejected', reason: down },
+      { status: 'rejected', reason: down },
+    ]);
+    for (const chunk of chunks) expect(await store.getSegment(chunk.ref)).toBeUndefined();
+    expect(await publishAll()).toEqual([
+      { status: 'fulfilled', value: 'published' },
+      { status: 'fulfilled', value: 'published' },
+    ]);
+  });
 });
 
 function run(program: string, ...args: string[]) {

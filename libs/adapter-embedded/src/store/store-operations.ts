@@ -1,4 +1,4 @@
-import { unlinkSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import {
   CertmillError,
   type Batch,
@@ -39,6 +39,7 @@ export const writing = {
   addCredential: true,
   removeCredential: true,
   addProfile: true,
+  addProfileToAll: true,
   createOrder: true,
   closeOrder: true,
   switchAllowList: true,
@@ -123,6 +124,7 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
     listCredentials: tenants.listCredentials.bind(tenants),
     removeCredential: tenants.removeCredential.bind(tenants),
     addProfile: profiles.addProfile.bind(profiles),
+    addProfileToAll: profiles.addProfileToAll.bind(profiles),
     getProfile: profiles.getProfile.bind(profiles),
     findProfile: profiles.findProfile.bind(profiles),
     listProfiles: profiles.listProfiles.bind(profiles),
@@ -224,19 +226,24 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
     },
     async lookUp(tenant: TenantId, orderId: OrderId, packed: PackedQueries): Promise<string> {
       const queries = unpackQueries(packed);
-      const id = orders.getOrder(tenant, orderId)?.allowListId;
-      if (id === undefined) return packRows(queries.map(() => undefined));
-      const file = allowListFile(core.directory, id);
-      await core.allowLists.get(file).load();
-      const list = core.allowLists.get(file);
-      return packRows(queries.map(({ deviceId, udid }) => list.lookUp(deviceId, udid)));
+      const idInForce = (): string | undefined => orders.getOrder(tenant, orderId)?.allowListId;
+      for (;;) {
+        const id = idInForce();
+        if (id === undefined) return packRows(queries.map(() => undefined));
+        const file = allowListFile(core.directory, id);
+        await core.allowLists.get(file).load();
+        // Replaced while it was loaded: its file may be gone.
+        if (idInForce() !== id) continue;
+        const list = core.allowLists.get(file);
+        return packRows(queries.map(({ deviceId, udid }) => list.lookUp(deviceId, udid)));
+      }
     },
     /** A list that is in force no more, or never came to be. */
     dropAllowList(allowListId: string): void {
       const file = allowListFile(core.directory, allowListId);
       core.allowLists.close(file);
       gate.whenOpen(() => {
-        unlinkSync(file);
+        rmSync(file, { force: true });
       });
     },
     backUpTo: (target: string): Promise<void> => backUp(core, gate, target),

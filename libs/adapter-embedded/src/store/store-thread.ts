@@ -1,7 +1,13 @@
 import type { Transferable } from 'node:worker_threads';
 import { CertmillError, isCertmillError } from '@certmill/domain';
 import { MaintenanceGate } from './maintenance-gate.js';
-import { closeCore, openCore, type CoreOptions, type StoreCore } from './open-core.js';
+import {
+  closeCore,
+  openCore,
+  removeUnusedAllowLists,
+  type CoreOptions,
+  type StoreCore,
+} from './open-core.js';
 import { storeFault } from './store-fault.js';
 import type { FaultData, FromStore, StoreReply, StoreRequest } from './store-messages.js';
 import { storeOperations, writing, type StoreOperations } from './store-operations.js';
@@ -52,8 +58,7 @@ export class StoreThread {
   }
 
   async start(): Promise<void> {
-    const core = await openCore(this.#options);
-    this.#open = { core, operations: storeOperations(core, this.#gate) };
+    removeUnusedAllowLists(await this.#openAnew());
   }
 
   receive(request: StoreRequest): void {
@@ -71,6 +76,12 @@ export class StoreThread {
     }
     await Promise.all(this.#underWay);
     await this.#shut();
+  }
+
+  async #openAnew(): Promise<StoreCore> {
+    const core = await openCore(this.#options);
+    this.#open = { core, operations: storeOperations(core, this.#gate) };
+    return core;
   }
 
   #wake(): void {
@@ -130,7 +141,7 @@ export class StoreThread {
   async #run(group: readonly StoreRequest[]): Promise<void> {
     if (group.length === 0) return;
     try {
-      if (this.#open === undefined) await this.start();
+      if (this.#open === undefined) await this.#openAnew();
     } catch (error) {
       const fault = storeFault(error, 'open the store');
       this.#answer(group.map(({ id }) => ({ id, fault: faultData(fault) })));

@@ -51,6 +51,14 @@ export interface CompiledProfile {
    * end does not contain notBefore, or the room does not suffice.
    */
   writeTbs(input: TbsInput, out: Uint8Array, end: number, limit?: number): number;
+  /** What `writeTbs` certifies for a request received then. Throws as it does. */
+  validityAt(receivedAtMs: number): Validity;
+}
+
+/** Both ends included, in seconds since 1970. */
+export interface Validity {
+  readonly notBefore: number;
+  readonly notAfter: number;
 }
 
 /**
@@ -135,7 +143,7 @@ function bindTemplate(template: DerTemplate, slots: readonly ProfileSlot[]): Bou
   };
 }
 
-type ValidityRule = (receivedAtMs: number) => { notBefore: number; notAfter: number };
+type ValidityRule = (receivedAtMs: number) => Validity;
 
 function validityRule(profile: Profile, issuer: ProfileIssuer): ValidityRule {
   const earliest = Math.ceil(issuer.notBeforeMs / 1_000);
@@ -201,6 +209,10 @@ class TemplateProfile implements CompiledProfile {
     this.full = full;
     this.withoutSubjectAltName = withoutSubjectAltName;
     this.nameSlots = nameSlots;
+  }
+
+  validityAt(receivedAtMs: number): Validity {
+    return this.validityOf(receivedAtMs);
   }
 
   writeTbs(input: TbsInput, out: Uint8Array, end: number, limit = 0): number {

@@ -53,11 +53,17 @@ export interface UploadSlot extends UploadLimits, Disposable {}
 export class UploadSlots extends CallSlots {
   readonly #limits: HttpConfig['limits'];
   readonly #stopping: AbortSignal;
+  readonly #imports: CallSlots;
 
   /** @param stopping aborts when the server stops. */
   constructor(limits: HttpConfig['limits'], stopping: AbortSignal) {
     const { uploadsAtOnce: all, uploadsAtOncePerTenant: perTenant } = limits;
     super({ all, perTenant, what: 'uploads' });
+    this.#imports = new CallSlots({
+      all: limits.importsAtOnce,
+      perTenant: 1,
+      what: 'allow-list imports',
+    });
     this.#limits = limits;
     this.#stopping = stopping;
   }
@@ -69,6 +75,15 @@ export class UploadSlots extends CallSlots {
       stopping: this.#stopping,
       [Symbol.dispose]: () => place[Symbol.dispose](),
     };
+  }
+
+  /** The same for an allow-list. */
+  takeImport(tenant: string): UploadSlot {
+    using places = new DisposableStack();
+    places.use(this.#imports.take(tenant));
+    const place = places.use(this.take(tenant));
+    const taken = places.move();
+    return { ...place, [Symbol.dispose]: () => taken.dispose() };
   }
 }
 

@@ -31,6 +31,8 @@ export const httpConfigSchema = z.strictObject({
         .default(1024 * 1024),
       uploadsAtOnce: z.int().min(1).default(32),
       uploadsAtOncePerTenant: z.int().min(1).default(8),
+      /** Of these, allow-lists, one per tenant: the ids on them are in memory until their end. */
+      importsAtOnce: z.int().min(1).default(2),
       /** Single enrolments that wait at once; more get 429. */
       enrolmentsAtOnce: z.int().min(1).default(256),
       enrolmentsAtOncePerTenant: z.int().min(1).default(128),

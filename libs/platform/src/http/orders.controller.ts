@@ -107,7 +107,7 @@ export class OrdersController {
       throw new RefusedCall(415, 'send devices as text/csv or application/x-ndjson');
     }
     assertContentCoding(request, ['identity']);
-    using slot = this.#slots.take(caller.tenant);
+    using slot = this.#slots.takeImport(caller.tenant);
     const rows = readDevices(watchedBody(rawBodyOf(request), slot), format);
     return { devices: await this.#services.orders.importAllowList(order.tenant, orderId, rows) };
   }

@@ -68,7 +68,8 @@ export const routes = {
   importDevices: {
     summary: 'Put an allow-list in force',
     description:
-      'Replaces the list before as a whole; a bad row refuses the import and changes nothing.',
+      'Replaces the list before as a whole; a bad row refuses the import and changes nothing, and so do ' +
+      'more devices than the server is configured for: 413. Too many imports at once: 429.',
     params: orderId,
     streams: ['text/csv', 'application/x-ndjson'],
     answers: {

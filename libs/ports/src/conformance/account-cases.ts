@@ -106,6 +106,26 @@ export const accountCases: readonly StoreCase[] = [
     }),
   },
   {
+    name: 'a profile for all tenants takes the place of no profile that one has',
+    async run(stores, tenant) {
+      const [withOwn, without] = [`${tenant}-with`, `${tenant}-without`];
+      for (const each of [withOwn, without]) await stores.createTenant(each, 1);
+      await stores.addProfile({ ...aProfile(withOwn, 1, 'own'), name: tenant });
+      const shipped = { ...aProfile(tenant, 1, 'shipped'), name: tenant };
+      expectSame(await stores.addProfileToAll(shipped), [withOwn]);
+      expectSame(await stores.addProfileToAll(shipped), [withOwn]);
+      assert.equal((await stores.findProfile(withOwn, tenant))?.hash, hex('own'));
+      assert.equal((await stores.findProfile(without, tenant))?.hash, hex('shipped'));
+    },
+    broken: (stores) => ({
+      addProfileToAll: async (profile) => {
+        const { items } = await stores.listTenants({ limit: 500 });
+        for (const each of items) await stores.addProfile({ ...profile, tenant: each });
+        return [];
+      },
+    }),
+  },
+  {
     name: 'the highest version of a profile name is found, each version by its hash',
     async run(stores, tenant) {
       for (const version of [2, 10, 1]) {

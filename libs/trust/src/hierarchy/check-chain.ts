@@ -8,8 +8,9 @@ export const maxChainLength = 8;
  * Checks a chain as RFC 5280 6.1 would, issuing CA first: each certificate is signed by the next and
  * names it, each is a CA that may sign certificates and is valid now, path lengths hold, and the
  * last one is self-signed. Throws INVALID_INPUT with the place and the reason.
+ * @param nowMs Undefined where no time is asked about: an issuer whose life is over stays a chain.
  */
-export function checkChain(chain: readonly CaCertificate[], nowMs: number): void {
+export function checkChain(chain: readonly CaCertificate[], nowMs: number | undefined): void {
   if (chain.length > maxChainLength) {
     throw refusal(`the chain has ${String(chain.length)} certificates, at most 8 make sense`);
   }
@@ -34,7 +35,7 @@ export function checkChain(chain: readonly CaCertificate[], nowMs: number): void
   });
 }
 
-function checkCa(certificate: CaCertificate, place: string, nowMs: number): void {
+function checkCa(certificate: CaCertificate, place: string, nowMs: number | undefined): void {
   if (!certificate.isCa) {
     throw refusal(`${place} is no CA certificate (basicConstraints, RFC 5280 4.2.1.9)`);
   }
@@ -44,6 +45,7 @@ function checkCa(certificate: CaCertificate, place: string, nowMs: number): void
   if (certificate.keyUsage === undefined) {
     throw refusal(`${place} has no keyUsage, which every CA must have (RFC 5280 4.2.1.3)`);
   }
+  if (nowMs === undefined) return;
   if (nowMs < certificate.notBeforeMs) {
     throw refusal(`${place} is not valid before ${isoTime(certificate.notBeforeMs)}`);
   }

@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { createHierarchy, type HierarchyOptions } from './create-hierarchy.js';
-import { lifeLeftMs, loadIssuer, loadIssuers, loadRoot } from './load-issuers.js';
+import {
+  chainDefectOf,
+  findIssuers,
+  lifeLeftMs,
+  loadIssuer,
+  loadIssuers,
+  loadRoot,
+} from './load-issuers.js';
 
 const passphrase = 'correct horse';
 const nowMs = Date.now();
@@ -114,4 +121,38 @@ describe('loadIssuers', () => {
     await expect(loadIssuers(folder)).rejects.toThrow('chain.pem');
     rmSync(folder, { recursive: true });
   });
+
+  it('refuses a chain that is none, and tells its defect to those who look on', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'certmill-hierarchy-'));
+    const other = mkdtempSync(join(tmpdir(), 'certmill-hierarchy-'));
+    const [issuer, foreign] = await Promise.all(
+      [folder, other].map((directory) =>
+        createHierarchy({ name: 'factory', directory, passphrase, nowMs }),
+      ),
+    );
+    const [own, root] = pemsIn(issuer?.chainFile);
+    const [, foreignRoot] = pemsIn(foreign?.chainFile);
+    for (const [chain, reason] of [
+      [[own, foreignRoot], /the signature of certificate 1 .* does not verify/],
+      [[own, own], /certificate 1 .* was issued by another CA than certificate 2/],
+      [[own], /no self-signed root/],
+    ] as const) {
+      writeFileSync(issuer?.chainFile ?? '', chain.join(''));
+      await expect(loadIssuers(folder)).rejects.toMatchObject({
+        code: 'FAULT_STORE_CORRUPT',
+        message: expect.stringMatching(reason) as string,
+      });
+      const [found] = await findIssuers(folder);
+      expect(found && chainDefectOf(found)).toMatch(reason);
+    }
+    writeFileSync(issuer?.chainFile ?? '', [own, root].join(''));
+    const [sound] = await loadIssuers(folder);
+    expect(sound && chainDefectOf(sound)).toBeUndefined();
+    rmSync(folder, { recursive: true });
+    rmSync(other, { recursive: true });
+  });
 });
+
+function pemsIn(file = ''): string[] {
+  return readFileSync(file, 'utf8').split(/(?<=-----END CERTIFICATE-----\n)/);
+}

@@ -1,9 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, isCertmillError } from '@certmill/domain';
 import type { IssuerSignatureAlgorithm } from '@certmill/der';
 import { isErrorCode } from '../atomic-file.js';
 import { signatureAlgorithmFor, type IssuerKeyType } from '../keys/key-types.js';
 import { findSerialKeys } from '../keys/serial-keys.js';
+import { checkChain } from './check-chain.js';
 import { certificatesInPem, readCaCertificate, type CaCertificate } from './ca-certificate.js';
 import { caDirectoryOf, issuerPathsOf, rootName, type IssuerPaths } from './issuer-paths.js';
 
@@ -28,9 +29,33 @@ export interface Issuer extends IssuerPaths {
 
 /**
  * The issuers of a data folder, by name; the root is not among them. An empty list where there is no
- * CA folder. Throws FAULT_STORE_CORRUPT where an issuer's folder cannot be read.
+ * CA folder. Throws FAULT_STORE_CORRUPT where an issuer's folder cannot be read, or its chain is none.
  */
 export async function loadIssuers(dataDirectory: string): Promise<readonly Issuer[]> {
+  const issuers = await findIssuers(dataDirectory);
+  for (const issuer of issuers) {
+    const defect = chainDefectOf(issuer);
+    if (defect !== undefined) throw damaged(issuer.name, `${issuer.chainFile}: ${defect}`);
+  }
+  return issuers;
+}
+
+/** What is wrong with an issuer's chain, whatever the time is; undefined where nothing is. */
+export function chainDefectOf({ chainDer }: Issuer): string | undefined {
+  try {
+    checkChain(
+      chainDer.map((der, index) => readCaCertificate(der, `certificate ${String(index + 1)}`)),
+      undefined,
+    );
+    return undefined;
+  } catch (error) {
+    if (!isCertmillError(error)) throw error;
+    return error.message;
+  }
+}
+
+/** The same as they lie there: whether their chains verify is not looked at. */
+export async function findIssuers(dataDirectory: string): Promise<readonly Issuer[]> {
   const entries = await readCaFolder(dataDirectory);
   const names = entries.filter((name) => name !== rootName && !name.startsWith('.')).sort();
   return Promise.all(names.map((name) => loadCa(dataDirectory, name)));
