@@ -4,6 +4,7 @@ import {
   isCertmillError,
   profileHash,
   profileOfCanonical,
+  type FaultCode,
   type Profile,
   type TenantId,
 } from '@certmill/domain';
@@ -117,7 +118,7 @@ async function assemble(
   const systemClock: Clock = overrides.clock ?? { nowMs: () => Date.now() };
   const issuers = await openIssuers(folder.directory, config);
   const { storeDiskModule: diskModule, logDisk: disk } = overrides;
-  const halted = new Map<string, string>();
+  const halted = new Map<string, FaultCode>();
   const canonicalOf = (hash: string): string | undefined => profiles.canonicalOf(hash);
   const issuerByName = new Map(issuers.all.map((issuer) => [issuer.name, issuer]));
   const [opened, openedLog, examiner, signer] = await openSideBySide(
@@ -127,7 +128,9 @@ async function assemble(
       clock: systemClock,
       maxAllowListDevices: config.maxAllowListDevices,
       onFault: (fault) => {
-        if (fault.code !== 'FAULT_DISK_FULL') halted.set('store', fault.message);
+        if (fault.code === 'FAULT_DISK_FULL' || halted.has('store')) return;
+        halted.set('store', fault.code);
+        observer.halted('store', fault);
       },
       ...(diskModule === undefined ? {} : { diskModule }),
     }),
@@ -169,7 +172,7 @@ async function assemble(
   const watched: StageObserver = {
     ...observer,
     halted(stage, error) {
-      halted.set(stage, error.message);
+      halted.set(stage, isCertmillError(error) ? error.code : 'FAULT_PROCESSING');
       observer.halted(stage, error);
     },
   };
@@ -269,7 +272,7 @@ async function assemble(
       return profile;
     },
     manifestKey: openManifestKey(folder.directory),
-    halted: () => [...halted].map(([stage, reason]) => ({ stage, reason })),
+    halted: () => [...halted].map(([stage, code]) => ({ stage, code })),
   };
   const keptProfiles = await addBuiltIns(store, stored);
   return {

@@ -58,7 +58,7 @@ const substitutions: readonly (readonly [documented: string, typed: string])[] =
   ['http://127.0.0.1:8460', '<server>'],
   ['export CERTMILL_API_KEY=$KEY', 'export CERTMILL_API_KEY=$KEY CERTMILL_SERVER=<server>'],
   ['BATCH_ID', '<batch>'],
-  ['certmill bench', 'certmill bench --requests 2000'],
+  ['certmill bench', 'certmill bench --requests 2000 --warm-up 0'],
   // Of certmill.yaml:
   ['/var/lib/certmill', './tls-data'],
   ['/etc/certmill', './tls'],

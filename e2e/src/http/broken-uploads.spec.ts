@@ -14,6 +14,7 @@ import {
   verifyStore,
 } from '@certmill/standalone';
 import { jest } from '@jest/globals';
+import { patchedStore } from '../crash/patched-store.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { anOrder, aServer, ndjson, type TestServer } from './test-server.js';
 
@@ -32,6 +33,12 @@ let server: TestServer;
 let parent = '';
 /** How many appends of ingest have to fail. */
 let failing = 0;
+/** What ingest waits for before its next append, and both ingest and validate right after it. */
+let held: { readonly step: 'append' | 'confirm'; readonly until: Promise<unknown> } | undefined;
+
+const holdAt = async (step: NonNullable<typeof held>['step']): Promise<void> => {
+  if (held?.step === step) await held.until;
+};
 
 beforeAll(async () => {
   parent = await mkdtemp(join(tmpdir(), 'certmill-broken-'));
@@ -49,9 +56,21 @@ beforeAll(async () => {
             await pause(300);
             throw new CertmillError('FAULT_DISK_FULL', 'no room for this one');
           }
+          if (topic === topics.requestsReceived.bulk) await holdAt('append');
           await log.append(topic, record);
         },
       }),
+      aroundStore: (store) =>
+        patchedStore(store, {
+          async confirmChunk(chunk) {
+            await holdAt('confirm');
+            await store.confirmChunk(chunk);
+          },
+          async decide(decision) {
+            await holdAt('confirm');
+            return store.decide(decision);
+          },
+        }),
     },
   );
   await anOrder(server, 'o1');
@@ -165,5 +184,53 @@ describe('an upload of which a chunk was registered and never became durable', (
       code: 'CONFLICT',
     });
     expect((await verifyStore(opened, () => undefined)).findings).toEqual([]);
+  });
+});
+
+describe('an upload whose batch is cancelled between a registration and', () => {
+  it.each(['append', 'confirm'] as const)('its %s', async (step) => {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const lines = ndjsonOf(csrsOf(300, `late-${step}`));
+    const send = (name: string): Promise<Response> =>
+      server.call('POST', '/v1/orders/o1/batches', {
+        headers: { ...ndjson, 'idempotency-key': name },
+        body: lines,
+      });
+    const list = `/v1/orders/o1/batches?idempotencyKey=late-${step}`;
+    held = { step, until: promise };
+    const sent = send(`late-${step}`);
+    let batch: BatchBody | undefined;
+    while (batch === undefined) {
+      const page = (await (await server.call('GET', list)).json()) as { items: BatchBody[] };
+      batch = page.items[0];
+    }
+    const { batchId } = batch;
+    const { services } = server.server.issuance;
+    const chunk = { tenant: 'default', batchId, chunkNumber: 1 };
+    while ((await services.batches.getRegistration(chunk)) === undefined) await pause(5);
+    // Those that wait have come to where they wait.
+    await pause(200);
+
+    const path = `/v1/batches/${batchId}`;
+    const cancelled = (await (await server.call('DELETE', path)).json()) as BatchBody;
+    expect(cancelled).toMatchObject({ state: 'cancelled', counters: { inFlight: 0 } });
+    expect(cancelled.completedAt).toBeDefined();
+    const manifest = await (await server.call('GET', `${path}/manifest`)).text();
+    held = undefined;
+    resolve(undefined);
+
+    expect((await sent).status).toBe(409);
+    const again = await send(`late-${step} again`);
+    const { batchId: other } = (await again.json()) as BatchBody;
+    await (await server.call('GET', `/v1/batches/${other}/manifest?follow=true`)).text();
+    const issued = (await (await server.call('GET', `/v1/batches/${other}`)).json()) as BatchBody;
+    expect(issued.counters).toMatchObject({ issued: 300, rejected: 0 });
+
+    const after = (await (await server.call('GET', path)).json()) as BatchBody;
+    expect(after.counters).toEqual(cancelled.counters);
+    expect(after.completedAt).toBe(cancelled.completedAt);
+    expect(await (await server.call('GET', `${path}/manifest`)).text()).toBe(manifest);
+    expect(await linesOf(server.call('GET', `${path}/rejections?follow=true`))).toEqual([]);
+    expect(await linesOf(server.call('GET', `${path}/dead-letters`))).toEqual(['{"items":[]}']);
   });
 });

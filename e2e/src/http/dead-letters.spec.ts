@@ -1,5 +1,5 @@
 import '../one-realm.js';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -45,15 +45,16 @@ type Step = 'retryDeadLetter' | 'append' | 'decide' | 'publish';
 let data = '';
 let server: Server;
 let key = '';
-/** The stage that finds every chunk to be poison. */
+/** The stage that finds every chunk to be poison, or one of a batch. */
 let poisoned: 'validate' | 'publish' | undefined;
+let poisonedChunk: number | undefined;
 /** While it is there, validate waits for it. */
 let held: Promise<undefined> | undefined;
 /** The next call of a step fails, before its effect or after it, as if the process died there. */
 let fault: { readonly step: Step; readonly when: 'before' | 'after' } | undefined;
 
-function poison(stage: typeof poisoned): Promise<void> {
-  return poisoned === stage
+function poison(stage: typeof poisoned, chunkNumber: number): Promise<void> {
+  return poisoned === stage && (poisonedChunk ?? chunkNumber) === chunkNumber
     ? Promise.reject(new CertmillError('FAULT_PROCESSING', `poison in ${String(stage)}`))
     : Promise.resolve();
 }
@@ -70,11 +71,11 @@ function aroundStore(store: EmbeddedStore): EmbeddedStore {
   return patchedStore(store, {
     async getVerdict(chunk) {
       await held;
-      await poison('validate');
+      await poison('validate', chunk.chunkNumber);
       return store.getVerdict(chunk);
     },
     async publish(terminal) {
-      await poison('publish');
+      await poison('publish', terminal.chunk.chunkNumber);
       return faulty('publish', () => store.publish(terminal));
     },
     decide: (decision) => faulty('decide', () => store.decide(decision)),
@@ -204,6 +205,7 @@ beforeAll(async () => {
 
 afterEach(() => {
   poisoned = undefined;
+  poisonedChunk = undefined;
   fault = undefined;
 });
 
@@ -217,12 +219,14 @@ afterAll(async () => {
   expect(findings).toEqual([]);
 });
 
+async function reach(...args: readonly string[]): Promise<Ended> {
+  await writeFile(join(data, 'operator.key'), key);
+  return runCertmill([...args, '--server', server.url, '--key-file', join(data, 'operator.key')]);
+}
+
 describe('certmill dead-letters', () => {
-  const deadLetters = async (...args: readonly string[]): Promise<Ended> => {
-    await writeFile(join(data, 'operator.key'), key);
-    const reach = ['--server', server.url, '--key-file', join(data, 'operator.key')];
-    return runCertmill(['dead-letters', ...args, ...reach]);
-  };
+  const deadLetters = (...args: readonly string[]): Promise<Ended> =>
+    reach('dead-letters', ...args);
   const certmill = async (...args: readonly string[]): Promise<string> => {
     const ended = await deadLetters(...args);
     expect([ended.exitCode, ended.stderr]).toEqual([0, '']);
@@ -250,6 +254,110 @@ describe('certmill dead-letters', () => {
     const ended = await deadLetters('drop', 'b');
     expect(ended.exitCode).toBe(1);
     expect(ended.stderr).toMatch(/^error INVALID_INPUT: name chunks, or say --all/);
+  });
+});
+
+/** A batch of three chunks, of which one is a dead letter and the others are issued. */
+async function aBatchWithADeadChunk(chunk: number) {
+  const name = `gap-${String(fleets++)}`;
+  const lines = ndjsonOf(csrsOf(600, name));
+  poisoned = 'publish';
+  poisonedChunk = chunk;
+  const batchId = await upload(name, lines);
+  const { state, counters } = await settled(batchId);
+  poisoned = undefined;
+  expect(state).toBe('complete');
+  expect(counters).toMatchObject({ accepted: 600, issued: 600 - 256, deadLettered: 256 });
+  return { batchId, lines };
+}
+
+async function read(batchId: string, what: string): Promise<string> {
+  const response = await call('GET', `/v1/batches/${batchId}/${what}`);
+  expect(response.status).toBe(200);
+  return response.text();
+}
+
+const linesIn = (text: string): readonly string[] => text.split('\n').filter((line) => line !== '');
+
+describe('a complete batch with a dead letter', () => {
+  it.each([0, 1])('shows what came of the chunks around number %i, and ends', async (dead) => {
+    const { batchId } = await aBatchWithADeadChunk(dead);
+    for (const query of ['', '?follow=true']) {
+      const lines = linesIn(await read(batchId, `certificates${query}`));
+      expect(lines).toHaveLength(344);
+      const chunks = lines.map((line) => (JSON.parse(line) as { chunk: number }).chunk);
+      expect([...new Set(chunks)]).toEqual([0, 1, 2].filter((chunk) => chunk !== dead));
+      expect(linesIn(await read(batchId, `rejections${query}`))).toEqual([]);
+    }
+    for (const format of ['pem', 'tar', 'zip', 'p7b']) {
+      const whole = await read(batchId, `certificates?follow=true&format=${format}`);
+      expect(whole.length).toBeGreaterThan(344 * 300);
+    }
+    expect(await settle(batchId, 'drop', dead)).toEqual([200, 'dropped']);
+    expect(linesIn(await read(batchId, 'rejections'))).toHaveLength(256);
+  });
+
+  it('has no manifest until the dead letter is settled', async () => {
+    const { batchId } = await aBatchWithADeadChunk(0);
+    for (const query of ['', '?follow=true']) {
+      const refused = await call('GET', `/v1/batches/${batchId}/manifest${query}`);
+      expect(refused.status).toBe(409);
+      expect(await refused.json()).toMatchObject({
+        code: 'CONFLICT',
+        detail: `256 requests of the batch are dead letters: retry or drop them first (certmill dead-letters list ${batchId})`,
+      });
+    }
+    expect(await settle(batchId, 'retry')).toEqual([200, 'retried']);
+    await settled(batchId);
+    expect(linesIn(await read(batchId, 'manifest'))).toHaveLength(601);
+    expect(linesIn(await read(batchId, 'certificates'))).toHaveLength(600);
+  });
+
+  it('is told by watch and fetch, which end with 1; settled, the same fetch is whole', async () => {
+    const { batchId } = await aBatchWithADeadChunk(1);
+    const out = join(data, `out-${batchId}/`);
+    const watched = await reach('watch', batchId);
+    expect(watched.exitCode).toBe(1);
+    expect(watched.stdout).toContain('dead-lettered 256\n');
+    expect(watched.stdout).toContain(`certmill dead-letters list ${batchId}`);
+    for (let run = 0; run < 2; run++) {
+      const refused = await reach('fetch', batchId, '--out', out);
+      expect([refused.exitCode, refused.stdout]).toEqual([1, '']);
+      expect(refused.stderr).toContain(
+        `error CONFLICT: 256 requests of the batch are dead letters: retry or drop them first (certmill dead-letters list ${batchId})\n`,
+      );
+      expect(await readdir(out)).toEqual([]);
+    }
+    expect(await settle(batchId, 'retry', 1)).toEqual([200, 'retried']);
+    const whole = await reach('fetch', batchId, '--out', out);
+    expect(whole).toMatchObject({ exitCode: 0 });
+    expect(whole.stdout).toContain('600 certificates');
+  });
+
+  it('is told by submit --out', async () => {
+    const input = join(data, `submitted-${String(fleets)}.ndjson`);
+    const out = join(data, `submitted-${String(fleets)}/`);
+    await writeFile(input, ndjsonOf(csrsOf(300, `submitted-${String(fleets++)}`)));
+    poisoned = 'publish';
+    poisonedChunk = 0;
+    const submitted = await reach('submit', input, '--order', 'o1', '--out', out);
+    expect(submitted.exitCode).toBe(1);
+    const [, batchId = ''] = /^batch ([0-9a-f]{26})$/m.exec(submitted.stderr) ?? [];
+    expect(submitted.stderr).toContain(
+      'error CONFLICT: 256 requests of the batch are dead letters',
+    );
+    poisoned = undefined;
+    expect(await settle(batchId, 'drop')).toEqual([200, 'dropped']);
+  });
+});
+
+describe('a follower that begins behind the end', () => {
+  it.each(['certificates', 'rejections'])('of a complete batch ends at once: %s', async (what) => {
+    const batchId = await upload(`end of ${what}`, ndjsonOf(csrsOf(2, `end-${what}`)));
+    await settled(batchId);
+    for (const first of [1, 2, 70_000]) {
+      expect(await read(batchId, `${what}?follow=true&firstChunk=${String(first)}`)).toBe('');
+    }
   });
 });
 

@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { headOf, rawCall } from './raw-call.js';
-import { aCsr } from '../testing/a-csr.js';
-import { anOrder, aServer, aTenantKey, type TestServer } from './test-server.js';
+import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import { anOrder, aServer, aTenantKey, ndjson, type TestServer } from './test-server.js';
 import { aServerThatWaits } from './waiting-server.js';
 
 const chunked = 'Transfer-Encoding: chunked';
@@ -114,6 +114,52 @@ describe('connections', () => {
     }
     expect(metrics).toMatch(/^certmill_http_connections_refused_total [1-9]/m);
     expect(metrics).toMatch(/^certmill_http_connections_active 1$/m);
+  });
+});
+
+describe('downloads and followers', () => {
+  it('are bounded together, and a tenant leaves room for the others', async () => {
+    await using server = await aServerThatWaits({
+      limits: { downloadsAtOnce: 5, downloadsAtOncePerTenant: 4 },
+    });
+    const uploaded = await server.call('POST', '/v1/orders/o1/batches', {
+      headers: { ...ndjson, 'idempotency-key': 'followed' },
+      body: ndjsonOf(csrsOf(1, 'followed')),
+    });
+    const path = `/v1/batches/${((await uploaded.json()) as { batchId: string }).batchId}`;
+    const active = async (count: number): Promise<void> => {
+      const line = new RegExp(`^certmill_http_downloads_active ${String(count)}$`, 'm');
+      while (!line.test(await (await server.call('GET', '/metrics')).text())) await sleep(10);
+    };
+    const acme = await aTenantKey(server, 'acme');
+    const follow = (what: string, key = server.key) => {
+      const hangUp = new AbortController();
+      const answer = fetch(`${server.url}${path}/${what}`, {
+        headers: { authorization: `Bearer ${key}` },
+        signal: hangUp.signal,
+      });
+      answer.catch(() => undefined);
+      return { hangUp: () => hangUp.abort(), answer };
+    };
+    const kinds = ['events', 'certificates', 'rejections', 'manifest'] as const;
+    const followers = kinds.map((kind) => follow(`${kind}?follow=true`));
+    await active(4);
+    for (const kind of kinds) {
+      const refused = await follow(kind).answer;
+      expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
+      expect(await refused.json()).toMatchObject({ code: 'FAULT_OVERLOADED' });
+    }
+    // Another tenant has room; of the batch it is told nothing.
+    expect((await follow('events', acme).answer).status).toBe(404);
+    await active(4);
+    followers[0]?.hangUp();
+    await active(3);
+    const again = follow('events');
+    expect((await again.answer).status).toBe(200);
+    await active(4);
+    server.gate.resolve(undefined);
+    for (const { answer } of [...followers.slice(1), again]) await (await answer).text();
+    await active(0);
   });
 });
 

@@ -116,7 +116,9 @@ describe('/readyz', () => {
         aroundStore: (store) =>
           patchedStore(store, {
             decide: () =>
-              Promise.reject(new CertmillError('FAULT_STORE_CORRUPT', 'a page is torn')),
+              Promise.reject(
+                new CertmillError('FAULT_STORE_CORRUPT', 'a page of /srv/certmill/x is torn'),
+              ),
           }),
       },
     );
@@ -130,7 +132,7 @@ describe('/readyz', () => {
     while (ready.status === 200) ready = await halting.call('GET', '/readyz', { key: null });
     expect([ready.status, await ready.json()]).toEqual([
       503,
-      { status: 'halted', stages: [{ stage: 'validate', reason: 'a page is torn' }] },
+      { status: 'halted', stages: [{ stage: 'validate', code: 'FAULT_STORE_CORRUPT' }] },
     ]);
     expect((await halting.call('GET', '/healthz', { key: null })).status).toBe(200);
   });

@@ -65,7 +65,7 @@ export function inFlightOf(counters: Counters): number {
 
 /**
  * Whether nothing of the batch is on its way any more; a cancelled batch, or one that was broken off,
- * takes no further requests: chunks of it that were registered and never became durable are none of it.
+ * takes no further requests: chunks of it that were registered and not durable by then are none of it.
  * What is left may be dead letters, until an operator retries or drops them.
  */
 export function isComplete(batch: Batch): boolean {

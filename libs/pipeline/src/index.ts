@@ -41,7 +41,12 @@ export {
   type StageObserver,
   type StageOptions,
 } from './run-stage.js';
-export { dropDeadLetter, retryDeadLetter, type DeadLetterPorts } from './settle-dead-letter.js';
+export {
+  deadLettersLeft,
+  dropDeadLetter,
+  retryDeadLetter,
+  type DeadLetterPorts,
+} from './settle-dead-letter.js';
 export { signChunk, type SignPorts } from './sign/sign-stage.js';
 export { validateChunk, type ValidatePorts } from './validate/validate-stage.js';
 export { defaultInputLimits, type InputItem, type InputLimits } from './input/input-item.js';

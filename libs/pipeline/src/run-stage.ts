@@ -22,7 +22,7 @@ const inputOf = {
 export interface StageObserver {
   handled(stage: ConsumingStage, lane: Lane, seconds: number): void;
   faulted(stage: ConsumingStage, record: DeliveredRecord, error: unknown): void;
-  halted(stage: ConsumingStage, error: Error): void;
+  halted(stage: ConsumingStage | 'store', error: Error): void;
   /** A chunk has ended: rejection numbers, 0 where issued. */
   published(codes: readonly number[]): void;
 }

@@ -2,6 +2,7 @@ import {
   CertmillError,
   isCertmillError,
   rejectionNumber,
+  type BatchId,
   type ChunkRef,
   type FaultCode,
 } from '@certmill/domain';
@@ -41,6 +42,14 @@ export interface DeadLetterPorts {
   readonly clock: Clock;
   /** Told of each chunk that a drop ended: rejection numbers. */
   readonly onPublished: (codes: readonly number[]) => void;
+}
+
+/** For whoever asks for what only a batch without dead letters has. */
+export function deadLettersLeft(batchId: BatchId, requests: number): CertmillError {
+  return new CertmillError(
+    'CONFLICT',
+    `${String(requests)} requests of the batch are dead letters: retry or drop them first (certmill dead-letters list ${batchId})`,
+  );
 }
 
 /**

@@ -162,7 +162,11 @@ export interface BatchStore {
    */
   registerChunk(registration: ChunkRegistration): Promise<ChunkRegistration>;
   getRegistration(chunk: ChunkRef): Promise<ChunkRegistration | undefined>;
-  /** The chunk is in the log: `nextIndex` and `accepted` move past it. Idempotent, in any order. */
+  /**
+   * The chunk is in the log: `nextIndex` and `accepted` move past it. Idempotent, in any order.
+   * CONFLICT where its batch was cancelled or broken off before: the chunk is none of it, and no call
+   * may change that.
+   */
   confirmChunk(chunk: ChunkRef): Promise<void>;
   /** The upload ended with `total` requests. CONFLICT where another total is stored. */
   completeUpload(tenant: TenantId, batchId: BatchId, total: number, atMs: number): Promise<Batch>;
@@ -179,6 +183,7 @@ export interface VerdictStore {
    * Resolves to the verdict in force: of two deciders, both get the first's.
    * Finding the request's own binding or claim is success. Adds KEY_IN_USE, DUPLICATE_IN_BATCH,
    * DEVICE_REQUEST_PENDING, DEVICE_ALREADY_ISSUED, ORDER_QUOTA_EXCEEDED, ORDER_CLOSED.
+   * CONFLICT, with nothing taken, where `confirmChunk` would be refused.
    */
   decide(decision: Decision): Promise<Uint8Array>;
 }
@@ -257,7 +262,8 @@ export interface CertificateStore {
   chunkState(chunk: ChunkRef): Promise<ChunkState | undefined>;
   /**
    * A chunk went to a dead-letter topic: its requests move from in flight to dead-lettered until it is
-   * retried or ends. Idempotent: the first cause stays until a retry. Nothing where the chunk has ended.
+   * retried or ends. Idempotent: the first cause stays until a retry. Nothing where the chunk has ended
+   * or is none of its batch.
    */
   markDeadLettered(chunk: ChunkRef, cause: DeadLetterCause): Promise<void>;
   /**

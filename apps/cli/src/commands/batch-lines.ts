@@ -19,3 +19,14 @@ export function batchLines(batch: BatchView): string[] {
     ),
   ];
 }
+
+/** What to type after a batch has ended. */
+export function nextLines({ batchId, counters }: BatchView): string[] {
+  return [
+    '',
+    'next:',
+    counters.deadLettered > 0
+      ? `  certmill dead-letters list ${batchId}    # then retry or drop them`
+      : `  certmill fetch ${batchId} --out ./certs/`,
+  ];
+}

@@ -18,6 +18,7 @@ import { dataOption } from './data-option.js';
 interface BenchCommandOptions {
   readonly data: string;
   readonly requests: string;
+  readonly warmUp: string;
   readonly devices?: string;
   readonly report?: string;
   readonly enrolments: string;
@@ -30,6 +31,11 @@ export function benchCommand(terminal: Terminal): Command {
       "measure this machine: its limit, end to end, per stage, memory, in one run of serve's own code",
     )
     .option('--requests <n>', 'requests of the batch', '100000')
+    .option(
+      '--warm-up <n>',
+      'requests of a batch before it, not measured; 0 for a cold start',
+      '10000',
+    )
     .option('--devices <n>', 'devices on the allow-list; default: those of the batch')
     .option('--enrolments <n>', 'single enrolments a second beside the batch', '0')
     .option('--fsync-ms <ms>', 'make every fsync slower by this much', '0')
@@ -46,6 +52,7 @@ export function benchCommand(terminal: Terminal): Command {
       const report = await runBench({
         data: options.data,
         requests,
+        warmUp: wholeNumber('--warm-up', options.warmUp, 0),
         devices,
         enrolmentsPerSecond: wholeNumber('--enrolments', options.enrolments, 0, 1_000),
         fsyncMs: wholeNumber('--fsync-ms', options.fsyncMs, 0, 1_000),
@@ -77,7 +84,7 @@ function wholeNumber(option: string, text: string, min = 1, max = 16_000_000): n
 function benchLines(report: BenchReport): string[] {
   const { limitPerSecond, ratio, machine } = report;
   return [
-    `${formatNumber(report.requests)} requests, ${formatNumber(report.devices)} devices on the allow-list, ${formatDuration(report.seconds)}`,
+    `${formatNumber(report.requests)} requests, ${formatNumber(report.devices)} devices on the allow-list, ${formatDuration(report.seconds)}${report.warmUp === 0 ? ', cold' : `, after ${formatNumber(report.warmUp)} to warm up`}`,
     limitPerSecond === null || ratio === null
       ? `end to end ${formatNumber(report.endToEndPerSecond)}/s; there is no openssl on this machine, so no limit to compare with`
       : `end to end ${formatNumber(report.endToEndPerSecond)}/s = ${formatPercent(ratio)} of the limit, ${formatNumber(limitPerSecond)}/s (${machine.openssl ?? ''}, all ${String(machine.cores)} cores)`,

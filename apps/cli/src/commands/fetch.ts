@@ -22,7 +22,8 @@ export function fetchCommand(terminal: Terminal): Command {
     .addHelpText(
       'after',
       `
-Waits for the end of the batch. Run again, it goes on where it broke off. A folder also gets
+Waits for the end of the batch. Run again, it goes on where it broke off. A batch with dead letters has
+no manifest, so nothing is kept of it until they are settled (dead-letters). A folder also gets
 manifest.ndjson and, where there are any, rejections.ndjson. pem, der and ndjson are compared with the
 manifest certificate by certificate; p7b, tar and zip are kept as the server makes them.
 Without --manifest-key the check shows that nothing broke on the way, not who signed.`,

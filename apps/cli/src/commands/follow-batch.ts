@@ -18,9 +18,9 @@ export async function followBatch(
       ...(total === undefined ? {} : { total }),
     });
   });
-  // Cancelled and dead-lettered requests have no certificate either.
-  if (batch.counters.issued < batch.counters.accepted) {
-    terminal.exitCode = exitCodes.someRejected;
-  }
+  const { accepted, issued, deadLettered } = batch.counters;
+  if (deadLettered > 0) terminal.exitCode = exitCodes.couldNotRun;
+  // Cancelled requests have no certificate either.
+  else if (issued < accepted) terminal.exitCode = exitCodes.someRejected;
   return batch;
 }

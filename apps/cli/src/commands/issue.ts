@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { CertmillError, isCertmillError, type Batch } from '@certmill/domain';
+import type { Batch } from '@certmill/domain';
 import { ResultFolder, silentObserver, type ResultFolderFormat } from '@certmill/pipeline';
 import {
   openIssuance,
@@ -8,7 +8,7 @@ import {
   type Issuance,
 } from '@certmill/standalone';
 import { ensureHierarchy } from '../hierarchy.js';
-import { issueBatch, resultsOfBatch } from '../issue/issue-batch.js';
+import { deadLettersOf, issueBatch, resultsOfBatch } from '../issue/issue-batch.js';
 import { exitCodes } from '../terminal/exit-codes.js';
 import { withExamples } from '../terminal/program.js';
 import { formatDuration, formatNumber } from '../terminal/quantities.js';
@@ -66,10 +66,8 @@ async function issue(
   await ensureHierarchy(terminal, options.data);
   const folder = takeDataFolder(options.data);
   try {
-    const faults: unknown[] = [];
     const issuance = await openIssuance(folder, standaloneSchema.parse({ data: options.data }), {
       ...silentObserver,
-      faulted: (_stage, _record, error) => faults.push(error),
       halted: (stage, error) => terminal.note(`stage ${stage} halted: ${error.message}`),
     });
     try {
@@ -96,7 +94,8 @@ async function issue(
       const seconds = (performance.now() - begun) / 1000;
       await writeResults(issuance, batch, options);
       const { accepted, issued, rejected } = batch.counters;
-      if (batch.counters.deadLettered > 0) throw deadLettered(faults);
+      const unprocessed = await deadLettersOf(issuance, batch);
+      if (unprocessed !== undefined) throw unprocessed;
       if (rejected > 0) terminal.exitCode = exitCodes.someRejected;
       const certificatesPerSecond = Math.round(issued / seconds);
       terminal.report(
@@ -132,13 +131,4 @@ async function writeResults(
     await folder.discard();
     throw error;
   }
-}
-
-function deadLettered(faults: readonly unknown[]): CertmillError {
-  const cause = faults.find(isCertmillError);
-  return new CertmillError(
-    'FAULT_PROCESSING',
-    `some requests could not be processed${cause === undefined ? '' : `: ${cause.message}`}`,
-    { cause },
-  );
 }

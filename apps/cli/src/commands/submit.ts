@@ -10,7 +10,7 @@ import { fetchFormats, type FetchFormat } from '../fetch/fetch-format.js';
 import { withExamples } from '../terminal/program.js';
 import { formatNumber } from '../terminal/quantities.js';
 import type { Terminal } from '../terminal/terminal.js';
-import { batchLines } from './batch-lines.js';
+import { batchLines, nextLines } from './batch-lines.js';
 import { followBatch } from './follow-batch.js';
 
 /** Refused inputs that are named one by one; the others are counted. */
@@ -66,12 +66,7 @@ async function submit(
   terminal.note(`batch ${batchId}`);
   const batch = await followBatch(client, batchId, terminal);
   if (options.out === undefined) {
-    terminal.report({ ...batch, idempotencyKey }, [
-      ...batchLines(batch),
-      '',
-      'next:',
-      `  certmill fetch ${batchId} --out ./certs/`,
-    ]);
+    terminal.report({ ...batch, idempotencyKey }, [...batchLines(batch), ...nextLines(batch)]);
     return;
   }
   const fetched = await fetchBatch(client, batch, {

@@ -3,8 +3,9 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
+import { deadLettersLeft } from '@certmill/pipeline';
 import type { IssuanceClient } from '../client/issuance-client.js';
-import type { BatchView } from '../client/views.js';
+import { isFinished, type BatchView } from '../client/views.js';
 import { formatNumber } from '../terminal/quantities.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { wholeFormats, type FetchFormat } from './fetch-format.js';
@@ -29,13 +30,14 @@ export interface Fetched {
 /**
  * Waits for the end of a batch, downloads what came of it, checks it against the signed manifest and
  * only then writes it under its final name. Broken off, it goes on from its spool file when it is
- * called again.
+ * called again. CONFLICT where the batch has dead letters: nothing is kept of it.
  */
 export async function fetchBatch(
   client: IssuanceClient,
-  { batchId, counters }: BatchView,
+  batch: BatchView,
   options: FetchOptions,
 ): Promise<Fetched> {
+  const { batchId, counters } = batch;
   const { format, terminal } = options;
   const trustedKey = publicKeyOf(options.manifestKeyFile);
   const isFolder = await isFolderWanted(options);
@@ -46,6 +48,9 @@ export async function fetchBatch(
   const manifestFile = isFolder ? join(folder, 'manifest.ndjson') : `${spool}.manifest`;
   const isWhole = wholeFormats.has(format);
 
+  if (isFinished(batch) && counters.deadLettered > 0) {
+    throw deadLettersLeft(batchId, counters.deadLettered);
+  }
   using progress = terminal.progress('fetched');
   if (!isWhole) {
     await spoolCertificates(client, batchId, spool, (done) =>
@@ -56,6 +61,12 @@ export async function fetchBatch(
     await repeated(client, () =>
       writeWhole(file, client.batchResults(batchId, 'certificates', query)),
     );
+  }
+  const { deadLettered } = (await client.getBatch(batchId)).counters;
+  if (deadLettered > 0) {
+    // It has gaps that a later run would not fill.
+    await rm(isWhole ? file : spool, { force: true });
+    throw deadLettersLeft(batchId, deadLettered);
   }
   await repeated(client, () => writeWhole(manifestFile, client.batchManifest(batchId)));
   const certificates = await checked(

@@ -7,6 +7,7 @@ import {
   openOrder,
   readDevices,
   readInputs,
+  retryDeadLetter,
   segmentsOf,
   resultsOf,
   uploadBatch,
@@ -32,7 +33,7 @@ export interface IssueRequest {
 /**
  * Issues for files without a server: the same pipeline, an order of its own. The same inputs (paths,
  * sizes, times) with the same profile, issuer and allow-list find the same batch, so an interrupted
- * run is taken up where it was and issues nothing twice.
+ * run is taken up where it was and issues nothing twice; its dead letters are tried once more.
  */
 export async function issueBatch(
   issuance: Issuance,
@@ -52,6 +53,7 @@ export async function issueBatch(
   });
   const upload = { order, profile, lane: 'bulk', idempotencyKey: identity, firstIndex: 0 } as const;
   const uploaded = await uploadBatch(services.ingest, upload, stoppable(items, request.signal));
+  await retryDeadLetters(issuance, uploaded);
   const watching = watch(issuance, uploaded, onProgress);
   try {
     const ended = await waitForBatch(
@@ -79,6 +81,34 @@ export async function* resultsOfBatch(
     follow: false,
   });
   for await (const { segment } of segments) yield resultsOf(segment);
+}
+
+/** Why requests of an ended batch have no outcome; undefined where all have one. */
+export async function deadLettersOf(
+  { services }: Issuance,
+  { tenant, batchId, counters: { deadLettered } }: Batch,
+): Promise<CertmillError | undefined> {
+  if (deadLettered === 0) return undefined;
+  const { stores } = services.deadLetters;
+  const [letter] = (await stores.listDeadLetters(tenant, batchId, { limit: 1 })).items;
+  const cause =
+    letter === undefined ? '' : ` (${letter.code} in ${letter.stage}: ${letter.detail})`;
+  return new CertmillError(
+    'FAULT_PROCESSING',
+    `${String(deadLettered)} requests could not be processed${cause}; the same command tries them once more`,
+  );
+}
+
+async function retryDeadLetters({ services }: Issuance, batch: Batch): Promise<void> {
+  const { tenant, batchId } = batch;
+  const { deadLetters } = services;
+  let cursor: string | undefined;
+  do {
+    const page = { limit: 1_000, ...(cursor === undefined ? {} : { cursor }) };
+    const { items, next } = await deadLetters.stores.listDeadLetters(tenant, batchId, page);
+    for (const { chunk } of items) await retryDeadLetter(deadLetters, chunk);
+    cursor = next;
+  } while (cursor !== undefined);
 }
 
 const watchMs = 200;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import type { IssuanceCpu } from '@certmill/standalone';
 import type { BenchCpu, BenchQuestion, BenchReady } from './bench-server.js';
-import { driveBatch, json, putFile, type ServerAccess } from './drive-batch.js';
+import { driveBatch, json, putFile, type DrivenBatch, type ServerAccess } from './drive-batch.js';
 import { startEnrolments, type EnrolmentFigures } from './drive-enrolments.js';
 import { measureLimit } from './machine-limit.js';
 import { addFillerDevices } from './filler-devices.js';
@@ -17,6 +17,8 @@ export interface BenchOptions {
   readonly data: string;
   /** Requests of the batch. */
   readonly requests: number;
+  /** Requests of a batch before it, which is not measured: compilers and files are warm then; 0 for none. */
+  readonly warmUp: number;
   /** Devices on the allow-list, at least `requests`; the batch's stand among them in random order. */
   readonly devices: number;
   /** Single enrolments a second beside the batch; 0 for none. */
@@ -43,8 +45,11 @@ export interface BenchStage {
 export interface BenchReport {
   readonly requests: number;
   readonly devices: number;
-  /** null where there is no openssl to measure it with. */
+  readonly warmUp: number;
+  /** The higher one of before and after the batch; null where there is no openssl to measure it with. */
   readonly limitPerSecond: number | null;
+  /** Before and after: where they are far apart, the machine had other work. */
+  readonly limitsPerSecond: readonly number[];
   readonly endToEndPerSecond: number;
   readonly ratio: number | null;
   readonly seconds: number;
@@ -86,58 +91,48 @@ const minSlopeSamples = 10;
  * download over HTTP from this process on the same cores. The limit is measured right before.
  */
 export async function runBench(options: BenchOptions): Promise<BenchReport> {
-  const { data, requests, devices, enrolmentsPerSecond, fsyncMs, onStep } = options;
+  const { data, requests, warmUp, devices, enrolmentsPerSecond, fsyncMs, onStep } = options;
   const loadBefore = loadavg()[0] ?? 0;
   const orderId = `bench-${String(Date.now())}`;
   const directory = join(data, 'bench', orderId);
   await mkdir(directory, { recursive: true });
   onStep(`making ${String(requests)} devices with keys of their own`);
-  const range = { prefix: `${orderId}-`, first: 1, count: requests };
-  const files = await makeDevices(directory, range, () => undefined);
-  const allowList = await addFillerDevices(files.allowList, devices);
-  const singles = { orderId: `${orderId}-single`, directory: join(directory, 'single') };
-  const singleFiles =
-    enrolmentsPerSecond === 0
-      ? undefined
-      : await makeDevices(
-          singles.directory,
-          {
-            prefix: `${singles.orderId}-`,
-            first: 1,
-            count: enrolmentsPerSecond * enrolmentSeconds,
-          },
-          () => undefined,
-        );
+  const measured = await prepareLoad(directory, orderId, requests);
+  const allowList = await addFillerDevices(measured.allowList, devices);
+  const warming = await prepareLoad(directory, `${orderId}-warm-up`, warmUp);
+  const singles = await prepareLoad(
+    directory,
+    `${orderId}-single`,
+    enrolmentsPerSecond * enrolmentSeconds,
+  );
   onStep('measuring the limit: openssl speed ecdsap256 on all cores');
-  const limit = await measureLimit(limitSeconds);
+  const limitBefore = await measureLimit(limitSeconds);
 
   onStep('starting the server');
   const server = await startServer(data, fsyncMs);
   try {
     const { access, process: child } = server;
-    await openOrder(access, orderId, requests, allowList);
-    if (singleFiles !== undefined) {
-      await openOrder(
-        access,
-        singles.orderId,
-        enrolmentsPerSecond * enrolmentSeconds,
-        singleFiles.allowList,
-      );
+    if (warmUp > 0) {
+      onStep(`issuing ${String(warmUp)} to warm up`);
+      await openOrder(access, warming);
+      await drive(access, warming, () => undefined);
     }
+    await openOrder(access, { ...measured, allowList });
+    if (enrolmentsPerSecond > 0) await openOrder(access, singles);
     onStep('issuing');
     const enrolments =
-      singleFiles &&
-      startEnrolments({
-        ...access,
-        orderId: singles.orderId,
-        requestsFile: singleFiles.requests,
-        perSecond: enrolmentsPerSecond,
-      });
+      enrolmentsPerSecond === 0
+        ? undefined
+        : startEnrolments({
+            ...access,
+            orderId: singles.orderId,
+            requestsFile: singles.requests,
+            perSecond: enrolmentsPerSecond,
+          });
     const before = await cpuOf(child);
     const samples = sampleProcess(child);
     const client = process.cpuUsage();
-    const certificates = join(directory, 'certificates.pem');
-    const batch = await driveBatch(access, orderId, files.requests, certificates, ({ issued }) => {
+    const batch = await drive(access, measured, ({ issued }) => {
       samples.issued = issued;
     });
     const clientCpu = process.cpuUsage(client);
@@ -147,6 +142,9 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     onStep('downloading once more, to tell what a download costs');
     await download(access, batch.batchId);
     const downloaded = await cpuOf(child);
+    onStep('measuring the limit once more');
+    const limits = [limitBefore, await measureLimit(limitSeconds)].flatMap((limit) => limit ?? []);
+    const limit = Math.max(0, ...limits.map(({ certificatesPerSecond }) => certificatesPerSecond));
     const perCertificate = (microseconds: number): number =>
       round(microseconds / Math.max(1, batch.issued));
     const downloadMain = downloaded.main - after.main;
@@ -155,12 +153,11 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     return {
       requests,
       devices,
-      limitPerSecond: limit === undefined ? null : Math.round(limit.certificatesPerSecond),
+      warmUp,
+      limitPerSecond: limit === 0 ? null : Math.round(limit),
+      limitsPerSecond: limits.map((each) => Math.round(each.certificatesPerSecond)),
       endToEndPerSecond: Math.round(endToEndPerSecond),
-      ratio:
-        limit === undefined
-          ? null
-          : Math.round((endToEndPerSecond / limit.certificatesPerSecond) * 1000) / 1000,
+      ratio: limit === 0 ? null : Math.round((endToEndPerSecond / limit) * 1000) / 1000,
       seconds: batch.seconds,
       uploadSeconds: batch.uploadSeconds,
       issued: batch.issued,
@@ -191,7 +188,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
         model: cpus()[0]?.model ?? 'unknown',
         memoryBytes: totalmem(),
         node: process.version,
-        openssl: limit?.version ?? null,
+        openssl: limits[0]?.version ?? null,
         loadBefore,
       },
     };
@@ -208,16 +205,42 @@ interface BenchServer {
   readonly exited: Promise<unknown>;
 }
 
+/** An order's devices, made beforehand; file names. */
+interface PreparedLoad {
+  readonly orderId: string;
+  readonly count: number;
+  readonly requests: string;
+  readonly allowList: string;
+  readonly certificates: string;
+}
+
+async function prepareLoad(
+  directory: string,
+  orderId: string,
+  count: number,
+): Promise<PreparedLoad> {
+  const own = join(directory, orderId);
+  const range = { prefix: `${orderId}-`, first: 1, count };
+  const { requests, allowList } = await makeDevices(own, range, () => undefined);
+  return { orderId, count, requests, allowList, certificates: join(own, 'certificates.pem') };
+}
+
+function drive(
+  access: ServerAccess,
+  { orderId, requests, certificates }: PreparedLoad,
+  onProgress: Parameters<typeof driveBatch>[4],
+): Promise<DrivenBatch> {
+  return driveBatch(access, orderId, requests, certificates, onProgress);
+}
+
 async function openOrder(
   access: ServerAccess,
-  orderId: string,
-  quota: number,
-  allowList: string,
+  { orderId, count, allowList }: PreparedLoad,
 ): Promise<void> {
   const order = {
     orderId,
     profile: 'tls-client',
-    quota,
+    quota: count,
     expiresAt: new Date(Date.now() + 86_400_000).toISOString(),
     requiresAllowList: true,
   };

@@ -2,7 +2,7 @@
 export const exitCodes = {
   /** Done; every request was issued. */
   ok: 0,
-  /** It could not run: usage, configuration, server away. */
+  /** It could not run (usage, configuration, server away), or requests are dead letters. */
   couldNotRun: 1,
   /** It ran to its end and some requests were rejected. */
   someRejected: 2,

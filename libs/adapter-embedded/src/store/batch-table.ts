@@ -180,6 +180,10 @@ export class BatchTable {
   }
 }
 
+export function cancelled(batchId: BatchId): CertmillError {
+  return new CertmillError('CONFLICT', `batch ${batchId} was cancelled`);
+}
+
 export function brokenOff(batchId: BatchId): CertmillError {
   return new CertmillError(
     'CONFLICT',

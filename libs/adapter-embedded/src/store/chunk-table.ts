@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { CertmillError, type ChunkRef } from '@certmill/domain';
 import type { ChunkRegistration } from '@certmill/ports';
-import { brokenOff, type BatchKey, type BatchTable } from './batch-table.js';
+import { brokenOff, cancelled, type BatchKey, type BatchTable } from './batch-table.js';
 import { bytesIn, numberIn, optionalNumberIn, type Row } from './rows.js';
 import { endOf, type SegmentPlace } from './segment-files.js';
 
@@ -32,7 +32,7 @@ export class ChunkTable {
   readonly #insertVerdict: StatementSync;
   readonly #pinTime: StatementSync;
   readonly #lastTime: StatementSync;
-  readonly #nextIndex: StatementSync;
+  readonly #progress: StatementSync;
   readonly #last: StatementSync;
 
   constructor(db: DatabaseSync, batches: BatchTable) {
@@ -71,7 +71,9 @@ export class ChunkTable {
       "UPDATE meta SET value = ? WHERE name = 'last_issuance_ms' AND value < ?",
     );
     this.#lastTime = db.prepare("SELECT value FROM meta WHERE name = 'last_issuance_ms'");
-    this.#nextIndex = db.prepare('SELECT next_index FROM batches WHERE seq = ?');
+    this.#progress = db.prepare(
+      'SELECT next_index, cancelled_at_ms, broken_off_at_ms FROM batches WHERE seq = ?',
+    );
   }
 
   registerChunk(registration: ChunkRegistration): ChunkRegistration {
@@ -99,9 +101,7 @@ export class ChunkTable {
   #assertExtends(registration: ChunkRegistration, batch: BatchKey): void {
     const { tenant, batchId, chunkNumber, firstIndex, count } = registration;
     const { total, cancelledAtMs, brokenOffAtMs } = this.#batches.require(tenant, batchId);
-    if (cancelledAtMs !== undefined) {
-      throw new CertmillError('CONFLICT', `batch ${batchId} was cancelled`);
-    }
+    if (cancelledAtMs !== undefined) throw cancelled(batchId);
     if (brokenOffAtMs !== undefined) throw brokenOff(batchId);
     if (total !== undefined && firstIndex + count > total) {
       throw new CertmillError(
@@ -166,13 +166,19 @@ export class ChunkTable {
     return index < record.firstIndex + record.count ? record : undefined;
   }
 
-  /** The chunk is in the log; whoever saw it there may say so. Idempotent. */
+  /**
+   * The chunk is in the log; whoever saw it there may say so. Idempotent. CONFLICT, with nothing
+   * changed, where it comes after the end of its batch.
+   */
   confirm(chunk: ChunkRecord): void {
     if (chunk.isConfirmed) return;
     const { batch } = chunk;
+    const progress = this.#progress.get(batch.seq) ?? {};
+    if (progress['cancelled_at_ms'] !== null) throw cancelled(batch.batchId);
+    if (progress['broken_off_at_ms'] !== null) throw brokenOff(batch.batchId);
     this.#confirm.run(batch.seq, chunk.chunkNumber);
     this.#batches.count(batch, { accepted: chunk.count });
-    const before = numberIn(this.#nextIndex.get(batch.seq) ?? {}, 'next_index');
+    const before = numberIn(progress, 'next_index');
     if (before !== chunk.firstIndex) return;
     let nextIndex = before + chunk.count;
     for (;;) {
@@ -181,6 +187,13 @@ export class ChunkTable {
       nextIndex += next.count;
     }
     this.#batches.moveNextIndex(batch, nextIndex);
+  }
+
+  /** Whether the chunk was not durable when its batch was cancelled or broken off: it is none of it. */
+  isTooLate(chunk: ChunkRecord): boolean {
+    if (chunk.isConfirmed) return false;
+    const progress = this.#progress.get(chunk.batch.seq) ?? {};
+    return progress['cancelled_at_ms'] !== null || progress['broken_off_at_ms'] !== null;
   }
 
   /** @param code of the fault; undefined takes the mark away. */

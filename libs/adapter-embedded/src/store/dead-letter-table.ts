@@ -23,7 +23,7 @@ export class DeadLetterTable {
   }
 
   mark(chunk: ChunkRecord, cause: DeadLetterCause, atMs: number): void {
-    if (chunk.segment !== undefined || chunk.isDeadLetter) return;
+    if (chunk.segment !== undefined || chunk.isDeadLetter || this.#chunks.isTooLate(chunk)) return;
     this.#chunks.confirm(chunk);
     this.#chunks.markDeadLettered(chunk, cause.code);
     this.#batches.count(chunk.batch, { deadLettered: chunk.count });

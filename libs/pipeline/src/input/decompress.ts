@@ -1,5 +1,5 @@
 import { pipeline, type Duplex } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import { CertmillError } from '@certmill/domain';
 import type { InputLimits } from './input-item.js';
 
@@ -9,16 +9,26 @@ export type Compression = 'gzip' | 'zstd';
 const ratioFreeBytes = 8 * 1024 * 1024;
 
 /**
+ * What a zstd frame makes a decoder hold: 8 MiB, which RFC 8878 3.1.1.1.2 asks decoders to bear. A gzip
+ * window has 32 KiB.
+ */
+const maxWindowLog = 23;
+
+/**
  * Decodes a gzip (RFC 1952) or zstd (RFC 8878) stream piece by piece.
- * Faults: LIMIT_EXCEEDED as soon as more comes out than the limits allow, INVALID_INPUT where the
- * data are cut short or corrupt. An error of `stream` itself passes through unchanged.
+ * Faults: LIMIT_EXCEEDED as soon as more comes out than the limits allow, or where a zstd frame asks
+ * for a larger window; INVALID_INPUT where the data are cut short or corrupt. An error of `stream`
+ * itself passes through unchanged.
  */
 export async function* decompress(
   stream: AsyncIterable<Uint8Array>,
   compression: Compression,
   limits: InputLimits,
 ): AsyncGenerator<Uint8Array> {
-  const decoder: Duplex = compression === 'gzip' ? createGunzip() : createZstdDecompress();
+  const decoder: Duplex =
+    compression === 'gzip'
+      ? createGunzip()
+      : createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog } });
   const counted = { bytes: 0, failure: undefined as { readonly cause: unknown } | undefined };
   pipeline(counting(stream, counted), decoder, () => {
     // The loop below meets the same error, with what was decoded before it in order.
@@ -33,12 +43,28 @@ export async function* decompress(
   } catch (error) {
     if (counted.failure !== undefined) throw counted.failure.cause;
     if (error instanceof CertmillError) throw error;
+    if (isWindowTooLarge(error)) {
+      throw new CertmillError(
+        'LIMIT_EXCEEDED',
+        'the zstd data ask for a window of more than 8 MiB; compress them without --long and --ultra',
+        { cause: error },
+      );
+    }
     throw new CertmillError('INVALID_INPUT', `the ${compression} data are cut short or corrupt`, {
       cause: error,
     });
   } finally {
     decoder.destroy();
   }
+}
+
+function isWindowTooLarge(error: unknown): boolean {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    'code' in error &&
+    error.code === 'ZSTD_error_frameParameter_windowTooLarge'
+  );
 }
 
 async function* counting(

@@ -1,4 +1,4 @@
-import { gzipSync } from 'node:zlib';
+import { constants, createZstdCompress, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import type { AllowListRow } from '@certmill/ports';
 import { readDevices, type DeviceListFormat } from './read-devices.js';
@@ -42,6 +42,10 @@ test('NDJSON gives the same rows, plain and compressed', async () => {
   const rows = [{ deviceId: 'a', vendorId: 'FFF1' }, { udid }];
   expect(await rowsOf(text)).toEqual(rows);
   expect(await rowsOf(gzipSync(text))).toEqual(rows);
+  expect(await rowsOf(zstdCompressSync(text))).toEqual(rows);
+  const wide = createZstdCompress({ params: { [constants.ZSTD_c_windowLog]: 27 } }).end(text);
+  const bytes = Buffer.concat((await wide.toArray()) as Buffer[]);
+  await expect(rowsOf(bytes)).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
 });
 
 test.each([

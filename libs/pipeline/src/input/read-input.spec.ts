@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { constants, createZstdCompress, gzipSync, zstdCompressSync } from 'node:zlib';
 import {
   encodeBitString,
   encodeInteger,
@@ -362,6 +362,27 @@ describe('compression', () => {
       format: 'ndjson',
     });
     expect(fault).toMatch(/^LIMIT_EXCEEDED: the data grow more than 200 times/);
+  });
+
+  /** As `zstd --long=27` writes it, of a stream whose size is not known. */
+  async function zstdOf(text: string, windowLog: number): Promise<Buffer> {
+    const encoder = createZstdCompress({ params: { [constants.ZSTD_c_windowLog]: windowLog } });
+    encoder.end(text);
+    return Buffer.concat((await encoder.toArray()) as Buffer[]);
+  }
+
+  test('a zstd frame may ask for 8 MiB of memory and no more', async () => {
+    const good = await readAll(await zstdOf(lines, 23));
+    expect([good.items.length, good.fault]).toEqual([3000, undefined]);
+    for (const windowLog of [24, 27]) {
+      const { items, fault } = await readAll(await zstdOf(lines, windowLog));
+      expect(items).toHaveLength(0);
+      expect(fault).toBe(
+        'LIMIT_EXCEEDED: the zstd data ask for a window of more than 8 MiB; compress them without --long and --ultra (0 good requests before it)',
+      );
+    }
+    const entry = await readAll(gzipSync(await zstdOf(lines, 24)));
+    expect(entry.fault).toMatch(/^LIMIT_EXCEEDED: the zstd data ask for a window/);
   });
 
   test('more than the absolute limit is stopped', async () => {

@@ -53,6 +53,20 @@ describe('a manifest', () => {
     expect(summary).toMatchObject({ batchId: batch.batchId, certificates: 2 });
   });
 
+  it('is not signed where it would list other than what was issued', async () => {
+    const lines = manifestLines(
+      each([{ results: results.slice(0, 2) }]),
+      { batch, profileHash: '00', issuer: 'ca', chainDer: [] },
+      privateKey,
+    );
+    const written: string[] = [];
+    const writing = (async () => {
+      for await (const octets of lines) written.push(Buffer.from(octets).toString());
+    })();
+    await expect(writing).rejects.toMatchObject({ code: 'FAULT_PROCESSING' });
+    expect(written.join('')).not.toContain('signature');
+  });
+
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const breaks: readonly (readonly [string, (text: string) => string])[] = [
     ['with another digest', (text) => text.replace('device-2', 'device-3')],

@@ -49,6 +49,7 @@ export interface ManifestSubject {
  * The manifest of a complete batch as NDJSON: one line per certificate, then a last line
  * `{"signature": <JWS>}`: compact JWS (RFC 7515) with EdDSA (RFC 8037) over the ManifestSummary,
  * which holds the digest of the lines. It is written and checked in one pass, whatever its size.
+ * FAULT_PROCESSING, without a signature, where the certificates are not as many as were issued.
  */
 export async function* manifestLines(
   groups: AsyncIterable<{ readonly results: readonly Result[] }>,
@@ -76,6 +77,12 @@ export async function* manifestLines(
     yield bytes;
   }
   const { batch, profileHash, issuer, chainDer } = subject;
+  if (certificates !== batch.counters.issued) {
+    throw new CertmillError(
+      'FAULT_PROCESSING',
+      `the manifest of batch ${batch.batchId} would list ${String(certificates)} certificates of ${String(batch.counters.issued)}`,
+    );
+  }
   const summary: ManifestSummary = {
     format: 'certmill-manifest-v1',
     tenant: batch.tenant,

@@ -10,7 +10,6 @@ import {
 import {
   decodeIssuedChunk,
   decodeReceivedChunk,
-  decodeReceivedHead,
   decodeVerdict,
   type ReceivedChunk,
 } from '@certmill/events';
@@ -98,8 +97,9 @@ export interface ReadOptions {
 
 /**
  * The terminal records of a batch in chunk order, read one at a time. Without `follow` it ends at the
- * first chunk that has not ended; with it, when the batch is complete or the signal aborts. Chunks that
- * never became durable are passed over once the batch is complete.
+ * first chunk that is still on its way; with it, when the batch is complete or the signal aborts. Of a
+ * complete batch it passes over chunks that never became durable, and dead letters: their results come
+ * when an operator settles them.
  */
 export async function* segmentsOf(
   ports: ResultPorts,
@@ -108,42 +108,28 @@ export async function* segmentsOf(
   options: ReadOptions,
 ): AsyncGenerator<{ readonly chunk: ChunkRef; readonly segment: Uint8Array }> {
   let chunkNumber = options.firstChunk ?? 0;
-  let requests = 0;
   while (options.signal?.aborted !== true) {
     const chunk = { tenant, batchId, chunkNumber };
     // Before the look: what is published after it is heard.
     using publication = ports.notices.ofChunk(chunk);
     const segment = await ports.certificates.getSegment(chunk);
-    if (segment === undefined) {
-      const batch = await ports.batches.getBatch(tenant, batchId);
-      if (batch === undefined) return;
-      if (await isHole(ports, batch, chunk)) {
-        chunkNumber++;
-        continue;
-      }
-      if (!options.follow || (isComplete(batch) && requests >= batch.nextIndex)) return;
+    if (segment !== undefined) {
+      yield { chunk, segment };
+      chunkNumber++;
+      continue;
+    }
+    const batch = await ports.batches.getBatch(tenant, batchId);
+    if (batch === undefined) return;
+    if (!isComplete(batch)) {
+      if (!options.follow) return;
       await publication.heard(followPollMs, options.signal);
       continue;
     }
-    yield { chunk, segment };
-    chunkNumber++;
-    requests = endOf(segment);
+    // After the batch: what had not ended then, when nothing was on its way, is a gap.
+    const state = await ports.certificates.chunkState(chunk);
+    if (state === undefined) return;
+    if (!state.ended) chunkNumber++;
   }
-}
-
-/**
- * Whether nothing will ever come of a chunk: its upload ended for good after it was registered and
- * before it was durable, while chunks behind it were.
- */
-async function isHole(ports: ResultPorts, batch: Batch, chunk: ChunkRef): Promise<boolean> {
-  if (!isComplete(batch)) return false;
-  const state = await ports.certificates.chunkState(chunk);
-  return state?.durable === false;
-}
-
-function endOf(segment: Uint8Array): number {
-  const { firstIndex, count } = decodeReceivedHead(decodeIssuedChunk(segment).received);
-  return firstIndex + count;
 }
 
 /** Resolves once nothing of the batch can change any more, or when the signal aborts. */

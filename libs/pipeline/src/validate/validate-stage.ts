@@ -1,4 +1,4 @@
-import { CertmillError, type Order, type Profile } from '@certmill/domain';
+import { CertmillError, isCertmillError, type Order, type Profile } from '@certmill/domain';
 import {
   decodeReceivedChunk,
   decodeReceivedHead,
@@ -38,7 +38,8 @@ export interface ValidatePorts {
 
 /**
  * Decides a chunk, once: a replay finds the stored verdict and hands it on unchanged. The verdict,
- * its claims and its quota are durable before the chunk goes on to sign.
+ * its claims and its quota are durable before the chunk goes on to sign. One that was not durable when
+ * its batch was cancelled or broken off goes nowhere.
  */
 export async function validateChunk(ports: ValidatePorts, record: DeliveredRecord): Promise<void> {
   const { stores, log, hops } = ports;
@@ -63,7 +64,13 @@ export async function validateChunk(ports: ValidatePorts, record: DeliveredRecor
   if (order === undefined) {
     throw new CertmillError('FAULT_PROCESSING', 'the chunk names an order that is not stored');
   }
-  const verdict = stored ?? (await decide(ports, order, profile, received, value, state.cancelled));
+  let verdict: Uint8Array;
+  try {
+    verdict = stored ?? (await decide(ports, order, profile, received, value, state.cancelled));
+  } catch (error) {
+    if (isCertmillError(error) && error.code === 'CONFLICT') return;
+    throw error;
+  }
   const validated = encodeValidatedChunk({ received: value, verdict });
   await log.append(...hops.validated.seal(received, validated));
 }

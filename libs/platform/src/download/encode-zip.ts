@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { changedMeanwhile } from './changed-meanwhile.js';
 import { entryName } from './entry-name.js';
 import type { ResultGroup } from './result-groups.js';
 
@@ -17,6 +18,7 @@ interface Entry {
 /**
  * `chain.pem` and the DER of each certificate. The central directory is made by reading the results
  * a second time, so memory does not grow with the batch.
+ * CONFLICT where they are others the second time.
  * @param read The same groups each time, the second time the given number of them.
  */
 export async function* certificateZip(
@@ -52,6 +54,7 @@ export async function* certificateZip(
     directoryBytes += central.length;
     if (central.length > 0) yield central;
   }
+  if (offset !== directoryStart) throw changedMeanwhile();
   yield endOfDirectory(count, directoryStart, directoryBytes);
 }
 

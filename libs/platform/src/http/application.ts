@@ -13,7 +13,7 @@ import { noSuchRoute } from '../problem/no-such-route.js';
 import { RefusedCall } from '../problem/refused-call.js';
 import { sendProblem } from '../problem/send-problem.js';
 import { answerClientError } from './answer-client-error.js';
-import { EnrolmentSlots, UploadSlots } from './call-slots.js';
+import { DownloadSlots, EnrolmentSlots, UploadSlots } from './call-slots.js';
 import { Connections } from './connections.js';
 import { assertListenable, tlsOptionsOf, type HttpConfig } from './http-config.js';
 import { HttpModule } from './http.module.js';
@@ -93,6 +93,7 @@ export async function createNest(
   const keys = new ApiKeys(parts.services.tenants, parts.services.clock);
   const uploads = new UploadSlots(config.limits, stopping.signal);
   const enrolments = new EnrolmentSlots(config.limits);
+  const downloads = new DownloadSlots(config.limits);
   const fastify = adapter.getInstance<FastifyInstance>();
   const routes = new RouteTable();
   fastify.addHook('onRoute', ({ method, url }) => routes.add([method].flat(), url));
@@ -105,8 +106,13 @@ export async function createNest(
     'Single enrolments under way.',
     () => enrolments.underWay,
   );
+  metrics.gauge(
+    'certmill_http_downloads_active',
+    'Downloads and followers of events under way.',
+    () => downloads.underWay,
+  );
 
-  const module = HttpModule.of(parts, { keys, uploads, enrolments, stopping });
+  const module = HttpModule.of(parts, { keys, uploads, enrolments, downloads, stopping });
   // Nest types its options as a class, and its documentation passes literals.
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment
   const nest = await NestFactory.create<NestFastifyApplication>(module, adapter, {

@@ -35,22 +35,25 @@ import { progressEvents } from './progress-events.js';
 import { sendStream } from './send-stream.js';
 import { Stopping } from './stopping.js';
 import { uploadedItems } from './uploaded-items.js';
-import { UploadSlots } from './call-slots.js';
+import { DownloadSlots, UploadSlots } from './call-slots.js';
 
 /** Batches: upload, progress, results, cancel. */
 @Controller('v1')
 export class BatchesController {
   readonly #services: IssuanceServices;
   readonly #slots: UploadSlots;
+  readonly #downloads: DownloadSlots;
   readonly #stopping: Stopping;
 
   constructor(
     @Inject(servicesToken) services: IssuanceServices,
     @Inject(UploadSlots) slots: UploadSlots,
+    @Inject(DownloadSlots) downloads: DownloadSlots,
     @Inject(Stopping) stopping: Stopping,
   ) {
     this.#services = services;
     this.#slots = slots;
+    this.#downloads = downloads;
     this.#stopping = stopping;
   }
 
@@ -150,8 +153,8 @@ export class BatchesController {
     @Param('batchId') batchId: string,
     @Res() reply: FastifyReply,
   ): Promise<void> {
+    const signals = { gone: this.#takeDownload(caller, reply), stopping: this.#stopping.signal };
     await this.#batchOf(caller, batchId);
-    const signals = { gone: goneSignal(reply), stopping: this.#stopping.signal };
     sendStream(
       reply,
       'text/event-stream',
@@ -211,11 +214,25 @@ export class BatchesController {
     reply: FastifyReply,
     wanted: Omit<DownloadOptions, 'signal'>,
   ): Promise<void> {
+    const gone = this.#takeDownload(caller, reply);
     const batch = await this.#batchOf(caller, batchId);
-    const signal = AbortSignal.any([goneSignal(reply), this.#stopping.signal]);
+    const signal = AbortSignal.any([gone, this.#stopping.signal]);
     const download = await downloadOf(this.#services, batch, { ...wanted, signal });
     void reply.header('certmill-batch-state', batchView(batch, this.#services.clock.nowMs()).state);
     sendStream(reply, download.mediaType, download.body);
+  }
+
+  /** Takes a place until the answer ended or the client hung up; aborts then. */
+  #takeDownload({ tenant }: Credential, reply: FastifyReply): AbortSignal {
+    const place = this.#downloads.take(tenant);
+    const gone = new AbortController();
+    const end = (): void => {
+      place[Symbol.dispose]();
+      gone.abort();
+    };
+    if (reply.raw.closed) end();
+    else reply.raw.once('close', end);
+    return gone.signal;
   }
 
   async #batchOf(caller: Credential, batchId: string): Promise<Batch> {
@@ -227,11 +244,4 @@ export class BatchesController {
 
 export function noSuchBatch(batchId: string): CertmillError {
   return new CertmillError('NOT_FOUND', `there is no batch '${batchId.slice(0, 80)}'`);
-}
-
-/** Aborts when the answer ended or the client hung up. */
-function goneSignal(reply: FastifyReply): AbortSignal {
-  const gone = new AbortController();
-  reply.raw.once('close', () => gone.abort());
-  return gone.signal;
 }

@@ -94,3 +94,11 @@ export class EnrolmentSlots extends CallSlots {
     super({ all, perTenant, what: 'enrolments' });
   }
 }
+
+/** Results that are sent, and followers of events; their connections may last as long as a batch. */
+export class DownloadSlots extends CallSlots {
+  constructor(limits: HttpConfig['limits']) {
+    const { downloadsAtOnce: all, downloadsAtOncePerTenant: perTenant } = limits;
+    super({ all, perTenant, what: 'downloads' });
+  }
+}

@@ -1,6 +1,6 @@
 import { pemEncode } from '@certmill/der';
 import { CertmillError, isComplete, type Batch } from '@certmill/domain';
-import { manifestLines, waitForBatch } from '@certmill/pipeline';
+import { deadLettersLeft, manifestLines, waitForBatch } from '@certmill/pipeline';
 import { certificateLines, certificatePems, rejectionLines } from '../download/encode-lines.js';
 import { certificatePkcs7 } from '../download/encode-pkcs7.js';
 import { certificateTar } from '../download/encode-tar.js';
@@ -40,7 +40,7 @@ type DownloadServices = Pick<IssuanceServices, 'results' | 'orders' | 'chainOf' 
 
 /**
  * Results of a batch as octets, read from the store as they are pulled. INVALID_INPUT for an unknown
- * format, CONFLICT for the manifest of a batch that is not complete.
+ * format, CONFLICT for the manifest of a batch that is not complete or has dead letters.
  */
 export async function downloadOf(
   services: DownloadServices,
@@ -98,6 +98,8 @@ async function manifestOf(
   if (ended === undefined || !isComplete(ended)) {
     throw new CertmillError('CONFLICT', 'the manifest is there once the batch is complete');
   }
+  const { deadLettered } = ended.counters;
+  if (deadLettered > 0) throw deadLettersLeft(ended.batchId, deadLettered);
   const groups = resultGroups(services.results, ended, { ...options, firstChunk: 0 });
   const subject = { batch: ended, ...(await chainOf(services, ended)) };
   return {

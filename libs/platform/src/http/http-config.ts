@@ -36,6 +36,9 @@ export const httpConfigSchema = z.strictObject({
       /** Single enrolments that wait at once; more get 429. */
       enrolmentsAtOnce: z.int().min(1).default(256),
       enrolmentsAtOncePerTenant: z.int().min(1).default(128),
+      /** Downloads and followers of events; more get 429. With the others below `maxConnections`. */
+      downloadsAtOnce: z.int().min(1).default(512),
+      downloadsAtOncePerTenant: z.int().min(1).default(256),
       /** Open connections, idle ones too; one more is closed at once. */
       maxConnections: z.int().min(1).default(1024),
       /** For the headers, and for the TLS handshake before them. */

@@ -6,7 +6,7 @@ import { Metrics } from '../observability/metrics.js';
 import { ProblemFilter } from '../problem/problem.filter.js';
 import type { HttpParts } from './application.js';
 import { BatchesController } from './batches.controller.js';
-import { EnrolmentSlots, UploadSlots } from './call-slots.js';
+import { DownloadSlots, EnrolmentSlots, UploadSlots } from './call-slots.js';
 import { CertificatesController } from './certificates.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
 import { HttpConfigHolder } from './http-config.js';
@@ -25,6 +25,7 @@ const injectedTokens = [
   ApiKeys,
   UploadSlots,
   EnrolmentSlots,
+  DownloadSlots,
   Stopping,
 ];
 
@@ -33,6 +34,7 @@ export interface HttpState {
   readonly keys: ApiKeys;
   readonly uploads: UploadSlots;
   readonly enrolments: EnrolmentSlots;
+  readonly downloads: DownloadSlots;
   readonly stopping: Stopping;
 }
 
@@ -61,6 +63,7 @@ export class HttpModule {
         { provide: ApiKeys, useValue: state.keys },
         { provide: UploadSlots, useValue: state.uploads },
         { provide: EnrolmentSlots, useValue: state.enrolments },
+        { provide: DownloadSlots, useValue: state.downloads },
         { provide: Stopping, useValue: state.stopping },
         { provide: APP_FILTER, useClass: ProblemFilter },
       ],

@@ -26,7 +26,7 @@ export class OperationsController {
     return { status: 'ok' };
   }
 
-  /** Every stage takes work; a halted one is named. */
+  /** Every stage takes work; a halted one is named. What the fault says is for the log: all may ask. */
   @Get('readyz')
   @Describes(routes.ready)
   async ready(@Res() reply: FastifyReply): Promise<void> {

@@ -51,9 +51,12 @@ export async function* progressEvents(
 }
 
 async function delay(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
   const { promise, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => resolve(undefined), ms);
-  signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  const end = (): void => resolve(undefined);
+  const timer = setTimeout(end, ms);
+  signal.addEventListener('abort', end);
   await promise;
   clearTimeout(timer);
+  signal.removeEventListener('abort', end);
 }

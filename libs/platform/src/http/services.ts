@@ -1,7 +1,7 @@
 /** Injection token of IssuanceServices. */
 export const servicesToken = Symbol('IssuanceServices');
 
-import type { Profile } from '@certmill/domain';
+import type { FaultCode, Profile } from '@certmill/domain';
 import type {
   DeadLetterPorts,
   EnrollPorts,
@@ -47,6 +47,6 @@ export interface IssuanceServices {
   addProfile(tenant: string, text: string): Promise<Profile>;
   /** Signs manifests; certifies nothing. */
   readonly manifestKey: KeyObject;
-  /** Stages that halted, with their reason: readiness goes red. */
-  halted(): readonly { readonly stage: string; readonly reason: string }[];
+  /** Stages that halted, each with the code of its fault: readiness goes red. */
+  halted(): readonly { readonly stage: string; readonly code: FaultCode }[];
 }

@@ -38,6 +38,8 @@ const certificateTypes = [
   'application/json',
 ];
 
+const busy = { 429: { description: 'Too many at once; again after Retry-After' } };
+
 /** Every route of DESIGN 9 in words and schemas. */
 export const routes = {
   createOrder: {
@@ -72,6 +74,7 @@ export const routes = {
     streams: ['text/csv', 'application/x-ndjson'],
     answers: {
       200: { description: 'Devices on the list', schema: z.object({ devices: z.int().min(0) }) },
+      ...busy,
     },
   },
   uploadBatch: {
@@ -79,12 +82,15 @@ export const routes = {
     description:
       'Answers when every request is durable. One that broke is resumed with the same Idempotency-Key ' +
       'and firstIndex = nextIndex. Other requests under the same key are a 409. Content-Encoding may be ' +
-      'gzip or zstd. Too many uploads at once: 429.',
+      'gzip or zstd.',
     params: orderId,
     query: uploadQuerySchema,
     idempotencyKey: 'required',
     streams: streamedMediaTypes,
-    answers: { 202: { description: 'The batch; Location leads to it', schema: batchSchema } },
+    answers: {
+      202: { description: 'The batch; Location leads to it', schema: batchSchema },
+      ...busy,
+    },
   },
   listBatches: {
     summary: 'List the batches of an order, newest first',
@@ -108,30 +114,35 @@ export const routes = {
       'Server-sent events `progress` (at most four a second), then `complete`; `stopping` where the ' +
       'server stops first. Each holds the whole batch, so reconnecting misses nothing.',
     params: batchId,
-    answers: { 200: { description: 'Events', mediaTypes: ['text/event-stream'] } },
+    answers: { 200: { description: 'Events', mediaTypes: ['text/event-stream'] }, ...busy },
   },
   batchCertificates: {
     summary: 'Download the certificates of a batch',
     description:
       'In the order of their indexes; the format comes from ?format= or Accept. Without follow, what ' +
-      'has ended so far (certmill-batch-state says whether that is all); with it, until the batch is complete.',
+      'has ended so far (certmill-batch-state says whether that is all); with it, until the batch is complete. ' +
+      'Of a complete batch, dead letters are passed over: what comes of them is shown once they are settled.',
     params: batchId,
     query: certificatesQuerySchema,
-    answers: { 200: { description: 'Certificates', mediaTypes: Object.values(mediaTypeOfFormat) } },
+    answers: {
+      200: { description: 'Certificates', mediaTypes: Object.values(mediaTypeOfFormat) },
+      ...busy,
+    },
   },
   batchRejections: {
     summary: 'Download the rejections of a batch',
     params: batchId,
     query: resultsQuerySchema,
-    answers: { 200: { description: 'One line per rejection', mediaTypes: ndjsonOnly } },
+    answers: { 200: { description: 'One line per rejection', mediaTypes: ndjsonOnly }, ...busy },
   },
   batchManifest: {
     summary: 'Download the signed manifest of a complete batch',
     description:
-      'One line per certificate with its SHA-256, then a JWS over their digest and the counters.',
+      'One line per certificate with its SHA-256, then a JWS over their digest and the counters. 409 where ' +
+      'the batch is not complete or has dead letters.',
     params: batchId,
     query: followQuerySchema,
-    answers: { 200: { description: 'The manifest', mediaTypes: ndjsonOnly } },
+    answers: { 200: { description: 'The manifest', mediaTypes: ndjsonOnly }, ...busy },
   },
   listDeadLetters: {
     summary: 'List the chunks of a batch that could not be processed',
@@ -173,6 +184,7 @@ export const routes = {
         description: 'Still in work; Location leads to the batch',
         schema: z.object({ batchId: z.string() }),
       },
+      ...busy,
     },
   },
   showCertificate: {
@@ -251,7 +263,10 @@ export const routes = {
     isOpen: true,
     answers: {
       200: { description: 'Ready', schema: z.object({ status: z.string() }) },
-      503: { description: 'A stage halted, which is named', mediaTypes: ['application/json'] },
+      503: {
+        description: 'A stage halted: its name and the code of its fault',
+        mediaTypes: ['application/json'],
+      },
     },
   },
   metrics: {

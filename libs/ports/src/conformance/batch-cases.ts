@@ -183,6 +183,26 @@ export const batchCases: readonly StoreCase[] = [
     }),
   },
   {
+    name: 'a chunk that is not durable when its batch is cancelled is none of it',
+    async run(stores, tenant) {
+      const batch = await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      await receive(stores, aChunk(batch, ['a', 'b']));
+      const late = aChunk(batch, ['c'], { chunkNumber: 1, firstIndex: 2 });
+      await stores.registerChunk(late.registration);
+      const cancelled = await stores.cancelBatch(tenant, batch.batchId, nowMs);
+      await assert.rejects(stores.confirmChunk(late.ref), hasCode('CONFLICT'));
+      await assert.rejects(stores.decide(late.decision), hasCode('CONFLICT'));
+      const code = 'FAULT_PROCESSING';
+      const cause = { code, detail: '', stage: 'validate', topic: 't', place: '1' } as const;
+      await stores.markDeadLettered(late.ref, cause);
+      expectSame(await stores.getBatch(tenant, batch.batchId), cancelled);
+      assert.equal(await stores.getDeadLetter(late.ref), undefined);
+      assert.equal(await stores.getVerdict(late.ref), undefined);
+      assert.equal(await stores.reservedUnder(tenant, batch.orderId), 0);
+    },
+    broken: () => ({ confirmChunk: () => Promise.resolve() }),
+  },
+  {
     name: 'batches of an order are listed newest first',
     async run(stores, tenant) {
       for (const name of ['b0', 'b1', 'b2']) {
