@@ -13,6 +13,7 @@ import { topics } from '@certmill/events';
 import {
   createHops,
   hopKeysOf,
+  IngestPace,
   issuanceClock,
   profileCatalogue,
   PublicationNotices,
@@ -206,7 +207,15 @@ async function assemble(
     }),
   );
 
-  const ingest = { batches: store, log, hops, clock, serialKeyId: issuers.serialKeyId, serves };
+  const ingest = {
+    batches: store,
+    log,
+    hops,
+    clock,
+    serialKeyId: issuers.serialKeyId,
+    pace: new IngestPace(() => performance.now()),
+    serves,
+  };
   const servingIssuersOf = (tenant: TenantId): readonly [Issuer, ...Issuer[]] => {
     const [first, ...others] = issuers.all.filter((issuer) => doesServe(issuer, tenant));
     if (first === undefined) throw new CertmillError('CONFLICT', 'no issuer serves this tenant');

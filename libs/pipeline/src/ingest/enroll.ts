@@ -37,6 +37,7 @@ export async function enroll(
   { deadlineMs, signal }: Patience,
 ): Promise<Enrolment> {
   const interactive = { ...upload, lane: 'interactive', firstIndex: 0 } as const;
+  ports.pace.noteEnrolment();
   const opened = await openBatch(ports, interactive);
   const gone = new AbortController();
   const giveUp = (): void => gone.abort();

@@ -19,6 +19,7 @@ import type {
 } from '@certmill/ports';
 import type { Hops } from '../hop-seal.js';
 import type { InputItem } from '../input/input-item.js';
+import type { IngestPace } from './ingest-pace.js';
 import { ChunkPacker, type PackedRequests } from './pack-chunks.js';
 
 export interface IngestPorts {
@@ -29,6 +30,8 @@ export interface IngestPorts {
   readonly clock: Clock;
   /** Id of the serial key in force (1-127). */
   readonly serialKeyId: number;
+  /** Shared by all uploads and enrolments. */
+  readonly pace: IngestPace;
   /** Whether the issuer signs for the tenant; sign refuses what it does not. */
   readonly serves: (issuer: string, tenant: TenantId) => boolean;
 }
@@ -121,7 +124,9 @@ export async function uploadInto(
     for await (const group of items) {
       for (const item of group) {
         const full = packer.add(item);
-        if (full !== undefined) await appender.append(full);
+        if (full === undefined) continue;
+        if (upload.lane === 'bulk') await ports.pace.turn();
+        await appender.append(full);
       }
     }
     const rest = packer.take();
