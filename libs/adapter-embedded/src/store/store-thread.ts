@@ -21,8 +21,10 @@ export type Send = (message: FromStore, transfer?: readonly Transferable[]) => v
 
 /** Bulk calls of one transaction: more gain little and keep others waiting. */
 const bulkCallsPerGroup = 8;
-/** While urgent calls change the store: each waits for a bulk transaction under way. */
+/** While urgent calls change the store, each waits for a bulk transaction under way: they are short then. */
 const bulkCallsBesideUrgent = 2;
+/** Where making a transaction durable takes longer than this, bulk calls go along with urgent ones. */
+const slowCommitMs = 2;
 /** How long an urgent change tells that more will come. */
 const urgentForMs = 1_000;
 /** Two bulk groups begin at least this far apart, so that the second has company. */
@@ -48,6 +50,8 @@ export class StoreThread {
   #isClosing = false;
   #nextBulkGroupAt = 0;
   #urgentUntil = 0;
+  /** How long it takes to make a transaction durable, smoothed. */
+  #commitMs = 0;
   #linger: NodeJS.Timeout | undefined;
   #bytesSinceCheckpoint = 0;
   readonly #underWay = new Set<Promise<void>>();
@@ -101,9 +105,7 @@ export class StoreThread {
 
   async #drain(): Promise<void> {
     while (this.#hasDueCalls()) {
-      const group = this.#urgent.length > 0 ? this.#urgent : this.#bulkGroup();
-      if (group === this.#urgent) this.#urgent = [];
-      await this.#run(group);
+      await this.#run(this.#urgent.length > 0 ? this.#urgentGroup() : this.#bulkGroup());
       await turn();
     }
     this.#isDraining = false;
@@ -127,6 +129,13 @@ export class StoreThread {
       },
       Math.max(1, Math.ceil(this.#nextBulkGroupAt - performance.now())),
     );
+  }
+
+  #urgentGroup(): StoreRequest[] {
+    const group = this.#urgent;
+    this.#urgent = [];
+    if (this.#commitMs < slowCommitMs || !group.some(isWriting)) return group;
+    return [...group, ...this.#bulk.splice(0, bulkCallsBesideUrgent)];
   }
 
   #bulkGroup(): StoreRequest[] {
@@ -201,6 +210,7 @@ export class StoreThread {
       }
       core.claimRuns.writeJournal();
       core.indexRuns.writeJournal();
+      const begun = performance.now();
       core.segments.sync();
       this.#options.disk.commit(
         writes.map(({ call }) => call),
@@ -208,6 +218,7 @@ export class StoreThread {
           core.db.exec('COMMIT');
         },
       );
+      this.#commitMs += (performance.now() - begun - this.#commitMs) / 8;
     } catch (error) {
       const fault = faultData(storeFault(error, 'commit'));
       // Whether a COMMIT that failed reached the disk is not known: what is there counts.
