@@ -1,23 +1,16 @@
 import '../one-realm.js';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import {
-  openStoreForReading,
-  serve,
-  serveSchema,
-  verifyStore,
-  type Server,
-} from '@certmill/standalone';
-import { createHierarchy } from '@certmill/trust';
+import { openStoreForReading, verifyStore, type Server } from '@certmill/standalone';
 import { jest } from '@jest/globals';
 import { aWorkFolder } from '../cli/testing/work-folder.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
-import {} from '../http/test-server.js';
+import { aServerIn } from '../http/test-server.js';
 import { curlAt, openOrder, startServer } from '../server/testing/running-server.js';
 import {
   boundDatabase,
@@ -103,16 +96,11 @@ describe('a database that finds no room', () => {
   let key = '';
 
   const start = async (): Promise<void> => {
-    const config = serveSchema.parse({
-      data,
-      passphraseFile: join(data, 'test-passphrase'),
-      workers: { validate: 1, sign: 1 },
-      logLevel: 'silent',
-      stopTimeoutMs: 500,
-      http: { port: 0 },
-    });
-    server = await serve(config, { storeDiskModule: boundedDatabaseModule(controlFile) });
-    key = (await server.openFirstCredential())?.key ?? key;
+    const setup = { config: { stopTimeoutMs: 500 } };
+    const overrides = { storeDiskModule: boundedDatabaseModule(controlFile) };
+    const started = await aServerIn(data, setup, {}, overrides);
+    server = started.server;
+    key = started.key === '' ? key : started.key;
   };
   const call = (method: string, path: string, more: CallOptions = {}): Promise<Response> =>
     fetch(server.url + path, {
@@ -126,9 +114,6 @@ describe('a database that finds no room', () => {
   beforeAll(async () => {
     data = await mkdtemp(join(tmpdir(), 'certmill-full-'));
     controlFile = join(data, 'bound');
-    const passphrase = 'only for this test';
-    await createHierarchy({ name: 'dev', directory: data, passphrase, nowMs: Date.now() });
-    await writeFile(join(data, 'test-passphrase'), passphrase);
     await start();
     await call('POST', '/v1/orders', {
       headers: { 'content-type': 'application/json' },

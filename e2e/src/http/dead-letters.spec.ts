@@ -7,19 +7,12 @@ import type { EmbeddedStore } from '@certmill/adapter-embedded';
 import { CertmillError } from '@certmill/domain';
 import { topics } from '@certmill/events';
 import type { EventLog } from '@certmill/ports';
-import {
-  openStoreForReading,
-  serve,
-  serveSchema,
-  verifyStore,
-  type Server,
-} from '@certmill/standalone';
-import { createHierarchy } from '@certmill/trust';
+import { openStoreForReading, verifyStore, type Server } from '@certmill/standalone';
 import { jest } from '@jest/globals';
 import { runCertmill, type Ended } from '../cli/testing/run-certmill.js';
 import { patchedStore } from '../crash/patched-store.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
-import {} from './test-server.js';
+import { aServerIn } from './test-server.js';
 
 jest.setTimeout(60_000);
 
@@ -97,16 +90,9 @@ function aroundLog(log: EventLog): EventLog {
 }
 
 async function start(): Promise<void> {
-  const config = serveSchema.parse({
-    data,
-    passphraseFile: join(data, 'test-passphrase'),
-    workers: { validate: 1, sign: 1 },
-    logLevel: 'silent',
-    stopTimeoutMs: 3_000,
-    http: { port: 0 },
-  });
-  server = await serve(config, { aroundStore, aroundLog });
-  key = (await server.openFirstCredential())?.key ?? key;
+  const started = await aServerIn(data, {}, {}, { aroundStore, aroundLog });
+  server = started.server;
+  key = started.key === '' ? key : started.key;
 }
 
 async function call(method: string, path: string, json?: unknown, as = key): Promise<Response> {
@@ -190,9 +176,6 @@ async function aDeadBatch(stage: NonNullable<typeof poisoned>) {
 
 beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), 'certmill-dead-'));
-  const passphrase = 'only for this test';
-  await createHierarchy({ name: 'dev', directory: data, passphrase, nowMs: Date.now() });
-  await writeFile(join(data, 'test-passphrase'), passphrase);
   await start();
   await call('POST', '/v1/orders', {
     orderId: 'o1',

@@ -1,6 +1,6 @@
 import '../one-realm.js';
 import { existsSync } from 'node:fs';
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EmbeddedStore } from '@certmill/adapter-embedded';
@@ -10,8 +10,6 @@ import {
   backUpStoppedFolder,
   openStoreForReading,
   restoreDataFolder,
-  serve,
-  serveSchema,
   verifyStore,
   type OpenedStore,
   type VerifiedFolder,
@@ -22,7 +20,7 @@ import { jest } from '@jest/globals';
 import { runCertmill } from '../cli/testing/run-certmill.js';
 import { patchedStore } from '../crash/patched-store.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
-import {} from './test-server.js';
+import { anOrder, aServerIn, ndjson } from './test-server.js';
 
 jest.setTimeout(60_000);
 
@@ -46,37 +44,10 @@ function aroundStore(store: EmbeddedStore): EmbeddedStore {
 beforeAll(async () => {
   parent = await mkdtemp(join(tmpdir(), 'certmill-verify-'));
   data = join(parent, 'data');
-  const passphrase = 'only for this test';
-  await createHierarchy({ name: 'dev', directory: data, passphrase, nowMs: Date.now() });
-  await writeFile(join(data, 'test-passphrase'), passphrase);
-  const config = serveSchema.parse({
-    data,
-    passphraseFile: join(data, 'test-passphrase'),
-    workers: { validate: 1, sign: 1 },
-    logLevel: 'silent',
-    stopTimeoutMs: 300,
-    http: { port: 0 },
-  });
-  const server = await serve(config, { aroundStore });
-  const firstKey = (await server.openFirstCredential())?.key ?? '';
-  const call = (method: string, path: string, type: string, key: string, body?: string) =>
-    fetch(server.url + path, {
-      method,
-      headers: {
-        authorization: `Bearer ${firstKey}`,
-        'content-type': type,
-        'idempotency-key': key,
-      },
-      ...(body === undefined ? {} : { body }),
-    });
-  const order = {
-    orderId: 'o1',
-    profile: 'tls-client',
-    quota: 10_000,
-    requiresAllowList: false,
-    expiresAt: new Date(Date.now() + 86_400_000).toISOString(),
-  };
-  await call('POST', '/v1/orders', 'application/json', 'o1', JSON.stringify(order));
+  await mkdir(data);
+  const setup = { config: { stopTimeoutMs: 300 } };
+  const server = await aServerIn(data, setup, {}, { aroundStore });
+  await anOrder(server, 'o1');
   for (const [next, key, count] of [
     ['decide', 'decided', 5],
     ['give up', 'given-up', 5],
@@ -85,16 +56,17 @@ beforeAll(async () => {
     ['hold', 'after', 5],
   ] as const) {
     mode = next;
-    const path = '/v1/orders/o1/batches';
-    const lines = ndjsonOf(csrsOf(count, key));
-    const uploaded = await call('POST', path, 'application/x-ndjson', key, lines);
+    const uploaded = await server.call('POST', '/v1/orders/o1/batches', {
+      headers: { ...ndjson, 'idempotency-key': key },
+      body: ndjsonOf(csrsOf(count, key)),
+    });
     const { batchId } = (await uploaded.json()) as { batchId: string };
     for (let inFlight = -1; inFlight !== (next === 'hold' ? count : 0);) {
-      const batch = await call('GET', `/v1/batches/${batchId}`, 'text/plain', '');
+      const batch = await server.call('GET', `/v1/batches/${batchId}`);
       ({ inFlight } = ((await batch.json()) as { counters: { inFlight: number } }).counters);
     }
   }
-  await server.stop();
+  await server[Symbol.asyncDispose]();
 });
 
 afterAll(() => rm(parent, { recursive: true, force: true }));
