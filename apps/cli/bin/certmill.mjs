@@ -3,9 +3,8 @@ import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 // What a server allocates per chunk dies at once: a small young generation costs no CPU and saves some
-// 100 MB. The whole heap is collected when it has grown to two and a half times what was left, not to
-// half of that; one thread for background collection, for the workers have the cores
-// (docs/performance.md).
+// 100 MB. The whole heap is collected when it has grown to two and a half times what was left; one
+// thread for background collection, for the workers have the cores (docs/performance.md).
 const [major] = process.versions.node.split('.').map(Number);
 if (major < 24) {
   process.stderr.write(

@@ -66,7 +66,7 @@ export class Answer {
 export type Curl = (method: string, path: string, ...options: readonly string[]) => Promise<Answer>;
 
 const execute = promisify(execFile);
-const maxBuffer = 64 << 20;
+const maxBuffer = 512 << 20;
 
 /** The real curl against a server, with an API key where one is given. */
 export function curlAt(url: string, key?: string, cwd?: string): Curl {
