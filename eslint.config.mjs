@@ -12,9 +12,11 @@ const below = {
   'layer:pipeline': ['layer:ports', 'layer:events', ...pure],
   'layer:signing': ['layer:pipeline', 'layer:ports', 'layer:events', ...pure],
   'layer:trust': ['layer:pipeline', 'layer:ports', 'layer:events', ...pure],
-  'layer:adapter': ['layer:pipeline', 'layer:ports', 'layer:events', ...pure],
+  'layer:packed': ['layer:ports', 'layer:events', ...pure],
+  'layer:adapter': ['layer:packed', 'layer:pipeline', 'layer:ports', 'layer:events', ...pure],
   'layer:platform': ['layer:pipeline', 'layer:ports', 'layer:events', ...pure],
 };
+below['layer:fleet'] = Object.keys(below);
 const libraries = Object.keys(below);
 const serverFrameworks = ['@nestjs/*', 'fastify', 'rxjs'];
 
@@ -26,7 +28,11 @@ export const depConstraints = [
   })),
   { sourceTag: 'layer:app', onlyDependOnLibsWithTags: libraries },
   { sourceTag: 'layer:command', onlyDependOnLibsWithTags: ['layer:app', ...libraries] },
-  { sourceTag: 'layer:e2e', onlyDependOnLibsWithTags: ['layer:app', ...libraries] },
+  { sourceTag: 'layer:native', onlyDependOnLibsWithTags: pure },
+  {
+    sourceTag: 'layer:e2e',
+    onlyDependOnLibsWithTags: ['layer:app', 'layer:native', ...libraries],
+  },
 ];
 
 const bannedSyntax = [

@@ -3,9 +3,13 @@ import { existsSync } from 'node:fs';
 // The compiled output is what is tested: no transform, so tests, workers and production run the same code.
 export default {
   testEnvironment: 'node',
-  roots: ['<rootDir>/libs', '<rootDir>/apps', '<rootDir>/e2e', '<rootDir>/tools'].filter((root) =>
-    existsSync(root.replace('<rootDir>', import.meta.dirname)),
-  ),
+  roots: [
+    '<rootDir>/libs',
+    '<rootDir>/apps',
+    '<rootDir>/e2e',
+    '<rootDir>/infra',
+    '<rootDir>/tools',
+  ].filter((root) => existsSync(root.replace('<rootDir>', import.meta.dirname))),
   testMatch: ['**/dist/**/*.spec.js', '<rootDir>/tools/**/*.spec.mjs'],
   testPathIgnorePatterns: ['/node_modules/'],
   modulePathIgnorePatterns: ['<rootDir>/.cache/'],

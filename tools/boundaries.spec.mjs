@@ -17,7 +17,14 @@ const rows = [
   ['libs/signing', '@certmill/pipeline', '@certmill/trust'],
   ['libs/trust', '@certmill/pipeline', '@certmill/adapter-embedded'],
   ['libs/adapter-embedded', '@certmill/ports', '@certmill/platform'],
+  ['libs/packed', '@certmill/ports', '@certmill/pipeline'],
+  ['libs/adapter-kafka', '@certmill/ports', '@certmill/adapter-mongo'],
+  ['libs/adapter-mongo', '@certmill/packed', '@certmill/adapter-embedded'],
+  ['libs/adapter-bullmq', '@certmill/ports', '@certmill/adapter-kafka'],
   ['libs/platform', '@nestjs/common', '@certmill/adapter-embedded'],
+  ['libs/fleet', '@certmill/adapter-mongo', '@certmill/standalone'],
+  ['apps/sign', '@certmill/fleet', '@certmill/standalone'],
+  ['infra/native', '@certmill/domain', '@certmill/pipeline'],
   ['apps/standalone', '@certmill/platform', 'certmill-cli'],
 ];
 

@@ -1,6 +1,5 @@
 import type { TenantId } from '@certmill/domain';
-import type { PackedMap } from '../packed-runs/packed-map.js';
-import type { PackedMultiMap } from '../packed-runs/packed-multi-map.js';
+import type { PackedMap, PackedMultiMap } from '@certmill/packed';
 import type { JournaledRuns } from './journaled-runs.js';
 import { locatorHigh, locatorLow, locatorOf, type Locator } from './locator.js';
 import {

@@ -33,7 +33,7 @@ import type {
   TerminalChunk,
   VerdictStore,
 } from '@certmill/ports';
-import { buildAllowList, defaultMaxDevices } from '../allow-list/build-allow-list.js';
+import { buildAllowList, defaultMaxDevices } from '@certmill/packed';
 import { JobRunner } from './job-runner.js';
 import { chunkRefOf, packDecision, packQueries, packTerminal, unpackRows } from './packed-calls.js';
 import { StoreClient } from './store-client.js';

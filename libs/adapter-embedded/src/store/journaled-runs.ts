@@ -1,8 +1,12 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { CertmillError } from '@certmill/domain';
-import type { PageCache } from '../packed-runs/page-cache.js';
-import type { RunWriter } from '../packed-runs/run-writer.js';
-import type { PackedRunsOptions, RunChange, SortedRuns } from '../packed-runs/sorted-runs.js';
+import type {
+  PackedRunsOptions,
+  PageCache,
+  RunChange,
+  RunWriter,
+  SortedRuns,
+} from '@certmill/packed';
 
 /** Key (16 octets) and value (two halves of 4, little-endian) of an entry in a journal row. */
 const keyBytes = 16;

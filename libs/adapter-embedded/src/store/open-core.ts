@@ -1,11 +1,14 @@
 import { mkdirSync, readdirSync, unlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { OpenAllowLists } from '../allow-list/open-allow-lists.js';
-import { PackedMap } from '../packed-runs/packed-map.js';
-import { PackedMultiMap } from '../packed-runs/packed-multi-map.js';
-import { PageCache } from '../packed-runs/page-cache.js';
-import { startRunWriter, type RunWriter } from '../packed-runs/run-writer.js';
+import {
+  OpenAllowLists,
+  PackedMap,
+  PackedMultiMap,
+  PageCache,
+  type RunWriter,
+  startRunWriter,
+} from '@certmill/packed';
 import { BatchTable } from './batch-table.js';
 import { ChunkTable } from './chunk-table.js';
 import { Claims } from './claims.js';

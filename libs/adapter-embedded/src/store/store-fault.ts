@@ -1,5 +1,5 @@
 import { CertmillError, isCertmillError } from '@certmill/domain';
-import { diskFault } from '../packed-runs/disk-fault.js';
+import { diskFault } from '@certmill/packed';
 
 /** Primary result codes of SQLite (sqlite3.h). */
 const sqliteFull = 13;

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AllowListRow } from '@certmill/ports';
-import { buildAllowList } from '../allow-list/build-allow-list.js';
+import { buildAllowList } from '@certmill/packed';
 import { order, tenant } from './issue-fleet.fixture.js';
 import { MaintenanceGate } from './maintenance-gate.js';
 import { closeCore, openCore, type StoreCore } from './open-core.js';

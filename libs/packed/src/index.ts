@@ -1,0 +1,14 @@
+export { AllowList } from './allow-list/allow-list.js';
+export { buildAllowList, defaultMaxDevices } from './allow-list/build-allow-list.js';
+export { OpenAllowLists } from './allow-list/open-allow-lists.js';
+export { diskFault } from './packed-runs/disk-fault.js';
+export { PackedMap } from './packed-runs/packed-map.js';
+export { PackedMultiMap } from './packed-runs/packed-multi-map.js';
+export { PageCache } from './packed-runs/page-cache.js';
+export { startRunWriter, type RunWriter } from './packed-runs/run-writer.js';
+export type {
+  PackedRunsOptions,
+  PackedRunsStats,
+  RunChange,
+  SortedRuns,
+} from './packed-runs/sorted-runs.js';
