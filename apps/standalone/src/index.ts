@@ -9,11 +9,8 @@ export type { SyncDisk } from './sync-tree.js';
 export { askRunningServer, type ControlRequest } from './control-socket.js';
 export { standaloneSchema, type StandaloneConfig } from './config.js';
 export { takeDataFolder, type DataFolder } from './data-folder.js';
-export { boundToTenants, type ServingIssuer } from './issuers.js';
-export { observeStages } from './observe-stages.js';
 export {
   openIssuance,
-  operatorTenant,
   type Issuance,
   type IssuanceCpu,
   type IssuanceOverrides,

@@ -1,27 +1,21 @@
-import { readFileSync } from 'node:fs';
 import type { Server as ControlServer } from 'node:net';
-import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
-import { CertmillError } from '@certmill/domain';
 import { groups, topics } from '@certmill/events';
 import {
   createLogger,
   httpConfigSchema,
   Metrics,
-  newApiKey,
+  observeStages,
+  openFirstTenant,
+  readConfig,
+  type FirstCredential,
   type HttpApplication,
 } from '@certmill/platform';
 import { backUpDataFolder } from './back-up.js';
 import { standaloneSchema } from './config.js';
 import { openControlSocket } from './control-socket.js';
 import { takeDataFolder } from './data-folder.js';
-import {
-  openIssuance,
-  operatorTenant,
-  type Issuance,
-  type IssuanceOverrides,
-} from './open-issuance.js';
-import { observeStages } from './observe-stages.js';
+import { openIssuance, type Issuance, type IssuanceOverrides } from './open-issuance.js';
 
 /** The configuration file of `certmill serve --role all`. */
 export const serveSchema = standaloneSchema.extend({
@@ -33,39 +27,9 @@ export const serveSchema = standaloneSchema.extend({
 
 export type ServeConfig = z.infer<typeof serveSchema>;
 
-/** Reads a YAML or JSON file; CONFIG_INVALID names each line that is wrong. */
+/** CONFIG_INVALID names each line that is wrong. */
 export function readServeConfig(file: string | undefined): ServeConfig {
-  if (file === undefined) return serveSchema.parse({});
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new CertmillError('CONFIG_INVALID', `cannot read ${file}`, { cause });
-  }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  const [broken] = document.errors;
-  if (broken !== undefined) throw new CertmillError('CONFIG_INVALID', `${file}: ${broken.message}`);
-  const parsed = serveSchema.safeParse(document.toJS() ?? {});
-  if (parsed.success) return parsed.data;
-  const reasons = parsed.error.issues.map((issue) => {
-    const path =
-      issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
-    const node = document.getIn(path, true);
-    const range = isRanged(node) ? node.range[0] : undefined;
-    const line = range === undefined ? '' : `:${String(lines.linePos(range).line)}`;
-    return `${file}${line}: ${path.map(String).join('.')}: ${issue.message}`;
-  });
-  throw new CertmillError('CONFIG_INVALID', reasons.join('\n'));
-}
-
-function isRanged(node: unknown): node is { readonly range: readonly [number, number, number] } {
-  return typeof node === 'object' && node !== null && 'range' in node && Array.isArray(node.range);
-}
-
-export interface FirstCredential {
-  readonly tenant: string;
-  readonly key: string;
+  return readConfig(serveSchema, file);
 }
 
 export interface Server {
@@ -122,7 +86,7 @@ export async function serve(
       url: listening.url,
       http: listening,
       issuance: running,
-      openFirstCredential: () => openFirstTenant(running),
+      openFirstCredential: () => openFirstTenant(running.services),
       async stop() {
         control?.close();
         await listening.stop(config.stopTimeoutMs);
@@ -155,20 +119,4 @@ function gaugeParts(metrics: Metrics, { log, signer }: Issuance): void {
   metrics.gauge('certmill_sign_slots_outstanding', 'Chunks that signing slots hold.', () =>
     signer.health().reduce((total, { outstanding }) => total + outstanding, 0),
   );
-}
-
-async function openFirstTenant(issuance: Issuance): Promise<FirstCredential | undefined> {
-  const { services } = issuance;
-  const credentials = await services.tenants.listCredentials(operatorTenant);
-  if (credentials.length > 0) return undefined;
-  await services.openTenant(operatorTenant);
-  const { key, keyHash } = newApiKey();
-  await services.tenants.addCredential({
-    keyHash,
-    tenant: operatorTenant,
-    role: 'admin',
-    label: 'first credential',
-    createdAtMs: services.clock.nowMs(),
-  });
-  return { tenant: operatorTenant, key };
 }

@@ -41,6 +41,7 @@ export {
   type ConsumingStage,
   type StageObserver,
   type StageOptions,
+  type StageSpan,
 } from './run-stage.js';
 export {
   deadLettersLeft,

@@ -18,8 +18,17 @@ const inputOf = {
   publish: topics.certificatesIssued,
 } as const satisfies Record<ConsumingStage, Record<Lane, string>>;
 
-/** What a stage tells while it runs; the platform makes metrics, logs and readiness of it. */
+/** The work of a stage on one chunk, as a trace shows it. */
+export interface StageSpan {
+  /** W3C Trace Context, for the record that the stage makes. */
+  readonly traceparent: string;
+  end(error?: unknown): void;
+}
+
+/** What a stage tells while it runs; the platform makes metrics, logs, traces and readiness of it. */
 export interface StageObserver {
+  /** A chunk is taken. Absent where nothing is traced: the record's own context is handed on. */
+  readonly begun?: (stage: ConsumingStage, record: DeliveredRecord) => StageSpan | undefined;
   handled(stage: ConsumingStage, lane: Lane, seconds: number): void;
   faulted(stage: ConsumingStage, record: DeliveredRecord, error: unknown): void;
   halted(stage: ConsumingStage | 'store', error: Error): void;
@@ -41,7 +50,8 @@ export interface StageOptions {
   readonly certificates: Pick<CertificateStore, 'markDeadLettered'>;
   /** Chunks in hand at once. */
   readonly concurrency: Readonly<Record<Lane, number>>;
-  readonly handler: (record: DeliveredRecord) => Promise<void>;
+  /** `traceparent` is for the record that the handler makes of this one. */
+  readonly handler: (record: DeliveredRecord, traceparent: string | undefined) => Promise<void>;
   readonly observer: StageObserver;
 }
 
@@ -73,10 +83,13 @@ export async function runStage(options: StageOptions): Promise<Stoppable> {
 
 async function handle(options: StageOptions, lane: Lane, record: DeliveredRecord): Promise<void> {
   const begun = performance.now();
+  const span = options.observer.begun?.(options.stage, record);
   try {
-    await options.handler(record);
+    await options.handler(record, span?.traceparent ?? record.headers['traceparent']);
+    span?.end();
     options.observer.handled(options.stage, lane, (performance.now() - begun) / 1000);
   } catch (error) {
+    span?.end(error);
     options.observer.faulted(options.stage, record, error);
     if (error instanceof Object && !failedIn.has(error)) failedIn.set(error, options.stage);
     throw error;

@@ -2,9 +2,22 @@ export { apiKeyHash, newApiKey } from './auth/api-keys.js';
 export { permissionsOf, type Permission } from './auth/roles.js';
 export type { HttpApplication, HttpParts } from './http/application.js';
 export { httpConfigSchema, type HttpConfig } from './http/http-config.js';
+export { readConfig } from './config/read-config.js';
+export {
+  addBuiltInProfiles,
+  issuanceServices,
+  openFirstTenant,
+  operatorTenant,
+  type FirstCredential,
+  type IssuanceParts,
+  type IssuanceStore,
+  type IssuingPolicy,
+  type KeptProfile,
+} from './http/issuance-services.js';
 export type { IssuanceServices } from './http/services.js';
 export { batchSchema, orderSchema, pageOf, profileSchema } from './openapi/views.js';
 export { createLogger } from './observability/logger.js';
+export { observeStages } from './observability/observe-stages.js';
 export { Metrics, type Stage } from './observability/metrics.js';
 export { errorsDocument } from './problem/errors-document.js';
 export { problemTypeOf, rejectionProblem, toProblem, type Problem } from './problem/to-problem.js';

@@ -10,6 +10,13 @@ export {
   type Issuer,
 } from './hierarchy/load-issuers.js';
 export {
+  boundToTenants,
+  doesServe,
+  isCompilable,
+  type IssuerBindings,
+  type ServingIssuer,
+} from './hierarchy/serving-issuers.js';
+export {
   caDirectoryOf,
   developmentPassphraseFileOf,
   issuerPathsOf,
@@ -32,6 +39,7 @@ export {
   openSerialKeys,
   type SerialKeys,
 } from './keys/serial-keys.js';
+export { issuingPolicy, type IssuingPolicy } from './admission/issuing-policy.js';
 export { admitProfile, lintSample } from './admission/admit-profile.js';
 export {
   makeSamples,

@@ -43,6 +43,8 @@ export interface Upload {
   readonly idempotencyKey: string;
   /** Index of the first item: 0, or where an earlier upload of the batch broke off (its nextIndex). */
   readonly firstIndex: number;
+  /** W3C Trace Context of the call, handed on with each chunk. */
+  readonly traceparent?: string;
 }
 
 /** Chunks of one upload between packing and durable: bounds memory and lets fsyncs overlap. */
@@ -294,7 +296,7 @@ class ChunkAppender {
     requests: PackedRequests,
   ): Promise<boolean> {
     const { log, hops } = this.#ports;
-    const { order, lane } = this.#upload;
+    const { order, lane, traceparent } = this.#upload;
     const { firstIndex } = pinned;
     if (firstIndex + pinned.count <= this.#batch.nextIndex) return false;
     const received: ReceivedChunk = {
@@ -314,7 +316,7 @@ class ChunkAppender {
       rejections: requests.rejections,
       rejectionDetails: requests.rejectionDetails,
     };
-    await log.append(...hops.received.seal(received, encodeReceivedChunk(received)));
+    await log.append(...hops.received.seal(received, encodeReceivedChunk(received), traceparent));
     return true;
   }
 }

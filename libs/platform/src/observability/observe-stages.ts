@@ -1,6 +1,7 @@
 import { isCertmillError, rejectionCodeOf } from '@certmill/domain';
 import type { StageObserver } from '@certmill/pipeline';
-import type { createLogger, Metrics } from '@certmill/platform';
+import type { createLogger } from './logger.js';
+import type { Metrics } from './metrics.js';
 
 /** Makes metrics and log lines of what the stages tell. */
 export function observeStages(
