@@ -198,7 +198,10 @@ async function assemble(
     serialKeyId: issuers.serialKeyId,
     policy: issuingPolicy(issuers.all, systemClock),
     manifestKey: openManifestKey(folder.directory),
-    halted: () => [...halted].map(([stage, code]) => ({ stage, code })),
+    readiness: {
+      halted: () => [...halted].map(([stage, code]) => ({ stage, code })),
+      waitingFor: () => [],
+    },
     onPublished: (codes) => observer.published(codes),
   });
   const keptProfiles = await addBuiltInProfiles(store, systemClock);

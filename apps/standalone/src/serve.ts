@@ -86,7 +86,7 @@ export async function serve(
       url: listening.url,
       http: listening,
       issuance: running,
-      openFirstCredential: () => openFirstTenant(running.services),
+      openFirstCredential: () => openFirstTenant(running.store, running.services.clock),
       async stop() {
         control?.close();
         await listening.stop(config.stopTimeoutMs);

@@ -239,7 +239,7 @@ describe('a worker that was paused until another had finished its chunk', () => 
     pause.release();
     await zombieEnded;
     expect(await effectsOf(chunk, deviceIds)).toEqual(before);
-    expect(services.halted()).toEqual([]);
+    expect(services.readiness.halted()).toEqual([]);
   });
 
   it('leaves a sound store', async () => {

@@ -48,6 +48,8 @@ export interface StageOptions {
   readonly stage: ConsumingStage;
   readonly log: EventLog;
   readonly certificates: Pick<CertificateStore, 'markDeadLettered'>;
+  /** Lanes that this process works for; both where absent. */
+  readonly lanes?: readonly Lane[];
   /** Chunks in hand at once. */
   readonly concurrency: Readonly<Record<Lane, number>>;
   /** `traceparent` is for the record that the handler makes of this one. */
@@ -62,7 +64,7 @@ const failedIn = new WeakMap<object, ConsumingStage>();
 export async function runStage(options: StageOptions): Promise<Stoppable> {
   const { stage, log, concurrency, observer } = options;
   const subscriptions: Subscription[] = [];
-  for (const lane of lanes) {
+  for (const lane of options.lanes ?? lanes) {
     subscriptions.push(
       await log.subscribe({
         topic: inputOf[stage][lane],

@@ -1,5 +1,7 @@
 export { apiKeyHash, newApiKey } from './auth/api-keys.js';
 export { permissionsOf, type Permission } from './auth/roles.js';
+export type { OperationsApplication } from './http/operations-application.js';
+export type { Readiness } from './http/operations.controller.js';
 export type { HttpApplication, HttpParts } from './http/application.js';
 export { httpConfigSchema, type HttpConfig } from './http/http-config.js';
 export { readConfig } from './config/read-config.js';

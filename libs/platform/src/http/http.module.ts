@@ -10,7 +10,7 @@ import { DownloadSlots, EnrolmentSlots, UploadSlots } from './call-slots.js';
 import { CertificatesController } from './certificates.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
 import { HttpConfigHolder } from './http-config.js';
-import { OperationsController } from './operations.controller.js';
+import { OperationsController, readinessToken } from './operations.controller.js';
 import { OrdersController } from './orders.controller.js';
 import { ProfilesController } from './profiles.controller.js';
 import { servicesToken } from './services.js';
@@ -19,6 +19,7 @@ import { TenantsController } from './tenants.controller.js';
 
 const injectedTokens = [
   servicesToken,
+  readinessToken,
   loggerToken,
   Metrics,
   HttpConfigHolder,
@@ -57,6 +58,7 @@ export class HttpModule {
       module: HttpModule,
       providers: [
         { provide: servicesToken, useValue: services },
+        { provide: readinessToken, useValue: services.readiness },
         { provide: loggerToken, useValue: parts.logger },
         { provide: Metrics, useValue: parts.metrics },
         { provide: HttpConfigHolder, useValue: new HttpConfigHolder(parts.config) },

@@ -2,7 +2,6 @@ import {
   canonicalProfile,
   isCertmillError,
   profileHash,
-  type FaultCode,
   type Profile,
   type SerialKey,
   type TenantId,
@@ -28,6 +27,7 @@ import type {
 } from '@certmill/ports';
 import type { KeyObject } from 'node:crypto';
 import { newApiKey } from '../auth/api-keys.js';
+import type { Readiness } from './operations.controller.js';
 import type { IssuanceServices } from './services.js';
 
 /** The tenant that a new store begins with; its admins manage the others. */
@@ -57,7 +57,7 @@ export interface IssuanceParts {
   readonly serialKeyId: number;
   readonly policy: IssuingPolicy;
   readonly manifestKey: KeyObject;
-  readonly halted: () => readonly { readonly stage: string; readonly code: FaultCode }[];
+  readonly readiness: Readiness;
   readonly onPublished: (codes: readonly number[]) => void;
 }
 
@@ -118,13 +118,7 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     defaultIssuerOf: (tenant) => policy.defaultIssuerOf(tenant),
     chainOf: (issuer) => policy.chainOf(issuer),
     operatorTenant,
-    async openTenant(tenant) {
-      const created = await store.createTenant(tenant, clock.nowMs());
-      for (const profile of builtInProfiles().values()) {
-        await store.addProfile({ ...stored(profile, clock), tenant }).catch(unlessKept);
-      }
-      return created;
-    },
+    openTenant: (tenant) => openTenant(store, clock, tenant),
     async addProfile(tenant, text) {
       const profile = parseProfile(text, 'profile');
       await policy.admit(tenant, profile);
@@ -132,7 +126,7 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
       return profile;
     },
     manifestKey: parts.manifestKey,
-    halted: parts.halted,
+    readiness: parts.readiness,
   };
 }
 
@@ -153,20 +147,34 @@ export async function addBuiltInProfiles(
  * told only here, so the caller MUST show it.
  */
 export async function openFirstTenant(
-  services: Pick<IssuanceServices, 'tenants' | 'openTenant' | 'clock'>,
+  store: TenantStore & ProfileStore,
+  clock: Clock,
 ): Promise<FirstCredential | undefined> {
-  const credentials = await services.tenants.listCredentials(operatorTenant);
+  const credentials = await store.listCredentials(operatorTenant);
   if (credentials.length > 0) return undefined;
-  await services.openTenant(operatorTenant);
+  await openTenant(store, clock, operatorTenant);
   const { key, keyHash } = newApiKey();
-  await services.tenants.addCredential({
+  await store.addCredential({
     keyHash,
     tenant: operatorTenant,
     role: 'admin',
     label: 'first credential',
-    createdAtMs: services.clock.nowMs(),
+    createdAtMs: clock.nowMs(),
   });
   return { tenant: operatorTenant, key };
+}
+
+/** Opens a tenant with the built-in profiles; false where it is there already. */
+async function openTenant(
+  store: TenantStore & ProfileStore,
+  clock: Clock,
+  tenant: TenantId,
+): Promise<boolean> {
+  const created = await store.createTenant(tenant, clock.nowMs());
+  for (const profile of builtInProfiles().values()) {
+    await store.addProfile({ ...stored(profile, clock), tenant }).catch(unlessKept);
+  }
+  return created;
 }
 
 function stored(profile: Profile, clock: Clock): Omit<StoredProfile, 'tenant'> {

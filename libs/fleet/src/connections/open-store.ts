@@ -1,0 +1,56 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openMongoStore, type MongoStore } from '@certmill/adapter-mongo';
+import { CertmillError } from '@certmill/domain';
+import { readClientTls, readSecret } from '../config/secret-files.js';
+import type { FleetConfig } from '../config/fleet-config.js';
+import type { ServiceContext } from '../service-context.js';
+
+/** How to reach the store, with secrets read from their files. */
+export function mongoConnection({ mongo }: Pick<FleetConfig, 'mongo'>, appName: string) {
+  const tls = readClientTls('mongo.tls', mongo.tls);
+  const { uri, database, username, passwordFile } = mongo;
+  if ((username === undefined) !== (passwordFile === undefined)) {
+    throw new CertmillError('CONFIG_INVALID', 'mongo: username and passwordFile go together');
+  }
+  return {
+    uri,
+    database,
+    appName,
+    ...(username === undefined || passwordFile === undefined
+      ? {}
+      : { credentials: { username, password: readSecret('mongo.passwordFile', passwordFile) } }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+}
+
+/** The store; waits for it, and until its collections are as `fleet init` makes them. */
+export async function openStore(context: ServiceContext): Promise<MongoStore> {
+  const { config, logger } = context;
+  const connection = mongoConnection(config, `certmill-${context.role}-${context.instance}`);
+  // A folder of this process alone, for what can be read from the store again.
+  const cacheDirectory = await mkdtemp(
+    join(config.cacheDirectory ?? tmpdir(), `certmill-${context.role}-`),
+  );
+  context.parts.push({
+    stop: () => rm(cacheDirectory, { recursive: true, force: true }),
+  });
+  const { host } = new URL(
+    config.mongo.uri.replace(/^mongodb(?:\+srv)?:/, 'http:').split(',')[0] ?? '',
+  );
+  const store = await context.waitFor(`mongodb at ${host}`, () =>
+    openMongoStore({
+      ...connection,
+      clock: context.clock,
+      cacheDirectory,
+      maxAllowListDevices: config.maxAllowListDevices,
+      onFault: (fault) => {
+        if (fault.disposition === 'halt') context.halt('store', fault.code);
+        logger.warn({ code: fault.code, err: fault }, 'mongodb');
+      },
+    }),
+  );
+  context.parts.push(store);
+  return store;
+}

@@ -1,0 +1,53 @@
+import { ensureTopics } from '@certmill/adapter-kafka';
+import { initCollections, openMongoStore } from '@certmill/adapter-mongo';
+import { openFirstTenant, type FirstCredential } from '@certmill/platform';
+import type { Clock } from '@certmill/ports';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FleetConfig } from './config/fleet-config.js';
+import { kafkaConnection } from './connections/open-log.js';
+import { mongoConnection } from './connections/open-store.js';
+import { topicSpecs } from './topics.js';
+
+export interface InitReport {
+  readonly createdTopics: readonly string[];
+  /** Topics that have more partitions now. */
+  readonly grownTopics: readonly string[];
+  readonly createdCollections: readonly string[];
+  /** What is there and not as it should be; nothing of it was changed. */
+  readonly differences: readonly string[];
+  readonly warnings: readonly string[];
+  /** Told only here, and only once: the caller MUST show it. */
+  readonly firstCredential?: FirstCredential;
+}
+
+/**
+ * Makes the topics and collections of a fleet and its first credential, each where it is not there yet:
+ * run it as often as you like, beside a running fleet too. Faults: FAULT_BUS_DOWN, FAULT_STORE_DOWN,
+ * CONFIG_INVALID.
+ */
+export async function initFleet(config: FleetConfig, clock: Clock): Promise<InitReport> {
+  const topics = await ensureTopics(kafkaConnection(config, 'certmill-init'), topicSpecs(config));
+  const connection = mongoConnection(config, 'certmill-init');
+  const collections = await initCollections(connection);
+  const cacheDirectory = await mkdtemp(join(config.cacheDirectory ?? tmpdir(), 'certmill-init-'));
+  try {
+    const store = await openMongoStore({ ...connection, clock, cacheDirectory });
+    try {
+      const firstCredential = await openFirstTenant(store, clock);
+      return {
+        createdTopics: topics.created,
+        grownTopics: topics.grown,
+        createdCollections: collections.created,
+        differences: [...topics.differences, ...collections.differences],
+        warnings: topics.warnings,
+        ...(firstCredential === undefined ? {} : { firstCredential }),
+      };
+    } finally {
+      await store.stop(5_000);
+    }
+  } finally {
+    await rm(cacheDirectory, { recursive: true, force: true });
+  }
+}
