@@ -1,6 +1,6 @@
 import { CertmillError, isCertmillError } from '@certmill/domain';
 import type { Job } from '@certmill/ports';
-import { UnrecoverableError, WaitingError, Worker, type Job as BullJob } from 'bullmq';
+import { ErrorCode, UnrecoverableError, WaitingError, Worker, type Job as BullJob } from 'bullmq';
 import { jobOf } from './job-shape.js';
 import { WorkerClient } from './redis-client.js';
 import type { RedisAddress } from './redis-server.js';
@@ -64,8 +64,10 @@ export class JobWorker {
       removeOnFail: { count: options.keptFailures },
     });
     this.#worker.on('error', (error) => {
+      // Redis kept how a job ended, its answer was lost, and the call was repeated.
+      const isKnown = 'code' in error && error.code === ErrorCode.JobNotExist;
       // Connections that are cut complain.
-      if (this.#stopped === undefined) options.onError(error);
+      if (!isKnown && this.#stopped === undefined) options.onError(error);
     });
   }
 

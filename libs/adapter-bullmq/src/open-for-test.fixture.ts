@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import type { CertmillError } from '@certmill/domain';
 import type { JobQueue, Stoppable } from '@certmill/ports';
 import { openBullmqQueue, type BullmqOptions } from './open-bullmq-queue.js';
@@ -5,7 +6,7 @@ import { openBullmqQueue, type BullmqOptions } from './open-bullmq-queue.js';
 /** The Redis of `npm run test:fleet`. */
 export function redisUrl(): string {
   const url = process.env['REDIS_URL'];
-  if (url === undefined) throw new Error('REDIS_URL is not set: run `npm run test:fleet`');
+  assert.ok(url !== undefined, 'REDIS_URL is not set: run `npm run test:fleet`');
   return url;
 }
 
@@ -29,7 +30,7 @@ export async function until(
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error('nothing happened in time');
+    assert.ok(Date.now() < deadline, 'nothing happened in time');
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

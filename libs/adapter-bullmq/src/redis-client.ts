@@ -6,6 +6,8 @@ import type { RedisAddress } from './redis-server.js';
 /** Between two attempts to reach Redis again: quick at first, then at most two seconds. */
 const firstReconnectMs = 50;
 const longestReconnectMs = 2_000;
+/** What the other side gets to close its half when a connection is cut; a process ends no sooner. */
+const disconnectTimeout = 100;
 
 function reconnectAfterMs(times: number): number {
   return Math.min(longestReconnectMs, firstReconnectMs * 2 ** Math.min(times, 10));
@@ -24,6 +26,7 @@ export function callClient(address: RedisAddress, callTimeoutMs: number): Redis 
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     retryStrategy: reconnectAfterMs,
+    disconnectTimeout,
   });
 }
 
@@ -35,7 +38,12 @@ export class WorkerClient extends Redis {
   readonly #copies: Redis[] = [];
 
   constructor(address: RedisAddress) {
-    super({ ...address, maxRetriesPerRequest: null, retryStrategy: reconnectAfterMs });
+    super({
+      ...address,
+      maxRetriesPerRequest: null,
+      retryStrategy: reconnectAfterMs,
+      disconnectTimeout,
+    });
     this.on('error', ignore);
   }
 

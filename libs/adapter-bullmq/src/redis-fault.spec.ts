@@ -10,6 +10,7 @@ describe('the fault of an error of Redis', () => {
     [new Error('connect ECONNREFUSED 10.0.0.1:6379'), 'FAULT_BUS_DOWN', 'does not answer'],
     [new Error('Command timed out'), 'FAULT_BUS_DOWN', 'does not answer'],
     ['no error at all', 'FAULT_BUS_DOWN', 'does not answer'],
+    [Object.assign(new Error('Missing lock'), { code: -2 }), 'FAULT_PROCESSING', 'another worker'],
     [reply("OOM command not allowed when used memory > 'maxmemory'"), 'FAULT_BUS_DOWN', 'OOM'],
     [reply('READONLY You cannot write against a replica'), 'FAULT_BUS_DOWN', 'READONLY'],
     [reply('user secret is unknown'), 'FAULT_BUS_DOWN', 'an error'],

@@ -11,6 +11,10 @@ const refusals: ReadonlySet<string> = new Set(['WRONGPASS', 'NOAUTH', 'NOPERM'])
  */
 export function redisFault(error: unknown, what: string): CertmillError {
   if (isCertmillError(error)) return error;
+  if (isEndedElsewhere(error)) {
+    const message = `cannot ${what}: the job has ended, or another worker has it`;
+    return new CertmillError('FAULT_PROCESSING', message, { cause: error });
+  }
   const code = replyCodeOf(error);
   if (code === undefined) {
     return new CertmillError('FAULT_BUS_DOWN', `cannot ${what}: Redis does not answer`, {
@@ -27,6 +31,12 @@ export function redisFault(error: unknown, what: string): CertmillError {
 /** Whether Redis answered, and does not let this user in or do that. */
 export function isRefusal(error: unknown): boolean {
   return refusals.has(replyCodeOf(error) ?? '');
+}
+
+/** BullMQ has negative numbers for what is wrong with the state of a job. */
+function isEndedElsewhere(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return false;
+  return typeof error.code === 'number' && error.code < 0;
 }
 
 /** Not by `instanceof`: ioredis makes its errors in several places, and in other realms. */

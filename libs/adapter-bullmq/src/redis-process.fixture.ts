@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, globSync, mkdtempSync, rmSync } from 'node:fs';
@@ -31,7 +32,7 @@ export class RedisProcess {
     });
     const deadline = Date.now() + 10_000;
     while (!(await answers(this.port))) {
-      if (Date.now() > deadline) throw new Error('Redis does not start');
+      assert.ok(Date.now() < deadline, 'Redis does not start');
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
@@ -76,7 +77,7 @@ function redisBinary(): string {
       return false;
     }
   });
-  if (found === undefined) throw new Error(`no ${name}: install Redis (apt-get install redis)`);
+  assert.ok(found !== undefined, `no ${name}: install Redis (apt-get install redis-server)`);
   return found;
 }
 

@@ -32,11 +32,13 @@ describe('where Redis is', () => {
     ['a path', { url: 'redis://:secret@redis/jobs' }],
     ['a bad escape', { url: 'redis://:secret%zz@redis' }],
   ])('%s is refused, without showing it', (_, server) => {
-    expect(() => redisAddress(server)).toThrow(
-      expect.objectContaining({
-        code: 'CONFIG_INVALID',
-        message: expect.not.stringContaining('secret') as unknown,
-      }),
-    );
+    let fault: unknown;
+    try {
+      redisAddress(server);
+    } catch (error) {
+      fault = error;
+    }
+    expect(fault).toMatchObject({ code: 'CONFIG_INVALID' });
+    expect(String(fault)).not.toContain('secret');
   });
 });
