@@ -41,7 +41,7 @@ export class BullmqQueue implements JobQueue, Stoppable {
   readonly #client: Redis;
   readonly #queues = new Map<string, Queue>();
   readonly #workers = new Set<JobWorker>();
-  /** Told once per outage, not once per attempt and connection. */
+  /** So that an outage is told once, not once per attempt and connection. */
   #isAway = false;
   #stopped: Promise<void> | undefined;
 
@@ -49,6 +49,8 @@ export class BullmqQueue implements JobQueue, Stoppable {
     this.#options = options;
     this.#client = options.client;
     this.#client.on('error', (error) => this.#tell(error));
+    // A server that ends in good order closes its connections without an error.
+    this.#client.on('close', () => this.#tell(undefined));
     this.#client.on('ready', () => {
       this.#isAway = false;
     });
