@@ -1,5 +1,6 @@
 import type { JobQueue, Stoppable } from '@certmill/ports';
-import { openForTest, until } from './open-for-test.fixture.js';
+import { Redis } from 'ioredis';
+import { openForTest, redisUrl, until } from './open-for-test.fixture.js';
 
 describe('jobs in Redis', () => {
   const prefix = `jobs-${process.pid}`;
@@ -100,13 +101,18 @@ describe('jobs in Redis', () => {
   });
 
   test('of failed jobs only the last ones are kept, and only the code of what went wrong', async () => {
-    const few = await openForTest({ keptFailures: 3 });
+    const few = await openForTest({ prefix: `few-${process.pid}`, keptFailures: 3 });
     const worker = await few.process('failures', { concurrency: 1, attempts: 1 }, () =>
       Promise.reject(new Error('password=secret')),
     );
     for (let i = 0; i < 6; i += 1) await few.add('failures', { id: `job-${i}`, data: {} });
     await until(async () => (await few.count('failures', 'waiting')) === 0);
     expect(await few.count('failures', 'failed')).toBe(3);
+    const redis = new Redis(redisUrl());
+    const stored = await redis.hgetall(`few-${process.pid}:failures:job-job-5`);
+    redis.disconnect();
+    expect(stored).toMatchObject({ failedReason: 'FAULT_PROCESSING', stacktrace: '[]' });
+    expect(JSON.stringify(stored)).not.toContain('secret');
     await few.stop(1_000);
     await worker.stop(1_000);
   });
