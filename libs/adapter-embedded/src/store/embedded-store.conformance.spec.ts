@@ -1,21 +1,25 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describeStores } from '@certmill/ports/conformance';
+import { describeJobQueue, describeStores } from '@certmill/ports/conformance';
 import { openEmbeddedStore } from './embedded-store.js';
 
-describeStores('the embedded store', async () => {
+async function openStore() {
   const directory = await mkdtemp(join(tmpdir(), 'certmill-store-'));
-  const stores = await openEmbeddedStore({
+  const store = await openEmbeddedStore({
     directory,
     clock: { nowMs: () => Date.now() },
     firstJobRetryMs: 20,
   });
   return {
-    stores,
+    stores: store,
+    jobs: store,
     close: async () => {
-      await stores.close();
+      await store.close();
       await rm(directory, { recursive: true });
     },
   };
-});
+}
+
+describeStores('the embedded store', openStore);
+describeJobQueue('the job queue of the embedded store', openStore);

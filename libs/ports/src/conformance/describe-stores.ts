@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { JobQueue } from '../jobs.js';
 import { accountCases } from './account-cases.js';
 import { batchCases } from './batch-cases.js';
 import { deadLetterCases } from './dead-letter-cases.js';
@@ -12,11 +13,16 @@ export const storeCases: readonly StoreCase[] = [
   ...batchCases,
   ...deadLetterCases,
   ...issuanceCases,
-  ...jobCases,
 ];
 
 export interface StoresUnderTest {
   readonly stores: Stores;
+  close(): Promise<void>;
+}
+
+export interface JobQueueUnderTest {
+  /** MUST retry a failed job within a second. */
+  readonly jobs: JobQueue;
   close(): Promise<void>;
 }
 
@@ -26,18 +32,37 @@ export interface StoresUnderTest {
  * own. Call it where Jest's globals are.
  */
 export function describeStores(name: string, makeStores: () => Promise<StoresUnderTest>): void {
+  describeCases(name, storeCases, async () => {
+    const opened = await makeStores();
+    return { port: opened.stores, close: () => opened.close() };
+  });
+}
+
+/** The same of the job queue. */
+export function describeJobQueue(name: string, makeQueue: () => Promise<JobQueueUnderTest>): void {
+  describeCases(name, jobCases, async () => {
+    const opened = await makeQueue();
+    return { port: opened.jobs, close: () => opened.close() };
+  });
+}
+
+function describeCases<Port extends object>(
+  name: string,
+  cases: readonly StoreCase<Port>[],
+  open: () => Promise<{ readonly port: Port; readonly close: () => Promise<void> }>,
+): void {
   describe(name, () => {
-    let opened: StoresUnderTest;
+    let opened: Awaited<ReturnType<typeof open>>;
     beforeAll(async () => {
-      opened = await makeStores();
+      opened = await open();
     });
     afterAll(() => opened.close());
 
-    storeCases.forEach((each, i) => {
-      test(each.name, () => each.run(opened.stores, `tenant-${String(i)}`));
-      test(`... which a broken store is caught by: ${each.name}`, async () => {
-        const { stores } = opened;
-        const broken = withBroken(stores, each.broken(stores));
+    cases.forEach((each, i) => {
+      test(each.name, () => each.run(opened.port, `tenant-${String(i)}`));
+      test(`... which a broken one is caught by: ${each.name}`, async () => {
+        const { port } = opened;
+        const broken = withBroken(port, each.broken(port));
         await assert.rejects(each.run(broken, `broken-${String(i)}`));
       });
     });

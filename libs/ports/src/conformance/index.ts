@@ -1,4 +1,10 @@
-export { describeStores, storeCases, type StoresUnderTest } from './describe-stores.js';
+export {
+  describeJobQueue,
+  describeStores,
+  storeCases,
+  type JobQueueUnderTest,
+  type StoresUnderTest,
+} from './describe-stores.js';
 export { withBroken, type StoreCase } from './store-case.js';
 export {
   aBatch,

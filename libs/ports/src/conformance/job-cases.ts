@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { JobQueue } from '../jobs.js';
 import { expectSame } from './expect-same.js';
 import type { StoreCase } from './store-case.js';
 
@@ -12,71 +13,71 @@ async function until(condition: () => Promise<boolean> | boolean): Promise<void>
 }
 
 /** Jobs. The queue under test retries a failed job within a second. */
-export const jobCases: readonly StoreCase[] = [
+export const jobCases: readonly StoreCase<JobQueue>[] = [
   {
     name: 'a job that is added twice is one job',
-    async run(stores, tenant) {
+    async run(jobs, tenant) {
       const queue = `once-${tenant}`;
-      for (let i = 0; i < 2; i += 1) await stores.add(queue, { id: 'job', data: { i } });
-      assert.equal(await stores.count(queue, 'waiting'), 1);
+      for (let i = 0; i < 2; i += 1) await jobs.add(queue, { id: 'job', data: { i } });
+      assert.equal(await jobs.count(queue, 'waiting'), 1);
       const runs: unknown[] = [];
       const options = { concurrency: 1, attempts: 1 };
-      const worker = await stores.process(queue, options, ({ data }) => {
+      const worker = await jobs.process(queue, options, ({ data }) => {
         runs.push(data['i']);
         return Promise.resolve();
       });
-      await until(async () => (await stores.count(queue, 'waiting')) === 0);
+      await until(async () => (await jobs.count(queue, 'waiting')) === 0);
       await worker.stop(1_000);
       expectSame(runs, [0]);
     },
-    broken: (stores) => ({
-      add: (queue, job) => stores.add(queue, { ...job, id: `${job.id}-${String(job.data['i'])}` }),
+    broken: (jobs) => ({
+      add: (queue, job) => jobs.add(queue, { ...job, id: `${job.id}-${String(job.data['i'])}` }),
     }),
   },
   {
     name: 'a job that fails is tried again, then kept as failed',
-    async run(stores, tenant) {
+    async run(jobs, tenant) {
       const queue = `fails-${tenant}`;
       let runs = 0;
-      await stores.add(queue, { id: 'job', data: {} });
-      const worker = await stores.process(queue, { concurrency: 2, attempts: 2 }, () => {
+      await jobs.add(queue, { id: 'job', data: {} });
+      const worker = await jobs.process(queue, { concurrency: 2, attempts: 2 }, () => {
         runs += 1;
         return Promise.reject(new Error('no'));
       });
-      await until(async () => (await stores.count(queue, 'failed')) === 1);
+      await until(async () => (await jobs.count(queue, 'failed')) === 1);
       await worker.stop(1_000);
       assert.equal(runs, 2);
-      assert.equal(await stores.count(queue, 'waiting'), 0);
+      assert.equal(await jobs.count(queue, 'waiting'), 0);
     },
-    broken: (stores) => ({
+    broken: (jobs) => ({
       process: (queue, options, handler) =>
-        stores.process(queue, options, (job) => handler(job).catch(() => undefined)),
+        jobs.process(queue, options, (job) => handler(job).catch(() => undefined)),
     }),
   },
   {
     name: 'a job whose worker stopped before it was done runs again',
-    async run(stores, tenant) {
+    async run(jobs, tenant) {
       const queue = `again-${tenant}`;
-      await stores.add(queue, { id: 'job', data: {} });
+      await jobs.add(queue, { id: 'job', data: {} });
       let isBegun = false;
-      const first = await stores.process(queue, { concurrency: 1, attempts: 3 }, () => {
+      const first = await jobs.process(queue, { concurrency: 1, attempts: 3 }, () => {
         isBegun = true;
         return new Promise<void>(() => undefined);
       });
       await until(() => isBegun);
       await first.stop(1);
       let isDone = false;
-      const second = await stores.process(queue, { concurrency: 1, attempts: 3 }, () => {
+      const second = await jobs.process(queue, { concurrency: 1, attempts: 3 }, () => {
         isDone = true;
         return Promise.resolve();
       });
       await until(() => isDone);
       await second.stop(1_000);
-      assert.equal(await stores.count(queue, 'failed'), 0);
+      assert.equal(await jobs.count(queue, 'failed'), 0);
     },
-    broken: (stores) => ({
+    broken: (jobs) => ({
       process: (queue, options, handler) =>
-        stores.process(queue, options, (job) => {
+        jobs.process(queue, options, (job) => {
           void handler(job);
           return Promise.resolve();
         }),
@@ -84,21 +85,21 @@ export const jobCases: readonly StoreCase[] = [
   },
   {
     name: 'a job waits for its time',
-    async run(stores, tenant) {
+    async run(jobs, tenant) {
       const queue = `later-${tenant}`;
-      await stores.add(queue, { id: 'far', data: {}, runAtMs: Number.MAX_SAFE_INTEGER });
-      await stores.add(queue, { id: 'now', data: {} });
+      await jobs.add(queue, { id: 'far', data: {}, runAtMs: Number.MAX_SAFE_INTEGER });
+      await jobs.add(queue, { id: 'now', data: {} });
       const ran: string[] = [];
-      const worker = await stores.process(queue, { concurrency: 2, attempts: 1 }, ({ id }) => {
+      const worker = await jobs.process(queue, { concurrency: 2, attempts: 1 }, ({ id }) => {
         ran.push(id);
         return Promise.resolve();
       });
-      await until(async () => (await stores.count(queue, 'waiting')) === 1);
+      await until(async () => (await jobs.count(queue, 'waiting')) === 1);
       await worker.stop(1_000);
       expectSame(ran, ['now']);
     },
-    broken: (stores) => ({
-      add: (queue, { id, data }) => stores.add(queue, { id, data }),
+    broken: (jobs) => ({
+      add: (queue, { id, data }) => jobs.add(queue, { id, data }),
     }),
   },
 ];

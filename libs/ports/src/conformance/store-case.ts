@@ -1,16 +1,16 @@
 import type { Stores } from './stores-fixture.js';
 
-/** One promise of the store ports, and a store that breaks it. */
-export interface StoreCase {
+/** One promise of the store ports (or of `Port`), and a store that breaks it. */
+export interface StoreCase<Port extends object = Stores> {
   readonly name: string;
   /** Rejects where the promise is not kept. The tenant is of this run alone. */
-  run(stores: Stores, tenant: string): Promise<void>;
+  run(stores: Port, tenant: string): Promise<void>;
   /** What a plausible bug would make of some calls: `run` MUST reject with it. */
-  broken(stores: Stores): Partial<Stores>;
+  broken(stores: Port): Partial<Port>;
 }
 
 /** The stores with the calls of a broken fake in place of their own. */
-export function withBroken(stores: Stores, broken: Partial<Stores>): Stores {
+export function withBroken<Port extends object>(stores: Port, broken: Partial<Port>): Port {
   return new Proxy(stores, {
     get(target, name) {
       const replaced: unknown = Reflect.get(broken, name);

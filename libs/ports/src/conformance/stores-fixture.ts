@@ -8,7 +8,6 @@ import {
   type RejectionCode,
 } from '@certmill/domain';
 import { decodeVerdict, encodeVerdict } from '@certmill/events';
-import type { JobQueue } from '../jobs.js';
 import type {
   AllowListStore,
   BatchStore,
@@ -29,8 +28,7 @@ export type Stores = TenantStore &
   AllowListStore &
   BatchStore &
   VerdictStore &
-  CertificateStore &
-  JobQueue;
+  CertificateStore;
 
 /** Writers at once where a case is about who comes first. */
 export const writers = 8;
