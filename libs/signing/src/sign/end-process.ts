@@ -11,10 +11,10 @@ export async function endProcess(code: number): Promise<never> {
     Promise.all([flushed(process.stdout), flushed(process.stderr)]),
     new Promise((resolve) => setTimeout(resolve, flushMs)),
   ]);
-  const { execPath, execve } = process;
+  const { execPath } = process;
   const program = `process.exit(${String(Math.trunc(code))})`;
   try {
-    execve?.(execPath, [execPath, '-e', program], {});
+    process.execve?.(execPath, [execPath, '-e', program], {});
   } catch {
     // The program file is gone, or this system cannot replace a process.
   }
