@@ -3,6 +3,7 @@ export { buildAllowList, defaultMaxDevices } from './allow-list/build-allow-list
 export { OpenAllowLists } from './allow-list/open-allow-lists.js';
 export { Claims, type ClaimMap, type ClaimObstacle, type RequestIndex } from './claims/claims.js';
 export { locatorHigh, locatorLow, locatorOf, type Locator } from './claims/locator.js';
+export { obstacleDetail } from './claims/obstacle-detail.js';
 export {
   deviceKeyAt,
   RequestKeys,

@@ -1,6 +1,6 @@
 import { CertmillError, rejectionNumber, type RejectionCode } from '@certmill/domain';
 import { amendVerdict, type VerdictChange } from '@certmill/events';
-import { udidIdAt, type ClaimObstacle } from '@certmill/packed';
+import { obstacleDetail, udidIdAt, type ClaimObstacle } from '@certmill/packed';
 import type { Decision } from '@certmill/ports';
 import type { BatchTable } from './batch-table.js';
 import type { ChunkRecord, ChunkTable } from './chunk-table.js';
@@ -41,7 +41,7 @@ export function decideChunk(tables: DecideTables, decision: Decision): Uint8Arra
   for (const { position, deviceId, udidId, locator } of requests) {
     const obstacle = scoped.obstacleOf(deviceId, udidId, locator);
     if (obstacle !== undefined) {
-      reject(position, codeOf(tables, chunk, obstacle), detailOf(obstacle, deviceId));
+      reject(position, codeOf(tables, chunk, obstacle), obstacleDetail(obstacle, deviceId));
     } else if (isClosed) {
       reject(position, 'ORDER_CLOSED', `order ${decision.orderId} is closed or past its date`);
     } else if (taken === left) {
@@ -86,12 +86,4 @@ function codeOf(tables: DecideTables, chunk: ChunkRecord, obstacle: ClaimObstacl
   const batch = tables.batches.keyOfSeq(holder.seq);
   const other = batch && tables.chunks.findAt(batch, holder.index);
   return other?.segment === undefined ? 'DEVICE_REQUEST_PENDING' : 'DEVICE_ALREADY_ISSUED';
-}
-
-/** Names the request's own device only: nothing is told of others (DESIGN 3.5). */
-function detailOf(obstacle: ClaimObstacle, deviceId: string): string {
-  const device = deviceId === '' ? 'this device' : `device ${deviceId}`;
-  return obstacle.kind === 'key-of-another-device'
-    ? `the key of ${device} is bound to another device`
-    : `${device} is claimed by another request`;
 }
