@@ -17,9 +17,4 @@ export {
 } from './open-issuance.js';
 export { readServeConfig, serve, serveSchema, type ServeConfig, type Server } from './serve.js';
 export { openStoreForReading, type OpenedStore } from './open-store-for-reading.js';
-export {
-  verifyStore,
-  type VerifiedFolder,
-  type VerifiedPorts,
-  type VerifiedStore,
-} from './verify-store.js';
+export { verifyFolder, type VerifiedFolder } from './verify-folder.js';

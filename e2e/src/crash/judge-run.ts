@@ -4,7 +4,7 @@ import { createCertificateWalk, pemEncode, walkCertificate } from '@certmill/der
 import type { Batch } from '@certmill/domain';
 import { resultsOf, serialNumberHexOf, type Result } from '@certmill/pipeline';
 import { operatorTenant } from '@certmill/platform';
-import { openStoreForReading, verifyStore } from '@certmill/standalone';
+import { openStoreForReading, verifyFolder } from '@certmill/standalone';
 import type { EmbeddedStore } from '@certmill/adapter-embedded';
 import type { BatchAnswer, FactoryClient } from './factory-client.js';
 import type { Fleet, FleetBatch, FleetRequest } from './fleet.js';
@@ -75,7 +75,7 @@ export async function judgeRun(evidence: Evidence): Promise<Judgement> {
   }
   judgeCertificates(results, signatures, client, found);
   judgeExpected(fleet, results, found);
-  const verified = await verifyStore(opened, () => undefined);
+  const verified = await verifyFolder(opened, () => undefined);
   for (const finding of verified.findings) found.add('verify-store', finding);
   return {
     verdicts: found.verdicts,

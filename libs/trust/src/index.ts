@@ -46,5 +46,12 @@ export {
   type SampleCertificate,
   type SampleIssuer,
 } from './admission/sample-certificates.js';
+export {
+  verifyStore,
+  type ChunksInLog,
+  type VerifiedParts,
+  type VerifiedPorts,
+  type VerifiedStore,
+} from './verify/verify-store.js';
 export { lintCertificate, lintRules } from './lint/lint-certificate.js';
 export type { LintContext, LintFinding, LintRule } from './lint/lint-rule.js';

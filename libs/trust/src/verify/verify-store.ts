@@ -5,7 +5,6 @@ import {
   walkCertificate,
   walkCertificationRequest,
 } from '@certmill/der';
-import { readLog, type FoundRecord } from '@certmill/adapter-embedded';
 import {
   chunkIdOf,
   inFlightOf,
@@ -19,15 +18,11 @@ import {
   type TenantId,
 } from '@certmill/domain';
 import {
-  deadLetterTopicOf,
   decodeIssuedChunk,
   decodeReceivedChunk,
   decodeVerdict,
-  groups,
-  topics,
   type ReceivedChunk,
 } from '@certmill/events';
-import { chunkRefOfHeaders } from '@certmill/pipeline';
 import { compileProfile, type Validity } from '@certmill/pipeline/compute';
 import type {
   BatchStore,
@@ -39,7 +34,7 @@ import type {
   TenantStore,
   VerdictStore,
 } from '@certmill/ports';
-import { chainDefectOf, type Issuer } from '@certmill/trust';
+import { chainDefectOf, type Issuer } from '../hierarchy/load-issuers.js';
 
 export interface VerifiedStore {
   readonly batches: number;
@@ -59,13 +54,12 @@ export type VerifiedPorts = TenantStore &
   CertificateStore &
   VerdictStore;
 
-/** What is checked: a data folder at rest, opened for reading. */
-export interface VerifiedFolder {
+/** What is checked: a store at rest with its log, and what its certificates are held against. */
+export interface VerifiedParts {
   readonly store: VerifiedPorts;
   readonly issuers: readonly Issuer[];
   readonly serialKeys: readonly SerialKey[];
-  /** Of the event log. */
-  readonly logDirectory: string;
+  readonly log: ChunksInLog;
 }
 
 const maxFindings = 10_000;
@@ -81,13 +75,12 @@ const page: PageRequest = { limit: 500 };
  * told and passed over.
  */
 export async function verifyStore(
-  folder: VerifiedFolder,
+  parts: VerifiedParts,
   onProgress: (certificates: number) => void,
 ): Promise<VerifiedStore> {
-  const { store, logDirectory } = folder;
-  const log = await readChunksInLog(logDirectory);
-  const check = new StoreCheck(folder, log, onProgress);
-  for (const issuer of folder.issuers) {
+  const { store, log, issuers } = parts;
+  const check = new StoreCheck(parts, onProgress);
+  for (const issuer of issuers) {
     const defect = chainDefectOf(issuer);
     if (defect !== undefined) check.find(`issuer '${issuer.name}': ${defect}`);
   }
@@ -141,33 +134,11 @@ function nameOf({ batchId, chunkNumber }: ChunkRef): string {
 }
 
 /** Ids of chunks. */
-interface ChunksInLog {
-  /** Still to be handled. */
+export interface ChunksInLog {
+  /** Still to be handled by a stage. */
   readonly pending: ReadonlySet<string>;
   readonly deadLetters: ReadonlySet<string>;
   readonly damages: readonly string[];
-}
-
-async function readChunksInLog(directory: string): Promise<ChunksInLog> {
-  const group = groups.validate;
-  const pending = new Set<string>();
-  const deadLetters = new Set<string>();
-  const damages: string[] = [];
-  const read = async (into: Set<string>, found: AsyncIterable<FoundRecord>): Promise<void> => {
-    for await (const each of found) {
-      if (each.record === undefined) {
-        damages.push(each.damage);
-        continue;
-      }
-      const chunk = chunkRefOfHeaders(each.record.headers);
-      if (chunk !== undefined) into.add(chunkIdOf(chunk));
-    }
-  };
-  for (const topic of Object.values(topics.requestsReceived)) {
-    await read(pending, readLog({ directory, topic, group }));
-    await read(deadLetters, readLog({ directory, topic: deadLetterTopicOf(topic, group) }));
-  }
-  return { pending, deadLetters, damages };
 }
 
 /** What a certificate is held against. */
@@ -196,8 +167,7 @@ class StoreCheck {
   #inFlight = 0;
 
   constructor(
-    { store, issuers, serialKeys }: VerifiedFolder,
-    log: ChunksInLog,
+    { store, issuers, serialKeys, log }: VerifiedParts,
     onProgress: (certificates: number) => void,
   ) {
     this.#store = store;
@@ -335,7 +305,7 @@ class StoreCheck {
   ): Promise<((receivedAtMs: number) => Validity) | string> {
     try {
       const stored = await this.#store.getProfile(tenant, profileHash);
-      if (stored === undefined) return `its profile ${profileHash} is not in this folder`;
+      if (stored === undefined) return `its profile ${profileHash} is not known here`;
       const compiled = compileProfile(profileOfCanonical(stored.canonical, profileHash), issuer);
       return (receivedAtMs) => compiled.validityAt(receivedAtMs);
     } catch (error) {
@@ -356,7 +326,7 @@ class StoreCheck {
     const serialKey = this.#serialKeys.get(received.serialKeyId);
     if (serialKey === undefined || expected === undefined) {
       this.find(
-        `batch ${batch.batchId}: serial key or issuer '${received.issuer}' is not in this folder`,
+        `batch ${batch.batchId}: serial key or issuer '${received.issuer}' is not known here`,
       );
       return { issued: 0, notIssued: count };
     }
