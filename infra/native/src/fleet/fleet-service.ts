@@ -11,7 +11,8 @@ export interface FleetServiceOptions {
   /** For messages and files, as in "sign-bulk". */
   readonly name: string;
   readonly role: FleetRole;
-  readonly command: string;
+  /** The program, and what stands before `--config FILE`. */
+  readonly command: readonly [string, ...string[]];
   readonly configFile: string;
   readonly operationsPort: number;
   /** Takes the service's JSON lines; appended to. */
@@ -40,6 +41,10 @@ export class FleetService {
     return this.#options.role;
   }
 
+  get configFile(): string {
+    return this.#options.configFile;
+  }
+
   /** Undefined while it does not run. */
   get pid(): number | undefined {
     return this.#child?.pid;
@@ -54,7 +59,8 @@ export class FleetService {
     if (this.#child !== undefined) return;
     const { command, configFile, environment, logFile } = this.#options;
     this.#log ??= createWriteStream(logFile, { flags: 'a' });
-    const child = spawnGuarded(command, ['--config', configFile], {
+    const [program, ...args] = command;
+    const child = spawnGuarded(program, [...args, '--config', configFile], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...environment },
     });

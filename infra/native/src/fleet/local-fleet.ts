@@ -37,6 +37,8 @@ export interface LocalFleetOptions {
   /** Put over each service's configuration. */
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly apiPort?: number;
+  /** What runs a role, for tests; it is given `--config FILE`. */
+  readonly commandOf?: (role: FleetRole) => readonly [string, ...string[]];
 }
 
 /** Each lane with processes of its own, so that interactive stays fast (DESIGN 6). */
@@ -153,7 +155,7 @@ export class LocalFleet {
       minInsyncReplicas: options.minInsyncReplicas ?? 1,
       partitions: options.partitions ?? { bulk: 4, interactive: 2 },
     };
-    const maker = new ServiceMaker(folder, shared, environment);
+    const maker = new ServiceMaker(folder, shared, environment, options.commandOf ?? programOf);
     const configFile = await maker.writeConfig('fleet', {});
     const init = JSON.parse(await certmill('fleet', 'init', '--config', configFile, '--json')) as {
       firstCredential?: { key: string };
@@ -202,13 +204,16 @@ class ServiceMaker {
   readonly #folder: string;
   readonly #shared: Readonly<Record<string, unknown>>;
   readonly #environment: Readonly<Record<string, string>>;
+  readonly #commandOf: (role: FleetRole) => readonly [string, ...string[]];
   readonly #counts = new Map<string, number>();
 
   constructor(
     folder: string,
     shared: Readonly<Record<string, unknown>>,
     environment: Readonly<Record<string, string>>,
+    commandOf: (role: FleetRole) => readonly [string, ...string[]],
   ) {
+    this.#commandOf = commandOf;
     this.#folder = folder;
     this.#shared = shared;
     this.#environment = environment;
@@ -233,7 +238,7 @@ class ServiceMaker {
         new FleetService({
           name,
           role,
-          command: commandFile(`certmill-${role}`),
+          command: this.#commandOf(role),
           configFile,
           operationsPort,
           logFile: join(this.#folder, `${name}.log`),
@@ -269,6 +274,10 @@ async function decryptedKey(trust: string, passphraseFile: string): Promise<stri
   return createPrivateKey({ key: pem, passphrase })
     .export({ type: 'pkcs8', format: 'pem' })
     .toString();
+}
+
+function programOf(role: FleetRole): readonly [string] {
+  return [commandFile(`certmill-${role}`)];
 }
 
 function commandFile(name: string): string {
