@@ -1,143 +1,32 @@
-import { CertmillError, rejectionNumber, type RejectionCode } from '@certmill/domain';
-import { amendVerdict, type VerdictChange } from '@certmill/events';
-import {
-  obstacleDetail,
-  RequestKeys,
-  requestKeysBytes,
-  udidIdAt,
-  type ClaimObstacle,
-} from '@certmill/packed';
-import type { Decision } from '@certmill/ports';
-import type { OrderTerms } from './claim-journal.js';
-import type { DecisionItem } from './journal-entry.js';
+import type { ReleaseCall, DecideCall, WriteCall } from './call-queue.js';
+import { judge, type Judgement } from './judge.js';
 import type { ShardView } from './shard-view.js';
 
-/** A decision as it was asked for, its keys hashed: it may be judged several times. */
-export interface Candidate {
-  readonly decision: Decision;
-  readonly order: OrderTerms;
-  /** Positions that the draft accepts; `keys` are theirs. */
-  readonly positions: readonly number[];
-  readonly keys: Buffer;
+/** A call that is to be part of an entry, in the order of its items. */
+export type JudgedCall =
+  { readonly call: DecideCall; readonly judgement: Judgement } | { readonly call: ReleaseCall };
+
+export interface JudgedGroup {
+  readonly toWrite: readonly JudgedCall[];
+  /** Decided before, or with nothing left to release. */
+  readonly settled: readonly WriteCall[];
 }
 
-export function candidateOf(decision: Decision, order: OrderTerms, keys: RequestKeys): Candidate {
-  const { codes, deviceIds, profileName } = decision;
-  const { buffer, byteOffset, byteLength } = decision.udids;
-  const udids = Buffer.from(buffer, byteOffset, byteLength);
-  const positions: number[] = [];
-  for (const [position, code] of codes.entries()) if (code === 0) positions.push(position);
-  const packed = Buffer.allocUnsafeSlow(positions.length * requestKeysBytes);
-  const write = keys.within({ tenant: decision.chunk.tenant, profileName });
-  for (const [i, position] of positions.entries()) {
-    const deviceId = deviceIds[position] ?? '';
-    write(deviceId, udidIdAt(udids, position), packed, i * requestKeysBytes);
-  }
-  return { decision, order, positions, keys: packed };
-}
-
-interface Refusal {
-  readonly position: number;
-  readonly why: ClaimObstacle | 'closed' | 'quota';
-}
-
-/** What a view says of a candidate at one place in the journal. */
-export interface Judgement {
-  readonly candidate: Candidate;
-  /** Where its first request is in the entry that is to hold it. */
-  readonly start: number;
-  /** Which of the candidate's `positions` pass. */
-  readonly accepted: readonly number[];
-  readonly refusals: readonly Refusal[];
-}
-
-/**
- * Claims first, then the order's dates, then its quota, request by request, so the lowest indexes win.
- * Puts into the view what the fold of the decision will.
- */
-export function judge(
-  view: ShardView,
-  candidate: Candidate,
-  seq: number,
-  start: number,
-): Judgement {
-  const { decision, order, positions, keys } = candidate;
-  const { chunk, orderId } = decision;
-  const isClosed = order.isClosed || decision.nowMs > order.expiresAtMs;
-  const left = order.quota - view.reservedUnder(chunk.tenant, orderId);
-  const accepted: number[] = [];
-  const refusals: Refusal[] = [];
-  for (const [i, position] of positions.entries()) {
-    const request = { seq, index: start + position };
-    const at = i * requestKeysBytes;
-    const why =
-      view.claims.obstacleOf(keys, at, request) ??
-      (isClosed ? 'closed' : accepted.length >= left ? 'quota' : undefined);
-    if (why === undefined) {
-      view.claims.take(keys, at, request);
-      accepted.push(i);
+/** What the entry `seq` would hold for these calls. Leaves in the view what its fold will. */
+export function judgeGroup(view: ShardView, seq: number, group: readonly WriteCall[]): JudgedGroup {
+  const toWrite: JudgedCall[] = [];
+  const settled: WriteCall[] = [];
+  let start = 0;
+  for (const call of group) {
+    if (call.kind === 'release') {
+      if (view.release(call.item) > 0) toWrite.push({ call });
+      else settled.push(call);
+    } else if (view.decidedAt(call.candidate.decision.chunk) !== undefined) {
+      settled.push(call);
     } else {
-      refusals.push({ position, why });
+      toWrite.push({ call, judgement: judge(view, call.candidate, seq, start) });
+      start += call.candidate.decision.codes.length;
     }
   }
-  view.noteDecided(chunk, { seq, index: start });
-  view.reserve(chunk.tenant, orderId, accepted.length);
-  return { candidate, start, accepted, refusals };
-}
-
-/** Who holds what a chunk wants; asked only of obstacles that the judgement found. */
-export type CodeOfObstacle = (batchId: string, obstacle: ClaimObstacle) => RejectionCode;
-
-/** The judgement as an item of the journal. */
-export function decisionItem(judgement: Judgement, codeOf: CodeOfObstacle): DecisionItem {
-  const { candidate, accepted, refusals } = judgement;
-  const { decision, order, keys } = candidate;
-  const { chunk, orderId, profileName, firstIndex, codes, deviceIds } = decision;
-  const changes = refusals.map(({ position, why }): VerdictChange => {
-    const refuse = (code: RejectionCode, detail: string): VerdictChange => ({
-      position,
-      code: rejectionNumber(code),
-      detail,
-    });
-    if (why === 'closed') {
-      return refuse('ORDER_CLOSED', `order ${orderId} is closed or past its date`);
-    }
-    if (why === 'quota') {
-      const allowed = `order ${orderId} allows ${String(order.quota)} certificates`;
-      return refuse('ORDER_QUOTA_EXCEEDED', allowed);
-    }
-    const deviceId = deviceIds[position] ?? '';
-    return refuse(codeOf(chunk.batchId, why), obstacleDetail(why, deviceId));
-  });
-  return {
-    kind: 'decision',
-    chunk: { tenant: chunk.tenant, batchId: chunk.batchId, chunkNumber: chunk.chunkNumber },
-    orderId,
-    profileName,
-    firstIndex,
-    count: codes.length,
-    verdict: amendVerdict(decision.draft, changes),
-    keys: accepted.length === keys.length / requestKeysBytes ? keys : keysOf(keys, accepted),
-  };
-}
-
-/** The keys of some requests, in memory of their own. */
-export function keysOf(keys: Buffer, which: readonly number[]): Buffer {
-  const some = Buffer.allocUnsafeSlow(which.length * requestKeysBytes);
-  for (const [i, from] of which.entries()) {
-    const at = from * requestKeysBytes;
-    keys.copy(some, i * requestKeysBytes, at, at + requestKeysBytes);
-  }
-  return some;
-}
-
-/** Refuses what no entry can hold, before anything of it is written. */
-export function assertDecidable({ codes, draft, udids, deviceIds }: Decision): void {
-  if (
-    udids.length !== codes.length * 32 ||
-    deviceIds.length !== codes.length ||
-    draft.length === 0
-  ) {
-    throw new CertmillError('FAULT_PROCESSING', 'the columns of a decision are not aligned');
-  }
+  return { toWrite, settled };
 }

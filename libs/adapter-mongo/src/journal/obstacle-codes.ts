@@ -1,7 +1,7 @@
 import { chunkIdOf, type ChunkRef } from '@certmill/domain';
 import type { Locator } from '@certmill/packed';
 import type { DecidedChunk, EntryHead } from './entry-codec.js';
-import type { CodeOfObstacle, Judgement } from './judge-group.js';
+import type { CodeOfObstacle, Judgement } from './judge.js';
 import { chunkAt, type RecentEntries } from './recent-entries.js';
 
 /**

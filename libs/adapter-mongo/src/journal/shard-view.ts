@@ -122,12 +122,33 @@ export class ShardView {
     this.runs.claims.put(this.#key, 0, Math.floor(reserved / 0x1_0000_0000), reserved >>> 0);
   }
 
+  /**
+   * As its fold does; returns how many claims it ended. Only the request that holds a claim can end
+   * it: a second time there is nothing to end.
+   */
+  release({ kind, chunk, orderId, positions, keys }: ReleaseItem): number {
+    const decided = this.decidedAt(chunk);
+    if (decided === undefined) return 0;
+    let released = 0;
+    for (const [i, position] of positions.entries()) {
+      const request = { seq: decided.seq, index: decided.index + position };
+      const at = i * requestKeysBytes;
+      const isReleased =
+        kind === 'giving-back'
+          ? this.claims.release(keys, at, request)
+          : this.claims.releaseClaim(keys, at, request);
+      if (isReleased) released += 1;
+    }
+    if (kind === 'giving-back') this.reserve(chunk.tenant, orderId, -released);
+    return released;
+  }
+
   #applyWhole(entry: DecodedEntry, seq: number): void {
     const mark = this.runs.mark();
     try {
       for (const item of entry.items) {
         if (item.kind === 'decision') this.#applyDecision(item, seq);
-        else this.#applyRelease(item);
+        else this.release(item);
       }
     } catch (error) {
       this.runs.rollback(mark);
@@ -144,20 +165,5 @@ export class ShardView {
       this.claims.take(keys, i * requestKeysBytes, { seq, index: start + position });
     }
     this.reserve(chunk.tenant, orderId, accepted.length);
-  }
-
-  /** Only the request that holds a claim can end it: a second time there is nothing to end. */
-  #applyRelease(item: ReleaseItem): void {
-    const { kind, chunk, orderId, positions, keys } = item;
-    const decided = this.decidedAt(chunk);
-    if (decided === undefined) return;
-    let givenBack = 0;
-    for (const [i, position] of positions.entries()) {
-      const request = { seq: decided.seq, index: decided.index + position };
-      const at = i * requestKeysBytes;
-      if (kind === 'claim-release') this.claims.releaseClaim(keys, at, request);
-      else if (this.claims.release(keys, at, request)) givenBack += 1;
-    }
-    this.reserve(chunk.tenant, orderId, -givenBack);
   }
 }
