@@ -1,14 +1,11 @@
-import { ensureTopics } from '@certmill/adapter-kafka';
+import { openKafkaAdmin } from '@certmill/adapter-kafka';
 import { initCollections, openMongoStore } from '@certmill/adapter-mongo';
 import { openFirstTenant, type FirstCredential } from '@certmill/platform';
 import type { Clock } from '@certmill/ports';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { FleetConfig } from './config/fleet-config.js';
 import { kafkaConnection } from './connections/open-log.js';
-import { mongoConnection } from './connections/open-store.js';
-import { topicSpecs } from './topics.js';
+import { mongoConnection, withCacheDirectory } from './connections/open-store.js';
+import { clusterSpec } from './topics.js';
 
 export interface InitReport {
   readonly createdTopics: readonly string[];
@@ -28,12 +25,12 @@ export interface InitReport {
  * CONFIG_INVALID.
  */
 export async function initFleet(config: FleetConfig, clock: Clock): Promise<InitReport> {
-  const topics = await ensureTopics(kafkaConnection(config, 'certmill-init'), topicSpecs(config));
+  const topics = await makeTopics(config);
   const connection = mongoConnection(config, 'certmill-init');
   const collections = await initCollections(connection);
-  const cacheDirectory = await mkdtemp(join(config.cacheDirectory ?? tmpdir(), 'certmill-init-'));
+  const cache = await withCacheDirectory(config, 'init');
   try {
-    const store = await openMongoStore({ ...connection, clock, cacheDirectory });
+    const store = await openMongoStore({ ...connection, clock, cacheDirectory: cache.directory });
     try {
       const firstCredential = await openFirstTenant(store, clock);
       return {
@@ -48,6 +45,15 @@ export async function initFleet(config: FleetConfig, clock: Clock): Promise<Init
       await store.stop(5_000);
     }
   } finally {
-    await rm(cacheDirectory, { recursive: true, force: true });
+    await cache.remove();
+  }
+}
+
+async function makeTopics(config: FleetConfig) {
+  const admin = openKafkaAdmin(kafkaConnection(config, 'certmill-init'));
+  try {
+    return await admin.ensureTopics(clusterSpec(config));
+  } finally {
+    await admin.stop(1_000);
   }
 }

@@ -2,8 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { isCertmillError, type FaultCode } from '@certmill/domain';
 import type { StageObserver } from '@certmill/pipeline';
-import { createLogger, Metrics, observeStages, type Readiness } from '@certmill/platform';
-import type { Clock, Stoppable } from '@certmill/ports';
+import {
+  createLogger,
+  Metrics,
+  observeStages,
+  type IssuanceStore,
+  type Readiness,
+} from '@certmill/platform';
+import type { Clock, EventLog, Stoppable } from '@certmill/ports';
 import type { FleetConfig } from './config/fleet-config.js';
 import { untilItWorks } from './until-it-works.js';
 
@@ -23,6 +29,9 @@ export interface ServiceOverrides {
   readonly clock?: Clock;
   /** File URL of a `SlotModule` that watches every signature. */
   readonly slotModule?: string;
+  /** Put around the store and the log, e.g. to fail or to die between two calls. */
+  readonly aroundStore?: (store: IssuanceStore) => IssuanceStore;
+  readonly aroundLog?: (log: EventLog) => EventLog;
 }
 
 /** What every part of a service is given: its configuration and whom it tells. */

@@ -1,15 +1,8 @@
+import type { ClusterSpec, TopicReaders, TopicSpec } from '@certmill/adapter-kafka';
 import { deadLetterTopicOf, groups, topics } from '@certmill/events';
 import type { Lane } from '@certmill/domain';
 import type { ConsumingStage } from '@certmill/pipeline';
 import type { FleetConfig } from './config/fleet-config.js';
-
-/** A topic as `fleet init` makes it and every service finds it. */
-export interface TopicSpec {
-  readonly topic: string;
-  readonly partitions: number;
-  readonly replicationFactor: number;
-  readonly config: Readonly<Record<string, string>>;
-}
 
 /** Which group reads which topics: the stages, in the order of the way of a request. */
 export const readers = [
@@ -25,8 +18,22 @@ export const readers = [
 /** Of a record with its headers (DESIGN 4). */
 export const maxRecordBytes = 4 * 1024 * 1024;
 
+/** Topics whose records no bulk record may be before. */
+export const urgentTopics: readonly string[] = [
+  ...readers.map((reader) => reader.topics.interactive),
+  topics.certificatesPublished,
+];
+
+/** For what looks at all of them. */
+export const topicReaders: readonly TopicReaders[] = readers.flatMap(({ group, topics: byLane }) =>
+  Object.values(byLane).map((topic) => ({ topic, groups: [group] })),
+);
+
+/** Factories close for weeks: offsets of a group without members outlive that. */
+const minOffsetsRetentionMinutes = 30 * 24 * 60;
+
 /** Every topic of a fleet with its settings (DESIGN 4, 5). */
-export function topicSpecs({ kafka }: Pick<FleetConfig, 'kafka'>): readonly TopicSpec[] {
+export function clusterSpec({ kafka }: Pick<FleetConfig, 'kafka'>): ClusterSpec {
   const durable = {
     'cleanup.policy': 'delete',
     // Records go when every group has committed them, never by age.
@@ -39,22 +46,20 @@ export function topicSpecs({ kafka }: Pick<FleetConfig, 'kafka'>): readonly Topi
   const { replicationFactor, partitions } = kafka;
   const stages = readers.flatMap(({ group, topics: byLane }) =>
     (['bulk', 'interactive'] as const).flatMap((lane): TopicSpec[] => [
-      { topic: byLane[lane], partitions: partitions[lane], replicationFactor, config: durable },
+      { topic: byLane[lane], partitions: partitions[lane], replicationFactor, configs: durable },
       {
         topic: deadLetterTopicOf(byLane[lane], group),
         partitions: 1,
         replicationFactor,
-        config: durable,
+        configs: durable,
       },
     ]),
   );
-  return [
-    ...stages,
-    {
-      topic: topics.certificatesPublished,
-      partitions: partitions.interactive,
-      replicationFactor,
-      config: { ...durable, 'retention.ms': String(kafka.noticeRetentionMs) },
-    },
-  ];
+  const notices: TopicSpec = {
+    topic: topics.certificatesPublished,
+    partitions: partitions.interactive,
+    replicationFactor,
+    configs: { ...durable, 'retention.ms': String(kafka.noticeRetentionMs) },
+  };
+  return { topics: [...stages, notices], minOffsetsRetentionMinutes };
 }

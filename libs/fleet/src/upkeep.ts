@@ -1,8 +1,9 @@
-import type { KafkaEventLog } from '@certmill/adapter-kafka';
+import { openKafkaAdmin } from '@certmill/adapter-kafka';
 import type { Stoppable } from '@certmill/ports';
 import { openJobs } from './connections/open-jobs.js';
 import type { ServiceContext } from './service-context.js';
-import { readers } from './topics.js';
+import { kafkaConnection } from './connections/open-log.js';
+import { topicReaders } from './topics.js';
 
 const queue = 'upkeep';
 /** Every minute one job, whichever of the publish processes puts it there: its id is the minute. */
@@ -12,13 +13,14 @@ const intervalMs = 60_000;
  * Timed work of the fleet: removes the records that every group has committed. It needs Redis, and
  * nothing of the main path waits for it: while Redis is away topics only grow.
  */
-export async function runUpkeep(context: ServiceContext, log: KafkaEventLog): Promise<void> {
-  const { clock, logger, parts } = context;
+export async function runUpkeep(context: ServiceContext): Promise<void> {
+  const { clock, config, instance, logger, parts } = context;
   const jobs = await openJobs(context);
+  const admin = openKafkaAdmin(kafkaConnection(config, `certmill-upkeep-${instance}`));
+  parts.push(admin);
   const removeConsumed = async (): Promise<void> => {
-    for (const { group, topics } of readers) {
-      for (const topic of Object.values(topics)) await log.deleteConsumed(topic, [group]);
-    }
+    const records = await admin.deleteConsumed(topicReaders);
+    logger.debug({ records }, 'removed what every group has committed');
   };
   const worker = await jobs.process(queue, { concurrency: 1, attempts: 3 }, removeConsumed);
   parts.push(worker);

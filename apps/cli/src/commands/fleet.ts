@@ -107,14 +107,17 @@ function linesOf(report: InitReport): readonly string[] {
 
 function lagCommand(terminal: Terminal): Command {
   const command = new Command('lag')
-    .description('chunks that wait for each stage')
+    .description('chunks that wait for each stage, and the processes that work on them')
     .addOption(configOption())
     .option('--json', 'print one JSON object')
     .action(async ({ config }: ConfigOptions) => {
       const { fleetLag, readFleetConfig } = await loadFleet();
       const lags = await fleetLag(readFleetConfig(config));
-      const rows = lags.map(({ stage, lane, chunks }) => [stage, lane, chunks]);
-      terminal.report({ lags }, tableLines(['stage', 'lane', 'chunks'], rows));
+      const rows = lags.map(({ topic, lag, partitions, members, state }) => {
+        return [topic, lag, partitions, members, state];
+      });
+      const headings = ['topic', 'waiting', 'partitions', 'members', 'group'];
+      terminal.report({ lags }, tableLines(headings, rows));
     });
   return withExamples(command, [
     ['certmill fleet lag --config fleet.yaml', 'what waits for validate, sign and publish'],

@@ -34,6 +34,8 @@ export interface LocalFleetOptions {
   readonly replicationFactor?: number;
   readonly minInsyncReplicas?: number;
   readonly partitions?: { readonly bulk: number; readonly interactive: number };
+  /** Put over the section `kafka` of the configuration. */
+  readonly kafka?: Readonly<Record<string, unknown>>;
   /** Put over each service's configuration. */
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly apiPort?: number;
@@ -151,6 +153,7 @@ export class LocalFleet {
     };
     shared.kafka = {
       ...shared.kafka,
+      ...options.kafka,
       replicationFactor: options.replicationFactor ?? 1,
       minInsyncReplicas: options.minInsyncReplicas ?? 1,
       partitions: options.partitions ?? { bulk: 4, interactive: 2 },

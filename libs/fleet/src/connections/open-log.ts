@@ -1,12 +1,16 @@
-import { checkTopics, openKafkaLog, type KafkaEventLog } from '@certmill/adapter-kafka';
+import { openKafkaAdmin, openKafkaLog, type KafkaConnectionOptions } from '@certmill/adapter-kafka';
 import { CertmillError } from '@certmill/domain';
+import type { EventLog } from '@certmill/ports';
 import { readClientTls, readSecret } from '../config/secret-files.js';
 import type { FleetConfig } from '../config/fleet-config.js';
 import type { ServiceContext } from '../service-context.js';
-import { maxRecordBytes, topicSpecs } from '../topics.js';
+import { clusterSpec, maxRecordBytes, urgentTopics } from '../topics.js';
 
 /** How to reach the brokers, with secrets read from their files. */
-export function kafkaConnection({ kafka }: Pick<FleetConfig, 'kafka'>, clientId: string) {
+export function kafkaConnection(
+  { kafka }: Pick<FleetConfig, 'kafka'>,
+  clientId: string,
+): KafkaConnectionOptions {
   const tls = readClientTls('kafka.tls', kafka.tls);
   return {
     brokers: kafka.brokers,
@@ -25,33 +29,35 @@ export function kafkaConnection({ kafka }: Pick<FleetConfig, 'kafka'>, clientId:
 }
 
 /** The event log; waits for the brokers, and until the topics are as `fleet init` makes them. */
-export async function openLog(context: ServiceContext): Promise<KafkaEventLog> {
-  const { config, logger } = context;
-  const connection = {
+export async function openLog(context: ServiceContext): Promise<EventLog> {
+  const { config, logger, parts } = context;
+  const connection: KafkaConnectionOptions = {
     ...kafkaConnection(config, `certmill-${context.role}-${context.instance}`),
-    observe: ({ level, code, ...fields }: Parameters<NonNullable<Observe>>[0]) =>
-      logger[level]({ ...fields, code, err: fields.cause }, `kafka: ${fields.message}`),
+    observe({ level, message, cause, ...fields }) {
+      logger[level]({ ...fields, ...(cause === undefined ? {} : { err: cause }) }, message);
+    },
   };
   const what = `kafka at ${config.kafka.brokers.join(', ')}`;
-  await context.waitFor(what, async () => {
-    const { differences, warnings } = await checkTopics(connection, topicSpecs(config));
-    for (const warning of warnings) logger.warn({ warning }, 'kafka');
-    if (differences.length > 0) {
-      throw new CertmillError(
-        'FAULT_BUS_DOWN',
-        `run 'certmill fleet init': ${differences.join('; ')}`,
-      );
-    }
-  });
+  const admin = openKafkaAdmin(connection);
+  try {
+    const warnings = await context.waitFor(what, async () => {
+      const report = await admin.checkTopics(clusterSpec(config));
+      if (report.differences.length === 0) return report.warnings;
+      const differences = report.differences.join('; ');
+      throw new CertmillError('FAULT_BUS_DOWN', `run 'certmill fleet init': ${differences}`);
+    });
+    for (const warning of warnings) logger.warn(warning);
+  } finally {
+    await admin.stop(1_000);
+  }
   const log = await context.waitFor(what, () =>
     openKafkaLog({
       ...connection,
       maxRecordBytes,
+      urgentTopics,
       sessionTimeoutMs: config.kafka.sessionTimeoutMs,
     }),
   );
-  context.parts.push(log);
-  return log;
+  parts.push(log);
+  return context.overrides.aroundLog?.(log) ?? log;
 }
-
-type Observe = Parameters<typeof openKafkaLog>[0]['observe'];

@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openMongoStore, type MongoStore } from '@certmill/adapter-mongo';
+import { openMongoStore } from '@certmill/adapter-mongo';
 import { CertmillError } from '@certmill/domain';
+import type { IssuanceStore } from '@certmill/platform';
 import { readClientTls, readSecret } from '../config/secret-files.js';
 import type { FleetConfig } from '../config/fleet-config.js';
 import type { ServiceContext } from '../service-context.js';
@@ -25,17 +26,21 @@ export function mongoConnection({ mongo }: Pick<FleetConfig, 'mongo'>, appName: 
   };
 }
 
+/** A folder of this process alone, for what can be read from the store again. */
+export async function withCacheDirectory(
+  config: Pick<FleetConfig, 'cacheDirectory'>,
+  name: string,
+): Promise<{ readonly directory: string; remove(): Promise<void> }> {
+  const directory = await mkdtemp(join(config.cacheDirectory ?? tmpdir(), `certmill-${name}-`));
+  return { directory, remove: () => rm(directory, { recursive: true, force: true }) };
+}
+
 /** The store; waits for it, and until its collections are as `fleet init` makes them. */
-export async function openStore(context: ServiceContext): Promise<MongoStore> {
+export async function openStore(context: ServiceContext): Promise<IssuanceStore> {
   const { config, logger } = context;
   const connection = mongoConnection(config, `certmill-${context.role}-${context.instance}`);
-  // A folder of this process alone, for what can be read from the store again.
-  const cacheDirectory = await mkdtemp(
-    join(config.cacheDirectory ?? tmpdir(), `certmill-${context.role}-`),
-  );
-  context.parts.push({
-    stop: () => rm(cacheDirectory, { recursive: true, force: true }),
-  });
+  const cache = await withCacheDirectory(config, context.role);
+  context.parts.push({ stop: () => cache.remove() });
   const { host } = new URL(
     config.mongo.uri.replace(/^mongodb(?:\+srv)?:/, 'http:').split(',')[0] ?? '',
   );
@@ -43,7 +48,7 @@ export async function openStore(context: ServiceContext): Promise<MongoStore> {
     openMongoStore({
       ...connection,
       clock: context.clock,
-      cacheDirectory,
+      cacheDirectory: cache.directory,
       maxAllowListDevices: config.maxAllowListDevices,
       onFault: (fault) => {
         if (fault.disposition === 'halt') context.halt('store', fault.code);
@@ -52,5 +57,5 @@ export async function openStore(context: ServiceContext): Promise<MongoStore> {
     }),
   );
   context.parts.push(store);
-  return store;
+  return context.overrides.aroundStore?.(store) ?? store;
 }

@@ -36,7 +36,7 @@ function slotOf(slot: SlotConfig): SigningSlot {
     tokenLabel: token,
     pinFile,
     ...(keyLabel === undefined ? {} : { keyLabel }),
-    ...(keyId === undefined ? {} : { keyId }),
+    ...(keyId === undefined ? {} : { keyId: Buffer.from(keyId, 'hex') }),
   });
 }
 

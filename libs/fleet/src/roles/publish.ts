@@ -31,6 +31,6 @@ export async function openPublish(context: ServiceContext): Promise<OpenedRole> 
       handler: (record) => publishChunk(ports, record),
     }),
   );
-  await runUpkeep(context, log);
+  await runUpkeep(context);
   return {};
 }

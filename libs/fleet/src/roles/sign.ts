@@ -11,7 +11,7 @@ import type { OpenedRole, ServiceContext } from '../service-context.js';
 
 /** The only role that reaches issuer keys. What it signs for is in its own configuration only. */
 export async function openSign(context: ServiceContext): Promise<OpenedRole> {
-  const { config, clock, observer, parts, logger, metrics } = context;
+  const { config, clock, observer, parts, logger } = context;
   const hops = hopsOf(['validated', 'issued'], config, clock);
   const trust = await openTrust(config);
   const profiles = signableProfiles(config.profiles);
@@ -36,7 +36,6 @@ export async function openSign(context: ServiceContext): Promise<OpenedRole> {
       ),
   });
   parts.push(signer);
-  metrics.slots(() => signer.health());
   const store = await openStore(context);
   const log = await openLog(context);
   const ports = { certificates: store, signer, log, hops, clock };
