@@ -1,5 +1,11 @@
 import { CertmillError } from '@certmill/domain';
-import { Partitioners, type Kafka, type Message, type Producer, type RecordMetadata } from 'kafkajs';
+import {
+  Partitioners,
+  type Kafka,
+  type Message,
+  type Producer,
+  type RecordMetadata,
+} from 'kafkajs';
 import { isTooLarge, isTransient, kafkaFault } from '../client/kafka-fault.js';
 import { messageOf, placeOf } from '../client/record-codec.js';
 import { pauseMs, type RetryPolicy } from '../consume/retry-policy.js';

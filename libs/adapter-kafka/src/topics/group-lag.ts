@@ -41,5 +41,8 @@ export function offsetsOf(
 
 /** Records that the group has not committed; what is deleted is not counted. */
 export function lagOf(offsets: readonly PartitionOffsets[]): number {
-  return offsets.reduce((sum, { low, high, committed }) => sum + high - Math.max(low, committed), 0);
+  return offsets.reduce(
+    (sum, { low, high, committed }) => sum + high - Math.max(low, committed),
+    0,
+  );
 }
