@@ -31,7 +31,9 @@ test('there are files of every package', () => {
 });
 
 test.each(packages)('%s declares what it imports', (folder) => {
-  const { dependencies = {}, devDependencies = {} } = manifestOf(folder);
+  const manifest = manifestOf(folder);
+  const { devDependencies = {} } = manifest;
+  const dependencies = { ...manifest.dependencies, ...manifest.optionalDependencies };
   const forTests = { ...dependencies, ...devDependencies, ...manifestOf('').devDependencies };
   const undeclared = sources
     .filter((file) => file.startsWith(`${folder}/`))

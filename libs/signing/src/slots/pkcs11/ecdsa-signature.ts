@@ -1,19 +1,19 @@
 /**
- * Writes the `r || s` that PKCS#11 modules answer as `Ecdsa-Sig-Value ::= SEQUENCE { r INTEGER,
+ * Writes the `r || s` that PKCS#11 modules answer, the first octets of `raw`, as `Ecdsa-Sig-Value ::= SEQUENCE { r INTEGER,
  * s INTEGER }` (RFC 3279 2.2.3) to the begin of `out`, and returns that part of it.
  */
-export function writeEcdsaSignature(raw: Uint8Array, out: Uint8Array): Uint8Array {
-  const half = raw.length >>> 1;
+export function writeEcdsaSignature(raw: Uint8Array, bytes: number, out: Uint8Array): Uint8Array {
+  const half = bytes >>> 1;
   const rStart = firstDigit(raw, 0, half);
-  const sStart = firstDigit(raw, half, raw.length);
-  const content = integerOctets(raw, rStart, half) + integerOctets(raw, sStart, raw.length);
+  const sStart = firstDigit(raw, half, bytes);
+  const content = integerOctets(raw, rStart, half) + integerOctets(raw, sStart, bytes);
   let at = 0;
   out[at++] = 0x30;
   // P-521 has up to 137 octets; more than 255 no curve.
   if (content > 127) out[at++] = 0x81;
   out[at++] = content;
   at = writeInteger(raw, rStart, half, out, at);
-  at = writeInteger(raw, sStart, raw.length, out, at);
+  at = writeInteger(raw, sStart, bytes, out, at);
   return out.subarray(0, at);
 }
 

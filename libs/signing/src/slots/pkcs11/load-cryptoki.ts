@@ -28,6 +28,26 @@ export function loadCryptoki(moduleFile: string): Cryptoki {
   }
 }
 
+/** The two calls of every signature. */
+export interface SignCalls {
+  signInit(session: Handle, mechanism: { readonly mechanism: number }, key: Handle): void;
+  /** Octets of the signature, which is at the begin of `answer`. */
+  sign(session: Handle, input: Buffer, answer: Buffer): number;
+}
+
+/**
+ * The calls as the addon has them, without what the binding puts around each: it makes arrays and a view
+ * per call, 1 us of a signature's 38 (pkcs11.bench.ts). What they throw has the CK_RV in its message.
+ */
+export function signCallsOf(cryptoki: Cryptoki): SignCalls {
+  const addon = Object.getPrototypeOf(Object.getPrototypeOf(cryptoki)) as {
+    readonly C_SignInit: SignCalls['signInit'];
+    readonly C_Sign: SignCalls['sign'];
+  };
+  const { C_SignInit, C_Sign } = addon;
+  return { signInit: C_SignInit.bind(cryptoki), sign: C_Sign.bind(cryptoki) };
+}
+
 /** A module is initialised once per process, and by one thread at a time (PKCS#11 5.4). */
 export function initialize(cryptoki: Cryptoki, latch: SharedLatch | undefined): void {
   const work = (): void => {

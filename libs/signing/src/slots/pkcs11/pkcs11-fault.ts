@@ -61,11 +61,12 @@ const faultCodes: ReadonlyMap<number | undefined, FaultCode> = new Map([
   [CKR_KEY_SIZE_RANGE, 'CONFIG_INVALID'],
 ]);
 
-/** The CK_RV that a module answered, where `error` is such an answer. */
+/** The CK_RV that a module answered, where `error` is such an answer: `NAME:number`, or in `code`. */
 export function returnValueOf(error: unknown): number | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'number'
-    ? error.code
-    : undefined;
+  if (!(error instanceof Error)) return undefined;
+  if ('code' in error && typeof error.code === 'number') return error.code;
+  const told = /^CKR_\w+:(\d+)$/.exec(error.message)?.[1];
+  return told === undefined ? undefined : Number(told);
 }
 
 export function isRepairable(error: unknown): boolean {

@@ -1,6 +1,13 @@
 import { CertmillError } from '@certmill/domain';
 import type { SignatureHashing, Signer, SlotLatches, SlotSettings } from '../signing-slot.js';
-import { initialize, loadCryptoki, type Cryptoki, type Handle } from './load-cryptoki.js';
+import {
+  initialize,
+  loadCryptoki,
+  signCallsOf,
+  type Cryptoki,
+  type Handle,
+  type SignCalls,
+} from './load-cryptoki.js';
 import { faultOf, isRepairable } from './pkcs11-fault.js';
 import { signingMethodOf, type SigningMethod } from './signing-method.js';
 import { findKey, type KeyReference, type TokenKey } from './token-key.js';
@@ -22,6 +29,7 @@ class TokenSigner implements Signer {
   readonly subjectPKInfoDer: Uint8Array;
   repairs = 0;
   private readonly cryptoki: Cryptoki;
+  private readonly calls: SignCalls;
   private readonly initializeOnce: () => void;
   private readonly login: TokenLogin;
   private readonly reference: KeyReference;
@@ -35,6 +43,7 @@ class TokenSigner implements Signer {
     const { moduleFile, tokenLabel, pinFile, keyLabel, keyIdHex } = settings;
     const { initializeLatch, loginLatch } = settings;
     this.cryptoki = loadCryptoki(String(moduleFile));
+    this.calls = signCallsOf(this.cryptoki);
     this.initializeOnce = () => {
       initialize(this.cryptoki, latches[String(initializeLatch)]);
     };
@@ -63,13 +72,13 @@ class TokenSigner implements Signer {
   sign(tbs: Uint8Array): Uint8Array {
     const input = this.method.input(tbs);
     try {
-      return this.method.output(this.ask(input));
+      return this.ask(input);
     } catch (error) {
       if (!isRepairable(error)) throw this.faultOf(error);
     }
     this.repair();
     try {
-      return this.method.output(this.ask(input));
+      return this.ask(input);
     } catch (error) {
       throw this.faultOf(error);
     }
@@ -79,9 +88,9 @@ class TokenSigner implements Signer {
     closeSession(this.cryptoki, this.session);
   }
 
-  private ask(input: Buffer): Buffer {
-    this.cryptoki.C_SignInit(this.session, this.mechanism, this.key);
-    return this.cryptoki.C_Sign(this.session, input, this.answer);
+  private ask(input: Buffer): Uint8Array {
+    this.calls.signInit(this.session, this.mechanism, this.key);
+    return this.method.output(this.answer, this.calls.sign(this.session, input, this.answer));
   }
 
   private open(): { readonly slot: Handle; readonly session: Handle; readonly key: TokenKey } {

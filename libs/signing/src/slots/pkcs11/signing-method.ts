@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { CertmillError } from '@certmill/domain';
+import type { SigningHash } from '../signature-scheme.js';
 import type { SignatureHashing } from '../signing-slot.js';
 import {
   CKF_SIGN,
@@ -21,8 +22,8 @@ export interface SigningMethod {
   readonly mechanism: number;
   /** What the token signs instead of the message. */
   input(message: Uint8Array): Buffer;
-  /** signatureValue of what the token answered; MAY be overwritten by the next call. */
-  output(answer: Uint8Array): Uint8Array;
+  /** signatureValue of the first octets of `answer`; MAY be overwritten by the next call. */
+  output(answer: Buffer, bytes: number): Uint8Array;
 }
 
 /** `DigestInfo` up to the digest (RFC 8017 9.2, note 1). */
@@ -36,6 +37,7 @@ const hashingRsaMechanisms = {
   sha384: CKM_SHA384_RSA_PKCS,
   sha512: CKM_SHA512_RSA_PKCS,
 };
+const digestBytes = { sha256: 32, sha384: 48, sha512: 64 };
 const maxEcdsaBytes = 139;
 
 /**
@@ -50,34 +52,43 @@ export function signingMethodOf(
 ): SigningMethod {
   const offered = (mechanism: number): boolean => isOffered(cryptoki, slot, mechanism);
   if (kind === 'ed25519' && offered(CKM_EDDSA)) {
-    return { mechanism: CKM_EDDSA, input: asBuffer, output: (answer) => answer };
+    return { mechanism: CKM_EDDSA, input: asBuffer, output: begin };
   }
   if (kind === 'ecdsa' && hashing !== null && offered(CKM_ECDSA)) {
     const out = Buffer.allocUnsafeSlow(maxEcdsaBytes);
+    const digest = Buffer.alloc(digestBytes[hashing]);
     return {
       mechanism: CKM_ECDSA,
-      input: (message) => hash(hashing, message, 'buffer'),
-      output: (answer) => writeEcdsaSignature(answer, out),
+      input(message) {
+        writeDigest(hashing, message, digest, 0);
+        return digest;
+      },
+      output: (answer, bytes) => writeEcdsaSignature(answer, bytes, out),
     };
   }
   if (kind === 'rsa' && hashing !== null && offered(CKM_RSA_PKCS)) {
     const head = digestInfoHeads[hashing];
-    const digestInfo = Buffer.concat([head, Buffer.alloc(head.at(-1) ?? 0)]);
+    const digestInfo = Buffer.concat([head, Buffer.alloc(digestBytes[hashing])]);
     return {
       mechanism: CKM_RSA_PKCS,
       input(message) {
-        hash(hashing, message, 'buffer').copy(digestInfo, head.length);
+        writeDigest(hashing, message, digestInfo, head.length);
         return digestInfo;
       },
-      output: (answer) => answer,
+      output: begin,
     };
   }
   // Tokens under some policies sign nothing that they have not hashed themselves.
   if (kind === 'rsa' && hashing !== null && offered(hashingRsaMechanisms[hashing])) {
     const mechanism = hashingRsaMechanisms[hashing];
-    return { mechanism, input: asBuffer, output: (answer) => answer };
+    return { mechanism, input: asBuffer, output: begin };
   }
   throw new CertmillError('CONFIG_INVALID', `the token has no mechanism to sign with ${kind} keys`);
+}
+
+/** Through text: a Buffer for each digest is memory outside the heap, which costs more than it. */
+function writeDigest(hashing: SigningHash, message: Uint8Array, into: Buffer, at: number): void {
+  into.write(hash(hashing, message, 'binary'), at, 'latin1');
 }
 
 function isOffered(cryptoki: Cryptoki, slot: Handle, mechanism: number): boolean {
@@ -87,6 +98,10 @@ function isOffered(cryptoki: Cryptoki, slot: Handle, mechanism: number): boolean
     if (returnValueOf(error) === CKR_MECHANISM_INVALID) return false;
     throw error;
   }
+}
+
+function begin(answer: Buffer, bytes: number): Buffer {
+  return answer.subarray(0, bytes);
 }
 
 function asBuffer(message: Uint8Array): Buffer {

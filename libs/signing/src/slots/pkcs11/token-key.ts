@@ -88,7 +88,9 @@ function publicPartOf(
             publicExponent: read(object, CKA_PUBLIC_EXPONENT),
           }
         : { ecParams: read(object, CKA_EC_PARAMS), ecPoint: read(object, CKA_EC_POINT) };
-    const given = Object.entries(parts).filter(([, value]) => value !== undefined && value.length > 0);
+    const given = Object.entries(parts).filter(
+      ([, value]) => value !== undefined && value.length > 0,
+    );
     const key = { keyType, ...Object.fromEntries(given) } as TokenPublicKey;
     const info = subjectPKInfoOf(key);
     if (info !== undefined) return info;

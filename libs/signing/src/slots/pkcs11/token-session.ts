@@ -107,7 +107,10 @@ function logIn(
   if (latch === undefined) work();
   if (entered === 'closed') throw refused(tokenLabel, 'refused the PIN before');
   if (entered === 'timed-out') {
-    throw new CertmillError('FAULT_HSM_BUSY', `another thread is logging in to token ${tokenLabel}`);
+    throw new CertmillError(
+      'FAULT_HSM_BUSY',
+      `another thread is logging in to token ${tokenLabel}`,
+    );
   }
 }
 

@@ -1,0 +1,3 @@
+/** Issuers and chunks for tests of other packages. */
+export { aChunk, tlsClientHash, tlsClientText, type TestChunk } from './a-chunk.js';
+export { anIssuer, type IssuerKeyType, type TestIssuer } from './an-issuer.js';
