@@ -48,13 +48,13 @@ export function compare(
     if (before === undefined) return [];
     const now = figures[name];
     const isGrowing = growing.has(name);
-    const bound = before * (isGrowing ? 1 - tolerance : 1 + tolerance);
+    const bound = Number((before * (isGrowing ? 1 - tolerance : 1 + tolerance)).toFixed(3));
     const isKept = now !== undefined && (isGrowing ? now >= bound : now <= bound);
     const sign = isGrowing ? '>=' : '<=';
     return [
       {
         what: `${name} against the baseline`,
-        wanted: `${sign} ${String(Number(bound.toFixed(3)))} (was ${String(before)})`,
+        wanted: `${sign} ${String(bound)} (was ${String(before)})`,
         got: now === undefined ? 'nothing' : String(now),
         isKept,
       },

@@ -26,23 +26,24 @@ async function main(args: readonly string[]): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => stopping.abort());
   }
-  note('starting the server');
-  const target =
-    options.server === undefined ? await startStandalone() : givenTarget(options.server);
-  try {
-    const cache = join(repository, '.cache/load');
-    const run = { options, k6, cache, target, signal: stopping.signal, onStep: note };
-    const report = await runLoad(run);
-    const files = await writeReports(options, report.startedAt, {
-      json: `${JSON.stringify(report, undefined, 2)}\n`,
-      html: reportHtml(report),
-    });
-    process.stdout.write(summaryText(report));
-    process.stdout.write(files.map((file) => `${file}\n`).join(''));
-    return report.isKept ? exitCodes.kept : exitCodes.missed;
-  } finally {
-    await target.stop();
-  }
+  const { server } = options;
+  const report = await runLoad({
+    options,
+    k6,
+    cache: join(repository, '.cache/load'),
+    // A fleet goes here: whatever resolves to a LoadTarget.
+    openTarget: () =>
+      server === undefined ? startStandalone() : Promise.resolve(givenTarget(server)),
+    signal: stopping.signal,
+    onStep: note,
+  });
+  const files = await writeReports(options, report.startedAt, {
+    json: `${JSON.stringify(report, undefined, 2)}\n`,
+    html: reportHtml(report),
+  });
+  process.stdout.write(summaryText(report));
+  process.stdout.write(files.map((file) => `${file}\n`).join(''));
+  return report.isKept ? exitCodes.kept : exitCodes.missed;
 }
 
 async function writeReports(

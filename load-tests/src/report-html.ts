@@ -42,7 +42,7 @@ function scenarioHtml(each: ScenarioReport): string {
     .join(', ');
   const limits = each.limitsPerSecond.map((limit) => limit.toLocaleString('en')).join(' and ');
   return `<h2>${each.scenario}: ${verdict(isKept)}</h2>
-<p>${text(size)}. OpenSSL alone: ${limits === '' ? 'not measured' : `${limits} certificates a second before and after`}.
+<p>${text(size)}. OpenSSL alone: ${limits === '' ? 'not measured' : `${limits} certificates a second`}.
 ${each.baseline === null ? 'There is no baseline of this size for this machine.' : `Compared with ${text(each.baseline)}.`}</p>
 ${figuresHtml(each.figures)}
 ${judgementsHtml(each.judgements)}

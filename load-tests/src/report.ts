@@ -8,7 +8,7 @@ import type { Judgement } from './thresholds.js';
 export interface ScenarioReport {
   readonly scenario: ScenarioName;
   readonly size: Size;
-  /** OpenSSL alone, in certificates a second: before and after, the higher one counts. */
+  /** OpenSSL alone, in certificates a second: before and after (short: before), the higher one counts. */
   readonly limitsPerSecond: readonly number[];
   readonly figures: Figures;
   readonly judgements: readonly Judgement[];
