@@ -30,6 +30,10 @@ export const depConstraints = [
   { sourceTag: 'layer:command', onlyDependOnLibsWithTags: ['layer:app', ...libraries] },
   { sourceTag: 'layer:native', onlyDependOnLibsWithTags: pure },
   {
+    sourceTag: 'layer:load',
+    onlyDependOnLibsWithTags: ['layer:command', 'layer:native', ...pure],
+  },
+  {
     sourceTag: 'layer:e2e',
     onlyDependOnLibsWithTags: ['layer:app', 'layer:native', ...libraries],
   },

@@ -26,6 +26,7 @@ const rows = [
   ['apps/sign', '@certmill/fleet', '@certmill/standalone'],
   ['infra/native', '@certmill/domain', '@certmill/pipeline'],
   ['apps/standalone', '@certmill/platform', 'certmill-cli'],
+  ['load-tests', 'certmill-cli/load', '@certmill/standalone'],
 ];
 
 const probes = rows.flatMap(([folder, allowed, forbidden], i) => [
