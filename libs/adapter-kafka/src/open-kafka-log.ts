@@ -18,7 +18,7 @@ import { GroupMember } from './consume/group-member.js';
 import { KafkaSubscription } from './consume/kafka-subscription.js';
 import { defaultRetryPolicy, type RetryPolicy } from './consume/retry-policy.js';
 import { deadLetterOf, recordOfDeadLetter } from './dead-letters/dead-letter.js';
-import { readRecord } from './dead-letters/read-record.js';
+import { readRecord } from './client/fetch-records.js';
 import { BatchSender } from './produce/batch-sender.js';
 import { RecordAppender } from './produce/record-appender.js';
 import { groupIdOf, lagOf, offsetsOf } from './topics/group-lag.js';
@@ -205,7 +205,15 @@ class KafkaLog implements KafkaEventLog {
         const sessionTimeoutMs = this.#options.sessionTimeoutMs ?? defaultSessionTimeoutMs;
         const groupId = groupIdOf(topic, group);
         return new GroupMember(
-          { kafka, topic, groupId, partitions, fetchBytes, sessionTimeoutMs },
+          {
+            kafka,
+            topic,
+            groupId,
+            partitions,
+            fetchBytes,
+            sessionTimeoutMs,
+            fromBeginning: options.from !== 'latest',
+          },
           events,
         );
       },

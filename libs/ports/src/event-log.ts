@@ -25,7 +25,7 @@ export interface SubscribeOptions {
   readonly group: string;
   /**
    * Where a group begins that has committed nothing yet: with every record that is kept (the default),
-   * or with what is appended from now on, for hints that are worth nothing later.
+   * or with what is appended once it listens, for hints that are worth nothing later.
    */
   readonly from?: 'earliest' | 'latest';
   /** Records in hand at once, across partitions. Memory is bounded by this times the record size. */

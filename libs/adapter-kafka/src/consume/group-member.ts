@@ -11,6 +11,8 @@ export interface GroupMemberOptions {
   readonly partitions: number;
   readonly fetchBytes: number;
   readonly sessionTimeoutMs: number;
+  /** Where the group has no offsets yet: with all that is kept, or with what comes. */
+  readonly fromBeginning: boolean;
 }
 
 /** What a member tells of; never after it has ended. */
@@ -88,7 +90,7 @@ export class GroupMember {
 
   /** Joins the group, some time: `joined` says so, and `ended` that it cannot. Never rejects. */
   async start(): Promise<void> {
-    const { topic, partitions } = this.#options;
+    const { topic, partitions, fromBeginning } = this.#options;
     const { events } = this.#consumer;
     this.#consumer.on(events.GROUP_JOIN, ({ payload: { memberId, memberAssignment } }) => {
       this.#joined(memberId, memberAssignment[topic] ?? []);
@@ -107,7 +109,7 @@ export class GroupMember {
     }, this.#tickMs);
     try {
       await this.#consumer.connect();
-      await this.#consumer.subscribe({ topics: [topic], fromBeginning: true });
+      await this.#consumer.subscribe({ topics: [topic], fromBeginning });
       await this.#consumer.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
