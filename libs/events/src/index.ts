@@ -8,6 +8,8 @@ export type {
   Verdict,
 } from './chunks.js';
 export { decodeIssuedChunk, encodeIssuedChunk } from './issued-chunk.js';
+export { MessageReader } from './message-reader.js';
+export { MessageWriter } from './message-writer.js';
 export { decodePublishedChunk, encodePublishedChunk } from './published-chunk.js';
 export { decodeReceivedChunk, decodeReceivedHead, encodeReceivedChunk } from './received-chunk.js';
 export {

@@ -1,17 +1,17 @@
 import { CertmillError, rejectionNumber, type RejectionCode } from '@certmill/domain';
 import { amendVerdict, type VerdictChange } from '@certmill/events';
+import { obstacleDetail, udidIdAt, type ClaimObstacle } from '@certmill/packed';
 import type { Decision } from '@certmill/ports';
 import type { BatchTable } from './batch-table.js';
 import type { ChunkRecord, ChunkTable } from './chunk-table.js';
-import type { ClaimObstacle, Claims } from './claims.js';
 import type { OrderTable } from './order-table.js';
-import { udidIdAt } from './request-keys.js';
+import type { StoreClaims } from './store-claims.js';
 
 export interface DecideTables {
   readonly batches: BatchTable;
   readonly chunks: ChunkTable;
   readonly orders: OrderTable;
-  readonly claims: Claims;
+  readonly claims: StoreClaims;
 }
 
 /**
@@ -41,7 +41,7 @@ export function decideChunk(tables: DecideTables, decision: Decision): Uint8Arra
   for (const { position, deviceId, udidId, locator } of requests) {
     const obstacle = scoped.obstacleOf(deviceId, udidId, locator);
     if (obstacle !== undefined) {
-      reject(position, codeOf(tables, chunk, obstacle), detailOf(obstacle, deviceId));
+      reject(position, codeOf(tables, chunk, obstacle), obstacleDetail(obstacle, deviceId));
     } else if (isClosed) {
       reject(position, 'ORDER_CLOSED', `order ${decision.orderId} is closed or past its date`);
     } else if (taken === left) {
@@ -70,7 +70,7 @@ function* requestsOf(chunk: ChunkRecord, decision: Decision) {
   );
   for (const [position, code] of decision.codes.entries()) {
     if (code !== 0) continue;
-    const locator = { batchSeq: chunk.batch.seq, index: decision.firstIndex + position };
+    const locator = { seq: chunk.batch.seq, index: decision.firstIndex + position };
     const deviceId = decision.deviceIds[position] ?? '';
     yield { position, deviceId, udidId: udidIdAt(udids, position), locator };
   }
@@ -78,19 +78,12 @@ function* requestsOf(chunk: ChunkRecord, decision: Decision) {
 
 function codeOf(tables: DecideTables, chunk: ChunkRecord, obstacle: ClaimObstacle): RejectionCode {
   if (obstacle.kind === 'key-of-another-device') {
-    return obstacle.bySameBatch ? 'DUPLICATE_IN_BATCH' : 'KEY_IN_USE';
+    const isOfSameBatch = obstacle.holders.some(({ seq }) => seq === chunk.batch.seq);
+    return isOfSameBatch ? 'DUPLICATE_IN_BATCH' : 'KEY_IN_USE';
   }
   const { holder } = obstacle;
-  if (holder.batchSeq === chunk.batch.seq) return 'DUPLICATE_IN_BATCH';
-  const batch = tables.batches.keyOfSeq(holder.batchSeq);
+  if (holder.seq === chunk.batch.seq) return 'DUPLICATE_IN_BATCH';
+  const batch = tables.batches.keyOfSeq(holder.seq);
   const other = batch && tables.chunks.findAt(batch, holder.index);
   return other?.segment === undefined ? 'DEVICE_REQUEST_PENDING' : 'DEVICE_ALREADY_ISSUED';
-}
-
-/** Names the request's own device only: nothing is told of others (DESIGN 3.5). */
-function detailOf(obstacle: ClaimObstacle, deviceId: string): string {
-  const device = deviceId === '' ? 'this device' : `device ${deviceId}`;
-  return obstacle.kind === 'key-of-another-device'
-    ? `the key of ${device} is bound to another device`
-    : `${device} is claimed by another request`;
 }

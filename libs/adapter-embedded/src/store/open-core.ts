@@ -6,21 +6,21 @@ import {
   PackedMap,
   PackedMultiMap,
   PageCache,
+  RequestKeys,
   type RunWriter,
   startRunWriter,
 } from '@certmill/packed';
 import { BatchTable } from './batch-table.js';
 import { ChunkTable } from './chunk-table.js';
-import { Claims } from './claims.js';
 import { DeadLetterTable } from './dead-letter-table.js';
 import { JobTable } from './job-table.js';
 import { JournaledRuns } from './journaled-runs.js';
 import { OrderTable } from './order-table.js';
 import { ProfileTable } from './profile-table.js';
-import { RequestKeys } from './request-keys.js';
 import { numberIn } from './rows.js';
 import { prepareSchema, type StoreIdentity } from './schema.js';
 import { SegmentFiles } from './segment-files.js';
+import { StoreClaims } from './store-claims.js';
 import type { StoreDisk } from './store-disk.js';
 import { allowListFile, storeFiles } from './store-files.js';
 import { storeFault } from './store-fault.js';
@@ -49,7 +49,7 @@ export interface StoreCore {
   readonly chunks: ChunkTable;
   readonly deadLetters: DeadLetterTable;
   readonly jobs: JobTable;
-  readonly claims: Claims;
+  readonly claims: StoreClaims;
   readonly claimRuns: JournaledRuns<PackedMap>;
   readonly indexRuns: JournaledRuns<PackedMultiMap>;
   readonly segments: SegmentFiles;
@@ -113,7 +113,7 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
       chunks,
       deadLetters: new DeadLetterTable(db, batches, chunks),
       jobs: new JobTable(db),
-      claims: new Claims(new RequestKeys(identity.keySecret), claimRuns, indexRuns),
+      claims: new StoreClaims(new RequestKeys(identity.keySecret), claimRuns, indexRuns),
       claimRuns,
       indexRuns,
       segments,

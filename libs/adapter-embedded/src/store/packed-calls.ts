@@ -1,6 +1,6 @@
 import type { ChunkRef } from '@certmill/domain';
+import { udidBytes } from '@certmill/packed';
 import type { AllowListQuery, AllowListRow, Decision, TerminalChunk } from '@certmill/ports';
-import { udidBytes } from './request-keys.js';
 
 /**
  * The calls of the hot path as they go to the store thread: octets in one transferred buffer, device

@@ -1,7 +1,7 @@
 import { CertmillError, rejectionNumber } from '@certmill/domain';
+import { udidIdAt } from '@certmill/packed';
 import type { TerminalChunk } from '@certmill/ports';
 import type { DecideTables } from './decide-chunk.js';
-import { udidIdAt } from './request-keys.js';
 import type { SegmentFiles } from './segment-files.js';
 
 const cancelled = rejectionNumber('BATCH_CANCELLED');
@@ -49,7 +49,7 @@ function countsOf(terminal: TerminalChunk) {
   return counts;
 }
 
-function giveBack(tables: DecideTables, terminal: TerminalChunk, batchSeq: number): void {
+function giveBack(tables: DecideTables, terminal: TerminalChunk, seq: number): void {
   const { released, firstIndex, deviceIds, udids: column } = terminal;
   const { tenant } = terminal.chunk;
   const account = tables.orders.account(tenant, terminal.orderId);
@@ -61,7 +61,7 @@ function giveBack(tables: DecideTables, terminal: TerminalChunk, batchSeq: numbe
   for (const index of released) {
     const position = index - firstIndex;
     const deviceId = deviceIds[position] ?? '';
-    scoped.release(deviceId, udidIdAt(udids, position), { batchSeq, index });
+    scoped.release(deviceId, udidIdAt(udids, position), { seq, index });
   }
   tables.orders.reserve(account, -Math.min(released.length, account.reserved));
 }

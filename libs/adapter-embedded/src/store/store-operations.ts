@@ -9,11 +9,11 @@ import {
   type TenantId,
 } from '@certmill/domain';
 import { decodeVerdict } from '@certmill/events';
+import { udidIdAt, type Locator } from '@certmill/packed';
 import type { ChunkState, DeadLetterCause, StoredRequest } from '@certmill/ports';
 import { backUp } from './back-up.js';
 import type { ChunkRecord } from './chunk-table.js';
 import { decideChunk } from './decide-chunk.js';
-import type { Locator } from './locator.js';
 import type { StoreCore } from './open-core.js';
 import {
   packRows,
@@ -25,7 +25,6 @@ import {
   type PackedTerminal,
 } from './packed-calls.js';
 import { publishChunk } from './publish-chunk.js';
-import { udidIdAt } from './request-keys.js';
 import { numberIn, optionalNumberIn, present, textIn } from './rows.js';
 import { allowListFile } from './store-files.js';
 import type { MaintenanceGate } from './maintenance-gate.js';
@@ -71,9 +70,9 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
   };
   const storedRequests = (locators: readonly Locator[], limit: number): StoredRequest[] => {
     const found: StoredRequest[] = [];
-    for (const { batchSeq, index } of locators) {
+    for (const { seq, index } of locators) {
       if (found.length === limit) break;
-      const batch = batches.keyOfSeq(batchSeq);
+      const batch = batches.keyOfSeq(seq);
       const chunk = batch && chunks.findAt(batch, index);
       if (chunk?.segment === undefined) continue;
       const { tenant, batchId } = chunk.batch;
@@ -111,7 +110,7 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
       .releaseClaim(
         verdict.deviceIds[position] ?? '',
         udidIdAt(Buffer.from(buffer, byteOffset, byteLength), position),
-        { batchSeq: seq, index },
+        { seq, index },
       );
   };
 

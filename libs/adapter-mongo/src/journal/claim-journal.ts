@@ -1,6 +1,6 @@
 import type { CertmillError, ChunkRef, OrderId, TenantId } from '@certmill/domain';
 import type { PageCache, RunWriter } from '@certmill/packed';
-import type { Decision, Stoppable } from '@certmill/ports';
+import type { Clock, Decision, Stoppable } from '@certmill/ports';
 import type { JournalStorage } from './journal-storage.js';
 
 /** What an order allows, as it stands when its chunk is decided. */
@@ -48,7 +48,9 @@ export interface ClaimJournalOptions {
   readonly snapshotEntries?: number;
   /** How long what a snapshot no longer uses is kept for those who are reading it. Default 1 h. */
   readonly graceMs?: number;
-  readonly nowMs?: () => number;
+  readonly clock: Clock;
+  /** 0 to 1: spreads the pauses of processes that get in each other's way. Default Math.random. */
+  readonly random?: () => number;
 }
 
 /** The decisions of all tenants (ADR 0012): verdicts, key bindings, live claims, quota, index. */

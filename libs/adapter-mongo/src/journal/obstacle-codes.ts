@@ -1,0 +1,63 @@
+import { chunkIdOf, type ChunkRef } from '@certmill/domain';
+import type { Locator } from '@certmill/packed';
+import type { DecidedChunk, EntryHead } from './entry-codec.js';
+import type { CodeOfObstacle, Judgement } from './judge.js';
+import { chunkAt, type RecentEntries } from './recent-entries.js';
+
+/**
+ * Finds out who holds what the judgements of an entry ran into, before it is written: the chunks that
+ * the holders are of, and which of those have ended. What is in the entry itself (`seq`) is in flight.
+ */
+export async function obstacleCodes(
+  judgements: readonly Judgement[],
+  seq: number,
+  entries: RecentEntries,
+  isEnded: (chunks: readonly ChunkRef[]) => Promise<readonly boolean[]>,
+): Promise<CodeOfObstacle> {
+  const earlier = new Set<number>();
+  const lookAt = (holder: Locator): void => {
+    if (holder.seq !== seq) earlier.add(holder.seq);
+  };
+  const claimed: { readonly batchId: string; readonly holder: Locator }[] = [];
+  for (const { candidate, refusals } of judgements) {
+    const { batchId } = candidate.decision.chunk;
+    for (const { why } of refusals) {
+      if (typeof why === 'string') continue;
+      if (why.kind === 'key-of-another-device') why.holders.forEach(lookAt);
+      else {
+        lookAt(why.holder);
+        claimed.push({ batchId, holder: why.holder });
+      }
+    }
+  }
+  const heads = new Map(earlier.size > 0 ? await entries.heads(earlier) : []);
+  heads.set(seq, headOf(judgements));
+  const chunkOf = ({ seq: at, index }: Locator) => chunkAt(heads.get(at) as EntryHead, index).chunk;
+
+  const asked = new Map<string, ChunkRef>();
+  for (const { batchId, holder } of claimed) {
+    const chunk = chunkOf(holder);
+    if (holder.seq !== seq && chunk.batchId !== batchId) asked.set(chunkIdOf(chunk), chunk);
+  }
+  const answers = asked.size > 0 ? await isEnded([...asked.values()]) : [];
+  const ended = new Set([...asked.keys()].filter((_, i) => answers[i] === true));
+
+  return (batchId, obstacle) => {
+    if (obstacle.kind === 'key-of-another-device') {
+      const isOfSameBatch = obstacle.holders.some((holder) => chunkOf(holder).batchId === batchId);
+      return isOfSameBatch ? 'DUPLICATE_IN_BATCH' : 'KEY_IN_USE';
+    }
+    const chunk = chunkOf(obstacle.holder);
+    if (chunk.batchId === batchId) return 'DUPLICATE_IN_BATCH';
+    return ended.has(chunkIdOf(chunk)) ? 'DEVICE_ALREADY_ISSUED' : 'DEVICE_REQUEST_PENDING';
+  };
+}
+
+/** The head that an entry of these judgements will have, as far as holders need it. */
+function headOf(judgements: readonly Judgement[]): EntryHead {
+  const decided = judgements.map(({ candidate, start }): DecidedChunk => {
+    const { chunk, orderId, profileName, firstIndex, codes } = candidate.decision;
+    return { chunk, orderId, profileName, firstIndex, count: codes.length, start };
+  });
+  return { previous: new Uint8Array(), decided };
+}
