@@ -11,7 +11,8 @@ export default {
     '<rootDir>/tools',
   ].filter((root) => existsSync(root.replace('<rootDir>', import.meta.dirname))),
   testMatch: ['**/dist/**/*.spec.js', '<rootDir>/tools/**/*.spec.mjs'],
-  testPathIgnorePatterns: ['/node_modules/'],
+  // They need servers: npm run test:fleet.
+  testPathIgnorePatterns: ['/node_modules/', '\\.fleet\\.spec\\.js$'],
   modulePathIgnorePatterns: ['<rootDir>/.cache/'],
   transform: {},
   haste: { enableSymlinks: false },

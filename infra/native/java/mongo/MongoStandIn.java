@@ -1,0 +1,78 @@
+import de.bwaldvogel.mongo.MongoBackend;
+import de.bwaldvogel.mongo.MongoServer;
+import de.bwaldvogel.mongo.MongoVersion;
+import de.bwaldvogel.mongo.backend.h2.H2Backend;
+import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
+import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.wire.message.MongoMessage;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import org.h2.mvstore.MVStore;
+
+/** Arguments: port, and a file where the data is to outlive the process. Says "ready" when it listens. */
+public final class MongoStandIn {
+  /** The oldest that current drivers accept: what the stand-in reports by itself they refuse. */
+  private static final class Version implements MongoVersion {
+    @Override
+    public List<Integer> getVersionArray() {
+      return List.of(4, 4, 0);
+    }
+
+    @Override
+    public int getWireVersion() {
+      return 9;
+    }
+  }
+
+  /**
+   * Answers only what is in the file, writes and what reads have seen: after a SIGKILL all of it is there.
+   * Commands run side by side, a commit runs alone, so that no half of a command is ever in the file.
+   */
+  private static final class DurableBackend extends H2Backend {
+    private final ReadWriteLock lock = new ReentrantReadWriteLock(true);
+    private final AtomicLong handled = new AtomicLong();
+    private volatile long committed;
+
+    DurableBackend(String file) {
+      super(new MVStore.Builder().fileName(file).autoCommitDisabled().autoCommitBufferSize(0).open());
+    }
+
+    @Override
+    public Document handleMessage(MongoMessage message) {
+      long mine;
+      Document reply;
+      lock.readLock().lock();
+      try {
+        reply = super.handleMessage(message);
+      } finally {
+        mine = handled.incrementAndGet();
+        lock.readLock().unlock();
+      }
+      if (committed < mine) {
+        lock.writeLock().lock();
+        try {
+          if (committed < mine) {
+            long all = handled.get();
+            commit();
+            committed = all;
+          }
+        } finally {
+          lock.writeLock().unlock();
+        }
+      }
+      return reply;
+    }
+  }
+
+  private MongoStandIn() {}
+
+  public static void main(String[] args) {
+    MongoBackend backend = args.length > 1 ? new DurableBackend(args[1]) : new MemoryBackend();
+    MongoServer server = new MongoServer(backend.version(new Version()));
+    server.bind("127.0.0.1", Integer.parseInt(args[0]));
+    Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
+    System.out.println("ready");
+  }
+}

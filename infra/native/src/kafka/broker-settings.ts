@@ -1,0 +1,48 @@
+import { join } from 'node:path';
+
+export interface BrokerPlace {
+  /** From 1. */
+  readonly id: number;
+  readonly port: number;
+  readonly controllerPort: number;
+}
+
+/** Settings that a test may want otherwise, by their names in Kafka. */
+export type BrokerSettings = Readonly<Record<string, string | number | boolean>>;
+
+/** The server.properties of a broker that is a controller too. */
+export function brokerProperties(
+  place: BrokerPlace,
+  cluster: readonly BrokerPlace[],
+  folder: string,
+  settings: BrokerSettings,
+): string {
+  const copies = Math.min(cluster.length, 3);
+  const properties: BrokerSettings = {
+    'process.roles': 'broker,controller',
+    'node.id': place.id,
+    listeners: `PLAINTEXT://127.0.0.1:${place.port},CONTROLLER://127.0.0.1:${place.controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${place.port}`,
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'controller.quorum.voters': cluster
+      .map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`)
+      .join(','),
+    'log.dirs': join(folder, 'data'),
+    'auto.create.topics.enable': false,
+    'offsets.topic.replication.factor': copies,
+    // 50 by default: most of a small broker's start.
+    'offsets.topic.num.partitions': 4,
+    'transaction.state.log.replication.factor': copies,
+    'transaction.state.log.min.isr': Math.min(copies, 2),
+    'transaction.state.log.num.partitions': 4,
+    // 3 s by default, for members that come one by one: tests have no time for it.
+    'group.initial.rebalance.delay.ms': 0,
+    // 128 MiB by default: half of the heap.
+    'log.cleaner.dedupe.buffer.size': 4 * 1024 * 1024,
+    ...settings,
+  };
+  const lines = Object.entries(properties).map(([name, value]) => `${name}=${String(value)}`);
+  return `${lines.join('\n')}\n`;
+}

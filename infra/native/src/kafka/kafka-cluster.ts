@@ -1,0 +1,195 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CertmillError } from '@certmill/domain';
+import { Kafka, type Admin } from 'kafkajs';
+import { installKafka } from '../install/maven.js';
+import { packageFolder } from '../package-folder.js';
+import { freePorts } from '../process/free-ports.js';
+import { runCommand } from '../process/run-command.js';
+import { ServerProcess } from '../process/server-process.js';
+import { brokerProperties, type BrokerPlace, type BrokerSettings } from './broker-settings.js';
+
+export interface KafkaClusterOptions {
+  /** Of brokers that are controllers too: 1 or 3. */
+  readonly brokers?: 1 | 3;
+  /** Where the data goes; see makeRunFolder. */
+  readonly folder: string;
+  /** Of each JVM; 256 unless told. */
+  readonly heapMegabytes?: number;
+  readonly settings?: BrokerSettings;
+}
+
+const readyWithinMs = 120_000;
+const callTimeoutMs = 3_000;
+
+function addressOf(place: BrokerPlace): string {
+  return `127.0.0.1:${place.port}`;
+}
+
+/** Asks one broker, or any, without retries: whoever asks knows how long to try. */
+async function ask<T>(brokers: string[], question: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = new Kafka({
+    brokers,
+    connectionTimeout: callTimeoutMs,
+    requestTimeout: callTimeoutMs,
+    retry: { retries: 0 },
+    logCreator: () => () => undefined,
+  }).admin();
+  try {
+    await admin.connect();
+    return await question(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** Brokers of this process on loopback. A broker keeps its address and its data through kill and start. */
+export class KafkaCluster {
+  readonly #options: KafkaClusterOptions;
+  readonly #classPath: string;
+  readonly #places: readonly BrokerPlace[];
+  readonly #clusterId = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
+  readonly #running = new Map<number, ServerProcess>();
+
+  private constructor(
+    options: KafkaClusterOptions,
+    classPath: string,
+    places: readonly BrokerPlace[],
+  ) {
+    this.#options = options;
+    this.#classPath = classPath;
+    this.#places = places;
+  }
+
+  /** Resolves when every broker answers and sees all others. */
+  static async start(options: KafkaClusterOptions): Promise<KafkaCluster> {
+    const classPath = await installKafka();
+    const count = options.brokers ?? 1;
+    const ports = await freePorts(2 * count);
+    const places = Array.from({ length: count }, (_, index) => ({
+      id: index + 1,
+      port: ports[2 * index] ?? 0,
+      controllerPort: ports[2 * index + 1] ?? 0,
+    }));
+    const cluster = new KafkaCluster(options, classPath, places);
+    try {
+      await cluster.#format();
+      const started = await Promise.allSettled(places.map(({ id }) => cluster.#start(id, count)));
+      const failed = started.find((result) => result.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+    return cluster;
+  }
+
+  /** All addresses, host:port, also of brokers that are down; the broker with id n is the n-th. */
+  get brokers(): readonly string[] {
+    return this.#places.map(addressOf);
+  }
+
+  get runningBrokers(): readonly number[] {
+    return [...this.#running.keys()].sort((a, b) => a - b);
+  }
+
+  /** SIGKILL; resolves when it is gone. */
+  async killBroker(id: number): Promise<void> {
+    await this.#brokerOf(id).kill();
+    this.#running.delete(id);
+  }
+
+  /** Resolves when it answers and sees all brokers that run. */
+  async startBroker(id: number): Promise<void> {
+    if (this.#running.has(id)) return;
+    await this.#start(id, this.#running.size + 1);
+  }
+
+  /** SIGSTOP: it holds its connections and answers nothing. */
+  pauseBroker(id: number): void {
+    this.#brokerOf(id).pause();
+  }
+
+  resumeBroker(id: number): void {
+    this.#brokerOf(id).resume();
+  }
+
+  /** The broker that leads a partition, -1 while none does. Asks the brokers that run. */
+  async leaderOf(topic: string, partition: number): Promise<number> {
+    const running = this.#places.filter(({ id }) => this.#running.has(id)).map(addressOf);
+    const { topics } = await ask(running, (admin) => admin.fetchTopicMetadata({ topics: [topic] }));
+    const found = topics[0]?.partitions.find(({ partitionId }) => partitionId === partition);
+    if (found === undefined) throw new CertmillError('NOT_FOUND', 'there is no such partition');
+    return found.leader;
+  }
+
+  /** Ends every broker that still runs. */
+  async stop(): Promise<void> {
+    const running = [...this.#running.values()];
+    this.#running.clear();
+    // A controller that has lost its quorum waits for it when it ends: the data are thrown away anyway.
+    await Promise.all(running.map((broker) => broker.kill()));
+  }
+
+  async #format(): Promise<void> {
+    const { folder, settings = {} } = this.#options;
+    await Promise.all(
+      this.#places.map(async (place) => {
+        const own = this.#folderOf(place.id);
+        const properties = join(own, 'server.properties');
+        await mkdir(own, { recursive: true });
+        await writeFile(properties, brokerProperties(place, this.#places, own, settings));
+        await runCommand(
+          'java',
+          [
+            ...[...this.#javaArguments(64), 'kafka.tools.StorageTool'],
+            ...['format', '--cluster-id', this.#clusterId, '--config', properties],
+          ],
+          { purpose: 'a Kafka broker', install: 'a JDK', folder },
+        );
+      }),
+    );
+  }
+
+  async #start(id: number, seen: number): Promise<void> {
+    const address = this.brokers[id - 1];
+    if (address === undefined) throw new CertmillError('NOT_FOUND', 'there is no such broker');
+    const folder = this.#folderOf(id);
+    const broker = await ServerProcess.start({
+      name: `Kafka broker ${id}`,
+      command: 'java',
+      args: [
+        ...this.#javaArguments(this.#options.heapMegabytes ?? 256),
+        ...['kafka.Kafka', join(folder, 'server.properties')],
+      ],
+      logFile: join(folder, 'log'),
+      isReady: async () => {
+        const seenThere = await ask([address], (admin) => admin.describeCluster());
+        const isOurs = seenThere.clusterId === this.#clusterId;
+        return isOurs && seenThere.brokers.length >= seen && seenThere.controller !== null;
+      },
+      readyWithinMs,
+      fault: 'FAULT_BUS_DOWN',
+    });
+    this.#running.set(id, broker);
+  }
+
+  #javaArguments(heapMegabytes: number): readonly string[] {
+    const logging = join(packageFolder, 'java', 'kafka', 'log4j2.properties');
+    return [
+      ...[`-Xms${heapMegabytes}m`, `-Xmx${heapMegabytes}m`, '-XX:+ExitOnOutOfMemoryError'],
+      ...[`-Dlog4j2.configurationFile=${logging}`, '-cp', this.#classPath],
+    ];
+  }
+
+  #folderOf(id: number): string {
+    return join(this.#options.folder, `kafka-${id}`);
+  }
+
+  #brokerOf(id: number): ServerProcess {
+    const broker = this.#running.get(id);
+    if (broker === undefined) throw new CertmillError('NOT_FOUND', 'this broker does not run');
+    return broker;
+  }
+}

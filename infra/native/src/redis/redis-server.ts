@@ -1,0 +1,81 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { freePorts } from '../process/free-ports.js';
+import { ServerProcess } from '../process/server-process.js';
+import { findRedis } from './find-redis.js';
+import { redisAnswers } from './redis-answers.js';
+
+export interface RedisServerOptions {
+  /** Where log and data go; see makeRunFolder. */
+  readonly folder: string;
+}
+
+const readyWithinMs = 30_000;
+
+/**
+ * Redis as BullMQ wants it: append-only file, nothing evicted. What it has answered is there after kill()
+ * and start(), at the same address.
+ */
+export class RedisServer {
+  readonly #options: RedisServerOptions;
+  readonly #command: string;
+  readonly #port: number;
+  #server: ServerProcess | undefined;
+
+  private constructor(options: RedisServerOptions, command: string, port: number) {
+    this.#options = options;
+    this.#command = command;
+    this.#port = port;
+  }
+
+  static async start(options: RedisServerOptions): Promise<RedisServer> {
+    const command = await findRedis();
+    const [port = 0] = await freePorts(1);
+    await mkdir(options.folder, { recursive: true });
+    const redis = new RedisServer(options, command, port);
+    await redis.start();
+    return redis;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.#port}`;
+  }
+
+  /** Starts it again after kill() or stop(). */
+  async start(): Promise<void> {
+    if (this.#server !== undefined) return;
+    const { folder } = this.#options;
+    this.#server = await ServerProcess.start({
+      name: 'Redis',
+      command: this.#command,
+      args: [
+        ...['--port', String(this.#port), '--bind', '127.0.0.1', '--dir', folder],
+        ...['--appendonly', 'yes', '--save', '', '--maxmemory-policy', 'noeviction'],
+      ],
+      logFile: join(folder, 'redis.log'),
+      isReady: ({ pid }) => redisAnswers(this.#port, pid),
+      readyWithinMs,
+      fault: 'FAULT_BUS_DOWN',
+    });
+  }
+
+  /** SIGSTOP: it holds its connections and answers nothing; resume() lets it go on. */
+  pause(): void {
+    this.#server?.pause();
+  }
+
+  resume(): void {
+    this.#server?.resume();
+  }
+
+  /** SIGKILL; resolves when it is gone. */
+  async kill(): Promise<void> {
+    await this.#server?.kill();
+    this.#server = undefined;
+  }
+
+  async stop(): Promise<void> {
+    await this.#server?.stop();
+    this.#server = undefined;
+  }
+}
