@@ -132,8 +132,10 @@ async function shardCollection(db: Db, name: CollectionName): Promise<void> {
 
 async function shardKeyOf(db: Db, name: CollectionName): Promise<unknown> {
   const namespace = `${db.databaseName}.${collectionNames[name]}`;
-  const config = db.client.db('config').collection<{ readonly _id: string }>('collections');
-  return (await config.findOne({ _id: namespace }))?.['key'];
+  const config = db.client
+    .db('config')
+    .collection<{ readonly _id: string; readonly key: unknown }>('collections');
+  return (await config.findOne({ _id: namespace }))?.key;
 }
 
 /** The keys of a collection's indexes as JSON; undefined where there is no such collection. */

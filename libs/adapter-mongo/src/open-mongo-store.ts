@@ -107,7 +107,8 @@ async function partsOf(
     runWriter,
     pageCache: new PageCache(journalCacheBytes),
     observer: observerOf(options),
-    nowMs: () => clock.nowMs(),
+    clock,
+    random,
   });
   const certificateParts = { batches, buckets, segments, statuses, journal, issuanceTime, clock };
   return {

@@ -47,8 +47,7 @@ export function viewOf(
     }
   }
   const { completion } = document;
-  const completedAtMs =
-    completion?.reopenings === sums.reopenings ? completion.atMs : undefined;
+  const completedAtMs = completion?.reopenings === sums.reopenings ? completion.atMs : undefined;
   const { accepted, issued, rejected, cancelled, deadLettered } = sums;
   const counters = { accepted, issued, rejected, cancelled, deadLettered };
   const batch = batchOf(document, { counters, nextIndex, total }, completedAtMs);

@@ -90,7 +90,11 @@ export class Batches {
   async listBatches(tenant: TenantId, orderId: OrderId, page: PageRequest): Promise<Page<Batch>> {
     const limit = pageLimit(page);
     const before = cursorPlace(page, listingKeyPattern);
-    const where = { tenant, orderId, ...(before === undefined ? {} : { listedAs: { $lt: before } }) };
+    const where = {
+      tenant,
+      orderId,
+      ...(before === undefined ? {} : { listedAs: { $lt: before } }),
+    };
     const found = await this.#batches.find(where, { sort: { listedAs: -1 }, limit: limit + 1 });
     const { items, next } = pageOf(
       found,
@@ -122,11 +126,7 @@ export class Batches {
     return this.#look(document, atMs);
   }
 
-  async cancelBatch(
-    tenant: TenantId,
-    batchId: BatchId,
-    atMs: number,
-  ): Promise<Batch | undefined> {
+  async cancelBatch(tenant: TenantId, batchId: BatchId, atMs: number): Promise<Batch | undefined> {
     const _id = batchKey(tenant, batchId);
     for (let tries = 0; tries < maxTries; tries += 1) {
       const document = await this.#batches.get(_id);

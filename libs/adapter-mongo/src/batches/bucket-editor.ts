@@ -23,11 +23,13 @@ export interface BucketEdit {
   readonly whileOpen?: boolean;
 }
 
-export type Judged<T> =
-  | { readonly answer: T }
-  | { readonly edit: BucketEdit; readonly answer: T }
+/** An answer, and what has to be done first; at most one of the two. */
+export interface Judged<T> {
+  readonly answer: T;
+  readonly edit?: BucketEdit;
   /** Insert if absent. */
-  | { readonly insert: BucketDocument; readonly answer: T };
+  readonly insert?: BucketDocument;
+}
 
 export interface BucketChange<T> {
   /**
@@ -152,20 +154,20 @@ export class BucketEditor {
         this.#waiting.push(call);
       } else if (judged === undefined) {
         continue;
-      } else if ('insert' in judged) {
+      } else if (judged.insert !== undefined) {
         if (planned.length > 0) this.#waiting.push(call);
         else {
           this.#waiting.push(...group.slice(i + 1));
           const isInserted = await this.#insert(call, judged.insert, judged.answer);
           return mustRead || !isInserted;
         }
-      } else if (!('edit' in judged)) {
+      } else if (judged.edit === undefined) {
         call.resolve({ answer: judged.answer });
       } else if (touches(judged.edit).some((part) => touched.has(part))) {
         this.#waiting.push(call);
       } else {
         for (const part of touches(judged.edit)) touched.add(part);
-        planned.push({ call, ...judged });
+        planned.push({ call, edit: judged.edit, answer: judged.answer });
       }
     }
     const isDone = planned.length === 0 || (await this.#update(planned));
@@ -251,7 +253,8 @@ export class BucketEditor {
         call.reject(new CertmillError('FAULT_STORE_DOWN', 'others are always first at a bucket'));
       }
     }
-    if (most > triesWithoutPause) await pause(this.#random() * pauseMs * (most - triesWithoutPause));
+    if (most > triesWithoutPause)
+      await pause(this.#random() * pauseMs * (most - triesWithoutPause));
   }
 }
 

@@ -70,11 +70,7 @@ export class Buckets {
   }
 
   /** From a bucket on, in order. All shards look through the range in their index on `_id`. */
-  summaries(
-    tenant: TenantId,
-    batchId: BatchId,
-    from: number,
-  ): Promise<readonly BucketSummary[]> {
+  summaries(tenant: TenantId, batchId: BatchId, from: number): Promise<readonly BucketSummary[]> {
     const where = { _id: { ...rangeOf(tenant, batchId), $gte: bucketKey(tenant, batchId, from) } };
     return this.#buckets.find(where, { sort: { _id: 1 }, fields: summaryFields });
   }
@@ -151,4 +147,3 @@ export class Buckets {
 function rangeOf(tenant: TenantId, batchId: BatchId): Record<string, string> {
   return { ...(idsUnder(bucketsOf(tenant, batchId))['_id'] as Record<string, string>) };
 }
-

@@ -130,7 +130,7 @@ export class Registrations {
       outcomes.map((outcome) => this.#inForce(tenant, batchId, outcome)),
     );
     // One that was stored before may be of a clock that was ahead of ours.
-    const stored = inForce.filter((each) => !isCertmillError(each));
+    const stored = inForce.flatMap((each) => (isCertmillError(each) ? [] : [each]));
     await this.#issuanceTime.pin(latest(stored));
     for (const [i, { resolve, reject }] of group.entries()) {
       const each = inForce[i];

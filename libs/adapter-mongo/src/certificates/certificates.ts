@@ -153,7 +153,10 @@ export class Certificates implements CertificateStore {
     limit: number,
   ): Promise<readonly StoredRequest[]> {
     const { journal, segments } = this.#parts;
-    return segments.requestsAt(await journal.findByUdid(tenant, udid, limit + placesSurplus), limit);
+    return segments.requestsAt(
+      await journal.findByUdid(tenant, udid, limit + placesSurplus),
+      limit,
+    );
   }
 
   async findByDevice(

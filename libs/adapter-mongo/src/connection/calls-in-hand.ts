@@ -9,11 +9,11 @@ export class CallsInHand {
   run<T>(call: () => Promise<T>): Promise<T> {
     if (this.#isStopping) return Promise.reject(stopping());
     const running = call();
-    const held = running.then(
-      () => this.#calls.delete(held),
-      () => this.#calls.delete(held),
-    );
-    this.#calls.add(held);
+    this.#calls.add(running);
+    const forget = (): void => {
+      this.#calls.delete(running);
+    };
+    running.then(forget, forget);
     return running;
   }
 
@@ -24,7 +24,7 @@ export class CallsInHand {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs);
     });
-    await Promise.race([Promise.all(this.#calls), late]);
+    await Promise.race([Promise.allSettled(this.#calls), late]);
     clearTimeout(timer);
   }
 }

@@ -111,8 +111,7 @@ export class Documents<D extends Stored> {
   put(document: D): Promise<void> {
     return this.#run('put', async () => {
       const { _id, ...rest } = document;
-      const replace = () =>
-        this.#collection.replaceOne({ _id }, rest as Document, { upsert: true });
+      const replace = () => this.#collection.replaceOne({ _id }, rest, { upsert: true });
       try {
         await replace();
       } catch (error) {
@@ -148,11 +147,11 @@ export function idsUnder(prefix: string, after = ''): Where {
 }
 
 function filterOf(where: Where): Filter<Stored & Document> {
-  return where as Filter<Stored & Document>;
+  return where;
 }
 
 function updateOf(update: Update): UpdateFilter<Stored & Document> {
-  return update as UpdateFilter<Stored & Document>;
+  return update;
 }
 
 function projectionOf(fields: readonly string[] | undefined) {

@@ -38,8 +38,7 @@ export class DriverCalls {
     try {
       return await Promise.race([this.#around(step, call), late, this.#abandoned.promise]);
     } catch (error) {
-      if (this.#isAbandoned) throw stopping();
-      throw mongoFault(error, step);
+      throw this.#faultOf(error, step);
     } finally {
       clearTimeout(timer);
     }
@@ -49,6 +48,11 @@ export class DriverCalls {
   abandon(): void {
     this.#isAbandoned = true;
     this.#abandoned.reject(stopping());
+  }
+
+  /** Whatever a call ends with once the connection is closed under it, it is because we stop. */
+  #faultOf(error: unknown, step: string): CertmillError {
+    return this.#isAbandoned ? stopping() : mongoFault(error, step);
   }
 }
 

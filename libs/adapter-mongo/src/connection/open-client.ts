@@ -27,7 +27,7 @@ export interface MongoConnectionOptions {
 export interface MongoConnection {
   readonly db: Db;
   readonly calls: DriverCalls;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 const defaultCallTimeoutMs = 20_000;
