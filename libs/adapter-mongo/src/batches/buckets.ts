@@ -1,0 +1,149 @@
+import { maxRequestsPerChunk, type BatchId, type ChunkRef, type TenantId } from '@certmill/domain';
+import { BoundedCache } from '../connection/bounded-cache.js';
+import { idsUnder, type Documents } from '../connection/documents.js';
+import {
+  bucketKey,
+  bucketOfChunk,
+  bucketsOf,
+  chunkIn,
+  chunksOf,
+  chunksPerBucket,
+  slotName,
+  slotOf,
+  summaryFields,
+  type BucketDocument,
+  type BucketSummary,
+  type ChunkDocument,
+  type Closing,
+} from './bucket-document.js';
+import { BucketEditor, type BucketChange, type Changed } from './bucket-editor.js';
+
+/** Some 20 KB each. */
+const editorsKept = 512;
+
+/** What of a bucket tells one chunk's state. */
+export interface ChunkView {
+  readonly chunk: ChunkDocument;
+  readonly closed?: Closing;
+}
+
+/** The buckets of all batches: reading and finding, and who changes which. */
+export class Buckets {
+  readonly #buckets: Documents<BucketDocument>;
+  readonly #random: () => number;
+  readonly #editors = new BoundedCache<BucketEditor>(editorsKept, (editor) => editor.isIdle);
+
+  constructor(buckets: Documents<BucketDocument>, random: () => number) {
+    this.#buckets = buckets;
+    this.#random = random;
+  }
+
+  editor(tenant: TenantId, batchId: BatchId, bucket: number): BucketEditor {
+    const id = bucketKey(tenant, batchId, bucket);
+    const kept = this.#editors.get(id);
+    if (kept !== undefined) return kept;
+    const editor = new BucketEditor(this.#buckets, id, this.#random);
+    this.#editors.set(id, editor);
+    return editor;
+  }
+
+  change<T>(chunk: ChunkRef, change: BucketChange<T>): Promise<Changed<T>> {
+    const { tenant, batchId, chunkNumber } = chunk;
+    return this.editor(tenant, batchId, bucketOfChunk(chunkNumber)).change(change);
+  }
+
+  /** As it is now; undefined where it is not registered. */
+  async view({ tenant, batchId, chunkNumber }: ChunkRef): Promise<ChunkView | undefined> {
+    const id = bucketKey(tenant, batchId, bucketOfChunk(chunkNumber));
+    const field = `chunks.${slotName(slotOf(chunkNumber))}`;
+    const read = await this.#buckets.get(id, ['closed', field]);
+    const chunk = chunkIn(read, chunkNumber);
+    if (chunk === undefined) return undefined;
+    return { chunk, ...(read?.closed === undefined ? {} : { closed: read.closed }) };
+  }
+
+  /** A registered chunk, of which only what is pinned may be used: the rest may be old. */
+  async pinned(chunk: ChunkRef): Promise<ChunkDocument | undefined> {
+    const { tenant, batchId, chunkNumber } = chunk;
+    const { known } = this.editor(tenant, batchId, bucketOfChunk(chunkNumber));
+    return chunkIn(known, chunkNumber) ?? (await this.view(chunk))?.chunk;
+  }
+
+  /** From a bucket on, in order. All shards look through the range in their index on `_id`. */
+  summaries(tenant: TenantId, batchId: BatchId, from: number): Promise<readonly BucketSummary[]> {
+    const where = { _id: { ...rangeOf(tenant, batchId), $gte: bucketKey(tenant, batchId, from) } };
+    return this.#buckets.find(where, { sort: { _id: 1 }, fields: summaryFields });
+  }
+
+  /** The last bucket, which may hold no chunk. All shards, as `summaries`. */
+  async last(tenant: TenantId, batchId: BatchId): Promise<BucketDocument | undefined> {
+    const where = idsUnder(bucketsOf(tenant, batchId));
+    return (await this.#buckets.find(where, { sort: { _id: -1 }, limit: 1 }))[0];
+  }
+
+  get(tenant: TenantId, batchId: BatchId, bucket: number): Promise<BucketDocument | undefined> {
+    return this.editor(tenant, batchId, bucket).read();
+  }
+
+  /** Buckets from one on that have dead letters, in order. All shards, as `summaries`. */
+  withLetters(
+    tenant: TenantId,
+    batchId: BatchId,
+    from: number,
+    limit: number,
+  ): Promise<readonly BucketDocument[]> {
+    const _id = { ...rangeOf(tenant, batchId), $gte: bucketKey(tenant, batchId, from) };
+    return this.#buckets.find({ _id, 'sums.letters': { $gt: 0 } }, { sort: { _id: 1 }, limit });
+  }
+
+  /** Closes those that are there; all shards, each document by itself. */
+  closeAll(tenant: TenantId, batchId: BatchId, closing: Closing): Promise<void> {
+    const where = { ...idsUnder(bucketsOf(tenant, batchId)), closed: { $ne: closing } };
+    return this.#buckets.updateAll(where, { $set: { closed: closing } });
+  }
+
+  insert(bucket: BucketDocument): Promise<'inserted' | 'exists'> {
+    return this.#buckets.insert(bucket);
+  }
+
+  /**
+   * The registered chunk that holds an index. A bucket holds at least 64 indexes and most hold 16,384,
+   * so the first guess is nearly always right; otherwise the range is halved, one `_id` at a time.
+   */
+  async chunkAt(
+    tenant: TenantId,
+    batchId: BatchId,
+    index: number,
+  ): Promise<{ readonly chunkNumber: number; readonly chunk: ChunkDocument } | undefined> {
+    if (!Number.isSafeInteger(index) || index < 0) return undefined;
+    let low = Math.floor(index / (chunksPerBucket * maxRequestsPerChunk));
+    let high = Math.floor(index / chunksPerBucket);
+    let guess = low;
+    while (low <= high) {
+      const bucket = await this.#holding(tenant, batchId, guess, index);
+      if (bucket === undefined || index < bucket.firstIndex) high = guess - 1;
+      else if (index >= bucket.end) low = guess + 1;
+      else {
+        for (const each of chunksOf(bucket)) {
+          if (index < each.chunk.firstIndex + each.chunk.count) return each;
+        }
+        return undefined;
+      }
+      guess = Math.floor((low + high) / 2);
+    }
+    return undefined;
+  }
+
+  /** What is known of a bucket where that settles the question, else the bucket as it is now. */
+  #holding(tenant: TenantId, batchId: BatchId, bucket: number, index: number) {
+    const editor = this.editor(tenant, batchId, bucket);
+    const { known } = editor;
+    const isSettled =
+      known !== undefined && (known.registered === chunksPerBucket || index < known.end);
+    return isSettled ? Promise.resolve(known) : editor.read();
+  }
+}
+
+function rangeOf(tenant: TenantId, batchId: BatchId): Record<string, string> {
+  return { ...(idsUnder(bucketsOf(tenant, batchId))['_id'] as Record<string, string>) };
+}

@@ -1,0 +1,82 @@
+import type { Db } from 'mongodb';
+import type { CredentialDocument, ProfileDocument, TenantDocument } from './accounts/accounts.js';
+import type { OrderDocument } from './accounts/orders.js';
+import type { AllowListBlob } from './allow-lists/allow-list-blobs.js';
+import type { BatchDocument } from './batches/batch-document.js';
+import type { BucketDocument } from './batches/bucket-document.js';
+import type { SegmentDocument } from './certificates/segments.js';
+import type { StatusDocument } from './certificates/statuses.js';
+import type { DriverCalls } from './connection/driver-calls.js';
+import { Documents, type Stored } from './connection/documents.js';
+import type { BlobDocument, EntryDocument, StateDocument } from './journal-collections.js';
+import type { IssuanceTimeDocument, MetaDocument } from './meta.js';
+
+/**
+ * The collections of a store. Each is keyed by `_id` alone, which begins with the tenant wherever the
+ * object is one tenant's (a credential is found by the hash of its key, a journal by its shard); on a
+ * sharded cluster by its hash, since only a shard key is unique there.
+ */
+export const collectionNames = {
+  meta: 'meta',
+  issuanceTime: 'issuanceTime',
+  tenants: 'tenants',
+  credentials: 'credentials',
+  profiles: 'profiles',
+  orders: 'orders',
+  batches: 'batches',
+  buckets: 'buckets',
+  segments: 'segments',
+  statuses: 'statuses',
+  allowLists: 'allowLists',
+  journal: 'journal',
+  journalBlobs: 'journalBlobs',
+  journalStates: 'journalStates',
+} as const;
+
+export type CollectionName = keyof typeof collectionNames;
+
+/** For listings that no range of `_id` gives; none is unique. */
+export const indexes: Readonly<Partial<Record<CollectionName, Readonly<Record<string, 1 | -1>>>>> =
+  {
+    credentials: { tenant: 1 },
+    orders: { tenant: 1, listedAs: -1 },
+    batches: { tenant: 1, orderId: 1, listedAs: -1 },
+  };
+
+export interface Collections {
+  readonly meta: Documents<MetaDocument>;
+  readonly issuanceTime: Documents<IssuanceTimeDocument>;
+  readonly tenants: Documents<TenantDocument>;
+  readonly credentials: Documents<CredentialDocument>;
+  readonly profiles: Documents<ProfileDocument>;
+  readonly orders: Documents<OrderDocument>;
+  readonly batches: Documents<BatchDocument>;
+  readonly buckets: Documents<BucketDocument>;
+  readonly segments: Documents<SegmentDocument>;
+  readonly statuses: Documents<StatusDocument>;
+  readonly allowLists: Documents<AllowListBlob>;
+  readonly journal: Documents<EntryDocument>;
+  readonly journalBlobs: Documents<BlobDocument>;
+  readonly journalStates: Documents<StateDocument>;
+}
+
+export function collectionsOf(db: Db, calls: DriverCalls): Collections {
+  const of = <D extends Stored>(name: CollectionName): Documents<D> =>
+    new Documents<D>(db.collection(collectionNames[name]), calls);
+  return {
+    meta: of('meta'),
+    issuanceTime: of('issuanceTime'),
+    tenants: of('tenants'),
+    credentials: of('credentials'),
+    profiles: of('profiles'),
+    orders: of('orders'),
+    batches: of('batches'),
+    buckets: of('buckets'),
+    segments: of('segments'),
+    statuses: of('statuses'),
+    allowLists: of('allowLists'),
+    journal: of('journal'),
+    journalBlobs: of('journalBlobs'),
+    journalStates: of('journalStates'),
+  };
+}

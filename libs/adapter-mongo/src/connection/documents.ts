@@ -1,0 +1,161 @@
+import type { Collection, Document, Filter, UpdateFilter } from 'mongodb';
+import type { DriverCalls } from './driver-calls.js';
+import { isDuplicateKey } from './mongo-fault.js';
+
+/** A stored document; `_id` is the only thing that is unique in a collection. */
+export interface Stored {
+  readonly _id: string;
+}
+
+export type Where = Readonly<Record<string, unknown>>;
+
+export interface Update {
+  readonly $set?: Readonly<Record<string, unknown>>;
+  readonly $unset?: Readonly<Record<string, ''>>;
+  readonly $inc?: Readonly<Record<string, number>>;
+  readonly $max?: Readonly<Record<string, number>>;
+}
+
+export interface Scan {
+  readonly sort: Readonly<Record<string, 1 | -1>>;
+  readonly limit?: number;
+  /** Names of the fields that are wanted; all where absent. */
+  readonly fields?: readonly string[];
+}
+
+/**
+ * One collection. On a sharded cluster (hashed `_id`) what names whole `_id`s goes to their shards;
+ * any other filter goes to all, each of which uses its own index on `_id`, or the one named where it
+ * is used. Faults: those of `DriverCalls.run`.
+ */
+export class Documents<D extends Stored> {
+  readonly #collection: Collection<Stored & Document>;
+  readonly #calls: DriverCalls;
+  readonly #name: string;
+
+  constructor(collection: Collection<Stored & Document>, calls: DriverCalls) {
+    this.#collection = collection;
+    this.#calls = calls;
+    this.#name = collection.collectionName;
+  }
+
+  /** After a fault the document may be there all the same. */
+  insert(document: D): Promise<'inserted' | 'exists'> {
+    return this.#run('insert', async () => {
+      try {
+        await this.#collection.insertOne(document);
+        return 'inserted';
+      } catch (error) {
+        if (isDuplicateKey(error)) return 'exists';
+        throw error;
+      }
+    });
+  }
+
+  get(id: string, fields?: readonly string[]): Promise<D | undefined> {
+    return this.#run('get', async () => {
+      const options = projectionOf(fields);
+      return ((await this.#collection.findOne({ _id: id }, options)) ?? undefined) as D | undefined;
+    });
+  }
+
+  /** Those that are there, in any order. */
+  getMany(ids: readonly string[], fields?: readonly string[]): Promise<readonly D[]> {
+    return this.#run('get', async () => {
+      const cursor = this.#collection.find({ _id: { $in: [...ids] } }, projectionOf(fields));
+      return (await cursor.toArray()) as unknown as D[];
+    });
+  }
+
+  find(where: Where, { sort, limit, fields }: Scan): Promise<readonly D[]> {
+    return this.#run('find', async () => {
+      const cursor = this.#collection
+        .find(filterOf(where), projectionOf(fields))
+        .sort({ ...sort })
+        .limit(limit ?? 0);
+      return (await cursor.toArray()) as unknown as D[];
+    });
+  }
+
+  /** Whether one document met the filter, which MUST name its `_id`. */
+  update(where: Where & Stored, update: Update): Promise<boolean> {
+    return this.#run('update', async () => {
+      const { matchedCount } = await this.#collection.updateOne(filterOf(where), updateOf(update));
+      return matchedCount === 1;
+    });
+  }
+
+  /** As `update`; resolves to the wanted fields of the document after it. */
+  updateAndGet(
+    where: Where & Stored,
+    update: Update,
+    fields: readonly string[],
+  ): Promise<D | undefined> {
+    return this.#run('update', async () => {
+      const after = await this.#collection.findOneAndUpdate(filterOf(where), updateOf(update), {
+        returnDocument: 'after',
+        ...projectionOf(fields),
+      });
+      return (after ?? undefined) as D | undefined;
+    });
+  }
+
+  /** Each document by itself: after a fault some are changed and some are not. */
+  updateAll(where: Where, update: Update): Promise<void> {
+    return this.#run('update', async () => {
+      await this.#collection.updateMany(filterOf(where), updateOf(update));
+    });
+  }
+
+  /** In place of the one that is there, if any. */
+  put(document: D): Promise<void> {
+    return this.#run('put', async () => {
+      const { _id, ...rest } = document;
+      const replace = () => this.#collection.replaceOne({ _id }, rest, { upsert: true });
+      try {
+        await replace();
+      } catch (error) {
+        // Two that put the first one at once: the second now finds it.
+        if (!isDuplicateKey(error)) throw error;
+        await replace();
+      }
+    });
+  }
+
+  /** Whether there was such a document. */
+  remove(where: Where & Stored): Promise<boolean> {
+    return this.#run('remove', async () => {
+      return (await this.#collection.deleteOne(filterOf(where))).deletedCount === 1;
+    });
+  }
+
+  removeAll(where: Where): Promise<void> {
+    return this.#run('remove', async () => {
+      await this.#collection.deleteMany(filterOf(where));
+    });
+  }
+
+  #run<T>(verb: string, call: () => Promise<T>): Promise<T> {
+    return this.#calls.run(`${verb} ${this.#name}`, call);
+  }
+}
+
+/** The ids that begin with a prefix, which ends with `/`. */
+export function idsUnder(prefix: string, after = ''): Where {
+  const end = `${prefix.slice(0, -1)}0`;
+  return { _id: after === '' ? { $gte: prefix, $lt: end } : { $gt: prefix + after, $lt: end } };
+}
+
+function filterOf(where: Where): Filter<Stored & Document> {
+  return where;
+}
+
+function updateOf(update: Update): UpdateFilter<Stored & Document> {
+  return update;
+}
+
+function projectionOf(fields: readonly string[] | undefined) {
+  return fields === undefined
+    ? {}
+    : { projection: Object.fromEntries(fields.map((field) => [field, 1])) };
+}

@@ -1,0 +1,95 @@
+import { MongoClient, type Db, type MongoClientOptions } from 'mongodb';
+import { CertmillError } from '@certmill/domain';
+import { DriverCalls, type AroundCall } from './driver-calls.js';
+import { isRefused, mongoFault } from './mongo-fault.js';
+
+export interface MongoConnectionOptions {
+  /** `mongodb://host:port,...` or `mongodb+srv://...`. */
+  readonly uri: string;
+  readonly database: string;
+  /** In place of those of the URI. */
+  readonly credentials?: {
+    readonly username: string;
+    readonly password: string;
+    /** The database that knows the user. Default `admin`. */
+    readonly authSource?: string;
+  };
+  /** PEM. Present: the connection is TLS, whatever the URI says. */
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  /** A call that is not answered by then fails with FAULT_STORE_DOWN. Default 20,000. */
+  readonly callTimeoutMs?: number;
+  /** Default 32. */
+  readonly maxConnections?: number;
+  /** For tests. */
+  readonly around?: AroundCall;
+}
+
+export interface MongoConnection {
+  readonly db: Db;
+  readonly calls: DriverCalls;
+  readonly close: () => Promise<void>;
+}
+
+const defaultCallTimeoutMs = 20_000;
+const defaultMaxConnections = 32;
+
+/**
+ * Connects and waits for a first answer. Faults: CONFIG_INVALID (URI, TLS material, credentials),
+ * FAULT_STORE_DOWN.
+ */
+export async function openMongoConnection(
+  options: MongoConnectionOptions,
+): Promise<MongoConnection> {
+  const timeoutMs = options.callTimeoutMs ?? defaultCallTimeoutMs;
+  const client = makeClient(options, timeoutMs);
+  const calls = new DriverCalls({
+    timeoutMs,
+    ...(options.around === undefined ? {} : { around: options.around }),
+  });
+  const db = client.db(options.database);
+  try {
+    await db.command({ ping: 1 });
+  } catch (error) {
+    await client.close().catch(() => undefined);
+    if (isRefused(error)) {
+      throw new CertmillError('CONFIG_INVALID', 'MongoDB refuses the credentials', {
+        cause: error,
+      });
+    }
+    throw mongoFault(error, 'connect to MongoDB');
+  }
+  return { db, calls, close: () => client.close() };
+}
+
+function makeClient(options: MongoConnectionOptions, timeoutMs: number): MongoClient {
+  const { credentials, tls } = options;
+  const settings: MongoClientOptions = {
+    appName: 'certmill',
+    // Decisions hang on what is read and written: neither may be rolled back by an election.
+    writeConcern: { w: 'majority', journal: true },
+    readConcern: { level: 'majority' },
+    readPreference: 'primary',
+    promoteBuffers: true,
+    maxPoolSize: options.maxConnections ?? defaultMaxConnections,
+    // No step of a call waits longer than the call may take.
+    serverSelectionTimeoutMS: Math.ceil(timeoutMs / 2),
+    connectTimeoutMS: Math.ceil(timeoutMs / 2),
+    waitQueueTimeoutMS: timeoutMs,
+    socketTimeoutMS: timeoutMs,
+    ...(credentials === undefined
+      ? {}
+      : {
+          auth: { username: credentials.username, password: credentials.password },
+          authSource: credentials.authSource ?? 'admin',
+        }),
+    ...(tls === undefined ? {} : { ...tls, tls: true }),
+  };
+  try {
+    return new MongoClient(options.uri, settings);
+  } catch (error) {
+    // Its message may hold the URI, which may hold a password.
+    throw new CertmillError('CONFIG_INVALID', 'the MongoDB URI or its options are not valid', {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,276 @@
+import type {
+  Batch,
+  BatchId,
+  CertificateStatus,
+  ChunkRef,
+  Credential,
+  Order,
+  OrderId,
+  TenantId,
+} from '@certmill/domain';
+import type {
+  AllowListQuery,
+  AllowListRow,
+  AllowListStore,
+  BatchStore,
+  CertificateStore,
+  ChunkRegistration,
+  DeadLetterCause,
+  Decision,
+  OrderStore,
+  PageRequest,
+  ProfileStore,
+  Stoppable,
+  StoredProfile,
+  TenantStore,
+  TerminalChunk,
+  VerdictStore,
+} from '@certmill/ports';
+import { registrationOf } from './batches/bucket-document.js';
+import { confirming } from './batches/chunk-changes.js';
+import { CallsInHand } from './connection/calls-in-hand.js';
+import type { StoreParts } from './open-mongo-store.js';
+
+/**
+ * The store ports on MongoDB (ADR 0012), for any number of processes at once. Every effect is durable
+ * on a majority when its promise resolves; a call that fails may have had it, and is repeated.
+ *
+ * Byte arrays given MUST NOT change until the call settles; those returned are the caller's. Any call
+ * may fail with FAULT_STORE_DOWN, FAULT_DISK_FULL (retry), FAULT_STORE_CORRUPT (halt) or, after `stop`,
+ * FAULT_STOPPING.
+ */
+export class MongoStore
+  implements
+    TenantStore,
+    ProfileStore,
+    OrderStore,
+    AllowListStore,
+    BatchStore,
+    VerdictStore,
+    CertificateStore,
+    Stoppable
+{
+  readonly #parts: StoreParts;
+  readonly #inHand = new CallsInHand();
+  #stopped: Promise<void> | undefined;
+
+  constructor(parts: StoreParts) {
+    this.#parts = parts;
+  }
+
+  stop(timeoutMs: number): Promise<void> {
+    this.#stopped ??= this.#stop(timeoutMs);
+    return this.#stopped;
+  }
+
+  /**
+   * Stores views of the journal that have grown long tails, for the processes that begin (a job's
+   * work). Resolves to how many.
+   */
+  snapshotJournal(): Promise<number> {
+    return this.#inHand.run(async () => {
+      const { journal } = this.#parts;
+      let made = 0;
+      for (const shard of journal.snapshotsDue()) {
+        if (await journal.snapshot(shard)) made += 1;
+      }
+      return made;
+    });
+  }
+
+  createTenant(tenant: TenantId, createdAtMs: number) {
+    return this.#inHand.run(() => this.#parts.tenants.createTenant(tenant, createdAtMs));
+  }
+
+  hasTenant(tenant: TenantId) {
+    return this.#inHand.run(() => this.#parts.tenants.hasTenant(tenant));
+  }
+
+  listTenants(page: PageRequest) {
+    return this.#inHand.run(() => this.#parts.tenants.listTenants(page));
+  }
+
+  addCredential(credential: Credential) {
+    return this.#inHand.run(() => this.#parts.tenants.addCredential(credential));
+  }
+
+  findCredential(keyHash: string) {
+    return this.#inHand.run(() => this.#parts.tenants.findCredential(keyHash));
+  }
+
+  listCredentials(tenant: TenantId) {
+    return this.#inHand.run(() => this.#parts.tenants.listCredentials(tenant));
+  }
+
+  removeCredential(tenant: TenantId, keyHash: string) {
+    return this.#inHand.run(() => this.#parts.tenants.removeCredential(tenant, keyHash));
+  }
+
+  addProfile(profile: StoredProfile) {
+    return this.#inHand.run(() => this.#parts.profiles.addProfile(profile));
+  }
+
+  addProfileToAll(profile: Omit<StoredProfile, 'tenant'>) {
+    return this.#inHand.run(() => this.#parts.profiles.addProfileToAll(profile));
+  }
+
+  getProfile(tenant: TenantId, hash: string) {
+    return this.#inHand.run(() => this.#parts.profiles.getProfile(tenant, hash));
+  }
+
+  findProfile(tenant: TenantId, name: string) {
+    return this.#inHand.run(() => this.#parts.profiles.findProfile(tenant, name));
+  }
+
+  listProfiles(tenant: TenantId) {
+    return this.#inHand.run(() => this.#parts.profiles.listProfiles(tenant));
+  }
+
+  createOrder(order: Order) {
+    return this.#inHand.run(() => this.#parts.orders.createOrder(order));
+  }
+
+  getOrder(tenant: TenantId, orderId: OrderId) {
+    return this.#inHand.run(() => this.#parts.orders.getOrder(tenant, orderId));
+  }
+
+  listOrders(tenant: TenantId, page: PageRequest) {
+    return this.#inHand.run(() => this.#parts.orders.listOrders(tenant, page));
+  }
+
+  closeOrder(tenant: TenantId, orderId: OrderId, atMs: number) {
+    return this.#inHand.run(() => this.#parts.orders.closeOrder(tenant, orderId, atMs));
+  }
+
+  reservedUnder(tenant: TenantId, orderId: OrderId) {
+    return this.#inHand.run(() => this.#parts.journal.reservedUnder(tenant, orderId));
+  }
+
+  importAllowList(tenant: TenantId, orderId: OrderId, rows: AsyncIterable<AllowListRow>) {
+    return this.#inHand.run(() => this.#parts.allowLists.importAllowList(tenant, orderId, rows));
+  }
+
+  lookUp(tenant: TenantId, orderId: OrderId, queries: readonly AllowListQuery[]) {
+    return this.#inHand.run(() => this.#parts.allowLists.lookUp(tenant, orderId, queries));
+  }
+
+  storeEpoch() {
+    // It cannot change while the store is open.
+    return this.#inHand.run(() => Promise.resolve(new Uint8Array(this.#parts.epoch)));
+  }
+
+  openBatch(batch: Batch) {
+    return this.#inHand.run(() => this.#parts.batches.openBatch(batch));
+  }
+
+  getBatch(tenant: TenantId, batchId: BatchId) {
+    return this.#inHand.run(() => this.#parts.batches.getBatch(tenant, batchId));
+  }
+
+  listBatches(tenant: TenantId, orderId: OrderId, page: PageRequest) {
+    return this.#inHand.run(() => this.#parts.batches.listBatches(tenant, orderId, page));
+  }
+
+  registerChunk(registration: ChunkRegistration) {
+    return this.#inHand.run(() => this.#parts.registrations.register(registration));
+  }
+
+  getRegistration(chunk: ChunkRef) {
+    return this.#inHand.run(async () => {
+      const pinned = await this.#parts.buckets.pinned(chunk);
+      return pinned && registrationOf(chunk, pinned);
+    });
+  }
+
+  confirmChunk(chunk: ChunkRef): Promise<void> {
+    return this.#inHand.run(async () => {
+      await this.#parts.buckets.change(chunk, confirming(chunk));
+    });
+  }
+
+  completeUpload(tenant: TenantId, batchId: BatchId, total: number, atMs: number) {
+    const { batches, registrations } = this.#parts;
+    return this.#inHand.run(() =>
+      batches.completeUpload(
+        tenant,
+        batchId,
+        total,
+        atMs,
+        registrations.lastBucket(tenant, batchId),
+      ),
+    );
+  }
+
+  cancelBatch(tenant: TenantId, batchId: BatchId, atMs: number) {
+    return this.#inHand.run(() => this.#parts.batches.cancelBatch(tenant, batchId, atMs));
+  }
+
+  getVerdict(chunk: ChunkRef) {
+    return this.#inHand.run(() => this.#parts.verdicts.getVerdict(chunk));
+  }
+
+  decide(decision: Decision) {
+    return this.#inHand.run(() => this.#parts.verdicts.decide(decision));
+  }
+
+  publish(terminal: TerminalChunk) {
+    return this.#inHand.run(() => this.#parts.certificates.publish(terminal));
+  }
+
+  chunkState(chunk: ChunkRef) {
+    return this.#inHand.run(() => this.#parts.certificates.chunkState(chunk));
+  }
+
+  markDeadLettered(chunk: ChunkRef, cause: DeadLetterCause) {
+    return this.#inHand.run(() => this.#parts.certificates.markDeadLettered(chunk, cause));
+  }
+
+  retryDeadLetter(chunk: ChunkRef, atMs: number) {
+    return this.#inHand.run(() => this.#parts.certificates.retryDeadLetter(chunk, atMs));
+  }
+
+  getDeadLetter(chunk: ChunkRef) {
+    return this.#inHand.run(() => this.#parts.certificates.getDeadLetter(chunk));
+  }
+
+  listDeadLetters(tenant: TenantId, batchId: BatchId, page: PageRequest) {
+    return this.#inHand.run(() => this.#parts.certificates.listDeadLetters(tenant, batchId, page));
+  }
+
+  getSegment(chunk: ChunkRef) {
+    return this.#inHand.run(() => this.#parts.certificates.getSegment(chunk));
+  }
+
+  findChunk(tenant: TenantId, batchId: BatchId, index: number) {
+    return this.#inHand.run(() => this.#parts.certificates.findChunk(tenant, batchId, index));
+  }
+
+  findByUdid(tenant: TenantId, udid: Uint8Array, limit: number) {
+    return this.#inHand.run(() => this.#parts.certificates.findByUdid(tenant, udid, limit));
+  }
+
+  findByDevice(tenant: TenantId, deviceId: string, limit: number) {
+    return this.#inHand.run(() => this.#parts.certificates.findByDevice(tenant, deviceId, limit));
+  }
+
+  getStatus(tenant: TenantId, batchId: BatchId, index: number) {
+    return this.#inHand.run(() => this.#parts.certificates.getStatus(tenant, batchId, index));
+  }
+
+  setStatus(tenant: TenantId, batchId: BatchId, index: number, status: CertificateStatus) {
+    return this.#inHand.run(() =>
+      this.#parts.certificates.setStatus(tenant, batchId, index, status),
+    );
+  }
+
+  lastIssuanceMs() {
+    return this.#inHand.run(() => this.#parts.certificates.lastIssuanceMs());
+  }
+
+  async #stop(timeoutMs: number): Promise<void> {
+    const deadlineMs = performance.now() + timeoutMs;
+    const left = (): number => Math.max(0, deadlineMs - performance.now());
+    await this.#inHand.stop(left());
+    await this.#parts.close(left());
+  }
+}

@@ -1,0 +1,153 @@
+import { join } from 'node:path';
+import type { CertmillError } from '@certmill/domain';
+import { defaultMaxDevices, PageCache, startRunWriter } from '@certmill/packed';
+import type { Clock } from '@certmill/ports';
+import { Profiles, Tenants } from './accounts/accounts.js';
+import { Orders } from './accounts/orders.js';
+import { AllowListBlobs } from './allow-lists/allow-list-blobs.js';
+import { AllowLists } from './allow-lists/allow-lists.js';
+import { LocalLists } from './allow-lists/local-lists.js';
+import { Batches } from './batches/batches.js';
+import { Buckets } from './batches/buckets.js';
+import { Registrations } from './batches/registrations.js';
+import { Certificates } from './certificates/certificates.js';
+import { Segments } from './certificates/segments.js';
+import { Statuses } from './certificates/statuses.js';
+import { Verdicts } from './certificates/verdicts.js';
+import { collectionsOf, type Collections } from './collections.js';
+import {
+  openMongoConnection,
+  type MongoConnection,
+  type MongoConnectionOptions,
+} from './connection/open-client.js';
+import { IssuanceTime } from './issuance-time.js';
+import { JournalCollections } from './journal-collections.js';
+import type { ClaimJournal, JournalObserver } from './journal/claim-journal.js';
+import { startClaimJournal } from './journal/start-claim-journal.js';
+import { ListingKeys } from './listing-keys.js';
+import { readMeta, type MetaDocument } from './meta.js';
+import { MongoStore } from './mongo-store.js';
+
+export interface MongoStoreOptions extends MongoConnectionOptions {
+  readonly clock: Clock;
+  /** Of this process alone, for what can be made again: it is emptied. */
+  readonly cacheDirectory: string;
+  /** 0 to 1: spreads the tries of those who wait for each other. Default Math.random. */
+  readonly random?: () => number;
+  /** Of one allow-list: bounds the memory of its import. Default 20,000,000. */
+  readonly maxAllowListDevices?: number;
+  /** Told of faults that no caller waits for. */
+  readonly onFault?: (fault: CertmillError) => void;
+  /** Told what the journal of claims does, for metrics; its faults go to `onFault`. */
+  readonly journalObserver?: Omit<JournalObserver, 'fault'>;
+  /** Of the journal's views, as in ClaimJournalOptions. */
+  readonly journalLimits?: { readonly flushEntries?: number; readonly snapshotEntries?: number };
+}
+
+/** What a store is made of. */
+export interface StoreParts {
+  readonly epoch: Uint8Array;
+  readonly tenants: Tenants;
+  readonly profiles: Profiles;
+  readonly orders: Orders;
+  readonly allowLists: AllowLists;
+  readonly batches: Batches;
+  readonly buckets: Buckets;
+  readonly registrations: Registrations;
+  readonly journal: ClaimJournal;
+  readonly verdicts: Verdicts;
+  readonly certificates: Certificates;
+  /** Ends what is still in hand with FAULT_STOPPING. */
+  readonly close: (timeoutMs: number) => Promise<void>;
+}
+
+const journalCacheBytes = 64 * 1024 * 1024;
+
+/**
+ * Opens the store that `initCollections` made. Faults: CONFIG_INVALID (it did not, or the connection's
+ * settings are wrong), DATA_FORMAT_UNSUPPORTED, FAULT_STORE_DOWN.
+ */
+export async function openMongoStore(options: MongoStoreOptions): Promise<MongoStore> {
+  const connection = await openMongoConnection(options);
+  try {
+    const collections = collectionsOf(connection.db, connection.calls);
+    const meta = await readMeta(collections);
+    return new MongoStore(await partsOf(options, connection, collections, meta));
+  } catch (error) {
+    await connection.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function partsOf(
+  options: MongoStoreOptions,
+  connection: MongoConnection,
+  collections: Collections,
+  meta: MetaDocument,
+): Promise<StoreParts> {
+  const { clock, cacheDirectory } = options;
+  const random = options.random ?? Math.random;
+  const listingKeys = new ListingKeys(clock);
+  const issuanceTime = new IssuanceTime(collections.issuanceTime);
+  const buckets = new Buckets(collections.buckets, random);
+  const batches = new Batches(collections.batches, buckets, listingKeys, clock);
+  const orders = new Orders(collections, listingKeys);
+  const segments = new Segments(collections.segments);
+  const statuses = new Statuses(collections.statuses);
+  const blobs = new AllowListBlobs(collections.allowLists);
+  const local = await LocalLists.open(join(cacheDirectory, 'allow-lists'), blobs);
+  const runWriter = startRunWriter();
+  const journal = startClaimJournal({
+    ...options.journalLimits,
+    storage: new JournalCollections(collections),
+    shards: meta.shards,
+    secret: meta.secret,
+    cacheDirectory,
+    isEnded: (chunks) => segments.haveEnded(chunks),
+    runWriter,
+    pageCache: new PageCache(journalCacheBytes),
+    observer: observerOf(options),
+    clock,
+    random,
+  });
+  const certificateParts = { batches, buckets, segments, statuses, journal, issuanceTime, clock };
+  return {
+    epoch: meta.epoch,
+    tenants: new Tenants(collections),
+    profiles: new Profiles(collections),
+    orders,
+    allowLists: new AllowLists({
+      orders,
+      orderDocuments: collections.orders,
+      blobs,
+      local,
+      clock,
+      maxDevices: options.maxAllowListDevices ?? defaultMaxDevices,
+    }),
+    batches,
+    buckets,
+    registrations: new Registrations(batches, buckets, issuanceTime),
+    journal,
+    verdicts: new Verdicts({ batches, buckets, orders, journal }),
+    certificates: new Certificates(certificateParts),
+    close: async (timeoutMs) => {
+      // First: what still waits for the server, the journal too, need not be waited for.
+      connection.calls.abandon();
+      await journal.stop(timeoutMs);
+      await runWriter.stop();
+      local.close();
+      await connection.close().catch(() => undefined);
+    },
+  };
+}
+
+function observerOf({ journalObserver, onFault }: MongoStoreOptions): JournalObserver {
+  const nothing = (): void => undefined;
+  return {
+    folded: nothing,
+    conflict: nothing,
+    ignored: nothing,
+    ...journalObserver,
+    fault: onFault ?? nothing,
+  };
+}
