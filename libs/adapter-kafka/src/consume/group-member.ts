@@ -161,11 +161,15 @@ export class GroupMember {
     if (this.#isEnded) return;
     this.#events.records(batch.partition, batch.messages);
     payload.resolveOffset(batch.lastOffset());
-    while (!this.#isEnded && !this.#events.hasRoom()) {
+    while (this.#mustWait()) {
       await new Promise<void>((resolve, reject) => {
         this.#waiters.add({ resolve, reject });
       });
     }
+  }
+
+  #mustWait(): boolean {
+    return !this.#isEnded && !this.#events.hasRoom();
   }
 
   #throwIfRefused(): void {

@@ -98,7 +98,7 @@ export class KafkaSubscription implements Subscription {
   async #run(onJoined: () => void, onFailed: (cause: unknown) => void): Promise<void> {
     const { signal } = this.#stop;
     let failures = 0;
-    while (!signal.aborted) {
+    for (;;) {
       const cause = await this.#beMember(() => {
         failures = 0;
         onJoined();

@@ -34,7 +34,7 @@ class LostAnswer {
   readonly openSocket: ISocketFactory = (args) => {
     const socket = openPlainSocket(args);
     const write = socket.write.bind(socket);
-    socket.write = ((bytes: Buffer, ...rest: []) => {
+    socket.write = (bytes: Buffer, ...rest: []) => {
       // Octets 4 and 5 of a request are its API key.
       if (this.#isArmed && bytes.readInt16BE(4) === produce) {
         this.#isArmed = false;
@@ -42,7 +42,7 @@ class LostAnswer {
         dropAnswers(socket);
       }
       return write(bytes, ...rest);
-    }) as Socket['write'];
+    };
     return socket;
   };
 }

@@ -1,3 +1,4 @@
+import type { CertmillError } from '@certmill/domain';
 import type { EventRecord } from '@certmill/ports';
 
 /** An append on its way. */
@@ -9,7 +10,7 @@ export interface PendingRecord {
   /** Sent as a batch of its own, so that its place is known. */
   readonly isAlone: boolean;
   readonly resolve: (place: string | undefined) => void;
-  readonly reject: (error: unknown) => void;
+  readonly reject: (fault: CertmillError) => void;
 }
 
 export interface BatchBounds {

@@ -89,8 +89,8 @@ export class RecordAppender {
         resolve: (place) => {
           settle(() => resolve(place));
         },
-        reject: (error) => {
-          settle(() => reject(error as Error));
+        reject: (fault) => {
+          settle(() => reject(fault));
         },
       };
       const timer = setTimeout(() => {

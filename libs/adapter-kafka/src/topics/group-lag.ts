@@ -1,4 +1,4 @@
-import { AdminCalls } from '../client/admin-calls.js';
+import type { AdminCalls } from '../client/admin-calls.js';
 
 /**
  * The consumer group, in Kafka's sense, of one of our groups and a topic. Each topic has its own: members
