@@ -1,7 +1,9 @@
 export { cacheFolder } from './cache/cache-folder.js';
+export { ensureTool, type ToolName } from './install/ensure-tool.js';
 export { KafkaCluster, type KafkaClusterOptions } from './kafka/kafka-cluster.js';
 export { type BrokerSettings } from './kafka/broker-settings.js';
 export { MongoStandIn, type MongoStandInOptions } from './mongo/mongo-stand-in.js';
+export { Pkcs11Faults, type Pkcs11Fault } from './pkcs11-faults/pkcs11-faults.js';
 export { RedisServer, type RedisServerOptions } from './redis/redis-server.js';
 export { SoftHsm, type ImportOptions, type Token, type TokenOptions } from './soft-hsm/soft-hsm.js';
 export { makeRunFolder } from './process/run-folder.js';

@@ -1,6 +1,7 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
+import { contentKey } from '../cache/content-key.js';
 import { installOnce } from '../cache/install-once.js';
 import { packageFolder } from '../package-folder.js';
 import { runCommand } from '../process/run-command.js';
@@ -18,8 +19,9 @@ async function assertJava(purpose: string): Promise<void> {
 }
 
 /** Copies what a pom of this package names, and all that needs, from Maven's repository into `lib`. */
-async function copyJars(purpose: string, source: string, folder: string): Promise<void> {
-  await copyFile(join(source, 'pom.xml'), join(folder, 'pom.xml'));
+async function copyJars(purpose: string, pom: string, folder: string): Promise<void> {
+  // Maven works in the folder of its pom.
+  await copyFile(pom, join(folder, 'pom.xml'));
   await runCommand(
     'mvn',
     [
@@ -30,25 +32,27 @@ async function copyJars(purpose: string, source: string, folder: string): Promis
   );
 }
 
-/** The class path of a Kafka broker. The version is in java/kafka/pom.xml too. */
+/** The class path of a Kafka broker; its version is in java/kafka/pom.xml. */
 export async function installKafka(): Promise<string> {
-  const purpose = 'Kafka 4.3.1';
+  const purpose = 'Kafka';
+  const pom = join(packageFolder, 'java', 'kafka', 'pom.xml');
   await assertJava(purpose);
-  const folder = await installOnce('kafka-4.3.1', (part) =>
-    copyJars(purpose, join(packageFolder, 'java', 'kafka'), part),
+  const folder = await installOnce(`kafka-${await contentKey(pom)}`, (part) =>
+    copyJars(purpose, pom, part),
   );
   return join(folder, 'lib', '*');
 }
 
-/** The class path of the stand-in for MongoDB. The version is in java/mongo/pom.xml too. */
+/** The class path of the stand-in for MongoDB; its version is in java/mongo/pom.xml. */
 export async function installMongoStandIn(): Promise<string> {
-  const purpose = 'mongo-java-server 1.47.0';
-  const source = join(packageFolder, 'java', 'mongo');
+  const purpose = 'the stand-in for MongoDB';
+  const pom = join(packageFolder, 'java', 'mongo', 'pom.xml');
+  const launcher = join(packageFolder, 'java', 'mongo', 'MongoStandIn.java');
   await assertJava(purpose);
-  const folder = await installOnce('mongo-java-server-1.47.0', async (part) => {
-    await copyJars(purpose, source, part);
+  const key = await contentKey(pom, launcher);
+  const folder = await installOnce(`mongo-stand-in-${key}`, async (part) => {
+    await copyJars(purpose, pom, part);
     await mkdir(join(part, 'classes'));
-    const launcher = join(source, 'MongoStandIn.java');
     await runCommand(
       'javac',
       ['-cp', join(part, 'lib', '*'), '-d', join(part, 'classes'), launcher],

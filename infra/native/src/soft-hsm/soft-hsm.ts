@@ -1,4 +1,4 @@
-import { randomInt } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -90,7 +90,7 @@ export class SoftHsm {
   /** Puts a private key and its public half into a token. */
   async importKey(options: ImportOptions): Promise<void> {
     const { token, key, label, idHex } = options;
-    const file = join(this.#folder, `${idHex}.key`);
+    const file = join(this.#folder, `${randomUUID()}.key`);
     await writeFile(file, key.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
     try {
       await this.#run([
