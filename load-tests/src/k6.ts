@@ -1,14 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, globSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
+import { ensureTool } from '@certmill/native';
 import type { ScenarioName } from './scenarios.js';
 import type { LoadSettings } from './settings.js';
-
-export const k6Version = 'v1.8.1';
 
 /** What k6 ends with where the run was whole and a threshold was missed. */
 const thresholdsMissed = 99;
@@ -23,18 +22,14 @@ export interface K6Summary {
   readonly metrics: Readonly<Record<string, K6Metric>>;
 }
 
-/** Given, or on the PATH, or where the scripts of infra/native install it. */
-export function findK6(given: string | undefined, cache: string): string {
-  const onPath = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, 'k6'));
-  const cached = globSync(['k6*/k6', 'k6*/bin/k6', 'bin/k6'], { cwd: cache });
-  const places =
-    given === undefined ? [...onPath, ...cached.map((path) => join(cache, path))] : [given];
+/** As given, or of the PATH, or installed into the cache of infra/native. */
+export async function findK6(given: string | undefined): Promise<string> {
+  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  const places = given === undefined ? folders.map((folder) => join(folder, 'k6')) : [given];
   const found = places.find(isExecutable);
   if (found !== undefined) return found;
-  throw new CertmillError(
-    'CONFIG_INVALID',
-    `no k6: install it (GOBIN=${join(cache, 'k6')} go install go.k6.io/k6@${k6Version}) or name it with --k6`,
-  );
+  if (given !== undefined) throw new CertmillError('CONFIG_INVALID', `there is no k6 at ${given}`);
+  return ensureTool('k6');
 }
 
 /** Runs one scenario; the summary, whether its thresholds were kept or not. */

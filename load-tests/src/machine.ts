@@ -30,3 +30,14 @@ export function machineName({ cores, model, memoryGiB }: Machine): string {
       .match(/[a-z0-9.]+/g) ?? [];
   return [`${String(cores)}-cores`, `${String(memoryGiB)}-gib`, ...words].join('-');
 }
+
+/** How far apart two limits are on a machine that does nothing else. */
+const limitSpread = 0.2;
+
+/** Whether the machine had other work: load before the run, or limits that differ. */
+export function isDisturbed(
+  { cores, loadBefore }: Pick<Machine, 'cores' | 'loadBefore'>,
+  limits: readonly number[],
+): boolean {
+  return loadBefore > cores / 2 || Math.min(...limits) < Math.max(...limits) * (1 - limitSpread);
+}

@@ -20,8 +20,7 @@ async function main(args: readonly string[]): Promise<number> {
     return exitCodes.kept;
   }
   const options = readOptions(args, process.env);
-  const nativeCache = process.env['CERTMILL_NATIVE_CACHE'] ?? join(repository, '.cache/native');
-  const k6 = findK6(options.k6, nativeCache);
+  const k6 = await findK6(options.k6);
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => stopping.abort());

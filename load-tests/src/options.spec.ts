@@ -1,4 +1,5 @@
 import { readOptions } from './options.js';
+import { sizeOf } from './scenarios.js';
 
 const read = (text: string, env: NodeJS.ProcessEnv = {}) =>
   readOptions(text === '' ? [] : text.split(' '), env);
@@ -26,6 +27,12 @@ describe('the command line of the load test', () => {
       changes: { size: 20_000, tenants: 2, warmUp: 0 },
       server: { url: 'http://h:1', key: 'cm_k' },
     });
+  });
+
+  test('an option changes what a scenario has, and gives it nothing new', () => {
+    const { changes } = read('--size 500 --rate 7');
+    expect(sizeOf('bulk', false, changes)).toMatchObject({ size: 500, rate: 0 });
+    expect(sizeOf('interactive', true, changes)).toMatchObject({ size: 0, rate: 7 });
   });
 
   test.each([

@@ -8,7 +8,7 @@ export interface LoadOptions {
   /** Both or none: without them a server is started. */
   readonly server: { readonly url: string; readonly key: string } | undefined;
   readonly changes: Partial<Size>;
-  /** Where k6 is, if neither on the PATH nor in the cache. */
+  /** Where k6 is, if not on the PATH and not to be installed. */
   readonly k6: string | undefined;
   readonly reports: string | undefined;
   readonly savesBaseline: boolean;
@@ -27,7 +27,7 @@ Scenarios: ${scenarioNames.join(', ')}; without one: ${usualScenarios.join(', ')
   --rate <n>         single enrolments a second
   --seconds <n>      how long enrolments come
   --warm-up <n>      requests of a batch before the first that counts (bulk)
-  --k6 <file>        the k6 to run
+  --k6 <file>        the k6 to run; else that of the PATH, else one is installed
   --reports <dir>    where reports go (load-tests/reports)
   --save-baseline    make this run what later ones on this machine are compared with
 `;

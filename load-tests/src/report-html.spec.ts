@@ -20,6 +20,7 @@ const report: LoadReport = {
       scenario: 'bulk',
       size: sizeOf('bulk', false, { size: 1_234 }),
       limitsPerSecond: [20_000, 21_000],
+      isDisturbed: false,
       figures: { certificates: 3_702, certificatesToLimit: 0.123 },
       judgements: [{ what: 'checks', wanted: 'rate==1', got: '0.5', isKept: false }],
       baseline: null,

@@ -43,7 +43,8 @@ function scenarioHtml(each: ScenarioReport): string {
   const limits = each.limitsPerSecond.map((limit) => limit.toLocaleString('en')).join(' and ');
   return `<h2>${each.scenario}: ${verdict(isKept)}</h2>
 <p>${text(size)}. OpenSSL alone: ${limits === '' ? 'not measured' : `${limits} certificates a second`}.
-${each.baseline === null ? 'There is no baseline of this size for this machine.' : `Compared with ${text(each.baseline)}.`}</p>
+${each.baseline === null ? 'There is no baseline of this size for this machine.' : `Compared with ${text(each.baseline)}.`}
+${each.isDisturbed ? 'The machine had other work: these figures say little.' : ''}</p>
 ${figuresHtml(each.figures)}
 ${judgementsHtml(each.judgements)}
 ${memoryHtml(each.samples)}`;

@@ -10,6 +10,8 @@ export interface ScenarioReport {
   readonly size: Size;
   /** OpenSSL alone, in certificates a second: before and after (short: before), the higher one counts. */
   readonly limitsPerSecond: readonly number[];
+  /** The machine had other work: the figures say little. */
+  readonly isDisturbed: boolean;
   readonly figures: Figures;
   readonly judgements: readonly Judgement[];
   /** The name of the machine's baseline that it was compared with, null where there was none. */

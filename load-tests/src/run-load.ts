@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { loadavg } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { measureLimit } from 'certmill-cli/load';
 import { baselineFile, compare, readBaseline, saveBaseline } from './baseline.js';
 import { deviceData } from './device-data.js';
 import { figuresOf } from './figures.js';
 import { runK6 } from './k6.js';
-import { describeMachine } from './machine.js';
+import { describeMachine, isDisturbed, type Machine } from './machine.js';
 import type { LoadOptions } from './options.js';
 import type { LoadReport, ScenarioReport } from './report.js';
 import { sampleTarget } from './sample-target.js';
@@ -34,18 +33,17 @@ const limitSeconds = { short: 1, full: 3 } as const;
 export async function runLoad(run: LoadRun): Promise<LoadReport> {
   const { options } = run;
   const startedAt = new Date().toISOString();
-  const loadBefore = loadavg()[0] ?? 0;
   const reports: ScenarioReport[] = [];
-  let openssl: string | undefined;
+  let machine = describeMachine(undefined);
   let description = '';
   for (const scenario of options.scenarios) {
     run.onStep(`${scenario}: getting a server`);
     const target = await run.openTarget();
     ({ description } = target);
     try {
-      const { report, version } = await runScenario(run, scenario, target);
+      const { report, openssl } = await runScenario(run, scenario, target, machine);
       reports.push(report);
-      openssl ??= version;
+      machine = { ...machine, openssl };
     } finally {
       await target.stop();
     }
@@ -53,7 +51,7 @@ export async function runLoad(run: LoadRun): Promise<LoadReport> {
   return {
     startedAt,
     target: description,
-    machine: { ...describeMachine(openssl), loadBefore: Number(loadBefore.toFixed(2)) },
+    machine,
     isShort: options.isShort,
     isKept: reports.every(({ judgements }) => judgements.every(({ isKept }) => isKept)),
     scenarios: reports,
@@ -64,7 +62,8 @@ async function runScenario(
   run: LoadRun,
   scenario: ScenarioName,
   target: LoadTarget,
-): Promise<{ readonly report: ScenarioReport; readonly version: string | undefined }> {
+  machine: Machine,
+): Promise<{ readonly report: ScenarioReport; readonly openssl: string | null }> {
   const { options, onStep } = run;
   const size = sizeOf(scenario, options.isShort, options.changes);
   const thresholds = readThresholds(scenario, options.isShort);
@@ -89,8 +88,8 @@ async function runScenario(
   const perSecond = limits.map((limit) => Math.round(limit.certificatesPerSecond));
   const limit = perSecond.length === 0 ? undefined : Math.max(...perSecond);
   const figures = figuresOf(summary, memory, limit);
-  const version = limits[0]?.version;
-  const machine = describeMachine(version);
+  const openssl = limits[0]?.version ?? null;
+  const disturbed = isDisturbed(machine, perSecond);
   const file = baselineFile(machine, scenario);
   const about = { size, target: target.description };
   const baseline = options.isShort ? undefined : readBaseline(file, about);
@@ -99,14 +98,16 @@ async function runScenario(
     ...(baseline === undefined ? [] : compare(figures, baseline, thresholds.tolerances)),
   ];
   if (options.savesBaseline && !options.isShort) {
-    saveBaseline(file, { machine, ...about, figures });
+    if (disturbed) onStep(`${scenario}: no baseline, for the machine has other work`);
+    else saveBaseline(file, { machine: { ...machine, openssl }, ...about, figures });
   }
   return {
-    version,
+    openssl,
     report: {
       scenario,
       size,
       limitsPerSecond: perSecond,
+      isDisturbed: disturbed,
       figures,
       judgements,
       baseline: baseline === undefined ? null : `${basename(dirname(file))}/${basename(file)}`,

@@ -36,6 +36,8 @@ const short: Record<ScenarioName, Size> = {
   soak: { size: 5_000, tenants: 1, batches: 0, rate: 10, seconds: 8, warmUp: 0 },
 };
 
+/** What a scenario does not have at all, no option gives it. */
 export function sizeOf(name: ScenarioName, isShort: boolean, changes: Partial<Size>): Size {
-  return { ...(isShort ? short : full)[name], ...changes };
+  const own = Object.entries(changes).filter(([key]) => full[name][key as keyof Size] > 0);
+  return { ...(isShort ? short : full)[name], ...Object.fromEntries(own) };
 }

@@ -6,6 +6,7 @@ export function summaryText(report: LoadReport): string {
   const lines = report.scenarios.flatMap((each) => [
     '',
     `${each.scenario} (OpenSSL alone ${each.limitsPerSecond.join(', ') || 'not measured'}/s)`,
+    ...(each.isDisturbed ? ['  the machine had other work: these figures say little'] : []),
     ...figureNames.flatMap((name) => {
       const value = each.figures[name];
       return value === undefined ? [] : [`  ${String(value).padStart(10)}  ${figureTexts[name]}`];

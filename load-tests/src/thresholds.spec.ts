@@ -1,6 +1,6 @@
 import { compare, type Baseline } from './baseline.js';
 import { figureNames, type Figures } from './figures.js';
-import { machineName } from './machine.js';
+import { isDisturbed, machineName } from './machine.js';
 import { scenarioNames, sizeOf } from './scenarios.js';
 import { judge, readThresholds, type Thresholds } from './thresholds.js';
 import { aSummary } from './testing/a-summary.js';
@@ -80,5 +80,15 @@ describe('the comparison with a baseline', () => {
 
   test('is with the same kind of machine', () => {
     expect(machineName(machine)).toBe('2-cores-24-gib-intel-xeon-cpu-2.80ghz');
+  });
+
+  test.each<[number, readonly number[], boolean]>([
+    [0.5, [20_000, 19_000], false],
+    [0.5, [20_000], false],
+    [0.5, [], false],
+    [1.5, [20_000, 19_000], true],
+    [0.5, [20_000, 15_000], true],
+  ])('load before %d, limits %j: disturbed is %s', (loadBefore, limits, expected) => {
+    expect(isDisturbed({ cores: 2, loadBefore }, limits)).toBe(expected);
   });
 });

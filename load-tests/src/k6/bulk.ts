@@ -6,6 +6,14 @@ import { commonOptions, settings, writeSummary } from './read-settings.js';
 
 const requests = await FileBytes.open(settings.batch.requests);
 const allowList = await FileBytes.open(settings.batch.allowList);
+const first =
+  settings.warmUp === null
+    ? undefined
+    : {
+        requests: await FileBytes.open(settings.warmUp.requests),
+        allowList: await FileBytes.open(settings.warmUp.allowList),
+        count: settings.warmUp.count,
+      };
 
 /** Several tenants upload a batch each at once, some times over. */
 export const options = {
@@ -23,10 +31,8 @@ export const options = {
 
 /** A tenant for each batch, for there each device has one certificate. */
 export async function setup(): Promise<readonly Tenant[]> {
-  if (settings.warmUp !== null) {
-    const devices = await FileBytes.open(settings.warmUp.allowList);
-    const tenant = await openTenant('warm-up', devices, settings.warmUp.count);
-    await warmUp(tenant, await FileBytes.open(settings.warmUp.requests));
+  if (first !== undefined) {
+    await warmUp(await openTenant('warm-up', first.allowList, first.count), first.requests);
   }
   const tenants: Tenant[] = [];
   for (let i = 0; i < settings.tenants * settings.batches; i += 1) {
