@@ -1,5 +1,5 @@
 import { openKafkaAdmin } from '@certmill/adapter-kafka';
-import { initCollections, openMongoStore } from '@certmill/adapter-mongo';
+import { checkCollections, initCollections, openMongoStore } from '@certmill/adapter-mongo';
 import { openFirstTenant, type FirstCredential } from '@certmill/platform';
 import type { Clock } from '@certmill/ports';
 import type { FleetConfig } from './config/fleet-config.js';
@@ -11,7 +11,8 @@ export interface InitReport {
   readonly createdTopics: readonly string[];
   /** Topics that have more partitions now. */
   readonly grownTopics: readonly string[];
-  readonly createdCollections: readonly string[];
+  /** What the store lacked and has now. */
+  readonly madeInStore: readonly string[];
   /** What is there and not as it should be; nothing of it was changed. */
   readonly differences: readonly string[];
   readonly warnings: readonly string[];
@@ -27,7 +28,9 @@ export interface InitReport {
 export async function initFleet(config: FleetConfig, clock: Clock): Promise<InitReport> {
   const topics = await makeTopics(config);
   const connection = mongoConnection(config, 'certmill-init');
-  const collections = await initCollections(connection);
+  const lacked = await checkCollections(connection);
+  await initCollections(connection);
+  const differences = await checkCollections(connection);
   const cache = await withCacheDirectory(config, 'init');
   try {
     const store = await openMongoStore({ ...connection, clock, cacheDirectory: cache.directory });
@@ -36,8 +39,8 @@ export async function initFleet(config: FleetConfig, clock: Clock): Promise<Init
       return {
         createdTopics: topics.created,
         grownTopics: topics.grown,
-        createdCollections: collections.created,
-        differences: [...topics.differences, ...collections.differences],
+        madeInStore: lacked.filter((line) => !differences.includes(line)),
+        differences: [...topics.differences, ...differences],
         warnings: topics.warnings,
         ...(firstCredential === undefined ? {} : { firstCredential }),
       };

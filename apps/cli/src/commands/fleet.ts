@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import type { InitReport, RotationStep } from '@certmill/fleet';
+import { fleetBenchCommand } from './fleet-bench.js';
 import { exitCodes } from '../terminal/exit-codes.js';
 import { withExamples } from '../terminal/program.js';
 import { tableLines } from '../terminal/table.js';
@@ -21,7 +22,8 @@ export function fleetCommand(terminal: Terminal): Command {
   return command
     .addCommand(keysCommand(terminal))
     .addCommand(initCommand(terminal))
-    .addCommand(lagCommand(terminal));
+    .addCommand(lagCommand(terminal))
+    .addCommand(fleetBenchCommand(terminal));
 }
 
 interface KeysOptions {
@@ -90,9 +92,9 @@ function initCommand(terminal: Terminal): Command {
 }
 
 function linesOf(report: InitReport): readonly string[] {
-  const { createdTopics, grownTopics, createdCollections, firstCredential } = report;
+  const { createdTopics, grownTopics, madeInStore, firstCredential } = report;
   return [
-    `made ${String(createdTopics.length)} topics and ${String(createdCollections.length)} collections`,
+    `made ${String(createdTopics.length)} topics; ${madeInStore.length === 0 ? 'the store was ready' : 'the store is ready now'}`,
     ...grownTopics.map((topic) => `more partitions: ${topic}`),
     ...report.warnings.map((warning) => `warning: ${warning}`),
     ...report.differences.map((difference) => `not as configured: ${difference}`),

@@ -20,11 +20,11 @@ export function readSecret(field: string, path: string): string {
   return secret;
 }
 
-/** What a client of node:tls takes. */
+/** PEM, as clients take it. */
 export interface ClientTls {
-  readonly ca?: Buffer;
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
 }
 
 /** Undefined where TLS is not configured. */
@@ -37,9 +37,11 @@ export function readClientTls(
   if ((certFile === undefined) !== (keyFile === undefined)) {
     throw new CertmillError('CONFIG_INVALID', `${field}: certFile and keyFile go together`);
   }
+  const read = (name: string, path: string): string =>
+    readNamedFile(`${field}.${name}`, path).toString('utf8');
   return {
-    ...(caFile === undefined ? {} : { ca: readNamedFile(`${field}.caFile`, caFile) }),
-    ...(certFile === undefined ? {} : { cert: readNamedFile(`${field}.certFile`, certFile) }),
-    ...(keyFile === undefined ? {} : { key: readNamedFile(`${field}.keyFile`, keyFile) }),
+    ...(caFile === undefined ? {} : { ca: read('caFile', caFile) }),
+    ...(certFile === undefined ? {} : { cert: read('certFile', certFile) }),
+    ...(keyFile === undefined ? {} : { key: read('keyFile', keyFile) }),
   };
 }

@@ -24,13 +24,7 @@ export async function openJobs(context: ServiceContext): Promise<JobQueue> {
       ...(passwordFile === undefined
         ? {}
         : { password: readSecret('redis.passwordFile', passwordFile) }),
-      ...(tls === undefined
-        ? {}
-        : {
-            tls: Object.fromEntries(
-              Object.entries(tls).map(([name, pem]) => [name, pem.toString('utf8')]),
-            ),
-          }),
+      ...(tls === undefined ? {} : { tls }),
     }),
   );
   context.parts.push(queue);

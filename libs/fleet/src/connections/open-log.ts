@@ -1,7 +1,7 @@
 import { openKafkaAdmin, openKafkaLog, type KafkaConnectionOptions } from '@certmill/adapter-kafka';
 import { CertmillError } from '@certmill/domain';
 import type { EventLog } from '@certmill/ports';
-import { readClientTls, readSecret } from '../config/secret-files.js';
+import { readClientTls, readSecret, type ClientTls } from '../config/secret-files.js';
 import type { FleetConfig } from '../config/fleet-config.js';
 import type { ServiceContext } from '../service-context.js';
 import { clusterSpec, maxRecordBytes, urgentTopics } from '../topics.js';
@@ -15,7 +15,7 @@ export function kafkaConnection(
   return {
     brokers: kafka.brokers,
     clientId,
-    ...(tls === undefined ? {} : { tls }),
+    ...(tls === undefined ? {} : { tls: buffersOf(tls) }),
     ...(kafka.sasl === undefined
       ? {}
       : {
@@ -26,6 +26,12 @@ export function kafkaConnection(
           },
         }),
   };
+}
+
+function buffersOf(tls: ClientTls): NonNullable<KafkaConnectionOptions['tls']> {
+  return Object.fromEntries(
+    Object.entries(tls).map(([name, pem]: [string, string]) => [name, Buffer.from(pem)]),
+  );
 }
 
 /** The event log; waits for the brokers, and until the topics are as `fleet init` makes them. */

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openMongoStore } from '@certmill/adapter-mongo';
+import { checkCollections, openMongoStore } from '@certmill/adapter-mongo';
 import { CertmillError } from '@certmill/domain';
 import type { IssuanceStore } from '@certmill/platform';
 import { readClientTls, readSecret } from '../config/secret-files.js';
@@ -41,16 +41,20 @@ export async function openStore(context: ServiceContext): Promise<IssuanceStore>
   const connection = mongoConnection(config, `certmill-${context.role}-${context.instance}`);
   const cache = await withCacheDirectory(config, context.role);
   context.parts.push({ stop: () => cache.remove() });
-  const { host } = new URL(
-    config.mongo.uri.replace(/^mongodb(?:\+srv)?:/, 'http:').split(',')[0] ?? '',
-  );
-  const store = await context.waitFor(`mongodb at ${host}`, () =>
+  const what = `mongodb at ${hostsOf(config.mongo.uri)}`;
+  await context.waitFor(what, async () => {
+    const differences = await checkCollections(connection);
+    if (differences.length === 0) return;
+    const reasons = differences.join('; ');
+    throw new CertmillError('FAULT_STORE_DOWN', `run 'certmill fleet init': ${reasons}`);
+  });
+  const store = await context.waitFor(what, () =>
     openMongoStore({
       ...connection,
       clock: context.clock,
       cacheDirectory: cache.directory,
       maxAllowListDevices: config.maxAllowListDevices,
-      onFault: (fault) => {
+      onFault(fault) {
         if (fault.disposition === 'halt') context.halt('store', fault.code);
         logger.warn({ code: fault.code, err: fault }, 'mongodb');
       },
@@ -58,4 +62,8 @@ export async function openStore(context: ServiceContext): Promise<IssuanceStore>
   );
   context.parts.push(store);
   return context.overrides.aroundStore?.(store) ?? store;
+}
+
+function hostsOf(uri: string): string {
+  return /^[^:]+:\/\/([^/?]*)/.exec(uri)?.[1] ?? '';
 }
