@@ -204,9 +204,10 @@ class FaultRun {
   /** The client's work over all lives of ingest, until everything is uploaded and read. */
   async #work(): Promise<void> {
     for (;;) {
+      const isLast = this.#isOver;
       const life = this.#life();
       await this.#client.work(life);
-      if (!life.gone.aborted && this.#isOver) return;
+      if (isLast && !life.gone.aborted) return;
       while (this.#gone.signal.aborted) await pause(pollMs);
       await pause(pollMs);
     }
