@@ -1,4 +1,5 @@
 export { cacheFolder } from './cache/cache-folder.js';
+export { ensureTool, type ToolName } from './install/ensure-tool.js';
 export { KafkaCluster, type KafkaClusterOptions } from './kafka/kafka-cluster.js';
 export { type BrokerSettings } from './kafka/broker-settings.js';
 export { MongoStandIn, type MongoStandInOptions } from './mongo/mongo-stand-in.js';

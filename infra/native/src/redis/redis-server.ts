@@ -1,9 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { unpackDebian } from '../install/debian.js';
-import { findCommand } from '../process/find-command.js';
 import { freePorts } from '../process/free-ports.js';
 import { ServerProcess } from '../process/server-process.js';
+import { findRedis } from './find-redis.js';
 import { redisAnswers } from './redis-answers.js';
 
 export interface RedisServerOptions {
@@ -11,26 +10,7 @@ export interface RedisServerOptions {
   readonly folder: string;
 }
 
-interface RedisProgram {
-  readonly command: string;
-  readonly environment: Readonly<Record<string, string>>;
-}
-
 const readyWithinMs = 30_000;
-
-async function findRedis(): Promise<RedisProgram> {
-  const command = findCommand('redis-server');
-  if (command !== undefined) return { command, environment: {} };
-  const { folder, libraryPath } = await unpackDebian(
-    ['redis-server'],
-    'Redis',
-    'Redis 6.2 or newer, redis-server on the PATH (Debian: redis-server)',
-  );
-  return {
-    command: join(folder, 'usr', 'bin', 'redis-server'),
-    environment: { LD_LIBRARY_PATH: libraryPath },
-  };
-}
 
 /**
  * Redis as BullMQ wants it: append-only file, nothing evicted. What it has answered is there after kill()
@@ -38,21 +18,21 @@ async function findRedis(): Promise<RedisProgram> {
  */
 export class RedisServer {
   readonly #options: RedisServerOptions;
-  readonly #program: RedisProgram;
+  readonly #command: string;
   readonly #port: number;
   #server: ServerProcess | undefined;
 
-  private constructor(options: RedisServerOptions, program: RedisProgram, port: number) {
+  private constructor(options: RedisServerOptions, command: string, port: number) {
     this.#options = options;
-    this.#program = program;
+    this.#command = command;
     this.#port = port;
   }
 
   static async start(options: RedisServerOptions): Promise<RedisServer> {
-    const program = await findRedis();
+    const command = await findRedis();
     const [port = 0] = await freePorts(1);
     await mkdir(options.folder, { recursive: true });
-    const redis = new RedisServer(options, program, port);
+    const redis = new RedisServer(options, command, port);
     await redis.start();
     return redis;
   }
@@ -67,7 +47,7 @@ export class RedisServer {
     const { folder } = this.#options;
     this.#server = await ServerProcess.start({
       name: 'Redis',
-      ...this.#program,
+      command: this.#command,
       args: [
         ...['--port', String(this.#port), '--bind', '127.0.0.1', '--dir', folder],
         ...['--appendonly', 'yes', '--save', '', '--maxmemory-policy', 'noeviction'],

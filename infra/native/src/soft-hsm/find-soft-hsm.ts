@@ -12,6 +12,7 @@ export interface SoftHsmProgram {
 }
 
 const moduleName = 'libsofthsm2.so';
+const utility = 'softhsm2-util';
 
 /** Debian and Ubuntu, Fedora, and a build from source, below the prefix that has bin/softhsm2-util. */
 function findModule(prefix: string): string | undefined {
@@ -29,23 +30,25 @@ function findModule(prefix: string): string | undefined {
 
 /** SoftHSM2 of the system, else the distribution's in the cache. */
 export async function findSoftHsm(): Promise<SoftHsmProgram> {
-  const installed = findCommand('softhsm2-util');
+  const installed = findCommand(utility);
   const found = installed === undefined ? undefined : findModule(dirname(dirname(installed)));
   if (installed !== undefined && found !== undefined) {
     return { moduleFile: found, utility: installed, environment: {} };
   }
-  const { folder, libraryPath } = await unpackDebian(
-    ['softhsm2'],
-    'SoftHSM2',
-    'SoftHSM2, softhsm2-util on the PATH (Debian: softhsm2)',
-  );
+  const { folder, libraryPath, programFile } = await unpackDebian({
+    name: 'softhsm2',
+    together: ['libsofthsm2'],
+    programs: [utility],
+    purpose: 'SoftHSM2',
+    install: 'SoftHSM2, softhsm2-util on the PATH (Debian: softhsm2)',
+  });
   const moduleFile = findModule(join(folder, 'usr'));
   if (moduleFile === undefined) {
     throw new CertmillError('CONFIG_INVALID', `there is no ${moduleName} in the package softhsm2`);
   }
   return {
     moduleFile,
-    utility: join(folder, 'usr', 'bin', 'softhsm2-util'),
+    utility: programFile(utility),
     environment: { LD_LIBRARY_PATH: libraryPath },
   };
 }
