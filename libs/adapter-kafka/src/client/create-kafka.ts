@@ -11,7 +11,7 @@ import {
 } from 'kafkajs';
 import type { KafkaNotice, KafkaObserver } from './kafka-observer.js';
 import type { KafkaConnectionOptions } from './kafka-options.js';
-import { scheduleOnlyWhatWaits } from './request-queue.js';
+import { mendKafkajs } from '../wire/mend-kafkajs.js';
 
 const defaultRequestTimeoutMs = 10_000;
 const connectionTimeoutMs = 5_000;
@@ -24,7 +24,7 @@ const brokerPattern = /^[A-Za-z0-9._-]+:\d{1,5}$/;
  * so each group member MUST have another.
  */
 export function createKafka(options: KafkaConnectionOptions): Kafka {
-  scheduleOnlyWhatWaits();
+  mendKafkajs();
   const { brokers, clientId, tls, sasl, observe = ignore, openSocket = openPlainSocket } = options;
   if (brokers.length === 0 || !brokers.every((broker) => brokerPattern.test(broker))) {
     throw new CertmillError('CONFIG_INVALID', 'Kafka brokers are listed as host:port');
