@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import { encodeVerdict } from '@certmill/events';
 import fc from 'fast-check';
 import { decodeEntry, decodeEntryHead, encodeEntry } from './entry-codec.js';
-import { emptyChain, type JournalEntry, type JournalItem } from './journal-entry.js';
+import {
+  emptyChain,
+  type DecisionItem,
+  type JournalEntry,
+  type JournalItem,
+} from './journal-entry.js';
 
 const fixtures = join(import.meta.dirname, '../../fixtures/journal');
 
@@ -18,7 +23,7 @@ function verdictOf(codes: readonly number[]): Uint8Array {
   });
 }
 
-function aDecision(codes: readonly number[], changes: Partial<JournalItem> = {}): JournalItem {
+function aDecision(codes: readonly number[], changes: Partial<DecisionItem> = {}): DecisionItem {
   const accepted = codes.filter((code) => code === 0).length;
   return {
     kind: 'decision',
@@ -30,7 +35,7 @@ function aDecision(codes: readonly number[], changes: Partial<JournalItem> = {})
     verdict: verdictOf(codes),
     keys: Buffer.alloc(accepted * 48, 5),
     ...changes,
-  } as JournalItem;
+  };
 }
 
 function aRelease(
@@ -104,16 +109,16 @@ describe('an entry of the journal', () => {
     }
   });
 
-  const tooMany = Array.from({ length: 17 }, () => aDecision(Array(256).fill(1) as number[]));
-  const [unknown] = [{ ...aRelease('giving-back', [1]), kind: 'renewal' } as unknown];
+  const tooMany = Array.from({ length: 17 }, () => aDecision(Array<number>(256).fill(1)));
+  const unknown = { ...aRelease('giving-back', [1]), kind: 'renewal' } as unknown as JournalItem;
   it.each([
     ['too few keys for its verdict', anEntry(aDecision([0, 0], { keys: Buffer.alloc(48) }))],
     ['too many requests', anEntry(...tooMany)],
     ['too many items', anEntry(...Array.from({ length: 65 }, () => aRelease('giving-back', [1])))],
     ['no chain', { previous: new Uint8Array(), items: [] }],
-    ['another count than its verdict', anEntry(aDecision([0], { count: 2 } as object))],
+    ['another count than its verdict', anEntry(aDecision([0], { count: 2 }))],
     ['releases without keys', anEntry({ ...aRelease('giving-back', [1]), keys: Buffer.alloc(0) })],
-    ['an item of a kind that is not known', anEntry(unknown as JournalItem)],
+    ['an item of a kind that is not known', anEntry(unknown)],
   ])('is refused with %s', (_what, entry) => {
     expect(() => decodeEntry(encodeEntry(entry))).toThrow(
       expect.objectContaining({ code: 'FAULT_STORE_CORRUPT' }) as Error,
@@ -133,7 +138,7 @@ describe('an entry of the journal', () => {
 describe('the golden entries', () => {
   /** A fixture is added when the format grows, and never changed: entries are kept for ever. */
   const golden = new Map<string, JournalEntry>([
-    ['v1-decisions', anEntry(aDecision([0, 9, 0]), aDecision([0], { firstIndex: 0 } as object))],
+    ['v1-decisions', anEntry(aDecision([0, 9, 0]), aDecision([0], { firstIndex: 0 }))],
     [
       'v1-releases',
       { previous: new Uint8Array(32).fill(0xab), items: [aRelease('giving-back', [0, 3])] },

@@ -8,6 +8,7 @@ import {
   type JournalProcess,
   type JournalProcesses,
 } from './journal-process.fixture.js';
+import type { JournalStorage } from './journal-storage.js';
 import { around, dying, MemoryStorage, turns } from './memory-storage.fixture.js';
 import { ReferenceJournal } from './reference-journal.fixture.js';
 import { decodeSnapshotState, encodeSnapshotState, type SnapshotState } from './snapshot-state.js';
@@ -24,7 +25,7 @@ afterEach(() => opened.end());
 
 const graceMs = 1_000;
 const deviceCount = 240;
-const start = (on = storage, flushEntries = 40): JournalProcess =>
+const start = (on: JournalStorage = storage, flushEntries = 40): JournalProcess =>
   opened.start(on, { flushEntries, graceMs, clock: { nowMs: () => nowMs }, snapshotEntries: 5 });
 const names = (from: number, count: number) =>
   Array.from({ length: count }, (_, i) => `d${String((from + i) % deviceCount)}`);
@@ -172,7 +173,7 @@ describe('snapshots', () => {
     const fromStart = start(
       around(other, (name, effect) =>
         name === 'getBlob' ? (Promise.resolve(undefined) as ReturnType<typeof effect>) : effect(),
-      ) as MemoryStorage,
+      ),
     );
     for (let saved = false; !saved;) saved = await fromStart.journal.snapshot(0);
     expect(fromStart.told.faults).toEqual(['FAULT_STORE_CORRUPT']);
@@ -199,7 +200,7 @@ describe('snapshots', () => {
     await decideUpTo(process, 120);
     await snapshotAt(process, 60);
     const orphan = dying(storage, 12, 'after');
-    const dead = start(orphan.storage as MemoryStorage);
+    const dead = start(orphan.storage);
     dead.journal.snapshot(0).catch(() => undefined);
     await decideUpTo(process, storage.entries.size + 120);
     await snapshotAt(process, storage.entries.size - 10);
@@ -239,7 +240,7 @@ describe('snapshots', () => {
         ? (undefined as Awaited<ReturnType<typeof effect>>)
         : effect();
     });
-    const reader = start(slow as MemoryStorage);
+    const reader = start(slow);
     await reader.journal.reservedUnder(tenant, 'order');
     expect(reader.told.faults).toEqual([]);
     expect(reader.told.folded).toBe(storage.entries.size - (stateOf(storage)?.place.seq ?? 0));
