@@ -202,7 +202,7 @@ describe('an order', () => {
       aDecision('b', [`a${String(n)}`, `b${String(n)}`], { chunkNumber: n, firstIndex: n * 2 }),
     );
     const codes = await Promise.all(decisions.map((one) => decideCodes(process, one, order)));
-    expect(codes.flat()).toEqual([...Array(5).fill(accepted), 'ORDER_QUOTA_EXCEEDED']);
+    expect(codes.flat()).toEqual([...Array<undefined>(5).fill(accepted), 'ORDER_QUOTA_EXCEEDED']);
     expect(await decideCodes(process, aDecision('c', ['x']), order)).toEqual([
       'ORDER_QUOTA_EXCEEDED',
     ]);

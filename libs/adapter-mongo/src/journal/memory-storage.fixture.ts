@@ -139,7 +139,7 @@ export interface MortalStorage {
   readonly storage: JournalStorage;
   readonly died: Promise<void>;
   /** What the dead process still waits for fails, so that it lets go of its files. */
-  bury(): void;
+  readonly bury: () => void;
 }
 
 /** From the `at`-th call on (from 1) the process is dead: nothing it asks for happens any more. */

@@ -143,7 +143,10 @@ class StartedJournal implements ClaimJournal {
     const shards = [...this.#shards.values()];
     const aborted = new AbortController();
     const finished = Promise.all(
-      shards.flatMap(({ journal, saving }) => [journal.finish(), saving?.catch(() => undefined)]),
+      shards.map(async ({ journal, saving }) => {
+        await journal.finish();
+        await saving?.catch(() => undefined);
+      }),
     );
     const tooLong = delay(timeoutMs, undefined, { signal: aborted.signal }).catch(() => undefined);
     const isDone = await Promise.race([finished.then(() => true), tooLong.then(() => false)]);
