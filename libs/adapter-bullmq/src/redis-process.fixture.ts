@@ -67,7 +67,7 @@ function redisBinary(): string {
   const cache = process.env['CERTMILL_NATIVE_CACHE'] ?? '.cache/native';
   const places = [
     ...(process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, name)),
-    ...globSync(`**/bin/${name}`, { cwd: cache }).map((path) => join(cache, path)),
+    ...globSync(`debian-*/run/${name}`, { cwd: cache }).map((path) => join(cache, path)),
   ];
   const found = places.find((path) => {
     try {
