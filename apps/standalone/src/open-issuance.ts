@@ -25,7 +25,12 @@ import {
   type KeptProfile,
 } from '@certmill/platform';
 import type { Clock, EventLog, Stoppable } from '@certmill/ports';
-import { openExaminationPool, openSigningPools, type SigningPools } from '@certmill/signing';
+import {
+  openExaminationPool,
+  openSigningPools,
+  type OpenExaminationPool,
+  type SigningPools,
+} from '@certmill/signing';
 import { issuingPolicy, type Issuer } from '@certmill/trust';
 import type { StandaloneConfig } from './config.js';
 import type { DataFolder } from './data-folder.js';
@@ -37,6 +42,7 @@ export interface Issuance extends Stoppable {
   readonly services: IssuanceServices;
   readonly store: EmbeddedStore;
   readonly log: EventLog;
+  readonly examiner: OpenExaminationPool;
   readonly signer: SigningPools;
   readonly issuers: readonly Issuer[];
   /** Built-in profiles of which tenants have one of their own, stored before: theirs stay in force. */
@@ -56,7 +62,7 @@ export interface IssuanceCpu {
   readonly process: number;
 }
 
-/** What tests put in the place of the real thing; production passes nothing. */
+/** What tests put in the place of the real thing; a server measures its store and its log. */
 export interface IssuanceOverrides {
   readonly clock?: Clock;
   /** Put around the store and the log, e.g. to fail or to die between two calls. */
@@ -166,7 +172,7 @@ async function assemble(
     log,
     hops,
     clock: systemClock,
-    onPublished: (codes: readonly number[]) => observer.published(codes),
+    onPublished: observer.published.bind(observer),
   };
   const sign = { certificates: store, signer, log, hops, clock: systemClock };
   const validate = { stores: store, profiles, examiner, log, hops, clock: systemClock };
@@ -175,14 +181,19 @@ async function assemble(
       ...common,
       stage: 'publish',
       concurrency,
-      handler: (r) => publishChunk(publish, r),
+      handler: (record) => publishChunk(publish, record),
     }),
-    await runStage({ ...common, stage: 'sign', concurrency, handler: (r) => signChunk(sign, r) }),
+    await runStage({
+      ...common,
+      stage: 'sign',
+      concurrency,
+      handler: (record, traceparent) => signChunk(sign, record, traceparent),
+    }),
     await runStage({
       ...common,
       stage: 'validate',
       concurrency,
-      handler: (r) => validateChunk(validate, r),
+      handler: (record, traceparent) => validateChunk(validate, record, traceparent),
     }),
   );
 
@@ -202,13 +213,14 @@ async function assemble(
       halted: () => [...halted].map(([stage, code]) => ({ stage, code })),
       waitingFor: () => [],
     },
-    onPublished: (codes) => observer.published(codes),
+    observer,
   });
   const keptProfiles = await addBuiltInProfiles(store, systemClock);
   return {
     services,
     store,
     log,
+    examiner,
     signer,
     issuers: issuers.all,
     keptProfiles,

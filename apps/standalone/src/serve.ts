@@ -7,10 +7,14 @@ import {
   Metrics,
   observeStages,
   openFirstTenant,
+  openTracing,
   readConfig,
+  tracingSchema,
   type FirstCredential,
   type HttpApplication,
+  type Tracing,
 } from '@certmill/platform';
+import { latencyBoundsSeconds } from '@certmill/signing';
 import { backUpDataFolder } from './back-up.js';
 import { standaloneSchema } from './config.js';
 import { openControlSocket } from './control-socket.js';
@@ -20,6 +24,8 @@ import { openIssuance, type Issuance, type IssuanceOverrides } from './open-issu
 /** The configuration file of `certmill serve --role all`. */
 export const serveSchema = standaloneSchema.extend({
   http: httpConfigSchema.prefault({}),
+  /** None are made where absent. */
+  tracing: tracingSchema.optional(),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** How long a stop waits for what is in hand. */
   stopTimeoutMs: z.int().min(0).default(15_000),
@@ -55,8 +61,16 @@ export async function serve(
   let issuance: Issuance | undefined;
   let http: HttpApplication | undefined;
   let control: ControlServer | undefined;
+  let tracing: Tracing | undefined;
   try {
-    const opening = openIssuance(folder, config, observeStages(logger, metrics), overrides);
+    if (config.tracing !== undefined) {
+      tracing = await openTracing({ ...config.tracing, service: 'certmill', logger });
+    }
+    const observer = {
+      ...observeStages(logger, metrics, overrides.clock),
+      ...(tracing === undefined ? {} : { begun: tracing.begun }),
+    };
+    const opening = openIssuance(folder, config, observer, measuredOverrides(overrides, metrics));
     // Loaded while the threads start: it takes as long as they do.
     const loading = import('@certmill/platform/http');
     loading.catch(() => undefined);
@@ -75,6 +89,7 @@ export async function serve(
       config: config.http,
       logger,
       metrics,
+      ...(tracing === undefined ? {} : { traces: tracing }),
     });
     http = listening;
     control = await openControlSocket(folder.directory, async ({ directory }) => {
@@ -91,6 +106,7 @@ export async function serve(
         control?.close();
         await listening.stop(config.stopTimeoutMs);
         await running.stop(config.stopTimeoutMs);
+        await tracing?.stop(config.stopTimeoutMs);
         folder.release();
         logger.info('stopped');
       },
@@ -99,12 +115,32 @@ export async function serve(
     control?.close();
     await http?.stop(1_000);
     await issuance?.stop(1_000);
+    await tracing?.stop(1_000);
     folder.release();
     throw error;
   }
 }
 
-function gaugeParts(metrics: Metrics, { log, signer }: Issuance): void {
+/** The store and the log timed from outside, whatever a test puts around them. */
+function measuredOverrides(overrides: IssuanceOverrides, metrics: Metrics): IssuanceOverrides {
+  return {
+    ...overrides,
+    aroundStore: (store) => metrics.store.measured(overrides.aroundStore?.(store) ?? store),
+    aroundLog: (log) => metrics.log.measured(overrides.aroundLog?.(log) ?? log),
+  };
+}
+
+function gaugeParts(metrics: Metrics, { log, examiner, signer, services }: Issuance): void {
+  metrics.stages.begin(['validate', 'sign', 'publish']);
+  metrics.pool('examination', () => examiner.load());
+  metrics.slots(() => signer.health(), latencyBoundsSeconds);
+  metrics.readiness(services.readiness, {
+    parts: ['validate', 'sign', 'publish', 'store'],
+    needs: [],
+  });
+  for (const topic of Object.values(topics.requestsReceived)) {
+    metrics.log.watchLag(log, topic, groups.validate);
+  }
   const lagOf = (topic: string) => () => log.lag(topic, groups.validate);
   const { bulk, interactive } = topics.requestsReceived;
   metrics.gauge('certmill_log_bulk_lag_chunks', 'Bulk chunks that have not ended.', lagOf(bulk));

@@ -39,6 +39,7 @@ export {
   runStage,
   silentObserver,
   type ConsumingStage,
+  type EndedChunk,
   type StageObserver,
   type StageOptions,
   type StageSpan,

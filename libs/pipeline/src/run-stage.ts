@@ -6,6 +6,7 @@ import type {
   EventLog,
   Stoppable,
   Subscription,
+  TerminalChunk,
 } from '@certmill/ports';
 import { chunkRefOfHeaders } from './hop-seal.js';
 
@@ -25,21 +26,30 @@ export interface StageSpan {
   end(error?: unknown): void;
 }
 
+/** Of a chunk that has ended, what its age is told by. */
+export type EndedChunk = Pick<TerminalChunk, 'lane' | 'receivedAtMs'>;
+
 /** What a stage tells while it runs; the platform makes metrics, logs, traces and readiness of it. */
 export interface StageObserver {
   /** A chunk is taken. Absent where nothing is traced: the record's own context is handed on. */
   readonly begun?: (stage: ConsumingStage, record: DeliveredRecord) => StageSpan | undefined;
-  handled(stage: ConsumingStage, lane: Lane, seconds: number): void;
+  /** Requests became durable in the log. */
+  received(lane: Lane, requests: number): void;
+  handled(stage: ConsumingStage, lane: Lane, seconds: number, record: DeliveredRecord): void;
   faulted(stage: ConsumingStage, record: DeliveredRecord, error: unknown): void;
+  /** A record is durable as a dead letter, and counted as one; `stage` is where the fault arose. */
+  deadLettered(stage: ConsumingStage, record: DeliveredRecord, cause: unknown): void;
   halted(stage: ConsumingStage | 'store', error: Error): void;
   /** A chunk has ended: rejection numbers, 0 where issued. */
-  published(codes: readonly number[]): void;
+  published(codes: readonly number[], chunk: EndedChunk): void;
 }
 
 /** Tells nobody. */
 export const silentObserver: StageObserver = {
+  received: () => undefined,
   handled: () => undefined,
   faulted: () => undefined,
+  deadLettered: () => undefined,
   halted: () => undefined,
   published: () => undefined,
 };
@@ -72,7 +82,11 @@ export async function runStage(options: StageOptions): Promise<Stoppable> {
         concurrency: concurrency[lane],
         handler: (record) => handle(options, lane, record),
         onHalt: (error) => observer.halted(stage, error),
-        onDeadLetter: (record, cause, place) => countDeadLetter(options, record, cause, place),
+        onDeadLetter: async (record, cause, place) => {
+          const failed = (cause instanceof Object ? failedIn.get(cause) : undefined) ?? stage;
+          await countDeadLetter(options, record, { cause, stage: failed, place });
+          observer.deadLettered(failed, record, cause);
+        },
       }),
     );
   }
@@ -89,7 +103,7 @@ async function handle(options: StageOptions, lane: Lane, record: DeliveredRecord
   try {
     await options.handler(record, span?.traceparent ?? record.headers['traceparent']);
     span?.end();
-    options.observer.handled(options.stage, lane, (performance.now() - begun) / 1000);
+    options.observer.handled(options.stage, lane, (performance.now() - begun) / 1000, record);
   } catch (error) {
     span?.end(error);
     options.observer.faulted(options.stage, record, error);
@@ -106,10 +120,13 @@ const unknownCause = { code: 'FAULT_PROCESSING', message: '' } as const;
  * somebody's chunk, which is still on its way.
  */
 async function countDeadLetter(
-  { certificates, stage }: StageOptions,
+  { certificates }: StageOptions,
   record: DeliveredRecord,
-  cause: unknown,
-  place: string,
+  {
+    cause,
+    stage,
+    place,
+  }: { readonly cause: unknown; readonly stage: ConsumingStage; readonly place: string },
 ): Promise<void> {
   const { code, message: detail } = isCertmillError(cause) ? cause : unknownCause;
   const chunk = chunkRefOfHeaders(record.headers);
@@ -118,7 +135,7 @@ async function countDeadLetter(
     await certificates.markDeadLettered(chunk, {
       code,
       detail,
-      stage: (cause instanceof Object ? failedIn.get(cause) : undefined) ?? stage,
+      stage,
       topic: record.topic,
       place,
     });

@@ -31,6 +31,7 @@ import type {
 } from '@certmill/ports';
 import { digestOf } from './ingest/pack-chunks.js';
 import { endChunk, terminalOf } from './publish/publish-stage.js';
+import type { StageObserver } from './run-stage.js';
 import { verdictOfAll } from './validate/verdict-of-all.js';
 
 export interface DeadLetterPorts {
@@ -44,7 +45,7 @@ export interface DeadLetterPorts {
   readonly log: EventLog;
   readonly clock: Clock;
   /** Told of each chunk that a drop ended: rejection numbers. */
-  readonly onPublished: (codes: readonly number[]) => void;
+  readonly onPublished: StageObserver['published'];
 }
 
 /** For whoever asks for what only a batch without dead letters has. */

@@ -19,8 +19,14 @@ export {
 export type { IssuanceServices } from './http/services.js';
 export { batchSchema, orderSchema, pageOf, profileSchema } from './openapi/views.js';
 export { createLogger } from './observability/logger.js';
+export { LineLimiter, type LineLimits } from './observability/line-limiter.js';
 export { observeStages } from './observability/observe-stages.js';
-export { Metrics, type Stage } from './observability/metrics.js';
+export { Metrics } from './observability/metrics.js';
+export type { LaneLoad } from './observability/pool-metrics.js';
+export type { SlotReading } from './observability/slot-metrics.js';
+export { openTracing, type TracingOptions } from './observability/open-tracing.js';
+export { tracingSchema, type TracingConfig } from './observability/tracing-config.js';
+export { noTraces, type Traces, type Tracing } from './observability/traces.js';
 export { errorsDocument } from './problem/errors-document.js';
 export { problemTypeOf, rejectionProblem, toProblem, type Problem } from './problem/to-problem.js';
 export { faultStatus, wireStatus, type WireStatus } from './problem/wire-status.js';

@@ -1,6 +1,8 @@
 export {
   openExaminationPool,
+  type ExaminationLoad,
   type ExaminationPoolOptions,
+  type OpenExaminationPool,
 } from './examination/open-examination-pool.js';
 export { endProcess } from './sign/end-process.js';
 export {

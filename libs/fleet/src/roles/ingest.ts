@@ -35,7 +35,7 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
     serialKeys: trust.serialKeys,
     serialKeyId: trust.serialKeyId,
     policy: issuingPolicy(trust.issuers, clock),
-    onPublished: (codes) => observer.published(codes),
+    observer,
   });
   for (const kept of await addBuiltInProfiles(store, clock)) {
     logger.warn(

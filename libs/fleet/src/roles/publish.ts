@@ -18,7 +18,7 @@ export async function openPublish(context: ServiceContext): Promise<OpenedRole> 
     log,
     hops,
     clock,
-    onPublished: (codes: readonly number[]) => observer.published(codes),
+    onPublished: observer.published.bind(observer),
   };
   parts.push(
     await runStage({

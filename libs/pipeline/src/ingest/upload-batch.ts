@@ -19,6 +19,8 @@ import type {
 } from '@certmill/ports';
 import type { Hops } from '../hop-seal.js';
 import type { InputItem } from '../input/input-item.js';
+import type { StageObserver } from '../run-stage.js';
+import { traceparentOfChunk } from '../trace-context.js';
 import type { IngestPace } from './ingest-pace.js';
 import { ChunkPacker, type PackedRequests } from './pack-chunks.js';
 
@@ -34,6 +36,8 @@ export interface IngestPorts {
   readonly pace: IngestPace;
   /** Whether the issuer signs for the tenant; sign refuses what it does not. */
   readonly serves: (issuer: string, tenant: TenantId) => boolean;
+  /** Told of requests that became durable in the log. */
+  readonly onReceived?: StageObserver['received'];
 }
 
 export interface Upload {
@@ -43,8 +47,8 @@ export interface Upload {
   readonly idempotencyKey: string;
   /** Index of the first item: 0, or where an earlier upload of the batch broke off (its nextIndex). */
   readonly firstIndex: number;
-  /** W3C Trace Context of the call, handed on with each chunk. */
-  readonly traceparent?: string;
+  /** W3C Trace Context of the call, handed on with each chunk; few of a long upload are traced. */
+  readonly traceparent?: string | undefined;
 }
 
 /** Chunks of one upload between packing and durable: bounds memory and lets fsyncs overlap. */
@@ -173,6 +177,7 @@ class ChunkAppender {
   readonly #upload: Upload;
   readonly #batch: Batch;
   readonly #inHand = new Set<Promise<void>>();
+  readonly #firstChunk: number;
   #chunkNumber: number;
   #previousDigest: Uint8Array | undefined;
   #failure: { readonly cause: unknown } | undefined;
@@ -188,7 +193,8 @@ class ChunkAppender {
     this.#ports = ports;
     this.#upload = upload;
     this.#batch = batch;
-    this.#chunkNumber = before === undefined ? 0 : before.chunkNumber + 1;
+    this.#firstChunk = before === undefined ? 0 : before.chunkNumber + 1;
+    this.#chunkNumber = this.#firstChunk;
     this.#previousDigest = before?.digest;
     this.nextIndex = upload.firstIndex;
   }
@@ -295,8 +301,8 @@ class ChunkAppender {
     pinned: ChunkRegistration,
     requests: PackedRequests,
   ): Promise<boolean> {
-    const { log, hops } = this.#ports;
-    const { order, lane, traceparent } = this.#upload;
+    const { log, hops, onReceived } = this.#ports;
+    const { order, lane } = this.#upload;
     const { firstIndex } = pinned;
     if (firstIndex + pinned.count <= this.#batch.nextIndex) return false;
     const received: ReceivedChunk = {
@@ -316,7 +322,12 @@ class ChunkAppender {
       rejections: requests.rejections,
       rejectionDetails: requests.rejectionDetails,
     };
+    const traceparent = traceparentOfChunk(
+      this.#upload.traceparent,
+      chunk.chunkNumber - this.#firstChunk,
+    );
     await log.append(...hops.received.seal(received, encodeReceivedChunk(received), traceparent));
+    onReceived?.(lane, pinned.count);
     return true;
   }
 }

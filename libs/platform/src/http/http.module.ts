@@ -3,6 +3,7 @@ import { APP_FILTER } from '@nestjs/core';
 import { ApiKeys } from '../auth/api-keys.js';
 import { loggerToken } from '../observability/logger.js';
 import { Metrics } from '../observability/metrics.js';
+import { noTraces, tracesToken } from '../observability/traces.js';
 import { ProblemFilter } from '../problem/problem.filter.js';
 import type { HttpParts } from './application.js';
 import { BatchesController } from './batches.controller.js';
@@ -21,6 +22,7 @@ const injectedTokens = [
   servicesToken,
   readinessToken,
   loggerToken,
+  tracesToken,
   Metrics,
   HttpConfigHolder,
   ApiKeys,
@@ -60,6 +62,7 @@ export class HttpModule {
         { provide: servicesToken, useValue: services },
         { provide: readinessToken, useValue: services.readiness },
         { provide: loggerToken, useValue: parts.logger },
+        { provide: tracesToken, useValue: parts.traces ?? noTraces },
         { provide: Metrics, useValue: parts.metrics },
         { provide: HttpConfigHolder, useValue: new HttpConfigHolder(parts.config) },
         { provide: ApiKeys, useValue: state.keys },

@@ -2,6 +2,7 @@ import {
   canonicalProfile,
   isCertmillError,
   profileHash,
+  type Lane,
   type Profile,
   type SerialKey,
   type TenantId,
@@ -12,6 +13,7 @@ import {
   type Hops,
   type ProfileCatalogue,
   type PublicationNotices,
+  type StageObserver,
 } from '@certmill/pipeline';
 import type {
   AllowListStore,
@@ -58,7 +60,8 @@ export interface IssuanceParts {
   readonly policy: IssuingPolicy;
   readonly manifestKey: KeyObject;
   readonly readiness: Readiness;
-  readonly onPublished: (codes: readonly number[]) => void;
+  /** Told of what this process receives, and of dead letters that it drops. */
+  readonly observer: Pick<StageObserver, 'received' | 'published'>;
 }
 
 /** Which issuer signs what for whom; `issuingPolicy` of @certmill/trust. */
@@ -85,7 +88,7 @@ export interface FirstCredential {
 
 /** What the HTTP face calls, made of what an app has opened. */
 export function issuanceServices(parts: IssuanceParts): IssuanceServices {
-  const { store, log, hops, clock, policy, profiles, notices, onPublished } = parts;
+  const { store, log, hops, clock, policy, profiles, notices, observer } = parts;
   const ingest = {
     batches: store,
     log,
@@ -94,6 +97,7 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     serialKeyId: parts.serialKeyId,
     pace: new IngestPace(() => performance.now()),
     serves: (issuer: string, tenant: TenantId) => policy.serves(issuer, tenant),
+    onReceived: (lane: Lane, requests: number) => observer.received(lane, requests),
   };
   return {
     tenants: store,
@@ -113,7 +117,12 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
       certificates: store,
       serialKeys: new Map(parts.serialKeys.map((key) => [key.id, key])),
     },
-    deadLetters: { stores: store, log, clock, onPublished },
+    deadLetters: {
+      stores: store,
+      log,
+      clock,
+      onPublished: (codes, chunk) => observer.published(codes, chunk),
+    },
     clock,
     defaultIssuerOf: (tenant) => policy.defaultIssuerOf(tenant),
     chainOf: (issuer) => policy.chainOf(issuer),

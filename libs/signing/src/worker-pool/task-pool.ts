@@ -99,6 +99,11 @@ export class TaskPool implements CpuMeter {
     return this.waiting.length + this.running;
   }
 
+  /** Tasks that may wait or run. */
+  get capacity(): number {
+    return this.options.threads + this.options.maxQueue;
+  }
+
   get threads(): number {
     return this.options.threads;
   }
