@@ -57,7 +57,7 @@ export async function runService(
   const abort = (): void => stopping.abort();
   signal?.addEventListener('abort', abort, { once: true });
   if (signal?.aborted === true) abort();
-  const { context, started, failed } = openContext(role, config, stopping.signal, overrides);
+  const { context, started, failed } = await openContext(role, config, stopping.signal, overrides);
   const { logger, metrics, parts, readiness } = context;
   const { startOperationsHttp } = await import('@certmill/platform/http');
   const operations = await startOperationsHttp({

@@ -5,9 +5,12 @@ import type { StageObserver } from '@certmill/pipeline';
 import {
   createLogger,
   Metrics,
+  noTraces,
   observeStages,
+  openTracing,
   type IssuanceStore,
   type Readiness,
+  type Traces,
 } from '@certmill/platform';
 import type { Clock, EventLog, Stoppable } from '@certmill/ports';
 import type { FleetConfig } from './config/fleet-config.js';
@@ -43,6 +46,7 @@ export interface ServiceContext {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly observer: StageObserver;
+  readonly traces: Traces;
   readonly clock: Clock;
   readonly readiness: Readiness;
   readonly overrides: ServiceOverrides;
@@ -69,19 +73,31 @@ export interface OpenedContext {
   readonly failed: Promise<never>;
 }
 
-export function openContext(
+/** What the process cannot do without, as `waitFor` is told of it. */
+const needs = ['kafka', 'mongodb', 'redis'] as const;
+
+export async function openContext(
   role: Role,
   config: FleetConfig,
   stopping: AbortSignal,
   overrides: ServiceOverrides,
-): OpenedContext {
+): Promise<OpenedContext> {
   const logger = createLogger(config.logLevel, `certmill-${role}`);
   const metrics = new Metrics();
   const halted = new Map<string, FaultCode>();
   const waitingFor = new Set<string>(['start']);
   const { promise: failed, reject: fail } = Promise.withResolvers<never>();
   failed.catch(() => undefined);
-  const observed = observeStages(logger, metrics);
+  const clock = overrides.clock ?? { nowMs: () => Date.now() };
+  const service = `certmill-${role}`;
+  const tracing = config.tracing && (await openTracing({ ...config.tracing, service, logger }));
+  const observed = observeStages(logger, metrics, clock);
+  const readiness: Readiness = {
+    halted: () => [...halted].map(([stage, code]) => ({ stage, code })),
+    waitingFor: () => [...waitingFor],
+  };
+  metrics.readiness(readiness, { parts: [role, 'store'], needs });
+  if (role !== 'ingest') metrics.stages.begin([role]);
   const context: ServiceContext = {
     role,
     instance: `${hostname().slice(0, 40)}-${randomBytes(4).toString('hex')}`,
@@ -90,19 +106,19 @@ export function openContext(
     metrics,
     observer: {
       ...observed,
+      ...(tracing === undefined ? {} : { begun: tracing.begun }),
       halted(stage, error) {
         halted.set(stage, isCertmillError(error) ? error.code : 'FAULT_PROCESSING');
         observed.halted(stage, error);
       },
     },
-    clock: overrides.clock ?? { nowMs: () => Date.now() },
-    readiness: {
-      halted: () => [...halted].map(([stage, code]) => ({ stage, code })),
-      waitingFor: () => [...waitingFor],
-    },
+    traces: tracing ?? noTraces,
+    clock,
+    readiness,
     overrides,
     stopping,
-    parts: [],
+    // The first one, so that it is stopped last: the others' last spans go with it.
+    parts: tracing === undefined ? [] : [tracing],
     waitFor: async (what, attempt) => {
       waitingFor.add(what);
       try {

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { isName } from '@certmill/domain';
-import { httpConfigSchema } from '@certmill/platform';
+import { httpConfigSchema, tracingSchema } from '@certmill/platform';
 
 const path = z.string().min(1);
 const tenant = z.string().refine(isName, 'must be the name of a tenant');
@@ -161,14 +161,8 @@ export const fleetSchema = z
         port: z.int().min(0).max(65_535).default(8461),
       })
       .prefault({}),
-    /** Where traces go (OTLP over HTTP, e.g. http://localhost:4318); none where absent. */
-    tracing: z
-      .strictObject({
-        url: z.url(),
-        /** Of chunks whose way begins here. */
-        ratio: z.number().min(0).max(1).default(0.01),
-      })
-      .optional(),
+    /** None are made where absent. */
+    tracing: tracingSchema.optional(),
     logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
     /** How long a stop waits for what is in hand. */
     stopTimeoutMs: z.int().min(0).default(15_000),

@@ -1,12 +1,14 @@
 import { openBullmqQueue } from '@certmill/adapter-bullmq';
 import { CertmillError } from '@certmill/domain';
 import type { JobQueue } from '@certmill/ports';
+import { LineLimiter } from '@certmill/platform';
 import { readClientTls, readSecret } from '../config/secret-files.js';
 import type { ServiceContext } from '../service-context.js';
 
 /** The queue of timed jobs; waits for Redis. CONFIG_INVALID where none is configured. */
 export async function openJobs(context: ServiceContext): Promise<JobQueue> {
   const { redis } = context.config;
+  const limiter = new LineLimiter();
   if (redis === undefined) {
     throw new CertmillError('CONFIG_INVALID', 'redis is missing: timed jobs need it');
   }
@@ -19,7 +21,11 @@ export async function openJobs(context: ServiceContext): Promise<JobQueue> {
       prefix: 'certmill',
       clock: context.clock,
       random: Math.random,
-      onFault: (fault) => context.logger.warn({ code: fault.code, err: fault }, 'redis'),
+      onFault(fault) {
+        const passed = limiter.pass(fault.code);
+        if (passed === undefined) return;
+        context.logger.warn({ code: fault.code, err: fault, ...passed }, 'redis');
+      },
       ...(username === undefined ? {} : { username }),
       ...(passwordFile === undefined
         ? {}

@@ -1,10 +1,13 @@
 import { openKafkaAdmin, openKafkaLog, type KafkaConnectionOptions } from '@certmill/adapter-kafka';
 import { CertmillError } from '@certmill/domain';
+import { groups, lanes } from '@certmill/events';
+import type { ConsumingStage } from '@certmill/pipeline';
+import { LineLimiter } from '@certmill/platform';
 import type { EventLog } from '@certmill/ports';
 import { readClientTls, readSecret, type ClientTls } from '../config/secret-files.js';
 import type { FleetConfig } from '../config/fleet-config.js';
 import type { ServiceContext } from '../service-context.js';
-import { clusterSpec, maxRecordBytes, urgentTopics } from '../topics.js';
+import { clusterSpec, maxRecordBytes, readers, urgentTopics } from '../topics.js';
 
 /** How to reach the brokers, with secrets read from their files. */
 export function kafkaConnection(
@@ -37,10 +40,15 @@ function buffersOf(tls: ClientTls): NonNullable<KafkaConnectionOptions['tls']> {
 /** The event log; waits for the brokers, and until the topics are as `fleet init` makes them. */
 export async function openLog(context: ServiceContext): Promise<EventLog> {
   const { config, logger, parts } = context;
+  // Of brokers that are away the client has much to say.
+  const limiter = new LineLimiter();
   const connection: KafkaConnectionOptions = {
     ...kafkaConnection(config, `certmill-${context.role}-${context.instance}`),
     observe({ level, message, cause, ...fields }) {
-      logger[level]({ ...fields, ...(cause === undefined ? {} : { err: cause }) }, message);
+      const passed = limiter.pass(`${level} ${fields.code}`);
+      if (passed === undefined) return;
+      const error = cause === undefined ? {} : { err: cause };
+      logger[level]({ ...fields, ...passed, ...error }, `kafka: ${message}`);
     },
   };
   const what = `kafka at ${config.kafka.brokers.join(', ')}`;
@@ -65,5 +73,19 @@ export async function openLog(context: ServiceContext): Promise<EventLog> {
     }),
   );
   parts.push(log);
-  return context.overrides.aroundLog?.(log) ?? log;
+  const measured = context.metrics.log.measured(log);
+  return context.overrides.aroundLog?.(measured) ?? measured;
+}
+
+/** Shows the lags of these stages, of the lanes that the process works for; ingest's is both. */
+export function watchLags(
+  { config, metrics, role }: ServiceContext,
+  log: EventLog,
+  stages: readonly ConsumingStage[],
+): void {
+  const shown = role === 'ingest' ? lanes : config.lanes;
+  for (const { group, topics } of readers) {
+    if (!stages.some((stage) => groups[stage] === group)) continue;
+    for (const lane of shown) metrics.log.watchLag(log, topics[lane], group);
+  }
 }

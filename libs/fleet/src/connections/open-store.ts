@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkCollections, openMongoStore } from '@certmill/adapter-mongo';
 import { CertmillError } from '@certmill/domain';
-import type { IssuanceStore } from '@certmill/platform';
+import { LineLimiter, type IssuanceStore } from '@certmill/platform';
 import { readClientTls, readSecret } from '../config/secret-files.js';
 import type { FleetConfig } from '../config/fleet-config.js';
 import type { ServiceContext } from '../service-context.js';
@@ -38,6 +38,7 @@ export async function withCacheDirectory(
 /** The store; waits for it, and until its collections are as `fleet init` makes them. */
 export async function openStore(context: ServiceContext): Promise<IssuanceStore> {
   const { config, logger } = context;
+  const limiter = new LineLimiter();
   const connection = mongoConnection(config, `certmill-${context.role}-${context.instance}`);
   const cache = await withCacheDirectory(config, context.role);
   context.parts.push({ stop: () => cache.remove() });
@@ -56,12 +57,15 @@ export async function openStore(context: ServiceContext): Promise<IssuanceStore>
       maxAllowListDevices: config.maxAllowListDevices,
       onFault(fault) {
         if (fault.disposition === 'halt') context.halt('store', fault.code);
-        logger.warn({ code: fault.code, err: fault }, 'mongodb');
+        const passed = limiter.pass(fault.code);
+        if (passed !== undefined)
+          logger.warn({ code: fault.code, err: fault, ...passed }, 'mongodb');
       },
     }),
   );
   context.parts.push(store);
-  return context.overrides.aroundStore?.(store) ?? store;
+  const measured = context.metrics.store.measured(store);
+  return context.overrides.aroundStore?.(measured) ?? measured;
 }
 
 function hostsOf(uri: string): string {

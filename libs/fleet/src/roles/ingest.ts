@@ -5,7 +5,7 @@ import { issuanceClock, profileCatalogue, PublicationNotices } from '@certmill/p
 import { addBuiltInProfiles, issuanceServices } from '@certmill/platform';
 import { issuingPolicy } from '@certmill/trust';
 import { readNamedFile } from '../config/secret-files.js';
-import { openLog } from '../connections/open-log.js';
+import { openLog, watchLags } from '../connections/open-log.js';
 import { openStore } from '../connections/open-store.js';
 import { hopsOf } from '../keys/hops-of.js';
 import { openTrust } from '../keys/trust-folder.js';
@@ -13,12 +13,14 @@ import type { OpenedRole, ServiceContext } from '../service-context.js';
 
 /** The HTTP face: takes uploads and single enrolments, reads everything else from the store. */
 export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
-  const { config, clock, logger, metrics, observer, parts, readiness } = context;
+  const { config, clock, logger, metrics, observer, parts, readiness, traces } = context;
   const hops = hopsOf(['received'], config, clock);
   const trust = await openTrust(config);
   const manifestKey = openManifestKey(config.manifestKeyFile);
   const store = await openStore(context);
   const log = await openLog(context);
+  // Of all stages: where every process of a stage is down, none of them tells.
+  watchLags(context, log, ['validate', 'sign', 'publish']);
   const notices = new PublicationNotices();
   // Each process listens to all of them: whoever waits for a chunk is here, not there.
   parts.push(await notices.subscribe(log, `${groups.notify}.${context.instance}`));
@@ -44,7 +46,7 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
     );
   }
   const { startHttp } = await import('@certmill/platform/http');
-  const http = await startHttp({ services, config: config.http, logger, metrics });
+  const http = await startHttp({ services, config: config.http, logger, metrics, traces });
   parts.push(http);
   return { url: http.url };
 }

@@ -1,6 +1,6 @@
 import { profileOfCanonical } from '@certmill/domain';
 import { profileCatalogue, publishChunk, runStage } from '@certmill/pipeline';
-import { openLog } from '../connections/open-log.js';
+import { openLog, watchLags } from '../connections/open-log.js';
 import { openStore } from '../connections/open-store.js';
 import { hopsOf } from '../keys/hops-of.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
@@ -12,6 +12,7 @@ export async function openPublish(context: ServiceContext): Promise<OpenedRole> 
   const hops = hopsOf(['issued'], config, clock);
   const store = await openStore(context);
   const log = await openLog(context);
+  watchLags(context, log, ['publish']);
   const ports = {
     certificates: store,
     profiles: profileCatalogue(store, profileOfCanonical),

@@ -1,7 +1,7 @@
 import { CertmillError } from '@certmill/domain';
 import { runStage, signChunk } from '@certmill/pipeline';
-import { openSigningPools } from '@certmill/signing';
-import { openLog } from '../connections/open-log.js';
+import { latencyBoundsSeconds, openSigningPools } from '@certmill/signing';
+import { openLog, watchLags } from '../connections/open-log.js';
 import { openStore } from '../connections/open-store.js';
 import { hopsOf } from '../keys/hops-of.js';
 import { signableProfiles } from '../keys/profile-folder.js';
@@ -11,7 +11,7 @@ import type { OpenedRole, ServiceContext } from '../service-context.js';
 
 /** The only role that reaches issuer keys. What it signs for is in its own configuration only. */
 export async function openSign(context: ServiceContext): Promise<OpenedRole> {
-  const { config, clock, observer, parts, logger } = context;
+  const { config, clock, observer, parts, logger, metrics } = context;
   const hops = hopsOf(['validated', 'issued'], config, clock);
   const trust = await openTrust(config);
   const profiles = signableProfiles(config.profiles);
@@ -36,8 +36,10 @@ export async function openSign(context: ServiceContext): Promise<OpenedRole> {
       ),
   });
   parts.push(signer);
+  metrics.slots(() => signer.health(), latencyBoundsSeconds);
   const store = await openStore(context);
   const log = await openLog(context);
+  watchLags(context, log, ['sign']);
   const ports = { certificates: store, signer, log, hops, clock };
   parts.push(
     await runStage({

@@ -68,10 +68,7 @@ export function observeStages(
       stages.age(lane, secondsSince(receivedAtMs));
     },
     halted(stage, error) {
-      logger.fatal(
-        { stage, code: codeOf(error), err: error },
-        'stage halted: a person must look',
-      );
+      logger.fatal({ stage, code: codeOf(error), err: error }, 'stage halted: a person must look');
     },
   };
 }

@@ -2,10 +2,13 @@
 const patienceMs = 2_000;
 
 /** What is read for a scrape; undefined where it fails or takes too long. Never rejects. */
-export async function readOf<T>(read: () => T | Promise<T>): Promise<T | undefined> {
+export async function readOf<T>(
+  read: () => T | Promise<T>,
+  withinMs = patienceMs,
+): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, patienceMs, undefined);
+    timer = setTimeout(resolve, withinMs, undefined);
   });
   try {
     return await Promise.race([read(), late]);

@@ -70,8 +70,7 @@ export function registerSlots(
     name: 'certmill_sign_slot_signature_duration_seconds',
     help: 'Duration of one signature.',
     bounds: latencyBoundsSeconds,
-    read: () =>
-      read().map((slot) => ({ labels: labelsOf(slot), ...slot.usage.latency })),
+    read: () => read().map((slot) => ({ labels: labelsOf(slot), ...slot.usage.latency })),
   });
 }
 

@@ -1,6 +1,12 @@
 import type { SpanExporter } from '@opentelemetry/sdk-trace';
 import type { createLogger } from './logger.js';
 
+/** How an export ended, the SDK's enum as a number. */
+export interface ExportEnd {
+  readonly code: number;
+  readonly error?: Error;
+}
+
 const success = 0;
 
 /**
@@ -13,10 +19,11 @@ export function toldExporter(
 ): SpanExporter {
   let lost = 0;
   return {
-    export(spans, done) {
-      exporter.export(spans, ({ code, error }) => {
+    export(spans, done: (end: ExportEnd) => void) {
+      exporter.export(spans, ({ code, error }: ExportEnd) => {
         if (code !== success) {
-          if (lost === 0) logger.warn({ reason: reasonOf(error) }, 'traces cannot be sent: they are lost');
+          if (lost === 0)
+            logger.warn({ reason: reasonOf(error) }, 'traces cannot be sent: they are lost');
           lost += spans.length;
         } else if (lost > 0) {
           logger.info({ lost }, 'traces can be sent again');
