@@ -117,9 +117,15 @@ function descriptionOf(
   };
 }
 
-/** Of the event log: records of one chunk keep their order. */
-function recordKeyOf(chunk: ChunkRef): string {
-  return `${chunk.batchId}.${String(chunk.chunkNumber)}`;
+/** Keys of a tenant's bulk records: they hash into at most so many partitions of a topic. */
+const keysPerTenant = 8;
+
+/**
+ * Of the event log. Bulk: shuffle sharding, a tenant's chunks are in a few partitions only, and others
+ * in others; interactive: anywhere. Records of one chunk have one key.
+ */
+function recordKeyOf({ tenant, batchId, chunkNumber, lane }: SealedAttributes): string {
+  return lane === 'bulk' ? `${tenant}.${String(chunkNumber % keysPerTenant)}` : batchId;
 }
 
 /**

@@ -146,6 +146,11 @@ export const fleetSchema = z
         interactive: z.int().min(1).max(1024).default(64),
       })
       .prefault({}),
+    /**
+     * Bulk requests of one tenant that uploads to this ingest have on their way at once; more wait with
+     * their sockets. Small keeps tenants apart, large keeps the workers busy.
+     */
+    tenantWindow: z.int().min(256).default(65_536),
     /** Devices on one allow-list: bounds the memory of an import, up to 27 octets each. */
     maxAllowListDevices: z.int().min(1).default(20_000_000),
     /** SHA-256 SPKI hashes, hex, one per line, of keys that are refused. */

@@ -1,7 +1,12 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { CertmillError, profileOfCanonical } from '@certmill/domain';
 import { groups } from '@certmill/events';
-import { issuanceClock, profileCatalogue, PublicationNotices } from '@certmill/pipeline';
+import {
+  issuanceClock,
+  profileCatalogue,
+  PublicationNotices,
+  TenantWindows,
+} from '@certmill/pipeline';
 import { addBuiltInProfiles, issuanceServices } from '@certmill/platform';
 import { issuingPolicy } from '@certmill/trust';
 import { readNamedFile } from '../config/secret-files.js';
@@ -37,6 +42,7 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
     serialKeys: trust.serialKeys,
     serialKeyId: trust.serialKeyId,
     policy: issuingPolicy(trust.issuers, clock),
+    windows: new TenantWindows({ maxRequests: config.tenantWindow, batches: store }),
     observer,
   });
   for (const kept of await addBuiltInProfiles(store, clock)) {

@@ -23,6 +23,7 @@ import type { StageObserver } from '../run-stage.js';
 import { traceparentOfChunk } from '../trace-context.js';
 import type { IngestPace } from './ingest-pace.js';
 import { ChunkPacker, type PackedRequests } from './pack-chunks.js';
+import type { TenantWindows } from './tenant-window.js';
 
 export interface IngestPorts {
   readonly batches: BatchStore & Pick<CertificateStore, 'findChunk'>;
@@ -34,6 +35,8 @@ export interface IngestPorts {
   readonly serialKeyId: number;
   /** Shared by all uploads and enrolments. */
   readonly pace: IngestPace;
+  /** Bounds what a tenant's bulk uploads have in the log; absent: only the log's own bound does. */
+  readonly windows?: TenantWindows;
   /** Whether the issuer signs for the tenant; sign refuses what it does not. */
   readonly serves: (issuer: string, tenant: TenantId) => boolean;
   /** Told of requests that became durable in the log. */
@@ -49,6 +52,8 @@ export interface Upload {
   readonly firstIndex: number;
   /** W3C Trace Context of the call, handed on with each chunk; few of a long upload are traced. */
   readonly traceparent?: string | undefined;
+  /** Aborts when the server stops: an upload that waits for its turn ends. */
+  readonly signal?: AbortSignal;
 }
 
 /** Chunks of one upload between packing and durable: bounds memory and lets fsyncs overlap. */
@@ -126,12 +131,14 @@ export async function uploadInto(
   }
   const appender = new ChunkAppender(ports, upload, batch, await chunkBefore(ports, upload, batch));
   const packer = new ChunkPacker();
+  using window = upload.lane === 'bulk' ? ports.windows?.open(batch) : undefined;
   try {
     for await (const group of items) {
       for (const item of group) {
         const full = packer.add(item);
         if (full === undefined) continue;
         if (upload.lane === 'bulk') await ports.pace.turn();
+        await window?.enter(full.requestLengths.length, upload.signal);
         await appender.append(full);
       }
     }

@@ -101,7 +101,9 @@ export class BatchesController {
     });
     let batch: Batch;
     try {
-      batch = await uploadBatch(ingest, { ...upload, traceparent: span.traceparent }, items);
+      const signal = this.#stopping.signal;
+      const traced = { ...upload, traceparent: span.traceparent, signal };
+      batch = await uploadBatch(ingest, traced, items);
     } catch (cause) {
       span.end({ batch: batchId, error: cause });
       const nextIndex = (await this.#batchOf(caller, batchId)).nextIndex;

@@ -13,6 +13,7 @@ import {
   type Hops,
   type ProfileCatalogue,
   type PublicationNotices,
+  type TenantWindows,
   type StageObserver,
 } from '@certmill/pipeline';
 import type {
@@ -60,6 +61,8 @@ export interface IssuanceParts {
   readonly policy: IssuingPolicy;
   readonly manifestKey: KeyObject;
   readonly readiness: Readiness;
+  /** Absent: a tenant's uploads are bounded by the log alone. */
+  readonly windows?: TenantWindows;
   /** Told of what this process receives, and of dead letters that it drops. */
   readonly observer: Pick<StageObserver, 'received' | 'published'>;
 }
@@ -97,6 +100,7 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     serialKeyId: parts.serialKeyId,
     pace: new IngestPace(() => performance.now()),
     serves: (issuer: string, tenant: TenantId) => policy.serves(issuer, tenant),
+    ...(parts.windows === undefined ? {} : { windows: parts.windows }),
     onReceived: (lane: Lane, requests: number) => observer.received(lane, requests),
   };
   return {
