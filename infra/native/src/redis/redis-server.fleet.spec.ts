@@ -52,7 +52,7 @@ test('while it is paused nothing is answered; afterwards all is', async () => {
   const redis = new Redis(server.url, { commandTimeout: 300 });
   try {
     await redis.set('a', '1');
-    server.pause();
+    await server.pause();
     await expect(redis.get('a')).rejects.toThrow('timed out');
     server.resume();
     expect(await redis.get('a')).toBe('1');
