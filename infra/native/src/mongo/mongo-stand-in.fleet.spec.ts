@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { MongoClient, type Collection } from 'mongodb';
+import { makeRunFolder } from '../process/run-folder.js';
 import { MongoStandIn } from './mongo-stand-in.js';
 
 let folder: string;
@@ -10,7 +9,7 @@ let client: MongoClient;
 let documents: Collection<{ _id: string; n?: number }>;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'certmill-mongo-'));
+  folder = await makeRunFolder();
   store = await MongoStandIn.start({ folder, data: 'file' });
   client = new MongoClient(store.uri, { serverSelectionTimeoutMS: 3_000, retryWrites: false });
   documents = client.db('test').collection('documents');

@@ -1,14 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { Redis } from 'ioredis';
+import { makeRunFolder } from '../process/run-folder.js';
 import { RedisServer } from './redis-server.js';
 
 let folder: string;
 let server: RedisServer;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'certmill-redis-'));
+  folder = await makeRunFolder();
   server = await RedisServer.start({ folder });
 });
 
