@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { Kafka, logLevel, type Admin, type Producer } from 'kafkajs';
+import { makeRunFolder } from '../process/run-folder.js';
 import { until } from '../process/until.js';
 import { KafkaCluster } from './kafka-cluster.js';
 
@@ -13,7 +12,7 @@ let admin: Admin;
 let producer: Producer;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'certmill-kafka-'));
+  folder = await makeRunFolder();
   cluster = await KafkaCluster.start({ folder, brokers: 3 });
   const kafka = new Kafka({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING });
   admin = kafka.admin();

@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { MongoClient, type Collection } from 'mongodb';
+import { makeRunFolder } from '../process/run-folder.js';
 import { MongoStandIn } from './mongo-stand-in.js';
 
 let folder: string;
@@ -10,9 +9,9 @@ let client: MongoClient;
 let documents: Collection<{ _id: string; n?: number }>;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'certmill-mongo-'));
+  folder = await makeRunFolder();
   store = await MongoStandIn.start({ folder, data: 'file' });
-  client = new MongoClient(store.uri, { serverSelectionTimeoutMS: 20_000, retryWrites: false });
+  client = new MongoClient(store.uri, { serverSelectionTimeoutMS: 3_000, retryWrites: false });
   documents = client.db('test').collection('documents');
 });
 
@@ -38,7 +37,7 @@ test('what was answered before a kill is there after it, and nothing is there by
         return;
       }
       answered.add(_id);
-      if (answered.size === 400) await store.kill();
+      if (answered.size === 100) await store.kill();
     }
   });
   await Promise.all(writers);
@@ -55,7 +54,7 @@ test('what was answered before a kill is there after it, and nothing is there by
 
 test('while it is paused nothing is answered; afterwards all is', async () => {
   await documents.insertOne({ _id: 'a' });
-  store.pause();
+  await store.pause();
   const timely = documents.findOne({ _id: 'a' }, { signal: AbortSignal.timeout(300) });
   await expect(timely).rejects.toThrow();
   const late = documents.insertOne({ _id: 'b' });

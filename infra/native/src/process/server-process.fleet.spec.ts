@@ -54,14 +54,14 @@ test('the pid is the command itself, and stop ends it', async () => {
 
 test('a server that is paused can be resumed, stopped and killed', async () => {
   const server = await aServer();
-  server.pause();
-  expect(await until(() => stateOf(server.pid) === 'T', 5_000)).toBe(true);
+  await server.pause();
+  expect(stateOf(server.pid)).toBe('T');
   server.resume();
   expect(await until(() => stateOf(server.pid) === 'S', 5_000)).toBe(true);
-  server.pause();
+  await server.pause();
   await server.stop();
   const other = await aServer();
-  other.pause();
+  await other.pause();
   await other.kill();
   expect([server, other].map(({ pid }) => isGone(pid))).toEqual([true, true]);
 });
@@ -97,7 +97,7 @@ const server = await ServerProcess.start({
   name: 'a', command: 'sleep', args: ['600'], logFile: join(folder, 'log'),
   isReady: () => Promise.resolve(true), readyWithinMs: 5000, fault: 'FAULT_BUS_DOWN',
 });
-if (process.argv[1] === 'pause') server.pause();
+if (process.argv[1] === 'pause') await server.pause();
 console.log(server.pid, folder);
 setInterval(() => undefined, 1000);
 `;

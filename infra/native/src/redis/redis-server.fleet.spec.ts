@@ -1,14 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { Redis } from 'ioredis';
+import { makeRunFolder } from '../process/run-folder.js';
 import { RedisServer } from './redis-server.js';
 
 let folder: string;
 let server: RedisServer;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'certmill-redis-'));
+  folder = await makeRunFolder();
   server = await RedisServer.start({ folder });
 });
 
@@ -52,7 +51,7 @@ test('while it is paused nothing is answered; afterwards all is', async () => {
   const redis = new Redis(server.url, { commandTimeout: 300 });
   try {
     await redis.set('a', '1');
-    server.pause();
+    await server.pause();
     await expect(redis.get('a')).rejects.toThrow('timed out');
     server.resume();
     expect(await redis.get('a')).toBe('1');
