@@ -57,10 +57,11 @@ export class ServerProcess {
     const written = async (): Promise<string> =>
       (await readFile(options.logFile)).subarray(before).toString('utf8');
     const server = new ServerProcess(options);
-    const isReady = async (): Promise<boolean> =>
-      server.isRunning && (await options.isReady({ pid: server.pid, written }));
-    await until(async () => !server.isRunning || (await isReady()), options.readyWithinMs);
-    if (await isReady().catch(() => false)) return server;
+    const isSettled = await until(
+      async () => !server.isRunning || (await options.isReady({ pid: server.pid, written })),
+      options.readyWithinMs,
+    );
+    if (isSettled && server.isRunning) return server;
     const why = server.isRunning ? 'did not answer in time' : 'ended at its start';
     await server.kill();
     throw new CertmillError(options.fault, `${options.name} ${why}`, {
