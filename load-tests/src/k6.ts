@@ -49,9 +49,13 @@ export async function runK6(
     const child = spawn(k6, ['run', '--no-usage-report', '--quiet', '--no-color', script], {
       env: { ...process.env, CERTMILL_LOAD_SETTINGS: settingsFile },
       stdio: ['ignore', 'ignore', 'inherit'],
-      signal,
     });
+    const end = (): void => void child.kill('SIGTERM');
+    signal.addEventListener('abort', end);
+    if (signal.aborted) end();
     const [exitCode] = (await once(child, 'exit')) as [number | null];
+    signal.removeEventListener('abort', end);
+    if (signal.aborted) throw new CertmillError('FAULT_STOPPING', 'the load test was stopped');
     if (exitCode !== 0 && exitCode !== thresholdsMissed) {
       throw new CertmillError('FAULT_PROCESSING', `k6 ended with ${String(exitCode)}`);
     }

@@ -18,7 +18,7 @@ export function openForTest(changes: Partial<BullmqOptions> = {}): Promise<JobQu
     random: () => 0.5,
     firstRetryMs: 100,
     onFault: () => undefined,
-    ...('host' in changes || 'url' in changes ? {} : { url: redisUrl() }),
+    ...('url' in changes ? {} : { url: redisUrl() }),
     ...changes,
   });
 }

@@ -1,27 +1,37 @@
+import { rm } from 'node:fs/promises';
+import { makeRunFolder, RedisServer } from '@certmill/native';
 import type { JobQueue, Stoppable } from '@certmill/ports';
+import { Redis } from 'ioredis';
 import { faultsOf, openForTest, until } from './open-for-test.fixture.js';
-import { RedisProcess } from './redis-process.fixture.js';
+
+/** A server of one test's own, with its data on disk. */
+let redis: RedisServer;
+let folder: string;
+beforeEach(async () => {
+  folder = await makeRunFolder();
+  redis = await RedisServer.start({ folder });
+});
+afterEach(async () => {
+  // One that is paused would not end.
+  redis.resume();
+  await redis.stop();
+  await rm(folder, { recursive: true });
+});
 
 describe('Redis goes away', () => {
-  let redis: RedisProcess;
   let queue: JobQueue & Stoppable;
   let faults: ReturnType<typeof faultsOf>;
   beforeEach(async () => {
-    redis = await RedisProcess.start();
     faults = faultsOf();
     queue = await openForTest({
-      host: '127.0.0.1',
-      port: redis.port,
+      url: redis.url,
       prefix: 'outage',
       callTimeoutMs: 1_000,
       lockMs: 2_000,
       onFault: faults.onFault,
     });
   });
-  afterEach(async () => {
-    await queue.stop(100);
-    await redis.remove();
-  });
+  afterEach(() => queue.stop(100));
 
   test('jobs in the middle are all done when it is back, and adding ends with a fault', async () => {
     const done = new Set<string>();
@@ -88,8 +98,7 @@ describe('Redis goes away', () => {
 
     // The job was never given back: its lock runs out, and another process runs it.
     await redis.start();
-    const address = { host: '127.0.0.1', port: redis.port };
-    const other = await openForTest({ ...address, prefix: 'outage', lockMs: 500 });
+    const other = await openForTest({ url: redis.url, prefix: 'outage', lockMs: 500 });
     const ran: string[] = [];
     await other.process('q', { concurrency: 1, attempts: 1 }, ({ id }) => {
       ran.push(id);
@@ -102,35 +111,38 @@ describe('Redis goes away', () => {
 });
 
 describe('opening the job queue', () => {
-  let redis: RedisProcess;
-  afterEach(() => redis.remove());
+  /** Changes the server's configuration while it runs. */
+  async function configure(name: string, value: string): Promise<void> {
+    const client = new Redis(redis.url);
+    await client.config('SET', name, value);
+    client.disconnect();
+  }
 
   test('where nothing listens', async () => {
-    redis = await RedisProcess.start();
     await redis.kill();
-    const opening = openForTest({ host: '127.0.0.1', port: redis.port, callTimeoutMs: 500 });
+    const opening = openForTest({ url: redis.url, callTimeoutMs: 500 });
     await expect(opening).rejects.toMatchObject({ code: 'FAULT_BUS_DOWN' });
   });
 
   test('with the wrong password, without one, and with the right one', async () => {
-    redis = await RedisProcess.start('--requirepass', 'right');
-    const { port } = redis;
-    const wrong = openForTest({ host: '127.0.0.1', port, password: 'wrong-secret' });
+    await configure('requirepass', 'right');
+    const { url } = redis;
+    const wrong = openForTest({ url, password: 'wrong-secret' });
     await expect(wrong).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: expect.not.stringContaining('secret') as unknown,
     });
-    const without = openForTest({ host: '127.0.0.1', port });
-    await expect(without).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
-    const queue = await openForTest({ url: `redis://:right@127.0.0.1:${port}` });
+    await expect(openForTest({ url })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    const queue = await openForTest({ url: url.replace('//', '//:right@') });
     await queue.add('q', { id: 'job', data: {} });
     await queue.stop(0);
   });
 
   test('a server that may lose jobs is warned of, and works', async () => {
-    redis = await RedisProcess.start('--maxmemory-policy', 'allkeys-lru', '--appendonly', 'no');
+    await configure('maxmemory-policy', 'allkeys-lru');
+    await configure('appendonly', 'no');
     const { codes, onFault } = faultsOf();
-    const queue = await openForTest({ host: '127.0.0.1', port: redis.port, onFault });
+    const queue = await openForTest({ url: redis.url, onFault });
     expect(codes).toEqual(['CONFIG_INVALID', 'CONFIG_INVALID']);
     let runs = 0;
     await queue.process('q', { concurrency: 1, attempts: 1 }, () => {
