@@ -21,7 +21,8 @@ describe.each(keyTypes)('an issuer with a %s key in two tokens', (keyType) => {
       Array.from({ length: 8 }, () => signBulk(process, aChunk({ count: 3 }))),
     );
     expect(new Set(told.map(({ slot }) => slot))).toEqual(new Set(['east', 'west']));
-    for (const each of told) expect(await countVerified(each, issuer.certificateDer, folder)).toBe(3);
+    for (const each of told)
+      expect(await countVerified(each, issuer.certificateDer, folder)).toBe(3);
 
     const { health = [] } = await process.ask({ do: 'health' });
     expect(health).toMatchObject([
