@@ -129,3 +129,10 @@ test.each(['C_Sign fail', 'C_Sign fail x', 'C_Sign explode 1', 'C_Sign fail 1 sl
     expect(codes(signIn(0))).toEqual(['C_Initialize 7']);
   },
 );
+
+test('a fault for a label with blanks is refused', async () => {
+  const at = { token: 'a b' };
+  await expect(faults.set({ function: 'C_Sign', does: { fail: 0x30 }, at })).rejects.toMatchObject({
+    code: 'INVALID_INPUT',
+  });
+});
