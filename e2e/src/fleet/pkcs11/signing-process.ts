@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SlotHealth } from '@certmill/signing';
-import type { SigningCommand, SigningOrder } from './signing-program.js';
+import type { SigningCommand, SigningOrder } from './signing-orders.js';
 
 /** A line that the program wrote. */
 export interface Told {
@@ -65,7 +65,7 @@ export class SigningProcess {
 
   /** The first line that fits, of those behind `from` too that are still to come. */
   async until(fits: (told: Told) => boolean, what: string, from = 0): Promise<Told> {
-    const deadline = performance.now() + 30_000;
+    const deadline = performance.now() + 60_000;
     for (;;) {
       const found = this.told.slice(from).find(fits);
       if (found !== undefined) return found;

@@ -1,45 +1,8 @@
 import { createInterface } from 'node:readline';
 import { isCertmillError } from '@certmill/domain';
-import {
-  endProcess,
-  openSigningPools,
-  type SigningPools,
-  type SigningPoolsOptions,
-  type SigningSlot,
-} from '@certmill/signing';
+import { endProcess, openSigningPools, type SigningPools } from '@certmill/signing';
 import { closeTokenSessions, logOutOfToken, tlsClientText } from '@certmill/signing/testing';
-import type { Lane } from '@certmill/domain';
-
-/** The first line of its standard input. */
-export interface SigningOrder {
-  readonly issuer: string;
-  /** Base64. */
-  readonly certificateDer: string;
-  readonly slots: readonly SigningSlot[];
-  readonly options: Pick<
-    SigningPoolsOptions,
-    'threadsPerSlot' | 'chunkTimeoutMs' | 'openTimeoutMs' | 'restMs'
-  >;
-}
-
-/** Each further line. `moduleFile` and `tokenLabel` name what is to be lost. */
-export type SigningCommand =
-  | {
-      readonly do: 'sign';
-      readonly id: number;
-      readonly received: string;
-      readonly verdict: string;
-      readonly lane: Lane;
-    }
-  | { readonly do: 'health'; readonly id: number }
-  | {
-      readonly do: 'logOut' | 'closeSessions';
-      readonly id: number;
-      readonly moduleFile: string;
-      readonly tokenLabel: string;
-    };
-
-export const hungExitCode = 70;
+import { hungExitCode, type SigningCommand, type SigningOrder } from './signing-orders.js';
 
 /**
  * A sign service in little, as a process of its own: opens the slots, signs what it is told, ends as an
@@ -119,5 +82,5 @@ try {
   await run(JSON.parse(first.value as string) as SigningOrder, lines);
 } catch (error) {
   tell(faultOf(error));
-  process.exitCode = 1;
+  await endProcess(1);
 }

@@ -5,7 +5,7 @@ import { Pkcs11Faults, SoftHsm, type Token } from '@certmill/native';
 import { pkcs11Slot, type Pkcs11SlotOptions, type SigningSlot } from '@certmill/signing';
 import { anIssuer, type IssuerKeyType, type TestIssuer } from '@certmill/signing/testing';
 import { SigningProcess } from './signing-process.js';
-import type { SigningOrder } from './signing-program.js';
+import type { SigningOrder } from './signing-orders.js';
 
 export const keyLabel = 'device-ca';
 export const keyId = Buffer.from('0a1b2c', 'hex');

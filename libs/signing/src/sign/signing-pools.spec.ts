@@ -322,6 +322,62 @@ describe('slots', () => {
     },
   );
 
+  it('calls a slot hung whose thread cannot be ended, once, and uses it again when it has', async () => {
+    const { issuer, files } = toldSlots();
+    const hung: SlotHealth[] = [];
+    const changes: string[] = [];
+    let onBack: () => void = () => undefined;
+    const isBack = new Promise<void>((resolve) => (onBack = resolve));
+    const pools = await open({
+      issuers: [issuer],
+      chunkTimeoutMs: 1_500,
+      restMs: 20,
+      onHung: (health) => hung.push(health),
+      onSlotChange: ({ slot, state }) => {
+        if (slot !== 'slot-0') return;
+        changes.push(state);
+        if (changes.includes('hung') && state === 'ready') onBack();
+      },
+    });
+    writeFileSync(files[0]!, 'hang');
+    const { received, verdict } = aChunk({ count: 1 });
+    const signed = await Promise.all([1, 2].map(() => pools.sign(received, verdict, 'bulk')));
+    expect(signed.map(({ slot }) => slot)).toEqual(['slot-1', 'slot-1']);
+    rmSync(files[0]!);
+    await isBack;
+    expect(changes).toEqual(['trying', 'ready', 'resting', 'hung', 'resting', 'trying', 'ready']);
+    expect(hung).toMatchObject([
+      { slot: 'slot-0', state: 'hung', hungThreads: 1, reason: { code: 'FAULT_HSM_LOST' } },
+    ]);
+    expect(pools.health()).toMatchObject([{ hungThreads: 0 }, { hungThreads: 0 }]);
+  });
+
+  it('stops in bounded time although a thread hangs', async () => {
+    const { issuer, files } = toldSlots(1);
+    let onHung: () => void = () => undefined;
+    const isHung = new Promise<void>((resolve) => (onHung = resolve));
+    const pools = await open({ issuers: [issuer], chunkTimeoutMs: 500, onHung });
+    writeFileSync(files[0]!, 'hang');
+    const { received, verdict } = aChunk({ count: 1 });
+    expect((await errorOf(pools.sign(received, verdict, 'bulk'))).code).toBe('FAULT_HSM_LOST');
+    await isHung;
+    const begunMs = performance.now();
+    await pools.stop(10_000);
+    expect(performance.now() - begunMs).toBeLessThan(2_000);
+    expect(pools.health()).toMatchObject([{ state: 'stopped', hungThreads: 1 }]);
+  });
+
+  it('tells what each slot was used for', async () => {
+    const pools = await open({ threadsPerSlot: 2 });
+    const { received, verdict } = aChunk({ count: 5, codes: (index) => (index === 1 ? 5 : 0) });
+    for (let i = 0; i < 3; i++) await pools.sign(received, verdict, 'bulk');
+    const [health] = pools.health();
+    expect(health).toMatchObject({ sessions: 3, signedChunks: 3, failures: 0 });
+    expect(health?.usage).toMatchObject({ signatures: 12, repairs: 0 });
+    expect(health?.usage.latency.counts.reduce((sum, count) => sum + count, 0)).toBe(12);
+    expect(health?.usage.busySeconds).toBeGreaterThan(health?.usage.latency.sumSeconds ?? Infinity);
+  });
+
   it('says FAULT_HSM_LOST when none is left, and goes on when one is back', async () => {
     const { issuer, files } = toldSlots(1);
     const changes: string[] = [];

@@ -1,10 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import type { Signer } from '../slots/signing-slot.js';
 
 /**
  * A slot module that does what a file of the test tells it, read before each signature: `throw`,
- * `exit`, `spin`, `garbage`; without the file it signs. It appends each request and TBS hash to
+ * `exit`, `spin`, `hang` (for seconds, in native code), `garbage`; without the file it signs. It appends each request and TBS hash to
  * `<file>.signed`. The file is in the module URL's query, see `toldSlotModule`, and so is how far
  * the worker's clock is ahead.
  */
@@ -20,6 +21,7 @@ export function wrapSigner(signer: Signer, slotName: string): Signer {
       const order = existsSync(file) ? readFileSync(file, 'utf8') : '';
       if (order === 'throw') throw new RangeError(`${slotName} was told to fail`);
       if (order === 'exit') process.exit(7);
+      if (order === 'hang') spawnSync('sleep', ['5']);
       while (order === 'spin') Math.random();
       const signature = signer.sign(tbs, request);
       if (order === 'garbage') signature[signature.length - 1] = (signature.at(-1) ?? 0) ^ 1;
