@@ -65,7 +65,7 @@ describe('a call of the driver that goes wrong', () => {
     expect(expected).toMatchObject({
       order: 2,
       reserved: 3,
-      verdicts: [[overQuota], undefined, undefined, [0, 0], [0, 0], [0, overQuota]],
+      verdicts: [[0, 0], [0, 0], [0, overQuota], [overQuota], undefined, undefined],
       found: [0],
       status: { state: 'revoked' },
       letters: [],

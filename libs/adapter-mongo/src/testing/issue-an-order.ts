@@ -84,11 +84,13 @@ export async function issueAnOrder(store: MongoStore, tenant: string): Promise<I
 
 /** All that the ports tell of the order. */
 export async function whatIsStored(store: MongoStore, tenant: string) {
-  const batches = await store.listBatches(tenant, 'order', { limit: 10 });
+  const { items } = await store.listBatches(tenant, 'order', { limit: 10 });
+  // With a clock that stands still, the listing does not tell which of two processes was first.
+  const batches = items.toSorted((a, b) => a.createdAtMs - b.createdAtMs);
   const verdicts: unknown[] = [];
   const segments: unknown[] = [];
   const states: unknown[] = [];
-  for (const { batchId } of batches.items) {
+  for (const { batchId } of batches) {
     for (let chunkNumber = 0; chunkNumber < 3; chunkNumber += 1) {
       const ref = { tenant, batchId, chunkNumber };
       const verdict = await store.getVerdict(ref);
@@ -100,9 +102,9 @@ export async function whatIsStored(store: MongoStore, tenant: string) {
   }
   const found = await store.findByDevice(tenant, 'a0', 5);
   const query = ['a0', 'a1'].map((deviceId) => ({ deviceId, udid: new Uint8Array(32) }));
-  const [whole] = batches.items.filter(({ idempotencyKey }) => idempotencyKey === 'whole');
+  const [whole] = batches.filter(({ idempotencyKey }) => idempotencyKey === 'whole');
   return {
-    batches: batches.items.map(({ tenant: _tenant, batchId: _batchId, ...rest }) => rest),
+    batches: batches.map(({ tenant: _tenant, batchId: _batchId, ...rest }) => rest),
     order: (await store.getOrder(tenant, 'order'))?.allowListDevices,
     listed: await store.lookUp(tenant, 'order', query),
     reserved: await store.reservedUnder(tenant, 'order'),
