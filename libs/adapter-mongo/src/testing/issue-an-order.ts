@@ -77,9 +77,8 @@ export async function issueAnOrder(store: MongoStore, tenant: string): Promise<I
   const refusal: unknown = await again(() => store.confirmChunk(late.ref)).catch(
     (error: unknown) => error,
   );
-  if (!isCertmillError(refusal) || refusal.code !== 'CONFLICT') {
-    throw refusal ?? new assert.AssertionError({ message: 'a late chunk was confirmed' });
-  }
+  assert.ok(isCertmillError(refusal), 'a late chunk was confirmed');
+  if (refusal.code !== 'CONFLICT') throw refusal;
   await publish(known);
   return issuing;
 }
