@@ -101,6 +101,7 @@ export class ViewRuns {
         runs: options.runs[name],
         writer: options.runWriter,
         pageCache: options.pageCache,
+        isDurable: false,
         // The entry that makes a flush due, and one that is judged on top of it.
         flushEntries: Math.ceil((options.flushEntries + 2 * maxPutsPerEntry) / memtablesPerFlush),
       };
