@@ -151,8 +151,8 @@ function releaseOf(
   kind: ReleaseItem['kind'],
   { positions, keys }: BodyItem,
 ): ReleaseItem {
-  // A column of zeros is not written: it is the chunk's first request alone.
-  const sent = positions.length === 0 && count === 1 ? [0] : positions;
+  // A column of zeros is not written.
+  const sent = positions.length === 0 ? Array<number>(count).fill(0) : positions;
   if (sent.length !== count || keys.length !== count * requestKeysBytes) {
     throw corrupt('a release is not aligned');
   }
