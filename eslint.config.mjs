@@ -30,8 +30,28 @@ export const depConstraints = [
   { sourceTag: 'layer:command', onlyDependOnLibsWithTags: ['layer:app', ...libraries] },
   { sourceTag: 'layer:native', onlyDependOnLibsWithTags: pure },
   {
+    sourceTag: 'layer:load',
+    onlyDependOnLibsWithTags: ['layer:command', 'layer:native', ...pure],
+  },
+  {
     sourceTag: 'layer:e2e',
     onlyDependOnLibsWithTags: ['layer:app', 'layer:native', ...libraries],
+  },
+];
+
+/** Fleet specs may also start servers of their own, to kill them. */
+const fleetSpecConstraints = depConstraints.map((constraint) => ({
+  ...constraint,
+  onlyDependOnLibsWithTags: [...constraint.onlyDependOnLibsWithTags, 'layer:native'],
+}));
+const boundaries = (constraints) => [
+  'error',
+  {
+    enforceBuildableLibDependency: false,
+    allow: [],
+    // Its subpath ./http is loaded late: it alone needs Nest.
+    checkDynamicDependenciesExceptions: ['@certmill/platform'],
+    depConstraints: constraints,
   },
 ];
 
@@ -74,16 +94,7 @@ export default tseslint.config(
     },
     plugins: { '@nx': nx },
     rules: {
-      '@nx/enforce-module-boundaries': [
-        'error',
-        {
-          enforceBuildableLibDependency: false,
-          allow: [],
-          // Its subpath ./http is loaded late: it alone needs Nest.
-          checkDynamicDependenciesExceptions: ['@certmill/platform'],
-          depConstraints,
-        },
-      ],
+      '@nx/enforce-module-boundaries': boundaries(depConstraints),
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
@@ -112,5 +123,9 @@ export default tseslint.config(
       'no-console': 'off',
       '@typescript-eslint/no-non-null-assertion': 'off',
     },
+  },
+  {
+    files: ['**/*.fleet.spec.ts'],
+    rules: { '@nx/enforce-module-boundaries': boundaries(fleetSpecConstraints) },
   },
 );

@@ -8,6 +8,7 @@ export default {
     '<rootDir>/apps',
     '<rootDir>/e2e',
     '<rootDir>/infra',
+    '<rootDir>/load-tests',
     '<rootDir>/tools',
   ].filter((root) => existsSync(root.replace('<rootDir>', import.meta.dirname))),
   testMatch: ['**/dist/**/*.spec.js', '<rootDir>/tools/**/*.spec.mjs'],

@@ -17,7 +17,7 @@ if (projects.length < 5) {
   process.exit(1);
 }
 const paths = process.argv.slice(2);
-const everything = ['libs', 'apps', 'infra', 'e2e', '--no-error-on-unmatched-pattern'];
+const everything = ['libs', 'apps', 'infra', 'e2e', 'load-tests', '--no-error-on-unmatched-pattern'];
 const { status } = spawnSync(
   'eslint',
   ['--max-warnings=0', ...(paths.length > 0 ? paths : everything)],

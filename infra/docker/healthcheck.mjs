@@ -1,6 +1,13 @@
-// Asks the server in this container whether it runs; its certificate names another host than localhost.
-import { get } from 'node:https';
+// Asks the process in this container whether it runs. The standalone server speaks TLS, and its certificate
+// names another host than localhost.
+import { get as getHttp } from 'node:http';
+import { get as getHttps } from 'node:https';
 
-get('https://127.0.0.1:8460/healthz', { rejectUnauthorized: false }, (response) => {
+const url = process.env.CERTMILL_HEALTH_URL ?? 'http://127.0.0.1:8461/healthz';
+const get = url.startsWith('https:') ? getHttps : getHttp;
+
+get(url, { rejectUnauthorized: false, timeout: 2_000 }, (response) => {
   process.exit(response.statusCode === 200 ? 0 : 1);
-}).on('error', () => process.exit(1));
+})
+  .on('timeout', () => process.exit(1))
+  .on('error', () => process.exit(1));

@@ -9,6 +9,7 @@ const commands: Readonly<Record<string, CommandLoader>> = {
   demo: async () => (await import('./commands/demo.js')).demoCommand,
   issue: async () => (await import('./commands/issue.js')).issueCommand,
   serve: async () => (await import('./commands/serve.js')).serveCommand,
+  fleet: async () => (await import('./commands/fleet.js')).fleetCommand,
   ca: async () => (await import('./commands/ca.js')).caCommand,
   backup: async () => (await import('./commands/backup.js')).backupCommand,
   restore: async () => (await import('./commands/backup.js')).restoreCommand,

@@ -9,20 +9,12 @@ export type { SyncDisk } from './sync-tree.js';
 export { askRunningServer, type ControlRequest } from './control-socket.js';
 export { standaloneSchema, type StandaloneConfig } from './config.js';
 export { takeDataFolder, type DataFolder } from './data-folder.js';
-export { boundToTenants, type ServingIssuer } from './issuers.js';
-export { observeStages } from './observe-stages.js';
 export {
   openIssuance,
-  operatorTenant,
   type Issuance,
   type IssuanceCpu,
   type IssuanceOverrides,
 } from './open-issuance.js';
 export { readServeConfig, serve, serveSchema, type ServeConfig, type Server } from './serve.js';
 export { openStoreForReading, type OpenedStore } from './open-store-for-reading.js';
-export {
-  verifyStore,
-  type VerifiedFolder,
-  type VerifiedPorts,
-  type VerifiedStore,
-} from './verify-store.js';
+export { verifyFolder, type VerifiedFolder } from './verify-folder.js';

@@ -1,20 +1,15 @@
-import { CertmillError, type Profile, type SerialKey, type TenantId } from '@certmill/domain';
-import { compileProfile } from '@certmill/pipeline/compute';
+import { CertmillError, type SerialKey } from '@certmill/domain';
 import { softwareSlot, type SigningIssuer } from '@certmill/signing';
 import {
+  boundToTenants,
   developmentPassphraseFileOf,
   findPassphrase,
   loadIssuers,
   openSerialKeys,
-  type Issuer,
   type PassphraseSource,
+  type ServingIssuer,
 } from '@certmill/trust';
 import type { StandaloneConfig } from './config.js';
-
-/** An issuer with the tenants that it serves; every tenant where absent. */
-export interface ServingIssuer extends Issuer {
-  readonly tenants?: readonly TenantId[];
-}
 
 /** The issuers of a data folder and what signing with them takes. */
 export interface IssuerSet {
@@ -48,39 +43,6 @@ export async function openIssuers(
   return { all, serialKeys, serialKeyId: current.id, passphrase };
 }
 
-/**
- * Each issuer with its tenants. Where the configuration speaks of issuers it speaks of all of them: a
- * new one, or a name with a slip in it, never serves every tenant by oversight.
- */
-export function boundToTenants(
-  issuers: readonly Issuer[],
-  configured: StandaloneConfig['issuers'],
-  dataDirectory: string,
-): readonly ServingIssuer[] {
-  if (configured === undefined) return issuers;
-  const names = new Set(issuers.map(({ name }) => name));
-  const entries = new Map(Object.entries(configured));
-  const reasons = [...entries.keys()]
-    .filter((name) => !names.has(name))
-    .map((name) => `issuers: ${dataDirectory} has no issuer '${name}'`);
-  const bound = issuers.map((issuer): ServingIssuer => {
-    const tenants = entries.get(issuer.name)?.tenants;
-    if (tenants === undefined) {
-      reasons.push(
-        `issuers: say which tenants issuer '${issuer.name}' serves: ` +
-          `${issuer.name}: { tenants: [NAME] }, or tenants: all`,
-      );
-    }
-    return tenants === 'all' || tenants === undefined ? issuer : { ...issuer, tenants };
-  });
-  if (reasons.length > 0) throw new CertmillError('CONFIG_INVALID', reasons.join('\n'));
-  return bound;
-}
-
-export function doesServe(issuer: ServingIssuer, tenant: TenantId): boolean {
-  return issuer.tenants === undefined || issuer.tenants.includes(tenant);
-}
-
 /** One software slot per issuer: the key file of its folder. */
 export function signingIssuers(
   issuers: IssuerSet,
@@ -101,14 +63,4 @@ export function signingIssuers(
       }),
     ],
   }));
-}
-
-/** True where certificates of the profile fit under the issuer. */
-export function isCompilable(profile: Profile, issuer: Issuer): boolean {
-  try {
-    compileProfile(profile, issuer);
-    return true;
-  } catch {
-    return false;
-  }
 }

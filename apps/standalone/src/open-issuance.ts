@@ -1,19 +1,8 @@
-import {
-  canonicalProfile,
-  CertmillError,
-  isCertmillError,
-  profileHash,
-  profileOfCanonical,
-  type FaultCode,
-  type Profile,
-  type TenantId,
-} from '@certmill/domain';
-import { builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
+import { isCertmillError, profileOfCanonical, type FaultCode } from '@certmill/domain';
 import { topics } from '@certmill/events';
 import {
   createHops,
   hopKeysOf,
-  IngestPace,
   issuanceClock,
   profileCatalogue,
   PublicationNotices,
@@ -29,13 +18,23 @@ import {
   type Disk,
   type EmbeddedStore,
 } from '@certmill/adapter-embedded';
-import type { IssuanceServices } from '@certmill/platform';
-import type { Clock, EventLog, Stoppable, StoredProfile } from '@certmill/ports';
-import { openExaminationPool, openSigningPools, type SigningPools } from '@certmill/signing';
-import { admitProfile, type Issuer } from '@certmill/trust';
+import {
+  addBuiltInProfiles,
+  issuanceServices,
+  type IssuanceServices,
+  type KeptProfile,
+} from '@certmill/platform';
+import type { Clock, EventLog, Stoppable } from '@certmill/ports';
+import {
+  openExaminationPool,
+  openSigningPools,
+  type OpenExaminationPool,
+  type SigningPools,
+} from '@certmill/signing';
+import { issuingPolicy, type Issuer } from '@certmill/trust';
 import type { StandaloneConfig } from './config.js';
 import type { DataFolder } from './data-folder.js';
-import { doesServe, isCompilable, openIssuers, signingIssuers } from './issuers.js';
+import { openIssuers, signingIssuers } from './issuers.js';
 import { openManifestKey } from './manifest-key.js';
 
 /** The whole pipeline in one process, running. */
@@ -43,6 +42,7 @@ export interface Issuance extends Stoppable {
   readonly services: IssuanceServices;
   readonly store: EmbeddedStore;
   readonly log: EventLog;
+  readonly examiner: OpenExaminationPool;
   readonly signer: SigningPools;
   readonly issuers: readonly Issuer[];
   /** Built-in profiles of which tenants have one of their own, stored before: theirs stay in force. */
@@ -51,14 +51,6 @@ export interface Issuance extends Stoppable {
   holdLog(): Disposable;
   /** What each part's threads cost so far, in microseconds of CPU. */
   cpu(): Promise<IssuanceCpu>;
-}
-
-/** A profile in whose place a tenant has another one of the same name and version. */
-export interface KeptProfile {
-  readonly name: string;
-  readonly version: number;
-  /** The first 100. */
-  readonly tenants: readonly TenantId[];
 }
 
 /** CPU in microseconds since the start; `process` holds all of them and the runtime's own threads. */
@@ -70,7 +62,7 @@ export interface IssuanceCpu {
   readonly process: number;
 }
 
-/** What tests put in the place of the real thing; production passes nothing. */
+/** What tests put in the place of the real thing; a server measures its store and its log. */
 export interface IssuanceOverrides {
   readonly clock?: Clock;
   /** Put around the store and the log, e.g. to fail or to die between two calls. */
@@ -83,9 +75,6 @@ export interface IssuanceOverrides {
   /** What the log uses in the place of the file system. */
   readonly logDisk?: Disk;
 }
-
-/** The tenant that a new data folder begins with; its admins manage the others. */
-export const operatorTenant = 'default';
 
 /** Interactive chunks hold one request: many fit. */
 const interactiveInHand = 64;
@@ -164,10 +153,6 @@ async function assemble(
   const clock = issuanceClock(systemClock, await store.lastIssuanceMs());
   const hops = createHops(hopKeysOf(folder.secret), systemClock);
   const profiles = profileCatalogue(store, profileOfCanonical);
-  const serves = (name: string, tenant: TenantId): boolean => {
-    const issuer = issuerByName.get(name);
-    return issuer !== undefined && doesServe(issuer, tenant);
-  };
 
   const notices = new PublicationNotices();
   const watched: StageObserver = {
@@ -187,7 +172,7 @@ async function assemble(
     log,
     hops,
     clock: systemClock,
-    onPublished: (codes: readonly number[]) => observer.published(codes),
+    onPublished: observer.published.bind(observer),
   };
   const sign = { certificates: store, signer, log, hops, clock: systemClock };
   const validate = { stores: store, profiles, examiner, log, hops, clock: systemClock };
@@ -196,98 +181,46 @@ async function assemble(
       ...common,
       stage: 'publish',
       concurrency,
-      handler: (r) => publishChunk(publish, r),
+      handler: (record) => publishChunk(publish, record),
     }),
-    await runStage({ ...common, stage: 'sign', concurrency, handler: (r) => signChunk(sign, r) }),
+    await runStage({
+      ...common,
+      stage: 'sign',
+      concurrency,
+      handler: (record, traceparent) => signChunk(sign, record, traceparent),
+    }),
     await runStage({
       ...common,
       stage: 'validate',
       concurrency,
-      handler: (r) => validateChunk(validate, r),
+      handler: (record, traceparent) => validateChunk(validate, record, traceparent),
     }),
   );
 
-  const ingest = {
-    batches: store,
+  const services = issuanceServices({
+    store,
     log,
     hops,
-    clock,
-    serialKeyId: issuers.serialKeyId,
-    pace: new IngestPace(() => performance.now()),
-    serves,
-  };
-  const servingIssuersOf = (tenant: TenantId): readonly [Issuer, ...Issuer[]] => {
-    const [first, ...others] = issuers.all.filter((issuer) => doesServe(issuer, tenant));
-    if (first === undefined) throw new CertmillError('CONFLICT', 'no issuer serves this tenant');
-    return [first, ...others];
-  };
-  const stored = (profile: Profile): Omit<StoredProfile, 'tenant'> => ({
-    name: profile.name,
-    version: profile.version,
-    hash: profileHash(profile),
-    canonical: canonicalProfile(profile),
-    addedAtMs: systemClock.nowMs(),
-  });
-  const services: IssuanceServices = {
-    tenants: store,
-    orders: store,
-    batches: store,
-    profileStore: store,
     profiles,
-    opening: {
-      orders: store,
-      clock: systemClock,
-      isSignable: (name, tenant, profile) => {
-        const issuer = issuerByName.get(name);
-        return issuer !== undefined && doesServe(issuer, tenant) && isCompilable(profile, issuer);
-      },
-    },
-    ingest,
-    enrolling: { ...ingest, certificates: store, notices },
-    results: { batches: store, certificates: store, notices },
-    finding: {
-      certificates: store,
-      serialKeys: new Map(issuers.serialKeys.map((key) => [key.id, key])),
-    },
-    deadLetters: {
-      stores: store,
-      log,
-      hops,
-      clock: systemClock,
-      onPublished: (codes) => observer.published(codes),
-    },
+    notices,
     clock: systemClock,
-    defaultIssuerOf: (tenant) => servingIssuersOf(tenant)[0].name,
-    chainOf: (issuer) => issuerByName.get(issuer)?.chainDer,
-    operatorTenant,
-    async openTenant(tenant) {
-      const created = await store.createTenant(tenant, systemClock.nowMs());
-      for (const profile of builtInProfiles().values()) {
-        await store.addProfile({ ...stored(profile), tenant }).catch(unlessKept);
-      }
-      return created;
-    },
-    async addProfile(tenant, text) {
-      const profile = parseProfile(text, 'profile');
-      const serving = servingIssuersOf(tenant);
-      for (const issuer of serving) {
-        if (isCompilable(profile, issuer)) await admitProfile(profile, issuer, systemClock.nowMs());
-      }
-      // Orders name their issuer and are refused where the profile does not fit it: one is enough here.
-      if (!serving.some((issuer) => isCompilable(profile, issuer))) {
-        await admitProfile(profile, serving[0], systemClock.nowMs());
-      }
-      await store.addProfile({ ...stored(profile), tenant });
-      return profile;
-    },
+    pinningClock: clock,
+    serialKeys: issuers.serialKeys,
+    serialKeyId: issuers.serialKeyId,
+    policy: issuingPolicy(issuers.all, systemClock),
     manifestKey: openManifestKey(folder.directory),
-    halted: () => [...halted].map(([stage, code]) => ({ stage, code })),
-  };
-  const keptProfiles = await addBuiltIns(store, stored);
+    readiness: {
+      halted: () => [...halted].map(([stage, code]) => ({ stage, code })),
+      waitingFor: () => [],
+    },
+    observer,
+  });
+  const keptProfiles = await addBuiltInProfiles(store, systemClock);
   return {
     services,
     store,
     log,
+    examiner,
     signer,
     issuers: issuers.all,
     keptProfiles,
@@ -307,23 +240,6 @@ async function assemble(
       for (const part of [...parts].reverse()) await part.stop(timeoutMs);
     },
   };
-}
-
-/** A release may bring a version of a profile that a tenant has stored by itself, with other content. */
-function unlessKept(error: unknown): void {
-  if (!isCertmillError(error) || error.code !== 'CONFLICT') throw error;
-}
-
-/** Gives every tenant what this release brings. */
-async function addBuiltIns(
-  store: EmbeddedStore,
-  stored: (profile: Profile) => Omit<StoredProfile, 'tenant'>,
-): Promise<readonly KeptProfile[]> {
-  const added = [...builtInProfiles().values()].map(async (profile) => {
-    const { name, version } = profile;
-    return { name, version, tenants: await store.addProfileToAll(stored(profile)) };
-  });
-  return (await Promise.all(added)).filter(({ tenants }) => tenants.length > 0);
 }
 
 type Part = Stoppable | { close(): Promise<void> };

@@ -1,31 +1,31 @@
-import { readFileSync } from 'node:fs';
 import type { Server as ControlServer } from 'node:net';
-import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
-import { CertmillError } from '@certmill/domain';
 import { groups, topics } from '@certmill/events';
 import {
   createLogger,
   httpConfigSchema,
   Metrics,
-  newApiKey,
+  observeStages,
+  openFirstTenant,
+  openTracing,
+  readConfig,
+  tracingSchema,
+  type FirstCredential,
   type HttpApplication,
+  type Tracing,
 } from '@certmill/platform';
+import { latencyBoundsSeconds } from '@certmill/signing';
 import { backUpDataFolder } from './back-up.js';
 import { standaloneSchema } from './config.js';
 import { openControlSocket } from './control-socket.js';
 import { takeDataFolder } from './data-folder.js';
-import {
-  openIssuance,
-  operatorTenant,
-  type Issuance,
-  type IssuanceOverrides,
-} from './open-issuance.js';
-import { observeStages } from './observe-stages.js';
+import { openIssuance, type Issuance, type IssuanceOverrides } from './open-issuance.js';
 
 /** The configuration file of `certmill serve --role all`. */
 export const serveSchema = standaloneSchema.extend({
   http: httpConfigSchema.prefault({}),
+  /** None are made where absent. */
+  tracing: tracingSchema.optional(),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** How long a stop waits for what is in hand. */
   stopTimeoutMs: z.int().min(0).default(15_000),
@@ -33,39 +33,9 @@ export const serveSchema = standaloneSchema.extend({
 
 export type ServeConfig = z.infer<typeof serveSchema>;
 
-/** Reads a YAML or JSON file; CONFIG_INVALID names each line that is wrong. */
+/** CONFIG_INVALID names each line that is wrong. */
 export function readServeConfig(file: string | undefined): ServeConfig {
-  if (file === undefined) return serveSchema.parse({});
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new CertmillError('CONFIG_INVALID', `cannot read ${file}`, { cause });
-  }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  const [broken] = document.errors;
-  if (broken !== undefined) throw new CertmillError('CONFIG_INVALID', `${file}: ${broken.message}`);
-  const parsed = serveSchema.safeParse(document.toJS() ?? {});
-  if (parsed.success) return parsed.data;
-  const reasons = parsed.error.issues.map((issue) => {
-    const path =
-      issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
-    const node = document.getIn(path, true);
-    const range = isRanged(node) ? node.range[0] : undefined;
-    const line = range === undefined ? '' : `:${String(lines.linePos(range).line)}`;
-    return `${file}${line}: ${path.map(String).join('.')}: ${issue.message}`;
-  });
-  throw new CertmillError('CONFIG_INVALID', reasons.join('\n'));
-}
-
-function isRanged(node: unknown): node is { readonly range: readonly [number, number, number] } {
-  return typeof node === 'object' && node !== null && 'range' in node && Array.isArray(node.range);
-}
-
-export interface FirstCredential {
-  readonly tenant: string;
-  readonly key: string;
+  return readConfig(serveSchema, file);
 }
 
 export interface Server {
@@ -91,8 +61,16 @@ export async function serve(
   let issuance: Issuance | undefined;
   let http: HttpApplication | undefined;
   let control: ControlServer | undefined;
+  let tracing: Tracing | undefined;
   try {
-    const opening = openIssuance(folder, config, observeStages(logger, metrics), overrides);
+    if (config.tracing !== undefined) {
+      tracing = await openTracing({ ...config.tracing, service: 'certmill', logger });
+    }
+    const observer = {
+      ...observeStages(logger, metrics, overrides.clock),
+      ...(tracing === undefined ? {} : { begun: tracing.begun }),
+    };
+    const opening = openIssuance(folder, config, observer, measuredOverrides(overrides, metrics));
     // Loaded while the threads start: it takes as long as they do.
     const loading = import('@certmill/platform/http');
     loading.catch(() => undefined);
@@ -111,6 +89,7 @@ export async function serve(
       config: config.http,
       logger,
       metrics,
+      ...(tracing === undefined ? {} : { traces: tracing }),
     });
     http = listening;
     control = await openControlSocket(folder.directory, async ({ directory }) => {
@@ -122,11 +101,12 @@ export async function serve(
       url: listening.url,
       http: listening,
       issuance: running,
-      openFirstCredential: () => openFirstTenant(running),
+      openFirstCredential: () => openFirstTenant(running.store, running.services.clock),
       async stop() {
         control?.close();
         await listening.stop(config.stopTimeoutMs);
         await running.stop(config.stopTimeoutMs);
+        await tracing?.stop(config.stopTimeoutMs);
         folder.release();
         logger.info('stopped');
       },
@@ -135,12 +115,32 @@ export async function serve(
     control?.close();
     await http?.stop(1_000);
     await issuance?.stop(1_000);
+    await tracing?.stop(1_000);
     folder.release();
     throw error;
   }
 }
 
-function gaugeParts(metrics: Metrics, { log, signer }: Issuance): void {
+/** The store and the log timed from outside, whatever a test puts around them. */
+function measuredOverrides(overrides: IssuanceOverrides, metrics: Metrics): IssuanceOverrides {
+  return {
+    ...overrides,
+    aroundStore: (store) => metrics.store.measured(overrides.aroundStore?.(store) ?? store),
+    aroundLog: (log) => metrics.log.measured(overrides.aroundLog?.(log) ?? log),
+  };
+}
+
+function gaugeParts(metrics: Metrics, { log, examiner, signer, services }: Issuance): void {
+  metrics.stages.begin(['validate', 'sign', 'publish']);
+  metrics.pool('examination', () => examiner.load());
+  metrics.slots(() => signer.health(), latencyBoundsSeconds);
+  metrics.readiness(services.readiness, {
+    parts: ['validate', 'sign', 'publish', 'store'],
+    needs: [],
+  });
+  for (const topic of Object.values(topics.requestsReceived)) {
+    metrics.log.watchLag(log, topic, groups.validate);
+  }
   const lagOf = (topic: string) => () => log.lag(topic, groups.validate);
   const { bulk, interactive } = topics.requestsReceived;
   metrics.gauge('certmill_log_bulk_lag_chunks', 'Bulk chunks that have not ended.', lagOf(bulk));
@@ -155,20 +155,4 @@ function gaugeParts(metrics: Metrics, { log, signer }: Issuance): void {
   metrics.gauge('certmill_sign_slots_outstanding', 'Chunks that signing slots hold.', () =>
     signer.health().reduce((total, { outstanding }) => total + outstanding, 0),
   );
-}
-
-async function openFirstTenant(issuance: Issuance): Promise<FirstCredential | undefined> {
-  const { services } = issuance;
-  const credentials = await services.tenants.listCredentials(operatorTenant);
-  if (credentials.length > 0) return undefined;
-  await services.openTenant(operatorTenant);
-  const { key, keyHash } = newApiKey();
-  await services.tenants.addCredential({
-    keyHash,
-    tenant: operatorTenant,
-    role: 'admin',
-    label: 'first credential',
-    createdAtMs: services.clock.nowMs(),
-  });
-  return { tenant: operatorTenant, key };
 }

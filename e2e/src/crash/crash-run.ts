@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { maxRequestsPerChunk } from '@certmill/domain';
+import { openStoreForReading, verifyFolder } from '@certmill/standalone';
 import { createHierarchy } from '@certmill/trust';
 import { FactoryClient, handledLater, type ServerLife } from './factory-client.js';
 import {
@@ -237,7 +238,15 @@ class CrashRun {
     const { code } = await server.stop();
     if (code !== 0) throw new Error(`the server stopped with ${code}`);
     const { data, oracleFile } = this.#orders;
-    return judgeRun({ data, oracleFile, fleet: this.#fleet, client, answers });
+    await using opened = await openStoreForReading(data);
+    return await judgeRun({
+      store: opened.store,
+      verify: () => verifyFolder(opened, () => undefined),
+      oracleFile,
+      fleet: this.#fleet,
+      client,
+      answers,
+    });
   }
 
   #start(armed: ArmedFailPoint | undefined): ServerProcess {

@@ -8,7 +8,7 @@ import {
   openStoreForReading,
   serve,
   serveSchema,
-  verifyStore,
+  verifyFolder,
   type Server,
 } from '@certmill/standalone';
 import { createHierarchy } from '@certmill/trust';
@@ -235,7 +235,7 @@ describe('after all of it', () => {
     }
     await stopServer();
     await using opened = await openStoreForReading(directory);
-    const verified = await verifyStore(opened, () => undefined);
+    const verified = await verifyFolder(opened, () => undefined);
     expect(verified).toMatchObject({ findings: [], inFlight: 0, certificates: batches * perBatch });
     const signed = readFileSync(join(directory, 'oracle'), 'utf8').trim().split('\n');
     expect(new Set(signed.map((line) => line.split(' ')[0])).size).toBe(batches * perBatch);

@@ -56,6 +56,7 @@ const chunksReadAgain = 24;
 const linesPerWrite = 32;
 const pollMs = 25;
 const maxEnrolDelayMs = 1_500;
+const outagePauseMs = 250;
 
 /**
  * A factory that uploads its fleet whatever happens to the server, reads along, and forgets
@@ -70,6 +71,7 @@ export class FactoryClient {
   readonly contradictions: string[] = [];
   readonly #fleet: Fleet;
   readonly #random: () => number;
+  readonly #bearsOutages: boolean;
   readonly #notes = new Map<string, BatchNotes>();
   /** One more in each life of the server. */
   readonly #singles: FleetBatch[] = [];
@@ -78,7 +80,9 @@ export class FactoryClient {
   /** Requests that may be on their way by now: spreads the upload over the server's lives. */
   allowance = 0;
 
-  constructor(fleet: Fleet, random: () => number) {
+  /** @param bearsOutages Whether a server that lives may answer 503 for a while. */
+  constructor(fleet: Fleet, random: () => number, bearsOutages = false) {
+    this.#bearsOutages = bearsOutages;
     this.#fleet = fleet;
     this.#random = random;
     for (const { key } of fleet.batches) this.#notes.set(key, newNotes());
@@ -104,6 +108,22 @@ export class FactoryClient {
 
   /** Uploads and reads along until all is done or the server is gone. */
   async work(life: ServerLife): Promise<void> {
+    for (;;) {
+      try {
+        await this.#workOnce(life);
+        return;
+      } catch (error) {
+        if (life.gone.aborted) return;
+        if (!this.#bearsOutages || !isOutage(error)) {
+          await untilGone(life, error);
+          return;
+        }
+      }
+      await pause(outagePauseMs, undefined, { signal: life.gone }).catch(() => undefined);
+    }
+  }
+
+  async #workOnce(life: ServerLife): Promise<void> {
     const reading = [handledLater(this.#enrollSingles(life))];
     let before = 0;
     try {
@@ -117,18 +137,22 @@ export class FactoryClient {
         before += pacedRequestsOf(batch);
       }
       await Promise.all(reading);
-    } catch (error) {
-      if (!life.gone.aborted) await untilGone(life, error);
+    } finally {
+      await Promise.allSettled(reading);
     }
-    await Promise.allSettled(reading);
   }
 
-  /** Resolves once nothing can change any more, with the last word on each batch by its key. */
-  async finish(life: ServerLife): Promise<Map<string, BatchAnswer>> {
+  /**
+   * Resolves once nothing can change any more, with the last word on each batch by its key.
+   * @param isDrained Whether every record of the log was handled; asks the server's metrics where absent.
+   */
+  async finish(
+    life: ServerLife,
+    isDrained = async () =>
+      /^certmill_log_bulk_lag_chunks 0$/m.test(await this.#text(life, '/metrics')),
+  ): Promise<Map<string, BatchAnswer>> {
     // What ended before is perhaps being delivered again.
-    while (!/^certmill_log_bulk_lag_chunks 0$/m.test(await this.#text(life, '/metrics'))) {
-      await pause(pollMs);
-    }
+    while (!(await isDrained())) await pause(pollMs);
     const answers = new Map<string, BatchAnswer>();
     for (const { key } of this.batches) {
       for (;;) {
@@ -354,9 +378,24 @@ export function handledLater(work: Promise<void>): Promise<void> {
   return work;
 }
 
+class UnexpectedStatus extends Error {
+  readonly status: number;
+
+  constructor(response: Response, text: string) {
+    super(`${response.url}: ${response.status} ${text}`);
+    this.status = response.status;
+  }
+}
+
 async function assertStatus(response: Response, status: number): Promise<void> {
   if (response.status === status) return;
-  throw new Error(`${response.url}: ${response.status} ${await response.text()}`);
+  throw new UnexpectedStatus(response, await response.text());
+}
+
+/** What a server says, or does to a connection, while what it depends on is away. */
+function isOutage(error: unknown): boolean {
+  if (error instanceof UnexpectedStatus) return error.status === 503;
+  return error instanceof TypeError;
 }
 
 /** A call failed: right where the server is dying, wrong where it lives on. */

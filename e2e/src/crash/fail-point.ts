@@ -36,6 +36,8 @@ export interface ArmedFailPoint {
   readonly hit: number;
   /** The process reports and lives on until it is killed, with what reached the point stuck. */
   readonly lingers: boolean;
+  /** The process reports and stops (SIGSTOP); when it goes on, so does what reached the point. */
+  readonly pauses?: boolean;
 }
 
 /** What a process says before it dies or lingers, one JSON line each. */
@@ -61,6 +63,10 @@ export class FailPoint {
   async reach(name: FailPointName, chunk: ChunkRef | undefined): Promise<void> {
     if (!this.#isDue(name)) return;
     this.#tell(name, chunk === undefined ? '' : chunkIdOf(chunk));
+    if (this.#armed?.pauses === true) {
+      process.kill(process.pid, 'SIGSTOP');
+      return;
+    }
     if (this.#armed?.lingers !== true) die();
     await new Promise<never>(() => undefined);
   }

@@ -1,6 +1,6 @@
-import type { EmbeddedStore } from '@certmill/adapter-embedded';
 import { groups, topics } from '@certmill/events';
 import { chunkRefOfHeaders } from '@certmill/pipeline';
+import type { IssuanceStore } from '@certmill/platform';
 import type { EventLog } from '@certmill/ports';
 import type { FailPoint } from './fail-point.js';
 import { patchedStore } from './patched-store.js';
@@ -13,8 +13,8 @@ const stageOfGroup = new Map<string, 'validate' | 'sign' | 'publish'>([
   [groups.publish, 'publish'],
 ]);
 
-export function failPointsAroundStore(store: EmbeddedStore, point: FailPoint): EmbeddedStore {
-  return patchedStore(store, {
+export function failPointsAroundStore<T extends IssuanceStore>(store: T, point: FailPoint): T {
+  const patch: Partial<IssuanceStore> = {
     async registerChunk(registration) {
       await point.reach('register:before', registration);
       const pinned = await store.registerChunk(registration);
@@ -44,7 +44,8 @@ export function failPointsAroundStore(store: EmbeddedStore, point: FailPoint): E
       await point.reach('publish:after', terminal.chunk);
       return outcome;
     },
-  });
+  };
+  return patchedStore<IssuanceStore>(store, patch) as T;
 }
 
 export function failPointsAroundLog(log: EventLog, point: FailPoint): EventLog {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { openStoreForReading, verifyStore, type Server } from '@certmill/standalone';
+import { openStoreForReading, verifyFolder, type Server } from '@certmill/standalone';
 import { jest } from '@jest/globals';
 import { aWorkFolder } from '../cli/testing/work-folder.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
@@ -85,7 +85,7 @@ class Uploads {
 
 async function verified(data: string): Promise<void> {
   await using opened = await openStoreForReading(data);
-  const result = await verifyStore(opened, () => undefined);
+  const result = await verifyFolder(opened, () => undefined);
   expect(result).toMatchObject({ findings: [], inFlight: 0 });
 }
 

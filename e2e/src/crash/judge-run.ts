@@ -3,14 +3,16 @@ import { readFileSync } from 'node:fs';
 import { createCertificateWalk, pemEncode, walkCertificate } from '@certmill/der';
 import type { Batch } from '@certmill/domain';
 import { resultsOf, serialNumberHexOf, type Result } from '@certmill/pipeline';
-import { openStoreForReading, operatorTenant, verifyStore } from '@certmill/standalone';
-import type { EmbeddedStore } from '@certmill/adapter-embedded';
+import { operatorTenant } from '@certmill/platform';
+import type { VerifiedPorts, VerifiedStore } from '@certmill/trust';
 import type { BatchAnswer, FactoryClient } from './factory-client.js';
 import type { Fleet, FleetBatch, FleetRequest } from './fleet.js';
 
-/** The evidence of a run whose server has been stopped. */
+/** The evidence of a run that is over. */
 export interface Evidence {
-  readonly data: string;
+  readonly store: VerifiedPorts;
+  /** The product's own word on the store. */
+  readonly verify: () => Promise<VerifiedStore>;
   readonly oracleFile: string;
   readonly fleet: Fleet;
   readonly client: FactoryClient;
@@ -44,9 +46,7 @@ const maxFindings = 5;
 
 /** Compares the store with the oracle, with what the client was told and what was asked for. */
 export async function judgeRun(evidence: Evidence): Promise<Judgement> {
-  const { data, oracleFile, fleet, client, answers } = evidence;
-  await using opened = await openStoreForReading(data);
-  const { store } = opened;
+  const { store, oracleFile, fleet, client, answers } = evidence;
   const found = new Findings();
   const signatures = readOracle(oracleFile, found);
   const results: StoredResult[] = [];
@@ -74,7 +74,7 @@ export async function judgeRun(evidence: Evidence): Promise<Judgement> {
   }
   judgeCertificates(results, signatures, client, found);
   judgeExpected(fleet, results, found);
-  const verified = await verifyStore(opened, () => undefined);
+  const verified = await evidence.verify();
   for (const finding of verified.findings) found.add('verify-store', finding);
   return {
     verdicts: found.verdicts,
@@ -142,7 +142,7 @@ function readOracle(file: string, found: Findings): ReadonlyMap<string, string> 
 }
 
 async function endedRequests(
-  store: EmbeddedStore,
+  store: VerifiedPorts,
   batch: FleetBatch,
   stored: Batch,
   found: Findings,

@@ -1,12 +1,5 @@
-import type { EmbeddedStore } from '@certmill/adapter-embedded';
-
-/** The methods that a test puts in the place of the store's own. */
-export type StorePatch = {
-  readonly [Name in keyof EmbeddedStore]?: EmbeddedStore[Name];
-};
-
 /** The store with some methods replaced. Its own private fields need the store itself as `this`. */
-export function patchedStore(store: EmbeddedStore, patch: StorePatch): EmbeddedStore {
+export function patchedStore<T extends object>(store: T, patch: Partial<T>): T {
   return new Proxy(store, {
     get(target, name) {
       if (Object.hasOwn(patch, name)) return Reflect.get(patch, name) as unknown;

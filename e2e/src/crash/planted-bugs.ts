@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { EmbeddedStore } from '@certmill/adapter-embedded';
 import { chunkIdOf } from '@certmill/domain';
 import { decodeReceivedChunk, encodeReceivedChunk, topics } from '@certmill/events';
-import { createHops, hopKeysOf } from '@certmill/pipeline';
+import type { Hop } from '@certmill/pipeline';
+import type { IssuanceStore } from '@certmill/platform';
 import type { EventLog } from '@certmill/ports';
 import { patchedStore } from './patched-store.js';
 
@@ -17,17 +17,22 @@ import { patchedStore } from './patched-store.js';
 export const plantedBugs = ['overwrite', 'clock', 'claims'] as const;
 export type PlantedBug = (typeof plantedBugs)[number];
 
-export function bugAroundStore(store: EmbeddedStore, bug: PlantedBug, data: string): EmbeddedStore {
-  if (bug === 'overwrite') return overwritingStore(store, join(data, 'overwritten'));
-  if (bug === 'claims') return claimlessStore(store);
+export function bugAroundStore<T extends IssuanceStore>(
+  store: T,
+  bug: PlantedBug,
+  data: string,
+): T {
+  if (bug === 'overwrite') return overwritingStore(store, join(data, 'overwritten')) as T;
+  if (bug === 'claims') return claimlessStore(store) as T;
   return store;
 }
 
-export function bugAroundLog(log: EventLog, bug: PlantedBug, data: string): EventLog {
-  return bug === 'clock' ? clockReadingLog(log, data) : log;
+/** @param received The hop from ingest to validate, with its keys. */
+export function bugAroundLog(log: EventLog, bug: PlantedBug, received: () => Hop): EventLog {
+  return bug === 'clock' ? clockReadingLog(log, received()) : log;
 }
 
-function overwritingStore(store: EmbeddedStore, directory: string): EmbeddedStore {
+function overwritingStore(store: IssuanceStore, directory: string): IssuanceStore {
   mkdirSync(directory, { recursive: true });
   return patchedStore(store, {
     async chunkState(chunk) {
@@ -48,7 +53,7 @@ function overwritingStore(store: EmbeddedStore, directory: string): EmbeddedStor
   });
 }
 
-function claimlessStore(store: EmbeddedStore): EmbeddedStore {
+function claimlessStore(store: IssuanceStore): IssuanceStore {
   return patchedStore(store, {
     decide(decision) {
       // Claims are taken of devices and keys that nobody else ever asks for.
@@ -60,9 +65,7 @@ function claimlessStore(store: EmbeddedStore): EmbeddedStore {
   });
 }
 
-function clockReadingLog(log: EventLog, data: string): EventLog {
-  const clock = { nowMs: () => Date.now() };
-  const hops = createHops(hopKeysOf(readFileSync(join(data, 'hop-secret'))), clock);
+function clockReadingLog(log: EventLog, hop: Hop): EventLog {
   const received: readonly string[] = Object.values(topics.requestsReceived);
   return {
     append: (topic, record) => log.append(topic, record),
@@ -73,8 +76,8 @@ function clockReadingLog(log: EventLog, data: string): EventLog {
       return log.subscribe({
         ...options,
         handler(record) {
-          const late = { ...decodeReceivedChunk(record.value), receivedAtMs: clock.nowMs() };
-          const [, sealed] = hops.received.seal(late, encodeReceivedChunk(late));
+          const late = { ...decodeReceivedChunk(record.value), receivedAtMs: Date.now() };
+          const [, sealed] = hop.seal(late, encodeReceivedChunk(late));
           return options.handler({ ...record, ...sealed });
         },
       });

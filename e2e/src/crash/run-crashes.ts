@@ -6,6 +6,7 @@ import { crashRun, type CrashRunResult } from './crash-run.js';
 import { failPointKinds } from './fail-point.js';
 import { diskKills } from './faulty-disks.js';
 import { plantedBugs, type PlantedBug } from './planted-bugs.js';
+import { seededRandom } from './seeded-random.js';
 
 /**
  * Kills the server with -9 again and again while a factory uploads, and judges what came of it.
@@ -66,15 +67,4 @@ function printSummary(run: CrashRunResult, bug: PlantedBug | undefined, since: n
   const planted = bug === undefined ? '' : ` with the planted bug '${bug}'`;
   console.log(`${verdicts.length - failed} passed, ${failed} failed${planted}`);
   return failed > 0;
-}
-
-/** mulberry32: the same seed plans the same kills. */
-function seededRandom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

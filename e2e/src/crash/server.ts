@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createHops, hopKeysOf, type Hop } from '@certmill/pipeline';
 import { serve, serveSchema } from '@certmill/standalone';
 import { FailPoint, type ArmedFailPoint } from './fail-point.js';
 import { failPointsAroundLog, failPointsAroundStore } from './fail-points-around.js';
@@ -34,6 +37,10 @@ const config = serveSchema.parse({
   logLevel: 'warn',
   http: { port: 0 },
 });
+const receivedHop = (): Hop => {
+  const keys = hopKeysOf(readFileSync(join(data, 'hop-secret')));
+  return createHops(keys, { nowMs: () => Date.now() }).received;
+};
 const server = await serve(config, {
   storeDiskModule: faultyStoreDiskModule(controlFile),
   logDisk: faultyLogDisk(controlFile),
@@ -43,7 +50,7 @@ const server = await serve(config, {
     return failPointsAroundStore(planted, point);
   },
   aroundLog(log) {
-    const planted = plant === undefined ? log : bugAroundLog(log, plant, data);
+    const planted = plant === undefined ? log : bugAroundLog(log, plant, receivedHop);
     return failPointsAroundLog(planted, point);
   },
 });

@@ -4,7 +4,7 @@ import { createCertificateWalk, walkCertificate } from '@certmill/der';
 import type { ChunkRef } from '@certmill/domain';
 import { decodeIssuedChunk, groups, topics } from '@certmill/events';
 import type { DeliveredRecord, EventLog, TerminalChunk } from '@certmill/ports';
-import { openStoreForReading, verifyStore } from '@certmill/standalone';
+import { openStoreForReading, verifyFolder } from '@certmill/standalone';
 import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { anOrder, aServer, ndjson, type TestServer } from '../http/test-server.js';
@@ -239,13 +239,13 @@ describe('a worker that was paused until another had finished its chunk', () => 
     pause.release();
     await zombieEnded;
     expect(await effectsOf(chunk, deviceIds)).toEqual(before);
-    expect(services.halted()).toEqual([]);
+    expect(services.readiness.halted()).toEqual([]);
   });
 
   it('leaves a sound store', async () => {
     await server.server.stop();
     await using opened = await openStoreForReading(server.data);
-    expect(await verifyStore(opened, () => undefined)).toMatchObject({
+    expect(await verifyFolder(opened, () => undefined)).toMatchObject({
       findings: [],
       inFlight: 0,
       certificates: points.length * 3,

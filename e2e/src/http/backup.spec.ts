@@ -22,7 +22,7 @@ import {
   openStoreForReading,
   restoreDataFolder,
   takeDataFolder,
-  verifyStore,
+  verifyFolder,
   type SyncDisk,
 } from '@certmill/standalone';
 import { developmentPassphraseFileOf } from '@certmill/trust';
@@ -168,7 +168,7 @@ describe('a backup that was verified', () => {
   it('is the same octets, and each restore of it has an epoch of its own', async () => {
     const before = await octetsOf(saved);
     await using opened = await openStoreForReading(saved);
-    expect(await verifyStore(opened, () => undefined)).toMatchObject({
+    expect(await verifyFolder(opened, () => undefined)).toMatchObject({
       findings: [],
       certificates: 20,
     });
@@ -213,7 +213,7 @@ describe('opening for reading', () => {
     expect((await stat(join(copy, 'store/certmill.db-wal'))).size).toBeGreaterThan(0);
     const before = await octetsOf(copy);
     await using opened = await openStoreForReading(copy);
-    expect(await verifyStore(opened, () => undefined)).toMatchObject({
+    expect(await verifyFolder(opened, () => undefined)).toMatchObject({
       findings: [],
       certificates: 20,
     });
@@ -242,7 +242,7 @@ describe('a restore', () => {
     expect(disk.synced.at(-1)).toBe(directory);
     for (const path of await everythingIn(directory)) expect(disk.synced).toContain(path);
     await using opened = await openStoreForReading(directory);
-    expect(await verifyStore(opened, () => undefined)).toMatchObject({
+    expect(await verifyFolder(opened, () => undefined)).toMatchObject({
       findings: [],
       certificates: 20,
     });

@@ -11,7 +11,7 @@ import {
   restoreDataFolder,
   serve,
   serveSchema,
-  verifyStore,
+  verifyFolder,
 } from '@certmill/standalone';
 import { jest } from '@jest/globals';
 import { patchedStore } from '../crash/patched-store.js';
@@ -183,7 +183,7 @@ describe('an upload of which a chunk was registered and never became durable', (
     await expect(store.completeUpload('default', batchId, 700, 1)).rejects.toMatchObject({
       code: 'CONFLICT',
     });
-    expect((await verifyStore(opened, () => undefined)).findings).toEqual([]);
+    expect((await verifyFolder(opened, () => undefined)).findings).toEqual([]);
   });
 });
 

@@ -7,7 +7,7 @@ import type { EmbeddedStore } from '@certmill/adapter-embedded';
 import { CertmillError } from '@certmill/domain';
 import { topics } from '@certmill/events';
 import type { EventLog } from '@certmill/ports';
-import { openStoreForReading, verifyStore, type Server } from '@certmill/standalone';
+import { openStoreForReading, verifyFolder, type Server } from '@certmill/standalone';
 import { jest } from '@jest/globals';
 import { runCertmill, type Ended } from '../cli/testing/run-certmill.js';
 import { patchedStore } from '../crash/patched-store.js';
@@ -195,7 +195,7 @@ afterEach(() => {
 afterAll(async () => {
   await server.stop();
   const opened = await openStoreForReading(data);
-  const { findings } = await verifyStore(opened, () => undefined);
+  const { findings } = await verifyFolder(opened, () => undefined);
   await opened[Symbol.asyncDispose]();
   await rm(data, { recursive: true, force: true });
   // Whatever was retried, dropped and interrupted: each request is accounted for.

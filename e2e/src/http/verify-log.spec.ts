@@ -10,12 +10,11 @@ import {
   backUpStoppedFolder,
   openStoreForReading,
   restoreDataFolder,
-  verifyStore,
+  verifyFolder,
   type OpenedStore,
   type VerifiedFolder,
-  type VerifiedStore,
 } from '@certmill/standalone';
-import { createHierarchy, loadIssuers, type Issuer } from '@certmill/trust';
+import { createHierarchy, loadIssuers, type Issuer, type VerifiedStore } from '@certmill/trust';
 import { jest } from '@jest/globals';
 import { runCertmill } from '../cli/testing/run-certmill.js';
 import { patchedStore } from '../crash/patched-store.js';
@@ -78,7 +77,7 @@ async function verifiedAfter(harm: (log: string) => Promise<void>): Promise<Veri
   await cp(data, copy, { recursive: true });
   await harm(join(copy, 'log'));
   await using opened = await openStoreForReading(copy);
-  return await verifyStore(opened, () => undefined);
+  return await verifyFolder(opened, () => undefined);
 }
 
 async function segmentOf(log: string, topic: string): Promise<string> {
@@ -170,7 +169,7 @@ describe('verify-store', () => {
     ],
   ])('reports each certificate %s', async (_, change, finding) => {
     await using opened = await openStoreForReading(data);
-    const { findings } = await verifyStore(change(opened), () => undefined);
+    const { findings } = await verifyFolder(change(opened), () => undefined);
     const told = findings.filter((each) => each.endsWith(`: ${finding}`));
     expect(told).toEqual(Array(5).fill(expect.stringMatching(/^batch \w+, index \d: /)));
   });
@@ -179,7 +178,7 @@ describe('verify-store', () => {
     await using opened = await openStoreForReading(data);
     const { store } = opened;
     for (const [getProfile, finding] of [
-      [() => Promise.resolve(undefined), /: its profile \w{64} is not in this folder$/],
+      [() => Promise.resolve(undefined), /: its profile \w{64} is not known here$/],
       [
         async (tenant: string, hash: string) => {
           const profile = await store.getProfile(tenant, hash);
@@ -189,7 +188,7 @@ describe('verify-store', () => {
       ],
     ] as const) {
       const patched = patchedStore(store, { getProfile });
-      const { findings } = await verifyStore({ ...opened, store: patched }, () => undefined);
+      const { findings } = await verifyFolder({ ...opened, store: patched }, () => undefined);
       expect(findings).toEqual([expect.stringMatching(finding)]);
     }
   });
@@ -204,7 +203,7 @@ describe('a backup of a stopped folder', () => {
     expect([ended.exitCode, ended.stderr]).toEqual([0, '']);
     for (const folder of [copy, saved]) {
       await using opened = await openStoreForReading(folder);
-      const verified = await verifyStore(opened, () => undefined);
+      const verified = await verifyFolder(opened, () => undefined);
       expect(verified).toMatchObject({ findings: [], certificates: 5, inFlight: 305, batches: 4 });
     }
   });

@@ -219,7 +219,9 @@ describe('a server driven by curl alone', () => {
     const nobody = curlAt(server.url);
     expect((await nobody('GET', '/readyz')).json()).toEqual({ status: 'ready' });
     const metrics = await nobody('GET', '/metrics');
-    expect(metrics.body).toMatch(/^certmill_chunk_duration_seconds_count\{stage="sign"\} [1-9]/m);
+    expect(metrics.body).toMatch(
+      /^certmill_chunk_duration_seconds_count\{stage="sign",lane="bulk"\} [1-9]/m,
+    );
     const { openapi, paths } = (await nobody('GET', '/openapi.json')).json<{
       openapi: string;
       paths: object;

@@ -1,3 +1,11 @@
+export { FleetService, type FleetRole } from './fleet/fleet-service.js';
+export {
+  defaultPlan,
+  LocalFleet,
+  type FleetSlot,
+  type LocalFleetOptions,
+  type ServicePlan,
+} from './fleet/local-fleet.js';
 export { cacheFolder } from './cache/cache-folder.js';
 export { ensureTool, type ToolName } from './install/ensure-tool.js';
 export { KafkaCluster, type KafkaClusterOptions } from './kafka/kafka-cluster.js';

@@ -8,6 +8,7 @@ export type FaultDisposition = 'retry' | 'dead-letter' | 'halt' | 'refuse';
 export const faultCatalogue = {
   FAULT_HSM_BUSY: 'retry',
   FAULT_HSM_LOST: 'retry',
+  FAULT_HSM_REFUSED: 'retry',
   FAULT_BUS_DOWN: 'retry',
   FAULT_STORE_DOWN: 'retry',
   FAULT_DISK_FULL: 'retry',

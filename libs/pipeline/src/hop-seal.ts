@@ -15,8 +15,15 @@ import type { Clock, DeliveredRecord, EventRecord } from '@certmill/ports';
 
 /** The way from one stage to the next: what the first seals, only the next accepts (DESIGN 3.6). */
 export interface Hop {
-  /** Topic and record, ready for `EventLog.append`. */
-  seal(chunk: SealedAttributes, value: Uint8Array): [topic: string, record: EventRecord];
+  /**
+   * Topic and record, ready for `EventLog.append`.
+   * @param traceparent of the stage that seals (W3C Trace Context); not bound by the seal.
+   */
+  seal(
+    chunk: SealedAttributes,
+    value: Uint8Array,
+    traceparent?: string,
+  ): [topic: string, record: EventRecord];
   /** Throws FAULT_EVENT_FORGED on what the stage before did not make. */
   open(record: DeliveredRecord): SealedAttributes;
 }
@@ -58,8 +65,8 @@ export function createHops(keys: Readonly<Partial<Record<HopName, HopKeys>>>, cl
 
 function keyedHop(name: HopName, keys: HopKeys, clock: Clock): Hop {
   return {
-    seal(chunk, value) {
-      const description = descriptionOf(name, chunk, clock);
+    seal(chunk, value, traceparent) {
+      const description = descriptionOf(name, chunk, clock, traceparent);
       const headers = sealRecord({ ...description, value, key: keys.sealing });
       return [description.topic, { headers, key: recordKeyOf(chunk), value }];
     },
@@ -77,8 +84,8 @@ function memoryHop(name: HopName, clock: Clock): Hop {
     { readonly topic: string; readonly attributes: SealedAttributes; readonly value: Uint8Array }
   >();
   return {
-    seal(chunk, value) {
-      const description = descriptionOf(name, chunk, clock);
+    seal(chunk, value, traceparent) {
+      const description = descriptionOf(name, chunk, clock, traceparent);
       const { topic, attributes } = description;
       const headers = recordHeaders(description);
       sealed.set(headers, { topic, attributes, value });
@@ -94,14 +101,31 @@ function memoryHop(name: HopName, clock: Clock): Hop {
   };
 }
 
-function descriptionOf(name: HopName, attributes: SealedAttributes, clock: Clock) {
+function descriptionOf(
+  name: HopName,
+  attributes: SealedAttributes,
+  clock: Clock,
+  traceparent: string | undefined,
+) {
   const { source, topics: byLane } = byName[name];
-  return { topic: byLane[attributes.lane], attributes, source, timeMs: clock.nowMs() };
+  return {
+    topic: byLane[attributes.lane],
+    attributes,
+    source,
+    timeMs: clock.nowMs(),
+    ...(traceparent === undefined ? {} : { traceparent }),
+  };
 }
 
-/** Of the event log: records of one chunk keep their order. */
-function recordKeyOf(chunk: ChunkRef): string {
-  return `${chunk.batchId}.${String(chunk.chunkNumber)}`;
+/** Keys of a tenant's bulk records: they hash into at most so many partitions of a topic. */
+const keysPerTenant = 8;
+
+/**
+ * Of the event log. Bulk: shuffle sharding, a tenant's chunks are in a few partitions only, and others
+ * in others; interactive: anywhere. Records of one chunk have one key.
+ */
+function recordKeyOf({ tenant, batchId, chunkNumber, lane }: SealedAttributes): string {
+  return lane === 'bulk' ? `${tenant}.${String(chunkNumber % keysPerTenant)}` : batchId;
 }
 
 /**

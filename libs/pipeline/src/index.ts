@@ -12,6 +12,7 @@ export {
 export { issuanceClock } from './issuance-clock.js';
 export { enroll, type EnrollPorts, type Enrolment } from './ingest/enroll.js';
 export { openOrder, type NewOrder, type OrderPorts } from './ingest/open-order.js';
+export { TenantWindows, type TenantWindowOptions } from './ingest/tenant-window.js';
 export { IngestPace } from './ingest/ingest-pace.js';
 export { openBatch, uploadBatch, type IngestPorts, type Upload } from './ingest/upload-batch.js';
 export { profileCatalogue, type ProfileCatalogue } from './profile/profile-catalogue.js';
@@ -39,8 +40,10 @@ export {
   runStage,
   silentObserver,
   type ConsumingStage,
+  type EndedChunk,
   type StageObserver,
   type StageOptions,
+  type StageSpan,
 } from './run-stage.js';
 export {
   deadLettersLeft,

@@ -6,6 +6,7 @@ import type {
   EventLog,
   Stoppable,
   Subscription,
+  TerminalChunk,
 } from '@certmill/ports';
 import { chunkRefOfHeaders } from './hop-seal.js';
 
@@ -18,19 +19,37 @@ const inputOf = {
   publish: topics.certificatesIssued,
 } as const satisfies Record<ConsumingStage, Record<Lane, string>>;
 
-/** What a stage tells while it runs; the platform makes metrics, logs and readiness of it. */
+/** The work of a stage on one chunk, as a trace shows it. */
+export interface StageSpan {
+  /** W3C Trace Context, for the record that the stage makes. */
+  readonly traceparent: string;
+  end(error?: unknown): void;
+}
+
+/** Of a chunk that has ended, what its age is told by. */
+export type EndedChunk = Pick<TerminalChunk, 'lane' | 'receivedAtMs'>;
+
+/** What a stage tells while it runs; the platform makes metrics, logs, traces and readiness of it. */
 export interface StageObserver {
-  handled(stage: ConsumingStage, lane: Lane, seconds: number): void;
+  /** A chunk is taken. Absent where nothing is traced: the record's own context is handed on. */
+  readonly begun?: (stage: ConsumingStage, record: DeliveredRecord) => StageSpan | undefined;
+  /** Requests became durable in the log. */
+  received(lane: Lane, requests: number): void;
+  handled(stage: ConsumingStage, lane: Lane, seconds: number, record: DeliveredRecord): void;
   faulted(stage: ConsumingStage, record: DeliveredRecord, error: unknown): void;
+  /** A record is durable as a dead letter, and counted as one; `stage` is where the fault arose. */
+  deadLettered(stage: ConsumingStage, record: DeliveredRecord, cause: unknown): void;
   halted(stage: ConsumingStage | 'store', error: Error): void;
   /** A chunk has ended: rejection numbers, 0 where issued. */
-  published(codes: readonly number[]): void;
+  published(codes: readonly number[], chunk: EndedChunk): void;
 }
 
 /** Tells nobody. */
 export const silentObserver: StageObserver = {
+  received: () => undefined,
   handled: () => undefined,
   faulted: () => undefined,
+  deadLettered: () => undefined,
   halted: () => undefined,
   published: () => undefined,
 };
@@ -39,9 +58,12 @@ export interface StageOptions {
   readonly stage: ConsumingStage;
   readonly log: EventLog;
   readonly certificates: Pick<CertificateStore, 'markDeadLettered'>;
+  /** Lanes that this process works for; both where absent. */
+  readonly lanes?: readonly Lane[];
   /** Chunks in hand at once. */
   readonly concurrency: Readonly<Record<Lane, number>>;
-  readonly handler: (record: DeliveredRecord) => Promise<void>;
+  /** `traceparent` is for the record that the handler makes of this one. */
+  readonly handler: (record: DeliveredRecord, traceparent: string | undefined) => Promise<void>;
   readonly observer: StageObserver;
 }
 
@@ -52,7 +74,7 @@ const failedIn = new WeakMap<object, ConsumingStage>();
 export async function runStage(options: StageOptions): Promise<Stoppable> {
   const { stage, log, concurrency, observer } = options;
   const subscriptions: Subscription[] = [];
-  for (const lane of lanes) {
+  for (const lane of options.lanes ?? lanes) {
     subscriptions.push(
       await log.subscribe({
         topic: inputOf[stage][lane],
@@ -60,7 +82,11 @@ export async function runStage(options: StageOptions): Promise<Stoppable> {
         concurrency: concurrency[lane],
         handler: (record) => handle(options, lane, record),
         onHalt: (error) => observer.halted(stage, error),
-        onDeadLetter: (record, cause, place) => countDeadLetter(options, record, cause, place),
+        onDeadLetter: async (record, cause, place) => {
+          const failed = (cause instanceof Object ? failedIn.get(cause) : undefined) ?? stage;
+          await countDeadLetter(options, record, { cause, stage: failed, place });
+          observer.deadLettered(failed, record, cause);
+        },
       }),
     );
   }
@@ -73,10 +99,13 @@ export async function runStage(options: StageOptions): Promise<Stoppable> {
 
 async function handle(options: StageOptions, lane: Lane, record: DeliveredRecord): Promise<void> {
   const begun = performance.now();
+  const span = options.observer.begun?.(options.stage, record);
   try {
-    await options.handler(record);
-    options.observer.handled(options.stage, lane, (performance.now() - begun) / 1000);
+    await options.handler(record, span?.traceparent ?? record.headers['traceparent']);
+    span?.end();
+    options.observer.handled(options.stage, lane, (performance.now() - begun) / 1000, record);
   } catch (error) {
+    span?.end(error);
     options.observer.faulted(options.stage, record, error);
     if (error instanceof Object && !failedIn.has(error)) failedIn.set(error, options.stage);
     throw error;
@@ -91,10 +120,13 @@ const unknownCause = { code: 'FAULT_PROCESSING', message: '' } as const;
  * somebody's chunk, which is still on its way.
  */
 async function countDeadLetter(
-  { certificates, stage }: StageOptions,
+  { certificates }: StageOptions,
   record: DeliveredRecord,
-  cause: unknown,
-  place: string,
+  {
+    cause,
+    stage,
+    place,
+  }: { readonly cause: unknown; readonly stage: ConsumingStage; readonly place: string },
 ): Promise<void> {
   const { code, message: detail } = isCertmillError(cause) ? cause : unknownCause;
   const chunk = chunkRefOfHeaders(record.headers);
@@ -103,7 +135,7 @@ async function countDeadLetter(
     await certificates.markDeadLettered(chunk, {
       code,
       detail,
-      stage: (cause instanceof Object ? failedIn.get(cause) : undefined) ?? stage,
+      stage,
       topic: record.topic,
       place,
     });

@@ -5,14 +5,18 @@ import {
   type BatchId,
   type ChunkRef,
   type FaultCode,
+  type Lane,
 } from '@certmill/domain';
 import {
+  decodeIssuedChunk,
   decodeReceivedChunk,
+  decodeValidatedChunk,
   decodeVerdict,
   encodeIssuedChunk,
   encodeReceivedChunk,
   encodeVerdict,
   groups,
+  topics,
   type ReceivedChunk,
 } from '@certmill/events';
 import type {
@@ -20,13 +24,14 @@ import type {
   CertificateStore,
   Clock,
   DeadLetter,
-  DeliveredRecord,
   EventLog,
+  EventRecord,
   OrderStore,
   VerdictStore,
 } from '@certmill/ports';
-import { assertSameChunk, type Hops } from './hop-seal.js';
+import { digestOf } from './ingest/pack-chunks.js';
 import { endChunk, terminalOf } from './publish/publish-stage.js';
+import type { StageObserver } from './run-stage.js';
 import { verdictOfAll } from './validate/verdict-of-all.js';
 
 export interface DeadLetterPorts {
@@ -38,10 +43,9 @@ export interface DeadLetterPorts {
     Pick<OrderStore, 'getOrder'> &
     VerdictStore;
   readonly log: EventLog;
-  readonly hops: Pick<Hops, 'received'>;
   readonly clock: Clock;
   /** Told of each chunk that a drop ended: rejection numbers. */
-  readonly onPublished: (codes: readonly number[]) => void;
+  readonly onPublished: StageObserver['published'];
 }
 
 /** For whoever asks for what only a batch without dead letters has. */
@@ -147,22 +151,44 @@ const uselessCodes: ReadonlySet<FaultCode> = new Set([
   'FAULT_STORE_CORRUPT',
 ]);
 
-/** The record of a dead letter as ingest made it; undefined where it is not kept whole. */
+/** As which group a stage read a record of the topic, and where the chunk as received is in it. */
+function inputOf(
+  topic: string,
+): { readonly group: string; receivedIn(value: Uint8Array): Uint8Array } | undefined {
+  const isOf = (lanes: Readonly<Record<Lane, string>>): boolean =>
+    topic === lanes.bulk || topic === lanes.interactive;
+  if (isOf(topics.requestsReceived))
+    return { group: groups.validate, receivedIn: (value) => value };
+  if (isOf(topics.requestsValidated)) {
+    return { group: groups.sign, receivedIn: (value) => decodeValidatedChunk(value).received };
+  }
+  if (isOf(topics.certificatesIssued)) {
+    return { group: groups.publish, receivedIn: (value) => decodeIssuedChunk(value).received };
+  }
+  return undefined;
+}
+
+/**
+ * The record of a dead letter with the chunk in it, where its requests are those that are registered;
+ * undefined where it is not kept whole. Whether its seal is good is for the stage that reads it again.
+ */
 async function recordOf(
-  { log, hops }: DeadLetterPorts,
-  letter: DeadLetter,
-): Promise<{ readonly record: DeliveredRecord; readonly received: ReceivedChunk } | undefined> {
-  const { topic, place, chunk } = letter;
-  if (place === '') return undefined;
+  { stores, log }: DeadLetterPorts,
+  { topic, place, chunk }: DeadLetter,
+): Promise<{ readonly record: EventRecord; readonly received: ReceivedChunk } | undefined> {
+  const input = inputOf(topic);
+  if (place === '' || input === undefined) return undefined;
   try {
-    const read = await log.readDeadLetter(topic, groups.validate, place);
-    if (read === undefined) return undefined;
-    const record = { ...read, topic, position: place };
-    const received = assertSameChunk(hops.received.open(record), decodeReceivedChunk(read.value));
+    const record = await log.readDeadLetter(topic, input.group, place);
+    if (record === undefined) return undefined;
+    const received = decodeReceivedChunk(input.receivedIn(record.value));
+    const registration = await stores.getRegistration(chunk);
     const isSame =
       received.tenant === chunk.tenant &&
       received.batchId === chunk.batchId &&
-      received.chunkNumber === chunk.chunkNumber;
+      received.chunkNumber === chunk.chunkNumber &&
+      registration !== undefined &&
+      Buffer.compare(digestOf(received), registration.digest) === 0;
     return isSame ? { record, received } : undefined;
   } catch (error) {
     if (isCertmillError(error) && uselessCodes.has(error.code)) return undefined;
@@ -170,13 +196,15 @@ async function recordOf(
   }
 }
 
-/** The chunk as received or, where that is not kept, what the store knows of it: no request. */
+/**
+ * The chunk as the store pinned it, with its requests where they are kept: nothing but them is taken
+ * from the record.
+ */
 async function receivedOf(
   ports: DeadLetterPorts,
   letter: DeadLetter,
 ): Promise<{ readonly received: ReceivedChunk; readonly value: Uint8Array }> {
   const kept = await recordOf(ports, letter);
-  if (kept !== undefined) return { received: kept.received, value: kept.record.value };
   const { stores } = ports;
   const { tenant, batchId } = letter.chunk;
   const registration = await stores.getRegistration(letter.chunk);
@@ -185,14 +213,21 @@ async function receivedOf(
   if (registration === undefined || batch === undefined || order === undefined) {
     throw new CertmillError('FAULT_PROCESSING', 'the chunk names what is not stored');
   }
-  const none = new Array<number>(registration.count).fill(0);
-  const noText = none.map(() => '');
   const received: ReceivedChunk = {
+    ...(kept?.received ?? withoutRequests(registration.count)),
     ...registration,
     orderId: order.orderId,
     lane: batch.lane,
     profileHash: order.profileHash,
     issuer: order.issuer,
+  };
+  return { received, value: encodeReceivedChunk(received) };
+}
+
+function withoutRequests(count: number) {
+  const none = new Array<number>(count).fill(0);
+  const noText = none.map(() => '');
+  return {
     requestsDer: new Uint8Array(),
     requestLengths: none,
     deviceIds: noText,
@@ -200,5 +235,4 @@ async function receivedOf(
     rejections: none,
     rejectionDetails: noText,
   };
-  return { received, value: encodeReceivedChunk(received) };
 }

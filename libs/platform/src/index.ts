@@ -1,11 +1,32 @@
 export { apiKeyHash, newApiKey } from './auth/api-keys.js';
 export { permissionsOf, type Permission } from './auth/roles.js';
+export type { OperationsApplication } from './http/operations-application.js';
+export type { Readiness } from './http/operations.controller.js';
 export type { HttpApplication, HttpParts } from './http/application.js';
 export { httpConfigSchema, type HttpConfig } from './http/http-config.js';
+export { readConfig } from './config/read-config.js';
+export {
+  addBuiltInProfiles,
+  issuanceServices,
+  openFirstTenant,
+  operatorTenant,
+  type FirstCredential,
+  type IssuanceParts,
+  type IssuanceStore,
+  type IssuingPolicy,
+  type KeptProfile,
+} from './http/issuance-services.js';
 export type { IssuanceServices } from './http/services.js';
 export { batchSchema, orderSchema, pageOf, profileSchema } from './openapi/views.js';
 export { createLogger } from './observability/logger.js';
-export { Metrics, type Stage } from './observability/metrics.js';
+export { LineLimiter, type LineLimits } from './observability/line-limiter.js';
+export { observeStages } from './observability/observe-stages.js';
+export { Metrics } from './observability/metrics.js';
+export type { LaneLoad } from './observability/pool-metrics.js';
+export type { SlotReading } from './observability/slot-metrics.js';
+export { openTracing, type TracingOptions } from './observability/open-tracing.js';
+export { tracingSchema, type TracingConfig } from './observability/tracing-config.js';
+export { noTraces, type Traces, type Tracing } from './observability/traces.js';
 export { errorsDocument } from './problem/errors-document.js';
 export { problemTypeOf, rejectionProblem, toProblem, type Problem } from './problem/to-problem.js';
 export { faultStatus, wireStatus, type WireStatus } from './problem/wire-status.js';

@@ -23,6 +23,11 @@ export type RecordHandler = (record: DeliveredRecord) => Promise<void>;
 export interface SubscribeOptions {
   readonly topic: string;
   readonly group: string;
+  /**
+   * Where a group begins that has committed nothing yet: with every record that is kept (the default),
+   * or with what is appended once it listens, for hints that are worth nothing later.
+   */
+  readonly from?: 'earliest' | 'latest';
   /** Records in hand at once, across partitions. Memory is bounded by this times the record size. */
   readonly concurrency: number;
   readonly handler: RecordHandler;

@@ -1,7 +1,10 @@
 export {
   openExaminationPool,
+  type ExaminationLoad,
   type ExaminationPoolOptions,
+  type OpenExaminationPool,
 } from './examination/open-examination-pool.js';
+export { endProcess } from './sign/end-process.js';
 export {
   openSigningPools,
   type SigningIssuer,
@@ -9,6 +12,9 @@ export {
   type SigningPoolsOptions,
 } from './sign/open-signing-pools.js';
 export { type SlotHealth, type SlotState } from './sign/slot-pool.js';
+export { latencyBoundsSeconds, type SlotUsage } from './sign/slot-usage.js';
+export { pkcs11Slot, type Pkcs11SlotOptions } from './slots/pkcs11/pkcs11-slot.js';
+export { type SharedLatch } from './slots/shared-latch.js';
 export { type SigningHash } from './slots/signature-scheme.js';
 export {
   type SignatureHashing,
@@ -16,6 +22,7 @@ export {
   type SignerModule,
   type SigningRequest,
   type SigningSlot,
+  type SlotLatches,
   type SlotModule,
   type SlotSettings,
 } from './slots/signing-slot.js';

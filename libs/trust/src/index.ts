@@ -10,6 +10,13 @@ export {
   type Issuer,
 } from './hierarchy/load-issuers.js';
 export {
+  boundToTenants,
+  doesServe,
+  isCompilable,
+  type IssuerBindings,
+  type ServingIssuer,
+} from './hierarchy/serving-issuers.js';
+export {
   caDirectoryOf,
   developmentPassphraseFileOf,
   issuerPathsOf,
@@ -32,11 +39,19 @@ export {
   openSerialKeys,
   type SerialKeys,
 } from './keys/serial-keys.js';
+export { issuingPolicy, type IssuingPolicy } from './admission/issuing-policy.js';
 export { admitProfile, lintSample } from './admission/admit-profile.js';
 export {
   makeSamples,
   type SampleCertificate,
   type SampleIssuer,
 } from './admission/sample-certificates.js';
+export {
+  verifyStore,
+  type ChunksInLog,
+  type VerifiedParts,
+  type VerifiedPorts,
+  type VerifiedStore,
+} from './verify/verify-store.js';
 export { lintCertificate, lintRules } from './lint/lint-certificate.js';
 export type { LintContext, LintFinding, LintRule } from './lint/lint-rule.js';

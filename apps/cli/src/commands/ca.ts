@@ -1,13 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { CertmillError } from '@certmill/domain';
+import { readServeConfig, takeDataFolder } from '@certmill/standalone';
 import {
   boundToTenants,
-  readServeConfig,
-  takeDataFolder,
-  type ServingIssuer,
-} from '@certmill/standalone';
-import {
   createHierarchy,
   importIssuer,
   lifeLeftMs,
@@ -16,6 +12,7 @@ import {
   readPassphrase,
   type Issuer,
   type IssuerKeyType,
+  type ServingIssuer,
 } from '@certmill/trust';
 import { passphraseOf } from '../hierarchy.js';
 import { withExamples } from '../terminal/program.js';

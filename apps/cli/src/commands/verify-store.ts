@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { openStoreForReading, verifyStore } from '@certmill/standalone';
+import { openStoreForReading, verifyFolder } from '@certmill/standalone';
 import { exitCodes } from '../terminal/exit-codes.js';
 import { withExamples } from '../terminal/program.js';
 import { formatNumber } from '../terminal/quantities.js';
@@ -16,7 +16,7 @@ export function verifyStoreCommand(terminal: Terminal): Command {
     .action(async (options: { readonly data: string }) => {
       await using opened = await openStoreForReading(options.data);
       const progress = terminal.progress('certificates checked');
-      const result = await verifyStore(opened, (done) => progress.update({ done }));
+      const result = await verifyFolder(opened, (done) => progress.update({ done }));
       progress.stop();
       if (result.findings.length > 0) terminal.exitCode = exitCodes.couldNotRun;
       terminal.report(result, [

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import type { IssuanceCpu } from '@certmill/standalone';
 import type { BenchCpu, BenchQuestion, BenchReady } from './bench-server.js';
-import { driveBatch, json, putFile, type DrivenBatch, type ServerAccess } from './drive-batch.js';
+import type { ServerAccess } from './drive-batch.js';
+import { drive, openOrder, prepareLoad } from './prepared-load.js';
 import { startEnrolments, type EnrolmentFigures } from './drive-enrolments.js';
 import { measureLimit } from './machine-limit.js';
 import { addFillerDevices } from './filler-devices.js';
-import { makeDevices } from './make-devices.js';
 
 export interface BenchOptions {
   readonly data: string;
@@ -203,49 +203,6 @@ interface BenchServer {
   readonly access: ServerAccess;
   readonly readySeconds: number;
   readonly exited: Promise<unknown>;
-}
-
-/** An order's devices, made beforehand; file names. */
-interface PreparedLoad {
-  readonly orderId: string;
-  readonly count: number;
-  readonly requests: string;
-  readonly allowList: string;
-  readonly certificates: string;
-}
-
-async function prepareLoad(
-  directory: string,
-  orderId: string,
-  count: number,
-): Promise<PreparedLoad> {
-  const own = join(directory, orderId);
-  const range = { prefix: `${orderId}-`, first: 1, count };
-  const { requests, allowList } = await makeDevices(own, range, () => undefined);
-  return { orderId, count, requests, allowList, certificates: join(own, 'certificates.pem') };
-}
-
-function drive(
-  access: ServerAccess,
-  { orderId, requests, certificates }: PreparedLoad,
-  onProgress: Parameters<typeof driveBatch>[4],
-): Promise<DrivenBatch> {
-  return driveBatch(access, orderId, requests, certificates, onProgress);
-}
-
-async function openOrder(
-  access: ServerAccess,
-  { orderId, count, allowList }: PreparedLoad,
-): Promise<void> {
-  const order = {
-    orderId,
-    profile: 'tls-client',
-    quota: count,
-    expiresAt: new Date(Date.now() + 86_400_000).toISOString(),
-    requiresAllowList: true,
-  };
-  await json(access, '/v1/orders', { method: 'POST', body: JSON.stringify(order) });
-  await putFile(access, `/v1/orders/${orderId}/devices`, allowList, 'text/csv');
 }
 
 async function startServer(data: string, fsyncMs: number): Promise<BenchServer> {

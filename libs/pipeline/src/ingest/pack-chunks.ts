@@ -66,11 +66,21 @@ function pack(items: readonly InputItem[], requestsDer: Buffer): PackedRequests 
     rejections[i] = item.rejection === undefined ? 0 : rejectionNumber(item.rejection.code);
     rejectionDetails[i] = item.rejection?.detail ?? '';
   });
-  const digest = createHash('sha256')
+  const columns = { requestsDer, requestLengths, deviceIds, sources, rejections, rejectionDetails };
+  return { ...columns, digest: digestOf(columns) };
+}
+
+/** SHA-256 of what makes the requests of a chunk: the digest that it is registered with. */
+export function digestOf({
+  requestsDer,
+  requestLengths,
+  deviceIds,
+  rejections,
+}: Omit<PackedRequests, 'digest'>): Uint8Array {
+  return createHash('sha256')
     .update(JSON.stringify([requestLengths, deviceIds, rejections]))
     .update(requestsDer)
     .digest();
-  return { requestsDer, requestLengths, deviceIds, sources, rejections, rejectionDetails, digest };
 }
 
 /** The end of a path tells more than its beginning. */

@@ -19,8 +19,11 @@ import type {
 } from '@certmill/ports';
 import type { Hops } from '../hop-seal.js';
 import type { InputItem } from '../input/input-item.js';
+import type { StageObserver } from '../run-stage.js';
+import { traceparentOfChunk } from '../trace-context.js';
 import type { IngestPace } from './ingest-pace.js';
 import { ChunkPacker, type PackedRequests } from './pack-chunks.js';
+import type { TenantWindows } from './tenant-window.js';
 
 export interface IngestPorts {
   readonly batches: BatchStore & Pick<CertificateStore, 'findChunk'>;
@@ -32,8 +35,12 @@ export interface IngestPorts {
   readonly serialKeyId: number;
   /** Shared by all uploads and enrolments. */
   readonly pace: IngestPace;
+  /** Bounds what a tenant's bulk uploads have in the log; absent: only the log's own bound does. */
+  readonly windows?: TenantWindows;
   /** Whether the issuer signs for the tenant; sign refuses what it does not. */
   readonly serves: (issuer: string, tenant: TenantId) => boolean;
+  /** Told of requests that became durable in the log. */
+  readonly onReceived?: StageObserver['received'];
 }
 
 export interface Upload {
@@ -43,6 +50,10 @@ export interface Upload {
   readonly idempotencyKey: string;
   /** Index of the first item: 0, or where an earlier upload of the batch broke off (its nextIndex). */
   readonly firstIndex: number;
+  /** W3C Trace Context of the call, handed on with each chunk; few of a long upload are traced. */
+  readonly traceparent?: string | undefined;
+  /** Aborts when the server stops: an upload that waits for its turn ends. */
+  readonly signal?: AbortSignal;
 }
 
 /** Chunks of one upload between packing and durable: bounds memory and lets fsyncs overlap. */
@@ -120,12 +131,14 @@ export async function uploadInto(
   }
   const appender = new ChunkAppender(ports, upload, batch, await chunkBefore(ports, upload, batch));
   const packer = new ChunkPacker();
+  using window = upload.lane === 'bulk' ? ports.windows?.open(batch) : undefined;
   try {
     for await (const group of items) {
       for (const item of group) {
         const full = packer.add(item);
         if (full === undefined) continue;
         if (upload.lane === 'bulk') await ports.pace.turn();
+        await window?.enter(full.requestLengths.length, upload.signal);
         await appender.append(full);
       }
     }
@@ -171,6 +184,7 @@ class ChunkAppender {
   readonly #upload: Upload;
   readonly #batch: Batch;
   readonly #inHand = new Set<Promise<void>>();
+  readonly #firstChunk: number;
   #chunkNumber: number;
   #previousDigest: Uint8Array | undefined;
   #failure: { readonly cause: unknown } | undefined;
@@ -186,7 +200,8 @@ class ChunkAppender {
     this.#ports = ports;
     this.#upload = upload;
     this.#batch = batch;
-    this.#chunkNumber = before === undefined ? 0 : before.chunkNumber + 1;
+    this.#firstChunk = before === undefined ? 0 : before.chunkNumber + 1;
+    this.#chunkNumber = this.#firstChunk;
     this.#previousDigest = before?.digest;
     this.nextIndex = upload.firstIndex;
   }
@@ -293,7 +308,7 @@ class ChunkAppender {
     pinned: ChunkRegistration,
     requests: PackedRequests,
   ): Promise<boolean> {
-    const { log, hops } = this.#ports;
+    const { log, hops, onReceived } = this.#ports;
     const { order, lane } = this.#upload;
     const { firstIndex } = pinned;
     if (firstIndex + pinned.count <= this.#batch.nextIndex) return false;
@@ -314,7 +329,12 @@ class ChunkAppender {
       rejections: requests.rejections,
       rejectionDetails: requests.rejectionDetails,
     };
-    await log.append(...hops.received.seal(received, encodeReceivedChunk(received)));
+    const traceparent = traceparentOfChunk(
+      this.#upload.traceparent,
+      chunk.chunkNumber - this.#firstChunk,
+    );
+    await log.append(...hops.received.seal(received, encodeReceivedChunk(received), traceparent));
+    onReceived?.(lane, pinned.count);
     return true;
   }
 }

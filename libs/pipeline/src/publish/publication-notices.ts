@@ -32,10 +32,12 @@ export class PublicationNotices {
     }
   }
 
-  async subscribe(log: EventLog): Promise<Subscription> {
+  /** @param group of this process alone, where others listen to the same log. */
+  async subscribe(log: EventLog, group: string = groups.notify): Promise<Subscription> {
     return log.subscribe({
       topic: topics.certificatesPublished,
-      group: groups.notify,
+      group,
+      from: 'latest',
       concurrency: 64,
       handler: (record) => {
         const { batchId, chunkNumber } = decodePublishedChunk(record.value);

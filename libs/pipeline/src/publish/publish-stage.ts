@@ -18,6 +18,7 @@ import type {
 } from '@certmill/ports';
 import { assertSameChunk, type Hops } from '../hop-seal.js';
 import type { ProfileCatalogue } from '../profile/profile-catalogue.js';
+import type { StageObserver } from '../run-stage.js';
 
 export interface PublishPorts {
   readonly certificates: Pick<CertificateStore, 'publish'>;
@@ -26,7 +27,7 @@ export interface PublishPorts {
   readonly hops: Pick<Hops, 'issued'>;
   readonly clock: Clock;
   /** Told of each chunk that this call ended: rejection numbers, 0 where issued. */
-  readonly onPublished: (codes: readonly number[]) => void;
+  readonly onPublished: StageObserver['published'];
 }
 
 /** Stores a chunk's terminal record: the first durable one is its end, whoever replays it. */
@@ -51,7 +52,7 @@ export async function endChunk(
   terminal: TerminalChunk,
 ): Promise<boolean> {
   const isFirst = (await ports.certificates.publish(terminal)) === 'published';
-  if (isFirst) ports.onPublished(terminal.codes);
+  if (isFirst) ports.onPublished(terminal.codes, terminal);
   const { tenant, batchId, chunkNumber } = terminal.chunk;
   await ports.log.append(topics.certificatesPublished, {
     headers: { 'content-type': 'application/protobuf' },

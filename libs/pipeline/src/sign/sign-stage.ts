@@ -1,4 +1,4 @@
-import { rejectionNumber, type RejectionCode } from '@certmill/domain';
+import { CertmillError, rejectionNumber, type RejectionCode } from '@certmill/domain';
 import {
   decodeReceivedHead,
   decodeValidatedChunk,
@@ -27,16 +27,21 @@ export interface SignPorts {
  * Signs what the verdict accepted. The verdict is durable before it gets here, so a replay builds the
  * same TBSCertificate; nothing is released before publish stored it.
  */
-export async function signChunk(ports: SignPorts, record: DeliveredRecord): Promise<void> {
+export async function signChunk(
+  ports: SignPorts,
+  record: DeliveredRecord,
+  traceparent?: string,
+): Promise<void> {
   const attributes = ports.hops.validated.open(record);
   const validated = decodeValidatedChunk(record.value);
   const received = assertSameChunk(attributes, decodeReceivedHead(validated.received));
   const state = await ports.certificates.chunkState(received);
-  if (state?.ended === true) return;
+  if (state === undefined) {
+    throw new CertmillError('FAULT_PROCESSING', 'the chunk is not registered in this store');
+  }
+  if (state.ended) return;
   const accepted = decodeVerdict(validated.verdict).codes.some((code) => code === 0);
-  const refusal = accepted
-    ? refusalOf(received, state?.cancelled === true, ports.clock.nowMs())
-    : undefined;
+  const refusal = accepted ? refusalOf(received, state.cancelled, ports.clock.nowMs()) : undefined;
   const ended = { endedBy: 0, endedDetail: '' };
   if (refusal !== undefined) {
     ended.endedBy = rejectionNumber(refusal.code);
@@ -53,7 +58,7 @@ export async function signChunk(ports: SignPorts, record: DeliveredRecord): Prom
     certificateLengths: signed?.certificateLengths ?? new Array<number>(received.count).fill(0),
     ...ended,
   });
-  await ports.log.append(...ports.hops.issued.seal(received, issued));
+  await ports.log.append(...ports.hops.issued.seal(received, issued, traceparent));
 }
 
 /** Why a chunk that was accepted is not signed after all. */

@@ -41,7 +41,11 @@ export interface ValidatePorts {
  * its claims and its quota are durable before the chunk goes on to sign. One that was not durable when
  * its batch was cancelled or broken off goes nowhere.
  */
-export async function validateChunk(ports: ValidatePorts, record: DeliveredRecord): Promise<void> {
+export async function validateChunk(
+  ports: ValidatePorts,
+  record: DeliveredRecord,
+  traceparent?: string,
+): Promise<void> {
   const { stores, log, hops } = ports;
   const attributes = hops.received.open(record);
   const { value } = record;
@@ -72,7 +76,7 @@ export async function validateChunk(ports: ValidatePorts, record: DeliveredRecor
     throw error;
   }
   const validated = encodeValidatedChunk({ received: value, verdict });
-  await log.append(...hops.validated.seal(received, validated));
+  await log.append(...hops.validated.seal(received, validated, traceparent));
 }
 
 async function decide(

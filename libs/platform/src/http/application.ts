@@ -9,6 +9,7 @@ import { ApiKeys } from '../auth/api-keys.js';
 import { authorize } from '../auth/callers.js';
 import { callLineOf } from '../observability/call-line.js';
 import type { Metrics } from '../observability/metrics.js';
+import type { Traces } from '../observability/traces.js';
 import { noSuchRoute } from '../problem/no-such-route.js';
 import { RefusedCall } from '../problem/refused-call.js';
 import { sendProblem } from '../problem/send-problem.js';
@@ -27,6 +28,8 @@ export interface HttpParts {
   readonly config: HttpConfig;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** None are made where absent. */
+  readonly traces?: Traces;
 }
 
 export interface HttpApplication {

@@ -15,6 +15,7 @@ import { batchIdOf, CertmillError, type Batch, type Credential } from '@certmill
 import { openBatch, uploadBatch, type Upload } from '@certmill/pipeline';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Caller, Needs } from '../auth/callers.js';
+import { tracesToken, type Traces } from '../observability/traces.js';
 import { UploadBroken } from '../problem/upload-broken.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
@@ -44,14 +45,17 @@ export class BatchesController {
   readonly #slots: UploadSlots;
   readonly #downloads: DownloadSlots;
   readonly #stopping: Stopping;
+  readonly #traces: Traces;
 
   constructor(
     @Inject(servicesToken) services: IssuanceServices,
     @Inject(UploadSlots) slots: UploadSlots,
     @Inject(DownloadSlots) downloads: DownloadSlots,
     @Inject(Stopping) stopping: Stopping,
+    @Inject(tracesToken) traces: Traces,
   ) {
     this.#services = services;
+    this.#traces = traces;
     this.#slots = slots;
     this.#downloads = downloads;
     this.#stopping = stopping;
@@ -65,6 +69,7 @@ export class BatchesController {
     @Caller() caller: Credential,
     @Param('orderId') orderId: string,
     @Headers('idempotency-key') idempotencyKey: string | undefined,
+    @Headers('traceparent') traceparent: string | undefined,
     @Query() query: unknown,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -89,13 +94,22 @@ export class BatchesController {
     using slot = this.#slots.take(caller.tenant);
     const items = uploadedItems(request, slot);
     const { batchId } = await openBatch(ingest, upload);
+    const span = this.#traces.ingest('upload', {
+      traceparent,
+      tenant: order.tenant,
+      lane: upload.lane,
+    });
     let batch: Batch;
     try {
-      batch = await uploadBatch(ingest, upload, items);
+      const signal = this.#stopping.signal;
+      const traced = { ...upload, traceparent: span.traceparent, signal };
+      batch = await uploadBatch(ingest, traced, items);
     } catch (cause) {
+      span.end({ batch: batchId, error: cause });
       const nextIndex = (await this.#batchOf(caller, batchId)).nextIndex;
       throw new UploadBroken(cause, { batchId, nextIndex });
     }
+    span.end({ batch: batchId, requests: batch.nextIndex - firstIndex });
     void reply.header('location', `/v1/batches/${batchId}`);
     return batchView(batch, this.#services.clock.nowMs());
   }

@@ -12,6 +12,7 @@ import {
 } from '@certmill/pipeline';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Caller, Needs } from '../auth/callers.js';
+import { tracesToken, type Traces } from '../observability/traces.js';
 import { writeProblem } from '../problem/send-problem.js';
 import { rejectionProblem } from '../problem/to-problem.js';
 import { Describes } from '../openapi/describe.js';
@@ -32,14 +33,17 @@ export class CertificatesController {
   readonly #slots: EnrolmentSlots;
   readonly #config: HttpConfigHolder;
   readonly #stopping: Stopping;
+  readonly #traces: Traces;
 
   constructor(
     @Inject(servicesToken) services: IssuanceServices,
     @Inject(EnrolmentSlots) slots: EnrolmentSlots,
     @Inject(HttpConfigHolder) config: HttpConfigHolder,
     @Inject(Stopping) stopping: Stopping,
+    @Inject(tracesToken) traces: Traces,
   ) {
     this.#services = services;
+    this.#traces = traces;
     this.#slots = slots;
     this.#config = config;
     this.#stopping = stopping;
@@ -52,6 +56,7 @@ export class CertificatesController {
     @Caller() caller: Credential,
     @Param('orderId') orderId: string,
     @Headers('idempotency-key') idempotencyKey: string | undefined,
+    @Headers('traceparent') traceparent: string | undefined,
     @Query() query: unknown,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
@@ -73,10 +78,20 @@ export class CertificatesController {
       return;
     }
     const upload = { order, profile, idempotencyKey: idempotencyKey ?? randomUUID() };
-    const { batch, result } = await enroll(enrolling, upload, item, {
-      deadlineMs: enrollDeadlineMs,
-      signal: stopping,
+    const span = this.#traces.ingest('enroll', {
+      traceparent,
+      tenant: order.tenant,
+      lane: 'interactive',
     });
+    const traced = { ...upload, traceparent: span.traceparent };
+    const patience = { deadlineMs: enrollDeadlineMs, signal: stopping };
+    const { batch, result } = await enroll(enrolling, traced, item, patience).catch(
+      (error: unknown) => {
+        span.end({ error });
+        throw error;
+      },
+    );
+    span.end({ batch: batch.batchId, requests: 1 });
     void reply.header('location', `/v1/batches/${batch.batchId}`);
     if (result === undefined) {
       await reply.status(202).header('retry-after', '1').send({ batchId: batch.batchId });

@@ -3,6 +3,7 @@ import { APP_FILTER } from '@nestjs/core';
 import { ApiKeys } from '../auth/api-keys.js';
 import { loggerToken } from '../observability/logger.js';
 import { Metrics } from '../observability/metrics.js';
+import { noTraces, tracesToken } from '../observability/traces.js';
 import { ProblemFilter } from '../problem/problem.filter.js';
 import type { HttpParts } from './application.js';
 import { BatchesController } from './batches.controller.js';
@@ -10,7 +11,7 @@ import { DownloadSlots, EnrolmentSlots, UploadSlots } from './call-slots.js';
 import { CertificatesController } from './certificates.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
 import { HttpConfigHolder } from './http-config.js';
-import { OperationsController } from './operations.controller.js';
+import { OperationsController, readinessToken } from './operations.controller.js';
 import { OrdersController } from './orders.controller.js';
 import { ProfilesController } from './profiles.controller.js';
 import { servicesToken } from './services.js';
@@ -19,7 +20,9 @@ import { TenantsController } from './tenants.controller.js';
 
 const injectedTokens = [
   servicesToken,
+  readinessToken,
   loggerToken,
+  tracesToken,
   Metrics,
   HttpConfigHolder,
   ApiKeys,
@@ -57,7 +60,9 @@ export class HttpModule {
       module: HttpModule,
       providers: [
         { provide: servicesToken, useValue: services },
+        { provide: readinessToken, useValue: services.readiness },
         { provide: loggerToken, useValue: parts.logger },
+        { provide: tracesToken, useValue: parts.traces ?? noTraces },
         { provide: Metrics, useValue: parts.metrics },
         { provide: HttpConfigHolder, useValue: new HttpConfigHolder(parts.config) },
         { provide: ApiKeys, useValue: state.keys },

@@ -1,21 +1,29 @@
 import { Controller, Get, Inject, Res } from '@nestjs/common';
+import type { FaultCode } from '@certmill/domain';
 import type { FastifyReply } from 'fastify';
 import { Metrics } from '../observability/metrics.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
-import { servicesToken, type IssuanceServices } from './services.js';
+
+/** Injection token of Readiness. */
+export const readinessToken = Symbol('Readiness');
+
+/** Whether the service takes work, as it is now. */
+export interface Readiness {
+  /** Stages that halted, each with the code of its fault. */
+  halted(): readonly { readonly stage: string; readonly code: FaultCode }[];
+  /** What the service cannot do without and does not have, e.g. `kafka`; empty once it works. */
+  waitingFor(): readonly string[];
+}
 
 /** What orchestrators and scrapers ask; open, and without anything of a tenant. */
 @Controller()
 export class OperationsController {
-  readonly #services: IssuanceServices;
+  readonly #readiness: Readiness;
   readonly #metrics: Metrics;
 
-  constructor(
-    @Inject(servicesToken) services: IssuanceServices,
-    @Inject(Metrics) metrics: Metrics,
-  ) {
-    this.#services = services;
+  constructor(@Inject(readinessToken) readiness: Readiness, @Inject(Metrics) metrics: Metrics) {
+    this.#readiness = readiness;
     this.#metrics = metrics;
   }
 
@@ -30,10 +38,11 @@ export class OperationsController {
   @Get('readyz')
   @Describes(routes.ready)
   async ready(@Res() reply: FastifyReply): Promise<void> {
-    const halted = this.#services.halted();
-    await reply
-      .status(halted.length === 0 ? 200 : 503)
-      .send(halted.length === 0 ? { status: 'ready' } : { status: 'halted', stages: halted });
+    const stages = this.#readiness.halted();
+    const waitingFor = this.#readiness.waitingFor();
+    if (stages.length > 0) return reply.status(503).send({ status: 'halted', stages });
+    if (waitingFor.length > 0) return reply.status(503).send({ status: 'waiting', waitingFor });
+    return reply.status(200).send({ status: 'ready' });
   }
 
   @Get('metrics')

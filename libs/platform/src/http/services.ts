@@ -1,7 +1,7 @@
 /** Injection token of IssuanceServices. */
 export const servicesToken = Symbol('IssuanceServices');
 
-import type { FaultCode, Profile } from '@certmill/domain';
+import type { Profile } from '@certmill/domain';
 import type {
   DeadLetterPorts,
   EnrollPorts,
@@ -20,6 +20,7 @@ import type {
   TenantStore,
 } from '@certmill/ports';
 import type { KeyObject } from 'node:crypto';
+import type { Readiness } from './operations.controller.js';
 
 /** What the HTTP face needs; an app composes it from its adapters. */
 export interface IssuanceServices {
@@ -47,6 +48,5 @@ export interface IssuanceServices {
   addProfile(tenant: string, text: string): Promise<Profile>;
   /** Signs manifests; certifies nothing. */
   readonly manifestKey: KeyObject;
-  /** Stages that halted, each with the code of its fault: readiness goes red. */
-  halted(): readonly { readonly stage: string; readonly code: FaultCode }[];
+  readonly readiness: Readiness;
 }

@@ -17,9 +17,9 @@ const redacted = [
 ];
 
 /** JSON lines on stderr: stdout belongs to the command. */
-export function createLogger(level: string): Logger {
+export function createLogger(level: string, service = 'certmill'): Logger {
   return pino(
-    { level, base: { service: 'certmill' }, redact: { paths: redacted, censor: '[redacted]' } },
+    { level, base: { service }, redact: { paths: redacted, censor: '[redacted]' } },
     pino.destination({ dest: 2, sync: false }),
   );
 }

@@ -1,41 +1,27 @@
-import type { RejectionCode } from '@certmill/domain';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Readiness } from '../http/operations.controller.js';
+import { JournalMetrics } from './journal-metrics.js';
+import { LogMetrics } from './log-metrics.js';
+import { registerPool, type LaneLoad } from './pool-metrics.js';
+import { registerReadiness, type KnownParts } from './readiness-metrics.js';
+import { readOf } from './scrape-readings.js';
+import { registerSlots, type SlotReading } from './slot-metrics.js';
+import { StageMetrics } from './stage-metrics.js';
+import { StoreMetrics } from './store-metrics.js';
 
-export type Stage = 'ingest' | 'validate' | 'sign' | 'publish';
-
-const chunkSeconds = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-
-/** The service's Prometheus metrics. Labels come from closed sets only. */
+/** The service's Prometheus metrics, in groups. Labels come from closed sets only. */
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #requests: Counter<'code'>;
-  readonly #chunks: Histogram<'stage'>;
-  readonly #faults: Counter<'stage' | 'code'>;
   readonly #http: Histogram<'method' | 'status'>;
   readonly #refusedConnections: Counter;
+  readonly stages = new StageMetrics(this.#registry);
+  readonly log = new LogMetrics(this.#registry);
+  readonly store = new StoreMetrics(this.#registry);
+  readonly journal = new JournalMetrics(this.#registry);
 
   constructor() {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
-    this.#requests = new Counter({
-      name: 'certmill_publish_requests_total',
-      help: 'Requests that ended, by their rejection code; code "none" was issued.',
-      labelNames: ['code'],
-      registers,
-    });
-    this.#chunks = new Histogram({
-      name: 'certmill_chunk_duration_seconds',
-      help: 'From taking a chunk to its effect being durable, all later stages of this process included.',
-      labelNames: ['stage'],
-      buckets: chunkSeconds,
-      registers,
-    });
-    this.#faults = new Counter({
-      name: 'certmill_faults_total',
-      help: 'Chunks that a stage could not finish, by fault code.',
-      labelNames: ['stage', 'code'],
-      registers,
-    });
     this.#http = new Histogram({
       name: 'certmill_http_duration_seconds',
       help: 'Duration of HTTP calls by method and status class.',
@@ -58,18 +44,6 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
-  requests(code: RejectionCode | 'none', count: number): void {
-    this.#requests.inc({ code }, count);
-  }
-
-  chunk(stage: Stage, seconds: number): void {
-    this.#chunks.observe({ stage }, seconds);
-  }
-
-  fault(stage: Stage, code: string): void {
-    this.#faults.inc({ stage, code });
-  }
-
   http(method: string, status: number, seconds: number): void {
     this.#http.observe({ method, status: `${String(Math.floor(status / 100))}xx` }, seconds);
   }
@@ -78,14 +52,34 @@ export class Metrics {
     this.#refusedConnections.inc();
   }
 
-  /** A value that is read when scraped, e.g. a queue's depth. */
+  /**
+   * Signing slots, read when scraped.
+   * @param latencyBoundsSeconds of the buckets that the readings count signatures in.
+   */
+  slots(read: () => readonly SlotReading[], latencyBoundsSeconds: readonly number[]): void {
+    registerSlots(this.#registry, read, latencyBoundsSeconds);
+  }
+
+  /** The lanes of a worker pool, read when scraped. Called once per process. */
+  pool(name: 'examination', read: () => readonly LaneLoad[]): void {
+    registerPool(this.#registry, name, read);
+  }
+
+  /** What halted and what is waited for, read when scraped. */
+  readiness(readiness: Readiness, known: KnownParts): void {
+    registerReadiness(this.#registry, readiness, known);
+  }
+
+  /** A value that is read when scraped, e.g. a queue's depth; absent where it cannot be read. */
   gauge(name: string, help: string, read: () => number | Promise<number>): void {
     new Gauge({
       name,
       help,
       registers: [this.#registry],
       async collect() {
-        this.set(await read());
+        const value = await readOf(read);
+        if (value === undefined) this.remove();
+        else this.set(value);
       },
     });
   }

@@ -17,6 +17,7 @@ export {
 export {
   describeEventLog,
   eventLogCases,
+  type DescribeEventLogOptions,
   type EventLogCase,
   type EventLogFixture,
 } from './event-log.conformance.js';

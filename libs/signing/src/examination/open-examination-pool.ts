@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { CertmillError, type Lane } from '@certmill/domain';
+import { lanes } from '@certmill/events';
 import { readBlocklist } from '@certmill/pipeline/compute';
 import type { CpuMeter, RequestExaminer, Stoppable } from '@certmill/ports';
 import { LostChunks } from '../worker-pool/lost-chunks.js';
@@ -29,10 +30,22 @@ export interface ExaminationPoolOptions {
 
 const workerFile = new URL('./examination.worker.js', import.meta.url);
 
+/** What a lane of the pool has in hand, of what it may. */
+export interface ExaminationLoad {
+  readonly lane: Lane;
+  /** Chunks that wait or run. */
+  readonly outstanding: number;
+  readonly capacity: number;
+}
+
+export interface OpenExaminationPool extends RequestExaminer, Stoppable, CpuMeter {
+  load(): readonly ExaminationLoad[];
+}
+
 /** Resolves once the workers run. Faults: CONFIG_INVALID where the blocklist cannot be read. */
 export async function openExaminationPool(
   options: ExaminationPoolOptions,
-): Promise<RequestExaminer & Stoppable & CpuMeter> {
+): Promise<OpenExaminationPool> {
   const data: ExaminationWorkerData =
     options.blocklistFile === undefined
       ? {}
@@ -59,7 +72,7 @@ export async function openExaminationPool(
 }
 
 /** The port over two task pools, one per lane. */
-export class ExaminationPool implements RequestExaminer, Stoppable, CpuMeter {
+export class ExaminationPool implements OpenExaminationPool {
   private readonly profiles: ExaminationPoolOptions['profiles'];
   private readonly lanes: Readonly<Record<Lane, TaskPool>>;
   private readonly lostChunks = new LostChunks();
@@ -70,6 +83,13 @@ export class ExaminationPool implements RequestExaminer, Stoppable, CpuMeter {
   ) {
     this.profiles = profiles;
     this.lanes = lanes;
+  }
+
+  load(): readonly ExaminationLoad[] {
+    return lanes.map((lane) => {
+      const { outstanding, capacity } = this.lanes[lane];
+      return { lane, outstanding, capacity };
+    });
   }
 
   async cpuMicroseconds(): Promise<number> {

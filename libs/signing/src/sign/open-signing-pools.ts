@@ -39,10 +39,18 @@ export interface SigningPoolsOptions {
   readonly maxQueue?: number;
   /** A slot that has a chunk for longer has failed; 60,000 where absent. */
   readonly chunkTimeoutMs?: number;
+  /** A slot that takes longer to open its key is out, and the others serve; 10,000 where absent. */
+  readonly openTimeoutMs?: number;
   /** Pause of a failed slot before it is tried again, doubled up to a minute; 1,000 where absent. */
   readonly restMs?: number;
   /** Told of every change of a slot's state, for logs and metrics. */
   readonly onSlotChange?: (health: SlotHealth) => void;
+  /**
+   * A thread of this slot hangs in a signature that cannot be cancelled. The chunk is signed by another
+   * slot; the owner SHOULD let what is in hand end, and then `endProcess` to be started anew. Not called
+   * for a slot that hangs while it is opened: a restart would not help it, and the others serve.
+   */
+  readonly onHung?: (health: SlotHealth) => void;
 }
 
 export interface SigningPools extends ChunkSigner, Stoppable, CpuMeter {
@@ -118,9 +126,11 @@ function slotPool(
     },
     maxQueue: options.maxQueue ?? 64,
     chunkTimeoutMs: options.chunkTimeoutMs ?? 60_000,
+    openTimeoutMs: options.openTimeoutMs ?? 10_000,
     restMs: options.restMs ?? 1_000,
     maxRestMs,
     onChange: options.onSlotChange ?? (() => undefined),
+    onHung: options.onHung ?? (() => undefined),
   });
 }
 

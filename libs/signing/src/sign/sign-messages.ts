@@ -2,6 +2,7 @@ import type { SerialKey, TenantId } from '@certmill/domain';
 import type { SigningHash } from '../slots/signature-scheme.js';
 import type { SigningSlot } from '../slots/signing-slot.js';
 import type { WorkerFault } from '../worker-pool/worker-fault.js';
+import type { SlotUsage } from './slot-usage.js';
 
 /** What every worker of a slot is started with. */
 export interface SlotWorkerData {
@@ -12,6 +13,8 @@ export interface SlotWorkerData {
   readonly rsaHash: SigningHash;
   readonly serialKeys: readonly SerialKey[];
   readonly slot: SigningSlot;
+  /** Memory of the slot's latches, by name. */
+  readonly latches: Readonly<Record<string, SharedArrayBuffer>>;
 }
 
 export interface SignTask {
@@ -37,6 +40,8 @@ export type SignReply =
       /** Certificates back to back; the whole of its buffer. */
       readonly certificatesDer: Uint8Array;
       readonly certificateLengths: Uint32Array;
+      /** Of this worker since its last such reply. */
+      readonly usage: SlotUsage;
     }
   /** The chunk is at fault; any other slot would say the same. */
   | WorkerFault

@@ -31,6 +31,12 @@ export async function openSlot(): Promise<OpenSlotReply> {
   }
 }
 
+/** Before the thread is ended. */
+export function closeSlot(): void {
+  session?.close();
+  session = undefined;
+}
+
 export async function signChunk(task: SignTask): Promise<SignReply> {
   try {
     session ??= await SlotSession.open(data);
@@ -42,6 +48,7 @@ export async function signChunk(task: SignTask): Promise<SignReply> {
 }
 
 function signWith(slot: SlotSession, task: SignTask): SignReply {
+  const begunMs = performance.now();
   const received = decodeReceivedChunk(new Uint8Array(task.chunk, 0, task.receivedBytes));
   const verdict = decodeVerdict(new Uint8Array(task.chunk, task.receivedBytes));
   assertIssuerServes(data, received);
@@ -63,7 +70,8 @@ function signWith(slot: SlotSession, task: SignTask): SignReply {
     serialKey,
     task.verifyAll,
   );
-  return packedReply({ kind: 'signed', certificatesDer, certificateLengths }, [
+  const usage = slot.takeUsage((performance.now() - begunMs) / 1e3);
+  return packedReply({ kind: 'signed', certificatesDer, certificateLengths, usage }, [
     certificatesDer.buffer,
     certificateLengths.buffer,
   ]);

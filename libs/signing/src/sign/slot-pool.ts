@@ -1,13 +1,16 @@
 import { CertmillError, type FaultCode, type Lane } from '@certmill/domain';
+import { latchMemories } from '../slots/shared-latch.js';
 import { TaskPool, type PackedTask, type TaskOutcome } from '../worker-pool/task-pool.js';
 import { errorOfFault } from '../worker-pool/worker-fault.js';
+import { UsageMeter, type SlotUsage } from './slot-usage.js';
 import type { OpenSlotReply, SignReply, SignTask, SlotWorkerData } from './sign-messages.js';
 
 /**
- * `ready` takes chunks; `resting` failed and waits for its next trial; `trying` opens its key;
- * `refused` holds another key than its issuer's and is not tried again; `stopped` is over.
+ * `ready` takes chunks; `resting` failed and waits for its next trial; `trying` opens its key; `hung`
+ * has a thread that cannot be ended, and rests once it has; `refused` holds another key than its
+ * issuer's, or refuses the PIN, and is not tried again; `stopped` is over.
  */
-export type SlotState = 'ready' | 'resting' | 'trying' | 'refused' | 'stopped';
+export type SlotState = 'ready' | 'resting' | 'trying' | 'hung' | 'refused' | 'stopped';
 
 export interface SlotHealth {
   readonly issuer: string;
@@ -16,21 +19,30 @@ export interface SlotHealth {
   /** Chunks that wait or run. */
   readonly outstanding: number;
   readonly signedChunks: number;
+  /** Times that it went out of service. */
   readonly failures: number;
+  /** Threads that hold the key open. */
+  readonly sessions: number;
+  /** Threads that were told to end and have not: the process ends by `endProcess` only. */
+  readonly hungThreads: number;
+  readonly usage: SlotUsage;
   /** Why it is not ready, for people. */
   readonly reason?: { readonly code: FaultCode; readonly message: string };
 }
 
 export interface SlotPoolOptions {
   readonly workerFile: URL;
-  readonly data: SlotWorkerData;
+  readonly data: Omit<SlotWorkerData, 'latches'>;
   readonly threads: Readonly<Record<Lane, number>>;
   readonly maxQueue: number;
   readonly chunkTimeoutMs: number;
+  readonly openTimeoutMs: number;
   /** Pause before the first trial after a failure; doubles up to `maxRestMs`. */
   readonly restMs: number;
   readonly maxRestMs: number;
   readonly onChange: (health: SlotHealth) => void;
+  /** Told once per hanging; only of one that began with a chunk in hand. */
+  readonly onHung: (health: SlotHealth) => void;
 }
 
 export type SlotOutcome =
@@ -39,6 +51,9 @@ export type SlotOutcome =
   | { readonly kind: 'slot-lost'; readonly workerDied: boolean }
   | { readonly kind: 'overloaded' }
   | { readonly kind: 'stopping' };
+
+/** A thread that can be ended has ended by then, on a machine that is full too. */
+const hungAfterMs = 1_000;
 
 /** One slot's workers, a pool per lane, behind a circuit breaker. */
 export class SlotPool {
@@ -52,6 +67,9 @@ export class SlotPool {
   private isOnProbation = false;
   private signedChunks = 0;
   private failures = 0;
+  private readonly meter = new UsageMeter();
+  /** Ends of threads that were told to end. */
+  private readonly ending = new Set<Promise<void>>();
   /** Pools of earlier lives whose last chunks are still running. */
   private readonly retiring = new Set<Promise<void>>();
 
@@ -89,6 +107,9 @@ export class SlotPool {
       outstanding: lanes.reduce((sum, pool) => sum + pool.outstanding, 0),
       signedChunks: this.signedChunks,
       failures: this.failures,
+      sessions: this.isReady ? lanes.reduce((sum, pool) => sum + pool.threads, 0) : 0,
+      hungThreads: this.ending.size,
+      usage: this.meter.usage,
       ...(this.reason === undefined
         ? {}
         : { reason: { code: this.reason.code, message: this.reason.message } }),
@@ -106,27 +127,22 @@ export class SlotPool {
   /** Starts the workers and opens the key in each; the fault where that fails. Never rejects. */
   async open(): Promise<CertmillError | undefined> {
     this.become('trying');
+    const latches = latchMemories(this.options.data.slot.latches ?? []);
     const pool = (lane: Lane): TaskPool =>
       new TaskPool({
         lane,
         workerFile: this.options.workerFile,
-        workerData: this.options.data,
+        workerData: { ...this.options.data, latches } satisfies SlotWorkerData,
         threads: this.options.threads[lane],
         maxQueue: this.options.maxQueue,
         taskTimeoutMs: this.options.chunkTimeoutMs,
+        closeHandler: 'closeSlot',
       });
     const lanes = { bulk: pool('bulk'), interactive: pool('interactive') };
     this.lanes = lanes;
-    const openings = Object.values(lanes).flatMap((lane) =>
-      Array.from({ length: lane.threads }, () =>
-        lane.run<OpenSlotReply>(() => ({
-          handler: 'openSlot',
-          message: undefined,
-          transferList: [],
-        })),
-      ),
-    );
-    const faults = (await Promise.all(openings)).flatMap((outcome) => this.faultOf(outcome) ?? []);
+    // Interactive first: threads that a module starts for itself inherit the niceness of its opener.
+    const faults = await this.openLane(lanes.interactive);
+    if (faults.length === 0) faults.push(...(await this.openLane(lanes.bulk)));
     if (this.state !== 'trying') return new CertmillError('FAULT_STOPPING', 'the slot is stopping');
     const fault = faults.find(({ code }) => code === 'FAULT_KEY_MISMATCH') ?? faults[0];
     if (fault === undefined) {
@@ -160,6 +176,7 @@ export class SlotPool {
       return { handler: 'signChunk', message, transferList: [chunk.buffer] };
     };
     const outcome = await lanes[lane].run<SignReply>(pack, (ended) => {
+      if (ended.kind === 'timed-out') this.awaitEnd(ended.threadEnd, true);
       const fault = isBegun(ended) ? this.faultOf(ended) : undefined;
       // What an earlier life of the slot leaves behind says nothing about this one.
       if (fault !== undefined && this.lanes === lanes && this.isReady) this.fail(fault);
@@ -169,6 +186,7 @@ export class SlotPool {
     if (outcome.kind !== 'done') return this.lost(outcome.kind === 'worker-lost');
     const { reply } = outcome;
     if (reply.kind === 'slot-fault') return this.lost(false);
+    if (reply.kind === 'signed') this.meter.add(reply.usage);
     if (reply.kind === 'signed' && this.lanes === lanes) {
       this.signedChunks++;
       this.isOnProbation = false;
@@ -193,20 +211,65 @@ export class SlotPool {
     return this.state === 'stopped' ? { kind: 'stopping' } : { kind: 'slot-lost', workerDied };
   }
 
-  /** Drains the slot and plans its next trial, unless it holds a wrong key. */
+  private async openLane(lane: TaskPool): Promise<CertmillError[]> {
+    const openings = Array.from({ length: lane.threads }, () =>
+      lane.run<OpenSlotReply>(
+        () => ({ handler: 'openSlot', message: undefined, transferList: [] }),
+        (ended) => {
+          if (ended.kind === 'timed-out') this.awaitEnd(ended.threadEnd, false);
+        },
+        this.options.openTimeoutMs,
+      ),
+    );
+    return (await Promise.all(openings)).flatMap((outcome) => this.faultOf(outcome) ?? []);
+  }
+
+  /** Drains the slot and plans its next trial, unless it must not be tried again. */
   private fail(fault: CertmillError): void {
     this.failures++;
     this.reason = fault;
     this.retire(this.options.chunkTimeoutMs);
-    if (fault.code === 'FAULT_KEY_MISMATCH') {
+    if (isFinal(fault)) {
       this.become('refused');
       return;
     }
     this.isOnProbation = true;
-    this.trial = setTimeout(() => void this.open(), this.restMs);
-    this.trial.unref();
-    this.restMs = Math.min(this.restMs * 2, this.options.maxRestMs);
+    this.rest();
+  }
+
+  /** Plans the next trial, once no thread of the slot is left that was told to end. */
+  private rest(): void {
+    clearTimeout(this.trial);
+    if (this.ending.size === 0) {
+      this.trial = setTimeout(() => void this.open(), this.restMs);
+      this.trial.unref();
+      this.restMs = Math.min(this.restMs * 2, this.options.maxRestMs);
+    }
     this.become('resting');
+  }
+
+  /** Follows a thread that was told to end: one that does not, hangs, and so does the slot. */
+  private awaitEnd(threadEnd: Promise<void>, hadChunk: boolean): void {
+    this.ending.add(threadEnd);
+    const timer = setTimeout(() => {
+      this.hang(hadChunk);
+    }, hungAfterMs);
+    void threadEnd.then(() => {
+      clearTimeout(timer);
+      this.ending.delete(threadEnd);
+      const waits = this.state === 'resting' || this.state === 'hung';
+      if (waits && this.ending.size === 0) this.rest();
+    });
+  }
+
+  /** The thread is abandoned: nothing waits for it. */
+  private hang(hadChunk: boolean): void {
+    if (this.state === 'hung' || this.state === 'refused' || this.state === 'stopped') return;
+    clearTimeout(this.trial);
+    this.retire(this.options.chunkTimeoutMs);
+    this.reason ??= this.tookTooLong();
+    this.become('hung');
+    if (hadChunk) this.options.onHung(this.health);
   }
 
   private retire(timeoutMs: number): void {
@@ -222,9 +285,14 @@ export class SlotPool {
   }
 
   private become(state: SlotState): void {
+    if (state === this.state && state !== 'trying') return;
     this.state = state;
     if (state === 'ready') this.reason = undefined;
     this.options.onChange(this.health);
+  }
+
+  private tookTooLong(): CertmillError {
+    return new CertmillError('FAULT_HSM_LOST', `slot ${this.options.data.slot.name} took too long`);
   }
 
   private faultOf(outcome: TaskOutcome<OpenSlotReply | SignReply>): CertmillError | undefined {
@@ -237,13 +305,17 @@ export class SlotPool {
           cause: outcome.cause,
         });
       case 'timed-out':
-        return new CertmillError('FAULT_HSM_LOST', `slot ${name} took too long`);
+        return this.tookTooLong();
       case 'overloaded':
       case 'drained':
       case 'stopping':
         return new CertmillError('FAULT_STOPPING', `slot ${name} is stopping`);
     }
   }
+}
+
+function isFinal({ code }: CertmillError): boolean {
+  return code === 'FAULT_KEY_MISMATCH' || code === 'FAULT_HSM_REFUSED';
 }
 
 function isBegun({ kind }: TaskOutcome<unknown>): boolean {

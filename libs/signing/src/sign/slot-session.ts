@@ -1,9 +1,14 @@
 import { verify, type KeyObject } from 'node:crypto';
 import { CertmillError } from '@certmill/domain';
+import { SharedLatch } from '../slots/shared-latch.js';
 import type { SignerModule, Signer, SigningRequest, SlotModule } from '../slots/signing-slot.js';
 import { publicKeyOf, signatureSchemeOf, type SignatureScheme } from '../slots/signature-scheme.js';
 import { readIssuerCertificate, type IssuerCertificate } from './issuer-certificate.js';
 import type { SlotWorkerData } from './sign-messages.js';
+import { UsageMeter, type SlotUsage } from './slot-usage.js';
+
+/** No DER, so that its signature is worth nothing. */
+const probe = Buffer.from('Certmill tries this key; this is no certificate');
 
 /** Why a slot cannot be used: thrown in workers, where it separates the slot's faults from a chunk's. */
 export class SlotFailure extends Error {
@@ -28,6 +33,8 @@ export class SlotSession {
   private readonly slotName: string;
   private readonly signer: Signer;
   private readonly publicKey: KeyObject;
+  private readonly meter = new UsageMeter();
+  private repairsTold = 0;
 
   private constructor(data: SlotWorkerData, issuer: IssuerCertificate, signer: Signer) {
     this.issuer = issuer;
@@ -38,20 +45,26 @@ export class SlotSession {
     this.publicKey = publicKeyOf(issuer.subjectPKInfoDer);
   }
 
-  /** Opens the slot's key and checks that it is the issuer's. Throws SlotFailure. */
+  /**
+   * Opens the slot's key and checks that it is the issuer's: by its public part and by a signature, so
+   * that a slot which hangs or fails when it signs is found before it has a chunk. Throws SlotFailure.
+   */
   static async open(data: SlotWorkerData): Promise<SlotSession> {
     try {
       const issuer = readIssuerCertificate(data.issuerName, data.issuerCertificateDer);
       const { hash } = signatureSchemeOf(issuer.subjectPKInfoDer, data.rsaHash);
       const module = (await import(data.slot.signerModule)) as SignerModule;
-      const signer = await module.openSigner(data.slot.settings, { hash });
-      if (Buffer.compare(signer.subjectPKInfoDer, issuer.subjectPKInfoDer) !== 0) {
-        throw new CertmillError(
-          'FAULT_KEY_MISMATCH',
-          `slot ${data.slot.name} holds another key than the certificate of issuer ${data.issuerName}`,
-        );
+      const latches = Object.fromEntries(
+        Object.entries(data.latches).map(([name, memory]) => [name, new SharedLatch(memory)]),
+      );
+      const signer = await module.openSigner(data.slot.settings, { hash }, latches);
+      try {
+        assertIssuersKey(signer, issuer, hash, data);
+        return new SlotSession(data, issuer, await wrapped(signer, data));
+      } catch (error) {
+        signer.close?.();
+        throw error;
       }
-      return new SlotSession(data, issuer, await wrapped(signer, data));
     } catch (error) {
       throw failureOf(error, `slot ${data.slot.name} cannot be opened`);
     }
@@ -59,11 +72,26 @@ export class SlotSession {
 
   /** Throws SlotFailure. */
   sign(tbs: Uint8Array, request: SigningRequest): Uint8Array {
+    const begunMs = performance.now();
     try {
       return this.signer.sign(tbs, request);
     } catch (error) {
       throw failureOf(error, `slot ${this.slotName} cannot sign`);
+    } finally {
+      this.meter.noteSignature((performance.now() - begunMs) / 1e3);
     }
+  }
+
+  /** What it was used for since the last call, a chunk of `chunkSeconds` among it. */
+  takeUsage(chunkSeconds: number): SlotUsage {
+    const { repairs = 0 } = this.signer;
+    this.meter.noteChunk(chunkSeconds, repairs - this.repairsTold);
+    this.repairsTold = repairs;
+    return this.meter.take();
+  }
+
+  close(): void {
+    this.signer.close?.();
   }
 
   /** Throws SlotFailure where the signature does not verify with the issuer's certificate. */
@@ -73,6 +101,27 @@ export class SlotSession {
       new CertmillError('FAULT_HSM_LOST', `slot ${this.slotName} made a signature that is wrong`),
     );
   }
+}
+
+function assertIssuersKey(
+  signer: Signer,
+  { subjectPKInfoDer }: IssuerCertificate,
+  hash: SignatureScheme['hash'],
+  { slot, issuerName }: SlotWorkerData,
+): void {
+  const isSame =
+    Buffer.compare(signer.subjectPKInfoDer, subjectPKInfoDer) === 0 &&
+    isVerified(
+      hash,
+      probe,
+      publicKeyOf(subjectPKInfoDer),
+      signer.sign(probe, { batchId: '', index: 0 }),
+    );
+  if (isSame) return;
+  throw new CertmillError(
+    'FAULT_KEY_MISMATCH',
+    `slot ${slot.name} holds another key than the certificate of issuer ${issuerName}`,
+  );
 }
 
 async function wrapped(signer: Signer, { slot }: SlotWorkerData): Promise<Signer> {

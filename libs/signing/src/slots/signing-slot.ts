@@ -1,3 +1,5 @@
+import type { SharedLatch } from './shared-latch.js';
+
 /** What a slot is asked to sign for: told to signers for their own records, never signed itself. */
 export interface SigningRequest {
   readonly batchId: string;
@@ -10,10 +12,15 @@ export interface Signer {
   readonly subjectPKInfoDer: Uint8Array;
   /**
    * Signs a TBSCertificate; the octets of signatureValue in X.509 form (RFC 5280 4.1.1.3: ECDSA as
-   * DER, RFC 3279 2.2.3). `tbs` is the caller's and is overwritten afterwards. Throws where the key
-   * cannot be used: the slot is then taken out of service.
+   * DER, RFC 3279 2.2.3), which MAY be overwritten by the next call. `tbs` is the caller's and is
+   * overwritten afterwards. Throws where the key cannot be used: the slot is then taken out of service,
+   * after FAULT_KEY_MISMATCH and FAULT_HSM_REFUSED for good.
    */
   sign(tbs: Uint8Array, request: SigningRequest): Uint8Array;
+  /** Sessions and logins that it has restored so far, where it has any. */
+  readonly repairs?: number;
+  /** Gives back what outlives the thread, such as a session. Never throws. */
+  close?(): void;
 }
 
 /** Octets and hash that signatures of the issuer's key are made with; `null` where the key implies it. */
@@ -23,6 +30,9 @@ export interface SignatureHashing {
 
 /** What a slot keeps its key by; structured-cloneable and without secrets: it names where they lie. */
 export type SlotSettings = Readonly<Record<string, string | number>>;
+
+/** The latches of `SigningSlot.latches`, by name. */
+export type SlotLatches = Readonly<Record<string, SharedLatch>>;
 
 /**
  * One place that can use an issuer's key: encrypted in a file, or inside an HSM. A slot is data, for
@@ -34,6 +44,8 @@ export interface SigningSlot {
   /** URL of the module that workers import: a `SignerModule`. */
   readonly signerModule: string;
   readonly settings: SlotSettings;
+  /** Names of the latches that `openSigner` gets: what it may do only once at a time in the process. */
+  readonly latches?: readonly string[];
   /** URL of a `SlotModule` that workers put around the signer, for audits and fault tests. */
   readonly slotModule?: string;
 }
@@ -42,9 +54,13 @@ export interface SigningSlot {
 export interface SignerModule {
   /**
    * Opens the key. Faults: CONFIG_INVALID where the settings are wrong, FAULT_HSM_LOST where the key
-   * cannot be reached now. Errors MUST NOT carry secrets.
+   * cannot be reached now, FAULT_HSM_REFUSED where trying again does harm. Errors MUST NOT carry secrets.
    */
-  openSigner(settings: SlotSettings, hashing: SignatureHashing): Signer | Promise<Signer>;
+  openSigner(
+    settings: SlotSettings,
+    hashing: SignatureHashing,
+    latches: SlotLatches,
+  ): Signer | Promise<Signer>;
 }
 
 /** What the module behind `SigningSlot.slotModule` exports. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { ResourceLimits } from 'node:worker_threads';
 import type { Lane } from '@certmill/domain';
 import type { CpuMeter } from '@certmill/ports';
@@ -17,6 +18,8 @@ export interface TaskPoolOptions {
   readonly taskTimeoutMs: number;
   /** Of each worker's heap; one that needs more dies. 256 MiB where absent. */
   readonly resourceLimits?: ResourceLimits;
+  /** Handler that each idle worker runs before it is ended, to give back what outlives a thread. */
+  readonly closeHandler?: string;
 }
 
 /** Without it a single enrolment waits for the time slices of full bulk workers at every step. */
@@ -47,12 +50,16 @@ export type TaskOutcome<R> =
   | { readonly kind: 'stopping' }
   /** Begun: its worker died of it or beside it. */
   | { readonly kind: 'worker-lost'; readonly cause: unknown }
-  /** Begun: its worker was ended after `taskTimeoutMs`. */
-  | { readonly kind: 'timed-out' };
+  /**
+   * Begun: its worker was told to end when the time was over, and replaced. `threadEnd` resolves once
+   * it has ended: at once from JavaScript, when the call returns from native code, which may be never.
+   */
+  | { readonly kind: 'timed-out'; readonly threadEnd: Promise<void> };
 
 interface WaitingTask {
   /** Called when a worker is free, so that a task that waits or moves on has copied nothing. */
   readonly pack: () => PackedTask;
+  readonly timeoutMs: number;
   readonly settle: (outcome: TaskOutcome<unknown>) => void;
 }
 
@@ -92,6 +99,11 @@ export class TaskPool implements CpuMeter {
     return this.waiting.length + this.running;
   }
 
+  /** Tasks that may wait or run. */
+  get capacity(): number {
+    return this.options.threads + this.options.maxQueue;
+  }
+
   get threads(): number {
     return this.options.threads;
   }
@@ -110,10 +122,12 @@ export class TaskPool implements CpuMeter {
   /**
    * Never rejects. The reply is whatever the handler returned: R is the caller's knowledge.
    * @param onEnd hears of the outcome before the next task begins, so that it can `drain`.
+   * @param timeoutMs instead of the pool's `taskTimeoutMs`.
    */
   run<R>(
     pack: () => PackedTask,
     onEnd?: (outcome: TaskOutcome<R>) => void,
+    timeoutMs = this.options.taskTimeoutMs,
   ): Promise<TaskOutcome<R>> {
     if (this.stopped !== undefined) return Promise.resolve({ kind: 'stopping' });
     if (this.isFull) return Promise.resolve({ kind: 'overloaded' });
@@ -122,7 +136,7 @@ export class TaskPool implements CpuMeter {
         onEnd?.(outcome);
         resolve(outcome);
       };
-      this.waiting.push({ pack, settle: settle as WaitingTask['settle'] });
+      this.waiting.push({ pack, timeoutMs, settle: settle as WaitingTask['settle'] });
       this.dispatch();
     });
   }
@@ -143,7 +157,7 @@ export class TaskPool implements CpuMeter {
       const task = this.waiting.shift();
       if (task === undefined) return;
       this.running++;
-      void this.execute(task.pack).then((outcome) => {
+      void this.execute(task).then((outcome) => {
         this.running--;
         task.settle(outcome);
         this.dispatch();
@@ -152,11 +166,16 @@ export class TaskPool implements CpuMeter {
     }
   }
 
-  private async execute(pack: () => PackedTask): Promise<TaskOutcome<unknown>> {
+  private async execute({ pack, timeoutMs }: WaitingTask): Promise<TaskOutcome<unknown>> {
     const timeout = new AbortController();
+    let threadEnd = Promise.resolve();
     const timer = setTimeout(() => {
+      const threads = this.piscina.threads;
       timeout.abort();
-    }, this.options.taskTimeoutMs);
+      const left = new Set(this.piscina.threads);
+      const abandoned = threads.find((thread) => !left.has(thread));
+      if (abandoned !== undefined) threadEnd = this.endOf(abandoned);
+    }, timeoutMs);
     try {
       const { handler, message, transferList } = pack();
       const reply: unknown = await this.piscina.run(message, {
@@ -166,7 +185,7 @@ export class TaskPool implements CpuMeter {
       });
       return { kind: 'done', reply };
     } catch (cause) {
-      if (timeout.signal.aborted) return { kind: 'timed-out' };
+      if (timeout.signal.aborted) return { kind: 'timed-out', threadEnd };
       return this.stopped === undefined ? { kind: 'worker-lost', cause } : { kind: 'stopping' };
     } finally {
       clearTimeout(timer);
@@ -185,8 +204,24 @@ export class TaskPool implements CpuMeter {
       });
       await Promise.race([idle, expired]);
     }
+    if (this.running === 0) await Promise.race([this.closeWorkers(), expired]);
     // A worker inside a native call ends only when the call returns, which may be never.
     await Promise.race([this.piscina.destroy(), expired]);
     clearTimeout(timer);
+  }
+
+  private async closeWorkers(): Promise<void> {
+    const { closeHandler, threads } = this.options;
+    if (closeHandler === undefined) return;
+    const closing = Array.from({ length: threads }, () =>
+      this.piscina.run(undefined, { name: closeHandler }),
+    );
+    await Promise.allSettled(closing);
+  }
+
+  private async endOf(thread: Piscina['threads'][0]): Promise<void> {
+    await once(thread, 'exit');
+    // Piscina replaces a worker that ends late even where the pool was destroyed before.
+    if (this.stopped !== undefined) void this.stopped.then(() => this.piscina.destroy());
   }
 }

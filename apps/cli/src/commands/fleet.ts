@@ -1,0 +1,127 @@
+import { Command, Option } from 'commander';
+import type { InitReport, RotationStep } from '@certmill/fleet';
+import { fleetBenchCommand } from './fleet-bench.js';
+import { exitCodes } from '../terminal/exit-codes.js';
+import { withExamples } from '../terminal/program.js';
+import { tableLines } from '../terminal/table.js';
+import type { Terminal } from '../terminal/terminal.js';
+
+const clock = { nowMs: () => Date.now() };
+/** Loaded when it is asked for: no other command pays for the fleet's libraries. */
+const loadFleet = () => import('@certmill/fleet');
+
+function configOption(): Option {
+  return new Option('--config <file>', "the fleet's configuration in YAML or JSON")
+    .env('CERTMILL_CONFIG')
+    .makeOptionMandatory();
+}
+
+/** `certmill fleet`: what a fleet needs before its services start, and how it fares. */
+export function fleetCommand(terminal: Terminal): Command {
+  const command = new Command('fleet').description('prepare a fleet of services and look after it');
+  return command
+    .addCommand(keysCommand(terminal))
+    .addCommand(initCommand(terminal))
+    .addCommand(lagCommand(terminal))
+    .addCommand(fleetBenchCommand(terminal));
+}
+
+interface KeysOptions {
+  readonly out: string;
+  readonly rotate?: RotationStep;
+}
+
+function keysCommand(terminal: Terminal): Command {
+  const steps: readonly RotationStep[] = ['add', 'seal', 'drop'];
+  const command = new Command('keys')
+    .description(
+      'make the keys that seal records between services, and the one that signs manifests',
+    )
+    .requiredOption('--out <dir>', 'folder for the key files (mode 0600)')
+    .addOption(
+      new Option(
+        '--rotate <step>',
+        'one step of a rotation; deploy the files before the next',
+      ).choices(steps),
+    )
+    .option('--json', 'print one JSON object')
+    .action(async ({ out, rotate }: KeysOptions) => {
+      const { makeFleetKeys, rotateFleetKeys } = await loadFleet();
+      const files =
+        rotate === undefined
+          ? makeFleetKeys(out, clock.nowMs())
+          : rotateFleetKeys(out, rotate, clock.nowMs());
+      const rows = [
+        ['ingest, validate', files.hopKeys.received],
+        ['validate, sign', files.hopKeys.validated],
+        ['sign, publish', files.hopKeys.issued],
+        ['ingest', files.manifestKey],
+      ];
+      const next = rotate === 'add' ? 'seal' : rotate === 'seal' ? 'drop' : undefined;
+      terminal.report(files, [
+        ...tableLines(['for', 'file'], rows),
+        ...(next === undefined
+          ? []
+          : [`deploy these files, restart the services, then --rotate ${next}`]),
+      ]);
+    });
+  return withExamples(command, [
+    ['certmill fleet keys --out keys', 'once, before the first start'],
+    ['certmill fleet keys --out keys --rotate add', 'first of three steps: add, seal, drop'],
+  ]);
+}
+
+interface ConfigOptions {
+  readonly config: string;
+}
+
+function initCommand(terminal: Terminal): Command {
+  const command = new Command('init')
+    .description('make topics, collections and the first credential where they are not there')
+    .addOption(configOption())
+    .option('--json', 'print one JSON object')
+    .action(async ({ config }: ConfigOptions) => {
+      const { initFleet, readFleetConfig } = await loadFleet();
+      const report = await initFleet(readFleetConfig(config), clock);
+      terminal.report(report, linesOf(report));
+      if (report.differences.length > 0) terminal.exitCode = exitCodes.couldNotRun;
+    });
+  return withExamples(command, [
+    ['certmill fleet init --config fleet.yaml', 'as often as you like; nothing is made twice'],
+  ]);
+}
+
+function linesOf(report: InitReport): readonly string[] {
+  const { createdTopics, grownTopics, madeInStore, firstCredential } = report;
+  return [
+    `made ${String(createdTopics.length)} topics; ${madeInStore.length === 0 ? 'the store was ready' : 'the store is ready now'}`,
+    ...grownTopics.map((topic) => `more partitions: ${topic}`),
+    ...report.warnings.map((warning) => `warning: ${warning}`),
+    ...report.differences.map((difference) => `not as configured: ${difference}`),
+    ...(firstCredential === undefined
+      ? []
+      : [
+          `first credential (tenant ${firstCredential.tenant}, role admin), shown this once:`,
+          `  ${firstCredential.key}`,
+        ]),
+  ];
+}
+
+function lagCommand(terminal: Terminal): Command {
+  const command = new Command('lag')
+    .description('chunks that wait for each stage, and the processes that work on them')
+    .addOption(configOption())
+    .option('--json', 'print one JSON object')
+    .action(async ({ config }: ConfigOptions) => {
+      const { fleetLag, readFleetConfig } = await loadFleet();
+      const lags = await fleetLag(readFleetConfig(config));
+      const rows = lags.map(({ topic, lag, partitions, members, state }) => {
+        return [topic, lag, partitions, members, state];
+      });
+      const headings = ['topic', 'waiting', 'partitions', 'members', 'group'];
+      terminal.report({ lags }, tableLines(headings, rows));
+    });
+  return withExamples(command, [
+    ['certmill fleet lag --config fleet.yaml', 'what waits for validate, sign and publish'],
+  ]);
+}

@@ -1,0 +1,195 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { CertmillError } from '@certmill/domain';
+import type { ServerAccess } from './drive-batch.js';
+import { startEnrolments, type EnrolmentFigures } from './drive-enrolments.js';
+import { measureLimit } from './machine-limit.js';
+import { drive, openOrder, prepareLoad } from './prepared-load.js';
+
+/** Where a process of the fleet tells its metrics. */
+export interface MetricsSource {
+  readonly name: string;
+  readonly url: string;
+}
+
+export interface FleetBenchOptions {
+  readonly access: ServerAccess;
+  readonly sources: readonly MetricsSource[];
+  readonly requests: number;
+  readonly warmUp: number;
+  readonly enrolmentsPerSecond: number;
+  readonly onStep: (step: string) => void;
+}
+
+export interface FleetBenchService {
+  readonly name: string;
+  /** Per certificate. */
+  readonly cpuMicroseconds: number;
+  readonly maxRssBytes: number;
+}
+
+/** What `certmill fleet bench --json` prints; `certmill plan` reads it. */
+export interface FleetBenchReport {
+  readonly requests: number;
+  readonly issued: number;
+  readonly rejected: number;
+  /** The higher one of before and after the batch; null where there is no openssl to measure it with. */
+  readonly limitPerSecond: number | null;
+  readonly limitsPerSecond: readonly number[];
+  readonly endToEndPerSecond: number;
+  readonly ratio: number | null;
+  readonly seconds: number;
+  readonly uploadSeconds: number;
+  readonly services: readonly FleetBenchService[];
+  /** Of all services together, per certificate. */
+  readonly servicesCpuMicroseconds: number;
+  readonly clientCpuMicroseconds: number;
+  readonly enrolments: EnrolmentFigures | null;
+  readonly machine: {
+    readonly cores: number;
+    readonly model: string;
+    readonly memoryBytes: number;
+    readonly node: string;
+    readonly loadBefore: number;
+  };
+}
+
+interface ProcessReading {
+  readonly cpuSeconds: number;
+  readonly rssBytes: number;
+}
+
+const limitSeconds = 3;
+const sampleMs = 1_000;
+const enrolmentSeconds = 180;
+
+/**
+ * One batch through a fleet that runs, upload and download over HTTP from this process, between two
+ * measurements of this machine's limit: the ratio means something where the fleet is on this machine.
+ */
+export async function runFleetBench(options: FleetBenchOptions): Promise<FleetBenchReport> {
+  const { access, sources, requests, warmUp, enrolmentsPerSecond, onStep } = options;
+  const loadBefore = loadavg()[0] ?? 0;
+  const directory = await mkdtemp(join(tmpdir(), 'certmill-bench-'));
+  const orderId = `bench-${String(Date.now())}`;
+  try {
+    onStep(`making ${String(requests)} devices with keys of their own`);
+    const measured = await prepareLoad(directory, orderId, requests);
+    const warming = await prepareLoad(directory, `${orderId}-warm-up`, warmUp);
+    const singles = await prepareLoad(
+      directory,
+      `${orderId}-single`,
+      enrolmentsPerSecond * enrolmentSeconds,
+    );
+    onStep('measuring the limit: openssl speed ecdsap256 on all cores');
+    const limitBefore = await measureLimit(limitSeconds);
+    if (warmUp > 0) {
+      onStep(`issuing ${String(warmUp)} to warm up`);
+      await openOrder(access, warming);
+      await drive(access, warming, () => undefined);
+    }
+    await openOrder(access, measured);
+    if (enrolmentsPerSecond > 0) await openOrder(access, singles);
+    onStep('issuing');
+    const enrolments =
+      enrolmentsPerSecond === 0
+        ? undefined
+        : startEnrolments({
+            ...access,
+            orderId: singles.orderId,
+            requestsFile: singles.requests,
+            perSecond: enrolmentsPerSecond,
+          });
+    const sampling = await startSampling(sources);
+    const client = process.cpuUsage();
+    const batch = await drive(access, measured, () => undefined);
+    const clientCpu = process.cpuUsage(client);
+    const readings = await sampling.stop();
+    const enrolled = (await enrolments?.stop()) ?? null;
+    onStep('measuring the limit once more');
+    const limits = [limitBefore, await measureLimit(limitSeconds)].flatMap((limit) => limit ?? []);
+    const limit = Math.max(0, ...limits.map(({ certificatesPerSecond }) => certificatesPerSecond));
+    const perCertificate = (microseconds: number): number =>
+      Math.round((microseconds / Math.max(1, batch.issued)) * 10) / 10;
+    const services = readings.map(({ name, cpuSeconds, rssBytes }) => {
+      return { name, cpuMicroseconds: perCertificate(cpuSeconds * 1e6), maxRssBytes: rssBytes };
+    });
+    const endToEndPerSecond = requests / batch.seconds;
+    return {
+      requests,
+      issued: batch.issued,
+      rejected: batch.rejected,
+      limitPerSecond: limit === 0 ? null : Math.round(limit),
+      limitsPerSecond: limits.map((each) => Math.round(each.certificatesPerSecond)),
+      endToEndPerSecond: Math.round(endToEndPerSecond),
+      ratio: limit === 0 ? null : Math.round((endToEndPerSecond / limit) * 1000) / 1000,
+      seconds: batch.seconds,
+      uploadSeconds: batch.uploadSeconds,
+      services,
+      servicesCpuMicroseconds: perCertificate(
+        readings.reduce((sum, { cpuSeconds }) => sum + cpuSeconds * 1e6, 0),
+      ),
+      clientCpuMicroseconds: perCertificate(clientCpu.user + clientCpu.system),
+      enrolments: enrolled,
+      machine: {
+        cores: availableParallelism(),
+        model: cpus()[0]?.model ?? 'unknown',
+        memoryBytes: totalmem(),
+        node: process.version,
+        loadBefore,
+      },
+    };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** CPU from now on, and the most memory, of each process. */
+async function startSampling(sources: readonly MetricsSource[]): Promise<{
+  stop(): Promise<readonly (ProcessReading & { readonly name: string })[]>;
+}> {
+  const before = await Promise.all(sources.map(read));
+  const maxRss = before.map(({ rssBytes }) => rssBytes);
+  const sample = async (): Promise<readonly ProcessReading[]> => {
+    const readings = await Promise.all(sources.map(read));
+    for (const [i, { rssBytes }] of readings.entries()) {
+      maxRss[i] = Math.max(maxRss[i] ?? 0, rssBytes);
+    }
+    return readings;
+  };
+  const timer = setInterval(() => {
+    sample().catch(() => undefined);
+  }, sampleMs);
+  return {
+    async stop() {
+      clearInterval(timer);
+      const after = await sample();
+      return sources.map(({ name }, i) => ({
+        name,
+        cpuSeconds: (after[i]?.cpuSeconds ?? 0) - (before[i]?.cpuSeconds ?? 0),
+        rssBytes: maxRss[i] ?? 0,
+      }));
+    },
+  };
+}
+
+async function read({ name, url }: MetricsSource): Promise<ProcessReading> {
+  const answer = await fetch(new URL('/metrics', url)).catch((cause: unknown) => {
+    throw new CertmillError('INVALID_INPUT', `--metrics ${name}: ${url} does not answer`, {
+      cause,
+    });
+  });
+  const text = await answer.text();
+  const value = (metric: string): number => {
+    const found = new RegExp(`^${metric}(?:\\{[^}]*\\})? (\\S+)`, 'm').exec(text)?.[1];
+    if (found === undefined) {
+      throw new CertmillError('INVALID_INPUT', `--metrics ${name}: ${url} has no ${metric}`);
+    }
+    return Number(found);
+  };
+  return {
+    cpuSeconds: value('process_cpu_seconds_total'),
+    rssBytes: value('process_resident_memory_bytes'),
+  };
+}

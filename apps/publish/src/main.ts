@@ -1,0 +1,3 @@
+import { superviseService } from '@certmill/fleet';
+
+await superviseService('publish', { argv: process.argv.slice(2), environment: process.env });

@@ -1,0 +1,55 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { hopsOf, readFleetConfig, superviseService, type Role } from '@certmill/fleet';
+import type { Hop } from '@certmill/pipeline';
+import { FailPoint, type ArmedFailPoint } from '../crash/fail-point.js';
+import { failPointsAroundLog, failPointsAroundStore } from '../crash/fail-points-around.js';
+import { oracleSlotModule } from '../crash/oracle-slot.js';
+import { bugAroundLog, bugAroundStore, type PlantedBug } from '../crash/planted-bugs.js';
+
+/** What a run tells a service, in a file beside its configuration that it reads when it starts. */
+export interface ServiceOrders {
+  readonly oracleFile: string;
+  readonly reportFile: string;
+  /** Shared by all services, for bugs that remember. */
+  readonly bugFolder: string;
+  readonly armed?: ArmedFailPoint;
+  readonly plant?: PlantedBug;
+}
+
+export function ordersFileOf(configFile: string): string {
+  return `${configFile}.orders`;
+}
+
+/** A service as its own program runs it, in a process that may die or stop at a fail-point. */
+async function main(): Promise<void> {
+  const [role, ...argv] = process.argv.slice(2);
+  const [, configFile = ''] = argv;
+  const file = ordersFileOf(configFile);
+  const orders = existsSync(file)
+    ? (JSON.parse(readFileSync(file, 'utf8')) as ServiceOrders)
+    : undefined;
+  if (orders === undefined) throw new Error(`there is no ${file}`);
+  const { oracleFile, reportFile, bugFolder, armed, plant } = orders;
+  const point = new FailPoint(armed, reportFile);
+  const receivedHop = (): Hop =>
+    hopsOf(['received'], readFleetConfig(configFile), { nowMs: () => Date.now() }).received;
+  await superviseService(
+    role as Role,
+    { argv, environment: process.env },
+    {
+      overrides: {
+        slotModule: oracleSlotModule({ oracleFile, reportFile, armed }),
+        aroundStore(store) {
+          const planted = plant === undefined ? store : bugAroundStore(store, plant, bugFolder);
+          return failPointsAroundStore(planted, point);
+        },
+        aroundLog(log) {
+          const planted = plant === undefined ? log : bugAroundLog(log, plant, receivedHop);
+          return failPointsAroundLog(planted, point);
+        },
+      },
+    },
+  );
+}
+
+if (process.argv[1]?.endsWith('service-under-test.js') === true) await main();

@@ -1,0 +1,45 @@
+// Everything about infra/ that can be checked without a container engine or a cluster; `npm run check:infra`.
+// A tool that is missing fails the run and is named with how to get it.
+import { problemsOfAlerts } from './checks/alerts.mjs';
+import { composeConfigs, missingParts, problemsOfCompose } from './checks/compose.mjs';
+import { problemsOfConfigs } from './checks/fleet-configs.mjs';
+import { problemsOfLint, problemsOfScore, renderings, unnamedRefusals } from './checks/helm.mjs';
+import { manifestConfigs, openDoors, strayPaths, wrongTriggers } from './checks/manifests.mjs';
+import { undocumentedMetrics, unknownNames } from './checks/metric-names.mjs';
+import { problemsOfQueries, problemsOfRules } from './checks/prometheus.mjs';
+import { missingTools } from './checks/tools.mjs';
+
+const missing = missingTools();
+if (missing.length > 0) {
+  process.stderr.write(`${missing.join('\n')}\n`);
+  process.exit(1);
+}
+
+const manifests = renderings();
+const checks = {
+  'compose files': problemsOfCompose,
+  'images and mounts of compose files': missingParts,
+  'alert rules and their tests': problemsOfRules,
+  'alerts: texts, runbooks, coverage': problemsOfAlerts,
+  'names in alerts and dashboards': unknownNames,
+  'metrics of the code and of docs/metrics.md': undocumentedMetrics,
+  'queries of dashboards': problemsOfQueries,
+  'helm lint': problemsOfLint,
+  'helm: values that are missing are named': unnamedRefusals,
+  'kube-score': () => manifests.flatMap(problemsOfScore),
+  'configurations of services': () =>
+    problemsOfConfigs([...composeConfigs(), ...manifests.flatMap(manifestConfigs)]),
+  'triggers of KEDA': () => manifests.flatMap(wrongTriggers),
+  'secrets of each role': () => manifests.flatMap(strayPaths),
+  'network policies': () => manifests.flatMap(openDoors),
+};
+
+let failures = 0;
+for (const [what, check] of Object.entries(checks)) {
+  const problems = await check();
+  failures += problems.length;
+  process.stdout.write(`${problems.length === 0 ? 'ok  ' : 'BAD '} ${what}\n`);
+  for (const problem of problems)
+    process.stdout.write(`     ${problem.replaceAll('\n', '\n     ')}\n`);
+}
+process.exit(failures === 0 ? 0 : 1);

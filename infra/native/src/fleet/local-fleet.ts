@@ -1,0 +1,294 @@
+import { createPrivateKey } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CertmillError } from '@certmill/domain';
+import { freePorts } from '../process/free-ports.js';
+import { runCommand } from '../process/run-command.js';
+import { repositoryFolder } from '../package-folder.js';
+import { FleetService, type FleetRole } from './fleet-service.js';
+import { tokensWithKey } from './tokens-with-key.js';
+
+/** A key in a PKCS#11 token. */
+export interface FleetSlot {
+  readonly name: string;
+  readonly module: string;
+  readonly token: string;
+  readonly pinFile: string;
+}
+
+export interface ServicePlan {
+  readonly role: FleetRole;
+  readonly lanes: readonly ('bulk' | 'interactive')[];
+  /** Processes of the kind; 1 where absent. */
+  readonly count?: number;
+}
+
+export interface LocalFleetOptions {
+  /** Fresh; everything of the fleet lies in it. */
+  readonly folder: string;
+  /** Addresses of the servers, as `resolveServers` gives them. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** The issuer's key is in each token of the environment; else in a file of sign's. */
+  readonly usesTokens?: boolean;
+  readonly plan?: readonly ServicePlan[];
+  readonly replicationFactor?: number;
+  readonly minInsyncReplicas?: number;
+  readonly partitions?: { readonly bulk: number; readonly interactive: number };
+  /** Put over the section `kafka` of the configuration. */
+  readonly kafka?: Readonly<Record<string, unknown>>;
+  /** Put over each service's configuration. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  readonly apiPort?: number;
+  /** What runs a role, for tests; it is given `--config FILE`. */
+  readonly commandOf?: (role: FleetRole) => readonly [string, ...string[]];
+}
+
+/** Each lane with processes of its own, so that interactive stays fast (DESIGN 6). */
+export const defaultPlan: readonly ServicePlan[] = [
+  { role: 'ingest', lanes: ['bulk', 'interactive'] },
+  { role: 'validate', lanes: ['bulk'] },
+  { role: 'validate', lanes: ['interactive'] },
+  { role: 'sign', lanes: ['bulk'] },
+  { role: 'sign', lanes: ['interactive'] },
+  { role: 'publish', lanes: ['bulk'] },
+  { role: 'publish', lanes: ['interactive'] },
+];
+
+const issuerName = 'factory';
+/** Bounds the waiting for a whole fleet; one process is ready in seconds on an idle machine. */
+const readyWithinMs = 90_000;
+
+/**
+ * A fleet on this machine: a CA and keys made for it, topics and collections, and the services as
+ * processes of their own.
+ */
+export class LocalFleet {
+  readonly folder: string;
+  readonly url: string;
+  /** Of the admin of the tenant `default`. */
+  readonly adminKey: string;
+  readonly configFile: string;
+  readonly services: readonly FleetService[];
+  readonly #maker: ServiceMaker;
+
+  private constructor(
+    options: LocalFleetOptions,
+    parts: {
+      readonly url: string;
+      readonly adminKey: string;
+      readonly configFile: string;
+      readonly services: readonly FleetService[];
+      readonly maker: ServiceMaker;
+    },
+  ) {
+    this.folder = options.folder;
+    this.url = parts.url;
+    this.adminKey = parts.adminKey;
+    this.configFile = parts.configFile;
+    this.services = parts.services;
+    this.#maker = parts.maker;
+  }
+
+  /** Makes everything and starts the services; resolves when all are ready. */
+  static async start(options: LocalFleetOptions): Promise<LocalFleet> {
+    const fleet = await LocalFleet.prepare(options);
+    for (const service of fleet.services) service.start();
+    try {
+      await fleet.whenReady();
+    } catch (error) {
+      await fleet.stop();
+      throw error;
+    }
+    return fleet;
+  }
+
+  /** Makes everything; the services are there and not started. */
+  static async prepare(options: LocalFleetOptions): Promise<LocalFleet> {
+    const { folder, environment } = options;
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const trust = join(folder, 'trust');
+    const passphraseFile = join(folder, 'passphrase');
+    await writeFile(passphraseFile, `${crypto.randomUUID()}\n`, { mode: 0o600 });
+    const certmill = (...args: string[]): Promise<string> =>
+      runCommand(commandFile('certmill'), args, {
+        purpose: 'a local fleet',
+        install: 'the packages of the workspace (npm ci)',
+        environment: {
+          ...pathOfWorkspace(),
+          ...environment,
+          CERTMILL_CA_PASSPHRASE_FILE: passphraseFile,
+        },
+      });
+    await certmill('ca', 'init', issuerName, '--data', trust, '--json');
+    const keys = JSON.parse(
+      await certmill('fleet', 'keys', '--out', join(folder, 'keys'), '--json'),
+    ) as { hopKeys: Record<string, string>; manifestKey: string };
+    const slots =
+      options.usesTokens === true
+        ? await tokensWithKey(
+            environment,
+            folder,
+            issuerName,
+            await decryptedKey(trust, passphraseFile),
+          )
+        : undefined;
+    const [apiPort = 0] = options.apiPort === undefined ? await freePorts(1) : [options.apiPort];
+    const shared = {
+      ...serversOf(environment),
+      hopKeys: keys.hopKeys,
+      trust,
+      passphraseFile,
+      manifestKeyFile: keys.manifestKey,
+      cacheDirectory: folder,
+      issuers: {
+        [issuerName]: {
+          tenants: 'all',
+          ...(slots === undefined
+            ? {}
+            : { slots: slots.map((slot) => ({ ...slot, keyLabel: issuerName })) }),
+        },
+      },
+      http: { port: apiPort },
+      ...options.settings,
+    };
+    shared.kafka = {
+      ...shared.kafka,
+      ...options.kafka,
+      replicationFactor: options.replicationFactor ?? 1,
+      minInsyncReplicas: options.minInsyncReplicas ?? 1,
+      partitions: options.partitions ?? { bulk: 4, interactive: 2 },
+    };
+    const maker = new ServiceMaker(folder, shared, environment, options.commandOf ?? programOf);
+    const configFile = await maker.writeConfig('fleet', {});
+    const init = JSON.parse(await certmill('fleet', 'init', '--config', configFile, '--json')) as {
+      firstCredential?: { key: string };
+    };
+    const adminKey = init.firstCredential?.key;
+    if (adminKey === undefined) {
+      throw new CertmillError(
+        'CONFLICT',
+        'the database belongs to another fleet: give a fresh one',
+      );
+    }
+    const services: FleetService[] = [];
+    for (const plan of options.plan ?? defaultPlan) services.push(...(await maker.make(plan)));
+    const url = `http://127.0.0.1:${String(apiPort)}`;
+    return new LocalFleet(options, { url, adminKey, configFile, services, maker });
+  }
+
+  /** More processes of a kind, started; the caller waits for them. */
+  async add(plan: ServicePlan): Promise<readonly FleetService[]> {
+    const added = await this.#maker.make(plan);
+    for (const service of added) service.start();
+    (this.services as FleetService[]).push(...added);
+    return added;
+  }
+
+  async whenReady(): Promise<void> {
+    await Promise.all(this.services.map((service) => service.whenReady(readyWithinMs)));
+  }
+
+  of(role: FleetRole, lane?: 'bulk' | 'interactive'): readonly FleetService[] {
+    return this.services.filter(
+      ({ role: its, name }) => its === role && (lane === undefined || name.includes(lane)),
+    );
+  }
+
+  /** Lets every service drain; ingest first, so that what is accepted goes its way. */
+  async stop(): Promise<void> {
+    const stopping = this.of('ingest').map((service) => service.stop());
+    await Promise.all(stopping);
+    await Promise.all(this.services.map((service) => service.stop()));
+  }
+}
+
+/** Makes services of a fleet with their configuration files. */
+class ServiceMaker {
+  readonly #folder: string;
+  readonly #shared: Readonly<Record<string, unknown>>;
+  readonly #environment: Readonly<Record<string, string>>;
+  readonly #commandOf: (role: FleetRole) => readonly [string, ...string[]];
+  readonly #counts = new Map<string, number>();
+
+  constructor(
+    folder: string,
+    shared: Readonly<Record<string, unknown>>,
+    environment: Readonly<Record<string, string>>,
+    commandOf: (role: FleetRole) => readonly [string, ...string[]],
+  ) {
+    this.#commandOf = commandOf;
+    this.#folder = folder;
+    this.#shared = shared;
+    this.#environment = environment;
+  }
+
+  async make({ role, lanes, count = 1 }: ServicePlan): Promise<readonly FleetService[]> {
+    const services: FleetService[] = [];
+    for (let i = 0; i < count; i += 1) {
+      const kind = lanes.length > 1 ? role : `${role}-${lanes.join('')}`;
+      const number = (this.#counts.get(kind) ?? 0) + 1;
+      this.#counts.set(kind, number);
+      const name = number === 1 ? kind : `${kind}-${String(number)}`;
+      const [operationsPort = 0] = await freePorts(1);
+      // A second ingest cannot have the first one's port.
+      const [apiPort = 0] = role === 'ingest' && number > 1 ? await freePorts(1) : [];
+      const configFile = await this.writeConfig(name, {
+        lanes,
+        operations: { port: operationsPort },
+        ...(apiPort === 0 ? {} : { http: { port: apiPort } }),
+      });
+      services.push(
+        new FleetService({
+          name,
+          role,
+          command: this.#commandOf(role),
+          configFile,
+          operationsPort,
+          logFile: join(this.#folder, `${name}.log`),
+          environment: { ...pathOfWorkspace(), ...this.#environment },
+        }),
+      );
+    }
+    return services;
+  }
+
+  /** As JSON, which is YAML too. */
+  async writeConfig(name: string, settings: Readonly<Record<string, unknown>>): Promise<string> {
+    const file = join(this.#folder, `${name}.json`);
+    await writeFile(file, JSON.stringify({ ...this.#shared, ...settings }, undefined, 2));
+    return file;
+  }
+}
+
+/** The sections of a configuration that say where servers are. */
+function serversOf(environment: Readonly<Record<string, string>>) {
+  const { KAFKA_BROKERS = '', MONGODB_URI = '', REDIS_URL = '' } = environment;
+  const redis = URL.parse(REDIS_URL);
+  return {
+    kafka: { brokers: KAFKA_BROKERS.split(',') } as Record<string, unknown>,
+    mongo: { uri: MONGODB_URI, database: 'certmill' },
+    redis: { host: redis?.hostname ?? '127.0.0.1', port: Number(redis?.port ?? 6379) },
+  };
+}
+
+async function decryptedKey(trust: string, passphraseFile: string): Promise<string> {
+  const pem = await readFile(join(trust, 'ca', issuerName, 'key.pem'));
+  const passphrase = (await readFile(passphraseFile, 'utf8')).trimEnd();
+  return createPrivateKey({ key: pem, passphrase })
+    .export({ type: 'pkcs8', format: 'pem' })
+    .toString();
+}
+
+function programOf(role: FleetRole): readonly [string] {
+  return [commandFile(`certmill-${role}`)];
+}
+
+function commandFile(name: string): string {
+  return join(repositoryFolder, 'node_modules', '.bin', name);
+}
+
+/** The commands bring the Node of the workspace. */
+function pathOfWorkspace(): Readonly<Record<string, string>> {
+  const { PATH = '' } = process.env;
+  return { PATH: `${join(repositoryFolder, 'node_modules', '.bin')}:${PATH}` };
+}

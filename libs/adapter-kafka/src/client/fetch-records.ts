@@ -1,0 +1,144 @@
+import type { DeliveredRecord } from '@certmill/ports';
+import { AssignerProtocol, type Cluster, type KafkaMessage } from 'kafkajs';
+import { createKafka } from './create-kafka.js';
+import { isOutOfRange, isUnknownTopic, kafkaFault } from './kafka-fault.js';
+import type { KafkaConnectionOptions } from './kafka-options.js';
+import { recordOf, type Place } from './record-codec.js';
+import { within } from './within.js';
+
+const closeTimeoutMs = 5_000;
+
+/** What a broker answers to a fetch, as far as it is read here. */
+interface FetchAnswer {
+  readonly responses: readonly {
+    readonly partitions: readonly { readonly messages: readonly KafkaMessage[] }[];
+  }[];
+}
+
+/**
+ * Reads one record at its place, without a consumer group: joining one takes seconds and leaves it
+ * behind. Undefined where there is none. Throws FAULT_BUS_DOWN.
+ */
+export async function readRecord(
+  options: KafkaConnectionOptions,
+  topic: string,
+  place: Place,
+): Promise<DeliveredRecord | undefined> {
+  const { partition, offset } = place;
+  return withCluster(options, topic, async (cluster) => {
+    try {
+      // The batch with the record comes whole, whatever it has.
+      const messages = await fetchFrom(cluster, topic, place, 1);
+      const message = messages.find((each) => each.offset === offset);
+      return message && recordOf(topic, partition, message);
+    } catch (error) {
+      if (isOutOfRange(error) || isUnknownTopic(error)) return undefined;
+      throw error;
+    }
+  });
+}
+
+/** Records of a partition, from an offset up to, and without, another. */
+export interface RecordRange {
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+const rangeFetchBytes = 8 * 1024 * 1024;
+
+/**
+ * Reads ranges of a topic in order, as `readRecord`; what is deleted of them meanwhile is left out.
+ * Throws FAULT_BUS_DOWN.
+ */
+export async function readRanges(
+  options: KafkaConnectionOptions,
+  topic: string,
+  ranges: readonly RecordRange[],
+  onRecord: (record: DeliveredRecord) => void,
+): Promise<void> {
+  await withCluster(options, topic, async (cluster) => {
+    for (const { partition, from, to } of ranges) {
+      let next = from;
+      while (next < to) {
+        const at = { partition, offset: String(next) };
+        const messages = await fetchFrom(cluster, topic, at, rangeFetchBytes);
+        // A batch comes whole: what of it is before the range was asked for before.
+        const wanted = messages.filter(
+          (each) => Number(each.offset) >= next && Number(each.offset) < to,
+        );
+        for (const message of wanted) onRecord(recordOf(topic, partition, message));
+        const last = wanted.at(-1);
+        if (last === undefined) break;
+        next = Number(last.offset) + 1;
+      }
+    }
+  });
+}
+
+async function withCluster<T>(
+  options: KafkaConnectionOptions,
+  topic: string,
+  read: (cluster: Cluster) => Promise<T>,
+): Promise<T> {
+  const cluster = clusterOf(options);
+  try {
+    await cluster.connect();
+    return await read(cluster);
+  } catch (error) {
+    throw kafkaFault(`records of ${topic} cannot be read`, error);
+  } finally {
+    await within(closeTimeoutMs, cluster.disconnect());
+  }
+}
+
+async function fetchFrom(
+  cluster: Cluster,
+  topic: string,
+  { partition, offset }: Place,
+  maxBytes: number,
+): Promise<readonly KafkaMessage[]> {
+  await cluster.addTargetTopic(topic);
+  const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
+  if (nodeId === undefined) return [];
+  const broker = await cluster.findBroker({ nodeId });
+  const answer = (await broker.fetch({
+    isolationLevel: 1,
+    maxWaitTime: 0,
+    minBytes: 0,
+    maxBytes,
+    topics: [{ topic, partitions: [{ partition, fetchOffset: offset, maxBytes }] }],
+    rackId: '',
+  })) as FetchAnswer;
+  return answer.responses[0]?.partitions[0]?.messages ?? [];
+}
+
+/** kafkajs shows its cluster, which can fetch, to assigners of partitions only: this one assigns none. */
+function clusterOf(options: KafkaConnectionOptions): Cluster {
+  const shown: Cluster[] = [];
+  createKafka(options).consumer({
+    groupId: `${options.clientId}.reader`,
+    allowAutoTopicCreation: false,
+    partitionAssigners: [
+      ({ cluster }) => {
+        shown.push(cluster);
+        return {
+          name: 'none',
+          version: 0,
+          assign: () => Promise.resolve([]),
+          protocol: ({ topics }) => ({
+            name: 'none',
+            metadata: AssignerProtocol.MemberMetadata.encode({
+              version: 0,
+              topics,
+              userData: Buffer.alloc(0),
+            }),
+          }),
+        };
+      },
+    ],
+  });
+  const [cluster] = shown;
+  if (cluster !== undefined) return cluster;
+  throw kafkaFault('kafkajs shows no cluster', undefined);
+}

@@ -1,0 +1,295 @@
+import { CertmillError } from '@certmill/domain';
+import type { DeliveredRecord, SubscribeOptions, Subscription } from '@certmill/ports';
+import type { KafkaMessage } from 'kafkajs';
+import { isFenced, isRebalancing, kafkaFault } from '../client/kafka-fault.js';
+import type { KafkaNotice } from '../client/kafka-observer.js';
+import { recordOf } from '../client/record-codec.js';
+import { within } from '../client/within.js';
+import { FairQueue } from './fair-queue.js';
+import type { GroupMember, GroupMemberEvents } from './group-member.js';
+import { handleRecord } from './handle-record.js';
+import { PartitionProgress, type Progress } from './partition-progress.js';
+import { pause } from './pause.js';
+import { pauseMs, type RetryPolicy } from './retry-policy.js';
+
+export type Member = Pick<GroupMember, 'start' | 'wake' | 'commit' | 'refuse' | 'close'>;
+
+export interface KafkaSubscriptionOptions extends SubscribeOptions {
+  /** A new membership; rejects where the topic cannot be looked up. */
+  readonly openMember: (events: GroupMemberEvents) => Promise<Member>;
+  readonly deadLetter: (record: DeliveredRecord, cause: unknown) => Promise<string>;
+  readonly policy: RetryPolicy;
+  readonly commitIntervalMs: number;
+  /** Octets that are fetched ahead of the handlers; a fetch under way comes on top. */
+  readonly maxQueuedBytes: number;
+  readonly observe: (notice: Omit<KafkaNotice, 'topic' | 'group'>) => void;
+}
+
+interface Delivery {
+  readonly message: KafkaMessage;
+  readonly progress: PartitionProgress;
+  readonly taken: Progress;
+}
+
+/** Records done since the last commit that are reason for another. */
+const commitEvery = 1_000;
+const commitTimeoutMs = 5_000;
+/** What a consumer that halts leaves to its other records. */
+const haltTimeoutMs = 10_000;
+
+/**
+ * A group's consumer in this process: members come and go, one at a time; the records of all of them
+ * share one bound on what is in hand.
+ */
+export class KafkaSubscription implements Subscription {
+  readonly #options: KafkaSubscriptionOptions;
+  readonly #stop = new AbortController();
+  readonly #queue = new FairQueue<Delivery>();
+  readonly #progress = new Map<number, PartitionProgress>();
+  readonly #inHand = new Set<Promise<void>>();
+  #member: Member | undefined;
+  #memberId: string | undefined;
+  /** How often a group was joined: what was asked before the last time is answered in vain. */
+  #generation = 0;
+  #isPaused = true;
+  #doneSinceCommit = 0;
+  #committing: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped: Promise<void> | undefined;
+  #ran: Promise<void> | undefined;
+
+  constructor(options: KafkaSubscriptionOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves once the group is joined. Throws FAULT_BUS_DOWN where that takes too long; it is stopped then. */
+  async start(timeoutMs: number): Promise<void> {
+    this.#timer = setInterval(() => {
+      this.#commitNow();
+    }, this.#options.commitIntervalMs);
+    let failure: unknown;
+    const joined = new Promise<void>((resolve) => {
+      this.#ran = this.#run(resolve, (cause) => {
+        failure = cause;
+      });
+    });
+    if (await within(timeoutMs, Promise.race([joined, this.#ran ?? joined]))) return;
+    await this.stop(0);
+    const { topic, group } = this.#options;
+    throw kafkaFault(`the group ${group} of ${topic} could not be joined in time`, failure);
+  }
+
+  stop(timeoutMs: number): Promise<void> {
+    this.#stopped ??= this.#finish(timeoutMs);
+    return this.#stopped;
+  }
+
+  async #finish(timeoutMs: number): Promise<void> {
+    this.#stop.abort();
+    await within(timeoutMs, Promise.all(this.#inHand));
+    clearInterval(this.#timer);
+    await within(commitTimeoutMs, this.#commitLast());
+    this.#dropAll();
+    await this.#member?.close();
+    await this.#ran;
+  }
+
+  /** Keeps this process a member, whatever happens, until it is stopped. */
+  async #run(onJoined: () => void, onFailed: (cause: unknown) => void): Promise<void> {
+    const { signal } = this.#stop;
+    let failures = 0;
+    for (;;) {
+      const cause = await this.#beMember(() => {
+        failures = 0;
+        onJoined();
+      });
+      if (signal.aborted) return;
+      failures++;
+      onFailed(cause);
+      const message = 'the consumer has lost its group and joins anew';
+      this.#options.observe({ level: 'warn', code: 'member-restarting', message, cause });
+      await pause(pauseMs(failures, this.#options.policy), signal);
+    }
+  }
+
+  /** From joining to the end of a membership; resolves to its cause. */
+  async #beMember(onJoined: () => void): Promise<unknown> {
+    let member: Member | undefined;
+    const ended = Promise.withResolvers<unknown>();
+    const stopped = (): void => ended.resolve(undefined);
+    this.#stop.signal.addEventListener('abort', stopped);
+    try {
+      member = await this.#options.openMember({
+        joined: (memberId, partitions) => {
+          this.#joined(memberId, partitions);
+          onJoined();
+        },
+        rebalancing: () => {
+          this.#rebalancing();
+        },
+        records: (partition, messages) => {
+          this.#take(partition, messages);
+        },
+        hasRoom: () => this.#hasRoom(),
+        ended: (cause) => {
+          ended.resolve(cause);
+        },
+      });
+      this.#member = member;
+      if (!this.#stop.signal.aborted) void member.start();
+      const cause = await ended.promise;
+      // What is in hand may still be committed by whoever stops the subscription.
+      if (this.#stop.signal.aborted) return cause;
+      this.#dropAll();
+      await member.close();
+      return cause;
+    } catch (error) {
+      return error;
+    } finally {
+      this.#stop.signal.removeEventListener('abort', stopped);
+    }
+  }
+
+  #joined(memberId: string, partitions: readonly number[]): void {
+    // A member that kept its name was never away: nobody else had what it has again.
+    const isSame = memberId === this.#memberId;
+    for (const progress of this.#progress.values()) {
+      if (!isSame || !partitions.includes(progress.partition)) this.#drop(progress);
+    }
+    this.#memberId = memberId;
+    this.#generation++;
+    this.#isPaused = false;
+    const message = `a member of the group, with ${partitions.length} partitions`;
+    this.#options.observe({ level: 'info', code: 'group-joined', message });
+    this.#pump();
+  }
+
+  #rebalancing(): void {
+    this.#isPaused = true;
+    const message = 'the group shares its partitions anew';
+    this.#options.observe({ level: 'info', code: 'group-rebalancing', message });
+    this.#commitNow();
+  }
+
+  #take(partition: number, messages: readonly KafkaMessage[]): void {
+    let progress = this.#progress.get(partition);
+    if (progress === undefined) {
+      progress = new PartitionProgress(partition);
+      this.#progress.set(partition, progress);
+    }
+    for (const message of messages) {
+      const taken = progress.take(Number(message.offset));
+      if (taken === undefined) continue;
+      const bytes = message.value?.length ?? 0;
+      this.#queue.push(partition, { message, progress, taken }, bytes);
+    }
+    this.#pump();
+  }
+
+  #hasRoom(): boolean {
+    const { concurrency, maxQueuedBytes } = this.#options;
+    return this.#queue.size < 2 * concurrency && this.#queue.bytes < maxQueuedBytes;
+  }
+
+  #pump(): void {
+    while (
+      !this.#isPaused &&
+      !this.#stop.signal.aborted &&
+      this.#inHand.size < this.#options.concurrency
+    ) {
+      const delivery = this.#queue.take();
+      if (delivery === undefined) break;
+      const work = this.#handle(delivery).finally(() => {
+        this.#inHand.delete(work);
+        this.#pump();
+      });
+      this.#inHand.add(work);
+    }
+    // While it stops, kafkajs is not let on: it would fetch the same again and again.
+    if (this.#hasRoom() && !this.#stop.signal.aborted) this.#member?.wake();
+  }
+
+  async #handle({ message, progress, taken }: Delivery): Promise<void> {
+    const { topic, handler, onDeadLetter, policy, deadLetter } = this.#options;
+    const record = recordOf(topic, progress.partition, message);
+    const handling = await handleRecord(record, {
+      handler,
+      ...(onDeadLetter === undefined ? {} : { onDeadLetter }),
+      policy,
+      deadLetter,
+      stop: this.#stop.signal,
+      isDropped: () => progress.isRevoked,
+    });
+    if (handling.kind === 'halt') this.#halt(handling.cause);
+    if (handling.kind !== 'handled' || progress.isRevoked) return;
+    progress.done(taken);
+    if (++this.#doneSinceCommit >= commitEvery) this.#commitNow();
+  }
+
+  #halt(cause: unknown): void {
+    if (this.#stop.signal.aborted) return;
+    const fault =
+      cause instanceof Error
+        ? cause
+        : new CertmillError('FAULT_PROCESSING', 'a handler halted', { cause });
+    const message = 'a handler has halted the consumer';
+    this.#options.observe({ level: 'error', code: 'halted', message, cause });
+    void this.stop(haltTimeoutMs);
+    this.#options.onHalt?.(fault);
+  }
+
+  #commitNow(): void {
+    this.#committing ??= this.#commit().finally(() => {
+      this.#committing = undefined;
+    });
+  }
+
+  async #commitLast(): Promise<void> {
+    await this.#committing;
+    await this.#commit();
+  }
+
+  async #commit(): Promise<void> {
+    const offsets = new Map<number, number>();
+    for (const { partition, committable } of this.#progress.values()) {
+      if (committable !== undefined) offsets.set(partition, committable);
+    }
+    if (offsets.size === 0 || this.#member === undefined) return;
+    const member = this.#member;
+    const generation = this.#generation;
+    const owners = new Map(this.#progress);
+    this.#doneSinceCommit = 0;
+    try {
+      await member.commit(offsets);
+      for (const [partition, offset] of offsets) owners.get(partition)?.committed(offset);
+    } catch (error) {
+      // Asked before the group was joined again: the next commit tells more.
+      if (generation !== this.#generation || member !== this.#member) return;
+      this.#commitFailed(member, error);
+    }
+  }
+
+  #commitFailed(member: Member, cause: unknown): void {
+    const { observe } = this.#options;
+    if (isFenced(cause) && !this.#isPaused) {
+      const message = 'the group has gone on without this member: what it had in hand is dropped';
+      observe({ level: 'warn', code: 'commit-refused', message, cause });
+      this.#dropAll();
+      this.#isPaused = true;
+      member.refuse(cause as Error);
+    } else if (!isRebalancing(cause) && !isFenced(cause)) {
+      const message = 'offsets could not be committed; they are with the next ones';
+      observe({ level: 'warn', code: 'commit-failed', message, cause });
+    }
+  }
+
+  #drop(progress: PartitionProgress): void {
+    progress.revoke();
+    this.#queue.drop(progress.partition);
+    this.#progress.delete(progress.partition);
+  }
+
+  #dropAll(): void {
+    for (const progress of this.#progress.values()) this.#drop(progress);
+  }
+}

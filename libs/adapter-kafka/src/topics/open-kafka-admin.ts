@@ -1,0 +1,66 @@
+import type { DeliveredRecord, Stoppable } from '@certmill/ports';
+import { AdminCalls } from '../client/admin-calls.js';
+import type { KafkaConnectionOptions } from '../client/kafka-options.js';
+import type { ClusterReport, ClusterSpec } from './cluster-spec.js';
+import { deleteConsumed, type TopicReaders } from './delete-consumed.js';
+import { checkCluster } from './describe-cluster.js';
+import { describeLag, type GroupState } from './describe-lag.js';
+import { readRanges } from '../client/fetch-records.js';
+import { offsetsOf } from './group-lag.js';
+import { ensureTopics, type EnsuredTopics } from './ensure-topics.js';
+
+/** What is done to a cluster from outside the pipeline. Every call throws FAULT_BUS_DOWN after some tries. */
+export interface KafkaAdmin extends Stoppable {
+  /** Makes topics and partitions that are missing; changes nothing else, and says what differs. */
+  ensureTopics(spec: ClusterSpec): Promise<EnsuredTopics>;
+  /** What every service asks at its start. */
+  checkTopics(spec: ClusterSpec): Promise<ClusterReport>;
+  /** Deletes what all groups of a topic have committed; resolves to how many records, of all topics. */
+  deleteConsumed(topics: readonly TopicReaders[]): Promise<number>;
+  describeLag(topics: readonly TopicReaders[]): Promise<GroupState[]>;
+  /** Reads what a group has not committed of a topic, as it is now. */
+  readUncommitted(
+    topic: string,
+    group: string,
+    onRecord: (record: DeliveredRecord) => void,
+  ): Promise<void>;
+  /** Reads all that is kept of a topic, as it is now. */
+  readAll(topic: string, onRecord: (record: DeliveredRecord) => void): Promise<void>;
+}
+
+/** Connects at the first call. */
+export function openKafkaAdmin(options: KafkaConnectionOptions): KafkaAdmin {
+  const calls = new AdminCalls(options);
+  return {
+    ensureTopics: (spec) => ensureTopics(calls, spec),
+    checkTopics: (spec) => checkCluster(calls, spec),
+    async deleteConsumed(topics) {
+      let deleted = 0;
+      for (const readers of topics) deleted += await deleteConsumed(calls, readers);
+      return deleted;
+    },
+    describeLag: (topics) =>
+      Promise.all(
+        topics.flatMap(({ topic, groups }) =>
+          groups.map((group) => describeLag(calls, topic, group)),
+        ),
+      ),
+    async readUncommitted(topic, group, onRecord) {
+      const offsets = await offsetsOf(calls, topic, group);
+      const ranges = offsets.map(({ partition, low, high, committed }) => {
+        return { partition, from: Math.max(low, committed), to: high };
+      });
+      await readRanges(options, topic, ranges, onRecord);
+    },
+    async readAll(topic, onRecord) {
+      const ends = await calls.call(`the offsets of ${topic}`, (admin) =>
+        admin.fetchTopicOffsets(topic),
+      );
+      const ranges = ends.map(({ partition, low, high }) => {
+        return { partition, from: Number(low), to: Number(high) };
+      });
+      await readRanges(options, topic, ranges, onRecord);
+    },
+    stop: () => calls.stop(),
+  };
+}

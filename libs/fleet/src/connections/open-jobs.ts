@@ -1,0 +1,38 @@
+import { openBullmqQueue } from '@certmill/adapter-bullmq';
+import { CertmillError } from '@certmill/domain';
+import type { JobQueue } from '@certmill/ports';
+import { LineLimiter } from '@certmill/platform';
+import { readClientTls, readSecret } from '../config/secret-files.js';
+import type { ServiceContext } from '../service-context.js';
+
+/** The queue of timed jobs; waits for Redis. CONFIG_INVALID where none is configured. */
+export async function openJobs(context: ServiceContext): Promise<JobQueue> {
+  const { redis } = context.config;
+  const limiter = new LineLimiter();
+  if (redis === undefined) {
+    throw new CertmillError('CONFIG_INVALID', 'redis is missing: timed jobs need it');
+  }
+  const tls = readClientTls('redis.tls', redis.tls);
+  const { host, port, username, passwordFile } = redis;
+  const queue = await context.waitFor(`redis at ${host}:${String(port)}`, () =>
+    openBullmqQueue({
+      host,
+      port,
+      prefix: 'certmill',
+      clock: context.clock,
+      random: Math.random,
+      onFault(fault) {
+        const passed = limiter.pass(fault.code);
+        if (passed === undefined) return;
+        context.logger.warn({ code: fault.code, err: fault, ...passed }, 'redis');
+      },
+      ...(username === undefined ? {} : { username }),
+      ...(passwordFile === undefined
+        ? {}
+        : { password: readSecret('redis.passwordFile', passwordFile) }),
+      ...(tls === undefined ? {} : { tls }),
+    }),
+  );
+  context.parts.push(queue);
+  return queue;
+}

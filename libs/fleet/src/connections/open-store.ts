@@ -1,0 +1,73 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkCollections, openMongoStore } from '@certmill/adapter-mongo';
+import { CertmillError } from '@certmill/domain';
+import { LineLimiter, type IssuanceStore } from '@certmill/platform';
+import { readClientTls, readSecret } from '../config/secret-files.js';
+import type { FleetConfig } from '../config/fleet-config.js';
+import type { ServiceContext } from '../service-context.js';
+
+/** How to reach the store, with secrets read from their files. */
+export function mongoConnection({ mongo }: Pick<FleetConfig, 'mongo'>, appName: string) {
+  const tls = readClientTls('mongo.tls', mongo.tls);
+  const { uri, database, username, passwordFile } = mongo;
+  if ((username === undefined) !== (passwordFile === undefined)) {
+    throw new CertmillError('CONFIG_INVALID', 'mongo: username and passwordFile go together');
+  }
+  return {
+    uri,
+    database,
+    appName,
+    ...(username === undefined || passwordFile === undefined
+      ? {}
+      : { credentials: { username, password: readSecret('mongo.passwordFile', passwordFile) } }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+}
+
+/** A folder of this process alone, for what can be read from the store again. */
+export async function withCacheDirectory(
+  config: Pick<FleetConfig, 'cacheDirectory'>,
+  name: string,
+): Promise<{ readonly directory: string; remove(): Promise<void> }> {
+  const directory = await mkdtemp(join(config.cacheDirectory ?? tmpdir(), `certmill-${name}-`));
+  return { directory, remove: () => rm(directory, { recursive: true, force: true }) };
+}
+
+/** The store; waits for it, and until its collections are as `fleet init` makes them. */
+export async function openStore(context: ServiceContext): Promise<IssuanceStore> {
+  const { config, logger } = context;
+  const limiter = new LineLimiter();
+  const connection = mongoConnection(config, `certmill-${context.role}-${context.instance}`);
+  const cache = await withCacheDirectory(config, context.role);
+  context.parts.push({ stop: () => cache.remove() });
+  const what = `mongodb at ${hostsOf(config.mongo.uri)}`;
+  await context.waitFor(what, async () => {
+    const differences = await checkCollections(connection);
+    if (differences.length === 0) return;
+    const reasons = differences.join('; ');
+    throw new CertmillError('FAULT_STORE_DOWN', `run 'certmill fleet init': ${reasons}`);
+  });
+  const store = await context.waitFor(what, () =>
+    openMongoStore({
+      ...connection,
+      clock: context.clock,
+      cacheDirectory: cache.directory,
+      maxAllowListDevices: config.maxAllowListDevices,
+      onFault(fault) {
+        if (fault.disposition === 'halt') context.halt('store', fault.code);
+        const passed = limiter.pass(fault.code);
+        if (passed !== undefined)
+          logger.warn({ code: fault.code, err: fault, ...passed }, 'mongodb');
+      },
+    }),
+  );
+  context.parts.push(store);
+  const measured = context.metrics.store.measured(store);
+  return context.overrides.aroundStore?.(measured) ?? measured;
+}
+
+function hostsOf(uri: string): string {
+  return /^[^:]+:\/\/([^/?]*)/.exec(uri)?.[1] ?? '';
+}

@@ -1,0 +1,105 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { SealedAttributes } from '@certmill/events';
+import { createHops } from '@certmill/pipeline';
+import { readHopKeys } from './hop-key-file.js';
+import { makeFleetKeys, rotateFleetKeys } from './make-fleet-keys.js';
+
+const clock = { nowMs: () => Date.UTC(2026, 0, 2) };
+const chunk: SealedAttributes = {
+  tenant: 'acme',
+  orderId: 'order',
+  batchId: '00112233445566778899aabbcc',
+  chunkNumber: 0,
+  lane: 'bulk',
+  profileHash: '00'.repeat(32),
+  issuer: 'factory',
+  signBeforeMs: 1,
+};
+
+describe('keys of a fleet', () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'certmill-keys-'));
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  /** Whether a service with the file as it was opens what one with the file as it is seals. */
+  function opens(opener: string, sealer: string): boolean {
+    const [topic, record] = createHops({ received: readHopKeys(sealer) }, clock).received.seal(
+      chunk,
+      Buffer.from('value'),
+    );
+    const hop = createHops({ received: readHopKeys(opener) }, clock).received;
+    try {
+      hop.open({ ...record, topic, position: '0:0' });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** The file as it is now, kept. */
+  function keep(file: string, name: string): string {
+    const copy = join(directory, name);
+    writeFileSync(copy, readFileSync(file));
+    return copy;
+  }
+
+  it('are files of their own that nobody else can read, and are never written over', () => {
+    const { hopKeys, manifestKey } = makeFleetKeys(directory, 0);
+    const files = [...Object.values(hopKeys), manifestKey];
+    expect(files.map((file) => statSync(file).mode & 0o777)).toEqual([0o600, 0o600, 0o600, 0o600]);
+    const contents = files.map((file) => readFileSync(file, 'utf8'));
+    expect(new Set(contents).size).toBe(4);
+    expect(() => makeFleetKeys(directory, 0)).toThrow(
+      expect.objectContaining({ code: 'CONFLICT' }),
+    );
+    expect(files.map((file) => readFileSync(file, 'utf8'))).toEqual(contents);
+  });
+
+  it('are rotated in three steps, and services a step apart understand each other', () => {
+    const { received } = makeFleetKeys(directory, 0).hopKeys;
+    const stages = [keep(received, 'made')];
+    for (const step of ['add', 'seal', 'drop'] as const) {
+      rotateFleetKeys(directory, step, clock.nowMs());
+      stages.push(keep(received, step));
+    }
+    for (const [i, stage] of stages.entries()) {
+      const next = stages[i + 1] ?? stage;
+      expect([opens(stage, next), opens(next, stage)]).toEqual([true, true]);
+    }
+    const [made = '', , , dropped = ''] = stages;
+    expect(opens(dropped, made)).toBe(false);
+  });
+
+  it('take no step out of turn', () => {
+    makeFleetKeys(directory, 0);
+    const conflict = expect.objectContaining({ code: 'CONFLICT' }) as Error;
+    expect(() => rotateFleetKeys(directory, 'seal', 0)).toThrow(conflict);
+    expect(() => rotateFleetKeys(directory, 'drop', 0)).toThrow(conflict);
+    rotateFleetKeys(directory, 'add', 0);
+    expect(() => rotateFleetKeys(directory, 'add', 0)).toThrow(conflict);
+    expect(() => rotateFleetKeys(directory, 'drop', 0)).toThrow(conflict);
+  });
+
+  it.each([
+    ['no JSON', 'secret{'],
+    ['another format', '{"formatVersion":2,"sealing":"a","keys":[]}'],
+    ['a short key', '{"formatVersion":1,"sealing":"a","keys":[{"id":"a","secretHex":"5ec2e7"}]}'],
+    [
+      'no key that seals',
+      `{"formatVersion":1,"sealing":"b","keys":[{"id":"a","secretHex":"${'5e'.repeat(32)}"}]}`,
+    ],
+  ])('refuses a file with %s, and quotes nothing of it', (_, text) => {
+    const file = join(directory, 'broken.json');
+    writeFileSync(file, text);
+    expect(() => readHopKeys(file)).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        message: expect.not.stringMatching(/5e|secret\{/) as string,
+      }) as Error,
+    );
+  });
+});

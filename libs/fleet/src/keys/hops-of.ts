@@ -1,0 +1,28 @@
+import { CertmillError } from '@certmill/domain';
+import { createHops, type HopKeys, type HopName, type Hops } from '@certmill/pipeline';
+import type { Clock } from '@certmill/ports';
+import type { FleetConfig } from '../config/fleet-config.js';
+import { readHopKeys } from './hop-key-file.js';
+
+/**
+ * The hops that a service stands at. CONFIG_INVALID where one has no keys: unlike in one process no
+ * record may travel unsealed.
+ */
+export function hopsOf<N extends HopName>(
+  names: readonly N[],
+  { hopKeys }: Pick<FleetConfig, 'hopKeys'>,
+  clock: Clock,
+): Pick<Hops, N> {
+  const keys: Partial<Record<HopName, HopKeys>> = {};
+  for (const name of names) {
+    const path = hopKeys[name];
+    if (path === undefined) {
+      throw new CertmillError(
+        'CONFIG_INVALID',
+        `hopKeys.${name} is missing: make the file with 'certmill fleet keys' and give it to both sides of the hop`,
+      );
+    }
+    keys[name] = readHopKeys(path);
+  }
+  return createHops(keys, clock);
+}

@@ -1,0 +1,56 @@
+import { CertmillError } from '@certmill/domain';
+import { pkcs11Slot, softwareSlot, type SigningIssuer, type SigningSlot } from '@certmill/signing';
+import type { ServingIssuer } from '@certmill/trust';
+import type { FleetConfig, SlotConfig } from '../config/fleet-config.js';
+
+/** The issuers with the slots that sign's configuration gives them. */
+export function signingIssuers(
+  issuers: readonly ServingIssuer[],
+  config: Pick<FleetConfig, 'issuers' | 'passphraseFile'>,
+  slotModule: string | undefined,
+): SigningIssuer[] {
+  const around = slotModule === undefined ? {} : { slotModule };
+  return issuers.map((issuer) => {
+    const configured = config.issuers?.[issuer.name]?.slots;
+    const slots = configured?.map((slot) => ({ ...slotOf(slot), ...around })) ?? [
+      { ...fileSlot(issuer, config.passphraseFile), ...around },
+    ];
+    return {
+      name: issuer.name,
+      chainDer: issuer.chainDer,
+      ...(issuer.tenants === undefined ? {} : { tenants: issuer.tenants }),
+      slots,
+    };
+  });
+}
+
+function slotOf(slot: SlotConfig): SigningSlot {
+  if ('keyFile' in slot) {
+    const { name, keyFile, passphraseFile } = slot;
+    return softwareSlot({ name, keyFile, passphrase: { file: passphraseFile } });
+  }
+  const { name, module, token, keyLabel, keyId, pinFile } = slot;
+  return pkcs11Slot({
+    name,
+    moduleFile: module,
+    tokenLabel: token,
+    pinFile,
+    ...(keyLabel === undefined ? {} : { keyLabel }),
+    ...(keyId === undefined ? {} : { keyId: Buffer.from(keyId, 'hex') }),
+  });
+}
+
+/** The key file of the trust folder, for a fleet without an HSM. */
+function fileSlot(issuer: ServingIssuer, passphraseFile: string | undefined): SigningSlot {
+  if (passphraseFile === undefined) {
+    throw new CertmillError(
+      'CONFIG_INVALID',
+      `issuers.${issuer.name} has no slots: name them, or give passphraseFile for ${issuer.keyFile}`,
+    );
+  }
+  return softwareSlot({
+    name: `${issuer.name}-file`,
+    keyFile: issuer.keyFile,
+    passphrase: { file: passphraseFile },
+  });
+}

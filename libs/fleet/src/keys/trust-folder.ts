@@ -1,0 +1,37 @@
+import { CertmillError, type SerialKey } from '@certmill/domain';
+import { boundToTenants, findSerialKeys, loadIssuers, type ServingIssuer } from '@certmill/trust';
+import type { FleetConfig } from '../config/fleet-config.js';
+
+/** The issuers that a fleet signs for, and the serial keys; no CA key. */
+export interface Trust {
+  readonly issuers: readonly ServingIssuer[];
+  readonly serialKeys: readonly SerialKey[];
+  readonly serialKeyId: number;
+}
+
+/** CONFIG_INVALID where the folder is not configured, or holds no issuer or no serial key. */
+export async function openTrust({
+  trust,
+  issuers: configured,
+}: Pick<FleetConfig, 'trust' | 'issuers'>): Promise<Trust> {
+  if (trust === undefined) {
+    throw new CertmillError('CONFIG_INVALID', 'trust is missing: the folder of the issuers');
+  }
+  const loaded = await loadIssuers(trust);
+  if (loaded.length === 0) {
+    throw new CertmillError(
+      'CONFIG_INVALID',
+      `trust: ${trust} has no issuing CA; make one with 'certmill ca init --data ${trust}'`,
+    );
+  }
+  // Made once, by whoever makes the hierarchy: services that made their own would not agree.
+  const serialKeys = await findSerialKeys(trust);
+  if (serialKeys === undefined) {
+    throw new CertmillError('CONFIG_INVALID', `trust: ${trust} has no serial-keys.json`);
+  }
+  return {
+    issuers: boundToTenants(loaded, configured, trust),
+    serialKeys: serialKeys.all,
+    serialKeyId: serialKeys.current.id,
+  };
+}

@@ -1,0 +1,56 @@
+import { CertmillError } from '@certmill/domain';
+import { runStage, signChunk } from '@certmill/pipeline';
+import { latencyBoundsSeconds, openSigningPools } from '@certmill/signing';
+import { openLog, watchLags } from '../connections/open-log.js';
+import { openStore } from '../connections/open-store.js';
+import { hopsOf } from '../keys/hops-of.js';
+import { signableProfiles } from '../keys/profile-folder.js';
+import { signingIssuers } from '../keys/signing-issuers.js';
+import { openTrust } from '../keys/trust-folder.js';
+import type { OpenedRole, ServiceContext } from '../service-context.js';
+
+/** The only role that reaches issuer keys. What it signs for is in its own configuration only. */
+export async function openSign(context: ServiceContext): Promise<OpenedRole> {
+  const { config, clock, observer, parts, logger, metrics } = context;
+  const hops = hopsOf(['validated', 'issued'], config, clock);
+  const trust = await openTrust(config);
+  const profiles = signableProfiles(config.profiles);
+  const signer = await openSigningPools({
+    issuers: signingIssuers(trust.issuers, config, context.overrides.slotModule),
+    profiles(issuer, hash) {
+      const profile = profiles.get(hash);
+      const allowed = config.issuers?.[issuer]?.profiles;
+      return profile === undefined || allowed?.includes(profile.name) === false
+        ? undefined
+        : profile.canonical;
+    },
+    serialKeys: trust.serialKeys,
+    threadsPerSlot: config.workers.sign,
+    onSlotChange: (health) => logger.warn(health, 'a slot changed'),
+    onHung: ({ issuer, slot }: { readonly issuer: string; readonly slot: string }) =>
+      context.fail(
+        new CertmillError(
+          'FAULT_HSM_LOST',
+          `slot ${slot} of issuer ${issuer} hangs in its module: the process must be started again`,
+        ),
+      ),
+  });
+  parts.push(signer);
+  metrics.slots(() => signer.health(), latencyBoundsSeconds);
+  const store = await openStore(context);
+  const log = await openLog(context);
+  watchLags(context, log, ['sign']);
+  const ports = { certificates: store, signer, log, hops, clock };
+  parts.push(
+    await runStage({
+      stage: 'sign',
+      log,
+      certificates: store,
+      lanes: config.lanes,
+      concurrency: config.chunksInHand,
+      observer,
+      handler: (record, traceparent) => signChunk(ports, record, traceparent),
+    }),
+  );
+  return {};
+}

@@ -1,0 +1,40 @@
+import { CertmillError } from '@certmill/domain';
+import { untilItWorks } from './until-it-works.js';
+
+function logOf() {
+  const lines: string[] = [];
+  const add = (_fields: object, message: string): void => {
+    lines.push(message);
+  };
+  return { lines, warn: add, info: add };
+}
+
+const down = (message: string): Promise<never> =>
+  Promise.reject(new CertmillError('FAULT_BUS_DOWN', message));
+
+describe('waiting for what a service needs', () => {
+  it('tries until it works, and says each reason once', async () => {
+    const log = logOf();
+    const outcomes = [() => down('no broker'), () => down('no broker'), () => Promise.resolve(7)];
+    const attempt = (): Promise<number> => (outcomes.shift() ?? (() => Promise.resolve(0)))();
+    const result = await untilItWorks('kafka', attempt, log, new AbortController().signal);
+    expect(result).toBe(7);
+    expect(log.lines).toEqual(['waiting for kafka: FAULT_BUS_DOWN: no broker', 'kafka is there']);
+  });
+
+  it('ends at once with what waiting does not cure', async () => {
+    const wrong = new CertmillError('CONFIG_INVALID', 'wrong');
+    const attempt = (): Promise<never> => Promise.reject(wrong);
+    const waiting = untilItWorks('kafka', attempt, logOf(), new AbortController().signal);
+    await expect(waiting).rejects.toBe(wrong);
+  });
+
+  it('ends when the service stops, also in the middle of a pause', async () => {
+    const stopping = new AbortController();
+    const waiting = untilItWorks('kafka', () => down('no broker'), logOf(), stopping.signal);
+    setImmediate(() => stopping.abort());
+    const begun = performance.now();
+    await expect(waiting).rejects.toMatchObject({ code: 'FAULT_STOPPING' });
+    expect(performance.now() - begun).toBeLessThan(150);
+  });
+});

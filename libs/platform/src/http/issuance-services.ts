@@ -1,0 +1,206 @@
+import {
+  canonicalProfile,
+  isCertmillError,
+  profileHash,
+  type Lane,
+  type Profile,
+  type SerialKey,
+  type TenantId,
+} from '@certmill/domain';
+import { builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
+import {
+  IngestPace,
+  type Hops,
+  type ProfileCatalogue,
+  type PublicationNotices,
+  type TenantWindows,
+  type StageObserver,
+} from '@certmill/pipeline';
+import type {
+  AllowListStore,
+  BatchStore,
+  CertificateStore,
+  Clock,
+  EventLog,
+  OrderStore,
+  ProfileStore,
+  StoredProfile,
+  TenantStore,
+  VerdictStore,
+} from '@certmill/ports';
+import type { KeyObject } from 'node:crypto';
+import { newApiKey } from '../auth/api-keys.js';
+import type { Readiness } from './operations.controller.js';
+import type { IssuanceServices } from './services.js';
+
+/** The tenant that a new store begins with; its admins manage the others. */
+export const operatorTenant = 'default';
+
+/** All store ports that the HTTP face needs, over one place of storage. */
+export type IssuanceStore = TenantStore &
+  ProfileStore &
+  OrderStore &
+  AllowListStore &
+  BatchStore &
+  VerdictStore &
+  CertificateStore;
+
+/** What an app has opened by the time that it takes calls. */
+export interface IssuanceParts {
+  readonly store: IssuanceStore;
+  readonly log: EventLog;
+  readonly hops: Pick<Hops, 'received'>;
+  readonly profiles: ProfileCatalogue;
+  readonly notices: PublicationNotices;
+  readonly clock: Clock;
+  /** An issuance clock: its time is pinned in chunks. */
+  readonly pinningClock: Clock;
+  readonly serialKeys: readonly SerialKey[];
+  /** Id of the serial key in force. */
+  readonly serialKeyId: number;
+  readonly policy: IssuingPolicy;
+  readonly manifestKey: KeyObject;
+  readonly readiness: Readiness;
+  /** Absent: a tenant's uploads are bounded by the log alone. */
+  readonly windows?: TenantWindows;
+  /** Told of what this process receives, and of dead letters that it drops. */
+  readonly observer: Pick<StageObserver, 'received' | 'published'>;
+}
+
+/** Which issuer signs what for whom; `issuingPolicy` of @certmill/trust. */
+export interface IssuingPolicy {
+  serves(issuer: string, tenant: TenantId): boolean;
+  isSignable(issuer: string, tenant: TenantId, profile: Profile): boolean;
+  defaultIssuerOf(tenant: TenantId): string;
+  chainOf(issuer: string): readonly Uint8Array[] | undefined;
+  admit(tenant: TenantId, profile: Profile): Promise<void>;
+}
+
+/** A profile in whose place a tenant has another one of the same name and version. */
+export interface KeptProfile {
+  readonly name: string;
+  readonly version: number;
+  /** The first 100. */
+  readonly tenants: readonly TenantId[];
+}
+
+export interface FirstCredential {
+  readonly tenant: string;
+  readonly key: string;
+}
+
+/** What the HTTP face calls, made of what an app has opened. */
+export function issuanceServices(parts: IssuanceParts): IssuanceServices {
+  const { store, log, hops, clock, policy, profiles, notices, observer } = parts;
+  const ingest = {
+    batches: store,
+    log,
+    hops,
+    clock: parts.pinningClock,
+    serialKeyId: parts.serialKeyId,
+    pace: new IngestPace(() => performance.now()),
+    serves: (issuer: string, tenant: TenantId) => policy.serves(issuer, tenant),
+    ...(parts.windows === undefined ? {} : { windows: parts.windows }),
+    onReceived: (lane: Lane, requests: number) => observer.received(lane, requests),
+  };
+  return {
+    tenants: store,
+    orders: store,
+    batches: store,
+    profileStore: store,
+    profiles,
+    opening: {
+      orders: store,
+      clock,
+      isSignable: (name, tenant, profile) => policy.isSignable(name, tenant, profile),
+    },
+    ingest,
+    enrolling: { ...ingest, certificates: store, notices },
+    results: { batches: store, certificates: store, notices },
+    finding: {
+      certificates: store,
+      serialKeys: new Map(parts.serialKeys.map((key) => [key.id, key])),
+    },
+    deadLetters: {
+      stores: store,
+      log,
+      clock,
+      onPublished: (codes, chunk) => observer.published(codes, chunk),
+    },
+    clock,
+    defaultIssuerOf: (tenant) => policy.defaultIssuerOf(tenant),
+    chainOf: (issuer) => policy.chainOf(issuer),
+    operatorTenant,
+    openTenant: (tenant) => openTenant(store, clock, tenant),
+    async addProfile(tenant, text) {
+      const profile = parseProfile(text, 'profile');
+      await policy.admit(tenant, profile);
+      await store.addProfile({ ...stored(profile, clock), tenant });
+      return profile;
+    },
+    manifestKey: parts.manifestKey,
+    readiness: parts.readiness,
+  };
+}
+
+/** Gives every tenant the profiles that this release brings; resolves to those that kept their own. */
+export async function addBuiltInProfiles(
+  store: Pick<ProfileStore, 'addProfileToAll'>,
+  clock: Clock,
+): Promise<readonly KeptProfile[]> {
+  const added = [...builtInProfiles().values()].map(async (profile) => {
+    const { name, version } = profile;
+    return { name, version, tenants: await store.addProfileToAll(stored(profile, clock)) };
+  });
+  return (await Promise.all(added)).filter(({ tenants }) => tenants.length > 0);
+}
+
+/**
+ * Makes the first credential where the store has none; undefined where it has. It is stored hashed and
+ * told only here, so the caller MUST show it.
+ */
+export async function openFirstTenant(
+  store: TenantStore & ProfileStore,
+  clock: Clock,
+): Promise<FirstCredential | undefined> {
+  const credentials = await store.listCredentials(operatorTenant);
+  if (credentials.length > 0) return undefined;
+  await openTenant(store, clock, operatorTenant);
+  const { key, keyHash } = newApiKey();
+  await store.addCredential({
+    keyHash,
+    tenant: operatorTenant,
+    role: 'admin',
+    label: 'first credential',
+    createdAtMs: clock.nowMs(),
+  });
+  return { tenant: operatorTenant, key };
+}
+
+/** Opens a tenant with the built-in profiles; false where it is there already. */
+async function openTenant(
+  store: TenantStore & ProfileStore,
+  clock: Clock,
+  tenant: TenantId,
+): Promise<boolean> {
+  const created = await store.createTenant(tenant, clock.nowMs());
+  for (const profile of builtInProfiles().values()) {
+    await store.addProfile({ ...stored(profile, clock), tenant }).catch(unlessKept);
+  }
+  return created;
+}
+
+function stored(profile: Profile, clock: Clock): Omit<StoredProfile, 'tenant'> {
+  return {
+    name: profile.name,
+    version: profile.version,
+    hash: profileHash(profile),
+    canonical: canonicalProfile(profile),
+    addedAtMs: clock.nowMs(),
+  };
+}
+
+/** A release may bring a version of a profile that a tenant has stored by itself, with other content. */
+function unlessKept(error: unknown): void {
+  if (!isCertmillError(error) || error.code !== 'CONFLICT') throw error;
+}

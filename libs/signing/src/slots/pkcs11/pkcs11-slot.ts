@@ -1,0 +1,44 @@
+import { CertmillError } from '@certmill/domain';
+import type { SigningSlot } from '../signing-slot.js';
+
+export interface Pkcs11SlotOptions {
+  readonly name: string;
+  /** The PKCS#11 module (a shared library) of the HSM's vendor. */
+  readonly moduleFile: string;
+  readonly tokenLabel: string;
+  /** CKA_LABEL of the private key; together with or instead of `keyId`. */
+  readonly keyLabel?: string;
+  /** CKA_ID of the private key. */
+  readonly keyId?: Uint8Array;
+  /** Holds the user PIN; MUST be readable by its owner only. One trailing line break is not part of it. */
+  readonly pinFile: string;
+  readonly slotModule?: string;
+}
+
+/**
+ * A slot whose key is in a PKCS#11 token, where it stays. Workers of all slots of one module share its
+ * initialisation, those of one token its login. Faults: CONFIG_INVALID.
+ */
+export function pkcs11Slot(options: Pkcs11SlotOptions): SigningSlot {
+  const { name, moduleFile, tokenLabel, keyLabel, keyId, pinFile, slotModule } = options;
+  if (keyLabel === undefined && keyId === undefined) {
+    throw new CertmillError('CONFIG_INVALID', `slot ${name} names no key: by label, id or both`);
+  }
+  const initializeLatch = `initialize ${moduleFile}`;
+  const loginLatch = `login ${moduleFile} ${tokenLabel}`;
+  return {
+    name,
+    signerModule: new URL('./pkcs11-signer.js', import.meta.url).href,
+    settings: {
+      moduleFile,
+      tokenLabel,
+      pinFile,
+      initializeLatch,
+      loginLatch,
+      ...(keyLabel === undefined ? {} : { keyLabel }),
+      ...(keyId === undefined ? {} : { keyIdHex: Buffer.from(keyId).toString('hex') }),
+    },
+    latches: [initializeLatch, loginLatch],
+    ...(slotModule === undefined ? {} : { slotModule }),
+  };
+}

@@ -1,0 +1,404 @@
+import { verify, X509Certificate, type KeyObject } from 'node:crypto';
+import {
+  createCertificateWalk,
+  createCertificationRequestWalk,
+  walkCertificate,
+  walkCertificationRequest,
+} from '@certmill/der';
+import {
+  chunkIdOf,
+  inFlightOf,
+  isCertmillError,
+  profileOfCanonical,
+  serialNumbersOf,
+  type Batch,
+  type ChunkRef,
+  type FaultCode,
+  type SerialKey,
+  type TenantId,
+} from '@certmill/domain';
+import {
+  decodeIssuedChunk,
+  decodeReceivedChunk,
+  decodeVerdict,
+  type ReceivedChunk,
+} from '@certmill/events';
+import { compileProfile, type Validity } from '@certmill/pipeline/compute';
+import type {
+  BatchStore,
+  CertificateStore,
+  OrderStore,
+  Page,
+  PageRequest,
+  ProfileStore,
+  TenantStore,
+  VerdictStore,
+} from '@certmill/ports';
+import { chainDefectOf, type Issuer } from '../hierarchy/load-issuers.js';
+
+export interface VerifiedStore {
+  readonly batches: number;
+  readonly certificates: number;
+  readonly rejections: number;
+  readonly inFlight: number;
+  /** What is wrong, the first 10,000; empty in a sound store. */
+  readonly findings: readonly string[];
+  /** How many more there are. */
+  readonly findingsLeftOut: number;
+}
+
+export type VerifiedPorts = TenantStore &
+  Pick<ProfileStore, 'getProfile'> &
+  OrderStore &
+  BatchStore &
+  CertificateStore &
+  VerdictStore;
+
+/** What is checked: a store at rest with its log, and what its certificates are held against. */
+export interface VerifiedParts {
+  readonly store: VerifiedPorts;
+  readonly issuers: readonly Issuer[];
+  readonly serialKeys: readonly SerialKey[];
+  readonly log: ChunksInLog;
+}
+
+const maxFindings = 10_000;
+const page: PageRequest = { limit: 500 };
+
+/**
+ * Our fsck, offline: every issued certificate has its request and an accepting verdict, its key is the
+ * request's, its serial number is the one of its request (so it is unique: AES is a permutation), its
+ * validity is what its profile gives and lies within its issuer's, it names its issuer and its signature
+ * verifies under it, and so does each certificate of the issuer's chain up to the root; the counters of every batch are what its chunks hold, no
+ * order has issued more than it reserved or reserved more than its quota, and every chunk that was
+ * accepted and has not ended is in the log, still to be handled, or kept as a dead letter. Damage is
+ * told and passed over.
+ */
+export async function verifyStore(
+  parts: VerifiedParts,
+  onProgress: (certificates: number) => void,
+): Promise<VerifiedStore> {
+  const { store, log, issuers } = parts;
+  const check = new StoreCheck(parts, onProgress);
+  for (const issuer of issuers) {
+    const defect = chainDefectOf(issuer);
+    if (defect !== undefined) check.find(`issuer '${issuer.name}': ${defect}`);
+  }
+  for (const damage of log.damages) check.find(damage);
+  for await (const tenant of all((request) => store.listTenants(request))) {
+    for await (const order of all((request) => store.listOrders(tenant, request))) {
+      let issued = 0;
+      for await (const batch of all((request) =>
+        store.listBatches(tenant, order.orderId, request),
+      )) {
+        issued += await check.batch(tenant, batch);
+      }
+      const reserved = await store.reservedUnder(tenant, order.orderId);
+      if (issued > reserved || reserved > order.quota) {
+        check.find(
+          `order ${tenant}/${order.orderId}: issued ${String(issued)}, reserved ${String(reserved)}, quota ${String(order.quota)}`,
+        );
+      }
+    }
+  }
+  return check.result;
+}
+
+async function* all<T>(list: (request: PageRequest) => Promise<Page<T>>): AsyncGenerator<T> {
+  let cursor: string | undefined;
+  do {
+    const { items, next } = await list({ ...page, ...(cursor === undefined ? {} : { cursor }) });
+    yield* items;
+    cursor = next;
+  } while (cursor !== undefined);
+}
+
+/** What is wrong with a segment, not with the machine it is read on. */
+const damageCodes: ReadonlySet<FaultCode> = new Set([
+  'FAULT_STORE_CORRUPT',
+  'FAULT_EVENT_UNDECODABLE',
+]);
+
+/** Requests of a batch, by what its chunks say. */
+interface HeldRequests {
+  readonly accepted: number;
+  readonly deadLettered: number;
+  readonly issued: number;
+  readonly notIssued: number;
+  /** In segments that cannot be read. */
+  readonly damaged: number;
+}
+
+function nameOf({ batchId, chunkNumber }: ChunkRef): string {
+  return `batch ${batchId}, chunk ${String(chunkNumber)}`;
+}
+
+/** Ids of chunks. */
+export interface ChunksInLog {
+  /** Still to be handled by a stage. */
+  readonly pending: ReadonlySet<string>;
+  readonly deadLetters: ReadonlySet<string>;
+  readonly damages: readonly string[];
+}
+
+/** What a certificate is held against. */
+interface Expected {
+  readonly issuer: Issuer;
+  readonly issuerKey: KeyObject;
+  /** Undefined where the profile cannot tell. */
+  readonly validity: Validity | undefined;
+}
+
+class StoreCheck {
+  readonly #store: VerifiedPorts;
+  readonly #log: ChunksInLog;
+  readonly #issuers: ReadonlyMap<string, Omit<Expected, 'validity'>>;
+  /** By issuer and profile hash: what the profile gives there at a time, or why it gives nothing. */
+  readonly #validityRules = new Map<string, ((receivedAtMs: number) => Validity) | string>();
+  readonly #serialKeys: ReadonlyMap<number, SerialKey>;
+  readonly #onProgress: (certificates: number) => void;
+  readonly #certificate = createCertificateWalk();
+  readonly #request = createCertificationRequestWalk();
+  readonly #findings: string[] = [];
+  #findingsLeftOut = 0;
+  #batches = 0;
+  #certificates = 0;
+  #rejections = 0;
+  #inFlight = 0;
+
+  constructor(
+    { store, issuers, serialKeys, log }: VerifiedParts,
+    onProgress: (certificates: number) => void,
+  ) {
+    this.#store = store;
+    this.#log = log;
+    this.#issuers = new Map(
+      issuers.flatMap((issuer) => {
+        const [own] = issuer.chainDer;
+        if (own === undefined) return [];
+        return [[issuer.name, { issuer, issuerKey: new X509Certificate(own).publicKey }]];
+      }),
+    );
+    this.#serialKeys = new Map(serialKeys.map((key) => [key.id, key]));
+    this.#onProgress = onProgress;
+  }
+
+  get result(): VerifiedStore {
+    return {
+      batches: this.#batches,
+      certificates: this.#certificates,
+      rejections: this.#rejections,
+      inFlight: this.#inFlight,
+      findings: this.#findings,
+      findingsLeftOut: this.#findingsLeftOut,
+    };
+  }
+
+  find(finding: string): void {
+    if (this.#findings.length < maxFindings) this.#findings.push(finding);
+    else this.#findingsLeftOut++;
+  }
+
+  /** Resolves to the number of certificates of the batch. */
+  async batch(tenant: TenantId, batch: Batch): Promise<number> {
+    this.#batches++;
+    this.#inFlight += inFlightOf(batch.counters);
+    const held = { accepted: 0, deadLettered: 0, issued: 0, notIssued: 0, damaged: 0 };
+    const { batchId } = batch;
+    for (let chunkNumber = 0; ; chunkNumber++) {
+      const chunk = { tenant, batchId, chunkNumber };
+      const registered = await this.#store.getRegistration(chunk);
+      const state = registered && (await this.#store.chunkState(chunk));
+      if (registered === undefined || state === undefined) break;
+      if (state.durable) held.accepted += registered.count;
+      if (!state.ended) {
+        if (await this.#openChunk(chunk, state.durable)) held.deadLettered += registered.count;
+        continue;
+      }
+      const counts = await this.#endedChunk(batch, chunk);
+      if (counts === undefined) held.damaged += registered.count;
+      held.issued += counts?.issued ?? 0;
+      held.notIssued += counts?.notIssued ?? 0;
+      this.#onProgress(this.#certificates);
+    }
+    this.#counters(batch, held);
+    return held.issued;
+  }
+
+  #counters({ batchId, counters }: Batch, held: HeldRequests): void {
+    const { accepted, issued, rejected, cancelled, deadLettered } = counters;
+    const notIssued = rejected + cancelled;
+    if (accepted !== held.accepted || deadLettered !== held.deadLettered) {
+      this.find(
+        `batch ${batchId}: counters say ${String(accepted)} accepted and ${String(deadLettered)} dead-lettered, ` +
+          `its chunks hold ${String(held.accepted)} and ${String(held.deadLettered)}`,
+      );
+    }
+    const unread = issued + notIssued - held.issued - held.notIssued;
+    // What damaged segments hold is not known but by number.
+    const isPossible =
+      unread === held.damaged && issued >= held.issued && notIssued >= held.notIssued;
+    if (isPossible) return;
+    this.find(
+      `batch ${batchId}: counters say ${String(issued)} issued and ${String(notIssued)} not, ` +
+        `segments hold ${String(held.issued)} and ${String(held.notIssued)}`,
+    );
+  }
+
+  /** A chunk that has not ended. Resolves to whether it counts as dead-lettered. */
+  async #openChunk(chunk: ChunkRef, isDurable: boolean): Promise<boolean> {
+    const id = chunkIdOf(chunk);
+    const letter = await this.#store.getDeadLetter(chunk);
+    if (letter !== undefined && !this.#log.deadLetters.has(id)) {
+      this.find(`${nameOf(chunk)}: the record of this dead letter is lost; it can be dropped`);
+    } else if (letter === undefined && isDurable && !this.#log.pending.has(id)) {
+      this.find(`${nameOf(chunk)}: lost: it was accepted, has not ended and is not in the log`);
+    }
+    return letter !== undefined && letter.retriedAtMs === undefined;
+  }
+
+  /** Undefined where its segment is damaged. */
+  async #endedChunk(
+    batch: Batch,
+    chunk: ChunkRef,
+  ): Promise<{ readonly issued: number; readonly notIssued: number } | undefined> {
+    try {
+      const segment = (await this.#store.getSegment(chunk)) ?? new Uint8Array();
+      const verdict = await this.#store.getVerdict(chunk);
+      const signedFor = decodeIssuedChunk(segment).verdict;
+      if (verdict === undefined || Buffer.compare(verdict, signedFor) !== 0) {
+        this.find(`${nameOf(chunk)}: its verdict is not the stored one`);
+      }
+      const received = decodeReceivedChunk(decodeIssuedChunk(segment).received);
+      const known = this.#issuers.get(received.issuer);
+      const validity = known && (await this.#validityFor(chunk, received, known.issuer));
+      return this.#segment(batch, segment, received, known && { ...known, validity });
+    } catch (error) {
+      if (!isCertmillError(error) || !damageCodes.has(error.code)) throw error;
+      this.find(`${nameOf(chunk)}: ${error.message}`);
+      return undefined;
+    }
+  }
+
+  async #validityFor(
+    chunk: ChunkRef,
+    { tenant, profileHash, receivedAtMs }: ReceivedChunk,
+    issuer: Issuer,
+  ): Promise<Validity | undefined> {
+    const id = `${issuer.name} ${tenant} ${profileHash}`;
+    const rule = this.#validityRules.get(id) ?? (await this.#ruleOf(tenant, profileHash, issuer));
+    this.#validityRules.set(id, rule);
+    try {
+      if (typeof rule !== 'string') return rule(receivedAtMs);
+      this.find(`${nameOf(chunk)}: ${rule}`);
+    } catch (error) {
+      if (!isCertmillError(error)) throw error;
+      this.find(`${nameOf(chunk)}: ${error.message}`);
+    }
+    return undefined;
+  }
+
+  async #ruleOf(
+    tenant: TenantId,
+    profileHash: string,
+    issuer: Issuer,
+  ): Promise<((receivedAtMs: number) => Validity) | string> {
+    try {
+      const stored = await this.#store.getProfile(tenant, profileHash);
+      if (stored === undefined) return `its profile ${profileHash} is not known here`;
+      const compiled = compileProfile(profileOfCanonical(stored.canonical, profileHash), issuer);
+      return (receivedAtMs) => compiled.validityAt(receivedAtMs);
+    } catch (error) {
+      if (!isCertmillError(error) || error.disposition === 'retry') throw error;
+      return `its profile ${profileHash} gives no certificates: ${error.message}`;
+    }
+  }
+
+  #segment(
+    batch: Batch,
+    segment: Uint8Array,
+    received: ReceivedChunk,
+    expected: Expected | undefined,
+  ): { readonly issued: number; readonly notIssued: number } {
+    const chunk = decodeIssuedChunk(segment);
+    const verdict = decodeVerdict(chunk.verdict);
+    const count = received.requestLengths.length;
+    const serialKey = this.#serialKeys.get(received.serialKeyId);
+    if (serialKey === undefined || expected === undefined) {
+      this.find(
+        `batch ${batch.batchId}: serial key or issuer '${received.issuer}' is not known here`,
+      );
+      return { issued: 0, notIssued: count };
+    }
+    const { batchId, firstIndex, receivedAtMs } = received;
+    const serials = serialNumbersOf(serialKey, batchId, firstIndex, count, receivedAtMs);
+    let issued = 0;
+    let certificateAt = 0;
+    let requestAt = 0;
+    for (let i = 0; i < count; i++) {
+      const certificateEnd = certificateAt + (chunk.certificateLengths[i] ?? 0);
+      const requestEnd = requestAt + (received.requestLengths[i] ?? 0);
+      if (certificateEnd > certificateAt) {
+        issued++;
+        const certificate = chunk.certificatesDer.subarray(certificateAt, certificateEnd);
+        const request = received.requestsDer.subarray(requestAt, requestEnd);
+        const wrong =
+          verdict.codes[i] === 0
+            ? this.#defectOf(certificate, request, serials.subarray(i * 20, i * 20 + 20), expected)
+            : 'its verdict rejected it';
+        if (wrong !== undefined)
+          this.find(`batch ${batchId}, index ${String(firstIndex + i)}: ${wrong}`);
+      }
+      certificateAt = certificateEnd;
+      requestAt = requestEnd;
+    }
+    this.#certificates += issued;
+    this.#rejections += count - issued;
+    return { issued, notIssued: count - issued };
+  }
+
+  #defectOf(
+    certificate: Uint8Array,
+    request: Uint8Array,
+    serial: Uint8Array,
+    { issuer, issuerKey, validity }: Expected,
+  ): string | undefined {
+    const c = this.#certificate;
+    const r = this.#request;
+    if (!walkCertificate(certificate, 0, certificate.length, c))
+      return 'the certificate is not DER';
+    if (!walkCertificationRequest(request, 0, request.length, r))
+      return 'its request is not stored';
+    if (
+      Buffer.compare(certificate.subarray(c.serialNumberStart, c.serialNumberEnd), serial) !== 0
+    ) {
+      return 'the serial number is not that of its request';
+    }
+    const certified = certificate.subarray(c.subjectPKInfoStart, c.subjectPKInfoEnd);
+    if (
+      Buffer.compare(certified, request.subarray(r.subjectPKInfoStart, r.subjectPKInfoEnd)) !== 0
+    ) {
+      return 'the certified key is not that of its request';
+    }
+    if (Buffer.compare(certificate.subarray(c.issuerStart, c.issuerEnd), issuer.subjectDer) !== 0) {
+      return 'it does not name its issuer';
+    }
+    const { notBeforeSeconds, notAfterSeconds } = c;
+    if (
+      notBeforeSeconds * 1_000 < issuer.notBeforeMs ||
+      notAfterSeconds * 1_000 > issuer.notAfterMs
+    ) {
+      return "its validity is not within its issuer's";
+    }
+    if (
+      validity !== undefined &&
+      (notBeforeSeconds !== validity.notBefore || notAfterSeconds !== validity.notAfter)
+    ) {
+      return 'its validity is not what its profile gives';
+    }
+    const tbs = certificate.subarray(c.tbsCertificateStart, c.tbsCertificateEnd);
+    const signature = certificate.subarray(c.signatureStart, c.signatureEnd);
+    const hash = /sha(?:256|384|512)$/.exec(c.signatureAlgorithm)?.[0] ?? null;
+    return verify(hash, tbs, issuerKey, signature) ? undefined : 'the signature does not verify';
+  }
+}

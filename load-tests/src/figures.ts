@@ -1,0 +1,72 @@
+import type { K6Summary } from './k6.js';
+import type { Sample } from './sample-target.js';
+
+/** What a run is judged and compared by; a scenario has those that it can have. */
+export const figureNames = [
+  'certificates',
+  'certificatesPerSecond',
+  'certificatesToLimit',
+  'batchSeconds',
+  'enrolmentP50Ms',
+  'enrolmentP95Ms',
+  'enrolmentP99Ms',
+  'maxRssMiB',
+] as const;
+export type FigureName = (typeof figureNames)[number];
+export type Figures = Readonly<Partial<Record<FigureName, number>>>;
+
+/** In words, for reports. */
+export const figureTexts: Readonly<Record<FigureName, string>> = {
+  certificates: 'certificates issued',
+  certificatesPerSecond: 'certificates a second, first upload to last batch complete',
+  certificatesToLimit: '... as a ratio to what OpenSSL alone does here',
+  batchSeconds: 'seconds of a batch, median',
+  enrolmentP50Ms: 'an enrolment, median, ms',
+  enrolmentP95Ms: '... p95, ms',
+  enrolmentP99Ms: '... p99, ms',
+  maxRssMiB: "most memory of the server's processes, MiB",
+};
+
+/** More is better; of all others less is. */
+export const growing: ReadonlySet<FigureName> = new Set([
+  'certificates',
+  'certificatesPerSecond',
+  'certificatesToLimit',
+]);
+
+/** The figures of a run; the limit in certificates a second, undefined where it is not known. */
+export function figuresOf(
+  { metrics }: K6Summary,
+  samples: readonly Sample[],
+  limit: number | undefined,
+): Figures {
+  const value = (metric: string, name: string): number | undefined => metrics[metric]?.values[name];
+  const batch = value('certmill_batch_certificates', 'count');
+  const single = value('certmill_single_certificates', 'count');
+  const begin = value('certmill_batch_begin', 'min');
+  const end = value('certmill_batch_end', 'max');
+  const perSecond =
+    batch === undefined || begin === undefined || end === undefined || end <= begin
+      ? undefined
+      : batch / ((end - begin) / 1_000);
+  const batchMs = value('certmill_batch_ms', 'med');
+  return known({
+    certificates: (batch ?? 0) + (single ?? 0),
+    certificatesPerSecond: rounded(perSecond, 0),
+    certificatesToLimit:
+      perSecond === undefined || limit === undefined ? undefined : rounded(perSecond / limit, 3),
+    batchSeconds: batchMs === undefined ? undefined : rounded(batchMs / 1_000, 2),
+    enrolmentP50Ms: rounded(value('certmill_enrolment_ms', 'med'), 1),
+    enrolmentP95Ms: rounded(value('certmill_enrolment_ms', 'p(95)'), 1),
+    enrolmentP99Ms: rounded(value('certmill_enrolment_ms', 'p(99)'), 1),
+    maxRssMiB: samples.length === 0 ? undefined : Math.max(...samples.map((each) => each.rssMiB)),
+  });
+}
+
+function known(figures: Record<FigureName, number | undefined>): Figures {
+  return Object.fromEntries(Object.entries(figures).filter(([, value]) => value !== undefined));
+}
+
+function rounded(value: number | undefined, digits: number): number | undefined {
+  return value === undefined ? undefined : Number(value.toFixed(digits));
+}

@@ -1,0 +1,25 @@
+import { figureNames, figureTexts } from './figures.js';
+import type { LoadReport } from './report.js';
+
+/** What a terminal gets: figures, and every threshold with its outcome. */
+export function summaryText(report: LoadReport): string {
+  const lines = report.scenarios.flatMap((each) => [
+    '',
+    `${each.scenario} (OpenSSL alone ${each.limitsPerSecond.join(', ') || 'not measured'}/s)`,
+    ...(each.isDisturbed ? ['  the machine had other work: these figures say little'] : []),
+    ...figureNames.flatMap((name) => {
+      const value = each.figures[name];
+      return value === undefined ? [] : [`  ${String(value).padStart(10)}  ${figureTexts[name]}`];
+    }),
+    ...each.judgements.map(
+      ({ what, wanted, got, isKept }) =>
+        `  ${isKept ? 'kept  ' : 'MISSED'}  ${what} ${wanted}: ${got}`,
+    ),
+  ]);
+  return [
+    ...lines,
+    '',
+    report.isKept ? 'all thresholds are kept' : 'THRESHOLDS WERE MISSED',
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FigureName, Figures } from './figures.js';
+import type { K6Summary } from './k6.js';
+import type { ScenarioName } from './scenarios.js';
+
+/** What a scenario must reach: the files of load-tests/thresholds. */
+export interface Thresholds {
+  /** In k6's own form, judged by k6. */
+  readonly k6: Readonly<Record<string, readonly string[]>>;
+  readonly figures: Readonly<Partial<Record<FigureName, Bounds>>>;
+  /** How much worse than its baseline a figure may be, as a part of it. */
+  readonly tolerances: Readonly<Partial<Record<FigureName, number>>>;
+}
+
+export interface Bounds {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+interface ThresholdFile extends Thresholds {
+  /** What is otherwise in a short run. */
+  readonly short: Partial<Thresholds>;
+}
+
+/** One thing that was to be reached, and whether it was. */
+export interface Judgement {
+  readonly what: string;
+  readonly wanted: string;
+  readonly got: string;
+  readonly isKept: boolean;
+}
+
+const folder = join(import.meta.dirname, '../thresholds');
+
+export function readThresholds(scenario: ScenarioName, isShort: boolean): Thresholds {
+  const text = readFileSync(join(folder, `${scenario}.json`), 'utf8');
+  const { short, ...full } = JSON.parse(text) as ThresholdFile;
+  if (!isShort) return full;
+  return {
+    k6: { ...full.k6, ...short.k6 },
+    figures: { ...full.figures, ...short.figures },
+    // A short run says nothing that could be compared.
+    tolerances: {},
+  };
+}
+
+/** k6's judgements and ours; a figure that is to be judged and is not there is missed. */
+export function judge(
+  thresholds: Thresholds,
+  summary: K6Summary,
+  figures: Figures,
+): readonly Judgement[] {
+  const byK6 = Object.entries(thresholds.k6).flatMap(([metric, expressions]) =>
+    expressions.map((wanted) => {
+      const found = summary.metrics[metric];
+      return {
+        what: metric,
+        wanted,
+        got: found === undefined ? 'nothing' : valueIn(found.values, wanted),
+        isKept: found?.thresholds?.[wanted]?.ok === true,
+      };
+    }),
+  );
+  const byFigure = Object.entries(thresholds.figures).map(([name, bounds]) =>
+    judgeFigure(name, bounds, figures[name as FigureName]),
+  );
+  return [accountFor(summary), ...byK6, ...byFigure];
+}
+
+/** Each iteration ends with its certificates: one that broke off has failed no check. */
+function accountFor({ metrics }: K6Summary): Judgement {
+  const count = (metric: string): number => metrics[metric]?.values['count'] ?? 0;
+  const begun = count('iterations');
+  const ended = count('certmill_single_certificates') + count('certmill_batches_complete');
+  return {
+    what: 'enrolments and batches that ended with all their certificates',
+    wanted: `all ${String(begun)}`,
+    got: String(ended),
+    isKept: begun > 0 && ended === begun,
+  };
+}
+
+function judgeFigure(what: string, { min, max }: Bounds, value: number | undefined): Judgement {
+  const wanted = [
+    ...(min === undefined ? [] : [`>= ${String(min)}`]),
+    ...(max === undefined ? [] : [`<= ${String(max)}`]),
+  ].join(', ');
+  const isKept = value !== undefined && value >= (min ?? -Infinity) && value <= (max ?? Infinity);
+  return { what, wanted, got: value === undefined ? 'nothing' : String(value), isKept };
+}
+
+/** The value that an expression is about: `p(95)<50` -> the 95th percentile. */
+function valueIn(values: Readonly<Record<string, number>>, expression: string): string {
+  const name = /^[a-z]+(?:\(\d+\))?/.exec(expression)?.[0] ?? '';
+  const value = values[name];
+  return value === undefined ? 'nothing' : String(Math.round(value * 1_000) / 1_000);
+}
