@@ -16,51 +16,74 @@ const hashedId = { _id: 'hashed' };
  * cluster, the epoch and the secret. Idempotent, also by several at once, and nothing that is there
  * is changed. Faults: those of `openMongoConnection`.
  */
-export async function initCollections(options: MongoConnectionOptions): Promise<void> {
+export function initCollections(options: MongoConnectionOptions): Promise<void> {
+  return connected(options, makeCollections);
+}
+
+/** What is not as `initCollections` makes it, a line each; empty where all is. */
+export function checkCollections(options: MongoConnectionOptions): Promise<readonly string[]> {
+  return connected(options, differencesIn);
+}
+
+async function connected<T>(
+  options: MongoConnectionOptions,
+  action: (db: Db, calls: DriverCalls) => Promise<T>,
+): Promise<T> {
   const { db, calls, close } = await openMongoConnection(options);
   try {
-    const sharded = await isSharded(db, calls);
-    for (const name of names) {
-      await calls.run(`create ${name}`, () => createCollection(db, collectionNames[name]));
-      const index = indexes[name];
-      if (index !== undefined) {
-        await calls.run(`index ${name}`, () =>
-          db.collection(collectionNames[name]).createIndex({ ...index }),
-        );
-      }
-      if (sharded) await calls.run(`shard ${name}`, () => shardCollection(db, name));
-    }
-    await insertMeta(db, calls);
+    return await action(db, calls);
   } finally {
     await close();
   }
 }
 
-/** What is not as `initCollections` makes it, a line each; empty where all is. */
-export async function checkCollections(
-  options: MongoConnectionOptions,
-): Promise<readonly string[]> {
-  const { db, calls, close } = await openMongoConnection(options);
-  try {
-    const differences: string[] = [];
-    const sharded = await isSharded(db, calls);
-    for (const name of names) {
-      differences.push(...(await differencesOf(db, calls, name, sharded)));
-    }
-    const collections = collectionsOf(db, calls);
-    const [meta, time] = await Promise.all([
-      collections.meta.get(theOne),
-      collections.issuanceTime.get(theOne),
-    ]);
-    if (meta === undefined) differences.push('the epoch and the secret are missing');
-    else if (meta.format !== storeFormat) {
-      differences.push(`the format is ${String(meta.format)}, not ${String(storeFormat)}`);
-    }
-    if (time === undefined) differences.push('the time of the last issuance is missing');
-    return differences;
-  } finally {
-    await close();
+/** As `initCollections`, on a database that is open. */
+export async function makeCollections(db: Db, calls: DriverCalls): Promise<void> {
+  const sharded = await isSharded(db, calls);
+  if (sharded) {
+    await calls.run('enable sharding', async () => {
+      await db.admin().command({ enableSharding: db.databaseName });
+    });
   }
+  for (const name of names) {
+    await calls.run(`create ${name}`, () => createCollection(db, collectionNames[name]));
+    const index = indexes[name];
+    if (index !== undefined) {
+      await calls.run(`index ${name}`, () =>
+        db.collection(collectionNames[name]).createIndex({ ...index }),
+      );
+    }
+    if (sharded) await calls.run(`shard ${name}`, () => shardCollection(db, name));
+  }
+  const { meta, issuanceTime } = collectionsOf(db, calls);
+  await issuanceTime.insert({ _id: theOne, atMs: 0 });
+  await meta.insert({
+    _id: theOne,
+    format: storeFormat,
+    epoch: randomBytes(16),
+    secret: randomBytes(32),
+    shards: journalShards,
+  });
+}
+
+/** As `checkCollections`, on a database that is open. */
+export async function differencesIn(db: Db, calls: DriverCalls): Promise<readonly string[]> {
+  const differences: string[] = [];
+  const sharded = await isSharded(db, calls);
+  for (const name of names) {
+    differences.push(...(await differencesOf(db, calls, name, sharded)));
+  }
+  const collections = collectionsOf(db, calls);
+  const [meta, time] = await Promise.all([
+    collections.meta.get(theOne),
+    collections.issuanceTime.get(theOne),
+  ]);
+  if (meta === undefined) differences.push('the epoch and the secret are missing');
+  else if (meta.format !== storeFormat) {
+    differences.push(`the format is ${String(meta.format)}, not ${String(storeFormat)}`);
+  }
+  if (time === undefined) differences.push('the time of the last issuance is missing');
+  return differences;
 }
 
 async function differencesOf(
@@ -83,18 +106,6 @@ async function differencesOf(
     }
   }
   return differences;
-}
-
-async function insertMeta(db: Db, calls: DriverCalls): Promise<void> {
-  const { meta, issuanceTime } = collectionsOf(db, calls);
-  await issuanceTime.insert({ _id: theOne, atMs: 0 });
-  await meta.insert({
-    _id: theOne,
-    format: storeFormat,
-    epoch: randomBytes(16),
-    secret: randomBytes(32),
-    shards: journalShards,
-  });
 }
 
 function hasCode(error: unknown, code: number): boolean {

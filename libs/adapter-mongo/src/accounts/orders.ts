@@ -42,7 +42,7 @@ export class Orders {
   }
 
   async getOrder(tenant: TenantId, orderId: OrderId): Promise<Order | undefined> {
-    const found = await this.#orders.get(orderKey(tenant, orderId));
+    const found = await this.stored(tenant, orderId);
     return found && orderOf(found);
   }
 

@@ -8,7 +8,6 @@ import {
   chunkIn,
   chunksOf,
   chunksPerBucket,
-  slotName,
   slotOf,
   summaryFields,
   type BucketDocument,
@@ -17,25 +16,22 @@ import {
   type Closing,
 } from './bucket-document.js';
 import { BucketEditor, type BucketChange, type Changed } from './bucket-editor.js';
+import { ChunkViews, type ChunkView } from './chunk-views.js';
 
 /** Some 20 KB each. */
 const editorsKept = 512;
-
-/** What of a bucket tells one chunk's state. */
-export interface ChunkView {
-  readonly chunk: ChunkDocument;
-  readonly closed?: Closing;
-}
 
 /** The buckets of all batches: reading and finding, and who changes which. */
 export class Buckets {
   readonly #buckets: Documents<BucketDocument>;
   readonly #random: () => number;
+  readonly #views: ChunkViews;
   readonly #editors = new BoundedCache<BucketEditor>(editorsKept, (editor) => editor.isIdle);
 
   constructor(buckets: Documents<BucketDocument>, random: () => number) {
     this.#buckets = buckets;
     this.#random = random;
+    this.#views = new ChunkViews(buckets);
   }
 
   editor(tenant: TenantId, batchId: BatchId, bucket: number): BucketEditor {
@@ -53,13 +49,9 @@ export class Buckets {
   }
 
   /** As it is now; undefined where it is not registered. */
-  async view({ tenant, batchId, chunkNumber }: ChunkRef): Promise<ChunkView | undefined> {
+  view({ tenant, batchId, chunkNumber }: ChunkRef): Promise<ChunkView | undefined> {
     const id = bucketKey(tenant, batchId, bucketOfChunk(chunkNumber));
-    const field = `chunks.${slotName(slotOf(chunkNumber))}`;
-    const read = await this.#buckets.get(id, ['closed', field]);
-    const chunk = chunkIn(read, chunkNumber);
-    if (chunk === undefined) return undefined;
-    return { chunk, ...(read?.closed === undefined ? {} : { closed: read.closed }) };
+    return this.#views.read(id, slotOf(chunkNumber));
   }
 
   /** A registered chunk, of which only what is pinned may be used: the rest may be old. */

@@ -331,6 +331,16 @@ describe('stopping', () => {
     });
   });
 
+  test('refuses calls for shards that were never opened, and takes being stopped twice', async () => {
+    const many = processes.start(storage, { shards: 16 });
+    await many.journal.stop(0);
+    await many.journal.stop(0);
+    await expect(many.journal.reservedUnder(tenant, 'order')).rejects.toMatchObject({
+      code: 'FAULT_STOPPING',
+    });
+    expect(storage.calls.size).toBe(0);
+  });
+
   test('does not wait for a storage that hangs: whoever waits is told', async () => {
     const read = () => new Promise<never>(() => undefined);
     const hanging = processes.start(Object.assign(new MemoryStorage(), { read }));

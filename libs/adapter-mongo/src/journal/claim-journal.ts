@@ -44,8 +44,10 @@ export interface ClaimJournalOptions {
   readonly observer?: JournalObserver;
   /** Entries in memory of each of a view's two maps before they go to disk. Default 32,768. */
   readonly flushEntries?: number;
-  /** A snapshot is due when the tail has more entries. Default 20,000. */
+  /** A snapshot is due when the tail has more entries, so that a view opens soon. Default 5,000. */
   readonly snapshotEntries?: number;
+  /** The same by requests that were accepted. Default 250,000. */
+  readonly snapshotRequests?: number;
   /** How long what a snapshot no longer uses is kept for those who are reading it. Default 1 h. */
   readonly graceMs?: number;
   readonly clock: Clock;

@@ -10,9 +10,9 @@ import {
 import type { JournalStorage } from './journal-storage.js';
 
 /** A head is some kilobytes decoded. */
-const maxHeads = 1_024;
+const maxHeads = 256;
 /** Redelivered chunks come in the order in which they were decided, several to an entry. */
-const maxEntries = 4;
+const maxEntries = 2;
 
 /** Entries that are in the journal, read again: which chunk a claim's holder is of, and verdicts. */
 export class RecentEntries {

@@ -81,7 +81,11 @@ export class ShardJournal {
     return new Promise((resolve, reject) => {
       this.#looks.push({
         see: (view) => {
-          resolve(see(view));
+          try {
+            resolve(see(view));
+          } catch (error) {
+            reject(faultOf(error));
+          }
         },
         reject,
       });
@@ -164,6 +168,8 @@ export class ShardJournal {
       for (const entry of entries) {
         await view.makeRoom();
         await this.#fold(view, entry);
+        // A full entry takes some 5 ms, and this thread has other things to do.
+        if (entries.length > 1) await turn();
       }
       if (entries.length > 0) this.#reportFold(view, entries.length);
       if (entries.length === 0 || (entries.length < entriesPerRead && !isStrict)) return;

@@ -151,6 +151,16 @@ describe('a view from a snapshot and the tail', () => {
     expect(large.journal.snapshotsDue()).toEqual([]);
     expect(await large.journal.snapshot(0)).toBe(false);
   });
+
+  test('is due by requests, too', async () => {
+    const options = { flushEntries: 40, snapshotEntries: 1_000, snapshotRequests: 100 };
+    const process = opened.start(storage, options);
+    while (process.journal.snapshotsDue().length === 0) await decideSome(process, batches * 7);
+    const reserved = await process.journal.reservedUnder(tenant, 'order');
+    expect(reserved).toBeGreaterThan(100);
+    expect(await process.journal.snapshot(0)).toBe(true);
+    expect(process.journal.snapshotsDue()).toEqual([]);
+  });
 });
 
 describe('snapshots', () => {

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ChunkRef, TenantId } from '@certmill/domain';
+import { CertmillError, type ChunkRef, type OrderId, type TenantId } from '@certmill/domain';
 import { diskFault, RequestKeys, udidIdAt, type Locator } from '@certmill/packed';
 import type { Decision } from '@certmill/ports';
 import type {
@@ -22,7 +22,9 @@ import type { ShardView } from './shard-view.js';
 import type { SnapshotRun } from './snapshot-state.js';
 
 const defaultFlushEntries = 32_768;
-const defaultSnapshotEntries = 20_000;
+const defaultSnapshotEntries = 5_000;
+const defaultSnapshotRequests = 250_000;
+const putsPerRequest = 2;
 const defaultGraceMs = 3_600_000;
 
 const silent: JournalObserver = {
@@ -37,6 +39,8 @@ interface Shard {
   readonly journal: ShardJournal;
   /** Digests of run files and where they were uploaded, of the view that is open. */
   known: Map<string, SnapshotRun>;
+  /** Puts of the open view that the newest snapshot has, as far as is known here. */
+  savedPuts: number;
   /** One at a time. */
   saving: Promise<unknown> | undefined;
 }
@@ -108,8 +112,9 @@ class StartedJournal implements ClaimJournal {
     return this.#find(tenant, (view) => view.requestsOfDevice(tenant, deviceId, limit));
   }
 
-  reservedUnder(tenant: TenantId, orderId: string): Promise<number> {
-    return this.#shardOf(tenant).journal.look((view) => view.reservedUnder(tenant, orderId));
+  async reservedUnder(tenant: TenantId, orderId: OrderId): Promise<number> {
+    const { journal } = this.#shardOf(tenant);
+    return journal.look((view) => view.reservedUnder(tenant, orderId));
   }
 
   async snapshot(shard: number): Promise<boolean> {
@@ -122,15 +127,17 @@ class StartedJournal implements ClaimJournal {
   }
 
   snapshotsDue(): readonly number[] {
-    const most = this.#options.snapshotEntries ?? defaultSnapshotEntries;
+    const { snapshotEntries = defaultSnapshotEntries, snapshotRequests = defaultSnapshotRequests } =
+      this.#options;
     return [...this.#shards.keys()].filter((shard) => {
-      const { journal } = this.#shard(shard);
+      const { journal, savedPuts } = this.#shard(shard);
       const { view, snapshotSeq } = journal;
-      return (
-        view !== undefined &&
-        view.place.seq - snapshotSeq > most &&
-        view.runs.flushed.place.seq > snapshotSeq
-      );
+      if (view === undefined) return false;
+      const { place, puts } = view.runs.flushed;
+      const isLong =
+        view.place.seq - snapshotSeq > snapshotEntries ||
+        puts - savedPuts > snapshotRequests * putsPerRequest;
+      return isLong && place.seq > snapshotSeq;
     });
   }
 
@@ -166,6 +173,9 @@ class StartedJournal implements ClaimJournal {
   #shard(shard: number): Shard {
     const known = this.#shards.get(shard);
     if (known !== undefined) return known;
+    if (this.#stopped !== undefined) {
+      throw new CertmillError('FAULT_STOPPING', 'the claims journal is closing');
+    }
     const { storage, isEnded, random } = this.#options;
     const journal = new ShardJournal({
       shard,
@@ -175,7 +185,7 @@ class StartedJournal implements ClaimJournal {
       random: random ?? Math.random,
       openView: () => this.#open(shard),
     });
-    const opened: Shard = { journal, known: new Map(), saving: undefined };
+    const opened: Shard = { journal, known: new Map(), savedPuts: 0, saving: undefined };
     this.#shards.set(shard, opened);
     return opened;
   }
@@ -202,20 +212,24 @@ class StartedJournal implements ClaimJournal {
     });
     const opened = this.#shard(shard);
     opened.known = new Map(snapshot?.known);
+    opened.savedPuts = 0;
     opened.journal.snapshotSeq = snapshot?.place.seq ?? 0;
     return view;
   }
 
-  async #save(shard: number, { journal, known }: Shard): Promise<boolean> {
-    const view = await journal.look((opened) => opened);
+  async #save(shard: number, opened: Shard): Promise<boolean> {
+    const { journal } = opened;
+    const view = await journal.look((its) => its);
+    const { puts } = view.runs.flushed;
     const saved = await saveSnapshot(view.runs, {
       storage: this.#options.storage,
       shard,
       nowMs: this.#options.clock.nowMs(),
       graceMs: this.#options.graceMs ?? defaultGraceMs,
-      known,
+      known: opened.known,
     });
     journal.snapshotSeq = Math.max(journal.snapshotSeq, saved.seq);
+    opened.savedPuts = puts;
     return saved.isSaved;
   }
 

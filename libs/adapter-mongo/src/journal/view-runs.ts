@@ -47,8 +47,16 @@ const entriesPerFlush = 4_096;
 /** A packed map takes four times what it is told to flush at. */
 const memtablesPerFlush = 4;
 
+export interface FlushedRuns {
+  readonly place: JournalPlace;
+  /** Entries put into `claims` by then, since the view was opened: two for each request accepted. */
+  readonly puts: number;
+  readonly runs: RunLists;
+}
+
 interface Flush {
   readonly place: JournalPlace;
+  readonly puts: number;
   /** By map; undefined until its run is written. */
   readonly changes: Map<MapName, RunChange>;
   readonly left: Set<MapName>;
@@ -71,7 +79,7 @@ export class ViewRuns {
   /** Begun and not adopted; one that failed is tried again. */
   #flush: Flush | undefined;
   #flushing: Promise<void> | undefined;
-  #flushed: JournalPlace;
+  #flushed: Omit<FlushedRuns, 'runs'>;
   #merging: Promise<void> | undefined;
   #mergesHeld = 0;
 
@@ -80,7 +88,7 @@ export class ViewRuns {
     this.directory = options.directory;
     this.#flushEntries = options.flushEntries;
     this.#onFault = options.onFault;
-    this.#flushed = options.place;
+    this.#flushed = { place: options.place, puts: 0 };
     const of = (name: MapName) => {
       const directory = join(options.directory, name);
       try {
@@ -93,6 +101,7 @@ export class ViewRuns {
         runs: options.runs[name],
         writer: options.runWriter,
         pageCache: options.pageCache,
+        isDurable: false,
         // The entry that makes a flush due, and one that is judged on top of it.
         flushEntries: Math.ceil((options.flushEntries + 2 * maxPutsPerEntry) / memtablesPerFlush),
       };
@@ -101,9 +110,10 @@ export class ViewRuns {
     this.index = new PackedMultiMap(of('index'));
   }
 
-  /** What the runs on disk hold, as one: take both at the same moment. */
-  get flushed(): { readonly place: JournalPlace; readonly runs: RunLists } {
-    return { place: this.#flushed, runs: { claims: this.claims.runs, index: this.index.runs } };
+  /** What the runs on disk hold, as one: take all of it at the same moment. */
+  get flushed(): FlushedRuns {
+    const runs = { claims: this.claims.runs, index: this.index.runs };
+    return { ...this.#flushed, runs };
   }
 
   mark(): { readonly claims: number; readonly index: number } {
@@ -133,7 +143,7 @@ export class ViewRuns {
     if (!isDue) return;
     await this.#finishFlush();
     const left = mapNames.filter((name) => this[name].mark() > this.#flushedMarks[name]);
-    this.#flush = { place, changes: new Map(), left: new Set(left) };
+    this.#flush = { place, puts: claims, changes: new Map(), left: new Set(left) };
     this.#flushedMarks = this.mark();
     this.#entriesSince = 0;
     this.#finishFlush().catch(() => undefined);
@@ -164,7 +174,7 @@ export class ViewRuns {
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
     // Both at once: a snapshot of one without the other would count requests twice.
     for (const [name, change] of flush.changes) this[name].adopt(change);
-    this.#flushed = flush.place;
+    this.#flushed = { place: flush.place, puts: flush.puts };
     this.#flush = undefined;
     this.#startMerge();
   }

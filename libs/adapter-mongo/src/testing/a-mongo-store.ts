@@ -28,10 +28,11 @@ export async function aFleet(): Promise<Fleet> {
   const directory = await mkdtemp(join(tmpdir(), 'certmill-mongo-'));
   await initCollections({ uri, database });
   const stores: MongoStore[] = [];
+  let opened = 0;
   return {
     database,
     async open(changes = {}) {
-      const cacheDirectory = join(directory, String(stores.length));
+      const cacheDirectory = join(directory, String((opened += 1)));
       const clock = { nowMs: () => Date.now() };
       const store = await openMongoStore({ uri, database, clock, cacheDirectory, ...changes });
       stores.push(store);

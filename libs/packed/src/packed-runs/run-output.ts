@@ -20,6 +20,8 @@ export interface RunShape {
   readonly kind: RunKind;
   readonly level: number;
   readonly filterBitsPerEntry: number;
+  /** Whether a run is on the disk, not just written, when it is done. */
+  readonly isDurable: boolean;
 }
 
 /** What a reader keeps in memory: handed over (its buffers can be transferred), not read again. */
@@ -81,7 +83,7 @@ export class RunOutput {
     return this.#page;
   }
 
-  /** The run is durable, and its name too, once this returns. */
+  /** The run is durable (where that is asked for), and its name too, once this returns. */
   finish(): WrittenRun {
     if (this.#inPage > 0) this.#endPage();
     this.#writeBuffer();
@@ -99,9 +101,9 @@ export class RunOutput {
     writeWhole(this.#fd, filterBytes, filterAt(header));
     writeWhole(this.#fd, fencesBytes, fencesAt(header));
     writeWhole(this.#fd, encodeRunHeader(header), 0);
-    fsyncSync(this.#fd);
+    if (this.#shape.isDurable) fsyncSync(this.#fd);
     closeSync(this.#fd);
-    syncDirectory(dirname(this.#path));
+    if (this.#shape.isDurable) syncDirectory(dirname(this.#path));
     releaseMemory(this.#words);
     return { header, filter: this.#filter, fences };
   }

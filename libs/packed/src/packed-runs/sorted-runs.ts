@@ -23,6 +23,8 @@ export interface PackedRunsOptions {
   readonly filterBitsPerEntry?: number;
   /** Runs of one size that are merged into one of the next. Default 16. */
   readonly fanOut?: number;
+  /** False where runs do not outlive the process: nothing is fsynced. Default true. */
+  readonly isDurable?: boolean;
 }
 
 /** A new run that is durable but counts only once the caller has recorded the list with it. */
@@ -75,6 +77,7 @@ export class SortedRuns {
   readonly #flushEntries: number;
   readonly #filterBitsPerEntry: number;
   readonly #fanOut: number;
+  readonly #isDurable: boolean;
   readonly #cache: PageCache;
   #active: Memtable;
   #spare: Memtable;
@@ -99,6 +102,7 @@ export class SortedRuns {
     this.#flushEntries = options.flushEntries ?? defaultFlushEntries;
     this.#filterBitsPerEntry = options.filterBitsPerEntry ?? defaultFilterBitsPerEntry;
     this.#fanOut = options.fanOut ?? defaultFanOut;
+    this.#isDurable = options.isDurable ?? true;
     const capacity = this.#flushEntries * memtablesPerFlush;
     this.#active = new Memtable(capacity);
     this.#spare = new Memtable(capacity);
@@ -280,7 +284,12 @@ export class SortedRuns {
   }
 
   #shape(level: number) {
-    return { kind: this.#kind, level, filterBitsPerEntry: this.#filterBitsPerEntry };
+    return {
+      kind: this.#kind,
+      level,
+      filterBitsPerEntry: this.#filterBitsPerEntry,
+      isDurable: this.#isDurable,
+    };
   }
 
   #nextName(): string {

@@ -1,0 +1,79 @@
+import { CallsInHand } from './calls-in-hand.js';
+import { DriverCalls } from './driver-calls.js';
+import { SharedRun } from './shared-run.js';
+
+const never = (): Promise<never> => new Promise(() => undefined);
+
+describe('calls of the driver', () => {
+  test('end in time', async () => {
+    const calls = new DriverCalls({ timeoutMs: 5 });
+    await expect(calls.run('get batches', never)).rejects.toMatchObject({
+      code: 'FAULT_STORE_DOWN',
+      message: 'cannot get batches: no answer in time',
+    });
+    expect(await calls.run('get batches', () => Promise.resolve(7))).toBe(7);
+  });
+
+  test('end with FAULT_STOPPING once they are abandoned, and later ones are not made', async () => {
+    const calls = new DriverCalls({ timeoutMs: 60_000 });
+    const waiting = calls.run('get batches', never);
+    calls.abandon();
+    await expect(waiting).rejects.toMatchObject({ code: 'FAULT_STOPPING' });
+    let isMade = false;
+    const late = calls.run('get batches', () => Promise.resolve((isMade = true)));
+    await expect(late).rejects.toMatchObject({ code: 'FAULT_STOPPING' });
+    expect(isMade).toBe(false);
+  });
+});
+
+describe('calls in hand', () => {
+  test('are waited for by a stop, which takes nothing new', async () => {
+    const inHand = new CallsInHand();
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const call = inHand.run(() => promise);
+    let isStopped = false;
+    const stopping = inHand.stop(60_000).then(() => (isStopped = true));
+    await expect(inHand.run(never)).rejects.toMatchObject({ code: 'FAULT_STOPPING' });
+    expect(isStopped).toBe(false);
+    resolve('done');
+    expect(await call).toBe('done');
+    await stopping;
+  });
+
+  test('hold up a stop no longer than it is given', async () => {
+    const inHand = new CallsInHand();
+    void inHand.run(never);
+    await expect(inHand.stop(1)).resolves.toBeUndefined();
+  });
+});
+
+describe('a shared run', () => {
+  test('answers with what was begun after the call, and is shared by those who wait', async () => {
+    const runs: PromiseWithResolvers<number>[] = [];
+    const shared = new SharedRun(() => {
+      const run = Promise.withResolvers<number>();
+      runs.push(run);
+      return run.promise;
+    });
+    const first = shared.run();
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(runs).toHaveLength(1);
+    const [second, third] = [shared.run(), shared.run()];
+    runs[0]?.resolve(1);
+    expect(await first).toBe(1);
+    while (runs.length < 2) await Promise.resolve();
+    runs[1]?.resolve(2);
+    expect(await Promise.all([second, third])).toEqual([2, 2]);
+  });
+
+  test('goes on after one that failed', async () => {
+    let runs = 0;
+    const shared = new SharedRun(() => {
+      runs += 1;
+      return runs === 1 ? Promise.reject(new Error('no')) : Promise.resolve(runs);
+    });
+    await expect(shared.run()).rejects.toThrow('no');
+    expect(await shared.run()).toBe(2);
+  });
+});
