@@ -53,6 +53,8 @@ export class KafkaSubscription implements Subscription {
   #generation = 0;
   #isPaused = true;
   #doneSinceCommit = 0;
+  /** Said once, not with every try, while a broker is away. */
+  #isCommitFailing = false;
   #committing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
@@ -261,6 +263,7 @@ export class KafkaSubscription implements Subscription {
     this.#doneSinceCommit = 0;
     try {
       await member.commit(offsets);
+      this.#isCommitFailing = false;
       for (const [partition, offset] of offsets) owners.get(partition)?.committed(offset);
     } catch (error) {
       // Asked before the group was joined again: the next commit tells more.
@@ -277,7 +280,8 @@ export class KafkaSubscription implements Subscription {
       this.#dropAll();
       this.#isPaused = true;
       member.refuse(cause as Error);
-    } else if (!isRebalancing(cause) && !isFenced(cause)) {
+    } else if (!isRebalancing(cause) && !isFenced(cause) && !this.#isCommitFailing) {
+      this.#isCommitFailing = true;
       const message = 'offsets could not be committed; they are with the next ones';
       observe({ level: 'warn', code: 'commit-failed', message, cause });
     }

@@ -10,6 +10,30 @@ declare module 'kafkajs/src/network/requestQueue/index.js' {
   export = RequestQueue;
 }
 
+declare module 'kafkajs/src/network/connection.js' {
+  import type { ISocketFactory, Logger } from 'kafkajs';
+
+  namespace Connection {
+    interface ConnectionOptions {
+      readonly host: string;
+      readonly port: number;
+      readonly logger: Logger;
+      readonly socketFactory: ISocketFactory;
+      readonly connectionTimeout: number;
+      readonly requestTimeout: number;
+    }
+  }
+  class Connection {
+    readonly host: string;
+    readonly port: number;
+    readonly connectionTimeout: number;
+    constructor(options: Connection.ConnectionOptions);
+    connect(): Promise<boolean>;
+    disconnect(): Promise<boolean>;
+  }
+  export = Connection;
+}
+
 declare module 'kafkajs/src/protocol/encoder.js' {
   class Encoder {
     static nextPowerOfTwo(value: number): number;

@@ -1,3 +1,5 @@
+import kafkajs from 'kafkajs';
+import Connection from 'kafkajs/src/network/connection.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import produce from 'kafkajs/src/protocol/requests/produce/index.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
@@ -6,12 +8,14 @@ import { canEncode, encodeProduce } from './encode-produce.js';
 /** Above that a buffer gets what it needs and a little, not the next power of two. */
 const exactFromBytes = 64 * 1024;
 const lowestVersion = 3;
+/** So much later than kafkajs' own time-out. */
+const connectionGraceMs = 500;
 
 let isDone = false;
 
 /**
- * Mends what of kafkajs 2.2.4, pinned and no longer released, costs too much here. Each of these changes how
- * fast something is, never what goes over the wire. Idempotent.
+ * Mends what of kafkajs 2.2.4, pinned and no longer released, costs too much here or fails under faults.
+ * What goes over the wire stays the same. Idempotent.
  */
 export function mendKafkajs(): void {
   if (isDone) return;
@@ -19,6 +23,7 @@ export function mendKafkajs(): void {
   scheduleOnlyWhatWaits();
   growWithoutZeros();
   encodeOnce();
+  connectOnce();
 }
 
 /**
@@ -62,4 +67,39 @@ function encodeOnce(): void {
       return { ...made, request: { ...made.request, encode } };
     };
   };
+}
+
+/**
+ * Each request that finds a connection closed opens it: of several at once all but one socket are left
+ * behind, and what is written may wait in one that never connects, for ever. And a peer that hangs up
+ * before it is connected leaves the wait without an end.
+ */
+function connectOnce(): void {
+  const { prototype } = Connection;
+  const connect = Object.getOwnPropertyDescriptor(prototype, 'connect')?.value as (
+    this: Connection,
+  ) => Promise<boolean>;
+  const connecting = new WeakMap<Connection, Promise<boolean>>();
+  prototype.connect = function (this: Connection) {
+    const known = connecting.get(this);
+    if (known !== undefined) return known;
+    const made = inTime(this, connect.call(this)).finally(() => connecting.delete(this));
+    connecting.set(this, made);
+    return made;
+  };
+}
+
+function inTime(connection: Connection, work: Promise<boolean>): Promise<boolean> {
+  const { host, port, connectionTimeout } = connection;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      const broker = `${host}:${port}`;
+      reject(new kafkajs.KafkaJSConnectionError('Connection timeout', { broker }));
+    }, connectionTimeout + connectionGraceMs);
+    work
+      .finally(() => {
+        clearTimeout(timer);
+      })
+      .then(resolve, reject);
+  });
 }

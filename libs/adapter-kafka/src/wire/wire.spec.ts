@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { Message } from 'kafkajs';
+import { createServer, connect as connectTcp, Socket, type AddressInfo } from 'node:net';
+import type { ISocketFactory, Logger, Message } from 'kafkajs';
+import Connection from 'kafkajs/src/network/connection.js';
 import produce from 'kafkajs/src/protocol/requests/produce/index.js';
 import { crc32c } from './crc32c.js';
 import { canEncode, encodeProduce } from './encode-produce.js';
@@ -119,5 +121,59 @@ describe('a produce request', () => {
     expect(buf.length).toBe(buffer.length);
     const old = await produce.protocol({ version: 2 })(given).request.encode();
     expect(old.buf.length).toBeGreaterThan(old.buffer.length);
+  });
+});
+
+describe('a connection', () => {
+  const ignore = (): void => undefined;
+  const logger: Logger = {
+    info: ignore,
+    error: ignore,
+    warn: ignore,
+    debug: ignore,
+    namespace: () => logger,
+    setLogLevel: ignore,
+  };
+
+  function aConnection(port: number, socketFactory: ISocketFactory): Connection {
+    mendKafkajs();
+    const timeouts = { connectionTimeout: 200, requestTimeout: 1_000 };
+    return new Connection({ host: '127.0.0.1', port, logger, socketFactory, ...timeouts });
+  }
+
+  it('is opened once, however many ask for it at once, and again after it was closed', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const sockets: Socket[] = [];
+    const connection = aConnection((server.address() as AddressInfo).port, (args) => {
+      const socket = connectTcp({ host: args.host, port: args.port }, args.onConnect);
+      sockets.push(socket);
+      return socket;
+    });
+    try {
+      await Promise.all([connection.connect(), connection.connect(), connection.connect()]);
+      expect(sockets).toHaveLength(1);
+      await connection.disconnect();
+      await Promise.all([connection.connect(), connection.connect()]);
+      expect(sockets).toHaveLength(2);
+    } finally {
+      await connection.disconnect();
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    }
+  });
+
+  it('that is hung up before it is there fails in time, and can be tried again', async () => {
+    let tries = 0;
+    const connection = aConnection(1, () => {
+      tries++;
+      const socket = new Socket();
+      setImmediate(() => socket.emit('end'));
+      return socket;
+    });
+    for (let i = 1; i <= 2; i++) {
+      await expect(connection.connect()).rejects.toMatchObject({ name: 'KafkaJSConnectionError' });
+      expect(tries).toBe(i);
+    }
   });
 });
