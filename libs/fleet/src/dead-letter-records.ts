@@ -70,6 +70,8 @@ export interface DeadLetterRecords extends AsyncDisposable {
   drop(topic: string, upTo: string): Promise<number>;
 }
 
+/** Chunks whose state the store is asked for at once. */
+const askedAtOnce = 64;
 const nobody = (): undefined => undefined;
 const clock = { nowMs: () => Date.now() };
 
@@ -146,7 +148,11 @@ class Records implements DeadLetterRecords {
       });
     }
     const records: DeadLetterRecord[] = [];
-    for (const kept of found) records.push({ ...kept, owner: await this.#ownerOf(kept) });
+    for (let at = 0; at < found.length; at += askedAtOnce) {
+      const asked = found.slice(at, at + askedAtOnce);
+      const owners = await Promise.all(asked.map((kept) => this.#ownerOf(kept)));
+      records.push(...asked.map((kept, i) => ({ ...kept, owner: owners[i] ?? 'none' })));
+    }
     return { records, isCut };
   }
 

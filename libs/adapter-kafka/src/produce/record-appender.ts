@@ -68,7 +68,8 @@ export class RecordAppender {
     const { senderOf } = this.#options;
     if (this.#isStopping) return Promise.reject(stopping());
     const bytes = recordBytes(record);
-    const maxRecordBytes = this.#options.maxRecordBytes + (isAlone ? this.#options.overheadBytes : 0);
+    const maxRecordBytes =
+      this.#options.maxRecordBytes + (isAlone ? this.#options.overheadBytes : 0);
     if (bytes > maxRecordBytes) {
       const message = `a record for ${topic} is over the limit of ${maxRecordBytes} octets`;
       return Promise.reject(new CertmillError('INVALID_INPUT', message));

@@ -21,11 +21,7 @@ export interface KafkaAdmin extends Stoppable {
   deleteConsumed(topics: readonly TopicReaders[]): Promise<number>;
   describeLag(topics: readonly TopicReaders[]): Promise<GroupState[]>;
   /** Reads what a group has not committed of a topic, as it is now. */
-  readUncommitted(
-    topic: string,
-    group: string,
-    onRecord: RecordReader,
-  ): Promise<void>;
+  readUncommitted(topic: string, group: string, onRecord: RecordReader): Promise<void>;
   /** Reads all that is kept of a topic, as it is now, partition by partition. */
   readAll(topic: string, onRecord: RecordReader): Promise<void>;
   /** The record at a place, as dead letters have; undefined where there is none. */
