@@ -83,7 +83,7 @@ function rowOf(record: DeadLetterRecord): readonly string[] {
     topic,
     place,
     new Date(writtenAtMs).toISOString(),
-    code,
+    printable(code),
     printable(chunk?.batchId ?? '-'),
     chunk === undefined ? '-' : String(chunk.chunkNumber),
     ownersInWords[owner],
