@@ -223,7 +223,8 @@ export class KafkaSubscription implements Subscription {
       isDropped: () => progress.isRevoked,
     });
     if (handling.kind === 'halt') this.#halt(handling.cause);
-    if (handling.kind !== 'handled' || progress.isRevoked) return;
+    if (handling.kind !== 'handled') return;
+    // Of no effect where the record is another member's meanwhile.
     progress.done(taken);
     if (++this.#doneSinceCommit >= commitEvery) this.#commitNow();
   }
