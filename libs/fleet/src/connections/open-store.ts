@@ -38,6 +38,7 @@ export async function withCacheDirectory(
 /** The store; waits for it, and until its collections are as `fleet init` makes them. */
 export async function openStore(context: ServiceContext): Promise<IssuanceStore> {
   const { config, logger } = context;
+  const { journal } = context.metrics;
   const limiter = new LineLimiter();
   const connection = mongoConnection(config, `certmill-${context.role}-${context.instance}`);
   const cache = await withCacheDirectory(config, context.role);
@@ -60,6 +61,19 @@ export async function openStore(context: ServiceContext): Promise<IssuanceStore>
         const passed = limiter.pass(fault.code);
         if (passed !== undefined)
           logger.warn({ code: fault.code, err: fault, ...passed }, 'mongodb');
+      },
+      journalObserver: {
+        folded: (shard, _entries, tail) => journal.tail(shard, tail),
+        conflict: (shard) => journal.conflict(shard),
+        ignored(shard, seq) {
+          const passed = limiter.pass('ignored');
+          if (passed === undefined) return;
+          const line = { shard, seq, ...passed };
+          logger.warn(
+            line,
+            'an entry of the journal has no effect: a process that was cut off made it',
+          );
+        },
       },
     }),
   );
