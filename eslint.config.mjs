@@ -35,6 +35,22 @@ export const depConstraints = [
   },
 ];
 
+/** Fleet specs may also start servers of their own, to kill them. */
+const fleetSpecConstraints = depConstraints.map((constraint) => ({
+  ...constraint,
+  onlyDependOnLibsWithTags: [...constraint.onlyDependOnLibsWithTags, 'layer:native'],
+}));
+const boundaries = (constraints) => [
+  'error',
+  {
+    enforceBuildableLibDependency: false,
+    allow: [],
+    // Its subpath ./http is loaded late: it alone needs Nest.
+    checkDynamicDependenciesExceptions: ['@certmill/platform'],
+    depConstraints: constraints,
+  },
+];
+
 const bannedSyntax = [
   { selector: 'ExportDefaultDeclaration', message: 'Export by name.' },
   { selector: 'TSEnumDeclaration', message: 'Use a const object and a union.' },
@@ -74,16 +90,7 @@ export default tseslint.config(
     },
     plugins: { '@nx': nx },
     rules: {
-      '@nx/enforce-module-boundaries': [
-        'error',
-        {
-          enforceBuildableLibDependency: false,
-          allow: [],
-          // Its subpath ./http is loaded late: it alone needs Nest.
-          checkDynamicDependenciesExceptions: ['@certmill/platform'],
-          depConstraints,
-        },
-      ],
+      '@nx/enforce-module-boundaries': boundaries(depConstraints),
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
@@ -112,5 +119,9 @@ export default tseslint.config(
       'no-console': 'off',
       '@typescript-eslint/no-non-null-assertion': 'off',
     },
+  },
+  {
+    files: ['**/*.fleet.spec.ts'],
+    rules: { '@nx/enforce-module-boundaries': boundaries(fleetSpecConstraints) },
   },
 );

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 
-/** Project folder, what its sources may import, what they must not. */
+/** Project folder, what its sources may import, what they must not; of which kind the sources are. */
 const rows = [
   ['libs/der', 'node:crypto', '@certmill/domain'],
   ['libs/domain', 'node:crypto', '@certmill/der'],
@@ -25,21 +25,23 @@ const rows = [
   ['libs/fleet', '@certmill/adapter-mongo', '@certmill/standalone'],
   ['apps/sign', '@certmill/fleet', '@certmill/standalone'],
   ['infra/native', '@certmill/domain', '@certmill/pipeline'],
+  ['libs/adapter-kafka', '@certmill/domain', '@certmill/native'],
+  ['libs/adapter-kafka', '@certmill/native', '@certmill/adapter-mongo', 'fleet.spec.ts'],
   ['apps/standalone', '@certmill/platform', 'certmill-cli'],
 ];
 
-const probes = rows.flatMap(([folder, allowed, forbidden], i) => [
+const probes = rows.flatMap(([folder, allowed, forbidden, kind = 'ts'], i) => [
   {
     folder,
     packageName: allowed,
     refused: false,
-    file: join(root, folder, 'src', `boundary-probe-${i}-allowed.ts`),
+    file: join(root, folder, 'src', `boundary-probe-${i}-allowed.${kind}`),
   },
   {
     folder,
     packageName: forbidden,
     refused: true,
-    file: join(root, folder, 'src', `boundary-probe-${i}-forbidden.ts`),
+    file: join(root, folder, 'src', `boundary-probe-${i}-forbidden.${kind}`),
   },
 ]);
 const rule = '@nx/enforce-module-boundaries';

@@ -8,10 +8,10 @@ import ts from 'typescript';
 const root = join(import.meta.dirname, '..');
 const manifestOf = (folder) => JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
 // The probes of boundaries.spec.mjs come and go while this runs.
-const sources = globSync(['libs/*/src/**/*.ts', 'apps/*/src/**/*.ts', 'e2e/src/**/*.ts'], {
-  cwd: root,
-  exclude: ['**/boundary-probe-*'],
-});
+const sources = globSync(
+  ['libs/*/src/**/*.ts', 'apps/*/src/**/*.ts', 'e2e/src/**/*.ts', 'infra/*/src/**/*.ts'],
+  { cwd: root, exclude: ['**/boundary-probe-*'] },
+);
 const isTest = (file) => /\.(?:spec|bench|fixture)\.|\/testing\/|^e2e\//.test(file);
 
 /** Names of the packages that a file imports. */
@@ -31,7 +31,9 @@ test('there are files of every package', () => {
 });
 
 test.each(packages)('%s declares what it imports', (folder) => {
-  const { dependencies = {}, devDependencies = {} } = manifestOf(folder);
+  const manifest = manifestOf(folder);
+  const { devDependencies = {} } = manifest;
+  const dependencies = { ...manifest.dependencies, ...manifest.optionalDependencies };
   const forTests = { ...dependencies, ...devDependencies, ...manifestOf('').devDependencies };
   const undeclared = sources
     .filter((file) => file.startsWith(`${folder}/`))

@@ -36,7 +36,17 @@ public final class MongoStandIn {
     private volatile long committed;
 
     DurableBackend(String file) {
-      super(new MVStore.Builder().fileName(file).autoCommitDisabled().autoCommitBufferSize(0).open());
+      super(
+          new MVStore.Builder()
+              .fileName(file)
+              .autoCommitDisabled()
+              .autoCommitBufferSize(0)
+              // Every commit writes the pages it touched: small ones.
+              .pageSplitSize(2048)
+              .open());
+      // Room of old versions is used again at once: no power cut is survived, a kill is.
+      getMvStore().setRetentionTime(0);
+      getMvStore().setVersionsToKeep(0);
     }
 
     @Override

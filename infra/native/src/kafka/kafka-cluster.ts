@@ -106,9 +106,9 @@ export class KafkaCluster {
     await this.#start(id, this.#running.size + 1);
   }
 
-  /** SIGSTOP: it holds its connections and answers nothing. */
-  pauseBroker(id: number): void {
-    this.#brokerOf(id).pause();
+  /** SIGSTOP: it holds its connections and answers nothing. Resolves when it has stopped. */
+  async pauseBroker(id: number): Promise<void> {
+    await this.#brokerOf(id).pause();
   }
 
   resumeBroker(id: number): void {

@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
+import { makeRunFolder } from '../process/run-folder.js';
 import { SoftHsm, type Token } from '../soft-hsm/soft-hsm.js';
 import { Pkcs11Faults } from './pkcs11-faults.js';
 
@@ -12,7 +12,7 @@ let tokens: readonly Token[];
 let faults: Pkcs11Faults;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'certmill-faults-'));
+  folder = await makeRunFolder();
   hsm = await SoftHsm.open(join(folder, 'softhsm'));
   const keys = ['one', 'two'].map(async (label) => {
     const token = await hsm.createToken({ label });
@@ -129,3 +129,10 @@ test.each(['C_Sign fail', 'C_Sign fail x', 'C_Sign explode 1', 'C_Sign fail 1 sl
     expect(codes(signIn(0))).toEqual(['C_Initialize 7']);
   },
 );
+
+test('a fault for a label with blanks is refused', async () => {
+  const at = { token: 'a b' };
+  await expect(faults.set({ function: 'C_Sign', does: { fail: 0x30 }, at })).rejects.toMatchObject({
+    code: 'INVALID_INPUT',
+  });
+});

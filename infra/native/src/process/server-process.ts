@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { CertmillError, type FaultCode } from '@certmill/domain';
 import { spawnGuarded } from './spawn-guarded.js';
 import { until } from './until.js';
@@ -27,7 +28,17 @@ export interface ServerProcessOptions {
 }
 
 const stopGraceMs = 10_000;
+const pauseWithinMs = 10_000;
 const keptLogLength = 4_000;
+
+/** Whether each thread of a process is stopped; proc(5): the state is behind the name in brackets. */
+function isStopped(pid: number): boolean {
+  const tasks = join('/proc', String(pid), 'task');
+  return readdirSync(tasks).every((task) => {
+    const stat = readFileSync(join(tasks, task, 'stat'), 'latin1');
+    return stat.charAt(stat.lastIndexOf(')') + 2) === 'T';
+  });
+}
 
 /** A server that this process started. Signals go to exactly that child, by pid. */
 export class ServerProcess {
@@ -57,10 +68,11 @@ export class ServerProcess {
     const written = async (): Promise<string> =>
       (await readFile(options.logFile)).subarray(before).toString('utf8');
     const server = new ServerProcess(options);
-    const isReady = async (): Promise<boolean> =>
-      server.isRunning && (await options.isReady({ pid: server.pid, written }));
-    await until(async () => !server.isRunning || (await isReady()), options.readyWithinMs);
-    if (await isReady().catch(() => false)) return server;
+    const isSettled = await until(
+      async () => !server.isRunning || (await options.isReady({ pid: server.pid, written })),
+      options.readyWithinMs,
+    );
+    if (isSettled && server.isRunning) return server;
     const why = server.isRunning ? 'did not answer in time' : 'ended at its start';
     await server.kill();
     throw new CertmillError(options.fault, `${options.name} ${why}`, {
@@ -77,8 +89,12 @@ export class ServerProcess {
   }
 
   /** SIGSTOP: it holds its connections and answers nothing, as a machine that hangs. */
-  pause(): void {
+  async pause(): Promise<void> {
     this.#child.kill('SIGSTOP');
+    // The kernel stops it when it next gives one of its threads a turn: on a busy machine that is later.
+    if (!(await until(() => !this.isRunning || isStopped(this.pid), pauseWithinMs))) {
+      throw new CertmillError('FAULT_OVERLOADED', 'a server was not stopped in time');
+    }
   }
 
   /** SIGCONT. */

@@ -59,9 +59,9 @@ export class RedisServer {
     });
   }
 
-  /** SIGSTOP: it holds its connections and answers nothing; resume() lets it go on. */
-  pause(): void {
-    this.#server?.pause();
+  /** SIGSTOP: it holds its connections and answers nothing, until resume(). Resolves when it has stopped. */
+  async pause(): Promise<void> {
+    await this.#server?.pause();
   }
 
   resume(): void {

@@ -22,7 +22,7 @@ test('Kafka has one broker that makes topics on request only', async () => {
       type: 'UNKNOWN_TOPIC_OR_PARTITION',
     });
     await admin.createTopics({ topics: [{ topic, numPartitions: 2 }] });
-    expect(await admin.fetchTopicOffsets(topic)).toHaveLength(2);
+    expect(await admin.listTopics()).toContain(topic);
   } finally {
     await admin.disconnect();
   }

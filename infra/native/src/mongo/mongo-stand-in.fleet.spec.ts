@@ -1,0 +1,71 @@
+import { rmSync } from 'node:fs';
+import { MongoClient, type Collection } from 'mongodb';
+import { makeRunFolder } from '../process/run-folder.js';
+import { MongoStandIn } from './mongo-stand-in.js';
+
+let folder: string;
+let store: MongoStandIn;
+let client: MongoClient;
+let documents: Collection<{ _id: string; n?: number }>;
+
+beforeAll(async () => {
+  folder = await makeRunFolder();
+  store = await MongoStandIn.start({ folder, data: 'file' });
+  client = new MongoClient(store.uri, { serverSelectionTimeoutMS: 3_000, retryWrites: false });
+  documents = client.db('test').collection('documents');
+});
+
+afterAll(async () => {
+  await client.close();
+  await store.stop();
+  rmSync(folder, { recursive: true });
+});
+
+beforeEach(() => documents.deleteMany({}));
+
+test('what was answered before a kill is there after it, and nothing is there by half', async () => {
+  const answered = new Set<string>();
+  const sent = new Set<string>();
+  const writers = Array.from({ length: 8 }, async (_, writer) => {
+    for (let n = 0; ; n += 1) {
+      const _id = `${writer}/${n}`;
+      sent.add(_id);
+      try {
+        await documents.insertOne({ _id, n });
+        await documents.updateOne({ _id }, { $set: { n: -n } });
+      } catch {
+        return;
+      }
+      answered.add(_id);
+      if (answered.size === 100) await store.kill();
+    }
+  });
+  await Promise.all(writers);
+  await store.start();
+
+  const found = new Map((await documents.find().toArray()).map(({ _id, n }) => [_id, n ?? NaN]));
+  expect([...answered].filter((id) => found.get(id) !== -Number(id.split('/')[1]))).toEqual([]);
+  expect([...found.keys()].filter((id) => !sent.has(id))).toEqual([]);
+  // An _id whose document did not make it is free again.
+  const lost = [...sent].filter((id) => !found.has(id));
+  for (const _id of lost) await documents.insertOne({ _id });
+  expect(await documents.countDocuments()).toBe(sent.size);
+});
+
+test('while it is paused nothing is answered; afterwards all is', async () => {
+  await documents.insertOne({ _id: 'a' });
+  await store.pause();
+  const timely = documents.findOne({ _id: 'a' }, { signal: AbortSignal.timeout(300) });
+  await expect(timely).rejects.toThrow();
+  const late = documents.insertOne({ _id: 'b' });
+  store.resume();
+  await late;
+  expect(await documents.countDocuments()).toBe(2);
+});
+
+test('it is stopped and started with its data', async () => {
+  await documents.insertOne({ _id: 'a' });
+  await store.stop();
+  await store.start();
+  expect(await documents.find().toArray()).toEqual([{ _id: 'a' }]);
+});
