@@ -62,7 +62,7 @@ describe('the commands for a fleet', () => {
       grownTopics: [],
       madeInStore: [],
       differences: [],
-      warnings: expect.any(Array),
+      warnings: expect.any(Array) as unknown,
     });
     const plain = await type('fleet', 'init');
     expect(plain.stdout).toContain('made 0 topics; the store was ready');
