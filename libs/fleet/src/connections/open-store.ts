@@ -7,6 +7,7 @@ import { LineLimiter, type IssuanceStore } from '@certmill/platform';
 import { readClientTls, readSecret } from '../config/secret-files.js';
 import type { FleetConfig } from '../config/fleet-config.js';
 import type { ServiceContext } from '../service-context.js';
+import { snapshotJournal } from './snapshot-journal.js';
 
 /** How to reach the store, with secrets read from their files. */
 export function mongoConnection({ mongo }: Pick<FleetConfig, 'mongo'>, appName: string) {
@@ -78,6 +79,7 @@ export async function openStore(context: ServiceContext): Promise<IssuanceStore>
     }),
   );
   context.parts.push(store);
+  if (context.role === 'validate') context.parts.push(snapshotJournal(context, store));
   const measured = context.metrics.store.measured(store);
   return context.overrides.aroundStore?.(measured) ?? measured;
 }
