@@ -139,3 +139,21 @@ it('three brokers of which leaders are killed, one after the other: nothing is l
   await writer.stop();
   await expectNothingLost(writer, seen);
 });
+
+it('a leader that hangs while the others answer: what was sent to it goes to its successor', async () => {
+  await start(3);
+  const log = await open();
+  // Before it hangs, so that the connections are there.
+  await log.append(topic, { headers: {}, key: 'first', value: Buffer.alloc(1) });
+  const leader = await cluster.leaderOf(topic, 0);
+  await cluster.pauseBroker(leader);
+  // One request to each broker: the keys go to all partitions.
+  const ids = Array.from({ length: 60 }, (_, i) => String(i));
+  const append = (id: string): Promise<void> =>
+    log.append(topic, { headers: { ce_id: id }, key: id, value: Buffer.alloc(100) });
+  await Promise.all(ids.map(append));
+  await cluster.resumeBroker(leader);
+  const seen = await consume();
+  await until('all is committed', async () => (await log.lag(topic, group)) === 0);
+  expect(ids.filter((id) => !seen.has(id))).toEqual([]);
+});
