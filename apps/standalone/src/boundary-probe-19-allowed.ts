@@ -1,0 +1,2 @@
+import type * as imported from '@certmill/platform';
+export type Imported = keyof typeof imported;

@@ -1,0 +1,2 @@
+import type * as imported from '@certmill/ports';
+export type Imported = keyof typeof imported;

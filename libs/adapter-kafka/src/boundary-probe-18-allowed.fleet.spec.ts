@@ -1,0 +1,2 @@
+import type * as imported from '@certmill/native';
+export type Imported = keyof typeof imported;

@@ -1,0 +1,2 @@
+import type * as imported from '@certmill/domain';
+export type Imported = keyof typeof imported;

@@ -1,0 +1,2 @@
+import type * as imported from '@certmill/der';
+export type Imported = keyof typeof imported;

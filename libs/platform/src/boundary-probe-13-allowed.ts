@@ -1,0 +1,2 @@
+import type * as imported from '@nestjs/common';
+export type Imported = keyof typeof imported;
