@@ -163,7 +163,7 @@ it(
     const append = (id: string): Promise<void> =>
       log.append(topic, { headers: { ce_id: id }, key: id, value: Buffer.alloc(100) });
     await Promise.all(ids.map(append));
-    await cluster.resumeBroker(leader);
+    cluster.resumeBroker(leader);
     const seen = await consume();
     await until('all is committed', async () => (await log.lag(topic, group)) === 0);
     expect(ids.filter((id) => !seen.has(id))).toEqual([]);
