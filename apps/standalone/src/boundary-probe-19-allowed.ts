@@ -1,2 +1,0 @@
-import type * as imported from '@certmill/platform';
-export type Imported = keyof typeof imported;

@@ -1,2 +1,0 @@
-import type * as imported from '@certmill/ports';
-export type Imported = keyof typeof imported;

@@ -1,2 +1,0 @@
-import type * as imported from '@certmill/der';
-export type Imported = keyof typeof imported;
