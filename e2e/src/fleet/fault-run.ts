@@ -252,7 +252,7 @@ class FaultRun {
         await this.#killLeader();
         return true;
       case 'store-pause':
-        store.pause();
+        await store.pause();
         await pause(fault.forMs);
         store.resume();
         return true;

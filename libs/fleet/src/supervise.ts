@@ -1,5 +1,6 @@
 import { isCertmillError } from '@certmill/domain';
 import { readConfig } from '@certmill/platform';
+import { endProcess } from '@certmill/signing';
 import { fleetSchema, type FleetConfig } from './config/fleet-config.js';
 import { runService, type RunOptions } from './run-service.js';
 import type { Role } from './service-context.js';
@@ -35,7 +36,7 @@ export async function superviseService(
   const stopping = new AbortController();
   let config: FleetConfig | undefined;
   const onSignal = (): void => {
-    if (stopping.signal.aborted) process.exit(1);
+    if (stopping.signal.aborted) void endProcess(1);
     stopping.abort();
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
@@ -50,7 +51,8 @@ export async function superviseService(
     await Promise.race([stopped, service.failed]).catch(() => {
       exitCode = 1;
     });
-    setTimeout(() => process.exit(exitCode), config.stopTimeoutMs + exitGraceMs).unref();
+    const late = (): void => void endProcess(exitCode);
+    setTimeout(late, config.stopTimeoutMs + exitGraceMs).unref();
     await service.stop();
   } catch (error) {
     if (!isCertmillError(error)) throw error;
@@ -59,6 +61,6 @@ export async function superviseService(
       exitCode = 1;
     }
   }
-  // A thread that hangs in a PKCS#11 module would keep the process for ever.
-  process.exit(exitCode);
+  // `process.exit` would wait for a thread that hangs in a PKCS#11 module.
+  await endProcess(exitCode);
 }

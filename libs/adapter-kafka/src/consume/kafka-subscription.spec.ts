@@ -161,6 +161,16 @@ describe('a subscription', () => {
     expect(first.commits.some((commit) => 1 in commit)).toBe(false);
   });
 
+  it('takes nothing of a partition that it has not been given', async () => {
+    const { first, tasks } = await aSubscription();
+    first.events.records(7, messages(100, 1));
+    first.events.joined('member-1', [1]);
+    first.events.records(0, messages(100, 1));
+    expect(tasks).toEqual([]);
+    first.events.records(1, messages(0, 1));
+    expect(tasks).toHaveLength(1);
+  });
+
   it('drops everything where the group knew it no more, whatever it is given again', async () => {
     const { first, tasks } = await aSubscription();
     first.events.records(0, messages(0, 2));
