@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { CertmillError } from '@certmill/domain';
-import { defaultPlan, type ServicePlan } from './local-fleet.js';
+import { defaultPlan } from './local-fleet.js';
+import type { ServicePlan } from './service-maker.js';
 
 export interface FleetOptions {
   readonly brokers: 1 | 3;
