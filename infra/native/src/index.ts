@@ -4,8 +4,8 @@ export {
   LocalFleet,
   type FleetSlot,
   type LocalFleetOptions,
-  type ServicePlan,
 } from './fleet/local-fleet.js';
+export { type ServicePlan } from './fleet/service-maker.js';
 export { cacheFolder } from './cache/cache-folder.js';
 export { ensureTool, type ToolName } from './install/ensure-tool.js';
 export { KafkaCluster, type KafkaClusterOptions } from './kafka/kafka-cluster.js';
