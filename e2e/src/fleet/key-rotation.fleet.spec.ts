@@ -129,10 +129,11 @@ describe('the keys of the hops', () => {
 /** The configuration with copies of the key files as they are now. */
 function hopFilesAt(config: FleetConfig, name: string): FleetConfig {
   const hopKeys = Object.fromEntries(
-    Object.entries(config.hopKeys).map(([hop, path]) => {
+    Object.entries(config.hopKeys).flatMap(([hop, path]) => {
+      if (path === undefined) return [];
       const copy = fleet.file(`${name}-${hop}.json`);
       copyFileSync(path, copy);
-      return [hop, copy];
+      return [[hop, copy]];
     }),
   );
   return { ...config, hopKeys };
