@@ -133,9 +133,9 @@ export const fleetSchema = z
     lanes: z.array(lane).min(1).default(['bulk', 'interactive']),
     workers: z
       .strictObject({
-        /** Threads of validate that examine bulk requests; one more serves the interactive lane. */
+        /** Threads of validate that examine bulk requests; the interactive lane has one of its own. */
         validate: z.int().min(1).max(256).default(availableParallelism()),
-        /** Bulk threads (HSM sessions) of each slot. */
+        /** Bulk threads (HSM sessions) of each slot; the interactive lane has one of its own. */
         sign: z.int().min(1).max(256).default(1),
       })
       .prefault({}),

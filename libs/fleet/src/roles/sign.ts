@@ -25,6 +25,7 @@ export async function openSign(context: ServiceContext): Promise<OpenedRole> {
         : profile.canonical;
     },
     serialKeys: trust.serialKeys,
+    lanes: config.lanes,
     threadsPerSlot: config.workers.sign,
     onSlotChange: (health) => logger.warn(health, 'a slot changed'),
     onHung: ({ issuer, slot }: { readonly issuer: string; readonly slot: string }) =>

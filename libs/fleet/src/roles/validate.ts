@@ -16,7 +16,8 @@ export async function openValidate(context: ServiceContext): Promise<OpenedRole>
   const profiles = profileCatalogue(store, profileOfCanonical);
   const examiner = await openExaminationPool({
     profiles: (hash) => profiles.canonicalOf(hash),
-    threads: config.lanes.includes('bulk') ? config.workers.validate : 1,
+    lanes: config.lanes,
+    threads: config.workers.validate,
     ...(config.blocklistFile === undefined ? {} : { blocklistFile: config.blocklistFile }),
   });
   parts.push(examiner);
