@@ -12,6 +12,10 @@ describe('why certificates were not accepted', () => {
       'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
       'it does not take the certificate that it was shown, or was shown none',
     ],
+    [
+      'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE',
+      'it does not take the certificate that it was shown, or was shown none',
+    ],
   ])('%s', (code, reason) => {
     expect(tlsRefusalOf(coded(code))).toBe(reason);
     expect(tlsRefusalOf(coded(18, coded(undefined, coded(code))))).toBe(reason);

@@ -2,7 +2,7 @@ const untrusted = 'its certificate is not of a CA that is trusted here';
 const unwanted = 'it does not take the certificate that it was shown, or was shown none';
 
 /** Codes of Node and OpenSSL. What is not here may end by itself: a connection that broke, a time-out. */
-const reasons: ReadonlyMap<unknown, string> = new Map([
+const reasons: ReadonlyMap<unknown, string> = new Map<unknown, string>([
   ['CERT_HAS_EXPIRED', 'its certificate has expired'],
   ['CERT_NOT_YET_VALID', 'its certificate is not valid yet'],
   ['CERT_REVOKED', 'its certificate is revoked'],
@@ -16,12 +16,13 @@ const reasons: ReadonlyMap<unknown, string> = new Map([
   ['UNABLE_TO_GET_ISSUER_CERT', untrusted],
   ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', untrusted],
   ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', untrusted],
-  ['ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE', unwanted],
-  ['ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED', unwanted],
-  ['ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN', unwanted],
-  ['ERR_SSL_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE', unwanted],
   ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', unwanted],
   ['ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', unwanted],
+  ...['BAD_CERTIFICATE', 'CERTIFICATE_EXPIRED', 'CERTIFICATE_UNKNOWN', 'HANDSHAKE_FAILURE'].flatMap(
+    // As OpenSSL calls them since 3.2, and before.
+    (alert) =>
+      ['SSL/TLS', 'SSLV3'].map((name) => [`ERR_SSL_${name}_ALERT_${alert}`, unwanted] as const),
+  ),
 ]);
 
 /** Causes of causes are looked at so deep: libraries wrap what they have given up on. */
