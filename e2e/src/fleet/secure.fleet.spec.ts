@@ -70,8 +70,7 @@ beforeAll(async () => {
   });
   const kafka = settingsOf('validate')['kafka'] as Settings;
   change('validate', { kafka: { ...kafka, ...servers.kafka('plain') } });
-  const { sasl: _, ...withoutSasl } = kafka;
-  change('publish', { kafka: { ...withoutSasl, ...servers.kafkaByCertificate() } });
+  change('publish', { kafka: { ...kafka, sasl: undefined, ...servers.kafkaByCertificate() } });
   secrets = secretsOfFleet();
   for (const service of fleet.services) service.start();
   await fleet.whenReady();
@@ -83,7 +82,13 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function call(path: string, init: RequestInit = {}, key = fleet.adminKey): Promise<Response> {
+interface Call {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array<ArrayBuffer>;
+}
+
+async function call(path: string, init: Call = {}, key = fleet.adminKey): Promise<Response> {
   return fetch(`${fleet.url}${path}`, {
     ...init,
     headers: { authorization: `Bearer ${key}`, ...init.headers },
@@ -172,7 +177,7 @@ describe('a fleet whose servers let nobody in without TLS and credentials', () =
   it('does not start a service that the brokers do not accept, or that does not accept them', async () => {
     const { wrongFile, otherCaFile, caFile, stranger } = servers;
     const base = settingsOf('validate')['kafka'] as Settings;
-    const { sasl: _, ...withoutSasl } = base;
+    const withoutSasl = { ...base, sasl: undefined };
     const [scram, plain] = [servers.kafka(), servers.kafka('plain')];
     const wrong = { passwordFile: wrongFile };
     const foreign = { caFile, certFile: stranger.certFile, keyFile: stranger.keyFile };

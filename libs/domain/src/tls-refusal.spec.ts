@@ -22,12 +22,12 @@ describe('why certificates were not accepted', () => {
   });
 
   test.each([
-    undefined,
-    'CERT_HAS_EXPIRED',
-    coded('ECONNREFUSED'),
-    coded('ERR_SSL_WRONG_VERSION_NUMBER'),
-    new Error('CERT_HAS_EXPIRED'),
-  ])('says nothing of %s', (error) => {
+    ['nothing', undefined],
+    ['a text', 'CERT_HAS_EXPIRED'],
+    ['a refused connection', coded('ECONNREFUSED')],
+    ['a server without TLS', coded('ERR_SSL_WRONG_VERSION_NUMBER')],
+    ['an error without a code', new Error('CERT_HAS_EXPIRED')],
+  ])('says nothing of %s', (_, error) => {
     expect(tlsRefusalOf(error)).toBeUndefined();
   });
 

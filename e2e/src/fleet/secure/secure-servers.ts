@@ -33,7 +33,7 @@ export class SecureServers {
     mongo: randomUUID(),
     pin: `pin-${randomUUID()}`,
   };
-  readonly #stops: (() => Promise<void> | void)[] = [];
+  readonly #stops: (() => Promise<void>)[] = [];
   #kafka!: KafkaCluster;
   #hsm!: SoftHsm;
   #pinFile = '';

@@ -61,9 +61,11 @@ export class TlsFront {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
+    const closed = once(this.#server, 'close');
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();
+    await closed;
   }
 }
 

@@ -50,7 +50,7 @@ export function brokerProperties(
     'group.initial.rebalance.delay.ms': 0,
     // 128 MiB by default: half of the heap.
     'log.cleaner.dedupe.buffer.size': 4 * 1024 * 1024,
-    ...Object.assign({}, ...secure.map(secureProperties)),
+    ...Object.fromEntries(secure.flatMap((listener) => Object.entries(secureProperties(listener)))),
     ...settings,
   };
   const lines = Object.entries(properties).map(([name, value]) => `${name}=${String(value)}`);

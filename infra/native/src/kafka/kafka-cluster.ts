@@ -72,7 +72,10 @@ export class KafkaCluster {
     const perBroker = 2 + (options.secure?.length ?? 0);
     const ports = await freePorts(perBroker * count);
     const places = Array.from({ length: count }, (_, index) => {
-      const [port = 0, controllerPort = 0, ...securePorts] = ports.slice(perBroker * index, perBroker * (index + 1));
+      const [port = 0, controllerPort = 0, ...securePorts] = ports.slice(
+        perBroker * index,
+        perBroker * (index + 1),
+      );
       return { id: index + 1, port, controllerPort, securePorts };
     });
     const cluster = new KafkaCluster(options, classPath, places);
