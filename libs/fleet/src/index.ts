@@ -10,6 +10,7 @@ export {
   type RecordOwner,
   type RetryOutcome,
 } from './dead-letter-records.js';
+export { checkRole } from './check-role.js';
 export { fleetLag } from './fleet-lag.js';
 export { initFleet, type InitReport } from './init-fleet.js';
 export { runService, type RunOptions, type Service } from './run-service.js';
