@@ -3,6 +3,8 @@ export { rotationSteps, type RotationStep } from './keys/hop-key-file.js';
 export { hopsOf } from './keys/hops-of.js';
 export { makeFleetKeys, rotateFleetKeys, type FleetKeyFiles } from './keys/make-fleet-keys.js';
 export { fleetLag } from './fleet-lag.js';
+export { assertKeyUnused, reconcileFleet } from './reconcile/reconcile-fleet.js';
+export type { StrandedChunk } from './reconcile/mark-stranded.js';
 export { initFleet, type InitReport } from './init-fleet.js';
 export { runService, type RunOptions, type Service } from './run-service.js';
 export { roles, type Role, type ServiceOverrides } from './service-context.js';
