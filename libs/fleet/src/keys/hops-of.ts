@@ -22,15 +22,18 @@ export function hopsOf<N extends HopName>(
   clock: Clock,
 ): Pick<Hops, N> {
   const keys: Partial<Record<HopName, HopKeys>> = {};
-  for (const name of names) {
-    const path = hopKeys[name];
-    if (path === undefined) {
-      throw new CertmillError(
-        'CONFIG_INVALID',
-        `hopKeys.${name} is missing: make the file with 'certmill fleet keys' and give it to both sides of the hop`,
-      );
-    }
-    keys[name] = readHopKeys(path);
-  }
+  for (const name of names) keys[name] = hopKeysFor(name, { hopKeys });
   return createHops(keys, clock);
+}
+
+/** The keys of one hop. CONFIG_INVALID where it has none. */
+export function hopKeysFor(name: HopName, { hopKeys }: Pick<FleetConfig, 'hopKeys'>): HopKeys {
+  const path = hopKeys[name];
+  if (path === undefined) {
+    throw new CertmillError(
+      'CONFIG_INVALID',
+      `hopKeys.${name} is missing: make the file with 'certmill fleet keys' and give it to both sides of the hop`,
+    );
+  }
+  return readHopKeys(path);
 }

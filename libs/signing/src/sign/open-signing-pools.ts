@@ -249,7 +249,12 @@ function noSlotLeft(
   }
   if (slots.every((slot) => slot.isStopped)) return stopping();
   const refusal = slots.every((slot) => slot.refusal !== undefined) && slots[0]?.refusal;
-  if (refusal instanceof CertmillError) return refusal;
+  if (refusal instanceof CertmillError) {
+    // At start it ends the process; later it is one issuer's, and the others' chunks must go on.
+    return refusal.disposition === 'halt'
+      ? new CertmillError('FAULT_HSM_REFUSED', refusal.message, { cause: refusal })
+      : refusal;
+  }
   return new CertmillError('FAULT_HSM_LOST', `no slot of issuer ${issuer} can be used now`);
 }
 

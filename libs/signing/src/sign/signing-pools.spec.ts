@@ -442,7 +442,9 @@ describe('slots', () => {
     await errorOf(pools.sign(received, verdict, 'bulk'));
     await isRefused;
     const error = await errorOf(pools.sign(received, verdict, 'bulk'));
-    expect([error.code, error.disposition]).toEqual(['FAULT_KEY_MISMATCH', 'halt']);
+    // Not a halt: it is of one issuer, and its chunks are tried again.
+    expect([error.code, error.disposition]).toEqual(['FAULT_HSM_REFUSED', 'retry']);
+    expect(pools.health().map(({ reason }) => reason?.code)).toContain('FAULT_KEY_MISMATCH');
   });
 
   it('gives up on a chunk that workers die of', async () => {
