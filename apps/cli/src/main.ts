@@ -15,6 +15,7 @@ const commands: Readonly<Record<string, CommandLoader>> = {
   restore: async () => (await import('./commands/backup.js')).restoreCommand,
   'verify-store': async () => (await import('./commands/verify-store.js')).verifyStoreCommand,
   bench: async () => (await import('./commands/bench.js')).benchCommand,
+  plan: async () => (await import('./commands/plan.js')).planCommand,
   submit: async () => (await import('./commands/submit.js')).submitCommand,
   watch: async () => (await import('./commands/watch.js')).watchCommand,
   fetch: async () => (await import('./commands/fetch.js')).fetchCommand,

@@ -37,8 +37,8 @@ const runElsewhere: Readonly<Record<string, readonly [line: string, reason: stri
     'node libs/pipeline/dist/validate/validate.bench.js',
     'it measures',
   ],
-  'node libs/adapter-embedded/dist/packed-runs/packed-runs.bench.js': [
-    'node libs/adapter-embedded/dist/packed-runs/packed-runs.bench.js',
+  'node libs/packed/dist/packed-runs/packed-runs.bench.js': [
+    'node libs/packed/dist/packed-runs/packed-runs.bench.js',
     'it measures',
   ],
 };

@@ -10,7 +10,10 @@ export {
   type RecordOwner,
   type RetryOutcome,
 } from './dead-letter-records.js';
+export { checkRole } from './check-role.js';
 export { fleetLag } from './fleet-lag.js';
+export { assertKeyUnused, reconcileFleet } from './reconcile/reconcile-fleet.js';
+export type { StrandedChunk } from './reconcile/mark-stranded.js';
 export { initFleet, type InitReport } from './init-fleet.js';
 export { runService, type RunOptions, type Service } from './run-service.js';
 export { roles, type Role, type ServiceOverrides } from './service-context.js';

@@ -11,7 +11,10 @@ import { readRanges, readRecord, type RecordReader } from '../client/fetch-recor
 import { offsetsOf } from './group-lag.js';
 import { ensureTopics, type EnsuredTopics } from './ensure-topics.js';
 
-/** What is done to a cluster from outside the pipeline. Every call throws FAULT_BUS_DOWN after some tries. */
+/**
+ * What is done to a cluster from outside the pipeline. Every call throws FAULT_BUS_DOWN after some tries,
+ * CONFIG_INVALID where credentials or certificates are not accepted.
+ */
 export interface KafkaAdmin extends Stoppable {
   /** Makes topics and partitions that are missing; changes nothing else, and says what differs. */
   ensureTopics(spec: ClusterSpec): Promise<EnsuredTopics>;
