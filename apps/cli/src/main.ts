@@ -21,6 +21,7 @@ const commands: Readonly<Record<string, CommandLoader>> = {
   fetch: async () => (await import('./commands/fetch.js')).fetchCommand,
   cancel: async () => (await import('./commands/cancel.js')).cancelCommand,
   'dead-letters': async () => (await import('./commands/dead-letters.js')).deadLettersCommand,
+  dlq: async () => (await import('./commands/dlq.js')).dlqCommand,
   order: async () => (await import('./commands/order.js')).orderCommand,
   device: async () => (await import('./commands/device.js')).deviceCommand,
   profile: async () => (await import('./commands/profile.js')).profileCommand,

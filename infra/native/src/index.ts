@@ -10,6 +10,7 @@ export { cacheFolder } from './cache/cache-folder.js';
 export { ensureTool, type ToolName } from './install/ensure-tool.js';
 export { KafkaCluster, type KafkaClusterOptions } from './kafka/kafka-cluster.js';
 export { type BrokerSettings } from './kafka/broker-settings.js';
+export { type SecureListener } from './kafka/secure-listener.js';
 export { MongoStandIn, type MongoStandInOptions } from './mongo/mongo-stand-in.js';
 export { Pkcs11Faults, type Pkcs11Fault } from './pkcs11-faults/pkcs11-faults.js';
 export { RedisServer, type RedisServerOptions } from './redis/redis-server.js';

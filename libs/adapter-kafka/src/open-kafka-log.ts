@@ -17,7 +17,11 @@ import { within } from './client/within.js';
 import { GroupMember } from './consume/group-member.js';
 import { KafkaSubscription } from './consume/kafka-subscription.js';
 import { defaultRetryPolicy, type RetryPolicy } from './consume/retry-policy.js';
-import { deadLetterOf, recordOfDeadLetter } from './dead-letters/dead-letter.js';
+import {
+  deadLetterOf,
+  deadLetterOverheadBytes,
+  recordOfDeadLetter,
+} from './dead-letters/dead-letter.js';
 import { readRecord } from './client/fetch-records.js';
 import { BatchSender } from './produce/batch-sender.js';
 import { RecordAppender } from './produce/record-appender.js';
@@ -97,7 +101,8 @@ class KafkaLog implements KafkaEventLog {
     const urgentTopics = new Set(options.urgentTopics);
     this.#appender = new RecordAppender({
       senderOf: (topic) => (urgentTopics.has(topic) ? this.#urgent : this.#bulk),
-      maxRecordBytes: options.maxRecordBytes ?? defaultMaxRecordBytes,
+      maxRecordBytes: this.#maxRecordBytes,
+      overheadBytes: deadLetterOverheadBytes,
       maxWaitingBytes: options.maxWaitingBytes ?? defaultMaxWaitingBytes,
       timeoutMs: options.appendTimeoutMs ?? defaultAppendTimeoutMs,
     });
@@ -176,6 +181,10 @@ class KafkaLog implements KafkaEventLog {
     ]);
   }
 
+  get #maxRecordBytes(): number {
+    return this.#options.maxRecordBytes ?? defaultMaxRecordBytes;
+  }
+
   #newSender(): BatchSender {
     return new BatchSender({
       kafka: createKafka(this.#options),
@@ -196,7 +205,7 @@ class KafkaLog implements KafkaEventLog {
       deadLetter: (record, cause) =>
         this.#appender.appendAlone(
           deadLetterTopicOf(topic, group),
-          deadLetterOf(record, group, cause),
+          deadLetterOf(record, group, cause, this.#maxRecordBytes + deadLetterOverheadBytes),
         ),
       observe: (notice) => this.#options.observe?.({ ...notice, topic, group }),
       openMember: async (events) => {

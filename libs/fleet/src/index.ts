@@ -2,6 +2,15 @@ export { fleetSchema, type FleetConfig } from './config/fleet-config.js';
 export { rotationSteps, type RotationStep } from './keys/hop-key-file.js';
 export { hopsOf } from './keys/hops-of.js';
 export { makeFleetKeys, rotateFleetKeys, type FleetKeyFiles } from './keys/make-fleet-keys.js';
+export {
+  openDeadLetterRecords,
+  type DeadLetterList,
+  type DeadLetterRecord,
+  type DeadLetterRecords,
+  type RecordOwner,
+  type RetryOutcome,
+} from './dead-letter-records.js';
+export { checkRole } from './check-role.js';
 export { fleetLag } from './fleet-lag.js';
 export { initFleet, type InitReport } from './init-fleet.js';
 export { runService, type RunOptions, type Service } from './run-service.js';

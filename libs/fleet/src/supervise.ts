@@ -43,7 +43,11 @@ export async function superviseService(
   let exitCode = 0;
   try {
     config = readFleetConfig(file);
-    const service = await runService(role, config, { ...options, signal: stopping.signal });
+    const service = await runService(role, config, {
+      ...options,
+      configFile: file,
+      signal: stopping.signal,
+    });
     const stopped = new Promise<void>((resolve) => {
       stopping.signal.addEventListener('abort', () => resolve(), { once: true });
       if (stopping.signal.aborted) resolve();

@@ -10,7 +10,7 @@ const clock = { nowMs: () => Date.now() };
 /** Loaded when it is asked for: no other command pays for the fleet's libraries. */
 const loadFleet = () => import('@certmill/fleet');
 
-function configOption(): Option {
+export function configOption(): Option {
   return new Option('--config <file>', "the fleet's configuration in YAML or JSON")
     .env('CERTMILL_CONFIG')
     .makeOptionMandatory();

@@ -33,6 +33,8 @@ export interface LocalFleetOptions {
   /** Put over each service's configuration. */
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly apiPort?: number;
+  /** Makes the hierarchy with its issuer `factory`; `certmill ca init` where absent. */
+  readonly makeTrust?: (directory: string, passphraseFile: string) => Promise<void>;
   /** What runs a role, for tests; it is given `--config FILE`. */
   readonly commandOf?: (role: FleetRole) => readonly [string, ...string[]];
 }
@@ -113,7 +115,11 @@ export class LocalFleet {
           CERTMILL_CA_PASSPHRASE_FILE: passphraseFile,
         },
       });
-    await certmill('ca', 'init', issuerName, '--data', trust, '--json');
+    if (options.makeTrust === undefined) {
+      await certmill('ca', 'init', issuerName, '--data', trust, '--json');
+    } else {
+      await options.makeTrust(trust, passphraseFile);
+    }
     const keys = JSON.parse(
       await certmill('fleet', 'keys', '--out', join(folder, 'keys'), '--json'),
     ) as { hopKeys: Record<string, string>; manifestKey: string };

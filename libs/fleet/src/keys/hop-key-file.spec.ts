@@ -53,7 +53,7 @@ describe('keys of a fleet', () => {
     expect(files.map((file) => statSync(file).mode & 0o777)).toEqual([0o600, 0o600, 0o600, 0o600]);
     const contents = files.map((file) => readFileSync(file, 'utf8'));
     expect(new Set(contents).size).toBe(4);
-    expect(() => makeFleetKeys(directory, 0)).toThrow(/is there already/);
+    expect(() => makeFleetKeys(directory, 0)).toThrow(/cannot be made: it is there already/);
     expect(files.map((file) => readFileSync(file, 'utf8'))).toEqual(contents);
   });
 

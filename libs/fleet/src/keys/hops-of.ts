@@ -4,6 +4,14 @@ import type { Clock } from '@certmill/ports';
 import type { FleetConfig } from '../config/fleet-config.js';
 import { readHopKeys } from './hop-key-file.js';
 
+/** The hops that each role stands at. */
+export const roleHops = {
+  ingest: ['received'],
+  validate: ['received', 'validated'],
+  sign: ['validated', 'issued'],
+  publish: ['issued'],
+} as const satisfies Readonly<Record<string, readonly HopName[]>>;
+
 /**
  * The hops that a service stands at. CONFIG_INVALID where one has no keys: unlike in one process no
  * record may travel unsealed.

@@ -3,20 +3,21 @@ import { profileCatalogue, runStage, validateChunk } from '@certmill/pipeline';
 import { openExaminationPool } from '@certmill/signing';
 import { openLog, watchLags } from '../connections/open-log.js';
 import { openStore } from '../connections/open-store.js';
-import { hopsOf } from '../keys/hops-of.js';
+import { hopsOf, roleHops } from '../keys/hops-of.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
 
 /** Proof of possession, policy, allow-list, claims and quota: makes verdicts. */
 export async function openValidate(context: ServiceContext): Promise<OpenedRole> {
   const { config, clock, metrics, observer, parts } = context;
-  const hops = hopsOf(['received', 'validated'], config, clock);
+  const hops = hopsOf(roleHops.validate, config, clock);
   const store = await openStore(context);
   const log = await openLog(context);
   watchLags(context, log, ['validate']);
   const profiles = profileCatalogue(store, profileOfCanonical);
   const examiner = await openExaminationPool({
     profiles: (hash) => profiles.canonicalOf(hash),
-    threads: config.lanes.includes('bulk') ? config.workers.validate : 1,
+    lanes: config.lanes,
+    threads: config.workers.validate,
     ...(config.blocklistFile === undefined ? {} : { blocklistFile: config.blocklistFile }),
   });
   parts.push(examiner);

@@ -410,7 +410,7 @@ describe('slots', () => {
     const issuer = asSigningIssuer(deviceCa);
     const pools = await open({ issuers: [{ ...issuer, slots: [lost, ...issuer.slots] }] });
     expect(pools.health()).toMatchObject([
-      { slot: 'hsm', state: 'resting', reason: { code: 'FAULT_HSM_LOST' } },
+      { slot: 'hsm', reason: { code: 'FAULT_HSM_LOST' } },
       { slot: 'slot-0', state: 'ready' },
     ]);
     const { received, verdict } = aChunk({ count: 1 });
