@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isCertmillError } from '@certmill/domain';
+import { onStopSignals } from '@certmill/native';
 import { findK6 } from './k6.js';
 import { readOptions, usage, type LoadOptions } from './options.js';
 import { reportHtml } from './report-html.js';
@@ -23,9 +24,10 @@ async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args, process.env);
   const k6 = await findK6(options.k6);
   const stopping = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => stopping.abort());
-  }
+  onStopSignals(
+    () => stopping.abort(),
+    () => process.exit(exitCodes.failed),
+  );
   const { server, isFleet } = options;
   const report = await runLoad({
     options,

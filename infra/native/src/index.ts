@@ -17,6 +17,7 @@ export { RedisServer, type RedisServerOptions } from './redis/redis-server.js';
 export { SoftHsm, type ImportOptions, type Token, type TokenOptions } from './soft-hsm/soft-hsm.js';
 export { makeRunFolder } from './process/run-folder.js';
 export { freePorts } from './process/free-ports.js';
+export { onStopSignals } from './process/stop-signals.js';
 export { resolveServers, type ResolveOptions } from './resolve/resolve-servers.js';
 export { type ResolvedServers } from './resolve/resolve-parts.js';
 export { type ServerNeed, type ServerOrigin } from './resolve/server-source.js';

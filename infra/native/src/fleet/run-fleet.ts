@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CertmillError, isCertmillError } from '@certmill/domain';
 import { makeRunFolder } from '../process/run-folder.js';
+import { onStopSignals } from '../process/stop-signals.js';
 import { resolveServers } from '../resolve/resolve-servers.js';
 import type { ResolvedServers } from '../resolve/resolve-parts.js';
 import { firstCommands } from './first-commands.js';
@@ -20,8 +21,6 @@ import { statusLine } from './status-line.js';
 const everyMs = { terminal: 1_000, lines: 5_000 } as const;
 /** Then the rest is killed: services have 25 s in each of two steps, servers 10 s. */
 const stopWithinMs = 75_000;
-/** npm hands on a signal that the terminal has sent to all: one Ctrl-C comes twice. */
-const sameSignalMs = 1_000;
 const exitCodes = { failed: 1, interrupted: 130 } as const;
 const leastPartitions = 4;
 
@@ -138,26 +137,20 @@ async function showStatus(fleet: LocalFleet, signal: AbortSignal): Promise<void>
 function stopSignal(beforeExit: () => void): { readonly signal: AbortSignal; ready(): void } {
   const stopping = new AbortController();
   let isReady = false;
-  let firstAt = 0;
   const end = (code: number): void => {
     screen.clear();
     beforeExit();
     process.exit(code);
   };
-  const onSignal = (): void => {
-    if (!isReady) end(exitCodes.interrupted);
-    if (stopping.signal.aborted) {
-      if (performance.now() - firstAt > sameSignalMs) end(exitCodes.interrupted);
-      return;
-    }
-    firstAt = performance.now();
+  const interrupt = (): void => end(exitCodes.interrupted);
+  onStopSignals(() => {
+    if (!isReady) interrupt();
     stopping.abort();
     setTimeout(() => {
       screen.say('not all ended in time: the rest is killed');
       end(exitCodes.failed);
     }, stopWithinMs).unref();
-  };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  }, interrupt);
   return { signal: stopping.signal, ready: () => void (isReady = true) };
 }
 
