@@ -81,7 +81,15 @@ const calls = (run: string, batchId: () => string): readonly (readonly [string, 
 ];
 
 /** Those that need the servers of a fleet: specs of a fleet type them (commands, attacker, settle-dead-letters). */
-const seenInFleet = ['dlq drop', 'dlq list', 'dlq retry', 'fleet bench', 'fleet init', 'fleet lag'];
+const seenInFleet = [
+  'dlq drop',
+  'dlq list',
+  'dlq retry',
+  'fleet bench',
+  'fleet init',
+  'fleet lag',
+  'fleet reconcile',
+];
 
 /** Slow ones, whose plain output the test of the documents sees. */
 const seenInDocs = ['demo', 'bench'];

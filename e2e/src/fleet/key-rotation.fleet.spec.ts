@@ -86,6 +86,8 @@ describe('the keys of the hops', () => {
     for (const [i, step] of steps.entries()) {
       const rotated = await runCertmill([
         ...['fleet', 'keys', '--out', fleet.file('keys'), '--rotate', step, '--json'],
+        // Refused where anything is left that the old key has sealed.
+        ...(step === 'drop' ? ['--config', fleet.fleet.configFile] : []),
       ]);
       expect([rotated.exitCode, rotated.stderr]).toEqual([0, '']);
       for (const [j, half] of (i === 1 ? halves.toReversed() : halves).entries()) {

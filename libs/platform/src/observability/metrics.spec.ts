@@ -72,6 +72,7 @@ describe('the metrics of a service', () => {
       'certmill_journal_conflicts_total counter shard',
       'certmill_journal_tail_entries gauge shard',
       'certmill_log_append_duration_seconds histogram topic',
+      'certmill_log_appended_bytes_total counter topic',
       'certmill_log_lag_chunks gauge group topic',
       'certmill_pool_outstanding_chunks gauge lane pool',
       'certmill_pool_saturation_ratio gauge lane pool',
