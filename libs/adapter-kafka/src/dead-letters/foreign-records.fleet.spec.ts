@@ -79,11 +79,7 @@ describe('a record of somebody else', () => {
       cause: 'not ours',
       ...(isCut ? { cutBytes: expect.any(Number) as number } : {}),
     });
-<<<<<<< HEAD
-    const value = Buffer.from((message.value) ?? '');
-=======
     const value = Buffer.from(message.value ?? '');
->>>>>>> keep-r1
     expect(letter!.value.length).toBe(isCut ? 0 : value.length);
   });
 });
