@@ -1,12 +1,13 @@
 import { openBullmqQueue } from '@certmill/adapter-bullmq';
 import { CertmillError } from '@certmill/domain';
-import type { JobQueue } from '@certmill/ports';
+import type { JobQueue, Stoppable } from '@certmill/ports';
 import { LineLimiter } from '@certmill/platform';
 import { readClientTls, readSecret } from '../config/secret-files.js';
 import type { ServiceContext } from '../service-context.js';
+import { untilItWorks } from '../until-it-works.js';
 
-/** The queue of timed jobs; waits for Redis. CONFIG_INVALID where none is configured. */
-export async function openJobs(context: ServiceContext): Promise<JobQueue> {
+/** The queue of timed jobs, for the caller to stop; waits for Redis. CONFIG_INVALID where none is configured. */
+export async function openJobs(context: ServiceContext): Promise<JobQueue & Stoppable> {
   const { redis } = context.config;
   const limiter = new LineLimiter();
   if (redis === undefined) {
@@ -14,7 +15,9 @@ export async function openJobs(context: ServiceContext): Promise<JobQueue> {
   }
   const tls = readClientTls('redis.tls', redis.tls);
   const { host, port, username, passwordFile } = redis;
-  const queue = await context.waitFor(`redis at ${host}:${String(port)}`, () =>
+  const what = `redis at ${host}:${String(port)}`;
+  // Not `waitFor`: readiness does not hang on it.
+  const open = () =>
     openBullmqQueue({
       host,
       port,
@@ -31,8 +34,6 @@ export async function openJobs(context: ServiceContext): Promise<JobQueue> {
         ? {}
         : { password: readSecret('redis.passwordFile', passwordFile) }),
       ...(tls === undefined ? {} : { tls }),
-    }),
-  );
-  context.parts.push(queue);
-  return queue;
+    });
+  return untilItWorks(what, open, context.logger, context.stopping);
 }

@@ -1,14 +1,17 @@
-import { profileOfCanonical } from '@certmill/domain';
+import { CertmillError, profileOfCanonical } from '@certmill/domain';
 import { profileCatalogue, publishChunk, runStage } from '@certmill/pipeline';
 import { openLog, watchLags } from '../connections/open-log.js';
 import { openStore } from '../connections/open-store.js';
 import { hopsOf } from '../keys/hops-of.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
-import { runUpkeep } from '../upkeep.js';
+import { startUpkeep } from '../upkeep.js';
 
 /** Stores what ends each chunk, and looks after what the fleet leaves behind. */
 export async function openPublish(context: ServiceContext): Promise<OpenedRole> {
   const { config, clock, observer, parts } = context;
+  if (config.redis === undefined) {
+    throw new CertmillError('CONFIG_INVALID', 'redis is missing: timed jobs need it');
+  }
   const hops = hopsOf(['issued'], config, clock);
   const store = await openStore(context);
   const log = await openLog(context);
@@ -22,16 +25,18 @@ export async function openPublish(context: ServiceContext): Promise<OpenedRole> 
     onPublished: observer.published.bind(observer),
   };
   parts.push(
-    await runStage({
-      stage: 'publish',
-      log,
-      certificates: store,
-      lanes: config.lanes,
-      concurrency: config.chunksInHand,
-      observer,
-      handler: (record) => publishChunk(ports, record),
-    }),
+    await context.waitFor('the topics of the stage', () =>
+      runStage({
+        stage: 'publish',
+        log,
+        certificates: store,
+        lanes: config.lanes,
+        concurrency: config.chunksInHand,
+        observer,
+        handler: (record) => publishChunk(ports, record),
+      }),
+    ),
   );
-  await runUpkeep(context);
+  parts.push(startUpkeep(context));
   return {};
 }
