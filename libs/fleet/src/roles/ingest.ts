@@ -38,14 +38,16 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
   const notices = new PublicationNotices();
   // Each process listens to all of them: whoever waits for a chunk is here, not there.
   const group = `${groups.notify}.${context.instance}`;
-  parts.push(await context.waitFor('the topic of notices', () => notices.subscribe(log, group)));
-  const lastMs = await context.waitFor('the last issuance', () => store.lastIssuanceMs());
+  parts.push(
+    await context.waitFor('kafka: the topic of notices', () => notices.subscribe(log, group)),
+  );
+  const lastMs = await context.waitFor('mongodb: the last issuance', () => store.lastIssuanceMs());
   try {
     learn(lastMs);
   } catch {
     // Told: readiness is red, and uploads are refused until the clock is right.
   }
-  const kept = await context.waitFor('the built-in profiles', () =>
+  const kept = await context.waitFor('mongodb: the built-in profiles', () =>
     addBuiltInProfiles(store, clock),
   );
   for (const profile of kept) {

@@ -25,7 +25,7 @@ export async function openPublish(context: ServiceContext): Promise<OpenedRole> 
     onPublished: observer.published.bind(observer),
   };
   parts.push(
-    await context.waitFor('the topics of the stage', () =>
+    await context.waitFor('kafka: the topics of the stage', () =>
       runStage({
         stage: 'publish',
         log,

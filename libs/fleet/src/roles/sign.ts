@@ -42,7 +42,7 @@ export async function openSign(context: ServiceContext): Promise<OpenedRole> {
   watchLags(context, log, ['sign']);
   const ports = { certificates: store, signer, log, hops, clock };
   parts.push(
-    await context.waitFor('the topics of the stage', () =>
+    await context.waitFor('kafka: the topics of the stage', () =>
       runStage({
         stage: 'sign',
         log,

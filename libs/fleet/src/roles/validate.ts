@@ -24,7 +24,7 @@ export async function openValidate(context: ServiceContext): Promise<OpenedRole>
   metrics.pool('examination', () => examiner.load());
   const ports = { stores: store, profiles, examiner, log, hops, verdictSeals, clock };
   parts.push(
-    await context.waitFor('the topics of the stage', () =>
+    await context.waitFor('kafka: the topics of the stage', () =>
       runStage({
         stage: 'validate',
         log,
