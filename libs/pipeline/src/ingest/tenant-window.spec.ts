@@ -99,10 +99,14 @@ describe('what one tenant has on its way', () => {
 
   it('counts a batch once that is uploaded twice at the same time', async () => {
     inFlight.set('a', 600);
-    using _first = windows.open(aBatch('acme', 'a', 600));
+    using first = windows.open(aBatch('acme', 'a', 600));
     using second = windows.open(aBatch('acme', 'a', 600));
     await second.enter(400);
     expect(looks).toBe(0);
+    const waiting = first.enter(1);
+    expect(await isSettled(waiting)).toBe(false);
+    inFlight.set('a', 0);
+    await waiting;
   });
 
   it('is looked at once for all that wait', async () => {

@@ -49,7 +49,8 @@ export class TenantWindows {
 
   /** For one upload, until it is disposed. */
   open({ tenant: tenantId, batchId, counters }: Batch): TenantWindow {
-    const tenant = this.#tenants.get(tenantId) ?? { shares: new Map(), lookedAtMs: -Infinity };
+    const fresh: Tenant = { shares: new Map(), lookedAtMs: -Infinity };
+    const tenant = this.#tenants.get(tenantId) ?? fresh;
     this.#tenants.set(tenantId, tenant);
     // One that is resumed while its first upload still waits counts once.
     const share = tenant.shares.get(batchId) ?? { onTheirWay: inFlightOf(counters), uploads: 0 };
@@ -107,8 +108,8 @@ function onTheirWay({ shares }: Tenant): number {
 /** Throws what the signal aborts with, where that is one of our faults; else FAULT_STOPPING. */
 async function unlessAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   if (signal === undefined) return work;
-  const { promise: aborted, resolve } = Promise.withResolvers<void>();
-  const abort = (): void => resolve();
+  const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
+  const abort = (): void => resolve(undefined);
   signal.addEventListener('abort', abort, { once: true });
   try {
     if (!signal.aborted) await Promise.race([work, aborted]);
