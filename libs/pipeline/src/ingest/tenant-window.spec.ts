@@ -103,6 +103,7 @@ describe('what one tenant has on its way', () => {
     using second = windows.open(aBatch('acme', 'a', 600));
     await second.enter(400);
     expect(looks).toBe(0);
+    inFlight.set('a', 1_000);
     const waiting = first.enter(1);
     expect(await isSettled(waiting)).toBe(false);
     inFlight.set('a', 0);
