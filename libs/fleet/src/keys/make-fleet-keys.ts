@@ -2,7 +2,12 @@ import { generateKeyPairSync } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
-import { hasTakenStep, newHopKeyFile, rotatedHopKeyFile, type RotationStep } from './hop-key-file.js';
+import {
+  hasTakenStep,
+  newHopKeyFile,
+  rotatedHopKeyFile,
+  type RotationStep,
+} from './hop-key-file.js';
 
 const hopNames = ['received', 'validated', 'issued'] as const;
 

@@ -125,7 +125,10 @@ async function* batchesOf(
 async function* allOf<T>(list: (page: PageRequest) => Promise<Page<T>>): AsyncGenerator<T> {
   let cursor: string | undefined;
   do {
-    const { items, next } = await list({ limit: pageSize, ...(cursor === undefined ? {} : { cursor }) });
+    const { items, next } = await list({
+      limit: pageSize,
+      ...(cursor === undefined ? {} : { cursor }),
+    });
     yield* items;
     cursor = next;
   } while (cursor !== undefined);
