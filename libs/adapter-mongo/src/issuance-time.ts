@@ -12,13 +12,18 @@ export class IssuanceTime {
   /** Durable: what some process had raised it to. */
   #knownMs = 0;
 
-  constructor(documents: Documents<IssuanceTimeDocument>) {
+  /** @param onKnown Told what is durable after each raising; what it throws is the raising's fault. */
+  constructor(
+    documents: Documents<IssuanceTimeDocument>,
+    onKnown: (atMs: number) => void = () => undefined,
+  ) {
     this.#documents = documents;
     this.#raising = new SharedRun(async () => {
       if (this.#wantedMs <= this.#knownMs) return;
       const raise = { $max: { atMs: this.#wantedMs } };
       const after = await this.#documents.updateAndGet({ _id: theOne }, raise, ['atMs']);
       this.#knownMs = required(after).atMs;
+      onKnown(this.#knownMs);
     });
   }
 

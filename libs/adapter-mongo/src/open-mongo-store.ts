@@ -40,7 +40,12 @@ export interface MongoStoreOptions extends MongoConnectionOptions {
   readonly random?: () => number;
   /** Of one allow-list: bounds the memory of its import. Default 20,000,000. */
   readonly maxAllowListDevices?: number;
-  /** Told of faults that no caller waits for. */
+  /**
+   * Told the latest time that any process pinned, whenever this one pins one. A fault that it throws
+   * is that of the registration.
+   */
+  readonly onIssuanceTime?: (atMs: number) => void;
+  /** Told of faults that no caller waits for: what could be passed over was. */
   readonly onFault?: (fault: CertmillError) => void;
   /** Told what the journal of claims does, for metrics; its faults go to `onFault`. */
   readonly journalObserver?: Omit<JournalObserver, 'fault'>;
@@ -95,7 +100,7 @@ async function partsOf(
   const { clock, cacheDirectory } = options;
   const random = options.random ?? Math.random;
   const listingKeys = new ListingKeys(clock);
-  const issuanceTime = new IssuanceTime(collections.issuanceTime);
+  const issuanceTime = new IssuanceTime(collections.issuanceTime, options.onIssuanceTime);
   const buckets = new Buckets(collections.buckets, random);
   const batches = new Batches(collections.batches, buckets, listingKeys, clock);
   const orders = new Orders(collections, listingKeys);

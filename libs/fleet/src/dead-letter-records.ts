@@ -13,8 +13,9 @@ import { chunkRefOfHeaders, retryDeadLetter } from '@certmill/pipeline';
 import type { IssuanceStore } from '@certmill/platform';
 import type { DeliveredRecord, EventRecord } from '@certmill/ports';
 import type { FleetConfig } from './config/fleet-config.js';
+import { withCacheDirectory } from './connections/cache-directory.js';
 import { kafkaConnection } from './connections/open-log.js';
-import { mongoConnection, withCacheDirectory } from './connections/open-store.js';
+import { mongoConnection } from './connections/open-store.js';
 import { maxRecordBytes, readers } from './topics.js';
 
 /**

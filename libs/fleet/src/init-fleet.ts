@@ -4,7 +4,8 @@ import { openFirstTenant, type FirstCredential } from '@certmill/platform';
 import type { Clock } from '@certmill/ports';
 import type { FleetConfig } from './config/fleet-config.js';
 import { kafkaConnection } from './connections/open-log.js';
-import { mongoConnection, withCacheDirectory } from './connections/open-store.js';
+import { withCacheDirectory } from './connections/cache-directory.js';
+import { mongoConnection } from './connections/open-store.js';
 import { clusterSpec } from './topics.js';
 
 export interface InitReport {

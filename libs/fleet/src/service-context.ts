@@ -74,7 +74,7 @@ export interface OpenedContext {
 }
 
 /** What the process cannot do without, as `waitFor` is told of it. */
-const needs = ['kafka', 'mongodb', 'redis'] as const;
+const needs = ['kafka', 'mongodb'] as const;
 
 export async function openContext(
   role: Role,

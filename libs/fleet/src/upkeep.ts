@@ -6,16 +6,33 @@ import { kafkaConnection } from './connections/open-log.js';
 import { topicReaders } from './topics.js';
 
 const queue = 'upkeep';
-/** Every minute one job, whichever of the publish processes puts it there: its id is the minute. */
+/** Every process puts a job there each minute; those that wait at the same time are one: their id is the minute. */
 const intervalMs = 60_000;
 
 /**
  * Timed work of the fleet: removes the records that every group has committed. It needs Redis, and
- * nothing of the main path waits for it: while Redis is away topics only grow.
+ * nothing of the main path waits for it, readiness neither: while Redis is away topics only grow.
  */
-export async function runUpkeep(context: ServiceContext): Promise<void> {
-  const { clock, config, instance, logger, parts } = context;
+export function startUpkeep(context: ServiceContext): Stoppable {
+  const parts: Stoppable[] = [];
+  const opening = openUpkeep(context, parts).catch((error: unknown) => {
+    if (context.stopping.aborted) return;
+    context.logger.error({ err: error }, 'there is no upkeep: topics grow until it is set right');
+  });
+  return {
+    async stop(timeoutMs) {
+      // Where Redis never came, the signal that the service stops has ended the waiting.
+      await opening;
+      for (const part of [...parts].reverse()) await part.stop(timeoutMs);
+    },
+  };
+}
+
+/** @param parts filled with what was opened. */
+async function openUpkeep(context: ServiceContext, parts: Stoppable[]): Promise<void> {
+  const { clock, config, instance, logger } = context;
   const jobs = await openJobs(context);
+  parts.push(jobs);
   const admin = openKafkaAdmin(kafkaConnection(config, `certmill-upkeep-${instance}`));
   parts.push(admin);
   const removeConsumed = async (): Promise<void> => {

@@ -7,7 +7,8 @@ import { chunkRefOfHeaders } from '@certmill/pipeline';
 import { verifyStore, type ChunksInLog, type Issuer, type VerifiedStore } from '@certmill/trust';
 import type { FleetConfig } from './config/fleet-config.js';
 import { kafkaConnection } from './connections/open-log.js';
-import { mongoConnection, withCacheDirectory } from './connections/open-store.js';
+import { withCacheDirectory } from './connections/cache-directory.js';
+import { mongoConnection } from './connections/open-store.js';
 import { openTrust } from './keys/trust-folder.js';
 import { topicReaders } from './topics.js';
 

@@ -9,7 +9,7 @@ export {
   type HopName,
   type Hops,
 } from './hop-seal.js';
-export { issuanceClock } from './issuance-clock.js';
+export { issuanceClock, type IssuanceClock } from './issuance-clock.js';
 export { enroll, type EnrollPorts, type Enrolment } from './ingest/enroll.js';
 export { openOrder, type NewOrder, type OrderPorts } from './ingest/open-order.js';
 export { TenantWindows, type TenantWindowOptions } from './ingest/tenant-window.js';

@@ -74,27 +74,31 @@ const failedIn = new WeakMap<object, ConsumingStage>();
 export async function runStage(options: StageOptions): Promise<Stoppable> {
   const { stage, log, concurrency, observer } = options;
   const subscriptions: Subscription[] = [];
-  for (const lane of options.lanes ?? lanes) {
-    subscriptions.push(
-      await log.subscribe({
-        topic: inputOf[stage][lane],
-        group: groups[stage],
-        concurrency: concurrency[lane],
-        handler: (record) => handle(options, lane, record),
-        onHalt: (error) => observer.halted(stage, error),
-        onDeadLetter: async (record, cause, place) => {
-          const failed = (cause instanceof Object ? failedIn.get(cause) : undefined) ?? stage;
-          await countDeadLetter(options, record, { cause, stage: failed, place });
-          observer.deadLettered(failed, record, cause);
-        },
-      }),
-    );
-  }
-  return {
-    async stop(timeoutMs) {
-      await Promise.all(subscriptions.map((subscription) => subscription.stop(timeoutMs)));
-    },
+  const stop = async (timeoutMs: number): Promise<void> => {
+    await Promise.all(subscriptions.map((subscription) => subscription.stop(timeoutMs)));
   };
+  for (const lane of options.lanes ?? lanes) {
+    const subscribing = log.subscribe({
+      topic: inputOf[stage][lane],
+      group: groups[stage],
+      concurrency: concurrency[lane],
+      handler: (record) => handle(options, lane, record),
+      onHalt: (error) => observer.halted(stage, error),
+      onDeadLetter: async (record, cause, place) => {
+        const failed = (cause instanceof Object ? failedIn.get(cause) : undefined) ?? stage;
+        await countDeadLetter(options, record, { cause, stage: failed, place });
+        observer.deadLettered(failed, record, cause);
+      },
+    });
+    try {
+      subscriptions.push(await subscribing);
+    } catch (error) {
+      // Whoever tries again finds nothing left of this try.
+      await stop(0);
+      throw error;
+    }
+  }
+  return { stop };
 }
 
 async function handle(options: StageOptions, lane: Lane, record: DeliveredRecord): Promise<void> {

@@ -7,6 +7,8 @@ export interface MongoConnectionOptions {
   /** `mongodb://host:port,...` or `mongodb+srv://...`. */
   readonly uri: string;
   readonly database: string;
+  /** As the server's logs and lists of operations name the process. Default `certmill`. */
+  readonly appName?: string;
   /** In place of those of the URI. */
   readonly credentials?: {
     readonly username: string;
@@ -70,7 +72,7 @@ export async function openMongoConnection(
 function makeClient(options: MongoConnectionOptions, timeoutMs: number): MongoClient {
   const { credentials, tls } = options;
   const settings: MongoClientOptions = {
-    appName: 'certmill',
+    appName: options.appName ?? 'certmill',
     // Decisions hang on what is read and written: neither may be rolled back by an election.
     writeConcern: { w: 'majority', journal: true },
     readConcern: { level: 'majority' },

@@ -1,10 +1,11 @@
 import { openBullmqQueue } from '@certmill/adapter-bullmq';
 import { CertmillError } from '@certmill/domain';
-import type { JobQueue } from '@certmill/ports';
+import type { JobQueue, Stoppable } from '@certmill/ports';
 import { LineLimiter } from '@certmill/platform';
 import { readClientTls, readSecret } from '../config/secret-files.js';
 import type { FleetConfig } from '../config/fleet-config.js';
 import type { ServiceContext } from '../service-context.js';
+import { untilItWorks } from '../until-it-works.js';
 
 /** How to reach Redis, with secrets read from their files. CONFIG_INVALID where none is configured. */
 export function redisConnection({ redis }: Pick<FleetConfig, 'redis'>) {
@@ -27,12 +28,14 @@ export function redisConnection({ redis }: Pick<FleetConfig, 'redis'>) {
   };
 }
 
-/** The queue of timed jobs; waits for Redis. CONFIG_INVALID where none is configured. */
-export async function openJobs(context: ServiceContext): Promise<JobQueue> {
+/** The queue of timed jobs, for the caller to stop; waits for Redis. CONFIG_INVALID where none is configured. */
+export async function openJobs(context: ServiceContext): Promise<JobQueue & Stoppable> {
   const limiter = new LineLimiter();
   const connection = redisConnection(context.config);
   const { host, port } = connection;
-  const queue = await context.waitFor(`redis at ${host}:${String(port)}`, () =>
+  const what = `redis at ${host}:${String(port)}`;
+  // Not `waitFor`: readiness does not hang on it.
+  const open = () =>
     openBullmqQueue({
       ...connection,
       prefix: 'certmill',
@@ -43,8 +46,6 @@ export async function openJobs(context: ServiceContext): Promise<JobQueue> {
         if (passed === undefined) return;
         context.logger.warn({ code: fault.code, err: fault, ...passed }, 'redis');
       },
-    }),
-  );
-  context.parts.push(queue);
-  return queue;
+    });
+  return untilItWorks(what, open, context.logger, context.stopping);
 }

@@ -1,12 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { checkCollections, openMongoStore } from '@certmill/adapter-mongo';
 import { CertmillError } from '@certmill/domain';
 import { LineLimiter, type IssuanceStore } from '@certmill/platform';
 import { readClientTls, readSecret } from '../config/secret-files.js';
 import type { FleetConfig } from '../config/fleet-config.js';
 import type { ServiceContext } from '../service-context.js';
+import { withCacheDirectory } from './cache-directory.js';
 import { snapshotJournal } from './snapshot-journal.js';
 
 /** How to reach the store, with secrets read from their files. */
@@ -27,17 +25,14 @@ export function mongoConnection({ mongo }: Pick<FleetConfig, 'mongo'>, appName: 
   };
 }
 
-/** A folder of this process alone, for what can be read from the store again. */
-export async function withCacheDirectory(
-  config: Pick<FleetConfig, 'cacheDirectory'>,
-  name: string,
-): Promise<{ readonly directory: string; remove(): Promise<void> }> {
-  const directory = await mkdtemp(join(config.cacheDirectory ?? tmpdir(), `certmill-${name}-`));
-  return { directory, remove: () => rm(directory, { recursive: true, force: true }) };
-}
-
-/** The store; waits for it, and until its collections are as `fleet init` makes them. */
-export async function openStore(context: ServiceContext): Promise<IssuanceStore> {
+/**
+ * The store; waits for it, and until its collections are as `fleet init` makes them.
+ * @param onIssuanceTime see `MongoStoreOptions`.
+ */
+export async function openStore(
+  context: ServiceContext,
+  onIssuanceTime?: (atMs: number) => void,
+): Promise<IssuanceStore> {
   const { config, logger } = context;
   const { journal } = context.metrics;
   const limiter = new LineLimiter();
@@ -57,8 +52,9 @@ export async function openStore(context: ServiceContext): Promise<IssuanceStore>
       clock: context.clock,
       cacheDirectory: cache.directory,
       maxAllowListDevices: config.maxAllowListDevices,
+      ...(onIssuanceTime === undefined ? {} : { onIssuanceTime }),
       onFault(fault) {
-        if (fault.disposition === 'halt') context.halt('store', fault.code);
+        // Passed over by the store, e.g. a snapshot that is damaged; who asks in vain halts by itself.
         const passed = limiter.pass(fault.code);
         if (passed !== undefined)
           logger.warn({ code: fault.code, err: fault, ...passed }, 'mongodb');

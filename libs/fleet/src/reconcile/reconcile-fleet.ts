@@ -5,7 +5,8 @@ import { chunkRefOfHeaders } from '@certmill/pipeline';
 import type { Clock } from '@certmill/ports';
 import type { FleetConfig } from '../config/fleet-config.js';
 import { kafkaConnection } from '../connections/open-log.js';
-import { mongoConnection, withCacheDirectory } from '../connections/open-store.js';
+import { withCacheDirectory } from '../connections/cache-directory.js';
+import { mongoConnection } from '../connections/open-store.js';
 import { fleetLag } from '../fleet-lag.js';
 import { topicReaders } from '../topics.js';
 import {

@@ -1,4 +1,4 @@
-import { profileOfCanonical } from '@certmill/domain';
+import { isCertmillError, profileOfCanonical } from '@certmill/domain';
 import { groups } from '@certmill/events';
 import {
   issuanceClock,
@@ -21,13 +21,40 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
   const hops = hopsOf(roleHops.ingest, config, clock);
   const trust = await openTrust(config);
   const manifestKey = openManifestKey(config.manifestKeyFile);
-  const store = await openStore(context);
+  const pinningClock = issuanceClock(clock, 0);
+  const learn = (atMs: number): void => {
+    try {
+      pinningClock.learn(atMs);
+    } catch (error) {
+      if (isCertmillError(error)) observer.halted('store', error);
+      throw error;
+    }
+  };
+  const store = await openStore(context, learn);
   const log = await openLog(context);
   // Of all stages: where every process of a stage is down, none of them tells.
   watchLags(context, log, ['validate', 'sign', 'publish']);
   const notices = new PublicationNotices();
   // Each process listens to all of them: whoever waits for a chunk is here, not there.
-  parts.push(await notices.subscribe(log, `${groups.notify}.${context.instance}`));
+  const group = `${groups.notify}.${context.instance}`;
+  parts.push(
+    await context.waitFor('kafka: the topic of notices', () => notices.subscribe(log, group)),
+  );
+  const lastMs = await context.waitFor('mongodb: the last issuance', () => store.lastIssuanceMs());
+  try {
+    learn(lastMs);
+  } catch {
+    // Told: readiness is red, and uploads are refused until the clock is right.
+  }
+  const kept = await context.waitFor('mongodb: the built-in profiles', () =>
+    addBuiltInProfiles(store, clock),
+  );
+  for (const profile of kept) {
+    logger.warn(
+      profile,
+      'tenants have a profile of their own by the name and version of a built-in one',
+    );
+  }
   const services = issuanceServices({
     store,
     log,
@@ -37,19 +64,13 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
     readiness,
     manifestKey,
     profiles: profileCatalogue(store, profileOfCanonical),
-    pinningClock: issuanceClock(clock, await store.lastIssuanceMs()),
+    pinningClock,
     serialKeys: trust.serialKeys,
     serialKeyId: trust.serialKeyId,
     policy: issuingPolicy(trust.issuers, clock),
     windows: new TenantWindows({ maxRequests: config.tenantWindow, batches: store }),
     observer,
   });
-  for (const kept of await addBuiltInProfiles(store, clock)) {
-    logger.warn(
-      kept,
-      'tenants have a profile of their own by the name and version of a built-in one',
-    );
-  }
   const { startHttp } = await import('@certmill/platform/http');
   const http = await startHttp({ services, config: config.http, logger, metrics, traces });
   parts.push(http);

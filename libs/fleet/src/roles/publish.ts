@@ -4,7 +4,7 @@ import { openLog, watchLags } from '../connections/open-log.js';
 import { openStore } from '../connections/open-store.js';
 import { hopsOf, roleHops } from '../keys/hops-of.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
-import { runUpkeep } from '../upkeep.js';
+import { startUpkeep } from '../upkeep.js';
 
 /** Stores what ends each chunk, and looks after what the fleet leaves behind. */
 export async function openPublish(context: ServiceContext): Promise<OpenedRole> {
@@ -22,16 +22,18 @@ export async function openPublish(context: ServiceContext): Promise<OpenedRole> 
     onPublished: observer.published.bind(observer),
   };
   parts.push(
-    await runStage({
-      stage: 'publish',
-      log,
-      certificates: store,
-      lanes: config.lanes,
-      concurrency: config.chunksInHand,
-      observer,
-      handler: (record) => publishChunk(ports, record),
-    }),
+    await context.waitFor('kafka: the topics of the stage', () =>
+      runStage({
+        stage: 'publish',
+        log,
+        certificates: store,
+        lanes: config.lanes,
+        concurrency: config.chunksInHand,
+        observer,
+        handler: (record) => publishChunk(ports, record),
+      }),
+    ),
   );
-  await runUpkeep(context);
+  parts.push(startUpkeep(context));
   return {};
 }

@@ -43,15 +43,17 @@ export async function openSign(context: ServiceContext): Promise<OpenedRole> {
   watchLags(context, log, ['sign']);
   const ports = { certificates: store, signer, log, hops, clock };
   parts.push(
-    await runStage({
-      stage: 'sign',
-      log,
-      certificates: store,
-      lanes: config.lanes,
-      concurrency: config.chunksInHand,
-      observer,
-      handler: (record, traceparent) => signChunk(ports, record, traceparent),
-    }),
+    await context.waitFor('kafka: the topics of the stage', () =>
+      runStage({
+        stage: 'sign',
+        log,
+        certificates: store,
+        lanes: config.lanes,
+        concurrency: config.chunksInHand,
+        observer,
+        handler: (record, traceparent) => signChunk(ports, record, traceparent),
+      }),
+    ),
   );
   return {};
 }

@@ -25,15 +25,17 @@ export async function openValidate(context: ServiceContext): Promise<OpenedRole>
   metrics.pool('examination', () => examiner.load());
   const ports = { stores: store, profiles, examiner, log, hops, verdictSeals, clock };
   parts.push(
-    await runStage({
-      stage: 'validate',
-      log,
-      certificates: store,
-      lanes: config.lanes,
-      concurrency: config.chunksInHand,
-      observer,
-      handler: (record, traceparent) => validateChunk(ports, record, traceparent),
-    }),
+    await context.waitFor('kafka: the topics of the stage', () =>
+      runStage({
+        stage: 'validate',
+        log,
+        certificates: store,
+        lanes: config.lanes,
+        concurrency: config.chunksInHand,
+        observer,
+        handler: (record, traceparent) => validateChunk(ports, record, traceparent),
+      }),
+    ),
   );
   return {};
 }

@@ -1,4 +1,4 @@
-import type { Batch } from '@certmill/domain';
+import { CertmillError, type Batch } from '@certmill/domain';
 import { TenantWindows } from './tenant-window.js';
 
 function aBatch(tenant: string, batchId: string, inFlight = 0): Batch {
@@ -14,11 +14,16 @@ function aBatch(tenant: string, batchId: string, inFlight = 0): Batch {
   };
 }
 
+/** Times that the store was asked. */
+let looks = 0;
+
 /** A store whose batches have as much in flight as the test says. */
 function storeOf(inFlight: Map<string, number>) {
   return {
-    getBatch: (tenant: string, batchId: string) =>
-      Promise.resolve(aBatch(tenant, batchId, inFlight.get(batchId))),
+    getBatch: (tenant: string, batchId: string) => {
+      looks += 1;
+      return Promise.resolve(aBatch(tenant, batchId, inFlight.get(batchId)));
+    },
   };
 }
 
@@ -32,6 +37,7 @@ describe('what one tenant has on its way', () => {
   let inFlight: Map<string, number>;
   let windows: TenantWindows;
   beforeEach(() => {
+    looks = 0;
     inFlight = new Map();
     windows = new TenantWindows({ maxRequests: 1_000, batches: storeOf(inFlight), pollMs: 1 });
   });
@@ -89,6 +95,43 @@ describe('what one tenant has on its way', () => {
     expect(await isSettled(waiting)).toBe(false);
     inFlight.set('a', 0);
     await waiting;
+  });
+
+  it('counts a batch once that is uploaded twice at the same time', async () => {
+    inFlight.set('a', 600);
+    using first = windows.open(aBatch('acme', 'a', 600));
+    using second = windows.open(aBatch('acme', 'a', 600));
+    await second.enter(400);
+    expect(looks).toBe(0);
+    inFlight.set('a', 1_000);
+    const waiting = first.enter(1);
+    expect(await isSettled(waiting)).toBe(false);
+    inFlight.set('a', 0);
+    await waiting;
+  });
+
+  it('is looked at once for all that wait', async () => {
+    inFlight.set('a', 1_000);
+    using first = windows.open(aBatch('acme', 'a', 1_000));
+    using second = windows.open(aBatch('acme', 'b'));
+    const waiting = [first, second, first, second].map((window) => window.enter(250));
+    await isSettled(Promise.all(waiting));
+    const before = looks;
+    inFlight.set('a', 0);
+    await Promise.all(waiting);
+    // Two batches in each look; the last one may have been under way.
+    expect(looks - before).toBeLessThanOrEqual(4);
+  });
+
+  it('ends the waiting with the reason of the signal, such as a client that has gone', async () => {
+    using window = windows.open(aBatch('acme', 'a'));
+    await window.enter(1_000);
+    inFlight.set('a', 1_000);
+    const gone = new AbortController();
+    const waiting = window.enter(1, gone.signal);
+    gone.abort(new CertmillError('INVALID_INPUT', 'the client has gone'));
+    await expect(waiting).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    await expect(window.enter(1, gone.signal)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
   });
 
   it('ends the waiting when the server stops', async () => {

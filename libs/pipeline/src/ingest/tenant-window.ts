@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CertmillError,
   inFlightOf,
+  isCertmillError,
   type Batch,
   type BatchId,
   type TenantId,
@@ -18,10 +19,19 @@ export interface TenantWindowOptions {
 
 const defaultPollMs = 100;
 
-/** What an upload has sent of its batch, and what of the batch has not ended as far as is known. */
+/** What of a batch has not ended as far as is known, or is about to be sent. */
 interface Share {
-  readonly batchId: BatchId;
   onTheirWay: number;
+  /** Of this batch, at the same time. */
+  uploads: number;
+}
+
+/** What one tenant's uploads share. */
+interface Tenant {
+  readonly shares: Map<BatchId, Share>;
+  /** The next look at the counters, for all that wait. */
+  looking?: Promise<void>;
+  lookedAtMs: number;
 }
 
 /**
@@ -31,66 +41,90 @@ interface Share {
  */
 export class TenantWindows {
   readonly #options: TenantWindowOptions;
-  readonly #shares = new Map<TenantId, Set<Share>>();
+  readonly #tenants = new Map<TenantId, Tenant>();
 
   constructor(options: TenantWindowOptions) {
     this.#options = options;
   }
 
   /** For one upload, until it is disposed. */
-  open({ tenant, batchId, counters }: Batch): TenantWindow {
-    const shares = this.#shares.get(tenant) ?? new Set();
-    this.#shares.set(tenant, shares);
-    const share: Share = { batchId, onTheirWay: inFlightOf(counters) };
-    shares.add(share);
+  open({ tenant: tenantId, batchId, counters }: Batch): TenantWindow {
+    const fresh: Tenant = { shares: new Map(), lookedAtMs: -Infinity };
+    const tenant = this.#tenants.get(tenantId) ?? fresh;
+    this.#tenants.set(tenantId, tenant);
+    // One that is resumed while its first upload still waits counts once.
+    const share = tenant.shares.get(batchId) ?? { onTheirWay: inFlightOf(counters), uploads: 0 };
+    tenant.shares.set(batchId, share);
+    share.uploads += 1;
     return {
-      enter: (count, signal) => this.#enter(tenant, share, count, signal),
+      enter: (count, signal) => this.#enter(tenantId, tenant, share, count, signal),
       [Symbol.dispose]: () => {
-        shares.delete(share);
-        if (shares.size === 0) this.#shares.delete(tenant);
+        share.uploads -= 1;
+        if (share.uploads === 0) tenant.shares.delete(batchId);
+        if (tenant.shares.size === 0) this.#tenants.delete(tenantId);
       },
     };
   }
 
   async #enter(
-    tenant: TenantId,
+    tenantId: TenantId,
+    tenant: Tenant,
     share: Share,
     count: number,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { maxRequests, pollMs = defaultPollMs } = this.#options;
-    while (this.#onTheirWay(tenant) + count > maxRequests) {
-      await this.#look(tenant);
+    const { maxRequests } = this.#options;
+    while (onTheirWay(tenant) + count > maxRequests) {
+      tenant.looking ??= this.#look(tenantId, tenant).finally(() => {
+        delete tenant.looking;
+      });
+      await unlessAborted(tenant.looking, signal);
       // A window that is smaller than a chunk lets one at a time through.
-      const onTheirWay = this.#onTheirWay(tenant);
-      if (onTheirWay === 0 || onTheirWay + count <= maxRequests) break;
-      await sleep(pollMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
-      if (signal?.aborted === true) {
-        throw new CertmillError('FAULT_STOPPING', 'the server is stopping; go on when it is back');
-      }
+      if (onTheirWay(tenant) === 0) break;
     }
     share.onTheirWay += count;
   }
 
-  #onTheirWay(tenant: TenantId): number {
-    let sum = 0;
-    for (const { onTheirWay } of this.#shares.get(tenant) ?? []) sum += onTheirWay;
-    return sum;
-  }
-
   /** Chunks that are not confirmed yet are in nobody's count for a moment: a window may be over by them. */
-  async #look(tenant: TenantId): Promise<void> {
+  async #look(tenantId: TenantId, tenant: Tenant): Promise<void> {
+    const { pollMs = defaultPollMs, batches } = this.#options;
+    await sleep(Math.max(0, tenant.lookedAtMs + pollMs - performance.now()));
     await Promise.all(
-      [...(this.#shares.get(tenant) ?? [])].map(async (share) => {
-        const batch = await this.#options.batches.getBatch(tenant, share.batchId);
+      [...tenant.shares].map(async ([batchId, share]) => {
+        const batch = await batches.getBatch(tenantId, batchId);
         share.onTheirWay = batch === undefined ? 0 : inFlightOf(batch.counters);
       }),
     );
+    tenant.lookedAtMs = performance.now();
   }
+}
+
+function onTheirWay({ shares }: Tenant): number {
+  let sum = 0;
+  for (const share of shares.values()) sum += share.onTheirWay;
+  return sum;
+}
+
+/** Throws what the signal aborts with, where that is one of our faults; else FAULT_STOPPING. */
+async function unlessAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return work;
+  const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
+  const abort = (): void => resolve(undefined);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    if (!signal.aborted) await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+  if (!signal.aborted) return;
+  // Another waiter may be left without it, or none.
+  work.catch(() => undefined);
+  if (isCertmillError(signal.reason)) throw signal.reason;
+  throw new CertmillError('FAULT_STOPPING', 'the server is stopping; go on when it is back');
 }
 
 /** The window as one upload sees it. */
 export interface TenantWindow extends Disposable {
-  /** Resolves when so many requests may follow. FAULT_STOPPING when the signal aborts first. */
+  /** Resolves when so many requests may follow. Aborted first: the signal's reason, or FAULT_STOPPING. */
   enter(count: number, signal?: AbortSignal): Promise<void>;
 }

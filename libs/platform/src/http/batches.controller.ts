@@ -101,7 +101,7 @@ export class BatchesController {
     });
     let batch: Batch;
     try {
-      const signal = this.#stopping.signal;
+      const signal = AbortSignal.any([this.#stopping.signal, clientGone(reply)]);
       const traced = { ...upload, traceparent: span.traceparent, signal };
       batch = await uploadBatch(ingest, traced, items);
     } catch (cause) {
@@ -258,4 +258,14 @@ export class BatchesController {
 
 export function noSuchBatch(batchId: string): CertmillError {
   return new CertmillError('NOT_FOUND', `there is no batch '${batchId.slice(0, 80)}'`);
+}
+
+/** Aborts when the client hung up: an upload that waits for its turn reads nothing, so it would not see it. */
+function clientGone({ raw }: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  const abort = (): void =>
+    gone.abort(new CertmillError('INVALID_INPUT', 'the client hung up before the upload ended'));
+  if (raw.closed) abort();
+  else raw.once('close', abort);
+  return gone.signal;
 }

@@ -15,6 +15,8 @@ export interface SlotWorkerData {
   readonly slot: SigningSlot;
   /** Memory of the slot's latches, by name. */
   readonly latches: Readonly<Record<string, SharedArrayBuffer>>;
+  /** Who takes them. */
+  readonly latchOwner: number;
 }
 
 export interface SignTask {

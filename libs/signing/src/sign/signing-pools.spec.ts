@@ -417,7 +417,7 @@ describe('slots', () => {
     expect((await pools.sign(received, verdict, 'bulk')).slot).toBe('slot-0');
   });
 
-  it('halts when the only slot comes back with another key', async () => {
+  it('tries again later when the only slot comes back with another key', async () => {
     const { issuer, files } = toldSlots(1);
     const keyFile = join(testIssuer().directory, 'swapped.pem');
     const encrypted = readFileSync(deviceCa.keyFile);

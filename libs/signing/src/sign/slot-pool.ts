@@ -32,7 +32,7 @@ export interface SlotHealth {
 
 export interface SlotPoolOptions {
   readonly workerFile: URL;
-  readonly data: Omit<SlotWorkerData, 'latches'>;
+  readonly data: Omit<SlotWorkerData, 'latches' | 'latchOwner'>;
   /** A lane without a number has no workers. */
   readonly threads: Readonly<Partial<Record<Lane, number>>>;
   readonly maxQueue: number;
@@ -56,9 +56,14 @@ export type SlotOutcome =
 /** A thread that can be ended has ended by then, on a machine that is full too. */
 const hungAfterMs = 1_000;
 
+/** In this process, so far. */
+let latchOwners = 0;
+
 /** One slot's workers, a pool per lane, behind a circuit breaker. */
 export class SlotPool {
   private readonly options: SlotPoolOptions;
+  /** Of all its lives: a new one begins when no thread of those before is left. */
+  private readonly latchOwner = (latchOwners += 1);
   private lanes: Readonly<Partial<Record<Lane, TaskPool>>> | undefined;
   private state: SlotState = 'trying';
   private reason: CertmillError | undefined;
@@ -128,12 +133,16 @@ export class SlotPool {
   /** Starts the workers and opens the key in each; the fault where that fails. Never rejects. */
   async open(): Promise<CertmillError | undefined> {
     this.become('trying');
-    const latches = latchMemories(this.options.data.slot.latches ?? []);
+    const latches = latchMemories(this.options.data.slot.latches ?? [], this.latchOwner);
     const pool = (lane: Lane, threads: number): TaskPool =>
       new TaskPool({
         lane,
         workerFile: this.options.workerFile,
-        workerData: { ...this.options.data, latches } satisfies SlotWorkerData,
+        workerData: {
+          ...this.options.data,
+          latches,
+          latchOwner: this.latchOwner,
+        } satisfies SlotWorkerData,
         threads,
         maxQueue: this.options.maxQueue,
         taskTimeoutMs: this.options.chunkTimeoutMs,

@@ -55,7 +55,10 @@ export class SlotSession {
       const { hash } = signatureSchemeOf(issuer.subjectPKInfoDer, data.rsaHash);
       const module = (await import(data.slot.signerModule)) as SignerModule;
       const latches = Object.fromEntries(
-        Object.entries(data.latches).map(([name, memory]) => [name, new SharedLatch(memory)]),
+        Object.entries(data.latches).map(([name, memory]) => [
+          name,
+          new SharedLatch(memory, data.latchOwner),
+        ]),
       );
       const signer = await module.openSigner(data.slot.settings, { hash }, latches);
       try {

@@ -1,8 +1,8 @@
 import { latchMemories, SharedLatch } from './shared-latch.js';
 
-const latchOf = (name: string): SharedLatch => {
-  const memory = latchMemories([name])[name];
-  return new SharedLatch(memory!);
+const latchOf = (name: string, owner = 1): SharedLatch => {
+  const memory = latchMemories([name], owner)[name];
+  return new SharedLatch(memory!, owner);
 };
 
 describe('SharedLatch', () => {
@@ -34,6 +34,15 @@ describe('SharedLatch', () => {
     expect(latchOf('closed').run(() => undefined, 0)).toBe('closed');
     expect(latchOf('another').run(() => undefined, 0)).toBe('closed');
     expect(latchOf('a third').run(() => undefined, 0)).toBe('done');
+  });
+
+  it('is not freed by another slot of the token that opens meanwhile', () => {
+    const outcomes: string[] = [];
+    latchOf('held').run(() => {
+      outcomes.push(latchOf('held', 2).run(() => undefined, 0));
+    }, 0);
+    outcomes.push(latchOf('held', 2).run(() => undefined, 0));
+    expect(outcomes).toEqual(['timed-out', 'done']);
   });
 
   it('is free again for a new life of the slot, whoever took it with him', () => {
