@@ -1,0 +1,69 @@
+import { CertmillError } from '@certmill/domain';
+import type { Collections, CollectionName } from '../collections.js';
+import { readMeta, theOne, type StoreChange } from '../meta.js';
+
+/** What nothing is in before a fleet has begun to work. */
+const emptyAtFirst = [
+  'orders',
+  'batches',
+  'buckets',
+  'segments',
+  'statuses',
+  'allowLists',
+  'journal',
+] as const satisfies readonly CollectionName[];
+
+/**
+ * Begins to fill a fresh store, or goes on with it: from now on no service opens it, and its epoch is
+ * the given one. Resolves to `ended` where it was done before.
+ * Faults: CONFLICT where the store is not fresh, or something else has begun; those of `readMeta`.
+ */
+export async function beginMigration(
+  collections: Collections,
+  { source, epoch, atMs }: { source: string; epoch: Uint8Array; atMs: number },
+): Promise<'begun' | 'ended'> {
+  const { change } = await readMeta(collections, true);
+  if (change?.kind === 'migration' && change.source === source) {
+    return change.endedAtMs === undefined ? 'begun' : 'ended';
+  }
+  if (change !== undefined && change.endedAtMs === undefined) {
+    throw new CertmillError(
+      'CONFLICT',
+      change.kind === 'migration'
+        ? 'a migration from another folder has begun here, or the folder has changed since: give it a fresh database'
+        : 'a restore of this store has begun and not ended',
+    );
+  }
+  await assertFresh(collections);
+  const began: StoreChange = { kind: 'migration', source, beganAtMs: atMs };
+  const isFirst = await collections.meta.update(
+    { _id: theOne, 'change.beganAtMs': change?.beganAtMs ?? null },
+    { $set: { epoch, change: began } },
+  );
+  if (!isFirst) throw new CertmillError('CONFLICT', 'another migration has just begun here');
+  return 'begun';
+}
+
+/** Faults: CONFLICT, naming what is there. */
+export async function assertFresh(collections: Collections): Promise<void> {
+  for (const name of emptyAtFirst) {
+    const [found] = await collections[name].find({}, { sort: {}, limit: 1, fields: ['_id'] });
+    if (found === undefined) continue;
+    throw new CertmillError(
+      'CONFLICT',
+      `the fleet has worked already (collection ${name} is not empty): give the migration a fresh database`,
+    );
+  }
+}
+
+/** Services may open the store again. False where it was no change of this source. */
+export function endChange(
+  { meta }: Pick<Collections, 'meta'>,
+  source: string,
+  atMs: number,
+): Promise<boolean> {
+  return meta.update(
+    { _id: theOne, 'change.source': source },
+    { $set: { 'change.endedAtMs': atMs } },
+  );
+}
