@@ -21,6 +21,7 @@ export type {
   ReadBatch,
   ReadChunk,
   ReadDecision,
+  ReadStatus,
   StoreSurvey,
   SurveyedCount,
 } from './store/read-out.js';

@@ -1,6 +1,7 @@
 import { CertmillError } from '@certmill/domain';
 import { deadLetterTopicOf } from '@certmill/events';
 import type {
+  DeliveredRecord,
   EventLog,
   EventRecord,
   Stoppable,
@@ -48,6 +49,11 @@ export interface KafkaLogOptions extends KafkaConnectionOptions {
 export interface KafkaEventLog extends EventLog, Stoppable {
   /** Whether the cluster answers, for readiness. Throws FAULT_BUS_DOWN. */
   check(): Promise<void>;
+  /**
+   * Keeps a record of the topic as a dead letter of the group, as a consumer does; resolves to the
+   * place that `readDeadLetter` finds it by.
+   */
+  keepDeadLetter(record: DeliveredRecord, group: string, cause: unknown): Promise<string>;
 }
 
 const defaultMaxRecordBytes = 4 * 1024 * 1024;
@@ -152,6 +158,13 @@ class KafkaLog implements KafkaEventLog {
     return record && recordOfDeadLetter(record);
   }
 
+  keepDeadLetter(record: DeliveredRecord, group: string, cause: unknown): Promise<string> {
+    return this.#appender.appendAlone(
+      deadLetterTopicOf(record.topic, group),
+      deadLetterOf(record, group, cause),
+    );
+  }
+
   lag(topic: string, group: string): Promise<number> {
     return this.#lags.lag(topic, group);
   }
@@ -193,11 +206,7 @@ class KafkaLog implements KafkaEventLog {
       policy: this.#policy,
       commitIntervalMs: this.#options.commitIntervalMs ?? defaultCommitIntervalMs,
       maxQueuedBytes: fetchBytes / 2,
-      deadLetter: (record, cause) =>
-        this.#appender.appendAlone(
-          deadLetterTopicOf(topic, group),
-          deadLetterOf(record, group, cause),
-        ),
+      deadLetter: (record, cause) => this.keepDeadLetter(record, group, cause),
       observe: (notice) => this.#options.observe?.({ ...notice, topic, group }),
       openMember: async (events) => {
         const partitions = await this.#partitionsOf(topic);

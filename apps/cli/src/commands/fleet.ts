@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import type { InitReport, RotationStep } from '@certmill/fleet';
+import { configOption } from './config-option.js';
 import { fleetBenchCommand } from './fleet-bench.js';
 import { exitCodes } from '../terminal/exit-codes.js';
 import { withExamples } from '../terminal/program.js';
@@ -9,12 +10,6 @@ import type { Terminal } from '../terminal/terminal.js';
 const clock = { nowMs: () => Date.now() };
 /** Loaded when it is asked for: no other command pays for the fleet's libraries. */
 const loadFleet = () => import('@certmill/fleet');
-
-function configOption(): Option {
-  return new Option('--config <file>', "the fleet's configuration in YAML or JSON")
-    .env('CERTMILL_CONFIG')
-    .makeOptionMandatory();
-}
 
 /** `certmill fleet`: what a fleet needs before its services start, and how it fares. */
 export function fleetCommand(terminal: Terminal): Command {
