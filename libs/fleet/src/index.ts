@@ -4,6 +4,7 @@ export { hopsOf } from './keys/hops-of.js';
 export { makeFleetKeys, rotateFleetKeys, type FleetKeyFiles } from './keys/make-fleet-keys.js';
 export { fleetLag } from './fleet-lag.js';
 export { initFleet, type InitReport } from './init-fleet.js';
+export { restoreFleet, type RestoreReport } from './restore-fleet.js';
 export { runService, type RunOptions, type Service } from './run-service.js';
 export { roles, type Role, type ServiceOverrides } from './service-context.js';
 export { readFleetConfig, superviseService } from './supervise.js';

@@ -17,6 +17,7 @@ export function fleetCommand(terminal: Terminal): Command {
   return command
     .addCommand(keysCommand(terminal))
     .addCommand(initCommand(terminal))
+    .addCommand(restoredCommand(terminal))
     .addCommand(lagCommand(terminal))
     .addCommand(fleetBenchCommand(terminal));
 }
@@ -100,6 +101,29 @@ function linesOf(report: InitReport): readonly string[] {
           `  ${firstCredential.key}`,
         ]),
   ];
+}
+
+function restoredCommand(terminal: Terminal): Command {
+  const command = new Command('restored')
+    .description(
+      'after the database was restored from a backup, before any service starts: a new epoch, and topics in line with it',
+    )
+    .addOption(configOption())
+    .option('--json', 'print one JSON object')
+    .action(async ({ config }: ConfigOptions) => {
+      const { readFleetConfig, restoreFleet } = await loadFleet();
+      const report = await restoreFleet(readFleetConfig(config), clock);
+      const { brokenOff, goingOn, deadLetters, passedOver } = report;
+      terminal.report(report, [
+        `${String(brokenOff)} uploads were not whole and are broken off: send them anew`,
+        `${String(goingOn)} chunks in flight go on; ${String(deadLetters)} are dead letters whose record is lost: drop them (certmill dead-letters drop)`,
+        `${String(passedOver)} records of the later store are passed over`,
+        'the services may start',
+      ]);
+    });
+  return withExamples(command, [
+    ['certmill fleet restored --config fleet.yaml', 'all services stopped; again, if interrupted'],
+  ]);
 }
 
 function lagCommand(terminal: Terminal): Command {

@@ -20,11 +20,7 @@ export interface StoreReadOut {
   chunks(batchSeq: number, after: number, limit: number): Promise<readonly ReadChunk[]>;
   decided(after: ChunkPlace, limit: number): Promise<readonly ChunkPlace[]>;
   decision(place: ChunkPlace): Promise<ReadDecision | undefined>;
-  statuses(
-    afterSeq: number,
-    afterIndex: number,
-    limit: number,
-  ): Promise<readonly ReadStatus[]>;
+  statuses(afterSeq: number, afterIndex: number, limit: number): Promise<readonly ReadStatus[]>;
   /** The packed list that is in force under this id. */
   allowListFile(allowListId: string): string;
 }

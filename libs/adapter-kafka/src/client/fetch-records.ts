@@ -49,13 +49,14 @@ const rangeFetchBytes = 8 * 1024 * 1024;
 
 /**
  * Reads ranges of a topic in order, as `readRecord`; what is deleted of them meanwhile is left out.
+ * Waits for what `onRecord` promises.
  * Throws FAULT_BUS_DOWN.
  */
 export async function readRanges(
   options: KafkaConnectionOptions,
   topic: string,
   ranges: readonly RecordRange[],
-  onRecord: (record: DeliveredRecord) => void,
+  onRecord: (record: DeliveredRecord) => unknown,
 ): Promise<void> {
   await withCluster(options, topic, async (cluster) => {
     for (const { partition, from, to } of ranges) {
@@ -67,7 +68,7 @@ export async function readRanges(
         const wanted = messages.filter(
           (each) => Number(each.offset) >= next && Number(each.offset) < to,
         );
-        for (const message of wanted) onRecord(recordOf(topic, partition, message));
+        for (const message of wanted) await onRecord(recordOf(topic, partition, message));
         const last = wanted.at(-1);
         if (last === undefined) break;
         next = Number(last.offset) + 1;

@@ -7,6 +7,7 @@ import { checkCluster } from './describe-cluster.js';
 import { describeLag, type GroupState } from './describe-lag.js';
 import { readRanges } from '../client/fetch-records.js';
 import { offsetsOf } from './group-lag.js';
+import { passOver } from './pass-over.js';
 import { ensureTopics, type EnsuredTopics } from './ensure-topics.js';
 
 /** What is done to a cluster from outside the pipeline. Every call throws FAULT_BUS_DOWN after some tries. */
@@ -26,6 +27,12 @@ export interface KafkaAdmin extends Stoppable {
   ): Promise<void>;
   /** Reads all that is kept of a topic, as it is now. */
   readAll(topic: string, onRecord: (record: DeliveredRecord) => void): Promise<void>;
+  /** Shows all that is kept of a topic, then lets a group without members go on behind it. */
+  passOver(
+    topic: string,
+    group: string,
+    onRecord: (record: DeliveredRecord) => Promise<void>,
+  ): Promise<number>;
 }
 
 /** Connects at the first call. */
@@ -61,6 +68,7 @@ export function openKafkaAdmin(options: KafkaConnectionOptions): KafkaAdmin {
       });
       await readRanges(options, topic, ranges, onRecord);
     },
+    passOver: (topic, group, onRecord) => passOver(calls, options, { topic, group }, onRecord),
     stop: () => calls.stop(),
   };
 }

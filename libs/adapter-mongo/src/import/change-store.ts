@@ -1,3 +1,4 @@
+import { randomBytes, randomUUID } from 'node:crypto';
 import { CertmillError } from '@certmill/domain';
 import type { Collections, CollectionName } from '../collections.js';
 import { readMeta, theOne, type StoreChange } from '../meta.js';
@@ -42,6 +43,29 @@ export async function beginMigration(
   );
   if (!isFirst) throw new CertmillError('CONFLICT', 'another migration has just begun here');
   return 'begun';
+}
+
+/**
+ * Begins to bring a store that was restored in line with what is around it: from now on no service opens
+ * it, and it has a new epoch, so that no batch id and no serial number of the later store comes again.
+ * Also where one has begun: the backup may hold a restore that went on later. Resolves to what ends it.
+ * Faults: CONFLICT where a migration has begun and not ended; those of `readMeta`.
+ */
+export async function beginRestore(collections: Collections, atMs: number): Promise<string> {
+  const { change } = await readMeta(collections, true);
+  if (change?.kind === 'migration' && change.endedAtMs === undefined) {
+    throw new CertmillError(
+      'CONFLICT',
+      'this is a backup of a migration that had not ended: run certmill migrate again, into a fresh database',
+    );
+  }
+  const source = randomUUID();
+  const began: StoreChange = { kind: 'restore', source, beganAtMs: atMs };
+  await collections.meta.update(
+    { _id: theOne },
+    { $set: { epoch: randomBytes(16), change: began } },
+  );
+  return source;
 }
 
 /** Faults: CONFLICT, naming what is there. */

@@ -3,8 +3,8 @@ import type { StoreImport } from '@certmill/adapter-mongo';
 import { chunkIdOf, type TenantId } from '@certmill/domain';
 import { decodeIssuedChunk, decodeReceivedHead, decodeVerdict } from '@certmill/events';
 import { terminalOf } from '@certmill/pipeline';
-import type { Page, PageRequest } from '@certmill/ports';
 import type { KeptLetters } from './carry-dead-letters.js';
+import { allOf } from '../all-of.js';
 import { inOrderOfDecision } from './decision-order.js';
 import type { MigrationSource } from './migration-source.js';
 
@@ -14,21 +14,6 @@ export type OnCarried = (what: string, done: number, total: number) => void;
 const rowsAtOnce = 500;
 /** Some 150 KB each. */
 const chunksAtOnce = 16;
-
-/** Everything of a page-wise listing. */
-export async function* allOf<T>(
-  list: (page: PageRequest) => Promise<Page<T>>,
-): AsyncGenerator<T> {
-  let cursor: string | undefined;
-  do {
-    const { items, next } = await list({
-      limit: rowsAtOnce,
-      ...(cursor === undefined ? {} : { cursor }),
-    });
-    yield* items;
-    cursor = next;
-  } while (cursor !== undefined);
-}
 
 /** Everything behind a number, in order. */
 export async function* rowsOf<T extends { readonly seq: number }>(
@@ -62,7 +47,8 @@ export async function carryStore(
   let done = 0;
   for await (const { order } of rowsOf(read.orders)) {
     const { allowListId } = order;
-    const file = allowListId === undefined ? {} : { allowListFile: read.allowListFile(allowListId) };
+    const file =
+      allowListId === undefined ? {} : { allowListFile: read.allowListFile(allowListId) };
     await into.putOrder({ order, ...file });
     onCarried('orders', (done += 1), counts.orders);
   }

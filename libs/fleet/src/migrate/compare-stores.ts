@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Batch, Order, TenantId } from '@certmill/domain';
 import type { IssuanceStore } from '@certmill/platform';
-import { allOf, rowsOf, statusesOf, type OnCarried } from './carry-store.js';
+import { allOf } from '../all-of.js';
+import { rowsOf, statusesOf, type OnCarried } from './carry-store.js';
 import type { MigrationSource } from './migration-source.js';
 
 const findingsTold = 100;

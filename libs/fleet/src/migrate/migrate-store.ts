@@ -10,11 +10,7 @@ import { openTrust } from '../keys/trust-folder.js';
 import { openFleetForReading, verifyFleet } from '../verify-fleet.js';
 import { assertLettersKept, carryDeadLetters, deadLettersOf } from './carry-dead-letters.js';
 import { carryStore, type OnCarried } from './carry-store.js';
-import {
-  assertAtRest,
-  assertInitialisedAndStopped,
-  assertSameTrust,
-} from './check-migration.js';
+import { assertAtRest, assertInitialisedAndStopped, assertSameTrust } from './check-migration.js';
 import { compareStores } from './compare-stores.js';
 import type { MigrationSource } from './migration-source.js';
 
