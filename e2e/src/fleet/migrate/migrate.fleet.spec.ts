@@ -22,7 +22,8 @@ import { takeDataFolder } from '@certmill/standalone';
 import { jest } from '@jest/globals';
 import { patchedStore } from '../../crash/patched-store.js';
 import { anOrder, aServerIn, ndjson, type TestServer } from '../../http/test-server.js';
-import { aForgedCsr, aKey, aCsr, csrsOf, ndjsonOf, type DeviceCsr } from '../../testing/a-csr.js';
+import { aForgedCsr, aKey, aCsr, csrsOf, ndjsonOf } from '../../testing/a-csr.js';
+import { anUpload, batchesOf, cutOff, rejectionsOf, whenDone } from '../factory.js';
 import { call, everythingOf, type Face } from './answers.js';
 
 jest.setTimeout(600_000);
@@ -53,50 +54,6 @@ const renewed = revoked.map(({ deviceId }) => ({ deviceId, csr: aCsr(deviceId) }
 const cancelled = csrsOf(600, 'cancelled');
 const resumed = csrsOf(700, 'resumed');
 const dead = csrsOf(20, 'dead');
-
-interface BatchBody {
-  readonly batchId: string;
-  readonly state: string;
-  readonly nextIndex: number;
-  readonly counters: Readonly<Record<string, number>>;
-}
-
-async function json<T>(response: Promise<Response>): Promise<T> {
-  return (await (await response).json()) as T;
-}
-
-function upload(face: Face, order: string, name: string, csrs: readonly DeviceCsr[], query = '') {
-  return json<BatchBody>(
-    call(face, 'POST', `/v1/orders/${order}/batches${query}`, {
-      headers: { ...ndjson, 'idempotency-key': name },
-      body: ndjsonOf(csrs),
-    }),
-  );
-}
-
-function show(face: Face, batchId: string): Promise<BatchBody> {
-  return json<BatchBody>(call(face, 'GET', `/v1/batches/${batchId}`));
-}
-
-async function whenDone(face: Face, batchId: string): Promise<BatchBody> {
-  const deadline = performance.now() + 90_000;
-  for (;;) {
-    const batch = await show(face, batchId);
-    if (batch.counters['inFlight'] === 0 && batch.state !== 'uploading') return batch;
-    if (performance.now() > deadline) throw new Error(`it does not end: ${JSON.stringify(batch)}`);
-    await pause(50);
-  }
-}
-
-async function rejectionsOf(face: Face, batchId: string): Promise<Map<string, number>> {
-  const text = await (await call(face, 'GET', `/v1/batches/${batchId}/rejections`)).text();
-  const counts = new Map<string, number>();
-  for (const line of text.split('\n').filter((each) => each !== '')) {
-    const { code } = JSON.parse(line) as { code: string };
-    counts.set(code, (counts.get(code) ?? 0) + 1);
-  }
-  return counts;
-}
 
 beforeAll(async () => {
   folder = await makeRunFolder();
@@ -170,8 +127,8 @@ async function work(standalone: TestServer): Promise<void> {
     { deviceId: 'unlisted', csr: aCsr('unlisted') },
     { deviceId: 'listed-1', csr: aCsr('listed-1') },
   ];
-  const first = await upload(face, 'listed', 'first', [...devices, ...bad]);
-  const second = await upload(face, 'open', 'second', others);
+  const first = await anUpload(face, 'listed', 'first', [...devices, ...bad]);
+  const second = await anUpload(face, 'open', 'second', others);
   await whenDone(face, first.batchId);
   await whenDone(face, second.batchId);
 
@@ -182,16 +139,16 @@ async function work(standalone: TestServer): Promise<void> {
     const status = { state: 'revoked', reason: 1, atMs: Date.now() } as const;
     await store.setStatus('default', found?.batchId ?? '', found?.index ?? 0, status);
   }
-  await whenDone(face, (await upload(face, 'open', 'renewed', renewed)).batchId);
+  await whenDone(face, (await anUpload(face, 'open', 'renewed', renewed)).batchId);
 
-  await cutOff(face, cancelled, 'cancelled').catch(() => undefined);
+  await cutOff(face, 'open', 'cancelled', cancelled).catch(() => undefined);
   const [stopped] = await batchesOf(face, 'open');
   await call(face, 'DELETE', `/v1/batches/${stopped?.batchId ?? ''}`);
   await whenDone(face, stopped?.batchId ?? '');
-  await cutOff(face, resumed, 'resumed').catch(() => undefined);
+  await cutOff(face, 'open', 'resumed', resumed).catch(() => undefined);
 
   poisoned.add(batchIdOf(await store.storeEpoch(), 'default', 'open', 'dead'));
-  await whenDone(face, (await upload(face, 'open', 'dead', dead)).batchId);
+  await whenDone(face, (await anUpload(face, 'open', 'dead', dead)).batchId);
   poisoned.clear();
   const one = await call(face, 'POST', '/v1/orders/open/certificates', {
     headers: { 'content-type': 'application/pkcs10', 'idempotency-key': 'one' },
@@ -204,31 +161,6 @@ async function work(standalone: TestServer): Promise<void> {
     if (performance.now() > deadline) throw new Error('chunks stay in flight');
     await pause(50);
   }
-}
-
-async function batchesOf(face: Face, order: string): Promise<readonly BatchBody[]> {
-  return (await json<{ items: BatchBody[] }>(call(face, 'GET', `/v1/orders/${order}/batches`)))
-    .items;
-}
-
-/** An upload whose connection breaks at its end: what arrived is accepted. */
-async function cutOff(face: Face, csrs: readonly DeviceCsr[], name: string): Promise<void> {
-  const body = new ReadableStream<Uint8Array>({
-    async start(controller) {
-      controller.enqueue(Buffer.from(ndjsonOf(csrs)));
-      const deadline = performance.now() + 30_000;
-      for (;;) {
-        const [newest] = await batchesOf(face, 'open');
-        if ((newest?.nextIndex ?? 0) >= 512 || performance.now() > deadline) break;
-        await pause(50);
-      }
-      controller.error(new Error('the line is cut'));
-    },
-  });
-  await call(face, 'POST', '/v1/orders/open/batches', {
-    headers: { ...ndjson, 'idempotency-key': name },
-    body,
-  });
 }
 
 interface Ended {
@@ -322,7 +254,7 @@ describe('a data folder that is carried into a fleet', () => {
 
   test('knows the uploads that were whole, and issues nothing of them again', async () => {
     const before = (await batchesOf(inFleet(), 'open')).length;
-    const again = await upload(inFleet(), 'open', 'second', others);
+    const again = await anUpload(inFleet(), 'open', 'second', others);
     expect(again).toMatchObject({
       state: 'complete',
       counters: { issued: 1_200, accepted: 1_200 },
@@ -337,13 +269,13 @@ describe('a data folder that is carried into a fleet', () => {
 
   test('issues nothing to devices that have a certificate, and binds their keys', async () => {
     const sample = [...devices.slice(0, 40), ...devices.slice(-40)];
-    const { batchId } = await upload(inFleet(), 'listed', 'again', sample);
+    const { batchId } = await anUpload(inFleet(), 'listed', 'again', sample);
     await whenDone(inFleet(), batchId);
     expect(await rejectionsOf(inFleet(), batchId)).toEqual(
       new Map([['DEVICE_ALREADY_ISSUED', 80]]),
     );
     const renewedAgain = renewed.map(({ deviceId }) => ({ deviceId, csr: aCsr(deviceId) }));
-    const taken = await upload(inFleet(), 'open', 'renewed again', [
+    const taken = await anUpload(inFleet(), 'open', 'renewed again', [
       ...renewedAgain,
       ...knownKeys.map((key, i) => {
         const deviceId = `thief-${String(i)}`;
@@ -366,7 +298,7 @@ describe('a data folder that is carried into a fleet', () => {
     const from = open?.nextIndex ?? 0;
     expect(from).toBeGreaterThanOrEqual(512);
     const rest = resumed.slice(from);
-    await upload(inFleet(), 'open', 'resumed', rest, `?firstIndex=${String(from)}`);
+    await anUpload(inFleet(), 'open', 'resumed', rest, `?firstIndex=${String(from)}`);
     const whole = await whenDone(inFleet(), open?.batchId ?? '');
     expect(whole).toMatchObject({ state: 'complete', counters: { issued: 700 } });
 
@@ -384,7 +316,7 @@ describe('a data folder that is carried into a fleet', () => {
       ({ state }) => state === 'cancelled',
     );
     const had = stopped?.counters['issued'] ?? 0;
-    const sent = await upload(inFleet(), 'open', 'once more', cancelled);
+    const sent = await anUpload(inFleet(), 'open', 'once more', cancelled);
     const ended = await whenDone(inFleet(), sent.batchId);
     expect(ended.counters['issued']).toBe(600 - had);
   });

@@ -1,4 +1,4 @@
-import type { ChunkPlace, ReadDecision } from '@certmill/adapter-embedded';
+import type { ChunkPlace } from '@certmill/adapter-embedded';
 import { inOrderOfDecision, type DecisionReader } from './decision-order.js';
 
 /** Chunks of one batch by number, each with the numbers of those right before it. */
@@ -14,7 +14,13 @@ function readerOf(before: readonly (readonly number[])[]): DecisionReader {
       Promise.resolve({
         chunk: { tenant: 't', batchId: 'b', chunkNumber },
         before: (before[chunkNumber] ?? []).map(placeOf),
-      } as ReadDecision),
+        orderId: 'o',
+        profileName: 'p',
+        firstIndex: chunkNumber,
+        verdict: new Uint8Array(),
+        isGivenBack: false,
+        released: [],
+      }),
   };
 }
 
