@@ -44,7 +44,7 @@ describe.each(goldenFormats())('a store of format %s', (format) => {
     expect(await store.reservedUnder('globex', 'order')).toBe(3);
   });
 
-  test('is opened by no release that is older than the one before', async () => {
+  test('is refused where it is newer than this release, or older than the one before', async () => {
     const metas = client.db(fleet.database).collection<{ _id: string }>('meta');
     for (const other of [Number(format) + 1, 0]) {
       await metas.updateOne({ _id: 'store' }, { $set: { format: other } });

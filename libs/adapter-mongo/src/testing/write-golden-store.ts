@@ -11,7 +11,7 @@ import { nowMs } from './issue-an-order.js';
 const folder = join(goldenFolder, String(storeFormat));
 if (existsSync(folder)) throw new Error(`${folder} is there: fixtures are added, never edited`);
 const fleet = await aFleet();
-const client = new MongoClient(mongoUri(), { promoteBuffers: true });
+const client = new MongoClient(mongoUri());
 try {
   const store = await fleet.open({
     clock: { nowMs: () => nowMs },
