@@ -34,7 +34,11 @@ export function problemsOfAlerts() {
       say('no test in which it does not fire');
     }
   }
-  for (const runbook of runbooks.difference(used))
-    problems.push(`${runbook}: no alert leads there`);
+  for (const runbook of runbooks.difference(used)) {
+    // What is planned is led to by the list alone.
+    if (!index.includes(`| [${runbook}](${runbook}) `)) {
+      problems.push(`${runbook}: no alert leads there`);
+    }
+  }
   return problems;
 }

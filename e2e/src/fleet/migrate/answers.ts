@@ -19,7 +19,7 @@ export async function call(
     method,
     headers: { authorization: `Bearer ${key}`, ...headers },
     ...(body === undefined ? {} : { body, duplex: 'half' }),
-  } as RequestInit);
+  });
 }
 
 /** How fast a batch goes, and which call it was. */
@@ -27,9 +27,9 @@ const ofTheMoment = new Set(['ratePerSecond', 'etaSeconds', 'instance', 'request
 
 function lasting(text: string): unknown {
   try {
-    return JSON.parse(text, (name, value: unknown) =>
+    return JSON.parse(text, (name, value: unknown): unknown =>
       ofTheMoment.has(name) ? undefined : value,
-    ) as unknown;
+    );
   } catch {
     return text;
   }
@@ -55,12 +55,12 @@ export async function everythingOf(face: Face): Promise<Map<string, unknown>> {
     answers.set(path, [status, body]);
     return body;
   };
-  const orders = itemsOf<{ orderId: string }>(await ask('/v1/orders?limit=100'));
+  const orders = await ask('/v1/orders?limit=100');
   await ask('/v1/profiles');
-  for (const { orderId } of orders) {
+  for (const orderId of idsIn(orders, 'orderId')) {
     await ask(`/v1/orders/${orderId}`);
     const listed = await ask(`/v1/orders/${orderId}/batches?limit=100`);
-    for (const { batchId } of itemsOf<{ batchId: string }>(listed)) {
+    for (const batchId of idsIn(listed, 'batchId')) {
       const path = `/v1/batches/${batchId}`;
       await ask(path);
       const lines = (await ask(`${path}/certificates`)) as string;
@@ -77,8 +77,9 @@ export async function everythingOf(face: Face): Promise<Map<string, unknown>> {
   return answers;
 }
 
-function itemsOf<T>(page: unknown): readonly T[] {
-  return (page as { items: T[] }).items;
+function idsIn(page: unknown, name: 'orderId' | 'batchId'): readonly string[] {
+  const { items } = page as { readonly items: readonly Record<typeof name, string>[] };
+  return items.map((item) => item[name]);
 }
 
 function udidIn(certificate: string): string {

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
+import { CertmillError } from '@certmill/domain';
 import { collectionNames } from '../collections.js';
 import { storeFormat } from '../meta.js';
 import { aFleet, mongoUri } from './a-mongo-store.js';
@@ -9,7 +10,9 @@ import { nowMs } from './issue-an-order.js';
 
 /** Writes the golden store of this release's format, once: what is there is never written over. */
 const folder = join(goldenFolder, String(storeFormat));
-if (existsSync(folder)) throw new Error(`${folder} is there: fixtures are added, never edited`);
+if (existsSync(folder)) {
+  throw new CertmillError('CONFLICT', `${folder} is there: fixtures are added, never edited`);
+}
 const fleet = await aFleet();
 const client = new MongoClient(mongoUri());
 try {

@@ -45,7 +45,7 @@ export async function carryStore(
     await carryTenant(store, into, tenant);
   }
   let done = 0;
-  for await (const { order } of rowsOf(read.orders)) {
+  for await (const { order } of rowsOf((after, limit) => read.orders(after, limit))) {
     const { allowListId } = order;
     const file =
       allowListId === undefined ? {} : { allowListFile: read.allowListFile(allowListId) };
@@ -53,7 +53,7 @@ export async function carryStore(
     onCarried('orders', (done += 1), counts.orders);
   }
   let chunks = 0;
-  for await (const { seq, batch } of rowsOf(read.batches)) {
+  for await (const { seq, batch } of rowsOf((after, limit) => read.batches(after, limit))) {
     const endedAtMs = batch.completedAtMs ?? batch.createdAtMs;
     await into.putBatch(batch, async function* () {
       for await (const chunk of chunksOf(read, seq)) {

@@ -44,7 +44,7 @@ export async function compareStores(
       }
     }
   }
-  for await (const { order, reserved } of rowsOf(read.orders)) {
+  for await (const { order, reserved } of rowsOf((after, limit) => read.orders(after, limit))) {
     const { tenant, orderId } = order;
     const own = await store.getOrder(tenant, orderId);
     expect(`order ${tenant}/${orderId}`, order, own);
