@@ -25,7 +25,7 @@ const checks = {
   'metrics of the code and of docs/metrics.md': undocumentedMetrics,
   'queries of dashboards': problemsOfQueries,
   'helm lint': problemsOfLint,
-  'helm: values that are missing are named': unnamedRefusals,
+  'helm: values that are missing or wrong are named': unnamedRefusals,
   'kube-score': () => manifests.flatMap(problemsOfScore),
   'configurations of services': () =>
     problemsOfConfigs([...composeConfigs(), ...manifests.flatMap(manifestConfigs)]),

@@ -53,7 +53,7 @@ export function problemsOfScore({ name, text }) {
   return [`${name}: kube-score: ${bad.join('\n')}${stderr}`];
 }
 
-/** Values that are missing are named, and nothing is rendered. */
+/** Values that are missing or wrong are named, and nothing is rendered. */
 export function unnamedRefusals() {
   const [minimal] = valuesFiles().filter((file) => file.endsWith('/minimal-values.yaml'));
   const removed = [
@@ -65,11 +65,15 @@ export function unnamedRefusals() {
     'issuers.issuing.chain',
     'issuers.issuing.slots',
   ];
-  return removed.flatMap((path) => {
-    const args = [...renderArgs(minimal), '--set', `${path}=null`];
+  const refusals = [
+    ...removed.map((path) => ({ set: `${path}=null`, says: `${path} is required` })),
+    // A slip in a name is no value of the chart.
+    { set: 'kafka.broker=kafka:9092', says: "'broker' not allowed" },
+    { set: 'issuers.issuing.slots[0].pin.key=pin', says: 'issuers' },
+  ];
+  return refusals.flatMap(({ set, says }) => {
+    const args = [...renderArgs(minimal), '--set', set];
     const { status, stderr } = spawnSync(findTool('helm'), args, { cwd: root, encoding: 'utf8' });
-    return status !== 0 && stderr.includes(`${path} is required`)
-      ? []
-      : [`without ${path} helm says: ${stderr.trim()}`];
+    return status !== 0 && stderr.includes(says) ? [] : [`with ${set} helm says: ${stderr.trim()}`];
   });
 }

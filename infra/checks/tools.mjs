@@ -1,21 +1,26 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, globSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { root } from './files.mjs';
 
 /** What is run, and how to get it where it is missing. */
 export const tools = {
-  'docker-compose': "apt-get install docker-compose, or Docker's own compose",
+  'docker-compose': 'apt-get install docker-compose',
   promtool: 'apt-get install prometheus',
-  helm: 'go install helm.sh/helm/v3/cmd/helm@v3.19.2',
+  helm: 'go install helm.sh/helm/v3/cmd/helm@v3.22.0',
   'kube-score': 'go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0',
 };
 
-/** Where a tool is: in CERTMILL_NATIVE_CACHE/bin, or on the PATH. */
+/** Where a tool is: on the PATH, in CERTMILL_NATIVE_CACHE/bin, or where infra/native installs it. */
 export function findTool(name, environment = process.env) {
   const cache = environment.CERTMILL_NATIVE_CACHE ?? join(root, '.cache', 'native');
-  const folders = [join(cache, 'bin'), ...(environment.PATH ?? '').split(delimiter)];
-  return folders.map((folder) => join(folder, name)).find(isExecutable);
+  const installed = globSync([`bin/${name}`, `${name}-v*/${name}`, `debian-*/run/${name}`], {
+    cwd: cache,
+  });
+  return [
+    ...(environment.PATH ?? '').split(delimiter).map((folder) => join(folder, name)),
+    ...installed.sort().map((file) => join(cache, file)),
+  ].find(isExecutable);
 }
 
 function isExecutable(file) {
@@ -32,7 +37,7 @@ export function missingTools(environment = process.env) {
   return Object.entries(tools)
     .filter(([name]) => findTool(name, environment) === undefined)
     .map(
-      ([name, how]) => `${name} is missing: ${how}; on the PATH or in CERTMILL_NATIVE_CACHE/bin`,
+      ([name, how]) => `${name} is missing: node infra/native/dist/install.js ${name}, or ${how}`,
     );
 }
 

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { growing, type FigureName, type Figures } from './figures.js';
 import { machineName, type Machine } from './machine.js';
 import type { ScenarioName, Size } from './scenarios.js';
+import type { TargetKind } from './target.js';
 import type { Judgement, Thresholds } from './thresholds.js';
 
 /** A run that later ones of the same size on a machine of the same kind are compared with. */
@@ -15,8 +16,9 @@ export interface Baseline {
 
 const folder = join(import.meta.dirname, '../baselines');
 
-export function baselineFile(machine: Machine, scenario: ScenarioName): string {
-  return join(folder, machineName(machine), `${scenario}.json`);
+export function baselineFile(machine: Machine, kind: TargetKind, scenario: ScenarioName): string {
+  const name = kind === 'fleet' ? `fleet-${scenario}` : scenario;
+  return join(folder, machineName(machine), `${name}.json`);
 }
 
 /** Undefined where there is none that this run could be compared with. */

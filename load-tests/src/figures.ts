@@ -1,5 +1,5 @@
 import type { K6Summary } from './k6.js';
-import type { Sample } from './sample-target.js';
+import type { Usage } from './sample-target.js';
 
 /** What a run is judged and compared by; a scenario has those that it can have. */
 export const figureNames = [
@@ -10,6 +10,7 @@ export const figureNames = [
   'enrolmentP50Ms',
   'enrolmentP95Ms',
   'enrolmentP99Ms',
+  'cpuMicroseconds',
   'maxRssMiB',
 ] as const;
 export type FigureName = (typeof figureNames)[number];
@@ -24,7 +25,8 @@ export const figureTexts: Readonly<Record<FigureName, string>> = {
   enrolmentP50Ms: 'an enrolment, median, ms',
   enrolmentP95Ms: '... p95, ms',
   enrolmentP99Ms: '... p99, ms',
-  maxRssMiB: "most memory of the server's processes, MiB",
+  cpuMicroseconds: "CPU of the server's processes a certificate, us",
+  maxRssMiB: "most memory of one of the server's processes, MiB",
 };
 
 /** More is better; of all others less is. */
@@ -34,11 +36,16 @@ export const growing: ReadonlySet<FigureName> = new Set([
   'certificatesToLimit',
 ]);
 
-/** The figures of a run; the limit in certificates a second, undefined where it is not known. */
+/**
+ * The figures of a run.
+ * @param limit in certificates a second, undefined where it is not known.
+ * @param warmUp certificates that do not count, and whose CPU time was measured.
+ */
 export function figuresOf(
   { metrics }: K6Summary,
-  samples: readonly Sample[],
+  { processes }: Usage,
   limit: number | undefined,
+  warmUp: number,
 ): Figures {
   const value = (metric: string, name: string): number | undefined => metrics[metric]?.values[name];
   const batch = value('certmill_batch_certificates', 'count');
@@ -50,8 +57,10 @@ export function figuresOf(
       ? undefined
       : batch / ((end - begin) / 1_000);
   const batchMs = value('certmill_batch_ms', 'med');
+  const certificates = (batch ?? 0) + (single ?? 0);
+  const cpuSeconds = processes.reduce((sum, each) => sum + each.cpuSeconds, 0);
   return known({
-    certificates: (batch ?? 0) + (single ?? 0),
+    certificates,
     certificatesPerSecond: rounded(perSecond, 0),
     certificatesToLimit:
       perSecond === undefined || limit === undefined ? undefined : rounded(perSecond / limit, 3),
@@ -59,7 +68,12 @@ export function figuresOf(
     enrolmentP50Ms: rounded(value('certmill_enrolment_ms', 'med'), 1),
     enrolmentP95Ms: rounded(value('certmill_enrolment_ms', 'p(95)'), 1),
     enrolmentP99Ms: rounded(value('certmill_enrolment_ms', 'p(99)'), 1),
-    maxRssMiB: samples.length === 0 ? undefined : Math.max(...samples.map((each) => each.rssMiB)),
+    cpuMicroseconds:
+      processes.length === 0 || certificates === 0
+        ? undefined
+        : rounded((cpuSeconds * 1e6) / (certificates + warmUp), 1),
+    maxRssMiB:
+      processes.length === 0 ? undefined : Math.max(...processes.map((each) => each.maxRssMiB)),
   });
 }
 

@@ -1,10 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isCertmillError } from '@certmill/domain';
+import { onStopSignals } from '@certmill/native';
 import { findK6 } from './k6.js';
 import { readOptions, usage, type LoadOptions } from './options.js';
 import { reportHtml } from './report-html.js';
 import { runLoad } from './run-load.js';
+import { startFleet } from './start-fleet.js';
 import { startStandalone } from './start-standalone.js';
 import { summaryText } from './summary-text.js';
 import { givenTarget } from './target.js';
@@ -22,17 +24,21 @@ async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args, process.env);
   const k6 = await findK6(options.k6);
   const stopping = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => stopping.abort());
-  }
-  const { server } = options;
+  onStopSignals(
+    () => stopping.abort(),
+    () => process.exit(exitCodes.failed),
+  );
+  const { server, isFleet } = options;
   const report = await runLoad({
     options,
     k6,
     cache: join(repository, '.cache/load'),
-    // A fleet goes here: whatever resolves to a LoadTarget.
-    openTarget: () =>
-      server === undefined ? startStandalone() : Promise.resolve(givenTarget(server)),
+    openTarget: () => {
+      if (server !== undefined) return Promise.resolve(givenTarget(server));
+      return isFleet ? startFleet() : startStandalone();
+    },
+    // A fleet takes its time to start, and as much again until its brokers are warm.
+    sharesTarget: isFleet,
     signal: stopping.signal,
     onStep: note,
   });

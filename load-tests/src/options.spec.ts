@@ -9,6 +9,7 @@ describe('the command line of the load test', () => {
     expect(read('')).toMatchObject({
       scenarios: ['bulk', 'interactive', 'mixed', 'spike'],
       isShort: false,
+      isFleet: false,
       server: undefined,
       changes: {},
     });
@@ -29,6 +30,10 @@ describe('the command line of the load test', () => {
     });
   });
 
+  test('a fleet', () => {
+    expect(read('bulk --fleet --short')).toMatchObject({ isFleet: true, server: undefined });
+  });
+
   test('an option changes what a scenario has, and gives it nothing new', () => {
     const { changes } = read('--size 500 --rate 7');
     expect(sizeOf('bulk', false, changes)).toMatchObject({ size: 500, rate: 0 });
@@ -43,6 +48,7 @@ describe('the command line of the load test', () => {
     '--unknown',
     '--url http://h:1',
     '--warm-up -1',
+    '--fleet --url http://h:1 --key cm_k',
   ])('%s is refused', (text) => {
     let code: unknown;
     try {

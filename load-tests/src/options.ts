@@ -7,6 +7,8 @@ export interface LoadOptions {
   readonly isShort: boolean;
   /** Both or none: without them a server is started. */
   readonly server: { readonly url: string; readonly key: string } | undefined;
+  /** What is started is a fleet. */
+  readonly isFleet: boolean;
   readonly changes: Partial<Size>;
   /** Where k6 is, if not on the PATH and not to be installed. */
   readonly k6: string | undefined;
@@ -19,6 +21,7 @@ export const usage = `npm run load-test [scenario...] [-- options]
 Scenarios: ${scenarioNames.join(', ')}; without one: ${usualScenarios.join(', ')}.
 
   --short            all of them, small: under 90 seconds
+  --fleet            against a fleet of this machine, not one process; under 120 seconds with --short
   --url <url>        a server that runs; with --key or CERTMILL_API_KEY, of a role that may open tenants
   --key <key>
   --size <n>         requests of a batch
@@ -41,10 +44,15 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Lo
     throw new CertmillError('CONFIG_INVALID', '--url needs --key or CERTMILL_API_KEY');
   }
   const isShort = values.short === true;
+  const isFleet = values.fleet === true;
+  if (isFleet && values.url !== undefined) {
+    throw new CertmillError('CONFIG_INVALID', '--fleet starts one: it does not go with --url');
+  }
   return {
     scenarios: scenarios.length > 0 ? scenarios : isShort ? scenarioNames : usualScenarios,
     isShort,
     server: values.url === undefined || key === undefined ? undefined : { url: values.url, key },
+    isFleet,
     changes: {
       ...count('size', values.size),
       ...count('tenants', values.tenants),
@@ -68,6 +76,7 @@ function parse(args: readonly string[]) {
       allowPositionals: true,
       options: {
         short: flag,
+        fleet: flag,
         url: text,
         key: text,
         size: text,

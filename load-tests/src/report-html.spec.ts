@@ -28,6 +28,7 @@ const report: LoadReport = {
         { atSeconds: 0, rssMiB: 100 },
         { atSeconds: 1, rssMiB: 150 },
       ],
+      processes: [{ name: 'sign-bulk', cpuSeconds: 7.25, maxRssMiB: 199.6 }],
     },
   ],
 };
@@ -35,10 +36,17 @@ const report: LoadReport = {
 describe('the report as a page', () => {
   const html = reportHtml(report);
 
-  test.each(['1,234', '3,702', '0.123', '20,000 and 21,000', 'missed', 'rate==1', '<polyline'])(
-    'shows %s',
-    (text) => expect(html).toContain(text),
-  );
+  test.each([
+    '1,234',
+    '3,702',
+    '0.123',
+    '20,000 and 21,000',
+    'missed',
+    'rate==1',
+    '<polyline',
+    'sign-bulk',
+    '200',
+  ])('shows %s', (text) => expect(html).toContain(text));
 
   test('needs nothing from elsewhere, and quotes what it shows', () => {
     expect(html).not.toMatch(/(?:src|href)=|@import|url\(/);

@@ -1,6 +1,6 @@
 import { figureNames, figureTexts, type Figures } from './figures.js';
 import type { LoadReport, ScenarioReport } from './report.js';
-import type { Sample } from './sample-target.js';
+import type { ProcessUse, Sample } from './sample-target.js';
 import type { Judgement } from './thresholds.js';
 
 const sizeNames = ['size', 'tenants', 'batches', 'rate', 'seconds', 'warmUp'] as const;
@@ -47,6 +47,7 @@ ${each.baseline === null ? 'There is no baseline of this size for this machine.'
 ${each.isDisturbed ? 'The machine had other work: these figures say little.' : ''}</p>
 ${figuresHtml(each.figures)}
 ${judgementsHtml(each.judgements)}
+${processesHtml(each.processes)}
 ${memoryHtml(each.samples)}`;
 }
 
@@ -67,6 +68,15 @@ function judgementsHtml(judgements: readonly Judgement[]): string {
   );
   return `<h3>Thresholds</h3>
 <table><tr><th>what</th><th>wanted</th><th>got</th><th></th></tr>${rows.join('')}</table>`;
+}
+
+function processesHtml(processes: readonly ProcessUse[]): string {
+  const rows = processes.map(
+    ({ name, cpuSeconds, maxRssMiB }) =>
+      `<tr><td>${text(name)}</td><td class="number">${cpuSeconds.toFixed(1)}</td><td class="number">${maxRssMiB.toFixed(0)}</td></tr>`,
+  );
+  return `<h3>Processes</h3>
+<table><tr><th>name</th><th>CPU, seconds</th><th>most memory, MiB</th></tr>${rows.join('')}</table>`;
 }
 
 function memoryHtml(samples: readonly Sample[]): string {

@@ -1,6 +1,6 @@
 import type { Figures } from './figures.js';
 import type { Machine } from './machine.js';
-import type { Sample } from './sample-target.js';
+import type { ProcessUse, Sample } from './sample-target.js';
 import type { ScenarioName, Size } from './scenarios.js';
 import type { Judgement } from './thresholds.js';
 
@@ -17,6 +17,7 @@ export interface ScenarioReport {
   /** The name of the machine's baseline that it was compared with, null where there was none. */
   readonly baseline: string | null;
   readonly samples: readonly Sample[];
+  readonly processes: readonly ProcessUse[];
 }
 
 /** What the JSON file holds and the page shows. */

@@ -19,8 +19,9 @@ export interface LoadRun {
   readonly k6: string;
   /** Where devices are kept from run to run. */
   readonly cache: string;
-  /** A server for one scenario: where it is ours, a new one for each. */
   readonly openTarget: () => Promise<LoadTarget>;
+  /** One for all scenarios; else each gets a new one. */
+  readonly sharesTarget: boolean;
   readonly signal: AbortSignal;
   readonly onStep: (step: string) => void;
 }
@@ -36,14 +37,17 @@ export async function runLoad(run: LoadRun): Promise<LoadReport> {
   const reports: ScenarioReport[] = [];
   let machine = describeMachine(undefined);
   let description = '';
-  for (const scenario of options.scenarios) {
-    run.onStep(`${scenario}: getting a server`);
+  const { scenarios } = options;
+  for (const group of run.sharesTarget ? [scenarios] : scenarios.map((each) => [each])) {
+    run.onStep(`${group.join(', ')}: getting a server`);
     const target = await run.openTarget();
     ({ description } = target);
     try {
-      const { report, openssl } = await runScenario(run, scenario, target, machine);
-      reports.push(report);
-      machine = { ...machine, openssl };
+      for (const scenario of group) {
+        const { report, openssl } = await runScenario(run, scenario, target, machine);
+        reports.push(report);
+        machine = { ...machine, openssl };
+      }
     } finally {
       await target.stop();
     }
@@ -66,31 +70,31 @@ async function runScenario(
 ): Promise<{ readonly report: ScenarioReport; readonly openssl: string | null }> {
   const { options, onStep } = run;
   const size = sizeOf(scenario, options.isShort, options.changes);
-  const thresholds = readThresholds(scenario, options.isShort);
+  const thresholds = readThresholds(scenario, target.kind, options.isShort);
   const devices = await makeReady(run, size);
   const seconds = limitSeconds[options.isShort ? 'short' : 'full'];
   onStep(`${scenario}: measuring what OpenSSL alone does`);
   const before = await measureLimit(seconds);
 
   onStep(`${scenario}: running`);
-  const samples = sampleTarget(target.metricsUrls, target.key);
+  const sampling = sampleTarget(target.processes, target.key);
   const summary = await runK6(
     run.k6,
     scenario,
     { ...settingsOf(target, size, devices), thresholds: thresholds.k6 },
     run.signal,
-  ).finally(() => samples.stop());
-  const memory = await samples.stop();
+  ).finally(() => sampling.stop());
+  const usage = await sampling.stop();
 
   // A short run judges no ratio strictly, and has no time to lose.
   const after = options.isShort ? undefined : await measureLimit(seconds);
   const limits = [before, after].flatMap((limit) => limit ?? []);
   const perSecond = limits.map((limit) => Math.round(limit.certificatesPerSecond));
   const limit = perSecond.length === 0 ? undefined : Math.max(...perSecond);
-  const figures = figuresOf(summary, memory, limit);
+  const figures = figuresOf(summary, usage, limit, size.warmUp);
   const openssl = limits[0]?.version ?? null;
   const disturbed = isDisturbed(machine, perSecond);
-  const file = baselineFile(machine, scenario);
+  const file = baselineFile(machine, target.kind, scenario);
   const about = { size, target: target.description };
   const baseline = options.isShort ? undefined : readBaseline(file, about);
   const judgements = [
@@ -111,7 +115,7 @@ async function runScenario(
       figures,
       judgements,
       baseline: baseline === undefined ? null : `${basename(dirname(file))}/${basename(file)}`,
-      samples: memory,
+      ...usage,
     },
   };
 }

@@ -32,10 +32,11 @@ export async function startStandalone(): Promise<LoadTarget> {
   try {
     const { url, key } = await said(child);
     return {
+      kind: 'server',
       url,
       key,
       description: 'certmill serve, all roles in one process, in its default configuration',
-      metricsUrls: [`${url}/metrics`],
+      processes: [{ name: 'serve', metricsUrl: `${url}/metrics` }],
       stop,
     };
   } catch (error) {

@@ -11,6 +11,10 @@ export function summaryText(report: LoadReport): string {
       const value = each.figures[name];
       return value === undefined ? [] : [`  ${String(value).padStart(10)}  ${figureTexts[name]}`];
     }),
+    ...each.processes.map(
+      ({ name, cpuSeconds, maxRssMiB }) =>
+        `  ${cpuSeconds.toFixed(1).padStart(10)}  s of CPU, ${maxRssMiB.toFixed(0)} MiB: ${name}`,
+    ),
     ...each.judgements.map(
       ({ what, wanted, got, isKept }) =>
         `  ${isKept ? 'kept  ' : 'MISSED'}  ${what} ${wanted}: ${got}`,

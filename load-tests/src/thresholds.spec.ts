@@ -12,15 +12,27 @@ const missed = (thresholds: Thresholds, summary = aSummary(), figures: Figures =
     .map(({ what }) => what);
 
 describe('thresholds', () => {
-  test.each(scenarioNames)('%s has some, full and short, that name figures there are', (name) => {
-    for (const isShort of [false, true]) {
-      const { k6, figures, tolerances } = readThresholds(name, isShort);
-      // Nothing may fail, in any scenario.
-      expect(k6).toMatchObject({ http_req_failed: ['rate==0'], checks: ['rate==1'] });
-      for (const each of [...Object.keys(figures), ...Object.keys(tolerances)]) {
-        expect(figureNames).toContain(each);
-      }
+  test.each(
+    scenarioNames.flatMap((name) =>
+      (['server', 'fleet'] as const).flatMap((kind) =>
+        [false, true].map((isShort) => ({ name, kind, isShort })),
+      ),
+    ),
+  )('$name has some for a $kind, short: $isShort, that name figures there are', (run) => {
+    const { k6, figures, tolerances } = readThresholds(run.name, run.kind, run.isShort);
+    // Nothing may fail, in any scenario.
+    expect(k6).toMatchObject({ http_req_failed: ['rate==0'], checks: ['rate==1'] });
+    for (const each of [...Object.keys(figures), ...Object.keys(tolerances)]) {
+      expect(figureNames).toContain(each);
     }
+  });
+
+  test('a fleet has bounds of its own, and short ones of its own', () => {
+    const bounds = (kind: 'server' | 'fleet', isShort: boolean) =>
+      readThresholds('bulk', kind, isShort).figures['certificatesToLimit']?.min;
+    const all = [bounds('server', false), bounds('fleet', false), bounds('server', true)];
+    expect(new Set([...all, bounds('fleet', true)]).size).toBe(4);
+    expect(readThresholds('bulk', 'fleet', false).figures.maxRssMiB).toEqual({ max: 512 });
   });
 
   test('k6 judges its own', () => {

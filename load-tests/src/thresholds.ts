@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { FigureName, Figures } from './figures.js';
 import type { K6Summary } from './k6.js';
 import type { ScenarioName } from './scenarios.js';
+import type { TargetKind } from './target.js';
 
 /** What a scenario must reach: the files of load-tests/thresholds. */
 export interface Thresholds {
@@ -18,9 +19,12 @@ export interface Bounds {
   readonly max?: number;
 }
 
+/** What is otherwise for a kind of run. */
+type Changes = Partial<Pick<Thresholds, 'k6' | 'figures'>>;
+
 interface ThresholdFile extends Thresholds {
-  /** What is otherwise in a short run. */
-  readonly short: Partial<Thresholds>;
+  readonly short: Changes;
+  readonly fleet: Changes & { readonly short: Changes };
 }
 
 /** One thing that was to be reached, and whether it was. */
@@ -33,15 +37,25 @@ export interface Judgement {
 
 const folder = join(import.meta.dirname, '../thresholds');
 
-export function readThresholds(scenario: ScenarioName, isShort: boolean): Thresholds {
+export function readThresholds(
+  scenario: ScenarioName,
+  kind: TargetKind,
+  isShort: boolean,
+): Thresholds {
   const text = readFileSync(join(folder, `${scenario}.json`), 'utf8');
-  const { short, ...full } = JSON.parse(text) as ThresholdFile;
-  if (!isShort) return full;
+  const { short, fleet, ...full } = JSON.parse(text) as ThresholdFile;
+  const ofKind = kind === 'fleet' ? [fleet] : [];
+  const ofShort = isShort ? [short, ...ofKind.map((each) => each.short)] : [];
+  const changes = [...ofKind, ...ofShort];
   return {
-    k6: { ...full.k6, ...short.k6 },
-    figures: { ...full.figures, ...short.figures },
+    k6: Object.assign({}, full.k6, ...changes.map(({ k6 }) => k6)) as Thresholds['k6'],
+    figures: Object.assign(
+      {},
+      full.figures,
+      ...changes.map(({ figures }) => figures),
+    ) as Thresholds['figures'],
     // A short run says nothing that could be compared.
-    tolerances: {},
+    tolerances: isShort ? {} : full.tolerances,
   };
 }
 

@@ -8,6 +8,7 @@ import type { EventRecord } from '@certmill/ports';
 const topic = 'test.records.made.v1';
 const group = 'certmill-test';
 const patienceMs = 90_000;
+const testTimeoutMs = 300_000;
 
 let folder: string;
 let cluster: KafkaCluster;
@@ -108,34 +109,64 @@ async function expectNothingLost(writer: Writer, seen: ReadonlySet<string>): Pro
   expect(writer.acknowledged.filter((id) => !seen.has(id))).toEqual([]);
 }
 
-it('a broker that is killed and started again: every append and each consumer go on', async () => {
-  await start(1);
-  const seen = await consume();
-  const writer = new Writer(await open());
-  await until('records come through', () => seen.size > 500);
-  await cluster.killBroker(1);
-  const before = writer.acknowledged.length;
-  await sleep(3_000);
-  expect(writer.acknowledged.length).toBeLessThan(before + 50);
-  await cluster.startBroker(1);
-  await until('appends come through again', () => writer.acknowledged.length > before + 500);
-  await writer.stop();
-  await expectNothingLost(writer, seen);
-});
+it(
+  'a broker that is killed and started again: every append and each consumer go on',
+  async () => {
+    await start(1);
+    const seen = await consume();
+    const writer = new Writer(await open());
+    await until('records come through', () => seen.size > 500);
+    await cluster.killBroker(1);
+    const before = writer.acknowledged.length;
+    await sleep(3_000);
+    expect(writer.acknowledged.length).toBeLessThan(before + 50);
+    await cluster.startBroker(1);
+    await until('appends come through again', () => writer.acknowledged.length > before + 500);
+    await writer.stop();
+    await expectNothingLost(writer, seen);
+  },
+  testTimeoutMs,
+);
 
-it('three brokers of which leaders are killed, one after the other: nothing is lost', async () => {
-  await start(3);
-  const seen = await consume();
-  const writer = new Writer(await open());
-  for (let round = 0; round < 2; round++) {
-    const { size } = seen;
-    await until('records come through', () => seen.size > size + 500);
+it(
+  'three brokers of which leaders are killed, one after the other: nothing is lost',
+  async () => {
+    await start(3);
+    const seen = await consume();
+    const writer = new Writer(await open());
+    for (let round = 0; round < 2; round++) {
+      const { size } = seen;
+      await until('records come through', () => seen.size > size + 500);
+      const leader = await cluster.leaderOf(topic, 0);
+      await cluster.killBroker(leader);
+      const { length } = writer.acknowledged;
+      await until('two brokers take records', () => writer.acknowledged.length > length + 1_000);
+      await cluster.startBroker(leader);
+    }
+    await writer.stop();
+    await expectNothingLost(writer, seen);
+  },
+  testTimeoutMs,
+);
+
+it(
+  'a leader that hangs while the others answer: what was sent to it goes to its successor',
+  async () => {
+    await start(3);
+    const log = await open();
+    // Before it hangs, so that the connections are there.
+    await log.append(topic, { headers: {}, key: 'first', value: Buffer.alloc(1) });
     const leader = await cluster.leaderOf(topic, 0);
-    await cluster.killBroker(leader);
-    const { length } = writer.acknowledged;
-    await until('two brokers take records', () => writer.acknowledged.length > length + 1_000);
-    await cluster.startBroker(leader);
-  }
-  await writer.stop();
-  await expectNothingLost(writer, seen);
-});
+    await cluster.pauseBroker(leader);
+    // One request to each broker: the keys go to all partitions.
+    const ids = Array.from({ length: 60 }, (_, i) => String(i));
+    const append = (id: string): Promise<void> =>
+      log.append(topic, { headers: { ce_id: id }, key: id, value: Buffer.alloc(100) });
+    await Promise.all(ids.map(append));
+    cluster.resumeBroker(leader);
+    const seen = await consume();
+    await until('all is committed', async () => (await log.lag(topic, group)) === 0);
+    expect(ids.filter((id) => !seen.has(id))).toEqual([]);
+  },
+  testTimeoutMs,
+);

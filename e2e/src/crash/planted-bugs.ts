@@ -2,10 +2,16 @@ import { hash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chunkIdOf } from '@certmill/domain';
-import { decodeReceivedChunk, encodeReceivedChunk, topics } from '@certmill/events';
+import {
+  decodeReceivedChunk,
+  decodeValidatedChunk,
+  encodeReceivedChunk,
+  encodeValidatedChunk,
+  topics,
+} from '@certmill/events';
 import type { Hop } from '@certmill/pipeline';
 import type { IssuanceStore } from '@certmill/platform';
-import type { EventLog } from '@certmill/ports';
+import type { DeliveredRecord, EventLog, EventRecord } from '@certmill/ports';
 import { patchedStore } from './patched-store.js';
 
 /**
@@ -29,7 +35,52 @@ export function bugAroundStore<T extends IssuanceStore>(
 
 /** @param received The hop from ingest to validate, with its keys. */
 export function bugAroundLog(log: EventLog, bug: PlantedBug, received: () => Hop): EventLog {
-  return bug === 'clock' ? clockReadingLog(log, received()) : log;
+  if (bug !== 'clock') return log;
+  const hop = received();
+  return rereadingLog(log, Object.values(topics.requestsReceived), ({ value }) => {
+    const late = readNow(value);
+    return hop.seal(decodeReceivedChunk(late), late)[1];
+  });
+}
+
+/**
+ * The same for a sign of its own process: what validate did once stays done.
+ * @param validated The hop from validate to sign, with its keys.
+ */
+export function bugAroundSignLog(log: EventLog, bug: PlantedBug, validated: () => Hop): EventLog {
+  if (bug !== 'clock') return log;
+  const hop = validated();
+  return rereadingLog(log, Object.values(topics.requestsValidated), ({ value }) => {
+    const chunk = decodeValidatedChunk(value);
+    const late = readNow(chunk.received);
+    return hop.seal(
+      decodeReceivedChunk(late),
+      encodeValidatedChunk({ ...chunk, received: late }),
+    )[1];
+  });
+}
+
+function readNow(received: Uint8Array): Uint8Array {
+  return encodeReceivedChunk({ ...decodeReceivedChunk(received), receivedAtMs: Date.now() });
+}
+
+function rereadingLog(
+  log: EventLog,
+  topicsToChange: readonly string[],
+  change: (record: DeliveredRecord) => EventRecord,
+): EventLog {
+  return {
+    append: (topic, record) => log.append(topic, record),
+    lag: (topic, group) => log.lag(topic, group),
+    readDeadLetter: (topic, group, place) => log.readDeadLetter(topic, group, place),
+    subscribe(options) {
+      if (!topicsToChange.includes(options.topic)) return log.subscribe(options);
+      return log.subscribe({
+        ...options,
+        handler: (record) => options.handler({ ...record, ...change(record) }),
+      });
+    },
+  };
 }
 
 function overwritingStore(store: IssuanceStore, directory: string): IssuanceStore {
@@ -63,24 +114,4 @@ function claimlessStore(store: IssuanceStore): IssuanceStore {
       return store.decide({ ...decision, deviceIds, udids });
     },
   });
-}
-
-function clockReadingLog(log: EventLog, hop: Hop): EventLog {
-  const received: readonly string[] = Object.values(topics.requestsReceived);
-  return {
-    append: (topic, record) => log.append(topic, record),
-    lag: (topic, group) => log.lag(topic, group),
-    readDeadLetter: (topic, group, place) => log.readDeadLetter(topic, group, place),
-    subscribe(options) {
-      if (!received.includes(options.topic)) return log.subscribe(options);
-      return log.subscribe({
-        ...options,
-        handler(record) {
-          const late = { ...decodeReceivedChunk(record.value), receivedAtMs: Date.now() };
-          const [, sealed] = hop.seal(late, encodeReceivedChunk(late));
-          return options.handler({ ...record, ...sealed });
-        },
-      });
-    },
-  };
 }

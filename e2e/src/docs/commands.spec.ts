@@ -37,8 +37,8 @@ const runElsewhere: Readonly<Record<string, readonly [line: string, reason: stri
     'node libs/pipeline/dist/validate/validate.bench.js',
     'it measures',
   ],
-  'node libs/adapter-embedded/dist/packed-runs/packed-runs.bench.js': [
-    'node libs/adapter-embedded/dist/packed-runs/packed-runs.bench.js',
+  'node libs/packed/dist/packed-runs/packed-runs.bench.js': [
+    'node libs/packed/dist/packed-runs/packed-runs.bench.js',
     'it measures',
   ],
 };
@@ -278,5 +278,38 @@ describe('the refusals that docs/profiles.md shows', () => {
     const { exitCode, stderr } = await shell.run(`${bin} profile check sensor.yaml`);
     expect(exitCode).toBe(1);
     for (const line of shown.trim().split('\n')) expect(stderr).toContain(line);
+  });
+});
+
+/** Runbooks are for a fleet that is not at hand here: their commands are looked up, not run. */
+describe('the commands of the runbooks', () => {
+  const folder = join(root, 'docs/runbooks');
+  const names = readdirSync(folder).filter((name) => name.endsWith('.md'));
+  const used = names.flatMap((name) => {
+    const text = read(`docs/runbooks/${name}`);
+    return [...inlineCommands(text), ...fencedCommands(text)]
+      .filter((command) => /^(?:npx )?certmill /.test(command))
+      .map((command) => command.replace(/^npx /, '').replaceAll(/\s+/g, ' '));
+  });
+  const pathOf = (command: string): string =>
+    /^certmill((?: [a-z][a-z-]*)+)/.exec(command)?.[1]?.trim() ?? '';
+
+  it('are there, with the options that they are given', async () => {
+    const paths = [...new Set(used.map(pathOf))];
+    expect(paths).toEqual(expect.arrayContaining(['dlq list', 'dlq retry', 'dlq drop']));
+    await using work = await aWorkFolder();
+    await using shell = openShell(work.path, { PATH: process.env['PATH'] ?? '' });
+    const bin = join(root, 'node_modules/.bin/certmill');
+    for (const path of paths) {
+      const { exitCode, stdout } = await shell.run(`${bin} ${path} --help`);
+      const words = path.split(' ');
+      expect([path, exitCode]).toEqual([path, 0]);
+      // The help of a group is shown where it has no such command.
+      expect(stdout).toMatch(new RegExp(`^Usage: certmill ${words.join(' ')} `));
+      const options = used
+        .filter((command) => pathOf(command) === path)
+        .flatMap((command) => command.match(/ --[a-z-]+/g) ?? []);
+      for (const option of options) expect(stdout).toContain(` ${option.trim()}`);
+    }
   });
 });

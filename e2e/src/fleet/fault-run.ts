@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fleetLag, openFleetForReading, readFleetConfig, verifyFleet } from '@certmill/fleet';
 import { topics } from '@certmill/events';
+import { createHierarchy } from '@certmill/trust';
 import {
   KafkaCluster,
   LocalFleet,
@@ -146,6 +147,12 @@ class FaultRun {
         SOFTHSM2_UTIL: hsm.utility,
       },
       usesTokens: true,
+      // No certificate begins before its issuer: a young one would hide which receivedAt was used.
+      async makeTrust(directory, passphraseFile) {
+        const passphrase = readFileSync(passphraseFile, 'utf8').trimEnd();
+        const nowMs = Date.now() - 3_600_000;
+        await createHierarchy({ name: 'factory', directory, passphrase, nowMs });
+      },
       plan,
       replicationFactor: options.brokers,
       minInsyncReplicas: options.brokers === 3 ? 2 : 1,
@@ -252,7 +259,7 @@ class FaultRun {
         await this.#killLeader();
         return true;
       case 'store-pause':
-        store.pause();
+        await store.pause();
         await pause(fault.forMs);
         store.resume();
         return true;

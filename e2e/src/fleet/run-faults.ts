@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../crash/seeded-random.js';
+import type { FleetRole } from '@certmill/native';
+import type { FailPointName } from '../crash/fail-point.js';
 import { plantedBugs, type PlantedBug } from '../crash/planted-bugs.js';
 import { faultRun, removeEvidence, type FaultRunResult } from './fault-run.js';
-import { planFaults } from './faults.js';
+import { planFaults, type Fault } from './faults.js';
 
 /**
  * Breaks a fleet again and again while a factory uploads, and judges what came of it.
@@ -17,6 +19,8 @@ const { values } = parseArgs({
     'outage-ms': { type: 'string', default: '30000' },
     brokers: { type: 'string', default: '3' },
     requests: { type: 'string', default: '40000' },
+    /** `ROLE:POINT`: just this kill, in the place of all others. */
+    only: { type: 'string' },
     plant: { type: 'string' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
   },
@@ -27,7 +31,7 @@ if (values.plant !== undefined && plant === undefined) {
   throw new Error(`--plant is one of ${plantedBugs.join(', ')}`);
 }
 const random = seededRandom(Number(values.seed));
-const faults = planFaults({
+const faults: Fault[] = planFaults({
   killsPerRole: Number(values.kills),
   randomKills: Number(values['random-kills']),
   zombies: Number(values.zombies),
@@ -35,6 +39,11 @@ const faults = planFaults({
   outageMs: Number(values['outage-ms']),
   random,
 }).filter(({ kind }) => kind !== 'broker' || values.brokers === '3');
+if (values.only !== undefined) {
+  const [role = '', ...point] = values.only.split(':');
+  const armed = { name: point.join(':') as FailPointName, hit: 1, lingers: false };
+  faults.splice(0, faults.length, { kind: 'kill', role: role as FleetRole, armed });
+}
 console.log(`${faults.length} faults in ${requests} requests, --seed ${values.seed}`);
 const begun = performance.now();
 const result = await faultRun({

@@ -4,7 +4,7 @@ import type { Hop } from '@certmill/pipeline';
 import { FailPoint, type ArmedFailPoint } from '../crash/fail-point.js';
 import { failPointsAroundLog, failPointsAroundStore } from '../crash/fail-points-around.js';
 import { oracleSlotModule } from '../crash/oracle-slot.js';
-import { bugAroundLog, bugAroundStore, type PlantedBug } from '../crash/planted-bugs.js';
+import { bugAroundSignLog, bugAroundStore, type PlantedBug } from '../crash/planted-bugs.js';
 
 /** What a run tells a service, in a file beside its configuration that it reads when it starts. */
 export interface ServiceOrders {
@@ -31,8 +31,8 @@ async function main(): Promise<void> {
   if (orders === undefined) throw new Error(`there is no ${file}`);
   const { oracleFile, reportFile, bugFolder, armed, plant } = orders;
   const point = new FailPoint(armed, reportFile);
-  const receivedHop = (): Hop =>
-    hopsOf(['received'], readFleetConfig(configFile), { nowMs: () => Date.now() }).received;
+  const validatedHop = (): Hop =>
+    hopsOf(['validated'], readFleetConfig(configFile), { nowMs: () => Date.now() }).validated;
   await superviseService(
     role as Role,
     { argv, environment: process.env },
@@ -44,7 +44,8 @@ async function main(): Promise<void> {
           return failPointsAroundStore(planted, point);
         },
         aroundLog(log) {
-          const planted = plant === undefined ? log : bugAroundLog(log, plant, receivedHop);
+          const isSigning = role === 'sign' && plant !== undefined;
+          const planted = isSigning ? bugAroundSignLog(log, plant, validatedHop) : log;
           return failPointsAroundLog(planted, point);
         },
       },

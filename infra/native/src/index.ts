@@ -4,18 +4,20 @@ export {
   LocalFleet,
   type FleetSlot,
   type LocalFleetOptions,
-  type ServicePlan,
 } from './fleet/local-fleet.js';
+export { type ServicePlan } from './fleet/service-maker.js';
 export { cacheFolder } from './cache/cache-folder.js';
 export { ensureTool, type ToolName } from './install/ensure-tool.js';
 export { KafkaCluster, type KafkaClusterOptions } from './kafka/kafka-cluster.js';
 export { type BrokerSettings } from './kafka/broker-settings.js';
+export { type SecureListener } from './kafka/secure-listener.js';
 export { MongoStandIn, type MongoStandInOptions } from './mongo/mongo-stand-in.js';
 export { Pkcs11Faults, type Pkcs11Fault } from './pkcs11-faults/pkcs11-faults.js';
 export { RedisServer, type RedisServerOptions } from './redis/redis-server.js';
 export { SoftHsm, type ImportOptions, type Token, type TokenOptions } from './soft-hsm/soft-hsm.js';
 export { makeRunFolder } from './process/run-folder.js';
 export { freePorts } from './process/free-ports.js';
+export { onStopSignals } from './process/stop-signals.js';
 export { resolveServers, type ResolveOptions } from './resolve/resolve-servers.js';
 export { type ResolvedServers } from './resolve/resolve-parts.js';
 export { type ServerNeed, type ServerOrigin } from './resolve/server-source.js';

@@ -15,6 +15,11 @@ describe('the fault of an error of Redis', () => {
     [reply('READONLY You cannot write against a replica'), 'FAULT_BUS_DOWN', 'READONLY'],
     [reply('user secret is unknown'), 'FAULT_BUS_DOWN', 'an error'],
     [reply('WRONGPASS invalid username-password pair'), 'CONFIG_INVALID', 'WRONGPASS'],
+    [
+      Object.assign(new Error('certificate has expired'), { code: 'CERT_HAS_EXPIRED' }),
+      'CONFIG_INVALID',
+      'Redis is not accepted: its certificate has expired',
+    ],
     [reply('NOPERM this user has no permissions'), 'CONFIG_INVALID', 'NOPERM'],
   ])('%s', (error, code, words) => {
     const fault = redisFault(error, 'add a job');

@@ -1,4 +1,4 @@
-import { CertmillError, isCertmillError } from '@certmill/domain';
+import { CertmillError, isCertmillError, tlsRefusalOf } from '@certmill/domain';
 
 /** The error code that a reply of Redis begins with: `WRONGPASS`, `OOM`, `READONLY`. */
 const replyCode = /^([A-Z]{2,20}) /;
@@ -15,6 +15,11 @@ export function redisFault(error: unknown, what: string): CertmillError {
     const message = `cannot ${what}: the job has ended, or another worker has it`;
     return new CertmillError('FAULT_PROCESSING', message, { cause: error });
   }
+  const refusal = tlsRefusalOf(error);
+  if (refusal !== undefined) {
+    const message = `cannot ${what}: Redis is not accepted: ${refusal}`;
+    return new CertmillError('CONFIG_INVALID', message, { cause: error });
+  }
   const code = replyCodeOf(error);
   if (code === undefined) {
     return new CertmillError('FAULT_BUS_DOWN', `cannot ${what}: Redis does not answer`, {
@@ -28,9 +33,9 @@ export function redisFault(error: unknown, what: string): CertmillError {
   );
 }
 
-/** Whether Redis answered, and does not let this user in or do that. */
+/** Whether Redis does not let this user in or do that, or one side does not take the other's certificate. */
 export function isRefusal(error: unknown): boolean {
-  return refusals.has(replyCodeOf(error) ?? '');
+  return refusals.has(replyCodeOf(error) ?? '') || tlsRefusalOf(error) !== undefined;
 }
 
 /** BullMQ has negative numbers for what is wrong with the state of a job. */

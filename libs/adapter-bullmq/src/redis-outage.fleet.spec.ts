@@ -73,7 +73,7 @@ describe('Redis goes away', () => {
 
   test('a Redis that hangs keeps no caller waiting', async () => {
     await queue.add('q', { id: 'first', data: {} });
-    redis.pause();
+    await redis.pause();
     const startedMs = performance.now();
     await expect(queue.add('q', { id: 'second', data: {} })).rejects.toMatchObject({
       code: 'FAULT_BUS_DOWN',

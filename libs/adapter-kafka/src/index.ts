@@ -1,5 +1,11 @@
 export type { KafkaConnectionOptions } from './client/kafka-options.js';
 export type { KafkaNotice, KafkaNoticeCode, KafkaObserver } from './client/kafka-observer.js';
+export {
+  causeOfDeadLetter,
+  deadLetterOverheadBytes,
+  recordOfDeadLetter,
+  type DeadLetterCause,
+} from './dead-letters/dead-letter.js';
 export { openKafkaLog, type KafkaEventLog, type KafkaLogOptions } from './open-kafka-log.js';
 export { groupIdOf } from './topics/group-lag.js';
 export { openKafkaAdmin, type KafkaAdmin } from './topics/open-kafka-admin.js';

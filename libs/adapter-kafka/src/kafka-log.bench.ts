@@ -59,7 +59,7 @@ for (let round = 0; round < rounds; round++) {
       return Promise.resolve();
     };
     const subscription = await log.subscribe({ topic, group, concurrency, handler });
-    await until('all are consumed', () => handled === count);
+    await until('all are consumed', () => handled === count, 300_000);
     say(`consume ${String(bytes)}`, consume(count));
     await subscription.stop(5_000);
     await admin.deleteConsumed([{ topic, groups: [group] }]);

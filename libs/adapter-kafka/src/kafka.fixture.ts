@@ -8,6 +8,7 @@ import type { ISocketFactory } from 'kafkajs';
 import { openPlainSocket } from './client/create-kafka.js';
 import type { KafkaConnectionOptions } from './client/kafka-options.js';
 import type { KafkaNotice } from './client/kafka-observer.js';
+import { deadLetterOverheadBytes } from './dead-letters/dead-letter.js';
 import { openKafkaLog, type KafkaEventLog, type KafkaLogOptions } from './open-kafka-log.js';
 import type { ClusterSpec } from './topics/cluster-spec.js';
 import { openKafkaAdmin } from './topics/open-kafka-admin.js';
@@ -26,13 +27,19 @@ export function newTopic(): string {
   return `test.records.made.v1.${randomUUID()}`;
 }
 
-export function specOf(topics: readonly string[], partitions = 4): ClusterSpec {
+export const maxRecordBytes = 4 * 1024 * 1024;
+
+export function specOf(
+  topics: readonly string[],
+  partitions = 4,
+  maxBytes = maxRecordBytes,
+): ClusterSpec {
   return {
     topics: topics.map((topic) => ({
       topic,
       partitions,
       replicationFactor: 1,
-      configs: { 'max.message.bytes': String(4 * 1024 * 1024), 'retention.ms': '-1' },
+      configs: { 'max.message.bytes': String(maxBytes), 'retention.ms': '-1' },
     })),
   };
 }
@@ -43,7 +50,7 @@ export async function makeTopic(partitions = 4, groups = [group]): Promise<strin
   const admin = openKafkaAdmin(connection());
   const deadLetters = groups.map((name) => deadLetterTopicOf(topic, name));
   await admin.ensureTopics(specOf([topic], partitions));
-  await admin.ensureTopics(specOf(deadLetters, 2));
+  await admin.ensureTopics(specOf(deadLetters, 2, maxRecordBytes + deadLetterOverheadBytes));
   await admin.stop(0);
   return topic;
 }

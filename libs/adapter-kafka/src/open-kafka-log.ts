@@ -18,7 +18,11 @@ import { within } from './client/within.js';
 import { GroupMember } from './consume/group-member.js';
 import { KafkaSubscription } from './consume/kafka-subscription.js';
 import { defaultRetryPolicy, type RetryPolicy } from './consume/retry-policy.js';
-import { deadLetterOf, recordOfDeadLetter } from './dead-letters/dead-letter.js';
+import {
+  deadLetterOf,
+  deadLetterOverheadBytes,
+  recordOfDeadLetter,
+} from './dead-letters/dead-letter.js';
 import { readRecord } from './client/fetch-records.js';
 import { BatchSender } from './produce/batch-sender.js';
 import { RecordAppender } from './produce/record-appender.js';
@@ -103,7 +107,8 @@ class KafkaLog implements KafkaEventLog {
     const urgentTopics = new Set(options.urgentTopics);
     this.#appender = new RecordAppender({
       senderOf: (topic) => (urgentTopics.has(topic) ? this.#urgent : this.#bulk),
-      maxRecordBytes: options.maxRecordBytes ?? defaultMaxRecordBytes,
+      maxRecordBytes: this.#maxRecordBytes,
+      overheadBytes: deadLetterOverheadBytes,
       maxWaitingBytes: options.maxWaitingBytes ?? defaultMaxWaitingBytes,
       timeoutMs: options.appendTimeoutMs ?? defaultAppendTimeoutMs,
     });
@@ -161,7 +166,7 @@ class KafkaLog implements KafkaEventLog {
   keepDeadLetter(record: DeliveredRecord, group: string, cause: unknown): Promise<string> {
     return this.#appender.appendAlone(
       deadLetterTopicOf(record.topic, group),
-      deadLetterOf(record, group, cause),
+      deadLetterOf(record, group, cause, this.#maxRecordBytes + deadLetterOverheadBytes),
     );
   }
 
@@ -187,6 +192,10 @@ class KafkaLog implements KafkaEventLog {
       within(closeTimeoutMs, this.#bulk.disconnect()),
       within(closeTimeoutMs, this.#urgent.disconnect()),
     ]);
+  }
+
+  get #maxRecordBytes(): number {
+    return this.#options.maxRecordBytes ?? defaultMaxRecordBytes;
   }
 
   #newSender(): BatchSender {

@@ -22,7 +22,11 @@ import {
 } from './connection/open-client.js';
 import { IssuanceTime } from './issuance-time.js';
 import { JournalCollections } from './journal-collections.js';
-import type { ClaimJournal, JournalObserver } from './journal/claim-journal.js';
+import type {
+  ClaimJournal,
+  ClaimJournalOptions,
+  JournalObserver,
+} from './journal/claim-journal.js';
 import { startClaimJournal } from './journal/start-claim-journal.js';
 import { ListingKeys } from './listing-keys.js';
 import { readMeta, type MetaDocument } from './meta.js';
@@ -42,8 +46,11 @@ export interface MongoStoreOptions extends MongoConnectionOptions {
   readonly journalObserver?: Omit<JournalObserver, 'fault'>;
   /** For whoever changes the store as a whole: services MUST NOT work in it meanwhile. */
   readonly isForChange?: boolean;
-  /** Of the journal's views, as in ClaimJournalOptions. */
-  readonly journalLimits?: { readonly flushEntries?: number; readonly snapshotEntries?: number };
+  /** Of the journal's views and snapshots. */
+  readonly journalLimits?: Pick<
+    ClaimJournalOptions,
+    'flushEntries' | 'snapshotEntries' | 'snapshotRequests' | 'graceMs'
+  >;
 }
 
 /** What a store is made of. */

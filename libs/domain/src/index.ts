@@ -71,3 +71,4 @@ export {
   profileHash,
   profileOfCanonical,
 } from './profile/canonical-profile.js';
+export { tlsRefusalOf } from './tls-refusal.js';

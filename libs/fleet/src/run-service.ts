@@ -1,5 +1,6 @@
 import { setPriority } from 'node:os';
 import { CertmillError } from '@certmill/domain';
+import { checkRole } from './check-role.js';
 import type { FleetConfig } from './config/fleet-config.js';
 import { openIngest } from './roles/ingest.js';
 import { openPublish } from './roles/publish.js';
@@ -27,6 +28,8 @@ export interface Service {
 
 export interface RunOptions {
   readonly overrides?: ServiceOverrides;
+  /** Where the configuration came from: what is wrong in it is told with its line. */
+  readonly configFile?: string;
   /** Aborts while the service still waits for what it needs. */
   readonly signal?: AbortSignal;
   /** Told as soon as probes can be asked, before anything else is there. */
@@ -50,8 +53,9 @@ const bulkPriority = 10;
 export async function runService(
   role: Role,
   config: FleetConfig,
-  { overrides = {}, signal, onOperations }: RunOptions = {},
+  { overrides = {}, signal, onOperations, configFile }: RunOptions = {},
 ): Promise<Service> {
+  await checkRole(role, config, configFile);
   if (!config.lanes.includes('interactive')) setPriority(bulkPriority);
   const stopping = new AbortController();
   const abort = (): void => stopping.abort();

@@ -68,7 +68,7 @@ export interface ServiceContext {
 export interface OpenedContext {
   readonly context: ServiceContext;
   /** Everything is open: readiness goes green. */
-  started(): void;
+  readonly started: () => void;
   /** Rejects when `fail` is called. */
   readonly failed: Promise<never>;
 }

@@ -1,5 +1,6 @@
 import { isCertmillError } from '@certmill/domain';
 import { readConfig } from '@certmill/platform';
+import { endProcess } from '@certmill/signing';
 import { fleetSchema, type FleetConfig } from './config/fleet-config.js';
 import { runService, type RunOptions } from './run-service.js';
 import type { Role } from './service-context.js';
@@ -35,14 +36,18 @@ export async function superviseService(
   const stopping = new AbortController();
   let config: FleetConfig | undefined;
   const onSignal = (): void => {
-    if (stopping.signal.aborted) process.exit(1);
+    if (stopping.signal.aborted) void endProcess(1);
     stopping.abort();
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
   let exitCode = 0;
   try {
     config = readFleetConfig(file);
-    const service = await runService(role, config, { ...options, signal: stopping.signal });
+    const service = await runService(role, config, {
+      ...options,
+      configFile: file,
+      signal: stopping.signal,
+    });
     const stopped = new Promise<void>((resolve) => {
       stopping.signal.addEventListener('abort', () => resolve(), { once: true });
       if (stopping.signal.aborted) resolve();
@@ -50,7 +55,8 @@ export async function superviseService(
     await Promise.race([stopped, service.failed]).catch(() => {
       exitCode = 1;
     });
-    setTimeout(() => process.exit(exitCode), config.stopTimeoutMs + exitGraceMs).unref();
+    const late = (): void => void endProcess(exitCode);
+    setTimeout(late, config.stopTimeoutMs + exitGraceMs).unref();
     await service.stop();
   } catch (error) {
     if (!isCertmillError(error)) throw error;
@@ -59,6 +65,6 @@ export async function superviseService(
       exitCode = 1;
     }
   }
-  // A thread that hangs in a PKCS#11 module would keep the process for ever.
-  process.exit(exitCode);
+  // `process.exit` would wait for a thread that hangs in a PKCS#11 module.
+  await endProcess(exitCode);
 }

@@ -1,4 +1,9 @@
-import type { ClusterSpec, TopicReaders, TopicSpec } from '@certmill/adapter-kafka';
+import {
+  deadLetterOverheadBytes,
+  type ClusterSpec,
+  type TopicReaders,
+  type TopicSpec,
+} from '@certmill/adapter-kafka';
 import { deadLetterTopicOf, groups, topics } from '@certmill/events';
 import type { Lane } from '@certmill/domain';
 import type { ConsumingStage } from '@certmill/pipeline';
@@ -51,7 +56,11 @@ export function clusterSpec({ kafka }: Pick<FleetConfig, 'kafka'>): ClusterSpec 
         topic: deadLetterTopicOf(byLane[lane], group),
         partitions: 1,
         replicationFactor,
-        configs: durable,
+        configs: {
+          ...durable,
+          // A record that fills its topic's limit fits with its cause.
+          'max.message.bytes': String(maxRecordBytes + deadLetterOverheadBytes),
+        },
       },
     ]),
   );

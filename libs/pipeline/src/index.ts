@@ -52,6 +52,7 @@ export {
   type DeadLetterPorts,
 } from './settle-dead-letter.js';
 export { signChunk, type SignPorts } from './sign/sign-stage.js';
+export { verdictSealsOf, type VerdictSeals } from './validate/verdict-seal.js';
 export { validateChunk, type ValidatePorts } from './validate/validate-stage.js';
 export { defaultInputLimits, type InputItem, type InputLimits } from './input/input-item.js';
 export { readInput, type ReadInputOptions } from './input/read-input.js';

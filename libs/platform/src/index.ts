@@ -3,8 +3,13 @@ export { permissionsOf, type Permission } from './auth/roles.js';
 export type { OperationsApplication } from './http/operations-application.js';
 export type { Readiness } from './http/operations.controller.js';
 export type { HttpApplication, HttpParts } from './http/application.js';
-export { httpConfigSchema, type HttpConfig } from './http/http-config.js';
-export { readConfig } from './config/read-config.js';
+export {
+  assertListenable,
+  httpConfigSchema,
+  tlsOptionsOf,
+  type HttpConfig,
+} from './http/http-config.js';
+export { placeInConfig, readConfig } from './config/read-config.js';
 export {
   addBuiltInProfiles,
   issuanceServices,

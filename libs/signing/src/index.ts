@@ -13,6 +13,7 @@ export {
 } from './sign/open-signing-pools.js';
 export { type SlotHealth, type SlotState } from './sign/slot-pool.js';
 export { latencyBoundsSeconds, type SlotUsage } from './sign/slot-usage.js';
+export { checkPinFile } from './slots/pkcs11/pin-file.js';
 export { pkcs11Slot, type Pkcs11SlotOptions } from './slots/pkcs11/pkcs11-slot.js';
 export { type SharedLatch } from './slots/shared-latch.js';
 export { type SigningHash } from './slots/signature-scheme.js';

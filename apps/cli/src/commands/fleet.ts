@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { InitReport, RotationStep } from '@certmill/fleet';
 import { configOption } from './config-option.js';
 import { fleetBenchCommand } from './fleet-bench.js';
@@ -19,13 +19,20 @@ export function fleetCommand(terminal: Terminal): Command {
     .addCommand(initCommand(terminal))
     .addCommand(restoredCommand(terminal))
     .addCommand(lagCommand(terminal))
+    .addCommand(reconcileCommand(terminal))
     .addCommand(fleetBenchCommand(terminal));
 }
 
 interface KeysOptions {
   readonly out: string;
   readonly rotate?: RotationStep;
+  readonly config?: string;
 }
+
+const beforeDrop =
+  "before drop: let the lag of every stage be 0 ('certmill fleet lag') and settle all dead letters; what is sealed with the old key then can never be opened again. With --config FILE drop checks that";
+const unchecked =
+  'nobody checked that the lag was 0 and no dead letter was left: deploy these files only when that is so';
 
 function keysCommand(terminal: Terminal): Command {
   const steps: readonly RotationStep[] = ['add', 'seal', 'drop'];
@@ -40,9 +47,14 @@ function keysCommand(terminal: Terminal): Command {
         'one step of a rotation; deploy the files before the next',
       ).choices(steps),
     )
+    .option('--config <file>', 'with --rotate drop: refuse while records or dead letters are left')
     .option('--json', 'print one JSON object')
-    .action(async ({ out, rotate }: KeysOptions) => {
-      const { makeFleetKeys, rotateFleetKeys } = await loadFleet();
+    .action(async ({ out, rotate, config }: KeysOptions) => {
+      const { assertKeyUnused, makeFleetKeys, readFleetConfig, rotateFleetKeys } =
+        await loadFleet();
+      if (config !== undefined && rotate === 'drop') {
+        await assertKeyUnused(readFleetConfig(config), clock);
+      }
       const files =
         rotate === undefined
           ? makeFleetKeys(out, clock.nowMs())
@@ -59,11 +71,17 @@ function keysCommand(terminal: Terminal): Command {
         ...(next === undefined
           ? []
           : [`deploy these files, restart the services, then --rotate ${next}`]),
+        ...(next === 'drop' ? [beforeDrop] : []),
+        ...(rotate === 'drop' && config === undefined ? [unchecked] : []),
       ]);
     });
   return withExamples(command, [
     ['certmill fleet keys --out keys', 'once, before the first start'],
     ['certmill fleet keys --out keys --rotate add', 'first of three steps: add, seal, drop'],
+    [
+      'certmill fleet keys --out keys --rotate drop --config fleet.yaml',
+      'the last one, refused while records wait under the old key',
+    ],
   ]);
 }
 
@@ -143,4 +161,50 @@ function lagCommand(terminal: Terminal): Command {
   return withExamples(command, [
     ['certmill fleet lag --config fleet.yaml', 'what waits for validate, sign and publish'],
   ]);
+}
+
+interface ReconcileCommandOptions extends ConfigOptions {
+  readonly olderThan: number;
+  readonly dryRun?: boolean;
+}
+
+function reconcileCommand(terminal: Terminal): Command {
+  const command = new Command('reconcile')
+    .description('find chunks that no topic holds any more, and make them dead letters to be dropped')
+    .addOption(configOption())
+    .addOption(
+      new Option('--older-than <minutes>', 'leave what was received or retried later alone')
+        .default(60)
+        .argParser(minutes),
+    )
+    .option('--dry-run', 'only tell')
+    .option('--json', 'print one JSON object')
+    .action(async ({ config, olderThan, dryRun = false }: ReconcileCommandOptions) => {
+      const { readFleetConfig, reconcileFleet } = await loadFleet();
+      const olderThanMs = olderThan * 60_000;
+      const stranded = await reconcileFleet(readFleetConfig(config), clock, {
+        olderThanMs,
+        dryRun,
+      });
+      const rows = stranded.map(({ chunk: { tenant, batchId, chunkNumber }, requests }) => {
+        return [tenant, batchId, chunkNumber, requests];
+      });
+      terminal.report({ stranded, marked: !dryRun }, [
+        ...(rows.length === 0
+          ? ['no chunk is stranded']
+          : tableLines(['tenant', 'batch', 'chunk', 'requests'], rows)),
+        ...(rows.length === 0 || dryRun
+          ? []
+          : ["they are dead letters now: 'certmill dead-letters drop' ends them"]),
+      ]);
+    });
+  return withExamples(command, [
+    ['certmill fleet reconcile --config fleet.yaml --dry-run', 'what nothing would ever move'],
+    ['certmill fleet reconcile --config fleet.yaml', 'beside a running fleet too'],
+  ]);
+}
+
+function minutes(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('must be a number of minutes');
 }

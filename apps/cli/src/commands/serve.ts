@@ -79,13 +79,15 @@ async function serveRole(
       `--role ${role} takes its settings from --config FILE alone, see 'certmill serve --help'`,
     );
   }
-  const { readFleetConfig, runService } = await import('@certmill/fleet');
+  const { checkRole, readFleetConfig, runService } = await import('@certmill/fleet');
   const config = readFleetConfig(file);
   if (checkConfig === true) {
-    terminal.say('the configuration is good');
+    await checkRole(role, config, file);
+    terminal.say(`the configuration is good for ${role}; no server was asked`);
     return;
   }
   const service = await runService(role, config, {
+    configFile: file,
     signal: terminal.signal,
     onOperations: (url) => terminal.say(`probes and metrics at ${url}`),
   });

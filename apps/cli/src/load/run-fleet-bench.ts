@@ -45,6 +45,8 @@ export interface FleetBenchReport {
   /** Of all services together, per certificate. */
   readonly servicesCpuMicroseconds: number;
   readonly clientCpuMicroseconds: number;
+  /** Octets per certificate that the services appended, by topic. */
+  readonly appendedBytes: Readonly<Record<string, number>>;
   readonly enrolments: EnrolmentFigures | null;
   readonly machine: {
     readonly cores: number;
@@ -58,6 +60,7 @@ export interface FleetBenchReport {
 interface ProcessReading {
   readonly cpuSeconds: number;
   readonly rssBytes: number;
+  readonly appendedBytes: ReadonlyMap<string, number>;
 }
 
 const limitSeconds = 3;
@@ -131,6 +134,9 @@ export async function runFleetBench(options: FleetBenchOptions): Promise<FleetBe
         readings.reduce((sum, { cpuSeconds }) => sum + cpuSeconds * 1e6, 0),
       ),
       clientCpuMicroseconds: perCertificate(clientCpu.user + clientCpu.system),
+      appendedBytes: Object.fromEntries(
+        [...appendedIn(readings)].map(([topic, bytes]) => [topic, perCertificate(bytes)]),
+      ),
       enrolments: enrolled,
       machine: {
         cores: availableParallelism(),
@@ -169,9 +175,24 @@ async function startSampling(sources: readonly MetricsSource[]): Promise<{
         name,
         cpuSeconds: (after[i]?.cpuSeconds ?? 0) - (before[i]?.cpuSeconds ?? 0),
         rssBytes: maxRss[i] ?? 0,
+        appendedBytes: new Map(
+          [...(after[i]?.appendedBytes ?? [])].map(([topic, bytes]) => [
+            topic,
+            bytes - (before[i]?.appendedBytes.get(topic) ?? 0),
+          ]),
+        ),
       }));
     },
   };
+}
+
+/** Of all processes together. */
+function appendedIn(readings: readonly ProcessReading[]): ReadonlyMap<string, number> {
+  const sums = new Map<string, number>();
+  for (const { appendedBytes } of readings) {
+    for (const [topic, bytes] of appendedBytes) sums.set(topic, (sums.get(topic) ?? 0) + bytes);
+  }
+  return sums;
 }
 
 async function read({ name, url }: MetricsSource): Promise<ProcessReading> {
@@ -191,5 +212,10 @@ async function read({ name, url }: MetricsSource): Promise<ProcessReading> {
   return {
     cpuSeconds: value('process_cpu_seconds_total'),
     rssBytes: value('process_resident_memory_bytes'),
+    appendedBytes: new Map(
+      [...text.matchAll(/^certmill_log_appended_bytes_total\{topic="([^"]+)"\} (\S+)/gm)].map(
+        ([, topic = '', bytes]) => [topic, Number(bytes)],
+      ),
+    ),
   };
 }

@@ -15,6 +15,8 @@ export interface FleetServiceOptions {
   readonly command: readonly [string, ...string[]];
   readonly configFile: string;
   readonly operationsPort: number;
+  /** Of ingest. */
+  readonly apiPort?: number;
   /** Takes the service's JSON lines; appended to. */
   readonly logFile: string;
   readonly environment: Readonly<Record<string, string>>;
@@ -52,6 +54,12 @@ export class FleetService {
 
   get operationsUrl(): string {
     return `http://127.0.0.1:${String(this.#options.operationsPort)}`;
+  }
+
+  /** Where ingest answers; of the others nothing does. */
+  get apiUrl(): string | undefined {
+    const { apiPort } = this.#options;
+    return apiPort === undefined ? undefined : `http://127.0.0.1:${String(apiPort)}`;
   }
 
   /** Starts the process; whether it is ready is another question. */

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import { freePorts } from '../process/free-ports.js';
 import { runCommand } from '../process/run-command.js';
-import { repositoryFolder } from '../package-folder.js';
-import { FleetService, type FleetRole } from './fleet-service.js';
+import type { FleetRole, FleetService } from './fleet-service.js';
+import { ServiceMaker, type ServicePlan } from './service-maker.js';
 import { tokensWithKey } from './tokens-with-key.js';
+import { commandFile, pathOfWorkspace } from './workspace-commands.js';
 
 /** A key in a PKCS#11 token. */
 export interface FleetSlot {
@@ -14,13 +15,6 @@ export interface FleetSlot {
   readonly module: string;
   readonly token: string;
   readonly pinFile: string;
-}
-
-export interface ServicePlan {
-  readonly role: FleetRole;
-  readonly lanes: readonly ('bulk' | 'interactive')[];
-  /** Processes of the kind; 1 where absent. */
-  readonly count?: number;
 }
 
 export interface LocalFleetOptions {
@@ -39,6 +33,8 @@ export interface LocalFleetOptions {
   /** Put over each service's configuration. */
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly apiPort?: number;
+  /** Makes the hierarchy with its issuer `factory`; `certmill ca init` where absent. */
+  readonly makeTrust?: (directory: string, passphraseFile: string) => Promise<void>;
   /** What runs a role, for tests; it is given `--config FILE`. */
   readonly commandOf?: (role: FleetRole) => readonly [string, ...string[]];
 }
@@ -119,7 +115,11 @@ export class LocalFleet {
           CERTMILL_CA_PASSPHRASE_FILE: passphraseFile,
         },
       });
-    await certmill('ca', 'init', issuerName, '--data', trust, '--json');
+    if (options.makeTrust === undefined) {
+      await certmill('ca', 'init', issuerName, '--data', trust, '--json');
+    } else {
+      await options.makeTrust(trust, passphraseFile);
+    }
     const keys = JSON.parse(
       await certmill('fleet', 'keys', '--out', join(folder, 'keys'), '--json'),
     ) as { hopKeys: Record<string, string>; manifestKey: string };
@@ -158,7 +158,13 @@ export class LocalFleet {
       minInsyncReplicas: options.minInsyncReplicas ?? 1,
       partitions: options.partitions ?? { bulk: 4, interactive: 2 },
     };
-    const maker = new ServiceMaker(folder, shared, environment, options.commandOf ?? programOf);
+    const maker = new ServiceMaker(
+      folder,
+      shared,
+      apiPort,
+      environment,
+      options.commandOf ?? ((role) => [commandFile(`certmill-${role}`)]),
+    );
     const configFile = await maker.writeConfig('fleet', {});
     const init = JSON.parse(await certmill('fleet', 'init', '--config', configFile, '--json')) as {
       firstCredential?: { key: string };
@@ -202,64 +208,6 @@ export class LocalFleet {
   }
 }
 
-/** Makes services of a fleet with their configuration files. */
-class ServiceMaker {
-  readonly #folder: string;
-  readonly #shared: Readonly<Record<string, unknown>>;
-  readonly #environment: Readonly<Record<string, string>>;
-  readonly #commandOf: (role: FleetRole) => readonly [string, ...string[]];
-  readonly #counts = new Map<string, number>();
-
-  constructor(
-    folder: string,
-    shared: Readonly<Record<string, unknown>>,
-    environment: Readonly<Record<string, string>>,
-    commandOf: (role: FleetRole) => readonly [string, ...string[]],
-  ) {
-    this.#commandOf = commandOf;
-    this.#folder = folder;
-    this.#shared = shared;
-    this.#environment = environment;
-  }
-
-  async make({ role, lanes, count = 1 }: ServicePlan): Promise<readonly FleetService[]> {
-    const services: FleetService[] = [];
-    for (let i = 0; i < count; i += 1) {
-      const kind = lanes.length > 1 ? role : `${role}-${lanes.join('')}`;
-      const number = (this.#counts.get(kind) ?? 0) + 1;
-      this.#counts.set(kind, number);
-      const name = number === 1 ? kind : `${kind}-${String(number)}`;
-      const [operationsPort = 0] = await freePorts(1);
-      // A second ingest cannot have the first one's port.
-      const [apiPort = 0] = role === 'ingest' && number > 1 ? await freePorts(1) : [];
-      const configFile = await this.writeConfig(name, {
-        lanes,
-        operations: { port: operationsPort },
-        ...(apiPort === 0 ? {} : { http: { port: apiPort } }),
-      });
-      services.push(
-        new FleetService({
-          name,
-          role,
-          command: this.#commandOf(role),
-          configFile,
-          operationsPort,
-          logFile: join(this.#folder, `${name}.log`),
-          environment: { ...pathOfWorkspace(), ...this.#environment },
-        }),
-      );
-    }
-    return services;
-  }
-
-  /** As JSON, which is YAML too. */
-  async writeConfig(name: string, settings: Readonly<Record<string, unknown>>): Promise<string> {
-    const file = join(this.#folder, `${name}.json`);
-    await writeFile(file, JSON.stringify({ ...this.#shared, ...settings }, undefined, 2));
-    return file;
-  }
-}
-
 /** The sections of a configuration that say where servers are. */
 function serversOf(environment: Readonly<Record<string, string>>) {
   const { KAFKA_BROKERS = '', MONGODB_URI = '', REDIS_URL = '' } = environment;
@@ -277,18 +225,4 @@ async function decryptedKey(trust: string, passphraseFile: string): Promise<stri
   return createPrivateKey({ key: pem, passphrase })
     .export({ type: 'pkcs8', format: 'pem' })
     .toString();
-}
-
-function programOf(role: FleetRole): readonly [string] {
-  return [commandFile(`certmill-${role}`)];
-}
-
-function commandFile(name: string): string {
-  return join(repositoryFolder, 'node_modules', '.bin', name);
-}
-
-/** The commands bring the Node of the workspace. */
-function pathOfWorkspace(): Readonly<Record<string, string>> {
-  const { PATH = '' } = process.env;
-  return { PATH: `${join(repositoryFolder, 'node_modules', '.bin')}:${PATH}` };
 }

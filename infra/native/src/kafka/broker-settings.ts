@@ -1,10 +1,13 @@
 import { join } from 'node:path';
+import { protocolOf, secureProperties, type SecureListener } from './secure-listener.js';
 
 export interface BrokerPlace {
   /** From 1. */
   readonly id: number;
   readonly port: number;
   readonly controllerPort: number;
+  /** In the order of the secure listeners. */
+  readonly securePorts?: readonly number[];
 }
 
 /** Settings that a test may want otherwise, by their names in Kafka. */
@@ -16,16 +19,22 @@ export function brokerProperties(
   cluster: readonly BrokerPlace[],
   folder: string,
   settings: BrokerSettings,
+  secure: readonly SecureListener[] = [],
 ): string {
   const copies = Math.min(cluster.length, 3);
+  const addresses = [
+    `PLAINTEXT://127.0.0.1:${place.port}`,
+    ...secure.map(({ name }, i) => `${name}://127.0.0.1:${place.securePorts?.[i] ?? 0}`),
+  ].join(',');
+  const protocols = ['PLAINTEXT:PLAINTEXT', 'CONTROLLER:PLAINTEXT', ...secure.map(protocolOf)];
   const properties: BrokerSettings = {
     'process.roles': 'broker,controller',
     'node.id': place.id,
-    listeners: `PLAINTEXT://127.0.0.1:${place.port},CONTROLLER://127.0.0.1:${place.controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${place.port}`,
+    listeners: `${addresses},CONTROLLER://127.0.0.1:${place.controllerPort}`,
+    'advertised.listeners': addresses,
     'inter.broker.listener.name': 'PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'listener.security.protocol.map': protocols.join(','),
     'controller.quorum.voters': cluster
       .map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`)
       .join(','),
@@ -41,6 +50,7 @@ export function brokerProperties(
     'group.initial.rebalance.delay.ms': 0,
     // 128 MiB by default: half of the heap.
     'log.cleaner.dedupe.buffer.size': 4 * 1024 * 1024,
+    ...Object.fromEntries(secure.flatMap((listener) => Object.entries(secureProperties(listener)))),
     ...settings,
   };
   const lines = Object.entries(properties).map(([name, value]) => `${name}=${String(value)}`);

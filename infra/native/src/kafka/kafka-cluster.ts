@@ -9,6 +9,7 @@ import { freePorts } from '../process/free-ports.js';
 import { runCommand } from '../process/run-command.js';
 import { ServerProcess } from '../process/server-process.js';
 import { brokerProperties, type BrokerPlace, type BrokerSettings } from './broker-settings.js';
+import { scramArguments, type SecureListener } from './secure-listener.js';
 
 export interface KafkaClusterOptions {
   /** Of brokers that are controllers too: 1 or 3. */
@@ -18,6 +19,8 @@ export interface KafkaClusterOptions {
   /** Of each JVM; 256 unless told. */
   readonly heapMegabytes?: number;
   readonly settings?: BrokerSettings;
+  /** Beside the plain listener; users are the cluster's, the same on each. */
+  readonly secure?: readonly SecureListener[];
 }
 
 const readyWithinMs = 120_000;
@@ -66,12 +69,15 @@ export class KafkaCluster {
   static async start(options: KafkaClusterOptions): Promise<KafkaCluster> {
     const classPath = await installKafka();
     const count = options.brokers ?? 1;
-    const ports = await freePorts(2 * count);
-    const places = Array.from({ length: count }, (_, index) => ({
-      id: index + 1,
-      port: ports[2 * index] ?? 0,
-      controllerPort: ports[2 * index + 1] ?? 0,
-    }));
+    const perBroker = 2 + (options.secure?.length ?? 0);
+    const ports = await freePorts(perBroker * count);
+    const places = Array.from({ length: count }, (_, index) => {
+      const [port = 0, controllerPort = 0, ...securePorts] = ports.slice(
+        perBroker * index,
+        perBroker * (index + 1),
+      );
+      return { id: index + 1, port, controllerPort, securePorts };
+    });
     const cluster = new KafkaCluster(options, classPath, places);
     try {
       await cluster.#format();
@@ -88,6 +94,13 @@ export class KafkaCluster {
   /** All addresses, host:port, also of brokers that are down; the broker with id n is the n-th. */
   get brokers(): readonly string[] {
     return this.#places.map(addressOf);
+  }
+
+  /** All addresses of a secure listener. */
+  brokersOf(listenerName: string): readonly string[] {
+    const index = (this.#options.secure ?? []).findIndex(({ name }) => name === listenerName);
+    if (index < 0) throw new CertmillError('NOT_FOUND', 'there is no such listener');
+    return this.#places.map(({ securePorts }) => `127.0.0.1:${securePorts?.[index] ?? 0}`);
   }
 
   get runningBrokers(): readonly number[] {
@@ -133,18 +146,19 @@ export class KafkaCluster {
   }
 
   async #format(): Promise<void> {
-    const { folder, settings = {} } = this.#options;
+    const { folder, settings = {}, secure = [] } = this.#options;
     await Promise.all(
       this.#places.map(async (place) => {
         const own = this.#folderOf(place.id);
         const properties = join(own, 'server.properties');
         await mkdir(own, { recursive: true });
-        await writeFile(properties, brokerProperties(place, this.#places, own, settings));
+        await writeFile(properties, brokerProperties(place, this.#places, own, settings, secure));
         await runCommand(
           'java',
           [
             ...[...this.#javaArguments(64), 'kafka.tools.StorageTool'],
             ...['format', '--cluster-id', this.#clusterId, '--config', properties],
+            ...scramArguments(secure),
           ],
           { purpose: 'a Kafka broker', install: 'a JDK', folder },
         );

@@ -8,6 +8,8 @@ import { redisAnswers } from './redis-answers.js';
 export interface RedisServerOptions {
   /** Where log and data go; see makeRunFolder. */
   readonly folder: string;
+  /** More arguments of redis-server; the plain port stays open to the default user without password. */
+  readonly args?: readonly string[];
 }
 
 const readyWithinMs = 30_000;
@@ -44,13 +46,14 @@ export class RedisServer {
   /** Starts it again after kill() or stop(). */
   async start(): Promise<void> {
     if (this.#server !== undefined) return;
-    const { folder } = this.#options;
+    const { folder, args = [] } = this.#options;
     this.#server = await ServerProcess.start({
       name: 'Redis',
       command: this.#command,
       args: [
         ...['--port', String(this.#port), '--bind', '127.0.0.1', '--dir', folder],
         ...['--appendonly', 'yes', '--save', '', '--maxmemory-policy', 'noeviction'],
+        ...args,
       ],
       logFile: join(folder, 'redis.log'),
       isReady: ({ pid }) => redisAnswers(this.#port, pid),

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CertmillError } from '@certmill/domain';
 import type { Admin } from 'kafkajs';
-import { isTransient, kafkaFault } from './kafka-fault.js';
+import { isTransient, kafkaFault, kafkaRefusal } from './kafka-fault.js';
 import type { KafkaConnectionOptions } from './kafka-options.js';
 import { createKafka } from './create-kafka.js';
 import { stopping } from './stopping.js';
@@ -22,7 +22,10 @@ export class AdminCalls {
     this.#options = options;
   }
 
-  /** MUST be a call that may be repeated. Throws FAULT_BUS_DOWN: it has not been answered in time. */
+  /**
+   * MUST be a call that may be repeated. Throws FAULT_BUS_DOWN: it has not been answered in time;
+   * CONFIG_INVALID: brokers and client do not accept each other.
+   */
   async call<T>(what: string, act: (admin: Admin) => Promise<T>): Promise<T> {
     const late = new CertmillError('FAULT_BUS_DOWN', `${what}: the brokers do not answer`);
     const abort = new AbortController();
@@ -31,7 +34,10 @@ export class AdminCalls {
       if (!(await within(callTimeoutMs, answer))) throw late;
       return await answer;
     } catch (error) {
-      throw kafkaFault(`${what}: the brokers do not answer as they should`, error);
+      throw (
+        kafkaRefusal(what, error) ??
+        kafkaFault(`${what}: the brokers do not answer as they should`, error)
+      );
     } finally {
       abort.abort();
     }

@@ -1,6 +1,13 @@
 import { CertmillError } from '@certmill/domain';
 import { createKafka } from './create-kafka.js';
-import { isFenced, isRebalancing, isTooLarge, isTransient, kafkaFault } from './kafka-fault.js';
+import {
+  isFenced,
+  isRebalancing,
+  isTooLarge,
+  isTransient,
+  kafkaFault,
+  kafkaRefusal,
+} from './kafka-fault.js';
 import { messageOf, parsePlace, recordBytes, recordOf } from './record-codec.js';
 
 function protocolError(type: string, cause?: unknown): Error {
@@ -40,6 +47,26 @@ describe('what Kafka says', () => {
     expect(fault.message).toBe('the topic cannot be read');
     const own = new CertmillError('FAULT_STOPPING', 'stops');
     expect(kafkaFault('x', own)).toBe(own);
+  });
+
+  it('about who the client is ends what opens a connection', () => {
+    const named = (name: string, code?: string): Error =>
+      new Error('retries exceeded', {
+        cause: Object.assign(new Error('secret of the broker'), { name, code }),
+      });
+    const refused = named('KafkaJSSASLAuthenticationError');
+    expect(isTransient(refused)).toBe(false);
+    expect(kafkaRefusal('topics', refused)).toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: 'topics: Kafka refuses the credentials',
+    });
+    expect(
+      kafkaRefusal('topics', named('KafkaJSConnectionError', 'CERT_HAS_EXPIRED')),
+    ).toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: 'topics: a Kafka broker is not accepted: its certificate has expired',
+    });
+    expect(kafkaRefusal('topics', named('KafkaJSConnectionError', 'ECONNREFUSED'))).toBeUndefined();
   });
 
   it('with causes in a circle is judged all the same', () => {

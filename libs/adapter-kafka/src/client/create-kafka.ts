@@ -13,6 +13,12 @@ import type { KafkaNotice, KafkaObserver } from './kafka-observer.js';
 import type { KafkaConnectionOptions } from './kafka-options.js';
 import { mendKafkajs } from '../wire/mend-kafkajs.js';
 
+/**
+ * kafkajs looks for new leaders where a broker refuses or hangs up, but not where it just does not answer: then
+ * it asks the same one again, until its metadata are of age.
+ */
+export const metadataMaxAgeMs = 5_000;
+
 const defaultRequestTimeoutMs = 10_000;
 const connectionTimeoutMs = 5_000;
 const keepAliveMs = 60_000;

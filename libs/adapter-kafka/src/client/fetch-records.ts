@@ -45,6 +45,9 @@ export interface RecordRange {
   readonly to: number;
 }
 
+/** Takes a record, and when it was written, in milliseconds: so its producer or the broker says. */
+export type RecordReader = (record: DeliveredRecord, writtenAtMs: number) => unknown;
+
 const rangeFetchBytes = 8 * 1024 * 1024;
 
 /**
@@ -56,7 +59,7 @@ export async function readRanges(
   options: KafkaConnectionOptions,
   topic: string,
   ranges: readonly RecordRange[],
-  onRecord: (record: DeliveredRecord) => unknown,
+  onRecord: RecordReader,
 ): Promise<void> {
   await withCluster(options, topic, async (cluster) => {
     for (const { partition, from, to } of ranges) {
@@ -68,7 +71,9 @@ export async function readRanges(
         const wanted = messages.filter(
           (each) => Number(each.offset) >= next && Number(each.offset) < to,
         );
-        for (const message of wanted) await onRecord(recordOf(topic, partition, message));
+        for (const message of wanted) {
+          await onRecord(recordOf(topic, partition, message), Number(message.timestamp));
+        }
         const last = wanted.at(-1);
         if (last === undefined) break;
         next = Number(last.offset) + 1;

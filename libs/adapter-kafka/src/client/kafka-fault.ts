@@ -1,4 +1,4 @@
-import { CertmillError, isCertmillError } from '@certmill/domain';
+import { CertmillError, isCertmillError, tlsRefusalOf } from '@certmill/domain';
 
 /** The group has gone on without the member, or under another generation. */
 const fencedTypes: ReadonlySet<unknown> = new Set([
@@ -27,6 +27,23 @@ export function kafkaFault(message: string, cause: unknown): CertmillError {
   return isCertmillError(cause) ? cause : new CertmillError('FAULT_BUS_DOWN', message, { cause });
 }
 
+/**
+ * CONFIG_INVALID where brokers and client do not accept each other: waiting does not mend that. For what
+ * opens a connection only: of one that was open, credentials and certificates may be changing just now.
+ */
+export function kafkaRefusal(what: string, cause: unknown): CertmillError | undefined {
+  const refusal = tlsRefusalOf(cause);
+  const reason = isSaslRefusal(cause)
+    ? 'Kafka refuses the credentials'
+    : refusal && `a Kafka broker is not accepted: ${refusal}`;
+  if (reason === undefined) return undefined;
+  return new CertmillError('CONFIG_INVALID', `${what}: ${reason}`, { cause });
+}
+
+function isSaslRefusal(error: unknown): boolean {
+  return chainOf(error).some(({ name }) => name === 'KafkaJSSASLAuthenticationError');
+}
+
 export function isFenced(error: unknown): boolean {
   return chainOf(error).some(({ type }) => fencedTypes.has(type));
 }
@@ -49,9 +66,7 @@ export function isOutOfRange(error: unknown): boolean {
 
 /** Whether trying again, perhaps with a new connection, can help. */
 export function isTransient(error: unknown): boolean {
-  return !chainOf(error).some(
-    ({ type, name }) => finalTypes.has(type) || name === 'KafkaJSSASLAuthenticationError',
-  );
+  return !isSaslRefusal(error) && !chainOf(error).some(({ type }) => finalTypes.has(type));
 }
 
 function hasType(error: unknown, wanted: string): boolean {

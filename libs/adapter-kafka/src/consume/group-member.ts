@@ -1,5 +1,6 @@
 import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
 import { CertmillError } from '@certmill/domain';
+import { metadataMaxAgeMs } from '../client/create-kafka.js';
 import { isFenced, isRebalancing } from '../client/kafka-fault.js';
 import { within } from '../client/within.js';
 
@@ -74,6 +75,7 @@ export class GroupMember {
       heartbeatInterval: heartbeatMs,
       rebalanceTimeout: rebalanceTimeoutMs,
       allowAutoTopicCreation: false,
+      metadataMaxAge: metadataMaxAgeMs,
       maxWaitTimeInMs: fetchWaitMs,
       minBytes: 1,
       maxBytesPerPartition,

@@ -101,9 +101,16 @@ describe('a record', () => {
   it('that is no longer ours is neither tried again nor made a dead letter', async () => {
     for (const cause of [busy, poison]) {
       const { calls, handler } = failing(100, cause);
-      const handling = await handleRecord(record, options({ handler, isDropped: () => true }));
-      expect(handling).toEqual({ kind: 'returned' });
-      expect(calls).toHaveLength(1);
+      let dead = 0;
+      const deadLetter = (): Promise<string> => {
+        dead++;
+        return Promise.resolve('0:0');
+      };
+      const isDropped = (): boolean => true;
+      expect(await handleRecord(record, options({ handler, deadLetter, isDropped }))).toEqual({
+        kind: 'returned',
+      });
+      expect([calls.length, dead]).toEqual([1, 0]);
     }
   });
 

@@ -161,6 +161,16 @@ describe('a subscription', () => {
     expect(first.commits.some((commit) => 1 in commit)).toBe(false);
   });
 
+  it('takes nothing of a partition that it has not been given', async () => {
+    const { first, tasks } = await aSubscription();
+    first.events.records(7, messages(100, 1));
+    first.events.joined('member-1', [1]);
+    first.events.records(0, messages(100, 1));
+    expect(tasks).toEqual([]);
+    first.events.records(1, messages(0, 1));
+    expect(tasks).toHaveLength(1);
+  });
+
   it('drops everything where the group knew it no more, whatever it is given again', async () => {
     const { first, tasks } = await aSubscription();
     first.events.records(0, messages(0, 2));
@@ -198,7 +208,8 @@ describe('a subscription', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(tasks).toHaveLength(before);
     first.commitFails = undefined;
-    first.events.joined('member-2', [0]);
+    // Also under its old name: what the group had refused does not come back to life.
+    first.events.joined('member-1', [0]);
     first.events.records(0, messages(0, 1));
     expect(tasks.at(-1)?.position).toBe('0:0');
     expect(first.commits).toEqual([]);

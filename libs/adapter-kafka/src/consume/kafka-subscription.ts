@@ -49,6 +49,8 @@ export class KafkaSubscription implements Subscription {
   readonly #inHand = new Set<Promise<void>>();
   #member: Member | undefined;
   #memberId: string | undefined;
+  /** Whose records are taken; none while the group has refused the member. */
+  #assigned: ReadonlySet<number> = new Set();
   /** How often a group was joined: what was asked before the last time is answered in vain. */
   #generation = 0;
   #isPaused = true;
@@ -159,6 +161,7 @@ export class KafkaSubscription implements Subscription {
       if (!isSame || !partitions.includes(progress.partition)) this.#drop(progress);
     }
     this.#memberId = memberId;
+    this.#assigned = new Set(partitions);
     this.#generation++;
     this.#isPaused = false;
     const message = `a member of the group, with ${partitions.length} partitions`;
@@ -174,6 +177,8 @@ export class KafkaSubscription implements Subscription {
   }
 
   #take(partition: number, messages: readonly KafkaMessage[]): void {
+    // A commit of them would pass over what another member has in hand.
+    if (!this.#assigned.has(partition)) return;
     let progress = this.#progress.get(partition);
     if (progress === undefined) {
       progress = new PartitionProgress(partition);
@@ -223,7 +228,8 @@ export class KafkaSubscription implements Subscription {
       isDropped: () => progress.isRevoked,
     });
     if (handling.kind === 'halt') this.#halt(handling.cause);
-    if (handling.kind !== 'handled' || progress.isRevoked) return;
+    if (handling.kind !== 'handled') return;
+    // Of no effect where the record is another member's meanwhile.
     progress.done(taken);
     if (++this.#doneSinceCommit >= commitEvery) this.#commitNow();
   }
@@ -293,7 +299,9 @@ export class KafkaSubscription implements Subscription {
     this.#progress.delete(progress.partition);
   }
 
+  /** Everything, and what still comes, until the group is joined again. */
   #dropAll(): void {
+    this.#assigned = new Set();
     for (const progress of this.#progress.values()) this.#drop(progress);
   }
 }

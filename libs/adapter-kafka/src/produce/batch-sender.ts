@@ -6,6 +6,7 @@ import {
   type Producer,
   type RecordMetadata,
 } from 'kafkajs';
+import { metadataMaxAgeMs } from '../client/create-kafka.js';
 import { isTooLarge, isTransient, kafkaFault } from '../client/kafka-fault.js';
 import { messageOf, placeOf } from '../client/record-codec.js';
 import { pauseMs, type RetryPolicy } from '../consume/retry-policy.js';
@@ -52,8 +53,11 @@ export class BatchSender {
     this.#producer = options.kafka.producer({
       idempotent: false,
       allowAutoTopicCreation: false,
+      metadataMaxAge: metadataMaxAgeMs,
       createPartitioner: Partitioners.DefaultPartitioner,
-      retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 },
+      // Batches are tried again here, as a whole. kafkajs would ask only those brokers again that have not
+      // answered, also for what has moved to one that has: acknowledged, and stored nowhere.
+      retry: { retries: 0 },
     });
   }
 

@@ -14,6 +14,7 @@ function anAppender(overrides: Partial<RecordAppenderOptions> = {}) {
   const appender = new RecordAppender({
     senderOf: () => ({ send: (pending) => sent.push(pending) }),
     maxRecordBytes: 10_000,
+    overheadBytes: 1_000,
     maxWaitingBytes: 5_000,
     timeoutMs: 60_000,
     ...overrides,
@@ -29,6 +30,16 @@ describe('an appender', () => {
     });
     expect(sent).toEqual([]);
     expect(appender.waitingBytes).toBe(0);
+  });
+
+  it('takes a dead letter of a record that fills the limit', async () => {
+    const { appender, sent } = anAppender();
+    const told = appender.appendAlone(topic, aRecord(10_500));
+    sent[0]?.resolve('0:7');
+    expect(await told).toBe('0:7');
+    await expect(appender.appendAlone(topic, aRecord(11_000))).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
   });
 
   it('lets appends wait, first come, first served, while too much is not taken yet', async () => {

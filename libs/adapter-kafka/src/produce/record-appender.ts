@@ -12,6 +12,8 @@ export type Sender = Pick<BatchSender, 'send'>;
 export interface RecordAppenderOptions {
   readonly senderOf: (topic: string) => Sender;
   readonly maxRecordBytes: number;
+  /** What a record that is appended alone may have above it. */
+  readonly overheadBytes: number;
   /** Octets of records that are not answered; appends beyond wait. */
   readonly maxWaitingBytes: number;
   /** How long an append lasts at most, its wait for room included. */
@@ -63,9 +65,11 @@ export class RecordAppender {
   }
 
   #append(topic: string, record: EventRecord, isAlone: boolean): Promise<string | undefined> {
-    const { maxRecordBytes, senderOf } = this.#options;
+    const { senderOf } = this.#options;
     if (this.#isStopping) return Promise.reject(stopping());
     const bytes = recordBytes(record);
+    const maxRecordBytes =
+      this.#options.maxRecordBytes + (isAlone ? this.#options.overheadBytes : 0);
     if (bytes > maxRecordBytes) {
       const message = `a record for ${topic} is over the limit of ${maxRecordBytes} octets`;
       return Promise.reject(new CertmillError('INVALID_INPUT', message));

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AdminCalls } from '../client/admin-calls.js';
 import type { ClusterReport, ClusterSpec, TopicSpec } from './cluster-spec.js';
 import { checkCluster, findTopics } from './describe-cluster.js';
@@ -10,6 +11,7 @@ export interface EnsuredTopics extends ClusterReport {
 }
 
 const createTimeoutMs = 10_000;
+const seenPauseMs = 100;
 
 /**
  * Makes topics that are missing and adds partitions that are. Nothing else of a topic that is there is
@@ -28,7 +30,22 @@ export async function ensureTopics(calls: AdminCalls, spec: ClusterSpec): Promis
       grown.push(topic.topic);
     }
   }
+  if (created.length + grown.length > 0) await untilSeen(calls, spec.topics);
   return { created, grown, ...(await checkCluster(calls, spec)) };
+}
+
+/** Brokers hear of what the controller has made one after the other; not for ever: the report tells the rest. */
+async function untilSeen(calls: AdminCalls, specs: readonly TopicSpec[]): Promise<void> {
+  const deadline = performance.now() + createTimeoutMs;
+  // Several times in a row: any broker may answer.
+  for (let seen = 0; seen < 3 && performance.now() < deadline;) {
+    const found = await findTopics(calls, specs);
+    const isSeen = specs.every(({ topic, partitions }) => {
+      return (found.get(topic)?.partitions ?? 0) >= partitions;
+    });
+    seen = isSeen ? seen + 1 : 0;
+    await sleep(seenPauseMs);
+  }
 }
 
 /** False where somebody else has made it meanwhile. */

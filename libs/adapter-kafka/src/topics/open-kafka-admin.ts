@@ -1,16 +1,21 @@
 import type { DeliveredRecord, Stoppable } from '@certmill/ports';
 import { AdminCalls } from '../client/admin-calls.js';
+import { parsePlace } from '../client/record-codec.js';
 import type { KafkaConnectionOptions } from '../client/kafka-options.js';
 import type { ClusterReport, ClusterSpec } from './cluster-spec.js';
 import { deleteConsumed, type TopicReaders } from './delete-consumed.js';
+import { deleteUpTo } from './delete-up-to.js';
 import { checkCluster } from './describe-cluster.js';
 import { describeLag, type GroupState } from './describe-lag.js';
-import { readRanges } from '../client/fetch-records.js';
+import { readRanges, readRecord, type RecordReader } from '../client/fetch-records.js';
 import { offsetsOf } from './group-lag.js';
 import { passOver } from './pass-over.js';
 import { ensureTopics, type EnsuredTopics } from './ensure-topics.js';
 
-/** What is done to a cluster from outside the pipeline. Every call throws FAULT_BUS_DOWN after some tries. */
+/**
+ * What is done to a cluster from outside the pipeline. Every call throws FAULT_BUS_DOWN after some tries,
+ * CONFIG_INVALID where credentials or certificates are not accepted.
+ */
 export interface KafkaAdmin extends Stoppable {
   /** Makes topics and partitions that are missing; changes nothing else, and says what differs. */
   ensureTopics(spec: ClusterSpec): Promise<EnsuredTopics>;
@@ -20,13 +25,16 @@ export interface KafkaAdmin extends Stoppable {
   deleteConsumed(topics: readonly TopicReaders[]): Promise<number>;
   describeLag(topics: readonly TopicReaders[]): Promise<GroupState[]>;
   /** Reads what a group has not committed of a topic, as it is now. */
-  readUncommitted(
-    topic: string,
-    group: string,
-    onRecord: (record: DeliveredRecord) => void,
-  ): Promise<void>;
-  /** Reads all that is kept of a topic, as it is now. */
-  readAll(topic: string, onRecord: (record: DeliveredRecord) => void): Promise<void>;
+  readUncommitted(topic: string, group: string, onRecord: RecordReader): Promise<void>;
+  /** Reads all that is kept of a topic, as it is now, partition by partition. */
+  readAll(topic: string, onRecord: RecordReader): Promise<void>;
+  /** The record at a place, as dead letters have; undefined where there is none. */
+  readAt(topic: string, place: string): Promise<DeliveredRecord | undefined>;
+  /**
+   * Deletes a record, by its place, and all before it in its partition: single ones cannot be deleted.
+   * Resolves to how many. NOT_FOUND where there is no such place, or nothing is left up to it.
+   */
+  deleteUpTo(topic: string, place: string): Promise<number>;
   /** Shows all that is kept of a topic, then lets a group without members go on behind it. */
   passOver(
     topic: string,
@@ -66,9 +74,15 @@ export function openKafkaAdmin(options: KafkaConnectionOptions): KafkaAdmin {
       const ranges = ends.map(({ partition, low, high }) => {
         return { partition, from: Number(low), to: Number(high) };
       });
+      ranges.sort((a, b) => a.partition - b.partition);
       await readRanges(options, topic, ranges, onRecord);
     },
     passOver: (topic, group, onRecord) => passOver(calls, options, { topic, group }, onRecord),
+    async readAt(topic, place) {
+      const at = parsePlace(place);
+      return at && (await readRecord(options, topic, at));
+    },
+    deleteUpTo: (topic, place) => deleteUpTo(calls, topic, place),
     stop: () => calls.stop(),
   };
 }

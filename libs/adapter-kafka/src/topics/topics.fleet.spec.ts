@@ -34,9 +34,10 @@ describe('topics', () => {
     const other = openKafkaAdmin(connection());
     const both = await Promise.all([admin.ensureTopics(spec), other.ensureTopics(spec)]);
     await other.stop(0);
-    expect(both.flatMap(({ created }) => created).sort()).toEqual(
-      spec.topics.map(({ topic }) => topic).sort(),
-    );
+    // Nobody makes what another one has made; one whose answer was lost is told as made by nobody.
+    const created = both.flatMap((report) => report.created);
+    expect(new Set(created).size).toBe(created.length);
+    expect(both.flatMap(({ differences }) => differences)).toEqual([]);
     expect(await admin.checkTopics(spec)).toEqual({ differences: [], warnings: [] });
     expect(await admin.ensureTopics(spec)).toEqual({
       created: [],

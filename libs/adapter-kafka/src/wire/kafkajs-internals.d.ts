@@ -1,5 +1,14 @@
 // Parts of kafkajs 2.2.4 that are mended here, as far as they are touched.
 
+declare module 'kafkajs/src/consumer/consumerGroup.js' {
+  class ConsumerGroup {
+    readonly cluster: { refreshMetadata(): Promise<void> };
+    /** Rejects with what it cannot mend. */
+    recoverFromFetch(error: unknown): Promise<void>;
+  }
+  export = ConsumerGroup;
+}
+
 declare module 'kafkajs/src/network/requestQueue/index.js' {
   class RequestQueue {
     readonly pending: readonly unknown[];

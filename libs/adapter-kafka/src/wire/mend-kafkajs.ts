@@ -1,4 +1,5 @@
 import kafkajs from 'kafkajs';
+import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
 import Connection from 'kafkajs/src/network/connection.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import produce from 'kafkajs/src/protocol/requests/produce/index.js';
@@ -10,6 +11,16 @@ const exactFromBytes = 64 * 1024;
 const lowestVersion = 3;
 /** So much later than kafkajs' own time-out. */
 const connectionGraceMs = 500;
+/** What makes kafkajs join its group anew out of a fetch, by type and by name. */
+const staleErrors: ReadonlySet<unknown> = new Set([
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'KafkaJSTopicMetadataNotLoaded',
+  'KafkaJSStaleTopicMetadataAssignment',
+]);
 
 let isDone = false;
 
@@ -24,6 +35,7 @@ export function mendKafkajs(): void {
   growWithoutZeros();
   encodeOnce();
   connectOnce();
+  joinBetweenFetches();
 }
 
 /**
@@ -102,4 +114,33 @@ function inTime(connection: Connection, work: Promise<boolean>): Promise<boolean
       })
       .then(resolve, reject);
   });
+}
+
+/**
+ * When a partition has moved to another broker, kafkajs joins the group anew while it still fetches from
+ * the others. What they bring then is from before: offsets of partitions that are others' now, or above
+ * those that the group has committed. As a rebalance, the same is done once all fetches have ended.
+ */
+function joinBetweenFetches(): void {
+  const { prototype } = ConsumerGroup;
+  const recover = Object.getOwnPropertyDescriptor(prototype, 'recoverFromFetch')?.value as (
+    this: ConsumerGroup,
+    error: unknown,
+  ) => Promise<void>;
+  prototype.recoverFromFetch = async function (this: ConsumerGroup, error: unknown) {
+    if (!isStale(error)) {
+      await recover.call(this, error);
+      return;
+    }
+    await this.cluster.refreshMetadata();
+    const rebalance = new kafkajs.KafkaJSError('The partitions have moved');
+    throw Object.assign(rebalance, { type: 'REBALANCE_IN_PROGRESS' });
+  };
+}
+
+function isStale(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false;
+  const type = 'type' in error ? error.type : undefined;
+  const name = 'name' in error ? error.name : undefined;
+  return staleErrors.has(type) || staleErrors.has(name);
 }

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, connect as connectTcp, Socket, type AddressInfo } from 'node:net';
 import type { ISocketFactory, Logger, Message } from 'kafkajs';
+import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
 import Connection from 'kafkajs/src/network/connection.js';
 import produce from 'kafkajs/src/protocol/requests/produce/index.js';
+import { isRebalancing } from '../client/kafka-fault.js';
 import { crc32c } from './crc32c.js';
 import { canEncode, encodeProduce } from './encode-produce.js';
 import { mendKafkajs } from './mend-kafkajs.js';
@@ -175,5 +177,41 @@ describe('a connection', () => {
       await expect(connection.connect()).rejects.toMatchObject({ name: 'KafkaJSConnectionError' });
       expect(tries).toBe(i);
     }
+  });
+});
+
+describe('a fetch that fails', () => {
+  /** What a consumer group of kafkajs does then. */
+  async function recoverFrom(error: object): Promise<{ outcome: unknown; calls: string[] }> {
+    mendKafkajs();
+    const calls: string[] = [];
+    const note = (name: string) => () => {
+      calls.push(name);
+      return Promise.resolve();
+    };
+    const group = Object.assign(Object.create(ConsumerGroup.prototype) as ConsumerGroup, {
+      logger: { debug: () => undefined, warn: () => undefined },
+      cluster: { refreshMetadata: note('refresh'), removeBroker: note('remove') },
+      joinAndSync: note('join'),
+    });
+    const outcome = await group.recoverFromFetch(error).catch((thrown: unknown) => thrown);
+    return { outcome, calls };
+  }
+
+  it.each([
+    { type: 'NOT_LEADER_FOR_PARTITION' },
+    { type: 'UNKNOWN_TOPIC_OR_PARTITION' },
+    { name: 'KafkaJSStaleTopicMetadataAssignment' },
+  ])('of %j leads to a rebalance, not to a join beside other fetches', async (error) => {
+    const { outcome, calls } = await recoverFrom(error);
+    expect(isRebalancing(outcome)).toBe(true);
+    expect(calls).toEqual(['refresh']);
+  });
+
+  it('for another reason is left to kafkajs', async () => {
+    const closed = { name: 'KafkaJSConnectionClosedError', host: 'h', port: 1 };
+    expect(await recoverFrom(closed)).toEqual({ outcome: undefined, calls: ['remove'] });
+    const other = { name: 'KafkaJSError' };
+    expect(await recoverFrom(other)).toEqual({ outcome: other, calls: [] });
   });
 });

@@ -52,7 +52,7 @@ export class AllowListBlobs {
     }
   }
 
-  /** False where a piece is missing. Faults: FAULT_STORE_CORRUPT where it is not what it was. */
+  /** False where a piece is missing. Faults: FAULT_PROCESSING where it is not what it was. */
   async download(list: ListName, proof: FileProof, path: string): Promise<boolean> {
     const file = await onDisk(open(path, 'w'), 'keep a packed list');
     try {
@@ -67,7 +67,8 @@ export class AllowListBlobs {
       }
       if (bytes !== proof.bytes || Buffer.compare(hash.digest(), proof.sha256) !== 0) {
         throw new CertmillError(
-          'FAULT_STORE_CORRUPT',
+          // One order's: a dead letter, no halt of all.
+          'FAULT_PROCESSING',
           `the allow-list of order ${list.orderId} is damaged: import it again`,
         );
       }

@@ -124,9 +124,9 @@ describe('allow-lists in the database', () => {
     const stored = client.db(fleet.database).collection<{ _id: string }>('allowLists');
     const _id = (await blobs())[0] ?? '';
     await stored.updateOne({ _id }, { $set: { bytes: Buffer.alloc(20_000) } });
-    await expect(found(other, 'a')).rejects.toMatchObject({ code: 'FAULT_STORE_CORRUPT' });
+    await expect(found(other, 'a')).rejects.toMatchObject({ code: 'FAULT_PROCESSING' });
     await stored.deleteOne({ _id });
-    await expect(found(other, 'a')).rejects.toMatchObject({ code: 'FAULT_STORE_CORRUPT' });
+    await expect(found(other, 'a')).rejects.toMatchObject({ code: 'FAULT_PROCESSING' });
     await client.close();
     await store.importAllowList(tenant, 'order', rows('a'));
     expect(await found(other, 'a')).toEqual(['a']);

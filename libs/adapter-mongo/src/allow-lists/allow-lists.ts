@@ -72,7 +72,8 @@ export class AllowLists implements AllowListStore {
       if (listId === undefined || proof === undefined) return queries.map(() => undefined);
       if (listId === missing) {
         throw new CertmillError(
-          'FAULT_STORE_CORRUPT',
+          // One order's: a dead letter, no halt of all.
+          'FAULT_PROCESSING',
           `the allow-list of order ${orderId} is missing: import it again`,
         );
       }

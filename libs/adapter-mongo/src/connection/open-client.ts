@@ -1,5 +1,5 @@
 import { MongoClient, type Db, type MongoClientOptions } from 'mongodb';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, tlsRefusalOf } from '@certmill/domain';
 import { DriverCalls, type AroundCall } from './driver-calls.js';
 import { isRefused, mongoFault } from './mongo-fault.js';
 
@@ -53,6 +53,12 @@ export async function openMongoConnection(
     await client.close().catch(() => undefined);
     if (isRefused(error)) {
       throw new CertmillError('CONFIG_INVALID', 'MongoDB refuses the credentials', {
+        cause: error,
+      });
+    }
+    const refusal = tlsRefusalOf(error);
+    if (refusal !== undefined) {
+      throw new CertmillError('CONFIG_INVALID', `MongoDB is not accepted: ${refusal}`, {
         cause: error,
       });
     }

@@ -230,7 +230,7 @@ export class ShardJournal {
     }
     if (outcome === 'exists') {
       observer.conflict(shard);
-      await this.#contention.lost();
+      await this.#contention.lost(calls.some(({ isUrgent }) => isUrgent));
       this.#queue.putBack(calls);
       return;
     }

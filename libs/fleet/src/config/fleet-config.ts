@@ -41,14 +41,18 @@ const kafka = z.strictObject({
   noticeRetentionMs: z.int().min(60_000).default(3_600_000),
 });
 
+/** Some would be passwords in this file, others would switch the checking of certificates off. */
+const riskyOptionOfUri = /[?&](?:tls\w+|ssl\w+|authMechanismProperties|proxy\w+)=/i;
+
 const mongo = z.strictObject({
   /** Without credentials: they come from files. */
   uri: z
     .string()
     .regex(/^mongodb(?:\+srv)?:\/\//, 'must begin with mongodb:// or mongodb+srv://')
+    .refine((uri) => !uri.includes('@'), 'must not hold credentials: use username and passwordFile')
     .refine(
-      (uri) => !uri.includes('@'),
-      'must not hold credentials: use username and passwordFile',
+      (uri) => !riskyOptionOfUri.test(uri),
+      'must not hold options of TLS, a proxy or a mechanism: use tls, username and passwordFile',
     ),
   database: z.string().min(1).max(38).default('certmill'),
   username: z.string().min(1).optional(),
@@ -133,9 +137,9 @@ export const fleetSchema = z
     lanes: z.array(lane).min(1).default(['bulk', 'interactive']),
     workers: z
       .strictObject({
-        /** Threads of validate that examine bulk requests; one more serves the interactive lane. */
+        /** Threads of validate that examine bulk requests; the interactive lane has one of its own. */
         validate: z.int().min(1).max(256).default(availableParallelism()),
-        /** Bulk threads (HSM sessions) of each slot. */
+        /** Bulk threads (HSM sessions) of each slot; the interactive lane has one of its own. */
         sign: z.int().min(1).max(256).default(1),
       })
       .prefault({}),

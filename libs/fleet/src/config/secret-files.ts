@@ -1,4 +1,6 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { CertmillError } from '@certmill/domain';
 import type { ClientTlsConfig } from './fleet-config.js';
 
@@ -39,9 +41,34 @@ export function readClientTls(
   }
   const read = (name: string, path: string): string =>
     readNamedFile(`${field}.${name}`, path).toString('utf8');
-  return {
+  const pem = {
     ...(caFile === undefined ? {} : { ca: read('caFile', caFile) }),
     ...(certFile === undefined ? {} : { cert: read('certFile', certFile) }),
     ...(keyFile === undefined ? {} : { key: read('keyFile', keyFile) }),
   };
+  assertUsable(field, pem);
+  return pem;
+}
+
+/** What a client would notice at its first connection only, and say in OpenSSL's words. */
+function assertUsable(field: string, { ca, cert, key }: ClientTls): void {
+  const wrong = (reason: string): CertmillError =>
+    new CertmillError('CONFIG_INVALID', `${field}: ${reason}`);
+  if (ca !== undefined && !isCertificate(ca)) throw wrong('caFile holds no certificate in PEM');
+  if (cert === undefined || key === undefined) return;
+  if (!isCertificate(cert)) throw wrong('certFile holds no certificate in PEM');
+  try {
+    createSecureContext({ cert, key });
+  } catch {
+    // No cause: nothing of a key may leak.
+    throw wrong('keyFile does not hold the key of certFile, in PEM and without passphrase');
+  }
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
+  }
 }

@@ -7,6 +7,7 @@ import { LineLimiter, type IssuanceStore } from '@certmill/platform';
 import { readClientTls, readSecret } from '../config/secret-files.js';
 import type { FleetConfig } from '../config/fleet-config.js';
 import type { ServiceContext } from '../service-context.js';
+import { snapshotJournal } from './snapshot-journal.js';
 
 /** How to reach the store, with secrets read from their files. */
 export function mongoConnection({ mongo }: Pick<FleetConfig, 'mongo'>, appName: string) {
@@ -38,6 +39,7 @@ export async function withCacheDirectory(
 /** The store; waits for it, and until its collections are as `fleet init` makes them. */
 export async function openStore(context: ServiceContext): Promise<IssuanceStore> {
   const { config, logger } = context;
+  const { journal } = context.metrics;
   const limiter = new LineLimiter();
   const connection = mongoConnection(config, `certmill-${context.role}-${context.instance}`);
   const cache = await withCacheDirectory(config, context.role);
@@ -61,9 +63,23 @@ export async function openStore(context: ServiceContext): Promise<IssuanceStore>
         if (passed !== undefined)
           logger.warn({ code: fault.code, err: fault, ...passed }, 'mongodb');
       },
+      journalObserver: {
+        folded: (shard, _entries, tail) => journal.tail(shard, tail),
+        conflict: (shard) => journal.conflict(shard),
+        ignored(shard, seq) {
+          const passed = limiter.pass('ignored');
+          if (passed === undefined) return;
+          const line = { shard, seq, ...passed };
+          logger.warn(
+            line,
+            'an entry of the journal has no effect: a process that was cut off made it',
+          );
+        },
+      },
     }),
   );
   context.parts.push(store);
+  if (context.role === 'validate') context.parts.push(snapshotJournal(context, store));
   const measured = context.metrics.store.measured(store);
   return context.overrides.aroundStore?.(measured) ?? measured;
 }

@@ -18,6 +18,11 @@ const chunk: SealedAttributes = {
   signBeforeMs: 1,
 };
 
+interface HopKeyFile {
+  readonly keys: readonly { readonly id: string }[];
+  readonly sealing: string;
+}
+
 describe('keys of a fleet', () => {
   let directory: string;
   beforeEach(() => {
@@ -53,9 +58,7 @@ describe('keys of a fleet', () => {
     expect(files.map((file) => statSync(file).mode & 0o777)).toEqual([0o600, 0o600, 0o600, 0o600]);
     const contents = files.map((file) => readFileSync(file, 'utf8'));
     expect(new Set(contents).size).toBe(4);
-    expect(() => makeFleetKeys(directory, 0)).toThrow(
-      expect.objectContaining({ code: 'CONFLICT' }),
-    );
+    expect(() => makeFleetKeys(directory, 0)).toThrow(/cannot be made: it is there already/);
     expect(files.map((file) => readFileSync(file, 'utf8'))).toEqual(contents);
   });
 
@@ -72,6 +75,27 @@ describe('keys of a fleet', () => {
     }
     const [made = '', , , dropped = ''] = stages;
     expect(opens(dropped, made)).toBe(false);
+  });
+
+  it.each(['add', 'seal', 'drop'] as const)('go on where %s was cut off', (cut) => {
+    const { hopKeys } = makeFleetKeys(directory, 0);
+    const files = Object.values(hopKeys);
+    for (const step of ['add', 'seal', 'drop'] as const) {
+      const before = files.map((file) => readFileSync(file));
+      rotateFleetKeys(directory, step, clock.nowMs());
+      if (step !== cut) continue;
+      // Killed after the first file.
+      const [first] = files.map((file) => readFileSync(file, 'utf8'));
+      files.slice(1).forEach((file, i) => writeFileSync(file, before[i + 1] ?? ''));
+      writeFileSync(`${files[1] ?? ''}.tmp`, 'half of a f');
+      rotateFleetKeys(directory, step, clock.nowMs());
+      expect(readFileSync(files[0] ?? '', 'utf8')).toBe(first);
+    }
+    const contents = files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as HopKeyFile);
+    for (const { keys, sealing } of contents) {
+      expect(keys.map(({ id }) => id)).toEqual([sealing]);
+      expect(sealing).toBe('2026-01-02');
+    }
   });
 
   it('take no step out of turn', () => {

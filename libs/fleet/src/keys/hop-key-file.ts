@@ -66,6 +66,20 @@ export function rotatedHopKeyFile(path: string, step: RotationStep, nowMs: numbe
   }
 }
 
+/** Whether a file is as the step leaves it, where the other files of its folder are a step behind. */
+export function hasTakenStep(path: string, step: RotationStep): boolean {
+  const { keys, sealing } = readFile(path);
+  const isNewestSealing = keys.at(-1)?.id === sealing;
+  switch (step) {
+    case 'add':
+      return keys.length > 1 && !isNewestSealing;
+    case 'seal':
+      return keys.length > 1 && isNewestSealing;
+    case 'drop':
+      return keys.length === 1;
+  }
+}
+
 function outOfTurn(path: string, why: string): CertmillError {
   return new CertmillError('CONFLICT', `${path}: ${why}`);
 }

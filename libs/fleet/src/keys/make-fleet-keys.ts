@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
-import { newHopKeyFile, rotatedHopKeyFile, type RotationStep } from './hop-key-file.js';
+import { hasTakenStep, newHopKeyFile, rotatedHopKeyFile, type RotationStep } from './hop-key-file.js';
 
 const hopNames = ['received', 'validated', 'issued'] as const;
 
@@ -30,26 +30,45 @@ export function makeFleetKeys(directory: string, nowMs: number): FleetKeyFiles {
   const { privateKey } = generateKeyPairSync('ed25519');
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
   writeSecret(files.manifestKey, pem.toString(), 'wx');
+  syncFolder(directory);
   return files;
 }
 
-/** One step of a rotation of all hop keys of a folder; nothing is changed where a file is out of turn. */
+/**
+ * One step of a rotation of all hop keys of a folder; nothing is changed where a file is out of turn. A
+ * step that was cut off goes on: files that have taken it are left as they are, unless all have.
+ */
 export function rotateFleetKeys(
   directory: string,
   step: RotationStep,
   nowMs: number,
 ): FleetKeyFiles {
   const files = filesIn(directory);
-  const texts = hopNames.map((name) => rotatedHopKeyFile(files.hopKeys[name], step, nowMs));
-  hopNames.forEach((name, i) => {
-    const temporary = `${files.hopKeys[name]}.tmp`;
-    writeSecret(temporary, texts[i] ?? '', 'w');
-    renameSync(temporary, files.hopKeys[name]);
+  const left = hopNames.filter((name) => !hasTakenStep(files.hopKeys[name], step));
+  const texts = (left.length === 0 ? hopNames : left).map((name) => {
+    return { path: files.hopKeys[name], text: rotatedHopKeyFile(files.hopKeys[name], step, nowMs) };
   });
+  for (const { path, text } of texts) {
+    const temporary = `${path}.tmp`;
+    rmSync(temporary, { force: true });
+    writeSecret(temporary, text, 'wx');
+    renameSync(temporary, path);
+  }
+  syncFolder(directory);
   return files;
 }
 
-function writeSecret(path: string, text: string, flag: 'w' | 'wx'): void {
+/** New names are durable only with their folder. */
+function syncFolder(directory: string): void {
+  const descriptor = openSync(directory, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function writeSecret(path: string, text: string, flag: 'wx'): void {
   let descriptor: number;
   try {
     descriptor = openSync(path, flag, 0o600);

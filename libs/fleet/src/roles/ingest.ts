@@ -1,5 +1,4 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
-import { CertmillError, profileOfCanonical } from '@certmill/domain';
+import { profileOfCanonical } from '@certmill/domain';
 import { groups } from '@certmill/events';
 import {
   issuanceClock,
@@ -9,17 +8,17 @@ import {
 } from '@certmill/pipeline';
 import { addBuiltInProfiles, issuanceServices } from '@certmill/platform';
 import { issuingPolicy } from '@certmill/trust';
-import { readNamedFile } from '../config/secret-files.js';
 import { openLog, watchLags } from '../connections/open-log.js';
 import { openStore } from '../connections/open-store.js';
-import { hopsOf } from '../keys/hops-of.js';
+import { hopsOf, roleHops } from '../keys/hops-of.js';
+import { openManifestKey } from '../keys/manifest-key.js';
 import { openTrust } from '../keys/trust-folder.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
 
 /** The HTTP face: takes uploads and single enrolments, reads everything else from the store. */
 export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
   const { config, clock, logger, metrics, observer, parts, readiness, traces } = context;
-  const hops = hopsOf(['received'], config, clock);
+  const hops = hopsOf(roleHops.ingest, config, clock);
   const trust = await openTrust(config);
   const manifestKey = openManifestKey(config.manifestKeyFile);
   const store = await openStore(context);
@@ -55,20 +54,4 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
   const http = await startHttp({ services, config: config.http, logger, metrics, traces });
   parts.push(http);
   return { url: http.url };
-}
-
-function openManifestKey(file: string | undefined): KeyObject {
-  if (file === undefined) {
-    throw new CertmillError(
-      'CONFIG_INVALID',
-      "manifestKeyFile is missing: 'certmill fleet keys' makes one",
-    );
-  }
-  try {
-    const key = createPrivateKey(readNamedFile('manifestKeyFile', file));
-    if (key.asymmetricKeyType === 'ed25519') return key;
-  } catch {
-    // No cause: nothing of a key may leak.
-  }
-  throw new CertmillError('CONFIG_INVALID', `manifestKeyFile: ${file} is no Ed25519 private key`);
 }

@@ -2,14 +2,14 @@ import { profileOfCanonical } from '@certmill/domain';
 import { profileCatalogue, publishChunk, runStage } from '@certmill/pipeline';
 import { openLog, watchLags } from '../connections/open-log.js';
 import { openStore } from '../connections/open-store.js';
-import { hopsOf } from '../keys/hops-of.js';
+import { hopsOf, roleHops } from '../keys/hops-of.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
 import { runUpkeep } from '../upkeep.js';
 
 /** Stores what ends each chunk, and looks after what the fleet leaves behind. */
 export async function openPublish(context: ServiceContext): Promise<OpenedRole> {
   const { config, clock, observer, parts } = context;
-  const hops = hopsOf(['issued'], config, clock);
+  const hops = hopsOf(roleHops.publish, config, clock);
   const store = await openStore(context);
   const log = await openLog(context);
   watchLags(context, log, ['publish']);

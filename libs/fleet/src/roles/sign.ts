@@ -3,7 +3,7 @@ import { runStage, signChunk } from '@certmill/pipeline';
 import { latencyBoundsSeconds, openSigningPools } from '@certmill/signing';
 import { openLog, watchLags } from '../connections/open-log.js';
 import { openStore } from '../connections/open-store.js';
-import { hopsOf } from '../keys/hops-of.js';
+import { hopsOf, roleHops } from '../keys/hops-of.js';
 import { signableProfiles } from '../keys/profile-folder.js';
 import { signingIssuers } from '../keys/signing-issuers.js';
 import { openTrust } from '../keys/trust-folder.js';
@@ -12,7 +12,7 @@ import type { OpenedRole, ServiceContext } from '../service-context.js';
 /** The only role that reaches issuer keys. What it signs for is in its own configuration only. */
 export async function openSign(context: ServiceContext): Promise<OpenedRole> {
   const { config, clock, observer, parts, logger, metrics } = context;
-  const hops = hopsOf(['validated', 'issued'], config, clock);
+  const hops = hopsOf(roleHops.sign, config, clock);
   const trust = await openTrust(config);
   const profiles = signableProfiles(config.profiles);
   const signer = await openSigningPools({
@@ -25,6 +25,7 @@ export async function openSign(context: ServiceContext): Promise<OpenedRole> {
         : profile.canonical;
     },
     serialKeys: trust.serialKeys,
+    lanes: config.lanes,
     threadsPerSlot: config.workers.sign,
     onSlotChange: (health) => logger.warn(health, 'a slot changed'),
     onHung: ({ issuer, slot }: { readonly issuer: string; readonly slot: string }) =>

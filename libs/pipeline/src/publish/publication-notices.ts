@@ -1,6 +1,6 @@
-import type { BatchId, ChunkRef } from '@certmill/domain';
-import { decodePublishedChunk, groups, topics } from '@certmill/events';
-import type { EventLog, Subscription } from '@certmill/ports';
+import { isCertmillError, type BatchId, type ChunkRef } from '@certmill/domain';
+import { decodePublishedChunk, groups, topics, type PublishedChunk } from '@certmill/events';
+import type { DeliveredRecord, EventLog, Subscription } from '@certmill/ports';
 
 /** Somebody who hears of publications from when it was made until it is disposed. */
 export interface Listener extends Disposable {
@@ -40,8 +40,8 @@ export class PublicationNotices {
       from: 'latest',
       concurrency: 64,
       handler: (record) => {
-        const { batchId, chunkNumber } = decodePublishedChunk(record.value);
-        this.notify(batchId, chunkNumber);
+        const notice = noticeIn(record);
+        if (notice !== undefined) this.notify(notice.batchId, notice.chunkNumber);
         return Promise.resolve();
       },
     });
@@ -68,6 +68,19 @@ export class PublicationNotices {
         if (listeners.delete(tell) && listeners.size === 0) this.#listeners.delete(key);
       },
     };
+  }
+}
+
+/**
+ * Undefined where it is none. Notices have no seal and no dead letters: one that anybody may have written
+ * must not keep the true ones waiting.
+ */
+function noticeIn({ value }: DeliveredRecord): PublishedChunk | undefined {
+  try {
+    return decodePublishedChunk(value);
+  } catch (error) {
+    if (isCertmillError(error) && error.code === 'FAULT_EVENT_UNDECODABLE') return undefined;
+    throw error;
   }
 }
 

@@ -21,6 +21,7 @@ import { assertSameChunk, type Hops } from '../hop-seal.js';
 import type { ProfileCatalogue } from '../profile/profile-catalogue.js';
 import { applyAllowList, draftVerdict } from './decide-values.js';
 import { verdictOfAll } from './verdict-of-all.js';
+import type { VerdictSeals } from './verdict-seal.js';
 
 const cancelledDetail = 'the batch was cancelled before this request was validated';
 
@@ -33,12 +34,15 @@ export interface ValidatePorts {
   readonly examiner: RequestExaminer;
   readonly log: EventLog;
   readonly hops: Pick<Hops, 'received' | 'validated'>;
+  /** Where the store is another process's; within one process there is nobody else to write there. */
+  readonly verdictSeals?: VerdictSeals;
   readonly clock: Clock;
 }
 
 /**
  * Decides a chunk, once: a replay finds the stored verdict and hands it on unchanged. The verdict,
- * its claims and its quota are durable before the chunk goes on to sign. One that was not durable when
+ * its claims and its quota are durable before the chunk goes on to sign. In a fleet a stored one counts
+ * only with the seal of validate, else FAULT_VERDICT_FORGED. One that was not durable when
  * its batch was cancelled or broken off goes nowhere.
  */
 export async function validateChunk(
@@ -75,6 +79,8 @@ export async function validateChunk(
     if (isCertmillError(error) && error.code === 'CONFLICT') return;
     throw error;
   }
+  // Also of one just decided: another decider's may have been the first.
+  ports.verdictSeals?.check(received, value, verdict);
   const validated = encodeValidatedChunk({ received: value, verdict });
   await log.append(...hops.validated.seal(received, validated, traceparent));
 }
@@ -87,17 +93,18 @@ async function decide(
   value: Uint8Array,
   cancelled: boolean,
 ): Promise<Uint8Array> {
-  const { stores, clock } = ports;
+  const { stores, clock, verdictSeals } = ports;
   const draft = cancelled
     ? verdictOfAll(decodeReceivedChunk(value), 'BATCH_CANCELLED', cancelledDetail)
     : await judge(ports, order, profile, received, value);
+  const encoded = encodeVerdict(draft);
   return stores.decide({
     chunk: received,
     orderId: received.orderId,
     profileName: profile.name,
     firstIndex: received.firstIndex,
     nowMs: clock.nowMs(),
-    draft: encodeVerdict(draft),
+    draft: verdictSeals?.seal(received, value, encoded) ?? encoded,
     codes: draft.codes,
     udids: draft.udids,
     deviceIds: draft.deviceIds,

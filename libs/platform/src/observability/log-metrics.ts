@@ -1,5 +1,5 @@
-import type { EventLog } from '@certmill/ports';
-import { Gauge, Histogram, type Registry } from 'prom-client';
+import type { EventLog, EventRecord } from '@certmill/ports';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { cached, readOf } from './scrape-readings.js';
 import { timed } from './timed.js';
 
@@ -15,6 +15,7 @@ interface WatchedLag {
 /** The event log as a process meets it. */
 export class LogMetrics {
   readonly #appends: Histogram<'topic'>;
+  readonly #bytes: Counter<'topic'>;
   readonly #lags: WatchedLag[] = [];
 
   constructor(registry: Registry) {
@@ -24,6 +25,12 @@ export class LogMetrics {
       help: 'From the append of a record to its being safe; through a relay in memory, handled.',
       labelNames: ['topic'],
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+      registers,
+    });
+    this.#bytes = new Counter({
+      name: 'certmill_log_appended_bytes_total',
+      help: 'Octets of the values of records that were appended.',
+      labelNames: ['topic'],
       registers,
     });
     const lags = this.#lags;
@@ -51,9 +58,13 @@ export class LogMetrics {
   /** The same log, its appends timed. */
   measured<L extends EventLog>(log: L): L {
     const appends = this.#appends;
+    const bytes = this.#bytes;
     return timed(log, {
       append: {
-        ended: (seconds, [topic]) => appends.observe({ topic: topic as string }, seconds),
+        ended: (seconds, [topic, record]) => {
+          appends.observe({ topic: topic as string }, seconds);
+          bytes.inc({ topic: topic as string }, (record as EventRecord).value.length);
+        },
       },
     });
   }

@@ -112,6 +112,20 @@ describe('what the stages tell', () => {
     ]);
   });
 
+  it('is an alarm where a verdict in the store is not ours, and its chunk waits for a person', async () => {
+    const { observer, lines, sample } = observed();
+    const error = new CertmillError('FAULT_VERDICT_FORGED', 'no seal');
+    observer.faulted('validate', aRecord(), error);
+    observer.deadLettered('validate', aRecord(), error);
+    expect(lines).toEqual([
+      expect.objectContaining({ level: levels.error, alarm: true, stage: 'validate', ...ids }),
+      expect.objectContaining({ level: levels.error, stage: 'validate', ...ids }),
+    ]);
+    expect(await sample('forged_records_total')).toEqual([
+      'certmill_forged_records_total{stage="validate"} 1',
+    ]);
+  });
+
   it('holds nothing of a forged record but ids that look like ids', () => {
     const { observer, lines } = observed();
     const junk = { certmill_tenant: 'x'.repeat(200), ce_subject: '<script>', certmill_lane: '-' };

@@ -50,6 +50,14 @@ export function observeStages(
         );
         return;
       }
+      if (code === 'FAULT_VERDICT_FORGED') {
+        stages.forged(stage);
+        logger.error(
+          { alarm: true, ...fieldsOf(stage, record, error) },
+          'forged verdict: somebody else writes into the store',
+        );
+        return;
+      }
       const passed = limiter.pass(`${stage} ${code}`);
       if (passed === undefined) return;
       logger.warn({ ...fieldsOf(stage, record, error), ...passed }, 'chunk not done');

@@ -92,6 +92,7 @@ export const faultStatus = {
   FAULT_STOPPING: shown(503, 'The server is stopping'),
   FAULT_EVENT_UNDECODABLE: hidden(500, 'An internal record could not be read'),
   FAULT_EVENT_FORGED: hidden(500, 'An internal record could not be read'),
+  FAULT_VERDICT_FORGED: hidden(500, 'A stored decision could not be used'),
   FAULT_LINT_FAILED: hidden(500, 'The profile makes a bad certificate'),
   FAULT_PROCESSING: hidden(500, 'The request could not be processed'),
   FAULT_SERIAL_COLLISION: hidden(503, 'Issuance is halted'),

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rejectionCodeOf, type CertmillError } from '@certmill/domain';
 import { decodeReceivedChunk } from '@certmill/events';
-import type { RequestExaminer, Stoppable } from '@certmill/ports';
+import type { Stoppable } from '@certmill/ports';
 import { examineChunk } from '@certmill/pipeline/compute';
 import { aChunk, tlsClient, tlsClientHash, tlsClientText } from '../testing/a-chunk.js';
 import { aDeviceRequest } from '../testing/a-device-request.js';
@@ -13,15 +13,14 @@ import {
   ExaminationPool,
   openExaminationPool,
   type ExaminationPoolOptions,
+  type OpenExaminationPool,
 } from './open-examination-pool.js';
 
 const opened: Stoppable[] = [];
 const profiles = (profileHash: string): string | undefined =>
   profileHash === tlsClientHash ? tlsClientText : undefined;
 
-async function open(
-  options: Partial<ExaminationPoolOptions> = {},
-): Promise<RequestExaminer & Stoppable> {
+async function open(options: Partial<ExaminationPoolOptions> = {}): Promise<OpenExaminationPool> {
   const pool = await openExaminationPool({ profiles, threads: 1, ...options });
   opened.push(pool);
   return pool;
@@ -139,6 +138,19 @@ describe('the examination pool', () => {
     await pool.examine(aChunk({ count: 1 }).received, 'interactive');
     expect(bulkDone).toBeLessThan(6);
     await Promise.all(running);
+  });
+
+  it('has workers for the lanes of its process only', async () => {
+    const { received } = aChunk({ count: 1 });
+    for (const [lane, other] of [
+      ['bulk', 'interactive'],
+      ['interactive', 'bulk'],
+    ] as const) {
+      const pool = await open({ lanes: [lane], threads: 2, interactiveThreads: 3, maxQueue: 4 });
+      expect(pool.load()).toEqual([{ lane, outstanding: 0, capacity: lane === 'bulk' ? 6 : 7 }]);
+      expect((await pool.examine(received, lane)).codes).toEqual([0]);
+      expect(await codeOf(pool.examine(received, other))).toBe('FAULT_PROCESSING');
+    }
   });
 
   it('takes nothing more once it is stopped', async () => {

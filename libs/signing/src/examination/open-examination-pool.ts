@@ -18,6 +18,8 @@ export interface ExaminationPoolOptions {
   readonly profiles: (profileHash: string) => string | undefined | Promise<string | undefined>;
   /** Keys that must never be certified, see `readBlocklist`; read once, while opening. */
   readonly blocklistFile?: string;
+  /** Lanes that the process works for: another one has no workers. Both where absent. */
+  readonly lanes?: readonly Lane[];
   /** Bulk workers; one per CPU where absent, for proof of possession is most of all work. */
   readonly threads?: number;
   /** Workers that no bulk chunk ever gets (a bulk chunk takes some 20 ms); 1 where absent. */
@@ -58,10 +60,16 @@ export async function openExaminationPool(
     maxQueue: options.maxQueue ?? 64,
     taskTimeoutMs: options.chunkTimeoutMs ?? 30_000,
   });
-  const pool = new ExaminationPool(options.profiles, {
-    bulk: new TaskPool(poolOf('bulk', options.threads ?? availableParallelism())),
-    interactive: new TaskPool(poolOf('interactive', options.interactiveThreads ?? 1)),
-  });
+  const threads = {
+    bulk: options.threads ?? availableParallelism(),
+    interactive: options.interactiveThreads ?? 1,
+  };
+  const pool = new ExaminationPool(
+    options.profiles,
+    Object.fromEntries(
+      (options.lanes ?? lanes).map((lane) => [lane, new TaskPool(poolOf(lane, threads[lane]))]),
+    ),
+  );
   try {
     await pool.open();
   } catch (error) {
@@ -74,27 +82,29 @@ export async function openExaminationPool(
 /** The port over two task pools, one per lane. */
 export class ExaminationPool implements OpenExaminationPool {
   private readonly profiles: ExaminationPoolOptions['profiles'];
-  private readonly lanes: Readonly<Record<Lane, TaskPool>>;
+  private readonly lanes: Readonly<Partial<Record<Lane, TaskPool>>>;
   private readonly lostChunks = new LostChunks();
 
   constructor(
     profiles: ExaminationPoolOptions['profiles'],
-    lanes: Readonly<Record<Lane, TaskPool>>,
+    lanes: Readonly<Partial<Record<Lane, TaskPool>>>,
   ) {
     this.profiles = profiles;
     this.lanes = lanes;
   }
 
   load(): readonly ExaminationLoad[] {
-    return lanes.map((lane) => {
-      const { outstanding, capacity } = this.lanes[lane];
-      return { lane, outstanding, capacity };
+    return lanes.flatMap((lane) => {
+      const pool = this.lanes[lane];
+      if (pool === undefined) return [];
+      return { lane, outstanding: pool.outstanding, capacity: pool.capacity };
     });
   }
 
   async cpuMicroseconds(): Promise<number> {
-    const { bulk, interactive } = this.lanes;
-    return (await bulk.cpuMicroseconds()) + (await interactive.cpuMicroseconds());
+    const pools = Object.values(this.lanes);
+    const usages = await Promise.all(pools.map((pool) => pool.cpuMicroseconds()));
+    return usages.reduce((total, usage) => total + usage, 0);
   }
 
   /** Resolves once every worker runs. */
@@ -134,7 +144,11 @@ export class ExaminationPool implements OpenExaminationPool {
     lane: Lane,
     profile: string | undefined,
   ): Promise<Exclude<ExaminationReply, WorkerFault>> {
-    const outcome = await this.lanes[lane].run<ExaminationReply>(() => {
+    const pool = this.lanes[lane];
+    if (pool === undefined) {
+      throw new CertmillError('FAULT_PROCESSING', `no worker examines for the lane ${lane}`);
+    }
+    const outcome = await pool.run<ExaminationReply>(() => {
       // The one copy of the hand-over: the caller keeps its bytes for a retry.
       const copy = new Uint8Array(received).buffer;
       const task: ExaminationTask = {

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { CertmillError, type Lane, type SerialKey, type TenantId } from '@certmill/domain';
-import { decodeReceivedHead } from '@certmill/events';
+import { decodeReceivedHead, lanes as allLanes } from '@certmill/events';
 import type { ChunkSigner, CpuMeter, SignedCertificates, Stoppable } from '@certmill/ports';
 import type { SigningHash } from '../slots/signature-scheme.js';
 import type { SigningSlot } from '../slots/signing-slot.js';
@@ -31,6 +31,8 @@ export interface SigningPoolsOptions {
     profileHash: string,
   ) => string | undefined | Promise<string | undefined>;
   readonly serialKeys: readonly SerialKey[];
+  /** Lanes that the process works for: no slot has sessions for another one. Both where absent. */
+  readonly lanes?: readonly Lane[];
   /** Bulk workers of each slot; the CPUs shared among an issuer's slots where absent. */
   readonly threadsPerSlot?: number;
   /** Workers of each slot that no bulk chunk ever gets; 1 where absent. */
@@ -74,7 +76,7 @@ export async function openSigningPools(options: SigningPoolsOptions): Promise<Si
       issuer.slots.map((slot) => slotPool(options, issuer, slot)),
     );
   }
-  const pools = new SlotRouter(options.profiles, slotsByIssuer);
+  const pools = new SlotRouter(options, slotsByIssuer);
   const faults = await pools.open();
   const fatal = faults.find(({ disposition }) => disposition !== 'retry');
   if (fatal !== undefined) {
@@ -103,6 +105,7 @@ function slotPool(
   issuer: SigningIssuer,
   slot: SigningSlot,
 ): SlotPool {
+  const { lanes = allLanes } = options;
   const [certificateDer] = issuer.chainDer;
   if (certificateDer === undefined) {
     throw new CertmillError('CONFIG_INVALID', `issuer ${issuer.name} has no certificate`);
@@ -119,10 +122,12 @@ function slotPool(
       slot,
     },
     threads: {
-      bulk:
-        options.threadsPerSlot ??
-        Math.max(1, Math.ceil(availableParallelism() / issuer.slots.length)),
-      interactive: options.interactiveThreadsPerSlot ?? 1,
+      ...(lanes.includes('bulk')
+        ? { bulk: options.threadsPerSlot ?? shareOfCpus(issuer.slots.length) }
+        : {}),
+      ...(lanes.includes('interactive')
+        ? { interactive: options.interactiveThreadsPerSlot ?? 1 }
+        : {}),
     },
     maxQueue: options.maxQueue ?? 64,
     chunkTimeoutMs: options.chunkTimeoutMs ?? 60_000,
@@ -134,17 +139,23 @@ function slotPool(
   });
 }
 
+function shareOfCpus(slots: number): number {
+  return Math.max(1, Math.ceil(availableParallelism() / slots));
+}
+
 /** Brings each chunk to the healthy slot of its issuer with the least in hand. */
 class SlotRouter implements SigningPools {
   private readonly profiles: SigningPoolsOptions['profiles'];
+  private readonly lanes: readonly Lane[];
   private readonly slotsByIssuer: ReadonlyMap<string, readonly SlotPool[]>;
   private readonly lostChunks = new LostChunks();
 
   constructor(
-    profiles: SigningPoolsOptions['profiles'],
+    { profiles, lanes = allLanes }: Pick<SigningPoolsOptions, 'profiles' | 'lanes'>,
     slotsByIssuer: ReadonlyMap<string, readonly SlotPool[]>,
   ) {
     this.profiles = profiles;
+    this.lanes = lanes;
     this.slotsByIssuer = slotsByIssuer;
   }
 
@@ -163,6 +174,12 @@ class SlotRouter implements SigningPools {
   }
 
   async sign(received: Uint8Array, verdict: Uint8Array, lane: Lane): Promise<SignedCertificates> {
+    if (!this.lanes.includes(lane)) {
+      throw new CertmillError(
+        'FAULT_PROCESSING',
+        `the slots are open for other lanes than ${lane}`,
+      );
+    }
     const { issuer, profileHash } = decodeReceivedHead(received);
     const slots = this.slotsByIssuer.get(issuer);
     const profile = slots === undefined ? undefined : await this.profiles(issuer, profileHash);
@@ -232,7 +249,12 @@ function noSlotLeft(
   }
   if (slots.every((slot) => slot.isStopped)) return stopping();
   const refusal = slots.every((slot) => slot.refusal !== undefined) && slots[0]?.refusal;
-  if (refusal instanceof CertmillError) return refusal;
+  if (refusal instanceof CertmillError) {
+    // At start it ends the process; later it is one issuer's, and the others' chunks must go on.
+    return refusal.disposition === 'halt'
+      ? new CertmillError('FAULT_HSM_REFUSED', refusal.message, { cause: refusal })
+      : refusal;
+  }
   return new CertmillError('FAULT_HSM_LOST', `no slot of issuer ${issuer} can be used now`);
 }
 

@@ -410,7 +410,7 @@ describe('slots', () => {
     const issuer = asSigningIssuer(deviceCa);
     const pools = await open({ issuers: [{ ...issuer, slots: [lost, ...issuer.slots] }] });
     expect(pools.health()).toMatchObject([
-      { slot: 'hsm', state: 'resting', reason: { code: 'FAULT_HSM_LOST' } },
+      { slot: 'hsm', reason: { code: 'FAULT_HSM_LOST' } },
       { slot: 'slot-0', state: 'ready' },
     ]);
     const { received, verdict } = aChunk({ count: 1 });
@@ -442,7 +442,9 @@ describe('slots', () => {
     await errorOf(pools.sign(received, verdict, 'bulk'));
     await isRefused;
     const error = await errorOf(pools.sign(received, verdict, 'bulk'));
-    expect([error.code, error.disposition]).toEqual(['FAULT_KEY_MISMATCH', 'halt']);
+    // Not a halt: it is of one issuer, and its chunks are tried again.
+    expect([error.code, error.disposition]).toEqual(['FAULT_HSM_REFUSED', 'retry']);
+    expect(pools.health().map(({ reason }) => reason?.code)).toContain('FAULT_KEY_MISMATCH');
   });
 
   it('gives up on a chunk that workers die of', async () => {

@@ -33,7 +33,8 @@ export interface SlotHealth {
 export interface SlotPoolOptions {
   readonly workerFile: URL;
   readonly data: Omit<SlotWorkerData, 'latches'>;
-  readonly threads: Readonly<Record<Lane, number>>;
+  /** A lane without a number has no workers. */
+  readonly threads: Readonly<Partial<Record<Lane, number>>>;
   readonly maxQueue: number;
   readonly chunkTimeoutMs: number;
   readonly openTimeoutMs: number;
@@ -58,7 +59,7 @@ const hungAfterMs = 1_000;
 /** One slot's workers, a pool per lane, behind a circuit breaker. */
 export class SlotPool {
   private readonly options: SlotPoolOptions;
-  private lanes: Readonly<Record<Lane, TaskPool>> | undefined;
+  private lanes: Readonly<Partial<Record<Lane, TaskPool>>> | undefined;
   private state: SlotState = 'trying';
   private reason: CertmillError | undefined;
   private restMs: number;
@@ -117,28 +118,32 @@ export class SlotPool {
   }
 
   outstanding(lane: Lane): number {
-    return this.lanes?.[lane].outstanding ?? 0;
+    return this.lanes?.[lane]?.outstanding ?? 0;
   }
 
   isFull(lane: Lane): boolean {
-    return this.lanes?.[lane].isFull ?? true;
+    return this.lanes?.[lane]?.isFull ?? true;
   }
 
   /** Starts the workers and opens the key in each; the fault where that fails. Never rejects. */
   async open(): Promise<CertmillError | undefined> {
     this.become('trying');
     const latches = latchMemories(this.options.data.slot.latches ?? []);
-    const pool = (lane: Lane): TaskPool =>
+    const pool = (lane: Lane, threads: number): TaskPool =>
       new TaskPool({
         lane,
         workerFile: this.options.workerFile,
         workerData: { ...this.options.data, latches } satisfies SlotWorkerData,
-        threads: this.options.threads[lane],
+        threads,
         maxQueue: this.options.maxQueue,
         taskTimeoutMs: this.options.chunkTimeoutMs,
         closeHandler: 'closeSlot',
       });
-    const lanes = { bulk: pool('bulk'), interactive: pool('interactive') };
+    const { bulk, interactive } = this.options.threads;
+    const lanes = {
+      ...(bulk === undefined ? {} : { bulk: pool('bulk', bulk) }),
+      ...(interactive === undefined ? {} : { interactive: pool('interactive', interactive) }),
+    };
     this.lanes = lanes;
     // Interactive first: threads that a module starts for itself inherit the niceness of its opener.
     const faults = await this.openLane(lanes.interactive);
@@ -161,7 +166,8 @@ export class SlotPool {
     profile: string,
   ): Promise<SlotOutcome> {
     const lanes = this.lanes;
-    if (!this.isReady || lanes === undefined) return this.lost(false);
+    const workers = lanes?.[lane];
+    if (!this.isReady || workers === undefined) return this.lost(false);
     const pack = (): PackedTask => {
       // The one copy of the hand-over: the caller keeps its bytes for another slot.
       const chunk = new Uint8Array(received.length + verdict.length);
@@ -175,7 +181,7 @@ export class SlotPool {
       };
       return { handler: 'signChunk', message, transferList: [chunk.buffer] };
     };
-    const outcome = await lanes[lane].run<SignReply>(pack, (ended) => {
+    const outcome = await workers.run<SignReply>(pack, (ended) => {
       if (ended.kind === 'timed-out') this.awaitEnd(ended.threadEnd, true);
       const fault = isBegun(ended) ? this.faultOf(ended) : undefined;
       // What an earlier life of the slot leaves behind says nothing about this one.
@@ -211,7 +217,8 @@ export class SlotPool {
     return this.state === 'stopped' ? { kind: 'stopping' } : { kind: 'slot-lost', workerDied };
   }
 
-  private async openLane(lane: TaskPool): Promise<CertmillError[]> {
+  private async openLane(lane: TaskPool | undefined): Promise<CertmillError[]> {
+    if (lane === undefined) return [];
     const openings = Array.from({ length: lane.threads }, () =>
       lane.run<OpenSlotReply>(
         () => ({ handler: 'openSlot', message: undefined, transferList: [] }),

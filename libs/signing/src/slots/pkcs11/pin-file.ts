@@ -27,6 +27,11 @@ export function withPin(pinFile: string, use: (pin: string) => void): void {
   }
 }
 
+/** Throws where `withPin` would. */
+export function checkPinFile(pinFile: string): void {
+  withPin(pinFile, () => undefined);
+}
+
 function readPrivately(pinFile: string, into: Buffer): number {
   let descriptor: number | undefined;
   try {

@@ -1,0 +1,10 @@
+import { resolveServers, LocalFleet, makeRunFolder } from '@certmill/native';
+const servers = await resolveServers({ needs: ['kafka','mongo','redis','softhsm'] });
+console.log(servers.message);
+const folder = await makeRunFolder();
+const t=performance.now();
+const fleet = await LocalFleet.start({ folder: folder+'/fleet', environment: servers.environment, usesTokens: true });
+console.log('ready', fleet.url, fleet.adminKey, ((performance.now()-t)/1000).toFixed(1), folder);
+console.log(JSON.stringify({url:fleet.url,key:fleet.adminKey,config:fleet.configFile}));
+process.on('SIGTERM', async()=>{ await fleet.stop(); await servers.stop(); process.exit(0); });
+setInterval(()=>{},1000);

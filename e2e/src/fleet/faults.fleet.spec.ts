@@ -1,0 +1,58 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { PlantedBug } from '../crash/planted-bugs.js';
+
+const program = fileURLToPath(new URL('./run-faults.js', import.meta.url));
+/** A run is a minute or two on two idle cores. */
+const runTimeoutMs = 900_000;
+const none = ['--kills', '0', '--random-kills', '0', '--zombies', '0', '--outages', '0'];
+
+/** A short run, as people start it, on servers of its own. */
+function runFaults(...args: string[]): Promise<{ readonly code: number; readonly output: string }> {
+  const all = [program, '--brokers', '1', '--seed', '7', ...args];
+  return new Promise((resolve) => {
+    execFile(process.execPath, all, { maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
+      const code = typeof error?.code === 'number' ? error.code : error === null ? 0 : -1;
+      resolve({ code, output: stdout + stderr });
+    });
+  });
+}
+
+describe('a fleet that is broken while a factory uploads', () => {
+  test(
+    'keeps its promises when services are killed, paused past their time-out and cut off',
+    async () => {
+      const faults = ['--kills', '1', '--random-kills', '1', '--zombies', '1', '--outages', '1'];
+      const { code, output } = await runFaults(
+        ...['--requests', '6000', '--outage-ms', '3000', ...faults],
+      );
+      expect([code, output]).toEqual([0, expect.stringContaining('9 passed, 0 failed')]);
+      expect(output).toMatch(/^faults: .*zombie sign at sign:end 1/m);
+    },
+    runTimeoutMs,
+  );
+
+  // Each with the one kill that the bug needs to show.
+  const broken = {
+    overwrite: [
+      ['--only', 'sign:sign:handled'],
+      'every downloaded certificate is the stored one, byte for byte',
+    ],
+    clock: [
+      ['--only', 'sign:signature:after'],
+      'each request was signed with one TBSCertificate only',
+    ],
+    claims: [none, 'no device has two live certificates'],
+  } as const satisfies Record<PlantedBug, readonly [args: readonly string[], promise: string]>;
+
+  test.each(['overwrite', 'clock', 'claims'] as const)(
+    'is seen to break them with the planted bug: %s',
+    async (bug) => {
+      const [args, promise] = broken[bug];
+      const { code, output } = await runFaults('--requests', '2500', ...args, '--plant', bug);
+      expect([code, output]).toEqual([1, expect.stringContaining(`FAILED ${promise}`)]);
+      expect(output).toContain(`failed with the planted bug '${bug}'`);
+    },
+    runTimeoutMs,
+  );
+});

@@ -1,0 +1,112 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { once } from 'node:events';
+import { repositoryFolder } from '../package-folder.js';
+import { freePorts } from '../process/free-ports.js';
+import { until } from '../process/until.js';
+import { RunningFleet, survivorsOf } from './run-fleet.fixture.js';
+
+const stopWithinMs = 60_000;
+const fleets: RunningFleet[] = [];
+let folder: string;
+let port: string;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'certmill-run-fleet-'));
+  port = String((await freePorts(1))[0]);
+});
+
+afterEach(async () => {
+  for (const fleet of fleets.splice(0)) await fleet.interrupt();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function run(...args: string[]): RunningFleet {
+  const fleet = new RunningFleet(['--port', port, ...args]);
+  fleets.push(fleet);
+  return fleet;
+}
+
+/** As if typed in the repository, with outputs in the folder of the test. */
+function shell(command: string): string {
+  const bin = join(repositoryFolder, 'node_modules/.bin');
+  return execFileSync('sh', ['-ec', command.replace(/^npx /, '')], {
+    cwd: folder,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, PATH: `${bin}:${process.env['PATH'] ?? ''}` },
+  });
+}
+
+test('starts, says what to do, starts again what dies; Ctrl-C ends every process', async () => {
+  const fleet = run('--sign', '2');
+  await fleet.says(/the fleet is (ready)/);
+  expect(fleet.said).toContain(`API                   http://127.0.0.1:${port}, `);
+  for (const [name, address] of [
+    ['Kafka', '127.0.0.1:'],
+    ['MongoDB', 'mongodb://'],
+    ['Redis', 'redis://'],
+  ] as const) {
+    expect(fleet.said).toMatch(new RegExp(`^${name} +${address}`, 'm'));
+  }
+  const keyFile = await fleet.says(/^admin key +(\S+)$/m);
+  expect(statSync(keyFile).mode & 0o777).toBe(0o600);
+  expect(fleet.said).not.toContain(readFileSync(keyFile, 'utf8').trim());
+
+  const commands = [...fleet.said.matchAll(/^ {2}((?:openssl|npx) .+)$/gm)].map(
+    ([, command = '']) => command,
+  );
+  expect(commands).toHaveLength(7);
+  let batchId = 'BATCH_ID';
+  const answers: string[] = [];
+  for (const command of commands) {
+    const typed = command.replace('BATCH_ID', batchId).replace('50000', '300 --warm-up 0');
+    const answer = shell(typed);
+    answers.push(answer);
+    batchId = /^batch (\w+):/m.exec(answer)?.[1] ?? batchId;
+  }
+  expect(readdirSync(join(folder, 'certs'))).toContain('manifest.ndjson');
+  expect(answers.at(-2)).toContain('waiting');
+  expect(answers.at(-1)).toContain('sign-bulk-2');
+  await fleet.says(/^([1-9][\d,]*) issued\/s \| waiting: validate \d+, sign \d+, publish \d+ \|/m);
+
+  process.kill(fleet.pidOf(join(dirname(keyFile), 'sign-bulk.json')), 'SIGKILL');
+  await fleet.says(/^(sign-bulk was killed): it is started again in 1 s$/m);
+  await fleet.says(/was killed[^]*\| slots (6\/6) \| services 8\/8/);
+
+  const seen = fleet.descendants();
+  // Eight services, Kafka, the store, Redis.
+  expect(seen.length).toBeGreaterThanOrEqual(11);
+  const begun = performance.now();
+  expect(await fleet.interrupt()).toBe(0);
+  expect(performance.now() - begun).toBeLessThan(stopWithinMs);
+  expect(survivorsOf(seen)).toEqual([]);
+  expect(fleet.said).toMatch(/stopping: .+\nstopped\n$/);
+  expect(existsSync(dirname(keyFile))).toBe(false);
+}, 300_000);
+
+test('Ctrl-C while it starts ends it and what it started; what is kept is kept', async () => {
+  const fleet = run('--keep', join(folder, 'kept'));
+  await fleet.says(/^servers: (Kafka)/m);
+  await until(() => existsSync(join(folder, 'kept/trust')), 30_000);
+  const seen = fleet.descendants();
+  expect(seen.length).toBeGreaterThanOrEqual(3);
+  expect(await fleet.interrupt()).toBe(130);
+  expect(await until(() => survivorsOf(seen).length === 0, 10_000)).toBe(true);
+  expect(readdirSync(join(folder, 'kept'))).toContain('passphrase');
+
+  const again = run('--keep', join(folder, 'kept'));
+  await again.says(/error CONFIG_INVALID: --keep: (\S+) is not empty/);
+});
+
+test('a port that is taken is named at once', async () => {
+  const other = createServer().listen(Number(port), '127.0.0.1');
+  await once(other, 'listening');
+  const fleet = run();
+  await fleet.says(/error CONFIG_INVALID: port (\d+) of 127.0.0.1 is taken/, 20_000);
+  expect(fleet.said).not.toContain('starting servers');
+  other.close();
+});

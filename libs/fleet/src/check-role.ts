@@ -1,0 +1,150 @@
+import { accessSync, constants } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { CertmillError, isCertmillError } from '@certmill/domain';
+import { readBlocklist } from '@certmill/pipeline/compute';
+import { assertListenable, placeInConfig, tlsOptionsOf } from '@certmill/platform';
+import { checkPinFile } from '@certmill/signing';
+import type { FleetConfig, SlotConfig } from './config/fleet-config.js';
+import { readNamedFile, readSecret } from './config/secret-files.js';
+import { redisConnection } from './connections/open-jobs.js';
+import { kafkaConnection } from './connections/open-log.js';
+import { mongoConnection } from './connections/open-store.js';
+import { hopsOf, roleHops } from './keys/hops-of.js';
+import { openManifestKey } from './keys/manifest-key.js';
+import { signableProfiles } from './keys/profile-folder.js';
+import { signingIssuers } from './keys/signing-issuers.js';
+import { openTrust } from './keys/trust-folder.js';
+import type { Role } from './service-context.js';
+
+/** A field of the configuration, and what throws where it is wrong. */
+interface Check {
+  readonly path: readonly (string | number)[];
+  readonly run: () => unknown;
+}
+
+/**
+ * Looks at everything that a role needs and that no server is asked for: sections that it cannot do
+ * without, files that they name, keys and certificates in them. CONFIG_INVALID, a line for each field
+ * that is wrong, with its place where the configuration's file is told; no secret is in it.
+ */
+export async function checkRole(
+  role: Role,
+  config: FleetConfig,
+  configFile?: string,
+): Promise<void> {
+  const reasons = new Set<string>();
+  for (const { path, run } of checksOf(role, config)) {
+    try {
+      await run();
+    } catch (error) {
+      if (!isCertmillError(error)) throw error;
+      for (const reason of error.message.split('\n')) {
+        const named = fieldNamedIn(reason, config) ?? path;
+        reasons.add(
+          configFile === undefined ? reason : `${placeInConfig(configFile, named)}: ${reason}`,
+        );
+      }
+    }
+  }
+  if (reasons.size > 0) throw new CertmillError('CONFIG_INVALID', [...reasons].join('\n'));
+}
+
+/** Messages begin with the field that they are about, which is often inside the one that was checked. */
+function fieldNamedIn(reason: string, config: FleetConfig): readonly string[] | undefined {
+  const [section = '', ...rest] = /^[\w.-]+/.exec(reason)?.[0].split('.') ?? [];
+  return section in config ? [section, ...rest] : undefined;
+}
+
+function checksOf(role: Role, config: FleetConfig): readonly Check[] {
+  const ofRole = { ingest: ingestChecks, validate: validateChecks, sign: signChecks, publish };
+  return [
+    { path: ['kafka'], run: () => kafkaConnection(config, 'certmill-check') },
+    { path: ['mongo'], run: () => mongoConnection(config, 'certmill-check') },
+    ...roleHops[role].map((hop) => ({
+      path: ['hopKeys', hop],
+      run: () => hopsOf([hop], config, { nowMs: () => 0 }),
+    })),
+    {
+      path: ['cacheDirectory'],
+      run: () => assertWritable('cacheDirectory', config.cacheDirectory ?? tmpdir()),
+    },
+    ...ofRole[role](config),
+  ];
+}
+
+function ingestChecks(config: FleetConfig): readonly Check[] {
+  return [
+    { path: ['trust'], run: () => openTrust(config) },
+    { path: ['manifestKeyFile'], run: () => openManifestKey(config.manifestKeyFile) },
+    { path: ['http', 'host'], run: () => assertListenable(config.http) },
+    { path: ['http', 'tls'], run: () => tlsOptionsOf(config.http) },
+  ];
+}
+
+function validateChecks({ blocklistFile }: FleetConfig): readonly Check[] {
+  if (blocklistFile === undefined) return [];
+  return [{ path: ['blocklistFile'], run: () => readBlocklist(blocklistFile) }];
+}
+
+function signChecks(config: FleetConfig): readonly Check[] {
+  const { issuers = {} } = config;
+  return [
+    {
+      path: ['trust'],
+      run: async () => {
+        const trust = await openTrust(config);
+        const serving = signingIssuers(trust.issuers, config, undefined);
+        const { passphraseFile } = config;
+        const usesFolder = serving.some(({ name }) => issuers[name]?.slots === undefined);
+        if (usesFolder && passphraseFile !== undefined)
+          readSecret('passphraseFile', passphraseFile);
+      },
+    },
+    { path: ['profiles'], run: () => signableProfiles(config.profiles) },
+    ...Object.entries(issuers).flatMap(([name, { slots = [], profiles = [] }]) => [
+      ...profiles.map((profile, i) => ({
+        path: ['issuers', name, 'profiles', i],
+        run: () => assertSignable(`issuers.${name}.profiles.${String(i)}`, profile, config),
+      })),
+      ...slots.map((slot, i) => ({
+        path: ['issuers', name, 'slots', i],
+        run: () => checkSlot(`issuers.${name}.slots.${String(i)}`, slot),
+      })),
+    ]),
+  ];
+}
+
+/** Publish alone works on timed jobs. */
+function publish(config: FleetConfig): readonly Check[] {
+  return [{ path: ['redis'], run: () => redisConnection(config) }];
+}
+
+function assertSignable(field: string, name: string, { profiles }: FleetConfig): void {
+  const names = [...signableProfiles(profiles).values()].map((profile) => profile.name);
+  if (names.includes(name)) return;
+  throw new CertmillError('CONFIG_INVALID', `${field}: there is no profile '${name}'`);
+}
+
+/** The token itself is not asked: a wrong PIN would count there. */
+function checkSlot(field: string, slot: SlotConfig): void {
+  if ('keyFile' in slot) {
+    readNamedFile(`${field}.keyFile`, slot.keyFile);
+    readSecret(`${field}.passphraseFile`, slot.passphraseFile);
+    return;
+  }
+  readNamedFile(`${field}.module`, slot.module);
+  try {
+    checkPinFile(slot.pinFile);
+  } catch (cause) {
+    if (!isCertmillError(cause)) throw cause;
+    throw new CertmillError('CONFIG_INVALID', `${field}.pinFile: ${cause.message}`, { cause });
+  }
+}
+
+function assertWritable(field: string, directory: string): void {
+  try {
+    accessSync(directory, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw new CertmillError('CONFIG_INVALID', `${field}: cannot write to ${directory}`, { cause });
+  }
+}

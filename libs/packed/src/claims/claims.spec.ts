@@ -1,0 +1,130 @@
+import { Claims, type ClaimMap, type RequestIndex } from './claims.js';
+import { obstacleDetail } from './obstacle-detail.js';
+import { RequestKeys, requestKeysBytes, udidIdAt, udidKeyAt } from './request-keys.js';
+
+const keys = new RequestKeys(new Uint8Array(32).fill(1));
+const scope = { tenant: 'acme', profileName: 'idevid' };
+
+/** The keys of a device under a key, each named by a letter. */
+function keysOf(device: string, key: string, profileName = scope.profileName): Buffer {
+  const into = Buffer.alloc(requestKeysBytes);
+  keys.within({ ...scope, profileName })(device, udidIdAt(Buffer.alloc(32, key), 0), into, 0);
+  return into;
+}
+
+const keyAt = (from: Uint8Array, offset: number): string =>
+  Buffer.from(from.subarray(offset, offset + 16)).toString('hex');
+
+function inMemory(): Claims {
+  const values = new Map<string, { high: number; low: number }>();
+  const lists = new Map<string, { high: number; low: number }[]>();
+  const map: ClaimMap = {
+    get(from, offset, into) {
+      Object.assign(into, values.get(keyAt(from, offset)) ?? { high: 0, low: 0 });
+      return into.high !== 0 || into.low !== 0;
+    },
+    put(from, offset, high, low) {
+      values.set(keyAt(from, offset), { high, low });
+    },
+  };
+  const index: RequestIndex = {
+    lookUp: (from, offset, limit) =>
+      (lists.get(keyAt(from, offset)) ?? []).slice(-limit).toReversed(),
+    put(from, offset, high, low) {
+      const list = lists.get(keyAt(from, offset)) ?? [];
+      list.push({ high, low });
+      lists.set(keyAt(from, offset), list);
+    },
+  };
+  return new Claims(map, index);
+}
+
+const first = { seq: 1, index: 0 };
+const second = { seq: 0xff_ffff_ffff, index: 0xff_ffff };
+const third = { seq: 3, index: 7 };
+
+describe('claims', () => {
+  let claims: Claims;
+  beforeEach(() => {
+    claims = inMemory();
+    claims.take(keysOf('a', 'k'), 0, first);
+  });
+
+  test('name who holds a device; its own claim is no obstacle', () => {
+    expect(claims.obstacleOf(keysOf('a', 'k'), 0, first)).toBeUndefined();
+    expect(claims.obstacleOf(keysOf('a', 'l'), 0, second)).toEqual({
+      kind: 'device-claimed',
+      holder: first,
+    });
+    expect(claims.obstacleOf(keysOf('a', 'k', 'ldevid'), 0, second)).toBeUndefined();
+  });
+
+  test('name who holds a key of another device, the newest first, through 64 bits', () => {
+    claims.take(keysOf('a', 'k', 'ldevid'), 0, second);
+    expect(claims.obstacleOf(keysOf('b', 'k'), 0, third)).toEqual({
+      kind: 'key-of-another-device',
+      holders: [second, first],
+    });
+    expect(claims.requestsOf(keysOf('b', 'k'), udidKeyAt, 1)).toEqual([second]);
+  });
+
+  test('are given back by their holder alone, and once', () => {
+    claims.take(keysOf('a', 'k', 'ldevid'), 0, second);
+    expect(claims.release(keysOf('a', 'k'), 0, third)).toBe(false);
+    expect(claims.release(keysOf('a', 'k'), 0, first)).toBe(true);
+    expect(claims.release(keysOf('a', 'k'), 0, first)).toBe(false);
+    // The other profile's request still holds the key.
+    expect(claims.obstacleOf(keysOf('b', 'k'), 0, third)?.kind).toBe('key-of-another-device');
+    expect(claims.release(keysOf('a', 'k', 'ldevid'), 0, second)).toBe(true);
+    expect(claims.obstacleOf(keysOf('b', 'k'), 0, third)).toBeUndefined();
+  });
+
+  test('that are revoked leave the key bound', () => {
+    expect(claims.releaseClaim(keysOf('a', 'k'), 0, third)).toBe(false);
+    expect(claims.releaseClaim(keysOf('a', 'k'), 0, first)).toBe(true);
+    expect(claims.obstacleOf(keysOf('a', 'k'), 0, third)).toBeUndefined();
+    expect(claims.obstacleOf(keysOf('b', 'k'), 0, third)?.kind).toBe('key-of-another-device');
+  });
+
+  test('a key that was accepted more often than can be counted stays bound for ever', () => {
+    for (let i = 0; i < 0xffff; i += 1) claims.take(keysOf('a', 'k'), 0, first);
+    expect(claims.release(keysOf('a', 'k'), 0, first)).toBe(true);
+    claims.take(keysOf('a', 'k'), 0, first);
+    expect(claims.obstacleOf(keysOf('b', 'k'), 0, third)?.kind).toBe('key-of-another-device');
+  });
+
+  test('a device without an id is its key, and no device id is taken for it', () => {
+    const udidId = udidIdAt(Buffer.alloc(32, 'k'), 0);
+    expect(keysOf('', 'k')).not.toEqual(keysOf('', 'l'));
+    expect(keysOf('', 'k')).not.toEqual(keysOf(udidId, 'k'));
+  });
+
+  test('keys of different kinds, tenants and secrets differ', () => {
+    const seen = new Set<string>();
+    for (const secret of [1, 2]) {
+      const of = new RequestKeys(new Uint8Array(32).fill(secret));
+      for (const tenant of ['a', 'b']) {
+        const writers = [
+          of.ofUdid(tenant),
+          of.ofDevice(tenant),
+          of.ofChunk(tenant),
+          of.ofOrder(tenant),
+          of.ofClaim(tenant, 'p'),
+        ];
+        for (const write of writers) {
+          const into = Buffer.alloc(16);
+          write('x', into, 0);
+          seen.add(into.toString('hex'));
+        }
+      }
+    }
+    expect(seen.size).toBe(20);
+  });
+
+  test('details name the own device only', () => {
+    const claimed = { kind: 'device-claimed', holder: first } as const;
+    const bound = { kind: 'key-of-another-device', holders: [first] } as const;
+    expect(obstacleDetail(claimed, 'a')).toBe('device a is claimed by another request');
+    expect(obstacleDetail(bound, '')).toBe('the key of this device is bound to another device');
+  });
+});
