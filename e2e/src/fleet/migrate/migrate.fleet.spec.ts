@@ -29,7 +29,7 @@ import { call, everythingOf, type Face } from './answers.js';
 jest.setTimeout(600_000);
 
 const certmill = join(import.meta.dirname, '../../../../node_modules/.bin/certmill');
-const kills = 8;
+const kills = 4;
 
 let folder = '';
 let data = '';
@@ -221,9 +221,9 @@ describe('a data folder that is carried into a fleet', () => {
     let inTheMiddle = 0;
     for (let tries = 0; tries < kills; tries += 1) {
       const { code } = await migrate([], async (ended) => {
-        while (!ended.aborted && (await openedCode()) !== 'CONFLICT') await pause(5);
+        while (!ended.aborted && (await openedCode()) !== 'CONFLICT') await pause(100);
         // Later each time, so that it is killed in each part of its work.
-        await pause(Math.random() * 300 * tries);
+        await pause(Math.random() * 500 * tries);
       });
       if (code === 0) break;
       expect(await openedCode()).toBe('CONFLICT');
