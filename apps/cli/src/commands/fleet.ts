@@ -170,7 +170,9 @@ interface ReconcileCommandOptions extends ConfigOptions {
 
 function reconcileCommand(terminal: Terminal): Command {
   const command = new Command('reconcile')
-    .description('find chunks that no topic holds any more, and make them dead letters to be dropped')
+    .description(
+      'find chunks that no topic holds any more, and make them dead letters to be dropped',
+    )
     .addOption(configOption())
     .addOption(
       new Option('--older-than <minutes>', 'leave what was received or retried later alone')
