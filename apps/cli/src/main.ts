@@ -13,6 +13,7 @@ const commands: Readonly<Record<string, CommandLoader>> = {
   ca: async () => (await import('./commands/ca.js')).caCommand,
   backup: async () => (await import('./commands/backup.js')).backupCommand,
   restore: async () => (await import('./commands/backup.js')).restoreCommand,
+  migrate: async () => (await import('./commands/migrate.js')).migrateCommand,
   'verify-store': async () => (await import('./commands/verify-store.js')).verifyStoreCommand,
   bench: async () => (await import('./commands/bench.js')).benchCommand,
   plan: async () => (await import('./commands/plan.js')).planCommand,

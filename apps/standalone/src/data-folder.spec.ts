@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openEventLog } from '@certmill/adapter-embedded';
+import { openEmbeddedStore, openEventLog } from '@certmill/adapter-embedded';
 import { topics } from '@certmill/events';
 import { takeDataFolder } from './data-folder.js';
+import { openFolderToMigrate } from './open-folder-to-migrate.js';
 
 describe('a data folder', () => {
   let parent = '';
@@ -73,5 +74,27 @@ describe('a data folder', () => {
   it('is no folder of which a backup was cut off while it was restored', () => {
     mkdirSync(join(parent, 'restoring'));
     expect(() => takeDataFolder(parent)).toThrow('was cut off');
+  });
+
+  it('that was carried into a fleet is read, and nothing works in it', async () => {
+    const clock = { nowMs: () => 1 };
+    takeDataFolder(parent).release();
+    await (await openEmbeddedStore({ directory: join(parent, 'store'), clock })).close();
+    {
+      await using folder = await openFolderToMigrate(parent);
+      expect(() => takeDataFolder(parent)).toThrow('another Certmill process works in');
+      await folder.retire();
+      await folder.retire();
+    }
+    expect(() => takeDataFolder(parent)).toThrow('was carried into a fleet');
+    await using again = await openFolderToMigrate(parent);
+    expect((await again.store.readOut().survey()).counts.batches).toBe(0);
+  });
+
+  it('that is a backup is not migrated: each opening would be another store', async () => {
+    const clock = { nowMs: () => 1 };
+    await (await openEmbeddedStore({ directory: join(parent, 'store'), clock })).close();
+    writeFileSync(join(parent, 'backup.json'), '{}');
+    await expect(openFolderToMigrate(parent)).rejects.toMatchObject({ code: 'CONFLICT' });
   });
 });

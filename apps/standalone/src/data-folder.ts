@@ -46,12 +46,14 @@ const secretBytes = 32;
 export const restoringMark = 'restoring';
 /** Written when all else of a backup is durable: without it the backup was cut off. */
 export const backupMark = 'backup.json';
+/** In a folder that was carried into a fleet. */
+export const migratedMark = 'migrated.json';
 
 /**
  * Takes a data folder, making it where it is not there. The lock is the kernel's (an exclusive
  * transaction on a file of its own), so it is gone with its process, also after kill -9.
  * DATA_FOLDER_IN_USE where another process has it, FAULT_STORE_CORRUPT where a restore was cut off,
- * CONFLICT where it is a backup: two that work from one backup would be the same store.
+ * CONFLICT where it is a backup, or was carried into a fleet: two that work would be the same store.
  */
 export function takeDataFolder(
   directory: string,
@@ -61,6 +63,12 @@ export function takeDataFolder(
     throw new CertmillError(
       'CONFLICT',
       `${directory} is a backup: restore it into a folder of its own with 'certmill restore ${directory} --data DIR'`,
+    );
+  }
+  if (existsSync(join(directory, migratedMark))) {
+    throw new CertmillError(
+      'CONFLICT',
+      `${directory} was carried into a fleet, which goes on in its place: nothing may work in it any more`,
     );
   }
   assertRestored(directory);

@@ -16,5 +16,6 @@ export {
   type IssuanceOverrides,
 } from './open-issuance.js';
 export { readServeConfig, serve, serveSchema, type ServeConfig, type Server } from './serve.js';
+export { openFolderToMigrate, type FolderToMigrate } from './open-folder-to-migrate.js';
 export { openStoreForReading, type OpenedStore } from './open-store-for-reading.js';
 export { verifyFolder, type VerifiedFolder } from './verify-folder.js';

@@ -89,6 +89,8 @@ const seenInFleet = [
   'fleet init',
   'fleet lag',
   'fleet reconcile',
+  'fleet restored',
+  'migrate',
 ];
 
 /** Slow ones, whose plain output the test of the documents sees. */

@@ -16,5 +16,15 @@ export {
   type EmbeddedStoreOptions,
 } from './store/embedded-store.js';
 export { restoreEmbeddedStore } from './store/back-up.js';
+export type {
+  ChunkPlace,
+  ReadBatch,
+  ReadChunk,
+  ReadDecision,
+  ReadStatus,
+  StoreSurvey,
+  SurveyedCount,
+} from './store/read-out.js';
+export type { StoreReadOut } from './store/store-read-out.js';
 export type { StoreDisk } from './store/store-disk.js';
 export { holdsStore, viewEmbeddedStore, type StoreView } from './store/view-embedded-store.js';

@@ -1,6 +1,7 @@
 import { CertmillError } from '@certmill/domain';
 import { deadLetterTopicOf } from '@certmill/events';
 import type {
+  DeliveredRecord,
   EventLog,
   EventRecord,
   Stoppable,
@@ -52,6 +53,11 @@ export interface KafkaLogOptions extends KafkaConnectionOptions {
 export interface KafkaEventLog extends EventLog, Stoppable {
   /** Whether the cluster answers, for readiness. Throws FAULT_BUS_DOWN. */
   check(): Promise<void>;
+  /**
+   * Keeps a record of the topic as a dead letter of the group, as a consumer does; resolves to the
+   * place that `readDeadLetter` finds it by.
+   */
+  keepDeadLetter(record: DeliveredRecord, group: string, cause: unknown): Promise<string>;
 }
 
 const defaultMaxRecordBytes = 4 * 1024 * 1024;
@@ -157,6 +163,13 @@ class KafkaLog implements KafkaEventLog {
     return record && recordOfDeadLetter(record);
   }
 
+  keepDeadLetter(record: DeliveredRecord, group: string, cause: unknown): Promise<string> {
+    return this.#appender.appendAlone(
+      deadLetterTopicOf(record.topic, group),
+      deadLetterOf(record, group, cause, this.#maxRecordBytes + deadLetterOverheadBytes),
+    );
+  }
+
   lag(topic: string, group: string): Promise<number> {
     return this.#lags.lag(topic, group);
   }
@@ -202,11 +215,7 @@ class KafkaLog implements KafkaEventLog {
       policy: this.#policy,
       commitIntervalMs: this.#options.commitIntervalMs ?? defaultCommitIntervalMs,
       maxQueuedBytes: fetchBytes / 2,
-      deadLetter: (record, cause) =>
-        this.#appender.appendAlone(
-          deadLetterTopicOf(topic, group),
-          deadLetterOf(record, group, cause, this.#maxRecordBytes + deadLetterOverheadBytes),
-        ),
+      deadLetter: (record, cause) => this.keepDeadLetter(record, group, cause),
       observe: (notice) => this.#options.observe?.({ ...notice, topic, group }),
       openMember: async (events) => {
         const partitions = await this.#partitionsOf(topic);

@@ -3,7 +3,7 @@ import { MongoServerError, type Db } from 'mongodb';
 import { collectionNames, collectionsOf, indexes, type CollectionName } from './collections.js';
 import type { DriverCalls } from './connection/driver-calls.js';
 import { openMongoConnection, type MongoConnectionOptions } from './connection/open-client.js';
-import { journalShards, storeFormat, theOne } from './meta.js';
+import { assertReadable, journalShards, storeFormat, theOne } from './meta.js';
 
 const namespaceExists = 48;
 const namespaceNotFound = 26;
@@ -20,7 +20,10 @@ export function initCollections(options: MongoConnectionOptions): Promise<void> 
   return connected(options, makeCollections);
 }
 
-/** What is not as `initCollections` makes it, a line each; empty where all is. */
+/**
+ * What is not as `initCollections` makes it, a line each; empty where all is. Faults: also
+ * DATA_FORMAT_UNSUPPORTED.
+ */
 export function checkCollections(options: MongoConnectionOptions): Promise<readonly string[]> {
   return connected(options, differencesIn);
 }
@@ -79,9 +82,8 @@ export async function differencesIn(db: Db, calls: DriverCalls): Promise<readonl
     collections.issuanceTime.get(theOne),
   ]);
   if (meta === undefined) differences.push('the epoch and the secret are missing');
-  else if (meta.format !== storeFormat) {
-    differences.push(`the format is ${String(meta.format)}, not ${String(storeFormat)}`);
-  }
+  // No `fleet init` mends that, nor does waiting.
+  else assertReadable(meta);
   if (time === undefined) differences.push('the time of the last issuance is missing');
   return differences;
 }

@@ -205,6 +205,11 @@ export class MongoStore
     return this.#inHand.run(() => this.#parts.batches.cancelBatch(tenant, batchId, atMs));
   }
 
+  /** After a restore. Idempotent; nothing where it is cancelled, or nothing of it can change any more. */
+  breakOffBatch(tenant: TenantId, batchId: BatchId, atMs: number): Promise<void> {
+    return this.#inHand.run(() => this.#parts.batches.breakOffBatch(tenant, batchId, atMs));
+  }
+
   getVerdict(chunk: ChunkRef) {
     return this.#inHand.run(() => this.#parts.verdicts.getVerdict(chunk));
   }

@@ -49,6 +49,8 @@ export interface MongoStoreOptions extends MongoConnectionOptions {
   readonly onFault?: (fault: CertmillError) => void;
   /** Told what the journal of claims does, for metrics; its faults go to `onFault`. */
   readonly journalObserver?: Omit<JournalObserver, 'fault'>;
+  /** For whoever changes the store as a whole: services MUST NOT work in it meanwhile. */
+  readonly isForChange?: boolean;
   /** Of the journal's views and snapshots. */
   readonly journalLimits?: Pick<
     ClaimJournalOptions,
@@ -83,7 +85,7 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<MongoS
   const connection = await openMongoConnection(options);
   try {
     const collections = collectionsOf(connection.db, connection.calls);
-    const meta = await readMeta(collections);
+    const meta = await readMeta(collections, options.isForChange);
     return new MongoStore(await partsOf(options, connection, collections, meta));
   } catch (error) {
     await connection.close().catch(() => undefined);

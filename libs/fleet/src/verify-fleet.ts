@@ -20,8 +20,15 @@ export interface OpenedFleet extends AsyncDisposable {
   readonly config: FleetConfig;
 }
 
-/** Opens what a check reads; changes nothing. Faults: FAULT_STORE_DOWN, CONFIG_INVALID. */
-export async function openFleetForReading(config: FleetConfig): Promise<OpenedFleet> {
+/**
+ * Opens what a check reads; changes nothing. Faults: FAULT_STORE_DOWN, CONFIG_INVALID; CONFLICT while
+ * the store is changed as a whole.
+ * @param isForChange For whoever does that.
+ */
+export async function openFleetForReading(
+  config: FleetConfig,
+  { isForChange = false }: { readonly isForChange?: boolean } = {},
+): Promise<OpenedFleet> {
   const { issuers, serialKeys } = await openTrust(config);
   const cache = await withCacheDirectory(config, 'verify');
   try {
@@ -29,6 +36,7 @@ export async function openFleetForReading(config: FleetConfig): Promise<OpenedFl
       ...mongoConnection(config, 'certmill-verify'),
       clock: { nowMs: () => Date.now() },
       cacheDirectory: cache.directory,
+      isForChange,
     });
     return {
       store,

@@ -25,7 +25,7 @@ export {
   type FoundCertificate,
 } from './publish/find-certificates.js';
 export { PublicationNotices } from './publish/publication-notices.js';
-export { publishChunk, type PublishPorts } from './publish/publish-stage.js';
+export { publishChunk, terminalOf, type PublishPorts } from './publish/publish-stage.js';
 export {
   requestOf,
   certificatesOf,

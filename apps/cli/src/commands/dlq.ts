@@ -4,7 +4,7 @@ import { withExamples } from '../terminal/program.js';
 import { formatNumber } from '../terminal/quantities.js';
 import { tableLines } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
-import { configOption } from './fleet.js';
+import { configOption } from './config-option.js';
 
 /** Loaded when it is asked for: no other command pays for the fleet's libraries. */
 async function openRecords(configFile: string) {

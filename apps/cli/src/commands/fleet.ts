@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { InitReport, RotationStep } from '@certmill/fleet';
+import { configOption } from './config-option.js';
 import { fleetBenchCommand } from './fleet-bench.js';
 import { exitCodes } from '../terminal/exit-codes.js';
 import { withExamples } from '../terminal/program.js';
@@ -10,18 +11,13 @@ const clock = { nowMs: () => Date.now() };
 /** Loaded when it is asked for: no other command pays for the fleet's libraries. */
 const loadFleet = () => import('@certmill/fleet');
 
-export function configOption(): Option {
-  return new Option('--config <file>', "the fleet's configuration in YAML or JSON")
-    .env('CERTMILL_CONFIG')
-    .makeOptionMandatory();
-}
-
 /** `certmill fleet`: what a fleet needs before its services start, and how it fares. */
 export function fleetCommand(terminal: Terminal): Command {
   const command = new Command('fleet').description('prepare a fleet of services and look after it');
   return command
     .addCommand(keysCommand(terminal))
     .addCommand(initCommand(terminal))
+    .addCommand(restoredCommand(terminal))
     .addCommand(lagCommand(terminal))
     .addCommand(reconcileCommand(terminal))
     .addCommand(fleetBenchCommand(terminal));
@@ -123,6 +119,29 @@ function linesOf(report: InitReport): readonly string[] {
           `  ${firstCredential.key}`,
         ]),
   ];
+}
+
+function restoredCommand(terminal: Terminal): Command {
+  const command = new Command('restored')
+    .description(
+      'after the database was restored from a backup, before any service starts: a new epoch, and topics in line with it',
+    )
+    .addOption(configOption())
+    .option('--json', 'print one JSON object')
+    .action(async ({ config }: ConfigOptions) => {
+      const { readFleetConfig, restoreFleet } = await loadFleet();
+      const report = await restoreFleet(readFleetConfig(config), clock);
+      const { brokenOff, goingOn, deadLetters, passedOver } = report;
+      terminal.report(report, [
+        `${String(brokenOff)} uploads were not whole and are broken off: send them anew`,
+        `${String(goingOn)} chunks in flight go on; ${String(deadLetters)} are dead letters whose record is lost: drop them (certmill dead-letters drop)`,
+        `${String(passedOver)} records of the later store are passed over`,
+        'the services may start',
+      ]);
+    });
+  return withExamples(command, [
+    ['certmill fleet restored --config fleet.yaml', 'all services stopped; again, if interrupted'],
+  ]);
 }
 
 function lagCommand(terminal: Terminal): Command {

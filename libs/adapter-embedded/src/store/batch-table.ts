@@ -200,7 +200,7 @@ function keyOf(row: Row): BatchKey {
   };
 }
 
-function batchOf(row: Row): Batch {
+export function batchOf(row: Row): Batch {
   return {
     tenant: textIn(row, 'tenant'),
     batchId: textIn(row, 'batch_id'),

@@ -241,7 +241,7 @@ export class ChunkTable {
   }
 }
 
-function recordOf(batch: BatchKey, row: Row): ChunkRecord {
+export function recordOf(batch: BatchKey, row: Row): ChunkRecord {
   const file = optionalNumberIn(row, 'segment_file');
   return {
     batch,
@@ -261,7 +261,7 @@ function recordOf(batch: BatchKey, row: Row): ChunkRecord {
   };
 }
 
-function registrationOf(tenant: string, batchId: string, row: Row): ChunkRegistration {
+export function registrationOf(tenant: string, batchId: string, row: Row): ChunkRegistration {
   return {
     tenant,
     batchId,

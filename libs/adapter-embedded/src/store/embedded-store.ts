@@ -36,6 +36,7 @@ import type {
 import { buildAllowList, defaultMaxDevices } from '@certmill/packed';
 import { JobRunner } from './job-runner.js';
 import { chunkRefOf, packDecision, packQueries, packTerminal, unpackRows } from './packed-calls.js';
+import type { StoreReadOut } from './store-read-out.js';
 import { StoreClient } from './store-client.js';
 import { allowListFile } from './store-files.js';
 
@@ -149,6 +150,22 @@ export class EmbeddedStore
    */
   backupTo(directory: string): Promise<void> {
     return this.#client.call('backUpTo', [directory]);
+  }
+
+  /** Everything that the store holds, for whoever carries it elsewhere; at rest it answers the same. */
+  readOut(): StoreReadOut {
+    const client = this.#client;
+    return {
+      survey: () => client.call('survey', []),
+      orders: (afterSeq, limit) => client.call('readOrders', [afterSeq, limit]),
+      batches: (afterSeq, limit) => client.call('readBatches', [afterSeq, limit]),
+      chunks: (batchSeq, after, limit) => client.call('readChunks', [batchSeq, after, limit]),
+      decided: (after, limit) => client.call('readDecided', [after, limit]),
+      decision: (place) => client.call('readDecision', [place]),
+      statuses: (afterSeq, afterIndex, limit) =>
+        client.call('readStatuses', [afterSeq, afterIndex, limit]),
+      allowListFile: (allowListId) => allowListFile(this.#directory, allowListId),
+    };
   }
 
   createTenant(tenant: TenantId, createdAtMs: number): Promise<boolean> {

@@ -122,7 +122,7 @@ export class OrderTable {
   }
 }
 
-function orderOf(row: Row): Order {
+export function orderOf(row: Row): Order {
   return {
     tenant: textIn(row, 'tenant'),
     orderId: textIn(row, 'order_id'),

@@ -13,6 +13,17 @@ import {
 } from '@certmill/packed';
 import type { JournaledRuns } from './journaled-runs.js';
 
+/** Of one key nearly always enough. */
+const firstLookUp = 16;
+
+/** What became of a request that was accepted. */
+export interface ClaimHistory {
+  /** It is in flight, or its certificate is its device's live one. */
+  readonly holdsClaim: boolean;
+  /** Accepted before it, the last of its key and the last of its device. */
+  readonly before: readonly Locator[];
+}
+
 /** Claims by device and key, as part of the store's transactions. */
 export class StoreClaims {
   readonly #keys: RequestKeys;
@@ -61,6 +72,14 @@ export class StoreClaims {
     };
   }
 
+  /** What the index and the claims say of an accepted request. */
+  historyOf(scope: ClaimScope, deviceId: string, udidId: string, request: Locator): ClaimHistory {
+    const keys = this.#scratch;
+    this.#keys.within(scope)(deviceId, udidId, keys, 0);
+    const before = [udidKeyAt, deviceKeyAt].flatMap((at) => this.#oneBefore(keys, at, request));
+    return { holdsClaim: this.#claims.holdsClaim(keys, 0, request), before };
+  }
+
   /** Requests that were accepted with the key, newest first. */
   requestsOfUdid(tenant: TenantId, udidId: string, limit: number): Locator[] {
     this.#keys.ofUdid(tenant)(udidId, this.#scratch, udidKeyAt);
@@ -71,6 +90,17 @@ export class StoreClaims {
   requestsOfDevice(tenant: TenantId, deviceId: string, limit: number): Locator[] {
     this.#keys.ofDevice(tenant)(deviceId, this.#scratch, deviceKeyAt);
     return this.#claims.requestsOf(this.#scratch, deviceKeyAt, limit);
+  }
+
+  /** The request that was accepted under the same key right before. */
+  #oneBefore(keys: Buffer, at: number, { seq, index }: Locator): Locator[] {
+    for (let limit = firstLookUp; ; limit *= 16) {
+      const found = this.#claims.requestsOf(keys, at, limit);
+      const own = found.findIndex((each) => each.seq === seq && each.index === index);
+      if (own >= 0 && own + 1 < found.length) return found.slice(own + 1, own + 2);
+      // All of them are seen: it is the first, or none of them.
+      if (found.length < limit) return [];
+    }
   }
 }
 

@@ -25,6 +25,7 @@ import {
   type PackedTerminal,
 } from './packed-calls.js';
 import { publishChunk } from './publish-chunk.js';
+import { readOutOperations } from './read-out.js';
 import { numberIn, optionalNumberIn, present, textIn } from './rows.js';
 import { allowListFile } from './store-files.js';
 import type { MaintenanceGate } from './maintenance-gate.js';
@@ -245,6 +246,7 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
         rmSync(file, { force: true });
       });
     },
+    ...readOutOperations(core),
     backUpTo: (target: string): Promise<void> => backUp(core, gate, target),
     stats() {
       const row = db.prepare('SELECT count(*) AS chunks FROM chunks').get() ?? {};

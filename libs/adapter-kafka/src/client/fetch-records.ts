@@ -46,12 +46,13 @@ export interface RecordRange {
 }
 
 /** Takes a record, and when it was written, in milliseconds: so its producer or the broker says. */
-export type RecordReader = (record: DeliveredRecord, writtenAtMs: number) => void;
+export type RecordReader = (record: DeliveredRecord, writtenAtMs: number) => unknown;
 
 const rangeFetchBytes = 8 * 1024 * 1024;
 
 /**
  * Reads ranges of a topic in order, as `readRecord`; what is deleted of them meanwhile is left out.
+ * Waits for what `onRecord` promises.
  * Throws FAULT_BUS_DOWN.
  */
 export async function readRanges(
@@ -71,7 +72,7 @@ export async function readRanges(
           (each) => Number(each.offset) >= next && Number(each.offset) < to,
         );
         for (const message of wanted) {
-          onRecord(recordOf(topic, partition, message), Number(message.timestamp));
+          await onRecord(recordOf(topic, partition, message), Number(message.timestamp));
         }
         const last = wanted.at(-1);
         if (last === undefined) break;

@@ -9,6 +9,7 @@ import { checkCluster } from './describe-cluster.js';
 import { describeLag, type GroupState } from './describe-lag.js';
 import { readRanges, readRecord, type RecordReader } from '../client/fetch-records.js';
 import { offsetsOf } from './group-lag.js';
+import { passOver } from './pass-over.js';
 import { ensureTopics, type EnsuredTopics } from './ensure-topics.js';
 
 /**
@@ -34,6 +35,12 @@ export interface KafkaAdmin extends Stoppable {
    * Resolves to how many. NOT_FOUND where there is no such place, or nothing is left up to it.
    */
   deleteUpTo(topic: string, place: string): Promise<number>;
+  /** Shows all that is kept of a topic, then lets a group without members go on behind it. */
+  passOver(
+    topic: string,
+    group: string,
+    onRecord: (record: DeliveredRecord) => Promise<void>,
+  ): Promise<number>;
 }
 
 /** Connects at the first call. */
@@ -70,6 +77,7 @@ export function openKafkaAdmin(options: KafkaConnectionOptions): KafkaAdmin {
       ranges.sort((a, b) => a.partition - b.partition);
       await readRanges(options, topic, ranges, onRecord);
     },
+    passOver: (topic, group, onRecord) => passOver(calls, options, { topic, group }, onRecord),
     async readAt(topic, place) {
       const at = parsePlace(place);
       return at && (await readRecord(options, topic, at));

@@ -43,6 +43,42 @@ describe('reading a topic from outside', () => {
   });
 });
 
+describe('passing over a topic', () => {
+  it('shows all that is kept; the group is given only what was appended meanwhile', async () => {
+    const topic = await makeTopic(3);
+    const { log } = await logs.open();
+    const ids = Array.from({ length: 20 }, (_, i) => `record-${i}`);
+    for (const id of ids) await log.append(topic, aRecord(id));
+    const admin = openKafkaAdmin(connection());
+    const shown: string[] = [];
+    const count = await admin.passOver(topic, group, async ({ headers }) => {
+      const id = headers['ce_id'] ?? '';
+      shown.push(id);
+      if (id === 'record-7') await log.append(topic, aRecord('again'));
+    });
+    expect(count).toBe(20);
+    expect(shown.sort()).toEqual([...ids].sort());
+    const given: string[] = [];
+    const subscription = await log.subscribe({
+      topic,
+      group,
+      concurrency: 8,
+      handler: ({ headers }) => {
+        given.push(headers['ce_id'] ?? '');
+        return Promise.resolve();
+      },
+    });
+    await until('all is committed', async () => (await log.lag(topic, group)) === 0);
+    expect(given).toEqual(['again']);
+    // Whoever works there would go on where he is.
+    await expect(admin.passOver(topic, group, () => Promise.resolve())).rejects.toMatchObject({
+      code: 'FAULT_BUS_DOWN',
+    });
+    await subscription.stop(5_000);
+    await admin.stop(1_000);
+  });
+});
+
 describe('a group that begins with what comes', () => {
   it('is not given what was there before', async () => {
     const topic = await makeTopic(1);

@@ -136,11 +136,9 @@ export class Profiles implements ProfileStore {
 
   /** Inserts it if absent; whether it is now stored with this content. */
   async #isStored(profile: StoredProfile): Promise<boolean> {
-    const { tenant, name, version, hash, canonical, addedAtMs } = profile;
-    const _id = profileId(profile);
-    const document = { _id, tenant, name, version, hash, canonical, addedAtMs };
+    const document = profileDocument(profile);
     if ((await this.#profiles.insert(document)) === 'inserted') return true;
-    return (await this.#profiles.get(_id, ['hash']))?.hash === hash;
+    return (await this.#profiles.get(document._id, ['hash']))?.hash === profile.hash;
   }
 }
 
@@ -152,12 +150,16 @@ function profileId({ tenant, name, version }: Pick<StoredProfile, 'tenant' | 'na
   return `${tenant}/${name}/${String(version).padStart(10, '0')}`;
 }
 
+export function profileDocument(profile: StoredProfile): ProfileDocument {
+  return { _id: profileId(profile), ...profileOf(profile) };
+}
+
 function credentialOf(document: CredentialDocument): Credential {
   const { _id: keyHash, tenant, role, label, createdAtMs } = document;
   return { keyHash, tenant, role, label, createdAtMs };
 }
 
-function profileOf(document: ProfileDocument): StoredProfile {
+function profileOf(document: StoredProfile): StoredProfile {
   const { tenant, name, version, hash, canonical, addedAtMs } = document;
   return { tenant, name, version, hash, canonical, addedAtMs };
 }

@@ -144,6 +144,14 @@ export class Batches {
     throw neverDone();
   }
 
+  /** Its upload can never be resumed: what it has accepted goes on to its end, and is all of it. */
+  async breakOffBatch(tenant: TenantId, batchId: BatchId, atMs: number): Promise<void> {
+    const _id = batchKey(tenant, batchId);
+    const where = { _id, cancelledAtMs: null, brokenOffAtMs: null, settled: null };
+    await this.#batches.update(where, { $set: { brokenOffAtMs: atMs } });
+    await this.noteProgress(tenant, batchId, atMs);
+  }
+
   /** Something of the batch ended: notes what follows from it for the batch. */
   async noteProgress(tenant: TenantId, batchId: BatchId, atMs: number): Promise<void> {
     const document = await this.#batches.get(batchKey(tenant, batchId));

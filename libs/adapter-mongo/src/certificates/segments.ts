@@ -20,6 +20,19 @@ export interface SegmentDocument extends Stored {
   readonly segment: Uint8Array;
 }
 
+/** What of a terminal record its segment is made of. */
+export type SegmentToStore = Pick<
+  TerminalChunk,
+  | 'chunk'
+  | 'firstIndex'
+  | 'segment'
+  | 'codes'
+  | 'endedAs'
+  | 'released'
+  | 'publishedAtMs'
+  | 'receivedAtMs'
+>;
+
 const cancelled = rejectionNumber('BATCH_CANCELLED');
 /** Some 150 KB each. */
 const segmentsAtOnce = 16;
@@ -38,7 +51,7 @@ export class Segments {
 
   /** Stores it, if it is the first of its chunk; resolves to what the stored one says. */
   async insert(
-    terminal: TerminalChunk,
+    terminal: SegmentToStore,
   ): Promise<{ readonly isFirst: boolean; readonly stored: TerminalDocument }> {
     const document: SegmentDocument = {
       _id: segmentKey(terminal.chunk),
@@ -99,7 +112,7 @@ export class Segments {
   }
 }
 
-function endsOf(terminal: TerminalChunk): Ends {
+export function endsOf(terminal: SegmentToStore): Ends {
   const ends = { issued: 0, rejected: 0, cancelled: 0 };
   const released = new Set(terminal.released);
   for (const [position, code] of terminal.codes.entries()) {

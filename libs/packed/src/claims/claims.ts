@@ -85,10 +85,14 @@ export class Claims {
 
   /** The certificate was revoked: the device may have another; its key stays bound. */
   releaseClaim(keys: Buffer, offset: number, request: Locator): boolean {
-    const isHeld =
-      this.#claims.get(keys, offset + claimKeyAt, this.#value) && this.#isHeldBy(request);
+    const isHeld = this.holdsClaim(keys, offset, request);
     if (isHeld) this.#claims.put(keys, offset + claimKeyAt, 0, 0);
     return isHeld;
+  }
+
+  /** Whether the request has its claim still: it is in flight, or its certificate is the live one. */
+  holdsClaim(keys: Buffer, offset: number, request: Locator): boolean {
+    return this.#claims.get(keys, offset + claimKeyAt, this.#value) && this.#isHeldBy(request);
   }
 
   /** Requests accepted under the key, of a UDID or a device, at octet `at`: newest first. */

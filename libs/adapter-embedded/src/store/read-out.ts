@@ -1,0 +1,266 @@
+import { hash } from 'node:crypto';
+import type { DatabaseSync } from 'node:sqlite';
+import type { Batch, CertificateStatus, ChunkRef, Order, OrderId } from '@certmill/domain';
+import { decodeIssuedChunk, decodeVerdict } from '@certmill/events';
+import { udidIdAt } from '@certmill/packed';
+import type { ChunkRegistration, DeadLetter } from '@certmill/ports';
+import { batchOf, type BatchKey } from './batch-table.js';
+import { recordOf, registrationOf, type ChunkRecord } from './chunk-table.js';
+import type { StoreCore } from './open-core.js';
+import { orderOf } from './order-table.js';
+import { numberIn, optionalNumberIn, present, textIn, type Row } from './rows.js';
+
+/** What a store holds, by number, and a digest that tells whether it has changed since. */
+export interface StoreSurvey {
+  readonly counts: Readonly<Record<SurveyedCount, number>>;
+  /** SHA-256, hex, over everything but certificates and verdicts, which are told by place and length. */
+  readonly digest: string;
+}
+
+export const surveyedCounts = [
+  'tenants',
+  'credentials',
+  'profiles',
+  'orders',
+  'allowLists',
+  'batches',
+  'chunks',
+  'endedChunks',
+  'verdicts',
+  'deadLetters',
+  'chunksInFlight',
+  'unfinishedUploads',
+  'statuses',
+  'issued',
+  'rejected',
+  'cancelled',
+] as const;
+export type SurveyedCount = (typeof surveyedCounts)[number];
+
+const countsSql: Readonly<Record<SurveyedCount, string>> = {
+  tenants: 'SELECT count(*) AS n FROM tenants',
+  credentials: 'SELECT count(*) AS n FROM credentials',
+  profiles: 'SELECT count(*) AS n FROM profiles',
+  orders: 'SELECT count(*) AS n FROM orders',
+  allowLists: 'SELECT count(*) AS n FROM orders WHERE allow_list_id IS NOT NULL',
+  batches: 'SELECT count(*) AS n FROM batches',
+  chunks: 'SELECT count(*) AS n FROM chunks',
+  endedChunks: 'SELECT count(*) AS n FROM chunks WHERE segment_file IS NOT NULL',
+  verdicts: 'SELECT count(*) AS n FROM verdicts',
+  deadLetters: `SELECT count(*) AS n FROM chunks
+    WHERE segment_file IS NULL AND dead_letter_cause IS NOT NULL`,
+  chunksInFlight: `SELECT count(*) AS n FROM chunks
+    WHERE confirmed = 1 AND segment_file IS NULL AND dead_letter_cause IS NULL`,
+  unfinishedUploads: `SELECT count(*) AS n FROM batches
+    WHERE total IS NULL AND cancelled_at_ms IS NULL AND broken_off_at_ms IS NULL`,
+  statuses: 'SELECT count(*) AS n FROM statuses',
+  issued: 'SELECT coalesce(sum(issued), 0) AS n FROM batches',
+  rejected: 'SELECT coalesce(sum(rejected), 0) AS n FROM batches',
+  cancelled: 'SELECT coalesce(sum(cancelled), 0) AS n FROM batches',
+};
+
+/** In an order that the content alone gives. */
+const contentSql = [
+  'SELECT * FROM meta ORDER BY name',
+  'SELECT * FROM tenants ORDER BY tenant',
+  'SELECT * FROM credentials ORDER BY key_hash',
+  'SELECT * FROM profiles ORDER BY tenant, name, version',
+  'SELECT * FROM orders ORDER BY seq',
+  'SELECT * FROM batches ORDER BY seq',
+  'SELECT * FROM chunks ORDER BY batch_seq, chunk_number',
+  'SELECT * FROM dead_letters ORDER BY batch_seq, chunk_number',
+  'SELECT batch_seq, chunk_number, length(verdict) FROM verdicts ORDER BY batch_seq, chunk_number',
+  'SELECT * FROM statuses ORDER BY batch_seq, request_index',
+];
+
+/** Where a chunk is among those of the store; 0 and -1 are before the first. */
+export interface ChunkPlace {
+  readonly batchSeq: number;
+  readonly chunkNumber: number;
+}
+
+export interface ReadOrder {
+  readonly seq: number;
+  readonly order: Order;
+  readonly reserved: number;
+}
+
+export interface ReadBatch {
+  readonly seq: number;
+  readonly batch: Batch;
+}
+
+export interface ReadChunk {
+  readonly registration: ChunkRegistration;
+  readonly isConfirmed: boolean;
+  /** Where it has ended. */
+  readonly segment?: Uint8Array;
+  /** Where it is one. */
+  readonly deadLetter?: DeadLetter;
+}
+
+/** A verdict with what became of its claims. */
+export interface ReadDecision {
+  readonly chunk: ChunkRef;
+  readonly orderId: OrderId;
+  readonly profileName: string;
+  readonly firstIndex: number;
+  readonly verdict: Uint8Array;
+  /** All that it accepted was given back: the chunk ended unsigned. */
+  readonly isGivenBack: boolean;
+  /** Positions of certificates that are not their device's live one any more. */
+  readonly released: readonly number[];
+  /** Chunks whose decision came before, as far as devices and keys tell. */
+  readonly before: readonly ChunkPlace[];
+}
+
+export interface ReadStatus {
+  readonly batchSeq: number;
+  readonly chunk: Pick<ChunkRef, 'tenant' | 'batchId'>;
+  readonly index: number;
+  readonly status: CertificateStatus;
+}
+
+/** Everything of a store in the order in which it was made, for whoever carries it elsewhere. */
+export function readOutOperations(core: StoreCore) {
+  const { batches, chunks, db, deadLetters, orders, segments } = core;
+
+  const chunkRow = db.prepare('SELECT * FROM chunks WHERE batch_seq = ? AND chunk_number = ?');
+  const readChunk = (batch: BatchKey, row: Row): ReadChunk => {
+    const registration = registrationOf(batch.tenant, batch.batchId, row);
+    const { isConfirmed, isDeadLetter, segment } = recordOf(batch, row);
+    return {
+      registration,
+      isConfirmed,
+      ...present('segment', segment && segments.read(segment)),
+      ...present('deadLetter', isDeadLetter ? deadLetters.get(registration) : undefined),
+    };
+  };
+
+  return {
+    survey: (): StoreSurvey => surveyOf(db),
+    readOrders(afterSeq: number, limit: number): ReadOrder[] {
+      const rows = db.prepare('SELECT * FROM orders WHERE seq > ? ORDER BY seq LIMIT ?');
+      return rows.all(afterSeq, limit).map((row) => ({
+        seq: numberIn(row, 'seq'),
+        order: orderOf(row),
+        reserved: numberIn(row, 'reserved'),
+      }));
+    },
+    readBatches(afterSeq: number, limit: number): ReadBatch[] {
+      const rows = db.prepare('SELECT * FROM batches WHERE seq > ? ORDER BY seq LIMIT ?');
+      return rows.all(afterSeq, limit).map((row) => {
+        return { seq: numberIn(row, 'seq'), batch: batchOf(row) };
+      });
+    },
+    readChunks(batchSeq: number, afterChunk: number, limit: number): ReadChunk[] {
+      const batch = batches.keyOfSeq(batchSeq);
+      if (batch === undefined) return [];
+      const rows = db.prepare(
+        `SELECT * FROM chunks WHERE batch_seq = ? AND chunk_number > ?
+         ORDER BY chunk_number LIMIT ?`,
+      );
+      return rows.all(batchSeq, afterChunk, limit).map((row) => readChunk(batch, row));
+    },
+    /** Places of decided chunks, in order. */
+    readDecided({ batchSeq, chunkNumber }: ChunkPlace, limit: number): ChunkPlace[] {
+      const rows = db.prepare(
+        `SELECT batch_seq, chunk_number FROM verdicts
+         WHERE (batch_seq, chunk_number) > (?, ?) ORDER BY batch_seq, chunk_number LIMIT ?`,
+      );
+      return rows.all(batchSeq, chunkNumber, limit).map((row) => {
+        return { batchSeq: numberIn(row, 'batch_seq'), chunkNumber: numberIn(row, 'chunk_number') };
+      });
+    },
+    readDecision({ batchSeq, chunkNumber }: ChunkPlace): ReadDecision | undefined {
+      const batch = batches.keyOfSeq(batchSeq);
+      const row = batch && chunkRow.get(batchSeq, chunkNumber);
+      const record = row && recordOf(batch, row);
+      const verdict = record && chunks.getVerdict(record);
+      const order = batch && orders.getOrder(batch.tenant, batch.orderId);
+      if (record === undefined || verdict === undefined || order === undefined) return undefined;
+      const { tenant, batchId, orderId } = record.batch;
+      const { profileName } = order;
+      return {
+        chunk: { tenant, batchId, chunkNumber },
+        orderId,
+        profileName,
+        firstIndex: record.firstIndex,
+        verdict,
+        ...historyOf(core, record, profileName, verdict),
+      };
+    },
+    readStatuses(afterSeq: number, afterIndex: number, limit: number): ReadStatus[] {
+      const rows = db.prepare(
+        `SELECT s.*, b.tenant, b.batch_id FROM statuses s JOIN batches b ON b.seq = s.batch_seq
+         WHERE (s.batch_seq, s.request_index) > (?, ?)
+         ORDER BY s.batch_seq, s.request_index LIMIT ?`,
+      );
+      return rows.all(afterSeq, afterIndex, limit).map(statusOf);
+    },
+  };
+}
+
+function historyOf(
+  { batches, chunks, claims, segments }: StoreCore,
+  record: ChunkRecord,
+  profileName: string,
+  verdict: Uint8Array,
+): Pick<ReadDecision, 'isGivenBack' | 'released' | 'before'> {
+  const { codes, deviceIds, udids } = decodeVerdict(verdict);
+  const { seq, tenant } = record.batch;
+  const { segment } = record;
+  const isGivenBack =
+    segment !== undefined && decodeIssuedChunk(segments.read(segment)).endedBy !== 0;
+  const column = Buffer.from(udids.buffer, udids.byteOffset, udids.byteLength);
+  const released: number[] = [];
+  const before = new Map<string, ChunkPlace>();
+  for (const [position, code] of codes.entries()) {
+    if (code !== 0) continue;
+    const request = { seq, index: record.firstIndex + position };
+    const udidId = udidIdAt(column, position);
+    const scope = { tenant, profileName };
+    const history = claims.historyOf(scope, deviceIds[position] ?? '', udidId, request);
+    if (segment !== undefined && !isGivenBack && !history.holdsClaim) released.push(position);
+    for (const earlier of history.before) {
+      const batch = batches.keyOfSeq(earlier.seq);
+      const chunk = batch && chunks.findAt(batch, earlier.index);
+      if (chunk === undefined) continue;
+      const place = { batchSeq: earlier.seq, chunkNumber: chunk.chunkNumber };
+      before.set(`${String(place.batchSeq)}.${String(place.chunkNumber)}`, place);
+    }
+  }
+  before.delete(`${String(seq)}.${String(record.chunkNumber)}`);
+  return { isGivenBack, released, before: [...before.values()] };
+}
+
+function surveyOf(db: DatabaseSync): StoreSurvey {
+  const counts = Object.fromEntries(
+    surveyedCounts.map((name) => [name, numberIn(db.prepare(countsSql[name]).get() ?? {}, 'n')]),
+  ) as Record<SurveyedCount, number>;
+  let digest = '';
+  for (const sql of contentSql) {
+    for (const row of db.prepare(sql).iterate()) digest = hash('sha256', digest + textOf(row));
+  }
+  return { counts, digest };
+}
+
+function textOf(row: Row): string {
+  const values = Object.values(row).map((value) =>
+    value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value,
+  );
+  return JSON.stringify(values);
+}
+
+function statusOf(row: Row): ReadStatus {
+  return {
+    batchSeq: numberIn(row, 'batch_seq'),
+    chunk: { tenant: textIn(row, 'tenant'), batchId: textIn(row, 'batch_id') },
+    index: numberIn(row, 'request_index'),
+    status: {
+      state: textIn(row, 'state') === 'superseded' ? 'superseded' : 'revoked',
+      ...present('reason', optionalNumberIn(row, 'reason')),
+      ...present('atMs', optionalNumberIn(row, 'at_ms')),
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import type {
+  ChunkPlace,
+  ReadBatch,
+  ReadChunk,
+  ReadDecision,
+  ReadOrder,
+  ReadStatus,
+  StoreSurvey,
+} from './read-out.js';
+
+/**
+ * Reads a store from its beginning to its end. Pages come in the order in which things were made, those
+ * behind a sequence number; a short page is the last one.
+ */
+export interface StoreReadOut {
+  survey(): Promise<StoreSurvey>;
+  orders(afterSeq: number, limit: number): Promise<readonly ReadOrder[]>;
+  batches(afterSeq: number, limit: number): Promise<readonly ReadBatch[]>;
+  /** With their segments: some 150 KB each. `after`: -1 before the first. */
+  chunks(batchSeq: number, after: number, limit: number): Promise<readonly ReadChunk[]>;
+  decided(after: ChunkPlace, limit: number): Promise<readonly ChunkPlace[]>;
+  decision(place: ChunkPlace): Promise<ReadDecision | undefined>;
+  statuses(afterSeq: number, afterIndex: number, limit: number): Promise<readonly ReadStatus[]>;
+  /** The packed list that is in force under this id. */
+  allowListFile(allowListId: string): string;
+}

@@ -1,0 +1,188 @@
+import type {
+  Batch,
+  BatchId,
+  CertificateStatus,
+  Credential,
+  Order,
+  TenantId,
+} from '@certmill/domain';
+import type { Clock, Stoppable, StoredProfile } from '@certmill/ports';
+import { profileDocument } from '../accounts/accounts.js';
+import { orderKey, type OrderDocument } from '../accounts/orders.js';
+import { AllowListBlobs } from '../allow-lists/allow-list-blobs.js';
+import { batchKey } from '../batches/batch-document.js';
+import { Segments, endsOf, type SegmentToStore } from '../certificates/segments.js';
+import { Statuses } from '../certificates/statuses.js';
+import { collectionsOf, type Collections } from '../collections.js';
+import {
+  openMongoConnection,
+  type MongoConnection,
+  type MongoConnectionOptions,
+} from '../connection/open-client.js';
+import { IssuanceTime } from '../issuance-time.js';
+import { JournalCollections } from '../journal-collections.js';
+import { ListingKeys } from '../listing-keys.js';
+import { readMeta } from '../meta.js';
+import { BatchImport, type ImportedChunk } from './batch-import.js';
+import { assertFresh, beginMigration, endChange } from './change-store.js';
+import { JournalImport } from './journal-import.js';
+
+/** An order with the list that is in force for it. */
+export interface ImportedOrder {
+  readonly order: Order;
+  /** The packed list; where the order names one. */
+  readonly allowListFile?: string;
+}
+
+const segmentsAtOnce = 8;
+
+/**
+ * Opens a fresh store to fill it. Faults: those of `openMongoStore`.
+ */
+export async function openStoreImport(
+  options: MongoConnectionOptions & { readonly clock: Clock },
+): Promise<StoreImport> {
+  const connection = await openMongoConnection(options);
+  try {
+    const collections = collectionsOf(connection.db, connection.calls);
+    await readMeta(collections, true);
+    return new StoreImport(connection, collections, options.clock);
+  } catch (error) {
+    await connection.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+/**
+ * Fills a fresh store with what was made elsewhere. Every call inserts where nothing is and may be made
+ * again; orders and batches come in the order in which they were made, each time all of them.
+ */
+export class StoreImport implements Stoppable {
+  readonly #connection: MongoConnection;
+  readonly #collections: Collections;
+  readonly #clock: Clock;
+  readonly #segments: Segments;
+  readonly #statuses: Statuses;
+  readonly #allowLists: AllowListBlobs;
+  readonly #listingTime = { ms: 0 };
+  readonly #listingKeys = new ListingKeys({ nowMs: () => this.#listingTime.ms });
+
+  constructor(connection: MongoConnection, collections: Collections, clock: Clock) {
+    this.#connection = connection;
+    this.#collections = collections;
+    this.#clock = clock;
+    this.#segments = new Segments(collections.segments);
+    this.#statuses = new Statuses(collections.statuses);
+    this.#allowLists = new AllowListBlobs(collections.allowLists);
+  }
+
+  /** Whether the store may be filled. Faults: CONFLICT. */
+  assertFresh(): Promise<void> {
+    return assertFresh(this.#collections);
+  }
+
+  /** As `beginMigration`. */
+  begin(source: string, epoch: Uint8Array): Promise<'begun' | 'ended'> {
+    return beginMigration(this.#collections, { source, epoch, atMs: this.#clock.nowMs() });
+  }
+
+  /** Services may work in it. */
+  async end(source: string): Promise<void> {
+    await endChange(this.#collections, source, this.#clock.nowMs());
+  }
+
+  async putTenant(tenant: TenantId, createdAtMs: number): Promise<void> {
+    await this.#collections.tenants.insert({ _id: tenant, createdAtMs });
+  }
+
+  async putCredential({ keyHash, ...credential }: Credential): Promise<void> {
+    await this.#collections.credentials.insert({ _id: keyHash, ...credential });
+  }
+
+  /** In place of one that `fleet init` made: orders name this one. */
+  async putProfile(profile: StoredProfile): Promise<void> {
+    await this.#collections.profiles.put(profileDocument(profile));
+  }
+
+  async putOrder({ order, allowListFile }: ImportedOrder): Promise<void> {
+    const { orders } = this.#collections;
+    const listedAs = this.#nextListingKey(order.createdAtMs);
+    const { tenant, orderId, allowListId: listId } = order;
+    const _id = orderKey(tenant, orderId);
+    if ((await orders.get(_id, ['_id'])) !== undefined) return;
+    const document: OrderDocument = { _id, ...order, listedAs };
+    if (listId === undefined || allowListFile === undefined) {
+      await orders.insert(document);
+      return;
+    }
+    const list = { tenant, orderId, listId };
+    const proof = await this.#allowLists.upload(list, allowListFile, () => Promise.resolve());
+    await orders.insert({ ...document, allowListFile: proof });
+  }
+
+  async hasBatch(tenant: TenantId, batchId: BatchId): Promise<boolean> {
+    return (await this.#collections.batches.get(batchKey(tenant, batchId), ['_id'])) !== undefined;
+  }
+
+  /** Its chunks with their segments come first; nothing of them is read where it is there. */
+  async putBatch(
+    batch: Batch,
+    chunks: () => AsyncIterable<Omit<ImportedChunk, 'ends'> & { segment?: SegmentToStore }>,
+  ): Promise<void> {
+    const listedAs = this.#nextListingKey(batch.createdAtMs);
+    if (await this.hasBatch(batch.tenant, batch.batchId)) return;
+    const { buckets, batches } = this.#collections;
+    const made = new BatchImport(batch);
+    let waiting: SegmentToStore[] = [];
+    for await (const { segment, ...chunk } of chunks()) {
+      const ends = segment === undefined ? {} : { ends: endsOf(segment) };
+      if (segment !== undefined) waiting.push(segment);
+      if (waiting.length >= segmentsAtOnce) {
+        await this.#putSegments(waiting);
+        waiting = [];
+      }
+      const full = made.add({ ...chunk, ...ends });
+      if (full !== undefined) await buckets.insert(full);
+    }
+    await this.#putSegments(waiting);
+    const last = made.finish();
+    if (last !== undefined) await buckets.insert(last);
+    await batches.insert(made.document(listedAs));
+  }
+
+  /** For the decisions, after the batches. */
+  async journal(): Promise<JournalImport> {
+    const meta = await readMeta(this.#collections, true);
+    return new JournalImport(new JournalCollections(this.#collections), meta);
+  }
+
+  putStatus(
+    tenant: TenantId,
+    batchId: BatchId,
+    index: number,
+    status: CertificateStatus,
+  ): Promise<void> {
+    return this.#statuses.setStatus(tenant, batchId, index, status);
+  }
+
+  putIssuanceTime(atMs: number): Promise<void> {
+    return new IssuanceTime(this.#collections.issuanceTime).pin(atMs);
+  }
+
+  async stop(): Promise<void> {
+    await this.#connection.close().catch(() => undefined);
+  }
+
+  /** The same each time for the n-th document, but for what tells processes apart. */
+  #nextListingKey(createdAtMs: number): string {
+    this.#listingTime.ms = createdAtMs;
+    return this.#listingKeys.next();
+  }
+
+  async #putSegments(segments: readonly SegmentToStore[]): Promise<void> {
+    if (segments.length === 0) return;
+    const haveEnded = await this.#segments.haveEnded(segments.map(({ chunk }) => chunk));
+    const missing = segments.filter((_, i) => haveEnded[i] !== true);
+    await Promise.all(missing.map((segment) => this.#segments.insert(segment)));
+  }
+}

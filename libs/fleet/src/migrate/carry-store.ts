@@ -1,0 +1,132 @@
+import type { ReadChunk, ReadStatus, StoreReadOut } from '@certmill/adapter-embedded';
+import type { StoreImport } from '@certmill/adapter-mongo';
+import { chunkIdOf, type TenantId } from '@certmill/domain';
+import { decodeIssuedChunk, decodeReceivedHead, decodeVerdict } from '@certmill/events';
+import { terminalOf } from '@certmill/pipeline';
+import type { KeptLetters } from './carry-dead-letters.js';
+import { allOf } from '../all-of.js';
+import { inOrderOfDecision } from './decision-order.js';
+import type { MigrationSource } from './migration-source.js';
+
+/** How far it is; `total` of the same thing. */
+export type OnCarried = (what: string, done: number, total: number) => void;
+
+const rowsAtOnce = 500;
+/** Some 150 KB each. */
+const chunksAtOnce = 16;
+
+/** Everything behind a number, in order. */
+export async function* rowsOf<T extends { readonly seq: number }>(
+  read: (after: number, limit: number) => Promise<readonly T[]>,
+): AsyncGenerator<T> {
+  let after = 0;
+  for (;;) {
+    const rows = await read(after, rowsAtOnce);
+    yield* rows;
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    after = last.seq;
+  }
+}
+
+/**
+ * Carries a store over, in an order in which nothing names what is not there yet; whatever is there
+ * already is passed over.
+ */
+export async function carryStore(
+  { store }: MigrationSource,
+  into: StoreImport,
+  letters: KeptLetters,
+  onCarried: OnCarried,
+): Promise<void> {
+  const read = store.readOut();
+  const { counts } = await read.survey();
+  for await (const tenant of allOf((page) => store.listTenants(page))) {
+    await carryTenant(store, into, tenant);
+  }
+  let done = 0;
+  for await (const { order } of rowsOf((after, limit) => read.orders(after, limit))) {
+    const { allowListId } = order;
+    const file =
+      allowListId === undefined ? {} : { allowListFile: read.allowListFile(allowListId) };
+    await into.putOrder({ order, ...file });
+    onCarried('orders', (done += 1), counts.orders);
+  }
+  let chunks = 0;
+  for await (const { seq, batch } of rowsOf((after, limit) => read.batches(after, limit))) {
+    const endedAtMs = batch.completedAtMs ?? batch.createdAtMs;
+    await into.putBatch(batch, async function* () {
+      for await (const chunk of chunksOf(read, seq)) {
+        yield importedOf(chunk, endedAtMs, letters);
+        onCarried('chunks', (chunks += 1), counts.chunks);
+      }
+    });
+  }
+  const journal = await into.journal();
+  let decisions = 0;
+  for await (const decision of inOrderOfDecision(read)) {
+    await journal.add(decision);
+    onCarried('verdicts', (decisions += 1), counts.verdicts);
+  }
+  await journal.finish();
+  for await (const { chunk, index, status } of statusesOf(read)) {
+    await into.putStatus(chunk.tenant, chunk.batchId, index, status);
+  }
+  await into.putIssuanceTime(await store.lastIssuanceMs());
+}
+
+async function carryTenant(
+  store: MigrationSource['store'],
+  into: StoreImport,
+  tenant: TenantId,
+): Promise<void> {
+  const credentials = await store.listCredentials(tenant);
+  const profiles = await store.listProfiles(tenant);
+  // When it was opened is told nowhere; its first credential is of that time.
+  await into.putTenant(tenant, credentials[0]?.createdAtMs ?? 0);
+  for (const credential of credentials) await into.putCredential(credential);
+  for (const profile of profiles) await into.putProfile(profile);
+}
+
+async function* chunksOf(read: StoreReadOut, batchSeq: number): AsyncGenerator<ReadChunk> {
+  let after = -1;
+  for (;;) {
+    const chunks = await read.chunks(batchSeq, after, chunksAtOnce);
+    yield* chunks;
+    if (chunks.length < chunksAtOnce) return;
+    after = chunks.at(-1)?.registration.chunkNumber ?? after;
+  }
+}
+
+export async function* statusesOf(read: StoreReadOut): AsyncGenerator<ReadStatus> {
+  let after = { seq: 0, index: -1 };
+  for (;;) {
+    const statuses = await read.statuses(after.seq, after.index, rowsAtOnce);
+    yield* statuses;
+    const last = statuses.at(-1);
+    if (last === undefined) return;
+    after = { seq: last.batchSeq, index: last.index };
+  }
+}
+
+function importedOf(chunk: ReadChunk, endedAtMs: number, letters: KeptLetters) {
+  const { registration, isConfirmed, segment, deadLetter } = chunk;
+  return {
+    registration,
+    isConfirmed,
+    ...(segment === undefined ? {} : { segment: terminalIn(segment, endedAtMs) }),
+    ...(deadLetter === undefined
+      ? {}
+      : {
+          deadLetter: { ...deadLetter, place: letters.get(chunkIdOf(deadLetter.chunk)) ?? '' },
+        }),
+  };
+}
+
+/** What publish stored with it follows from the segment; but for the profile's name, which is not kept. */
+function terminalIn(segment: Uint8Array, publishedAtMs: number) {
+  const issued = decodeIssuedChunk(segment);
+  const received = decodeReceivedHead(issued.received);
+  const verdict = decodeVerdict(issued.verdict);
+  return terminalOf(received, verdict, issued, segment, '', publishedAtMs);
+}

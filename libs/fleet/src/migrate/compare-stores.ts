@@ -1,0 +1,96 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { TenantId } from '@certmill/domain';
+import type { IssuanceStore } from '@certmill/platform';
+import { allOf } from '../all-of.js';
+import { rowsOf, statusesOf, type OnCarried } from './carry-store.js';
+import type { MigrationSource } from './migration-source.js';
+
+const findingsTold = 100;
+
+/**
+ * Whether a store tells of everything what the folder tells, and of nothing else; what it does not, a
+ * line each. Certificates and verdicts are for `verifyStore`.
+ */
+export async function compareStores(
+  { store: source }: MigrationSource,
+  store: IssuanceStore,
+  onCompared: OnCarried,
+): Promise<readonly string[]> {
+  const findings: string[] = [];
+  const expect = (what: string, wanted: unknown, found: unknown): void => {
+    if (isSame(wanted, found) || findings.length >= findingsTold) return;
+    findings.push(`${what} is not what it was in the data folder`);
+  };
+  const read = source.readOut();
+  const { counts } = await read.survey();
+  const found = { orders: 0, batches: 0 };
+  for await (const tenant of allOf((page) => source.listTenants(page))) {
+    const added = await credentialsMissing(source, store, tenant);
+    expect(`the credentials of tenant ${tenant}`, [], added);
+    expect(
+      `the profiles of tenant ${tenant}`,
+      await source.listProfiles(tenant),
+      await profilesOfBoth(source, store, tenant),
+    );
+  }
+  for await (const tenant of allOf((page) => store.listTenants(page))) {
+    for await (const order of allOf((page) => store.listOrders(tenant, page))) {
+      found.orders += 1;
+      for await (const batch of allOf((page) => store.listBatches(tenant, order.orderId, page))) {
+        found.batches += 1;
+        const wanted = await source.getBatch(tenant, batch.batchId);
+        expect(`batch ${batch.batchId}`, wanted, batch);
+        onCompared('batches compared', found.batches, counts.batches);
+      }
+    }
+  }
+  for await (const { order, reserved } of rowsOf((after, limit) => read.orders(after, limit))) {
+    const { tenant, orderId } = order;
+    const own = await store.getOrder(tenant, orderId);
+    expect(`order ${tenant}/${orderId}`, order, own);
+    const reservedThere = await store.reservedUnder(tenant, orderId);
+    expect(`the reserved quota of order ${tenant}/${orderId}`, reserved, reservedThere);
+  }
+  for await (const { chunk, index, status } of statusesOf(read)) {
+    const { tenant, batchId } = chunk;
+    const own = await store.getStatus(tenant, batchId, index);
+    expect(`the status of ${batchId}/${String(index)}`, status, own);
+  }
+  expect('the number of orders', counts.orders, found.orders);
+  expect('the number of batches', counts.batches, found.batches);
+  const times = [await source.lastIssuanceMs(), await store.lastIssuanceMs()];
+  expect('the time of the last issuance', times[0], times[1]);
+  return findings;
+}
+
+/** Those of the fleet's own first credential are more, not other ones. */
+async function credentialsMissing(
+  source: MigrationSource['store'],
+  store: IssuanceStore,
+  tenant: TenantId,
+): Promise<readonly unknown[]> {
+  const own = await store.listCredentials(tenant);
+  const wanted = await source.listCredentials(tenant);
+  return wanted.filter((one) => !own.some((each) => isSame(each, one)));
+}
+
+/** Of those in the fleet the ones that are in the folder too: `fleet init` may be of a later release. */
+async function profilesOfBoth(
+  source: MigrationSource['store'],
+  store: IssuanceStore,
+  tenant: TenantId,
+): Promise<readonly unknown[]> {
+  const wanted = await source.listProfiles(tenant);
+  const names = new Set(wanted.map(({ name, version }) => `${name}/${String(version)}`));
+  const own = await store.listProfiles(tenant);
+  return own.filter(({ name, version }) => names.has(`${name}/${String(version)}`));
+}
+
+/** As data: a field that is absent is one that is undefined. */
+function isSame(left: unknown, right: unknown): boolean {
+  return isDeepStrictEqual(plain(left), plain(right));
+}
+
+function plain(value: unknown): unknown {
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+}

@@ -1,0 +1,139 @@
+import { rejectionNumber, type Batch } from '@certmill/domain';
+import { decodeVerdict, encodeIssuedChunk, encodeReceivedChunk } from '@certmill/events';
+import { aBatch, aChunk, anOrder, type Stores } from '@certmill/ports/conformance';
+
+export const tenants = ['acme', 'globex'] as const;
+const batchNames = ['b0', 'b1', 'b2', 'b3', 'b4'];
+const chunksPerBatch = 10;
+const devicesPerChunk = 3;
+const devices = 14;
+const unavailable = rejectionNumber('ISSUER_UNAVAILABLE');
+const cancelled = rejectionNumber('BATCH_CANCELLED');
+
+/** 0 to 1, the same each time. */
+export function randomOf(seed: number): () => number {
+  let state = seed + 1;
+  return () => {
+    state = (state * 48_271) % 0x7fff_ffff;
+    return state / 0x7fff_ffff;
+  };
+}
+
+export const deviceNames = Array.from({ length: devices }, (_, i) => `device-${String(i)}`);
+/** Some keys are tried by several devices. */
+export const keyNames = Array.from({ length: devices }, (_, i) => `key-${String(i)}`);
+
+interface Chunk {
+  readonly batch: Batch;
+  readonly chunk: ReturnType<typeof aChunk>;
+}
+
+/**
+ * A store's life: chunks of all batches are decided in any order, issued or given back right away or
+ * later, certificates are revoked in between, so that devices and keys pass from one request to others.
+ */
+export async function liveThrough(store: Stores, random: () => number): Promise<void> {
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
+  const chunks: Chunk[] = [];
+  for (const tenant of tenants) {
+    await store.createTenant(tenant, 1);
+    await store.createOrder(anOrder(tenant, { quota: 120 }));
+    for (const name of batchNames) {
+      const batch = aBatch(tenant, name);
+      await store.openBatch(batch);
+      for (let chunkNumber = 0; chunkNumber < chunksPerBatch; chunkNumber += 1) {
+        const own = Array.from({ length: devicesPerChunk }, () => {
+          const at = Math.floor(random() * devices);
+          const isOwnKey = random() < 0.7;
+          return {
+            device: deviceNames[at] ?? '',
+            key: isOwnKey ? (keyNames[at] ?? '') : pick(keyNames),
+          };
+        });
+        const firstIndex = chunkNumber * devicesPerChunk;
+        const chunk = aChunk(batch, own, { chunkNumber, firstIndex });
+        await store.registerChunk(chunk.registration);
+        await store.confirmChunk(chunk.ref);
+        chunks.push({ batch, chunk });
+      }
+      const total = chunksPerBatch * devicesPerChunk;
+      await store.completeUpload(tenant, batch.batchId, total, 5);
+    }
+  }
+  const undecided = [...chunks];
+  const open: (() => Promise<void>)[] = [];
+  while (undecided.length + open.length > 0) {
+    if (open.length > 0 && (undecided.length === 0 || random() < 0.6)) {
+      const [end] = open.splice(Math.floor(random() * open.length), 1);
+      await end?.();
+    } else {
+      const [next] = undecided.splice(Math.floor(random() * undecided.length), 1);
+      if (next === undefined) break;
+      open.push(await decided(store, next, random));
+    }
+  }
+}
+
+/** What ends it. */
+async function decided(
+  store: Stores,
+  { batch, chunk }: Chunk,
+  random: () => number,
+): Promise<() => Promise<void>> {
+  const encoded = await store.decide(chunk.decision);
+  const { codes } = decodeVerdict(encoded);
+  return async () => {
+    const isUnsigned = codes.includes(0) && random() < 0.35;
+    const endedBy = isUnsigned ? (random() < 0.5 ? unavailable : cancelled) : 0;
+    const { firstIndex } = chunk.decision;
+    const released = codes.flatMap((code, i) => (isUnsigned && code === 0 ? [firstIndex + i] : []));
+    await store.publish(
+      chunk.terminal({
+        segment: segmentOf(batch, chunk, encoded, endedBy),
+        codes: codes.map((code) => (code === 0 ? endedBy : code)),
+        released,
+        endedAs: endedBy === cancelled ? 'cancelled' : 'rejected',
+      }),
+    );
+    if (isUnsigned) return;
+    for (const [i, code] of codes.entries()) {
+      if (code !== 0 || random() > 0.4) continue;
+      const { tenant, batchId } = chunk.ref;
+      const status = { state: 'revoked', reason: 1, atMs: 7 } as const;
+      await store.setStatus(tenant, batchId, firstIndex + i, status);
+    }
+  };
+}
+
+function segmentOf(
+  batch: Batch,
+  chunk: Chunk['chunk'],
+  verdict: Uint8Array,
+  endedBy: number,
+): Uint8Array {
+  const { registration, decision } = chunk;
+  const { codes } = decodeVerdict(verdict);
+  const none = codes.map(() => 0);
+  const noText = codes.map(() => '');
+  const lengths = codes.map((code) => (code === 0 && endedBy === 0 ? 1 : 0));
+  return encodeIssuedChunk({
+    received: encodeReceivedChunk({
+      ...registration,
+      orderId: batch.orderId,
+      lane: batch.lane,
+      profileHash: anOrder(batch.tenant).profileHash,
+      issuer: 'factory',
+      requestsDer: new Uint8Array(),
+      requestLengths: none,
+      deviceIds: decision.deviceIds,
+      sources: noText,
+      rejections: none,
+      rejectionDetails: noText,
+    }),
+    verdict,
+    certificatesDer: new Uint8Array(lengths.reduce<number>((sum, length) => sum + length, 0)),
+    certificateLengths: lengths,
+    endedBy,
+    endedDetail: '',
+  });
+}
