@@ -64,6 +64,8 @@ const defaultRequestTimeoutMs = 10_000;
  * `message.max.bytes`; this is below its default of 1,048,588, so that also topics that are not ours take it.
  */
 const maxBatchBytes = 960 * 1024;
+/** Each is tried every few seconds. */
+const maxRestingRecords = 1_024;
 const sendPolicy = { firstMs: 100, maxMs: 1_000 };
 const closeTimeoutMs = 5_000;
 
@@ -193,6 +195,7 @@ class KafkaLog implements KafkaEventLog {
       policy: this.#policy,
       commitIntervalMs: this.#options.commitIntervalMs ?? defaultCommitIntervalMs,
       maxQueuedBytes: fetchBytes / 2,
+      resting: { maxRecords: maxRestingRecords, maxBytes: 2 * fetchBytes },
       deadLetter: (record, cause) =>
         this.#appender.appendAlone(
           deadLetterTopicOf(topic, group),
