@@ -7,3 +7,4 @@ export type { ClusterReport, ClusterSpec, TopicSpec } from './topics/cluster-spe
 export type { TopicReaders } from './topics/delete-consumed.js';
 export type { GroupState } from './topics/describe-lag.js';
 export type { EnsuredTopics } from './topics/ensure-topics.js';
+export { deadLetterRoomBytes } from './dead-letters/dead-letter.js';

@@ -1,4 +1,4 @@
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, isCertmillError } from '@certmill/domain';
 import { deadLetterTopicOf } from '@certmill/events';
 import type {
   EventLog,
@@ -17,7 +17,12 @@ import { within } from './client/within.js';
 import { GroupMember } from './consume/group-member.js';
 import { KafkaSubscription } from './consume/kafka-subscription.js';
 import { defaultRetryPolicy, type RetryPolicy } from './consume/retry-policy.js';
-import { deadLetterOf, recordOfDeadLetter } from './dead-letters/dead-letter.js';
+import {
+  deadLetterOf,
+  deadLetterRoomBytes,
+  recordOfDeadLetter,
+  withoutValue,
+} from './dead-letters/dead-letter.js';
 import { readRecord } from './client/fetch-records.js';
 import { BatchSender } from './produce/batch-sender.js';
 import { RecordAppender } from './produce/record-appender.js';
@@ -45,10 +50,7 @@ export interface KafkaLogOptions extends KafkaConnectionOptions {
   readonly retry?: Partial<RetryPolicy>;
 }
 
-export interface KafkaEventLog extends EventLog, Stoppable {
-  /** Whether the cluster answers, for readiness. Throws FAULT_BUS_DOWN. */
-  check(): Promise<void>;
-}
+export type KafkaEventLog = EventLog & Stoppable;
 
 const defaultMaxRecordBytes = 4 * 1024 * 1024;
 const defaultMaxWaitingBytes = 32 * 1024 * 1024;
@@ -100,6 +102,7 @@ class KafkaLog implements KafkaEventLog {
     this.#appender = new RecordAppender({
       senderOf: (topic) => (urgentTopics.has(topic) ? this.#urgent : this.#bulk),
       maxRecordBytes: options.maxRecordBytes ?? defaultMaxRecordBytes,
+      roomForAlone: deadLetterRoomBytes,
       maxWaitingBytes: options.maxWaitingBytes ?? defaultMaxWaitingBytes,
       timeoutMs: options.appendTimeoutMs ?? defaultAppendTimeoutMs,
     });
@@ -158,10 +161,6 @@ class KafkaLog implements KafkaEventLog {
     return this.#lags.lag(topic, group);
   }
 
-  async check(): Promise<void> {
-    await this.#calls.call('the cluster', (admin) => admin.describeCluster());
-  }
-
   stop(timeoutMs: number): Promise<void> {
     this.#stopped ??= this.#stop(timeoutMs);
     return this.#stopped;
@@ -197,10 +196,7 @@ class KafkaLog implements KafkaEventLog {
       maxQueuedBytes: fetchBytes / 2,
       resting: { maxRecords: maxRestingRecords, maxBytes: 2 * fetchBytes },
       deadLetter: (record, cause) =>
-        this.#appender.appendAlone(
-          deadLetterTopicOf(topic, group),
-          deadLetterOf(record, group, cause),
-        ),
+        this.#bury(deadLetterTopicOf(topic, group), deadLetterOf(record, group, cause)),
       observe: (notice) => this.#options.observe?.({ ...notice, topic, group }),
       openMember: async (events) => {
         const partitions = await this.#partitionsOf(topic);
@@ -221,6 +217,16 @@ class KafkaLog implements KafkaEventLog {
         );
       },
     });
+  }
+
+  async #bury(topic: string, deadLetter: EventRecord): Promise<string> {
+    try {
+      return await this.#appender.appendAlone(topic, deadLetter);
+    } catch (error) {
+      // Too large, as a record of somebody else's or a topic with another limit may have it.
+      if (!isCertmillError(error) || error.code !== 'INVALID_INPUT') throw error;
+      return this.#appender.appendAlone(topic, withoutValue(deadLetter));
+    }
   }
 
   #partitionsOf(topic: string): Promise<number> {

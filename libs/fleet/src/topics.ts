@@ -1,4 +1,9 @@
-import type { ClusterSpec, TopicReaders, TopicSpec } from '@certmill/adapter-kafka';
+import {
+  deadLetterRoomBytes,
+  type ClusterSpec,
+  type TopicReaders,
+  type TopicSpec,
+} from '@certmill/adapter-kafka';
 import { deadLetterTopicOf, groups, topics } from '@certmill/events';
 import type { Lane } from '@certmill/domain';
 import type { ConsumingStage } from '@certmill/pipeline';
@@ -17,6 +22,8 @@ export const readers = [
 
 /** Of a record with its headers (DESIGN 4). */
 export const maxRecordBytes = 4 * 1024 * 1024;
+/** A dead letter is a record with its cause in headers. */
+const maxDeadLetterBytes = maxRecordBytes + deadLetterRoomBytes;
 
 /** Topics whose records no bulk record may be before. */
 export const urgentTopics: readonly string[] = [
@@ -51,7 +58,7 @@ export function clusterSpec({ kafka }: Pick<FleetConfig, 'kafka'>): ClusterSpec 
         topic: deadLetterTopicOf(byLane[lane], group),
         partitions: 1,
         replicationFactor,
-        configs: durable,
+        configs: { ...durable, 'max.message.bytes': String(maxDeadLetterBytes) },
       },
     ]),
   );

@@ -14,6 +14,7 @@ function anAppender(overrides: Partial<RecordAppenderOptions> = {}) {
   const appender = new RecordAppender({
     senderOf: () => ({ send: (pending) => sent.push(pending) }),
     maxRecordBytes: 10_000,
+    roomForAlone: 500,
     maxWaitingBytes: 5_000,
     timeoutMs: 60_000,
     ...overrides,
@@ -29,6 +30,16 @@ describe('an appender', () => {
     });
     expect(sent).toEqual([]);
     expect(appender.waitingBytes).toBe(0);
+  });
+
+  it('has room for a dead letter of the largest record', async () => {
+    const { appender, sent } = anAppender();
+    const append = appender.appendAlone(topic, aRecord(10_100));
+    sent[0]?.resolve('0:1');
+    expect(await append).toBe('0:1');
+    await expect(appender.appendAlone(topic, aRecord(10_500))).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
   });
 
   it('lets appends wait, first come, first served, while too much is not taken yet', async () => {

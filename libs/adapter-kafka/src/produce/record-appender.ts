@@ -12,6 +12,8 @@ export type Sender = Pick<BatchSender, 'send'>;
 export interface RecordAppenderOptions {
   readonly senderOf: (topic: string) => Sender;
   readonly maxRecordBytes: number;
+  /** Octets more that a record may have which is appended alone: dead letters are. */
+  readonly roomForAlone: number;
   /** Octets of records that are not answered; appends beyond wait. */
   readonly maxWaitingBytes: number;
   /** How long an append lasts at most, its wait for room included. */
@@ -63,11 +65,12 @@ export class RecordAppender {
   }
 
   #append(topic: string, record: EventRecord, isAlone: boolean): Promise<string | undefined> {
-    const { maxRecordBytes, senderOf } = this.#options;
+    const { maxRecordBytes, roomForAlone, senderOf } = this.#options;
     if (this.#isStopping) return Promise.reject(stopping());
     const bytes = recordBytes(record);
-    if (bytes > maxRecordBytes) {
-      const message = `a record for ${topic} is over the limit of ${maxRecordBytes} octets`;
+    const limit = maxRecordBytes + (isAlone ? roomForAlone : 0);
+    if (bytes > limit) {
+      const message = `a record for ${topic} is over the limit of ${limit} octets`;
       return Promise.reject(new CertmillError('INVALID_INPUT', message));
     }
     return new Promise((resolve, reject) => {

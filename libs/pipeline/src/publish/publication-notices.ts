@@ -33,15 +33,18 @@ export class PublicationNotices {
   }
 
   /** @param group of this process alone, where others listen to the same log. */
-  async subscribe(log: EventLog, group: string = groups.notify): Promise<Subscription> {
+  async subscribe(
+    log: Pick<EventLog, 'subscribe'>,
+    group: string = groups.notify,
+  ): Promise<Subscription> {
     return log.subscribe({
       topic: topics.certificatesPublished,
       group,
       from: 'latest',
       concurrency: 64,
       handler: (record) => {
-        const { batchId, chunkNumber } = decodePublishedChunk(record.value);
-        this.notify(batchId, chunkNumber);
+        const hint = hintOf(record.value);
+        if (hint !== undefined) this.notify(hint.batchId, hint.chunkNumber);
         return Promise.resolve();
       },
     });
@@ -68,6 +71,15 @@ export class PublicationNotices {
         if (listeners.delete(tell) && listeners.size === 0) this.#listeners.delete(key);
       },
     };
+  }
+}
+
+/** Undefined where it cannot be read: a hint that is lost is no loss, and has no dead-letter topic. */
+function hintOf(value: Uint8Array): ReturnType<typeof decodePublishedChunk> | undefined {
+  try {
+    return decodePublishedChunk(value);
+  } catch {
+    return undefined;
   }
 }
 
