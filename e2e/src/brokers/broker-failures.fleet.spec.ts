@@ -13,6 +13,8 @@ const testTimeoutMs = 300_000;
 let folder: string;
 let cluster: KafkaCluster;
 const logs: KafkaEventLog[] = [];
+/** One that goes on after a failed test would spin on a log that takes nothing. */
+const writers: Writer[] = [];
 
 async function start(brokers: 1 | 3): Promise<void> {
   folder = await makeRunFolder();
@@ -27,6 +29,7 @@ async function start(brokers: 1 | 3): Promise<void> {
 }
 
 afterEach(async () => {
+  for (const writer of writers.splice(0)) writer.abort();
   await Promise.all(logs.splice(0).map((log) => log.stop(0)));
   await cluster.stop();
   await rm(folder, { recursive: true, force: true });
@@ -62,13 +65,18 @@ class Writer {
   readonly #done: Promise<unknown>;
   #next = 0;
 
-  constructor(log: KafkaEventLog) {
+  constructor(log: KafkaEventLog, atOnce = 8) {
     this.#log = log;
-    this.#done = Promise.all(Array.from({ length: 8 }, () => this.#write()));
+    writers.push(this);
+    this.#done = Promise.all(Array.from({ length: atOnce }, () => this.#write()));
+  }
+
+  abort(): void {
+    this.#stop.abort();
   }
 
   async stop(): Promise<void> {
-    this.#stop.abort();
+    this.abort();
     await this.#done;
   }
 

@@ -1,4 +1,4 @@
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, defaultRetryPolicy, type RetryPolicy } from '@certmill/domain';
 import { deadLetterTopicOf } from '@certmill/events';
 import type {
   DeliveredRecord,
@@ -17,7 +17,6 @@ import { stopping } from './client/stopping.js';
 import { within } from './client/within.js';
 import { GroupMember } from './consume/group-member.js';
 import { KafkaSubscription } from './consume/kafka-subscription.js';
-import { defaultRetryPolicy, type RetryPolicy } from './consume/retry-policy.js';
 import {
   deadLetterOf,
   deadLetterOverheadBytes,
@@ -51,8 +50,6 @@ export interface KafkaLogOptions extends KafkaConnectionOptions {
 }
 
 export interface KafkaEventLog extends EventLog, Stoppable {
-  /** Whether the cluster answers, for readiness. Throws FAULT_BUS_DOWN. */
-  check(): Promise<void>;
   /**
    * Keeps a record of the topic as a dead letter of the group, as a consumer does; resolves to the
    * place that `readDeadLetter` finds it by.
@@ -74,6 +71,8 @@ const defaultRequestTimeoutMs = 10_000;
  * `message.max.bytes`; this is below its default of 1,048,588, so that also topics that are not ours take it.
  */
 const maxBatchBytes = 960 * 1024;
+/** Each is tried every few seconds. */
+const maxRestingRecords = 1_024;
 const sendPolicy = { firstMs: 100, maxMs: 1_000 };
 const closeTimeoutMs = 5_000;
 
@@ -174,10 +173,6 @@ class KafkaLog implements KafkaEventLog {
     return this.#lags.lag(topic, group);
   }
 
-  async check(): Promise<void> {
-    await this.#calls.call('the cluster', (admin) => admin.describeCluster());
-  }
-
   stop(timeoutMs: number): Promise<void> {
     this.#stopped ??= this.#stop(timeoutMs);
     return this.#stopped;
@@ -215,6 +210,7 @@ class KafkaLog implements KafkaEventLog {
       policy: this.#policy,
       commitIntervalMs: this.#options.commitIntervalMs ?? defaultCommitIntervalMs,
       maxQueuedBytes: fetchBytes / 2,
+      resting: { maxRecords: maxRestingRecords, maxBytes: 2 * fetchBytes },
       deadLetter: (record, cause) => this.keepDeadLetter(record, group, cause),
       observe: (notice) => this.#options.observe?.({ ...notice, topic, group }),
       openMember: async (events) => {

@@ -72,3 +72,10 @@ export {
   profileOfCanonical,
 } from './profile/canonical-profile.js';
 export { tlsRefusalOf } from './tls-refusal.js';
+export {
+  defaultRetryPolicy,
+  outcomeOf,
+  pauseMs,
+  type FailureOutcome,
+  type RetryPolicy,
+} from './retry-policy.js';

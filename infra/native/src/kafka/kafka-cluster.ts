@@ -113,6 +113,12 @@ export class KafkaCluster {
     this.#running.delete(id);
   }
 
+  /** As a rolling restart does (SIGTERM): it hands its partitions over before it ends. */
+  async stopBroker(id: number): Promise<void> {
+    await this.#brokerOf(id).stop();
+    this.#running.delete(id);
+  }
+
   /** Resolves when it answers and sees all brokers that run. */
   async startBroker(id: number): Promise<void> {
     if (this.#running.has(id)) return;

@@ -1,6 +1,11 @@
-import { CertmillError } from '@certmill/domain';
+import {
+  CertmillError,
+  type FailureOutcome,
+  outcomeOf,
+  pauseMs,
+  type RetryPolicy,
+} from '@certmill/domain';
 import type { DeliveredRecord, SubscribeOptions, Subscription } from '@certmill/ports';
-import { outcomeOf, pauseMs, type FailureOutcome, type RetryPolicy } from './retry-policy.js';
 
 /** What a consumer asks of where its records come from. */
 export interface RecordSource<Taken> {

@@ -2,7 +2,7 @@ import type { DeliveredRecord, EventRecord, SubscribeOptions } from '@certmill/p
 import type { Disk } from '../disk.js';
 import { Consumer, type RecordSource } from './consumer.js';
 import { deadLetterOf } from './dead-letter.js';
-import type { RetryPolicy } from './retry-policy.js';
+import type { RetryPolicy } from '@certmill/domain';
 import { SegmentReader, type Location } from './segment-reader.js';
 import type { TopicLog } from './topic-log.js';
 

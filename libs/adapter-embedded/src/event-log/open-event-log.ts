@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, defaultRetryPolicy, type RetryPolicy } from '@certmill/domain';
 import type {
   EventLog,
   EventRecord,
@@ -13,7 +13,6 @@ import { offsetOf, placeOf, recordOfDeadLetter } from './dead-letter.js';
 import { DurableGroup } from './durable-group.js';
 import { stopping } from './log-fault.js';
 import { RelayTopic } from './relay-topic.js';
-import { defaultRetryPolicy, type RetryPolicy } from './retry-policy.js';
 import { SegmentReader } from './segment-reader.js';
 import { TopicLog } from './topic-log.js';
 

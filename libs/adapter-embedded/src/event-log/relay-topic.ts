@@ -1,8 +1,7 @@
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, type RetryPolicy } from '@certmill/domain';
 import type { EventRecord, SubscribeOptions } from '@certmill/ports';
 import { Consumer, type RecordSource } from './consumer.js';
 import { stopping } from './log-fault.js';
-import type { RetryPolicy } from './retry-policy.js';
 
 interface RelayEntry {
   readonly record: EventRecord;

@@ -1,3 +1,4 @@
+import { CertmillError } from '@certmill/domain';
 import type { DeliveredRecord } from '@certmill/ports';
 import { AssignerProtocol, type Cluster, type KafkaMessage } from 'kafkajs';
 import { createKafka } from './create-kafka.js';
@@ -53,7 +54,7 @@ const rangeFetchBytes = 8 * 1024 * 1024;
 /**
  * Reads ranges of a topic in order, as `readRecord`; what is deleted of them meanwhile is left out.
  * Waits for what `onRecord` promises.
- * Throws FAULT_BUS_DOWN.
+ * Throws FAULT_BUS_DOWN, also where the brokers bring nothing of what they must have.
  */
 export async function readRanges(
   options: KafkaConnectionOptions,
@@ -62,24 +63,71 @@ export async function readRanges(
   onRecord: RecordReader,
 ): Promise<void> {
   await withCluster(options, topic, async (cluster) => {
-    for (const { partition, from, to } of ranges) {
-      let next = from;
-      while (next < to) {
-        const at = { partition, offset: String(next) };
-        const messages = await fetchFrom(cluster, topic, at, rangeFetchBytes);
-        // A batch comes whole: what of it is before the range was asked for before.
-        const wanted = messages.filter(
-          (each) => Number(each.offset) >= next && Number(each.offset) < to,
-        );
-        for (const message of wanted) {
-          await onRecord(recordOf(topic, partition, message), Number(message.timestamp));
-        }
-        const last = wanted.at(-1);
-        if (last === undefined) break;
-        next = Number(last.offset) + 1;
-      }
+    const source: RangeSource = {
+      fetch: (partition, offset) =>
+        fetchFrom(cluster, topic, { partition, offset: String(offset) }, rangeFetchBytes),
+      lowOf: (partition) => lowOffsetOf(cluster, topic, partition),
+    };
+    for (const range of ranges) {
+      await readRange(source, range, (message) =>
+        onRecord(recordOf(topic, range.partition, message), Number(message.timestamp)),
+      );
     }
   });
+}
+
+/** What a range is read from. */
+export interface RangeSource {
+  fetch(partition: number, offset: number): Promise<readonly KafkaMessage[]>;
+  /** The first offset that is kept. */
+  lowOf(partition: number): Promise<number>;
+}
+
+export async function readRange(
+  source: RangeSource,
+  { partition, from, to }: RecordRange,
+  onMessage: (message: KafkaMessage) => unknown,
+): Promise<void> {
+  for (let next = from; next < to;) {
+    const messages = await fetchOrNothing(source, partition, next);
+    let after = next;
+    for (const message of messages) {
+      const offset = Number(message.offset);
+      // A batch comes whole: what of it is before the range was asked for before.
+      if (offset < next) continue;
+      after = offset + 1;
+      if (offset < to) await onMessage(message);
+    }
+    if (after === next) {
+      const low = await source.lowOf(partition);
+      if (low <= next) {
+        throw new CertmillError('FAULT_BUS_DOWN', `partition ${partition} ends before its end`);
+      }
+      after = low;
+    }
+    next = after;
+  }
+}
+
+/** Nothing where the offset is not kept any more. */
+async function fetchOrNothing(
+  source: RangeSource,
+  partition: number,
+  offset: number,
+): Promise<readonly KafkaMessage[]> {
+  try {
+    return await source.fetch(partition, offset);
+  } catch (error) {
+    if (isOutOfRange(error)) return [];
+    throw error;
+  }
+}
+
+async function lowOffsetOf(cluster: Cluster, topic: string, partition: number): Promise<number> {
+  const [found] = await cluster.fetchTopicsOffset([
+    { topic, partitions: [{ partition }], fromBeginning: true },
+  ]);
+  return Number(found?.partitions[0]?.offset ?? -1);
 }
 
 async function withCluster<T>(

@@ -17,6 +17,8 @@ export type KafkaNoticeCode =
   | 'commit-refused'
   | 'commit-failed'
   | 'member-restarting'
+  /** A record that must go cannot be made a dead letter: its partition gets no further. */
+  | 'burial-failed'
   | 'halted';
 
 export type KafkaObserver = (notice: KafkaNotice) => void;

@@ -2,9 +2,11 @@ import { FairQueue } from './fair-queue.js';
 
 function drain(queue: FairQueue<string>): string[] {
   const items: string[] = [];
-  for (let item = queue.take(); item !== undefined; item = queue.take()) items.push(item);
+  for (let item = queue.take(none); item !== undefined; item = queue.take(none)) items.push(item);
   return items;
 }
+
+const none: ReadonlySet<number> = new Set();
 
 describe('a fair queue', () => {
   it('takes from its partitions in turn, each in order', () => {
@@ -18,9 +20,9 @@ describe('a fair queue', () => {
   it('gives a partition that comes late its turn next but one', () => {
     const queue = new FairQueue<string>();
     for (let i = 0; i < 200; i++) queue.push(0, `a${String(i)}`, 1);
-    for (let i = 0; i < 100; i++) queue.take();
+    for (let i = 0; i < 100; i++) queue.take(none);
     queue.push(1, 'b', 1);
-    expect([queue.take(), queue.take()]).toEqual(['a100', 'b']);
+    expect([queue.take(none), queue.take(none)]).toEqual(['a100', 'b']);
     expect(drain(queue)).toHaveLength(99);
   });
 
@@ -29,12 +31,24 @@ describe('a fair queue', () => {
     queue.push(0, 'a1', 10);
     queue.push(0, 'a2', 20);
     queue.push(1, 'b1', 40);
-    expect(queue.take()).toBe('a1');
+    expect(queue.take(none)).toBe('a1');
     expect([queue.size, queue.bytes]).toEqual([2, 60]);
     queue.drop(0);
     queue.drop(7);
     expect([queue.size, queue.bytes]).toEqual([1, 40]);
     expect(drain(queue)).toEqual(['b1']);
     expect([queue.size, queue.bytes]).toEqual([0, 0]);
+  });
+
+  it('passes over what is held, and says how much that is', () => {
+    const queue = new FairQueue<string>();
+    queue.push(0, 'a', 10);
+    queue.push(0, 'b', 20);
+    queue.push(1, 'c', 5);
+    const held = new Set([0, 7]);
+    expect([queue.take(held), queue.take(held)]).toEqual(['c', undefined]);
+    expect(queue.sizeOf(held)).toEqual({ size: 2, bytes: 30 });
+    expect(queue.take(none)).toBe('a');
+    expect(queue.sizeOf(held)).toEqual({ size: 1, bytes: 20 });
   });
 });

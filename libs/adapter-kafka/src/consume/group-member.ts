@@ -129,6 +129,17 @@ export class GroupMember {
     this.#waiters.clear();
   }
 
+  /** Fetches nothing more of a partition; what is under way still comes. */
+  pause(partition: number): void {
+    if (!this.#isEnded)
+      this.#consumer.pause([{ topic: this.#options.topic, partitions: [partition] }]);
+  }
+
+  resume(partition: number): void {
+    if (!this.#isEnded)
+      this.#consumer.resume([{ topic: this.#options.topic, partitions: [partition] }]);
+  }
+
   /** By partition: everything below the offset is done. */
   async commit(offsets: ReadonlyMap<number, number>): Promise<void> {
     const partitions = [...offsets].map(([partition, offset]) => ({

@@ -1,6 +1,7 @@
 import { CertmillError } from '@certmill/domain';
 import type { DeliveredRecord } from '@certmill/ports';
 import { handleRecord, type HandlingOptions } from './handle-record.js';
+import { pause } from './pause.js';
 
 const value = Buffer.from('all that was fetched').subarray(4, 8);
 const record: DeliveredRecord = { topic: 't', position: '0:1', headers: {}, key: 'k', value };
@@ -13,6 +14,8 @@ function options(overrides: Partial<HandlingOptions>): HandlingOptions {
     handler: () => Promise.resolve(),
     policy,
     deadLetter: () => Promise.reject(new Error('no dead letter is expected')),
+    onBurialFailed: () => undefined,
+    rest: (ms) => pause(ms, overrides.stop ?? new AbortController().signal),
     stop: new AbortController().signal,
     isDropped: () => false,
     ...overrides,
@@ -33,13 +36,13 @@ function failing(times: number, cause: unknown) {
 describe('a record', () => {
   it('is tried again after a retryable fault, more often than any bound', async () => {
     const { calls, handler } = failing(10, busy);
-    expect(await handleRecord(record, options({ handler }))).toEqual({ kind: 'handled' });
+    expect(await handleRecord({ record }, options({ handler }))).toEqual({ kind: 'handled' });
     expect(calls).toHaveLength(11);
   });
 
   it('that stays in hand keeps its own octets only', async () => {
     const { calls, handler } = failing(1, busy);
-    await handleRecord(record, options({ handler }));
+    await handleRecord({ record }, options({ handler }));
     expect(calls[1]?.value.buffer.byteLength).toBe(value.length);
     expect(Buffer.from(calls[1]!.value).equals(value)).toBe(true);
   });
@@ -52,7 +55,7 @@ describe('a record', () => {
     const { calls, handler } = failing(100, cause);
     const told: unknown[] = [];
     const handling = await handleRecord(
-      record,
+      { record },
       options({
         handler,
         deadLetter: (dead, why) => {
@@ -73,28 +76,71 @@ describe('a record', () => {
     ]);
   });
 
-  it.each(['is not kept', 'is told in vain'])(
-    'is tried again where its dead letter %s',
-    async (failure) => {
-      const { calls, handler } = failing(1, poison);
-      const away = () => Promise.reject(new CertmillError('FAULT_BUS_DOWN', 'away'));
-      const handling = await handleRecord(
-        record,
-        options({
-          handler,
-          deadLetter: failure === 'is not kept' ? away : () => Promise.resolve('0:0'),
-          onDeadLetter: away,
-        }),
-      );
-      expect(handling).toEqual({ kind: 'handled' });
-      expect(calls).toHaveLength(2);
+  it('is tried again where its dead letter is not kept, and whoever looks on is told once', async () => {
+    const { calls, handler } = failing(3, poison);
+    const away = new CertmillError('FAULT_BUS_DOWN', 'away');
+    const told: unknown[] = [];
+    const handling = await handleRecord(
+      { record },
+      options({
+        handler,
+        deadLetter: () => Promise.reject(away),
+        onBurialFailed: ({ position }, cause) => told.push([position, cause]),
+      }),
+    );
+    expect(handling).toEqual({ kind: 'handled' });
+    expect(calls).toHaveLength(4);
+    expect(told).toEqual([['0:1', away]]);
+  });
+
+  it('has one dead letter, however often that is told in vain', async () => {
+    const { calls, handler } = failing(1, poison);
+    const places: string[] = [];
+    let kept = 0;
+    const handling = await handleRecord(
+      { record },
+      options({
+        handler,
+        deadLetter: () => Promise.resolve(`0:${String(kept++)}`),
+        onDeadLetter: (_record, cause, place) => {
+          expect(cause).toBe(poison);
+          places.push(place);
+          return places.length < 5 ? Promise.reject(busy) : Promise.resolve();
+        },
+      }),
+    );
+    expect(handling).toEqual({ kind: 'handled' });
+    expect([calls.length, kept]).toEqual([1, 1]);
+    expect(places).toEqual(['0:0', '0:0', '0:0', '0:0', '0:0']);
+  });
+
+  it.each(['its dead letter', 'its telling'])(
+    'halts the consumer where %s must halt',
+    async (what) => {
+      const { handler } = failing(100, poison);
+      const cause = new CertmillError('FAULT_KEY_MISMATCH', 'halt');
+      const halts = (): Promise<never> => Promise.reject(cause);
+      const deadLetter = what === 'its dead letter' ? halts : () => Promise.resolve('0:0');
+      expect(
+        await handleRecord({ record }, options({ handler, deadLetter, onDeadLetter: halts })),
+      ).toEqual({ kind: 'halt', cause });
+    },
+  );
+
+  it.each(['DATA_FORMAT_UNSUPPORTED', 'CONFIG_INVALID'] as const)(
+    'is left to another process where this one cannot read it: %s',
+    async (code) => {
+      const cause = new CertmillError(code, 'newer');
+      const { calls, handler } = failing(100, cause);
+      expect(await handleRecord({ record }, options({ handler }))).toEqual({ kind: 'halt', cause });
+      expect(calls).toHaveLength(1);
     },
   );
 
   it('that must halt is tried once', async () => {
     const cause = new CertmillError('FAULT_KEY_MISMATCH', 'halt');
     const { calls, handler } = failing(100, cause);
-    expect(await handleRecord(record, options({ handler }))).toEqual({ kind: 'halt', cause });
+    expect(await handleRecord({ record }, options({ handler }))).toEqual({ kind: 'halt', cause });
     expect(calls).toHaveLength(1);
   });
 
@@ -107,7 +153,7 @@ describe('a record', () => {
         return Promise.resolve('0:0');
       };
       const isDropped = (): boolean => true;
-      expect(await handleRecord(record, options({ handler, deadLetter, isDropped }))).toEqual({
+      expect(await handleRecord({ record }, options({ handler, deadLetter, isDropped }))).toEqual({
         kind: 'returned',
       });
       expect([calls.length, dead]).toEqual([1, 0]);
@@ -118,7 +164,10 @@ describe('a record', () => {
     const stop = new AbortController();
     const slow = { ...policy, firstMs: 60_000, maxMs: 60_000 };
     const { calls, handler } = failing(100, busy);
-    const handling = handleRecord(record, options({ handler, policy: slow, stop: stop.signal }));
+    const handling = handleRecord(
+      { record },
+      options({ handler, policy: slow, stop: stop.signal }),
+    );
     await new Promise((resolve) => setImmediate(resolve));
     stop.abort();
     expect(await handling).toEqual({ kind: 'returned' });

@@ -29,6 +29,7 @@ class ScriptedMember implements Member {
   readonly refusals: Error[] = [];
   wakes = 0;
   isClosed = false;
+  readonly paused = new Set<number>();
   commitFails: unknown;
 
   constructor(events: GroupMemberEvents) {
@@ -38,6 +39,12 @@ class ScriptedMember implements Member {
   start = (): Promise<void> => Promise.resolve();
   wake = (): void => {
     this.wakes++;
+  };
+  pause = (partition: number): void => {
+    this.paused.add(partition);
+  };
+  resume = (partition: number): void => {
+    this.paused.delete(partition);
   };
   commit = (offsets: ReadonlyMap<number, number>): Promise<void> => {
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what kafkajs throws.
@@ -82,6 +89,7 @@ async function aSubscription(overrides: Partial<KafkaSubscriptionOptions> = {}) 
     policy,
     commitIntervalMs: 2,
     maxQueuedBytes: 1_000,
+    resting: { maxRecords: 100, maxBytes: 10_000 },
     deadLetter: () => Promise.resolve('0:0'),
     observe: (notice) => notices.push(notice),
     openMember: (events) => {
@@ -276,6 +284,7 @@ describe('a subscription', () => {
       policy,
       commitIntervalMs: 5,
       maxQueuedBytes: 1,
+      resting: { maxRecords: 1, maxBytes: 1 },
       deadLetter: () => Promise.resolve(''),
       observe: () => undefined,
       openMember: (events) => {
@@ -333,6 +342,88 @@ describe('a subscription', () => {
     expect(halts).toEqual([cause]);
     expect(codes()).toContain('halted');
     expect(tasks).toHaveLength(2);
+    expect(first.commits).toEqual([]);
+  });
+});
+
+describe('records that are tried again', () => {
+  const lost = new CertmillError('FAULT_HSM_LOST', 'away');
+  const slow = { ...policy, firstMs: 20, maxMs: 40 };
+
+  /** Handlers that fail while an issuer is away: what is on partition 0 is for it. */
+  async function withIssuerAway(overrides: Partial<KafkaSubscriptionOptions> = {}) {
+    const handled: string[] = [];
+    const tries = new Map<string, number>();
+    const issuer = { isAway: true };
+    const handler = ({ position }: DeliveredRecord): Promise<void> => {
+      tries.set(position, (tries.get(position) ?? 0) + 1);
+      if (issuer.isAway && position.startsWith('0:')) return Promise.reject(lost);
+      handled.push(position);
+      return Promise.resolve();
+    };
+    return {
+      ...(await aSubscription({ handler, policy: slow, ...overrides })),
+      handled,
+      tries,
+      issuer,
+    };
+  }
+
+  it('hold up no others: they take no place in their pause', async () => {
+    const { first, handled, tries, issuer } = await withIssuerAway();
+    first.events.records(0, messages(0, 40));
+    await until(() => tries.get('0:39') !== undefined);
+    first.events.records(1, messages(0, 8));
+    await until(() => handled.length === 8);
+    expect(first.events.hasRoom()).toBe(true);
+    await until(() => [...tries.values()].every((count) => count > 2 || count === 1));
+    issuer.isAway = false;
+    await until(() => handled.length === 48);
+    await until(() => first.commits.some((offsets) => offsets[0] === 40));
+  });
+
+  it('take half of the places at most while they are tried', async () => {
+    const { first, tasks } = await aSubscription();
+    first.events.records(0, messages(0, 4));
+    for (const { fail } of tasks.splice(0)) fail(lost);
+    await until(() => tasks.length === 2);
+    first.events.records(1, messages(0, 4));
+    await until(() => tasks.length === 4);
+    expect(tasks.map(({ position }) => position[0]).sort()).toEqual(['0', '0', '1', '1']);
+  });
+
+  it('are bounded: their partition is held, the others go on, until they come through', async () => {
+    const resting = { maxRecords: 6, maxBytes: 10_000 };
+    const { first, handled, tries, issuer } = await withIssuerAway({ resting });
+    first.events.records(0, messages(0, 40));
+    await until(() => first.paused.has(0));
+    // Those that were in hand come on top.
+    expect(tries.size).toBeLessThanOrEqual(6 + 4);
+    first.events.records(1, messages(0, 8));
+    await until(() => handled.length === 8);
+    expect(first.events.hasRoom()).toBe(true);
+    issuer.isAway = false;
+    await until(() => handled.length === 48);
+    expect(first.paused.size).toBe(0);
+  });
+
+  it('are bounded in octets', async () => {
+    const resting = { maxRecords: 100, maxBytes: 30 };
+    const { first, tries } = await withIssuerAway({ resting });
+    first.events.records(0, messages(0, 40));
+    await until(() => first.paused.has(0));
+    expect(tries.size).toBeLessThan(12);
+  });
+
+  it('are returned at once when the consumer stops, also those that wait for a place', async () => {
+    const { first, subscription, tries } = await withIssuerAway({
+      policy: { ...policy, firstMs: 60_000, maxMs: 60_000 },
+    });
+    first.events.records(0, messages(0, 40));
+    await until(() => tries.size === 40);
+    const startedAt = performance.now();
+    await subscription.stop(20_000);
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
     expect(first.commits).toEqual([]);
   });
 });

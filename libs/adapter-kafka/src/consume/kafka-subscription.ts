@@ -1,4 +1,4 @@
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, pauseMs, type RetryPolicy } from '@certmill/domain';
 import type { DeliveredRecord, SubscribeOptions, Subscription } from '@certmill/ports';
 import type { KafkaMessage } from 'kafkajs';
 import { isFenced, isRebalancing, kafkaFault } from '../client/kafka-fault.js';
@@ -7,12 +7,16 @@ import { recordOf } from '../client/record-codec.js';
 import { within } from '../client/within.js';
 import { FairQueue } from './fair-queue.js';
 import type { GroupMember, GroupMemberEvents } from './group-member.js';
-import { handleRecord } from './handle-record.js';
+import { handleRecord, type Delivery } from './handle-record.js';
 import { PartitionProgress, type Progress } from './partition-progress.js';
 import { pause } from './pause.js';
-import { pauseMs, type RetryPolicy } from './retry-policy.js';
+import { RestingRecords, type RestingBounds } from './resting-records.js';
+import { Slots } from './slots.js';
 
-export type Member = Pick<GroupMember, 'start' | 'wake' | 'commit' | 'refuse' | 'close'>;
+export type Member = Pick<
+  GroupMember,
+  'start' | 'wake' | 'pause' | 'resume' | 'commit' | 'refuse' | 'close'
+>;
 
 export interface KafkaSubscriptionOptions extends SubscribeOptions {
   /** A new membership; rejects where the topic cannot be looked up. */
@@ -22,11 +26,12 @@ export interface KafkaSubscriptionOptions extends SubscribeOptions {
   readonly commitIntervalMs: number;
   /** Octets that are fetched ahead of the handlers; a fetch under way comes on top. */
   readonly maxQueuedBytes: number;
+  /** Of records that wait for their next try, beside what is queued. */
+  readonly resting: RestingBounds;
   readonly observe: (notice: Omit<KafkaNotice, 'topic' | 'group'>) => void;
 }
 
-interface Delivery {
-  readonly message: KafkaMessage;
+interface QueuedDelivery extends Delivery {
   readonly progress: PartitionProgress;
   readonly taken: Progress;
 }
@@ -44,9 +49,13 @@ const haltTimeoutMs = 10_000;
 export class KafkaSubscription implements Subscription {
   readonly #options: KafkaSubscriptionOptions;
   readonly #stop = new AbortController();
-  readonly #queue = new FairQueue<Delivery>();
+  readonly #queue = new FairQueue<QueuedDelivery>();
   readonly #progress = new Map<number, PartitionProgress>();
   readonly #inHand = new Set<Promise<void>>();
+  readonly #slots: Slots;
+  readonly #resting: RestingRecords;
+  /** Partitions of which nothing is taken: too much waits for its next try. */
+  #held: ReadonlySet<number> = new Set();
   #member: Member | undefined;
   #memberId: string | undefined;
   /** Whose records are taken; none while the group has refused the member. */
@@ -64,6 +73,8 @@ export class KafkaSubscription implements Subscription {
 
   constructor(options: KafkaSubscriptionOptions) {
     this.#options = options;
+    this.#slots = new Slots(options.concurrency);
+    this.#resting = new RestingRecords(options.resting);
   }
 
   /** Resolves once the group is joined. Throws FAULT_BUS_DOWN where that takes too long; it is stopped then. */
@@ -164,6 +175,8 @@ export class KafkaSubscription implements Subscription {
     this.#assigned = new Set(partitions);
     this.#generation++;
     this.#isPaused = false;
+    // It may be a new one, which knows of none.
+    for (const partition of this.#held) this.#member?.pause(partition);
     const message = `a member of the group, with ${partitions.length} partitions`;
     this.#options.observe({ level: 'info', code: 'group-joined', message });
     this.#pump();
@@ -187,25 +200,29 @@ export class KafkaSubscription implements Subscription {
     for (const message of messages) {
       const taken = progress.take(Number(message.offset));
       if (taken === undefined) continue;
-      const bytes = message.value?.length ?? 0;
-      this.#queue.push(partition, { message, progress, taken }, bytes);
+      const record = recordOf(this.#options.topic, partition, message);
+      this.#queue.push(partition, { record, progress, taken }, record.value.length);
     }
     this.#pump();
   }
 
   #hasRoom(): boolean {
     const { concurrency, maxQueuedBytes } = this.#options;
-    return this.#queue.size < 2 * concurrency && this.#queue.bytes < maxQueuedBytes;
+    const held = this.#queue.sizeOf(this.#held);
+    return (
+      this.#queue.size - held.size < 2 * concurrency &&
+      this.#queue.bytes - held.bytes < maxQueuedBytes
+    );
   }
 
   #pump(): void {
-    while (
-      !this.#isPaused &&
-      !this.#stop.signal.aborted &&
-      this.#inHand.size < this.#options.concurrency
-    ) {
-      const delivery = this.#queue.take();
-      if (delivery === undefined) break;
+    this.#hold();
+    while (!this.#isPaused && !this.#stop.signal.aborted && this.#slots.tryTake()) {
+      const delivery = this.#queue.take(this.#held);
+      if (delivery === undefined) {
+        this.#slots.give(false);
+        break;
+      }
       const work = this.#handle(delivery).finally(() => {
         this.#inHand.delete(work);
         this.#pump();
@@ -216,17 +233,53 @@ export class KafkaSubscription implements Subscription {
     if (this.#hasRoom() && !this.#stop.signal.aborted) this.#member?.wake();
   }
 
-  async #handle({ message, progress, taken }: Delivery): Promise<void> {
-    const { topic, handler, onDeadLetter, policy, deadLetter } = this.#options;
-    const record = recordOf(topic, progress.partition, message);
-    const handling = await handleRecord(record, {
+  /** What is held is not fetched either: it would stand in the way of other partitions. */
+  #hold(): void {
+    const before = this.#held;
+    this.#held = this.#resting.held;
+    for (const partition of this.#held) {
+      if (!before.has(partition)) this.#member?.pause(partition);
+    }
+    for (const partition of before) {
+      if (!this.#held.has(partition)) this.#member?.resume(partition);
+    }
+  }
+
+  async #handle(delivery: QueuedDelivery): Promise<void> {
+    const { handler, onDeadLetter, policy, deadLetter, observe } = this.#options;
+    const { progress, taken } = delivery;
+    const { partition } = progress;
+    const { signal } = this.#stop;
+    const bytes = delivery.record.value.length;
+    let slot: 'first' | 'retry' | 'none' = 'first';
+    const resting = { is: false };
+    const giveSlot = (): void => {
+      if (slot !== 'none') this.#slots.give(slot === 'retry');
+      slot = 'none';
+    };
+    const handling = await handleRecord(delivery, {
       handler,
       ...(onDeadLetter === undefined ? {} : { onDeadLetter }),
       policy,
       deadLetter,
-      stop: this.#stop.signal,
+      onBurialFailed: ({ position }, cause) => {
+        const message = `the record ${position} can be neither handled nor made a dead letter: it is tried on`;
+        observe({ level: 'error', code: 'burial-failed', message, cause });
+      },
+      // A record in its pause takes no slot: all of them could be of one issuer that is away.
+      rest: async (ms) => {
+        if (!resting.is) this.#resting.add(partition, bytes);
+        resting.is = true;
+        giveSlot();
+        this.#pump();
+        await pause(ms, signal);
+        if (await this.#slots.takeForRetry(signal)) slot = 'retry';
+      },
+      stop: signal,
       isDropped: () => progress.isRevoked,
     });
+    giveSlot();
+    if (resting.is) this.#resting.remove(partition, bytes);
     if (handling.kind === 'halt') this.#halt(handling.cause);
     if (handling.kind !== 'handled') return;
     // Of no effect where the record is another member's meanwhile.

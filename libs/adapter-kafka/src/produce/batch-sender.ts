@@ -1,16 +1,16 @@
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, pauseMs, type RetryPolicy } from '@certmill/domain';
 import {
   Partitioners,
   type Kafka,
   type Message,
+  type PartitionMetadata,
   type Producer,
   type RecordMetadata,
 } from 'kafkajs';
 import { metadataMaxAgeMs } from '../client/create-kafka.js';
 import { isTooLarge, isTransient, kafkaFault } from '../client/kafka-fault.js';
 import { messageOf, placeOf } from '../client/record-codec.js';
-import { pauseMs, type RetryPolicy } from '../consume/retry-policy.js';
-import { PendingRecords, type PendingRecord } from './pending-records.js';
+import { PendingRecords, type Lane, type PendingRecord } from './pending-records.js';
 
 export interface BatchSenderOptions {
   readonly kafka: Kafka;
@@ -24,10 +24,13 @@ export interface BatchSenderOptions {
 const maxBatchRecords = 256;
 /** The brokers answer the requests of one connection one after the other: more would only wait there. */
 const maxInFlight = 3;
+/** Of partitions that failed: each waits for its own leader only. */
+const maxSuspectsInFlight = 16;
 
 /**
  * One producer with its connections: puts together what is appended in one tick, and what comes while
- * requests are under way.
+ * requests are under way. Where a batch failed, kafkajs does not say for which partitions: each is sent by
+ * itself then until it has succeeded, so that one that takes nothing holds up no other.
  *
  * Not idempotent, on purpose: kafkajs 2.2.4 gives the sequence number of a request whose answer was
  * lost to the next request, which the broker then takes for a repeat of the first. One of both is
@@ -38,11 +41,15 @@ export class BatchSender {
   readonly #options: BatchSenderOptions;
   readonly #producer: Producer;
   readonly #pending: PendingRecords;
+  readonly #choose = Partitioners.DefaultPartitioner();
+  /** As kafkajs last knew them. */
+  readonly #partitions = new Map<string, PartitionMetadata[]>();
   #inFlight = 0;
+  #suspectsInFlight = 0;
   #isScheduled = false;
-  /** Topics that failed, for a while; and how often each did. */
+  /** Lanes that failed: how often each did; and which are not sent now. */
+  readonly #suspects = new Map<string, number>();
   readonly #held = new Set<string>();
-  readonly #failures = new Map<string, number>();
 
   constructor(options: BatchSenderOptions) {
     this.#options = options;
@@ -54,7 +61,12 @@ export class BatchSender {
       idempotent: false,
       allowAutoTopicCreation: false,
       metadataMaxAge: metadataMaxAgeMs,
-      createPartitioner: Partitioners.DefaultPartitioner,
+      createPartitioner: () => (given) => {
+        this.#partitions.set(given.topic, given.partitionMetadata);
+        // What was chosen here is known to whoever settles it.
+        given.message.partition = this.#choose(given);
+        return given.message.partition;
+      },
       // Batches are tried again here, as a whole. kafkajs would ask only those brokers again that have not
       // answered, also for what has moved to one that has: acknowledged, and stored nowhere.
       retry: { retries: 0 },
@@ -66,6 +78,7 @@ export class BatchSender {
   }
 
   send(pending: PendingRecord): void {
+    this.#assign(pending);
     this.#pending.push(pending);
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -79,32 +92,95 @@ export class BatchSender {
     await this.#producer.disconnect();
   }
 
+  #assign(pending: PendingRecord): void {
+    const partitionMetadata = this.#partitions.get(pending.topic);
+    if (partitionMetadata === undefined || pending.record === undefined) return;
+    const { topic, record } = pending;
+    const message = messageOf(record);
+    pending.partition = this.#choose({ topic, partitionMetadata, message });
+  }
+
   #pump(): void {
+    const isHealthy = (lane: Lane): boolean => !this.#suspects.has(nameOf(lane));
     while (this.#inFlight < maxInFlight) {
-      const batch = this.#pending.take(this.#held);
-      if (batch.length === 0) return;
+      const batch = this.#pending.take(isHealthy);
+      if (batch.length === 0) break;
       this.#inFlight++;
       void this.#sendBatch(batch).finally(() => {
         this.#inFlight--;
         this.#pump();
       });
     }
+    const isDue = (lane: Lane): boolean => !isHealthy(lane) && !this.#held.has(nameOf(lane));
+    while (this.#suspectsInFlight < maxSuspectsInFlight) {
+      const batch = this.#pending.takeOfOne(isDue);
+      const [first] = batch;
+      if (first === undefined) break;
+      // One request at a time: the next would wait for the same.
+      const name = nameOf(first);
+      this.#held.add(name);
+      this.#suspectsInFlight++;
+      void this.#sendBatch(batch, () => this.#held.delete(name)).finally(() => {
+        this.#suspectsInFlight--;
+        this.#pump();
+      });
+    }
   }
 
-  async #sendBatch(batch: readonly PendingRecord[]): Promise<void> {
+  /** @param answered before anything of the outcome is kept. */
+  async #sendBatch(
+    batch: readonly PendingRecord[],
+    answered: () => void = () => undefined,
+  ): Promise<void> {
+    const live = batch.filter(({ record }) => record !== undefined);
+    const messages = live.flatMap(({ record, partition }): Message[] =>
+      record === undefined
+        ? []
+        : [{ ...messageOf(record), ...(partition === undefined ? {} : { partition }) }],
+    );
     const topic = batch[0]?.topic ?? '';
     try {
       const answer = await this.#producer.send({
         topic,
         acks: -1,
         timeout: this.#options.requestTimeoutMs,
-        messages: batch.flatMap(({ record }): Message[] => (record ? [messageOf(record)] : [])),
+        messages,
       });
-      this.#failures.delete(topic);
-      settle(batch, answer);
+      answered();
+      for (const lane of batch) this.#suspects.delete(nameOf(lane));
+      this.#settle(live, messages, answer);
     } catch (error) {
-      await this.#failed(topic, batch, error);
+      answered();
+      for (const [i, pending] of live.entries()) pending.partition = messages[i]?.partition;
+      await this.#failed(topic, live, error);
     }
+  }
+
+  /** Answers each record with its place: those of a partition keep their order. */
+  #settle(
+    batch: readonly PendingRecord[],
+    messages: readonly Message[],
+    answer: readonly RecordMetadata[],
+  ): void {
+    const offsets = new Map(
+      answer.map(({ partition, baseOffset }) => [partition, BigInt(baseOffset ?? -1)]),
+    );
+    const unsent: PendingRecord[] = [];
+    for (const [i, pending] of batch.entries()) {
+      const partition = messages[i]?.partition ?? -1;
+      const offset = offsets.get(partition);
+      if (offset === undefined) {
+        unsent.push(pending);
+        continue;
+      }
+      pending.resolve(offset < 0n ? undefined : placeOf(partition, String(offset)));
+      if (offset >= 0n) offsets.set(partition, offset + 1n);
+    }
+    if (unsent.length === 0) return;
+    // kafkajs passes over partitions that it does not know, as those of a topic that was made anew.
+    this.#partitions.delete(unsent[0]?.topic ?? '');
+    for (const pending of unsent) pending.partition = undefined;
+    this.#putBack(unsent);
   }
 
   async #failed(topic: string, batch: readonly PendingRecord[], error: unknown): Promise<void> {
@@ -125,18 +201,22 @@ export class BatchSender {
       for (const { reject } of batch) reject(fault);
       return;
     }
-    // Each record ends with its own time-out at the latest.
-    this.#pending.putBack(batch);
-    this.#hold(topic);
+    this.#putBack(batch);
   }
 
-  #hold(topic: string): void {
-    const failures = (this.#failures.get(topic) ?? 0) + 1;
-    this.#failures.set(topic, failures);
-    this.#held.add(topic);
+  /** Each record ends with its own time-out at the latest. */
+  #putBack(batch: readonly PendingRecord[]): void {
+    this.#pending.putBack(batch);
+    for (const name of new Set(batch.map(nameOf))) this.#hold(name);
+  }
+
+  #hold(name: string): void {
+    const failures = (this.#suspects.get(name) ?? 0) + 1;
+    this.#suspects.set(name, failures);
+    this.#held.add(name);
     setTimeout(
       () => {
-        this.#held.delete(topic);
+        this.#held.delete(name);
         this.#pump();
       },
       pauseMs(failures, this.#options.policy),
@@ -144,12 +224,6 @@ export class BatchSender {
   }
 }
 
-/** Answers each record; where all went to one partition, with its place: they keep their order. */
-function settle(batch: readonly PendingRecord[], answer: readonly RecordMetadata[]): void {
-  const [first] = answer;
-  const isKnown = answer.length === 1 && first?.baseOffset !== undefined;
-  const base = BigInt(first?.baseOffset ?? 0);
-  for (const [i, { resolve }] of batch.entries()) {
-    resolve(isKnown ? placeOf(first.partition, (base + BigInt(i)).toString()) : undefined);
-  }
+function nameOf({ topic, partition }: Lane): string {
+  return `${topic} ${String(partition)}`;
 }

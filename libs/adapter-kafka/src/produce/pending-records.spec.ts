@@ -1,4 +1,4 @@
-import { PendingRecords, type PendingRecord } from './pending-records.js';
+import { PendingRecords, type Lane, type PendingRecord } from './pending-records.js';
 
 function pending(
   topic: string,
@@ -9,6 +9,7 @@ function pending(
   const ignore = (): void => undefined;
   return {
     topic,
+    partition: 0,
     record,
     bytes: 10,
     isAlone: false,
@@ -22,14 +23,14 @@ function keysOf(batch: readonly PendingRecord[]): (string | undefined)[] {
   return batch.map(({ record }) => record?.key);
 }
 
-const none: ReadonlySet<string> = new Set();
+const all = (): boolean => true;
 
 describe('pending records', () => {
   it('make batches of one topic each, within the bounds, and the topics take turns', () => {
     const records = new PendingRecords({ maxBytes: 25, maxRecords: 10 });
     for (const name of ['a1', 'a2', 'a3', 'a4', 'a5']) records.push(pending('a', name));
     records.push(pending('b', 'b1'));
-    const batches = Array.from({ length: 5 }, () => keysOf(records.take(none)));
+    const batches = Array.from({ length: 5 }, () => keysOf(records.take(all)));
     expect(batches).toEqual([['a1', 'a2'], ['b1'], ['a3', 'a4'], ['a5'], []]);
   });
 
@@ -37,16 +38,13 @@ describe('pending records', () => {
     const records = new PendingRecords({ maxBytes: 25, maxRecords: 10 });
     records.push(pending('a', 'large', { bytes: 1_000 }));
     records.push(pending('a', 'small'));
-    expect([keysOf(records.take(none)), keysOf(records.take(none))]).toEqual([
-      ['large'],
-      ['small'],
-    ]);
+    expect([keysOf(records.take(all)), keysOf(records.take(all))]).toEqual([['large'], ['small']]);
   });
 
   it('are bounded in number', () => {
     const records = new PendingRecords({ maxBytes: 1_000, maxRecords: 2 });
     for (const name of ['a1', 'a2', 'a3']) records.push(pending('a', name));
-    expect(keysOf(records.take(none))).toEqual(['a1', 'a2']);
+    expect(keysOf(records.take(all))).toEqual(['a1', 'a2']);
   });
 
   it('keep one whose place is asked for apart', () => {
@@ -54,7 +52,7 @@ describe('pending records', () => {
     records.push(pending('a', 'a1'));
     records.push(pending('a', 'alone', { isAlone: true }));
     records.push(pending('a', 'a2'));
-    const batches = Array.from({ length: 3 }, () => keysOf(records.take(none)));
+    const batches = Array.from({ length: 3 }, () => keysOf(records.take(all)));
     expect(batches).toEqual([['a1'], ['alone'], ['a2']]);
   });
 
@@ -62,11 +60,11 @@ describe('pending records', () => {
     const records = new PendingRecords({ maxBytes: 25, maxRecords: 10 });
     for (const name of ['a1', 'a2', 'a3']) records.push(pending('a', name));
     records.push(pending('b', 'b1'));
-    const failed = records.take(none);
+    const failed = records.take(all);
     records.putBack(failed);
-    const held = new Set(['a']);
+    const held = ({ topic }: Lane): boolean => topic !== 'a';
     expect([keysOf(records.take(held)), keysOf(records.take(held))]).toEqual([['b1'], []]);
-    expect(keysOf(records.take(none))).toEqual(['a1', 'a2']);
+    expect(keysOf(records.take(all))).toEqual(['a1', 'a2']);
   });
 
   it('are not sent any more once they are answered', () => {
@@ -75,6 +73,33 @@ describe('pending records', () => {
     records.push(late);
     records.push(pending('a', 'a2'));
     late.record = undefined;
-    expect(keysOf(records.take(none))).toEqual(['a2']);
+    expect(keysOf(records.take(all))).toEqual(['a2']);
+  });
+
+  it('of one partition that is held do not hold up the others of its topic', () => {
+    const records = new PendingRecords({ maxBytes: 1_000, maxRecords: 10 });
+    for (const [i, name] of ['a0', 'a1', 'b0', 'b1'].entries()) {
+      records.push(pending('a', name, { partition: i % 2 }));
+    }
+    const isZero = ({ partition }: Lane): boolean => partition === 0;
+    expect(keysOf(records.take(isZero))).toEqual(['a0', 'b0']);
+    records.push(pending('a', 'c0'));
+    expect([keysOf(records.takeOfOne(all)), keysOf(records.takeOfOne(all))]).toEqual([
+      ['a1', 'b1'],
+      ['c0'],
+    ]);
+  });
+
+  it('of many partitions take turns where a batch has no room for all', () => {
+    const records = new PendingRecords({ maxBytes: 20, maxRecords: 10 });
+    for (const [i, name] of ['a0', 'a1', 'a2', 'b0', 'b1', 'b2'].entries()) {
+      records.push(pending('a', name, { partition: i % 3 }));
+    }
+    const batches = Array.from({ length: 3 }, () => keysOf(records.take(all)));
+    expect(batches).toEqual([
+      ['a0', 'a1'],
+      ['a2', 'b0'],
+      ['b1', 'b2'],
+    ]);
   });
 });

@@ -87,6 +87,7 @@ export class RecordAppender {
       };
       const pending: PendingRecord = {
         topic,
+        partition: undefined,
         record,
         bytes,
         isAlone,

@@ -31,6 +31,24 @@ export async function deleteConsumed(
   return consumed.reduce((sum, { from, until }) => sum + until - from, 0);
 }
 
+/** Each topic by itself: one that fails leaves the others to be done. Throws the first failure, at the end. */
+export async function eachTopic<T>(
+  topics: readonly T[],
+  act: (topic: T) => Promise<number>,
+): Promise<number> {
+  let sum = 0;
+  const failures: unknown[] = [];
+  for (const topic of topics) {
+    try {
+      sum += await act(topic);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+  return sum;
+}
+
 interface Consumed {
   readonly partition: number;
   readonly from: number;

@@ -3,12 +3,12 @@ import { AdminCalls } from '../client/admin-calls.js';
 import { parsePlace } from '../client/record-codec.js';
 import type { KafkaConnectionOptions } from '../client/kafka-options.js';
 import type { ClusterReport, ClusterSpec } from './cluster-spec.js';
-import { deleteConsumed, type TopicReaders } from './delete-consumed.js';
+import { deleteConsumed, eachTopic, type TopicReaders } from './delete-consumed.js';
 import { deleteUpTo } from './delete-up-to.js';
 import { checkCluster } from './describe-cluster.js';
 import { describeLag, type GroupState } from './describe-lag.js';
 import { readRanges, readRecord, type RecordReader } from '../client/fetch-records.js';
-import { offsetsOf } from './group-lag.js';
+import { groupIdOf, offsetsOf } from './group-lag.js';
 import { passOver } from './pass-over.js';
 import { ensureTopics, type EnsuredTopics } from './ensure-topics.js';
 
@@ -21,8 +21,13 @@ export interface KafkaAdmin extends Stoppable {
   ensureTopics(spec: ClusterSpec): Promise<EnsuredTopics>;
   /** What every service asks at its start. */
   checkTopics(spec: ClusterSpec): Promise<ClusterReport>;
-  /** Deletes what all groups of a topic have committed; resolves to how many records, of all topics. */
+  /**
+   * Deletes what all groups of a topic have committed; resolves to how many records, of all topics.
+   * One that fails leaves the others to be done: the first failure is thrown at the end.
+   */
   deleteConsumed(topics: readonly TopicReaders[]): Promise<number>;
+  /** Removes a group that nobody is a member of, with its offsets. */
+  deleteGroup(topic: string, group: string): Promise<void>;
   describeLag(topics: readonly TopicReaders[]): Promise<GroupState[]>;
   /** Reads what a group has not committed of a topic, as it is now. */
   readUncommitted(topic: string, group: string, onRecord: RecordReader): Promise<void>;
@@ -49,10 +54,14 @@ export function openKafkaAdmin(options: KafkaConnectionOptions): KafkaAdmin {
   return {
     ensureTopics: (spec) => ensureTopics(calls, spec),
     checkTopics: (spec) => checkCluster(calls, spec),
-    async deleteConsumed(topics) {
-      let deleted = 0;
-      for (const readers of topics) deleted += await deleteConsumed(calls, readers);
-      return deleted;
+    deleteConsumed: (topics) => eachTopic(topics, (readers) => deleteConsumed(calls, readers)),
+    async deleteGroup(topic, group) {
+      const groupId = groupIdOf(topic, group);
+      await calls.call(`the group ${groupId}`, async (admin) => {
+        const { groups } = await admin.describeGroups([groupId]);
+        // One that has members is in use; of one that never was there is nothing.
+        if (groups.some(({ state }) => state === 'Empty')) await admin.deleteGroups([groupId]);
+      });
     },
     describeLag: (topics) =>
       Promise.all(

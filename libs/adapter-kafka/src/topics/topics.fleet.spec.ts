@@ -179,3 +179,20 @@ it('a dead letter is found at its place, in whichever partition, and nowhere els
   expect(await log.readDeadLetter(topic, 'certmill-none', '0:0')).toBeUndefined();
   expect(deadLetterTopicOf(topic, group)).toContain('.dlq');
 });
+
+describe('a group', () => {
+  it('is removed with its offsets once nobody is a member of it, and may be gone already', async () => {
+    const topic = await makeTopic(1);
+    const { log } = await logs.open();
+    await log.append(topic, aRecord('a'));
+    const handler = (): Promise<void> => Promise.resolve();
+    const subscription = await log.subscribe({ topic, group, concurrency: 1, handler });
+    await until('all is committed', async () => (await log.lag(topic, group)) === 0);
+    await admin.deleteGroup(topic, group);
+    expect(await admin.describeLag([{ topic, groups: [group] }])).toMatchObject([{ lag: 0 }]);
+    await subscription.stop(1_000);
+    await admin.deleteGroup(topic, group);
+    expect(await admin.describeLag([{ topic, groups: [group] }])).toMatchObject([{ lag: 1 }]);
+    await admin.deleteGroup(topic, group);
+  });
+});

@@ -1,5 +1,5 @@
 import { differencesOf, type FoundTopic, type TopicSpec } from './cluster-spec.js';
-import { consumedOf } from './delete-consumed.js';
+import { consumedOf, eachTopic } from './delete-consumed.js';
 import { lagOf, type PartitionOffsets } from './group-lag.js';
 import { LagCache } from './lag-cache.js';
 
@@ -90,5 +90,18 @@ describe('a cached lag', () => {
     });
     await expect(cache.lag('t', 'g')).rejects.toThrow('away');
     expect(await cache.lag('t', 'g')).toBe(7);
+  });
+});
+
+describe('what is done to each topic', () => {
+  it('is done to all, and says the first failure at the end', async () => {
+    const done: string[] = [];
+    const act = (topic: string): Promise<number> => {
+      done.push(topic);
+      return topic.startsWith('bad') ? Promise.reject(new Error(topic)) : Promise.resolve(2);
+    };
+    await expect(eachTopic(['a', 'bad 1', 'b', 'bad 2', 'c'], act)).rejects.toThrow('bad 1');
+    expect(done).toEqual(['a', 'bad 1', 'b', 'bad 2', 'c']);
+    expect(await eachTopic(['a', 'b'], act)).toBe(4);
   });
 });

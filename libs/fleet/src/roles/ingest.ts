@@ -1,5 +1,5 @@
 import { isCertmillError, profileOfCanonical } from '@certmill/domain';
-import { groups } from '@certmill/events';
+import { groups, topics } from '@certmill/events';
 import {
   issuanceClock,
   profileCatalogue,
@@ -8,6 +8,7 @@ import {
 } from '@certmill/pipeline';
 import { addBuiltInProfiles, issuanceServices } from '@certmill/platform';
 import { issuingPolicy } from '@certmill/trust';
+import { groupRemoval } from '../connections/group-removal.js';
 import { openLog, watchLags } from '../connections/open-log.js';
 import { openStore } from '../connections/open-store.js';
 import { hopsOf, roleHops } from '../keys/hops-of.js';
@@ -37,6 +38,7 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
   const notices = new PublicationNotices();
   // Each process listens to all of them: whoever waits for a chunk is here, not there.
   const group = `${groups.notify}.${context.instance}`;
+  parts.push(groupRemoval(context, topics.certificatesPublished, group));
   parts.push(
     await context.waitFor('kafka: the topic of notices', () => notices.subscribe(log, group)),
   );

@@ -34,6 +34,6 @@ export async function openPublish(context: ServiceContext): Promise<OpenedRole> 
       }),
     ),
   );
-  parts.push(startUpkeep(context));
+  parts.push(await startUpkeep(context));
   return {};
 }

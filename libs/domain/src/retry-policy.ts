@@ -1,4 +1,4 @@
-import { isCertmillError } from '@certmill/domain';
+import { isCertmillError, type FaultCode } from './faults.js';
 
 /** How a group treats a handler that rejects. */
 export interface RetryPolicy {
@@ -18,10 +18,17 @@ export const defaultRetryPolicy: RetryPolicy = {
   random: Math.random,
 };
 
+/**
+ * What they say is of this process, not of the record: in a rolling upgrade the next one, which is newer or
+ * configured otherwise, takes it.
+ */
+const haltingCodes: ReadonlySet<FaultCode> = new Set(['DATA_FORMAT_UNSUPPORTED', 'CONFIG_INVALID']);
+
 export type FailureOutcome = 'retry' | 'dead-letter' | 'halt';
 
 /** What follows from the `attempt`th rejection of a record, counted from 1. */
 export function outcomeOf(error: unknown, attempt: number, policy: RetryPolicy): FailureOutcome {
+  if (isCertmillError(error) && haltingCodes.has(error.code)) return 'halt';
   const disposition = isCertmillError(error) ? error.disposition : 'refuse';
   // A handler that was refused something has called wrongly: that is a defect, not a state.
   if (disposition !== 'refuse') return disposition;
