@@ -147,7 +147,7 @@ async function copyDatabase(from: string, to: string): Promise<void> {
 
 async function restored(killAfterMs?: number): Promise<RestoreReport | undefined> {
   const args = ['fleet', 'restored', '--config', fleet.configFile, '--json'];
-  const child = spawn(certmill, args, { stdio: ['ignore', 'pipe', 'ignore'], detached: true });
+  const child = spawn(certmill, args, { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
   let text = '';
   child.stdout.on('data', (part: Buffer) => (text += part.toString()));
   const timer =

@@ -1,13 +1,10 @@
 import { CertmillError } from '@certmill/domain';
 import type { DeliveredRecord } from '@certmill/ports';
-import { AssignerProtocol, type Cluster, type KafkaMessage } from 'kafkajs';
-import { createKafka } from './create-kafka.js';
-import { isOutOfRange, isUnknownTopic, kafkaFault } from './kafka-fault.js';
+import type { Cluster, KafkaMessage } from 'kafkajs';
+import { isOutOfRange, isUnknownTopic } from './kafka-fault.js';
 import type { KafkaConnectionOptions } from './kafka-options.js';
 import { recordOf, type Place } from './record-codec.js';
-import { within } from './within.js';
-
-const closeTimeoutMs = 5_000;
+import { withCluster } from './with-cluster.js';
 
 /** What a broker answers to a fetch, as far as it is read here. */
 interface FetchAnswer {
@@ -26,7 +23,7 @@ export async function readRecord(
   place: Place,
 ): Promise<DeliveredRecord | undefined> {
   const { partition, offset } = place;
-  return withCluster(options, topic, async (cluster) => {
+  return withCluster(options, `records of ${topic} cannot be read`, async (cluster) => {
     try {
       // The batch with the record comes whole, whatever it has.
       const messages = await fetchFrom(cluster, topic, place, 1);
@@ -62,7 +59,7 @@ export async function readRanges(
   ranges: readonly RecordRange[],
   onRecord: RecordReader,
 ): Promise<void> {
-  await withCluster(options, topic, async (cluster) => {
+  await withCluster(options, `records of ${topic} cannot be read`, async (cluster) => {
     const source: RangeSource = {
       fetch: (partition, offset) =>
         fetchFrom(cluster, topic, { partition, offset: String(offset) }, rangeFetchBytes),
@@ -130,22 +127,6 @@ async function lowOffsetOf(cluster: Cluster, topic: string, partition: number): 
   return Number(found?.partitions[0]?.offset ?? -1);
 }
 
-async function withCluster<T>(
-  options: KafkaConnectionOptions,
-  topic: string,
-  read: (cluster: Cluster) => Promise<T>,
-): Promise<T> {
-  const cluster = clusterOf(options);
-  try {
-    await cluster.connect();
-    return await read(cluster);
-  } catch (error) {
-    throw kafkaFault(`records of ${topic} cannot be read`, error);
-  } finally {
-    await within(closeTimeoutMs, cluster.disconnect());
-  }
-}
-
 async function fetchFrom(
   cluster: Cluster,
   topic: string,
@@ -165,34 +146,4 @@ async function fetchFrom(
     rackId: '',
   })) as FetchAnswer;
   return answer.responses[0]?.partitions[0]?.messages ?? [];
-}
-
-/** kafkajs shows its cluster, which can fetch, to assigners of partitions only: this one assigns none. */
-function clusterOf(options: KafkaConnectionOptions): Cluster {
-  const shown: Cluster[] = [];
-  createKafka(options).consumer({
-    groupId: `${options.clientId}.reader`,
-    allowAutoTopicCreation: false,
-    partitionAssigners: [
-      ({ cluster }) => {
-        shown.push(cluster);
-        return {
-          name: 'none',
-          version: 0,
-          assign: () => Promise.resolve([]),
-          protocol: ({ topics }) => ({
-            name: 'none',
-            metadata: AssignerProtocol.MemberMetadata.encode({
-              version: 0,
-              topics,
-              userData: Buffer.alloc(0),
-            }),
-          }),
-        };
-      },
-    ],
-  });
-  const [cluster] = shown;
-  if (cluster !== undefined) return cluster;
-  throw kafkaFault('kafkajs shows no cluster', undefined);
 }

@@ -1,7 +1,10 @@
+import { CertmillError } from '@certmill/domain';
 import type { DeliveredRecord } from '@certmill/ports';
 import type { AdminCalls } from '../client/admin-calls.js';
 import { readRanges } from '../client/fetch-records.js';
+import { isFenced } from '../client/kafka-fault.js';
 import type { KafkaConnectionOptions } from '../client/kafka-options.js';
+import { withCluster } from '../client/with-cluster.js';
 import { groupIdOf } from './group-lag.js';
 
 /** Where what is kept of a partition begins and ends. */
@@ -32,12 +35,34 @@ export async function passOver(
     shown += 1;
     return onRecord(record);
   });
-  await calls.call(`the offsets of ${group} in ${topic}`, (admin) =>
-    admin.setOffsets({
-      groupId: groupIdOf(topic, group),
-      topic,
-      partitions: kept.map(({ partition, to }) => ({ partition, offset: String(to) })),
-    }),
-  );
+  await commitWithoutMembers(options, { topic, group }, kept);
   return shown;
+}
+
+/**
+ * A commit by no member. kafkajs' own `setOffsets` joins the group for it: killed then, it stands in the
+ * way of the next try until its session ends.
+ */
+async function commitWithoutMembers(
+  options: KafkaConnectionOptions,
+  { topic, group }: { readonly topic: string; readonly group: string },
+  kept: readonly Kept[],
+): Promise<void> {
+  const groupId = groupIdOf(topic, group);
+  const failure = `the offsets of ${group} in ${topic} cannot be committed`;
+  const partitions = kept.map(({ partition, to }) => ({ partition, offset: String(to) }));
+  await withCluster(options, failure, async (cluster) => {
+    try {
+      const coordinator = await cluster.findGroupCoordinator({ groupId });
+      await coordinator.offsetCommit({
+        groupId,
+        groupGenerationId: -1,
+        memberId: '',
+        topics: [{ topic, partitions }],
+      });
+    } catch (error) {
+      if (!isFenced(error)) throw error;
+      throw new CertmillError('CONFLICT', `${groupId} has members: stop them`, { cause: error });
+    }
+  });
 }

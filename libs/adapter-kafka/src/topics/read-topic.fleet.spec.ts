@@ -72,7 +72,7 @@ describe('passing over a topic', () => {
     expect(given).toEqual(['again']);
     // Whoever works there would go on where he is.
     await expect(admin.passOver(topic, group, () => Promise.resolve())).rejects.toMatchObject({
-      code: 'FAULT_BUS_DOWN',
+      code: 'CONFLICT',
     });
     await subscription.stop(5_000);
     await admin.stop(1_000);
