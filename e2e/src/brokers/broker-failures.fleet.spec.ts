@@ -158,6 +158,30 @@ it(
 );
 
 it(
+  'three brokers that are stopped and started one after the other: nothing is lost',
+  async () => {
+    await start(3);
+    const writer = new Writer(await open(), 64);
+    for (const broker of [1, 2, 3]) {
+      const { length } = writer.acknowledged;
+      await until('records are taken', () => writer.acknowledged.length > length + 2_000);
+      await cluster.stopBroker(broker);
+      const stopped = writer.acknowledged.length;
+      await until('two brokers take records', () => writer.acknowledged.length > stopped + 2_000);
+      await cluster.startBroker(broker);
+    }
+    await writer.stop();
+    const kept = new Set<string>();
+    const admin = openKafkaAdmin({ brokers: cluster.brokers, clientId: 'certmill-test' });
+    await admin.readAll(topic, ({ headers }) => kept.add(headers['ce_id'] ?? ''));
+    await admin.stop(0);
+    expect(writer.failed).toEqual([]);
+    expect(writer.acknowledged.filter((id) => !kept.has(id))).toEqual([]);
+  },
+  testTimeoutMs,
+);
+
+it(
   'a leader that hangs while the others answer: what was sent to it goes to its successor',
   async () => {
     await start(3);
