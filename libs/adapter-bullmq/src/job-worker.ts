@@ -35,6 +35,8 @@ interface JobInHand {
   readonly job: BullJob;
   readonly token: string;
   readonly ended: Promise<undefined>;
+  /** Ends the wait for its handler. One per job: a shared promise would keep what all of them ended with. */
+  readonly abandon: () => void;
 }
 
 /** Runs the jobs of one queue in this process until it is stopped. */
@@ -43,7 +45,6 @@ export class JobWorker {
   readonly #client: WorkerClient;
   readonly #worker: Worker;
   readonly #inHand = new Set<JobInHand>();
-  readonly #abandoned = Promise.withResolvers<'abandoned'>();
   #stopped: Promise<void> | undefined;
 
   constructor(options: JobWorkerOptions) {
@@ -86,7 +87,7 @@ export class JobWorker {
     await within(timeoutMs, Promise.all(ended));
     const givenBack = [...this.#inHand].map(({ job, token }) => job.moveToWait(token));
     await within(lettingGoMs / 2, Promise.allSettled(givenBack));
-    this.#abandoned.resolve('abandoned');
+    for (const { abandon } of this.#inHand) abandon();
     // Unforced, BullMQ waits until Redis knows how every job ended; never, where it is away.
     await within(lettingGoMs / 2, this.#worker.close(!this.#client.isReady));
     this.#client.cut();
@@ -99,9 +100,10 @@ export class JobWorker {
       throw new WaitingError();
     }
     const { promise: ended, resolve: end } = Promise.withResolvers<undefined>();
-    const entry = { job, token, ended };
+    const { promise: abandoned, resolve } = Promise.withResolvers<'abandoned'>();
+    const entry: JobInHand = { job, token, ended, abandon: () => resolve('abandoned') };
     this.#inHand.add(entry);
-    const outcome = await Promise.race([this.#handle(job), this.#abandoned.promise]);
+    const outcome = await Promise.race([this.#handle(job), abandoned]);
     this.#inHand.delete(entry);
     end(undefined);
     // The job is back in the queue, whatever its handler still does.

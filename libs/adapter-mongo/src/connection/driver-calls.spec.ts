@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { CallsInHand } from './calls-in-hand.js';
 import { DriverCalls } from './driver-calls.js';
 import { SharedRun } from './shared-run.js';
@@ -23,6 +25,20 @@ describe('calls of the driver', () => {
     const late = calls.run('get batches', () => Promise.resolve((isMade = true)));
     await expect(late).rejects.toMatchObject({ code: 'FAULT_STOPPING' });
     expect(isMade).toBe(false);
+  });
+
+  test('keep nothing of what was answered', async () => {
+    const calls = new DriverCalls({ timeoutMs: 60_000 });
+    const answers: WeakRef<Buffer>[] = [];
+    for (let i = 0; i < 20; i++) {
+      const answer = await calls.run('read', () => Promise.resolve(Buffer.alloc(100_000)));
+      answers.push(new WeakRef(answer));
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    setFlagsFromString('--expose-gc');
+    (runInNewContext('gc') as () => void)();
+    // The engine may still hold the last one or two.
+    expect(answers.filter((answer) => answer.deref() !== undefined).length).toBeLessThan(5);
   });
 });
 

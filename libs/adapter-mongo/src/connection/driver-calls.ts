@@ -16,38 +16,37 @@ export interface DriverCallsOptions {
 export class DriverCalls {
   readonly #timeoutMs: number;
   readonly #around: AroundCall;
-  readonly #abandoned = Promise.withResolvers<never>();
+  /** Ends each call in hand. No promise that outlives the calls: it would keep what all of them answered. */
+  readonly #endings = new Set<(cause: CertmillError) => void>();
   #isAbandoned = false;
 
   constructor(options: DriverCallsOptions) {
     this.#timeoutMs = options.timeoutMs;
     this.#around = options.around ?? ((_, call) => call());
-    // Nobody may be waiting when it rejects.
-    this.#abandoned.promise.catch(() => undefined);
   }
 
   /** Faults: FAULT_STORE_DOWN, FAULT_DISK_FULL, FAULT_STORE_CORRUPT, FAULT_PROCESSING, FAULT_STOPPING. */
   async run<T>(step: string, call: () => Promise<T>): Promise<T> {
     if (this.#isAbandoned) throw stopping();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        reject(new CertmillError('FAULT_STORE_DOWN', `cannot ${step}: no answer in time`));
-      }, this.#timeoutMs);
-    });
+    const { promise: ended, reject: end } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      end(new CertmillError('FAULT_STORE_DOWN', `cannot ${step}: no answer in time`));
+    }, this.#timeoutMs);
+    this.#endings.add(end);
     try {
-      return await Promise.race([this.#around(step, call), late, this.#abandoned.promise]);
+      return await Promise.race([this.#around(step, call), ended]);
     } catch (error) {
       throw this.#faultOf(error, step);
     } finally {
       clearTimeout(timer);
+      this.#endings.delete(end);
     }
   }
 
   /** Ends what is in hand and whatever comes with FAULT_STOPPING. */
   abandon(): void {
     this.#isAbandoned = true;
-    this.#abandoned.reject(stopping());
+    for (const end of this.#endings) end(stopping());
   }
 
   /** Whatever a call ends with once the connection is closed under it, it is because we stop. */
