@@ -125,7 +125,10 @@ export function chaotic(storage: JournalStorage, chaos: Chaos): JournalStorage {
     await pause();
     if (fate < chaos.failures / 3) throw down();
     if (fate < (chaos.failures * 2) / 3) {
-      void pause().then(effect);
+      // Nobody hears how it ended, also where it has failed by then.
+      void pause()
+        .then(effect)
+        .catch(() => undefined);
       throw down();
     }
     const result = await effect();
