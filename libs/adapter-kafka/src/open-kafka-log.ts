@@ -29,7 +29,10 @@ import { groupIdOf, lagOf, offsetsOf } from './topics/group-lag.js';
 import { LagCache } from './topics/lag-cache.js';
 
 export interface KafkaLogOptions extends KafkaConnectionOptions {
-  /** Sent over connections of their own: nothing of another topic is before their records. */
+  /**
+   * Sent over connections of their own: nothing of another topic is before their records. Fetched as
+   * soon as they are there; records of other topics by the group, at the price of some milliseconds.
+   */
   readonly urgentTopics?: readonly string[];
   /** Octets of a record with its headers and framing, as `max.message.bytes`; 4 MiB where absent. */
   readonly maxRecordBytes?: number;
@@ -71,6 +74,8 @@ const defaultRequestTimeoutMs = 10_000;
  * `message.max.bytes`; this is below its default of 1,048,588, so that also topics that are not ours take it.
  */
 const maxBatchBytes = 960 * 1024;
+const urgentFetch = { minBytes: 1, maxMs: 500 };
+const bulkFetch = { minBytes: 512 * 1024, maxMs: 100 };
 /** Each is tried every few seconds. */
 const maxRestingRecords = 1_024;
 const sendPolicy = { firstMs: 100, maxMs: 1_000 };
@@ -90,6 +95,7 @@ class KafkaLog implements KafkaEventLog {
   readonly #options: KafkaLogOptions;
   readonly #policy: RetryPolicy;
   readonly #calls: AdminCalls;
+  readonly #urgentTopics: ReadonlySet<string>;
   readonly #bulk: BatchSender;
   readonly #urgent: BatchSender;
   readonly #appender: RecordAppender;
@@ -103,9 +109,9 @@ class KafkaLog implements KafkaEventLog {
     this.#calls = new AdminCalls(options);
     this.#bulk = this.#newSender();
     this.#urgent = this.#newSender();
-    const urgentTopics = new Set(options.urgentTopics);
+    this.#urgentTopics = new Set(options.urgentTopics);
     this.#appender = new RecordAppender({
-      senderOf: (topic) => (urgentTopics.has(topic) ? this.#urgent : this.#bulk),
+      senderOf: (topic) => (this.#urgentTopics.has(topic) ? this.#urgent : this.#bulk),
       maxRecordBytes: this.#maxRecordBytes,
       overheadBytes: deadLetterOverheadBytes,
       maxWaitingBytes: options.maxWaitingBytes ?? defaultMaxWaitingBytes,
@@ -225,6 +231,7 @@ class KafkaLog implements KafkaEventLog {
             groupId,
             partitions,
             fetchBytes,
+            fetchWait: this.#urgentTopics.has(topic) ? urgentFetch : bulkFetch,
             sessionTimeoutMs,
             fromBeginning: options.from !== 'latest',
           },

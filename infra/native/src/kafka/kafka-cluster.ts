@@ -6,6 +6,7 @@ import { Kafka, type Admin } from 'kafkajs';
 import { installKafka } from '../install/maven.js';
 import { packageFolder } from '../package-folder.js';
 import { freePorts } from '../process/free-ports.js';
+import { javaOptions } from '../process/java-options.js';
 import { runCommand } from '../process/run-command.js';
 import { ServerProcess } from '../process/server-process.js';
 import { brokerProperties, type BrokerPlace, type BrokerSettings } from './broker-settings.js';
@@ -198,7 +199,7 @@ export class KafkaCluster {
   #javaArguments(heapMegabytes: number): readonly string[] {
     const logging = join(packageFolder, 'java', 'kafka', 'log4j2.properties');
     return [
-      ...[`-Xms${heapMegabytes}m`, `-Xmx${heapMegabytes}m`, '-XX:+ExitOnOutOfMemoryError'],
+      ...[`-Xms${heapMegabytes}m`, ...javaOptions(heapMegabytes)],
       ...[`-Dlog4j2.configurationFile=${logging}`, '-cp', this.#classPath],
     ];
   }

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installMongoStandIn } from '../install/maven.js';
 import { freePorts } from '../process/free-ports.js';
+import { javaOptions } from '../process/java-options.js';
 import { ServerProcess } from '../process/server-process.js';
 
 export interface MongoStandInOptions {
@@ -54,7 +55,7 @@ export class MongoStandIn {
       name: 'the stand-in for MongoDB',
       command: 'java',
       args: [
-        ...[`-Xmx${heapMegabytes}m`, '-XX:+ExitOnOutOfMemoryError'],
+        ...javaOptions(heapMegabytes),
         ...['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', this.#classPath],
         ...['MongoStandIn', String(this.#port)],
         ...(data === 'file' ? [join(folder, 'mongo.mv')] : []),

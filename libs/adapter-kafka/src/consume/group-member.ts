@@ -11,9 +11,16 @@ export interface GroupMemberOptions {
   /** Of the topic; says how much is fetched of each at once. */
   readonly partitions: number;
   readonly fetchBytes: number;
+  /** What a fetch waits for at the broker: so many octets, or so long. */
+  readonly fetchWait: FetchWait;
   readonly sessionTimeoutMs: number;
   /** Where the group has no offsets yet: with all that is kept, or with what comes. */
   readonly fromBeginning: boolean;
+}
+
+export interface FetchWait {
+  readonly minBytes: number;
+  readonly maxMs: number;
 }
 
 /** What a member tells of; never after it has ended. */
@@ -32,8 +39,6 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
-/** So long an empty fetch waits at the broker for records. */
-const fetchWaitMs = 500;
 const maxHeartbeatMs = 3_000;
 const rebalanceTimeoutMs = 30_000;
 const closeTimeoutMs = 5_000;
@@ -64,7 +69,7 @@ export class GroupMember {
   constructor(options: GroupMemberOptions, events: GroupMemberEvents) {
     this.#options = options;
     this.#events = events;
-    const { kafka, groupId, partitions, sessionTimeoutMs } = options;
+    const { fetchWait, kafka, groupId, partitions, sessionTimeoutMs } = options;
     const heartbeatMs = Math.min(maxHeartbeatMs, Math.floor(sessionTimeoutMs / 4));
     this.#tickMs = Math.ceil(heartbeatMs / 2);
     const share = Math.floor(options.fetchBytes / Math.max(1, partitions));
@@ -76,8 +81,8 @@ export class GroupMember {
       rebalanceTimeout: rebalanceTimeoutMs,
       allowAutoTopicCreation: false,
       metadataMaxAge: metadataMaxAgeMs,
-      maxWaitTimeInMs: fetchWaitMs,
-      minBytes: 1,
+      maxWaitTimeInMs: fetchWait.maxMs,
+      minBytes: fetchWait.minBytes,
       maxBytesPerPartition,
       // A broker fills a fetch in the order of the partitions: with less, the last ones would starve.
       maxBytes: maxBytesPerPartition * Math.max(1, partitions),
