@@ -25,6 +25,10 @@ const runElsewhere: Readonly<Record<string, readonly [line: string, reason: stri
   'npm test': ['npm test', 'it would run this test'],
   'npm run lint': ['npm run lint', 'a minute'],
   'npm run format': ['npm run format:check', 'it writes; its check is what can fail'],
+  'npm run fleet': ['npm run test:fleet', 'it runs until Ctrl-C; one of the fleet tests runs it'],
+  'npm run test:fleet': ['npm run test:fleet', 'a quarter of an hour, and servers'],
+  'npm run load-test -- --fleet': ['npm run load-test -- --fleet --short', 'minutes of full load'],
+  'npm run check:infra': ['npm run check:infra', 'it needs tools that CI installs'],
   'npm run bench': ['npm run bench -- --requests 20000 --json', 'a minute of full load'],
   'npm run test:crash -- --kills 50 --requests 50000': [
     'npm run test:crash -- --kills 6 --requests 6000',
@@ -132,6 +136,10 @@ const steps: Readonly<Record<string, readonly Step[]>> = {
     { types: 'npx certmill dead-letters list', sees: /^no dead letters$/m },
     { types: 'npx certmill bench', sees: /^end to end .*limit[^]*^memory: /m },
     { types: 'npx certmill issue --help', sees: /^Examples:$/m },
+    { types: 'npx certmill fleet --help', sees: /^ {2}restored /m },
+    { types: 'npx certmill dlq --help', sees: /^ {2}drop /m },
+    { types: 'npx certmill migrate --help', sees: /^Usage: certmill migrate /m },
+    { types: 'npx certmill plan --help', sees: /--per-day <n>/ },
   ],
   'docs/profiles.md': [
     {

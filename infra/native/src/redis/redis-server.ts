@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePorts } from '../process/free-ports.js';
+import { RestartableServer } from '../process/restartable-server.js';
 import { ServerProcess } from '../process/server-process.js';
 import { findRedis } from './find-redis.js';
 import { redisAnswers } from './redis-answers.js';
@@ -18,15 +19,11 @@ const readyWithinMs = 30_000;
  * Redis as BullMQ wants it: append-only file, nothing evicted. What it has answered is there after kill()
  * and start(), at the same address.
  */
-export class RedisServer {
-  readonly #options: RedisServerOptions;
-  readonly #command: string;
+export class RedisServer extends RestartableServer {
   readonly #port: number;
-  #server: ServerProcess | undefined;
 
   private constructor(options: RedisServerOptions, command: string, port: number) {
-    this.#options = options;
-    this.#command = command;
+    super(() => startRedis(options, command, port));
     this.#port = port;
   }
 
@@ -42,43 +39,24 @@ export class RedisServer {
   get url(): string {
     return `redis://127.0.0.1:${this.#port}`;
   }
+}
 
-  /** Starts it again after kill() or stop(). */
-  async start(): Promise<void> {
-    if (this.#server !== undefined) return;
-    const { folder, args = [] } = this.#options;
-    this.#server = await ServerProcess.start({
-      name: 'Redis',
-      command: this.#command,
-      args: [
-        ...['--port', String(this.#port), '--bind', '127.0.0.1', '--dir', folder],
-        ...['--appendonly', 'yes', '--save', '', '--maxmemory-policy', 'noeviction'],
-        ...args,
-      ],
-      logFile: join(folder, 'redis.log'),
-      isReady: ({ pid }) => redisAnswers(this.#port, pid),
-      readyWithinMs,
-      fault: 'FAULT_BUS_DOWN',
-    });
-  }
-
-  /** SIGSTOP: it holds its connections and answers nothing, until resume(). Resolves when it has stopped. */
-  async pause(): Promise<void> {
-    await this.#server?.pause();
-  }
-
-  resume(): void {
-    this.#server?.resume();
-  }
-
-  /** SIGKILL; resolves when it is gone. */
-  async kill(): Promise<void> {
-    await this.#server?.kill();
-    this.#server = undefined;
-  }
-
-  async stop(): Promise<void> {
-    await this.#server?.stop();
-    this.#server = undefined;
-  }
+function startRedis(
+  { folder, args = [] }: RedisServerOptions,
+  command: string,
+  port: number,
+): Promise<ServerProcess> {
+  return ServerProcess.start({
+    name: 'Redis',
+    command,
+    args: [
+      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder],
+      ...['--appendonly', 'yes', '--save', '', '--maxmemory-policy', 'noeviction'],
+      ...args,
+    ],
+    logFile: join(folder, 'redis.log'),
+    isReady: ({ pid }) => redisAnswers(port, pid),
+    readyWithinMs,
+    fault: 'FAULT_BUS_DOWN',
+  });
 }
