@@ -8,7 +8,8 @@ import {
   type JournalProcess,
   type JournalProcesses,
 } from './journal-process.fixture.js';
-import { around, dying, failing, MemoryStorage } from './memory-storage.fixture.js';
+import type { JournalStorage } from './journal-storage.js';
+import { around, down, dying, failing, MemoryStorage, turns } from './memory-storage.fixture.js';
 import { ReferenceJournal } from './reference-journal.fixture.js';
 
 const quota = 11;
@@ -159,6 +160,35 @@ describe('a storage that fails', () => {
     },
     120_000,
   );
+
+  test('that ends after whoever waited was told that the process stops: nobody else is told', async () => {
+    const [first] = decisions;
+    const { promise: isInserting, resolve: inserting } = Promise.withResolvers<undefined>();
+    const { promise: isDown, reject: goDown } = Promise.withResolvers<never>();
+    isDown.catch(() => undefined);
+    let isGone = false;
+    const hanging: JournalStorage = {
+      ...around(storage, (_, effect) => effect()),
+      insert: () => {
+        inserting(undefined);
+        return isDown;
+      },
+      // The verdict that another process has made is read at its place, one entry.
+      read: (shard, from, limit) =>
+        isGone && limit === 1 ? Promise.reject(down()) : storage.read(shard, from, limit),
+    };
+    const stopping = opened.start(hanging, options);
+    const told = stopping.journal.decide(first as Decision, order, false);
+    await isInserting;
+    await opened.start(storage, options).journal.decide(first as Decision, order, false);
+    const stopped = stopping.journal.stop(0);
+    await expect(told).rejects.toMatchObject({ code: 'FAULT_STOPPING' });
+    isGone = true;
+    goDown(down());
+    await stopped;
+    // A rejection that nobody handles fails the test.
+    await turns(20);
+  });
 
   test('an insert of which nobody knows whether it is there is read back, not made again', async () => {
     const process = opened.start(failing(storage, 3, 'persists'), options);

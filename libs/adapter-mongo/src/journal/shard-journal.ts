@@ -273,7 +273,11 @@ export class ShardJournal {
         continue;
       }
       const at = view.decidedAt(call.candidate.decision.chunk);
-      if (at !== undefined) call.resolve(this.verdictAt(at));
+      if (at === undefined) continue;
+      const verdict = this.verdictAt(at);
+      // A caller who was told before that the journal closes does not take it.
+      verdict.catch(() => undefined);
+      call.resolve(verdict);
     }
   }
 
