@@ -39,7 +39,11 @@ export function specOf(
       topic,
       partitions,
       replicationFactor: 1,
-      configs: { 'max.message.bytes': String(maxBytes), 'retention.ms': '-1' },
+      configs: {
+        'max.message.bytes': String(maxBytes),
+        'retention.ms': '-1',
+        'compression.type': 'uncompressed',
+      },
     })),
   };
 }

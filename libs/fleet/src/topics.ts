@@ -47,6 +47,8 @@ export function clusterSpec({ kafka }: Pick<FleetConfig, 'kafka'>): ClusterSpec 
     'max.message.bytes': String(maxRecordBytes),
     'min.insync.replicas': String(kafka.minInsyncReplicas),
     'unclean.leader.election.enable': 'false',
+    // What a foreign client compresses is unpacked by the brokers: no consumer needs its codec, or its memory.
+    'compression.type': 'uncompressed',
   };
   const { replicationFactor, partitions } = kafka;
   const stages = readers.flatMap(({ group, topics: byLane }) =>

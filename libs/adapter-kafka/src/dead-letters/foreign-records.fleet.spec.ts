@@ -1,7 +1,7 @@
 import { CertmillError } from '@certmill/domain';
 import { deadLetterTopicOf } from '@certmill/events';
 import type { DeliveredRecord } from '@certmill/ports';
-import type { Message } from 'kafkajs';
+import { CompressionCodecs, CompressionTypes, type Message } from 'kafkajs';
 import { createKafka } from '../client/create-kafka.js';
 import {
   aRecord,
@@ -82,6 +82,28 @@ describe('a record of somebody else', () => {
     const value = Buffer.from(message.value ?? '');
     expect(letter!.value.length).toBe(isCut ? 0 : value.length);
   });
+});
+
+it('what somebody else compresses is read without a codec, where the topic says so', async () => {
+  const topic = await makeTopic(1);
+  const producer = createKafka(connection()).producer();
+  await producer.connect();
+  const messages = [{ value: Buffer.alloc(100_000) }];
+  await producer.send({ topic, acks: -1, compression: CompressionTypes.GZIP, messages });
+  await producer.disconnect();
+  const codec = CompressionCodecs[CompressionTypes.GZIP];
+  CompressionCodecs[CompressionTypes.GZIP] = () => {
+    throw new Error('a codec was asked for');
+  };
+  const admin = openKafkaAdmin(connection());
+  try {
+    const lengths: number[] = [];
+    await admin.readAll(topic, ({ value }) => lengths.push(value.length));
+    expect(lengths).toEqual([100_000]);
+  } finally {
+    CompressionCodecs[CompressionTypes.GZIP] = codec;
+    await admin.stop(1_000);
+  }
 });
 
 describe('deleting dead letters', () => {
