@@ -10,7 +10,11 @@ import type { LoadTarget } from './target.js';
 export async function startFleet(): Promise<LoadTarget> {
   const folder = await makeRunFolder();
   const removeFolder = (): Promise<void> => rm(folder, { recursive: true, force: true });
-  const servers = await resolveServers({ needs: ['kafka', 'mongo', 'redis', 'softhsm'] });
+  const servers = await resolveServers({
+    needs: ['kafka', 'mongo', 'redis', 'softhsm'],
+    // In memory the stand-in is full after some 250,000 certificates.
+    mongoData: 'file',
+  });
   try {
     const fleet = await LocalFleet.start({
       folder: join(folder, 'fleet'),

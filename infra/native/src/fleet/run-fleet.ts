@@ -46,6 +46,8 @@ async function main(args: readonly string[]): Promise<void> {
     servers = await resolveServers({
       needs: ['kafka', 'mongo', 'redis', 'softhsm'],
       brokers,
+      // In memory the stand-in is full after some 250,000 certificates.
+      mongoData: 'file',
     });
     screen.say(servers.message);
     screen.say('starting services: half a minute on two cores');
