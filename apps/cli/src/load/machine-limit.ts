@@ -13,6 +13,26 @@ export interface MachineLimit {
   readonly version: string;
 }
 
+/** A rate beside the limits that were measured around it. */
+export interface RateToLimit {
+  readonly endToEndPerSecond: number;
+  /** The higher one of before and after; null where there is no openssl to measure it with. */
+  readonly limitPerSecond: number | null;
+  /** Before and after: where they are far apart, the machine had other work. */
+  readonly limitsPerSecond: readonly number[];
+  readonly ratio: number | null;
+}
+
+export function rateToLimit(perSecond: number, limits: readonly MachineLimit[]): RateToLimit {
+  const limit = Math.max(0, ...limits.map(({ certificatesPerSecond }) => certificatesPerSecond));
+  return {
+    endToEndPerSecond: Math.round(perSecond),
+    limitPerSecond: limit === 0 ? null : Math.round(limit),
+    limitsPerSecond: limits.map((each) => Math.round(each.certificatesPerSecond)),
+    ratio: limit === 0 ? null : Math.round((perSecond / limit) * 1000) / 1000,
+  };
+}
+
 /** Runs `openssl speed -multi <cores> ecdsap256`; undefined where there is no openssl to compare with. */
 export async function measureLimit(seconds: number): Promise<MachineLimit | undefined> {
   try {

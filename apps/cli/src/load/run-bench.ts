@@ -10,7 +10,7 @@ import type { BenchCpu, BenchQuestion, BenchReady } from './bench-server.js';
 import type { ServerAccess } from './drive-batch.js';
 import { drive, openOrder, prepareLoad } from './prepared-load.js';
 import { startEnrolments, type EnrolmentFigures } from './drive-enrolments.js';
-import { measureLimit } from './machine-limit.js';
+import { measureLimit, rateToLimit, type RateToLimit } from './machine-limit.js';
 import { addFillerDevices } from './filler-devices.js';
 
 export interface BenchOptions {
@@ -42,16 +42,10 @@ export interface BenchStage {
 }
 
 /** What `certmill bench --json` prints. */
-export interface BenchReport {
+export interface BenchReport extends RateToLimit {
   readonly requests: number;
   readonly devices: number;
   readonly warmUp: number;
-  /** The higher one of before and after the batch; null where there is no openssl to measure it with. */
-  readonly limitPerSecond: number | null;
-  /** Before and after: where they are far apart, the machine had other work. */
-  readonly limitsPerSecond: readonly number[];
-  readonly endToEndPerSecond: number;
-  readonly ratio: number | null;
   readonly seconds: number;
   readonly uploadSeconds: number;
   readonly issued: number;
@@ -144,20 +138,15 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     const downloaded = await cpuOf(child);
     onStep('measuring the limit once more');
     const limits = [limitBefore, await measureLimit(limitSeconds)].flatMap((limit) => limit ?? []);
-    const limit = Math.max(0, ...limits.map(({ certificatesPerSecond }) => certificatesPerSecond));
     const perCertificate = (microseconds: number): number =>
       round(microseconds / Math.max(1, batch.issued));
     const downloadMain = downloaded.main - after.main;
     const downloadStore = downloaded.store - after.store;
-    const endToEndPerSecond = requests / batch.seconds;
     return {
       requests,
       devices,
       warmUp,
-      limitPerSecond: limit === 0 ? null : Math.round(limit),
-      limitsPerSecond: limits.map((each) => Math.round(each.certificatesPerSecond)),
-      endToEndPerSecond: Math.round(endToEndPerSecond),
-      ratio: limit === 0 ? null : Math.round((endToEndPerSecond / limit) * 1000) / 1000,
+      ...rateToLimit(requests / batch.seconds, limits),
       seconds: batch.seconds,
       uploadSeconds: batch.uploadSeconds,
       issued: batch.issued,

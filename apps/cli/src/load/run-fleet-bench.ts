@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import type { ServerAccess } from './drive-batch.js';
 import { startEnrolments, type EnrolmentFigures } from './drive-enrolments.js';
-import { measureLimit } from './machine-limit.js';
+import { measureLimit, rateToLimit, type RateToLimit } from './machine-limit.js';
 import { drive, openOrder, prepareLoad } from './prepared-load.js';
 
 /** Where a process of the fleet tells its metrics. */
@@ -30,15 +30,10 @@ export interface FleetBenchService {
 }
 
 /** What `certmill fleet bench --json` prints; `certmill plan` reads it. */
-export interface FleetBenchReport {
+export interface FleetBenchReport extends RateToLimit {
   readonly requests: number;
   readonly issued: number;
   readonly rejected: number;
-  /** The higher one of before and after the batch; null where there is no openssl to measure it with. */
-  readonly limitPerSecond: number | null;
-  readonly limitsPerSecond: readonly number[];
-  readonly endToEndPerSecond: number;
-  readonly ratio: number | null;
   readonly seconds: number;
   readonly uploadSeconds: number;
   readonly services: readonly FleetBenchService[];
@@ -112,21 +107,16 @@ export async function runFleetBench(options: FleetBenchOptions): Promise<FleetBe
     const enrolled = (await enrolments?.stop()) ?? null;
     onStep('measuring the limit once more');
     const limits = [limitBefore, await measureLimit(limitSeconds)].flatMap((limit) => limit ?? []);
-    const limit = Math.max(0, ...limits.map(({ certificatesPerSecond }) => certificatesPerSecond));
     const perCertificate = (microseconds: number): number =>
       Math.round((microseconds / Math.max(1, batch.issued)) * 10) / 10;
     const services = readings.map(({ name, cpuSeconds, rssBytes }) => {
       return { name, cpuMicroseconds: perCertificate(cpuSeconds * 1e6), maxRssBytes: rssBytes };
     });
-    const endToEndPerSecond = requests / batch.seconds;
     return {
       requests,
       issued: batch.issued,
       rejected: batch.rejected,
-      limitPerSecond: limit === 0 ? null : Math.round(limit),
-      limitsPerSecond: limits.map((each) => Math.round(each.certificatesPerSecond)),
-      endToEndPerSecond: Math.round(endToEndPerSecond),
-      ratio: limit === 0 ? null : Math.round((endToEndPerSecond / limit) * 1000) / 1000,
+      ...rateToLimit(requests / batch.seconds, limits),
       seconds: batch.seconds,
       uploadSeconds: batch.uploadSeconds,
       services,
