@@ -27,6 +27,7 @@ const runElsewhere: Readonly<Record<string, readonly [line: string, reason: stri
   'npm run format': ['npm run format:check', 'it writes; its check is what can fail'],
   'npm run fleet': ['npm run test:fleet', 'it runs until Ctrl-C; one of the fleet tests runs it'],
   'npm run test:fleet': ['npm run test:fleet', 'a quarter of an hour, and servers'],
+  'npm run test:faults': ['npm run test:fleet', 'long; faults.fleet.spec.ts is its short form'],
   'npm run load-test -- --fleet': ['npm run load-test -- --fleet --short', 'minutes of full load'],
   'npm run check:infra': ['npm run check:infra', 'it needs tools that CI installs'],
   'certmill fleet bench': ['npm run test:fleet', 'it needs a fleet: commands.fleet.spec.ts'],
