@@ -164,7 +164,8 @@ export class KafkaCluster {
           'java',
           [
             ...[...this.#javaArguments(64), 'kafka.tools.StorageTool'],
-            ...['format', '--cluster-id', this.#clusterId, '--config', properties],
+            // One argument: an id may begin with a hyphen.
+            ...['format', `--cluster-id=${this.#clusterId}`, '--config', properties],
             ...scramArguments(secure),
           ],
           { purpose: 'a Kafka broker', install: 'a JDK', folder },

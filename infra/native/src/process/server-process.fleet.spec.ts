@@ -89,13 +89,16 @@ test('one that does not answer in time is killed', async () => {
 
 /** A process that starts one server and says the server's pid and its own folder. */
 const owner = `
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeRunFolder } from './run-folder.js';
 import { ServerProcess } from './server-process.js';
 const folder = await makeRunFolder();
 const server = await ServerProcess.start({
   name: 'a', command: 'sleep', args: ['600'], logFile: join(folder, 'log'),
-  isReady: () => Promise.resolve(true), readyWithinMs: 5000, fault: 'FAULT_BUS_DOWN',
+  // Before, it is the guard, which may not have told the kernel yet.
+  isReady: async ({ pid }) => readFileSync('/proc/' + pid + '/comm', 'latin1') === 'sleep\\n',
+  readyWithinMs: 5000, fault: 'FAULT_BUS_DOWN',
 });
 if (process.argv[1] === 'pause') await server.pause();
 console.log(server.pid, folder);
