@@ -49,6 +49,8 @@ export function nativeSource(options: NativeSourceOptions): ServerSource {
       const store = await MongoStandIn.start({
         folder: join(folder, 'mongo'),
         data: options.mongoData,
+        // Where a million certificates are kept, half a gigabyte is full of what it holds for its files.
+        ...(options.mongoData === 'file' ? { heapMegabytes: 2_048 } : {}),
       });
       return { environment: { MONGODB_URI: store.uri }, stop: () => store.stop() };
     },
