@@ -32,6 +32,7 @@ const runElsewhere: Readonly<Record<string, readonly [line: string, reason: stri
   'npm run check:infra': ['npm run check:infra', 'it needs tools that CI installs'],
   'certmill fleet bench': ['npm run test:fleet', 'it needs a fleet: commands.fleet.spec.ts'],
   'certmill fleet reconcile': ['npm run test:fleet', 'the same'],
+  'certmill fleet init': ['npm run test:fleet', 'the same'],
   'npm run bench': ['npm run bench -- --requests 20000 --json', 'a minute of full load'],
   'npm run test:crash -- --kills 50 --requests 50000': [
     'npm run test:crash -- --kills 6 --requests 6000',
@@ -65,6 +66,7 @@ const substitutions: readonly (readonly [documented: string, typed: string])[] =
   ['http://127.0.0.1:8460', '<server>'],
   ['export CERTMILL_API_KEY=$KEY', 'export CERTMILL_API_KEY=$KEY CERTMILL_SERVER=<server>'],
   ['BATCH_ID', '<batch>'],
+  ['docs/capacity-bench.json', join(root, 'docs/capacity-bench.json')],
   ['certmill bench', 'certmill bench --requests 2000 --warm-up 0'],
   // Of certmill.yaml:
   ['/var/lib/certmill', './tls-data'],
@@ -144,6 +146,7 @@ const steps: Readonly<Record<string, readonly Step[]>> = {
     { types: 'npx certmill migrate --help', sees: /^Usage: certmill migrate /m },
     { types: 'npx certmill plan --help', sees: /--per-day <n>/ },
   ],
+  'docs/capacity.md': [{ types: 'npx certmill plan', sees: /^slots +2\n/m }],
   'docs/profiles.md': [
     {
       types: 'npx certmill profile check',
