@@ -1,4 +1,10 @@
-import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
+import {
+  KafkaJSNonRetriableError,
+  type Consumer,
+  type EachBatchPayload,
+  type Kafka,
+  type KafkaMessage,
+} from 'kafkajs';
 import { CertmillError } from '@certmill/domain';
 import { metadataMaxAgeMs } from '../client/create-kafka.js';
 import { isFenced, isRebalancing } from '../client/kafka-fault.js';
@@ -134,15 +140,21 @@ export class GroupMember {
     this.#waiters.clear();
   }
 
-  /** Fetches nothing more of a partition; what is under way still comes. */
+  /**
+   * Fetches nothing more of a partition; what is under way still comes. Of no effect before `joined`, which
+   * is when it has to be said again.
+   */
   pause(partition: number): void {
-    if (!this.#isEnded)
+    this.#whereItRuns(() => {
       this.#consumer.pause([{ topic: this.#options.topic, partitions: [partition] }]);
+    });
   }
 
+  /** Of no effect before `joined`: nothing is paused then. */
   resume(partition: number): void {
-    if (!this.#isEnded)
+    this.#whereItRuns(() => {
       this.#consumer.resume([{ topic: this.#options.topic, partitions: [partition] }]);
+    });
   }
 
   /** By partition: everything below the offset is done. */
@@ -170,6 +182,16 @@ export class GroupMember {
     const left = this.#consumer.disconnect();
     this.wake();
     await within(closeTimeoutMs, left);
+  }
+
+  /** kafkajs throws where it is connecting, and while it lets go of a group after a crash that it has not told. */
+  #whereItRuns(act: () => void): void {
+    if (this.#isEnded) return;
+    try {
+      act();
+    } catch (error) {
+      if (!(error instanceof KafkaJSNonRetriableError)) throw error;
+    }
   }
 
   async #batch(payload: EachBatchPayload): Promise<void> {
