@@ -10,7 +10,7 @@ const queue = 'upkeep';
 /** Every process puts a job there each minute; those that wait at the same time are one: their id is the minute. */
 const intervalMs = 60_000;
 /** A Redis that is away holds up a start no longer; one that refuses us has answered by then. */
-const patienceMs = 2_000;
+const patienceMs = 10_000;
 
 /**
  * Timed work of the fleet: removes the records that every group has committed. It needs Redis, and
