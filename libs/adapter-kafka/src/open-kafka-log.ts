@@ -78,6 +78,8 @@ const urgentFetch = { minBytes: 1, maxMs: 500 };
 const bulkFetch = { minBytes: 512 * 1024, maxMs: 100 };
 /** Each is tried every few seconds. */
 const maxRestingRecords = 1_024;
+/** Done again, without effect, where a process is killed meanwhile. */
+const maxDoneAhead = 10_000;
 const sendPolicy = { firstMs: 100, maxMs: 1_000 };
 const closeTimeoutMs = 5_000;
 
@@ -217,6 +219,7 @@ class KafkaLog implements KafkaEventLog {
       commitIntervalMs: this.#options.commitIntervalMs ?? defaultCommitIntervalMs,
       maxQueuedBytes: fetchBytes / 2,
       resting: { maxRecords: maxRestingRecords, maxBytes: 2 * fetchBytes },
+      maxDoneAhead,
       deadLetter: (record, cause) => this.keepDeadLetter(record, group, cause),
       observe: (notice) => this.#options.observe?.({ ...notice, topic, group }),
       openMember: async (events) => {

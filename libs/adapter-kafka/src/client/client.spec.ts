@@ -2,6 +2,7 @@ import { CertmillError } from '@certmill/domain';
 import { createKafka } from './create-kafka.js';
 import {
   isFenced,
+  isOfKafka,
   isRebalancing,
   isTooLarge,
   isTransient,
@@ -47,6 +48,16 @@ describe('what Kafka says', () => {
     expect(fault.message).toBe('the topic cannot be read');
     const own = new CertmillError('FAULT_STOPPING', 'stops');
     expect(kafkaFault('x', own)).toBe(own);
+  });
+
+  it('is known by its name, also as the cause of something else', () => {
+    const found = [
+      protocolError('NOT_LEADER_FOR_PARTITION'),
+      new Error('wrapped', { cause: wrapped('NOT_LEADER_FOR_PARTITION') }),
+      new TypeError('a defect of ours'),
+      undefined,
+    ].map(isOfKafka);
+    expect(found).toEqual([true, true, false, false]);
   });
 
   it('about who the client is ends what opens a connection', () => {

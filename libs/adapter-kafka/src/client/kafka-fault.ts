@@ -44,6 +44,11 @@ function isSaslRefusal(error: unknown): boolean {
   return chainOf(error).some(({ name }) => name === 'KafkaJSSASLAuthenticationError');
 }
 
+/** Whether an error, or what has caused it, is one of kafkajs'. */
+export function isOfKafka(error: unknown): boolean {
+  return chainOf(error).some(({ name }) => typeof name === 'string' && name.startsWith('KafkaJS'));
+}
+
 export function isFenced(error: unknown): boolean {
   return chainOf(error).some(({ type }) => fencedTypes.has(type));
 }

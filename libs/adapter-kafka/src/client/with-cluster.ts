@@ -1,12 +1,16 @@
 import { AssignerProtocol, type Cluster } from 'kafkajs';
 import { createKafka } from './create-kafka.js';
-import { kafkaFault } from './kafka-fault.js';
+import { isOfKafka, kafkaFault, kafkaRefusal } from './kafka-fault.js';
 import type { KafkaConnectionOptions } from './kafka-options.js';
 import { within } from './within.js';
 
 const closeTimeoutMs = 5_000;
 
-/** A connection to the whole cluster, below what kafkajs' clients offer. Throws FAULT_BUS_DOWN with `failure`. */
+/**
+ * A connection to the whole cluster, below what kafkajs' clients offer. Throws FAULT_BUS_DOWN with `failure`
+ * for what the brokers or their connections say, CONFIG_INVALID where brokers and client do not accept each
+ * other, and what else `act` throws as it is.
+ */
 export async function withCluster<T>(
   options: KafkaConnectionOptions,
   failure: string,
@@ -17,7 +21,8 @@ export async function withCluster<T>(
     await cluster.connect();
     return await act(cluster);
   } catch (error) {
-    throw kafkaFault(failure, error);
+    if (!isOfKafka(error)) throw error;
+    throw kafkaRefusal(failure, error) ?? kafkaFault(failure, error);
   } finally {
     await within(closeTimeoutMs, cluster.disconnect());
   }

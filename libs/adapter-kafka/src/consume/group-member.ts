@@ -1,5 +1,5 @@
-import {
-  KafkaJSNonRetriableError,
+// Node finds no names of errors in this CommonJS module.
+import kafkajs, {
   type Consumer,
   type EachBatchPayload,
   type Kafka,
@@ -190,7 +190,7 @@ export class GroupMember {
     try {
       act();
     } catch (error) {
-      if (!(error instanceof KafkaJSNonRetriableError)) throw error;
+      if (!(error instanceof kafkajs.KafkaJSNonRetriableError)) throw error;
     }
   }
 

@@ -127,6 +127,16 @@ describe('a record', () => {
     },
   );
 
+  it('halts the consumer where this process cannot bury it', async () => {
+    const { handler } = failing(100, poison);
+    const cause = new CertmillError('CONFIG_INVALID', 'the dead-letter topic takes less');
+    const deadLetter = (): Promise<never> => Promise.reject(cause);
+    expect(await handleRecord({ record }, options({ handler, deadLetter }))).toEqual({
+      kind: 'halt',
+      cause,
+    });
+  });
+
   it.each(['DATA_FORMAT_UNSUPPORTED', 'CONFIG_INVALID'] as const)(
     'is left to another process where this one cannot read it: %s',
     async (code) => {

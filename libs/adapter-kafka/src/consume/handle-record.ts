@@ -1,4 +1,4 @@
-import { isCertmillError, outcomeOf, pauseMs, type RetryPolicy } from '@certmill/domain';
+import { outcomeOf, pauseMs, type RetryPolicy } from '@certmill/domain';
 import type { DeliveredRecord, SubscribeOptions } from '@certmill/ports';
 
 export interface HandlingOptions extends Pick<SubscribeOptions, 'handler' | 'onDeadLetter'> {
@@ -55,9 +55,7 @@ export async function handleRecord(
         await options.onDeadLetter?.(delivery.record, cause, dead.place);
         return { kind: 'handled' };
       } catch (error) {
-        if (isCertmillError(error) && error.disposition === 'halt') {
-          return { kind: 'halt', cause: error };
-        }
+        if (outcomeOf(error, 1, policy) === 'halt') return { kind: 'halt', cause: error };
         if (!isObserved) options.onBurialFailed(delivery.record, error);
         isObserved = true;
       }

@@ -74,8 +74,10 @@ afterEach(async () => {
 });
 
 /** A subscription with its first member joined, whose handlers end when the test says so. */
-async function aSubscription(overrides: Partial<KafkaSubscriptionOptions> = {}) {
-  const members: ScriptedMember[] = [];
+async function aSubscription(
+  overrides: Partial<KafkaSubscriptionOptions> = {},
+  members: ScriptedMember[] = [],
+) {
   const tasks: Task[] = [];
   const notices: Omit<KafkaNotice, 'topic' | 'group'>[] = [];
   const subscription = new KafkaSubscription({
@@ -90,6 +92,7 @@ async function aSubscription(overrides: Partial<KafkaSubscriptionOptions> = {}) 
     commitIntervalMs: 2,
     maxQueuedBytes: 1_000,
     resting: { maxRecords: 100, maxBytes: 10_000 },
+    maxDoneAhead: 100,
     deadLetter: () => Promise.resolve('0:0'),
     observe: (notice) => notices.push(notice),
     openMember: (events) => {
@@ -285,6 +288,7 @@ describe('a subscription', () => {
       commitIntervalMs: 5,
       maxQueuedBytes: 1,
       resting: { maxRecords: 1, maxBytes: 1 },
+      maxDoneAhead: 1,
       deadLetter: () => Promise.resolve(''),
       observe: () => undefined,
       openMember: (events) => {
@@ -302,6 +306,23 @@ describe('a subscription', () => {
     });
     expect(members.length).toBeGreaterThan(1);
     expect(members.every(({ isClosed }) => isClosed)).toBe(true);
+  });
+
+  it('that stops does not wait for a membership that is still being looked up', async () => {
+    let asked = 0;
+    const members: ScriptedMember[] = [];
+    const openMember = (events: GroupMemberEvents): Promise<Member> => {
+      if (asked++ > 0) return new Promise(() => undefined);
+      const member = new ScriptedMember(events);
+      members.push(member);
+      return Promise.resolve(member);
+    };
+    const { subscription, first } = await aSubscription({ openMember }, members);
+    first.events.ended(new Error('the broker is away'));
+    await until(() => asked === 2);
+    const begunAt = performance.now();
+    await subscription.stop(5_000);
+    expect(performance.now() - begunAt).toBeLessThan(1_000);
   });
 
   it('that stops starts nothing more, waits for what is in hand and commits it', async () => {
@@ -413,6 +434,43 @@ describe('records that are tried again', () => {
     first.events.records(0, messages(0, 40));
     await until(() => first.paused.has(0));
     expect(tries.size).toBeLessThan(12);
+  });
+
+  it('hold their partition where too much behind them is done', async () => {
+    const { first, tasks } = await aSubscription({ maxDoneAhead: 10 });
+    first.events.records(0, messages(0, 40));
+    tasks.shift()?.fail(lost);
+    await until(() => {
+      for (const { end, position } of tasks.splice(0)) if (position !== '0:0') end();
+      return first.paused.has(0);
+    });
+    expect(tasks.length).toBeLessThan(4);
+    first.events.records(1, messages(0, 1));
+    await until(() => tasks.some(({ position }) => position === '1:0'));
+  });
+
+  it('let their partition be fetched again once less of it is queued', async () => {
+    const resting = { maxRecords: 1, maxBytes: 10_000 };
+    const { first, tasks } = await aSubscription({ resting, concurrency: 2 });
+    first.events.records(0, messages(0, 10));
+    tasks.shift()?.fail(lost);
+    await until(() => first.paused.has(0));
+    let fetched = 0;
+    let most = 0;
+    // All that is fetched while it is let on: without a bound that is more and more.
+    const next = (): void => {
+      most = Math.max(most, fetched);
+      if (first.paused.has(0)) return;
+      first.events.records(0, messages(10 + 10 * fetched++, 10));
+    };
+    for (let i = 0; i < 20; i++) {
+      tasks.shift()?.fail(lost);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      tasks.shift()?.end();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      next();
+    }
+    expect(most).toBeLessThan(4);
   });
 
   it('are returned at once when the consumer stops, also those that wait for a place', async () => {

@@ -28,6 +28,8 @@ export interface KafkaSubscriptionOptions extends SubscribeOptions {
   readonly maxQueuedBytes: number;
   /** Of records that wait for their next try, beside what is queued. */
   readonly resting: RestingBounds;
+  /** Records of a partition that are done behind one that is not: none of them can be committed. */
+  readonly maxDoneAhead: number;
   readonly observe: (notice: Omit<KafkaNotice, 'topic' | 'group'>) => void;
 }
 
@@ -54,8 +56,10 @@ export class KafkaSubscription implements Subscription {
   readonly #inHand = new Set<Promise<void>>();
   readonly #slots: Slots;
   readonly #resting: RestingRecords;
-  /** Partitions of which nothing is taken: too much waits for its next try. */
+  /** Partitions of which nothing is taken: too much waits for its next try, or to be committed. */
   #held: ReadonlySet<number> = new Set();
+  /** Partitions of which nothing is fetched: those, until what is queued of them has become less. */
+  readonly #unfetched = new Set<number>();
   #member: Member | undefined;
   #memberId: string | undefined;
   /** Whose records are taken; none while the group has refused the member. */
@@ -129,12 +133,16 @@ export class KafkaSubscription implements Subscription {
 
   /** From joining to the end of a membership; resolves to its cause. */
   async #beMember(onJoined: () => void): Promise<unknown> {
-    let member: Member | undefined;
+    const { signal } = this.#stop;
     const ended = Promise.withResolvers<unknown>();
-    const stopped = (): void => ended.resolve(undefined);
-    this.#stop.signal.addEventListener('abort', stopped);
+    const stopped = Promise.withResolvers<undefined>();
+    const stop = (): void => {
+      stopped.resolve(undefined);
+      ended.resolve(undefined);
+    };
+    signal.addEventListener('abort', stop);
     try {
-      member = await this.#options.openMember({
+      const opening = this.#options.openMember({
         joined: (memberId, partitions) => {
           this.#joined(memberId, partitions);
           onJoined();
@@ -150,18 +158,26 @@ export class KafkaSubscription implements Subscription {
           ended.resolve(cause);
         },
       });
+      opening.catch(() => undefined);
+      const member = await Promise.race([opening, stopped.promise]);
+      // One that comes later is never started: nothing of it is open.
+      if (member === undefined) return undefined;
+      if (signal.aborted) {
+        await member.close();
+        return undefined;
+      }
       this.#member = member;
-      if (!this.#stop.signal.aborted) void member.start();
+      void member.start();
       const cause = await ended.promise;
       // What is in hand may still be committed by whoever stops the subscription.
-      if (this.#stop.signal.aborted) return cause;
+      if (signal.aborted) return cause;
       this.#dropAll();
       await member.close();
       return cause;
     } catch (error) {
       return error;
     } finally {
-      this.#stop.signal.removeEventListener('abort', stopped);
+      signal.removeEventListener('abort', stop);
     }
   }
 
@@ -176,7 +192,7 @@ export class KafkaSubscription implements Subscription {
     this.#generation++;
     this.#isPaused = false;
     // It may be a new one, which knows of none.
-    for (const partition of this.#held) this.#member?.pause(partition);
+    for (const partition of this.#unfetched) this.#member?.pause(partition);
     const message = `a member of the group, with ${partitions.length} partitions`;
     this.#options.observe({ level: 'info', code: 'group-joined', message });
     this.#pump();
@@ -235,13 +251,20 @@ export class KafkaSubscription implements Subscription {
 
   /** What is held is not fetched either: it would stand in the way of other partitions. */
   #hold(): void {
-    const before = this.#held;
-    this.#held = this.#resting.held;
+    const { concurrency, maxDoneAhead } = this.#options;
+    const ahead = [...this.#progress.values()].filter(({ doneAhead }) => doneAhead >= maxDoneAhead);
+    this.#held = new Set([...this.#resting.held, ...ahead.map(({ partition }) => partition)]);
     for (const partition of this.#held) {
-      if (!before.has(partition)) this.#member?.pause(partition);
+      if (this.#unfetched.has(partition)) continue;
+      this.#unfetched.add(partition);
+      this.#member?.pause(partition);
     }
-    for (const partition of before) {
-      if (!this.#held.has(partition)) this.#member?.resume(partition);
+    for (const partition of this.#unfetched) {
+      // One that is held again and again would queue a fetch more each time.
+      const isLong = this.#queue.sizeOf(new Set([partition])).size >= concurrency;
+      if (this.#held.has(partition) || isLong) continue;
+      this.#unfetched.delete(partition);
+      this.#member?.resume(partition);
     }
   }
 

@@ -12,6 +12,7 @@ export class PartitionProgress {
   readonly partition: number;
   /** Taken and not yet below the offset to commit, in the order of their offsets. */
   readonly #open: Progress[] = [];
+  #doneAhead = 0;
   #next: number | undefined;
   #committed: number | undefined;
   #isRevoked = false;
@@ -25,9 +26,15 @@ export class PartitionProgress {
     return this.#isRevoked;
   }
 
+  /** How many are done behind one that is in hand: they are kept, for they cannot be committed. */
+  get doneAhead(): number {
+    return this.#doneAhead;
+  }
+
   revoke(): void {
     this.#isRevoked = true;
     this.#open.length = 0;
+    this.#doneAhead = 0;
   }
 
   /** Takes a record in; undefined where it has been taken before, as after a rebalance. */
@@ -41,10 +48,14 @@ export class PartitionProgress {
   }
 
   done(taken: Progress): void {
+    if (this.#isRevoked) return;
     taken.isDone = true;
+    this.#doneAhead++;
     let count = 0;
     while (this.#open[count]?.isDone === true) count++;
-    if (count > 0) this.#open.splice(0, count);
+    if (count === 0) return;
+    this.#open.splice(0, count);
+    this.#doneAhead -= count;
   }
 
   /** What is to be committed: everything below is done. Undefined where that is committed already. */

@@ -18,6 +18,19 @@ describe('slots', () => {
     expect(taken).toEqual([true, true, true]);
   });
 
+  it('that are one go by turns', async () => {
+    const slots = new Slots(1);
+    const taken: number[] = [];
+    for (const n of [1, 2]) void slots.takeForRetry(never).then(() => taken.push(n));
+    await Promise.resolve();
+    slots.give(true);
+    await Promise.resolve();
+    expect([taken, slots.tryTake()]).toEqual([[1], true]);
+    slots.give(false);
+    await Promise.resolve();
+    expect(taken).toEqual([1, 2]);
+  });
+
   it('are not waited for any more once the signal aborts', async () => {
     const slots = new Slots(1);
     slots.tryTake();

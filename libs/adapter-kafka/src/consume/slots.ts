@@ -8,6 +8,8 @@ export class Slots {
   readonly #waiting: (() => void)[] = [];
   #taken = 0;
   #retries = 0;
+  /** Of the last slot that was taken: where there is one slot only, they take turns. */
+  #wasRetry = false;
 
   constructor(total: number) {
     this.#total = total;
@@ -18,6 +20,7 @@ export class Slots {
   tryTake(): boolean {
     if (this.#taken >= this.#total) return false;
     this.#taken++;
+    this.#wasRetry = false;
     return true;
   }
 
@@ -33,6 +36,7 @@ export class Slots {
         signal.removeEventListener('abort', abort);
         this.#taken++;
         this.#retries++;
+        this.#wasRetry = true;
         resolve(true);
       };
       if (signal.aborted) {
@@ -51,8 +55,17 @@ export class Slots {
     this.#serve();
   }
 
+  /** Whoever gives a slot asks for one by `tryTake` next: that lets the next retry in, too. */
+  #isTurnOfOthers(): boolean {
+    return this.#total === 1 && this.#wasRetry;
+  }
+
   #serve(): void {
-    while (this.#taken < this.#total && this.#retries < this.#forRetries) {
+    while (
+      this.#taken < this.#total &&
+      this.#retries < this.#forRetries &&
+      !this.#isTurnOfOthers()
+    ) {
       const take = this.#waiting.shift();
       if (take === undefined) return;
       take();

@@ -26,6 +26,10 @@ class ScriptedCluster {
   /** kafkajs does not know them, and sends nothing there. */
   readonly unknown = new Set<number>();
   retries: number | undefined;
+  answersAfterMs = 0;
+  /** Requests of partition 1 alone that are under way, and the most of them at once. */
+  alone = 0;
+  mostAlone = 0;
 
   readonly kafka = {
     producer: (config: ProducerConfig) => {
@@ -38,10 +42,13 @@ class ScriptedCluster {
           const chosen = messages.map((message) => {
             return { message, partition: choose?.({ topic, partitionMetadata, message }) ?? 0 };
           });
+          const isAlone = chosen.every(({ partition }) => partition === 1);
+          if (isAlone) this.mostAlone = Math.max(this.mostAlone, ++this.alone);
           return new Promise<RecordMetadata[]>((resolve, reject) => {
-            setImmediate(() => {
+            setTimeout(() => {
+              if (isAlone) this.alone--;
               this.#store(chosen, resolve, reject);
-            });
+            }, this.answersAfterMs);
           });
         },
       };
@@ -141,6 +148,22 @@ describe('a batch sender', () => {
     for (const [key, place] of acknowledged) expect(cluster.placesOf(key)).toContain(place);
     // Once with those that failed, and once by themselves: not again with every try.
     for (const key of keys) expect(cluster.placesOf(key).length).toBeLessThanOrEqual(2);
+  });
+
+  it('asks a partition that takes nothing by one request at a time, whatever failed with it', async () => {
+    const { cluster, send, acknowledged } = aSender();
+    send('first');
+    await until(() => acknowledged.size === 1);
+    cluster.unwritable.add(1);
+    // Three requests are under way with records of all partitions; pauses are shorter than answers.
+    cluster.answersAfterMs = 15;
+    for (const key of keys) send(key);
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    const { mostAlone } = cluster;
+    // A sender that never succeeds would go on for ever.
+    cluster.unwritable.clear();
+    await until(() => keys.every((key) => acknowledged.has(key)));
+    expect(mostAlone).toBe(1);
   });
 
   it('sends again what the answer says nothing of', async () => {

@@ -47,9 +47,10 @@ export class BatchSender {
   #inFlight = 0;
   #suspectsInFlight = 0;
   #isScheduled = false;
-  /** Lanes that failed: how often each did; and which are not sent now. */
+  /** Lanes that failed: how often each did; which of them pause, and which have a request of their own. */
   readonly #suspects = new Map<string, number>();
-  readonly #held = new Set<string>();
+  readonly #paused = new Set<string>();
+  readonly #asked = new Set<string>();
 
   constructor(options: BatchSenderOptions) {
     this.#options = options;
@@ -111,27 +112,25 @@ export class BatchSender {
         this.#pump();
       });
     }
-    const isDue = (lane: Lane): boolean => !isHealthy(lane) && !this.#held.has(nameOf(lane));
+    // One request at a time: the next would wait for the same.
+    const isDue = (lane: Lane): boolean =>
+      !isHealthy(lane) && !this.#paused.has(nameOf(lane)) && !this.#asked.has(nameOf(lane));
     while (this.#suspectsInFlight < maxSuspectsInFlight) {
       const batch = this.#pending.takeOfOne(isDue);
       const [first] = batch;
       if (first === undefined) break;
-      // One request at a time: the next would wait for the same.
       const name = nameOf(first);
-      this.#held.add(name);
+      this.#asked.add(name);
       this.#suspectsInFlight++;
-      void this.#sendBatch(batch, () => this.#held.delete(name)).finally(() => {
+      void this.#sendBatch(batch).finally(() => {
+        this.#asked.delete(name);
         this.#suspectsInFlight--;
         this.#pump();
       });
     }
   }
 
-  /** @param answered before anything of the outcome is kept. */
-  async #sendBatch(
-    batch: readonly PendingRecord[],
-    answered: () => void = () => undefined,
-  ): Promise<void> {
+  async #sendBatch(batch: readonly PendingRecord[]): Promise<void> {
     const live = batch.filter(({ record }) => record !== undefined);
     const messages = live.flatMap(({ record, partition }): Message[] =>
       record === undefined
@@ -146,11 +145,9 @@ export class BatchSender {
         timeout: this.#options.requestTimeoutMs,
         messages,
       });
-      answered();
       for (const lane of batch) this.#suspects.delete(nameOf(lane));
       this.#settle(live, messages, answer);
     } catch (error) {
-      answered();
       for (const [i, pending] of live.entries()) pending.partition = messages[i]?.partition;
       await this.#failed(topic, live, error);
     }
@@ -207,16 +204,18 @@ export class BatchSender {
   /** Each record ends with its own time-out at the latest. */
   #putBack(batch: readonly PendingRecord[]): void {
     this.#pending.putBack(batch);
-    for (const name of new Set(batch.map(nameOf))) this.#hold(name);
+    for (const name of new Set(batch.map(nameOf))) this.#pause(name);
   }
 
-  #hold(name: string): void {
+  #pause(name: string): void {
+    // Another request that was under way has failed with it: that is one failure.
+    if (this.#paused.has(name)) return;
     const failures = (this.#suspects.get(name) ?? 0) + 1;
     this.#suspects.set(name, failures);
-    this.#held.add(name);
+    this.#paused.add(name);
     setTimeout(
       () => {
-        this.#held.delete(name);
+        this.#paused.delete(name);
         this.#pump();
       },
       pauseMs(failures, this.#options.policy),

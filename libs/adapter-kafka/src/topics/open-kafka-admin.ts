@@ -29,6 +29,8 @@ export interface KafkaAdmin extends Stoppable {
   /** Removes a group that nobody is a member of, with its offsets. */
   deleteGroup(topic: string, group: string): Promise<void>;
   describeLag(topics: readonly TopicReaders[]): Promise<GroupState[]>;
+  /** The groups that have members now, of those whose names begin so. */
+  groupsInUse(prefix: string): Promise<string[]>;
   /** Reads what a group has not committed of a topic, as it is now. */
   readUncommitted(topic: string, group: string, onRecord: RecordReader): Promise<void>;
   /** Reads all that is kept of a topic, as it is now, partition by partition. */
@@ -69,6 +71,16 @@ export function openKafkaAdmin(options: KafkaConnectionOptions): KafkaAdmin {
           groups.map((group) => describeLag(calls, topic, group)),
         ),
       ),
+    groupsInUse: (prefix) =>
+      calls.call(`the groups ${prefix}*`, async (admin) => {
+        const { groups } = await admin.listGroups();
+        const wanted = groups.map(({ groupId }) => groupId).filter((id) => id.startsWith(prefix));
+        if (wanted.length === 0) return [];
+        const described = await admin.describeGroups(wanted);
+        return described.groups
+          .filter(({ members }) => members.length > 0)
+          .map(({ groupId }) => groupId);
+      }),
     async readUncommitted(topic, group, onRecord) {
       const offsets = await offsetsOf(calls, topic, group);
       const ranges = offsets.map(({ partition, low, high, committed }) => {

@@ -2,6 +2,7 @@ import { openKafkaAdmin } from '@certmill/adapter-kafka';
 import { checkCollections } from '@certmill/adapter-mongo';
 import type { StoreSurvey } from '@certmill/adapter-embedded';
 import { CertmillError } from '@certmill/domain';
+import { groups } from '@certmill/events';
 import type { FleetConfig } from '../config/fleet-config.js';
 import { kafkaConnection } from '../connections/open-log.js';
 import { mongoConnection } from '../connections/open-store.js';
@@ -67,10 +68,15 @@ export async function assertInitialisedAndStopped(
       throw new CertmillError('CONFIG_INVALID', `run 'certmill fleet init': ${all.join('; ')}`);
     }
     const states = await admin.describeLag(topicReaders);
-    const running = states.filter(({ members }) => members > 0);
+    const working = states.filter(({ members }) => members > 0).map(({ group }) => group);
+    // Each ingest has a group of its own, in which it hears of what is published.
+    const listening = await admin.groupsInUse(`${groups.notify}.`);
+    const running = [...new Set([...working, ...listening])];
     if (running.length === 0) return;
-    const groups = [...new Set(running.map(({ group }) => group))].join(', ');
-    throw new CertmillError('CONFLICT', `services are running (${groups}): stop all of them`);
+    throw new CertmillError(
+      'CONFLICT',
+      `services are running (${running.join(', ')}): stop all of them`,
+    );
   } finally {
     await admin.stop(1_000);
   }
