@@ -1,16 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { openKafkaAdmin } from '@certmill/adapter-kafka';
-import type { Stoppable } from '@certmill/ports';
-import { openJobs } from './connections/open-jobs.js';
-import type { ServiceContext } from './service-context.js';
+import { openKafkaAdmin, type KafkaAdmin } from '@certmill/adapter-kafka';
+import { isCertmillError } from '@certmill/domain';
+import type { JobQueue, Stoppable } from '@certmill/ports';
+import { jobsOf } from './connections/open-jobs.js';
 import { kafkaConnection } from './connections/open-log.js';
+import type { ServiceContext } from './service-context.js';
 import { topicReaders } from './topics.js';
+import { untilItWorks } from './until-it-works.js';
 
 const queue = 'upkeep';
 /** Every process puts a job there each minute; those that wait at the same time are one: their id is the minute. */
 const intervalMs = 60_000;
-/** A Redis that is away holds up a start no longer; one that refuses us has answered by then. */
-const patienceMs = 10_000;
 
 /**
  * Timed work of the fleet: removes the records that every group has committed. It needs Redis, and
@@ -18,40 +17,47 @@ const patienceMs = 10_000;
  * CONFIG_INVALID where Redis is there and does not accept what is configured, or is not accepted.
  */
 export async function startUpkeep(context: ServiceContext): Promise<Stoppable> {
-  const parts: Stoppable[] = [];
-  const opening = openUpkeep(context, parts);
-  const settled = opening.catch((error: unknown) => {
-    if (context.stopping.aborted) return;
-    context.logger.error({ err: error }, 'there is no upkeep: topics grow until it is set right');
-  });
-  const late = new AbortController();
+  const { config, instance, logger, stopping } = context;
+  const kafka = kafkaConnection(config, `certmill-upkeep-${instance}`);
+  const { what, open } = jobsOf(context);
+  const begin = async (): Promise<Stoppable> => {
+    const jobs = await open();
+    const admin = openKafkaAdmin(kafka);
+    try {
+      return inOrder([jobs, admin, await removeRegularly(context, jobs, admin)]);
+    } catch (error) {
+      await inOrder([jobs, admin]).stop(0);
+      throw error;
+    }
+  };
   try {
-    await Promise.race([opening, sleep(patienceMs, undefined, { signal: late.signal })]);
-  } finally {
-    late.abort();
+    return await begin();
+  } catch (error) {
+    if (!isCertmillError(error) || error.disposition !== 'retry') throw error;
   }
+  const begun = untilItWorks(what, begin, logger, stopping).catch((error: unknown) => {
+    if (stopping.aborted) return undefined;
+    const message = 'there is no upkeep until this service is started again: topics grow';
+    logger.error({ err: error }, message);
+    return undefined;
+  });
   return {
     async stop(timeoutMs) {
       // Where Redis never came, the signal that the service stops has ended the waiting.
-      await settled;
-      for (const part of [...parts].reverse()) await part.stop(timeoutMs);
+      await (await begun)?.stop(timeoutMs);
     },
   };
 }
 
-/** @param parts filled with what was opened. */
-async function openUpkeep(context: ServiceContext, parts: Stoppable[]): Promise<void> {
-  const { clock, config, instance, logger } = context;
-  const jobs = await openJobs(context);
-  parts.push(jobs);
-  const admin = openKafkaAdmin(kafkaConnection(config, `certmill-upkeep-${instance}`));
-  parts.push(admin);
-  const removeConsumed = async (): Promise<void> => {
+async function removeRegularly(
+  { clock, logger }: ServiceContext,
+  jobs: JobQueue,
+  admin: KafkaAdmin,
+): Promise<Stoppable> {
+  const worker = await jobs.process(queue, { concurrency: 1, attempts: 3 }, async () => {
     const records = await admin.deleteConsumed(topicReaders);
     logger.debug({ records }, 'removed what every group has committed');
-  };
-  const worker = await jobs.process(queue, { concurrency: 1, attempts: 3 }, removeConsumed);
-  parts.push(worker);
+  });
   const plan = (): void => {
     const minute = Math.floor(clock.nowMs() / intervalMs);
     jobs
@@ -62,11 +68,19 @@ async function openUpkeep(context: ServiceContext, parts: Stoppable[]): Promise<
   };
   const timer = setInterval(plan, intervalMs);
   plan();
-  const timers: Stoppable = {
-    stop() {
+  return {
+    async stop(timeoutMs) {
       clearInterval(timer);
-      return Promise.resolve();
+      await worker.stop(timeoutMs);
     },
   };
-  parts.push(timers);
+}
+
+/** Stops the last first. */
+function inOrder(parts: readonly Stoppable[]): Stoppable {
+  return {
+    async stop(timeoutMs) {
+      for (const part of parts.toReversed()) await part.stop(timeoutMs);
+    },
+  };
 }

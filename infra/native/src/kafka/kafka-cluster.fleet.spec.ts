@@ -20,7 +20,10 @@ beforeAll(async () => {
   await Promise.all([admin.connect(), producer.connect()]);
   const configEntries = [{ name: 'min.insync.replicas', value: '2' }];
   const topics = [{ topic, numPartitions: 1, replicationFactor: 3, configEntries }];
-  await admin.createTopics({ topics });
+  // kafkajs asks once who leads a partition that is being made: 'this server does not host it' ends its wait.
+  await admin.createTopics({ topics, waitForLeaders: false });
+  const hasLeader = async (): Promise<boolean> => (await cluster.leaderOf(topic, 0)) !== -1;
+  expect(await until(hasLeader, failoverMs)).toBe(true);
 });
 
 afterAll(async () => {

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { withCacheDirectory } from './cache-directory.js';
+import { cachePrefixOf, withCacheDirectory } from './cache-directory.js';
 
 describe('the cache folder of a process', () => {
   let parent: string;
@@ -36,10 +36,13 @@ describe('the cache folder of a process', () => {
       // The pid is of another process by now.
       name.replace(`-${start}-`, `-${start}1-`),
     ].map((each) => join(parent, each));
-    const foreign = join(parent, 'certmill-else');
-    for (const path of [...dead, foreign]) mkdirSync(join(path, 'runs'), { recursive: true });
+    const foreign = ['certmill-else', `${cachePrefixOf(`${hostname()}-1`)}1-1-sign-x`].map((each) =>
+      join(parent, each),
+    );
+    for (const path of [...dead, ...foreign]) mkdirSync(join(path, 'runs'), { recursive: true });
     await withCacheDirectory(config, 'sign');
     expect(dead.map((path) => existsSync(path))).toEqual([false, false]);
-    expect([existsSync(live.directory), existsSync(foreign)]).toEqual([true, true]);
+    const kept = [live.directory, ...foreign].map((path) => existsSync(path));
+    expect(kept).toEqual([true, true, true]);
   });
 });

@@ -5,7 +5,6 @@ import { LineLimiter } from '@certmill/platform';
 import { readClientTls, readSecret } from '../config/secret-files.js';
 import type { FleetConfig } from '../config/fleet-config.js';
 import type { ServiceContext } from '../service-context.js';
-import { untilItWorks } from '../until-it-works.js';
 
 /** How to reach Redis, with secrets read from their files. CONFIG_INVALID where none is configured. */
 export function redisConnection({ redis }: Pick<FleetConfig, 'redis'>) {
@@ -28,13 +27,18 @@ export function redisConnection({ redis }: Pick<FleetConfig, 'redis'>) {
   };
 }
 
-/** The queue of timed jobs, for the caller to stop; waits for Redis. CONFIG_INVALID where none is configured. */
-export async function openJobs(context: ServiceContext): Promise<JobQueue & Stoppable> {
+export interface JobsOpener {
+  /** For people: where the queue is. */
+  readonly what: string;
+  /** One try, of a few seconds at most; faults as those of `openBullmqQueue`. */
+  readonly open: () => Promise<JobQueue & Stoppable>;
+}
+
+/** The queue of timed jobs, still to be opened. CONFIG_INVALID where none is configured. */
+export function jobsOf(context: ServiceContext): JobsOpener {
   const limiter = new LineLimiter();
   const connection = redisConnection(context.config);
   const { host, port } = connection;
-  const what = `redis at ${host}:${String(port)}`;
-  // Not `waitFor`: readiness does not hang on it.
   const open = () =>
     openBullmqQueue({
       ...connection,
@@ -47,5 +51,5 @@ export async function openJobs(context: ServiceContext): Promise<JobQueue & Stop
         context.logger.warn({ code: fault.code, err: fault, ...passed }, 'redis');
       },
     });
-  return untilItWorks(what, open, context.logger, context.stopping);
+  return { what: `redis at ${host}:${String(port)}`, open };
 }
