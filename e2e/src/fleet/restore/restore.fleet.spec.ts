@@ -22,6 +22,7 @@ import {
   RedisServer,
 } from '@certmill/native';
 import { jest } from '@jest/globals';
+import { runCertmill, type Ended } from '../../cli/testing/run-certmill.js';
 import { csrsOf } from '../../testing/a-csr.js';
 import { anUpload, batchesOf, cutOff, rejectionsOf, show, whenDone } from '../factory.js';
 import { call, type Face } from '../migrate/answers.js';
@@ -37,6 +38,7 @@ let config: FleetConfig;
 let store: MongoStandIn;
 let servers: readonly { stop(): Promise<unknown> }[] = [];
 let face: Face;
+let besideIngest: Ended | undefined;
 
 const whole = csrsOf(300, 'whole');
 /** Their verdicts are stored, their records are gone. */
@@ -124,6 +126,8 @@ async function liveOn(): Promise<void> {
   for (const service of [...fleet.of('sign'), ...fleet.of('publish')]) service.start();
   await whenDone(face, ids.lost);
   ids.later = (await anUpload(face, 'open', 'later', later)).batchId;
+  await stop('sign', 'publish');
+  besideIngest = await runCertmill(['fleet', 'restored', '--config', fleet.configFile]);
 }
 
 async function lagOf(topic: string): Promise<number> {
@@ -160,6 +164,11 @@ async function restored(killAfterMs?: number): Promise<RestoreReport | undefined
 }
 
 describe('a fleet whose database was restored', () => {
+  test('is left alone while an ingest runs, and nothing else', () => {
+    expect(besideIngest?.exitCode).not.toBe(0);
+    expect(besideIngest?.stderr).toMatch(/CONFLICT: services are running \(.*notify/);
+  });
+
   test('is brought in line with it, killed on the way too', async () => {
     for (const killAfterMs of [1_500, 2_500]) await restored(killAfterMs);
     expect(await restored()).toMatchObject({
