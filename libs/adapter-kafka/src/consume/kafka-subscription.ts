@@ -170,7 +170,7 @@ export class KafkaSubscription implements Subscription {
       void member.start();
       const cause = await ended.promise;
       // What is in hand may still be committed by whoever stops the subscription.
-      if (signal.aborted) return cause;
+      if (this.#stop.signal.aborted) return cause;
       this.#dropAll();
       await member.close();
       return cause;
