@@ -158,7 +158,8 @@ class FaultRun {
       minInsyncReplicas: options.brokers === 3 ? 2 : 1,
       kafka: { sessionTimeoutMs },
       commandOf: (role) => [process.execPath, ...nodeFlags, serviceProgram, role],
-      settings: { logLevel: 'info' },
+      // Small chunks: more of them to be killed with.
+      settings: { logLevel: 'info', maxRequestsPerChunk: 256 },
     });
     return new FaultRun(options, folder, servers, fleet, orders);
   }

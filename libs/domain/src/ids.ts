@@ -15,10 +15,15 @@ export type BatchId = string;
 export const batchIdBytes = 13;
 /** The index of a request in its batch has 24 bits in the serial number. */
 export const maxRequestsPerBatch = 0xff_ffff;
-export const maxRequestsPerChunk = 256;
+/** What every reader takes; how many a chunk is cut to is pinned in its order (`requestsPerChunk`). */
+export const maxRequestsPerChunk = 1_024;
+/** So many requests of every admitted profile fit a chunk's record. */
+export const leastRequestsPerChunk = 256;
 export const maxChunkBytes = 512 * 1024;
+/** Of a record with its headers and framing, in both wirings. */
+export const maxRecordBytes = 4 * 1024 * 1024;
 /**
- * What one request may add to its chunk's record at most, in octets; the limit of a record is 4 MiB.
+ * What one request may add to the record of a chunk of `leastRequestsPerChunk` at most, in octets.
  * Profiles are held against these when they are admitted, sources are cut.
  */
 export const requestBounds = {

@@ -23,6 +23,8 @@ export {
   maxChunkBytes,
   maxDeviceIdBytes,
   maxRequestsPerBatch,
+  leastRequestsPerChunk,
+  maxRecordBytes,
   maxRequestsPerChunk,
   requestBounds,
   type BatchId,

@@ -20,6 +20,11 @@ export interface Order {
   /** SHA-256 of the canonical profile, hex: the profile is pinned when the order is opened. */
   readonly profileHash: string;
   readonly issuer: string;
+  /**
+   * How many requests its chunks are cut to (ADR 0017): pinned, so that an upload that is sent again
+   * meets the chunks of the first. `leastRequestsPerChunk` where absent.
+   */
+  readonly requestsPerChunk?: number;
   readonly quota: number;
   /** True where devices must be on the order's allow-list. */
   readonly requiresAllowList: boolean;

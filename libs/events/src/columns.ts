@@ -1,12 +1,19 @@
-import { batchIdBytes, CertmillError, maxRequestsPerChunk, requestBounds } from '@certmill/domain';
+import {
+  batchIdBytes,
+  CertmillError,
+  leastRequestsPerChunk,
+  maxRequestsPerChunk,
+  requestBounds,
+} from '@certmill/domain';
 import { textOf, undecodable } from './message-reader.js';
 
 /**
  * Bounds of a record's columns. A request's certificate is some 2 KiB at most (RSA 4096 with a long
- * subject); 8 KiB leave room for custom extensions and keep a record under 4 MiB.
+ * subject); 8 KiB leave room for custom extensions and keep a record under 4 MiB. Larger chunks are of
+ * profiles whose certificates are smaller.
  */
-export const maxCertificatesBytes = maxRequestsPerChunk * requestBounds.certificate;
-export const maxValuesBytes = maxRequestsPerChunk * requestBounds.values;
+export const maxCertificatesBytes = leastRequestsPerChunk * requestBounds.certificate;
+export const maxValuesBytes = leastRequestsPerChunk * requestBounds.values;
 /** A device id, a detail or a source is a line of text, not a document. */
 export const maxTextBytes = 4 * 1024;
 /** Far above any profile's number of variable fields. */

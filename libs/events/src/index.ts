@@ -8,6 +8,7 @@ export type {
   Verdict,
 } from './chunks.js';
 export { decodeIssuedChunk, encodeIssuedChunk } from './issued-chunk.js';
+export { maxCertificatesBytes, maxValuesBytes, maxValuesPerRequest } from './columns.js';
 export { MessageReader } from './message-reader.js';
 export { MessageWriter } from './message-writer.js';
 export { decodePublishedChunk, encodePublishedChunk } from './published-chunk.js';

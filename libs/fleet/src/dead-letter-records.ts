@@ -7,7 +7,7 @@ import {
   type KafkaAdmin,
 } from '@certmill/adapter-kafka';
 import { openMongoStore } from '@certmill/adapter-mongo';
-import { CertmillError, type ChunkRef } from '@certmill/domain';
+import { maxRecordBytes, CertmillError, type ChunkRef } from '@certmill/domain';
 import { deadLetterTopicOf } from '@certmill/events';
 import { chunkRefOfHeaders, retryDeadLetter } from '@certmill/pipeline';
 import type { IssuanceStore } from '@certmill/platform';
@@ -16,7 +16,7 @@ import type { FleetConfig } from './config/fleet-config.js';
 import { withCacheDirectory } from './connections/cache-directory.js';
 import { kafkaConnection } from './connections/open-log.js';
 import { mongoConnection } from './connections/open-store.js';
-import { maxRecordBytes, readers } from './topics.js';
+import { readers } from './topics.js';
 
 /**
  * Whose a record of a dead-letter topic is. `dead`: of a chunk that is counted as a dead letter, and its

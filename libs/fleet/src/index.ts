@@ -26,4 +26,4 @@ export {
   type MigrationReport,
 } from './migrate/migrate-store.js';
 export type { MigrationSource } from './migrate/migration-source.js';
-export { clusterSpec, maxRecordBytes, readers, topicReaders } from './topics.js';
+export { clusterSpec, readers, topicReaders } from './topics.js';

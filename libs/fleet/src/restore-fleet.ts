@@ -1,6 +1,7 @@
 import { openKafkaAdmin, openKafkaLog } from '@certmill/adapter-kafka';
 import { beginStoreRestore, openMongoStore, type MongoStore } from '@certmill/adapter-mongo';
 import {
+  maxRecordBytes,
   chunkIdOf,
   inFlightOf,
   isCertmillError,
@@ -18,7 +19,7 @@ import { withCacheDirectory } from './connections/cache-directory.js';
 import { mongoConnection } from './connections/open-store.js';
 import { hopsOf } from './keys/hops-of.js';
 import { assertInitialisedAndStopped } from './migrate/check-migration.js';
-import { maxRecordBytes, topicReaders } from './topics.js';
+import { topicReaders } from './topics.js';
 
 export interface RestoreReport {
   /** Batches whose upload was not whole. */

@@ -5,7 +5,7 @@ import {
   type TopicSpec,
 } from '@certmill/adapter-kafka';
 import { deadLetterTopicOf, groups, topics } from '@certmill/events';
-import type { Lane } from '@certmill/domain';
+import { maxRecordBytes, type Lane } from '@certmill/domain';
 import type { ConsumingStage } from '@certmill/pipeline';
 import type { FleetConfig } from './config/fleet-config.js';
 
@@ -19,9 +19,6 @@ export const readers = [
   readonly group: string;
   readonly topics: Record<Lane, string>;
 }[];
-
-/** Of a record with its headers (DESIGN 4). */
-export const maxRecordBytes = 4 * 1024 * 1024;
 
 /** Topics whose records no bulk record may be before. */
 export const urgentTopics: readonly string[] = [

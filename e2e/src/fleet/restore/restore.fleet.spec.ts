@@ -75,6 +75,8 @@ beforeAll(async () => {
     plan: (['ingest', 'validate', 'sign', 'publish'] as const).map((role) => {
       return { role, lanes: ['bulk', 'interactive'] as const };
     }),
+    // So that an upload that is cut off has left some.
+    settings: { maxRequestsPerChunk: 256 },
   });
   config = readFleetConfig(fleet.configFile);
   face = { url: fleet.url, key: fleet.adminKey };

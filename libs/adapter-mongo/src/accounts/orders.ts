@@ -75,13 +75,14 @@ export class Orders {
 
 /** Only what an order is made of. */
 function orderOf(order: Order): Order {
-  const { closedAtMs, allowListId, allowListDevices } = order;
+  const { requestsPerChunk, closedAtMs, allowListId, allowListDevices } = order;
   return {
     tenant: order.tenant,
     orderId: order.orderId,
     profileName: order.profileName,
     profileHash: order.profileHash,
     issuer: order.issuer,
+    ...(requestsPerChunk === undefined ? {} : { requestsPerChunk }),
     quota: order.quota,
     requiresAllowList: order.requiresAllowList,
     createdAtMs: order.createdAtMs,

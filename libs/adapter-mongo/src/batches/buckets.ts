@@ -99,8 +99,8 @@ export class Buckets {
   }
 
   /**
-   * The registered chunk that holds an index. A bucket holds at least 64 indexes and most hold 16,384,
-   * so the first guess is nearly always right; otherwise the range is halved, one `_id` at a time.
+   * The registered chunk that holds an index. A bucket holds 64 indexes at least and 65,536 at most,
+   * which most have, so the first guess is often right; otherwise the range is halved, one `_id` at a time.
    */
   async chunkAt(
     tenant: TenantId,

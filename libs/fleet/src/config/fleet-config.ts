@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { isName } from '@certmill/domain';
+import { isName, leastRequestsPerChunk, maxRequestsPerChunk } from '@certmill/domain';
 import { httpConfigSchema, tracingSchema } from '@certmill/platform';
 
 const path = z.string().min(1);
@@ -143,6 +143,12 @@ export const fleetSchema = z
         sign: z.int().min(1).max(256).default(1),
       })
       .prefault({}),
+    /** What an order's chunks are cut to at most, where its certificates are small enough; ingest pins it. */
+    maxRequestsPerChunk: z
+      .int()
+      .min(leastRequestsPerChunk)
+      .max(maxRequestsPerChunk)
+      .default(maxRequestsPerChunk),
     /** Chunks of each lane in hand at once: bounds memory. */
     chunksInHand: z
       .strictObject({

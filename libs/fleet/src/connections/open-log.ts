@@ -1,5 +1,5 @@
 import { openKafkaAdmin, openKafkaLog, type KafkaConnectionOptions } from '@certmill/adapter-kafka';
-import { CertmillError } from '@certmill/domain';
+import { maxRecordBytes, CertmillError } from '@certmill/domain';
 import { groups, lanes } from '@certmill/events';
 import type { ConsumingStage } from '@certmill/pipeline';
 import { LineLimiter } from '@certmill/platform';
@@ -7,7 +7,7 @@ import type { EventLog } from '@certmill/ports';
 import { readClientTls, readSecret, type ClientTls } from '../config/secret-files.js';
 import type { FleetConfig } from '../config/fleet-config.js';
 import type { ServiceContext } from '../service-context.js';
-import { clusterSpec, maxRecordBytes, readers, urgentTopics } from '../topics.js';
+import { clusterSpec, readers, urgentTopics } from '../topics.js';
 
 /** How to reach the brokers, with secrets read from their files. */
 export function kafkaConnection(

@@ -1,6 +1,7 @@
 import { readLog } from '@certmill/adapter-embedded';
 import { openKafkaLog, type KafkaEventLog } from '@certmill/adapter-kafka';
 import {
+  maxRecordBytes,
   CertmillError,
   chunkIdOf,
   isCertmillError,
@@ -13,7 +14,6 @@ import type { DeadLetter, DeliveredRecord, EventRecord } from '@certmill/ports';
 import type { FleetConfig } from '../config/fleet-config.js';
 import { kafkaConnection } from '../connections/open-log.js';
 import { hopsOf } from '../keys/hops-of.js';
-import { maxRecordBytes } from '../topics.js';
 import type { MigrationSource } from './migration-source.js';
 
 /** Where the record of each dead letter is kept, by the id of its chunk. */

@@ -24,6 +24,11 @@ export interface OrderPorts {
   readonly clock: Clock;
   /** True where sign may use this issuer for this tenant with this profile. */
   readonly isSignable: (issuer: string, tenant: TenantId, profile: Profile) => boolean;
+  /**
+   * How many requests of a profile, with their largest certificates, may share a chunk. Absent: the store
+   * keeps no such number, and chunks have `leastRequestsPerChunk`.
+   */
+  readonly requestsPerChunk?: (issuer: string, profile: Profile) => Promise<number>;
 }
 
 /** 2^40: what the counters and the bench have been tried with; a larger one is a slip of the keyboard. */
@@ -46,19 +51,22 @@ export async function openOrder(ports: OrderPorts, wanted: NewOrder): Promise<Or
       `there is no profile '${wanted.profileName.slice(0, 80)}'`,
     );
   }
-  if (!ports.isSignable(wanted.issuer, wanted.tenant, profileOfCanonical(profile.canonical))) {
+  const pinned = profileOfCanonical(profile.canonical);
+  if (!ports.isSignable(wanted.issuer, wanted.tenant, pinned)) {
     // One answer for all: another tenant's issuer is not there.
     throw new CertmillError(
       'INVALID_INPUT',
       `issuer '${wanted.issuer.slice(0, 80)}' does not exist or does not sign profile '${wanted.profileName}'`,
     );
   }
+  const requestsPerChunk = await ports.requestsPerChunk?.(wanted.issuer, pinned);
   const order: Order = {
     tenant: wanted.tenant,
     orderId: wanted.orderId,
     profileName: profile.name,
     profileHash: profile.hash,
     issuer: wanted.issuer,
+    ...(requestsPerChunk === undefined ? {} : { requestsPerChunk }),
     quota: wanted.quota,
     requiresAllowList: wanted.requiresAllowList,
     createdAtMs,

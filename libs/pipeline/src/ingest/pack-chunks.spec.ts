@@ -1,20 +1,18 @@
 import {
+  leastRequestsPerChunk,
   maxChunkBytes,
   maxDeviceIdBytes,
-  maxRequestsPerChunk,
+  maxRecordBytes,
   requestBounds,
 } from '@certmill/domain';
 import { encodeIssuedChunk, encodeReceivedChunk, encodeVerdict, topics } from '@certmill/events';
 import { createHops, hopKeysOf } from '../hop-seal.js';
 import { ChunkPacker } from './pack-chunks.js';
 
-/** Of a record with its headers and framing, in both wirings. */
-const maxRecordBytes = 4 * 1024 * 1024;
-
 describe('the largest chunk that ingest makes', () => {
   it('fits a record with its verdict and its certificates, at every bound', () => {
-    const count = maxRequestsPerChunk;
-    const packer = new ChunkPacker();
+    const count = leastRequestsPerChunk;
+    const packer = new ChunkPacker(count);
     const der = new Uint8Array(maxChunkBytes / count);
     for (let i = 0; i < count; i++) {
       const deviceId = String(i).padStart(maxDeviceIdBytes, 'd');

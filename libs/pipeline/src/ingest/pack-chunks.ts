@@ -1,10 +1,5 @@
 import { createHash } from 'node:crypto';
-import {
-  maxChunkBytes,
-  maxRequestsPerChunk,
-  rejectionNumber,
-  requestBounds,
-} from '@certmill/domain';
+import { maxChunkBytes, rejectionNumber, requestBounds } from '@certmill/domain';
 import type { InputItem } from '../input/input-item.js';
 
 /** The requests of one chunk as columns, before ingest pins time, profile and issuer. */
@@ -20,18 +15,23 @@ export interface PackedRequests {
 }
 
 /**
- * Packs items into chunks of up to 256 requests and 512 KiB, cut by count and bytes only, never by
+ * Packs items into chunks of up to so many requests and 512 KiB, cut by count and bytes only, never by
  * time: the same items give the same chunks, so a resend meets the chunks of the first send.
  * The views it returns own their bytes.
  */
 export class ChunkPacker {
+  readonly #maxRequests: number;
   #items: InputItem[] = [];
   #bytes = 0;
+
+  constructor(maxRequests: number) {
+    this.#maxRequests = maxRequests;
+  }
 
   /** Adds an item; returns the chunk that is full before it, if any. */
   add(item: InputItem): PackedRequests | undefined {
     const full =
-      this.#items.length === maxRequestsPerChunk ||
+      this.#items.length === this.#maxRequests ||
       (this.#items.length > 0 && this.#bytes + item.der.length > maxChunkBytes);
     const packed = full ? this.take() : undefined;
     this.#items.push(item);

@@ -1,6 +1,7 @@
 import {
   batchIdOf,
   CertmillError,
+  leastRequestsPerChunk,
   maxRequestsPerBatch,
   type Batch,
   type ChunkRef,
@@ -130,7 +131,7 @@ export async function uploadInto(
     throw new CertmillError('CONFLICT', 'the Idempotency-Key belongs to an upload of another lane');
   }
   const appender = new ChunkAppender(ports, upload, batch, await chunkBefore(ports, upload, batch));
-  const packer = new ChunkPacker();
+  const packer = new ChunkPacker(upload.order.requestsPerChunk ?? leastRequestsPerChunk);
   using window = upload.lane === 'bulk' ? ports.windows?.open(batch) : undefined;
   try {
     for await (const group of items) {

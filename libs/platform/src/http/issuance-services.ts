@@ -63,6 +63,8 @@ export interface IssuanceParts {
   readonly readiness: Readiness;
   /** Absent: a tenant's uploads are bounded by the log alone. */
   readonly windows?: TenantWindows;
+  /** Chunks are cut to no more; absent: the store keeps no such number of an order. */
+  readonly maxRequestsPerChunk?: number;
   /** Told of what this process receives, and of dead letters that it drops. */
   readonly observer: Pick<StageObserver, 'received' | 'published'>;
 }
@@ -71,6 +73,7 @@ export interface IssuanceParts {
 export interface IssuingPolicy {
   serves(issuer: string, tenant: TenantId): boolean;
   isSignable(issuer: string, tenant: TenantId, profile: Profile): boolean;
+  requestsPerChunk(issuer: string, profile: Profile): Promise<number>;
   defaultIssuerOf(tenant: TenantId): string;
   chainOf(issuer: string): readonly Uint8Array[] | undefined;
   admit(tenant: TenantId, profile: Profile): Promise<void>;
@@ -92,6 +95,7 @@ export interface FirstCredential {
 /** What the HTTP face calls, made of what an app has opened. */
 export function issuanceServices(parts: IssuanceParts): IssuanceServices {
   const { store, log, hops, clock, policy, profiles, notices, observer } = parts;
+  const { maxRequestsPerChunk: maxRequests } = parts;
   const ingest = {
     batches: store,
     log,
@@ -113,6 +117,12 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
       orders: store,
       clock,
       isSignable: (name, tenant, profile) => policy.isSignable(name, tenant, profile),
+      ...(maxRequests === undefined
+        ? {}
+        : {
+            requestsPerChunk: async (issuer, profile) =>
+              Math.min(maxRequests, await policy.requestsPerChunk(issuer, profile)),
+          }),
     },
     ingest,
     enrolling: { ...ingest, certificates: store, notices },

@@ -1,10 +1,26 @@
-import { maxRequestsPerChunk, profileSlots, requestBounds, type Profile } from '@certmill/domain';
+import {
+  leastRequestsPerChunk,
+  maxChunkBytes,
+  maxDeviceIdBytes,
+  maxRecordBytes,
+  maxRequestsPerChunk,
+  profileSlots,
+  requestBounds,
+  type Profile,
+} from '@certmill/domain';
+import { maxCertificatesBytes, maxValuesBytes, maxValuesPerRequest } from '@certmill/events';
 import type { LintFinding } from '../lint/lint-rule.js';
 import { largestCertificateBytes, type SampleIssuer } from './sample-certificates.js';
 
 /** UTF-8: four octets for a character outside the BMP. */
 const maxBytesPerCharacter = 4;
-const chunk = `a chunk of ${String(maxRequestsPerChunk)} requests`;
+const chunk = `a chunk of ${String(leastRequestsPerChunk)} requests`;
+const udidBytes = 32;
+/** Headers, framing, and what a chunk has once. */
+const recordHeadBytes = 64 * 1024;
+/** Of a request in the columns of a record, beside its DER, its certificate and its values. */
+const columnBytes =
+  requestBounds.source + 2 * maxDeviceIdBytes + udidBytes + 2 * maxValuesPerRequest + 64;
 
 /**
  * What keeps a full chunk of the profile's largest certificates out of a record, whatever its requests
@@ -15,16 +31,13 @@ export async function chunkBoundFindings(
   issuer: SampleIssuer,
   nowMs: number,
 ): Promise<readonly LintFinding[]> {
-  const slots = slotBytes(profile);
-  const values = slots.reduce((sum, bytes) => sum + bytes, 0);
+  const { values, certificate } = await largestOf(profile, issuer, nowMs);
   if (values > requestBounds.values) {
     const detail =
       `the values of a request may have ${String(values)} octets, ${chunk} has room for ` +
       `${String(requestBounds.values)} each; lower maxLength or leave fields out`;
     return [{ rule: 'chunk-values', clause: 'values of a chunk', detail }];
   }
-  const possible = await largestCertificateBytes(profile, issuer, slots, nowMs);
-  const certificate = Math.min(possible, profile.maxCertificateBytes ?? Infinity);
   const { certificate: maxCertificate, certificateAndValues } = requestBounds;
   const room = Math.min(maxCertificate, certificateAndValues - values);
   if (certificate <= room) return [];
@@ -32,6 +45,39 @@ export async function chunkBoundFindings(
     `a certificate may have ${String(certificate)} octets, ${chunk} has room for ${String(room)} ` +
     'each; set maxCertificateBytes, lower maxLength or shorten fixed extensions';
   return [{ rule: 'chunk-certificates', clause: 'certificates of a chunk', detail }];
+}
+
+/**
+ * How many requests of an admitted profile fit a chunk's record, whatever they hold: from
+ * `leastRequestsPerChunk` to `maxRequestsPerChunk`.
+ */
+export async function requestsPerChunk(
+  profile: Profile,
+  issuer: SampleIssuer,
+  nowMs: number,
+): Promise<number> {
+  const { values, certificate } = await largestOf(profile, issuer, nowMs);
+  const fitting = Math.min(
+    maxRequestsPerChunk,
+    maxCertificatesBytes / certificate,
+    maxValuesBytes / Math.max(1, values),
+    (maxRecordBytes - maxChunkBytes - recordHeadBytes) / (certificate + values + columnBytes),
+  );
+  return Math.max(leastRequestsPerChunk, Math.floor(fitting));
+}
+
+/** The most octets that a request's values may have, together, and its certificate. */
+async function largestOf(
+  profile: Profile,
+  issuer: SampleIssuer,
+  nowMs: number,
+): Promise<{ readonly values: number; readonly certificate: number }> {
+  const slots = slotBytes(profile);
+  const possible = await largestCertificateBytes(profile, issuer, slots, nowMs);
+  return {
+    values: slots.reduce((sum, bytes) => sum + bytes, 0),
+    certificate: Math.min(possible, profile.maxCertificateBytes ?? Infinity),
+  };
 }
 
 /** The most octets of each variable value, in the order of `profileSlots`. */

@@ -2,12 +2,15 @@ import { CertmillError, type Profile, type TenantId } from '@certmill/domain';
 import type { Clock } from '@certmill/ports';
 import { doesServe, isCompilable, type ServingIssuer } from '../hierarchy/serving-issuers.js';
 import { admitProfile } from './admit-profile.js';
+import { requestsPerChunk } from './chunk-bound.js';
 
 /** Which issuer signs what for whom: what ingest asks before anything is durable. */
 export interface IssuingPolicy {
   serves(issuer: string, tenant: TenantId): boolean;
   /** Whether the issuer serves the tenant and certificates of the profile fit under it. */
   isSignable(issuer: string, tenant: TenantId, profile: Profile): boolean;
+  /** How many requests of an admitted profile may share a chunk under the issuer, which MUST be there. */
+  requestsPerChunk(issuer: string, profile: Profile): Promise<number>;
   /** The first that serves the tenant; CONFLICT where none does. */
   defaultIssuerOf(tenant: TenantId): string;
   /** Certificates from the issuing CA up to the root, DER. */
@@ -31,6 +34,11 @@ export function issuingPolicy(issuers: readonly ServingIssuer[], clock: Clock): 
     isSignable(name, tenant, profile) {
       const issuer = byName.get(name);
       return issuer !== undefined && doesServe(issuer, tenant) && isCompilable(profile, issuer);
+    },
+    requestsPerChunk(name, profile) {
+      const issuer = byName.get(name);
+      if (issuer === undefined) throw new CertmillError('CONFLICT', `there is no issuer ${name}`);
+      return requestsPerChunk(profile, issuer, clock.nowMs());
     },
     defaultIssuerOf: (tenant) => servingOf(tenant)[0].name,
     chainOf: (name) => byName.get(name)?.chainDer,
