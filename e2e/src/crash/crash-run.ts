@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { maxRequestsPerChunk } from '@certmill/domain';
+import { leastRequestsPerChunk } from '@certmill/domain';
 import { openStoreForReading, verifyFolder } from '@certmill/standalone';
 import { createHierarchy } from '@certmill/trust';
 import { FactoryClient, handledLater, type ServerLife } from './factory-client.js';
@@ -134,7 +134,7 @@ class CrashRun {
     const { kills, requests, random } = this.#options;
     const randomKills = Math.max(1, Math.ceil(kills / 5));
     const lives = kills + randomKills + this.#options.diskKills;
-    const chunksPerLife = Math.floor((requests * (1 - lastShare)) / lives / maxRequestsPerChunk);
+    const chunksPerLife = Math.floor((requests * (1 - lastShare)) / lives / leastRequestsPerChunk);
     const deaths: Death[] = Array.from({ length: kills }, (_, i) => {
       const kind = failPointKinds[i % failPointKinds.length]!;
       const names = failPoints[kind];

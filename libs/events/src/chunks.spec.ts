@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { maxRequestsPerChunk } from '@certmill/domain';
 import fc from 'fast-check';
 import { aReceivedChunk, aVerdict } from './chunk-builders.fixture.js';
 import {
@@ -66,12 +67,15 @@ const decoders: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
 };
 
 describe('a chunk', () => {
-  it.each([0, 1, 3, 256])('of %d requests decodes to what was encoded', (count) => {
-    const chunk = aReceivedChunk({ requestsDer: aReceivedChunk({}, count).requestsDer }, count);
-    expect(plain(decodeReceivedChunk(encodeReceivedChunk(chunk)))).toEqual(plain(chunk));
-    const verdict = aVerdict({}, count);
-    expect(plain(decodeVerdict(encodeVerdict(verdict)))).toEqual(plain(verdict));
-  });
+  it.each([0, 1, 3, 256, maxRequestsPerChunk])(
+    'of %d requests decodes to what was encoded',
+    (count) => {
+      const chunk = aReceivedChunk({ requestsDer: aReceivedChunk({}, count).requestsDer }, count);
+      expect(plain(decodeReceivedChunk(encodeReceivedChunk(chunk)))).toEqual(plain(chunk));
+      const verdict = aVerdict({}, count);
+      expect(plain(decodeVerdict(encodeVerdict(verdict)))).toEqual(plain(verdict));
+    },
+  );
 
   it('decodes to what was encoded for any device ids and details', () => {
     const texts = fc.array(fc.string({ unit: 'grapheme', maxLength: 30 }), {
@@ -219,7 +223,7 @@ describe('bytes that are no chunk', () => {
   it.each([
     ['a column of another length', { rejections: [0, 0] }],
     ['lengths that do not add up', { requestLengths: [100, 0, 103] }],
-    ['more than 256 requests', {}],
+    ['more than 1,024 requests', {}],
     ['more than 512 KiB', {}],
     ['a batch id of another length', { batchId: '0011' }],
     ['a profile hash of another length', { profileHash: 'abcd' }],
@@ -229,8 +233,8 @@ describe('bytes that are no chunk', () => {
   ])('are refused: %s', (what, overrides) => {
     const size = 512 * 1024 + 1;
     const chunk =
-      what === 'more than 256 requests'
-        ? aReceivedChunk({}, 257)
+      what === 'more than 1,024 requests'
+        ? aReceivedChunk({}, maxRequestsPerChunk + 1)
         : what === 'more than 512 KiB'
           ? aReceivedChunk({ requestsDer: new Uint8Array(size), requestLengths: [size, 0, 0] })
           : aReceivedChunk(overrides);

@@ -52,7 +52,7 @@ export function encodeReceivedChunk(chunk: ReceivedChunk): Uint8Array {
 
 /**
  * Decodes a certmill.v1.ReceivedChunk and checks its structure: columns aligned, lengths that add up,
- * a known lane, within 256 requests and 512 KiB. `requestsDer` is a view into `bytes`.
+ * a known lane, within 1,024 requests and 512 KiB. `requestsDer` is a view into `bytes`.
  * Throws FAULT_EVENT_UNDECODABLE.
  */
 export function decodeReceivedChunk(bytes: Uint8Array): ReceivedChunk {

@@ -48,8 +48,8 @@ interface Waiter {
 const maxHeartbeatMs = 3_000;
 const rebalanceTimeoutMs = 30_000;
 const closeTimeoutMs = 5_000;
-/** At least what one batch of our producers has: a smaller fetch would bring nothing of it. */
-const minPartitionBytes = 1024 * 1024;
+/** At least what one batch of our producers, or one large record, has: a smaller fetch would bring little of it. */
+const minPartitionBytes = 2 * 1024 * 1024;
 
 /**
  * One membership in a consumer group, on a client of its own: fetches while there is room, keeps the

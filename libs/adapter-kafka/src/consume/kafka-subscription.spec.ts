@@ -325,6 +325,23 @@ describe('a subscription', () => {
     expect(performance.now() - begunAt).toBeLessThan(1_000);
   });
 
+  it('that stops while it waits to join anew does not begin that', async () => {
+    const members: ScriptedMember[] = [];
+    const openMember = (events: GroupMemberEvents): Promise<Member> => {
+      if (members.length > 0) return new Promise(() => undefined);
+      const member = new ScriptedMember(events);
+      members.push(member);
+      return Promise.resolve(member);
+    };
+    const slow = { ...policy, firstMs: 60_000, maxMs: 60_000 };
+    const { subscription, first } = await aSubscription({ openMember, policy: slow }, members);
+    first.events.ended(new Error('the broker is away'));
+    await until(() => first.isClosed);
+    const begunAt = performance.now();
+    await subscription.stop(5_000);
+    expect(performance.now() - begunAt).toBeLessThan(1_000);
+  });
+
   it('that stops starts nothing more, waits for what is in hand and commits it', async () => {
     const { subscription, first, tasks } = await aSubscription({
       concurrency: 2,
@@ -470,7 +487,7 @@ describe('records that are tried again', () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
       next();
     }
-    expect(most).toBeLessThan(4);
+    expect([fetched > 0, most < 4]).toEqual([true, true]);
   });
 
   it('are returned at once when the consumer stops, also those that wait for a place', async () => {

@@ -128,6 +128,7 @@ export class KafkaSubscription implements Subscription {
       const message = 'the consumer has lost its group and joins anew';
       this.#options.observe({ level: 'warn', code: 'member-restarting', message, cause });
       await pause(pauseMs(failures, this.#options.policy), signal);
+      if (this.#stop.signal.aborted) return;
     }
   }
 

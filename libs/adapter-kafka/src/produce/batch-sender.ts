@@ -208,10 +208,11 @@ export class BatchSender {
   }
 
   #pause(name: string): void {
+    const before = this.#suspects.get(name) ?? 0;
     // Another request that was under way has failed with it: that is one failure.
-    if (this.#paused.has(name)) return;
-    const failures = (this.#suspects.get(name) ?? 0) + 1;
+    const failures = this.#paused.has(name) ? Math.max(1, before) : before + 1;
     this.#suspects.set(name, failures);
+    if (this.#paused.has(name)) return;
     this.#paused.add(name);
     setTimeout(
       () => {

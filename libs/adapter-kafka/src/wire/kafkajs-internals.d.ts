@@ -9,6 +9,31 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
   export = ConsumerGroup;
 }
 
+declare module 'kafkajs/src/consumer/fetchManager.js' {
+  import type { Logger } from 'kafkajs';
+
+  interface FetchManager {
+    start(): Promise<void>;
+    stop(): Promise<void>;
+  }
+  const createFetchManager: (options: {
+    readonly logger: Logger;
+    readonly getNodeIds: () => number[];
+    readonly fetch: (nodeId: number) => Promise<readonly unknown[]>;
+    readonly handler: (batch: unknown) => Promise<void>;
+  }) => FetchManager;
+  export = createFetchManager;
+}
+
+declare module 'kafkajs/src/consumer/runner.js' {
+  class Runner {
+    readonly running: boolean;
+    readonly fetchManager: { stop(): Promise<void> };
+    fetch(nodeId: number): Promise<readonly unknown[]>;
+  }
+  export = Runner;
+}
+
 declare module 'kafkajs/src/network/requestQueue/index.js' {
   class RequestQueue {
     readonly pending: readonly unknown[];

@@ -1,5 +1,6 @@
 import kafkajs from 'kafkajs';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
+import Runner from 'kafkajs/src/consumer/runner.js';
 import Connection from 'kafkajs/src/network/connection.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import produce from 'kafkajs/src/protocol/requests/produce/index.js';
@@ -36,6 +37,7 @@ export function mendKafkajs(): void {
   encodeOnce();
   connectOnce();
   joinBetweenFetches();
+  endWithTheRunner();
 }
 
 /**
@@ -135,6 +137,24 @@ function joinBetweenFetches(): void {
     await this.cluster.refreshMetadata();
     const rebalance = new kafkajs.KafkaJSError('The partitions have moved');
     throw Object.assign(rebalance, { type: 'REBALANCE_IN_PROGRESS' });
+  };
+}
+
+/**
+ * Where the brokers change, kafkajs ends its fetchers and makes new ones. A consumer that is stopped just
+ * then stops the old ones only: the new ones are answered with nothing, at once, and ask again in the same
+ * turn of the event loop, for ever. The process hears of nothing any more.
+ */
+function endWithTheRunner(): void {
+  const { prototype } = Runner;
+  const fetch = Object.getOwnPropertyDescriptor(prototype, 'fetch')?.value as (
+    this: Runner,
+    nodeId: number,
+  ) => Promise<readonly unknown[]>;
+  prototype.fetch = function (this: Runner, nodeId: number) {
+    // Not waited for: a fetcher ends once this fetch has.
+    if (!this.running) void this.fetchManager.stop();
+    return fetch.call(this, nodeId);
   };
 }
 

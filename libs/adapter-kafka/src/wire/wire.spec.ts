@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { createServer, connect as connectTcp, Socket, type AddressInfo } from 'node:net';
 import type { ISocketFactory, Logger, Message } from 'kafkajs';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
+import createFetchManager from 'kafkajs/src/consumer/fetchManager.js';
+import Runner from 'kafkajs/src/consumer/runner.js';
 import Connection from 'kafkajs/src/network/connection.js';
 import produce from 'kafkajs/src/protocol/requests/produce/index.js';
 import { isRebalancing } from '../client/kafka-fault.js';
@@ -213,5 +215,41 @@ describe('a fetch that fails', () => {
     expect(await recoverFrom(closed)).toEqual({ outcome: undefined, calls: ['remove'] });
     const other = { name: 'KafkaJSError' };
     expect(await recoverFrom(other)).toEqual({ outcome: other, calls: [] });
+  });
+});
+
+describe('fetchers of a consumer that was stopped', () => {
+  it('end, also those that were made anew just then', async () => {
+    mendKafkajs();
+    const logger: Partial<Logger> = { debug: () => undefined, namespace: () => logger as Logger };
+    let brokers = [1];
+    let fetches = 0;
+    const runner = Object.assign(Object.create(Runner.prototype) as Runner, {
+      running: true,
+      logger,
+      instrumentationEmitter: { emit: () => undefined },
+      heartbeat: () => Promise.resolve(),
+      consumerGroup: {
+        fetch: () => {
+          brokers = [1, 2];
+          return Promise.resolve([]);
+        },
+      },
+    });
+    const fetchManager = createFetchManager({
+      logger: logger as Logger,
+      getNodeIds: () => {
+        // Nothing else would end a loop that leaves the event loop no turn.
+        if (++fetches > 1_000) throw new Error('they go on for ever');
+        // The consumer is stopped while the old fetchers end.
+        if (brokers.length > 1) Object.assign(runner, { running: false });
+        return brokers;
+      },
+      fetch: (nodeId) => runner.fetch(nodeId),
+      handler: () => Promise.resolve(),
+    });
+    Object.assign(runner, { fetchManager });
+    await fetchManager.start();
+    expect(fetches).toBeGreaterThan(2);
   });
 });

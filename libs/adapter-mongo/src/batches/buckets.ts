@@ -99,8 +99,9 @@ export class Buckets {
   }
 
   /**
-   * The registered chunk that holds an index. A bucket holds 64 indexes at least and 65,536 at most,
-   * which most have, so the first guess is often right; otherwise the range is halved, one `_id` at a time.
+   * The registered chunk that holds an index. A bucket holds 64 indexes at least and 65,536 at most; those
+   * of a batch are much alike, so the second guess is nearly always right. Otherwise the range is halved,
+   * one `_id` at a time.
    */
   async chunkAt(
     tenant: TenantId,
@@ -111,7 +112,7 @@ export class Buckets {
     let low = Math.floor(index / (chunksPerBucket * maxRequestsPerChunk));
     let high = Math.floor(index / chunksPerBucket);
     let guess = low;
-    while (low <= high) {
+    for (let tries = 1; low <= high; tries++) {
       const bucket = await this.#holding(tenant, batchId, guess, index);
       if (bucket === undefined || index < bucket.firstIndex) high = guess - 1;
       else if (index >= bucket.end) low = guess + 1;
@@ -121,7 +122,9 @@ export class Buckets {
         }
         return undefined;
       }
-      guess = Math.floor((low + high) / 2);
+      const ahead = bucket && Math.floor((index - bucket.end) / (bucket.end - bucket.firstIndex));
+      const isFirst = tries === 1 && ahead !== undefined && ahead >= 0;
+      guess = isFirst ? Math.min(high, low + ahead) : Math.floor((low + high) / 2);
     }
     return undefined;
   }

@@ -34,7 +34,7 @@ export type SegmentToStore = Pick<
 >;
 
 const cancelled = rejectionNumber('BATCH_CANCELLED');
-/** Some 150 KB each. */
+/** Some 250 KB each, of large chunks 1 MB. */
 const segmentsAtOnce = 16;
 
 function segmentKey(chunk: ChunkRef): string {

@@ -1,3 +1,4 @@
+import { maxRequestsPerChunk } from '@certmill/domain';
 import { RequestKeys } from '@certmill/packed';
 import { CallQueue, type WriteCall } from './call-queue.js';
 import { maxEntryBytes, maxItemsPerEntry } from './journal-entry.js';
@@ -29,12 +30,18 @@ function aQueue(...calls: readonly WriteCall[]): CallQueue {
 
 describe('a queue of calls', () => {
   test('gives urgent calls first, and little bulk along with them', () => {
-    const bulk = [0, 1, 2, 3].map((n) => aCall(`bulk ${String(n)}`, 250));
+    const bulk = [0, 1, 2, 3].map((n) => aCall(`bulk ${String(n)}`, 500));
     const urgent = [0, 1].map((n) => aCall(`urgent ${String(n)}`, 1, { isUrgent: true }));
     const queue = aQueue(...bulk, ...urgent);
     expect(queue.take(all)).toEqual([...urgent, ...bulk.slice(0, 2)]);
     expect(queue.take(all)).toEqual(bulk.slice(2));
     expect(queue.length).toBe(0);
+  });
+
+  test('gives the largest chunk along with urgent calls, however many of them come', () => {
+    const large = aCall('large', maxRequestsPerChunk);
+    const queue = aQueue(large, aCall('urgent', 1, { isUrgent: true }));
+    expect(queue.take(all)).toContain(large);
   });
 
   test('fills an entry in the order of the calls, up to its bounds', () => {

@@ -1,4 +1,4 @@
-import { chunkIdOf, type CertmillError } from '@certmill/domain';
+import { chunkIdOf, maxRequestsPerChunk, type CertmillError } from '@certmill/domain';
 import {
   maxEntryBytes,
   maxItemsPerEntry,
@@ -29,8 +29,8 @@ export type WriteCall = DecideCall | ReleaseCall;
 
 /** Judging holds the thread: while urgent calls come, bulk is judged in smaller groups. */
 const requestsWhileUrgent = 1_024;
-/** Bulk that goes along with urgent calls, so that it does not starve. */
-const requestsBesideUrgent = 512;
+/** Bulk that goes along with urgent calls, so that it does not starve: any chunk fits. */
+const requestsBesideUrgent = maxRequestsPerChunk;
 /** How long an urgent call tells that more will come. */
 const urgentForMs = 1_000;
 

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CertmillError } from '@certmill/domain';
 import { maxRequestsPerEntry } from './journal-entry.js';
 
-/** The least that one entry is made for where others keep coming first: one chunk. */
+/** The least that one entry is made for where others keep coming first; a larger chunk goes alone. */
 const leastRequests = 256;
 /** Others being first this often in a row is no bad luck any more. */
 const maxLosses = 100;

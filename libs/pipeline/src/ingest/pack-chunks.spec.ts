@@ -65,3 +65,16 @@ describe('the largest chunk that ingest makes', () => {
     expect(record.value.length + 2 * headers + 1_024).toBeLessThan(maxRecordBytes);
   });
 });
+
+describe('chunks', () => {
+  it.each([256, 700, 1_024])('are cut at the %d requests that their order says', (most) => {
+    const packer = new ChunkPacker(most);
+    const counts: number[] = [];
+    for (let i = 0; i < 2_500; i++) {
+      const full = packer.add({ der: new Uint8Array(3), deviceId: String(i), source: '' });
+      if (full !== undefined) counts.push(full.requestLengths.length);
+    }
+    expect(new Set(counts)).toEqual(new Set([most]));
+    expect(counts).toHaveLength(Math.ceil(2_500 / most) - 1);
+  });
+});

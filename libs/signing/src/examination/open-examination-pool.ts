@@ -22,11 +22,11 @@ export interface ExaminationPoolOptions {
   readonly lanes?: readonly Lane[];
   /** Bulk workers; one per CPU where absent, for proof of possession is most of all work. */
   readonly threads?: number;
-  /** Workers that no bulk chunk ever gets (a bulk chunk takes some 20 ms); 1 where absent. */
+  /** Workers that no bulk chunk ever gets (a bulk chunk takes 20 to 90 ms); 1 where absent. */
   readonly interactiveThreads?: number;
   /** Chunks that may wait per lane; 64 where absent. */
   readonly maxQueue?: number;
-  /** A chunk that takes longer loses its worker; 30,000 where absent. */
+  /** A chunk that takes longer loses its worker; 120,000 where absent. */
   readonly chunkTimeoutMs?: number;
 }
 
@@ -58,7 +58,7 @@ export async function openExaminationPool(
     workerData: data,
     threads,
     maxQueue: options.maxQueue ?? 64,
-    taskTimeoutMs: options.chunkTimeoutMs ?? 30_000,
+    taskTimeoutMs: options.chunkTimeoutMs ?? 120_000,
   });
   const threads = {
     bulk: options.threads ?? availableParallelism(),

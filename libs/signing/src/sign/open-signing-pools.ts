@@ -180,7 +180,7 @@ class SlotRouter implements SigningPools {
         `the slots are open for other lanes than ${lane}`,
       );
     }
-    const { issuer, profileHash } = decodeReceivedHead(received);
+    const { issuer, profileHash, count } = decodeReceivedHead(received);
     const slots = this.slotsByIssuer.get(issuer);
     const profile = slots === undefined ? undefined : await this.profiles(issuer, profileHash);
     if (slots === undefined || profile === undefined) {
@@ -194,7 +194,7 @@ class SlotRouter implements SigningPools {
       const slot = leastBusy(slots, lane, tried);
       if (slot === undefined) throw noSlotLeft(issuer, slots, lane, tried);
       tried.add(slot);
-      const outcome = await slot.sign(lane, received, verdict, profile);
+      const outcome = await slot.sign(lane, count, received, verdict, profile);
       switch (outcome.kind) {
         case 'signed':
           return {

@@ -1,4 +1,4 @@
-import { CertmillError, type FaultCode, type Lane } from '@certmill/domain';
+import { CertmillError, leastRequestsPerChunk, type FaultCode, type Lane } from '@certmill/domain';
 import { latchMemories } from '../slots/shared-latch.js';
 import { TaskPool, type PackedTask, type TaskOutcome } from '../worker-pool/task-pool.js';
 import { errorOfFault } from '../worker-pool/worker-fault.js';
@@ -167,9 +167,13 @@ export class SlotPool {
     return fault;
   }
 
-  /** Signs a chunk, unless the slot is or goes out of service. */
+  /**
+   * Signs a chunk, unless the slot is or goes out of service.
+   * @param requests of the chunk: a large one may take longer.
+   */
   async sign(
     lane: Lane,
+    requests: number,
     received: Uint8Array,
     verdict: Uint8Array,
     profile: string,
@@ -190,12 +194,14 @@ export class SlotPool {
       };
       return { handler: 'signChunk', message, transferList: [chunk.buffer] };
     };
-    const outcome = await workers.run<SignReply>(pack, (ended) => {
+    const timeoutMs = this.options.chunkTimeoutMs * Math.ceil(requests / leastRequestsPerChunk);
+    const hearEnd = (ended: TaskOutcome<SignReply>): void => {
       if (ended.kind === 'timed-out') this.awaitEnd(ended.threadEnd, true);
       const fault = isBegun(ended) ? this.faultOf(ended) : undefined;
       // What an earlier life of the slot leaves behind says nothing about this one.
       if (fault !== undefined && this.lanes === lanes && this.isReady) this.fail(fault);
-    });
+    };
+    const outcome = await workers.run<SignReply>(pack, hearEnd, timeoutMs);
     if (outcome.kind === 'overloaded') return outcome;
     if (outcome.kind === 'drained' || outcome.kind === 'stopping') return this.lost(false);
     if (outcome.kind !== 'done') return this.lost(outcome.kind === 'worker-lost');

@@ -130,6 +130,9 @@ function maxSignatureBytes(keyType: IssuerKeyType): number {
   }
 }
 
+/** Of 256 bits: requests with a longer one are refused (NIST SP 800-56B 6.2). */
+const largestExponent = new Uint8Array(32).fill(0xff);
+
 /** SEQUENCE, BIT STRING and their lengths around a TBSCertificate and its signature. */
 const wrappingBytes = 16;
 
@@ -149,7 +152,10 @@ export async function largestCertificateBytes(
   const serialNumber = new Uint8Array(serialNumberBytes).fill(1);
   let most = 0;
   for (const key of profile.keys) {
-    const spki = await throwAwayPublicKey(key);
+    const spki =
+      key.type === 'rsa'
+        ? rsaShapedKey(key.maxBits, largestExponent)
+        : await throwAwayPublicKey(key);
     const input = { serialNumber, receivedAtMs: nowMs, spki, values };
     const tbsStart = compiled.writeTbs(input, out, out.length, CERTIFICATE_HEAD_ROOM);
     most = Math.max(most, out.length - tbsStart);
@@ -185,13 +191,13 @@ async function throwAwayPublicKey(key: ProfileKey): Promise<Uint8Array> {
  * An RSA key in shape only: the device never signs here, and a real one of 4,096 bits takes seconds
  * to make. RFC 3279 2.3.1.
  */
-function rsaShapedKey(bits: number): Uint8Array {
+function rsaShapedKey(bits: number, exponent: Uint8Array | number = 65_537): Uint8Array {
   const modulus = randomBytes(Math.ceil(bits / 8));
   const spareBits = modulus.length * 8 - bits;
   modulus[0] = ((modulus[0] ?? 0) | 0x80) >> spareBits;
   modulus[modulus.length - 1] = (modulus.at(-1) ?? 0) | 1;
   return encodeSequence(
     encodeAlgorithmIdentifier(oids.rsaEncryption, encodeNull()),
-    encodeBitString(encodeSequence(encodeInteger(modulus), encodeInteger(65_537))),
+    encodeBitString(encodeSequence(encodeInteger(modulus), encodeInteger(exponent))),
   );
 }
