@@ -71,9 +71,9 @@ describe('a chunk', () => {
     'of %d requests decodes to what was encoded',
     (count) => {
       // The largest number of requests has room for 512 octets each.
-    const requestLengths = Array.from({ length: count }, (_, i) => i % 500);
-    const total = requestLengths.reduce((sum, length) => sum + length, 0);
-    const chunk = aReceivedChunk({ requestsDer: Buffer.alloc(total, 7), requestLengths }, count);
+      const requestLengths = Array.from({ length: count }, (_, i) => i % 500);
+      const total = requestLengths.reduce((sum, length) => sum + length, 0);
+      const chunk = aReceivedChunk({ requestsDer: Buffer.alloc(total, 7), requestLengths }, count);
       expect(plain(decodeReceivedChunk(encodeReceivedChunk(chunk)))).toEqual(plain(chunk));
       const verdict = aVerdict({}, count);
       expect(plain(decodeVerdict(encodeVerdict(verdict)))).toEqual(plain(verdict));
