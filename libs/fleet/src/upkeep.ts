@@ -13,7 +13,8 @@ const intervalMs = 60_000;
 
 /**
  * Timed work of the fleet: removes the records that every group has committed. It needs Redis, and
- * nothing of the main path waits for it, readiness neither: while Redis is away topics only grow.
+ * nothing of the main path waits for it: a start does so for one try, of a few seconds. While Redis is
+ * away topics only grow.
  * CONFIG_INVALID where Redis is there and does not accept what is configured, or is not accepted.
  */
 export async function startUpkeep(context: ServiceContext): Promise<Stoppable> {
