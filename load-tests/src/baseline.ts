@@ -4,7 +4,7 @@ import { growing, type FigureName, type Figures } from './figures.js';
 import { machineName, type Machine } from './machine.js';
 import type { ScenarioName, Size } from './scenarios.js';
 import type { TargetKind } from './target.js';
-import type { Judgement, Thresholds } from './thresholds.js';
+import { verdictOf, type Judgement, type Thresholds } from './thresholds.js';
 
 /** A run that later ones of the same size on a machine of the same kind are compared with. */
 export interface Baseline {
@@ -58,7 +58,7 @@ export function compare(
         what: `${name} against the baseline`,
         wanted: `${sign} ${String(bound)} (was ${String(before)})`,
         got: now === undefined ? 'nothing' : String(now),
-        isKept,
+        verdict: verdictOf(isKept),
       },
     ];
   });

@@ -1,3 +1,4 @@
+import type { Growth } from './growth.js';
 import type { K6Summary } from './k6.js';
 import type { Usage } from './sample-target.js';
 
@@ -12,6 +13,8 @@ export const figureNames = [
   'enrolmentP99Ms',
   'cpuMicroseconds',
   'maxRssMiB',
+  'rssGrowthPercent',
+  'lagGrowthChunks',
 ] as const;
 export type FigureName = (typeof figureNames)[number];
 export type Figures = Readonly<Partial<Record<FigureName, number>>>;
@@ -27,6 +30,8 @@ export const figureTexts: Readonly<Record<FigureName, string>> = {
   enrolmentP99Ms: '... p99, ms',
   cpuMicroseconds: "CPU of the server's processes a certificate, us",
   maxRssMiB: "most memory of one of the server's processes, MiB",
+  rssGrowthPercent: '... and what it grew by, % per million requests, after the first tenth',
+  lagGrowthChunks: 'chunks waiting, mean of the last third less that of the second',
 };
 
 /** More is better; of all others less is. */
@@ -44,6 +49,7 @@ export const growing: ReadonlySet<FigureName> = new Set([
 export function figuresOf(
   { metrics }: K6Summary,
   { processes }: Usage,
+  growth: Growth,
   limit: number | undefined,
   warmUp: number,
 ): Figures {
@@ -74,7 +80,15 @@ export function figuresOf(
         : rounded((cpuSeconds * 1e6) / (certificates + warmUp), 1),
     maxRssMiB:
       processes.length === 0 ? undefined : Math.max(...processes.map((each) => each.maxRssMiB)),
+    rssGrowthPercent: rounded(mostOf(growth.rssPercent), 2),
+    lagGrowthChunks: rounded(growth.lagChunks, 1),
   });
+}
+
+/** Of all processes; undefined where it is not known of one. */
+function mostOf(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.flatMap((value) => value ?? []);
+  return known.length === 0 || known.length < values.length ? undefined : Math.max(...known);
 }
 
 function known(figures: Record<FigureName, number | undefined>): Figures {

@@ -22,13 +22,28 @@ const report: LoadReport = {
       limitsPerSecond: [20_000, 21_000],
       isDisturbed: false,
       figures: { certificates: 3_702, certificatesToLimit: 0.123 },
-      judgements: [{ what: 'checks', wanted: 'rate==1', got: '0.5', isKept: false }],
+      judgements: [{ what: 'checks', wanted: 'rate==1', got: '0.5', verdict: 'missed' }],
       baseline: null,
       samples: [
-        { atSeconds: 0, rssMiB: 100 },
-        { atSeconds: 1, rssMiB: 150 },
+        { atSeconds: 0, requests: 0, lagChunks: 12, processRssMiB: [100] },
+        { atSeconds: 1, requests: 9, lagChunks: 34, processRssMiB: [150] },
       ],
-      processes: [{ name: 'sign-bulk', cpuSeconds: 7.25, maxRssMiB: 199.6 }],
+      processes: [
+        {
+          name: 'sign-bulk',
+          cpuSeconds: 7.25,
+          maxRssMiB: 199.6,
+          hasBegunAnew: false,
+          rssGrowthPercent: 1.234,
+        },
+        {
+          name: 'publish-bulk',
+          cpuSeconds: 1,
+          maxRssMiB: 99,
+          hasBegunAnew: true,
+          rssGrowthPercent: null,
+        },
+      ],
     },
   ],
 };
@@ -46,6 +61,10 @@ describe('the report as a page', () => {
     '<polyline',
     'sign-bulk',
     '200',
+    '1.23',
+    '<td class="number">not judged</td>',
+    '0 to 150 MiB, 0 to 1 s',
+    '0 to 34 chunks, 0 to 1 s',
   ])('shows %s', (text) => expect(html).toContain(text));
 
   test('needs nothing from elsewhere, and quotes what it shows', () => {

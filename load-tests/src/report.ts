@@ -4,6 +4,11 @@ import type { ProcessUse, Sample } from './sample-target.js';
 import type { ScenarioName, Size } from './scenarios.js';
 import type { Judgement } from './thresholds.js';
 
+/** What a process took, and how its memory grew, in per cent per million requests; null: not judged. */
+export interface ProcessReport extends ProcessUse {
+  readonly rssGrowthPercent: number | null;
+}
+
 /** One scenario of a run. */
 export interface ScenarioReport {
   readonly scenario: ScenarioName;
@@ -17,7 +22,7 @@ export interface ScenarioReport {
   /** The name of the machine's baseline that it was compared with, null where there was none. */
   readonly baseline: string | null;
   readonly samples: readonly Sample[];
-  readonly processes: readonly ProcessUse[];
+  readonly processes: readonly ProcessReport[];
 }
 
 /** What the JSON file holds and the page shows. */

@@ -4,6 +4,7 @@ import { measureLimit } from 'certmill-cli/load';
 import { baselineFile, compare, readBaseline, saveBaseline } from './baseline.js';
 import { deviceData } from './device-data.js';
 import { figuresOf } from './figures.js';
+import { growthOf } from './growth.js';
 import { runK6 } from './k6.js';
 import { describeMachine, isDisturbed, type Machine } from './machine.js';
 import type { LoadOptions } from './options.js';
@@ -12,7 +13,7 @@ import { sampleTarget } from './sample-target.js';
 import { sizeOf, type ScenarioName, type Size } from './scenarios.js';
 import type { DeviceData, LoadSettings } from './settings.js';
 import type { LoadTarget } from './target.js';
-import { judge, readThresholds } from './thresholds.js';
+import { isAllKept, judge, readThresholds } from './thresholds.js';
 
 export interface LoadRun {
   readonly options: LoadOptions;
@@ -57,7 +58,7 @@ export async function runLoad(run: LoadRun): Promise<LoadReport> {
     target: description,
     machine,
     isShort: options.isShort,
-    isKept: reports.every(({ judgements }) => judgements.every(({ isKept }) => isKept)),
+    isKept: reports.every(({ judgements }) => isAllKept(judgements)),
     scenarios: reports,
   };
 }
@@ -91,14 +92,19 @@ async function runScenario(
   const limits = [before, after].flatMap((limit) => limit ?? []);
   const perSecond = limits.map((limit) => Math.round(limit.certificatesPerSecond));
   const limit = perSecond.length === 0 ? undefined : Math.max(...perSecond);
-  const figures = figuresOf(summary, usage, limit, size.warmUp);
+  const { samples, processes } = usage;
+  const growth = growthOf(
+    samples,
+    processes.map(({ hasBegunAnew }) => hasBegunAnew),
+  );
+  const figures = figuresOf(summary, usage, growth, limit, size.warmUp);
   const openssl = limits[0]?.version ?? null;
   const disturbed = isDisturbed(machine, perSecond);
   const file = baselineFile(machine, target.kind, scenario);
   const about = { size, target: target.description };
   const baseline = options.isShort ? undefined : readBaseline(file, about);
   const judgements = [
-    ...judge(thresholds, summary, figures),
+    ...judge(thresholds, summary, figures, growth.tooShort),
     ...(baseline === undefined ? [] : compare(figures, baseline, thresholds.tolerances)),
   ];
   if (options.savesBaseline && !options.isShort) {
@@ -115,7 +121,11 @@ async function runScenario(
       figures,
       judgements,
       baseline: baseline === undefined ? null : `${basename(dirname(file))}/${basename(file)}`,
-      ...usage,
+      samples,
+      processes: processes.map((each, i) => ({
+        ...each,
+        rssGrowthPercent: growth.rssPercent[i] ?? null,
+      })),
     },
   };
 }

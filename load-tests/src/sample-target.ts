@@ -1,9 +1,14 @@
 import type { TargetProcess } from './target.js';
 
-/** The memory of the server's processes at one moment of the run, together. */
+/** The server at one moment of the run. */
 export interface Sample {
   readonly atSeconds: number;
-  readonly rssMiB: number;
+  /** That became durable since the first sample. */
+  readonly requests: number;
+  /** Chunks that wait or are worked on, in all stages; null where the log could not say. */
+  readonly lagChunks: number | null;
+  /** In the order of the processes. */
+  readonly processRssMiB: readonly number[];
 }
 
 /** What one process took during the run. */
@@ -11,9 +16,12 @@ export interface ProcessUse {
   readonly name: string;
   readonly cpuSeconds: number;
   readonly maxRssMiB: number;
+  /** Its counters began from 0 during the run. */
+  readonly hasBegunAnew: boolean;
 }
 
 export interface Usage {
+  /** Of the moments at which all processes answered. */
   readonly samples: readonly Sample[];
   /** Of those that have answered. */
   readonly processes: readonly ProcessUse[];
@@ -23,6 +31,10 @@ export interface Usage {
 export interface Reading {
   readonly cpuSeconds: number;
   readonly rssBytes: number;
+  /** That it made durable in the log: of ingest, and of a server that is all roles. */
+  readonly requests: number;
+  /** Chunks by topic and group, of those that it watches. */
+  readonly lags: ReadonlyMap<string, number>;
 }
 
 const everyMs = 1_000;
@@ -42,9 +54,12 @@ export function sampleTarget(
     for (const [i, reading] of readings.entries()) uses[i]?.add(reading);
     const known = readings.filter((each) => each !== undefined);
     if (known.length < processes.length) return;
-    const rssBytes = known.reduce((sum, each) => sum + each.rssBytes, 0);
-    const atSeconds = (performance.now() - begun) / 1_000;
-    samples.push({ atSeconds: rounded(atSeconds), rssMiB: rounded(rssBytes / mebibyte) });
+    samples.push({
+      atSeconds: rounded((performance.now() - begun) / 1_000),
+      requests: uses.reduce((sum, each) => sum + each.requests, 0),
+      lagChunks: lagOf(known),
+      processRssMiB: known.map(({ rssBytes }) => rounded(rssBytes / mebibyte)),
+    });
   };
   const loop = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
@@ -63,12 +78,14 @@ export function sampleTarget(
   };
 }
 
-/** One process over the run; one that began anew counts its CPU time from 0. */
+/** One process over the run; one that began anew counts from 0. */
 export class ProcessSum {
   readonly #name: string;
-  #last: number | undefined;
+  #last: Reading | undefined;
   #cpuSeconds = 0;
+  #requests = 0;
   #maxRssBytes = 0;
+  #hasBegunAnew = false;
 
   constructor(name: string) {
     this.#name = name;
@@ -76,11 +93,18 @@ export class ProcessSum {
 
   add(reading: Reading | undefined): void {
     if (reading === undefined) return;
-    const { cpuSeconds, rssBytes } = reading;
-    const last = this.#last ?? cpuSeconds;
-    this.#cpuSeconds += cpuSeconds >= last ? cpuSeconds - last : cpuSeconds;
-    this.#last = cpuSeconds;
-    this.#maxRssBytes = Math.max(this.#maxRssBytes, rssBytes);
+    const last = this.#last ?? reading;
+    const isNew = reading.cpuSeconds < last.cpuSeconds;
+    this.#cpuSeconds += reading.cpuSeconds - (isNew ? 0 : last.cpuSeconds);
+    this.#requests += reading.requests - (isNew ? 0 : last.requests);
+    this.#hasBegunAnew ||= isNew;
+    this.#last = reading;
+    this.#maxRssBytes = Math.max(this.#maxRssBytes, reading.rssBytes);
+  }
+
+  /** Since the first reading. */
+  get requests(): number {
+    return this.#requests;
   }
 
   /** Undefined where nothing was read. */
@@ -90,6 +114,7 @@ export class ProcessSum {
       name: this.#name,
       cpuSeconds: rounded(this.#cpuSeconds),
       maxRssMiB: rounded(this.#maxRssBytes / mebibyte),
+      hasBegunAnew: this.#hasBegunAnew,
     };
   }
 }
@@ -102,7 +127,32 @@ export function readingIn(metrics: string): Reading | undefined {
   };
   const cpuSeconds = value('process_cpu_seconds_total');
   const rssBytes = value('process_resident_memory_bytes');
-  return cpuSeconds === undefined || rssBytes === undefined ? undefined : { cpuSeconds, rssBytes };
+  if (cpuSeconds === undefined || rssBytes === undefined) return undefined;
+  const samplesOf = (name: string) =>
+    metrics.matchAll(new RegExp(`^${name}\\{(.*)\\} (\\S+)$`, 'gm'));
+  return {
+    cpuSeconds,
+    rssBytes,
+    requests: [...samplesOf('certmill_ingest_requests_total')].reduce(
+      (sum, [, , count]) => sum + Number(count),
+      0,
+    ),
+    lags: new Map(
+      [...samplesOf('certmill_log_lag_chunks')].map(([, labels = '', lag]) => [
+        labels,
+        Number(lag),
+      ]),
+    ),
+  };
+}
+
+/** Several processes tell the lag of the same group, each as it read it last. */
+export function lagOf(readings: readonly Pick<Reading, 'lags'>[]): number | null {
+  const lags = new Map<string, number>();
+  for (const [group, lag] of readings.flatMap((each) => [...each.lags])) {
+    lags.set(group, Math.max(lags.get(group) ?? 0, lag));
+  }
+  return lags.size === 0 ? null : [...lags.values()].reduce((sum, lag) => sum + lag, 0);
 }
 
 async function read(url: string, key: string): Promise<Reading | undefined> {

@@ -2,13 +2,13 @@ import { compare, type Baseline } from './baseline.js';
 import { figureNames, type Figures } from './figures.js';
 import { isDisturbed, machineName } from './machine.js';
 import { scenarioNames, sizeOf } from './scenarios.js';
-import { judge, readThresholds, type Thresholds } from './thresholds.js';
+import { isAllKept, judge, readThresholds, type Thresholds } from './thresholds.js';
 import { aSummary } from './testing/a-summary.js';
 
 const none: Thresholds = { k6: {}, figures: {}, tolerances: {} };
 const missed = (thresholds: Thresholds, summary = aSummary(), figures: Figures = {}) =>
-  judge(thresholds, summary, figures)
-    .filter(({ isKept }) => !isKept)
+  judge(thresholds, summary, figures, {})
+    .filter(({ verdict }) => verdict === 'missed')
     .map(({ what }) => what);
 
 describe('thresholds', () => {
@@ -60,6 +60,24 @@ describe('thresholds', () => {
     const thresholds = { ...none, figures: { certificatesToLimit: { min: 0.3 } } };
     expect(missed(thresholds, aSummary(), figures)).toEqual(expected);
   });
+
+  test('a soak has bounds of what grows, in one process and in a fleet', () => {
+    for (const kind of ['server', 'fleet'] as const) {
+      const { figures } = readThresholds('soak', kind, false);
+      expect(figures).toMatchObject({ rssGrowthPercent: { max: 2 }, lagGrowthChunks: { max: 16 } });
+    }
+  });
+
+  test('a figure that the run is too short for is not judged, whatever its value', () => {
+    const thresholds = { ...none, figures: { lagGrowthChunks: { max: 16 } } };
+    const judged = (tooShort: object, figures: Figures) =>
+      judge(thresholds, aSummary(), figures, tooShort).slice(1);
+    const short = judged({ lagGrowthChunks: '5 s' }, {});
+    expect(short).toMatchObject([{ verdict: 'not judged', got: '5 s', wanted: '<= 16' }]);
+    expect(isAllKept(short)).toBe(true);
+    expect(judged({}, { lagGrowthChunks: 17 })).toMatchObject([{ verdict: 'missed', got: '17' }]);
+    expect(isAllKept(judged({}, {}))).toBe(false);
+  });
 });
 
 const machine = {
@@ -87,7 +105,7 @@ describe('the comparison with a baseline', () => {
     [{}, [false, false]],
   ])('%j', (figures, kept) => {
     const judged = compare(figures, baseline, tolerances);
-    expect(judged.map(({ isKept }) => isKept)).toEqual(kept);
+    expect(judged.map(({ verdict }) => verdict === 'kept')).toEqual(kept);
   });
 
   test('is with the same kind of machine', () => {

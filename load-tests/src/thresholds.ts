@@ -27,12 +27,14 @@ interface ThresholdFile extends Thresholds {
   readonly fleet: Changes & { readonly short: Changes };
 }
 
+export type Verdict = 'kept' | 'missed' | 'not judged';
+
 /** One thing that was to be reached, and whether it was. */
 export interface Judgement {
   readonly what: string;
   readonly wanted: string;
   readonly got: string;
-  readonly isKept: boolean;
+  readonly verdict: Verdict;
 }
 
 const folder = join(import.meta.dirname, '../thresholds');
@@ -59,11 +61,15 @@ export function readThresholds(
   };
 }
 
-/** k6's judgements and ours; a figure that is to be judged and is not there is missed. */
+/**
+ * k6's judgements and ours; a figure that is to be judged and is not there is missed.
+ * @param tooShort figures that a run of this size says nothing about, and why: they are not judged.
+ */
 export function judge(
   thresholds: Thresholds,
   summary: K6Summary,
   figures: Figures,
+  tooShort: Readonly<Partial<Record<FigureName, string>>>,
 ): readonly Judgement[] {
   const byK6 = Object.entries(thresholds.k6).flatMap(([metric, expressions]) =>
     expressions.map((wanted) => {
@@ -72,12 +78,12 @@ export function judge(
         what: metric,
         wanted,
         got: found === undefined ? 'nothing' : valueIn(found.values, wanted),
-        isKept: found?.thresholds?.[wanted]?.ok === true,
+        verdict: verdictOf(found?.thresholds?.[wanted]?.ok === true),
       };
     }),
   );
   const byFigure = Object.entries(thresholds.figures).map(([name, bounds]) =>
-    judgeFigure(name, bounds, figures[name as FigureName]),
+    judgeFigure(name, bounds, figures[name as FigureName], tooShort[name as FigureName]),
   );
   return [accountFor(summary), ...byK6, ...byFigure];
 }
@@ -91,17 +97,33 @@ function accountFor({ metrics }: K6Summary): Judgement {
     what: 'enrolments and batches that ended with all their certificates',
     wanted: `all ${String(begun)}`,
     got: String(ended),
-    isKept: begun > 0 && ended === begun,
+    verdict: verdictOf(begun > 0 && ended === begun),
   };
 }
 
-function judgeFigure(what: string, { min, max }: Bounds, value: number | undefined): Judgement {
+function judgeFigure(
+  what: string,
+  { min, max }: Bounds,
+  value: number | undefined,
+  tooShort: string | undefined,
+): Judgement {
   const wanted = [
     ...(min === undefined ? [] : [`>= ${String(min)}`]),
     ...(max === undefined ? [] : [`<= ${String(max)}`]),
   ].join(', ');
+  if (tooShort !== undefined) return { what, wanted, got: tooShort, verdict: 'not judged' };
   const isKept = value !== undefined && value >= (min ?? -Infinity) && value <= (max ?? Infinity);
-  return { what, wanted, got: value === undefined ? 'nothing' : String(value), isKept };
+  const got = value === undefined ? 'nothing' : String(value);
+  return { what, wanted, got, verdict: verdictOf(isKept) };
+}
+
+export function verdictOf(isKept: boolean): Verdict {
+  return isKept ? 'kept' : 'missed';
+}
+
+/** Nothing was missed; what was not judged is no reason to fail. */
+export function isAllKept(judgements: readonly Judgement[]): boolean {
+  return judgements.every(({ verdict }) => verdict !== 'missed');
 }
 
 /** The value that an expression is about: `p(95)<50` -> the 95th percentile. */

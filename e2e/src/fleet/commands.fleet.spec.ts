@@ -91,7 +91,13 @@ describe('the commands for a fleet', () => {
     expect([bench.exitCode, bench.stderr]).toEqual([0, expect.any(String)]);
     const report = JSON.parse(bench.stdout) as {
       readonly issued: number;
-      readonly services: readonly { readonly name: string; readonly cpuMicroseconds: number }[];
+      readonly services: readonly {
+        readonly name: string;
+        readonly cpuMicroseconds: number;
+        readonly readBytes: number | null;
+        readonly writtenBytes: number | null;
+      }[];
+      readonly signaturesPerSessionSecond: number | null;
       readonly appendedBytes: Readonly<Record<string, number>>;
     };
     expect(report.issued).toBe(600);
@@ -102,6 +108,11 @@ describe('the commands for a fleet', () => {
       'publish',
     ]);
     expect(report.services.every(({ cpuMicroseconds }) => cpuMicroseconds > 0)).toBe(true);
+    // A request is some 300 octets, and each service reads and writes it, or what comes of it.
+    for (const { readBytes, writtenBytes } of report.services) {
+      expect(Math.min(readBytes ?? 0, writtenBytes ?? 0)).toBeGreaterThan(200);
+    }
+    expect(report.signaturesPerSessionSecond).toBeGreaterThan(0);
     expect(Object.values(report.appendedBytes).every((bytes) => bytes > 0)).toBe(true);
     await writeFile(join(work, 'bench.json'), bench.stdout);
     const plan = await type('plan', '--per-day', '1e9', '--bench', 'bench.json');

@@ -25,7 +25,7 @@ interface FleetBenchOptions {
 export function fleetBenchCommand(terminal: Terminal): Command {
   const command = new Command('bench')
     .description(
-      'send a batch of new devices through a fleet that runs: end to end, CPU and memory of each service',
+      'send a batch of new devices through a fleet that runs: end to end, CPU, memory and octets of each service',
     )
     .requiredOption('--server <url>', 'the API of ingest')
     .requiredOption('--key-file <file>', 'API key of an operator')
@@ -76,24 +76,37 @@ function wholeNumber(option: string, text: string, min: number): number {
   return value;
 }
 
+/** Per certificate. */
+function octetsOf(bytes: number | null): string {
+  return bytes === null ? 'not told' : formatNumber(bytes);
+}
+
 function linesOf(report: FleetBenchReport): string[] {
-  const { limitPerSecond, ratio, services, enrolments, machine } = report;
+  const { limitPerSecond, ratio, services, signaturesPerSessionSecond, enrolments, machine } =
+    report;
   return [
     `${formatNumber(report.requests)} requests, ${formatDuration(report.seconds)}`,
     `end to end ${formatNumber(report.endToEndPerSecond)}/s${limitPerSecond === null || ratio === null ? '' : ` = ${formatPercent(ratio)} of the limit, ${formatNumber(limitPerSecond)}/s`}`,
     '',
     ...tableLines(
-      ['service', 'CPU us per certificate', 'memory'],
+      ['service', 'CPU us per certificate', 'memory', 'read', 'written', 'to disk'],
       [
         ...services.map((each) => [
           each.name,
           each.cpuMicroseconds.toFixed(1),
           formatBytes(each.maxRssBytes),
+          octetsOf(each.readBytes),
+          octetsOf(each.writtenBytes),
+          octetsOf(each.diskWrittenBytes),
         ]),
-        ['all services', report.servicesCpuMicroseconds.toFixed(1), ''],
-        ['client', report.clientCpuMicroseconds.toFixed(1), ''],
+        ['all services', report.servicesCpuMicroseconds.toFixed(1), '', '', '', ''],
+        ['client', report.clientCpuMicroseconds.toFixed(1), '', '', '', ''],
       ],
     ),
+    'read and written: octets per certificate from and to sockets, files and pipes',
+    ...(signaturesPerSessionSecond === null
+      ? []
+      : [`a session of a slot: ${formatNumber(signaturesPerSessionSecond)} signatures a second`]),
     ...(enrolments === null
       ? []
       : [

@@ -9,7 +9,7 @@ import {
   type PlanInput,
 } from '../load/plan-capacity.js';
 import { withExamples } from '../terminal/program.js';
-import { formatBytes, formatNumber } from '../terminal/quantities.js';
+import { formatBytes, formatNumber, formatPercent } from '../terminal/quantities.js';
 import { tableLines } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
 
@@ -84,19 +84,34 @@ function readBench(file: string): PlanInput {
   }
 }
 
+function assumptionsOf({ assumed }: CapacityPlan): string {
+  const parts = [
+    `a busiest hour of ${String(assumed.peak)} times the mean`,
+    `cores and slots used to ${formatPercent(assumed.utilisation)}`,
+    `${formatNumber(assumed.slotSignatures)} signatures a second of a slot`,
+    `${formatNumber(assumed.replicas)} replicas`,
+    `${formatNumber(assumed.backlogHours)} h of backlog`,
+    `${formatNumber(assumed.journalBytesPerCertificate)} octets a certificate besides its segment`,
+  ];
+  return `assumed: ${parts.join(', ')}; not planned: CPU and memory of brokers and store`;
+}
+
 function linesOf(plan: CapacityPlan): string[] {
   const { brokers, store } = plan;
-  const rows = plan.roles.map(({ role, cores, processes, memoryBytes }) => {
-    return [role, cores.toFixed(1), processes, formatBytes(memoryBytes)];
+  const rows = plan.roles.map(({ role, cores, processes, memoryBytes, ioBytesPerSecond }) => {
+    const io = ioBytesPerSecond === null ? 'not measured' : formatBytes(ioBytesPerSecond);
+    return [role, cores.toFixed(1), processes, formatBytes(memoryBytes), io];
   });
   return [
     `${formatNumber(plan.perDay)} certificates a day: ${formatNumber(Math.ceil(plan.perSecond))} a second, ${formatNumber(Math.ceil(plan.peakPerSecond))} at the peak`,
     '',
-    ...tableLines(['role', 'cores', 'processes', 'memory'], rows),
+    ...tableLines(['role', 'cores', 'processes', 'memory', 'read and written a second'], rows),
     '',
     `slots        ${formatNumber(plan.slots)}`,
     `partitions   ${formatNumber(plan.partitions)} of each bulk topic`,
     `brokers      ${formatBytes(brokers.writtenBytesPerSecond)} written a second, ${formatBytes(brokers.networkBitsPerSecond / 8)} over the network, ${formatBytes(brokers.backlogBytes)} of disk for a backlog`,
     `store        ${formatBytes(store.writtenBytesPerSecond)} written a second, ${formatBytes(store.bytesPerDay)} a day, ${formatBytes(store.bytesPerYear)} a year`,
+    '',
+    assumptionsOf(plan),
   ];
 }

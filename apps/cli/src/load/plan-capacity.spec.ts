@@ -31,6 +31,23 @@ describe('a plan of capacity', () => {
     expect(plan.store.bytesPerDay).toBe(86_400_000 * 1_250 * 3);
   });
 
+  it('adds up what the processes of a role read and write, where all of them were measured', () => {
+    const measured = input.services.map((each) => ({ ...each, readBytes: 900, writtenBytes: 100 }));
+    const services = measured.map((each) =>
+      each.name === 'publish-bulk' ? { ...each, writtenBytes: null } : each,
+    );
+    const plan = planCapacity({ ...input, services }, { ...planDefaults, perDay: 86_400_000 });
+    const io = Object.fromEntries(plan.roles.map((each) => [each.role, each.ioBytesPerSecond]));
+    expect(io).toEqual({ ingest: 2e6, validate: 4e6, sign: 2e6, publish: null });
+    const before = planCapacity(input, { ...planDefaults, perDay: 86_400_000 });
+    expect(before.roles.every(({ ioBytesPerSecond }) => ioBytesPerSecond === null)).toBe(true);
+  });
+
+  it('says what it assumed', () => {
+    const { assumed } = planCapacity(input, { ...planDefaults, perDay: 1e9, peak: 3 });
+    expect(assumed).toEqual({ ...planDefaults, peak: 3, journalBytesPerCertificate: 250 });
+  });
+
   it('grows in proportion where one process is not enough', () => {
     const small = planCapacity(input, { ...planDefaults, perDay: 10e9 });
     const large = planCapacity(input, { ...planDefaults, perDay: 20e9 });

@@ -9,6 +9,9 @@ export const planInputSchema = z.object({
         name: z.string(),
         cpuMicroseconds: z.number().nonnegative(),
         maxRssBytes: z.number().nonnegative(),
+        /** Absent in older files, null where the process did not tell. */
+        readBytes: z.number().nonnegative().nullish(),
+        writtenBytes: z.number().nonnegative().nullish(),
       }),
     )
     .min(1),
@@ -46,6 +49,14 @@ export interface PlannedRole {
   /** Of two cores each, at least two so that one may be away. */
   readonly processes: number;
   readonly memoryBytes: number;
+  /** Read and written at the peak by all of them: network, files and pipes; null: not measured. */
+  readonly ioBytesPerSecond: number | null;
+}
+
+/** What no bench measures: as options say, and as this module does. */
+export interface Assumptions extends Omit<PlanOptions, 'perDay'> {
+  /** Octets a certificate that the store keeps besides its segment. */
+  readonly journalBytesPerCertificate: number;
 }
 
 export interface CapacityPlan {
@@ -68,6 +79,7 @@ export interface CapacityPlan {
     readonly bytesPerDay: number;
     readonly bytesPerYear: number;
   };
+  readonly assumed: Assumptions;
 }
 
 const secondsPerDay = 86_400;
@@ -76,7 +88,7 @@ const minProcesses = 2;
 /** Partitions of a bulk topic that each process has at least, so that work is spread evenly. */
 const partitionsPerProcess = 3;
 const minPartitions = 24;
-/** Of a segment the record of `issued` is all; verdict, claims and index entries come on top. */
+/** Of a segment the record of `issued` is all; verdict, claims and index entries come on top: a guess. */
 const journalBytesPerCertificate = 250;
 
 /** Interactive processes are a handful at any size; the plan is for bulk. */
@@ -86,22 +98,23 @@ function roleOf(name: string): string | undefined {
 
 /** What a fleet needs for so many certificates a day, from what one batch was measured to cost. */
 export function planCapacity(input: PlanInput, options: PlanOptions): CapacityPlan {
-  const { perDay, peak, utilisation, slotSignatures, replicas, backlogHours } = options;
+  const { perDay, ...assumed } = options;
+  const { peak, utilisation, slotSignatures, replicas, backlogHours } = assumed;
   const perSecond = perDay / secondsPerDay;
   const peakPerSecond = perSecond * peak;
-  const byRole = new Map<string, { cpuMicroseconds: number; maxRssBytes: number }>();
-  for (const { name, cpuMicroseconds, maxRssBytes } of input.services) {
-    const role = roleOf(name);
-    if (role === undefined) continue;
-    const sum = byRole.get(role) ?? { cpuMicroseconds: 0, maxRssBytes: 0 };
-    sum.cpuMicroseconds += cpuMicroseconds;
-    sum.maxRssBytes = Math.max(sum.maxRssBytes, maxRssBytes);
-    byRole.set(role, sum);
-  }
-  const roles = [...byRole].map(([role, { cpuMicroseconds, maxRssBytes }]): PlannedRole => {
+  const byRole = Map.groupBy(input.services, ({ name }) => roleOf(name));
+  const roles = [...byRole].flatMap(([role, services]): PlannedRole[] => {
+    if (role === undefined) return [];
+    const cpuMicroseconds = services.reduce((sum, each) => sum + each.cpuMicroseconds, 0);
+    const maxRssBytes = Math.max(...services.map((each) => each.maxRssBytes));
+    const ioBytes = services.reduce<number | null>((sum, { readBytes, writtenBytes }) => {
+      const isTold = typeof readBytes === 'number' && typeof writtenBytes === 'number';
+      return sum !== null && isTold ? sum + readBytes + writtenBytes : null;
+    }, 0);
     const cores = (peakPerSecond * cpuMicroseconds) / 1e6 / utilisation;
     const processes = Math.max(minProcesses, Math.ceil(cores / coresPerProcess));
-    return { role, cores, processes, memoryBytes: processes * maxRssBytes };
+    const ioBytesPerSecond = ioBytes === null ? null : peakPerSecond * ioBytes;
+    return [{ role, cores, processes, memoryBytes: processes * maxRssBytes, ioBytesPerSecond }];
   });
   const mostProcesses = Math.max(0, ...roles.map(({ processes }) => processes));
   const bytesOf = (part: string): number =>
@@ -130,5 +143,6 @@ export function planCapacity(input: PlanInput, options: PlanOptions): CapacityPl
       bytesPerDay: perDay * storeBytes * replicas,
       bytesPerYear: perDay * 365 * storeBytes * replicas,
     },
+    assumed: { ...assumed, journalBytesPerCertificate },
   };
 }

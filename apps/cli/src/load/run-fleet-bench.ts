@@ -27,6 +27,11 @@ export interface FleetBenchService {
   /** Per certificate. */
   readonly cpuMicroseconds: number;
   readonly maxRssBytes: number;
+  /** Per certificate, from and to sockets, files and pipes; null where the process does not tell. */
+  readonly readBytes: number | null;
+  readonly writtenBytes: number | null;
+  /** Per certificate, to block devices. */
+  readonly diskWrittenBytes: number | null;
 }
 
 /** What `certmill fleet bench --json` prints; `certmill plan` reads it. */
@@ -42,6 +47,8 @@ export interface FleetBenchReport extends RateToLimit {
   readonly clientCpuMicroseconds: number;
   /** Octets per certificate that the services appended, by topic. */
   readonly appendedBytes: Readonly<Record<string, number>>;
+  /** Of one session of a slot while it signed; null where no process that was asked signs. */
+  readonly signaturesPerSessionSecond: number | null;
   readonly enrolments: EnrolmentFigures | null;
   readonly machine: {
     readonly cores: number;
@@ -55,6 +62,12 @@ export interface FleetBenchReport extends RateToLimit {
 interface ProcessReading {
   readonly cpuSeconds: number;
   readonly rssBytes: number;
+  readonly readBytes: number | undefined;
+  readonly writtenBytes: number | undefined;
+  readonly diskWrittenBytes: number | undefined;
+  /** Of all slots together. */
+  readonly signatures: number;
+  readonly signingSeconds: number;
   readonly appendedBytes: ReadonlyMap<string, number>;
 }
 
@@ -107,11 +120,18 @@ export async function runFleetBench(options: FleetBenchOptions): Promise<FleetBe
     const enrolled = (await enrolments?.stop()) ?? null;
     onStep('measuring the limit once more');
     const limits = [limitBefore, await measureLimit(limitSeconds)].flatMap((limit) => limit ?? []);
-    const perCertificate = (microseconds: number): number =>
-      Math.round((microseconds / Math.max(1, batch.issued)) * 10) / 10;
-    const services = readings.map(({ name, cpuSeconds, rssBytes }) => {
-      return { name, cpuMicroseconds: perCertificate(cpuSeconds * 1e6), maxRssBytes: rssBytes };
-    });
+    const perCertificate = (amount: number): number =>
+      Math.round((amount / Math.max(1, batch.issued)) * 10) / 10;
+    const told = (bytes: number | undefined): number | null =>
+      bytes === undefined ? null : perCertificate(bytes);
+    const services = readings.map((each) => ({
+      name: each.name,
+      cpuMicroseconds: perCertificate(each.cpuSeconds * 1e6),
+      maxRssBytes: each.rssBytes,
+      readBytes: told(each.readBytes),
+      writtenBytes: told(each.writtenBytes),
+      diskWrittenBytes: told(each.diskWrittenBytes),
+    }));
     return {
       requests,
       issued: batch.issued,
@@ -127,6 +147,7 @@ export async function runFleetBench(options: FleetBenchOptions): Promise<FleetBe
       appendedBytes: Object.fromEntries(
         [...appendedIn(readings)].map(([topic, bytes]) => [topic, perCertificate(bytes)]),
       ),
+      signaturesPerSessionSecond: signaturesPerSecond(readings),
       enrolments: enrolled,
       machine: {
         cores: availableParallelism(),
@@ -141,7 +162,7 @@ export async function runFleetBench(options: FleetBenchOptions): Promise<FleetBe
   }
 }
 
-/** CPU from now on, and the most memory, of each process. */
+/** CPU and octets from now on, and the most memory, of each process. */
 async function startSampling(sources: readonly MetricsSource[]): Promise<{
   stop(): Promise<readonly (ProcessReading & { readonly name: string })[]>;
 }> {
@@ -165,6 +186,11 @@ async function startSampling(sources: readonly MetricsSource[]): Promise<{
         name,
         cpuSeconds: (after[i]?.cpuSeconds ?? 0) - (before[i]?.cpuSeconds ?? 0),
         rssBytes: maxRss[i] ?? 0,
+        readBytes: since(before[i]?.readBytes, after[i]?.readBytes),
+        writtenBytes: since(before[i]?.writtenBytes, after[i]?.writtenBytes),
+        diskWrittenBytes: since(before[i]?.diskWrittenBytes, after[i]?.diskWrittenBytes),
+        signatures: (after[i]?.signatures ?? 0) - (before[i]?.signatures ?? 0),
+        signingSeconds: (after[i]?.signingSeconds ?? 0) - (before[i]?.signingSeconds ?? 0),
         appendedBytes: new Map(
           [...(after[i]?.appendedBytes ?? [])].map(([topic, bytes]) => [
             topic,
@@ -174,6 +200,16 @@ async function startSampling(sources: readonly MetricsSource[]): Promise<{
       }));
     },
   };
+}
+
+function since(before: number | undefined, after: number | undefined): number | undefined {
+  return before === undefined || after === undefined ? undefined : after - before;
+}
+
+function signaturesPerSecond(readings: readonly ProcessReading[]): number | null {
+  const signatures = readings.reduce((sum, each) => sum + each.signatures, 0);
+  const seconds = readings.reduce((sum, each) => sum + each.signingSeconds, 0);
+  return seconds > 0 ? Math.round(signatures / seconds) : null;
 }
 
 /** Of all processes together. */
@@ -192,16 +228,30 @@ async function read({ name, url }: MetricsSource): Promise<ProcessReading> {
     });
   });
   const text = await answer.text();
-  const value = (metric: string): number => {
+  const optional = (metric: string): number | undefined => {
     const found = new RegExp(`^${metric}(?:\\{[^}]*\\})? (\\S+)`, 'm').exec(text)?.[1];
+    return found === undefined ? undefined : Number(found);
+  };
+  const value = (metric: string): number => {
+    const found = optional(metric);
     if (found === undefined) {
       throw new CertmillError('INVALID_INPUT', `--metrics ${name}: ${url} has no ${metric}`);
     }
-    return Number(found);
+    return found;
   };
+  const sumOf = (metric: string): number =>
+    [...text.matchAll(new RegExp(`^${metric}\\{.*\\} (\\S+)`, 'gm'))].reduce(
+      (sum, [, amount]) => sum + Number(amount),
+      0,
+    );
   return {
     cpuSeconds: value('process_cpu_seconds_total'),
     rssBytes: value('process_resident_memory_bytes'),
+    readBytes: optional('certmill_process_read_bytes_total'),
+    writtenBytes: optional('certmill_process_written_bytes_total'),
+    diskWrittenBytes: optional('certmill_process_disk_written_bytes_total'),
+    signatures: sumOf('certmill_sign_slot_signatures_total'),
+    signingSeconds: sumOf('certmill_sign_slot_busy_seconds_total'),
     appendedBytes: new Map(
       [...text.matchAll(/^certmill_log_appended_bytes_total\{topic="([^"]+)"\} (\S+)/gm)].map(
         ([, topic = '', bytes]) => [topic, Number(bytes)],

@@ -3,6 +3,7 @@ import type { Readiness } from '../http/operations.controller.js';
 import { JournalMetrics } from './journal-metrics.js';
 import { LogMetrics } from './log-metrics.js';
 import { registerPool, type LaneLoad } from './pool-metrics.js';
+import { registerProcessIo } from './process-io-metrics.js';
 import { registerReadiness, type KnownParts } from './readiness-metrics.js';
 import { readOf } from './scrape-readings.js';
 import { registerSlots, type SlotReading } from './slot-metrics.js';
@@ -22,6 +23,7 @@ export class Metrics {
   constructor() {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
+    registerProcessIo(this.#registry);
     this.#http = new Histogram({
       name: 'certmill_http_duration_seconds',
       help: 'Duration of HTTP calls by method and status class.',
