@@ -13,6 +13,9 @@ import {
   documentedSeries,
   problemsOfQuery,
   queries,
+  selects,
+  seriesIn,
+  unansweredQueries,
   undocumentedMetrics,
   unknownNames,
 } from '../infra/checks/metric-names.mjs';
@@ -38,8 +41,44 @@ describe('alerts and dashboards', () => {
     ['a label that the metric has not', 'certmill_halted{stage="sign"}', 'no label stage'],
     ['a histogram without its suffix', 'rate(certmill_chunk_wait_seconds[5m])', 'certmill_chunk'],
     ['a grouping by nothing', 'sum by (tenant) (certmill_waiting)', 'label tenant'],
+    ["a grouping by another metric's label", 'sum by (lane) (certmill_waiting)', 'label lane'],
   ])('%s is found', (_, query, problem) => {
     expect(problemsOfQuery(query)).toEqual([expect.stringContaining(problem)]);
+  });
+});
+
+describe('what services tell', () => {
+  const told = '# HELP a A.\n# TYPE a counter\na{code="x",for="y\\"z"} 1\n# TYPE b gauge\n';
+
+  test('is read with its labels, and with what is declared only', () => {
+    expect(seriesIn(told)).toEqual({
+      series: [{ name: 'a', labels: { code: 'x', for: 'y"z' } }],
+      declared: new Set(['a', 'b']),
+    });
+  });
+
+  test.each([
+    ['=', 'kafka', 'kafka', true],
+    ['!=', 'kafka', 'kafka', false],
+    ['=~', 'a|b', 'ab', false],
+    ['=~', '.+[.]($lane)', 'topic.bulk', true],
+    ['!~', 'a|b', 'b', false],
+  ])('is selected as Prometheus does: %s %s, %s', (operator, value, actual, isSelected) => {
+    expect(selects({ operator, value }, actual)).toBe(isSelected);
+  });
+
+  test('and is asked for in vain is found', () => {
+    const text = '# TYPE certmill_waiting gauge\ncertmill_waiting{for="kafka"} 0\n';
+    const problems = unansweredQueries([text], { certmill_nobody: 'nobody asks' });
+    expect(problems).toContain(
+      'alert CertmillWaiting: certmill_waiting{for="redis"} selects nothing',
+    );
+    expect(problems).toContain(
+      'alert CertmillHalted: certmill_halted is not in what services tell',
+    );
+    expect(problems).toContain('no query asks for certmill_nobody');
+    const waiting = problems.filter((problem) => problem.includes('certmill_waiting'));
+    expect(waiting).toHaveLength(1);
   });
 });
 
