@@ -53,11 +53,12 @@ export async function startUpkeep(context: ServiceContext): Promise<Stoppable> {
 }
 
 async function removeRegularly(
-  { clock, logger, without }: ServiceContext,
+  context: ServiceContext,
   redis: string,
   jobs: JobQueue,
   admin: KafkaAdmin,
 ): Promise<Stoppable> {
+  const { clock, logger } = context;
   const worker = await jobs.process(queue, { concurrency: 1, attempts: 3 }, async () => {
     const records = await admin.deleteConsumed(topicReaders);
     logger.debug({ records }, 'removed what every group has committed');
@@ -66,9 +67,9 @@ async function removeRegularly(
     const minute = Math.floor(clock.nowMs() / intervalMs);
     jobs
       .add(queue, { id: `remove-consumed-${String(minute)}`, data: {} })
-      .then(() => without(redis, false))
+      .then(() => context.without(redis, false))
       .catch((error: unknown) => {
-        without(redis, true);
+        context.without(redis, true);
         logger.warn({ err: error }, 'upkeep is not planned: Redis is away');
       });
   };
