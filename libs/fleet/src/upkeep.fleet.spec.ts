@@ -79,6 +79,8 @@ describe('the upkeep of a fleet', () => {
     const redis = await redisAt(port);
     try {
       expect(await begins(context)).toBe(true);
+      // Each plan tells, once a minute.
+      for (let i = 0; i < 1_400 && (await told()) !== '0'; i++) await pause(50);
       expect(await told()).toBe('0');
     } finally {
       stopping.abort();
