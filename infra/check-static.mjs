@@ -4,7 +4,14 @@ import { problemsOfAlerts } from './checks/alerts.mjs';
 import { composeConfigs, missingParts, problemsOfCompose } from './checks/compose.mjs';
 import { problemsOfConfigs } from './checks/fleet-configs.mjs';
 import { problemsOfLint, problemsOfScore, renderings, unnamedRefusals } from './checks/helm.mjs';
-import { manifestConfigs, openDoors, strayPaths, wrongTriggers } from './checks/manifests.mjs';
+import {
+  manifestConfigs,
+  openDoors,
+  strayPaths,
+  waysToHsm,
+  wrongSaturation,
+  wrongTriggers,
+} from './checks/manifests.mjs';
 import { undocumentedMetrics, unknownNames } from './checks/metric-names.mjs';
 import { problemsOfQueries, problemsOfRules } from './checks/prometheus.mjs';
 import { missingTools } from './checks/tools.mjs';
@@ -29,9 +36,15 @@ const checks = {
   'kube-score': () => manifests.flatMap(problemsOfScore),
   'configurations of services': () =>
     problemsOfConfigs([...composeConfigs(), ...manifests.flatMap(manifestConfigs)]),
-  'triggers of KEDA': () => manifests.flatMap(wrongTriggers),
+  'triggers of KEDA': () => [...manifests.flatMap(wrongTriggers), ...wrongSaturation(manifests)],
   'secrets of each role': () => manifests.flatMap(strayPaths),
   'network policies': () => manifests.flatMap(openDoors),
+  'only sign reaches the HSM': () => [
+    ...(manifests.some(({ values }) => values.networkPolicy?.hsm?.ports?.length > 0)
+      ? []
+      : ['no values have an HSM: nothing is shown']),
+    ...manifests.flatMap(waysToHsm),
+  ],
 };
 
 let failures = 0;

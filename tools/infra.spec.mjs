@@ -2,11 +2,20 @@
 import { problemsOfAlerts } from '../infra/checks/alerts.mjs';
 import { composeConfigs, missingParts } from '../infra/checks/compose.mjs';
 import { problemsOfConfigs } from '../infra/checks/fleet-configs.mjs';
-import { openDoors, strayPaths, wrongTriggers } from '../infra/checks/manifests.mjs';
+import {
+  openDoors,
+  strayPaths,
+  waysToHsm,
+  wrongSaturation,
+  wrongTriggers,
+} from '../infra/checks/manifests.mjs';
 import {
   documentedSeries,
   problemsOfQuery,
   queries,
+  selects,
+  seriesIn,
+  unansweredQueries,
   undocumentedMetrics,
   unknownNames,
 } from '../infra/checks/metric-names.mjs';
@@ -32,8 +41,44 @@ describe('alerts and dashboards', () => {
     ['a label that the metric has not', 'certmill_halted{stage="sign"}', 'no label stage'],
     ['a histogram without its suffix', 'rate(certmill_chunk_wait_seconds[5m])', 'certmill_chunk'],
     ['a grouping by nothing', 'sum by (tenant) (certmill_waiting)', 'label tenant'],
+    ["a grouping by another metric's label", 'sum by (lane) (certmill_waiting)', 'label lane'],
   ])('%s is found', (_, query, problem) => {
     expect(problemsOfQuery(query)).toEqual([expect.stringContaining(problem)]);
+  });
+});
+
+describe('what services tell', () => {
+  const told = '# HELP a A.\n# TYPE a counter\na{code="x",for="y\\"z"} 1\n# TYPE b gauge\n';
+
+  test('is read with its labels, and with what is declared only', () => {
+    expect(seriesIn(told)).toEqual({
+      series: [{ name: 'a', labels: { code: 'x', for: 'y"z' } }],
+      declared: new Set(['a', 'b']),
+    });
+  });
+
+  test.each([
+    ['=', 'kafka', 'kafka', true],
+    ['!=', 'kafka', 'kafka', false],
+    ['=~', 'a|b', 'ab', false],
+    ['=~', '.+[.]($lane)', 'topic.bulk', true],
+    ['!~', 'a|b', 'b', false],
+  ])('is selected as Prometheus does: %s %s, %s', (operator, value, actual, isSelected) => {
+    expect(selects({ operator, value }, actual)).toBe(isSelected);
+  });
+
+  test('and is asked for in vain is found', () => {
+    const text = '# TYPE certmill_waiting gauge\ncertmill_waiting{for="kafka"} 0\n';
+    const problems = unansweredQueries([text], { certmill_nobody: 'nobody asks' });
+    expect(problems).toContain(
+      'alert CertmillWaiting: certmill_waiting{for="redis"} selects nothing',
+    );
+    expect(problems).toContain(
+      'alert CertmillHalted: certmill_halted is not in what services tell',
+    );
+    expect(problems).toContain('no query asks for certmill_nobody');
+    const waiting = problems.filter((problem) => problem.includes('certmill_waiting'));
+    expect(waiting).toHaveLength(1);
   });
 });
 
@@ -117,6 +162,78 @@ describe('manifests', () => {
     expect(openDoors({ name: 'x', objects: [deny] })).toEqual([]);
     expect(openDoors({ name: 'x', objects: [deny, hsm] })).toHaveLength(1);
     expect(openDoors({ name: 'x', objects: [] })).toEqual(['x: nothing denies by default']);
+  });
+
+  describe('with an HSM', () => {
+    const component = 'app.kubernetes.io/component';
+    const hsm = { ports: [1792], to: [{ ipBlock: { cidr: '192.0.2.0/28' } }] };
+    const policy = (name, matchLabels, ...egress) => ({
+      kind: 'NetworkPolicy',
+      metadata: { name },
+      spec: { podSelector: { matchLabels }, policyTypes: ['Egress'], egress },
+    });
+    const rule = (port, cidr, more = {}) => ({
+      ports: [{ port, protocol: 'TCP', ...more }],
+      ...(cidr === undefined ? {} : { to: [{ ipBlock: { cidr } }] }),
+    });
+    const ofSign = policy('x-hsm', { [component]: 'sign' }, rule(1792, '192.0.2.0/28'));
+    const waysWith = (...objects) =>
+      waysToHsm({ name: 'x', objects, values: { networkPolicy: { hsm } } });
+
+    test('that lead only sign to it are good', () => {
+      const brokers = policy('x-backplane', {}, rule(9092), rule(1792, '192.0.2.16/28'));
+      const names = policy('x-names', {}, rule(1792, undefined, { protocol: 'UDP' }));
+      expect(waysWith(ofSign, brokers, names)).toEqual([]);
+    });
+
+    test.each([
+      ['its port anywhere', rule(1792)],
+      ['every port of its network', { to: [{ ipBlock: { cidr: '192.0.2.0/28' } }] }],
+      ['its port in a network around it', rule(1792, '192.0.0.0/16')],
+      ['its port at one of its addresses', rule(1792, '192.0.2.5/32')],
+      ['a range of ports', rule(1000, '192.0.2.0/28', { endPort: 2000 })],
+      ['everything', {}],
+    ])('that open %s to another role are found', (_, egress) => {
+      const found = ['x: x-other lets others than sign to the HSM'];
+      const toPublish = policy('x-other', { [component]: 'publish' }, rule(9092), egress);
+      expect(waysWith(ofSign, toPublish)).toEqual(found);
+      expect(waysWith(ofSign, policy('x-other', {}, egress))).toEqual(found);
+    });
+
+    test('that lead nobody to it are found', () => {
+      expect(waysWith(policy('x-backplane', {}, rule(9092)))).toEqual([
+        'x: sign cannot reach the HSM',
+      ]);
+    });
+  });
+
+  test('that do not scale sign by its saturation are found', () => {
+    const serverAddress = 'http://prometheus:9090';
+    const values = { autoscaling: { enabled: true, prometheus: { serverAddress } } };
+    const query = 'avg(certmill_sign_slot_saturation_ratio{pod=~"x-sign-.*"})';
+    const trigger = (changes = {}) => ({
+      type: 'prometheus',
+      metadata: { serverAddress, query, threshold: '0.8', ...changes },
+    });
+    const scaledBy = (...triggers) => ({
+      name: 'x',
+      values,
+      objects: [
+        {
+          kind: 'ScaledObject',
+          metadata: { name: 'x-sign', labels: { 'app.kubernetes.io/component': 'sign' } },
+          spec: { scaleTargetRef: { name: 'x-sign' }, triggers },
+        },
+      ],
+    });
+    expect(wrongSaturation([scaledBy({ type: 'kafka' }, trigger())])).toEqual([]);
+    const bad = ['x: x-sign is not scaled by its own saturation'];
+    expect(wrongSaturation([scaledBy({ type: 'kafka' })])).toEqual(bad);
+    expect(wrongSaturation([scaledBy(trigger({ serverAddress: 'http://else' }))])).toEqual(bad);
+    const ofAnother = query.replace('x-sign', 'x-validate');
+    expect(wrongSaturation([scaledBy(trigger({ query: ofAnother }))])).toEqual(bad);
+    expect(wrongSaturation([{ name: 'x', values, objects: [] }])).toHaveLength(1);
+    expect(wrongSaturation([{ name: 'x', values: {}, objects: [] }])).toHaveLength(1);
   });
 });
 

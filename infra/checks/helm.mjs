@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { basename } from 'node:path';
-import { objectsOf, root } from './files.mjs';
+import { objectsOf, readYaml, root } from './files.mjs';
 import { findTool, outputOf, problemsOf } from './tools.mjs';
 
 const chart = 'infra/helm/certmill';
@@ -27,11 +27,12 @@ export function problemsOfLint() {
   );
 }
 
-/** The manifests of each file of values. */
+/** The manifests of each file of values, and those values. */
 export function renderings() {
   return valuesFiles().map((file) => {
     const text = outputOf('helm', renderArgs(file));
-    return { name: basename(file, '-values.yaml'), text, objects: objectsOf(text) };
+    const name = basename(file, '-values.yaml');
+    return { name, text, objects: objectsOf(text), values: readYaml(file) };
   });
 }
 

@@ -1,3 +1,5 @@
+import { BlockList, isIP } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import { groups, topics } from '../../libs/events/dist/topics.js';
 
 const roleOf = (object) => object.metadata.labels?.['app.kubernetes.io/component'];
@@ -33,6 +35,37 @@ export function wrongTriggers({ name, objects }) {
         }),
     );
 }
+
+/**
+ * Sign is scaled by the saturation of its own slots too, wherever Prometheus is named; at least one
+ * rendering names it.
+ */
+export function wrongSaturation(manifests) {
+  const scaled = manifests.filter(({ values }) => addressOf(values) !== undefined);
+  if (scaled.length === 0) return ['no values name a Prometheus: nothing is scaled by saturation'];
+  return scaled.flatMap(({ name, objects, values }) => {
+    const ofSign = objects.filter(
+      (each) => each.kind === 'ScaledObject' && roleOf(each) === 'sign',
+    );
+    if (ofSign.length === 0) return [`${name}: nothing scales sign`];
+    return ofSign
+      .filter(({ spec: { scaleTargetRef, triggers } }) => {
+        const [trigger, ...more] = triggers.filter(({ type }) => type === 'prometheus');
+        const query = trigger?.metadata.query ?? '';
+        return !(
+          more.length === 0 &&
+          trigger?.metadata.serverAddress === addressOf(values) &&
+          Number(trigger.metadata.threshold) > 0 &&
+          query.includes('certmill_sign_slot_saturation_ratio{') &&
+          query.includes(`pod=~"${scaleTargetRef.name}-.*"`)
+        );
+      })
+      .map(({ metadata }) => `${name}: ${metadata.name} is not scaled by its own saturation`);
+  });
+}
+
+const addressOf = ({ autoscaling }) =>
+  autoscaling?.enabled === true ? autoscaling.prometheus?.serverAddress : undefined;
 
 /** Files of secrets that a pod of each role may have, beside how it speaks to brokers and store. */
 const allowed = {
@@ -79,7 +112,6 @@ export function strayPaths({ name, objects }) {
 /** Who may be reached by whom: only sign opens ports to the HSM, only ingest takes calls. */
 export function openDoors({ name, objects }) {
   const policies = objects.filter(({ kind }) => kind === 'NetworkPolicy');
-  const componentOf = ({ spec }) => spec.podSelector.matchLabels['app.kubernetes.io/component'];
   const only = (suffix, role) =>
     policies
       .filter(({ metadata }) => metadata.name.endsWith(suffix))
@@ -97,4 +129,62 @@ export function openDoors({ name, objects }) {
     ...only('-calls', 'ingest'),
     ...only('-redis', 'publish'),
   ];
+}
+
+/**
+ * Ways out of any pod but those of sign to where the HSM is, whatever the policy is called; and an HSM
+ * that sign cannot reach.
+ */
+export function waysToHsm({ name, objects, values }) {
+  const { ports = [], to = [] } = values.networkPolicy?.hsm ?? {};
+  if (ports.length === 0) return [];
+  const policies = objects.filter(({ kind }) => kind === 'NetworkPolicy');
+  const reaching = policies.filter(({ spec }) =>
+    (spec.egress ?? []).some(
+      (rule) => ports.some((port) => opensPort(rule, port)) && opensPeers(rule, to),
+    ),
+  );
+  const others = reaching.filter((policy) => componentOf(policy) !== 'sign');
+  return [
+    ...others.map(({ metadata }) => `${name}: ${metadata.name} lets others than sign to the HSM`),
+    ...(reaching.length > others.length ? [] : [`${name}: sign cannot reach the HSM`]),
+  ];
+}
+
+/** Of the pods that a policy is for; undefined where it is for those of several roles. */
+const componentOf = ({ spec }) => spec.podSelector.matchLabels?.['app.kubernetes.io/component'];
+
+/** Whether a rule opens a port of TCP; one without ports opens all, and so may one with a name. */
+function opensPort({ ports = [] }, wanted) {
+  if (ports.length === 0) return true;
+  return ports.some(({ port, endPort = port, protocol = 'TCP' }) => {
+    if (protocol !== 'TCP') return false;
+    return typeof port !== 'number' || (port <= wanted && wanted <= endPort);
+  });
+}
+
+/** Whether a rule opens the way to one of the peers; no peers are all there are. */
+function opensPeers({ to = [] }, wanted) {
+  if (to.length === 0 || wanted.length === 0) return true;
+  return to.some((peer) => wanted.some((other) => mayBeSame(peer, other)));
+}
+
+function mayBeSame(peer, other) {
+  if (peer.ipBlock === undefined || other.ipBlock === undefined) {
+    return isDeepStrictEqual(peer, other);
+  }
+  return overlap(peer.ipBlock.cidr, other.ipBlock.cidr);
+}
+
+/** Whether two blocks of addresses have one in common. */
+function overlap(a, b) {
+  const holds = (outer, inner) => {
+    const [address, bits] = outer.split('/');
+    const [first] = inner.split('/');
+    const family = (each) => `ipv${isIP(each)}`;
+    const block = new BlockList();
+    block.addSubnet(address, Number(bits), family(address));
+    return block.check(first, family(first));
+  };
+  return holds(a, b) || holds(b, a);
 }

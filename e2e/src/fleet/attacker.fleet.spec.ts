@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { causeOfDeadLetter } from '@certmill/adapter-kafka';
-import { groups, topics } from '@certmill/events';
+import { encodePublishedChunk, groups, topics } from '@certmill/events';
 import type { DeliveredRecord } from '@certmill/ports';
 import { jest } from '@jest/globals';
 import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
@@ -39,20 +39,29 @@ const allIssued = (count: number) => ({
   counters: { accepted: count, issued: count, rejected: 0, cancelled: 0, deadLettered: 0 },
 });
 
-async function enrol(deviceId: string): Promise<void> {
-  const answer = await fleet.call('POST', '/v1/orders/o1/certificates', {
+const enrolment = (deviceId: string): Promise<Response> =>
+  fleet.call('POST', '/v1/orders/o1/certificates', {
     headers: { 'content-type': 'application/pkcs10' },
     body: aCsr(deviceId),
   });
-  expect(answer.status).toBe(201);
+
+async function enrol(deviceId: string): Promise<void> {
+  expect((await enrolment(deviceId)).status).toBe(201);
 }
+
+/** The alarms that stages have given since the fleet was made. */
+const alarms = () =>
+  (['validate', 'sign', 'publish'] as const).flatMap((stage) =>
+    fleet.logOf(stage).filter((line) => line['alarm'] === true),
+  );
 
 async function certificatesOf(batchId: string): Promise<string> {
   return (await fleet.call('GET', `/v1/batches/${batchId}/certificates?format=pem`)).text();
 }
 
 beforeAll(async () => {
-  fleet = await TestFleet.start();
+  const http = { enrollDeadlineMs: 60_000 };
+  fleet = await TestFleet.start({ settings: { maxRequestsPerChunk: 256, http } });
   intruder = await Intruder.open(fleet.config.kafka.brokers);
   await fleet.call('POST', '/v1/tenants', { json: { tenant: 'acme' } });
   await fleet.openOrder('o1');
@@ -218,7 +227,8 @@ describe('a chunk in flight', () => {
     expect(await fleet.settled(batchId)).toMatchObject(allIssued(5));
   });
 
-  it('that was cancelled is not signed, however often its records come', async () => {
+  it('that was cancelled is not signed, however often its records come, and nobody alarms', async () => {
+    const alarmsBefore = alarms();
     await fleet.stopRole('sign');
     const batchId = await fleet.upload('o1', 'cancelled', requests(5, 'cancelled'));
     const received = await intruder.recordOf(topics.requestsReceived.bulk, batchId);
@@ -235,6 +245,61 @@ describe('a chunk in flight', () => {
     await fleet.drained();
     expect(await fleet.batch(batchId)).toMatchObject(cancelled);
     expect(await certificatesOf(batchId)).toBe('');
+    // What a delivery that is repeated brings is no attack, and looks the same.
+    expect(alarms()).toEqual(alarmsBefore);
+    for (const { topic, group } of stageTopics) {
+      const letters = await intruder.deadLetters(topic, group);
+      expect(letters.filter(({ headers }) => headers['ce_subject'] === batchId)).toEqual([]);
+    }
+  });
+});
+
+describe('a notice that somebody else writes', () => {
+  const topic = topics.certificatesPublished;
+
+  /** Whether each ingest has taken all that is in the topic. */
+  const allHeard = async (): Promise<boolean> => {
+    const ids = await intruder.admin.groupsInUse(`${groups.notify}.`);
+    const listening = ids.map((id) => id.slice(0, -`.${topic}`.length));
+    const states = await intruder.admin.describeLag([{ topic, groups: listening }]);
+    return states.length > 0 && states.every(({ lag }) => lag === 0);
+  };
+
+  it('is believed by nobody: who waits answers with what is stored only', async () => {
+    const received = topics.requestsReceived.interactive;
+    const before = intruder.seen(received).length;
+    const publish = fleet.service('publish');
+    let isAnswered = false;
+    publish.signal('SIGSTOP');
+    const answering = enrolment('waits').finally(() => (isAnswered = true));
+    try {
+      await until('the enrolment waits', () => intruder.seen(received).length > before);
+      const { ce_subject: batchId = '' } = intruder.seen(received).at(-1)!.headers;
+      const genuine = { tenant: 'default', orderId: 'o1', batchId, chunkNumber: 0 };
+      const notice = encodePublishedChunk(genuine);
+      const forged = [
+        notice,
+        encodePublishedChunk({ ...genuine, tenant: 'acme' }),
+        encodePublishedChunk({ ...genuine, orderId: 'o2', chunkNumber: 9_999 }),
+        notice.subarray(0, notice.length >> 1),
+        new Uint8Array(),
+        Buffer.from('no notice at all'),
+      ];
+      for (const value of forged) await intruder.write(topic, { headers: {}, key: 'k', value });
+      await until('ingest has heard all of it', allHeard);
+      expect(isAnswered).toBe(false);
+      expect(await fleet.batch(batchId)).toMatchObject({ counters: { issued: 0, inFlight: 1 } });
+      expect(await fleet.service('ingest').readiness()).toMatchObject({ status: 'ready' });
+    } finally {
+      publish.signal('SIGCONT');
+    }
+    const answer = await answering;
+    expect([answer.status, await answer.text()]).toEqual([
+      201,
+      expect.stringContaining('BEGIN CERTIFICATE') as string,
+    ]);
+    // The true ones behind it are heard.
+    await enrol('after the notices');
   });
 });
 
@@ -395,7 +460,7 @@ it('everything is accounted for in the end', async () => {
   expect(await fleet.verified()).toMatchObject({
     findings: [],
     inFlight: 0,
-    // ended, other, meanwhile, in flight, newer, twice own; two enrolments.
-    certificates: 300 + 3 + 1_000 + 5 + 4 + 3 + 3 + 2,
+    // ended, other, meanwhile, in flight, newer, twice own; four enrolments.
+    certificates: 300 + 3 + 1_000 + 5 + 4 + 3 + 3 + 4,
   });
 });

@@ -1,11 +1,13 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openKafkaAdmin } from '@certmill/adapter-kafka';
 import { topics } from '@certmill/events';
 import { jest } from '@jest/globals';
+import { runCertmill } from '../cli/testing/run-certmill.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { poisonFileOf } from './testing/poisoned-service.js';
-import { TestFleet, type BatchBody } from './testing/test-fleet.js';
+import { aName, TestFleet, until, type BatchBody } from './testing/test-fleet.js';
 
 jest.setTimeout(240_000);
 
@@ -82,6 +84,49 @@ async function makeDead(stage: 'sign' | 'publish'): Promise<void> {
       counters: { accepted: count, issued: 0, deadLettered: count, inFlight: 0 },
     });
   }
+}
+
+/** Where records are lost, and what their chunk and the next one hold of a quota before and after the drop. */
+const lostFrom = [
+  {
+    stage: 'validate',
+    topic: topics.requestsReceived.bulk,
+    reservedBefore: count,
+    reservedAfter: count,
+  },
+  {
+    stage: 'sign',
+    topic: topics.requestsValidated.bulk,
+    reservedBefore: 2 * count,
+    reservedAfter: count,
+  },
+] as const;
+
+/** Deletes the records of a batch, with all that is before them, as soon as they are in a topic. */
+async function loseRecords(topic: string, batchId: string): Promise<void> {
+  const admin = openKafkaAdmin({
+    brokers: fleet.config.kafka.brokers,
+    clientId: aName('disaster'),
+  });
+  try {
+    const places: string[] = [];
+    await until(`the chunk of ${batchId} is in ${topic}`, async () => {
+      await admin.readAll(topic, ({ headers, position }) => {
+        if (headers['ce_subject'] === batchId) places.push(position);
+      });
+      return places.length > 0;
+    });
+    for (const place of places) await admin.deleteUpTo(topic, place);
+  } finally {
+    await admin.stop(0);
+  }
+}
+
+function typeDrop(batchId: string) {
+  const keyFile = fleet.file('admin.key');
+  writeFileSync(keyFile, fleet.fleet.adminKey, { mode: 0o600 });
+  const server = ['--server', fleet.fleet.url, '--key-file', keyFile];
+  return runCertmill(['dead-letters', 'drop', batchId, '0', ...server]);
 }
 
 beforeAll(async () => {
@@ -190,12 +235,79 @@ describe.each(stages)('a dead letter made in %s', (stage) => {
   });
 });
 
+describe.each(lostFrom)('a chunk whose record is gone from the topic of $stage', (lost) => {
+  const { stage, topic, reservedBefore, reservedAfter } = lost;
+  const lines = ndjsonOf(csrsOf(count, `lost-${stage}`));
+  const order = `lost-${stage}`;
+  let batchId = '';
+
+  beforeAll(async () => {
+    await fleet.openOrder(order);
+    await fleet.stopRole(stage);
+    batchId = await fleet.upload(order, 'lost', lines);
+    await loseRecords(topic, batchId);
+    await fleet.startRole(stage);
+  });
+
+  const reconcile = async (...args: readonly string[]): Promise<string> => {
+    const told = await fleet.certmill('fleet', 'reconcile', ...args);
+    expect([told.exitCode, told.stderr]).toEqual([0, '']);
+    return told.stdout;
+  };
+  const inFlight = { accepted: count, issued: 0, rejected: 0, deadLettered: 0, inFlight: count };
+  const row = () => new RegExp(`^default +${batchId} +0 +${String(count)}$`, 'm');
+
+  it('stays in flight by itself, while others of its order go by', async () => {
+    const next = await fleet.upload(order, 'next', ndjsonOf(csrsOf(count, `next-${stage}`)));
+    expect(await fleet.settled(next)).toMatchObject({ counters: { issued: count } });
+    await fleet.drained();
+    expect(await fleet.batch(batchId)).toMatchObject({ counters: inFlight });
+  });
+
+  it('is left alone where it is young, and only told of in a dry run', async () => {
+    expect(await reconcile()).toBe('no chunk is stranded\n');
+    const told = await reconcile('--older-than', '0', '--dry-run');
+    expect(told).toMatch(row());
+    expect(told).not.toContain('dead letters');
+    expect(await lettersOf(batchId)).toEqual([]);
+    expect(await fleet.batch(batchId)).toMatchObject({ counters: inFlight });
+  });
+
+  it('becomes a dead letter that cannot be retried', async () => {
+    const told = await reconcile('--older-than', '0');
+    expect(told).toMatch(row());
+    expect(told).toContain("'certmill dead-letters drop' ends them");
+    expect(await reconcile('--older-than', '0')).toBe('no chunk is stranded\n');
+    expect(await lettersOf(batchId)).toMatchObject([
+      { chunk: 0, requests: count, state: 'dead', code: 'FAULT_PROCESSING', stage },
+    ]);
+    expect(await fleet.batch(batchId)).toMatchObject({
+      counters: { ...inFlight, deadLettered: count, inFlight: 0 },
+    });
+    expect(await settle(batchId, 'retry')).toMatchObject({ status: 409, code: 'CONFLICT' });
+  });
+
+  it('is ended by `certmill dead-letters drop`, and its devices may come again', async () => {
+    expect(await reservedUnder(order)).toBe(reservedBefore);
+    const told = await typeDrop(batchId);
+    expect([told.exitCode, told.stderr]).toEqual([0, '']);
+    expect(await fleet.settled(batchId)).toMatchObject({
+      state: 'complete',
+      counters: { ...inFlight, rejected: count, inFlight: 0 },
+    });
+    expect(await reservedUnder(order)).toBe(reservedAfter);
+    const again = await fleet.settled(await fleet.upload(order, 'again', lines));
+    expect(again).toMatchObject({ counters: { issued: count, rejected: 0, deadLettered: 0 } });
+    expect(await reconcile('--older-than', '0')).toBe('no chunk is stranded\n');
+  });
+});
+
 it('everything is accounted for in the end', async () => {
   await fleet.drained();
   expect(await fleet.verified()).toMatchObject({
     findings: [],
     inFlight: 0,
-    certificates: stages.length * 3 * count,
-    rejections: stages.length * count,
+    certificates: (stages.length * 3 + lostFrom.length * 2) * count,
+    rejections: (stages.length + lostFrom.length) * count,
   });
 });

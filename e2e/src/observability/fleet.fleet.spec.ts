@@ -12,7 +12,7 @@ import {
   RedisServer,
   type FleetRole,
 } from '@certmill/native';
-import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { anOtlpReceiver, type OtlpReceiver } from './otlp-receiver.js';
 
 // Four processes that start beside three servers: on busy cores that takes minutes.
@@ -49,7 +49,12 @@ beforeAll(async () => {
       REDIS_URL: redis.url,
     },
     plan: roles.map((role) => ({ role, lanes })),
-    settings: { tracing: { url: receiver.url, ratio: 1 }, logLevel: 'debug' },
+    settings: {
+      tracing: { url: receiver.url, ratio: 1 },
+      logLevel: 'debug',
+      // Two chunks of 300 requests.
+      maxRequestsPerChunk: 256,
+    },
   });
 });
 
@@ -60,13 +65,38 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function call(path: string, contentType: string, body: string | Buffer): Promise<Response> {
+/** What `npm run check:infra` compares with docs/metrics.md is compared with a fleet here. */
+const metricNames = (await import(
+  new URL('../../../infra/checks/metric-names.mjs', import.meta.url).href
+)) as {
+  unansweredQueries(
+    expositions: readonly string[],
+    expected: Readonly<Record<string, string>>,
+  ): readonly string[];
+};
+
+/** What a sound fleet has no series of: when it gets one. */
+const onlyInTrouble: Readonly<Record<string, string>> = {
+  certmill_store_faults_total: 'a call of the store fails',
+  certmill_journal_conflicts_total: 'two processes of validate append to one shard',
+  'certmill_faults_total{code="FAULT_CLOCK_BACKWARDS"}': 'a clock goes back',
+  'certmill_publish_requests_total{code="ISSUER_UNAVAILABLE"}':
+    'a request waits longer than its profile allows',
+  'certmill_http_duration_seconds_count{status="5xx"}': 'ingest fails',
+};
+
+async function call(
+  path: string,
+  contentType: string,
+  body: string | Buffer,
+  idempotencyKey = contentType,
+): Promise<Response> {
   return fetch(`${fleet.url}${path}`, {
     method: 'POST',
     headers: {
       authorization: `Bearer ${fleet.adminKey}`,
       'content-type': contentType,
-      'idempotency-key': contentType,
+      'idempotency-key': idempotencyKey,
     },
     body: typeof body === 'string' ? body : new Uint8Array(body),
   });
@@ -250,5 +280,20 @@ describe('a fleet', () => {
         chunk,
       ]),
     );
+  });
+
+  it('tells all that dashboards, alerts and the scaling of sign ask for', async () => {
+    // A device that has its certificate: rejected.
+    const path = '/v1/orders/o1/certificates?deviceId=dev-0';
+    const refused = await call(path, 'application/pkcs10', aCsr('dev-0'), 'once more');
+    expect(refused.status).toBe(409);
+    await untilMetric(
+      'publish',
+      'certmill_publish_requests_total',
+      { code: 'DEVICE_ALREADY_ISSUED' },
+      1,
+    );
+    const told = await Promise.all(roles.map(metricsOf));
+    expect(metricNames.unansweredQueries(told, onlyInTrouble)).toEqual([]);
   });
 });

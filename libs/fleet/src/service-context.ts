@@ -59,6 +59,8 @@ export interface ServiceContext {
    * readiness too. Faults that waiting does not cure, and FAULT_STOPPING, end it.
    */
   waitFor<T>(what: string, attempt: () => Promise<T>): Promise<T>;
+  /** What work beside the main path is without: metrics tell of it, readiness does not. */
+  without(what: string, isAway: boolean): void;
   /** A part halted for good: readiness goes red, the process goes on to be looked at. */
   halt(part: string, code: FaultCode): void;
   /** The process cannot go on: it is to stop and to be started again by its supervisor. */
@@ -73,8 +75,9 @@ export interface OpenedContext {
   readonly failed: Promise<never>;
 }
 
-/** What the process cannot do without, as `waitFor` is told of it. */
-const needs = ['kafka', 'mongodb'] as const;
+/** What a process needs, as `waitFor` and `without` are told of it. */
+const needsOf = (role: Role): readonly string[] =>
+  role === 'publish' ? ['kafka', 'mongodb', 'redis'] : ['kafka', 'mongodb'];
 
 export async function openContext(
   role: Role,
@@ -96,7 +99,11 @@ export async function openContext(
     halted: () => [...halted].map(([stage, code]) => ({ stage, code })),
     waitingFor: () => [...waitingFor],
   };
-  metrics.readiness(readiness, { parts: [role, 'store'], needs });
+  const away = new Set<string>();
+  metrics.readiness(
+    { ...readiness, waitingFor: () => [...waitingFor, ...away] },
+    { parts: [role, 'store'], needs: needsOf(role) },
+  );
   if (role !== 'ingest') metrics.stages.begin([role]);
   const context: ServiceContext = {
     role,
@@ -126,6 +133,10 @@ export async function openContext(
       } finally {
         waitingFor.delete(what);
       }
+    },
+    without(what, isAway) {
+      if (isAway) away.add(what);
+      else away.delete(what);
     },
     halt: (part, code) => halted.set(part, code),
     fail: (error) => {

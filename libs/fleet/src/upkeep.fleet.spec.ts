@@ -71,9 +71,17 @@ describe('the upkeep of a fleet', () => {
     const begunAt = performance.now();
     const upkeep = await startUpkeep(context);
     expect(performance.now() - begunAt).toBeLessThan(10_000);
+    const told = async (): Promise<string | undefined> =>
+      /^certmill_waiting\{for="redis"\} (.*)$/m.exec(await context.metrics.text())?.[1];
+    // For the alert; readiness stays out of it.
+    expect(await told()).toBe('1');
+    expect(context.readiness.waitingFor()).toEqual(['start']);
     const redis = await redisAt(port);
     try {
       expect(await begins(context)).toBe(true);
+      // Each plan tells, once a minute.
+      for (let i = 0; i < 1_400 && (await told()) !== '0'; i++) await pause(50);
+      expect(await told()).toBe('0');
     } finally {
       stopping.abort();
       await upkeep.stop(5_000);

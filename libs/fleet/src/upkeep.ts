@@ -23,9 +23,10 @@ export async function startUpkeep(context: ServiceContext): Promise<Stoppable> {
   const { what, open } = jobsOf(context);
   const begin = async (): Promise<Stoppable> => {
     const jobs = await open();
+    context.without(what, false);
     const admin = openKafkaAdmin(kafka);
     try {
-      return inOrder([jobs, admin, await removeRegularly(context, jobs, admin)]);
+      return inOrder([jobs, admin, await removeRegularly(context, what, jobs, admin)]);
     } catch (error) {
       await inOrder([jobs, admin]).stop(0);
       throw error;
@@ -36,6 +37,7 @@ export async function startUpkeep(context: ServiceContext): Promise<Stoppable> {
   } catch (error) {
     if (!isCertmillError(error) || error.disposition !== 'retry') throw error;
   }
+  context.without(what, true);
   const begun = untilItWorks(what, begin, logger, stopping).catch((error: unknown) => {
     if (stopping.aborted) return undefined;
     const message = 'there is no upkeep until this service is started again: topics grow';
@@ -51,10 +53,12 @@ export async function startUpkeep(context: ServiceContext): Promise<Stoppable> {
 }
 
 async function removeRegularly(
-  { clock, logger }: ServiceContext,
+  context: ServiceContext,
+  redis: string,
   jobs: JobQueue,
   admin: KafkaAdmin,
 ): Promise<Stoppable> {
+  const { clock, logger } = context;
   const worker = await jobs.process(queue, { concurrency: 1, attempts: 3 }, async () => {
     const records = await admin.deleteConsumed(topicReaders);
     logger.debug({ records }, 'removed what every group has committed');
@@ -63,7 +67,9 @@ async function removeRegularly(
     const minute = Math.floor(clock.nowMs() / intervalMs);
     jobs
       .add(queue, { id: `remove-consumed-${String(minute)}`, data: {} })
+      .then(() => context.without(redis, false))
       .catch((error: unknown) => {
+        context.without(redis, true);
         logger.warn({ err: error }, 'upkeep is not planned: Redis is away');
       });
   };

@@ -49,7 +49,9 @@ export class ServiceMaker {
       const configFile = await this.writeConfig(name, {
         lanes,
         operations: { port: operationsPort },
-        ...(apiPort === undefined ? {} : { http: { port: apiPort } }),
+        ...(apiPort === undefined
+          ? {}
+          : { http: { ...(this.#shared['http'] as object | undefined), port: apiPort } }),
         ...settings,
       });
       services.push(
