@@ -1,4 +1,4 @@
-import { plantedBugs, type PlantedBug } from './planted-bugs.js';
+import { plantedBugs } from './planted-bugs.js';
 import { runCrashes } from './run-crashes.fixture.js';
 
 // Half a minute each on two idle cores; servers start slowly on busy ones.
@@ -21,7 +21,11 @@ describe('a server that is killed while a factory uploads', () => {
     overwrite: ['1', 'every downloaded certificate is the stored one, byte for byte'],
     clock: ['2', 'each request was signed with one TBSCertificate only'],
     claims: ['0', 'no device has two live certificates'],
-  } as const satisfies Record<PlantedBug, readonly [kills: string, promise: string]>;
+    quota: ['0', 'no quota is exceeded'],
+  } as const satisfies Record<
+    (typeof plantedBugs)[number],
+    readonly [kills: string, promise: string]
+  >;
 
   test.each(plantedBugs)(
     'is seen to break them with the planted bug: %s',

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import {
   csrOfRequest,
   pacedRequestsOf,
+  probeOf,
   singleEnrolment,
   type Fleet,
   type FleetBatch,
@@ -75,6 +76,7 @@ export class FactoryClient {
   readonly #notes = new Map<string, BatchNotes>();
   /** One more in each life of the server. */
   readonly #singles: FleetBatch[] = [];
+  readonly #probes: FleetBatch[] = [];
   /** `<batch id>.<chunk number>` */
   readonly #chunksRead = new Set<string>();
   /** Requests that may be on their way by now: spreads the upload over the server's lives. */
@@ -90,7 +92,7 @@ export class FactoryClient {
 
   /** All that was asked for so far. */
   get batches(): readonly FleetBatch[] {
-    return [...this.#fleet.batches, ...this.#singles];
+    return [...this.#fleet.batches, ...this.#singles, ...this.#probes];
   }
 
   /** Whether a certificate of the chunk `<batch id>.<chunk number>` was downloaded. */
@@ -123,7 +125,9 @@ export class FactoryClient {
     }
   }
 
-  async #workOnce(life: ServerLife): Promise<void> {
+  async #workOnce(whole: ServerLife): Promise<void> {
+    const failed = new AbortController();
+    const life = { ...whole, gone: AbortSignal.any([whole.gone, failed.signal]) };
     const reading = [handledLater(this.#enrollSingles(life))];
     let before = 0;
     try {
@@ -138,38 +142,89 @@ export class FactoryClient {
       }
       await Promise.all(reading);
     } finally {
+      // Whoever follows a batch whose upload failed would follow it for ever.
+      failed.abort();
       await Promise.allSettled(reading);
+    }
+  }
+
+  /**
+   * Asks for certificates of devices that nobody asked for before, each in a chunk of its own:
+   * so many on the interactive lane, and one on the other. Resolves when it has them all.
+   * @param lifeNow The server's present life, which may end meanwhile; undefined: give up.
+   */
+  async probe(interactive: number, lifeNow: () => ServerLife | undefined): Promise<void> {
+    const begin = (): FleetBatch => {
+      const added = probeOf(this.#probes.length);
+      this.#probes.push(added);
+      this.#notes.set(added.key, newNotes());
+      return added;
+    };
+    const bulk = begin();
+    const singles = Array.from({ length: interactive }, begin);
+    await Promise.all([
+      this.#overLives(lifeNow, async (life) => {
+        const notes = this.#notesOf(bulk);
+        if (!notes.isUploaded) await this.#upload(life, bulk, notes, -Infinity);
+        await this.#download(life, notes, 0, true);
+      }),
+      ...singles.map((single) =>
+        this.#overLives(lifeNow, async (life) => {
+          const notes = this.#notesOf(single);
+          while (!notes.isUploaded) await this.#enroll(life, single, notes);
+        }),
+      ),
+    ]);
+  }
+
+  async #overLives(
+    lifeNow: () => ServerLife | undefined,
+    work: (life: ServerLife) => Promise<void>,
+  ): Promise<void> {
+    for (let life = lifeNow(); life !== undefined; life = lifeNow()) {
+      try {
+        await work(life);
+        return;
+      } catch (error) {
+        if (!life.gone.aborted && !isOutage(error)) throw error;
+      }
+      await pause(pollMs);
     }
   }
 
   /**
    * Resolves once nothing can change any more, with the last word on each batch by its key.
    * @param isDrained Whether every record of the log was handled; asks the server's metrics where absent.
+   * @param isStuck What is not done by now never will be: the word of now is the last one.
    */
   async finish(
     life: ServerLife,
     isDrained = async () =>
       /^certmill_log_bulk_lag_chunks 0$/m.test(await this.#text(life, '/metrics')),
+    isStuck = false,
   ): Promise<Map<string, BatchAnswer>> {
     // What ended before is perhaps being delivered again.
     while (!(await isDrained())) await pause(pollMs);
     const answers = new Map<string, BatchAnswer>();
     for (const { key } of this.batches) {
+      const batchId = this.batchIdOf(key);
       for (;;) {
-        const answer = await this.#json<BatchAnswer>(life, `/v1/batches/${this.batchIdOf(key)}`);
+        if (isStuck && batchId === undefined) break;
+        const answer = await this.#json<BatchAnswer>(life, `/v1/batches/${batchId}`);
         answers.set(key, answer);
         const isDone = answer.state === 'complete' || answer.state === 'cancelled';
-        if (isDone && answer.counters.inFlight === 0) break;
+        if (isStuck || (isDone && answer.counters.inFlight === 0)) break;
         await pause(pollMs);
       }
     }
     return answers;
   }
 
-  /** Downloads every certificate once more. */
+  /** Downloads every certificate of the batches that it knows once more. */
   async downloadAll(life: ServerLife): Promise<void> {
     for (const batch of this.batches) {
-      await this.#download(life, this.#notesOf(batch), 0, false);
+      const notes = this.#notesOf(batch);
+      if (notes.batchId !== undefined) await this.#download(life, notes, 0, false);
     }
   }
 
@@ -392,9 +447,12 @@ async function assertStatus(response: Response, status: number): Promise<void> {
   throw new UnexpectedStatus(response, await response.text());
 }
 
-/** What a server says, or does to a connection, while what it depends on is away. */
+/**
+ * What a server says, or does to a connection, while what it depends on is away; 408 where the client
+ * itself held an upload back for too long. A client goes on later where it was.
+ */
 function isOutage(error: unknown): boolean {
-  if (error instanceof UnexpectedStatus) return error.status === 503;
+  if (error instanceof UnexpectedStatus) return error.status === 503 || error.status === 408;
   return error instanceof TypeError;
 }
 

@@ -96,6 +96,12 @@ export function singleEnrolment(number: number): FleetBatch {
   return { key, orderId: 'wide', requests: [requestOf(key, [])] };
 }
 
+/** A device that asks only to see whether the servers work. */
+export function probeOf(number: number): FleetBatch {
+  const key = `probe-${number}`;
+  return { key, orderId: 'wide', requests: [requestOf(key, [])] };
+}
+
 /** The DER of a request that has a device id. */
 export function csrOfRequest(request: FleetRequest): Buffer {
   return Buffer.from((JSON.parse(request.line) as { readonly csr: string }).csr, 'base64');

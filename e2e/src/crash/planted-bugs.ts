@@ -1,12 +1,14 @@
 import { hash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { chunkIdOf } from '@certmill/domain';
+import { chunkIdOf, rejectionNumber } from '@certmill/domain';
 import {
   decodeReceivedChunk,
   decodeValidatedChunk,
+  decodeVerdict,
   encodeReceivedChunk,
   encodeValidatedChunk,
+  groups,
   topics,
 } from '@certmill/events';
 import type { Hop } from '@certmill/pipeline';
@@ -18,10 +20,19 @@ import { patchedStore } from './patched-store.js';
  * Bugs that the crash run must see, each one an invariant broken on purpose:
  * - overwrite: the last terminal record of a chunk counts, not the first;
  * - clock: receivedAt is read from the clock when a chunk is processed, not pinned at ingest;
- * - claims: devices and keys are not claimed.
+ * - claims: devices and keys are not claimed;
+ * - quota: what the store finds to be over an order's quota is issued all the same.
  */
-export const plantedBugs = ['overwrite', 'clock', 'claims'] as const;
-export type PlantedBug = (typeof plantedBugs)[number];
+export const plantedBugs = ['overwrite', 'clock', 'claims', 'quota'] as const;
+/**
+ * Those that the fault run of a fleet must see:
+ * - early-commit: publish lets an offset move before the effect is durable.
+ */
+export const plantedFleetBugs = [...plantedBugs, 'early-commit'] as const;
+export type PlantedBug = (typeof plantedFleetBugs)[number];
+
+/** Longer than a consumer's commit interval. */
+const effectDelayMs = 1_000;
 
 export function bugAroundStore<T extends IssuanceStore>(
   store: T,
@@ -30,6 +41,7 @@ export function bugAroundStore<T extends IssuanceStore>(
 ): T {
   if (bug === 'overwrite') return overwritingStore(store, join(data, 'overwritten')) as T;
   if (bug === 'claims') return claimlessStore(store) as T;
+  if (bug === 'quota') return overgrantingStore(store) as T;
   return store;
 }
 
@@ -58,6 +70,26 @@ export function bugAroundSignLog(log: EventLog, bug: PlantedBug, validated: () =
       encodeValidatedChunk({ ...chunk, received: late }),
     )[1];
   });
+}
+
+/** For publish: what it has in hand counts as done. */
+export function bugAroundPublishLog(log: EventLog, bug: PlantedBug): EventLog {
+  if (bug !== 'early-commit') return log;
+  return {
+    append: (topic, record) => log.append(topic, record),
+    lag: (topic, group) => log.lag(topic, group),
+    readDeadLetter: (topic, group, place) => log.readDeadLetter(topic, group, place),
+    subscribe(options) {
+      if (options.group !== groups.publish) return log.subscribe(options);
+      return log.subscribe({
+        ...options,
+        handler(record) {
+          setTimeout(() => void options.handler(record), effectDelayMs);
+          return Promise.resolve();
+        },
+      });
+    },
+  };
 }
 
 function readNow(received: Uint8Array): Uint8Array {
@@ -112,6 +144,17 @@ function claimlessStore(store: IssuanceStore): IssuanceStore {
       const deviceIds = decision.codes.map((_, i) => `${chunkId}/${i}`);
       const udids = Buffer.concat(deviceIds.map((id) => hash('sha256', id, 'buffer')));
       return store.decide({ ...decision, deviceIds, udids });
+    },
+  });
+}
+
+function overgrantingStore(store: IssuanceStore): IssuanceStore {
+  const overQuota = rejectionNumber('ORDER_QUOTA_EXCEEDED');
+  return patchedStore(store, {
+    async decide(decision) {
+      const verdict = await store.decide(decision);
+      // The store says no, and nobody listens.
+      return decodeVerdict(verdict).codes.includes(overQuota) ? decision.draft : verdict;
     },
   });
 }

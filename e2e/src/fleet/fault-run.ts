@@ -19,11 +19,11 @@ import {
   type ServicePlan,
 } from '@certmill/native';
 import { FactoryClient, handledLater, type ServerLife } from '../crash/factory-client.js';
-import type { FailPointReport } from '../crash/fail-point.js';
+import type { ArmedFailPoint, FailPointReport } from '../crash/fail-point.js';
 import { makeFleet, pacedRequestsOf } from '../crash/fleet.js';
 import { judgeRun, type Judgement } from '../crash/judge-run.js';
 import type { PlantedBug } from '../crash/planted-bugs.js';
-import { nameOf, type Fault } from './faults.js';
+import { maxRequestsPerChunk, nameOf, type Fault } from './faults.js';
 import { ordersFileOf, type ServiceOrders } from './service-under-test.js';
 
 export interface FaultRunOptions {
@@ -39,11 +39,19 @@ export interface FaultRunOptions {
 export interface FaultRunResult extends Judgement {
   /** How often each came to pass. */
   readonly faults: ReadonlyMap<string, number>;
-  /** Seconds from a service's death to its being ready again, and from a broker's to the next publication. */
-  readonly serviceRecoverySeconds: readonly number[];
-  readonly brokerRecoverySeconds: readonly number[];
+  /** One for each service that was killed and started again at once. */
+  readonly serviceRecoveries: readonly Recovery[];
+  /** One for each broker that was killed: measured while it is away. */
+  readonly brokerRecoveries: readonly Recovery[];
   /** All evidence. */
   readonly folder: string;
+}
+
+/** From a kill until every certificate that was asked for at once after it is downloaded. */
+export interface Recovery {
+  /** What was killed, and where. */
+  readonly of: string;
+  readonly seconds: number;
 }
 
 /** Two of each kind share the bulk lane, so that somebody takes over. */
@@ -57,7 +65,18 @@ const plan: readonly ServicePlan[] = [
 const sessionTimeoutMs = 6_000;
 /** A fail-point that nothing reaches in this time is tried again later. */
 const patienceMs = 25_000;
-const recoveryMs = 60_000;
+/** Then those who wait for its chunk ask for a few certificates more. */
+const feedEveryMs = 3_000;
+const feedProbes = 4;
+/**
+ * Each is a chunk on the interactive lane, where a partition is chosen by the batch: so many are on all
+ * partitions of it, those of the dead process too, all but certainly.
+ */
+const recoveryProbes = 8;
+const recoveryMs = 120_000;
+/** With all lags at 0 and nothing downloaded for so long, what is missing never comes. */
+const stuckMs = 20_000;
+const stuckPollMs = 1_000;
 const pollMs = 20;
 const serviceProgram = fileURLToPath(new URL('./service-under-test.js', import.meta.url));
 const nodeFlags = ['--max-semi-space-size=4', '--v8-pool-size=1'];
@@ -89,11 +108,13 @@ class FaultRun {
   readonly #devices;
   readonly #client: FactoryClient;
   readonly #counts = new Map<string, number>();
-  readonly #serviceRecoveries: number[] = [];
-  readonly #brokerRecoveries: number[] = [];
+  readonly #serviceRecoveries: Recovery[] = [];
+  readonly #brokerRecoveries: Recovery[] = [];
+  readonly #probes: Promise<void>[] = [];
   #reports = 0;
   #gone = new AbortController();
   #isOver = false;
+  #isStuck = false;
 
   private constructor(
     options: FaultRunOptions,
@@ -115,7 +136,7 @@ class FaultRun {
     const folder = await makeRunFolder();
     const [kafka, store, redis, hsm] = await Promise.all([
       KafkaCluster.start({ folder: join(folder, 'kafka'), brokers: options.brokers }),
-      MongoStandIn.start({ folder: join(folder, 'mongo') }),
+      MongoStandIn.start({ folder: join(folder, 'mongo'), data: 'file' }),
       RedisServer.start({ folder: join(folder, 'redis') }),
       SoftHsm.open(join(folder, 'softhsm')),
     ]);
@@ -158,8 +179,7 @@ class FaultRun {
       minInsyncReplicas: options.brokers === 3 ? 2 : 1,
       kafka: { sessionTimeoutMs },
       commandOf: (role) => [process.execPath, ...nodeFlags, serviceProgram, role],
-      // Small chunks: more of them to be killed with.
-      settings: { logLevel: 'info', maxRequestsPerChunk: 256 },
+      settings: { logLevel: 'info', maxRequestsPerChunk },
     });
     return new FaultRun(options, folder, servers, fleet, orders);
   }
@@ -191,13 +211,13 @@ class FaultRun {
     this.#client.allowance = Infinity;
     await this.#fleet.whenReady();
     this.#isOver = true;
-    await working;
+    await this.#unlessStuck(Promise.all([working, ...this.#probes]));
     const judgement = await this.#judge();
     return {
       ...judgement,
       faults: this.#counts,
-      serviceRecoverySeconds: this.#serviceRecoveries,
-      brokerRecoverySeconds: this.#brokerRecoveries,
+      serviceRecoveries: this.#serviceRecoveries,
+      brokerRecoveries: this.#brokerRecoveries,
       folder: this.#folder,
     };
   }
@@ -215,10 +235,32 @@ class FaultRun {
       const isLast = this.#isOver;
       const life = this.#life();
       await this.#client.work(life);
-      if (isLast && !life.gone.aborted) return;
+      if (this.#isStuck || (isLast && !life.gone.aborted)) return;
       while (this.#gone.signal.aborted) await pause(pollMs);
       await pause(pollMs);
     }
+  }
+
+  /** Waits for the client, or until it waits in vain: a lost chunk is for the judge to find. */
+  async #unlessStuck(waiting: Promise<unknown>): Promise<void> {
+    let isDone = false;
+    const done = waiting.finally(() => (isDone = true));
+    const watch = async (): Promise<void> => {
+      let seen = -1;
+      let since = performance.now();
+      while (!isDone && performance.now() - since < stuckMs) {
+        const { size } = this.#client.certificates;
+        if (size !== seen || !(await this.#isDrained())) since = performance.now();
+        seen = size;
+        await pause(stuckPollMs);
+      }
+      if (isDone) return;
+      this.#options.onFault('all lags are 0, and some certificates never come');
+      this.#isStuck = true;
+      this.#gone.abort();
+    };
+    await Promise.all([done, watch()]);
+    if (this.#isStuck) this.#gone = new AbortController();
   }
 
   #life(): ServerLife {
@@ -232,37 +274,44 @@ class FaultRun {
       case 'kill-at-random': {
         const service = this.#pick(fault.role);
         await pause(this.#options.random() * 500);
+        const since = performance.now();
         await this.#kill(service);
-        await this.#restart(service, {});
+        await this.#recover(service, nameOf(fault), since);
         return true;
       }
       case 'kill': {
         const service = this.#pick(fault.role);
         await this.#kill(service);
-        await this.#restart(service, { armed: fault.armed });
+        await this.#restart(service, fault.armed);
         const report = await this.#report();
+        const since = performance.now();
         if (report !== undefined) await service.whenEnded();
-        if (service.role === 'ingest') this.#gone.abort();
         await this.#kill(service);
-        await this.#restart(service, {});
+        if (report === undefined) await this.#restart(service);
+        else await this.#recover(service, nameOf(fault), since);
         return report !== undefined;
       }
       case 'zombie': {
         const service = this.#pick(fault.role);
         await this.#kill(service);
-        await this.#restart(service, { armed: fault.armed });
+        await this.#restart(service, fault.armed);
         const report = await this.#report();
         if (report !== undefined) await pause(sessionTimeoutMs * 2);
         service.signal('SIGCONT');
         return report !== undefined;
       }
       case 'broker':
-        await this.#killLeader();
+        await this.#killLeader(nameOf(fault));
         return true;
       case 'store-pause':
         await store.pause();
         await pause(fault.forMs);
         store.resume();
+        return true;
+      case 'store-kill':
+        await store.kill();
+        await pause(fault.forMs);
+        await store.start();
         return true;
       case 'redis-stop':
         await redis.kill();
@@ -291,31 +340,49 @@ class FaultRun {
     await service.kill();
   }
 
-  async #restart(service: FleetService, orders: Pick<ServiceOrders, 'armed'>): Promise<void> {
-    this.#order(service, orders);
-    const begun = performance.now();
+  /** Where it is armed it may be gone before it is ready. */
+  async #restart(service: FleetService, armed?: ArmedFailPoint): Promise<void> {
+    this.#order(service, armed === undefined ? {} : { armed });
     service.start();
-    if (orders.armed === undefined) {
-      await service.whenReady(recoveryMs);
-      this.#serviceRecoveries.push((performance.now() - begun) / 1000);
-    } else {
-      // It may die before it is ready.
-      await service.whenReady(patienceMs).catch(() => undefined);
-    }
+    await service.whenReady(patienceMs).catch(() => undefined);
     if (service.role === 'ingest' && service.pid !== undefined) this.#gone = new AbortController();
   }
 
-  async #killLeader(): Promise<void> {
+  /** Starts a service that was killed at once, as a supervisor does, and measures how long it is missed. */
+  async #recover(service: FleetService, of: string, since: number): Promise<void> {
+    this.#order(service);
+    service.start();
+    if (service.role === 'ingest') this.#gone = new AbortController();
+    this.#serviceRecoveries.push(await this.#recovered(of, since));
+    await service.whenReady(recoveryMs);
+  }
+
+  async #killLeader(of: string): Promise<void> {
     const { kafka } = this.#servers;
-    const leader = await kafka.leaderOf(topics.requestsValidated.bulk, 0);
-    const before = this.#client.certificates.size;
-    this.#client.allowance += 2_000;
+    const leader = await kafka.leaderOf(topics.requestsValidated.interactive, 0);
+    const since = performance.now();
     await kafka.killBroker(leader);
-    const begun = performance.now();
-    const isReading = (): boolean => this.#client.certificates.size > before;
-    while (!isReading() && performance.now() - begun < recoveryMs) await pause(pollMs);
-    this.#brokerRecoveries.push((performance.now() - begun) / 1000);
+    this.#brokerRecoveries.push(await this.#recovered(of, since));
     await kafka.startBroker(leader);
+  }
+
+  /** Resolves once what is asked for from now on is downloaded, all of it. */
+  async #recovered(of: string, since: number): Promise<Recovery> {
+    const probed = await Promise.race([
+      this.#probe(recoveryProbes).then(() => true),
+      pause(recoveryMs, false, { ref: false }),
+    ]);
+    if (!probed) throw new Error(`not recovered after ${recoveryMs / 1000} s: ${of}`);
+    const seconds = (performance.now() - since) / 1000;
+    this.#options.onFault(`recovered after ${seconds.toFixed(1)} s`);
+    return { of, seconds };
+  }
+
+  #probe(interactive: number): Promise<void> {
+    const lifeNow = (): ServerLife | undefined => (this.#isStuck ? undefined : this.#life());
+    const probe = handledLater(this.#client.probe(interactive, lifeNow));
+    this.#probes.push(probe);
+    return probe;
   }
 
   #order(service: FleetService, orders: Pick<ServiceOrders, 'armed'> = {}): void {
@@ -325,8 +392,13 @@ class FaultRun {
 
   /** What the armed service reports; undefined where its point was not reached in time. */
   async #report(): Promise<FailPointReport | undefined> {
-    const deadline = performance.now() + patienceMs;
-    while (performance.now() < deadline) {
+    const begun = performance.now();
+    let feedAt = begun + feedEveryMs;
+    while (performance.now() < begun + patienceMs) {
+      if (performance.now() >= feedAt) {
+        feedAt += feedEveryMs;
+        void this.#probe(feedProbes);
+      }
       const line = readFileSync(this.#orders.reportFile, 'utf8').split('\n')[this.#reports];
       if (line !== undefined && line !== '') {
         this.#reports += 1;
@@ -342,9 +414,7 @@ class FaultRun {
   async #judge(): Promise<Judgement> {
     const config = readFleetConfig(this.#fleet.configFile);
     const life = this.#life();
-    const isDrained = async (): Promise<boolean> =>
-      (await fleetLag(config)).every(({ lag }) => lag === 0);
-    const answers = await this.#client.finish(life, isDrained);
+    const answers = await this.#client.finish(life, () => this.#isDrained(), this.#isStuck);
     await this.#client.downloadAll(life);
     await this.#fleet.stop();
     await using opened = await openFleetForReading(config);
@@ -356,6 +426,11 @@ class FaultRun {
       client: this.#client,
       answers,
     });
+  }
+
+  async #isDrained(): Promise<boolean> {
+    const lags = await fleetLag(readFleetConfig(this.#fleet.configFile));
+    return lags.every(({ lag }) => lag === 0);
   }
 
   #count(name: string): void {

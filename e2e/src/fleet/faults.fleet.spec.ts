@@ -9,7 +9,7 @@ const none = ['--kills', '0', '--random-kills', '0', '--zombies', '0', '--outage
 
 /** A short run, as people start it, on servers of its own. */
 function runFaults(...args: string[]): Promise<{ readonly code: number; readonly output: string }> {
-  const all = [program, '--brokers', '1', '--seed', '7', ...args];
+  const all = [program, '--seed', '7', ...args];
   return new Promise((resolve) => {
     execFile(process.execPath, all, { maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
       const code = typeof error?.code === 'number' ? error.code : error === null ? 0 : -1;
@@ -24,33 +24,53 @@ describe('a fleet that is broken while a factory uploads', () => {
     async () => {
       const faults = ['--kills', '1', '--random-kills', '1', '--zombies', '1', '--outages', '1'];
       const { code, output } = await runFaults(
-        ...['--requests', '6000', '--outage-ms', '3000', ...faults],
+        ...['--brokers', '3', '--requests', '6000', '--outage-ms', '3000', ...faults],
       );
       expect([code, output]).toEqual([0, expect.stringContaining('9 passed, 0 failed')]);
-      expect(output).toMatch(/^faults: .*zombie sign at sign:end 1/m);
+      expect(output).toMatch(/^faults: .*zombie \w+ at [a-z:]+ 1/m);
+      expect(output).toMatch(/^faults: .*kill the broker that leads 1/m);
+      expect(output).toMatch(/^faults: .*store-kill for 3000 ms 1/m);
+      expect(output).toMatch(/^recovery of a service: at most [\d.]+ s \(.*\), of 5$/m);
+      expect(output).toMatch(/^recovery of a broker: at most [\d.]+ s \(.*\), of 1$/m);
     },
     runTimeoutMs,
   );
 
-  // Each with the one kill that the bug needs to show.
+  // Each with the one kill that the bug needs to show, the first one with a limit that nothing keeps.
   const broken = {
     overwrite: [
-      ['--only', 'sign:sign:handled'],
-      'every downloaded certificate is the stored one, byte for byte',
+      ['--only', 'sign:sign:handled', '--max-service-recovery', '0.1'],
+      [
+        'every downloaded certificate is the stored one, byte for byte',
+        'a killed service is made up for within 0.1 s',
+      ],
     ],
     clock: [
       ['--only', 'sign:signature:after'],
-      'each request was signed with one TBSCertificate only',
+      ['each request was signed with one TBSCertificate only'],
     ],
-    claims: [none, 'no device has two live certificates'],
-  } as const satisfies Record<PlantedBug, readonly [args: readonly string[], promise: string]>;
+    claims: [none, ['no device has two live certificates']],
+    quota: [none, ['no quota is exceeded']],
+    'early-commit': [
+      ['--only', 'publish:publish:begin'],
+      ['nothing that was acknowledged is lost'],
+    ],
+  } as const satisfies Record<
+    PlantedBug,
+    readonly [args: readonly string[], promises: readonly string[]]
+  >;
 
-  test.each(['overwrite', 'clock', 'claims'] as const)(
+  // Time is short: crash.spec.ts has quota.
+  test.each(['overwrite', 'clock', 'claims', 'early-commit'] as const)(
     'is seen to break them with the planted bug: %s',
     async (bug) => {
-      const [args, promise] = broken[bug];
-      const { code, output } = await runFaults('--requests', '2500', ...args, '--plant', bug);
-      expect([code, output]).toEqual([1, expect.stringContaining(`FAILED ${promise}`)]);
+      const [args, promises] = broken[bug];
+      const { code, output } = await runFaults(
+        ...['--brokers', '1', '--requests', '2500', ...args, '--plant', bug],
+      );
+      for (const promise of promises) {
+        expect([code, output]).toEqual([1, expect.stringContaining(`FAILED ${promise}`)]);
+      }
       expect(output).toContain(`failed with the planted bug '${bug}'`);
     },
     runTimeoutMs,

@@ -4,7 +4,12 @@ import type { Hop } from '@certmill/pipeline';
 import { FailPoint, type ArmedFailPoint } from '../crash/fail-point.js';
 import { failPointsAroundLog, failPointsAroundStore } from '../crash/fail-points-around.js';
 import { oracleSlotModule } from '../crash/oracle-slot.js';
-import { bugAroundSignLog, bugAroundStore, type PlantedBug } from '../crash/planted-bugs.js';
+import {
+  bugAroundPublishLog,
+  bugAroundSignLog,
+  bugAroundStore,
+  type PlantedBug,
+} from '../crash/planted-bugs.js';
 
 /** What a run tells a service, in a file beside its configuration that it reads when it starts. */
 export interface ServiceOrders {
@@ -44,9 +49,10 @@ async function main(): Promise<void> {
           return failPointsAroundStore(planted, point);
         },
         aroundLog(log) {
-          const isSigning = role === 'sign' && plant !== undefined;
-          const planted = isSigning ? bugAroundSignLog(log, plant, validatedHop) : log;
-          return failPointsAroundLog(planted, point);
+          if (plant === undefined) return failPointsAroundLog(log, point);
+          if (role === 'sign') log = bugAroundSignLog(log, plant, validatedHop);
+          if (role === 'publish') log = bugAroundPublishLog(log, plant);
+          return failPointsAroundLog(log, point);
         },
       },
     },
