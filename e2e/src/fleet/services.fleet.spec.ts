@@ -191,41 +191,71 @@ describe('services that are started before anything is there', () => {
 describe('a fleet under load', () => {
   it('gives partitions to a sign that is added, and issues each certificate once', async () => {
     await faults.set(slowSign);
-    const count = 16 * chunkSize;
-    const batchId = await begin(count);
-    await until('the batch is under way', async () => {
-      return (await fleet.batch(batchId)).counters.issued > 0;
+    const devices = new EndlessDevices();
+    const uploading = fleet.call('POST', `/v1/orders/${orderId}/batches`, {
+      headers: { 'content-type': 'application/x-ndjson', 'idempotency-key': aName('endless') },
+      body: ReadableStream.from(devices.lines()),
     });
-    const [added] = await fleet.fleet.add({ role: 'sign', lanes: ['bulk', 'interactive'] });
-    await fleet.fleet.whenReady();
-    await until('the added sign has partitions, and works', async () => {
-      return (await chunksDone(added!)) > 0;
-    });
-    expect((await fleet.batch(batchId)).counters.inFlight).toBeGreaterThan(0);
-    const lags = await fleetLag(fleet.config);
-    const signing = lags.find(({ topic }) => topic === topics.requestsValidated.bulk);
-    expect(signing?.members).toBe(2);
-    await expectIssuedOnce(batchId, count);
+    try {
+      const [first] = fleet.fleet.of('sign');
+      const before = await chunksDone(first!);
+      await until('the batch is under way', async () => (await chunksDone(first!)) > before);
+      const [added] = await fleet.fleet.add({ role: 'sign', lanes: ['bulk', 'interactive'] });
+      await fleet.fleet.whenReady();
+      await until('the added sign works', async () => (await chunksDone(added!)) > 0);
+      const lags = await fleetLag(fleet.config);
+      const signing = lags.find(({ topic }) => topic === topics.requestsValidated.bulk);
+      expect(signing?.members).toBe(2);
+    } finally {
+      devices.end();
+    }
+    const answer = await uploading;
+    expect(answer.status).toBe(202);
+    const { batchId } = (await answer.json()) as { readonly batchId: string };
+    await expectIssuedOnce(batchId, devices.count);
+    certificates += devices.count;
   });
 
   it('drains each role on SIGTERM, and loses and doubles nothing', async () => {
     await faults.set(slowSign);
     const factory = new Factory();
     const working = factory.work();
-    for (const role of ['ingest', 'validate', 'sign', 'publish'] as const) {
-      await factory.isUnderWay(role);
-      const services = fleet.fleet.of(role);
-      await expectToDrain(...services);
-      expect(factory.isWorking).toBe(true);
-      for (const service of services) service.start();
-      await fleet.fleet.whenReady();
+    try {
+      for (const role of ['ingest', 'validate', 'sign', 'publish'] as const) {
+        await factory.isUnderWay(role);
+        const services = fleet.fleet.of(role);
+        await expectToDrain(...services);
+        expect(factory.isWorking).toBe(true);
+        for (const service of services) service.start();
+        await fleet.fleet.whenReady();
+      }
+    } finally {
+      factory.stop();
+      await working;
     }
-    factory.stop();
-    await working;
     for (const batchId of factory.batchIds) await expectIssuedOnce(batchId, Factory.batchSize);
     certificates += factory.batchIds.length * Factory.batchSize;
   });
 });
+
+/** A batch whose upload lasts until it is told to end. */
+class EndlessDevices {
+  count = 0;
+  #isEnding = false;
+
+  end(): void {
+    this.#isEnding = true;
+  }
+
+  /** As fast as one process signs. */
+  async *lines(): AsyncGenerator<Uint8Array> {
+    while (!this.#isEnding) {
+      yield Buffer.from(ndjsonOf(csrsOf(32, aName('endless'))));
+      this.count += 32;
+      await pause(50);
+    }
+  }
+}
 
 /** Uploads one batch after the other, slowly, and each again until it is taken. */
 class Factory {
@@ -304,13 +334,16 @@ describe('a sign whose C_Sign hangs in one slot', () => {
     );
     const from = fleet.logOf('sign').length;
     batchId = await begin(count);
-    expect(await fleet.service('sign').whenEnded()).toBe(1);
+    const sign = fleet.service('sign');
+    await until('sign ends by itself', () => sign.pid === undefined);
+    expect(await sign.whenEnded()).toBe(1);
 
-    const log = fleet.logOf('sign').slice(from);
-    const failed = log.findIndex(isFatal);
-    expect(JSON.stringify(log[failed])).toContain('slot east of issuer factory hangs');
-    expect(log.slice(failed).filter(isDone).length).toBeGreaterThan(0);
-    expect(log.at(-1)).toMatchObject({ msg: 'stopped' });
+    const afterIt = (): readonly LogLine[] => {
+      const log = fleet.logOf('sign').slice(from);
+      return log.slice(log.findIndex(isFatal));
+    };
+    expect(JSON.stringify(afterIt()[0])).toContain('slot east of issuer factory hangs');
+    expect(afterIt().filter(isDone).length).toBeGreaterThan(0);
     expect((await fleet.batch(batchId)).counters.inFlight).toBeGreaterThan(0);
   });
 
