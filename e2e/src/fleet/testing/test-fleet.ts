@@ -1,7 +1,7 @@
 import '../../one-realm.js';
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -61,47 +61,68 @@ export async function until(
   }
 }
 
+interface TestServers {
+  readonly kafka: KafkaCluster;
+  readonly mongo: MongoStandIn;
+  readonly redis: RedisServer;
+}
+
 /** A fleet with servers of its own, one process a role, and what tests do to it from outside. */
 export class TestFleet {
   readonly fleet: LocalFleet;
+  readonly kafka: KafkaCluster;
+  readonly mongo: MongoStandIn;
   readonly #folder: string;
   readonly #servers: readonly { stop(): Promise<unknown> }[];
 
-  private constructor(
-    folder: string,
-    servers: readonly { stop(): Promise<unknown> }[],
-    fleet: LocalFleet,
-  ) {
+  private constructor(folder: string, { kafka, mongo, redis }: TestServers, fleet: LocalFleet) {
     this.#folder = folder;
-    this.#servers = servers;
+    this.kafka = kafka;
+    this.mongo = mongo;
+    this.#servers = [kafka, mongo, redis];
     this.fleet = fleet;
   }
 
   static async start(options: Partial<LocalFleetOptions> = {}): Promise<TestFleet> {
+    const test = await TestFleet.make(options);
+    try {
+      await Promise.all([test.kafka.start(), test.mongo.start()]);
+      await test.fleet.init();
+      for (const service of test.fleet.services) service.start();
+      await test.fleet.whenReady();
+      return test;
+    } catch (error) {
+      await test.stop();
+      throw error;
+    }
+  }
+
+  /** Of its servers only Redis runs, no service is started, and nothing is initialised. */
+  static async make(options: Partial<LocalFleetOptions> = {}): Promise<TestFleet> {
     const folder = await makeRunFolder();
     const [kafka, mongo, redis] = await Promise.all([
-      KafkaCluster.start({ folder: join(folder, 'kafka'), brokers: 1 }),
-      MongoStandIn.start({ folder: join(folder, 'mongo'), heapMegabytes: 256 }),
+      KafkaCluster.prepare({ folder: join(folder, 'kafka'), brokers: 1 }),
+      MongoStandIn.prepare({ folder: join(folder, 'mongo'), heapMegabytes: 256 }),
       RedisServer.start({ folder: join(folder, 'redis') }),
     ]);
-    const servers = [kafka, mongo, redis];
     try {
-      const fleet = await LocalFleet.start({
+      const fleet = await LocalFleet.make({
         folder: join(folder, 'fleet'),
-        environment: {
-          KAFKA_BROKERS: kafka.brokers.join(','),
-          MONGODB_URI: mongo.uri,
-          REDIS_URL: redis.url,
-        },
         plan: (['ingest', 'validate', 'sign', 'publish'] as const).map((role) => {
           return { role, lanes: ['bulk', 'interactive'] };
         }),
         partitions: { bulk: 2, interactive: 1 },
         ...options,
+        environment: {
+          KAFKA_BROKERS: kafka.brokers.join(','),
+          MONGODB_URI: mongo.uri,
+          REDIS_URL: redis.url,
+          ...options.environment,
+        },
       });
-      return new TestFleet(folder, servers, fleet);
+      return new TestFleet(folder, { kafka, mongo, redis }, fleet);
     } catch (error) {
-      await Promise.all(servers.map((server) => server.stop()));
+      await redis.stop();
       throw error;
     }
   }
@@ -209,7 +230,8 @@ export class TestFleet {
 
   /** What a role has logged since the fleet was made. */
   logOf(role: FleetRole): readonly LogLine[] {
-    const text = readFileSync(this.file(`${this.service(role).name}.log`), 'utf8');
+    const file = this.file(`${this.service(role).name}.log`);
+    const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
     return text
       .split('\n')
       .filter((line) => line.startsWith('{'))

@@ -61,28 +61,33 @@ const readyWithinMs = 90_000;
 export class LocalFleet {
   readonly folder: string;
   readonly url: string;
-  /** Of the admin of the tenant `default`. */
-  readonly adminKey: string;
   readonly configFile: string;
   readonly services: readonly FleetService[];
   readonly #maker: ServiceMaker;
+  readonly #certmill: (...args: string[]) => Promise<string>;
+  #adminKey = '';
 
   private constructor(
     options: LocalFleetOptions,
     parts: {
       readonly url: string;
-      readonly adminKey: string;
       readonly configFile: string;
       readonly services: readonly FleetService[];
       readonly maker: ServiceMaker;
+      readonly certmill: (...args: string[]) => Promise<string>;
     },
   ) {
     this.folder = options.folder;
     this.url = parts.url;
-    this.adminKey = parts.adminKey;
     this.configFile = parts.configFile;
     this.services = parts.services;
     this.#maker = parts.maker;
+    this.#certmill = parts.certmill;
+  }
+
+  /** Of the admin of the tenant `default`; empty before `init`. */
+  get adminKey(): string {
+    return this.#adminKey;
   }
 
   /** Makes everything and starts the services; resolves when all are ready. */
@@ -100,6 +105,13 @@ export class LocalFleet {
 
   /** Makes everything; the services are there and not started. */
   static async prepare(options: LocalFleetOptions): Promise<LocalFleet> {
+    const fleet = await LocalFleet.make(options);
+    await fleet.init();
+    return fleet;
+  }
+
+  /** Makes all that needs no server: CA, keys, and the services with their configurations. */
+  static async make(options: LocalFleetOptions): Promise<LocalFleet> {
     const { folder, environment } = options;
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const trust = join(folder, 'trust');
@@ -166,20 +178,23 @@ export class LocalFleet {
       options.commandOf ?? ((role) => [commandFile(`certmill-${role}`)]),
     );
     const configFile = await maker.writeConfig('fleet', {});
-    const init = JSON.parse(await certmill('fleet', 'init', '--config', configFile, '--json')) as {
-      firstCredential?: { key: string };
-    };
-    const adminKey = init.firstCredential?.key;
-    if (adminKey === undefined) {
+    const services: FleetService[] = [];
+    for (const plan of options.plan ?? defaultPlan) services.push(...(await maker.make(plan)));
+    const url = `http://127.0.0.1:${String(apiPort)}`;
+    return new LocalFleet(options, { url, configFile, services, maker, certmill });
+  }
+
+  /** Makes topics, collections and the first credential, by `certmill fleet init`. */
+  async init(): Promise<void> {
+    const text = await this.#certmill('fleet', 'init', '--config', this.configFile, '--json');
+    const { firstCredential } = JSON.parse(text) as { firstCredential?: { key: string } };
+    if (firstCredential === undefined) {
       throw new CertmillError(
         'CONFLICT',
         'the database belongs to another fleet: give a fresh one',
       );
     }
-    const services: FleetService[] = [];
-    for (const plan of options.plan ?? defaultPlan) services.push(...(await maker.make(plan)));
-    const url = `http://127.0.0.1:${String(apiPort)}`;
-    return new LocalFleet(options, { url, adminKey, configFile, services, maker });
+    this.#adminKey = firstCredential.key;
   }
 
   /** More processes of a kind, started; the caller waits for them. */

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
-import { Kafka, type Admin } from 'kafkajs';
+// Node finds some names only of this CommonJS module.
+import kafkajs, { type Admin } from 'kafkajs';
 import { installKafka } from '../install/maven.js';
 import { packageFolder } from '../package-folder.js';
 import { freePorts } from '../process/free-ports.js';
@@ -33,7 +34,7 @@ function addressOf(place: BrokerPlace): string {
 
 /** Asks one broker, or any, without retries: whoever asks knows how long to try. */
 async function ask<T>(brokers: string[], question: (admin: Admin) => Promise<T>): Promise<T> {
-  const admin = new Kafka({
+  const admin = new kafkajs.Kafka({
     brokers,
     connectionTimeout: callTimeoutMs,
     requestTimeout: callTimeoutMs,
@@ -68,6 +69,13 @@ export class KafkaCluster {
 
   /** Resolves when every broker answers and sees all others. */
   static async start(options: KafkaClusterOptions): Promise<KafkaCluster> {
+    const cluster = await KafkaCluster.prepare(options);
+    await cluster.start();
+    return cluster;
+  }
+
+  /** The brokers have their addresses and empty data, and are not started. */
+  static async prepare(options: KafkaClusterOptions): Promise<KafkaCluster> {
     const classPath = await installKafka();
     const count = options.brokers ?? 1;
     const perBroker = 2 + (options.secure?.length ?? 0);
@@ -80,16 +88,18 @@ export class KafkaCluster {
       return { id: index + 1, port, controllerPort, securePorts };
     });
     const cluster = new KafkaCluster(options, classPath, places);
-    try {
-      await cluster.#format();
-      const started = await Promise.allSettled(places.map(({ id }) => cluster.#start(id, count)));
-      const failed = started.find((result) => result.status === 'rejected');
-      if (failed !== undefined) throw failed.reason;
-    } catch (error) {
-      await cluster.stop();
-      throw error;
-    }
+    await cluster.#format();
     return cluster;
+  }
+
+  /** After `prepare`: resolves when every broker answers and sees all others. */
+  async start(): Promise<void> {
+    const count = this.#places.length;
+    const started = await Promise.allSettled(this.#places.map(({ id }) => this.#start(id, count)));
+    const failed = started.find((result) => result.status === 'rejected');
+    if (failed === undefined) return;
+    await this.stop();
+    throw failed.reason;
   }
 
   /** All addresses, host:port, also of brokers that are down; the broker with id n is the n-th. */
@@ -142,6 +152,30 @@ export class KafkaCluster {
     const found = topics[0]?.partitions.find(({ partitionId }) => partitionId === partition);
     if (found === undefined) throw new CertmillError('NOT_FOUND', 'there is no such partition');
     return found.leader;
+  }
+
+  /** Changes settings of a topic, as an operator does past `fleet init`; asks the brokers that run. */
+  async alterTopic(topic: string, settings: Readonly<Record<string, string>>): Promise<void> {
+    const running = this.#places.filter(({ id }) => this.#running.has(id)).map(addressOf);
+    const { ConfigResourceTypes } = kafkajs;
+    await ask(running, async (admin) => {
+      // The call replaces all settings of a topic: those that stay are sent again.
+      const { resources } = await admin.describeConfigs({
+        includeSynonyms: false,
+        resources: [{ type: ConfigResourceTypes.TOPIC, name: topic }],
+      });
+      const own = (resources[0]?.configEntries ?? []).filter(({ isDefault }) => !isDefault);
+      const kept = Object.fromEntries(
+        own.map(({ configName, configValue }) => [configName, configValue]),
+      );
+      const configEntries = Object.entries({ ...kept, ...settings }).map(([name, value]) => {
+        return { name, value };
+      });
+      await admin.alterConfigs({
+        validateOnly: false,
+        resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }],
+      });
+    });
   }
 
   /** Ends every broker that still runs. */

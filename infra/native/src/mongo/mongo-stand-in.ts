@@ -32,12 +32,17 @@ export class MongoStandIn extends RestartableServer {
   }
 
   static async start(options: MongoStandInOptions): Promise<MongoStandIn> {
+    const store = await MongoStandIn.prepare(options);
+    await store.start();
+    return store;
+  }
+
+  /** It has its address, and is not started. */
+  static async prepare(options: MongoStandInOptions): Promise<MongoStandIn> {
     const classPath = await installMongoStandIn();
     const [port = 0] = await freePorts(1);
     await mkdir(options.folder, { recursive: true });
-    const store = new MongoStandIn(options, classPath, port);
-    await store.start();
-    return store;
+    return new MongoStandIn(options, classPath, port);
   }
 
   /** A connection string without a database. */

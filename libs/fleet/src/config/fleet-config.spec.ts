@@ -64,6 +64,7 @@ describe('numbers of the configuration', () => {
     ['redis.port', 1, 65_535],
     ['workers.validate', 1, 256],
     ['workers.sign', 1, 256],
+    ['signTimeoutMs', 1_000, 600_000],
     ['maxRequestsPerChunk', 256, 1024],
     ['chunksInHand.bulk', 1, 1024],
     ['chunksInHand.interactive', 1, 1024],

@@ -143,6 +143,8 @@ export const fleetSchema = z
         sign: z.int().min(1).max(256).default(1),
       })
       .prefault({}),
+    /** A slot that has a chunk for longer has failed, and hangs where its thread does not end. */
+    signTimeoutMs: z.int().min(1_000).max(600_000).default(60_000),
     /** What an order's chunks are cut to at most, where its certificates are small enough; ingest pins it. */
     maxRequestsPerChunk: z
       .int()

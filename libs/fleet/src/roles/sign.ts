@@ -27,6 +27,7 @@ export async function openSign(context: ServiceContext): Promise<OpenedRole> {
     serialKeys: trust.serialKeys,
     lanes: config.lanes,
     threadsPerSlot: config.workers.sign,
+    chunkTimeoutMs: config.signTimeoutMs,
     onSlotChange: (health) => logger.warn(health, 'a slot changed'),
     onHung: ({ issuer, slot }: { readonly issuer: string; readonly slot: string }) =>
       context.fail(
