@@ -1,5 +1,5 @@
 import { isCertmillError } from '@certmill/domain';
-import { readConfig } from '@certmill/platform';
+import { closeLoggers, readConfig } from '@certmill/platform';
 import { endProcess } from '@certmill/signing';
 import { fleetSchema, type FleetConfig } from './config/fleet-config.js';
 import { runService, type RunOptions } from './run-service.js';
@@ -36,7 +36,7 @@ export async function superviseService(
   const stopping = new AbortController();
   let config: FleetConfig | undefined;
   const onSignal = (): void => {
-    if (stopping.signal.aborted) void endProcess(1);
+    if (stopping.signal.aborted) void endProcess(1, closeLoggers);
     stopping.abort();
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
@@ -55,7 +55,7 @@ export async function superviseService(
     await Promise.race([stopped, service.failed]).catch(() => {
       exitCode = 1;
     });
-    const late = (): void => void endProcess(exitCode);
+    const late = (): void => void endProcess(exitCode, closeLoggers);
     setTimeout(late, config.stopTimeoutMs + exitGraceMs).unref();
     await service.stop();
   } catch (error) {
@@ -66,5 +66,5 @@ export async function superviseService(
     }
   }
   // `process.exit` would wait for a thread that hangs in a PKCS#11 module.
-  await endProcess(exitCode);
+  await endProcess(exitCode, closeLoggers);
 }

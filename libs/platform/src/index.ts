@@ -23,7 +23,7 @@ export {
 } from './http/issuance-services.js';
 export type { IssuanceServices } from './http/services.js';
 export { batchSchema, orderSchema, pageOf, profileSchema } from './openapi/views.js';
-export { createLogger } from './observability/logger.js';
+export { closeLoggers, createLogger } from './observability/logger.js';
 export { LineLimiter, type LineLimits } from './observability/line-limiter.js';
 export { observeStages } from './observability/observe-stages.js';
 export { Metrics } from './observability/metrics.js';

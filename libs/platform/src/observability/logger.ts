@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { pino, type Logger } from 'pino';
 
 export const loggerToken = Symbol('logger');
@@ -16,10 +17,29 @@ const redacted = [
   '*.secret',
 ];
 
+/** Of this process; lines wait in them while one is written. */
+const destinations = new Set<ReturnType<typeof pino.destination>>();
+
 /** JSON lines on stderr: stdout belongs to the command. */
 export function createLogger(level: string, service = 'certmill'): Logger {
+  const destination = pino.destination({ dest: 2, sync: false });
+  destinations.add(destination);
   return pino(
     { level, base: { service }, redact: { paths: redacted, censor: '[redacted]' } },
-    pino.destination({ dest: 2, sync: false }),
+    destination,
   );
+}
+
+/**
+ * Writes all that was logged, for a process that ends without a turn of its event loop. Nothing may be
+ * logged after it has resolved.
+ */
+export async function closeLoggers(): Promise<void> {
+  const closing = [...destinations].map((destination) => {
+    const closed = once(destination, 'close');
+    destination.end();
+    return closed;
+  });
+  destinations.clear();
+  await Promise.all(closing);
 }

@@ -5,10 +5,14 @@ const flushMs = 1_000;
  * Ends the process with `code` although threads of it hang in native code. `process.exit` waits for
  * every thread to end; replacing the program does not, and unlike a signal it also ends the first
  * process of a container, which the kernel spares its own signals.
+ * @param flush writes what else is waiting, such as lines of a log.
  */
-export async function endProcess(code: number): Promise<never> {
+export async function endProcess(
+  code: number,
+  flush: () => Promise<void> = () => Promise.resolve(),
+): Promise<never> {
   await Promise.race([
-    Promise.all([flushed(process.stdout), flushed(process.stderr)]),
+    Promise.allSettled([flushed(process.stdout), flushed(process.stderr), flush()]),
     new Promise((resolve) => setTimeout(resolve, flushMs)),
   ]);
   const { execPath } = process;
