@@ -291,9 +291,13 @@ class Factory {
       await until('an upload is under way', async () => (await fleet.metric(role, series)) > 0);
       return;
     }
-    const [service] = fleet.fleet.of(role);
-    const before = await chunksDone(service!);
-    await until(`${role} is at work`, async () => (await chunksDone(service!)) > before);
+    // Of all its processes: which one has the partitions of this tenant is chance.
+    const done = async (): Promise<number> => {
+      const counts = await Promise.all(fleet.fleet.of(role).map(chunksDone));
+      return counts.reduce((sum, count) => sum + count, 0);
+    };
+    const before = await done();
+    await until(`${role} is at work`, async () => (await done()) > before);
   }
 
   async #tryUpload(name: string, devices: readonly DeviceCsr[]): Promise<string | undefined> {
