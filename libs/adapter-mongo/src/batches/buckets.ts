@@ -20,6 +20,7 @@ import { ChunkViews, type ChunkView } from './chunk-views.js';
 
 /** Some 20 KB each. */
 const editorsKept = 512;
+const maxBucketsAtOnce = 128;
 
 /** The buckets of all batches: reading and finding, and who changes which. */
 export class Buckets {
@@ -61,13 +62,30 @@ export class Buckets {
     return chunkIn(known, chunkNumber) ?? (await this.view(chunk))?.chunk;
   }
 
-  /** From a bucket on, in order. All shards look through the range in their index on `_id`. */
-  summaries(tenant: TenantId, batchId: BatchId, from: number): Promise<readonly BucketSummary[]> {
-    const where = { _id: { ...rangeOf(tenant, batchId), $gte: bucketKey(tenant, batchId, from) } };
-    return this.#buckets.find(where, { sort: { _id: 1 }, fields: summaryFields });
+  /**
+   * From a bucket on, in order. Asked for by their `_id`s, a few more each time: that goes to the shards that
+   * have them, where a range would ask all shards, and a single enrolment has one.
+   */
+  async summaries(
+    tenant: TenantId,
+    batchId: BatchId,
+    from: number,
+  ): Promise<readonly BucketSummary[]> {
+    const summaries: BucketSummary[] = [];
+    for (let count = 2; ; count = Math.min(count * 4, maxBucketsAtOnce)) {
+      const first = from + summaries.length;
+      const ids = Array.from({ length: count }, (_, i) => bucketKey(tenant, batchId, first + i));
+      const found = await this.#buckets.getMany(ids, summaryFields);
+      const byId = new Map(found.map((bucket) => [bucket._id, bucket]));
+      for (const id of ids) {
+        const bucket = byId.get(id);
+        if (bucket === undefined) return summaries;
+        summaries.push(bucket);
+      }
+    }
   }
 
-  /** The last bucket, which may hold no chunk. All shards, as `summaries`. */
+  /** The last bucket, which may hold no chunk. All shards look into their index on `_id`. */
   async last(tenant: TenantId, batchId: BatchId): Promise<BucketDocument | undefined> {
     const where = idsUnder(bucketsOf(tenant, batchId));
     return (await this.#buckets.find(where, { sort: { _id: -1 }, limit: 1 }))[0];
@@ -77,7 +95,7 @@ export class Buckets {
     return this.editor(tenant, batchId, bucket).read();
   }
 
-  /** Buckets from one on that have dead letters, in order. All shards, as `summaries`. */
+  /** Buckets from one on that have dead letters, in order. All shards, as `last`. */
   withLetters(
     tenant: TenantId,
     batchId: BatchId,
