@@ -15,7 +15,8 @@ let fleet: TestFleet;
 let intruder: Intruder;
 
 beforeAll(async () => {
-  fleet = await TestFleet.start();
+  // Small chunks: some of them are made at each step of a rotation.
+  fleet = await TestFleet.start({ settings: { maxRequestsPerChunk: 256 } });
   intruder = await Intruder.open(fleet.config.kafka.brokers);
   await fleet.openOrder('o1');
 });
