@@ -183,7 +183,7 @@ describe('what one process was about to do when another one', () => {
     await other.completeUpload(tenant, batch.batchId, 1, nowMs);
     await other.markDeadLettered(chunk.ref, cause);
     const call = () => slow.getBatch(tenant, batch.batchId);
-    await heldOver('find buckets', call, async () => {
+    await heldOver('get buckets', call, async () => {
       await other.retryDeadLetter(chunk.ref, nowMs);
     });
     expect((await other.getBatch(tenant, batch.batchId))?.completedAtMs).toBeUndefined();
