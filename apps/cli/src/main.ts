@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createProgram, type CommandLoader } from './terminal/program.js';
 import { run } from './terminal/run.js';
-import { endQuietlyOnBrokenPipe, stopSignal } from './terminal/signals.js';
+import { endAtLast, endQuietlyOnBrokenPipe, stopSignal } from './terminal/signals.js';
 import { Terminal } from './terminal/terminal.js';
 
 /** In the order in which help shows them. Only the one that is called is loaded. */
@@ -40,3 +40,4 @@ const terminal: Terminal = new Terminal(
 );
 const program = await createProgram(terminal, version, commands, process.argv[2]);
 process.exitCode = await run(program, terminal, process.argv);
+endAtLast();

@@ -9,10 +9,11 @@ import type {
   Subscription,
 } from '@certmill/ports';
 import { AdminCalls } from './client/admin-calls.js';
-import { createKafka } from './client/create-kafka.js';
+import { createKafka, openPlainSocket } from './client/create-kafka.js';
 import { kafkaFault } from './client/kafka-fault.js';
 import type { KafkaConnectionOptions } from './client/kafka-options.js';
 import { parsePlace } from './client/record-codec.js';
+import { Sockets } from './client/sockets.js';
 import { stopping } from './client/stopping.js';
 import { within } from './client/within.js';
 import { GroupMember } from './consume/group-member.js';
@@ -95,6 +96,7 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaEvent
 
 class KafkaLog implements KafkaEventLog {
   readonly #options: KafkaLogOptions;
+  readonly #sockets: Sockets;
   readonly #policy: RetryPolicy;
   readonly #calls: AdminCalls;
   readonly #urgentTopics: ReadonlySet<string>;
@@ -106,9 +108,10 @@ class KafkaLog implements KafkaEventLog {
   #stopped: Promise<void> | undefined;
 
   constructor(options: KafkaLogOptions) {
-    this.#options = options;
+    this.#sockets = new Sockets(options.openSocket ?? openPlainSocket);
+    this.#options = { ...options, openSocket: this.#sockets.open };
     this.#policy = { ...defaultRetryPolicy, ...options.retry };
-    this.#calls = new AdminCalls(options);
+    this.#calls = new AdminCalls(this.#options);
     this.#bulk = this.#newSender();
     this.#urgent = this.#newSender();
     this.#urgentTopics = new Set(options.urgentTopics);
@@ -195,6 +198,7 @@ class KafkaLog implements KafkaEventLog {
       within(closeTimeoutMs, this.#bulk.disconnect()),
       within(closeTimeoutMs, this.#urgent.disconnect()),
     ]);
+    this.#sockets.close();
   }
 
   get #maxRecordBytes(): number {

@@ -1,5 +1,7 @@
 import { exitCodes } from './exit-codes.js';
 
+const endTimeoutMs = 10_000;
+
 /**
  * The first SIGINT or SIGTERM asks the running command to stop, the second ends the process at once.
  * @param beforeExit puts the screen in order.
@@ -22,6 +24,11 @@ export function stopSignal(beforeExit: () => void): AbortSignal {
 export function endQuietlyOnBrokenPipe(): void {
   process.stdout.on('error', endOrThrow);
   process.stderr.on('error', endOrThrow);
+}
+
+/** A command that is done ends, also where a library has left something open that would keep it. */
+export function endAtLast(): void {
+  setTimeout(() => process.exit(), endTimeoutMs).unref();
 }
 
 function endOrThrow(error: NodeJS.ErrnoException): void {

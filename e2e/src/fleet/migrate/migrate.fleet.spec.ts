@@ -30,6 +30,7 @@ jest.setTimeout(600_000);
 
 const certmill = join(import.meta.dirname, '../../../../node_modules/.bin/certmill');
 const kills = 4;
+const hungAfterMs = 120_000;
 
 let folder = '';
 let data = '';
@@ -175,7 +176,7 @@ async function migrate(
   const child = spawn(
     certmill,
     ['migrate', '--data', data, '--config', fleet.configFile, '--json', ...args],
-    { stdio: ['ignore', 'pipe', 'ignore'], detached: true },
+    { stdio: ['ignore', 'pipe', 'inherit'], detached: true, timeout: hungAfterMs },
   );
   let text = '';
   child.stdout.on('data', (part: Buffer) => (text += part.toString()));

@@ -3,7 +3,8 @@ import { CertmillError } from '@certmill/domain';
 import type { Admin } from 'kafkajs';
 import { isTransient, kafkaFault, kafkaRefusal } from './kafka-fault.js';
 import type { KafkaConnectionOptions } from './kafka-options.js';
-import { createKafka } from './create-kafka.js';
+import { createKafka, openPlainSocket } from './create-kafka.js';
+import { Sockets } from './sockets.js';
 import { stopping } from './stopping.js';
 import { within } from './within.js';
 
@@ -12,10 +13,18 @@ const firstPauseMs = 100;
 const callTimeoutMs = 20_000;
 const closeTimeoutMs = 5_000;
 
+/** A client, and how many ask by it now: the failure of one call does not close it under the others. */
+interface Client {
+  readonly admin: Promise<Admin>;
+  readonly sockets: Sockets;
+  users: number;
+}
+
 /** A connection for questions about the cluster, made when it is needed and anew after a failure. */
 export class AdminCalls {
   readonly #options: KafkaConnectionOptions;
-  #admin: Promise<Admin> | undefined;
+  readonly #clients = new Set<Client>();
+  #current: Client | undefined;
   #isStopped = false;
 
   constructor(options: KafkaConnectionOptions) {
@@ -43,39 +52,45 @@ export class AdminCalls {
     }
   }
 
+  /** What is still asked fails. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await this.#close();
+    this.#current = undefined;
+    await Promise.all([...this.#clients].map((client) => this.#close(client)));
   }
 
   async #tryOften<T>(act: (admin: Admin) => Promise<T>, signal: AbortSignal): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       if (this.#isStopped) throw stopping();
+      const client = (this.#current ??= this.#connect());
+      client.users += 1;
       try {
-        return await act(await this.#connected());
+        return await act(await client.admin);
       } catch (error) {
+        if (this.#current === client) this.#current = undefined;
         if (attempt >= maxAttempts || signal.aborted || !isTransient(error)) throw error;
-        await this.#close();
-        await sleep(firstPauseMs * 2 ** attempt);
+      } finally {
+        client.users -= 1;
+        if (client.users === 0 && this.#current !== client) void this.#close(client);
       }
+      await sleep(firstPauseMs * 2 ** attempt);
     }
   }
 
-  #connected(): Promise<Admin> {
-    this.#admin ??= this.#connect();
-    return this.#admin;
+  #connect(): Client {
+    const sockets = new Sockets(this.#options.openSocket ?? openPlainSocket);
+    const admin = createKafka({ ...this.#options, openSocket: sockets.open }).admin();
+    const client = { admin: admin.connect().then(() => admin), sockets, users: 0 };
+    this.#clients.add(client);
+    return client;
   }
 
-  async #connect(): Promise<Admin> {
-    const admin = createKafka(this.#options).admin();
-    await admin.connect();
-    return admin;
-  }
-
-  async #close(): Promise<void> {
-    const admin = this.#admin;
-    this.#admin = undefined;
-    const closed = admin?.then((connected) => connected.disconnect()) ?? Promise.resolve();
-    await within(closeTimeoutMs, closed);
+  async #close(client: Client): Promise<void> {
+    await within(
+      closeTimeoutMs,
+      client.admin.then((admin) => admin.disconnect()),
+    );
+    client.sockets.close();
+    this.#clients.delete(client);
   }
 }

@@ -1,7 +1,8 @@
 import { AssignerProtocol, type Cluster } from 'kafkajs';
-import { createKafka } from './create-kafka.js';
+import { createKafka, openPlainSocket } from './create-kafka.js';
 import { isOfKafka, kafkaFault, kafkaRefusal } from './kafka-fault.js';
 import type { KafkaConnectionOptions } from './kafka-options.js';
+import { Sockets } from './sockets.js';
 import { within } from './within.js';
 
 const closeTimeoutMs = 5_000;
@@ -16,7 +17,8 @@ export async function withCluster<T>(
   failure: string,
   act: (cluster: Cluster) => Promise<T>,
 ): Promise<T> {
-  const cluster = clusterOf(options);
+  const sockets = new Sockets(options.openSocket ?? openPlainSocket);
+  const cluster = clusterOf({ ...options, openSocket: sockets.open });
   try {
     await cluster.connect();
     return await act(cluster);
@@ -25,6 +27,7 @@ export async function withCluster<T>(
     throw kafkaRefusal(failure, error) ?? kafkaFault(failure, error);
   } finally {
     await within(closeTimeoutMs, cluster.disconnect());
+    sockets.close();
   }
 }
 
