@@ -141,6 +141,21 @@ describe('what one process was about to do when another one', () => {
     expect(await slow.getBatch(tenant, batch.batchId)).toMatchObject({ total: 2 });
   });
 
+  test('confirmed the last chunk: its requests are in flight', async () => {
+    await registered(1);
+    await other.completeUpload(tenant, batch.batchId, 1, nowMs);
+    // The sums of the buckets first, then the bucket that is not whole: that one is held.
+    calls.hold('get buckets').release();
+    const call = () => slow.getBatch(tenant, batch.batchId);
+    const outcome = await heldOver('get buckets', call, async () => {
+      await other.confirmChunk(chunkAt(batch, 0).ref);
+    });
+    expect(outcome).toMatchObject({ value: { nextIndex: 1, counters: { accepted: 1 } } });
+    const stored = await other.getBatch(tenant, batch.batchId);
+    expect(stored).toMatchObject({ nextIndex: 1, counters: { accepted: 1 } });
+    expect(stored?.completedAtMs).toBeUndefined();
+  });
+
   test('published the chunk: it is no dead letter', async () => {
     await confirmed(1);
     const chunk = chunkAt(batch, 0);

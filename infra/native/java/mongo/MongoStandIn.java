@@ -1,8 +1,14 @@
 import de.bwaldvogel.mongo.MongoBackend;
+import de.bwaldvogel.mongo.MongoDatabase;
 import de.bwaldvogel.mongo.MongoServer;
 import de.bwaldvogel.mongo.MongoVersion;
+import de.bwaldvogel.mongo.backend.CursorRegistry;
+import de.bwaldvogel.mongo.backend.Index;
+import de.bwaldvogel.mongo.backend.IndexKey;
 import de.bwaldvogel.mongo.backend.h2.H2Backend;
+import de.bwaldvogel.mongo.backend.h2.H2Database;
 import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
+import de.bwaldvogel.mongo.backend.memory.MemoryDatabase;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.wire.message.MongoMessage;
 import java.util.List;
@@ -23,6 +29,33 @@ public final class MongoStandIn {
     @Override
     public int getWireVersion() {
       return 9;
+    }
+  }
+
+  private static final class Memory extends MemoryBackend {
+    @Override
+    public MemoryDatabase openOrCreateDatabase(String name) {
+      return new MemoryDatabase(name, getCursorRegistry()) {
+        @Override
+        protected Index<Integer> openOrCreateUniqueIndex(
+            String collection, String index, List<IndexKey> keys, boolean sparse) {
+          return KeyedIndex.of(
+              super.openOrCreateUniqueIndex(collection, index, keys, sparse), keys, sparse);
+        }
+      };
+    }
+  }
+
+  private static final class FileDatabase extends H2Database {
+    FileDatabase(String name, MVStore store, CursorRegistry cursors) {
+      super(name, store, cursors);
+    }
+
+    @Override
+    protected Index<Object> openOrCreateUniqueIndex(
+        String collection, String index, List<IndexKey> keys, boolean sparse) {
+      return KeyedIndex.of(
+          super.openOrCreateUniqueIndex(collection, index, keys, sparse), keys, sparse);
     }
   }
 
@@ -47,6 +80,11 @@ public final class MongoStandIn {
       // Room of old versions is used again at once: no power cut is survived, a kill is.
       getMvStore().setRetentionTime(0);
       getMvStore().setVersionsToKeep(0);
+    }
+
+    @Override
+    protected MongoDatabase openOrCreateDatabase(String name) {
+      return new FileDatabase(name, getMvStore(), getCursorRegistry());
     }
 
     @Override
@@ -79,7 +117,7 @@ public final class MongoStandIn {
   private MongoStandIn() {}
 
   public static void main(String[] args) {
-    MongoBackend backend = args.length > 1 ? new DurableBackend(args[1]) : new MemoryBackend();
+    MongoBackend backend = args.length > 1 ? new DurableBackend(args[1]) : new Memory();
     MongoServer server = new MongoServer(backend.version(new Version()));
     server.bind("127.0.0.1", Integer.parseInt(args[0]));
     Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));

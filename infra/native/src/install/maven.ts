@@ -47,15 +47,17 @@ export async function installKafka(): Promise<string> {
 export async function installMongoStandIn(): Promise<string> {
   const purpose = 'the stand-in for MongoDB';
   const pom = join(packageFolder, 'java', 'mongo', 'pom.xml');
-  const launcher = join(packageFolder, 'java', 'mongo', 'MongoStandIn.java');
+  const sources = ['MongoStandIn.java', 'KeyedIndex.java'].map((name) =>
+    join(packageFolder, 'java', 'mongo', name),
+  );
   await assertJava(purpose);
-  const key = await contentKey(pom, launcher);
+  const key = await contentKey(pom, ...sources);
   const folder = await installOnce(`mongo-stand-in-${key}`, async (part) => {
     await copyJars(purpose, pom, part);
     await mkdir(join(part, 'classes'));
     await runCommand(
       'javac',
-      ['-cp', join(part, 'lib', '*'), '-d', join(part, 'classes'), launcher],
+      ['-cp', join(part, 'lib', '*'), '-d', join(part, 'classes'), ...sources],
       { purpose, install: jdk },
     );
   });

@@ -69,3 +69,27 @@ test('it is stopped and started with its data', async () => {
   await store.start();
   expect(await documents.find().toArray()).toEqual([{ _id: 'a' }]);
 });
+
+test('a filter with an _id takes that document alone, and holds for the rest of it', async () => {
+  const count = 20_000;
+  await documents.insertMany(Array.from({ length: count }, (_, n) => ({ _id: String(n), n })));
+  const timed = async (update: (n: number) => Promise<unknown>): Promise<number> => {
+    const begin = performance.now();
+    for (let n = 0; n < 200; n += 1) await update(n);
+    return performance.now() - begin;
+  };
+  const changed = { $set: { n: -1 } };
+  const plain = await timed((n) => documents.updateOne({ _id: String(n) }, { $set: { n } }));
+  const conditional = await timed(async (n) => {
+    const _id = String(n);
+    const other = await documents.updateOne({ _id, n: n + 1 }, changed);
+    const same = await documents.updateOne({ _id, $or: [{ n }, { n: -2 }] }, { $set: { n } });
+    expect([other.matchedCount, same.matchedCount]).toEqual([0, 1]);
+  });
+  expect(conditional).toBeLessThan(10 * plain);
+  expect(await documents.findOneAndUpdate({ _id: '7', n: 8 }, changed)).toBeNull();
+  expect(await documents.countDocuments({ _id: { $in: ['7', '8'] }, n: 8 })).toBe(1);
+  expect((await documents.deleteOne({ _id: '7', n: 8 })).deletedCount).toBe(0);
+  expect((await documents.deleteOne({ _id: '7', n: 7 })).deletedCount).toBe(1);
+  expect(await documents.countDocuments({ n: -1 })).toBe(0);
+});

@@ -13,7 +13,13 @@ import { listingKeyPattern, type ListingKeys } from '../listing-keys.js';
 import { cursorPlace, pageLimit, pageOf } from '../page-cursor.js';
 import { batchKey, type BatchDocument } from './batch-document.js';
 import { nothingFolded, settledBatch, viewOf, type BatchView } from './batch-view.js';
-import { chunksOf, chunksPerBucket, type BucketSummary } from './bucket-document.js';
+import {
+  bucketNumberOf,
+  chunksOf,
+  chunksPerBucket,
+  type BucketSummary,
+  type Closing,
+} from './bucket-document.js';
 import type { Buckets } from './buckets.js';
 import { closeBatch } from './close-batch.js';
 import { noSuchBatch } from './closing-faults.js';
@@ -122,8 +128,9 @@ export class Batches {
     const document = await this.#batches.get(batchKey(tenant, batchId));
     if (document === undefined) throw noSuchBatch(batchId);
     const isBrokenOff = document.brokenOffAtMs !== undefined;
-    await sealUpload(this.#buckets, { tenant, batchId, isBrokenOff }, total, lastBucket);
-    return this.#look(document, atMs);
+    const upload = { tenant, batchId, isBrokenOff };
+    const sealed = await sealUpload(this.#buckets, upload, total, lastBucket);
+    return this.#look(document, atMs, sealed);
   }
 
   async cancelBatch(tenant: TenantId, batchId: BatchId, atMs: number): Promise<Batch | undefined> {
@@ -152,21 +159,32 @@ export class Batches {
     await this.noteProgress(tenant, batchId, atMs);
   }
 
-  /** Something of the batch ended: notes what follows from it for the batch. */
-  async noteProgress(tenant: TenantId, batchId: BatchId, atMs: number): Promise<void> {
+  /**
+   * Something of the batch ended: notes what follows from it for the batch.
+   * @param changed The bucket as that left it.
+   */
+  async noteProgress(
+    tenant: TenantId,
+    batchId: BatchId,
+    atMs: number,
+    changed?: BucketSummary,
+  ): Promise<void> {
     const document = await this.#batches.get(batchKey(tenant, batchId));
-    if (document !== undefined) await this.#look(document, atMs, true);
+    if (document === undefined || settledBatch(document) !== undefined) return;
+    await this.#finishClosing(document);
+    const view = await this.#view(document, changed);
+    await this.#fold(document, view);
+    await this.#note(document, view, atMs);
   }
 
   /** Adds the batch up, and notes its completion where nobody has. */
-  async #look(document: BatchDocument, atMs: number, mayFold = false): Promise<Batch> {
+  async #look(document: BatchDocument, atMs: number, changed?: BucketSummary): Promise<Batch> {
     let current = document;
     for (let tries = 0; tries < maxTries; tries += 1) {
       const settled = settledBatch(current);
       if (settled !== undefined) return settled;
       await this.#finishClosing(current);
-      const view = await this.#view(current);
-      if (mayFold) await this.#fold(current, view);
+      const view = await this.#view(current, tries === 0 ? changed : undefined);
       if (!(await this.#note(current, view, atMs))) return view.batch;
       current = (await this.#batches.get(current._id)) ?? current;
     }
@@ -175,41 +193,38 @@ export class Batches {
 
   /** A mark on the batch comes first: whoever set it may have got no further. */
   async #finishClosing(document: BatchDocument): Promise<void> {
-    const { tenant, batchId, cancelledAtMs, brokenOffAtMs, swept } = document;
-    const closing =
-      cancelledAtMs !== undefined
-        ? 'cancelled'
-        : brokenOffAtMs !== undefined
-          ? 'broken-off'
-          : undefined;
+    const { tenant, batchId, swept } = document;
+    const closing = closingOf(document);
     if (closing === undefined || swept === closing) return;
     await closeBatch(this.#buckets, tenant, batchId, closing);
     await this.#batches.update({ _id: document._id }, { $set: { swept: closing } });
   }
 
-  async #view(document: BatchDocument): Promise<BatchView> {
+  /**
+   * @param changed A bucket as it was before the document was read: the only one is all there is to read,
+   *   but for a closed batch, of which more may have been accepted before it was closed.
+   */
+  async #view(document: BatchDocument, changed?: BucketSummary): Promise<BatchView> {
     const { tenant, batchId } = document;
     const { buckets, end } = document.folded ?? nothingFolded;
-    const summaries = await this.#buckets.summaries(tenant, batchId, buckets);
-    return viewOf(document, summaries, await this.#nextIndex(document, summaries, end));
-  }
-
-  async #nextIndex(
-    { tenant, batchId, folded }: BatchDocument,
-    summaries: readonly BucketSummary[],
-    from: number,
-  ): Promise<number> {
-    let nextIndex = from;
+    const summaries =
+      changed !== undefined && isOnly(changed) && closingOf(document) === undefined
+        ? [changed]
+        : [...(await this.#buckets.summaries(tenant, batchId, buckets))];
+    let nextIndex = end;
     for (const [i, bucket] of summaries.entries()) {
       if (bucket.sums.confirmed < bucket.registered) {
-        const number = (folded?.buckets ?? 0) + i;
-        const read = await this.#buckets.get(tenant, batchId, number);
-        return read === undefined ? nextIndex : confirmedUpTo(read);
+        const read = await this.#buckets.get(tenant, batchId, buckets + i);
+        if (read === undefined) break;
+        // Its sums too: what was confirmed since is accepted, and in flight.
+        summaries[i] = read;
+        nextIndex = confirmedUpTo(read);
+        break;
       }
       nextIndex = bucket.end;
       if (bucket.registered < chunksPerBucket) break;
     }
-    return nextIndex;
+    return viewOf(document, summaries, nextIndex);
   }
 
   /** Once per bucket: whoever comes second finds another number of folded buckets. */
@@ -238,6 +253,16 @@ export class Batches {
     if (isSettled) await this.#batches.update({ _id, settled: null }, { $set: settling });
     return false;
   }
+}
+
+function closingOf({ cancelledAtMs, brokenOffAtMs }: BatchDocument): Closing | undefined {
+  if (cancelledAtMs !== undefined) return 'cancelled';
+  return brokenOffAtMs === undefined ? undefined : 'broken-off';
+}
+
+/** A next one is begun behind a full one only. */
+function isOnly({ _id, registered }: BucketSummary): boolean {
+  return bucketNumberOf(_id) === 0 && registered < chunksPerBucket;
 }
 
 function confirmedUpTo(bucket: Parameters<typeof chunksOf>[0] & { readonly firstIndex: number }) {

@@ -5,6 +5,7 @@ import {
   chunksPerBucket,
   noSums,
   type BucketDocument,
+  type BucketSummary,
 } from './bucket-document.js';
 import type { BucketChange } from './bucket-editor.js';
 import type { Buckets } from './buckets.js';
@@ -19,7 +20,8 @@ export interface Upload {
 /**
  * Stores the number of requests of an upload, once: in its last bucket or, where that is full, in the
  * place of the next one. A registration goes to the same document, so either it is seen here, or the
- * total is seen there. Faults: CONFLICT where another total is stored, or more is registered.
+ * total is seen there. Resolves to the bucket, where it was changed. Faults: CONFLICT where another total
+ * is stored, or more is registered.
  * @param lastBucket Where to look first.
  */
 export async function sealUpload(
@@ -27,7 +29,7 @@ export async function sealUpload(
   upload: Upload,
   total: number,
   lastBucket: number | undefined,
-): Promise<void> {
+): Promise<BucketSummary | undefined> {
   const { tenant, batchId } = upload;
   let bucket = lastBucket;
   for (;;) {
@@ -38,8 +40,10 @@ export async function sealUpload(
     let end = 0;
     if (bucket !== undefined) {
       const change = sealing(upload, total);
-      const { answer } = await buckets.editor(tenant, batchId, bucket).change(change);
-      if (answer === 'sealed') return;
+      const { answer, bucket: sealed } = await buckets
+        .editor(tenant, batchId, bucket)
+        .change(change);
+      if (answer === 'sealed') return sealed;
       ({ end } = answer);
     }
     assertNoMore(end, total);
@@ -54,7 +58,7 @@ export async function sealUpload(
       sums: noSums,
       chunks: {},
     });
-    if (taken === 'inserted') return;
+    if (taken === 'inserted') return undefined;
     bucket = undefined;
   }
 }

@@ -215,7 +215,7 @@ export class Certificates implements CertificateStore {
       bucket.closed !== undefined ||
       bucket.total !== undefined ||
       bucket.sums.confirmed === chunksPerBucket;
-    if (isWhole) await this.#parts.batches.noteProgress(tenant, batchId, atMs);
+    if (isWhole) await this.#parts.batches.noteProgress(tenant, batchId, atMs, bucket);
   }
 }
 

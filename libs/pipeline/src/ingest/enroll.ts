@@ -23,8 +23,9 @@ export interface Patience {
   readonly signal?: AbortSignal;
 }
 
-/** Looked at again at least this often: a notice may have come before we waited. */
-const pollMs = 100;
+/** Looked at again after so long, and then twice as long each time: a notice is only a hint. */
+const firstPollMs = 100;
+const maxPollMs = 1_000;
 
 /**
  * One request on the interactive lane: a batch of one, waited for as long as the caller has patience.
@@ -60,13 +61,15 @@ export async function enroll(
 
 async function resultOf(
   ports: EnrollPorts,
-  { tenant, batchId }: Batch,
+  { tenant, batchId, nextIndex }: Batch,
   gone: AbortSignal,
 ): Promise<Result | undefined> {
   const chunk = { tenant, batchId, chunkNumber: 0 };
-  for (;;) {
+  let pollMs = firstPollMs;
+  // Of a request that was not there before there is nothing yet.
+  for (let mayBeThere = nextIndex > 0; ; mayBeThere = true) {
     using publication = ports.notices.ofChunk(chunk);
-    const segment = await ports.certificates.getSegment(chunk);
+    const segment = mayBeThere ? await ports.certificates.getSegment(chunk) : undefined;
     if (segment !== undefined) {
       const [result] = resultsOf(segment);
       if (result !== undefined) return result;
@@ -77,6 +80,7 @@ async function resultOf(
     }
     if (gone.aborted) return undefined;
     await publication.heard(pollMs, gone);
+    pollMs = Math.min(2 * pollMs, maxPollMs);
   }
 }
 
