@@ -1,11 +1,14 @@
 import de.bwaldvogel.mongo.MongoBackend;
+import de.bwaldvogel.mongo.MongoCollection;
 import de.bwaldvogel.mongo.MongoDatabase;
 import de.bwaldvogel.mongo.MongoServer;
 import de.bwaldvogel.mongo.MongoVersion;
+import de.bwaldvogel.mongo.backend.CollectionOptions;
 import de.bwaldvogel.mongo.backend.CursorRegistry;
 import de.bwaldvogel.mongo.backend.Index;
 import de.bwaldvogel.mongo.backend.IndexKey;
 import de.bwaldvogel.mongo.backend.h2.H2Backend;
+import de.bwaldvogel.mongo.backend.h2.H2Collection;
 import de.bwaldvogel.mongo.backend.h2.H2Database;
 import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
 import de.bwaldvogel.mongo.backend.memory.MemoryDatabase;
@@ -15,6 +18,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import org.h2.mvstore.MVMap;
 import org.h2.mvstore.MVStore;
 
 /** Arguments: port, and a file where the data is to outlive the process. Says "ready" when it listens. */
@@ -46,19 +50,6 @@ public final class MongoStandIn {
     }
   }
 
-  private static final class FileDatabase extends H2Database {
-    FileDatabase(String name, MVStore store, CursorRegistry cursors) {
-      super(name, store, cursors);
-    }
-
-    @Override
-    protected Index<Object> openOrCreateUniqueIndex(
-        String collection, String index, List<IndexKey> keys, boolean sparse) {
-      return KeyedIndex.of(
-          super.openOrCreateUniqueIndex(collection, index, keys, sparse), keys, sparse);
-    }
-  }
-
   /**
    * Answers only what is in the file, writes and what reads have seen: after a SIGKILL all of it is there.
    * Commands run side by side, a commit runs alone, so that no half of a command is ever in the file.
@@ -84,21 +75,24 @@ public final class MongoStandIn {
 
     @Override
     protected MongoDatabase openOrCreateDatabase(String name) {
-      return new FileDatabase(name, getMvStore(), getCursorRegistry());
+      return new FileDatabase(name);
     }
 
     @Override
     public Document handleMessage(MongoMessage message) {
       long mine;
+      boolean isStored;
       Document reply;
       lock.readLock().lock();
       try {
         reply = super.handleMessage(message);
       } finally {
         mine = handled.incrementAndGet();
+        // No commit is under way here: what has no change to be stored is in the file.
+        isStored = !getMvStore().hasUnsavedChanges();
         lock.readLock().unlock();
       }
-      if (committed < mine) {
+      if (!isStored && committed < mine) {
         lock.writeLock().lock();
         try {
           if (committed < mine) {
@@ -111,6 +105,43 @@ public final class MongoStandIn {
         }
       }
       return reply;
+    }
+
+    private final class FileDatabase extends H2Database {
+      FileDatabase(String name) {
+        super(name, getMvStore(), getCursorRegistry());
+      }
+
+      /** The backend finds its collections again by their prefix. */
+      @Override
+      protected MongoCollection<Object> openOrCreateCollection(
+          String collection, CollectionOptions options) {
+        String name = namespaceOf(collection);
+        MVMap<Object, Document> documents =
+            getMvStore().openMap("databases." + name, StoredTypes.documents());
+        MVMap<String, Object> sizes = getMvStore().openMap("meta." + name);
+        CursorRegistry cursors = getCursorRegistry();
+        return new H2Collection(this, collection, options, documents, sizes, cursors) {
+          /** One more map to be stored with every change. */
+          @Override
+          protected boolean tracksDataSize() {
+            return false;
+          }
+        };
+      }
+
+      @Override
+      protected Index<Object> openOrCreateUniqueIndex(
+          String collection, String index, List<IndexKey> keys, boolean sparse) {
+        // Opened here first, the map keeps its types; the name is what the superclass opens it by.
+        getMvStore().openMap(namespaceOf(collection) + "._index_" + index, StoredTypes.positions());
+        return KeyedIndex.of(
+            super.openOrCreateUniqueIndex(collection, index, keys, sparse), keys, sparse);
+      }
+
+      private String namespaceOf(String collection) {
+        return getDatabaseName() + "." + collection;
+      }
     }
   }
 

@@ -47,7 +47,7 @@ export async function installKafka(): Promise<string> {
 export async function installMongoStandIn(): Promise<string> {
   const purpose = 'the stand-in for MongoDB';
   const pom = join(packageFolder, 'java', 'mongo', 'pom.xml');
-  const sources = ['MongoStandIn.java', 'KeyedIndex.java'].map((name) =>
+  const sources = ['MongoStandIn.java', 'KeyedIndex.java', 'StoredTypes.java'].map((name) =>
     join(packageFolder, 'java', 'mongo', name),
   );
   await assertJava(purpose);
