@@ -201,8 +201,8 @@ export class Batches {
   }
 
   /**
-   * @param changed A bucket as it was before the document was read: the only one is all there is to read,
-   *   but for a closed batch, of which more may have been accepted before it was closed.
+   * @param changed A bucket as a change of this process left it: the only one is all there is to read, but
+   *   for a closed batch, of which more may have been accepted after that and before it was closed.
    */
   async #view(document: BatchDocument, changed?: BucketSummary): Promise<BatchView> {
     const { tenant, batchId } = document;
