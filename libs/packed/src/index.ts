@@ -19,6 +19,7 @@ export { PackedMap } from './packed-runs/packed-map.js';
 export { PackedMultiMap } from './packed-runs/packed-multi-map.js';
 export { PageCache } from './packed-runs/page-cache.js';
 export { startRunWriter, type RunWriter } from './packed-runs/run-writer.js';
+export { SpareMemtables } from './packed-runs/spare-memtables.js';
 export type {
   PackedRunsOptions,
   PackedRunsStats,

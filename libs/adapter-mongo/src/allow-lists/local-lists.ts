@@ -13,7 +13,8 @@ interface LocalList {
 
 const maxLists = 256;
 const maxBytes = 16 * 1024 ** 3;
-const maxIndexBytes = 512 * 1024 * 1024;
+/** One list of 5 M devices takes 70 MB. */
+const maxIndexBytes = 160 * 1024 * 1024;
 const pageCacheBytes = 32 * 1024 * 1024;
 
 /** Copies of packed lists on this process's disk; those used longest ago go when there are many. */

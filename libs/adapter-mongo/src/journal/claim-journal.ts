@@ -42,7 +42,7 @@ export interface ClaimJournalOptions {
   readonly runWriter: RunWriter;
   readonly pageCache: PageCache;
   readonly observer?: JournalObserver;
-  /** Entries in memory of each of a view's two maps before they go to disk. Default 32,768. */
+  /** Entries in memory of each of a view's two maps before they go to disk. Default 8,192. */
   readonly flushEntries?: number;
   /** A snapshot is due when the tail has more entries, so that a view opens soon. Default 5,000. */
   readonly snapshotEntries?: number;

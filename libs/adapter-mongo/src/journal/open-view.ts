@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { isCertmillError, type CertmillError } from '@certmill/domain';
-import type { PageCache, RequestKeys, RunWriter } from '@certmill/packed';
+import type { PageCache, RequestKeys, RunWriter, SpareMemtables } from '@certmill/packed';
 import type { JournalStorage } from './journal-storage.js';
 import { loadSnapshot, type LoadedSnapshot } from './load-snapshot.js';
 import { ShardView } from './shard-view.js';
@@ -14,6 +14,7 @@ export interface OpenViewOptions {
   readonly keys: RequestKeys;
   readonly runWriter: RunWriter;
   readonly pageCache: PageCache;
+  readonly spares: SpareMemtables;
   readonly flushEntries: number;
   readonly onFault: (fault: CertmillError) => void;
 }

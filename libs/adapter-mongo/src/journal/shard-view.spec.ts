@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PageCache, RequestKeys, startRunWriter } from '@certmill/packed';
+import { PageCache, RequestKeys, SpareMemtables, startRunWriter } from '@certmill/packed';
 import fc from 'fast-check';
 import { encodeEntry } from './entry-codec.js';
 import type { DecisionItem, JournalItem, ReleaseItem } from './journal-entry.js';
@@ -31,6 +31,7 @@ function aView(flushEntries = 1_000): ShardView {
     directory: join(folder, String(folders)),
     runWriter,
     pageCache: new PageCache(64 * 1024),
+    spares: new SpareMemtables(),
     flushEntries,
     onFault: (fault) => {
       throw fault;

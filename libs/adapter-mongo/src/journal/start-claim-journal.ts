@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CertmillError, type ChunkRef, type OrderId, type TenantId } from '@certmill/domain';
-import { diskFault, RequestKeys, udidIdAt, type Locator } from '@certmill/packed';
+import { diskFault, RequestKeys, SpareMemtables, udidIdAt, type Locator } from '@certmill/packed';
 import type { Decision } from '@certmill/ports';
 import type {
   ClaimJournal,
@@ -21,7 +21,7 @@ import { ShardJournal } from './shard-journal.js';
 import type { ShardView } from './shard-view.js';
 import type { SnapshotRun } from './snapshot-state.js';
 
-const defaultFlushEntries = 32_768;
+const defaultFlushEntries = 8_192;
 const defaultSnapshotEntries = 5_000;
 const defaultSnapshotRequests = 250_000;
 const putsPerRequest = 2;
@@ -47,7 +47,7 @@ interface Shard {
 
 /**
  * The journal of a fleet's decisions, as one process uses it. Nothing is read before the first call
- * for a tenant: then the view of its shard is opened, which stays open. A view costs some 9 MiB of
+ * for a tenant: then the view of its shard is opened, which stays open. A view costs some 2 MiB of
  * memory for entries that are not on disk yet (by `flushEntries`), and for each certificate some 100
  * octets on disk and 3 in memory. The run writer and the page cache are the caller's to stop.
  */
@@ -65,6 +65,7 @@ class StartedJournal implements ClaimJournal {
   readonly #observer: JournalObserver;
   readonly #keys: RequestKeys;
   readonly #directory: string;
+  readonly #spares = new SpareMemtables();
   readonly #shards = new Map<number, Shard>();
   #emptied: Promise<void> | undefined;
   #views = 0;
@@ -205,6 +206,7 @@ class StartedJournal implements ClaimJournal {
       keys: this.#keys,
       runWriter,
       pageCache,
+      spares: this.#spares,
       flushEntries: flushEntries ?? defaultFlushEntries,
       onFault: (fault) => {
         this.#observer.fault(fault);

@@ -8,6 +8,7 @@ import {
   type PageCache,
   type RunChange,
   type RunWriter,
+  type SpareMemtables,
 } from '@certmill/packed';
 import { emptyChain, maxItemsPerEntry, maxRequestsPerEntry } from './journal-entry.js';
 
@@ -32,6 +33,7 @@ export interface ViewRunsOptions {
   readonly directory: string;
   readonly runWriter: RunWriter;
   readonly pageCache: PageCache;
+  readonly spares: SpareMemtables;
   /** Puts into one map since the last flush at which both are flushed. */
   readonly flushEntries: number;
   readonly onFault: (fault: CertmillError) => void;
@@ -101,6 +103,7 @@ export class ViewRuns {
         runs: options.runs[name],
         writer: options.runWriter,
         pageCache: options.pageCache,
+        spares: options.spares,
         isDurable: false,
         // The entry that makes a flush due, and one that is judged on top of it.
         flushEntries: Math.ceil((options.flushEntries + 2 * maxPutsPerEntry) / memtablesPerFlush),

@@ -6,8 +6,11 @@ import { PackedMap } from './packed-map.js';
 import { PageCache } from './page-cache.js';
 import { startRunWriter } from './run-writer.js';
 import type { RunChange } from './sorted-runs.js';
+import { SpareMemtables } from './spare-memtables.js';
 
 const writer = startRunWriter();
+/** What one map wrote into a memtable must not be seen by the next that takes it. */
+const spares = new SpareMemtables();
 const folder = mkdtempSync(join(tmpdir(), 'certmill-packed-map-'));
 let folders = 0;
 
@@ -46,6 +49,7 @@ class Caller {
       runs: this.runs,
       writer,
       pageCache: new PageCache(64 * 1024),
+      spares,
       flushEntries: 8,
       fanOut: 3,
     });

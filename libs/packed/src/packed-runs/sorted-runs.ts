@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import { diskFault } from './disk-fault.js';
 import { keyWord } from './entry.js';
-import { Memtable } from './memtable.js';
+import type { Memtable } from './memtable.js';
 import type { PageCache } from './page-cache.js';
 import { openRun, openWrittenRun, type Run } from './run.js';
 import { runBytes, type RunKind } from './run-format.js';
 import type { RunWriter } from './run-writer.js';
+import { SpareMemtables } from './spare-memtables.js';
 
 export interface PackedRunsOptions {
   /** Holds this map's run files and nothing else; made where it is missing. */
@@ -17,6 +18,8 @@ export interface PackedRunsOptions {
   readonly runs: readonly string[];
   readonly writer: RunWriter;
   readonly pageCache: PageCache;
+  /** Shared by maps of one thread that hold little each. Default: this map's own. */
+  readonly spares?: SpareMemtables;
   /** A flush is due from here on; memory holds up to four times as many. Default 131,072. */
   readonly flushEntries?: number;
   /** 0: no filter; every look-up of an absent key then reads a page per run. Default 10. */
@@ -79,8 +82,8 @@ export class SortedRuns {
   readonly #fanOut: number;
   readonly #isDurable: boolean;
   readonly #cache: PageCache;
+  readonly #spares: SpareMemtables;
   #active: Memtable;
-  #spare: Memtable;
   #frozen: { readonly table: Memtable; readonly position: number } | undefined;
   #isFlushing = false;
   #isMerging = false;
@@ -103,9 +106,8 @@ export class SortedRuns {
     this.#filterBitsPerEntry = options.filterBitsPerEntry ?? defaultFilterBitsPerEntry;
     this.#fanOut = options.fanOut ?? defaultFanOut;
     this.#isDurable = options.isDurable ?? true;
-    const capacity = this.#flushEntries * memtablesPerFlush;
-    this.#active = new Memtable(capacity);
-    this.#spare = new Memtable(capacity);
+    this.#spares = options.spares ?? new SpareMemtables();
+    this.#active = this.#spares.take(this.#flushEntries * memtablesPerFlush);
     this.#names = [...options.runs];
     removeUnlisted(options.directory, new Set(options.runs));
     this.#runs = openAll(kind, options);
@@ -145,8 +147,8 @@ export class SortedRuns {
   async flush(position: number): Promise<RunChange> {
     if (this.#isFlushing) throw new CertmillError('CONFLICT', 'a flush is under way already');
     this.#isFlushing = true;
-    const frozen = (this.#frozen ??= this.#freeze(position));
     try {
+      const frozen = (this.#frozen ??= this.#freeze(position));
       const added = this.#nextName();
       const path = join(this.#directory, added);
       const written = await this.#writer.write({
@@ -213,8 +215,7 @@ export class SortedRuns {
     this.#names = applyChange(this.#names, change, change.added);
     this.#end(change);
     if (change.kind === 'flush' && this.#frozen !== undefined) {
-      this.#frozen.table.clear();
-      this.#spare = this.#frozen.table;
+      this.#spares.giveBack(this.#frozen.table);
       this.#frozen = undefined;
     }
     for (const one of gone) this.#remove(one);
@@ -278,8 +279,9 @@ export class SortedRuns {
 
   #freeze(position: number): { readonly table: Memtable; readonly position: number } {
     const table = this.#active;
+    const next = this.#spares.take(table.capacity);
     this.#putBefore += table.count;
-    this.#active = this.#spare;
+    this.#active = next;
     return { table, position };
   }
 
