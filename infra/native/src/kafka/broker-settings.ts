@@ -40,6 +40,9 @@ export function brokerProperties(
       .join(','),
     'log.dirs': join(folder, 'data'),
     'auto.create.topics.enable': false,
+    // 9 s by default: that long nobody leads what a dead broker led.
+    'broker.session.timeout.ms': 6_000,
+    'broker.heartbeat.interval.ms': 1_000,
     'offsets.topic.replication.factor': copies,
     // 50 by default: most of a small broker's start.
     'offsets.topic.num.partitions': 4,
