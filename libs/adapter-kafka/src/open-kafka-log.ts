@@ -198,7 +198,7 @@ class KafkaLog implements KafkaEventLog {
       within(closeTimeoutMs, this.#bulk.disconnect()),
       within(closeTimeoutMs, this.#urgent.disconnect()),
     ]);
-    this.#sockets.close();
+    this.#sockets.close(stopping());
   }
 
   get #maxRecordBytes(): number {
@@ -228,12 +228,11 @@ class KafkaLog implements KafkaEventLog {
       observe: (notice) => this.#options.observe?.({ ...notice, topic, group }),
       openMember: async (events) => {
         const partitions = await this.#partitionsOf(topic);
-        const kafka = createKafka(this.#options);
         const sessionTimeoutMs = this.#options.sessionTimeoutMs ?? defaultSessionTimeoutMs;
         const groupId = groupIdOf(topic, group);
         return new GroupMember(
           {
-            kafka,
+            connection: this.#options,
             topic,
             groupId,
             partitions,

@@ -41,6 +41,11 @@ export interface MongoStoreOptions extends MongoConnectionOptions {
   /** Of one allow-list: bounds the memory of its import. Default 20,000,000. */
   readonly maxAllowListDevices?: number;
   /**
+   * What allow-lists that are in use have in memory, 14 octets a device (both of its ids); one alone may have
+   * more. Default 256 MiB.
+   */
+  readonly allowListIndexBytes?: number;
+  /**
    * Told the latest time that any process pinned, whenever this one pins one. A fault that it throws
    * is that of the registration.
    */
@@ -75,7 +80,9 @@ export interface StoreParts {
   readonly close: (timeoutMs: number) => Promise<void>;
 }
 
-const journalCacheBytes = 64 * 1024 * 1024;
+const defaultAllowListIndexBytes = 256 * 1024 * 1024;
+/** Of absent keys nothing is read: filters say so. */
+const journalCacheBytes = 8 * 1024 * 1024;
 
 /**
  * Opens the store that `initCollections` made. Faults: CONFIG_INVALID (it did not, or the connection's
@@ -109,7 +116,12 @@ async function partsOf(
   const segments = new Segments(collections.segments);
   const statuses = new Statuses(collections.statuses);
   const blobs = new AllowListBlobs(collections.allowLists);
-  const local = await LocalLists.open(join(cacheDirectory, 'allow-lists'), blobs);
+  const { allowListIndexBytes = defaultAllowListIndexBytes } = options;
+  const local = await LocalLists.open(
+    join(cacheDirectory, 'allow-lists'),
+    blobs,
+    allowListIndexBytes,
+  );
   const runWriter = startRunWriter();
   const journal = startClaimJournal({
     ...options.journalLimits,

@@ -26,9 +26,19 @@ export function endQuietlyOnBrokenPipe(): void {
   process.stderr.on('error', endOrThrow);
 }
 
-/** A command that is done ends, also where a library has left something open that would keep it. */
+/**
+ * A command that is done ends, also where a library has left something open that would keep it: then it says
+ * what that is. What is written waits for its reader (`certmill ... | less`), however long.
+ */
 export function endAtLast(): void {
-  setTimeout(() => process.exit(), endTimeoutMs).unref();
+  setTimeout(() => {
+    if (process.stdout.writableLength + process.stderr.writableLength > 0) {
+      endAtLast();
+      return;
+    }
+    const left = process.getActiveResourcesInfo().join(', ');
+    process.stderr.write(`certmill: done, and still open: ${left}\n`, () => process.exit());
+  }, endTimeoutMs).unref();
 }
 
 function endOrThrow(error: NodeJS.ErrnoException): void {

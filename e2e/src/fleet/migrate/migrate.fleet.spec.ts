@@ -176,7 +176,12 @@ async function migrate(
   const child = spawn(
     certmill,
     ['migrate', '--data', data, '--config', fleet.configFile, '--json', ...args],
-    { stdio: ['ignore', 'pipe', 'inherit'], detached: true, timeout: hungAfterMs },
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+      timeout: hungAfterMs,
+      killSignal: 'SIGKILL',
+    },
   );
   let text = '';
   child.stdout.on('data', (part: Buffer) => (text += part.toString()));

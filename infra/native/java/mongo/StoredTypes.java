@@ -61,6 +61,7 @@ final class StoredTypes {
     @Override
     public int compare(Object left, Object right) {
       if (left instanceof String a && right instanceof String b) return a.compareTo(b);
+      if (left instanceof String || right instanceof String) return left instanceof String ? -1 : 1;
       return Arrays.compareUnsigned(bytesOf(wrapped(left)), bytesOf(wrapped(right)));
     }
 

@@ -37,18 +37,19 @@ export class AdminCalls {
    */
   async call<T>(what: string, act: (admin: Admin) => Promise<T>): Promise<T> {
     const late = new CertmillError('FAULT_BUS_DOWN', `${what}: the brokers do not answer`);
-    const abort = new AbortController();
-    const answer = this.#tryOften(act, abort.signal);
+    const given = new AbortController();
+    const answer = this.#tryOften(act, given.signal);
     try {
-      if (!(await within(callTimeoutMs, answer))) throw late;
+      if (!(await within(callTimeoutMs, answer))) {
+        given.abort();
+        throw late;
+      }
       return await answer;
     } catch (error) {
       throw (
         kafkaRefusal(what, error) ??
         kafkaFault(`${what}: the brokers do not answer as they should`, error)
       );
-    } finally {
-      abort.abort();
     }
   }
 
@@ -59,17 +60,22 @@ export class AdminCalls {
     await Promise.all([...this.#clients].map((client) => this.#close(client)));
   }
 
-  async #tryOften<T>(act: (admin: Admin) => Promise<T>, signal: AbortSignal): Promise<T> {
+  /** @param givenUp Nobody waits for the answer any more. */
+  async #tryOften<T>(act: (admin: Admin) => Promise<T>, givenUp: AbortSignal): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       if (this.#isStopped) throw stopping();
       const client = (this.#current ??= this.#connect());
       client.users += 1;
+      // What has hung for one call would hang for the next.
+      const letGo = (): void => this.#letGo(client);
+      givenUp.addEventListener('abort', letGo);
       try {
-        return await act(await client.admin);
+        return await act(await this.#connected(client));
       } catch (error) {
-        if (this.#current === client) this.#current = undefined;
-        if (attempt >= maxAttempts || signal.aborted || !isTransient(error)) throw error;
+        if (isTransient(error)) letGo();
+        if (attempt >= maxAttempts || givenUp.aborted || !isTransient(error)) throw error;
       } finally {
+        givenUp.removeEventListener('abort', letGo);
         client.users -= 1;
         if (client.users === 0 && this.#current !== client) void this.#close(client);
       }
@@ -85,12 +91,26 @@ export class AdminCalls {
     return client;
   }
 
+  async #connected(client: Client): Promise<Admin> {
+    try {
+      return await client.admin;
+    } catch (error) {
+      this.#letGo(client);
+      throw error;
+    }
+  }
+
+  /** The next call makes another. */
+  #letGo(client: Client): void {
+    if (this.#current === client) this.#current = undefined;
+  }
+
   async #close(client: Client): Promise<void> {
     await within(
       closeTimeoutMs,
       client.admin.then((admin) => admin.disconnect()),
     );
-    client.sockets.close();
+    client.sockets.close(this.#isStopped ? stopping() : undefined);
     this.#clients.delete(client);
   }
 }

@@ -1,15 +1,15 @@
 import type { Socket } from 'node:net';
+import { CertmillError } from '@certmill/domain';
 import type { ISocketFactory } from 'kafkajs';
-import { stopping } from './stopping.js';
 
 /**
- * The connections of one client of kafkajs. A client that is disconnected while it asks opens more of them
+ * The connections of what makes its clients of kafkajs with them. A client that is disconnected while it asks opens more of them
  * afterwards, and one that is left open keeps the whole process from ending.
  */
 export class Sockets {
   readonly #openSocket: ISocketFactory;
   readonly #open = new Set<Socket>();
-  #isClosed = false;
+  #closed: Error | undefined;
 
   constructor(openSocket: ISocketFactory) {
     this.#openSocket = openSocket;
@@ -17,20 +17,20 @@ export class Sockets {
 
   /** What the client MUST open its connections by. */
   readonly open: ISocketFactory = (to) => {
-    if (this.#isClosed) throw stopping();
+    if (this.#closed !== undefined) throw this.#closed;
     const socket = this.#openSocket(to);
     this.#open.add(socket);
     socket.once('close', () => this.#open.delete(socket));
     return socket;
   };
 
-  /** For good. */
-  close(): void {
-    this.#isClosed = true;
+  /** For good. What is still asked, or asked later, fails with `cause`. */
+  close(cause: Error = new CertmillError('FAULT_BUS_DOWN', 'this client is closed')): void {
+    this.#closed = cause;
     for (const socket of this.#open) {
       // kafkajs has done with what it has ended; of others it stops its timers when they fail.
       if (socket.writableEnded) socket.destroy();
-      else socket.destroy(stopping());
+      else socket.destroy(cause);
     }
   }
 }

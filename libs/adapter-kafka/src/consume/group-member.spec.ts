@@ -1,4 +1,3 @@
-import { createKafka } from '../client/create-kafka.js';
 import { GroupMember } from './group-member.js';
 
 describe('a member that is not in its group yet, or not any more', () => {
@@ -6,7 +5,7 @@ describe('a member that is not in its group yet, or not any more', () => {
     const nothing = (): void => undefined;
     const member = new GroupMember(
       {
-        kafka: createKafka({ brokers: ['127.0.0.1:1'], clientId: 'certmill-test' }),
+        connection: { brokers: ['127.0.0.1:1'], clientId: 'certmill-test' },
         topic: 't',
         groupId: 'g',
         partitions: 1,

@@ -1,17 +1,14 @@
 // Node finds no names of errors in this CommonJS module.
-import kafkajs, {
-  type Consumer,
-  type EachBatchPayload,
-  type Kafka,
-  type KafkaMessage,
-} from 'kafkajs';
+import kafkajs, { type Consumer, type EachBatchPayload, type KafkaMessage } from 'kafkajs';
 import { CertmillError } from '@certmill/domain';
-import { metadataMaxAgeMs } from '../client/create-kafka.js';
+import { createKafka, metadataMaxAgeMs, openPlainSocket } from '../client/create-kafka.js';
 import { isFenced, isRebalancing } from '../client/kafka-fault.js';
+import type { KafkaConnectionOptions } from '../client/kafka-options.js';
+import { Sockets } from '../client/sockets.js';
 import { within } from '../client/within.js';
 
 export interface GroupMemberOptions {
-  readonly kafka: Kafka;
+  readonly connection: KafkaConnectionOptions;
   readonly topic: string;
   readonly groupId: string;
   /** Of the topic; says how much is fetched of each at once. */
@@ -59,6 +56,7 @@ const minPartitionBytes = 2 * 1024 * 1024;
 export class GroupMember {
   readonly #options: GroupMemberOptions;
   readonly #events: GroupMemberEvents;
+  readonly #sockets: Sockets;
   readonly #consumer: Consumer;
   readonly #tickMs: number;
   readonly #waiters = new Set<Waiter>();
@@ -75,7 +73,9 @@ export class GroupMember {
   constructor(options: GroupMemberOptions, events: GroupMemberEvents) {
     this.#options = options;
     this.#events = events;
-    const { fetchWait, kafka, groupId, partitions, sessionTimeoutMs } = options;
+    const { connection, fetchWait, groupId, partitions, sessionTimeoutMs } = options;
+    this.#sockets = new Sockets(connection.openSocket ?? openPlainSocket);
+    const kafka = createKafka({ ...connection, openSocket: this.#sockets.open });
     const heartbeatMs = Math.min(maxHeartbeatMs, Math.floor(sessionTimeoutMs / 4));
     this.#tickMs = Math.ceil(heartbeatMs / 2);
     const share = Math.floor(options.fetchBytes / Math.max(1, partitions));
@@ -182,6 +182,7 @@ export class GroupMember {
     const left = this.#consumer.disconnect();
     this.wake();
     await within(closeTimeoutMs, left);
+    this.#sockets.close();
   }
 
   /** kafkajs throws where it is connecting, and while it lets go of a group after a crash that it has not told. */

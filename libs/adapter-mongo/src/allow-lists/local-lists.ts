@@ -13,32 +13,38 @@ interface LocalList {
 
 const maxLists = 256;
 const maxBytes = 16 * 1024 ** 3;
-/** One list of 5 M devices takes 70 MB. */
-const maxIndexBytes = 160 * 1024 * 1024;
-const pageCacheBytes = 32 * 1024 * 1024;
+const pageCacheBytes = 16 * 1024 * 1024;
 
 /** Copies of packed lists on this process's disk; those used longest ago go when there are many. */
 export class LocalLists {
   readonly #directory: string;
   readonly #blobs: AllowListBlobs;
-  readonly #open = new OpenAllowLists(maxIndexBytes, new PageCache(pageCacheBytes));
+  readonly #open: OpenAllowLists;
   /** By list id, in order of use, the latest last. */
   readonly #lists = new Map<string, LocalList>();
 
-  private constructor(directory: string, blobs: AllowListBlobs) {
+  private constructor(directory: string, blobs: AllowListBlobs, maxIndexBytes: number) {
     this.#directory = directory;
+    this.#open = new OpenAllowLists(maxIndexBytes, new PageCache(pageCacheBytes));
     this.#blobs = blobs;
   }
 
-  /** @param directory Of this process alone: what it holds is removed. */
-  static async open(directory: string, blobs: AllowListBlobs): Promise<LocalLists> {
+  /**
+   * @param directory Of this process alone: what it holds is removed.
+   * @param maxIndexBytes In memory, of all lists together; one list alone may be over it.
+   */
+  static async open(
+    directory: string,
+    blobs: AllowListBlobs,
+    maxIndexBytes: number,
+  ): Promise<LocalLists> {
     try {
       await rm(directory, { recursive: true, force: true });
       await mkdir(directory, { recursive: true });
     } catch (error) {
       throw diskFault(error, 'make the folder of allow-lists');
     }
-    return new LocalLists(directory, blobs);
+    return new LocalLists(directory, blobs, maxIndexBytes);
   }
 
   /** Where a list of this id may be built. */

@@ -74,6 +74,7 @@ export class ViewRuns {
   readonly claims: PackedMap;
   readonly index: PackedMultiMap;
   readonly #flushEntries: number;
+  readonly #spares: SpareMemtables;
   readonly #onFault: (fault: CertmillError) => void;
   /** Marks of both maps when the last flush began, and entries since. */
   #flushedMarks = { claims: 0, index: 0 };
@@ -89,6 +90,7 @@ export class ViewRuns {
   constructor(options: ViewRunsOptions) {
     this.directory = options.directory;
     this.#flushEntries = options.flushEntries;
+    this.#spares = options.spares;
     this.#onFault = options.onFault;
     this.#flushed = { place: options.place, puts: 0 };
     const of = (name: MapName) => {
@@ -135,7 +137,8 @@ export class ViewRuns {
 
   /**
    * Makes room for one entry more: begins a flush where one is due, after the one before has ended.
-   * @param place Up to which everything was put. Faults: FAULT_DISK_FULL, FAULT_STORE_DOWN.
+   * @param place Up to which everything was put. Faults: FAULT_DISK_FULL, FAULT_STORE_DOWN. Where there
+   * is no memory for it nothing has begun: RangeError.
    */
   async makeRoom(place: JournalPlace): Promise<void> {
     const { claims, index } = this.mark();
@@ -146,6 +149,8 @@ export class ViewRuns {
     if (!isDue) return;
     await this.#finishFlush();
     const left = mapNames.filter((name) => this[name].mark() > this.#flushedMarks[name]);
+    // Both are frozen at this place, or none.
+    this.#spares.ensure(this.claims.capacity, left.length);
     this.#flush = { place, puts: claims, changes: new Map(), left: new Set(left) };
     this.#flushedMarks = this.mark();
     this.#entriesSince = 0;

@@ -70,6 +70,7 @@ describe('numbers of the configuration', () => {
     ['chunksInHand.interactive', 1, 1024],
     ['tenantWindow', 256, undefined],
     ['maxAllowListDevices', 1, undefined],
+    ['allowListIndexMebibytes', 1, 65_536],
     ['http.port', 0, 65_535],
     ['operations.port', 0, 65_535],
     ['stopTimeoutMs', 0, undefined],

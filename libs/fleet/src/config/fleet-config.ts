@@ -165,6 +165,11 @@ export const fleetSchema = z
     tenantWindow: z.int().min(256).default(65_536),
     /** Devices on one allow-list: bounds the memory of an import, up to 27 octets each. */
     maxAllowListDevices: z.int().min(1).default(20_000_000),
+    /**
+     * Memory for the indexes of allow-lists in use, in MiB: 14 a million devices. The lists of batches that
+     * are uploaded at the same time should fit, or they are read from disk by turns.
+     */
+    allowListIndexMebibytes: z.int().min(1).max(65_536).default(256),
     /** SHA-256 SPKI hashes, hex, one per line, of keys that are refused. */
     blocklistFile: path.optional(),
     /** For what can be read from the store again; a folder of the system's for temporary files where absent. */

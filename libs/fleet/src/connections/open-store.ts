@@ -52,6 +52,7 @@ export async function openStore(
       clock: context.clock,
       cacheDirectory: cache.directory,
       maxAllowListDevices: config.maxAllowListDevices,
+      allowListIndexBytes: config.allowListIndexMebibytes * 1024 * 1024,
       ...(onIssuanceTime === undefined ? {} : { onIssuanceTime }),
       onFault(fault) {
         // Passed over by the store, e.g. a snapshot that is damaged; who asks in vain halts by itself.

@@ -131,6 +131,11 @@ export class SortedRuns {
     this.#active.cutBackTo(count);
   }
 
+  /** Entries that a memtable holds. */
+  get capacity(): number {
+    return this.#active.capacity;
+  }
+
   /** Whether `flush` should be called (after a COMMIT). */
   get flushDue(): boolean {
     return (
