@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -297,7 +297,9 @@ class FaultRun {
         await this.#restart(service, fault.armed);
         const report = await this.#report();
         if (report !== undefined) await pause(sessionTimeoutMs * 2);
+        const { size } = await stat(service.logFile);
         service.signal('SIGCONT');
+        if (report !== undefined) await this.#cutOff(service, size);
         return report !== undefined;
       }
       case 'broker':
@@ -328,6 +330,17 @@ class FaultRun {
         await hsmFaults.set();
         return true;
     }
+  }
+
+  /** Resolves once the service has been told that its group went on without it. */
+  async #cutOff(service: FleetService, since: number): Promise<void> {
+    const until = performance.now() + patienceMs;
+    while (performance.now() < until) {
+      const log = (await readFile(service.logFile)).subarray(since).toString();
+      if (/commit-refused|not aware of this member/.test(log)) return;
+      await pause(pollMs);
+    }
+    throw new Error(`${service.name} was paused, and not thrown out of its groups`);
   }
 
   #pick(role: FleetRole): FleetService {

@@ -36,6 +36,18 @@ describe('a fleet that is broken while a factory uploads', () => {
     runTimeoutMs,
   );
 
+  test(
+    'keeps them when a sign that was taken for dead goes on with a signed, unpublished chunk',
+    async () => {
+      const { code, output } = await runFaults(
+        ...['--brokers', '1', '--requests', '2500', '--only', 'zombie:sign:sign:end'],
+      );
+      expect([code, output]).toEqual([0, expect.stringContaining('9 passed, 0 failed')]);
+      expect(output).toMatch(/^faults: zombie sign at sign:end 1$/m);
+    },
+    runTimeoutMs,
+  );
+
   // Each with the one kill that the bug needs to show, the first one with a limit that nothing keeps.
   const broken = {
     overwrite: [

@@ -14,7 +14,7 @@ const usage = `Breaks a fleet again and again while a factory uploads, and judge
   --outages N, --outage-ms MS    N each of a broker, Redis and a slot, and of the store two: a pause, a kill
   --brokers 1|3                  of one none is killed
   --requests N
-  --only ROLE:POINT              just this kill, in the place of all others
+  --only [zombie:]ROLE:POINT     just this kill (or pause), in the place of all others
   --plant ${plantedFleetBugs.join('|')}
                                  a bug that the run must see
   --max-service-recovery SECONDS, --max-broker-recovery SECONDS
@@ -66,9 +66,16 @@ const faults: Fault[] = planFaults({
   random,
 }).filter(({ kind }) => kind !== 'broker' || values.brokers === '3');
 if (values.only !== undefined) {
-  const [role = '', ...point] = values.only.split(':');
-  const armed = { name: point.join(':') as FailPointName, hit: 1, lingers: false };
-  faults.splice(0, faults.length, { kind: 'kill', role: role as FleetRole, armed });
+  const isZombie = values.only.startsWith('zombie:');
+  const [role = '', ...point] = values.only.replace(/^zombie:/, '').split(':');
+  const armed = {
+    name: point.join(':') as FailPointName,
+    hit: 1,
+    lingers: false,
+    pauses: isZombie,
+  };
+  const kind = isZombie ? 'zombie' : 'kill';
+  faults.splice(0, faults.length, { kind, role: role as FleetRole, armed });
 }
 console.log(`${faults.length} faults in ${requests} requests, --seed ${values.seed}`);
 const begun = performance.now();

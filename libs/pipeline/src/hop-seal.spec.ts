@@ -58,6 +58,27 @@ describe.each<HopName>(['received', 'validated', 'issued'])('the hop %s of one p
   });
 });
 
+describe('the keys of records, which the log chooses partitions by', () => {
+  const { received } = createHops(hopKeysOf(secret), clock);
+  const keyOf = (attributes: Partial<SealedAttributes>): string | undefined =>
+    received.seal({ ...chunk, ...attributes }, Buffer.from('value'))[1].key;
+  const chunks = Array.from({ length: 1_000 }, (_, chunkNumber) => chunkNumber);
+
+  test('are eight for the bulk of a tenant, in turn, and others for another', () => {
+    const keys = chunks.map((chunkNumber) => keyOf({ chunkNumber }));
+    expect(new Set(keys).size).toBe(8);
+    expect(new Set(keys.slice(0, 8)).size).toBe(8);
+    const others = chunks.map((chunkNumber) => keyOf({ tenant: 'other', chunkNumber }));
+    expect(new Set([...keys, ...others]).size).toBe(16);
+  });
+
+  test('are of their own for each enrolment', () => {
+    const batches = chunks.map((n) => String(n).padStart(26, '0'));
+    const keys = batches.map((batchId) => keyOf({ lane: 'interactive', batchId }));
+    expect(new Set(keys).size).toBe(1_000);
+  });
+});
+
 test('what goes through the log opens after a restart, what stays in memory does not', () => {
   const before = createHops(hopKeysOf(secret), clock);
   const after = createHops(hopKeysOf(secret), clock);

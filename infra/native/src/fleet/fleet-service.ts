@@ -35,6 +35,10 @@ export class FleetService {
     this.#options = options;
   }
 
+  get logFile(): string {
+    return this.#options.logFile;
+  }
+
   get name(): string {
     return this.#options.name;
   }

@@ -162,7 +162,7 @@ export const fleetSchema = z
      * Bulk requests of one tenant that uploads to this ingest have on their way at once; more wait with
      * their sockets. Small keeps tenants apart, large keeps the workers busy.
      */
-    tenantWindow: z.int().min(256).default(65_536),
+    tenantWindow: z.int().min(256).default(16_384),
     /** Devices on one allow-list: bounds the memory of an import, up to 27 octets each. */
     maxAllowListDevices: z.int().min(1).default(20_000_000),
     /**

@@ -1,11 +1,11 @@
 import { IngestPace } from './ingest-pace.js';
 
 /** Turns that are taken at once, by several uploads, in the order in which they are granted. */
-async function grantedTurns(pace: IngestPace, count: number): Promise<number[]> {
+async function grantedTurns(pace: IngestPace, count: number, requests = 256): Promise<number[]> {
   const begun = performance.now();
   return Promise.all(
     Array.from({ length: count }, async () => {
-      await pace.turn();
+      await pace.turn(requests);
       return performance.now() - begun;
     }),
   );
@@ -24,6 +24,13 @@ describe('bulk uploads', () => {
     const turns = await grantedTurns(pace, 21);
     expect(turns[0]).toBeLessThan(100);
     // Timers may fire a millisecond early.
+    expect(turns.at(-1)).toBeGreaterThanOrEqual(195);
+  });
+
+  it('wait four times as long for chunks of four times as many requests', async () => {
+    const pace = new IngestPace(() => performance.now());
+    pace.noteEnrolment();
+    const turns = await grantedTurns(pace, 6, 1_024);
     expect(turns.at(-1)).toBeGreaterThanOrEqual(195);
   });
 

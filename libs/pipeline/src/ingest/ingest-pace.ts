@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** While single enrolments are about, bulk chunks are made this far apart, whoever uploads them. */
-const turnMs = 10;
+/** While single enrolments are about, bulk requests are read no faster, whoever uploads them. */
+const msPerRequest = 10 / 256;
 /** How long an enrolment tells that more will come. */
 const enrolmentsForMs = 1_000;
 
@@ -22,12 +22,15 @@ export class IngestPace {
     this.#enrolmentsUntil = this.#monotonicMs() + enrolmentsForMs;
   }
 
-  /** Resolves when a bulk upload may make its next chunk: at once where no enrolment is about. */
-  async turn(): Promise<void> {
+  /**
+   * Resolves when a bulk upload may make its next chunk, of so many requests: at once where no enrolment
+   * is about.
+   */
+  async turn(requests: number): Promise<void> {
     const now = this.#monotonicMs();
     if (now >= this.#enrolmentsUntil) return;
     const at = Math.max(now, this.#nextTurnAt);
-    this.#nextTurnAt = at + turnMs;
+    this.#nextTurnAt = at + requests * msPerRequest;
     if (at > now) await sleep(at - now);
   }
 }

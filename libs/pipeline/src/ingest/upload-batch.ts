@@ -138,8 +138,9 @@ export async function uploadInto(
       for (const item of group) {
         const full = packer.add(item);
         if (full === undefined) continue;
-        if (upload.lane === 'bulk') await ports.pace.turn();
-        await window?.enter(full.requestLengths.length, upload.signal);
+        const requests = full.requestLengths.length;
+        if (upload.lane === 'bulk') await ports.pace.turn(requests);
+        await window?.enter(requests, upload.signal);
         await appender.append(full);
       }
     }
