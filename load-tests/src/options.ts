@@ -23,7 +23,7 @@ Scenarios: ${scenarioNames.join(', ')}; without one: ${usualScenarios.join(', ')
   --short            all of them, small: under 90 seconds
   --fleet            against a fleet of this machine, not one process; under 120 seconds with --short
   --url <url>        a server that runs; with --key or CERTMILL_API_KEY, of a role that may open tenants
-  --key <key>
+  --key <key>        other users of the machine see it: prefer CERTMILL_API_KEY
   --size <n>         requests of a batch
   --tenants <n>      tenants that upload at once
   --batches <n>      batches of each tenant (bulk)
