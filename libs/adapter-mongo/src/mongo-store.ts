@@ -71,7 +71,7 @@ export class MongoStore
     return this.#inHand.run(async () => {
       const { journal } = this.#parts;
       let made = 0;
-      for (const shard of journal.snapshotsDue()) {
+      for (const shard of await journal.snapshotsDue()) {
         if (await journal.snapshot(shard)) made += 1;
       }
       return made;

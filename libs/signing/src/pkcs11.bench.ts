@@ -8,14 +8,15 @@ import type { RawOpening } from './testing/raw-signatures.worker.js';
 import { TaskPool } from './worker-pool/task-pool.js';
 
 /**
- * Run by hand: `node libs/signing/dist/pkcs11.bench.js [seconds per figure] [rounds]`, with PKCS11_MODULE,
+ * Run by hand: `node libs/signing/dist/pkcs11.bench.js [seconds per figure] [rounds]
+ * [requests of a chunk]`, with PKCS11_MODULE,
  * PKCS11_TOKEN_LABELS (two, separated by a comma) and PKCS11_PIN_FILE. One P-256 key in two tokens: what
  * C_SignInit and C_Sign alone reach in worker threads, against the signing pools with as many sessions,
- * fed from memory with chunks of 256. Both in turn, round by round.
+ * fed from memory with chunks of 1,024. Both in turn, round by round.
  */
 const secondsEach = Number(process.argv[2] ?? 3);
 const rounds = Number(process.argv[3] ?? 3);
-const count = 256;
+const count = Number(process.argv[4] ?? 1_024);
 const moduleFile = process.env['PKCS11_MODULE'] ?? '';
 const tokenLabels = (process.env['PKCS11_TOKEN_LABELS'] ?? '').split(',');
 const pinFile = process.env['PKCS11_PIN_FILE'] ?? '';

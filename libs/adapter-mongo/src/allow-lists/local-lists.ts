@@ -9,10 +9,13 @@ interface LocalList {
   /** Whether all pieces were there. */
   readonly ready: Promise<boolean>;
   users: number;
+  usedAtMs: number;
 }
 
 const maxLists = 256;
 const maxBytes = 16 * 1024 ** 3;
+/** The index of a list that nobody uses for so long is let go of; its file stays. */
+const idleMs = 300_000;
 const pageCacheBytes = 16 * 1024 * 1024;
 
 /** Copies of packed lists on this process's disk; those used longest ago go when there are many. */
@@ -69,6 +72,8 @@ export class LocalLists {
       return use(this.#open.get(local.path));
     } finally {
       local.users -= 1;
+      local.usedAtMs = performance.now();
+      this.#closeIdle(local.usedAtMs - idleMs);
       await this.#evict();
     }
   }
@@ -84,7 +89,14 @@ export class LocalLists {
       this.#lists.delete(list.listId);
     };
     ready.then((isWhole) => isWhole || forget(), forget);
-    return { path, bytes: proof.bytes, ready, users: 0 };
+    return { path, bytes: proof.bytes, ready, users: 0, usedAtMs: performance.now() };
+  }
+
+  #closeIdle(sinceMs: number): void {
+    for (const { users, usedAtMs, path } of this.#lists.values()) {
+      if (usedAtMs > sinceMs) return;
+      if (users === 0) this.#open.close(path);
+    }
   }
 
   async #evict(): Promise<void> {

@@ -87,6 +87,6 @@ export interface ClaimJournal extends Stoppable {
   catchUp(): Promise<void>;
   /** Stores the view of a shard for those that begin; false where another process was first. */
   snapshot(shard: number): Promise<boolean>;
-  /** Shards that are open here and whose snapshot is due. */
-  snapshotsDue(): readonly number[];
+  /** Shards that are open here and of which no process has stored a snapshot for long. */
+  snapshotsDue(): Promise<readonly number[]>;
 }

@@ -127,13 +127,14 @@ async function digestOf(path: string): Promise<Pick<SnapshotRun, 'bytes' | 'sha2
 
 async function forEachPiece(
   path: string,
+  /** The octets are the caller's again once it resolves. */
   use: (bytes: Uint8Array, piece: number) => Promise<void>,
 ): Promise<void> {
   try {
     const file = await open(path, 'r');
     try {
+      const buffer = new Uint8Array(blobPieceBytes);
       for (let piece = 0; ; piece += 1) {
-        const buffer = new Uint8Array(blobPieceBytes);
         const { bytesRead } = await file.read(buffer, 0, blobPieceBytes, piece * blobPieceBytes);
         if (bytesRead === 0) return;
         await use(buffer.subarray(0, bytesRead), piece);

@@ -136,30 +136,42 @@ describe('a view from a snapshot and the tail', () => {
 
   test('is due when the tail has grown, and there is more on disk than in the snapshot', async () => {
     const process = start();
-    expect(process.journal.snapshotsDue()).toEqual([]);
+    expect(await process.journal.snapshotsDue()).toEqual([]);
     await decideUpTo(process, 12);
     await snapshotAt(process, 6);
     const seq = stateOf(storage)?.place.seq ?? 0;
-    expect(storage.entries.size - seq > 5 || process.journal.snapshotsDue().length === 0).toBe(
-      true,
-    );
+    expect(
+      storage.entries.size - seq > 5 || (await process.journal.snapshotsDue()).length === 0,
+    ).toBe(true);
     await decideUpTo(process, seq + 20);
-    expect(process.journal.snapshotsDue()).toEqual([0]);
+    expect(await process.journal.snapshotsDue()).toEqual([0]);
     // Nothing is flushed that is not in the snapshot: making one would gain nothing.
     const large = start(storage, 100_000);
     await large.journal.reservedUnder(tenant, 'order');
-    expect(large.journal.snapshotsDue()).toEqual([]);
+    expect(await large.journal.snapshotsDue()).toEqual([]);
     expect(await large.journal.snapshot(0)).toBe(false);
+  });
+
+  test('is not due where another process has stored one since', async () => {
+    const process = start();
+    const other = start();
+    await other.journal.catchUp();
+    await decideUpTo(process, 30);
+    await other.journal.catchUp();
+    expect(await other.journal.snapshotsDue()).toEqual([0]);
+    await snapshotAt(process, 26);
+    expect(await other.journal.snapshotsDue()).toEqual([]);
   });
 
   test('is due by requests, too', async () => {
     const options = { flushEntries: 40, snapshotEntries: 1_000, snapshotRequests: 100 };
     const process = opened.start(storage, options);
-    while (process.journal.snapshotsDue().length === 0) await decideSome(process, batches * 7);
+    while ((await process.journal.snapshotsDue()).length === 0)
+      await decideSome(process, batches * 7);
     const reserved = await process.journal.reservedUnder(tenant, 'order');
     expect(reserved).toBeGreaterThan(100);
     expect(await process.journal.snapshot(0)).toBe(true);
-    expect(process.journal.snapshotsDue()).toEqual([]);
+    expect(await process.journal.snapshotsDue()).toEqual([]);
   });
 });
 

@@ -19,7 +19,7 @@ import { chunkAt } from './recent-entries.js';
 import { saveSnapshot } from './save-snapshot.js';
 import { ShardJournal } from './shard-journal.js';
 import type { ShardView } from './shard-view.js';
-import type { SnapshotRun } from './snapshot-state.js';
+import { decodeSnapshotState, type SnapshotRun } from './snapshot-state.js';
 
 const defaultFlushEntries = 8_192;
 const defaultSnapshotEntries = 5_000;
@@ -133,19 +133,37 @@ class StartedJournal implements ClaimJournal {
     return saving;
   }
 
-  snapshotsDue(): readonly number[] {
+  async snapshotsDue(): Promise<readonly number[]> {
+    const due: number[] = [];
+    for (const [shard, opened] of this.#shards) {
+      if (!this.#isDue(opened)) continue;
+      await this.#learnSnapshot(shard, opened);
+      if (this.#isDue(opened)) due.push(shard);
+    }
+    return due;
+  }
+
+  /** As far as this process knows. */
+  #isDue({ journal, savedPuts }: Shard): boolean {
     const { snapshotEntries = defaultSnapshotEntries, snapshotRequests = defaultSnapshotRequests } =
       this.#options;
-    return [...this.#shards.keys()].filter((shard) => {
-      const { journal, savedPuts } = this.#shard(shard);
-      const { view, snapshotSeq } = journal;
-      if (view === undefined) return false;
-      const { place, puts } = view.runs.flushed;
-      const isLong =
-        view.place.seq - snapshotSeq > snapshotEntries ||
-        puts - savedPuts > snapshotRequests * putsPerRequest;
-      return isLong && place.seq > snapshotSeq;
-    });
+    const { view, snapshotSeq } = journal;
+    if (view === undefined) return false;
+    const { place, puts } = view.runs.flushed;
+    const isLong =
+      view.place.seq - snapshotSeq > snapshotEntries ||
+      puts - savedPuts > snapshotRequests * putsPerRequest;
+    return isLong && place.seq > snapshotSeq;
+  }
+
+  /** Another process may have stored a newer one: all of its requests but the newest are counted as in it. */
+  async #learnSnapshot(shard: number, opened: Shard): Promise<void> {
+    const stored = await this.#options.storage.getState(shard);
+    const { journal } = opened;
+    const seq = stored === undefined ? 0 : decodeSnapshotState(stored.value).place.seq;
+    if (seq <= journal.snapshotSeq || journal.view === undefined) return;
+    journal.snapshotSeq = seq;
+    opened.savedPuts = journal.view.runs.flushed.puts;
   }
 
   stop(timeoutMs: number): Promise<void> {
