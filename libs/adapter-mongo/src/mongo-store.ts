@@ -78,11 +78,6 @@ export class MongoStore
     });
   }
 
-  /** See `ClaimJournal.catchUp`. */
-  followJournal(): Promise<void> {
-    return this.#inHand.run(() => this.#parts.journal.catchUp());
-  }
-
   createTenant(tenant: TenantId, createdAtMs: number) {
     return this.#inHand.run(() => this.#parts.tenants.createTenant(tenant, createdAtMs));
   }

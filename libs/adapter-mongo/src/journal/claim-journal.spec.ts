@@ -73,19 +73,6 @@ describe('a decision', () => {
     expect(await process.journal.reservedUnder(tenant, 'order')).toBe(1);
   });
 
-  test('is known to a process that caught up before it is asked', async () => {
-    const decision = aDecision('b', ['a']);
-    await process.journal.decide(decision, openOrder, false);
-    const other = start();
-    await other.journal.catchUp();
-    expect(other.told.folded).toBe(1);
-    await process.journal.decide(aDecision('c', ['c']), openOrder, false);
-    await other.journal.catchUp();
-    expect(other.told.folded).toBe(2);
-    expect(await other.journal.reservedUnder(tenant, 'order')).toBe(2);
-    expect(other.told.folded).toBe(2);
-  });
-
   test('leaves what the draft rejects alone', async () => {
     const decision = aDecision('b', ['a', 'b']);
     const codes = [0, 9];

@@ -80,11 +80,6 @@ export interface ClaimJournal extends Stoppable {
   findByDevice(tenant: TenantId, deviceId: string, limit: number): Promise<readonly RequestPlace[]>;
   /** Certificates reserved or issued under the order. */
   reservedUnder(tenant: TenantId, orderId: OrderId): Promise<number>;
-  /**
-   * Opens the views of all shards and reads what has come since, one after the other: for those that are
-   * asked seldom and must then answer soon.
-   */
-  catchUp(): Promise<void>;
   /** Stores the view of a shard for those that begin; false where another process was first. */
   snapshot(shard: number): Promise<boolean>;
   /** Shards that are open here and of which no process has stored a snapshot for long. */

@@ -155,9 +155,9 @@ describe('a view from a snapshot and the tail', () => {
   test('is not due where another process has stored one since', async () => {
     const process = start();
     const other = start();
-    await other.journal.catchUp();
+    await other.journal.reservedUnder(tenant, 'order');
     await decideUpTo(process, 30);
-    await other.journal.catchUp();
+    await other.journal.reservedUnder(tenant, 'order');
     expect(await other.journal.snapshotsDue()).toEqual([0]);
     await snapshotAt(process, 26);
     expect(await other.journal.snapshotsDue()).toEqual([]);

@@ -5,7 +5,7 @@ import { readClientTls, readSecret } from '../config/secret-files.js';
 import type { FleetConfig } from '../config/fleet-config.js';
 import type { ServiceContext } from '../service-context.js';
 import { withCacheDirectory } from './cache-directory.js';
-import { followJournal, snapshotJournal } from './journal-upkeep.js';
+import { snapshotJournal } from './snapshot-journal.js';
 
 /** How to reach the store, with secrets read from their files. */
 export function mongoConnection({ mongo }: Pick<FleetConfig, 'mongo'>, appName: string) {
@@ -76,10 +76,7 @@ export async function openStore(
     }),
   );
   context.parts.push(store);
-  if (context.role === 'validate') {
-    context.parts.push(snapshotJournal(context, store));
-    if (config.lanes.includes('interactive')) context.parts.push(followJournal(store));
-  }
+  if (context.role === 'validate') context.parts.push(snapshotJournal(context, store));
   const measured = context.metrics.store.measured(store);
   return context.overrides.aroundStore?.(measured) ?? measured;
 }
