@@ -156,26 +156,6 @@ describe('what one process was about to do when another one', () => {
     expect(stored?.completedAtMs).toBeUndefined();
   });
 
-  test('marked the batch as cancelled: what a third one confirms before it is swept counts', async () => {
-    await registered(2);
-    await slow.confirmChunk(chunkAt(batch, 0).ref);
-    const marking = new HeldCalls();
-    const sweep = marking.hold('update buckets');
-    const marker = await fleet.open({ clock, around: marking.around });
-    const cancelling = marker.cancelBatch(tenant, batch.batchId, nowMs);
-    await sweep.reached;
-    // Its seal first, then its own sweep: that one is held.
-    calls.hold('update buckets').release();
-    const call = () => slow.completeUpload(tenant, batch.batchId, 2, nowMs);
-    await heldOver('update buckets', call, async () => {
-      await other.confirmChunk(chunkAt(batch, 1).ref);
-    });
-    sweep.release();
-    await cancelling;
-    const stored = await other.getBatch(tenant, batch.batchId);
-    expect(stored).toMatchObject({ nextIndex: 2, counters: { accepted: 2 } });
-  });
-
   test('published the chunk: it is no dead letter', async () => {
     await confirmed(1);
     const chunk = chunkAt(batch, 0);
