@@ -32,6 +32,7 @@ const runElsewhere: Readonly<Record<string, readonly [line: string, reason: stri
   'npm run check:infra': ['npm run check:infra', 'it needs tools that CI installs'],
   'certmill fleet bench': ['npm run test:fleet', 'it needs a fleet: commands.fleet.spec.ts'],
   'certmill fleet init': ['npm run test:fleet', 'the same'],
+  'certmill fleet verify': ['npm run test:fleet', 'the same'],
   'certmill fleet reconcile': ['npm run test:fleet', 'it too: settle-dead-letters.fleet.spec.ts'],
   'npm run bench': ['npm run bench -- --requests 20000 --json', 'a minute of full load'],
   'npm run test:crash -- --kills 50 --requests 50000': [

@@ -120,6 +120,16 @@ describe('the commands for a fleet', () => {
     expect(plan.stdout).toMatch(/^validate +[\d.]+ +\d+ /m);
   });
 
+  it('verify checks what the bench has issued', async () => {
+    const { exitCode, stdout } = await type('fleet', 'verify');
+    expect([exitCode, stdout]).toEqual([0, expect.stringMatching(/^the store is sound$/m)]);
+    expect(stdout).toMatch(
+      /^6\d\d certificates and 0 rejections in \d+ batches, 0 requests in flight$/m,
+    );
+    const told = JSON.parse((await type('fleet', 'verify', '--json')).stdout) as unknown;
+    expect(told).toMatchObject({ inFlight: 0, findings: [], findingsLeftOut: 0 });
+  });
+
   it('a service that is told a wrong configuration names the line and the reason', async () => {
     const file = join(work, 'wrong.yaml');
     await writeFile(file, 'kafka:\n  brokers: [localhost]\nmongo:\n  uri: mongodb://u:p@host/\n');

@@ -6,6 +6,7 @@ import { exitCodes } from '../terminal/exit-codes.js';
 import { withExamples } from '../terminal/program.js';
 import { tableLines } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
+import { verificationLines } from './verification-lines.js';
 
 const clock = { nowMs: () => Date.now() };
 /** Loaded when it is asked for: no other command pays for the fleet's libraries. */
@@ -20,6 +21,7 @@ export function fleetCommand(terminal: Terminal): Command {
     .addCommand(restoredCommand(terminal))
     .addCommand(lagCommand(terminal))
     .addCommand(reconcileCommand(terminal))
+    .addCommand(verifyCommand(terminal))
     .addCommand(fleetBenchCommand(terminal));
 }
 
@@ -203,6 +205,27 @@ function reconcileCommand(terminal: Terminal): Command {
   return withExamples(command, [
     ['certmill fleet reconcile --config fleet.yaml --dry-run', 'what nothing would ever move'],
     ['certmill fleet reconcile --config fleet.yaml', 'beside a running fleet too'],
+  ]);
+}
+
+function verifyCommand(terminal: Terminal): Command {
+  const command = new Command('verify')
+    .description(
+      'check everything that is stored, changing nothing: certificates and their chains, requests, serial numbers, counters. While services work, chunks in flight may be called lost',
+    )
+    .addOption(configOption())
+    .option('--json', 'print one JSON object')
+    .action(async ({ config }: ConfigOptions) => {
+      const { openFleetForReading, readFleetConfig, verifyFleet } = await loadFleet();
+      await using opened = await openFleetForReading(readFleetConfig(config));
+      const progress = terminal.progress('certificates checked');
+      const result = await verifyFleet(opened, (done) => progress.update({ done }));
+      progress.stop();
+      if (result.findings.length > 0) terminal.exitCode = exitCodes.couldNotRun;
+      terminal.report(result, verificationLines(result));
+    });
+  return withExamples(command, [
+    ['certmill fleet verify --config fleet.yaml', 'the services stopped; after a restore, say'],
   ]);
 }
 

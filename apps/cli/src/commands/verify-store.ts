@@ -2,9 +2,9 @@ import { Command } from 'commander';
 import { openStoreForReading, verifyFolder } from '@certmill/standalone';
 import { exitCodes } from '../terminal/exit-codes.js';
 import { withExamples } from '../terminal/program.js';
-import { formatNumber } from '../terminal/quantities.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { dataOption } from './data-option.js';
+import { verificationLines } from './verification-lines.js';
 
 export function verifyStoreCommand(terminal: Terminal): Command {
   const command = new Command('verify-store')
@@ -19,13 +19,7 @@ export function verifyStoreCommand(terminal: Terminal): Command {
       const result = await verifyFolder(opened, (done) => progress.update({ done }));
       progress.stop();
       if (result.findings.length > 0) terminal.exitCode = exitCodes.couldNotRun;
-      terminal.report(result, [
-        `${formatNumber(result.certificates)} certificates and ${formatNumber(result.rejections)} rejections in ${formatNumber(result.batches)} batches, ${formatNumber(result.inFlight)} requests in flight`,
-        ...(result.findings.length === 0 ? ['the store is sound'] : result.findings),
-        ...(result.findingsLeftOut === 0
-          ? []
-          : [`and ${formatNumber(result.findingsLeftOut)} findings more`]),
-      ]);
+      terminal.report(result, verificationLines(result));
     });
   return withExamples(command, [
     ['certmill verify-store', 'lists all that is damaged or lost'],

@@ -3,8 +3,8 @@ import { CertmillError } from '@certmill/domain';
 import type { ISocketFactory } from 'kafkajs';
 
 /**
- * The connections of what makes its clients of kafkajs with them. A client that is disconnected while it asks opens more of them
- * afterwards, and one that is left open keeps the whole process from ending.
+ * The connections of one or more clients of kafkajs. A client that is disconnected while it asks opens more
+ * of them afterwards, and one that is left open keeps the whole process from ending.
  */
 export class Sockets {
   readonly #openSocket: ISocketFactory;

@@ -11,8 +11,9 @@ import { startClaimJournal } from './start-claim-journal.js';
 
 /**
  * What the claims journal costs the thread that owns it, without a network: run by hand,
- * `node dist/journal/claim-journal.bench.js [chunks [flush entries]]`. Chunks of 256
- * requests of new devices, each with 60 octets of values. Prints one JSON object: microseconds of CPU of the thread per request.
+ * `node dist/journal/claim-journal.bench.js [chunks [flush entries]]`. Chunks of 256 requests of new
+ * devices, each with 60 octets of values. Prints one JSON object: microseconds of CPU of the thread per
+ * request.
  */
 const chunks = Number(process.argv[2] ?? '400');
 const flushEntries = process.argv[3] === undefined ? undefined : Number(process.argv[3]);

@@ -150,7 +150,7 @@ class StartedJournal implements ClaimJournal {
     return isLong && place.seq > snapshotSeq;
   }
 
-  /** Another process may have stored a newer one: all of its requests but the newest are counted as in it. */
+  /** Another process may have stored a newer one: all that is flushed here by now is taken to be in it. */
   async #learnSnapshot(shard: number, opened: Shard): Promise<void> {
     const stored = await this.#options.storage.getState(shard);
     const { journal } = opened;
