@@ -89,6 +89,7 @@ const seenInFleet = [
   'fleet init',
   'fleet lag',
   'fleet reconcile',
+  'fleet verify',
   'fleet restored',
   'migrate',
 ];
