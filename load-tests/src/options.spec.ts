@@ -36,14 +36,8 @@ describe('the command line of the load test', () => {
 
   test('an option changes what a scenario has, and gives it nothing new', () => {
     const { changes } = read('--size 500 --rate 7');
-    expect(sizeOf('bulk', 'server', false, changes)).toMatchObject({ size: 500, rate: 0 });
-    expect(sizeOf('interactive', 'server', true, changes)).toMatchObject({ size: 0, rate: 7 });
-    expect(sizeOf('spike', 'fleet', false, changes)).toMatchObject({ size: 0, rate: 7 });
-  });
-
-  test('a fleet on the cores of its servers is asked for less', () => {
-    expect(sizeOf('spike', 'server', false, {}).rate).toBe(150);
-    expect(sizeOf('spike', 'fleet', false, {}).rate).toBe(50);
+    expect(sizeOf('bulk', false, changes)).toMatchObject({ size: 500, rate: 0 });
+    expect(sizeOf('interactive', true, changes)).toMatchObject({ size: 0, rate: 7 });
   });
 
   test.each([

@@ -18,7 +18,7 @@ const report: LoadReport = {
   scenarios: [
     {
       scenario: 'bulk',
-      size: sizeOf('bulk', 'server', false, { size: 1_234 }),
+      size: sizeOf('bulk', false, { size: 1_234 }),
       limitsPerSecond: [20_000, 21_000],
       isDisturbed: false,
       figures: { certificates: 3_702, certificatesToLimit: 0.123 },

@@ -70,7 +70,7 @@ async function runScenario(
   machine: Machine,
 ): Promise<{ readonly report: ScenarioReport; readonly openssl: string | null }> {
   const { options, onStep } = run;
-  const size = sizeOf(scenario, target.kind, options.isShort, options.changes);
+  const size = sizeOf(scenario, options.isShort, options.changes);
   const thresholds = readThresholds(scenario, target.kind, options.isShort);
   const devices = await makeReady(run, size);
   const seconds = limitSeconds[options.isShort ? 'short' : 'full'];

@@ -1,5 +1,3 @@
-import type { TargetKind } from './target.js';
-
 /** How much of a scenario is run; each number has an option of its own. */
 export interface Size {
   /** Requests of a batch. */
@@ -29,15 +27,6 @@ const full: Record<ScenarioName, Size> = {
   soak: { size: 20_000, tenants: 2, batches: 0, rate: 20, seconds: 3_600, warmUp: 0 },
 };
 
-/**
- * What is otherwise against a fleet: with brokers and store on the same cores an enrolment takes three
- * times the CPU, and of two cores 50 a second are three quarters.
- */
-const onFleet: Partial<Record<ScenarioName, Partial<Size>>> = {
-  interactive: { rate: 25 },
-  spike: { rate: 50 },
-};
-
 /** All of them together within 90 s: that they run, not how fast. */
 const short: Record<ScenarioName, Size> = {
   bulk: { size: 5_000, tenants: 2, batches: 1, rate: 0, seconds: 0, warmUp: 0 },
@@ -48,13 +37,7 @@ const short: Record<ScenarioName, Size> = {
 };
 
 /** What a scenario does not have at all, no option gives it. */
-export function sizeOf(
-  name: ScenarioName,
-  kind: TargetKind,
-  isShort: boolean,
-  changes: Partial<Size>,
-): Size {
+export function sizeOf(name: ScenarioName, isShort: boolean, changes: Partial<Size>): Size {
   const own = Object.entries(changes).filter(([key]) => full[name][key as keyof Size] > 0);
-  const usual = { ...full[name], ...(kind === 'fleet' ? onFleet[name] : {}) };
-  return { ...(isShort ? short[name] : usual), ...Object.fromEntries(own) };
+  return { ...(isShort ? short : full)[name], ...Object.fromEntries(own) };
 }

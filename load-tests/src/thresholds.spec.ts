@@ -93,7 +93,7 @@ describe('the comparison with a baseline', () => {
   const baseline: Baseline = {
     machine,
     target: 't',
-    size: sizeOf('mixed', 'server', false, {}),
+    size: sizeOf('mixed', false, {}),
     figures: { certificatesToLimit: 0.4, enrolmentP99Ms: 20 },
   };
   const tolerances = { certificatesToLimit: 0.1, enrolmentP99Ms: 0.5, maxRssMiB: 0.2 };

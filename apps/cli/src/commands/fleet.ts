@@ -6,7 +6,7 @@ import { exitCodes } from '../terminal/exit-codes.js';
 import { withExamples } from '../terminal/program.js';
 import { tableLines } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
-import { verificationLines } from './verification-lines.js';
+import { reportVerification } from './report-verification.js';
 
 const clock = { nowMs: () => Date.now() };
 /** Loaded when it is asked for: no other command pays for the fleet's libraries. */
@@ -218,11 +218,7 @@ function verifyCommand(terminal: Terminal): Command {
     .action(async ({ config }: ConfigOptions) => {
       const { openFleetForReading, readFleetConfig, verifyFleet } = await loadFleet();
       await using opened = await openFleetForReading(readFleetConfig(config));
-      const progress = terminal.progress('certificates checked');
-      const result = await verifyFleet(opened, (done) => progress.update({ done }));
-      progress.stop();
-      if (result.findings.length > 0) terminal.exitCode = exitCodes.couldNotRun;
-      terminal.report(result, verificationLines(result));
+      await reportVerification(terminal, (onProgress) => verifyFleet(opened, onProgress));
     });
   return withExamples(command, [
     ['certmill fleet verify --config fleet.yaml', 'the services stopped; after a restore, say'],

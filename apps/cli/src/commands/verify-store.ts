@@ -1,10 +1,9 @@
 import { Command } from 'commander';
 import { openStoreForReading, verifyFolder } from '@certmill/standalone';
-import { exitCodes } from '../terminal/exit-codes.js';
 import { withExamples } from '../terminal/program.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { dataOption } from './data-option.js';
-import { verificationLines } from './verification-lines.js';
+import { reportVerification } from './report-verification.js';
 
 export function verifyStoreCommand(terminal: Terminal): Command {
   const command = new Command('verify-store')
@@ -15,11 +14,7 @@ export function verifyStoreCommand(terminal: Terminal): Command {
     .option('--json', 'print one JSON object')
     .action(async (options: { readonly data: string }) => {
       await using opened = await openStoreForReading(options.data);
-      const progress = terminal.progress('certificates checked');
-      const result = await verifyFolder(opened, (done) => progress.update({ done }));
-      progress.stop();
-      if (result.findings.length > 0) terminal.exitCode = exitCodes.couldNotRun;
-      terminal.report(result, verificationLines(result));
+      await reportVerification(terminal, (onProgress) => verifyFolder(opened, onProgress));
     });
   return withExamples(command, [
     ['certmill verify-store', 'lists all that is damaged or lost'],

@@ -30,15 +30,17 @@ export function endQuietlyOnBrokenPipe(): void {
  * A command that is done ends, also where a library has left something open that would keep it: then it says
  * what that is. What is written waits for its reader (`certmill ... | less`), however long.
  */
-export function endAtLast(): void {
+export function endAtLast(timeoutMs = endTimeoutMs): void {
   setTimeout(() => {
     if (process.stdout.writableLength + process.stderr.writableLength > 0) {
-      endAtLast();
+      endAtLast(timeoutMs);
       return;
     }
     const left = process.getActiveResourcesInfo().join(', ');
-    process.stderr.write(`certmill: done, and still open: ${left}\n`, () => process.exit());
-  }, endTimeoutMs).unref();
+    process.stderr.write(`warning: ended with resources left open: ${left}\n`, () =>
+      process.exit(),
+    );
+  }, timeoutMs).unref();
 }
 
 function endOrThrow(error: NodeJS.ErrnoException): void {

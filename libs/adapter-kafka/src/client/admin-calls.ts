@@ -37,11 +37,11 @@ export class AdminCalls {
    */
   async call<T>(what: string, act: (admin: Admin) => Promise<T>): Promise<T> {
     const late = new CertmillError('FAULT_BUS_DOWN', `${what}: the brokers do not answer`);
-    const given = new AbortController();
-    const answer = this.#tryOften(act, given.signal);
+    const givingUp = new AbortController();
+    const answer = this.#tryOften(act, givingUp.signal);
     try {
       if (!(await within(callTimeoutMs, answer))) {
-        given.abort();
+        givingUp.abort();
         throw late;
       }
       return await answer;

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { diskFault, OpenAllowLists, PageCache, type AllowList } from '@certmill/packed';
 import type { AllowListBlobs, FileProof, ListName } from './allow-list-blobs.js';
 
+type Downloads = Pick<AllowListBlobs, 'download'>;
+
 interface LocalList {
   readonly path: string;
   readonly bytes: number;
@@ -21,12 +23,12 @@ const pageCacheBytes = 16 * 1024 * 1024;
 /** Copies of packed lists on this process's disk; those used longest ago go when there are many. */
 export class LocalLists {
   readonly #directory: string;
-  readonly #blobs: AllowListBlobs;
+  readonly #blobs: Downloads;
   readonly #open: OpenAllowLists;
   /** By list id, in order of use, the latest last. */
   readonly #lists = new Map<string, LocalList>();
 
-  private constructor(directory: string, blobs: AllowListBlobs, maxIndexBytes: number) {
+  private constructor(directory: string, blobs: Downloads, maxIndexBytes: number) {
     this.#directory = directory;
     this.#open = new OpenAllowLists(maxIndexBytes, new PageCache(pageCacheBytes));
     this.#blobs = blobs;
@@ -38,7 +40,7 @@ export class LocalLists {
    */
   static async open(
     directory: string,
-    blobs: AllowListBlobs,
+    blobs: Downloads,
     maxIndexBytes: number,
   ): Promise<LocalLists> {
     try {
