@@ -73,6 +73,21 @@ export {
   profileHash,
   profileOfCanonical,
 } from './profile/canonical-profile.js';
+export {
+  caIssuersUriOf,
+  crlReasonOf,
+  crlReasons,
+  crlShardOf,
+  crlUriOf,
+  deltaCrlUriOf,
+  maxCrlShards,
+  ocspUriOf,
+  revocationReasons,
+  statusAddresses,
+  type CrlReason,
+  type RevocationReason,
+  type StatusAddresses,
+} from './certificate-status.js';
 export { tlsRefusalOf } from './tls-refusal.js';
 export {
   defaultRetryPolicy,

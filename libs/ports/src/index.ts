@@ -27,6 +27,18 @@ export type {
   TerminalChunk,
   VerdictStore,
 } from './stores.js';
+export type {
+  AuditEntry,
+  AuditStore,
+  ChainedAuditEntry,
+  CrlScope,
+  CrlStore,
+  RevocationStore,
+  RevokedCertificate,
+  StatusChange,
+  StatusOutcome,
+  StoredCrl,
+} from './revocations.js';
 export type { ChunkSigner, Examination, RequestExaminer, SignedCertificates } from './compute.js';
 export type { Clock, Job, JobQueue } from './jobs.js';
 export type { CpuMeter } from './cpu-meter.js';
