@@ -33,6 +33,24 @@ function daysFromCivil(year: number, month: number, day: number): number {
  * Arithmetic instead of Date: no garbage, and this runs twice per certificate.
  */
 export function writeTimeContent(out: Uint8Array, position: number, epochSeconds: number): number {
+  return writeDateTime(out, position, epochSeconds, isUtcTimeYear(epochSeconds));
+}
+
+/** The same, always as `YYYYMMDDHHMMSSZ`: what is no Time but a GeneralizedTime (RFC 5280 5.3.2). */
+export function writeGeneralizedTimeContent(
+  out: Uint8Array,
+  position: number,
+  epochSeconds: number,
+): number {
+  return writeDateTime(out, position, epochSeconds, false);
+}
+
+function writeDateTime(
+  out: Uint8Array,
+  position: number,
+  epochSeconds: number,
+  isUtcTime: boolean,
+): number {
   if (
     !Number.isInteger(epochSeconds) ||
     epochSeconds < FIRST_UTC_TIME_SECONDS ||
@@ -63,7 +81,7 @@ export function writeTimeContent(out: Uint8Array, position: number, epochSeconds
   const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
 
   let cursor = position;
-  if (!isUtcTimeYear(epochSeconds)) {
+  if (!isUtcTime) {
     writePair(out, cursor, Math.floor(year / 100));
     cursor += 2;
   }

@@ -31,6 +31,7 @@ export {
   uniformResourceIdentifier,
 } from './certificate-nodes.js';
 export { type CertsOnlyEnvelope, certsOnlyEnvelope } from './certs-only.js';
+export type { CrlExtensions, IssuingDistributionPoint } from './crl-extensions.js';
 export {
   compareDer,
   concatBytes,
@@ -63,6 +64,12 @@ export { hasControlCharacters, isPrintable } from './der-string.js';
 export { compileTemplate, DerTemplate } from './der-template.js';
 export { NO_EXPIRATION_SECONDS, readTimeContent } from './der-time.js';
 export {
+  encodeCertificateList,
+  type TbsCertListFields,
+  writeTbsCertList,
+  type WrittenTbsCertList,
+} from './encode-certificate-list.js';
+export {
   type CertificationRequestFields,
   encodeCertificationRequest,
   encodeCommonName,
@@ -81,6 +88,7 @@ export {
 } from './read-extensions.js';
 export { type GeneralName, readGeneralNames } from './read-general-names.js';
 export { type DecodedName, type NameAttribute, readName } from './read-name.js';
+export { RevokedEntries, type RevokedEntry } from './revoked-entries.js';
 export { SlotValues } from './slot-values.js';
 export { type DerShape, sniffDer } from './sniff-der.js';
 export { contextConstructed, contextPrimitive, tags } from './tags.js';

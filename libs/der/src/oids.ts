@@ -60,12 +60,17 @@ export const oids = {
   id_sha512: '2.16.840.1.101.3.4.2.3',
   id_mgf1: '1.2.840.113549.1.1.8',
 
-  // Extensions: RFC 5280 4.2.1, 4.2.2, 5.2.
+  // Extensions: RFC 5280 4.2.1, 4.2.2, 5.2, 5.3.
   id_ce_subjectKeyIdentifier: '2.5.29.14',
   id_ce_keyUsage: '2.5.29.15',
   id_ce_subjectAltName: '2.5.29.17',
   id_ce_issuerAltName: '2.5.29.18',
   id_ce_basicConstraints: '2.5.29.19',
+  id_ce_cRLNumber: '2.5.29.20',
+  id_ce_cRLReasons: '2.5.29.21',
+  id_ce_invalidityDate: '2.5.29.24',
+  id_ce_deltaCRLIndicator: '2.5.29.27',
+  id_ce_issuingDistributionPoint: '2.5.29.28',
   id_ce_nameConstraints: '2.5.29.30',
   id_ce_cRLDistributionPoints: '2.5.29.31',
   id_ce_certificatePolicies: '2.5.29.32',
