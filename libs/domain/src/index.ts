@@ -88,6 +88,12 @@ export {
   type RevocationReason,
   type StatusAddresses,
 } from './certificate-status.js';
+export {
+  auditBreakOf,
+  chainAuditEntry,
+  type AuditEntry,
+  type ChainedAuditEntry,
+} from './audit-trail.js';
 export { tlsRefusalOf } from './tls-refusal.js';
 export {
   defaultRetryPolicy,

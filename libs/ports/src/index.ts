@@ -28,9 +28,7 @@ export type {
   VerdictStore,
 } from './stores.js';
 export type {
-  AuditEntry,
   AuditStore,
-  ChainedAuditEntry,
   CrlScope,
   CrlStore,
   RevocationStore,

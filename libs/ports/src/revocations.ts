@@ -1,4 +1,11 @@
-import type { BatchId, CrlReason, RevocationReason, TenantId } from '@certmill/domain';
+import type {
+  AuditEntry,
+  BatchId,
+  ChainedAuditEntry,
+  CrlReason,
+  RevocationReason,
+  TenantId,
+} from '@certmill/domain';
 
 /** What one CRL is about (ADR 0020). Shard 0 of an issuer without shards is everything. */
 export interface CrlScope {
@@ -53,21 +60,35 @@ export interface RevocationStore {
    */
   changeStatuses(changes: readonly StatusChange[]): Promise<readonly StatusOutcome[]>;
   /**
+   * How many changes the scope has had, 0 where none. Asked before its rows are read, it says what a
+   * CRL of them has at least: clocks of several processes could not.
+   */
+  countChanges(scope: CrlScope): Promise<number>;
+  /**
    * What is revoked or held in a scope, ascending by serial number, from `after` (exclusive) on.
-   * `changedSinceMs`: only what changed at or after that time, with released ones as removeFromCRL.
+   * `changedSince`: only what changed after the scope had had so many changes, with released ones as
+   * removeFromCRL. A page with fewer than `limit` entries is the last one.
    */
   listRevoked(
     scope: CrlScope,
     page: {
       readonly limit: number;
       readonly after?: Uint8Array;
-      readonly changedSinceMs?: number;
+      readonly changedSince?: number;
     },
   ): Promise<readonly RevokedCertificate[]>;
-  /** Removes rows whose certificates ended before; of those that were in a CRL since. */
+  /**
+   * Removes rows of certificates that ended before that time and before the thisUpdate of the stored
+   * full CRL, which has them (RFC 5280 3.3). Resolves to how many.
+   */
   forgetExpired(scope: CrlScope, endedBeforeMs: number): Promise<number>;
-  /** Scopes with changes that no stored full CRL has: `changedAtMs` is the latest of them. */
-  listDirtyScopes(limit: number): Promise<readonly (CrlScope & { readonly changedAtMs: number })[]>;
+  /**
+   * Scopes with changes that the stored full CRL does not have (`StoredCrl.changes`), oldest change
+   * first. `changedAtMs`: when it last changed.
+   */
+  listDirtyScopes(
+    limit: number,
+  ): Promise<readonly (CrlScope & { readonly changes: number; readonly changedAtMs: number })[]>;
 }
 
 /** A CRL as it is served. */
@@ -78,6 +99,8 @@ export interface StoredCrl {
   readonly thisUpdateMs: number;
   readonly nextUpdateMs: number;
   readonly entries: number;
+  /** Changes of the scope that it has (`RevocationStore.countChanges`); a delta is based on these. */
+  readonly changes: number;
   readonly der: Uint8Array;
 }
 
@@ -90,26 +113,6 @@ export interface CrlStore {
     scope: CrlScope,
     kind: StoredCrl['kind'],
   ): Promise<Omit<StoredCrl, 'der'> | undefined>;
-}
-
-/** One entry of the audit trail: who did what, when, and what came of it. */
-export interface AuditEntry {
-  readonly atMs: number;
-  /** Tenant it is about; absent: the installation. */
-  readonly tenant?: TenantId;
-  /** Label of the credential, or the command and the user of the system that ran it. */
-  readonly actor: string;
-  /** `certificate.revoked`, `issuer.created`, `profile.added`, ... */
-  readonly action: string;
-  /** What it was done to and how; never secrets. */
-  readonly detail: Readonly<Record<string, string | number | boolean>>;
-}
-
-/** An entry in its place: each has the hash of the one before, so that none can be changed or left out. */
-export interface ChainedAuditEntry extends AuditEntry {
-  readonly sequence: number;
-  /** SHA-256 over the canonical entry and the hash before, hex. */
-  readonly hash: string;
 }
 
 export interface AuditStore {
