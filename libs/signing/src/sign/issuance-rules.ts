@@ -26,11 +26,11 @@ const refusedCustomOids: readonly string[] = [
 ];
 
 /**
- * Run on every chunk, whatever order, ingest and validate took. `tenants` absent: every tenant.
+ * Run on every chunk, whatever order, ingest and validate took. `tenants` undefined: every tenant.
  * Faults: FAULT_PROCESSING.
  */
 export function assertIssuerServes(
-  issuer: { readonly issuerName: string; readonly tenants?: readonly TenantId[] },
+  issuer: { readonly issuerName: string; readonly tenants: readonly TenantId[] | undefined },
   chunk: { readonly issuer: string; readonly tenant: TenantId },
 ): void {
   const { issuerName, tenants } = issuer;

@@ -4,9 +4,9 @@ import { decodeReceivedHead, lanes as allLanes } from '@certmill/events';
 import type { ChunkSigner, CpuMeter, SignedCertificates, Stoppable } from '@certmill/ports';
 import type { SigningHash } from '../slots/signature-scheme.js';
 import type { SigningSlot } from '../slots/signing-slot.js';
-import { LostChunks } from '../worker-pool/lost-chunks.js';
-import { errorOfFault } from '../worker-pool/worker-fault.js';
+import { chunkTask } from './chunk-task.js';
 import { SlotPool, type SlotHealth } from './slot-pool.js';
+import { SlotRouter } from './slot-router.js';
 
 export interface SigningIssuer {
   readonly name: string;
@@ -76,14 +76,36 @@ export async function openSigningPools(options: SigningPoolsOptions): Promise<Si
       issuer.slots.map((slot) => slotPool(options, issuer, slot)),
     );
   }
-  const pools = new SlotRouter(options, slotsByIssuer);
-  const faults = await pools.open();
+  const router = new SlotRouter(options.lanes ?? allLanes, slotsByIssuer);
+  const faults = await router.open();
   const fatal = faults.find(({ disposition }) => disposition !== 'retry');
   if (fatal !== undefined) {
-    await pools.stop(0);
+    await router.stop(0);
     throw fatal;
   }
-  return pools;
+  return signingPools(router, options.profiles);
+}
+
+function signingPools(router: SlotRouter, profiles: SigningPoolsOptions['profiles']): SigningPools {
+  return {
+    health: () => router.health(),
+    cpuMicroseconds: () => router.cpuMicroseconds(),
+    stop: (timeoutMs) => router.stop(timeoutMs),
+    async sign(received, verdict, lane): Promise<SignedCertificates> {
+      const { issuer, profileHash, count } = decodeReceivedHead(received);
+      const profile = await profiles(issuer, profileHash);
+      if (profile === undefined) {
+        throw new CertmillError(
+          'FAULT_PROCESSING',
+          `sign is not configured for profile ${profileHash} of issuer ${issuer}`,
+        );
+      }
+      const task = chunkTask(lane, count, received, verdict, profile);
+      const { result, slot } = await router.run(issuer, task);
+      const { certificatesDer, certificateLengths } = result;
+      return { certificatesDer, certificateLengths: Array.from(certificateLengths), slot };
+    },
+  };
 }
 
 function assertWired(issuer: SigningIssuer, others: ReadonlyMap<string, unknown>): void {
@@ -141,123 +163,4 @@ function slotPool(
 
 function shareOfCpus(slots: number): number {
   return Math.max(1, Math.ceil(availableParallelism() / slots));
-}
-
-/** Brings each chunk to the healthy slot of its issuer with the least in hand. */
-class SlotRouter implements SigningPools {
-  private readonly profiles: SigningPoolsOptions['profiles'];
-  private readonly lanes: readonly Lane[];
-  private readonly slotsByIssuer: ReadonlyMap<string, readonly SlotPool[]>;
-  private readonly lostChunks = new LostChunks();
-
-  constructor(
-    { profiles, lanes = allLanes }: Pick<SigningPoolsOptions, 'profiles' | 'lanes'>,
-    slotsByIssuer: ReadonlyMap<string, readonly SlotPool[]>,
-  ) {
-    this.profiles = profiles;
-    this.lanes = lanes;
-    this.slotsByIssuer = slotsByIssuer;
-  }
-
-  async open(): Promise<CertmillError[]> {
-    const opened = await Promise.all(this.allSlots().map((slot) => slot.open()));
-    return opened.filter((fault) => fault !== undefined);
-  }
-
-  health(): readonly SlotHealth[] {
-    return this.allSlots().map((slot) => slot.health);
-  }
-
-  async cpuMicroseconds(): Promise<number> {
-    const slots = await Promise.all(this.allSlots().map((slot) => slot.cpuMicroseconds()));
-    return slots.reduce((total, slot) => total + slot, 0);
-  }
-
-  async sign(received: Uint8Array, verdict: Uint8Array, lane: Lane): Promise<SignedCertificates> {
-    if (!this.lanes.includes(lane)) {
-      throw new CertmillError(
-        'FAULT_PROCESSING',
-        `the slots are open for other lanes than ${lane}`,
-      );
-    }
-    const { issuer, profileHash, count } = decodeReceivedHead(received);
-    const slots = this.slotsByIssuer.get(issuer);
-    const profile = slots === undefined ? undefined : await this.profiles(issuer, profileHash);
-    if (slots === undefined || profile === undefined) {
-      throw new CertmillError(
-        'FAULT_PROCESSING',
-        `sign is not configured for profile ${profileHash} of issuer ${issuer}`,
-      );
-    }
-    const tried = new Set<SlotPool>();
-    for (;;) {
-      const slot = leastBusy(slots, lane, tried);
-      if (slot === undefined) throw noSlotLeft(issuer, slots, lane, tried);
-      tried.add(slot);
-      const outcome = await slot.sign(lane, count, received, verdict, profile);
-      switch (outcome.kind) {
-        case 'signed':
-          return {
-            certificatesDer: outcome.certificatesDer,
-            certificateLengths: Array.from(outcome.certificateLengths),
-            slot: slot.health.slot,
-          };
-        case 'fault':
-          throw errorOfFault(outcome);
-        case 'stopping':
-          throw stopping();
-        case 'slot-lost':
-          if (outcome.workerDied && this.lostChunks.isPoison(received)) {
-            throw new CertmillError('FAULT_PROCESSING', 'workers die of this chunk');
-          }
-          break;
-        case 'overloaded':
-      }
-    }
-  }
-
-  async stop(timeoutMs: number): Promise<void> {
-    await Promise.all(this.allSlots().map((slot) => slot.stop(timeoutMs)));
-  }
-
-  private allSlots(): SlotPool[] {
-    return [...this.slotsByIssuer.values()].flat();
-  }
-}
-
-function leastBusy(
-  slots: readonly SlotPool[],
-  lane: Lane,
-  tried: ReadonlySet<SlotPool>,
-): SlotPool | undefined {
-  let best: SlotPool | undefined;
-  for (const slot of slots) {
-    if (!slot.isReady || slot.isFull(lane) || tried.has(slot)) continue;
-    if (best === undefined || slot.outstanding(lane) < best.outstanding(lane)) best = slot;
-  }
-  return best;
-}
-
-function noSlotLeft(
-  issuer: string,
-  slots: readonly SlotPool[],
-  lane: Lane,
-  tried: ReadonlySet<SlotPool>,
-): CertmillError {
-  if (slots.some((slot) => slot.isReady && (slot.isFull(lane) || !tried.has(slot)))) {
-    return new CertmillError('FAULT_OVERLOADED', `the queues of issuer ${issuer} are full`);
-  }
-  if (slots.every((slot) => slot.isStopped)) return stopping();
-  const refusal = slots.every((slot) => slot.refusal !== undefined) && slots[0]?.refusal;
-  if (refusal instanceof CertmillError) {
-    // At start it ends the process; later it is one issuer's, and the others' chunks must go on.
-    return refusal.disposition === 'halt'
-      ? new CertmillError('FAULT_HSM_REFUSED', refusal.message, { cause: refusal })
-      : refusal;
-  }
-  return new CertmillError('FAULT_HSM_LOST', `no slot of issuer ${issuer} can be used now`);
-}
-
-function stopping(): CertmillError {
-  return new CertmillError('FAULT_STOPPING', 'the signing pools are stopping');
 }

@@ -2,6 +2,7 @@ import type { SerialKey, TenantId } from '@certmill/domain';
 import type { SigningHash } from '../slots/signature-scheme.js';
 import type { SigningSlot } from '../slots/signing-slot.js';
 import type { WorkerFault } from '../worker-pool/worker-fault.js';
+import type { IssuedCertificates } from './certificate-writer.js';
 import type { SlotUsage } from './slot-usage.js';
 
 /** What every worker of a slot is started with. */
@@ -19,12 +20,29 @@ export interface SlotWorkerData {
   readonly latchOwner: number;
 }
 
-export interface SignTask {
+/**
+ * All that is done with an issuer's key. A kind is a handler (`KeyTaskHandler`) in a module of its own,
+ * which `sign.worker.ts` exports under the kind's name, and on the main side a method of `SigningPools`
+ * that has a `KeyTask` run. What it signs is built by the handler: no task brings bytes along that only
+ * want a signature.
+ */
+export interface KeyTaskKinds {
+  readonly signChunk: { readonly input: ChunkToSign; readonly result: IssuedCertificates };
+}
+
+export type KeyTaskKind = keyof KeyTaskKinds;
+
+/** What goes to the worker. */
+export interface KeyTaskMessage<K extends KeyTaskKind = KeyTaskKind> {
+  readonly input: KeyTaskKinds[K]['input'];
+  /** True for the first task after a failure: every signature is verified. */
+  readonly verifyAll: boolean;
+}
+
+export interface ChunkToSign {
   /** The encoded ReceivedChunk, then the encoded Verdict; moved. */
   readonly chunk: ArrayBuffer;
   readonly receivedBytes: number;
-  /** True on a slot's first chunk after a failure: every signature is verified. */
-  readonly verifyAll: boolean;
   /** The canonical profile; small enough to go with every chunk, and compiled once per worker. */
   readonly profile: string;
 }
@@ -36,15 +54,13 @@ export interface SlotFault extends Omit<WorkerFault, 'kind'> {
 
 export type OpenSlotReply = { readonly kind: 'ready' } | SlotFault;
 
-export type SignReply =
+export type KeyTaskReply<K extends KeyTaskKind = KeyTaskKind> =
   | {
-      readonly kind: 'signed';
-      /** Certificates back to back; the whole of its buffer. */
-      readonly certificatesDer: Uint8Array;
-      readonly certificateLengths: Uint32Array;
+      readonly kind: 'done';
+      readonly result: KeyTaskKinds[K]['result'];
       /** Of this worker since its last such reply. */
       readonly usage: SlotUsage;
     }
-  /** The chunk is at fault; any other slot would say the same. */
+  /** The task is at fault; any other slot would say the same. */
   | WorkerFault
   | SlotFault;

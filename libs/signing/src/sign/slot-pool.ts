@@ -1,9 +1,16 @@
-import { CertmillError, leastRequestsPerChunk, type FaultCode, type Lane } from '@certmill/domain';
+import { CertmillError, type FaultCode, type Lane } from '@certmill/domain';
 import { latchMemories } from '../slots/shared-latch.js';
 import { TaskPool, type PackedTask, type TaskOutcome } from '../worker-pool/task-pool.js';
 import { errorOfFault } from '../worker-pool/worker-fault.js';
 import { UsageMeter, type SlotUsage } from './slot-usage.js';
-import type { OpenSlotReply, SignReply, SignTask, SlotWorkerData } from './sign-messages.js';
+import type { KeyTask } from './key-task.js';
+import type {
+  KeyTaskKind,
+  KeyTaskMessage,
+  KeyTaskReply,
+  OpenSlotReply,
+  SlotWorkerData,
+} from './sign-messages.js';
 
 /**
  * `ready` takes chunks; `resting` failed and waits for its next trial; `trying` opens its key; `hung`
@@ -16,7 +23,7 @@ export interface SlotHealth {
   readonly issuer: string;
   readonly slot: string;
   readonly state: SlotState;
-  /** Chunks that wait or run. */
+  /** Tasks that wait or run. */
   readonly outstanding: number;
   readonly signedChunks: number;
   /** Times that it went out of service. */
@@ -46,9 +53,9 @@ export interface SlotPoolOptions {
   readonly onHung: (health: SlotHealth) => void;
 }
 
-export type SlotOutcome =
-  | Exclude<SignReply, { readonly kind: 'slot-fault' }>
-  /** The slot failed, before or while it had the chunk: nothing of it is released. */
+export type SlotOutcome<K extends KeyTaskKind> =
+  | Exclude<KeyTaskReply<K>, { readonly kind: 'slot-fault' }>
+  /** The slot failed, before or while it had the task: nothing of it is released. */
   | { readonly kind: 'slot-lost'; readonly workerDied: boolean }
   | { readonly kind: 'overloaded' }
   | { readonly kind: 'stopping' };
@@ -82,6 +89,10 @@ export class SlotPool {
   constructor(options: SlotPoolOptions) {
     this.options = options;
     this.restMs = options.restMs;
+  }
+
+  get name(): string {
+    return this.options.data.slot.name;
   }
 
   async cpuMicroseconds(): Promise<number> {
@@ -167,48 +178,31 @@ export class SlotPool {
     return fault;
   }
 
-  /**
-   * Signs a chunk, unless the slot is or goes out of service.
-   * @param requests of the chunk: a large one may take longer.
-   */
-  async sign(
-    lane: Lane,
-    requests: number,
-    received: Uint8Array,
-    verdict: Uint8Array,
-    profile: string,
-  ): Promise<SlotOutcome> {
+  /** Runs a task, unless the slot is or goes out of service. */
+  async run<K extends KeyTaskKind>(task: KeyTask<K>): Promise<SlotOutcome<K>> {
     const lanes = this.lanes;
-    const workers = lanes?.[lane];
+    const workers = lanes?.[task.lane];
     if (!this.isReady || workers === undefined) return this.lost(false);
     const pack = (): PackedTask => {
-      // The one copy of the hand-over: the caller keeps its bytes for another slot.
-      const chunk = new Uint8Array(received.length + verdict.length);
-      chunk.set(received);
-      chunk.set(verdict, received.length);
-      const message: SignTask = {
-        chunk: chunk.buffer,
-        receivedBytes: received.length,
-        verifyAll: this.isOnProbation,
-        profile,
-      };
-      return { handler: 'signChunk', message, transferList: [chunk.buffer] };
+      const { input, transferList } = task.pack();
+      const message: KeyTaskMessage<K> = { input, verifyAll: this.isOnProbation };
+      return { handler: task.kind, message, transferList };
     };
-    const timeoutMs = this.options.chunkTimeoutMs * Math.ceil(requests / leastRequestsPerChunk);
-    const hearEnd = (ended: TaskOutcome<SignReply>): void => {
+    const hearEnd = (ended: TaskOutcome<KeyTaskReply<K>>): void => {
       if (ended.kind === 'timed-out') this.awaitEnd(ended.threadEnd, true);
       const fault = isBegun(ended) ? this.faultOf(ended) : undefined;
       // What an earlier life of the slot leaves behind says nothing about this one.
       if (fault !== undefined && this.lanes === lanes && this.isReady) this.fail(fault);
     };
-    const outcome = await workers.run<SignReply>(pack, hearEnd, timeoutMs);
+    const timeoutMs = this.options.chunkTimeoutMs * task.timeouts;
+    const outcome = await workers.run<KeyTaskReply<K>>(pack, hearEnd, timeoutMs);
     if (outcome.kind === 'overloaded') return outcome;
     if (outcome.kind === 'drained' || outcome.kind === 'stopping') return this.lost(false);
     if (outcome.kind !== 'done') return this.lost(outcome.kind === 'worker-lost');
     const { reply } = outcome;
     if (reply.kind === 'slot-fault') return this.lost(false);
-    if (reply.kind === 'signed') this.meter.add(reply.usage);
-    if (reply.kind === 'signed' && this.lanes === lanes) {
+    if (reply.kind === 'done') this.meter.add(reply.usage);
+    if (reply.kind === 'done' && this.lanes === lanes) {
       this.signedChunks++;
       this.isOnProbation = false;
       this.restMs = this.options.restMs;
@@ -228,7 +222,9 @@ export class SlotPool {
     clearTimeout(timer);
   }
 
-  private lost(workerDied: boolean): SlotOutcome {
+  private lost(
+    workerDied: boolean,
+  ): Extract<SlotOutcome<never>, { kind: 'slot-lost' | 'stopping' }> {
     return this.state === 'stopped' ? { kind: 'stopping' } : { kind: 'slot-lost', workerDied };
   }
 
@@ -317,7 +313,7 @@ export class SlotPool {
     return new CertmillError('FAULT_HSM_LOST', `slot ${this.options.data.slot.name} took too long`);
   }
 
-  private faultOf(outcome: TaskOutcome<OpenSlotReply | SignReply>): CertmillError | undefined {
+  private faultOf(outcome: TaskOutcome<OpenSlotReply | KeyTaskReply>): CertmillError | undefined {
     const { name } = this.options.data.slot;
     switch (outcome.kind) {
       case 'done':

@@ -1,5 +1,5 @@
 import { verify, type KeyObject } from 'node:crypto';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, type TenantId } from '@certmill/domain';
 import { SharedLatch } from '../slots/shared-latch.js';
 import type { SignerModule, Signer, SigningRequest, SlotModule } from '../slots/signing-slot.js';
 import { publicKeyOf, signatureSchemeOf, type SignatureScheme } from '../slots/signature-scheme.js';
@@ -22,6 +22,9 @@ export class SlotFailure extends Error {
 
 /** An issuer's key as one worker holds it. */
 export class SlotSession {
+  readonly issuerName: string;
+  /** That it signs for; every tenant where absent. */
+  readonly tenants: readonly TenantId[] | undefined;
   readonly issuer: IssuerCertificate;
   readonly scheme: SignatureScheme;
   /**
@@ -37,6 +40,8 @@ export class SlotSession {
   private repairsTold = 0;
 
   private constructor(data: SlotWorkerData, issuer: IssuerCertificate, signer: Signer) {
+    this.issuerName = data.issuerName;
+    this.tenants = data.tenants;
     this.issuer = issuer;
     this.scheme = signatureSchemeOf(issuer.subjectPKInfoDer, data.rsaHash);
     this.verifiesAll = this.scheme.algorithm.startsWith('rsa-');
@@ -85,10 +90,10 @@ export class SlotSession {
     }
   }
 
-  /** What it was used for since the last call, a chunk of `chunkSeconds` among it. */
-  takeUsage(chunkSeconds: number): SlotUsage {
+  /** What it was used for since the last call, a task of `taskSeconds` among it. */
+  takeUsage(taskSeconds: number): SlotUsage {
     const { repairs = 0 } = this.signer;
-    this.meter.noteChunk(chunkSeconds, repairs - this.repairsTold);
+    this.meter.noteChunk(taskSeconds, repairs - this.repairsTold);
     this.repairsTold = repairs;
     return this.meter.take();
   }

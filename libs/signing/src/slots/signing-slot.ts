@@ -2,6 +2,7 @@ import type { SharedLatch } from './shared-latch.js';
 
 /** What a slot is asked to sign for: told to signers for their own records, never signed itself. */
 export interface SigningRequest {
+  /** Empty where no request asked for it: a trial of the key, a CRL, a responder's certificate. */
   readonly batchId: string;
   readonly index: number;
 }
