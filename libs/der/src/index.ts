@@ -76,12 +76,20 @@ export {
 } from './encode-certification-request.js';
 export { CERTIFICATE_HEAD_ROOM, finishCertificate, signatureRoom } from './finish-certificate.js';
 export { KEY_IDENTIFIER_OCTETS, keyIdentifier } from './key-identifier.js';
+export {
+  type GeneralSubtree,
+  type NameConstraints,
+  nameConstraints,
+  readNameConstraints,
+  type WritableSubtree,
+} from './name-constraints.js';
 export { oids } from './oids.js';
 export { pemEncode, pemLength, writePem } from './pem-encode.js';
 export {
   type BasicConstraints,
   type DecodedExtension,
   readBasicConstraints,
+  readCertificatePolicies,
   readExtensions,
   readExtKeyUsage,
   readKeyUsage,

@@ -134,3 +134,28 @@ export function readExtKeyUsage(
   }
   return reader.close(end) ? { ok: true, value: purposes } : reader.failure();
 }
+
+/** Reads the value of certificatePolicies (RFC 5280 4.2.1.4) as dotted OIDs; qualifiers are passed over. */
+export function readCertificatePolicies(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): DerResult<readonly string[]> {
+  const reader = new DerReader();
+  const policies: string[] = [];
+  if (!reader.reset(bytes, start, end)) return reader.failure();
+  const contentEnd = reader.open(tags.sequence, end);
+  if (contentEnd < 0) return reader.failure();
+  if (reader.position === contentEnd) {
+    reader.fail('empty-set', start);
+    return reader.failure();
+  }
+  while (reader.position < contentEnd) {
+    const policyEnd = reader.open(tags.sequence, contentEnd);
+    if (policyEnd < 0 || !reader.objectIdentifier(policyEnd)) return reader.failure();
+    policies.push(decodeOid(bytes, reader.contentStart, reader.contentEnd));
+    if (reader.position < policyEnd && !reader.any(policyEnd, 2)) return reader.failure();
+    if (!reader.close(policyEnd)) return reader.failure();
+  }
+  return reader.close(end) ? { ok: true, value: policies } : reader.failure();
+}

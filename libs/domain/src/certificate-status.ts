@@ -59,6 +59,14 @@ export function deltaCrlUriOf({ baseUri }: StatusAddresses, issuer: string, shar
   return `${baseUri}/crl/${issuer}/${String(shard)}.delta.crl`;
 }
 
+/**
+ * The URI of the CRL of the CA certificates that an issuer has signed: a scope of its own, whose
+ * issuingDistributionPoint says onlyContainsCACerts (RFC 5280 5.2.5).
+ */
+export function caCrlUriOf({ baseUri }: StatusAddresses, issuer: string): string {
+  return `${baseUri}/crl/${issuer}/ca.crl`;
+}
+
 export function ocspUriOf({ baseUri }: StatusAddresses): string {
   return `${baseUri}/ocsp`;
 }

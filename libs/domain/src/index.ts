@@ -74,6 +74,7 @@ export {
   profileOfCanonical,
 } from './profile/canonical-profile.js';
 export {
+  caCrlUriOf,
   caIssuersUriOf,
   crlReasonOf,
   crlReasons,

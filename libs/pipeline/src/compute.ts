@@ -6,6 +6,7 @@ export {
   type TbsInput,
   type Validity,
 } from './profile/compile-profile.js';
+export { subjectAttributeOids } from './profile/subject-attribute-oids.js';
 export {
   examineChunk,
   type ExaminationLimits,

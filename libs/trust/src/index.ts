@@ -1,4 +1,22 @@
-export { createHierarchy, type HierarchyOptions } from './hierarchy/create-hierarchy.js';
+export {
+  createHierarchy,
+  statusUnder,
+  type HierarchyOptions,
+} from './hierarchy/create-hierarchy.js';
+export { caSignerOf, generateCaKey, type CaKeyPair, type CaSigner } from './hierarchy/ca-key.js';
+export {
+  distinguishedNameDer,
+  parseDistinguishedName,
+  type DistinguishedName,
+} from './hierarchy/distinguished-name.js';
+export {
+  caTbsCertificate,
+  issueCaCertificate,
+  newCaSerialNumber,
+  noExpirationMs,
+  type CaCertificateSpec,
+  type CaParent,
+} from './hierarchy/issue-ca-certificate.js';
 export { importIssuer, type ImportOptions } from './hierarchy/import-issuer.js';
 export {
   chainDefectOf,

@@ -6,10 +6,14 @@ import {
   derErrorText,
   type DerResult,
   type KeyUsageName,
+  type NameConstraints,
   oids,
   readBasicConstraints,
+  readCertificatePolicies,
   readExtensions,
+  readExtKeyUsage,
   readKeyUsage,
+  readNameConstraints,
   tags,
   walkCertificate,
 } from '@certmill/der';
@@ -31,6 +35,13 @@ export interface CaCertificate {
   readonly pathLenConstraint: number | undefined;
   /** Undefined where the certificate has no keyUsage. */
   readonly keyUsage: readonly KeyUsageName[] | undefined;
+  /** Purposes that certificates below it may have; undefined: all. */
+  readonly extKeyUsage: readonly string[] | undefined;
+  /** Policies of the certificate; undefined where it names none. */
+  readonly policies: readonly string[] | undefined;
+  readonly nameConstraints: NameConstraints | undefined;
+  /** Content of its serialNumber INTEGER. */
+  readonly serialNumber: Uint8Array;
 }
 
 /**
@@ -50,13 +61,16 @@ export function readCaCertificate(der: Uint8Array, description: string): CaCerti
     walk.extensionsStart < 0
       ? []
       : valueOf(readExtensions(bytes, walk.extensionsStart, walk.extensionsEnd), description);
-  const find = (oid: string) => extensions.find((extension) => extension.oid === oid);
-  const constraints = find(oids.id_ce_basicConstraints);
-  const usage = find(oids.id_ce_keyUsage);
-  const identifier = find(oids.id_ce_subjectKeyIdentifier);
-  const basic =
-    constraints &&
-    valueOf(readBasicConstraints(bytes, constraints.valueStart, constraints.valueEnd), description);
+  const read = <T>(
+    oid: string,
+    reader: (bytes: Uint8Array, start: number, end: number) => DerResult<T>,
+  ): T | undefined => {
+    const found = extensions.find((extension) => extension.oid === oid);
+    if (found === undefined) return undefined;
+    return valueOf(reader(bytes, found.valueStart, found.valueEnd), description);
+  };
+  const basic = read(oids.id_ce_basicConstraints, readBasicConstraints);
+  const identifier = extensions.find(({ oid }) => oid === oids.id_ce_subjectKeyIdentifier);
   return {
     der: bytes,
     certificate,
@@ -64,6 +78,7 @@ export function readCaCertificate(der: Uint8Array, description: string): CaCerti
     spkiDer: bytes.slice(walk.subjectPKInfoStart, walk.subjectPKInfoEnd),
     subjectDer: bytes.slice(walk.subjectStart, walk.subjectEnd),
     issuerDer: bytes.slice(walk.issuerStart, walk.issuerEnd),
+    serialNumber: bytes.slice(walk.serialNumberStart, walk.serialNumberEnd),
     keyIdentifier:
       identifier === undefined
         ? new Uint8Array()
@@ -72,7 +87,10 @@ export function readCaCertificate(der: Uint8Array, description: string): CaCerti
     notAfterMs: walk.notAfterSeconds * 1_000,
     isCa: basic?.cA ?? false,
     pathLenConstraint: basic?.pathLenConstraint,
-    keyUsage: usage && valueOf(readKeyUsage(bytes, usage.valueStart, usage.valueEnd), description),
+    keyUsage: read(oids.id_ce_keyUsage, readKeyUsage),
+    extKeyUsage: read(oids.id_ce_extKeyUsage, readExtKeyUsage),
+    policies: read(oids.id_ce_certificatePolicies, readCertificatePolicies),
+    nameConstraints: read(oids.id_ce_nameConstraints, readNameConstraints),
   };
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, type StatusAddresses } from '@certmill/domain';
 import { pemEncode } from '@certmill/der';
 import {
   isErrorCode,
@@ -11,6 +11,7 @@ import {
   writeFileAtomically,
 } from '../atomic-file.js';
 import { encryptPrivateKey } from '../keys/encrypted-private-key.js';
+import { writeStatusFile } from './status-file.js';
 import { issuerPathsOf, pathsIn, type IssuerPaths } from './issuer-paths.js';
 
 export interface IssuerFolderContent {
@@ -19,6 +20,8 @@ export interface IssuerFolderContent {
   /** PKCS#8; overwritten with zeros once it is encrypted. */
   readonly pkcs8Der: Uint8Array;
   readonly passphrase: string;
+  /** Of the certificates that the CA will issue (ADR 0020). */
+  readonly status?: StatusAddresses;
 }
 
 /** CONFLICT where the folder is there: a CA key is never written over. */
@@ -51,6 +54,7 @@ export async function writeIssuerFolder(
     await writeFileAtomically(files.keyFile, keyPem, secretFileMode);
     await writeFileAtomically(files.certificateFile, pems[0] ?? '', publicFileMode);
     await writeFileAtomically(files.chainFile, pems.join(''), publicFileMode);
+    if (content.status !== undefined) await writeStatusFile(temporary, content.status);
     await rename(temporary, paths.directory);
   } catch (cause) {
     await rm(temporary, { recursive: true, force: true });

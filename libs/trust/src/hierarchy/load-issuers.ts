@@ -1,11 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { CertmillError, isCertmillError } from '@certmill/domain';
+import { CertmillError, isCertmillError, type StatusAddresses } from '@certmill/domain';
 import type { IssuerSignatureAlgorithm } from '@certmill/der';
 import { isErrorCode } from '../atomic-file.js';
 import { signatureAlgorithmFor, type IssuerKeyType } from '../keys/key-types.js';
 import { findSerialKeys } from '../keys/serial-keys.js';
 import { checkChain } from './check-chain.js';
 import { certificatesInPem, readCaCertificate, type CaCertificate } from './ca-certificate.js';
+import { readStatusFile } from './status-file.js';
 import { caDirectoryOf, issuerPathsOf, rootName, type IssuerPaths } from './issuer-paths.js';
 
 /** A CA of a data folder: what `ca show` prints and what issuing needs; no secrets. */
@@ -23,6 +24,8 @@ export interface Issuer extends IssuerPaths {
   readonly keyIdentifier: Uint8Array;
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
+  /** Where the status of what it issues is told; absent: nowhere (ADR 0020). */
+  readonly status?: StatusAddresses;
   /** Serial-key id of the data folder for new chunks; undefined before the first. */
   readonly serialKeyId: number | undefined;
 }
@@ -95,6 +98,7 @@ async function loadCa(dataDirectory: string, name: string): Promise<Issuer> {
   const [ca] = chain;
   if (ca === undefined) throw damaged(name, `${paths.chainFile} holds no certificate`);
   const serialKeys = await findSerialKeys(dataDirectory);
+  const status = await readStatusFile(paths.directory);
   return {
     ...paths,
     name,
@@ -107,6 +111,7 @@ async function loadCa(dataDirectory: string, name: string): Promise<Issuer> {
     keyIdentifier: ca.keyIdentifier,
     notBeforeMs: ca.notBeforeMs,
     notAfterMs: ca.notAfterMs,
+    ...(status === undefined ? {} : { status }),
     serialKeyId: serialKeys?.current.id,
   };
 }

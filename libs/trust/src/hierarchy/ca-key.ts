@@ -1,0 +1,58 @@
+import { KeyObject, sign, webcrypto } from 'node:crypto';
+import { CertmillError } from '@certmill/domain';
+import type { IssuerSignatureAlgorithm } from '@certmill/der';
+import {
+  issuerKeyTypeOf,
+  type IssuerKeyType,
+  signatureAlgorithmFor,
+  webCryptoAlgorithmOf,
+} from '../keys/key-types.js';
+
+/** What signs a CA certificate, a CSR or a CRL: a key in memory, or a module that keeps its own. */
+export interface CaSigner {
+  readonly signatureAlgorithm: IssuerSignatureAlgorithm;
+  /** SubjectPublicKeyInfo of the key. */
+  readonly subjectPKInfoDer: Uint8Array;
+  /** The signature over the bytes, as it stands in the BIT STRING of what is signed. */
+  sign(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>;
+}
+
+/** A key pair of a CA; the private part is extractable, to be written encrypted. */
+export interface CaKeyPair {
+  readonly privateKey: KeyObject;
+  readonly subjectPKInfoDer: Uint8Array;
+}
+
+export async function generateCaKey(keyType: IssuerKeyType): Promise<CaKeyPair> {
+  const pair = await webcrypto.subtle.generateKey(webCryptoAlgorithmOf(keyType), true, [
+    'sign',
+    'verify',
+  ]);
+  if (!('publicKey' in pair)) {
+    throw new CertmillError('INVALID_INPUT', `no key pair can be made for ${keyType}`);
+  }
+  return {
+    privateKey: KeyObject.from(pair.privateKey),
+    subjectPKInfoDer: spkiOf(KeyObject.from(pair.publicKey)),
+  };
+}
+
+/** Signs with a private key in memory, with the hash that belongs to its type. */
+export function caSignerOf(privateKey: KeyObject, subjectPKInfoDer: Uint8Array): CaSigner {
+  const signatureAlgorithm = signatureAlgorithmFor(issuerKeyTypeOf(privateKey));
+  const hash = hashOf(signatureAlgorithm);
+  return {
+    signatureAlgorithm,
+    subjectPKInfoDer,
+    sign: (bytes) => sign(hash, bytes, privateKey),
+  };
+}
+
+/** The digest of node:crypto for a signature algorithm; null where the algorithm hashes by itself. */
+export function hashOf(algorithm: IssuerSignatureAlgorithm): string | null {
+  return /-(sha\d+)$/.exec(algorithm)?.[1] ?? null;
+}
+
+function spkiOf(publicKey: KeyObject): Uint8Array {
+  return publicKey.export({ format: 'der', type: 'spki' });
+}

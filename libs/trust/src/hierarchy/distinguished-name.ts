@@ -1,0 +1,98 @@
+import { CertmillError, type SubjectAttributeType } from '@certmill/domain';
+import {
+  attributeTypeAndValue,
+  CertmillDerError,
+  compileTemplate,
+  type NameStringType,
+  rdnSequence,
+  relativeDistinguishedName,
+} from '@certmill/der';
+import { subjectAttributeOids } from '@certmill/pipeline/compute';
+
+/** A name as its attributes, most significant first: one RDN each. */
+export type DistinguishedName = readonly {
+  readonly type: SubjectAttributeType;
+  readonly value: string;
+}[];
+
+/** RFC 4519 2 and RFC 5280 A.1: the attributes that are no DirectoryString. */
+const stringTypes: Partial<Record<SubjectAttributeType, NameStringType>> = {
+  countryName: 'printableString',
+  serialNumber: 'printableString',
+  domainComponent: 'ia5String',
+};
+
+/** RFC 4514 3. */
+const shortNames: Readonly<Record<string, SubjectAttributeType>> = {
+  CN: 'commonName',
+  C: 'countryName',
+  O: 'organizationName',
+  OU: 'organizationalUnitName',
+  L: 'localityName',
+  ST: 'stateOrProvinceName',
+  DC: 'domainComponent',
+};
+
+/** Longer values fit no attribute (RFC 5280 A.1, ub-name). */
+const maxValueLength = 32_768;
+const maxNameBytes = 64 * 1024;
+
+/** The Name element of a subject. INVALID_INPUT where it is empty or a value does not fit its type. */
+export function distinguishedNameDer(name: DistinguishedName): Uint8Array {
+  if (name.length === 0) throw refusal('is empty, which no CA may have (RFC 5280 4.1.2.6)');
+  try {
+    const template = compileTemplate(
+      rdnSequence(
+        ...name.map(({ type, value }) =>
+          relativeDistinguishedName(
+            attributeTypeAndValue(
+              subjectAttributeOids[type],
+              stringTypes[type] ?? 'utf8String',
+              checked(type, value),
+            ),
+          ),
+        ),
+      ),
+    );
+    const out = new Uint8Array(maxNameBytes);
+    return out.slice(template.write(out, out.length, template.createValues()));
+  } catch (cause) {
+    if (!(cause instanceof CertmillDerError)) throw cause;
+    throw new CertmillError('INVALID_INPUT', `the name cannot be written: ${cause.message}`, {
+      cause,
+    });
+  }
+}
+
+function checked(type: SubjectAttributeType, value: string): string {
+  if (value === '' || value.length > maxValueLength) throw refusal(`has no sound ${type}`);
+  if (/[\x00-\x1f\x7f]/.test(value)) throw refusal(`has a control character in its ${type}`);
+  if (type === 'countryName' && !/^[A-Z]{2}$/.test(value)) {
+    throw refusal('has a country that is no two upper-case letters (RFC 5280 A.1)');
+  }
+  return value;
+}
+
+/**
+ * Reads `O=Example,OU=Devices,CN=Root`, most significant first as certificates have it; a comma in a
+ * value is written `\,`. Types by their short name (RFC 4514 3) or in full. INVALID_INPUT.
+ */
+export function parseDistinguishedName(text: string): DistinguishedName {
+  return text.split(/(?<!\\),/).map((part) => {
+    const [, key = '', value = ''] = /^\s*([A-Za-z]+)\s*=\s*(.*?)\s*$/s.exec(part) ?? [];
+    const type =
+      shortNames[key.toUpperCase()] ?? (Object.hasOwn(subjectAttributeOids, key) ? key : undefined);
+    if (type === undefined) {
+      const known = [...Object.keys(shortNames), 'serialNumber', 'title'].join(', ');
+      throw refusal(`has '${part.slice(0, 80)}': write TYPE=VALUE,... with one of ${known}`);
+    }
+    return {
+      type: type as SubjectAttributeType,
+      value: value.replace(/\\(.)/g, '$1'),
+    };
+  });
+}
+
+function refusal(reason: string): CertmillError {
+  return new CertmillError('INVALID_INPUT', `the distinguished name ${reason}`);
+}
