@@ -53,6 +53,7 @@ export function signingIssuers(
     name: issuer.name,
     chainDer: issuer.chainDer,
     ...(issuer.tenants === undefined ? {} : { tenants: issuer.tenants }),
+    ...(issuer.status === undefined ? {} : { status: issuer.status }),
     slots: [
       softwareSlot({
         name: `${issuer.name}-file`,

@@ -98,6 +98,27 @@ describe('parseProfile', () => {
     });
   });
 
+  it('reads where the status of certificates is told: fixed, or from the issuer', () => {
+    const { extensions } = parseProfile(
+      good.replace(
+        /  authorityInfoAccess:.*\n/,
+        '  authorityInfoAccess: issuer\n  crlDistributionPoints: issuer\n',
+      ),
+      'sensor.yaml',
+    );
+    expect(extensions.authorityInfoAccess).toEqual({ from: 'issuer' });
+    expect(extensions.crlDistributionPoints).toEqual({ from: 'issuer' });
+    const uris = ['http://crl.example.com/1.crl'];
+    const fixed = parseProfile(
+      good.replace(
+        /  authorityInfoAccess:.*\n/,
+        `  crlDistributionPoints: ${JSON.stringify(uris)}\n`,
+      ),
+      'sensor.yaml',
+    );
+    expect(fixed.extensions.crlDistributionPoints).toEqual({ uris });
+  });
+
   it('names every problem with its line, not just the first', () => {
     const message = refusalOf(
       good
@@ -135,6 +156,11 @@ describe('parseProfile', () => {
       'a CA',
       (t) => t.replace('basicConstraints: { critical', 'basicConstraints: { ca: true, critical'),
       /:16: extensions.basicConstraints.ca/,
+    ],
+    [
+      'status addresses from somebody else',
+      (t) => t.replace(/authorityInfoAccess:.*/, 'crlDistributionPoints: order'),
+      /:25: extensions.crlDistributionPoints: expected 'issuer' or a list of URIs/,
     ],
     [
       'a source that is unknown',

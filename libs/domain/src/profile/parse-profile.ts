@@ -245,7 +245,6 @@ function fieldValueOf(
 
 function extensionsOf(file: ProfileFile['extensions']): ProfileExtensions {
   const names = file.subjectAltName;
-  const access = file.authorityInfoAccess;
   return {
     ...(file.basicConstraints === undefined
       ? {}
@@ -271,12 +270,7 @@ function extensionsOf(file: ProfileFile['extensions']): ProfileExtensions {
     ...(file.certificatePolicies === undefined
       ? {}
       : { certificatePolicies: file.certificatePolicies }),
-    ...(file.crlDistributionPoints === undefined
-      ? {}
-      : { crlDistributionPoints: { uris: file.crlDistributionPoints } }),
-    ...(access === undefined
-      ? {}
-      : { authorityInfoAccess: { ocsp: access.ocsp ?? [], caIssuers: access.caIssuers ?? [] } }),
+    ...statusExtensionsOf(file),
     ...(file.custom === undefined
       ? {}
       : {
@@ -284,6 +278,28 @@ function extensionsOf(file: ProfileFile['extensions']): ProfileExtensions {
             ...extension,
             valueDerHex: extension.valueDerHex.toLowerCase(),
           })),
+        }),
+  };
+}
+
+function statusExtensionsOf({
+  crlDistributionPoints: points,
+  authorityInfoAccess: access,
+}: ProfileFile['extensions']): Pick<
+  ProfileExtensions,
+  'crlDistributionPoints' | 'authorityInfoAccess'
+> {
+  return {
+    ...(points === undefined
+      ? {}
+      : { crlDistributionPoints: points === 'issuer' ? { from: points } : { uris: points } }),
+    ...(access === undefined
+      ? {}
+      : {
+          authorityInfoAccess:
+            access === 'issuer'
+              ? { from: access }
+              : { ocsp: access.ocsp ?? [], caIssuers: access.caIssuers ?? [] },
         }),
   };
 }

@@ -241,12 +241,22 @@ const extensions = z.strictObject({
   subjectKeyIdentifier: z.enum(['sha1', 'rfc7093-sha256']).optional(),
   authorityKeyIdentifier: z.boolean().optional(),
   certificatePolicies: z.strictObject({ policies: z.array(oid), critical: z.boolean() }).optional(),
-  crlDistributionPoints: z.array(z.string().min(1).max(2_048)).optional(),
-  authorityInfoAccess: z
-    .strictObject({
-      ocsp: z.array(z.string().min(1).max(2_048)).optional(),
-      caIssuers: z.array(z.string().min(1).max(2_048)).optional(),
+  crlDistributionPoints: z
+    .union([z.literal('issuer'), z.array(z.string().min(1).max(2_048))], {
+      error: "expected 'issuer' or a list of URIs",
     })
+    .optional(),
+  authorityInfoAccess: z
+    .union(
+      [
+        z.literal('issuer'),
+        z.strictObject({
+          ocsp: z.array(z.string().min(1).max(2_048)).optional(),
+          caIssuers: z.array(z.string().min(1).max(2_048)).optional(),
+        }),
+      ],
+      { error: "expected 'issuer', or ocsp and caIssuers with lists of URIs" },
+    )
     .optional(),
   custom: z
     .array(

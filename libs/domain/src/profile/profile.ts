@@ -92,6 +92,11 @@ export type KeyUsageBit =
   | 'encipherOnly'
   | 'decipherOnly';
 
+/** The value comes from the status addresses of whichever issuer signs. */
+export interface FromIssuer {
+  readonly from: 'issuer';
+}
+
 export interface ProfileExtensions {
   readonly basicConstraints?: { readonly ca: false; readonly critical: boolean };
   readonly keyUsage?: { readonly bits: readonly KeyUsageBit[]; readonly critical: boolean };
@@ -108,11 +113,10 @@ export interface ProfileExtensions {
     readonly policies: readonly string[];
     readonly critical: boolean;
   };
-  readonly crlDistributionPoints?: { readonly uris: readonly string[] };
-  readonly authorityInfoAccess?: {
-    readonly ocsp: readonly string[];
-    readonly caIssuers: readonly string[];
-  };
+  /** Places of one CRL, or the shard's of the issuer (ADR 0020); left out where it has no addresses. */
+  readonly crlDistributionPoints?: { readonly uris: readonly string[] } | FromIssuer;
+  readonly authorityInfoAccess?:
+    { readonly ocsp: readonly string[]; readonly caIssuers: readonly string[] } | FromIssuer;
   /** Fixed further extensions: DER of extnValue's content in hex. */
   readonly custom?: readonly {
     readonly oid: string;

@@ -27,6 +27,7 @@ function anIssuer(overrides: Partial<ProfileIssuer> = {}): ProfileIssuer {
   );
   const out = new Uint8Array(64);
   return {
+    name: 'issuing-ca',
     subjectDer: out.slice(name.write(out, out.length, name.createValues())),
     keyIdentifier: Buffer.alloc(20, 7),
     signatureAlgorithm: 'ecdsa-sha256',

@@ -1,4 +1,11 @@
-import { CertmillError, profileSlots, type Profile, type ProfileSlot } from '@certmill/domain';
+import {
+  CertmillError,
+  crlUriOf,
+  profileSlots,
+  type Profile,
+  type ProfileSlot,
+  type StatusAddresses,
+} from '@certmill/domain';
 import {
   CertmillDerError,
   type DerTemplate,
@@ -10,10 +17,19 @@ import {
   tbsCertificateTemplate,
   tbsSlots,
 } from '@certmill/der';
-import { extensionNodes, hasAlwaysSubjectAltName, subjectNode } from './profile-nodes.js';
+import {
+  crlUriSlot,
+  extensionNodes,
+  hasAlwaysSubjectAltName,
+  subjectNode,
+} from './profile-nodes.js';
 
 /** What a certificate takes from its issuer. */
 export interface ProfileIssuer {
+  /** Stands in its status addresses. */
+  readonly name: string;
+  /** Where the status of its certificates is told (ADR 0020); absent: nowhere. */
+  readonly status?: StatusAddresses;
   /** The issuer certificate's subject Name, byte for byte (RFC 5280 4.1.2.4, 7.1). */
   readonly subjectDer: Uint8Array;
   /** The issuer certificate's subjectKeyIdentifier (RFC 5280 4.2.1.1). */
@@ -34,6 +50,8 @@ export interface TbsInput {
   readonly spki: Uint8Array;
   /** One value per slot in the order of `slots`, from `firstValue` on; empty where absent. */
   readonly values: readonly Uint8Array[];
+  /** `crlShardOf` its request; 0 where absent. */
+  readonly crlShard?: number;
   /** Index of the first value in `values`: a verdict holds those of a whole chunk. Default 0. */
   readonly firstValue?: number;
 }
@@ -81,7 +99,7 @@ export function compileProfile(profile: Profile, issuer: ProfileIssuer): Compile
         signatureAlgorithm: algorithm,
         issuerNameDer: issuer.subjectDer,
         subject: subjectNode(profile),
-        extensions: extensionNodes(profile.extensions, issuer.keyIdentifier, withSubjectAltName),
+        extensions: extensionNodes(profile.extensions, issuer, withSubjectAltName),
       }),
       slots,
     );
@@ -101,6 +119,7 @@ export function compileProfile(profile: Profile, issuer: ProfileIssuer): Compile
       full,
       withoutSubjectAltName,
       nameSlots,
+      crlUrisOf(issuer),
     );
   } catch (cause) {
     if (!(cause instanceof CertmillDerError)) throw cause;
@@ -108,6 +127,14 @@ export function compileProfile(profile: Profile, issuer: ProfileIssuer): Compile
       cause,
     });
   }
+}
+
+/** By shard, so that a certificate costs no text. */
+function crlUrisOf({ name, status }: ProfileIssuer): readonly Uint8Array[] {
+  if (status === undefined) return [];
+  return Array.from({ length: Math.max(1, status.crlShards) }, (_, shard) =>
+    Buffer.from(crlUriOf(status, name, shard), 'latin1'),
+  );
 }
 
 /** What compiles can never say CA:TRUE, whoever admitted the profile (DESIGN 3.6). */
@@ -127,11 +154,15 @@ interface BoundTemplate {
   readonly notBefore: number;
   readonly notAfter: number;
   readonly spki: number;
+  /** -1 where it has no such slot. */
+  readonly crlUri: number;
   /** Template slot index of each profile slot, -1 where this template has no such slot. */
   readonly variables: readonly number[];
 }
 
 function bindTemplate(template: DerTemplate, slots: readonly ProfileSlot[]): BoundTemplate {
+  const indexOf = (name: string): number =>
+    template.hasSlot(name) ? template.slotIndex(name) : -1;
   return {
     template,
     values: template.createValues(),
@@ -139,7 +170,8 @@ function bindTemplate(template: DerTemplate, slots: readonly ProfileSlot[]): Bou
     notBefore: template.slotIndex(tbsSlots.notBefore),
     notAfter: template.slotIndex(tbsSlots.notAfter),
     spki: template.slotIndex(tbsSlots.spki),
-    variables: slots.map(({ name }) => (template.hasSlot(name) ? template.slotIndex(name) : -1)),
+    crlUri: indexOf(crlUriSlot),
+    variables: slots.map(({ name }) => indexOf(name)),
   };
 }
 
@@ -192,6 +224,7 @@ class TemplateProfile implements CompiledProfile {
   private readonly full: BoundTemplate;
   private readonly withoutSubjectAltName: BoundTemplate;
   private readonly nameSlots: readonly number[];
+  private readonly crlUris: readonly Uint8Array[];
 
   constructor(
     profile: Profile,
@@ -201,6 +234,7 @@ class TemplateProfile implements CompiledProfile {
     full: BoundTemplate,
     withoutSubjectAltName: BoundTemplate,
     nameSlots: readonly number[],
+    crlUris: readonly Uint8Array[],
   ) {
     this.profile = profile;
     this.slots = slots;
@@ -209,6 +243,7 @@ class TemplateProfile implements CompiledProfile {
     this.full = full;
     this.withoutSubjectAltName = withoutSubjectAltName;
     this.nameSlots = nameSlots;
+    this.crlUris = crlUris;
   }
 
   validityAt(receivedAtMs: number): Validity {
@@ -227,6 +262,11 @@ class TemplateProfile implements CompiledProfile {
     values.setSeconds(bound.notBefore, notBefore);
     values.setSeconds(bound.notAfter, notAfter);
     values.setBytes(bound.spki, input.spki);
+    if (bound.crlUri >= 0) {
+      const uri = this.crlUris[input.crlShard ?? 0];
+      // A shard that the issuer has not leaves the slot empty, which the template refuses.
+      if (uri !== undefined) values.setBytes(bound.crlUri, uri);
+    }
     for (let index = 0; index < this.slots.length; index += 1) {
       const slot = bound.variables[index] as number;
       if (slot < 0) continue;

@@ -1,10 +1,13 @@
-import type {
-  FieldValue,
-  KeyUsageBit,
-  Profile,
-  ProfileExtensions,
-  SubjectAltName,
-  SubjectAttribute,
+import {
+  caIssuersUriOf,
+  ocspUriOf,
+  type FieldValue,
+  type KeyUsageBit,
+  type Profile,
+  type ProfileExtensions,
+  type StatusAddresses,
+  type SubjectAltName,
+  type SubjectAttribute,
 } from '@certmill/domain';
 import {
   attributeTypeAndValue,
@@ -70,10 +73,20 @@ export function hasAlwaysSubjectAltName(profile: Profile): boolean {
   return names.length === 0 || names.some(({ value }) => 'fixed' in value || value.required);
 }
 
+/** Slot for the URI of the CRL that a certificate of the issuer's shards is on. */
+export const crlUriSlot = 'crlUri';
+
+/** What extensions say of the issuer. */
+export interface ExtensionsIssuer {
+  readonly name: string;
+  readonly keyIdentifier: Uint8Array;
+  readonly status?: StatusAddresses;
+}
+
 /** The extensions in the order in which they stand in the certificate. */
 export function extensionNodes(
   extensions: ProfileExtensions,
-  issuerKeyIdentifier: Uint8Array,
+  issuer: ExtensionsIssuer,
   withSubjectAltName: boolean,
 ): readonly TemplateNode[] {
   const nodes: TemplateNode[] = [];
@@ -96,40 +109,58 @@ export function extensionNodes(
     nodes.push(extension(oids.id_ce_subjectKeyIdentifier, false, identifier));
   }
   if (extensions.authorityKeyIdentifier === true) {
-    const identifier = authorityKeyIdentifier(issuerKeyIdentifier);
+    const identifier = authorityKeyIdentifier(issuer.keyIdentifier);
     nodes.push(extension(oids.id_ce_authorityKeyIdentifier, false, identifier));
   }
   if (subjectAltName !== undefined && withSubjectAltName) {
     const names = generalNames(...subjectAltName.names.map(alternativeNameNode));
     nodes.push(extension(oids.id_ce_subjectAltName, subjectAltName.critical, names));
   }
-  nodes.push(...informationNodes(extensions));
+  nodes.push(...informationNodes(extensions, issuer));
   for (const { oid, critical, valueDerHex } of extensions.custom ?? []) {
     nodes.push(extension(oid, critical, fixed(Buffer.from(valueDerHex, 'hex'))));
   }
   return nodes;
 }
 
-function informationNodes(extensions: ProfileExtensions): TemplateNode[] {
+function informationNodes(extensions: ProfileExtensions, issuer: ExtensionsIssuer): TemplateNode[] {
   const nodes: TemplateNode[] = [];
-  const { certificatePolicies: policies, crlDistributionPoints: points } = extensions;
+  const { certificatePolicies: policies } = extensions;
   if (policies !== undefined) {
     const value = certificatePolicies(policies.policies);
     nodes.push(extension(oids.id_ce_certificatePolicies, policies.critical, value));
   }
+  const points = distributionPointsOf(extensions, issuer);
   if (points !== undefined) {
-    const value = crlDistributionPoints(points.uris.map(octetsOf));
+    const value = crlDistributionPoints(points);
     nodes.push(extension(oids.id_ce_cRLDistributionPoints, false, value));
   }
-  if (extensions.authorityInfoAccess !== undefined) {
-    const { ocsp, caIssuers } = extensions.authorityInfoAccess;
+  const access = accessOf(extensions, issuer);
+  if (access !== undefined) {
     const value = authorityInfoAccess({
-      ocsp: ocsp.map(octetsOf),
-      caIssuers: caIssuers.map(octetsOf),
+      ocsp: access.ocsp.map(octetsOf),
+      caIssuers: access.caIssuers.map(octetsOf),
     });
     nodes.push(extension(oids.id_pe_authorityInfoAccess, false, value));
   }
   return nodes;
+}
+
+function distributionPointsOf(
+  { crlDistributionPoints: points }: ProfileExtensions,
+  { status }: ExtensionsIssuer,
+): readonly Content[] | undefined {
+  if (points === undefined || 'uris' in points) return points?.uris.map(octetsOf);
+  return status === undefined ? undefined : [{ slot: crlUriSlot }];
+}
+
+function accessOf(
+  { authorityInfoAccess: access }: ProfileExtensions,
+  { name, status }: ExtensionsIssuer,
+): { readonly ocsp: readonly string[]; readonly caIssuers: readonly string[] } | undefined {
+  if (access === undefined || 'ocsp' in access) return access;
+  if (status === undefined) return undefined;
+  return { ocsp: [ocspUriOf(status)], caIssuers: [caIssuersUriOf(status, name)] };
 }
 
 function keyUsageNode(bits: readonly KeyUsageBit[]): TemplateNode {

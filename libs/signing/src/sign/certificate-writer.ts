@@ -8,6 +8,7 @@ import {
 } from '@certmill/der';
 import {
   CertmillError,
+  crlShardOf,
   profileOfCanonical,
   serialNumberBytes,
   serialNumbersOf,
@@ -47,17 +48,20 @@ interface WrittenTbs {
 export class CertificateWriter {
   private readonly session: SlotSession;
   private readonly compiled: CompiledProfile;
+  private readonly crlShards: number;
   private readonly signatureRoom: number;
   private readonly maxTbsBytes: number;
 
   /** Faults: FAULT_LINT_FAILED where the profile does not fit the issuer or is one for CAs. */
   constructor(session: SlotSession, canonicalProfile: string, profileHash: string) {
-    const { issuer, scheme } = session;
+    const { issuerName, status, issuer, scheme } = session;
     const profile = profileOfCanonical(canonicalProfile, profileHash);
     assertProfileIsForDevices(profile);
     this.session = session;
     this.compiled = compiled(() =>
       compileProfile(profile, {
+        name: issuerName,
+        ...(status === undefined ? {} : { status }),
         subjectDer: issuer.subjectDer,
         keyIdentifier: issuer.keyIdentifier,
         signatureAlgorithm: scheme.algorithm,
@@ -65,6 +69,7 @@ export class CertificateWriter {
         notAfterMs: issuer.notAfterSeconds * 1_000,
       }),
     );
+    this.crlShards = status?.crlShards ?? 0;
     this.signatureRoom = signatureRoom(
       this.compiled.signatureAlgorithmDer,
       scheme.maxSignatureBytes,
@@ -128,7 +133,7 @@ export class CertificateWriter {
    * module that signs in between finds the CPU's caches cold, 1 to 2.5 us a signature (pkcs11.bench.ts).
    */
   private writeAllTbs(
-    { requestsDer, requestLengths, receivedAtMs }: ReceivedChunk,
+    { batchId, firstIndex, requestsDer, requestLengths, receivedAtMs }: ReceivedChunk,
     verdict: Verdict,
     serials: Uint8Array,
   ): WrittenTbs {
@@ -138,6 +143,7 @@ export class CertificateWriter {
       receivedAtMs,
       spki: requestsDer,
       values: verdict.values,
+      crlShard: 0,
       firstValue: 0,
     };
     const tbsEnd = work.length - this.signatureRoom;
@@ -157,6 +163,7 @@ export class CertificateWriter {
         requestWalk.subjectPKInfoStart,
         requestWalk.subjectPKInfoEnd,
       );
+      input.crlShard = crlShardOf(batchId, firstIndex + i, this.crlShards);
       input.firstValue = i * verdict.valuesPerRequest;
       first ??= { serialNumber: input.serialNumber, subjectPKInfoDer: input.spki };
       const tbsStart = this.compiled.writeTbs(input, work, tbsEnd, CERTIFICATE_HEAD_ROOM);

@@ -1,5 +1,11 @@
 import { availableParallelism } from 'node:os';
-import { CertmillError, type Lane, type SerialKey, type TenantId } from '@certmill/domain';
+import {
+  CertmillError,
+  type Lane,
+  type SerialKey,
+  type StatusAddresses,
+  type TenantId,
+} from '@certmill/domain';
 import { decodeReceivedHead, lanes as allLanes } from '@certmill/events';
 import type { ChunkSigner, CpuMeter, SignedCertificates, Stoppable } from '@certmill/ports';
 import type { SigningHash } from '../slots/signature-scheme.js';
@@ -14,6 +20,8 @@ export interface SigningIssuer {
   readonly chainDer: readonly Uint8Array[];
   /** Tenants that it signs for; every tenant where absent. */
   readonly tenants?: readonly TenantId[];
+  /** Where the status of its certificates is told (ADR 0020); absent: nowhere. */
+  readonly status?: StatusAddresses;
   /** Each holds the issuer's key. */
   readonly slots: readonly SigningSlot[];
   /** Hash of RSA signatures (ECDSA's follows the curve); SHA-256 where absent. */
@@ -139,6 +147,7 @@ function slotPool(
       ...(issuer.tenants === undefined ? {} : { tenants: [...issuer.tenants] }),
       // Copies: a clone of a view takes the whole buffer behind it along.
       issuerCertificateDer: new Uint8Array(certificateDer),
+      ...(issuer.status === undefined ? {} : { status: issuer.status }),
       rsaHash: issuer.rsaHash ?? 'sha256',
       serialKeys: options.serialKeys.map(({ id, key }) => ({ id, key: new Uint8Array(key) })),
       slot,

@@ -1,4 +1,4 @@
-import type { SerialKey, TenantId } from '@certmill/domain';
+import type { SerialKey, StatusAddresses, TenantId } from '@certmill/domain';
 import type { SigningHash } from '../slots/signature-scheme.js';
 import type { SigningSlot } from '../slots/signing-slot.js';
 import type { WorkerFault } from '../worker-pool/worker-fault.js';
@@ -11,6 +11,7 @@ export interface SlotWorkerData {
   /** Absent: every tenant. */
   readonly tenants?: readonly TenantId[];
   readonly issuerCertificateDer: Uint8Array;
+  readonly status?: StatusAddresses;
   readonly rsaHash: SigningHash;
   readonly serialKeys: readonly SerialKey[];
   readonly slot: SigningSlot;

@@ -1,5 +1,5 @@
 import { verify, type KeyObject } from 'node:crypto';
-import { CertmillError, type TenantId } from '@certmill/domain';
+import { CertmillError, type StatusAddresses, type TenantId } from '@certmill/domain';
 import { SharedLatch } from '../slots/shared-latch.js';
 import type { SignerModule, Signer, SigningRequest, SlotModule } from '../slots/signing-slot.js';
 import { publicKeyOf, signatureSchemeOf, type SignatureScheme } from '../slots/signature-scheme.js';
@@ -26,6 +26,8 @@ export class SlotSession {
   /** That it signs for; every tenant where absent. */
   readonly tenants: readonly TenantId[] | undefined;
   readonly issuer: IssuerCertificate;
+  /** Undefined: its certificates say nothing of where their status is. */
+  readonly status: StatusAddresses | undefined;
   readonly scheme: SignatureScheme;
   /**
    * RSA signatures are all verified: it costs a tenth of making one, and a single faulty CRT signature
@@ -43,6 +45,7 @@ export class SlotSession {
     this.issuerName = data.issuerName;
     this.tenants = data.tenants;
     this.issuer = issuer;
+    this.status = data.status;
     this.scheme = signatureSchemeOf(issuer.subjectPKInfoDer, data.rsaHash);
     this.verifiesAll = this.scheme.algorithm.startsWith('rsa-');
     this.slotName = data.slot.name;

@@ -95,6 +95,24 @@ describe('admitProfile', () => {
     expect(samples).toHaveLength(4);
   });
 
+  it('judges status addresses from the issuer as they will stand in certificates', async () => {
+    const text = goodProfile.replace(
+      'extensions:',
+      'extensions:\n  crlDistributionPoints: issuer\n  authorityInfoAccess: issuer',
+    );
+    const profile = parseProfile(text, 'good.yaml');
+    const status = { baseUri: 'http://pki.example', crlShards: 1_024 };
+    const [sample] = await admitProfile(profile, aSampleIssuer({ status }), sampleNowMs);
+    expect(Buffer.from(sample!.der).includes('http://pki.example/crl/devices/1023.crl')).toBe(true);
+    await expect(
+      admitProfile(
+        profile,
+        aSampleIssuer({ status: { ...status, baseUri: 'pki.example' } }),
+        sampleNowMs,
+      ),
+    ).rejects.toThrow(/RFC 5280 4\.2\.(1\.13|2\.1)/);
+  });
+
   it('refuses idevid under an issuer that expires', async () => {
     const profile = builtInProfiles().get('idevid')!;
     const issuer = aSampleIssuer({ notAfterMs: Date.UTC(2046, 0, 1) });

@@ -75,7 +75,8 @@ export async function makeSamples(
     for (const { label, values } of sampleValuesOf(profile)) {
       const serialNumber = randomBytes(serialNumberBytes);
       serialNumber[0] = 1;
-      const input = { serialNumber, receivedAtMs: nowMs, spki, values };
+      const crlShard = lastShardOf(issuer);
+      const input = { serialNumber, receivedAtMs: nowMs, spki, values, crlShard };
       const der = issue(compiled, input, issuerPair.privateKey, issuer);
       const type = key.type === 'rsa' ? `rsa-${String(key.maxBits)}` : key.type;
       samples.push({
@@ -88,6 +89,11 @@ export async function makeSamples(
     }
   }
   return samples;
+}
+
+/** The one with the longest URI. */
+function lastShardOf({ status }: SampleIssuer): number {
+  return Math.max(0, (status?.crlShards ?? 0) - 1);
 }
 
 function issue(
@@ -156,7 +162,8 @@ export async function largestCertificateBytes(
       key.type === 'rsa'
         ? rsaShapedKey(key.maxBits, largestExponent)
         : await throwAwayPublicKey(key);
-    const input = { serialNumber, receivedAtMs: nowMs, spki, values };
+    const crlShard = lastShardOf(issuer);
+    const input = { serialNumber, receivedAtMs: nowMs, spki, values, crlShard };
     const tbsStart = compiled.writeTbs(input, out, out.length, CERTIFICATE_HEAD_ROOM);
     most = Math.max(most, out.length - tbsStart);
   }

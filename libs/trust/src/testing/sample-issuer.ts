@@ -13,6 +13,7 @@ export const sampleNowMs = Date.UTC(2026, 10, 20, 12);
 /** An issuer without a key: samples are signed with throw-away ones. Bad profiles name its key id. */
 export function aSampleIssuer(overrides: Partial<SampleIssuer> = {}): SampleIssuer {
   return {
+    name: 'devices',
     subjectDer: nameDer('Example issuing CA'),
     keyIdentifier: Buffer.from('0102030405060708090001020304050607080900', 'hex'),
     keyType: 'ec-p256',
