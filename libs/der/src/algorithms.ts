@@ -3,6 +3,9 @@ import type { DerReader } from './der-reader.js';
 import { oids } from './oids.js';
 import { contextConstructed, tags } from './tags.js';
 
+/** The parameter sets of FIPS 204; each names its keys and its signatures (RFC 9881 2). */
+export type MlDsaAlgorithm = 'ml-dsa-44' | 'ml-dsa-65' | 'ml-dsa-87';
+
 /** Signature algorithms that are told apart; anything else is `unsupported`, not an error. */
 export type SignatureAlgorithm =
   | 'ecdsa-sha1'
@@ -11,6 +14,7 @@ export type SignatureAlgorithm =
   | 'ecdsa-sha384'
   | 'ecdsa-sha512'
   | 'ed25519'
+  | MlDsaAlgorithm
   | 'rsa-md2'
   | 'rsa-md5'
   | 'rsa-sha1'
@@ -29,6 +33,7 @@ export type IssuerSignatureAlgorithm =
   | 'ecdsa-sha384'
   | 'ecdsa-sha512'
   | 'ed25519'
+  | MlDsaAlgorithm
   | 'rsa-sha256'
   | 'rsa-sha384'
   | 'rsa-sha512';
@@ -50,7 +55,7 @@ function known(
 }
 
 // Most frequent first. ECDSA: RFC 5758 3.2, parameters MUST be absent; Mbed TLS 2.x and its devices in
-// the field write NULL, which is taken. EdDSA: RFC 8410 3, absent.
+// the field write NULL, which is taken. EdDSA: RFC 8410 3, absent. ML-DSA: RFC 9881 2, absent.
 // RSA: RFC 4055 5, parameters MUST be NULL, and implementations MUST accept them absent as well.
 const knownSignatureAlgorithms: readonly KnownSignatureAlgorithm[] = [
   known(oids.ecdsa_with_SHA256, 'ecdsa-sha256', 'null-or-absent'),
@@ -60,6 +65,9 @@ const knownSignatureAlgorithms: readonly KnownSignatureAlgorithm[] = [
   known(oids.id_Ed25519, 'ed25519', 'absent'),
   known(oids.sha384WithRSAEncryption, 'rsa-sha384', 'null-or-absent'),
   known(oids.sha512WithRSAEncryption, 'rsa-sha512', 'null-or-absent'),
+  known(oids.id_ml_dsa_44, 'ml-dsa-44', 'absent'),
+  known(oids.id_ml_dsa_65, 'ml-dsa-65', 'absent'),
+  known(oids.id_ml_dsa_87, 'ml-dsa-87', 'absent'),
   known(oids.id_RSASSA_PSS, 'unsupported', 'pss'),
   known(oids.sha1WithRSAEncryption, 'rsa-sha1', 'null-or-absent'),
   known(oids.sha1WithRSASignature, 'rsa-sha1', 'null-or-absent'),
@@ -204,6 +212,9 @@ const issuerAlgorithmOids: Record<IssuerSignatureAlgorithm, string> = {
   'ecdsa-sha384': oids.ecdsa_with_SHA384,
   'ecdsa-sha512': oids.ecdsa_with_SHA512,
   ed25519: oids.id_Ed25519,
+  'ml-dsa-44': oids.id_ml_dsa_44,
+  'ml-dsa-65': oids.id_ml_dsa_65,
+  'ml-dsa-87': oids.id_ml_dsa_87,
   'rsa-sha256': oids.sha256WithRSAEncryption,
   'rsa-sha384': oids.sha384WithRSAEncryption,
   'rsa-sha512': oids.sha512WithRSAEncryption,

@@ -1,5 +1,6 @@
 export {
   type IssuerSignatureAlgorithm,
+  type MlDsaAlgorithm,
   type SignatureAlgorithm,
   type SignatureAlgorithmWalk,
   signatureAlgorithmDer,

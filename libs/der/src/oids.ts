@@ -38,6 +38,10 @@ export const oids = {
   secp256r1: '1.2.840.10045.3.1.7',
   secp384r1: '1.3.132.0.34',
   secp521r1: '1.3.132.0.35',
+  // Keys and signatures alike: RFC 9881 2.
+  id_ml_dsa_44: '2.16.840.1.101.3.4.3.17',
+  id_ml_dsa_65: '2.16.840.1.101.3.4.3.18',
+  id_ml_dsa_87: '2.16.840.1.101.3.4.3.19',
 
   // Signatures: RFC 3279 2.2, RFC 4055 5, RFC 5758 3.2; sha1WithRSASignature is OIW's.
   md2WithRSAEncryption: '1.2.840.113549.1.1.2',

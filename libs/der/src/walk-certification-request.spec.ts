@@ -21,6 +21,7 @@ import {
   anEd25519Key,
   anExtension,
   anExtensionRequest,
+  anMlDsaKey,
   anRsaKey,
   type CertificationRequestParts,
   isSignedByItsKey,
@@ -158,6 +159,9 @@ describe('keys', () => {
     ['ec-p521', anEcKey('P-521')],
     ['ec-unsupported-curve', anEcKey('secp256k1')],
     ['ed25519', anEd25519Key()],
+    ['ml-dsa-44', anMlDsaKey('ml-dsa-44')],
+    ['ml-dsa-65', anMlDsaKey('ml-dsa-65')],
+    ['ml-dsa-87', anMlDsaKey('ml-dsa-87')],
     ['rsa', anRsaKey()],
   ])('%s', (keyAlgorithm, key) => {
     const bytes = aCertificationRequest({ key });
@@ -197,6 +201,15 @@ describe('keys', () => {
     const pssKey = encodeAlgorithmIdentifier(oids.id_RSASSA_PSS, encodeSequence());
     const pss = anSpki(pssKey, new Uint8Array(32));
     expect(walkOfParts({ spki: pss, signature }).keyAlgorithm).toBe('unsupported');
+  });
+
+  test('an ML-DSA key with the length of another parameter set is invalid', () => {
+    const short = anSpki(encodeAlgorithmIdentifier(oids.id_ml_dsa_87), new Uint8Array(1_952));
+    expect(walkOfParts({ spki: short, signature }).keyAlgorithm).toBe('ml-dsa-invalid');
+    // RFC 9881 4: the raw key, not an OCTET STRING around it as early encoders had it.
+    const wrapped = encodeTlv(tags.octetString, new Uint8Array(1_312));
+    const nested = anSpki(encodeAlgorithmIdentifier(oids.id_ml_dsa_44), wrapped);
+    expect(walkOfParts({ spki: nested, signature }).keyAlgorithm).toBe('ml-dsa-invalid');
   });
 
   const rsa = encodeAlgorithmIdentifier(oids.rsaEncryption, encodeNull());
@@ -258,6 +271,11 @@ describe('keys', () => {
       anSpki(encodeAlgorithmIdentifier(oids.id_Ed25519, encodeNull()), new Uint8Array(32)),
     ],
     [
+      'ML-DSA with NULL',
+      'bad-algorithm-parameters',
+      anSpki(encodeAlgorithmIdentifier(oids.id_ml_dsa_65, encodeNull()), new Uint8Array(1_952)),
+    ],
+    [
       'a BIT STRING that is not of whole octets',
       'bad-bit-string',
       encodeSequence(
@@ -300,6 +318,9 @@ describe('signature algorithms', () => {
     ['ecdsa-sha384', plain(oids.ecdsa_with_SHA384)],
     ['ecdsa-sha512', plain(oids.ecdsa_with_SHA512)],
     ['ed25519', plain(oids.id_Ed25519)],
+    ['ml-dsa-44', plain(oids.id_ml_dsa_44)],
+    ['ml-dsa-65', plain(oids.id_ml_dsa_65)],
+    ['ml-dsa-87', plain(oids.id_ml_dsa_87)],
     ['rsa-md2', anHash(oids.md2WithRSAEncryption)],
     ['rsa-md5', anHash(oids.md5WithRSAEncryption)],
     ['rsa-sha1', anHash(oids.sha1WithRSAEncryption)],
@@ -339,6 +360,7 @@ describe('signature algorithms', () => {
 
   test.each([
     ['Ed25519 with NULL', anHash(oids.id_Ed25519), 'bad-algorithm-parameters'],
+    ['ML-DSA with NULL', anHash(oids.id_ml_dsa_44), 'bad-algorithm-parameters'],
     [
       'RSA with an OCTET STRING',
       encodeAlgorithmIdentifier(oids.sha256WithRSAEncryption, Uint8Array.of(4, 0)),

@@ -1,23 +1,27 @@
+import type { MlDsaAlgorithm } from './algorithms.js';
 import { encodeOidContent } from './der-encode.js';
 import type { DerReader } from './der-reader.js';
 import { oids } from './oids.js';
 import { tags } from './tags.js';
 
 /**
- * Keys that are told apart. All but the first five are well-formed DER that policy refuses:
+ * Keys that are told apart. All from 'ec-explicit' on are well-formed DER that policy refuses:
  * explicit curve parameters (RFC 5480 2.1.1 forbids them), a compressed point, another curve, a
- * point (EC or Ed25519) of the wrong form or length for its curve, and any other algorithm.
+ * point (EC or Ed25519) of the wrong form or length for its curve, an ML-DSA key of the wrong
+ * length, and any other algorithm.
  */
 export type KeyAlgorithm =
   | 'ec-p256'
   | 'ec-p384'
   | 'ec-p521'
   | 'ed25519'
+  | MlDsaAlgorithm
   | 'rsa'
   | 'ec-explicit'
   | 'ec-compressed'
   | 'ec-unsupported-curve'
   | 'point-invalid'
+  | 'ml-dsa-invalid'
   | 'unsupported';
 
 /** Where a SubjectPublicKeyInfo and its parts lie; offsets in the caller's buffer, -1 if absent. */
@@ -75,6 +79,19 @@ const namedCurves: readonly NamedCurve[] = [
 
 const ED25519_KEY_OCTETS = 32;
 
+interface MlDsaKey {
+  readonly oidContent: Uint8Array;
+  readonly algorithm: MlDsaAlgorithm;
+  /** Of the encoded key: FIPS 204 4, table 2. */
+  readonly octets: number;
+}
+
+const mlDsaKeys: readonly MlDsaKey[] = [
+  { oidContent: encodeOidContent(oids.id_ml_dsa_44), algorithm: 'ml-dsa-44', octets: 1_312 },
+  { oidContent: encodeOidContent(oids.id_ml_dsa_65), algorithm: 'ml-dsa-65', octets: 1_952 },
+  { oidContent: encodeOidContent(oids.id_ml_dsa_87), algorithm: 'ml-dsa-87', octets: 2_592 },
+];
+
 /**
  * `SubjectPublicKeyInfo ::= SEQUENCE { algorithm AlgorithmIdentifier, subjectPublicKey BIT STRING }`
  * (RFC 5280 4.1.2.7). Fills every field of `out`; false: the reader has the error.
@@ -127,8 +144,30 @@ export function walkPublicKey(
       out.pointEnd - out.pointStart === ED25519_KEY_OCTETS ? 'ed25519' : 'point-invalid';
     return true;
   }
+  for (const mlDsaKey of mlDsaKeys) {
+    if (reader.contentIs(mlDsaKey.oidContent)) {
+      return readMlDsaKey(reader, algorithmEnd, end, mlDsaKey, out);
+    }
+  }
   if (reader.position < algorithmEnd && !reader.any(algorithmEnd, depth + 2)) return false;
   return reader.close(algorithmEnd) && readKeyBits(reader, end, out);
+}
+
+/** RFC 9881 2 and 4: the parameters MUST be absent; the BIT STRING holds the raw key of FIPS 204. */
+function readMlDsaKey(
+  reader: DerReader,
+  algorithmEnd: number,
+  end: number,
+  { algorithm, octets }: MlDsaKey,
+  out: PublicKeyWalk,
+): boolean {
+  if (reader.position !== algorithmEnd) {
+    return reader.fail('bad-algorithm-parameters', reader.position);
+  }
+  if (!readKeyBits(reader, end, out)) return false;
+  const isWhole = out.subjectPublicKeyEnd - out.subjectPublicKeyStart === octets;
+  out.keyAlgorithm = isWhole ? algorithm : 'ml-dsa-invalid';
+  return true;
 }
 
 /**

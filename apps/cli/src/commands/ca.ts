@@ -27,6 +27,9 @@ const keyTypes: readonly IssuerKeyType[] = [
   'rsa-3072',
   'rsa-4096',
   'ed25519',
+  'ml-dsa-44',
+  'ml-dsa-65',
+  'ml-dsa-87',
 ];
 
 export function caCommand(terminal: Terminal): Command {
@@ -46,11 +49,22 @@ function initCommand(terminal: Terminal): Command {
     .addOption(
       new Option('--key <type>', 'key of the issuing CA').choices(keyTypes).default('ec-p256'),
     )
+    .addOption(
+      new Option(
+        '--root-key <type>',
+        'key of the root, where it is made; default: ec-p384',
+      ).choices(keyTypes),
+    )
     .option('--json', 'print one JSON object')
     .action(
       async (
         name: string,
-        options: { data: string; organization?: string; key: IssuerKeyType },
+        options: {
+          data: string;
+          organization?: string;
+          key: IssuerKeyType;
+          rootKey?: IssuerKeyType;
+        },
       ) => {
         using folder = heldFolder(options.data);
         const issuer = await createHierarchy({
@@ -58,6 +72,7 @@ function initCommand(terminal: Terminal): Command {
           directory: folder.directory,
           passphrase: await passphraseOf(terminal, folder.directory),
           keyType: options.key,
+          ...(options.rootKey === undefined ? {} : { rootKeyType: options.rootKey }),
           ...(options.organization === undefined ? {} : { organization: options.organization }),
           nowMs: Date.now(),
         });
@@ -70,6 +85,7 @@ function initCommand(terminal: Terminal): Command {
       'CERTMILL_CA_PASSPHRASE_FILE=/run/secrets/ca certmill ca init factory-a',
       'a further issuing CA',
     ],
+    ['certmill ca init pq --key ml-dsa-65 --root-key ml-dsa-87', 'post-quantum signatures'],
   ]);
 }
 

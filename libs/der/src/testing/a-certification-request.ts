@@ -7,7 +7,7 @@ import {
   verify,
 } from 'node:crypto';
 
-import type { SignatureAlgorithm } from '../algorithms.js';
+import type { MlDsaAlgorithm, SignatureAlgorithm } from '../algorithms.js';
 import {
   concatBytes,
   encodeAlgorithmIdentifier,
@@ -63,6 +63,17 @@ export function anEcKey(namedCurve: 'P-256' | 'P-384' | 'P-521' | 'secp256k1' = 
 
 export function anEd25519Key(): TestKey {
   return testKey(generateKeyPairSync('ed25519').privateKey, 'ed25519', oids.id_Ed25519, null);
+}
+
+const mlDsaOids: Readonly<Record<MlDsaAlgorithm, string>> = {
+  'ml-dsa-44': oids.id_ml_dsa_44,
+  'ml-dsa-65': oids.id_ml_dsa_65,
+  'ml-dsa-87': oids.id_ml_dsa_87,
+};
+
+export function anMlDsaKey(parameterSet: MlDsaAlgorithm = 'ml-dsa-44'): TestKey {
+  const { privateKey } = generateKeyPairSync(parameterSet);
+  return testKey(privateKey, parameterSet, mlDsaOids[parameterSet], null);
 }
 
 export function anRsaKey(modulusLength = 2_048): TestKey {
@@ -132,15 +143,16 @@ export function aCertificationRequest(parts: Partial<CertificationRequestParts> 
 export function isSignedByItsKey(bytes: Uint8Array, walk: CertificationRequestWalk): boolean {
   const algorithm = walk.signatureAlgorithm;
   if (algorithm === 'unsupported') return false;
-  const hash = algorithm === 'ed25519' ? null : algorithm.slice(algorithm.lastIndexOf('-') + 1);
+  const hashesByItself = algorithm === 'ed25519' || algorithm.startsWith('ml-dsa');
+  const hash = hashesByItself ? null : algorithm.slice(algorithm.lastIndexOf('-') + 1);
   try {
     const key = createPublicKey({
       key: Buffer.from(bytes.subarray(walk.subjectPKInfoStart, walk.subjectPKInfoEnd)),
       format: 'der',
       type: 'spki',
     });
-    const keyType = algorithm.startsWith('ecdsa') ? 'ec' : algorithm.slice(0, 3);
-    if (key.asymmetricKeyType !== (keyType === 'ed2' ? 'ed25519' : keyType)) return false;
+    const family = algorithm.startsWith('ecdsa') ? 'ec' : algorithm.slice(0, 3);
+    if (key.asymmetricKeyType !== (hashesByItself ? algorithm : family)) return false;
     const isPss = algorithm.startsWith('rsa-pss');
     return verify(
       hash,

@@ -93,8 +93,9 @@ const duration = z
 const keys = z
   .string()
   .regex(
-    /^(ec-p256|ec-p384|ec-p521|ed25519|rsa-[1-9][0-9]{3,4}(\.\.[1-9][0-9]{3,4})?)$/,
-    'expected ec-p256, ec-p384, ec-p521, ed25519, rsa-<bits> or rsa-<bits>..<bits>',
+    /^(ec-p256|ec-p384|ec-p521|ed25519|ml-dsa-(44|65|87)|rsa-[1-9][0-9]{3,4}(\.\.[1-9][0-9]{3,4})?)$/,
+    'expected ec-p256, ec-p384, ec-p521, ed25519, ml-dsa-44, ml-dsa-65, ml-dsa-87, rsa-<bits> ' +
+      'or rsa-<bits>..<bits>',
   );
 
 const source = z.enum(valueSources);

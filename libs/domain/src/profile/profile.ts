@@ -5,7 +5,10 @@
 
 /** Key types that a profile can accept; RSA by modulus size range. */
 export type ProfileKey =
-  | { readonly type: 'ec-p256' | 'ec-p384' | 'ec-p521' | 'ed25519' }
+  | {
+      readonly type:
+        'ec-p256' | 'ec-p384' | 'ec-p521' | 'ed25519' | 'ml-dsa-44' | 'ml-dsa-65' | 'ml-dsa-87';
+    }
   | { readonly type: 'rsa'; readonly minBits: number; readonly maxBits: number };
 
 export type SignatureHash = 'sha256' | 'sha384' | 'sha512';
@@ -144,7 +147,7 @@ export interface Profile {
   /** A standard whose rules the certificates must keep beside RFC 5280. */
   readonly conformsTo?: 'ieee-802.1ar-idevid' | 'ieee-802.1ar-ldevid' | 'matter-dac';
   readonly keys: readonly ProfileKey[];
-  /** Hashes allowed in the CSR's signature (Ed25519 has none and is judged by its key type). */
+  /** Hashes allowed in the CSR's signature (Ed25519 and ML-DSA have none and are judged by their key type). */
   readonly signatureHashes: readonly SignatureHash[];
   /** Where the device id comes from when the upload gives none; both present must agree. */
   readonly deviceIdFrom: readonly ValueSource[];

@@ -29,6 +29,7 @@ import {
   examine,
   extension,
   hardwareSan,
+  mlDsaSigner,
   pssSigner,
   rsaSigner,
   rsaSpki,
@@ -141,6 +142,42 @@ const rejected: readonly (readonly [string, Uint8Array, Profile, RegExp])[] = [
     aCsr({ algorithmDer: encodeAlgorithmIdentifier(oids.id_Ed25519) }),
     aProfile(),
     /^CSR_SIGALG_FORBIDDEN: .*does not fit its key/,
+  ],
+  [
+    'an ML-DSA signature of another parameter set than the key',
+    aCsr({ signer: mlDsaSigner(), algorithmDer: encodeAlgorithmIdentifier(oids.id_ml_dsa_65) }),
+    aProfile({ keys: [{ type: 'ml-dsa-44' }] }),
+    /^CSR_SIGALG_FORBIDDEN: .*does not fit its key/,
+  ],
+  [
+    'an ML-DSA key where the profile has another parameter set',
+    aCsr({ signer: mlDsaSigner('ml-dsa-65') }),
+    aProfile({ keys: [{ type: 'ml-dsa-44' }, { type: 'ml-dsa-87' }] }),
+    /^KEY_ALGORITHM_FORBIDDEN: the key is ml-dsa-65; the profile accepts ml-dsa-44, ml-dsa-87/,
+  ],
+  [
+    'an ML-DSA key that is too short',
+    aCsr({
+      signer: mlDsaSigner(),
+      spki: encodeSequence(
+        encodeAlgorithmIdentifier(oids.id_ml_dsa_44),
+        encodeBitString(new Uint8Array(1_311)),
+      ),
+    }),
+    aProfile({ keys: [{ type: 'ml-dsa-44' }] }),
+    /^KEY_ALGORITHM_FORBIDDEN: .*length of its parameter set/,
+  ],
+  [
+    'an ML-DSA signature over something else',
+    aCsr({ signer: mlDsaSigner(), signature: new Uint8Array(2_420) }),
+    aProfile({ keys: [{ type: 'ml-dsa-44' }] }),
+    /^CSR_POP_INVALID: /,
+  ],
+  [
+    'an ML-DSA signature that is too long',
+    aCsr({ signer: mlDsaSigner(), signature: new Uint8Array(4_627) }),
+    aProfile({ keys: [{ type: 'ml-dsa-44' }] }),
+    /^CSR_POP_INVALID: /,
   ],
   [
     'an EC key where the profile wants RSA',
@@ -333,6 +370,15 @@ describe('examineChunk', () => {
     const pem = readFileSync(new URL('weak-keys/roca-vulnerable.csr.pem', testData), 'utf8');
     const largerKeys = aProfile({ keys: [{ type: 'rsa', minBits: 2_048, maxBits: 4_096 }] });
     expect(verdictOn(examine([derOf(pem)], largerKeys))).toMatch(/^KEY_COMPROMISED: .*ROCA/);
+  });
+
+  it('accepts ML-DSA requests of every parameter set that the profile lists', () => {
+    const sets = ['ml-dsa-44', 'ml-dsa-65', 'ml-dsa-87'] as const;
+    const requests = sets.map((set) => aCsr({ signer: mlDsaSigner(set) }));
+    const examination = examine(requests, aProfile({ keys: sets.map((type) => ({ type })) }));
+    expect(sets.map((_, index) => verdictOn(examination, index))).toEqual(
+      sets.map(() => 'accepted: '),
+    );
   });
 
   it('accepts every kind of key and signature that tls-client lists', () => {

@@ -1,6 +1,7 @@
 import type {
   CertificationRequestWalk,
   KeyAlgorithm,
+  MlDsaAlgorithm,
   PublicKeyWalk,
   SignatureAlgorithm,
 } from '@certmill/der';
@@ -10,8 +11,8 @@ import { isSmallOrderPoint } from './weak-keys/ed25519-small-order.js';
 import { rsaWeaknessOf } from './weak-keys/rsa-weakness.js';
 
 interface SignatureKind {
-  readonly family: 'ec' | 'rsa' | 'ed25519';
-  /** null: Ed25519 has none of its own choosing. */
+  readonly family: 'ec' | 'rsa' | 'ed25519' | MlDsaAlgorithm;
+  /** null: Ed25519 and ML-DSA have none of their own choosing. */
   readonly hash: SignatureHash | null;
 }
 
@@ -20,6 +21,9 @@ const signatureKinds: Partial<Record<SignatureAlgorithm, SignatureKind>> = {
   'ecdsa-sha384': { family: 'ec', hash: 'sha384' },
   'ecdsa-sha512': { family: 'ec', hash: 'sha512' },
   ed25519: { family: 'ed25519', hash: null },
+  'ml-dsa-44': { family: 'ml-dsa-44', hash: null },
+  'ml-dsa-65': { family: 'ml-dsa-65', hash: null },
+  'ml-dsa-87': { family: 'ml-dsa-87', hash: null },
   'rsa-sha256': { family: 'rsa', hash: 'sha256' },
   'rsa-sha384': { family: 'rsa', hash: 'sha384' },
   'rsa-sha512': { family: 'rsa', hash: 'sha512' },
@@ -33,6 +37,9 @@ const keyFamilies: Partial<Record<KeyAlgorithm, SignatureKind['family']>> = {
   'ec-p384': 'ec',
   'ec-p521': 'ec',
   ed25519: 'ed25519',
+  'ml-dsa-44': 'ml-dsa-44',
+  'ml-dsa-65': 'ml-dsa-65',
+  'ml-dsa-87': 'ml-dsa-87',
   rsa: 'rsa',
 };
 
@@ -46,7 +53,8 @@ const unusableKeys: Partial<Record<KeyAlgorithm, string>> = {
     '(OpenSSL: -pkeyopt point_conversion_form:uncompressed)',
   'ec-unsupported-curve': 'the EC key is on another curve than P-256, P-384 and P-521',
   'point-invalid': 'the public key has not the length and form that its curve requires',
-  unsupported: 'the key is neither RSA (rsaEncryption), nor EC, nor Ed25519',
+  'ml-dsa-invalid': 'the ML-DSA key has not the length of its parameter set (FIPS 204 4)',
+  unsupported: 'the key is neither RSA (rsaEncryption), nor EC, nor Ed25519, nor ML-DSA',
 };
 
 /**
@@ -123,7 +131,8 @@ function signatureName(algorithm: SignatureAlgorithm): string {
 
 /**
  * Weak keys by structure: KEY_COMPROMISED. For EC keys there is nothing to do here: whether the point
- * is on its curve comes out when OpenSSL imports the key for the proof of possession.
+ * is on its curve comes out when OpenSSL imports the key for the proof of possession. ML-DSA keys have
+ * no weakness that shows: any octets of the right number are one (FIPS 204 7.2).
  */
 export function checkWeakKey(bytes: Uint8Array, walk: PublicKeyWalk, defects: Defects): void {
   if (walk.keyAlgorithm === 'rsa') {

@@ -161,20 +161,26 @@ describe('signing a chunk', () => {
     expect(told.toString().match(/: OK/g)).toHaveLength(2);
   });
 
-  it.each<IssuerKeyType>(['P-256', 'P-384', 'P-521', 'ed25519', 'rsa'])(
-    'signs with an issuer key of type %s',
-    async (keyType) => {
-      const issuer = testIssuer(keyType);
-      const pools = await open({ issuers: [asSigningIssuer(issuer)] });
-      const { received, verdict } = aChunk({ count: 3 });
-      const signed = await pools.sign(received, verdict, 'bulk');
-      const caKey = new X509Certificate(issuer.certificateDer).publicKey;
-      const certificates = certificatesOf(signed);
-      expect(certificates.map((der) => new X509Certificate(der!).verify(caKey))).toEqual(
-        Array(3).fill(true),
-      );
-    },
-  );
+  it.each<IssuerKeyType>([
+    'P-256',
+    'P-384',
+    'P-521',
+    'ed25519',
+    'ml-dsa-44',
+    'ml-dsa-65',
+    'ml-dsa-87',
+    'rsa',
+  ])('signs with an issuer key of type %s', async (keyType) => {
+    const issuer = testIssuer(keyType);
+    const pools = await open({ issuers: [asSigningIssuer(issuer)] });
+    const { received, verdict } = aChunk({ count: 3 });
+    const signed = await pools.sign(received, verdict, 'bulk');
+    const caKey = new X509Certificate(issuer.certificateDer).publicKey;
+    const certificates = certificatesOf(signed);
+    expect(certificates.map((der) => new X509Certificate(der!).verify(caKey))).toEqual(
+      Array(3).fill(true),
+    );
+  });
 
   it('builds the same TBSCertificates on a replay, in other workers and a month later', async () => {
     const module = toldSlotModule(join(testIssuer().directory, 'order'), 30 * 86_400_000);

@@ -7,7 +7,7 @@ export type SigningHash = 'sha256' | 'sha384' | 'sha512';
 /** How an issuer's key signs. */
 export interface SignatureScheme {
   readonly algorithm: IssuerSignatureAlgorithm;
-  /** For node:crypto; `null` for Ed25519, which has its own. */
+  /** For node:crypto; `null` for Ed25519 and ML-DSA, which have their own. */
   readonly hash: SigningHash | null;
   /** Largest signatureValue in octets; ECDSA ones vary. */
   readonly maxSignatureBytes: number;
@@ -18,6 +18,13 @@ const ecSchemes: Readonly<Record<string, SignatureScheme>> = {
   prime256v1: { algorithm: 'ecdsa-sha256', hash: 'sha256', maxSignatureBytes: 72 },
   secp384r1: { algorithm: 'ecdsa-sha384', hash: 'sha384', maxSignatureBytes: 104 },
   secp521r1: { algorithm: 'ecdsa-sha512', hash: 'sha512', maxSignatureBytes: 139 },
+};
+
+/** FIPS 204 4, table 2. */
+const mlDsaSchemes: Readonly<Record<string, SignatureScheme>> = {
+  'ml-dsa-44': { algorithm: 'ml-dsa-44', hash: null, maxSignatureBytes: 2_420 },
+  'ml-dsa-65': { algorithm: 'ml-dsa-65', hash: null, maxSignatureBytes: 3_309 },
+  'ml-dsa-87': { algorithm: 'ml-dsa-87', hash: null, maxSignatureBytes: 4_627 },
 };
 
 const minRsaBits = 2048;
@@ -33,8 +40,8 @@ export function signatureSchemeOf(
   const key = publicKeyOf(subjectPKInfoDer);
   const { namedCurve = '', modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
   const type = key.asymmetricKeyType;
-  const ecScheme = type === 'ec' ? ecSchemes[namedCurve] : undefined;
-  if (ecScheme !== undefined) return ecScheme;
+  const scheme = type === 'ec' ? ecSchemes[namedCurve] : mlDsaSchemes[type ?? ''];
+  if (scheme !== undefined) return scheme;
   if (type === 'ed25519') return { algorithm: 'ed25519', hash: null, maxSignatureBytes: 64 };
   if (type === 'rsa' && modulusLength >= minRsaBits) {
     return {
@@ -45,7 +52,8 @@ export function signatureSchemeOf(
   }
   throw new CertmillError(
     'CONFIG_INVALID',
-    'an issuer key must be P-256, P-384, P-521, Ed25519 or RSA of at least 2048 bits',
+    'an issuer key must be P-256, P-384, P-521, Ed25519, ML-DSA-44, ML-DSA-65, ML-DSA-87 or RSA ' +
+      'of at least 2048 bits',
   );
 }
 

@@ -10,6 +10,7 @@ import {
   encodeSetOf,
   encodeTlv,
   keyUsage,
+  type MlDsaAlgorithm,
   oids,
   rawSlot,
   signatureAlgorithmDer,
@@ -25,7 +26,7 @@ import type { SigningIssuer } from '../sign/open-signing-pools.js';
 
 export const passphrase = 'correct horse battery staple 7731';
 
-export type IssuerKeyType = 'P-256' | 'P-384' | 'P-521' | 'ed25519' | 'rsa';
+export type IssuerKeyType = 'P-256' | 'P-384' | 'P-521' | 'ed25519' | MlDsaAlgorithm | 'rsa';
 
 export interface TestIssuer {
   readonly name: string;
@@ -81,6 +82,9 @@ export function asSigningIssuer(
 function aKeyPair(keyType: IssuerKeyType): { privateKey: KeyObject; publicKey: KeyObject } {
   if (keyType === 'rsa') return generateKeyPairSync('rsa', { modulusLength: 2048 });
   if (keyType === 'ed25519') return generateKeyPairSync('ed25519');
+  if (keyType === 'ml-dsa-44' || keyType === 'ml-dsa-65' || keyType === 'ml-dsa-87') {
+    return generateKeyPairSync(keyType);
+  }
   return generateKeyPairSync('ec', { namedCurve: keyType });
 }
 

@@ -77,6 +77,8 @@ describe('admitProfile', () => {
     ['ec-p384', 'ecdsa-sha384'],
     ['ec-p521', 'ecdsa-sha512'],
     ['ed25519', 'ed25519'],
+    ['ml-dsa-44', 'ml-dsa-44'],
+    ['ml-dsa-87', 'ml-dsa-87'],
     ['rsa-2048', 'rsa-sha256'],
   ] as const)('admits tls-client under an issuer with %s', async (keyType, signatureAlgorithm) => {
     const profile = builtInProfiles().get('tls-client')!;

@@ -1,4 +1,5 @@
 import {
+  leastRequestsPerChunk,
   maxChunkBytes,
   maxDeviceIdBytes,
   maxRecordBytes,
@@ -10,20 +11,22 @@ import { builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
 import { encodeIssuedChunk, encodeReceivedChunk, encodeVerdict } from '@certmill/events';
 import { createHops, hopKeysOf } from '@certmill/pipeline';
 import { aSampleIssuer, sampleNowMs } from '../testing/sample-issuer.js';
+import { admitProfile } from './admit-profile.js';
 import { requestsPerChunk } from './chunk-bound.js';
 import { largestCertificateBytes, type SampleIssuer } from './sample-certificates.js';
 
 const issuer = aSampleIssuer();
+const mlDsaIssuer = aSampleIssuer({ keyType: 'ml-dsa-87', signatureAlgorithm: 'ml-dsa-87' });
 const largeIssuer = aSampleIssuer({ keyType: 'rsa-4096', signatureAlgorithm: 'rsa-sha256' });
 
 /** One fixed extension of so many octets. */
-function withExtension(octets: number): Profile {
+function withExtension(octets: number, key = 'ec-p256'): Profile {
   return parseProfile(
     `
 name: large
 version: 1
 description: A fixed extension of some length.
-keys: [ec-p256]
+keys: [${key}]
 signatureHashes: [sha256]
 validity: { lifetime: 1y }
 subject:
@@ -112,6 +115,23 @@ describe('the number of requests that share a chunk', () => {
       }
     },
   );
+
+  it.each(['ec-p256', 'ml-dsa-44', 'ml-dsa-65', 'ml-dsa-87'])(
+    'leaves a record of %s keys under an ML-DSA-87 issuer within its limit',
+    async (key) => {
+      const profile = withExtension(256, key);
+      await expect(admitProfile(profile, mlDsaIssuer, sampleNowMs)).resolves.not.toEqual([]);
+      const count = await requestsPerChunk(profile, mlDsaIssuer, sampleNowMs);
+      expect(count).toBeGreaterThanOrEqual(leastRequestsPerChunk);
+      expect(await largestRecord(profile, mlDsaIssuer, count, 4)).toBeLessThan(maxRecordBytes);
+    },
+  );
+
+  it('refuses what a certificate with ML-DSA-87 twice has no room for, with the octets', async () => {
+    const admitting = admitProfile(withExtension(1_024, 'ml-dsa-87'), mlDsaIssuer, sampleNowMs);
+    await expect(admitting).rejects.toMatchObject({ code: 'PROFILE_INVALID' });
+    await expect(admitting).rejects.toThrow(/a certificate may have 8\d\d\d octets/);
+  });
 
   it('falls with the size of a certificate, to no less than every admitted profile has', async () => {
     const counts = await Promise.all(

@@ -1,10 +1,4 @@
-import {
-  generateKeyPair as generateKeyPairCallback,
-  type KeyObject,
-  randomBytes,
-  sign,
-} from 'node:crypto';
-import { promisify } from 'node:util';
+import { type KeyObject, randomBytes, sign } from 'node:crypto';
 import { type Profile, type ProfileKey, serialNumberBytes } from '@certmill/domain';
 import {
   CERTIFICATE_HEAD_ROOM,
@@ -21,10 +15,9 @@ import {
   type CompiledProfile,
   type ProfileIssuer,
 } from '@certmill/pipeline/compute';
+import { generateIssuerKey } from '../keys/generate-key.js';
 import type { IssuerKeyType } from '../keys/key-types.js';
 import { sampleValuesOf } from './sample-values.js';
-
-const generateKeyPair = promisify(generateKeyPairCallback);
 
 /** The issuer that samples are made for: its names and limits, and the type of its key. */
 export interface SampleIssuer extends ProfileIssuer {
@@ -42,16 +35,19 @@ export interface SampleCertificate {
   readonly issuerKey: KeyObject;
 }
 
-/** Profile files are 64 KiB at most, and an RSA-16384 key has 2 KiB. */
+/** Profile files are 64 KiB at most, and an ML-DSA-87 key has 2.5 KiB. */
 const maxSampleBytes = 256 * 1024;
-const maxSignatureOctets = 2 * 1024;
+/** Of ML-DSA-87: 4,627 octets. */
+const maxSignatureOctets = 5 * 1024;
 
-const curves = { 'ec-p256': 'P-256', 'ec-p384': 'P-384', 'ec-p521': 'P-521' } as const;
 const digests = {
   'ecdsa-sha256': 'sha256',
   'ecdsa-sha384': 'sha384',
   'ecdsa-sha512': 'sha512',
   ed25519: null,
+  'ml-dsa-44': null,
+  'ml-dsa-65': null,
+  'ml-dsa-87': null,
   'rsa-sha256': 'sha256',
   'rsa-sha384': 'sha384',
   'rsa-sha512': 'sha512',
@@ -68,7 +64,7 @@ export async function makeSamples(
   nowMs: number,
 ): Promise<readonly SampleCertificate[]> {
   const compiled = compileProfile(profile, issuer);
-  const issuerPair = await throwAwayPair(issuer.keyType);
+  const issuerPair = await generateIssuerKey(issuer.keyType);
   const samples: SampleCertificate[] = [];
   for (const key of profile.keys) {
     const spki = await throwAwayPublicKey(key);
@@ -120,7 +116,7 @@ function issue(
   return out.slice(start, end);
 }
 
-/** The most octets that a signature of the issuer's key has; ECDSA: RFC 3279 2.2.3. */
+/** The most octets that a signature of the issuer's key has; ECDSA: RFC 3279 2.2.3, ML-DSA: FIPS 204 4. */
 function maxSignatureBytes(keyType: IssuerKeyType): number {
   switch (keyType) {
     case 'ec-p256':
@@ -131,6 +127,12 @@ function maxSignatureBytes(keyType: IssuerKeyType): number {
       return 139;
     case 'ed25519':
       return 64;
+    case 'ml-dsa-44':
+      return 2_420;
+    case 'ml-dsa-65':
+      return 3_309;
+    case 'ml-dsa-87':
+      return 4_627;
     default:
       return Number(keyType.slice('rsa-'.length)) / 8;
   }
@@ -172,25 +174,10 @@ export async function largestCertificateBytes(
   );
 }
 
-async function throwAwayPair(
-  keyType: IssuerKeyType,
-): Promise<{ readonly publicKey: KeyObject; readonly privateKey: KeyObject }> {
-  switch (keyType) {
-    case 'ec-p256':
-    case 'ec-p384':
-    case 'ec-p521':
-      return generateKeyPair('ec', { namedCurve: curves[keyType] });
-    case 'ed25519':
-      return generateKeyPair('ed25519');
-    default:
-      return generateKeyPair('rsa', { modulusLength: Number(keyType.slice('rsa-'.length)) });
-  }
-}
-
 /** SubjectPublicKeyInfo of a device key; for RSA of the largest size that the profile accepts. */
 async function throwAwayPublicKey(key: ProfileKey): Promise<Uint8Array> {
   if (key.type === 'rsa') return rsaShapedKey(key.maxBits);
-  const { publicKey } = await throwAwayPair(key.type);
+  const { publicKey } = await generateIssuerKey(key.type);
   return publicKey.export({ format: 'der', type: 'spki' });
 }
 

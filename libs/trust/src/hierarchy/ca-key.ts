@@ -1,12 +1,7 @@
-import { KeyObject, sign, webcrypto } from 'node:crypto';
-import { CertmillError } from '@certmill/domain';
+import { type KeyObject, sign } from 'node:crypto';
 import type { IssuerSignatureAlgorithm } from '@certmill/der';
-import {
-  issuerKeyTypeOf,
-  type IssuerKeyType,
-  signatureAlgorithmFor,
-  webCryptoAlgorithmOf,
-} from '../keys/key-types.js';
+import { generateIssuerKey } from '../keys/generate-key.js';
+import { issuerKeyTypeOf, type IssuerKeyType, signatureAlgorithmFor } from '../keys/key-types.js';
 
 /** What signs a CA certificate, a CSR or a CRL: a key in memory, or a module that keeps its own. */
 export interface CaSigner {
@@ -24,17 +19,8 @@ export interface CaKeyPair {
 }
 
 export async function generateCaKey(keyType: IssuerKeyType): Promise<CaKeyPair> {
-  const pair = await webcrypto.subtle.generateKey(webCryptoAlgorithmOf(keyType), true, [
-    'sign',
-    'verify',
-  ]);
-  if (!('publicKey' in pair)) {
-    throw new CertmillError('INVALID_INPUT', `no key pair can be made for ${keyType}`);
-  }
-  return {
-    privateKey: KeyObject.from(pair.privateKey),
-    subjectPKInfoDer: spkiOf(KeyObject.from(pair.publicKey)),
-  };
+  const { privateKey, publicKey } = await generateIssuerKey(keyType);
+  return { privateKey, subjectPKInfoDer: publicKey.export({ format: 'der', type: 'spki' }) };
 }
 
 /** Signs with a private key in memory, with the hash that belongs to its type. */
@@ -51,8 +37,4 @@ export function caSignerOf(privateKey: KeyObject, subjectPKInfoDer: Uint8Array):
 /** The digest of node:crypto for a signature algorithm; null where the algorithm hashes by itself. */
 export function hashOf(algorithm: IssuerSignatureAlgorithm): string | null {
   return /-(sha\d+)$/.exec(algorithm)?.[1] ?? null;
-}
-
-function spkiOf(publicKey: KeyObject): Uint8Array {
-  return publicKey.export({ format: 'der', type: 'spki' });
 }

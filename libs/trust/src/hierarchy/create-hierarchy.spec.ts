@@ -73,6 +73,28 @@ describe('createHierarchy', () => {
     expect(names).toEqual(['factory', 'second']);
   });
 
+  it.each([
+    ['ml-dsa-65', 'ec-p384'],
+    ['ec-p256', 'ml-dsa-87'],
+    ['ml-dsa-44', 'ml-dsa-44'],
+  ] as const)('makes an issuer of %s under a root of %s', async (keyType, rootKeyType) => {
+    const issuer = await createHierarchy(options({ keyType, rootKeyType }));
+    const root = await loadRoot(folder);
+    expect([issuer.keyType, root?.keyType]).toEqual([keyType, rootKeyType]);
+    const [issuing, top] = issuer.chainDer.map((der) => new X509Certificate(der));
+    expect([issuing!.verify(top!.publicKey), top!.verify(top!.publicKey)]).toEqual([true, true]);
+    const another = await createHierarchy(options({ name: 'another', keyType }));
+    expect(new X509Certificate(another.chainDer[0]!).verify(top!.publicKey)).toBe(true);
+  });
+
+  it('refuses a root of another type than the one that is there', async () => {
+    await createHierarchy(options({ rootKeyType: 'ec-p256' }));
+    const second = createHierarchy(options({ name: 'second', rootKeyType: 'ml-dsa-44' }));
+    await expect(second).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(second).rejects.toThrow('a root already, with a key of type ec-p256');
+    expect((await loadIssuers(folder)).map(({ name }) => name)).toEqual(['factory']);
+  });
+
   it('refuses to write over an issuer, and the name of the root', async () => {
     await createHierarchy(options());
     await expect(createHierarchy(options())).rejects.toMatchObject({ code: 'CONFLICT' });

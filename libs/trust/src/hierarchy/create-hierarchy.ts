@@ -25,7 +25,7 @@ export interface HierarchyOptions {
   readonly passphrase: string;
   /** Of the issuing CA; default ec-p256, whose signatures are the fastest to make and check. */
   readonly keyType?: IssuerKeyType;
-  /** Of the root; default ec-p384: it has to last for the life of the devices. */
+  /** Of the root that is made; default ec-p384: it has to last for the life of the devices. */
   readonly rootKeyType?: IssuerKeyType;
   /** organizationName of both subjects. */
   readonly organization?: string;
@@ -41,7 +41,8 @@ const backdateMs = 60_000;
  * Makes a two-tier hierarchy, root and issuing CA, or a further issuing CA under the root that is
  * there (`issueCaCertificate`): pathLen 0 below; without expiration, so that it can carry IDevIDs.
  * Keys lie as encrypted PKCS#8 with mode 0600. Also makes the serial keys of the data folder.
- * Throws CONFLICT where the issuer is there, INVALID_INPUT for a bad name or a wrong passphrase.
+ * Throws CONFLICT where the issuer is there, or a root with another key than asked for;
+ * INVALID_INPUT for a bad name or a wrong passphrase.
  */
 export async function createHierarchy(options: HierarchyOptions): Promise<Issuer> {
   const { name, directory, passphrase, status } = options;
@@ -94,6 +95,13 @@ interface Root extends CaParent {
 async function openRoot(options: HierarchyOptions): Promise<Root | undefined> {
   const root = await loadRoot(options.directory);
   if (root === undefined) return undefined;
+  const { rootKeyType = root.keyType } = options;
+  if (rootKeyType !== root.keyType) {
+    throw new CertmillError(
+      'CONFLICT',
+      `this folder has a root already, with a key of type ${root.keyType}, not ${rootKeyType}`,
+    );
+  }
   const pem = await readFile(root.keyFile, 'utf8');
   const key = decryptPrivateKey(pem, options.passphrase, `the root key ${root.keyFile}`);
   return {

@@ -1,7 +1,17 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import {
+  concatBytes,
+  encodeAlgorithmIdentifier,
+  encodeInteger,
+  encodeOctetString,
+  encodeSequence,
+  encodeTlv,
+  oids,
+} from '@certmill/der';
+import { isCertmillError } from '@certmill/domain';
 import { decryptPrivateKey, encryptPrivateKey } from './encrypted-private-key.js';
 import { issuerKeyTypeOf } from './key-types.js';
 import { findPassphrase, readPassphrase } from './passphrase.js';
@@ -32,6 +42,57 @@ describe('encryptPrivateKey', () => {
     expect(() => decryptPrivateKey('hello', 'x', 'file.pem')).toThrow('file.pem holds no PEM');
   });
 });
+
+/** `ML-DSA-44-PrivateKey ::= CHOICE { seed [0], expandedKey, both SEQUENCE }` (RFC 9881 6). */
+describe('an ML-DSA key', () => {
+  const { privateKey, publicKey } = generateKeyPairSync('ml-dsa-44');
+  const whole = privateKey.export({ format: 'der', type: 'pkcs8' });
+  // OpenSSL writes both: the seed of 32 octets, then the expanded key of 2,560, which ends the file.
+  const expanded = whole.subarray(-2_560);
+  const seed = whole.subarray(-2_560 - 4 - 32, -2_560 - 4);
+  const another = Buffer.from(seed).fill(7, 0, 1);
+  const pkcs8 = (choice: Uint8Array): Uint8Array =>
+    encodeSequence(
+      encodeInteger(0),
+      encodeAlgorithmIdentifier(oids.id_ml_dsa_44),
+      encodeOctetString(choice),
+    );
+  const both = (first: Uint8Array): Uint8Array =>
+    encodeSequence(encodeOctetString(first), encodeOctetString(expanded));
+
+  it.each([
+    ['its seed alone', encodeTlv(0x80, seed)],
+    ['its expanded form alone', encodeOctetString(expanded)],
+    ['both', both(seed)],
+  ])('is read from %s and stays the same key, encrypted anew', async (_, choice) => {
+    const once = decryptPrivateKey(await encryptPrivateKey(pkcs8(choice), 'a'), 'a', 'the key');
+    const again = once.export({ format: 'der', type: 'pkcs8' });
+    const back = decryptPrivateKey(await encryptPrivateKey(again, 'b'), 'b', 'the key');
+    expect(issuerKeyTypeOf(back)).toBe('ml-dsa-44');
+    expect(createPublicKey(back).equals(publicKey)).toBe(true);
+  });
+
+  it.each([
+    ['a seed that is not that of its expanded form', both(another)],
+    ['a seed that is too short', encodeTlv(0x80, seed.subarray(1))],
+    ['an expanded form that is cut', encodeOctetString(expanded.subarray(1))],
+    ['octets behind it', concatBytes([both(seed), Uint8Array.of(5, 0)])],
+  ])('is refused with %s, and the message holds nothing of it', async (_, choice) => {
+    const pem = await encryptPrivateKey(pkcs8(choice), 'a');
+    const refusal = errorOf(() => decryptPrivateKey(pem, 'a', 'the key'));
+    expect(isCertmillError(refusal) && refusal.code).toBe('INVALID_INPUT');
+    expect(JSON.stringify([refusal, String(refusal)])).not.toContain(seed.toString('hex', 1, 8));
+  });
+});
+
+function errorOf(work: () => unknown): unknown {
+  try {
+    work();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
 
 describe('issuerKeyTypeOf', () => {
   it.each([

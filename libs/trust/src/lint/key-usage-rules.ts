@@ -34,6 +34,14 @@ const usagesOfPurpose: Readonly<Record<string, readonly (keyof typeof usageBit)[
   [oids.id_kp_OCSPSigning]: ['digitalSignature', 'nonRepudiation'],
 };
 
+const notForSigning = [
+  'keyEncipherment',
+  'dataEncipherment',
+  'keyAgreement',
+  'encipherOnly',
+  'decipherOnly',
+] as const;
+
 /** keyUsage, extKeyUsage and basicConstraints, and what the key's type allows. */
 export const keyUsageRules: readonly LintRule[] = [
   {
@@ -101,17 +109,23 @@ export const keyUsageRules: readonly LintRule[] = [
     clause: 'RFC 8410 5',
     check: (certificate) =>
       when(
-        certificate.keyFamily === 'ed25519' &&
-          has(
-            certificate,
-            'keyEncipherment',
-            'dataEncipherment',
-            'keyAgreement',
-            'encipherOnly',
-            'decipherOnly',
-          ),
+        certificate.keyFamily === 'ed25519' && has(certificate, ...notForSigning),
         'an Ed25519 key only signs',
       ),
+  },
+  {
+    id: 'ml-dsa-key-usage',
+    clause: 'RFC 9881 5',
+    check: (certificate) => {
+      if (certificate.keyFamily !== 'ml-dsa' || keyUsageBits(certificate) === undefined) return [];
+      return [
+        ...when(
+          !has(certificate, 'digitalSignature', 'nonRepudiation', 'keyCertSign', 'cRLSign'),
+          'keyUsage of an ML-DSA key needs digitalSignature, nonRepudiation, keyCertSign or cRLSign',
+        ),
+        ...when(has(certificate, ...notForSigning), 'an ML-DSA key only signs'),
+      ];
+    },
   },
   {
     id: 'rsa-key-usage',

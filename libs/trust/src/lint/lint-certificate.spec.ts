@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { builtInProfiles } from '@certmill/domain/profile-files';
+import { builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
 import { makeSamples } from '../admission/sample-certificates.js';
 import { aSampleIssuer, sampleNowMs } from '../testing/sample-issuer.js';
 import { lintCertificate, lintRules } from './lint-certificate.js';
@@ -59,6 +59,40 @@ describe('lintCertificate', () => {
       issuerKeyIdentifier: new Uint8Array(20),
     });
     expect(findings.map(({ rule }) => rule)).toEqual(['authority-key-identifier']);
+  });
+
+  it.each([
+    ['digitalSignature', []],
+    ['nonRepudiation', []],
+    ['keyEncipherment', ['ml-dsa-key-usage']],
+    ['keyAgreement', ['ml-dsa-key-usage']],
+    ['digitalSignature, dataEncipherment', ['ml-dsa-key-usage']],
+    ['digitalSignature, keyAgreement, encipherOnly', ['ml-dsa-key-usage']],
+  ])('holds a certificate of an ML-DSA key for %s to RFC 9881 5', async (bits, expected) => {
+    for (const type of ['ml-dsa-44', 'ml-dsa-65', 'ml-dsa-87'] as const) {
+      const profile = parseProfile(
+        `
+name: pq
+version: 1
+description: Signs, or should.
+keys: [${type}]
+signatureHashes: [sha256]
+validity: { lifetime: 1y }
+subject:
+  - { type: commonName, from: [deviceId] }
+extensions:
+  basicConstraints: { critical: true }
+  keyUsage: { bits: [${bits}], critical: true }
+  subjectKeyIdentifier: sha1
+  authorityKeyIdentifier: true
+csr: { otherSubjectAttributes: ignore, ignoredExtensions: [] }
+`,
+        'pq.yaml',
+      );
+      const samples = await makeSamples(profile, aSampleIssuer(), sampleNowMs);
+      const rules = samples.flatMap(({ der }) => lintCertificate(der, {}).map(({ rule }) => rule));
+      expect([...new Set(rules)]).toEqual(expected);
+    }
   });
 
   it('says of every truncation that it is no certificate, and never throws', async () => {

@@ -14,7 +14,7 @@ export interface LintedExtension {
   readonly value: DerNode | undefined;
 }
 
-export type KeyFamily = 'ec-p256' | 'ec-other' | 'ed25519' | 'rsa' | 'other';
+export type KeyFamily = 'ec-p256' | 'ec-other' | 'ed25519' | 'ml-dsa' | 'rsa' | 'other';
 
 /** A certificate taken apart for the rules: shapes only, nothing is judged yet. */
 export interface LintedCertificate {
@@ -94,6 +94,8 @@ function extensionOf(extension: DerNode): LintedExtension {
   };
 }
 
+const mlDsaOids: readonly string[] = [oids.id_ml_dsa_44, oids.id_ml_dsa_65, oids.id_ml_dsa_87];
+
 function keyFamilyOf(spki: DerNode): KeyFamily {
   const [algorithm, parameters] = spki.children[0]?.children ?? [];
   const oid = oidOf(algorithm);
@@ -101,6 +103,7 @@ function keyFamilyOf(spki: DerNode): KeyFamily {
     return oidOf(parameters) === oids.secp256r1 ? 'ec-p256' : 'ec-other';
   }
   if (oid === oids.id_Ed25519) return 'ed25519';
+  if (oid !== undefined && mlDsaOids.includes(oid)) return 'ml-dsa';
   return oid === oids.rsaEncryption ? 'rsa' : 'other';
 }
 

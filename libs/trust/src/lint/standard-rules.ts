@@ -90,7 +90,10 @@ export const standardRules: readonly LintRule[] = [
     ),
   ]),
   devId('devid-key-type', '9', ({ keyFamily }) =>
-    when(keyFamily === 'ed25519', 'the signature suites of 802.1AR have no Ed25519'),
+    when(
+      keyFamily === 'ed25519' || keyFamily === 'ml-dsa',
+      'the signature suites of 802.1AR have neither Ed25519 nor ML-DSA',
+    ),
   ),
   matter('dac-ids', '6.2.2.3', ({ subjectAttributes, issuerAttributes }) =>
     matterIds.flatMap((oid) => {

@@ -58,6 +58,17 @@ export function ed25519Signer(): TestSigner {
   return signerOf(generateKeyPairSync('ed25519').privateKey, oids.id_Ed25519, null);
 }
 
+const mlDsaOids = {
+  'ml-dsa-44': oids.id_ml_dsa_44,
+  'ml-dsa-65': oids.id_ml_dsa_65,
+  'ml-dsa-87': oids.id_ml_dsa_87,
+} as const;
+
+export function mlDsaSigner(parameterSet: keyof typeof mlDsaOids = 'ml-dsa-44'): TestSigner {
+  const { privateKey } = generateKeyPairSync(parameterSet);
+  return signerOf(privateKey, mlDsaOids[parameterSet], null);
+}
+
 let rsaKey: KeyObject | undefined;
 
 /** One RSA key for all: making them is slow. */
