@@ -11,6 +11,7 @@ const commands: Readonly<Record<string, CommandLoader>> = {
   serve: async () => (await import('./commands/serve.js')).serveCommand,
   fleet: async () => (await import('./commands/fleet.js')).fleetCommand,
   ca: async () => (await import('./commands/ca.js')).caCommand,
+  ceremony: async () => (await import('./commands/ceremony.js')).ceremonyCommand,
   backup: async () => (await import('./commands/backup.js')).backupCommand,
   restore: async () => (await import('./commands/backup.js')).restoreCommand,
   migrate: async () => (await import('./commands/migrate.js')).migrateCommand,

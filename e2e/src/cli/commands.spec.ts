@@ -3,6 +3,7 @@ import { jest } from '@jest/globals';
 import { builtInProfileText } from '@certmill/domain/profile-files';
 import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { startServer, type RunningServer } from '../server/testing/running-server.js';
+import { openssl } from './testing/openssl.js';
 import { runCertmill, type Ended } from './testing/run-certmill.js';
 import { aWorkFolder, type WorkFolder } from './testing/work-folder.js';
 
@@ -54,6 +55,22 @@ const calls = (run: string, batchId: () => string): readonly (readonly [string, 
       ...['--key-passphrase-file', 'data/ca/development-passphrase'],
     ],
   ],
+  [
+    'ceremony new',
+    [
+      `root-${run}.yml`,
+      '--participant',
+      'eve=administrator:eve.pub',
+      '--approvals',
+      '1',
+      '--witnesses',
+      '0',
+      '--steps',
+      'steps.yml',
+    ],
+  ],
+  ['ceremony check', [`root-${run}.yml`]],
+  ['ceremony approve', [`root-${run}.yml`, '--key', 'eve.key', '--passphrase-file', 'eve.pass']],
   ['backup', [`copy-${run}`, '--data', 'local']],
   ['restore', [`copy-${run}`, '--data', `restored-${run}`]],
   ['verify-store', ['--data', `restored-${run}`]],
@@ -113,6 +130,11 @@ describe('the output of every command', () => {
     server = await startServer(work);
     await writeFile(work.at('dev.pem'), aCsr('dev'));
     await writeFile(work.at('bench.json'), JSON.stringify(aFleetBench));
+    await writeFile(work.at('eve.pass'), 'four words of eve\n');
+    await writeFile(work.at('steps.yml'), '- do: adopt-quorum\n');
+    const eve = ['-in', work.at('eve.key'), '-passin', `file:${work.at('eve.pass')}`];
+    openssl('genpkey', '-algorithm', 'ed25519', '-aes-256-cbc', '-pass', eve[3]!, '-out', eve[1]!);
+    openssl('pkey', ...eve, '-pubout', '-out', work.at('eve.pub'));
     for (const run of ['json', 'plain']) {
       await writeFile(
         work.at(`${run}.yaml`),

@@ -1,3 +1,5 @@
+export { canonicalJson } from './canonical-json.js';
+export { durationPattern, durationSeconds } from './profile/durations.js';
 export {
   rejectionCatalogue,
   rejectionCodes,

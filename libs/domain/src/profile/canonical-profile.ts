@@ -1,22 +1,10 @@
 import { hash } from 'node:crypto';
+import { canonicalJson } from '../canonical-json.js';
 import { CertmillError } from '../faults.js';
 import type { Profile } from './profile.js';
 
-/** Canonical JSON: object keys sorted by code unit, no white space, absent properties left out. */
 export function canonicalProfile(profile: Profile): string {
   return canonicalJson(profile);
-}
-
-function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (typeof value === 'object' && value !== null) {
-    const members = Object.entries(value)
-      .filter(([, member]) => member !== undefined)
-      .sort(([left], [right]) => (left < right ? -1 : 1))
-      .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`);
-    return `{${members.join(',')}}`;
-  }
-  return JSON.stringify(value);
 }
 
 /** SHA-256 of the canonical profile, hex: its identity wherever it is pinned. */

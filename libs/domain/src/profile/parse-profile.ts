@@ -1,14 +1,4 @@
-import {
-  type Document,
-  isMap,
-  isNode,
-  isScalar,
-  LineCounter,
-  parseDocument,
-  type YAMLError,
-} from 'yaml';
-import type { z } from 'zod';
-import { CertmillError } from '../faults.js';
+import { type Contradiction, parseYaml } from '../yaml/parse-yaml.js';
 import { durationSeconds } from './durations.js';
 import { extKeyPurposes, type ProfileFile, profileFileSchema } from './profile-file.js';
 import type {
@@ -55,109 +45,21 @@ const alternativeNameBounds: Readonly<Record<SubjectAltName['type'], number>> = 
   hardwareModuleName: 128,
 };
 
-interface Problem {
-  readonly line: number;
-  readonly reason: string;
-}
-
 /**
  * Reads a profile file.
  * @param fileName stands in the messages only.
  * Throws PROFILE_INVALID with one `file:line: reason` per problem, in the order of their lines.
  */
 export function parseProfile(text: string, fileName: string): Profile {
-  if (text.length > maxProfileCharacters) {
-    throw invalid(fileName, [
-      { line: 1, reason: `a profile has at most ${String(maxProfileCharacters)} characters` },
-    ]);
-  }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  const syntaxErrors = [...document.errors, ...document.warnings];
-  if (syntaxErrors.length > 0) throw invalid(fileName, syntaxErrors.map(problemOfSyntax));
-
-  const form = profileFileSchema.safeParse(plainValue(document, fileName));
-  if (!form.success) {
-    throw invalid(
-      fileName,
-      form.error.issues.flatMap((issue) => problemsOfIssue(issue, document, lines)),
-    );
-  }
-  const contradictions = contradictionsOf(form.data).map(({ path, reason }) => ({
-    line: lineOf(document, lines, path),
-    reason: `${pathText(path)}: ${reason}`,
-  }));
-  if (contradictions.length > 0) throw invalid(fileName, contradictions);
-  return profileOf(form.data);
-}
-
-function plainValue(document: Document, fileName: string): unknown {
-  try {
-    return document.toJS({ maxAliasCount: 0 });
-  } catch (cause) {
-    throw new CertmillError('PROFILE_INVALID', `${fileName}:1: aliases (*name) are not supported`, {
-      cause,
-    });
-  }
-}
-
-function invalid(fileName: string, problems: readonly Problem[]): CertmillError {
-  const text = [...problems]
-    .sort((left, right) => left.line - right.line)
-    .map(({ line, reason }) => `${fileName}:${String(line)}: ${reason}`);
-  return new CertmillError('PROFILE_INVALID', [...new Set(text)].join('\n'));
-}
-
-function problemOfSyntax(error: YAMLError): Problem {
-  const [reason = 'not YAML'] = error.message.split(/ at line [0-9]+|\n/);
-  return { line: error.linePos?.[0].line ?? 1, reason };
-}
-
-function problemsOfIssue(
-  issue: z.core.$ZodIssue,
-  document: Document,
-  lines: LineCounter,
-): Problem[] {
-  const path = issue.path.filter((part) => typeof part !== 'symbol');
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
-      line: lineOf(document, lines, [...path, key]),
-      reason: `${pathText(path)}: unknown key '${key}'`,
-    }));
-  }
-  const isMissing = issue.code === 'invalid_type' && document.getIn(path) === undefined;
-  const reason = isMissing ? `missing, ${expectation(issue.message)}` : issue.message;
-  return [{ line: lineOf(document, lines, path), reason: `${pathText(path)}: ${reason}` }];
-}
-
-function expectation(message: string): string {
-  return /expected [^,]+/.exec(message)?.[0] ?? message;
-}
-
-function pathText(path: readonly PropertyKey[]): string {
-  return path.length === 0 ? 'profile' : path.map(String).join('.');
-}
-
-/** The line of the key where there is one, else of the nearest thing around it that is there. */
-function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): number {
-  for (let length = path.length; length >= 0; length -= 1) {
-    const parent: unknown = document.getIn(path.slice(0, Math.max(0, length - 1)), true);
-    const last = path[length - 1];
-    if (length > 0 && isMap(parent)) {
-      const pair = parent.items.find((item) => isScalar(item.key) && item.key.value === last);
-      if (pair !== undefined && isNode(pair.key) && pair.key.range) {
-        return lines.linePos(pair.key.range[0]).line;
-      }
-    }
-    const node: unknown = document.getIn(path.slice(0, length), true);
-    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
-  }
-  return 1;
-}
-
-interface Contradiction {
-  readonly path: readonly (string | number)[];
-  readonly reason: string;
+  const file = parseYaml(text, {
+    fileName,
+    kind: 'profile',
+    code: 'PROFILE_INVALID',
+    maxCharacters: maxProfileCharacters,
+    schema: profileFileSchema,
+    contradictionsOf,
+  });
+  return profileOf(file);
 }
 
 /** What no single key shows. */

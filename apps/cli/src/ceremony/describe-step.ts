@@ -1,0 +1,24 @@
+import type { CeremonyStep } from '@certmill/trust/ceremony';
+
+/** What a step does, in words for those who approve it. */
+export function describeStep(step: CeremonyStep): string {
+  switch (step.do) {
+    case 'make-root':
+      return (
+        `make the root ${step.ca}: ${step.subject}, ${step.key}, ` +
+        `${step.validity.lifetime ?? `until ${step.validity.notAfter ?? 'never'}`}, split among the custodians`
+      );
+    case 'split-key':
+      return `split the key of ${step.ca} among the custodians; its whole form goes`;
+    case 'recover-key':
+      return `put the key of ${step.ca} together again, under the passphrase of the folder`;
+    case 'backup-keys':
+      return `back up ${step.cas.join(', ')}, split among the custodians`;
+    case 'restore-keys':
+      return `restore the CAs in ${step.bundle.file}`;
+    case 'destroy-key':
+      return `destroy the key of ${step.ca}: ${step.reason}`;
+    case 'adopt-quorum':
+      return 'from now on ask for this quorum before sensitive operations';
+  }
+}

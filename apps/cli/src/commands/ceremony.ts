@@ -1,0 +1,13 @@
+import { Command } from 'commander';
+import type { Terminal } from '../terminal/terminal.js';
+import { ceremonyApproveCommand } from './ceremony-approve.js';
+import { ceremonyCheckCommand } from './ceremony-check.js';
+import { ceremonyNewCommand } from './ceremony-new.js';
+
+export function ceremonyCommand(terminal: Terminal): Command {
+  return new Command('ceremony')
+    .description('key ceremonies: written, approved, rehearsed, carried out, witnessed')
+    .addCommand(ceremonyNewCommand(terminal))
+    .addCommand(ceremonyCheckCommand(terminal))
+    .addCommand(ceremonyApproveCommand(terminal));
+}

@@ -1,0 +1,137 @@
+import { z } from 'zod';
+import { durationPattern } from '@certmill/domain';
+import { hex } from './field-schemas.js';
+import { participantName, publicKeyPem } from './participants.js';
+
+const caName = participantName;
+const instant = z
+  .string()
+  .refine(isInstant, 'expected an instant in UTC to the second, such as 2026-12-01T09:00:00Z');
+
+/** A file that the ceremony takes in: its content is approved with the ceremony. */
+const inputFile = z.strictObject({
+  file: z.string().min(1).max(1_000).describe('Relative to the ceremony file.'),
+  sha256: hex(32),
+});
+
+const validity = z
+  .strictObject({
+    lifetime: z
+      .string()
+      .regex(durationPattern, 'expected a whole number and a unit, such as 12h, 90d or 25y')
+      .optional(),
+    notAfter: z.union([z.literal('never'), instant]).optional(),
+  })
+  .refine(
+    ({ lifetime, notAfter }) => (lifetime === undefined) !== (notAfter === undefined),
+    'expected either lifetime or notAfter',
+  );
+
+export const rootKeyTypes = [
+  'ec-p256',
+  'ec-p384',
+  'ec-p521',
+  'rsa-3072',
+  'rsa-4096',
+  'ed25519',
+] as const;
+
+const makeRoot = z.strictObject({
+  do: z.literal('make-root'),
+  ca: caName.describe('Its folder: ca/<name> of the data folder.'),
+  key: z.enum(rootKeyTypes),
+  subject: z.string().min(1).max(1_000).describe('Such as O=Example,CN=Example Device Root.'),
+  validity,
+  pathLength: z.int().min(0).max(8).optional(),
+  profile: z
+    .enum(['root', 'matter-paa'])
+    .describe('matter-paa: a Product Attestation Authority (Matter Core Specification 6.2.2).'),
+});
+
+const splitKey = z.strictObject({
+  do: z.literal('split-key'),
+  ca: caName.describe('A CA whose key lies encrypted by the passphrase of the data folder.'),
+});
+const recoverKey = z.strictObject({
+  do: z.literal('recover-key'),
+  ca: caName.describe('Its key is put back whole, encrypted by the passphrase of the data folder.'),
+});
+const backupKeys = z.strictObject({
+  do: z.literal('backup-keys'),
+  cas: z.array(caName).min(1).max(1_000),
+});
+const restoreKeys = z.strictObject({
+  do: z.literal('restore-keys'),
+  bundle: inputFile,
+});
+const destroyKey = z.strictObject({
+  do: z.literal('destroy-key'),
+  ca: caName,
+  reason: z.string().min(1).max(1_000).describe('Stands in the transcript.'),
+});
+const adoptQuorum = z.strictObject({
+  do: z
+    .literal('adopt-quorum')
+    .describe('From now on issuers, profiles, mass revocations and root keys need this quorum.'),
+});
+
+const step = z.discriminatedUnion('do', [
+  makeRoot,
+  splitKey,
+  recoverKey,
+  backupKeys,
+  restoreKeys,
+  destroyKey,
+  adoptQuorum,
+]);
+
+export const participantRoles = ['administrator', 'custodian', 'witness', 'auditor'] as const;
+
+const participant = z.strictObject({
+  name: participantName,
+  roles: z.array(z.enum(participantRoles)).min(1).max(4),
+  publicKey: publicKeyPem.describe(
+    'Ed25519 or P-256: checks approvals and signatures of witnesses.',
+  ),
+  encryptionKey: z
+    .string()
+    .max(2_000)
+    .optional()
+    .describe("X25519 or P-256: a custodian's shares are encrypted to it, else to a passphrase."),
+});
+
+export const ceremonyFileSchema = z.strictObject({
+  name: caName.describe('Names the folder of its outputs.'),
+  id: hex(16).describe('Random, made by `certmill ceremony new`: no two ceremonies have one id.'),
+  description: z.string().min(1).max(2_000),
+  window: z
+    .strictObject({ notBefore: instant, notAfter: instant })
+    .describe('When it may be carried out.'),
+  participants: z.array(participant).min(1).max(255),
+  quorum: z.strictObject({
+    approvals: z.int().min(1).max(255).describe('Administrators who have to approve.'),
+    shares: z.int().min(2).max(255).optional().describe('Custodians who open a split key.'),
+    witnesses: z.int().min(0).max(255).describe('Witnesses who have to sign the transcript.'),
+  }),
+  steps: z.array(step).min(1).max(200),
+});
+
+/** A ceremony as its file has it. What is approved is the canonical JSON of this. */
+export type CeremonyFile = z.infer<typeof ceremonyFileSchema>;
+export type CeremonyStep = CeremonyFile['steps'][number];
+export type Participant = CeremonyFile['participants'][number];
+export type StepOf<K extends CeremonyStep['do']> = Extract<CeremonyStep, { readonly do: K }>;
+
+/** JSON Schema (draft 2020-12), for editors and docs/ceremony.schema.json. */
+export function ceremonyFileJsonSchema(): object {
+  return {
+    title: 'Certmill key ceremony',
+    ...z.toJSONSchema(ceremonyFileSchema, { io: 'input' }),
+  };
+}
+
+/** Date accepts 2031-02-30 and moves it on: an instant is one that reads back as it was written. */
+function isInstant(text: string): boolean {
+  const ms = Date.parse(text);
+  return !Number.isNaN(ms) && new Date(ms).toISOString().replace('.000Z', 'Z') === text;
+}

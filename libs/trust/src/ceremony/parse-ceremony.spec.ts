@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { ceremonyFileJsonSchema } from './ceremony-file.js';
+import { operationHash } from './operation.js';
+import { ceremonyOperation, parseCeremony } from './parse-ceremony.js';
+import { aCeremony, aliceAndFriends } from './testing/a-ceremony.js';
+import { draftCeremony } from './write-ceremony.js';
+
+const stepsYaml = JSON.stringify(aCeremony().steps);
+const draft = { ...aCeremony(), stepsYaml, stepsFileName: 'steps.yaml' };
+const noFiles = async (file: string): Promise<string> => Promise.reject(new Error(file));
+
+let text: string;
+beforeAll(async () => {
+  text = await draftCeremony(draft, noFiles);
+});
+
+describe('a ceremony file', () => {
+  it('reads back as it was drafted, comments and all', () => {
+    expect(text).toContain('# Random: approvals are for this ceremony and no other.');
+    expect(parseCeremony(text, 'root.yaml')).toEqual(aCeremony());
+  });
+
+  it('has one hash, however it is written', () => {
+    const hash = operationHash(ceremonyOperation(aCeremony()));
+    expect(operationHash(ceremonyOperation(parseCeremony(text, 'a')))).toBe(hash);
+    const json = JSON.stringify(parse(text), undefined, 4);
+    expect(operationHash(ceremonyOperation(parseCeremony(json, 'a')))).toBe(hash);
+    const other = aCeremony({ quorum: { approvals: 1, shares: 2, witnesses: 1 } });
+    expect(operationHash(ceremonyOperation(other))).not.toBe(hash);
+  });
+
+  it.each([
+    ['an unknown key', /^id:/m, 'ide:', "ceremony: unknown key 'ide'"],
+    ['a window that ends first', '2026-12-01', '2026-10-01', 'window.notAfter: is not after'],
+    ['31 November', '2026-12-01', '2026-11-31', 'expected an instant in UTC'],
+    ['too few administrators', 'approvals: 2', 'approvals: 4', 'role administrator are 3'],
+    ['too few custodians', 'shares: 2', 'shares: 4', 'role custodian are 3'],
+    ['too few witnesses', 'witnesses: 1', 'witnesses: 2', 'role witness are 1'],
+    ['no shares for a key to split', /^ {2}shares: 2\n/m, '', 'quorum.shares has to say'],
+    ['a witness who takes part', '- witness', '- witness\n      - custodian', 'has no part'],
+    ['an unknown step', 'do: make-root', 'do: make-coffee', 'steps.0.do'],
+    ['one name twice', 'name: bob', 'name: alice', 'a name stands twice'],
+    [
+      'a PAA of another curve',
+      /ec-p256([^]*)profile: root/,
+      'ec-p384$1profile: matter-paa',
+      'has a P-256 key',
+    ],
+  ])('is refused with %s, naming the line', (_, from, to, reason) => {
+    const bad = text.replace(from, to);
+    expect(bad).not.toBe(text);
+    expect(() => parseCeremony(bad, 'root.yaml')).toThrow(
+      new RegExp(`^root\\.yaml:\\d+: .*${reason.replace('.', '\\.')}`, 'm'),
+    );
+  });
+
+  it('is refused where two names have one key: one person counts once', () => {
+    const { alice, bob } = aliceAndFriends;
+    const bad = JSON.stringify(aCeremony()).replaceAll(
+      JSON.stringify(bob.publicKey),
+      JSON.stringify(alice.publicKey),
+    );
+    expect(() => parseCeremony(bad, 'root.yaml')).toThrow('a key stands twice');
+  });
+
+  it('is refused with an RSA key, a private key or none', () => {
+    for (const key of ['', '-----BEGIN PRIVATE KEY-----\nMC4=\n-----END PRIVATE KEY-----']) {
+      const bad = JSON.stringify(aCeremony()).replace(
+        JSON.stringify(aliceAndFriends.bob.publicKey),
+        JSON.stringify(key),
+      );
+      expect(() => parseCeremony(bad, 'root.yaml')).toThrow('participants.1.publicKey: a partici');
+    }
+  });
+
+  it('takes in the hash of a file that a step names', async () => {
+    const steps = '- do: restore-keys\n  bundle: { file: bundle.json }\n';
+    const written = await draftCeremony({ ...draft, stepsYaml: steps }, (file) =>
+      Promise.resolve(file === 'bundle.json' ? 'ab'.repeat(32) : ''),
+    );
+    expect(parseCeremony(written, 'x').steps).toEqual([
+      { do: 'restore-keys', bundle: { file: 'bundle.json', sha256: 'ab'.repeat(32) } },
+    ]);
+  });
+});
+
+describe('docs/ceremony.schema.json', () => {
+  it('is what the schema of ceremony files generates', () => {
+    const file = new URL('../../../../docs/ceremony.schema.json', import.meta.url);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(
+      JSON.parse(JSON.stringify(ceremonyFileJsonSchema())),
+    );
+  });
+});

@@ -1,0 +1,130 @@
+import { isCertmillError } from '@certmill/domain';
+import { type Contradiction, parseYaml } from '@certmill/domain/yaml-files';
+import type { Approver, Quorum } from './approval.js';
+import { type CeremonyFile, ceremonyFileSchema, type Participant } from './ceremony-file.js';
+import { encryptionKeyOf } from './key-share.js';
+import type { Operation } from './operation.js';
+import { approverListDefect } from './participants.js';
+
+const maxCeremonyCharacters = 1024 * 1024;
+
+/**
+ * Reads a ceremony file.
+ * @param fileName stands in the messages only.
+ * Throws INVALID_INPUT with one `file:line: reason` per problem, in the order of their lines.
+ */
+export function parseCeremony(text: string, fileName: string): CeremonyFile {
+  return parseYaml(text, {
+    fileName,
+    kind: 'ceremony',
+    code: 'INVALID_INPUT',
+    maxCharacters: maxCeremonyCharacters,
+    schema: ceremonyFileSchema,
+    contradictionsOf,
+  });
+}
+
+/** The ceremony as the operation that is approved. */
+export function ceremonyOperation(ceremony: CeremonyFile): Operation {
+  return { kind: 'ceremony', id: ceremony.id, parameters: { ...ceremony } };
+}
+
+export function participantsIn(
+  ceremony: CeremonyFile,
+  role: Participant['roles'][number],
+): readonly Participant[] {
+  return ceremony.participants.filter(({ roles }) => roles.includes(role));
+}
+
+/** Administrators approve. */
+export function ceremonyQuorum(ceremony: CeremonyFile): Quorum {
+  return {
+    threshold: ceremony.quorum.approvals,
+    approvers: participantsIn(ceremony, 'administrator').map(approverOf),
+  };
+}
+
+function approverOf({ name, publicKey }: Participant): Approver {
+  return { name, publicKey };
+}
+
+/** What no single key of the file shows. */
+function contradictionsOf(ceremony: CeremonyFile): Contradiction[] {
+  return [
+    ...windowDefects(ceremony),
+    ...peopleDefects(ceremony),
+    ...ceremony.steps.flatMap((_, index) => stepDefects(ceremony, index)),
+  ];
+}
+
+function windowDefects({ window }: CeremonyFile): Contradiction[] {
+  return Date.parse(window.notBefore) < Date.parse(window.notAfter)
+    ? []
+    : [{ path: ['window', 'notAfter'], reason: 'is not after notBefore' }];
+}
+
+function peopleDefects(ceremony: CeremonyFile): Contradiction[] {
+  const { participants, quorum } = ceremony;
+  const found: Contradiction[] = [];
+  const twice = approverListDefect(participants, 0);
+  if (twice !== undefined) found.push({ path: ['participants'], reason: twice });
+  const thresholds = [
+    ['approvals', 'administrator', quorum.approvals],
+    ['shares', 'custodian', quorum.shares ?? 0],
+    ['witnesses', 'witness', quorum.witnesses],
+  ] as const;
+  for (const [key, role, threshold] of thresholds) {
+    const count = participantsIn(ceremony, role).length;
+    if (threshold <= count) continue;
+    const reason = `asks for ${String(threshold)}, but participants with the role ${role} are ${String(count)}`;
+    found.push({ path: ['quorum', key], reason });
+  }
+  participants.forEach(({ roles, encryptionKey }, index) => {
+    if (new Set(roles).size < roles.length) {
+      found.push({ path: ['participants', index, 'roles'], reason: 'a role stands twice' });
+    }
+    if (
+      roles.includes('witness') &&
+      roles.some((role) => role !== 'witness' && role !== 'auditor')
+    ) {
+      const reason =
+        'a witness has no part in what is witnessed: neither administrator nor custodian';
+      found.push({ path: ['participants', index, 'roles'], reason });
+    }
+    if (encryptionKey === undefined) return;
+    try {
+      encryptionKeyOf(encryptionKey);
+    } catch (error) {
+      if (!isCertmillError(error)) throw error;
+      found.push({ path: ['participants', index, 'encryptionKey'], reason: error.message });
+    }
+  });
+  return found;
+}
+
+/** Steps that make shares. */
+const splitting: readonly string[] = ['make-root', 'split-key', 'backup-keys'];
+
+function stepDefects({ quorum, steps }: CeremonyFile, index: number): Contradiction[] {
+  const step = steps[index];
+  if (step === undefined) return [];
+  const found: Contradiction[] = [];
+  const tell = (key: string, reason: string): void => {
+    found.push({ path: ['steps', index, key], reason });
+  };
+  if (splitting.includes(step.do) && quorum.shares === undefined) {
+    tell('do', 'splits a key, so quorum.shares has to say how many custodians open it');
+  }
+  if (step.do === 'make-root' && step.profile === 'matter-paa') {
+    if (step.key !== 'ec-p256') tell('key', 'a Matter PAA has a P-256 key');
+    if ((step.pathLength ?? 1) !== 1) tell('pathLength', 'of a Matter PAA is 1, or left out');
+  }
+  if (step.do === 'make-root' && madeBefore(steps, index, step.ca)) {
+    tell('ca', `${step.ca} is made by a step before`);
+  }
+  return found;
+}
+
+function madeBefore(steps: CeremonyFile['steps'], index: number, ca: string): boolean {
+  return steps.slice(0, index).some((step) => step.do === 'make-root' && step.ca === ca);
+}

@@ -1,0 +1,48 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { isErrorCode } from '../atomic-file.js';
+import { caDirectoryOf } from '../hierarchy/issuer-paths.js';
+import type { Quorum } from './approval.js';
+import { parseStatement } from './statement-file.js';
+import { approverListDefect, participantName, publicKeyPem } from './participants.js';
+
+const schema = z
+  .strictObject({
+    type: z.literal('certmill-quorum'),
+    version: z.literal(1),
+    threshold: z.int().min(1).max(255),
+    approvers: z.array(z.strictObject({ name: participantName, publicKey: publicKeyPem })).min(1),
+  })
+  .superRefine(({ threshold, approvers }, context) => {
+    const defect = approverListDefect(approvers, threshold);
+    if (defect !== undefined) context.addIssue({ code: 'custom', message: defect });
+  });
+
+/** An installation with this file asks for a quorum before every sensitive operation. */
+export function quorumPolicyFileOf(dataDirectory: string): string {
+  return join(caDirectoryOf(dataDirectory), 'quorum.json');
+}
+
+/**
+ * The quorum policy of a data folder; undefined where it has none. Throws INVALID_INPUT where the file
+ * is damaged: a policy that cannot be read is never taken for none.
+ */
+export async function readQuorumPolicy(dataDirectory: string): Promise<Quorum | undefined> {
+  const file = quorumPolicyFileOf(dataDirectory);
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    if (isErrorCode(cause, 'ENOENT')) return undefined;
+    throw cause;
+  }
+  const { threshold, approvers } = parseStatement(text, file, 'quorum policy', schema);
+  return { threshold, approvers };
+}
+
+export function serializeQuorumPolicy({ threshold, approvers }: Quorum): string {
+  const people = approvers.map(({ name, publicKey }) => ({ name, publicKey }));
+  const policy = { type: 'certmill-quorum', version: 1, threshold, approvers: people };
+  return `${JSON.stringify(policy, undefined, 2)}\n`;
+}
