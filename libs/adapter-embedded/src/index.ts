@@ -21,7 +21,9 @@ export type {
   ReadBatch,
   ReadChunk,
   ReadDecision,
+  ReadRevocation,
   ReadStatus,
+  RevocationPlace,
   StoreSurvey,
   SurveyedCount,
 } from './store/read-out.js';

@@ -47,7 +47,6 @@ export {
   inFlightOf,
   isComplete,
   type Batch,
-  type CertificateStatus,
   type Counters,
   type Credential,
   type Order,
@@ -91,6 +90,14 @@ export {
   type RevocationReason,
   type StatusAddresses,
 } from './certificate-status.js';
+export {
+  changedStatus,
+  isOnHold,
+  isRevokedForGood,
+  type CertificateChange,
+  type CertificateStatus,
+  type StatusOutcome,
+} from './change-status.js';
 export {
   auditBreakOf,
   chainAuditEntry,

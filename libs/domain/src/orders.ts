@@ -80,11 +80,3 @@ export function isComplete(batch: Batch): boolean {
     batch.nextIndex === batch.total;
   return uploaded && inFlightOf(batch.counters) === 0;
 }
-
-/** Status of one issued certificate, kept apart from its immutable segment. */
-export interface CertificateStatus {
-  readonly state: 'good' | 'revoked' | 'superseded';
-  /** CRLReason of RFC 5280 5.3.1. */
-  readonly reason?: number;
-  readonly atMs?: number;
-}

@@ -34,7 +34,6 @@ export type {
   RevocationStore,
   RevokedCertificate,
   StatusChange,
-  StatusOutcome,
   StoredCrl,
 } from './revocations.js';
 export type { ChunkSigner, Examination, RequestExaminer, SignedCertificates } from './compute.js';

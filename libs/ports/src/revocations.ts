@@ -1,9 +1,10 @@
 import type {
   AuditEntry,
   BatchId,
+  CertificateChange,
   ChainedAuditEntry,
   CrlReason,
-  RevocationReason,
+  StatusOutcome,
   TenantId,
 } from '@certmill/domain';
 
@@ -24,23 +25,8 @@ export interface StatusChange {
   /** After it the certificate leaves the CRL, which then has stood in one beyond its end (RFC 5280 3.3). */
   readonly notAfterMs: number;
   /** `release` ends a certificateHold; nothing else can be taken back. */
-  readonly change:
-    | {
-        readonly kind: 'revoke';
-        readonly reason: RevocationReason;
-        readonly revokedAtMs: number;
-        /** When the key is known to have been lost (RFC 5280 5.3.2). */
-        readonly invalidityDateMs?: number;
-      }
-    | { readonly kind: 'release'; readonly releasedAtMs: number };
+  readonly change: CertificateChange;
 }
-
-/**
- * `unchanged`: it is so already (of two revocations the first one's time stays). `refused`: a
- * certificate that is revoked for good gets no other reason, and one that is not held cannot be released;
- * a held one may be revoked for good.
- */
-export type StatusOutcome = 'changed' | 'unchanged' | 'refused';
 
 /** What a CRL says of one certificate. */
 export interface RevokedCertificate {
@@ -54,9 +40,12 @@ export interface RevokedCertificate {
 
 export interface RevocationStore {
   /**
-   * Applies the changes, all or none, durable before it resolves; resolves to their outcomes, aligned.
-   * Status and row of the scope change in the same effect; a revocation releases the device's live
-   * claim. O(1) each. Two callers at once: each certificate changes once.
+   * Applies the changes in their order, durable before it resolves; resolves to their outcomes,
+   * aligned (`changedStatus` of @certmill/domain says which). O(1) each. No status without its row of
+   * the scope; a revocation for good releases the device's live claim. Two callers at once: each
+   * certificate changes once. Faults: NOT_FOUND where one was never issued, INVALID_INPUT for a serial
+   * number of another length: nothing was changed. After other faults some may be applied: the same
+   * call again does the rest.
    */
   changeStatuses(changes: readonly StatusChange[]): Promise<readonly StatusOutcome[]>;
   /**

@@ -286,15 +286,8 @@ export interface CertificateStore {
     deviceId: string,
     limit: number,
   ): Promise<readonly StoredRequest[]>;
-  /** O(1). */
+  /** O(1). Changed by `RevocationStore`. */
   getStatus(tenant: TenantId, batchId: BatchId, index: number): Promise<CertificateStatus>;
-  /** Idempotent; revocation releases the live claim of the device. */
-  setStatus(
-    tenant: TenantId,
-    batchId: BatchId,
-    index: number,
-    status: CertificateStatus,
-  ): Promise<void>;
   /** The latest receivedAt that was ever pinned or published, 0 in an empty store. */
   lastIssuanceMs(): Promise<number>;
 }

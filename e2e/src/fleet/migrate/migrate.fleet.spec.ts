@@ -1,5 +1,6 @@
 import '../../one-realm.js';
 import { spawn } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,6 +19,7 @@ import {
   MongoStandIn,
   RedisServer,
 } from '@certmill/native';
+import { resultsOf } from '@certmill/pipeline';
 import { takeDataFolder } from '@certmill/standalone';
 import { jest } from '@jest/globals';
 import { patchedStore } from '../../crash/patched-store.js';
@@ -136,8 +138,23 @@ async function work(standalone: TestServer): Promise<void> {
   const { store } = standalone.server.issuance;
   for (const { deviceId } of revoked) {
     const [found] = await store.findByDevice('default', deviceId, 1);
-    const status = { state: 'revoked', reason: 1, atMs: Date.now() } as const;
-    await store.setStatus('default', found?.batchId ?? '', found?.index ?? 0, status);
+    expect(found).toBeDefined();
+    if (found === undefined) continue;
+    const { tenant, batchId, index } = found;
+    const certificate = new X509Certificate(
+      resultsOf(found.segment).find((result) => result.index === index)?.certificateDer ?? '',
+    );
+    await store.changeStatuses([
+      {
+        tenant,
+        batchId,
+        index,
+        scope: { issuer: 'factory', shard: 0 },
+        serialNumber: Buffer.from(certificate.serialNumber, 'hex'),
+        notAfterMs: Date.parse(certificate.validTo),
+        change: { kind: 'revoke', reason: 'keyCompromise', revokedAtMs: Date.now() },
+      },
+    ]);
   }
   await whenDone(face, (await anUpload(face, 'open', 'renewed', renewed)).batchId);
 

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describeJobQueue, describeStores } from '@certmill/ports/conformance';
+import { describeJobQueue, describeRevocations, describeStores } from '@certmill/ports/conformance';
 import { openEmbeddedStore } from './embedded-store.js';
 
 async function openStore() {
@@ -22,4 +22,5 @@ async function openStore() {
 }
 
 describeStores('the embedded store', openStore);
+describeRevocations('revocations and audit of the embedded store', openStore);
 describeJobQueue('the job queue of the embedded store', openStore);

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { aBatch, aChunk, anOrder, decideAlone } from '@certmill/ports/conformance';
+import { aBatch, aChange, aChunk, anOrder, decideAlone } from '@certmill/ports/conformance';
 import { restoreEmbeddedStore } from './back-up.js';
 import { openEmbeddedStore, type EmbeddedStore } from './embedded-store.js';
 import {
@@ -18,6 +18,8 @@ import { faultyDisk } from './faulty-disk-url.fixture.js';
 import { storeFiles } from './store-files.js';
 
 const clock = { nowMs: () => 1 };
+const toFormat2 = `DROP TABLE crl_scopes; DROP TABLE revocations; DROP TABLE audit;
+  ALTER TABLE statuses DROP COLUMN invalidity_date_ms; PRAGMA user_version = 2`;
 const noAcknowledgement = (): void => undefined;
 
 describe('the embedded store', () => {
@@ -37,6 +39,12 @@ describe('the embedded store', () => {
   async function reopen(): Promise<void> {
     await store.close();
     store = await openEmbeddedStore({ directory, clock });
+  }
+
+  function downgrade(...statements: readonly string[]): void {
+    const db = new DatabaseSync(storeFiles(directory).database);
+    for (const statement of statements) db.exec(statement);
+    db.close();
   }
 
   test('holds everything over a restart, its epoch too', async () => {
@@ -181,11 +189,10 @@ describe('the embedded store', () => {
     const where = { detail: '', stage: 'validate', topic: '', place: '' };
     await store.markDeadLettered(chunk.ref, { code: 'FAULT_LINT_FAILED', ...where });
     await store.close();
-    const db = new DatabaseSync(storeFiles(directory).database);
-    db.exec(
+    downgrade(
+      toFormat2,
       'DROP TABLE dead_letters; ALTER TABLE batches DROP COLUMN broken_off_at_ms; PRAGMA user_version = 1',
     );
-    db.close();
     store = await openEmbeddedStore({ directory, clock });
     await reopen();
     expect(await store.getDeadLetter(chunk.ref)).toMatchObject({
@@ -194,6 +201,23 @@ describe('the embedded store', () => {
     });
     await store.publish(chunk.terminal());
     expect(await store.getDeadLetter(chunk.ref)).toBeUndefined();
+  });
+
+  test('certificates of a store of format 2 can be revoked', async () => {
+    await issueFleet(store, noAcknowledgement);
+    await store.close();
+    downgrade(toFormat2);
+    store = await openEmbeddedStore({ directory, clock });
+    const change = { kind: 'revoke', reason: 'superseded', revokedAtMs: 1 } as const;
+    const revoked = aChange(chunkOf(0), 1, change);
+    expect(await store.changeStatuses([revoked])).toEqual(['changed']);
+    await reopen();
+    expect(await store.countChanges(revoked.scope)).toBe(1);
+    expect(await store.getStatus(tenant, batch.batchId, 1)).toEqual({
+      state: 'revoked',
+      reason: 'superseded',
+      atMs: 1,
+    });
   });
 
   test('refuses a store of a newer format', async () => {

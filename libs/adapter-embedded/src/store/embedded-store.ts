@@ -3,24 +3,28 @@ import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import {
   CertmillError,
+  type AuditEntry,
   type Batch,
   type BatchId,
-  type CertificateStatus,
+  type ChainedAuditEntry,
   type ChunkRef,
   type Credential,
   type Order,
   type OrderId,
+  type StatusOutcome,
   type TenantId,
 } from '@certmill/domain';
 import type {
   AllowListQuery,
   AllowListRow,
   AllowListStore,
+  AuditStore,
   BatchStore,
   CertificateStore,
   ChunkRegistration,
   Clock,
   CpuMeter,
+  CrlScope,
   DeadLetterCause,
   Decision,
   Job,
@@ -28,6 +32,9 @@ import type {
   OrderStore,
   PageRequest,
   ProfileStore,
+  RevocationStore,
+  RevokedCertificate,
+  StatusChange,
   StoredProfile,
   TenantStore,
   TerminalChunk,
@@ -36,6 +43,7 @@ import type {
 import { buildAllowList, defaultMaxDevices } from '@certmill/packed';
 import { JobRunner } from './job-runner.js';
 import { chunkRefOf, packDecision, packQueries, packTerminal, unpackRows } from './packed-calls.js';
+import { unpackRevocations } from './packed-revocations.js';
 import type { StoreReadOut } from './store-read-out.js';
 import { StoreClient } from './store-client.js';
 import { allowListFile } from './store-files.js';
@@ -61,6 +69,8 @@ export interface EmbeddedStoreOptions {
 }
 
 const defaultSegmentFileBytes = 256 * 1024 * 1024;
+/** More are a mass revocation, which keeps nobody waiting. */
+const maxUrgentChanges = 16;
 /** Interactive batches whose chunks go first; older ones are done or past their deadline. */
 const maxInteractiveBatches = 4_096;
 
@@ -86,6 +96,8 @@ export class EmbeddedStore
     BatchStore,
     VerdictStore,
     CertificateStore,
+    RevocationStore,
+    AuditStore,
     JobQueue,
     CpuMeter
 {
@@ -164,6 +176,7 @@ export class EmbeddedStore
       decision: (place) => client.call('readDecision', [place]),
       statuses: (afterSeq, afterIndex, limit) =>
         client.call('readStatuses', [afterSeq, afterIndex, limit]),
+      revocations: (after, limit) => client.call('readRevocations', [after, limit]),
       allowListFile: (allowListId) => allowListFile(this.#directory, allowListId),
     };
   }
@@ -380,13 +393,64 @@ export class EmbeddedStore
     return this.#client.call('getStatus', [tenant, batchId, index]);
   }
 
-  setStatus(
-    tenant: TenantId,
-    batchId: BatchId,
-    index: number,
-    status: CertificateStatus,
-  ): Promise<void> {
-    return this.#client.call('setStatus', [tenant, batchId, index, status]);
+  changeStatuses(changes: readonly StatusChange[]): Promise<readonly StatusOutcome[]> {
+    // Copies: structured clone takes the whole memory behind a view along.
+    const copies = changes.map((change) => ({
+      ...change,
+      serialNumber: new Uint8Array(change.serialNumber),
+    }));
+    const isUrgent = changes.length <= maxUrgentChanges;
+    return this.#client.call('changeStatuses', [copies, this.#clock.nowMs()], { isUrgent });
+  }
+
+  countChanges(scope: CrlScope): Promise<number> {
+    return this.#client.call('countChanges', [scope]);
+  }
+
+  async listRevoked(
+    scope: CrlScope,
+    page: { readonly limit: number; readonly after?: Uint8Array; readonly changedSince?: number },
+  ): Promise<readonly RevokedCertificate[]> {
+    const found: RevokedCertificate[] = [];
+    let after = page.after && new Uint8Array(page.after);
+    do {
+      const left = page.limit - found.length;
+      const packed = await this.#client.call('listRevoked', [
+        scope,
+        after,
+        left,
+        page.changedSince,
+      ]);
+      const { revoked, lookedUpTo } = unpackRevocations(packed);
+      found.push(...revoked);
+      after = lookedUpTo && new Uint8Array(lookedUpTo);
+    } while (after !== undefined && found.length < page.limit);
+    return found;
+  }
+
+  async forgetExpired(scope: CrlScope, endedBeforeMs: number): Promise<number> {
+    let forgotten = 0;
+    let after: Uint8Array | undefined;
+    do {
+      const page = await this.#client.call('forgetExpired', [scope, endedBeforeMs, after], {
+        isUrgent: false,
+      });
+      forgotten += page.forgotten;
+      after = page.lookedUpTo;
+    } while (after !== undefined);
+    return forgotten;
+  }
+
+  listDirtyScopes(limit: number) {
+    return this.#client.call('listDirtyScopes', [limit]);
+  }
+
+  appendAudit(entry: AuditEntry): Promise<ChainedAuditEntry> {
+    return this.#client.call('appendAudit', [entry]);
+  }
+
+  listAudit({ limit, after = 0 }: { readonly limit: number; readonly after?: number }) {
+    return this.#client.call('listAudit', [after, limit]);
   }
 
   lastIssuanceMs(): Promise<number> {

@@ -10,6 +10,7 @@ import {
   type RunWriter,
   startRunWriter,
 } from '@certmill/packed';
+import { AuditTable } from './audit-table.js';
 import { BatchTable } from './batch-table.js';
 import { ChunkTable } from './chunk-table.js';
 import { DeadLetterTable } from './dead-letter-table.js';
@@ -18,8 +19,10 @@ import { JournaledRuns } from './journaled-runs.js';
 import { OrderTable } from './order-table.js';
 import { ProfileTable } from './profile-table.js';
 import { numberIn } from './rows.js';
+import { RevocationTable } from './revocation-table.js';
 import { prepareSchema, type StoreIdentity } from './schema.js';
 import { SegmentFiles } from './segment-files.js';
+import { StatusTable } from './status-table.js';
 import { StoreClaims } from './store-claims.js';
 import type { StoreDisk } from './store-disk.js';
 import { allowListFile, storeFiles } from './store-files.js';
@@ -49,6 +52,9 @@ export interface StoreCore {
   readonly chunks: ChunkTable;
   readonly deadLetters: DeadLetterTable;
   readonly jobs: JobTable;
+  readonly statuses: StatusTable;
+  readonly revocations: RevocationTable;
+  readonly audit: AuditTable;
   readonly claims: StoreClaims;
   readonly claimRuns: JournaledRuns<PackedMap>;
   readonly indexRuns: JournaledRuns<PackedMultiMap>;
@@ -113,6 +119,9 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
       chunks,
       deadLetters: new DeadLetterTable(db, batches, chunks),
       jobs: new JobTable(db),
+      statuses: new StatusTable(db),
+      revocations: new RevocationTable(db),
+      audit: new AuditTable(db),
       claims: new StoreClaims(new RequestKeys(identity.keySecret), claimRuns, indexRuns),
       claimRuns,
       indexRuns,

@@ -1,14 +1,23 @@
 import { hash } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
-import type { Batch, CertificateStatus, ChunkRef, Order, OrderId } from '@certmill/domain';
+import {
+  CertmillError,
+  crlReasonOf,
+  type Batch,
+  type CertificateStatus,
+  type ChunkRef,
+  type Order,
+  type OrderId,
+} from '@certmill/domain';
 import { decodeIssuedChunk, decodeVerdict } from '@certmill/events';
 import { udidIdAt } from '@certmill/packed';
-import type { ChunkRegistration, DeadLetter } from '@certmill/ports';
+import type { ChunkRegistration, CrlScope, DeadLetter, RevokedCertificate } from '@certmill/ports';
 import { batchOf, type BatchKey } from './batch-table.js';
 import { recordOf, registrationOf, type ChunkRecord } from './chunk-table.js';
 import type { StoreCore } from './open-core.js';
 import { orderOf } from './order-table.js';
-import { numberIn, optionalNumberIn, present, textIn, type Row } from './rows.js';
+import { bytesIn, numberIn, optionalNumberIn, present, textIn, type Row } from './rows.js';
+import { statusIn } from './status-table.js';
 
 /** What a store holds, by number, and a digest that tells whether it has changed since. */
 export interface StoreSurvey {
@@ -31,6 +40,8 @@ export const surveyedCounts = [
   'chunksInFlight',
   'unfinishedUploads',
   'statuses',
+  'revocations',
+  'auditEntries',
   'issued',
   'rejected',
   'cancelled',
@@ -54,6 +65,8 @@ const countsSql: Readonly<Record<SurveyedCount, string>> = {
   unfinishedUploads: `SELECT count(*) AS n FROM batches
     WHERE total IS NULL AND cancelled_at_ms IS NULL AND broken_off_at_ms IS NULL`,
   statuses: 'SELECT count(*) AS n FROM statuses',
+  revocations: 'SELECT count(*) AS n FROM revocations',
+  auditEntries: 'SELECT count(*) AS n FROM audit',
   issued: 'SELECT coalesce(sum(issued), 0) AS n FROM batches',
   rejected: 'SELECT coalesce(sum(rejected), 0) AS n FROM batches',
   cancelled: 'SELECT coalesce(sum(cancelled), 0) AS n FROM batches',
@@ -71,6 +84,9 @@ const contentSql = [
   'SELECT * FROM dead_letters ORDER BY batch_seq, chunk_number',
   'SELECT batch_seq, chunk_number, length(verdict) FROM verdicts ORDER BY batch_seq, chunk_number',
   'SELECT * FROM statuses ORDER BY batch_seq, request_index',
+  'SELECT * FROM crl_scopes ORDER BY seq',
+  'SELECT * FROM revocations ORDER BY scope_seq, serial_number',
+  'SELECT * FROM audit ORDER BY sequence',
 ];
 
 /** Where a chunk is among those of the store; 0 and -1 are before the first. */
@@ -119,6 +135,19 @@ export interface ReadStatus {
   readonly chunk: Pick<ChunkRef, 'tenant' | 'batchId'>;
   readonly index: number;
   readonly status: CertificateStatus;
+}
+
+/** Where a row is among those of all scopes. */
+export interface RevocationPlace {
+  readonly scopeSeq: number;
+  readonly serialNumber: Uint8Array;
+}
+
+/** A row of a scope: `change` is the scope's count of changes at its last one. */
+export interface ReadRevocation extends RevokedCertificate {
+  readonly place: RevocationPlace;
+  readonly scope: CrlScope;
+  readonly change: number;
 }
 
 /** Everything of a store in the order in which it was made, for whoever carries it elsewhere. */
@@ -196,7 +225,16 @@ export function readOutOperations(core: StoreCore) {
          WHERE (s.batch_seq, s.request_index) > (?, ?)
          ORDER BY s.batch_seq, s.request_index LIMIT ?`,
       );
-      return rows.all(afterSeq, afterIndex, limit).map(statusOf);
+      return rows.all(afterSeq, afterIndex, limit).map(readStatusOf);
+    },
+    readRevocations(after: RevocationPlace | undefined, limit: number): ReadRevocation[] {
+      const rows = db.prepare(
+        `SELECT r.*, s.issuer, s.shard FROM revocations r JOIN crl_scopes s ON s.seq = r.scope_seq
+         WHERE (r.scope_seq, r.serial_number) > (?, ?)
+         ORDER BY r.scope_seq, r.serial_number LIMIT ?`,
+      );
+      const { scopeSeq = 0, serialNumber = new Uint8Array() } = after ?? {};
+      return rows.all(scopeSeq, serialNumber, limit).map(readRevocationOf);
     },
   };
 }
@@ -252,15 +290,29 @@ function textOf(row: Row): string {
   return JSON.stringify(values);
 }
 
-function statusOf(row: Row): ReadStatus {
+function readStatusOf(row: Row): ReadStatus {
   return {
     batchSeq: numberIn(row, 'batch_seq'),
     chunk: { tenant: textIn(row, 'tenant'), batchId: textIn(row, 'batch_id') },
     index: numberIn(row, 'request_index'),
-    status: {
-      state: textIn(row, 'state') === 'superseded' ? 'superseded' : 'revoked',
-      ...present('reason', optionalNumberIn(row, 'reason')),
-      ...present('atMs', optionalNumberIn(row, 'at_ms')),
-    },
+    status: statusIn(row),
+  };
+}
+
+function readRevocationOf(row: Row): ReadRevocation {
+  const serialNumber = bytesIn(row, 'serial_number');
+  const reason = crlReasonOf(numberIn(row, 'reason'));
+  if (reason === undefined) {
+    throw new CertmillError('FAULT_STORE_CORRUPT', 'a revocation has an unknown reason');
+  }
+  return {
+    place: { scopeSeq: numberIn(row, 'scope_seq'), serialNumber },
+    scope: { issuer: textIn(row, 'issuer'), shard: numberIn(row, 'shard') },
+    serialNumber,
+    reason,
+    revokedAtMs: numberIn(row, 'revoked_at_ms'),
+    ...present('invalidityDateMs', optionalNumberIn(row, 'invalidity_date_ms')),
+    notAfterMs: numberIn(row, 'not_after_ms'),
+    change: numberIn(row, 'change'),
   };
 }

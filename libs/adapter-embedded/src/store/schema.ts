@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { CertmillError } from '@certmill/domain';
 
 /** Of the database and of every file beside it; n-1 is read. */
-const formatVersion = 2;
+const formatVersion = 3;
 
 const storeEpochBytes = 16;
 const keySecretBytes = 32;
@@ -15,6 +15,28 @@ CREATE TABLE dead_letters (
   detail TEXT NOT NULL, stage TEXT NOT NULL, topic TEXT NOT NULL, place TEXT NOT NULL,
   at_ms INTEGER NOT NULL, retried_at_ms INTEGER, PRIMARY KEY (batch_seq, chunk_number)
 ) STRICT, WITHOUT ROWID;`;
+
+/**
+ * What is revoked, by scope of its CRL (ADR 0020); `change` is the scope's count of changes at the row's
+ * last one, the `crl_` columns tell what the stored full CRL has. A released row stays, for delta CRLs.
+ */
+const revocations = `
+CREATE TABLE crl_scopes (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, issuer TEXT NOT NULL, shard INTEGER NOT NULL,
+  changes INTEGER NOT NULL DEFAULT 0, changed_at_ms INTEGER NOT NULL DEFAULT 0,
+  crl_changes INTEGER NOT NULL DEFAULT 0, crl_this_update_ms INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (issuer, shard)
+) STRICT;
+CREATE INDEX crl_scopes_dirty ON crl_scopes (changed_at_ms) WHERE changes > crl_changes;
+CREATE TABLE revocations (
+  scope_seq INTEGER NOT NULL, serial_number BLOB NOT NULL, reason INTEGER NOT NULL,
+  revoked_at_ms INTEGER NOT NULL, invalidity_date_ms INTEGER, not_after_ms INTEGER NOT NULL,
+  change INTEGER NOT NULL, PRIMARY KEY (scope_seq, serial_number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE audit (
+  sequence INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, tenant TEXT, actor TEXT NOT NULL,
+  action TEXT NOT NULL, detail TEXT NOT NULL, hash TEXT NOT NULL
+) STRICT;`;
 
 /**
  * Certificates are not in here: `chunks` points into segment files. Rows come in order of time, and
@@ -73,8 +95,10 @@ CREATE TABLE verdicts (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE statuses (
   batch_seq INTEGER NOT NULL, request_index INTEGER NOT NULL, state TEXT NOT NULL,
-  reason INTEGER, at_ms INTEGER, PRIMARY KEY (batch_seq, request_index)
+  reason INTEGER, at_ms INTEGER, invalidity_date_ms INTEGER,
+  PRIMARY KEY (batch_seq, request_index)
 ) STRICT, WITHOUT ROWID;
+${revocations}
 CREATE TABLE segment_files (file INTEGER PRIMARY KEY, length INTEGER NOT NULL) STRICT;
 CREATE TABLE run_lists (
   map TEXT PRIMARY KEY, names TEXT NOT NULL, position INTEGER NOT NULL
@@ -118,6 +142,7 @@ export function prepareSchema(db: DatabaseSync, path: string, nowMs: number): St
     );
   }
   if (version === 1) upgradeFrom1(db);
+  if (version === 1 || version === 2) upgradeFrom2(db);
   const hasEpoch = db.prepare("SELECT 1 FROM meta WHERE name = 'store_epoch'").get() !== undefined;
   if (!hasEpoch) beginEpoch(db, nowMs);
   return { epoch: metaBytes(db, 'store_epoch'), keySecret: metaBytes(db, 'key_secret') };
@@ -154,6 +179,15 @@ function upgradeFrom1(db: DatabaseSync): void {
   );
   db.exec('ALTER TABLE batches ADD COLUMN broken_off_at_ms INTEGER');
   db.exec('PRAGMA user_version = 2');
+  db.exec('COMMIT');
+}
+
+/** No release of format 2 could revoke: its statuses are those of tests at most. */
+function upgradeFrom2(db: DatabaseSync): void {
+  db.exec('BEGIN IMMEDIATE');
+  db.exec('ALTER TABLE statuses ADD COLUMN invalidity_date_ms INTEGER');
+  db.exec(revocations);
+  db.exec('PRAGMA user_version = 3');
   db.exec('COMMIT');
 }
 

@@ -1,17 +1,16 @@
 import { rmSync } from 'node:fs';
-import {
-  CertmillError,
-  type Batch,
-  type BatchId,
-  type CertificateStatus,
-  type ChunkRef,
-  type OrderId,
-  type TenantId,
+import type {
+  Batch,
+  BatchId,
+  CertificateStatus,
+  ChunkRef,
+  OrderId,
+  TenantId,
 } from '@certmill/domain';
-import { decodeVerdict } from '@certmill/events';
-import { udidIdAt, type Locator } from '@certmill/packed';
-import type { ChunkState, DeadLetterCause, StoredRequest } from '@certmill/ports';
+import type { Locator } from '@certmill/packed';
+import type { ChunkState, DeadLetterCause, StatusChange, StoredRequest } from '@certmill/ports';
 import { backUp } from './back-up.js';
+import { changeStatuses } from './change-statuses.js';
 import type { ChunkRecord } from './chunk-table.js';
 import { decideChunk } from './decide-chunk.js';
 import type { StoreCore } from './open-core.js';
@@ -26,7 +25,7 @@ import {
 } from './packed-calls.js';
 import { publishChunk } from './publish-chunk.js';
 import { readOutOperations } from './read-out.js';
-import { numberIn, optionalNumberIn, present, textIn } from './rows.js';
+import { numberIn } from './rows.js';
 import { allowListFile } from './store-files.js';
 import type { MaintenanceGate } from './maintenance-gate.js';
 
@@ -52,7 +51,9 @@ export const writing = {
   publish: true,
   markDeadLettered: true,
   retryDeadLetter: true,
-  setStatus: true,
+  changeStatuses: true,
+  forgetExpired: true,
+  appendAudit: true,
   addJob: true,
   finishJob: true,
   failJob: true,
@@ -81,38 +82,6 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
       found.push({ tenant, batchId, chunkNumber, index, segment: segments.read(chunk.segment) });
     }
     return found;
-  };
-  const getStatus = (tenant: TenantId, batchId: BatchId, index: number): CertificateStatus => {
-    const batch = batches.key(tenant, batchId);
-    const row =
-      batch &&
-      db
-        .prepare('SELECT * FROM statuses WHERE batch_seq = ? AND request_index = ?')
-        .get(batch.seq, index);
-    if (row === undefined) return { state: 'good' };
-    return {
-      state: textIn(row, 'state') === 'revoked' ? 'revoked' : 'superseded',
-      ...present('reason', optionalNumberIn(row, 'reason')),
-      ...present('atMs', optionalNumberIn(row, 'at_ms')),
-    };
-  };
-  /** The device may have another certificate of the profile; its key stays bound to it. */
-  const releaseClaimOf = (chunk: ChunkRecord, index: number): void => {
-    const { tenant, orderId, seq } = chunk.batch;
-    const order = orders.getOrder(tenant, orderId);
-    const encoded = chunks.getVerdict(chunk);
-    if (order === undefined || encoded === undefined) return;
-    const verdict = decodeVerdict(encoded);
-    const position = index - chunk.firstIndex;
-    if (verdict.codes[position] !== 0) return;
-    const { buffer, byteOffset, byteLength } = verdict.udids;
-    claims
-      .within({ tenant, profileName: order.profileName })
-      .releaseClaim(
-        verdict.deviceIds[position] ?? '',
-        udidIdAt(Buffer.from(buffer, byteOffset, byteLength), position),
-        { seq, index },
-      );
   };
 
   return {
@@ -202,28 +171,18 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
     findByDevice(tenant: TenantId, deviceId: string, limit: number): StoredRequest[] {
       return storedRequests(claims.requestsOfDevice(tenant, deviceId, limit + indexSurplus), limit);
     },
-    getStatus,
-    setStatus(tenant: TenantId, batchId: BatchId, index: number, status: CertificateStatus): void {
-      const chunk = chunkAt(tenant, batchId, index);
-      if (chunk?.segment === undefined) {
-        throw new CertmillError('NOT_FOUND', `there is no certificate ${batchId}/${String(index)}`);
-      }
-      if (status.state === 'good') {
-        db.prepare('DELETE FROM statuses WHERE batch_seq = ? AND request_index = ?').run(
-          chunk.batch.seq,
-          index,
-        );
-        return;
-      }
-      db.prepare('INSERT OR REPLACE INTO statuses VALUES (?, ?, ?, ?, ?)').run(
-        chunk.batch.seq,
-        index,
-        status.state,
-        status.reason ?? null,
-        status.atMs ?? null,
-      );
-      if (status.state === 'revoked') releaseClaimOf(chunk, index);
+    getStatus(tenant: TenantId, batchId: BatchId, index: number): CertificateStatus {
+      const batch = batches.key(tenant, batchId);
+      return batch === undefined ? { state: 'good' } : core.statuses.get(batch, index);
     },
+    changeStatuses: (changes: readonly StatusChange[], nowMs: number) =>
+      changeStatuses(core, changes, nowMs),
+    countChanges: core.revocations.countChanges.bind(core.revocations),
+    listRevoked: core.revocations.page.bind(core.revocations),
+    forgetExpired: core.revocations.forgetExpired.bind(core.revocations),
+    listDirtyScopes: core.revocations.dirtyScopes.bind(core.revocations),
+    appendAudit: core.audit.append.bind(core.audit),
+    listAudit: core.audit.list.bind(core.audit),
     async lookUp(tenant: TenantId, orderId: OrderId, packed: PackedQueries): Promise<string> {
       const queries = unpackQueries(packed);
       const idInForce = (): string | undefined => orders.getOrder(tenant, orderId)?.allowListId;

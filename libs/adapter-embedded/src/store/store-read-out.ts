@@ -4,7 +4,9 @@ import type {
   ReadChunk,
   ReadDecision,
   ReadOrder,
+  ReadRevocation,
   ReadStatus,
+  RevocationPlace,
   StoreSurvey,
 } from './read-out.js';
 
@@ -21,6 +23,11 @@ export interface StoreReadOut {
   decided(after: ChunkPlace, limit: number): Promise<readonly ChunkPlace[]>;
   decision(place: ChunkPlace): Promise<ReadDecision | undefined>;
   statuses(afterSeq: number, afterIndex: number, limit: number): Promise<readonly ReadStatus[]>;
+  /** Rows of all scopes, released ones too. */
+  revocations(
+    after: RevocationPlace | undefined,
+    limit: number,
+  ): Promise<readonly ReadRevocation[]>;
   /** The packed list that is in force under this id. */
   allowListFile(allowListId: string): string;
 }

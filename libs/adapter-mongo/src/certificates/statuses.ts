@@ -1,11 +1,20 @@
-import type { BatchId, CertificateStatus, TenantId } from '@certmill/domain';
+import {
+  crlReasonOf,
+  crlReasons,
+  type BatchId,
+  type CertificateStatus,
+  type RevocationReason,
+  type TenantId,
+} from '@certmill/domain';
 import type { Documents, Stored } from '../connection/documents.js';
 
 /** `_id`: `<tenant>/<batch>/<index>`. A certificate without one is good. */
 export interface StatusDocument extends Stored {
-  readonly state: 'revoked' | 'superseded';
+  readonly state: 'revoked' | 'released';
+  /** CRLReason (RFC 5280 5.3.1), of a revoked one. */
   readonly reason?: number;
   readonly atMs?: number;
+  readonly invalidityDateMs?: number;
 }
 
 function statusKey(tenant: TenantId, batchId: BatchId, index: number): string {
@@ -22,8 +31,7 @@ export class Statuses {
 
   async getStatus(tenant: TenantId, batchId: BatchId, index: number): Promise<CertificateStatus> {
     const found = await this.#statuses.get(statusKey(tenant, batchId, index));
-    if (found === undefined) return { state: 'good' };
-    return { state: found.state, ...reasonOf(found) };
+    return found === undefined ? { state: 'good' } : statusIn(found);
   }
 
   async setStatus(
@@ -32,12 +40,32 @@ export class Statuses {
     index: number,
     status: CertificateStatus,
   ): Promise<void> {
-    const _id = statusKey(tenant, batchId, index);
-    if (status.state === 'good') await this.#statuses.remove({ _id });
-    else await this.#statuses.put({ _id, state: status.state, ...reasonOf(status) });
+    await this.#statuses.put({ _id: statusKey(tenant, batchId, index), ...fieldsOf(status) });
   }
 }
 
-function reasonOf({ reason, atMs }: Pick<CertificateStatus, 'reason' | 'atMs'>) {
-  return { ...(reason === undefined ? {} : { reason }), ...(atMs === undefined ? {} : { atMs }) };
+function statusIn({ state, reason, atMs, invalidityDateMs }: StatusDocument): CertificateStatus {
+  if (state === 'released') {
+    return { state: 'good', ...(atMs === undefined ? {} : { releasedAtMs: atMs }) };
+  }
+  return {
+    state: 'revoked',
+    reason: revocationReasonOf(reason),
+    atMs: atMs ?? 0,
+    ...(invalidityDateMs === undefined ? {} : { invalidityDateMs }),
+  };
+}
+
+function fieldsOf(status: CertificateStatus): Omit<StatusDocument, '_id'> {
+  if (status.state === 'good') {
+    const { releasedAtMs } = status;
+    return { state: 'released', ...(releasedAtMs === undefined ? {} : { atMs: releasedAtMs }) };
+  }
+  const { reason, ...rest } = status;
+  return { ...rest, reason: crlReasons[reason] };
+}
+
+function revocationReasonOf(number: number | undefined): RevocationReason {
+  const reason = number === undefined ? undefined : crlReasonOf(number);
+  return reason === undefined || reason === 'removeFromCRL' ? 'unspecified' : reason;
 }

@@ -61,7 +61,7 @@ export async function issueAnOrder(store: MongoStore, tenant: string): Promise<I
   await again(() => store.markDeadLettered(dead.ref, cause));
   await again(() => store.retryDeadLetter(dead.ref, nowMs));
   await publish(dead);
-  const revoked = { state: 'revoked', reason: 1, atMs: nowMs } as const;
+  const revoked = { state: 'revoked', reason: 'keyCompromise', atMs: nowMs } as const;
   await again(() => store.setStatus(tenant, batch.batchId, 0, revoked));
 
   const stopped = aBatch(tenant, 'stopped', { createdAtMs: nowMs + 1 });

@@ -1,6 +1,12 @@
 import { rejectionNumber, type Batch } from '@certmill/domain';
 import { decodeVerdict, encodeIssuedChunk, encodeReceivedChunk } from '@certmill/events';
-import { aBatch, aChunk, anOrder, type Stores } from '@certmill/ports/conformance';
+import {
+  aBatch,
+  aChange,
+  aChunk,
+  anOrder,
+  type RevocationStores,
+} from '@certmill/ports/conformance';
 
 export const tenants = ['acme', 'globex'] as const;
 const batchNames = ['b0', 'b1', 'b2', 'b3', 'b4'];
@@ -32,7 +38,7 @@ interface Chunk {
  * A store's life: chunks of all batches are decided in any order, issued or given back right away or
  * later, certificates are revoked in between, so that devices and keys pass from one request to others.
  */
-export async function liveThrough(store: Stores, random: () => number): Promise<void> {
+export async function liveThrough(store: RevocationStores, random: () => number): Promise<void> {
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
   const chunks: Chunk[] = [];
   for (const tenant of tenants) {
@@ -76,7 +82,7 @@ export async function liveThrough(store: Stores, random: () => number): Promise<
 
 /** What ends it. */
 async function decided(
-  store: Stores,
+  store: RevocationStores,
   { batch, chunk }: Chunk,
   random: () => number,
 ): Promise<() => Promise<void>> {
@@ -98,9 +104,8 @@ async function decided(
     if (isUnsigned) return;
     for (const [i, code] of codes.entries()) {
       if (code !== 0 || random() > 0.4) continue;
-      const { tenant, batchId } = chunk.ref;
-      const status = { state: 'revoked', reason: 1, atMs: 7 } as const;
-      await store.setStatus(tenant, batchId, firstIndex + i, status);
+      const change = { kind: 'revoke', reason: 'keyCompromise', revokedAtMs: 7 } as const;
+      await store.changeStatuses([aChange(chunk, firstIndex + i, change)]);
     }
   };
 }

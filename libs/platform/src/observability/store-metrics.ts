@@ -46,7 +46,6 @@ const storeCalls = {
   findByUdid: true,
   findByDevice: true,
   getStatus: true,
-  setStatus: true,
   lastIssuanceMs: true,
 } as const satisfies Record<keyof IssuanceStore, true>;
 

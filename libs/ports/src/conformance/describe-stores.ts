@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import type { JobQueue } from '../jobs.js';
 import { accountCases } from './account-cases.js';
+import { auditCases } from './audit-cases.js';
 import { batchCases } from './batch-cases.js';
 import { deadLetterCases } from './dead-letter-cases.js';
 import { issuanceCases } from './issuance-cases.js';
 import { jobCases } from './job-cases.js';
+import { revocationCases, type RevocationStores } from './revocation-cases.js';
 import { withBroken, type StoreCase } from './store-case.js';
 import type { Stores } from './stores-fixture.js';
 
@@ -33,6 +35,20 @@ export interface JobQueueUnderTest {
  */
 export function describeStores(name: string, makeStores: () => Promise<StoresUnderTest>): void {
   describeCases(name, storeCases, async () => {
+    const opened = await makeStores();
+    return { port: opened.stores, close: () => opened.close() };
+  });
+}
+
+/** The same of revocations and the audit trail. */
+export function describeRevocations(
+  name: string,
+  makeStores: () => Promise<{
+    readonly stores: RevocationStores;
+    readonly close: () => Promise<void>;
+  }>,
+): void {
+  describeCases(name, [...revocationCases, ...auditCases], async () => {
     const opened = await makeStores();
     return { port: opened.stores, close: () => opened.close() };
   });

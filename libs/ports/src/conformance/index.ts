@@ -1,10 +1,12 @@
 export {
   describeJobQueue,
+  describeRevocations,
   describeStores,
   storeCases,
   type JobQueueUnderTest,
   type StoresUnderTest,
 } from './describe-stores.js';
+export { aChange, type RevocationStores } from './revocation-cases.js';
 export { withBroken, type StoreCase } from './store-case.js';
 export {
   aBatch,

@@ -1,0 +1,101 @@
+import {
+  CertmillError,
+  changedStatus,
+  isRevokedForGood,
+  serialNumberBytes,
+  type BatchId,
+  type StatusOutcome,
+} from '@certmill/domain';
+import { decodeVerdict } from '@certmill/events';
+import { udidIdAt } from '@certmill/packed';
+import type { StatusChange } from '@certmill/ports';
+import type { ChunkRecord } from './chunk-table.js';
+import type { DecideTables } from './decide-chunk.js';
+import type { RevocationTable } from './revocation-table.js';
+import type { StatusTable } from './status-table.js';
+
+export interface StatusTables extends DecideTables {
+  readonly statuses: StatusTable;
+  readonly revocations: RevocationTable;
+}
+
+/**
+ * Changes statuses, the rows of their scopes and the claims of their devices. One transaction, the
+ * caller's: a change that throws undoes all of them.
+ */
+export function changeStatuses(
+  tables: StatusTables,
+  changes: readonly StatusChange[],
+  nowMs: number,
+): StatusOutcome[] {
+  const chunkAt = issuedChunks(tables);
+  return changes.map((change) => {
+    const { index, serialNumber } = change;
+    if (serialNumber.length !== serialNumberBytes) {
+      throw new CertmillError('INVALID_INPUT', 'a serial number has 20 octets');
+    }
+    const chunk = chunkAt(change);
+    chunk.assertIssued(index);
+    const { batch } = chunk.record;
+    const { outcome, status } = changedStatus(tables.statuses.get(batch, index), change.change);
+    if (outcome !== 'changed') return outcome;
+    tables.statuses.put(batch, index, status);
+    tables.revocations.put(change, status, nowMs);
+    if (isRevokedForGood(status)) chunk.releaseClaim(index);
+    return outcome;
+  });
+}
+
+interface IssuedChunk {
+  readonly record: ChunkRecord;
+  /** Faults: NOT_FOUND where its request was rejected. */
+  assertIssued(index: number): void;
+  /** The device may have another certificate of the profile; its key stays bound to it. */
+  releaseClaim(index: number): void;
+}
+
+/** Neighbours share their chunk's verdict: it is read once. */
+function issuedChunks(tables: StatusTables): (change: StatusChange) => IssuedChunk {
+  let latest:
+    { readonly name: string; readonly end: number; readonly chunk: IssuedChunk } | undefined;
+  return ({ tenant, batchId, index }) => {
+    const name = `${tenant}/${batchId}`;
+    const first = latest?.chunk.record.firstIndex ?? 0;
+    if (latest?.name === name && index >= first && index < latest.end) return latest.chunk;
+    const batch = tables.batches.key(tenant, batchId);
+    const record = batch && tables.chunks.findAt(batch, index);
+    if (record?.segment === undefined) {
+      throw noCertificate(batchId, index);
+    }
+    const chunk = issuedChunk(tables, record);
+    latest = { name, end: record.firstIndex + record.count, chunk };
+    return chunk;
+  };
+}
+
+function issuedChunk(tables: StatusTables, record: ChunkRecord): IssuedChunk {
+  const { tenant, batchId, orderId, seq } = record.batch;
+  const order = tables.orders.getOrder(tenant, orderId);
+  const encoded = tables.chunks.getVerdict(record);
+  // A chunk that ended undecided issued nothing.
+  if (order === undefined || encoded === undefined) throw noCertificate(batchId, record.firstIndex);
+  const verdict = decodeVerdict(encoded);
+  const { buffer, byteOffset, byteLength } = verdict.udids;
+  const udids = Buffer.from(buffer, byteOffset, byteLength);
+  const scoped = tables.claims.within({ tenant, profileName: order.profileName });
+  return {
+    record,
+    assertIssued(index) {
+      if (verdict.codes[index - record.firstIndex] !== 0) throw noCertificate(batchId, index);
+    },
+    releaseClaim(index) {
+      const position = index - record.firstIndex;
+      const deviceId = verdict.deviceIds[position] ?? '';
+      scoped.releaseClaim(deviceId, udidIdAt(udids, position), { seq, index });
+    },
+  };
+}
+
+function noCertificate(batchId: BatchId, index: number): CertmillError {
+  return new CertmillError('NOT_FOUND', `there is no certificate ${batchId}/${String(index)}`);
+}

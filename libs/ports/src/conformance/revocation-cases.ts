@@ -1,0 +1,401 @@
+import assert from 'node:assert/strict';
+import type { CertificateChange, RevocationReason, StatusOutcome } from '@certmill/domain';
+import type { AuditStore, CrlScope, RevocationStore, StatusChange } from '../revocations.js';
+import { expectSame } from './expect-same.js';
+import type { StoreCase } from './store-case.js';
+import {
+  aBatch,
+  anOrder,
+  atOnce,
+  decideAlone,
+  hex,
+  hourMs,
+  issueAlone,
+  nowMs,
+  open,
+  writers,
+  type ChunkUnderTest,
+  type Stores,
+} from './stores-fixture.js';
+
+/** The store ports with those of revocation and audit. */
+export type RevocationStores = Stores & RevocationStore & AuditStore;
+
+const revoked = (reason: RevocationReason, revokedAtMs = nowMs): CertificateChange => ({
+  kind: 'revoke',
+  reason,
+  revokedAtMs,
+});
+const held = revoked('certificateHold');
+const released: CertificateChange = { kind: 'release', releasedAtMs: nowMs + 1 };
+
+/** A scope of this case alone: `tenant` is. */
+function scopeOf(tenant: string, shard = 0): CrlScope {
+  return { issuer: `${tenant}-ca`, shard };
+}
+
+/** A change of the certificate of an index; its serial number is made up from its place. */
+export function aChange(
+  { ref }: ChunkUnderTest,
+  index: number,
+  change: CertificateChange,
+  changes: Partial<StatusChange> = {},
+): StatusChange {
+  const { tenant, batchId } = ref;
+  const digest = Buffer.from(hex(`${batchId}/${String(index)}`), 'hex');
+  const serialNumber = Uint8Array.from([1, ...digest.subarray(0, 19)]);
+  const notAfterMs = nowMs + 24 * hourMs;
+  return {
+    tenant,
+    batchId,
+    index,
+    scope: scopeOf(tenant),
+    serialNumber,
+    notAfterMs,
+    change,
+    ...changes,
+  };
+}
+
+async function issued(
+  stores: RevocationStores,
+  tenant: string,
+  devices: readonly string[] = ['a'],
+): Promise<ChunkUnderTest> {
+  await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+  return issueAlone(stores, tenant, 'first', devices);
+}
+
+function statusOf(stores: RevocationStores, { ref }: ChunkUnderTest, index = 0) {
+  return stores.getStatus(ref.tenant, ref.batchId, index);
+}
+
+async function outcomesOf(
+  stores: RevocationStores,
+  chunk: ChunkUnderTest,
+  changes: readonly CertificateChange[],
+): Promise<readonly string[]> {
+  const outcomes: string[] = [];
+  for (const change of changes) {
+    outcomes.push(...(await stores.changeStatuses([aChange(chunk, 0, change)])));
+  }
+  return outcomes;
+}
+
+/** Serial numbers (hex) with their reasons, of all pages. */
+async function listed(
+  stores: RevocationStores,
+  scope: CrlScope,
+  limit: number,
+  changedSince?: number,
+): Promise<[string, string][]> {
+  const found: [string, string][] = [];
+  const since = changedSince === undefined ? {} : { changedSince };
+  let after: Uint8Array | undefined;
+  for (;;) {
+    const start = after === undefined ? {} : { after };
+    const page = await stores.listRevoked(scope, { limit, ...start, ...since });
+    assert.ok(page.length <= limit);
+    for (const { serialNumber, reason } of page) {
+      found.push([Buffer.from(serialNumber).toString('hex'), reason]);
+    }
+    after = page.at(-1)?.serialNumber;
+    if (page.length < limit || found.length > 1_000) return found;
+  }
+}
+
+/** The same of some changes, as a scope should list them. */
+function expected(changes: readonly StatusChange[], reason: string): [string, string][] {
+  return changes
+    .map(({ serialNumber }): [string, string] => [
+      Buffer.from(serialNumber).toString('hex'),
+      reason,
+    ])
+    .sort(([one], [other]) => (one < other ? -1 : 1));
+}
+
+/** Statuses, the rows of CRLs' scopes, the audit trail. */
+export const revocationCases: readonly StoreCase<RevocationStores>[] = [
+  {
+    name: 'revocation frees the device, not its key',
+    async run(stores, tenant) {
+      await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      const chunk = await issueAlone(stores, tenant, 'first', [{ device: 'a', key: 'k' }]);
+      expectSame(await statusOf(stores, chunk), { state: 'good' });
+      const change = aChange(chunk, 0, revoked('keyCompromise'));
+      expectSame(await stores.changeStatuses([change]), ['changed']);
+      const status = { state: 'revoked', reason: 'keyCompromise', atMs: nowMs };
+      expectSame(await statusOf(stores, chunk), status);
+      const stolen = await decideAlone(stores, tenant, 'second', [{ device: 'b', key: 'k' }]);
+      expectSame(stolen.codes, ['KEY_IN_USE']);
+      const renewed = await decideAlone(stores, tenant, 'third', [{ device: 'a', key: 'k' }]);
+      expectSame(renewed.codes, [undefined]);
+    },
+    broken: () => ({ changeStatuses: (changes) => Promise.resolve(changes.map(() => 'changed')) }),
+  },
+  {
+    name: 'a certificate on hold is still the one of its device, until it is revoked for good',
+    async run(stores, tenant) {
+      const chunk = await issued(stores, tenant);
+      await stores.changeStatuses([aChange(chunk, 0, held)]);
+      const second = await decideAlone(stores, tenant, 'second', ['a']);
+      expectSame(second.codes, ['DEVICE_ALREADY_ISSUED']);
+      await stores.changeStatuses([aChange(chunk, 0, revoked('superseded'))]);
+      expectSame((await decideAlone(stores, tenant, 'third', ['a'])).codes, [undefined]);
+    },
+    broken: (stores) => ({
+      changeStatuses: (changes) =>
+        stores.changeStatuses(
+          changes.map((each) => ({ ...each, change: revoked('cessationOfOperation') })),
+        ),
+    }),
+  },
+  {
+    name: 'a hold can be released and set again; a revocation stays as it is',
+    async run(stores, tenant) {
+      const chunk = await issued(stores, tenant);
+      const tries = [released, held, held, released, released, held, revoked('keyCompromise', 9)];
+      expectSame(await outcomesOf(stores, chunk, tries), [
+        'refused',
+        'changed',
+        'unchanged',
+        'changed',
+        'unchanged',
+        'changed',
+        'changed',
+      ]);
+      const late = [revoked('keyCompromise', nowMs + 9), revoked('superseded'), held, released];
+      expectSame(await outcomesOf(stores, chunk, late), [
+        'unchanged',
+        'refused',
+        'refused',
+        'refused',
+      ]);
+      // Since it was held.
+      const status = { state: 'revoked', reason: 'keyCompromise', atMs: nowMs };
+      expectSame(await statusOf(stores, chunk), status);
+      const rows = await stores.listRevoked(scopeOf(tenant), { limit: 9 });
+      expectSame(
+        rows.map(({ reason, revokedAtMs }) => [reason, revokedAtMs]),
+        [['keyCompromise', nowMs]],
+      );
+    },
+    broken: (stores) => ({
+      changeStatuses: async (changes) =>
+        (await stores.changeStatuses(changes)).map((outcome) =>
+          outcome === 'refused' ? 'unchanged' : outcome,
+        ),
+    }),
+  },
+  {
+    name: 'of 8 writers at once one revokes, and the row says it once',
+    async run(stores, tenant) {
+      const chunk = await issued(stores, tenant);
+      const changes = await atOnce((writer) =>
+        stores.changeStatuses([aChange(chunk, 0, revoked('keyCompromise', nowMs + writer))]),
+      );
+      const outcomes = changes.flat().sort();
+      expectSame(outcomes, ['changed', ...Array<string>(writers - 1).fill('unchanged')]);
+      const [row, ...more] = await stores.listRevoked(scopeOf(tenant), { limit: 9 });
+      expectSame(more, []);
+      const status = await statusOf(stores, chunk);
+      assert.equal(status.state, 'revoked');
+      assert.equal(row?.revokedAtMs, status.atMs);
+      assert.equal(await stores.countChanges(scopeOf(tenant)), 1);
+    },
+    broken: (stores) => ({
+      changeStatuses: async (changes) => {
+        await stores.changeStatuses(changes);
+        return changes.map(() => 'changed');
+      },
+    }),
+  },
+  {
+    name: 'of 8 writers with reasons of their own one wins, in status and row alike',
+    async run(stores, tenant) {
+      const chunk = await issued(stores, tenant);
+      const reasons = [
+        'unspecified',
+        'keyCompromise',
+        'cACompromise',
+        'affiliationChanged',
+        'superseded',
+        'cessationOfOperation',
+        'privilegeWithdrawn',
+        'aACompromise',
+      ] as const;
+      const outcomes = await atOnce((writer) =>
+        stores.changeStatuses([aChange(chunk, 0, revoked(reasons[writer] ?? 'unspecified'))]),
+      );
+      const winner = outcomes.findIndex(([outcome]) => outcome === 'changed');
+      expectSame(
+        outcomes.flat(),
+        reasons.map((_, i) => (i === winner ? 'changed' : 'refused')),
+      );
+      const status = await statusOf(stores, chunk);
+      assert.equal(status.state === 'revoked' && status.reason, reasons[winner]);
+      const rows = await listed(stores, scopeOf(tenant), 9);
+      expectSame(
+        rows.map(([, reason]) => reason),
+        [reasons[winner]],
+      );
+    },
+    broken: (stores) => ({
+      getStatus: async (...place) => {
+        const status = await stores.getStatus(...place);
+        return status.state === 'revoked' ? { ...status, reason: 'certificateHold' } : status;
+      },
+    }),
+  },
+  {
+    name: 'a call with a certificate that was never issued changes nothing',
+    async run(stores, tenant) {
+      const chunk = await issued(stores, tenant);
+      const good = aChange(chunk, 0, held);
+      for (const index of [1, 5_000]) {
+        const unknown = aChange(chunk, index, held);
+        await assert.rejects(stores.changeStatuses([good, unknown]), { code: 'NOT_FOUND' });
+      }
+      const foreign = { ...good, tenant: `${tenant}-other` };
+      await assert.rejects(stores.changeStatuses([good, foreign]), { code: 'NOT_FOUND' });
+      const short = { ...good, serialNumber: new Uint8Array(19) };
+      await assert.rejects(stores.changeStatuses([good, short]), { code: 'INVALID_INPUT' });
+      expectSame(await statusOf(stores, chunk), { state: 'good' });
+      expectSame(await listed(stores, scopeOf(tenant), 9), []);
+    },
+    broken: (stores) => ({
+      changeStatuses: async (changes) => {
+        const outcomes: StatusOutcome[] = [];
+        for (const change of changes) outcomes.push(...(await stores.changeStatuses([change])));
+        return outcomes;
+      },
+    }),
+  },
+  {
+    name: 'one call may change a certificate twice, in its order',
+    async run(stores, tenant) {
+      const chunk = await issued(stores, tenant);
+      const changes = [held, held, released, revoked('superseded')];
+      expectSame(await stores.changeStatuses(changes.map((change) => aChange(chunk, 0, change))), [
+        'changed',
+        'unchanged',
+        'changed',
+        'changed',
+      ]);
+      const status = { state: 'revoked', reason: 'superseded', atMs: nowMs };
+      expectSame(await statusOf(stores, chunk), status);
+      expectSame(await stores.changeStatuses([]), []);
+    },
+    broken: (stores) => ({
+      changeStatuses: async (changes) =>
+        (await stores.changeStatuses(changes.toReversed())).toReversed(),
+    }),
+  },
+  {
+    name: 'a scope lists what is revoked or held, by serial number, page by page',
+    async run(stores, tenant) {
+      const devices = Array.from({ length: 40 }, (_, i) => `d${String(i)}`);
+      const chunk = await issued(stores, tenant, devices);
+      const all = devices.map((_, i) =>
+        aChange(chunk, i, revoked('superseded'), { scope: scopeOf(tenant, i % 2) }),
+      );
+      await stores.changeStatuses(all.slice(0, 15));
+      await stores.changeStatuses(all.slice(15));
+      for (const shard of [0, 1]) {
+        const own = all.filter((_, i) => i % 2 === shard);
+        expectSame(await listed(stores, scopeOf(tenant, shard), 7), expected(own, 'superseded'));
+      }
+      expectSame(await listed(stores, scopeOf(tenant, 2), 7), []);
+    },
+    broken: (stores) => ({
+      listRevoked: (scope, page) =>
+        stores.listRevoked({ ...scope, shard: 0 }, { ...page, limit: Math.min(page.limit, 9) }),
+    }),
+  },
+  {
+    name: 'a row tells times and reason as they were given',
+    async run(stores, tenant) {
+      const chunk = await issued(stores, tenant);
+      const change = { ...revoked('keyCompromise'), invalidityDateMs: nowMs - hourMs };
+      const { serialNumber, notAfterMs } = aChange(chunk, 0, change);
+      await stores.changeStatuses([aChange(chunk, 0, change)]);
+      const [row] = await stores.listRevoked(scopeOf(tenant), { limit: 1 });
+      const { reason, revokedAtMs, invalidityDateMs } = row ?? {};
+      expectSame(
+        Buffer.from(row?.serialNumber ?? []).toString('hex'),
+        Buffer.from(serialNumber).toString('hex'),
+      );
+      expectSame(
+        { reason, revokedAtMs, invalidityDateMs, notAfterMs: row?.notAfterMs },
+        {
+          reason: 'keyCompromise',
+          revokedAtMs: nowMs,
+          invalidityDateMs: nowMs - hourMs,
+          notAfterMs,
+        },
+      );
+      expectSame(await statusOf(stores, chunk), {
+        state: 'revoked',
+        reason: 'keyCompromise',
+        atMs: nowMs,
+        invalidityDateMs: nowMs - hourMs,
+      });
+    },
+    broken: (stores) => ({
+      listRevoked: async (scope, page) =>
+        (await stores.listRevoked(scope, page)).map((row) => ({ ...row, notAfterMs: nowMs })),
+    }),
+  },
+  {
+    name: 'what changed after a number of changes is listed, released ones as removeFromCRL',
+    async run(stores, tenant) {
+      const chunk = await issued(stores, tenant, ['a', 'b', 'c', 'd']);
+      const scope = scopeOf(tenant);
+      const change = (index: number, what: CertificateChange) => aChange(chunk, index, what);
+      await stores.changeStatuses([change(0, held), change(1, revoked('superseded'))]);
+      const base = await stores.countChanges(scope);
+      assert.equal(base, 2);
+      expectSame(await listed(stores, scope, 2, base), []);
+      await stores.changeStatuses([change(0, released), change(1, held), change(2, held)]);
+      await stores.changeStatuses([change(3, revoked('keyCompromise'))]);
+      assert.equal(await stores.countChanges(scope), base + 3);
+      const since = [
+        ...expected([change(0, released)], 'removeFromCRL'),
+        ...expected([change(2, held)], 'certificateHold'),
+        ...expected([change(3, held)], 'keyCompromise'),
+      ].sort(([one], [other]) => (one < other ? -1 : 1));
+      expectSame(await listed(stores, scope, 2, base), since);
+      expectSame((await listed(stores, scope, 2)).length, 3);
+      expectSame(await stores.countChanges(scopeOf(tenant, 7)), 0);
+    },
+    broken: (stores) => ({
+      listRevoked: (scope, { changedSince: _, ...page }) => stores.listRevoked(scope, page),
+    }),
+  },
+  {
+    name: 'scopes with changes that no CRL has are listed with their number of changes',
+    async run(stores, tenant) {
+      const chunk = await issued(stores, tenant, ['a', 'b', 'c']);
+      await stores.changeStatuses([
+        aChange(chunk, 0, held, { scope: scopeOf(tenant, 4) }),
+        aChange(chunk, 1, held, { scope: scopeOf(tenant, 4) }),
+        aChange(chunk, 2, held, { scope: scopeOf(tenant, 9) }),
+      ]);
+      const { issuer } = scopeOf(tenant);
+      const dirty = (await stores.listDirtyScopes(10_000)).filter((each) => each.issuer === issuer);
+      expectSame(
+        dirty.map(({ shard, changes }) => [shard, changes]).sort(([a = 0], [b = 0]) => a - b),
+        [
+          [4, 2],
+          [9, 1],
+        ],
+      );
+      assert.ok(dirty.every(({ changedAtMs }) => Number.isSafeInteger(changedAtMs)));
+      assert.equal((await stores.listDirtyScopes(1)).length, 1);
+    },
+    broken: (stores) => ({
+      listDirtyScopes: async (limit) =>
+        (await stores.listDirtyScopes(limit)).map((scope) => ({ ...scope, changes: 1 })),
+    }),
+  },
+];
