@@ -16,6 +16,7 @@ const commands: Readonly<Record<string, CommandLoader>> = {
   restore: async () => (await import('./commands/backup.js')).restoreCommand,
   migrate: async () => (await import('./commands/migrate.js')).migrateCommand,
   'verify-store': async () => (await import('./commands/verify-store.js')).verifyStoreCommand,
+  inspect: async () => (await import('./commands/inspect.js')).inspectCommand,
   bench: async () => (await import('./commands/bench.js')).benchCommand,
   plan: async () => (await import('./commands/plan.js')).planCommand,
   submit: async () => (await import('./commands/submit.js')).submitCommand,

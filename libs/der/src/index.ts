@@ -133,3 +133,9 @@ export {
   walkCertificationRequest,
 } from './walk-certification-request.js';
 export { type KeyAlgorithm, type PublicKeyWalk } from './walk-public-key.js';
+export {
+  type CertificateListWalk,
+  type CrlEntryWalk,
+  walkCertificateList,
+  walkCrlEntries,
+} from './walk-certificate-list.js';

@@ -73,3 +73,7 @@ export {
 } from './verify/verify-store.js';
 export { lintCertificate, lintRules } from './lint/lint-certificate.js';
 export type { LintContext, LintFinding, LintRule } from './lint/lint-rule.js';
+export { inspect, inspectDer, type InspectedItem } from './inspect/inspect.js';
+export { chainLinks, type ChainLink } from './inspect/chain-links.js';
+export type { Inspected, InspectedKind } from './inspect/inspected.js';
+export type { View } from './inspect/view.js';

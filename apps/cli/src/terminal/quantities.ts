@@ -36,3 +36,8 @@ export function formatBytes(octets: number): string {
 export function formatPercent(share: number): string {
   return `${String(Math.round(share * 100))} %`;
 }
+
+/** `1 object`, `2,345 objects`. */
+export function formatCount(count: number, noun: string): string {
+  return `${formatNumber(count)} ${noun}${count === 1 ? '' : 's'}`;
+}

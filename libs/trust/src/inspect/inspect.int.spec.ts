@@ -1,0 +1,141 @@
+import { readFileSync } from 'node:fs';
+import { OpensslPki } from '../testing/openssl-pki.js';
+import { chainLinks } from './chain-links.js';
+import { inspect } from './inspect.js';
+
+/** Needs openssl on the PATH: it makes what is inspected and says what stands in it. */
+describe('inspect', () => {
+  let pki: OpensslPki;
+  const read = (name: string): Uint8Array => readFileSync(pki.path(name));
+  const only = (bytes: Uint8Array) => {
+    const [item, ...rest] = inspect(bytes);
+    expect(rest).toEqual([]);
+    return item!.object!;
+  };
+
+  beforeAll(() => {
+    pki = new OpensslPki();
+    pki.device('good');
+    pki.device('bad');
+    pki.device('responder', 'responder');
+    pki.revoke('bad');
+    pki.crl('full');
+    pki.ocsp('both', 'responder', ['good', 'bad']);
+  }, 60_000);
+  afterAll(() => {
+    pki[Symbol.dispose]();
+  });
+
+  it('says of a certificate what OpenSSL says', () => {
+    const { kind, view, findings } = only(read('good.pem'));
+    const serial = pki.run('x509', '-in', 'good.pem', '-noout', '-serial').trim();
+    const hash = pki.run('x509', '-in', 'good.pem', '-noout', '-ext', 'subjectKeyIdentifier');
+    expect(kind).toBe('certificate');
+    expect(findings).toEqual([]);
+    expect(view['serialNumber']).toBe(serial.replace('serial=', '').toLowerCase());
+    expect(view).toMatchObject({
+      version: 3,
+      issuer: 'O=Example, CN=issuing',
+      subject: 'CN=good, O=Example',
+      subjectPublicKey: { type: 'ec', curve: 'prime256v1', octets: 65 },
+    });
+    const values = new Map(
+      (view['extensions'] as { name: string; value: unknown }[]).map((e) => [e.name, e.value]),
+    );
+    expect(values.get('basicConstraints')).toEqual({ cA: false, pathLenConstraint: undefined });
+    expect(values.get('keyUsage')).toEqual(['digitalSignature']);
+    expect(values.get('extKeyUsage')).toEqual(['id-kp-clientAuth']);
+    expect(values.get('subjectAltName')).toEqual([
+      'dNSName:device.example',
+      'uniformResourceIdentifier:urn:example:1',
+      'iPAddress:192.0.2.7',
+    ]);
+    expect(hash.replaceAll(':', '').toLowerCase()).toContain(values.get('subjectKeyIdentifier'));
+    expect(values.get('authorityInfoAccess')).toEqual([
+      { method: 'id-ad-ocsp', location: 'uniformResourceIdentifier:http://ocsp.example/' },
+    ]);
+    expect(JSON.stringify(values.get('cRLDistributionPoints'))).toContain('http://crl.example/');
+  });
+
+  it('says of a request whether its key was there', () => {
+    expect(only(read('good.csr')).view).toMatchObject({ proofOfPossession: 'good' });
+    const bytes = Uint8Array.from(only(read('good.csr')).der);
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    const forged = only(bytes);
+    expect(forged.view).toMatchObject({ proofOfPossession: 'bad' });
+    expect(forged.findings).toMatchObject([{ rule: 'proof-of-possession' }]);
+  });
+
+  it('says of a list who is on it and why', () => {
+    const { kind, view, findings } = only(read('full.crl'));
+    const text = pki.run('crl', '-in', 'full.crl', '-noout', '-text');
+    expect(kind).toBe('crl');
+    expect(findings).toEqual([]);
+    expect(view).toMatchObject({ version: 2, issuer: 'O=Example, CN=issuing', entries: 1 });
+    expect(JSON.stringify(view['extensions'])).toContain('"name":"cRLNumber"');
+    const [entry] = view['revokedCertificates'] as { serialNumber: string }[];
+    expect(text).toContain(entry!.serialNumber.toUpperCase());
+    expect(JSON.stringify(entry)).toContain('keyCompromise');
+  });
+
+  it('says of a response what it answers for each certificate', () => {
+    const { kind, view, findings } = only(read('both.ocsp'));
+    expect(kind).toBe('ocsp-response');
+    expect(findings).toEqual([]);
+    expect(view).toMatchObject({
+      responseStatus: 'successful',
+      responder: { byName: 'CN=responder, O=Example' },
+      responses: [
+        { certStatus: 'good' },
+        { certStatus: 'revoked', revocationReason: 'keyCompromise' },
+      ],
+    });
+    expect(only(read('both.req')).view).toMatchObject({
+      requests: [{ hashAlgorithm: 'sha1' }, { hashAlgorithm: 'sha1' }],
+      signed: false,
+    });
+  });
+
+  it('reads all of a bundle, PEM or PKCS #7, and says who issued whom', () => {
+    const bundle = Buffer.concat([read('good.pem'), read('root.pem'), read('issuing.pem')]);
+    const certificates = inspect(bundle).map(({ position, object }) => ({
+      position,
+      der: object!.der,
+    }));
+    expect(chainLinks(certificates).map(({ issuedBy }) => issuedBy)).toEqual([3, 2, 2]);
+    pki.run(
+      ...['crl2pkcs7', '-in', 'full.crl', '-certfile', 'good.pem', '-certfile', 'root.pem'],
+      ...['-outform', 'DER', '-out', 'all.p7b'],
+    );
+    expect(inspect(read('all.p7b')).map(({ object }) => object?.kind)).toEqual([
+      'certificate',
+      'certificate',
+      'crl',
+    ]);
+  });
+
+  it('looks into no private key', () => {
+    expect(() => inspect(read('good.key'))).toThrow(/private key/);
+    pki.run('pkcs8', '-topk8', '-nocrypt', '-in', 'good.key', '-outform', 'DER', '-out', 'k.der');
+    expect(() => inspect(read('k.der'))).toThrow(/private key/);
+  });
+
+  it('says of anything else that it cannot be read, and never fails on damaged bytes', () => {
+    expect(inspect(Buffer.from('hello'))).toMatchObject([{ unreadable: 'it is not DER' }]);
+    expect(inspect(new Uint8Array())).toMatchObject([{ unreadable: 'it is empty' }]);
+    for (const name of ['good.pem', 'good.csr', 'full.crl', 'both.ocsp', 'both.req']) {
+      const { der } = only(read(name));
+      for (let at = 0; at < der.length; at++) {
+        const changed = Uint8Array.from(der);
+        changed[at] = (changed[at] ?? 0) ^ 0x15;
+        for (const bytes of [changed, der.subarray(0, at)]) {
+          try {
+            inspect(bytes);
+          } catch (error) {
+            expect(String(error)).toContain('private key');
+          }
+        }
+      }
+    }
+  });
+});
