@@ -163,6 +163,10 @@ export class MongoStore
     return this.#inHand.run(() => this.#parts.batches.openBatch(batch));
   }
 
+  findTenant(batchId: BatchId) {
+    return this.#inHand.run(() => this.#findTenant(batchId));
+  }
+
   getBatch(tenant: TenantId, batchId: BatchId) {
     return this.#inHand.run(() => this.#parts.batches.getBatch(tenant, batchId));
   }
@@ -270,6 +274,22 @@ export class MongoStore
 
   lastIssuanceMs() {
     return this.#inHand.run(() => this.#parts.certificates.lastIssuanceMs());
+  }
+
+  /** By the tenants' keys of the batch, some hundred in a look: an index by batch would be one more write each. */
+  async #findTenant(batchId: BatchId): Promise<TenantId | undefined> {
+    const { tenants, batches } = this.#parts;
+    for (let cursor: string | undefined, more = true; more; ) {
+      const page = await tenants.listTenants({
+        limit: 500,
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      const owner = await batches.ownerOf(page.items, batchId);
+      if (owner !== undefined) return owner;
+      cursor = page.next;
+      more = cursor !== undefined;
+    }
+    return undefined;
   }
 
   async #stop(timeoutMs: number): Promise<void> {

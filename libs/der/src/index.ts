@@ -76,7 +76,7 @@ export {
   encodeCommonName,
 } from './encode-certification-request.js';
 export { CERTIFICATE_HEAD_ROOM, finishCertificate, signatureRoom } from './finish-certificate.js';
-export { KEY_IDENTIFIER_OCTETS, keyIdentifier } from './key-identifier.js';
+export { KEY_IDENTIFIER_OCTETS, keyIdentifier, subjectPublicKeyHash } from './key-identifier.js';
 export {
   type GeneralSubtree,
   type NameConstraints,
@@ -84,6 +84,19 @@ export {
   readNameConstraints,
   type WritableSubtree,
 } from './name-constraints.js';
+export {
+  type BasicOcspResponse,
+  type CertStatus,
+  encodeBasicOcspResponse,
+  encodeCertId,
+  encodeErrorResponse,
+  encodeResponseData,
+  encodeSuccessfulResponse,
+  type OcspErrorStatus,
+  ocspErrorStatuses,
+  type ResponseData,
+  type SingleResponse,
+} from './encode-ocsp-response.js';
 export { oids } from './oids.js';
 export { pemEncode, pemLength, writePem } from './pem-encode.js';
 export {
@@ -132,6 +145,14 @@ export {
   createCertificationRequestWalk,
   walkCertificationRequest,
 } from './walk-certification-request.js';
+export {
+  type CertIdHash,
+  type CertIdRange,
+  MAX_NONCE_OCTETS,
+  MAX_OCSP_REQUESTS,
+  type OcspRequest,
+  readOcspRequest,
+} from './read-ocsp-request.js';
 export { type KeyAlgorithm, type PublicKeyWalk } from './walk-public-key.js';
 export {
   type CertificateListWalk,

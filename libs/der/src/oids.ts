@@ -59,6 +59,7 @@ export const oids = {
   ecdsa_with_SHA512: '1.2.840.10045.4.3.4',
 
   // Hashes and mask generation: RFC 4055 2.1, 2.2.
+  id_sha1: '1.3.14.3.2.26',
   id_sha256: '2.16.840.1.101.3.4.2.1',
   id_sha384: '2.16.840.1.101.3.4.2.2',
   id_sha512: '2.16.840.1.101.3.4.2.3',
@@ -102,6 +103,14 @@ export const oids = {
   id_ad_ocsp: '1.3.6.1.5.5.7.48.1',
   id_ad_caIssuers: '1.3.6.1.5.5.7.48.2',
   anyPolicy: '2.5.29.32.0',
+
+  // OCSP: RFC 6960 4.2.1, 4.4.1, 4.2.2.2.1; what may stand in requests: 4.4.3 to 4.4.7.
+  id_pkix_ocsp_basic: '1.3.6.1.5.5.7.48.1.1',
+  id_pkix_ocsp_nonce: '1.3.6.1.5.5.7.48.1.2',
+  id_pkix_ocsp_response: '1.3.6.1.5.5.7.48.1.4',
+  id_pkix_ocsp_nocheck: '1.3.6.1.5.5.7.48.1.5',
+  id_pkix_ocsp_service_locator: '1.3.6.1.5.5.7.48.1.7',
+  id_pkix_ocsp_pref_sig_algs: '1.3.6.1.5.5.7.48.1.8',
 
   // Other names: RFC 4108 5, RFC 4556 (UPN is Microsoft's).
   id_on_hardwareModuleName: '1.3.6.1.5.5.7.8.4',

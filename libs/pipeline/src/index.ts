@@ -15,6 +15,25 @@ export { openOrder, type NewOrder, type OrderPorts } from './ingest/open-order.j
 export { TenantWindows, type TenantWindowOptions } from './ingest/tenant-window.js';
 export { IngestPace } from './ingest/ingest-pace.js';
 export { openBatch, uploadBatch, type IngestPorts, type Upload } from './ingest/upload-batch.js';
+export {
+  answerOcspRequest,
+  type AnswerPorts,
+  type AnswerTimes,
+  type OcspAnswer,
+} from './ocsp/answer-ocsp-request.js';
+export { certStatusOf, type StatusPorts } from './ocsp/certificate-status.js';
+export {
+  issuerHashes,
+  OcspIssuers,
+  type IssuerHashes,
+  type OcspIssuer,
+} from './ocsp/ocsp-issuers.js';
+export {
+  packedResponse,
+  packResponses,
+  withResponder,
+  type PresignedPair,
+} from './ocsp/packed-responses.js';
 export { profileCatalogue, type ProfileCatalogue } from './profile/profile-catalogue.js';
 export {
   findByDevice,

@@ -40,3 +40,10 @@ export type { ChunkSigner, Examination, RequestExaminer, SignedCertificates } fr
 export type { Clock, Job, JobQueue } from './jobs.js';
 export type { CpuMeter } from './cpu-meter.js';
 export type { Stoppable } from './stoppable.js';
+export type {
+  OcspResponder,
+  OcspResponses,
+  OcspSigner,
+  OcspStore,
+  UnsignedOcspAnswer,
+} from './ocsp.js';

@@ -153,6 +153,8 @@ export interface BatchStore {
   /** Insert if absent; resolves to the batch as stored. */
   openBatch(batch: Batch): Promise<Batch>;
   getBatch(tenant: TenantId, batchId: BatchId): Promise<Batch | undefined>;
+  /** Whose batch it is: a serial number leads back to a batch, and tells no tenant. */
+  findTenant(batchId: BatchId): Promise<TenantId | undefined>;
   listBatches(tenant: TenantId, orderId: OrderId, page: PageRequest): Promise<Page<Batch>>;
   /**
    * Insert if absent, durable, before the chunk is appended to the log; resolves to the registration

@@ -27,6 +27,7 @@ const maxKnownKeys = 1_024;
 export class BatchTable {
   readonly #db: DatabaseSync;
   readonly #get: StatementSync;
+  readonly #findTenant: StatementSync;
   readonly #count: StatementSync;
   readonly #moveNextIndex: StatementSync;
   readonly #complete: StatementSync;
@@ -36,6 +37,10 @@ export class BatchTable {
   constructor(db: DatabaseSync) {
     this.#db = db;
     this.#get = db.prepare('SELECT * FROM batches WHERE tenant = ? AND batch_id = ?');
+    this.#findTenant = db.prepare(
+      `SELECT batches.tenant FROM tenants CROSS JOIN batches
+       ON batches.tenant = tenants.tenant AND batches.batch_id = ? LIMIT 1`,
+    );
     this.#count = db.prepare(
       `UPDATE batches SET accepted = accepted + ?, issued = issued + ?, rejected = rejected + ?,
          cancelled = cancelled + ?, dead_lettered = dead_lettered + ? WHERE seq = ?`,
@@ -66,6 +71,12 @@ export class BatchTable {
   getBatch(tenant: TenantId, batchId: BatchId): Batch | undefined {
     const row = this.#get.get(tenant, batchId);
     return row && batchOf(row);
+  }
+
+  /** By the tenants, which are few: an index by batch id would cost each enrolment a random row. */
+  findTenant(batchId: BatchId): TenantId | undefined {
+    const row = this.#findTenant.get(batchId);
+    return row && textIn(row, 'tenant');
   }
 
   listBatches(tenant: TenantId, orderId: OrderId, page: PageRequest): Page<Batch> {

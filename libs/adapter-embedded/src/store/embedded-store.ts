@@ -293,6 +293,10 @@ export class EmbeddedStore
     return this.#client.call('openBatch', [batch]);
   }
 
+  findTenant(batchId: BatchId) {
+    return this.#client.call('findTenant', [batchId]);
+  }
+
   getBatch(tenant: TenantId, batchId: BatchId) {
     return this.#client.call('getBatch', [tenant, batchId]);
   }

@@ -105,6 +105,7 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
     switchAllowList: orders.switchAllowList.bind(orders),
     openBatch: batches.openBatch.bind(batches),
     getBatch: batches.getBatch.bind(batches),
+    findTenant: batches.findTenant.bind(batches),
     listBatches: batches.listBatches.bind(batches),
     completeUpload(tenant: TenantId, batchId: BatchId, total: number, atMs: number): Batch {
       const batch = batches.key(tenant, batchId);

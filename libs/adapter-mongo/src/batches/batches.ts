@@ -76,6 +76,13 @@ export class Batches {
     return document && this.#look(document, this.#clock.nowMs());
   }
 
+  /** Which of the tenants has a batch of this id. */
+  async ownerOf(tenants: readonly TenantId[], batchId: BatchId): Promise<TenantId | undefined> {
+    const keys = tenants.map((tenant) => batchKey(tenant, batchId));
+    const [found] = await this.#batches.getMany(keys, ['tenant']);
+    return found?.tenant;
+  }
+
   /** Faults: NOT_FOUND. */
   async require(tenant: TenantId, batchId: BatchId): Promise<Batch> {
     const batch = await this.getBatch(tenant, batchId);

@@ -8,11 +8,13 @@ import {
 } from '@certmill/domain';
 import { walkCertificate, createCertificateWalk } from '@certmill/der';
 import type { CertificateStore, StoredRequest } from '@certmill/ports';
-import { resultsOf, type Result } from './read-results.js';
+import { issuerNameOf, resultsOf, type Result } from './read-results.js';
 
 export interface FoundCertificate {
   readonly tenant: TenantId;
   readonly batchId: BatchId;
+  /** Name of the issuer that signed it. */
+  readonly issuer: string;
   readonly result: Result & { readonly certificateDer: Uint8Array };
   readonly status: CertificateStatus;
 }
@@ -82,7 +84,8 @@ async function describe(
   const certificateDer = result?.certificateDer;
   if (result === undefined || certificateDer === undefined) return undefined;
   const status = await ports.certificates.getStatus(tenant, batchId, index);
-  return { tenant, batchId, result: { ...result, certificateDer }, status };
+  const issuer = issuerNameOf(request.segment);
+  return { tenant, batchId, issuer, result: { ...result, certificateDer }, status };
 }
 
 /** The contents octets of the serialNumber INTEGER (RFC 5280 4.1.2.2) in hex; empty where it is no certificate. */

@@ -44,6 +44,11 @@ export function certificatesOf(segment: Uint8Array): readonly Uint8Array[] {
     .map((length) => certificatesDer.subarray(at, (at += length)));
 }
 
+/** The issuer that a terminal record's certificates were signed by. */
+export function issuerNameOf(segment: Uint8Array): string {
+  return decodeReceivedChunk(decodeIssuedChunk(segment).received).issuer;
+}
+
 /** The results of one terminal record, in the order of their indexes. */
 export function resultsOf(segment: Uint8Array): readonly Result[] {
   const issued = decodeIssuedChunk(segment);

@@ -27,6 +27,7 @@ const storeCalls = {
   storeEpoch: true,
   openBatch: true,
   getBatch: true,
+  findTenant: true,
   listBatches: true,
   registerChunk: true,
   getRegistration: true,

@@ -34,6 +34,16 @@ export const batchCases: readonly StoreCase[] = [
     }),
   },
   {
+    name: 'the tenant of a batch is found by its id alone',
+    async run(stores, tenant) {
+      await stores.createTenant(tenant, nowMs);
+      const { batchId } = await stores.openBatch(aBatch(tenant, 'b'));
+      assert.equal(await stores.findTenant(batchId), tenant);
+      assert.equal(await stores.findTenant('0'.repeat(26)), undefined);
+    },
+    broken: () => ({ findTenant: () => Promise.resolve(undefined) }),
+  },
+  {
     name: 'of 8 writers at once the first pins the chunk, and all get its pins',
     async run(stores, tenant) {
       const batch = await open(stores, anOrder(tenant), aBatch(tenant, 'b'));

@@ -1,0 +1,184 @@
+import {
+  encodeErrorResponse,
+  encodeSuccessfulResponse,
+  readOcspRequest,
+  type CertIdRange,
+  type OcspErrorStatus,
+  type OcspRequest,
+} from '@certmill/der';
+import { isCertmillError, requestOfSerialNumber, serialKeyIdOf } from '@certmill/domain';
+import type { Clock, OcspSigner, OcspStore } from '@certmill/ports';
+import { certificateStatus, type StatusPorts } from './certificate-status.js';
+import type { OcspIssuer, OcspIssuers } from './ocsp-issuers.js';
+import { packedResponse, withResponder } from './packed-responses.js';
+
+/** Until when an answer may be kept, in milliseconds; errors may not be. */
+export interface AnswerTimes {
+  readonly thisUpdateMs: number;
+  readonly nextUpdateMs: number;
+}
+
+export type OcspAnswer =
+  | {
+      readonly kind: 'successful';
+      readonly der: Uint8Array;
+      readonly times: AnswerTimes;
+      /** Made for this request alone: a nonce is in it. */
+      readonly isOnlyForThis: boolean;
+    }
+  | {
+      readonly kind: OcspErrorStatus;
+      readonly der: Uint8Array;
+      /** Of what was our fault; for the log. */
+      readonly cause?: unknown;
+    };
+
+export interface AnswerPorts {
+  readonly issuers: () => OcspIssuers;
+  readonly clock: Clock;
+  readonly serialKeys: StatusPorts['serialKeys'];
+  /** Absent: nothing is signed ahead. */
+  readonly presigned?: Pick<OcspStore, 'findResponses' | 'getResponder'>;
+  /** Absent: a validation authority without a key. */
+  readonly live?: {
+    readonly signer: OcspSigner;
+    readonly statuses: StatusPorts;
+    /** Of an answer from thisUpdate to nextUpdate. */
+    readonly lifetimeSeconds: number;
+    /** `echo`: a request with a nonce is signed for itself; `ignore`: as if it had none (RFC 9654 2.1). */
+    readonly nonce: 'echo' | 'ignore';
+  };
+}
+
+/**
+ * Answers one OCSPRequest (RFC 6960 2.3, 4.2). Never throws: what goes wrong here is `tryLater` where it
+ * will pass, else `internalError`. `unauthorized` for another CA's certificates, for those of several
+ * issuers in one request (a delegated responder answers for one), and for what has no response where
+ * nothing can be signed (RFC 9919 3.2.3).
+ */
+export async function answerOcspRequest(
+  ports: AnswerPorts,
+  requestDer: Uint8Array,
+): Promise<OcspAnswer> {
+  const read = readOcspRequest(requestDer, 0, requestDer.length);
+  // A critical extension that is not understood cannot be answered as it is meant (RFC 6960 4.4).
+  if (!read.ok || read.value.hasUnknownCritical) return refusal('malformedRequest');
+  const issuers = issuersOf(ports.issuers(), requestDer, read.value);
+  if (issuers === undefined) return refusal('unauthorized');
+  try {
+    return await answerFor(ports, issuers, requestDer, read.value);
+  } catch (cause) {
+    const passes = isCertmillError(cause) && cause.disposition === 'retry';
+    return { ...refusal(passes ? 'tryLater' : 'internalError'), cause };
+  }
+}
+
+function refusal(kind: OcspErrorStatus): Extract<OcspAnswer, { readonly kind: OcspErrorStatus }> {
+  return { kind, der: encodeErrorResponse(kind) };
+}
+
+function issuersOf(
+  issuers: OcspIssuers,
+  requestDer: Uint8Array,
+  { certIds }: OcspRequest,
+): readonly OcspIssuer[] | undefined {
+  const [first, ...others] = certIds.map((certId) => issuers.named(requestDer, certId));
+  const name = first?.[0]?.name;
+  const isOne = name !== undefined && others.every((named) => named[0]?.name === name);
+  return isOne ? first : undefined;
+}
+
+async function answerFor(
+  ports: AnswerPorts,
+  issuers: readonly OcspIssuer[],
+  requestDer: Uint8Array,
+  request: OcspRequest,
+): Promise<OcspAnswer> {
+  const { live } = ports;
+  const wantsNonce = request.nonceStart >= 0 && live?.nonce === 'echo';
+  const [certId, ...others] = request.certIds;
+  let isLate = false;
+  if (certId !== undefined && others.length === 0 && !wantsNonce) {
+    const presigned = await findPresigned(ports, requestDer, certId);
+    if (presigned?.kind === 'successful') return presigned;
+    isLate = presigned?.kind === 'late';
+  }
+  const signed = live && (await signLive(live, ports.clock, issuers, requestDer, request));
+  return signed ?? refusal(isLate ? 'tryLater' : 'unauthorized');
+}
+
+async function findPresigned(
+  { presigned, serialKeys, clock }: AnswerPorts,
+  requestDer: Uint8Array,
+  { hash, serialNumberStart, serialNumberEnd }: CertIdRange,
+): Promise<Extract<OcspAnswer, { kind: 'successful' }> | { kind: 'late' } | undefined> {
+  if (presigned === undefined || hash === 'unsupported') return undefined;
+  const serialNumber = requestDer.subarray(serialNumberStart, serialNumberEnd);
+  const keyId = serialKeyIdOf(serialNumber);
+  const serialKey = keyId === undefined ? undefined : serialKeys.get(keyId);
+  if (serialKey === undefined) return undefined;
+  const { batchId, index } = requestOfSerialNumber(serialKey, serialNumber);
+  const found = await presigned.findResponses(batchId, index);
+  const response = found && packedResponse(found.packed, index - found.firstIndex, hash);
+  if (found === undefined || response === undefined) return undefined;
+  // The middle of a serial number is its time: another time is another number, never issued.
+  if (!Buffer.from(response).includes(Buffer.from(serialNumber))) return undefined;
+  const { thisUpdateMs, nextUpdateMs } = found;
+  const nowMs = clock.nowMs();
+  const responder = await presigned.getResponder(found.responder);
+  if (responder === undefined || nowMs >= Math.min(nextUpdateMs, responder.notAfterMs)) {
+    return { kind: 'late' };
+  }
+  const der = encodeSuccessfulResponse(withResponder(response, responder.certificateDer));
+  return {
+    kind: 'successful',
+    der,
+    times: { thisUpdateMs, nextUpdateMs },
+    isOnlyForThis: false,
+  };
+}
+
+async function signLive(
+  live: NonNullable<AnswerPorts['live']>,
+  clock: Clock,
+  issuers: readonly OcspIssuer[],
+  requestDer: Uint8Array,
+  { certIds, nonceStart, nonceEnd }: OcspRequest,
+): Promise<OcspAnswer | undefined> {
+  const issuer = issuers[0]?.name ?? '';
+  const statuses = await Promise.all(
+    certIds.map(({ serialNumberStart, serialNumberEnd }) =>
+      certificateStatus(
+        live.statuses,
+        issuers,
+        requestDer.subarray(serialNumberStart, serialNumberEnd),
+      ),
+    ),
+  );
+  // After the statuses were read: nobody is told "good" of a later time than is known.
+  const nowSeconds = Math.floor(clock.nowMs() / 1_000);
+  const times = {
+    thisUpdateSeconds: nowSeconds,
+    nextUpdateSeconds: nowSeconds + live.lifetimeSeconds,
+  };
+  const hasNonce = nonceStart >= 0 && live.nonce === 'echo';
+  const basic = await live.signer.signAnswer(issuer, {
+    producedAtSeconds: nowSeconds,
+    responses: certIds.map(({ start, end }, i) => ({
+      certIdDer: requestDer.subarray(start, end),
+      status: statuses[i] ?? { kind: 'unknown' },
+      ...times,
+    })),
+    ...(hasNonce ? { nonce: requestDer.subarray(nonceStart, nonceEnd) } : {}),
+  });
+  if (basic === undefined) return undefined;
+  return {
+    kind: 'successful',
+    der: encodeSuccessfulResponse(basic),
+    times: {
+      thisUpdateMs: times.thisUpdateSeconds * 1_000,
+      nextUpdateMs: times.nextUpdateSeconds * 1_000,
+    },
+    isOnlyForThis: hasNonce,
+  };
+}

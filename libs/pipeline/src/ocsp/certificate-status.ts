@@ -1,0 +1,49 @@
+import type { CertStatus } from '@certmill/der';
+import { crlReasons, requestOfSerialNumber, serialKeyIdOf, type SerialKey } from '@certmill/domain';
+import type { BatchStore, CertificateStore } from '@certmill/ports';
+import { findBySerialNumber } from '../publish/find-certificates.js';
+import type { OcspIssuer } from './ocsp-issuers.js';
+
+export interface StatusPorts {
+  readonly batches: Pick<BatchStore, 'findTenant'>;
+  readonly certificates: CertificateStore;
+  /** By id; they certify nothing. */
+  readonly serialKeys: ReadonlyMap<number, SerialKey>;
+}
+
+/**
+ * The status of a serial number under issuers that are one to OCSP. A number that is not ours, that
+ * another issuer has, or that was never issued is `unknown`: nobody is told that it was revoked (RFC
+ * 6960 2.2), for nothing here promises so (4.4.8).
+ */
+export async function certificateStatus(
+  ports: StatusPorts,
+  issuers: readonly OcspIssuer[],
+  serialNumber: Uint8Array,
+): Promise<CertStatus> {
+  const keyId = serialKeyIdOf(serialNumber);
+  const serialKey = keyId === undefined ? undefined : ports.serialKeys.get(keyId);
+  if (serialKey === undefined) return { kind: 'unknown' };
+  const { batchId } = requestOfSerialNumber(serialKey, serialNumber);
+  const tenant = await ports.batches.findTenant(batchId);
+  if (tenant === undefined) return { kind: 'unknown' };
+  const found = await findBySerialNumber(ports, tenant, serialNumber);
+  const issuer = issuers.find(({ name }) => name === found?.issuer);
+  return found === undefined || issuer === undefined
+    ? { kind: 'unknown' }
+    : certStatusOf(issuer, found.status);
+}
+
+/** What stands in a response. A superseded certificate is as good as it was: nobody has revoked it. */
+export function certStatusOf(
+  issuer: Pick<OcspIssuer, 'revoked'>,
+  status: { readonly state: string; readonly reason?: number; readonly atMs?: number },
+): CertStatus {
+  if (status.state === 'revoked') {
+    const atSeconds = Math.floor((status.atMs ?? 0) / 1_000);
+    return { kind: 'revoked', atSeconds, reasonNumber: status.reason ?? 0 };
+  }
+  if (issuer.revoked === undefined) return { kind: 'good' };
+  const { atMs, reason } = issuer.revoked;
+  return { kind: 'revoked', atSeconds: Math.floor(atMs / 1_000), reasonNumber: crlReasons[reason] };
+}

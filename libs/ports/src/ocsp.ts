@@ -1,0 +1,63 @@
+import type { ResponseData } from '@certmill/der';
+import type { BatchId, ChunkRef } from '@certmill/domain';
+
+/** The pre-signed OCSP responses of one chunk's certificates. */
+export interface OcspResponses extends ChunkRef {
+  readonly firstIndex: number;
+  readonly count: number;
+  readonly issuer: string;
+  /** Names the responder's certificate, which is spliced in when a response is served. */
+  readonly responder: string;
+  readonly producedAtMs: number;
+  readonly thisUpdateMs: number;
+  /** In whole seconds, as the others: DER has no fractions. */
+  readonly nextUpdateMs: number;
+  /** As `packResponses` of @certmill/pipeline makes it. */
+  readonly packed: Uint8Array;
+}
+
+/** A delegated responder (RFC 6960 4.2.2.2) as clients need it; public. */
+export interface OcspResponder {
+  /** SHA-256 of its certificate, hex. */
+  readonly id: string;
+  readonly issuer: string;
+  readonly certificateDer: Uint8Array;
+  readonly notAfterMs: number;
+}
+
+/**
+ * What a validation authority serves without a key. It can be made again from segments and statuses
+ * at any time, so none of it has to be in a backup.
+ */
+export interface OcspStore {
+  /**
+   * In place of the chunk's earlier ones, in one effect. Of several writers the latest `producedAtMs`
+   * wins; resolves to whether these are in force.
+   */
+  putResponses(responses: OcspResponses): Promise<boolean>;
+  /** Of the chunk that holds the index, whether they are still in time or not. */
+  findResponses(batchId: BatchId, index: number): Promise<OcspResponses | undefined>;
+  /** Chunks whose responses end before `beforeMs`, the first to end first. */
+  listEndingResponses(
+    beforeMs: number,
+    limit: number,
+  ): Promise<readonly (ChunkRef & { readonly nextUpdateMs: number })[]>;
+  /** Removes responses that ended before; those of certificates that ended are made no more. */
+  forgetResponses(endedBeforeMs: number): Promise<number>;
+  /** Insert if absent. */
+  putResponder(responder: OcspResponder): Promise<void>;
+  getResponder(id: string): Promise<OcspResponder | undefined>;
+}
+
+/** A response before the responder, who adds its key's hash, has signed it. */
+export type UnsignedOcspAnswer = Omit<ResponseData, 'responderKeyHash'>;
+
+/** Signs answers while their clients wait: a responder's key, never an issuer's. */
+export interface OcspSigner {
+  /**
+   * Resolves to the encoded BasicOCSPResponse with the responder's certificate; undefined where the
+   * issuer has no responder here whose certificate is in time. Faults: FAULT_OVERLOADED,
+   * FAULT_WORKER_LOST.
+   */
+  signAnswer(issuer: string, answer: UnsignedOcspAnswer): Promise<Uint8Array | undefined>;
+}
