@@ -279,7 +279,7 @@ export class MongoStore
   /** By the tenants' keys of the batch, some hundred in a look: an index by batch would be one more write each. */
   async #findTenant(batchId: BatchId): Promise<TenantId | undefined> {
     const { tenants, batches } = this.#parts;
-    for (let cursor: string | undefined, more = true; more; ) {
+    for (let cursor: string | undefined, more = true; more;) {
       const page = await tenants.listTenants({
         limit: 500,
         ...(cursor === undefined ? {} : { cursor }),

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { encodeAlgorithmIdentifier } from './der-encode.js';
+import { CertmillDerError } from './der-error.js';
 import {
   encodeBasicOcspResponse,
   encodeCertId,
@@ -121,7 +122,7 @@ describe('an OCSPResponse, read by OpenSSL', () => {
           },
         ],
       });
-    expect(data(at)).toThrow(expect.objectContaining({ code: 'argument-invalid' }));
-    expect(data(at - 0.5)).toThrow(expect.objectContaining({ code: 'argument-invalid' }));
+    expect(data(at)).toThrow(CertmillDerError);
+    expect(data(at - 0.5)).toThrow(CertmillDerError);
   });
 });

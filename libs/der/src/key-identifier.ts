@@ -34,7 +34,12 @@ export function subjectPublicKeyHash(
   method: 'sha1' | 'sha256',
   subjectPKInfoDer: Uint8Array,
 ): Uint8Array {
-  const digest = keyDigestLatin1(method === 'sha1' ? 'sha1' : 'rfc7093-sha256', subjectPKInfoDer, 0, subjectPKInfoDer.length);
+  const digest = keyDigestLatin1(
+    method === 'sha1' ? 'sha1' : 'rfc7093-sha256',
+    subjectPKInfoDer,
+    0,
+    subjectPKInfoDer.length,
+  );
   return Buffer.from(digest, 'latin1');
 }
 

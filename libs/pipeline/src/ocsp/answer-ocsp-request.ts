@@ -99,7 +99,7 @@ async function answerFor(
   const [certId, ...others] = request.certIds;
   let isLate = false;
   if (certId !== undefined && others.length === 0 && !wantsNonce) {
-    const presigned = await findPresigned(ports, requestDer, certId);
+    const presigned = await findPresigned(ports, issuers, requestDer, certId);
     if (presigned?.kind === 'successful') return presigned;
     isLate = presigned?.kind === 'late';
   }
@@ -109,6 +109,7 @@ async function answerFor(
 
 async function findPresigned(
   { presigned, serialKeys, clock }: AnswerPorts,
+  issuers: readonly OcspIssuer[],
   requestDer: Uint8Array,
   { hash, serialNumberStart, serialNumberEnd }: CertIdRange,
 ): Promise<Extract<OcspAnswer, { kind: 'successful' }> | { kind: 'late' } | undefined> {
@@ -119,6 +120,8 @@ async function findPresigned(
   if (serialKey === undefined) return undefined;
   const { batchId, index } = requestOfSerialNumber(serialKey, serialNumber);
   const found = await presigned.findResponses(batchId, index);
+  // The same number under another issuer's name was never issued.
+  if (!issuers.some(({ name }) => name === found?.issuer)) return undefined;
   const response = found && packedResponse(found.packed, index - found.firstIndex, hash);
   if (found === undefined || response === undefined) return undefined;
   // The middle of a serial number is its time: another time is another number, never issued.

@@ -1,5 +1,11 @@
 import type { CertStatus } from '@certmill/der';
-import { crlReasons, requestOfSerialNumber, serialKeyIdOf, type SerialKey } from '@certmill/domain';
+import {
+  crlReasons,
+  requestOfSerialNumber,
+  serialKeyIdOf,
+  type CertificateStatus,
+  type SerialKey,
+} from '@certmill/domain';
 import type { BatchStore, CertificateStore } from '@certmill/ports';
 import { findBySerialNumber } from '../publish/find-certificates.js';
 import type { OcspIssuer } from './ocsp-issuers.js';
@@ -37,13 +43,13 @@ export async function certificateStatus(
 /** What stands in a response. A superseded certificate is as good as it was: nobody has revoked it. */
 export function certStatusOf(
   issuer: Pick<OcspIssuer, 'revoked'>,
-  status: { readonly state: string; readonly reason?: number; readonly atMs?: number },
+  status: CertificateStatus,
 ): CertStatus {
-  if (status.state === 'revoked') {
-    const atSeconds = Math.floor((status.atMs ?? 0) / 1_000);
-    return { kind: 'revoked', atSeconds, reasonNumber: status.reason ?? 0 };
-  }
-  if (issuer.revoked === undefined) return { kind: 'good' };
-  const { atMs, reason } = issuer.revoked;
-  return { kind: 'revoked', atSeconds: Math.floor(atMs / 1_000), reasonNumber: crlReasons[reason] };
+  const revocation = status.state === 'revoked' ? status : issuer.revoked;
+  if (revocation === undefined) return { kind: 'good' };
+  return {
+    kind: 'revoked',
+    atSeconds: Math.floor(revocation.atMs / 1_000),
+    reasonNumber: crlReasons[revocation.reason],
+  };
 }

@@ -1,6 +1,6 @@
 import { encodeSequence, encodeTlv, contextConstructed } from '@certmill/der';
 import { CertmillError } from '@certmill/domain';
-import { certIdHashes } from './ocsp-issuers.js';
+import type { certIdHashes } from './ocsp-issuers.js';
 
 /** Of one certificate: what of a BasicOCSPResponse stands before its certificates, by CertID hash. */
 export type PresignedPair = Readonly<Record<(typeof certIdHashes)[number], Uint8Array>>;

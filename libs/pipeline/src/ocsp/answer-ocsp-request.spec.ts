@@ -1,0 +1,257 @@
+import { generateKeyPairSync } from 'node:crypto';
+import {
+  encodeBoolean,
+  encodeCertId,
+  encodeErrorResponse,
+  encodeNull,
+  encodeOctetString,
+  encodeOid,
+  encodeSequence,
+  encodeTlv,
+  oids,
+} from '@certmill/der';
+import { CertmillError, serialNumbersOf, type SerialKey } from '@certmill/domain';
+import type { OcspResponder, OcspResponses, UnsignedOcspAnswer } from '@certmill/ports';
+import { answerOcspRequest, type AnswerPorts, type OcspAnswer } from './answer-ocsp-request.js';
+import type { StatusPorts } from './certificate-status.js';
+import { issuerHashes, OcspIssuers, type OcspIssuer } from './ocsp-issuers.js';
+import { packResponses } from './packed-responses.js';
+
+const nowMs = Date.UTC(2026, 10, 22, 12);
+const serialKey: SerialKey = { id: 1, key: Buffer.alloc(16, 9) };
+const batchId = '00112233445566778899aabbcc';
+const [serialNumber, otherTime] = [nowMs, nowMs + 3_600_000].map((receivedAtMs) =>
+  serialNumbersOf(serialKey, batchId, 2, 1, receivedAtMs),
+);
+
+function anIssuer(name: string): OcspIssuer {
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const commonName = encodeSequence(
+    encodeOid(oids.id_at_commonName),
+    encodeTlv(0x0c, Buffer.from(name)),
+  );
+  return {
+    name,
+    subjectDer: encodeSequence(encodeTlv(0x31, commonName)),
+    spkiDer: publicKey.export({ type: 'spki', format: 'der' }),
+  };
+}
+
+const [ours, second, foreign] = ['ours', 'second', 'foreign'].map(anIssuer) as [
+  OcspIssuer,
+  OcspIssuer,
+  OcspIssuer,
+];
+
+function certIdOf(
+  issuer: OcspIssuer,
+  serial: Uint8Array = serialNumber ?? new Uint8Array(),
+  hash: 'sha1' | 'sha256' = 'sha256',
+): Uint8Array {
+  const { nameHash, keyHash } = issuerHashes(hash, issuer);
+  return encodeCertId(hash, nameHash, keyHash, serial);
+}
+
+function aRequest(
+  certIds: readonly Uint8Array[],
+  extensions: readonly Uint8Array[] = [],
+): Uint8Array {
+  const list = encodeSequence(...certIds.map((certId) => encodeSequence(certId)));
+  const inExtensions = encodeTlv(0xa2, encodeSequence(...extensions));
+  return encodeSequence(encodeSequence(list, ...(extensions.length > 0 ? [inExtensions] : [])));
+}
+
+const nonce = encodeSequence(
+  encodeOid(oids.id_pkix_ocsp_nonce),
+  encodeOctetString(encodeOctetString(Buffer.alloc(32, 5))),
+);
+const unknownCritical = encodeSequence(
+  encodeOid('1.2.3.4'),
+  encodeBoolean(true),
+  encodeOctetString(encodeNull()),
+);
+
+const responder: OcspResponder = {
+  id: 'r',
+  issuer: 'ours',
+  certificateDer: encodeSequence(encodeNull()),
+  notAfterMs: nowMs + 86_400_000,
+};
+
+const presignedBody = Buffer.concat([
+  Buffer.from('presigned '),
+  ...(serialNumber ? [serialNumber] : []),
+]);
+
+function presigned(overrides: Partial<OcspResponses> = {}): OcspResponses {
+  return {
+    tenant: 't',
+    batchId,
+    chunkNumber: 0,
+    firstIndex: 1,
+    count: 2,
+    issuer: 'ours',
+    responder: 'r',
+    producedAtMs: nowMs - 1_000,
+    thisUpdateMs: nowMs - 1_000,
+    nextUpdateMs: nowMs + 3_600_000,
+    packed: packResponses([undefined, { sha1: Buffer.from('none'), sha256: presignedBody }]),
+    ...overrides,
+  };
+}
+
+/** A validation authority without a key. */
+function keyless(overrides: Partial<OcspResponses> = {}): AnswerPorts {
+  return {
+    issuers: () => new OcspIssuers([ours, second]),
+    clock: { nowMs: () => nowMs },
+    serialKeys: new Map([[1, serialKey]]),
+    presigned: {
+      findResponses: (asked, index) =>
+        Promise.resolve(asked === batchId && index === 2 ? presigned(overrides) : undefined),
+      getResponder: (id) => Promise.resolve(id === 'r' ? responder : undefined),
+    },
+  };
+}
+
+/** The same with a responder's key; every certificate's tenant is unknown, so all are. */
+function withKey(
+  policy: 'echo' | 'ignore',
+  findTenant: () => Promise<string | undefined> = () => Promise.resolve(undefined),
+): AnswerPorts & { readonly signed: UnsignedOcspAnswer[] } {
+  const signed: UnsignedOcspAnswer[] = [];
+  const statuses = {
+    batches: { findTenant },
+    serialKeys: new Map([[1, serialKey]]),
+  } as unknown as StatusPorts;
+  return {
+    ...keyless(),
+    signed,
+    live: {
+      statuses,
+      lifetimeSeconds: 600,
+      nonce: policy,
+      signer: {
+        signAnswer(issuer, answer) {
+          if (issuer !== 'ours') return Promise.resolve(undefined);
+          signed.push(answer);
+          return Promise.resolve(Buffer.from('signed'));
+        },
+      },
+    },
+  };
+}
+
+function textOf(answer: OcspAnswer): string {
+  return Buffer.from(answer.der).toString('latin1');
+}
+
+describe('without a key', () => {
+  test('the pre-signed response is served with its responder spliced in', async () => {
+    const answer = await answerOcspRequest(keyless(), aRequest([certIdOf(ours)]));
+    expect(answer).toMatchObject({
+      kind: 'successful',
+      times: { thisUpdateMs: nowMs - 1_000, nextUpdateMs: nowMs + 3_600_000 },
+      isOnlyForThis: false,
+    });
+    expect(textOf(answer)).toContain('presigned');
+    expect(textOf(answer)).toContain(Buffer.from(responder.certificateDer).toString('latin1'));
+  });
+
+  test('a nonce does not keep it from being served (RFC 9654 2.1)', async () => {
+    const answer = await answerOcspRequest(keyless(), aRequest([certIdOf(ours)], [nonce]));
+    expect(answer.kind).toBe('successful');
+  });
+
+  const unauthorized: readonly (readonly [string, Uint8Array])[] = [
+    ["another CA's", certIdOf(foreign)],
+    ['our name with the key of another', certIdOf({ ...ours, spkiDer: foreign.spkiDer })],
+    ['a serial number that is not ours', certIdOf(ours, Buffer.from('05', 'hex'))],
+    ['the same request at another time', certIdOf(ours, otherTime)],
+    ['one that nothing was signed for', certIdOf(ours, Buffer.alloc(20, 1))],
+  ];
+  test.each(unauthorized)('%s: unauthorized', async (_name, certId) => {
+    const answer = await answerOcspRequest(keyless(), aRequest([certId]));
+    expect(answer.der).toEqual(encodeErrorResponse('unauthorized'));
+  });
+
+  test.each([
+    ['its responses', { nextUpdateMs: nowMs }],
+    ["its responder's certificate", { responder: 'gone' }],
+  ])('where the time of %s is over it says tryLater, never what was', async (_what, overrides) => {
+    const answer = await answerOcspRequest(keyless(overrides), aRequest([certIdOf(ours)]));
+    expect(answer.der).toEqual(encodeErrorResponse('tryLater'));
+  });
+
+  test('a store that is away is tryLater, one that is damaged internalError', async () => {
+    for (const [code, kind] of [
+      ['FAULT_STORE_DOWN', 'tryLater'],
+      ['FAULT_STORE_CORRUPT', 'internalError'],
+    ] as const) {
+      const ports = keyless();
+      const cause = new CertmillError(code, 'no');
+      const broken = {
+        ...ports,
+        presigned: {
+          findResponses: () => Promise.reject(cause),
+          getResponder: () => Promise.reject(cause),
+        },
+      };
+      const answer = await answerOcspRequest(broken, aRequest([certIdOf(ours)]));
+      expect(answer).toMatchObject({ kind, cause });
+    }
+  });
+});
+
+describe('with a responder', () => {
+  test('a nonce is echoed where the policy says so, and such an answer is for nobody else', async () => {
+    const ports = withKey('echo');
+    const answer = await answerOcspRequest(ports, aRequest([certIdOf(ours)], [nonce]));
+    expect(answer).toMatchObject({ kind: 'successful', isOnlyForThis: true });
+    expect(ports.signed[0]?.nonce).toEqual(new Uint8Array(Buffer.alloc(32, 5)));
+    const ignoring = withKey('ignore');
+    const other = await answerOcspRequest(ignoring, aRequest([certIdOf(ours)], [nonce]));
+    expect(other).toMatchObject({ kind: 'successful', isOnlyForThis: false });
+    expect(ignoring.signed).toHaveLength(0);
+  });
+
+  test('several are answered together, in the CertIDs that were asked for', async () => {
+    const ports = withKey('echo');
+    const certIds = [certIdOf(ours, undefined, 'sha1'), certIdOf(ours, Buffer.of(7))];
+    const answer = await answerOcspRequest(ports, aRequest(certIds));
+    expect(answer).toMatchObject({
+      kind: 'successful',
+      times: { thisUpdateMs: nowMs, nextUpdateMs: nowMs + 600_000 },
+    });
+    const { responses = [] } = ports.signed[0] ?? {};
+    expect(responses.map(({ certIdDer }) => Buffer.from(certIdDer))).toEqual(
+      certIds.map((certId) => Buffer.from(certId)),
+    );
+    expect(responses.map(({ status }) => status.kind)).toEqual(['unknown', 'unknown']);
+  });
+
+  test.each([
+    ['of several issuers', [certIdOf(ours), certIdOf(second)]],
+    ['of an issuer without a responder', [certIdOf(second)]],
+  ])('what is %s is unauthorized', async (_name, certIds) => {
+    const answer = await answerOcspRequest(withKey('echo'), aRequest(certIds));
+    expect(answer.kind).toBe('unauthorized');
+  });
+
+  test('a status that cannot be read is never told', async () => {
+    const down = new CertmillError('FAULT_STORE_DOWN', 'away');
+    const ports = withKey('echo', () => Promise.reject(down));
+    const answer = await answerOcspRequest(ports, aRequest([certIdOf(ours)], [nonce]));
+    expect(answer).toMatchObject({ kind: 'tryLater', cause: down });
+    expect(ports.signed).toHaveLength(0);
+  });
+});
+
+test.each([
+  ['no OCSPRequest', Buffer.from('hello')],
+  ['nothing', Buffer.alloc(0)],
+  ['a critical extension that nobody knows', aRequest([certIdOf(ours)], [unknownCritical])],
+])('%s is malformed', async (_name, request) => {
+  const answer = await answerOcspRequest(withKey('echo'), request);
+  expect(answer.der).toEqual(encodeErrorResponse('malformedRequest'));
+});
