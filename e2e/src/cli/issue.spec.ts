@@ -264,8 +264,9 @@ describe('a run that was killed', () => {
 
 describe('requests of real tools', () => {
   const interop = join(import.meta.dirname, '../../../libs/pipeline/test-data/interop');
-  const fixtures = readdirSync(interop, { recursive: true, encoding: 'utf8' }).filter((name) =>
-    /\.(?:pem|der|csr)$/.test(name),
+  // Post-quantum requests are those of algorithms/mixed-chains.ts, whose profile names them.
+  const fixtures = readdirSync(interop, { recursive: true, encoding: 'utf8' }).filter(
+    (name) => /\.(?:pem|der|csr)$/.test(name) && !name.includes('ml-dsa'),
   );
   // A tool signed several requests with one key, and a key belongs to one device.
   const isRefused = (name: string): boolean => /-(?:sha1|md5)\./.test(name);

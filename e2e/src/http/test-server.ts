@@ -25,6 +25,8 @@ export interface CallOptions {
 export interface TestSetup {
   /** Issuing CAs of the data folder with the type of their keys; `dev` on P-256 alone where absent. */
   readonly issuers?: Readonly<Record<string, IssuerKeyType>>;
+  /** Of the root above them. */
+  readonly rootKey?: IssuerKeyType;
   /** Keys of the configuration beside those of the test server itself. */
   readonly config?: Record<string, unknown>;
   /** Overrides that need to know the data folder. */
@@ -72,7 +74,9 @@ export async function aServerIn(
   if ((await loadIssuers(data)).length === 0) {
     await writeFile(passphraseFile, passphrase);
     for (const [name, keyType] of Object.entries(setup.issuers ?? { dev: 'ec-p256' as const })) {
-      await createHierarchy({ name, directory: data, passphrase, keyType, nowMs: Date.now() });
+      const rootKey = setup.rootKey === undefined ? {} : { rootKeyType: setup.rootKey };
+      const nowMs = Date.now();
+      await createHierarchy({ name, directory: data, passphrase, keyType, ...rootKey, nowMs });
     }
   }
   const config = serveSchema.parse({

@@ -1,20 +1,32 @@
 import { generateKeyPairSync, sign, type KeyPairKeyObjectResult } from 'node:crypto';
-import { encodeCertificationRequest, encodeCommonName, signatureAlgorithmDer } from '@certmill/der';
+import {
+  encodeCertificationRequest,
+  encodeCommonName,
+  type MlDsaAlgorithm,
+  signatureAlgorithmDer,
+} from '@certmill/der';
 
 export const aKey = (): KeyPairKeyObjectResult =>
   generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
+export const anMlDsaKey = (parameterSet: MlDsaAlgorithm): KeyPairKeyObjectResult =>
+  generateKeyPairSync(parameterSet);
+
 /**
- * A P-256 request with subject CN = `commonName`, in milliseconds where openssl takes tens: for
- * batches of thousands.
+ * A request with subject CN = `commonName` and a P-256 key, or the ML-DSA key that is given, in
+ * milliseconds where openssl takes tens: for batches of thousands.
  */
 export function aCsr(commonName: string | Uint8Array, { privateKey, publicKey } = aKey()): Buffer {
+  const { asymmetricKeyType: type } = publicKey;
+  const isEc = type === 'ec';
   return Buffer.from(
     encodeCertificationRequest({
       subjectDer: encodeCommonName(commonName),
       subjectPKInfoDer: publicKey.export({ type: 'spki', format: 'der' }),
-      signatureAlgorithmDer: signatureAlgorithmDer('ecdsa-sha256'),
-      sign: (info) => sign('sha256', info, privateKey),
+      signatureAlgorithmDer: signatureAlgorithmDer(
+        isEc ? 'ecdsa-sha256' : (type as MlDsaAlgorithm),
+      ),
+      sign: (info) => sign(isEc ? 'sha256' : null, info, privateKey),
     }),
   );
 }

@@ -30,6 +30,9 @@ public class MakeCsrs {
     both("p384", ec("secp384r1"), "SHA384withECDSA");
     both("p521", ec("secp521r1"), "SHA512withECDSA");
     both("ed25519", KeyPairGenerator.getInstance("Ed25519", "BC").generateKeyPair(), "Ed25519");
+    for (String set : new String[] {"ML-DSA-44", "ML-DSA-65", "ML-DSA-87"}) {
+      both(set.toLowerCase(), KeyPairGenerator.getInstance(set, "BC").generateKeyPair(), set);
+    }
     KeyPair rsa2048 = rsa(2048);
     both("rsa2048", rsa2048, "SHA256withRSA");
     both("rsa3072", rsa(3072), "SHA256withRSA");

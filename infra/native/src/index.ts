@@ -1,3 +1,4 @@
+export { verifyByBouncyCastle } from './bouncy-castle/bouncy-castle.js';
 export { FleetService, type FleetRole } from './fleet/fleet-service.js';
 export {
   defaultPlan,

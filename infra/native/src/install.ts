@@ -1,5 +1,5 @@
 import { isCertmillError } from '@certmill/domain';
-import { installKafka, installMongoStandIn } from './install/maven.js';
+import { installBouncyCastle, installKafka, installMongoStandIn } from './install/maven.js';
 import { ensureTool, toolNames, type ToolName } from './install/ensure-tool.js';
 import { buildFaultsModule } from './pkcs11-faults/build-faults-module.js';
 import { findRedis } from './redis/find-redis.js';
@@ -8,6 +8,7 @@ import { findSoftHsm } from './soft-hsm/find-soft-hsm.js';
 const parts: Readonly<Record<string, () => Promise<string>>> = {
   kafka: installKafka,
   mongo: installMongoStandIn,
+  'bouncy-castle': installBouncyCastle,
   redis: findRedis,
   softhsm: async () => (await findSoftHsm()).moduleFile,
   'pkcs11-faults': buildFaultsModule,

@@ -44,15 +44,29 @@ export async function installKafka(): Promise<string> {
 }
 
 /** The class path of the stand-in for MongoDB; its version is in java/mongo/pom.xml. */
-export async function installMongoStandIn(): Promise<string> {
-  const purpose = 'the stand-in for MongoDB';
-  const pom = join(packageFolder, 'java', 'mongo', 'pom.xml');
-  const sources = ['MongoStandIn.java', 'KeyedIndex.java', 'StoredTypes.java'].map((name) =>
-    join(packageFolder, 'java', 'mongo', name),
-  );
+export function installMongoStandIn(): Promise<string> {
+  const sources = ['MongoStandIn.java', 'KeyedIndex.java', 'StoredTypes.java'];
+  return installCompiled('the stand-in for MongoDB', 'mongo', 'mongo-stand-in', sources);
+}
+
+/** The class path of the oracle with Bouncy Castle; its version is in java/bouncy-castle/pom.xml. */
+export function installBouncyCastle(): Promise<string> {
+  return installCompiled('Bouncy Castle', 'bouncy-castle', 'bouncy-castle', ['VerifyChains.java']);
+}
+
+/** The jars of `java/<project>/pom.xml`, and the classes of its sources. */
+async function installCompiled(
+  purpose: string,
+  project: string,
+  name: string,
+  sourceNames: readonly string[],
+): Promise<string> {
+  const folderOf = (file: string): string => join(packageFolder, 'java', project, file);
+  const pom = folderOf('pom.xml');
+  const sources = sourceNames.map(folderOf);
   await assertJava(purpose);
   const key = await contentKey(pom, ...sources);
-  const folder = await installOnce(`mongo-stand-in-${key}`, async (part) => {
+  const folder = await installOnce(`${name}-${key}`, async (part) => {
     await copyJars(purpose, pom, part);
     await mkdir(join(part, 'classes'));
     await runCommand(
