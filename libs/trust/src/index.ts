@@ -1,8 +1,4 @@
-export {
-  createHierarchy,
-  statusUnder,
-  type HierarchyOptions,
-} from './hierarchy/create-hierarchy.js';
+export { createHierarchy, type HierarchyOptions } from './hierarchy/create-hierarchy.js';
 export { caSignerOf, generateCaKey, type CaKeyPair, type CaSigner } from './hierarchy/ca-key.js';
 export {
   distinguishedNameDer,
@@ -18,13 +14,56 @@ export {
   type CaParent,
 } from './hierarchy/issue-ca-certificate.js';
 export { importIssuer, type ImportOptions } from './hierarchy/import-issuer.js';
+export { createRoot, issueAuthority, type AuthorityWish } from './hierarchy/issue-authority.js';
+export {
+  caRequestsFolderName,
+  completeAuthority,
+  requestAuthority,
+  requestRenewal,
+  signAuthorityRequest,
+  type CaRequest,
+  type CompletionOptions,
+  type SignedRequest,
+  type SignRequestOptions,
+} from './hierarchy/request-authority.js';
+export {
+  alternativeFolderName,
+  crossCertify,
+  rekeyAuthority,
+  renewAuthority,
+  type CrossOptions,
+  type RekeyOptions,
+  type RenewalOptions,
+} from './hierarchy/renew-authority.js';
+export {
+  revokeAuthority,
+  type CaRevocationOptions,
+  type CaRevocationOutcome,
+} from './hierarchy/revoke-authority.js';
+export { caCrlFileName, issueCaCrl, type CaCrl } from './hierarchy/issue-ca-crl.js';
+export type { RevokedCa } from './hierarchy/revoked-cas.js';
+export {
+  parseBoundOrder,
+  type BoundOrder,
+  type CaRole,
+  type Retirement,
+} from './hierarchy/ca-description.js';
+export {
+  authorityIn,
+  openAuthority,
+  openAuthorityKey,
+  type AuthorityPlace,
+  type OpenedAuthority,
+} from './hierarchy/open-authority.js';
 export {
   chainDefectOf,
   findIssuers,
   lifeLeftMs,
+  loadAuthorities,
   loadIssuer,
   loadIssuers,
   loadRoot,
+  refusalOf,
   type Issuer,
 } from './hierarchy/load-issuers.js';
 export {

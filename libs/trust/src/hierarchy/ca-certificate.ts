@@ -124,10 +124,32 @@ function unreadable(description: string, reason: string): CertmillError {
   return new CertmillError('INVALID_INPUT', `${description} cannot be read: ${reason}`);
 }
 
+const certificateBlocks =
+  /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----([^-]*)-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
+
 /** Certificates of PEM text in their order; text around them is skipped. */
 export function certificatesInPem(pem: string): readonly Uint8Array[] {
-  const blocks = pem.matchAll(
-    /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----([^-]*)-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g,
+  return [...pem.matchAll(certificateBlocks)].map(([, base64 = '']) =>
+    Buffer.from(base64, 'base64'),
   );
-  return [...blocks].map(([, base64 = '']) => Buffer.from(base64, 'base64'));
+}
+
+/** Reads the chains of many CAs, of which most end with the same certificates: those are read once. */
+export class CaCertificateReader {
+  /** By the base64 of the PEM. */
+  private readonly shared = new Map<string, CaCertificate>();
+
+  /** Throws INVALID_INPUT as `readCaCertificate`. */
+  read(chainPem: string, file: string): readonly CaCertificate[] {
+    return [...chainPem.matchAll(certificateBlocks)].map(([, base64 = ''], index) => {
+      const known = this.shared.get(base64);
+      if (known !== undefined) return known;
+      const certificate = readCaCertificate(
+        Buffer.from(base64, 'base64'),
+        `certificate ${String(index + 1)} in ${file}`,
+      );
+      if (index > 0) this.shared.set(base64, certificate);
+      return certificate;
+    });
+  }
 }

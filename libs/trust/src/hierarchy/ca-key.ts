@@ -1,5 +1,5 @@
 import { type KeyObject, sign } from 'node:crypto';
-import type { IssuerSignatureAlgorithm } from '@certmill/der';
+import type { IssuerSignatureAlgorithm, SignatureAlgorithm } from '@certmill/der';
 import { generateIssuerKey } from '../keys/generate-key.js';
 import { issuerKeyTypeOf, type IssuerKeyType, signatureAlgorithmFor } from '../keys/key-types.js';
 
@@ -10,6 +10,11 @@ export interface CaSigner {
   readonly subjectPKInfoDer: Uint8Array;
   /** The signature over the bytes, as it stands in the BIT STRING of what is signed. */
   sign(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>;
+}
+
+/** One whose key is in memory answers at once. */
+export interface SoftwareCaSigner extends CaSigner {
+  sign(bytes: Uint8Array): Uint8Array;
 }
 
 /** A key pair of a CA; the private part is extractable, to be written encrypted. */
@@ -24,7 +29,7 @@ export async function generateCaKey(keyType: IssuerKeyType): Promise<CaKeyPair> 
 }
 
 /** Signs with a private key in memory, with the hash that belongs to its type. */
-export function caSignerOf(privateKey: KeyObject, subjectPKInfoDer: Uint8Array): CaSigner {
+export function caSignerOf(privateKey: KeyObject, subjectPKInfoDer: Uint8Array): SoftwareCaSigner {
   const signatureAlgorithm = signatureAlgorithmFor(issuerKeyTypeOf(privateKey));
   const hash = hashOf(signatureAlgorithm);
   return {
@@ -35,6 +40,6 @@ export function caSignerOf(privateKey: KeyObject, subjectPKInfoDer: Uint8Array):
 }
 
 /** The digest of node:crypto for a signature algorithm; null where the algorithm hashes by itself. */
-export function hashOf(algorithm: IssuerSignatureAlgorithm): string | null {
+export function hashOf(algorithm: SignatureAlgorithm): string | null {
   return /-(sha\d+)$/.exec(algorithm)?.[1] ?? null;
 }

@@ -58,8 +58,10 @@ describe('createHierarchy', () => {
     expect(Buffer.compare(spki, issuer.spkiDer)).toBe(0);
     expect(readdirSync(dirname(issuer.directory)).sort()).toEqual(['factory', 'root']);
     expect(readdirSync(issuer.directory).sort()).toEqual([
+      'ca.json',
       'certificate.pem',
       'chain.pem',
+      'chain.sha256',
       'key.pem',
     ]);
   });

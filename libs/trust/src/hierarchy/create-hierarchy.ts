@@ -1,28 +1,22 @@
-import { readFile } from 'node:fs/promises';
-import { caCrlUriOf, caIssuersUriOf, CertmillError, type StatusAddresses } from '@certmill/domain';
-import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
+import { CertmillError, type StatusAddresses } from '@certmill/domain';
 import type { IssuerKeyType } from '../keys/key-types.js';
-import { openSerialKeys } from '../keys/serial-keys.js';
-import { caSignerOf, generateCaKey } from './ca-key.js';
-import { readCaCertificate } from './ca-certificate.js';
 import { type DistinguishedName, distinguishedNameDer } from './distinguished-name.js';
-import {
-  type CaParent,
-  issueCaCertificate,
-  newCaSerialNumber,
-  noExpirationMs,
-} from './issue-ca-certificate.js';
-import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
+import { assertPassphrase, createRoot, issueAuthority } from './issue-authority.js';
+import { assertNoIssuer } from './issuer-folder.js';
 import { assertIssuerName, rootName } from './issuer-paths.js';
-import { type Issuer, loadIssuer, loadRoot } from './load-issuers.js';
+import { type Issuer, loadRoot } from './load-issuers.js';
 
 export interface HierarchyOptions {
   /** The issuer's name in commands and orders: lower-case letters, digits, inner hyphens. */
   readonly name: string;
-  /** The data folder; the CAs get `<directory>/ca/root` and `<directory>/ca/<name>`. */
+  /** The data folder; the issuing CA gets `<directory>/ca/<name>`. */
   readonly directory: string;
+  /** The folder of the root, `<rootDirectory>/ca/root`, where it is kept elsewhere. */
+  readonly rootDirectory?: string;
   /** Encrypts both keys, and decrypts the root's where it is there already. */
   readonly passphrase: string;
+  /** That of the root's folder where it is another. */
+  readonly rootPassphrase?: string;
   /** Of the issuing CA; default ec-p256, whose signatures are the fastest to make and check. */
   readonly keyType?: IssuerKeyType;
   /** Of the root that is made; default ec-p384: it has to last for the life of the devices. */
@@ -34,9 +28,6 @@ export interface HierarchyOptions {
   readonly nowMs: number;
 }
 
-/** A root signs few certificates for very long: clocks of the first devices may be slow. */
-const backdateMs = 60_000;
-
 /**
  * Makes a two-tier hierarchy, root and issuing CA, or a further issuing CA under the root that is
  * there (`issueCaCertificate`): pathLen 0 below; without expiration, so that it can carry IDevIDs.
@@ -45,98 +36,49 @@ const backdateMs = 60_000;
  * INVALID_INPUT for a bad name or a wrong passphrase.
  */
 export async function createHierarchy(options: HierarchyOptions): Promise<Issuer> {
-  const { name, directory, passphrase, status } = options;
+  const { name, directory, passphrase, status, nowMs } = options;
+  const rootDirectory = options.rootDirectory ?? directory;
+  const rootPassphrase = options.rootPassphrase ?? passphrase;
   assertIssuerName(name);
-  if (passphrase === '') throw new CertmillError('INVALID_INPUT', 'the passphrase is empty');
+  assertPassphrase(passphrase);
   await assertNoIssuer(directory, name);
-  const notBeforeMs = Math.floor((options.nowMs - backdateMs) / 1_000) * 1_000;
-  const root = (await openRoot(options)) ?? (await createRoot(options, notBeforeMs));
-  const key = await generateCaKey(options.keyType ?? 'ec-p256');
-  const rootCertificate = readCaCertificate(root.certificateDer, 'the root');
-  const certificateDer = await issueCaCertificate(
-    {
-      subjectDer: subjectOf(options, `${name} issuing CA`),
-      serialNumber: newCaSerialNumber(),
-      // A root that was made after this moment's backdate must not end up younger than its child.
-      notBeforeMs: Math.max(notBeforeMs, rootCertificate.notBeforeMs),
-      notAfterMs: rootCertificate.notAfterMs,
-      pathLenConstraint: 0,
-      ...(root.status === undefined ? {} : { status: statusUnder(root.status, rootName) }),
-    },
-    key.subjectPKInfoDer,
-    root,
-  );
-  await writeIssuerFolder(directory, name, {
-    chainDer: [certificateDer, root.certificateDer],
-    pkcs8Der: key.privateKey.export({ format: 'der', type: 'pkcs8' }),
-    passphrase,
-    ...(status === undefined ? {} : { status }),
-  });
-  await openSerialKeys(directory);
-  return loadIssuer(directory, name);
-}
-
-/** Where the status of a CA certificate is told that a CA with these addresses signs. */
-export function statusUnder(
-  status: StatusAddresses,
-  parent: string,
-): { readonly crlDistributionPoints: readonly string[]; readonly caIssuers: readonly string[] } {
-  return {
-    crlDistributionPoints: [caCrlUriOf(status, parent)],
-    caIssuers: [caIssuersUriOf(status, parent)],
-  };
-}
-
-interface Root extends CaParent {
-  readonly certificateDer: Uint8Array;
-  readonly status?: StatusAddresses;
-}
-
-async function openRoot(options: HierarchyOptions): Promise<Root | undefined> {
-  const root = await loadRoot(options.directory);
-  if (root === undefined) return undefined;
-  const { rootKeyType = root.keyType } = options;
-  if (rootKeyType !== root.keyType) {
-    throw new CertmillError(
-      'CONFLICT',
-      `this folder has a root already, with a key of type ${root.keyType}, not ${rootKeyType}`,
+  const root = await loadRoot(rootDirectory);
+  if (root !== undefined) assertRootKeyType(root, options);
+  else {
+    await createRoot(
+      {
+        directory: rootDirectory,
+        passphrase: rootPassphrase,
+        subjectDer: subjectOf(options, `${name} root CA`),
+        keyType: options.rootKeyType ?? 'ec-p384',
+        pathLenConstraint: 1,
+        // A root signs CAs only: one CRL has them all.
+        ...(status === undefined ? {} : { status: { ...status, crlShards: 0 } }),
+      },
+      nowMs,
     );
   }
-  const pem = await readFile(root.keyFile, 'utf8');
-  const key = decryptPrivateKey(pem, options.passphrase, `the root key ${root.keyFile}`);
-  return {
-    certificateDer: root.chainDer[0] ?? new Uint8Array(),
-    signer: caSignerOf(key, root.spkiDer),
-    ...(root.status === undefined ? {} : { status: root.status }),
-  };
+  return issueAuthority(
+    {
+      name,
+      directory,
+      passphrase,
+      subjectDer: subjectOf(options, `${name} issuing CA`),
+      keyType: options.keyType ?? 'ec-p256',
+      pathLenConstraint: 0,
+      ...(status === undefined ? {} : { status }),
+    },
+    { directory: rootDirectory, name: rootName, passphrase: rootPassphrase },
+    nowMs,
+  );
 }
 
-async function createRoot(options: HierarchyOptions, notBeforeMs: number): Promise<Root> {
-  const { status } = options;
-  const key = await generateCaKey(options.rootKeyType ?? 'ec-p384');
-  const signer = caSignerOf(key.privateKey, key.subjectPKInfoDer);
-  const certificateDer = await issueCaCertificate(
-    {
-      subjectDer: subjectOf(options, `${options.name} root CA`),
-      serialNumber: newCaSerialNumber(),
-      notBeforeMs,
-      notAfterMs: noExpirationMs,
-      pathLenConstraint: 1,
-    },
-    key.subjectPKInfoDer,
-    { signer },
+function assertRootKeyType(root: Issuer, { rootKeyType }: HierarchyOptions): void {
+  if (rootKeyType === undefined || rootKeyType === root.keyType) return;
+  throw new CertmillError(
+    'CONFLICT',
+    `this folder has a root already, with a key of type ${root.keyType}, not ${rootKeyType}`,
   );
-  await writeIssuerFolder(options.directory, rootName, {
-    chainDer: [certificateDer],
-    pkcs8Der: key.privateKey.export({ format: 'der', type: 'pkcs8' }),
-    passphrase: options.passphrase,
-    ...(status === undefined ? {} : { status: { ...status, crlShards: 0 } }),
-  });
-  return {
-    certificateDer,
-    signer,
-    ...(status === undefined ? {} : { status: { ...status, crlShards: 0 } }),
-  };
 }
 
 function subjectOf({ organization }: HierarchyOptions, commonName: string): Uint8Array {

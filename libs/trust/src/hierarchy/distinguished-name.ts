@@ -5,6 +5,7 @@ import {
   compileTemplate,
   type NameStringType,
   rdnSequence,
+  readName,
   relativeDistinguishedName,
 } from '@certmill/der';
 import { subjectAttributeOids } from '@certmill/pipeline/compute';
@@ -95,4 +96,20 @@ export function parseDistinguishedName(text: string): DistinguishedName {
 
 function refusal(reason: string): CertmillError {
   return new CertmillError('INVALID_INPUT', `the distinguished name ${reason}`);
+}
+
+/**
+ * Whether two Name elements are the same name: byte for byte, or in other string types, as some CAs
+ * write a name that they were asked for (RFC 5280 7.1: compared as text).
+ */
+export function isSameName(left: Uint8Array, right: Uint8Array): boolean {
+  if (Buffer.compare(left, right) === 0) return true;
+  const text = (der: Uint8Array): string | undefined => {
+    const name = readName(der, 0, der.length);
+    return name.ok
+      ? JSON.stringify(name.value.map((rdn) => rdn.map(({ oid, value }) => [oid, value])))
+      : undefined;
+  };
+  const known = text(left);
+  return known !== undefined && known === text(right);
 }

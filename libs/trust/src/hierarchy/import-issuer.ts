@@ -58,8 +58,7 @@ export async function importIssuer(options: ImportOptions): Promise<Issuer> {
   }
   await writeIssuerFolder(directory, name, {
     chainDer: chain.map(({ der }) => der),
-    pkcs8Der: key.export({ format: 'der', type: 'pkcs8' }),
-    passphrase: options.passphrase,
+    key: { pkcs8Der: key.export({ format: 'der', type: 'pkcs8' }), passphrase: options.passphrase },
   });
   await openSerialKeys(directory);
   return loadIssuer(directory, name);

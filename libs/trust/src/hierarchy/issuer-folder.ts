@@ -11,18 +11,25 @@ import {
   writeFileAtomically,
 } from '../atomic-file.js';
 import { encryptPrivateKey } from '../keys/encrypted-private-key.js';
-import { writeStatusFile } from './status-file.js';
+import { checkedFileName, digestOfChain } from './ca-files.js';
+import { type CaDescription, descriptionFileName, writeDescription } from './ca-description.js';
+import { statusFileName, writeStatus } from './status-file.js';
 import { issuerPathsOf, pathsIn, type IssuerPaths } from './issuer-paths.js';
 
 export interface IssuerFolderContent {
   /** The CA's certificate first, the root last. */
   readonly chainDer: readonly Uint8Array[];
-  /** PKCS#8; overwritten with zeros once it is encrypted. */
-  readonly pkcs8Der: Uint8Array;
-  readonly passphrase: string;
+  /** Absent: the key is kept elsewhere. */
+  readonly key?: CaFolderKey;
   /** Of the certificates that the CA will issue (ADR 0020). */
   readonly status?: StatusAddresses;
+  readonly description?: CaDescription;
 }
+
+/** A key to be encrypted, or one that is; PKCS#8 is overwritten with zeros once it is encrypted. */
+export type CaFolderKey =
+  | { readonly pkcs8Der: Uint8Array; readonly passphrase: string }
+  | { readonly encryptedPem: string };
 
 /** CONFLICT where the folder is there: a CA key is never written over. */
 export async function assertNoIssuer(dataDirectory: string, name: string): Promise<void> {
@@ -35,7 +42,10 @@ export async function assertNoIssuer(dataDirectory: string, name: string): Promi
   throw alreadyThere(name);
 }
 
-/** Writes the folder of a CA; it appears with all of its files or not at all. */
+/**
+ * Writes the folder of a CA; it appears with all of its files or not at all. The caller has checked the
+ * chain.
+ */
 export async function writeIssuerFolder(
   dataDirectory: string,
   name: string,
@@ -44,17 +54,23 @@ export async function writeIssuerFolder(
   const paths = issuerPathsOf(dataDirectory, name);
   const parent = dirname(paths.directory);
   const temporary = join(parent, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
-  const keyPem = await encryptPrivateKey(content.pkcs8Der, content.passphrase);
-  content.pkcs8Der.fill(0);
+  const keyPem = await keyPemOf(content.key);
   const pems = content.chainDer.map((der) => pemEncode('CERTIFICATE', der));
   await mkdir(parent, { recursive: true, mode: 0o700 });
   await mkdir(temporary, { mode: 0o700 });
   try {
     const files = pathsIn(temporary);
-    await writeFileAtomically(files.keyFile, keyPem, secretFileMode);
+    if (keyPem !== undefined) await writeFileAtomically(files.keyFile, keyPem, secretFileMode);
     await writeFileAtomically(files.certificateFile, pems[0] ?? '', publicFileMode);
     await writeFileAtomically(files.chainFile, pems.join(''), publicFileMode);
-    if (content.status !== undefined) await writeStatusFile(temporary, content.status);
+    const digest = `${digestOfChain(pems.join(''))}\n`;
+    await writeFileAtomically(join(temporary, checkedFileName), digest, publicFileMode);
+    if (content.status !== undefined) {
+      await writeStatus(join(temporary, statusFileName), content.status);
+    }
+    if (content.description !== undefined) {
+      await writeDescription(join(temporary, descriptionFileName), content.description);
+    }
     await rename(temporary, paths.directory);
   } catch (cause) {
     await rm(temporary, { recursive: true, force: true });
@@ -63,6 +79,14 @@ export async function writeIssuerFolder(
   }
   await syncDirectory(parent);
   return paths;
+}
+
+async function keyPemOf(key: CaFolderKey | undefined): Promise<string | undefined> {
+  if (key === undefined) return undefined;
+  if ('encryptedPem' in key) return key.encryptedPem;
+  const pem = await encryptPrivateKey(key.pkcs8Der, key.passphrase);
+  key.pkcs8Der.fill(0);
+  return pem;
 }
 
 function alreadyThere(name: string): CertmillError {

@@ -4,13 +4,15 @@ import { assertName, CertmillError } from '@certmill/domain';
 /** The folder of the root CA beside those of the issuers; no issuer can have this name. */
 export const rootName = 'root';
 
+export const keyFileName = 'key.pem';
+
 /** Files of one CA in `<data>/ca/<name>/`. */
 export interface IssuerPaths {
   readonly directory: string;
   readonly certificateFile: string;
   /** The certificate first, the root last. */
   readonly chainFile: string;
-  /** Encrypted PKCS#8, mode 0600. */
+  /** Encrypted PKCS#8, mode 0600; not there where the key is kept elsewhere. */
   readonly keyFile: string;
 }
 
@@ -32,7 +34,7 @@ export function pathsIn(directory: string): IssuerPaths {
     directory,
     certificateFile: join(directory, 'certificate.pem'),
     chainFile: join(directory, 'chain.pem'),
-    keyFile: join(directory, 'key.pem'),
+    keyFile: join(directory, keyFileName),
   };
 }
 

@@ -1,17 +1,21 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CertmillError, isCertmillError, type StatusAddresses } from '@certmill/domain';
-import type { IssuerSignatureAlgorithm } from '@certmill/der';
+import { type IssuerSignatureAlgorithm, type NameConstraints, oids } from '@certmill/der';
 import { isErrorCode } from '../atomic-file.js';
 import { signatureAlgorithmFor, type IssuerKeyType } from '../keys/key-types.js';
 import { findSerialKeys } from '../keys/serial-keys.js';
+import { type CaCertificate, CaCertificateReader, readCaCertificate } from './ca-certificate.js';
+import type { BoundOrder, CaRole, Retirement } from './ca-description.js';
+import { type CaFiles, damagedCa, readCaFiles } from './ca-files.js';
 import { checkChain } from './check-chain.js';
-import { certificatesInPem, readCaCertificate, type CaCertificate } from './ca-certificate.js';
-import { readStatusFile } from './status-file.js';
 import { caDirectoryOf, issuerPathsOf, rootName, type IssuerPaths } from './issuer-paths.js';
+import type { RevokedCa } from './revoked-cas.js';
 
 /** A CA of a data folder: what `ca show` prints and what issuing needs; no secrets. */
 export interface Issuer extends IssuerPaths {
   readonly name: string;
+  readonly role: CaRole;
   /** The CA's certificate first, the root last. */
   readonly chainDer: readonly Uint8Array[];
   readonly keyType: IssuerKeyType;
@@ -22,29 +26,51 @@ export interface Issuer extends IssuerPaths {
   readonly subject: string;
   readonly spkiDer: Uint8Array;
   readonly keyIdentifier: Uint8Array;
+  readonly serialNumberHex: string;
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
+  /** Of the whole chain: a certificate is held against each (RFC 5280 6.1.4 (g)). */
+  readonly nameConstraints: readonly NameConstraints[];
+  /** Purposes that its certificates may have; absent: all. */
+  readonly extKeyUsage?: readonly string[];
+  /** False where the key is kept elsewhere: an offline root. */
+  readonly hasKey: boolean;
   /** Where the status of what it issues is told; absent: nowhere (ADR 0020). */
   readonly status?: StatusAddresses;
+  /** The CA of this folder that signed it. */
+  readonly parent?: string;
+  /** It serves nothing else. */
+  readonly order?: BoundOrder;
+  readonly retirement?: Retirement;
+  /** It, or a CA above it, is revoked: whose certificate that is, and as what. */
+  readonly revoked?: RevokedCa;
+  /** CA certificates that it has revoked. */
+  readonly revokedCas: readonly RevokedCa[];
   /** Serial-key id of the data folder for new chunks; undefined before the first. */
   readonly serialKeyId: number | undefined;
 }
 
 /**
- * The issuers of a data folder, by name; the root is not among them. An empty list where there is no
- * CA folder. Throws FAULT_STORE_CORRUPT where an issuer's folder cannot be read, or its chain is none.
+ * The issuing CAs of a data folder, by name; root and intermediates are not among them. An empty list
+ * where there is no CA folder. Throws FAULT_STORE_CORRUPT where a CA's folder cannot be read, or its
+ * chain is none. A chain that was checked when it was written is not verified again.
  */
 export async function loadIssuers(dataDirectory: string): Promise<readonly Issuer[]> {
-  const issuers = await findIssuers(dataDirectory);
-  for (const issuer of issuers) {
-    const defect = chainDefectOf(issuer);
-    if (defect !== undefined) throw damaged(issuer.name, `${issuer.chainFile}: ${defect}`);
+  return (await loadAuthorities(dataDirectory)).filter(({ role }) => role === 'issuing');
+}
+
+/** The same with root and intermediates: root first, then by name. */
+export async function loadAuthorities(dataDirectory: string): Promise<readonly Issuer[]> {
+  const loaded = await readAuthorities(dataDirectory);
+  for (const { issuer, files } of loaded) {
+    const defect = files.isChecked ? undefined : chainDefectOf(issuer);
+    if (defect !== undefined) throw damagedCa(issuer.name, `${issuer.chainFile}: ${defect}`);
   }
-  return issuers;
+  return loaded.map(({ issuer }) => issuer);
 }
 
 /** What is wrong with an issuer's chain, whatever the time is; undefined where nothing is. */
-export function chainDefectOf({ chainDer }: Issuer): string | undefined {
+export function chainDefectOf({ chainDer }: Pick<Issuer, 'chainDer'>): string | undefined {
   try {
     checkChain(
       chainDer.map((der, index) => readCaCertificate(der, `certificate ${String(index + 1)}`)),
@@ -57,24 +83,33 @@ export function chainDefectOf({ chainDer }: Issuer): string | undefined {
   }
 }
 
-/** The same as they lie there: whether their chains verify is not looked at. */
+/** The issuing CAs as they lie there: whether their chains verify is not looked at. */
 export async function findIssuers(dataDirectory: string): Promise<readonly Issuer[]> {
-  const entries = await readCaFolder(dataDirectory);
-  const names = entries.filter((name) => name !== rootName && !name.startsWith('.')).sort();
-  return Promise.all(names.map((name) => loadCa(dataDirectory, name)));
+  const loaded = await readAuthorities(dataDirectory);
+  return loaded.map(({ issuer }) => issuer).filter(({ role }) => role === 'issuing');
 }
 
-/** One issuer by name; NOT_FOUND where there is none. */
+/** One issuing CA by name; NOT_FOUND where there is none. */
 export async function loadIssuer(dataDirectory: string, name: string): Promise<Issuer> {
-  const entries = await readCaFolder(dataDirectory);
-  if (name !== rootName && entries.includes(name)) return loadCa(dataDirectory, name);
+  const found = name === rootName ? undefined : await findAuthority(dataDirectory, name);
+  if (found !== undefined) return found;
   throw new CertmillError('NOT_FOUND', `there is no issuer '${name.slice(0, 80)}' in this folder`);
 }
 
 /** The root that `createHierarchy` made; undefined where only issuers were imported. */
 export async function loadRoot(dataDirectory: string): Promise<Issuer | undefined> {
-  const entries = await readCaFolder(dataDirectory);
-  return entries.includes(rootName) ? loadCa(dataDirectory, rootName) : undefined;
+  return findAuthority(dataDirectory, rootName);
+}
+
+/** One CA of any role; undefined where there is none of the name. */
+export async function findAuthority(
+  dataDirectory: string,
+  name: string,
+): Promise<Issuer | undefined> {
+  const names = await readCaFolder(dataDirectory);
+  if (!names.includes(name)) return undefined;
+  return new AuthorityReader(dataDirectory, names, await serialKeyIdOf(dataDirectory)).read(name)
+    .issuer;
 }
 
 /** Milliseconds left until the issuer's certificate ends; 0 once it has. */
@@ -82,56 +117,165 @@ export function lifeLeftMs(issuer: Issuer, nowMs: number): number {
   return Math.max(0, issuer.notAfterMs - nowMs);
 }
 
+/** Why nothing may be signed with a CA at the time; undefined where it may. */
+export function refusalOf(
+  ca: Pick<Issuer, 'name' | 'notBeforeMs' | 'notAfterMs' | 'revoked'>,
+  nowMs: number,
+): string | undefined {
+  const { name, revoked, notBeforeMs, notAfterMs } = ca;
+  if (revoked !== undefined) {
+    const at = new Date(revoked.revokedAtMs).toISOString();
+    return `CA '${name}' is revoked: ${revoked.subject}, ${revoked.reason}, at ${at}`;
+  }
+  if (nowMs > notAfterMs) return `CA '${name}' expired at ${new Date(notAfterMs).toISOString()}`;
+  if (nowMs < notBeforeMs) {
+    return `CA '${name}' is not valid before ${new Date(notBeforeMs).toISOString()}`;
+  }
+  return undefined;
+}
+
+interface LoadedAuthority {
+  readonly issuer: Issuer;
+  readonly files: CaFiles;
+}
+
+/** Folders that are read before others get a turn: some 10 ms. */
+const foldersPerTurn = 100;
+
+async function readAuthorities(dataDirectory: string): Promise<readonly LoadedAuthority[]> {
+  const names = await readCaFolder(dataDirectory);
+  const reader = new AuthorityReader(dataDirectory, names, await serialKeyIdOf(dataDirectory));
+  const loaded: LoadedAuthority[] = [];
+  for (const [index, name] of names.entries()) {
+    if (index % foldersPerTurn === foldersPerTurn - 1) await nextTurn();
+    loaded.push(reader.read(name));
+  }
+  return loaded;
+}
+
+/** Names of the CAs in the order of `loadAuthorities`. */
 async function readCaFolder(dataDirectory: string): Promise<readonly string[]> {
   try {
     const entries = await readdir(caDirectoryOf(dataDirectory), { withFileTypes: true });
-    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+    const names = entries
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+      .map((entry) => entry.name)
+      .sort();
+    return names.includes(rootName)
+      ? [rootName, ...names.filter((name) => name !== rootName)]
+      : names;
   } catch (cause) {
     if (isErrorCode(cause, 'ENOENT')) return [];
     throw cause;
   }
 }
 
-async function loadCa(dataDirectory: string, name: string): Promise<Issuer> {
-  const paths = issuerPathsOf(dataDirectory, name);
-  const chain = await readChain(paths, name);
-  const [ca] = chain;
-  if (ca === undefined) throw damaged(name, `${paths.chainFile} holds no certificate`);
-  const serialKeys = await findSerialKeys(dataDirectory);
-  const status = await readStatusFile(paths.directory);
+async function serialKeyIdOf(dataDirectory: string): Promise<number | undefined> {
+  return (await findSerialKeys(dataDirectory))?.current.id;
+}
+
+/** Reads CAs of one folder, and what many have in common, such as the root, once. */
+class AuthorityReader {
+  private readonly dataDirectory: string;
+  private readonly names: ReadonlySet<string>;
+  private readonly serialKeyId: number | undefined;
+  private readonly certificates = new CaCertificateReader();
+  private readonly loaded = new Map<string, LoadedAuthority>();
+
+  constructor(dataDirectory: string, names: readonly string[], serialKeyId: number | undefined) {
+    this.dataDirectory = dataDirectory;
+    this.names = new Set(names);
+    this.serialKeyId = serialKeyId;
+  }
+
+  /** @param below the CAs on the way to it: a folder that names itself above itself is no hierarchy. */
+  read(name: string, below: readonly string[] = []): LoadedAuthority {
+    const known = this.loaded.get(name);
+    if (known !== undefined) return known;
+    if (below.includes(name)) throw damagedCa(name, 'is named as a CA above itself');
+    const loaded = this.load(name, below);
+    this.loaded.set(name, loaded);
+    return loaded;
+  }
+
+  private load(name: string, below: readonly string[]): LoadedAuthority {
+    const paths = issuerPathsOf(this.dataDirectory, name);
+    const files = readCaFiles(paths, name);
+    const chain = this.chainOf(files, paths, name);
+    const [ca] = chain;
+    if (ca === undefined) throw damagedCa(name, `${paths.chainFile} holds no certificate`);
+    const { description, status, retirement } = files;
+    const parent = this.parentOf(name, description?.parent);
+    const revoked =
+      parent === undefined
+        ? undefined
+        : this.revocationOf(ca, this.read(parent, [...below, name]).issuer);
+    const issuer: Issuer = {
+      ...paths,
+      name,
+      role: name === rootName ? 'root' : (description?.role ?? 'issuing'),
+      chainDer: chain.map(({ der }) => der),
+      keyType: ca.keyType,
+      signatureAlgorithm: signatureAlgorithmFor(ca.keyType),
+      subjectDer: ca.subjectDer,
+      subject: ca.certificate.subject.replaceAll('\n', ', '),
+      spkiDer: ca.spkiDer,
+      keyIdentifier: ca.keyIdentifier,
+      serialNumberHex: Buffer.from(ca.serialNumber).toString('hex'),
+      notBeforeMs: ca.notBeforeMs,
+      notAfterMs: ca.notAfterMs,
+      nameConstraints: chain.flatMap(({ nameConstraints: own }) =>
+        own === undefined ? [] : [own],
+      ),
+      ...purposesOf(chain),
+      hasKey: files.hasKey,
+      ...(status === undefined ? {} : { status }),
+      ...(parent === undefined ? {} : { parent }),
+      ...(description?.order === undefined ? {} : { order: description.order }),
+      ...(retirement === undefined ? {} : { retirement }),
+      ...(revoked === undefined ? {} : { revoked }),
+      revokedCas: files.revokedCas,
+      serialKeyId: this.serialKeyId,
+    };
+    return { issuer, files };
+  }
+
+  /** Before CAs were described, whatever was made in a folder stood under its root. */
+  private parentOf(name: string, described: string | undefined): string | undefined {
+    const parent = described ?? (name === rootName ? undefined : rootName);
+    return parent !== undefined && this.names.has(parent) ? parent : undefined;
+  }
+
+  private revocationOf(ca: CaCertificate, parent: Issuer): RevokedCa | undefined {
+    if (Buffer.compare(ca.issuerDer, parent.subjectDer) !== 0) return undefined;
+    if (parent.revoked !== undefined) return parent.revoked;
+    const serialNumberHex = Buffer.from(ca.serialNumber).toString('hex');
+    return parent.revokedCas.find((revoked) => revoked.serialNumberHex === serialNumberHex);
+  }
+
+  private chainOf(
+    { chainPem }: CaFiles,
+    { chainFile }: IssuerPaths,
+    name: string,
+  ): readonly CaCertificate[] {
+    try {
+      return this.certificates.read(chainPem, chainFile);
+    } catch (cause) {
+      throw damagedCa(name, cause instanceof CertmillError ? cause.message : 'not PEM', cause);
+    }
+  }
+}
+
+/** What every certificate of a chain that names purposes allows (as verifiers hold it). */
+function purposesOf(chain: readonly CaCertificate[]): Pick<Issuer, 'extKeyUsage'> {
+  const named = chain.flatMap(({ extKeyUsage }) =>
+    extKeyUsage === undefined ? [] : [extKeyUsage],
+  );
+  const [first, ...others] = named.filter(
+    (purposes) => !purposes.includes(oids.anyExtendedKeyUsage),
+  );
+  if (first === undefined) return {};
   return {
-    ...paths,
-    name,
-    chainDer: chain.map(({ der }) => der),
-    keyType: ca.keyType,
-    signatureAlgorithm: signatureAlgorithmFor(ca.keyType),
-    subjectDer: ca.subjectDer,
-    subject: ca.certificate.subject.replaceAll('\n', ', '),
-    spkiDer: ca.spkiDer,
-    keyIdentifier: ca.keyIdentifier,
-    notBeforeMs: ca.notBeforeMs,
-    notAfterMs: ca.notAfterMs,
-    ...(status === undefined ? {} : { status }),
-    serialKeyId: serialKeys?.current.id,
+    extKeyUsage: first.filter((purpose) => others.every((other) => other.includes(purpose))),
   };
-}
-
-async function readChain(paths: IssuerPaths, name: string): Promise<readonly CaCertificate[]> {
-  let pem: string;
-  try {
-    pem = await readFile(paths.chainFile, 'utf8');
-  } catch (cause) {
-    throw damaged(name, `${paths.chainFile} cannot be read`, cause);
-  }
-  try {
-    return certificatesInPem(pem).map((der, index) =>
-      readCaCertificate(der, `certificate ${String(index + 1)} in ${paths.chainFile}`),
-    );
-  } catch (cause) {
-    throw damaged(name, cause instanceof CertmillError ? cause.message : 'not PEM', cause);
-  }
-}
-
-function damaged(name: string, reason: string, cause?: unknown): CertmillError {
-  return new CertmillError('FAULT_STORE_CORRUPT', `issuer '${name}': ${reason}`, { cause });
 }

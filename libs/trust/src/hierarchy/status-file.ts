@@ -1,43 +1,33 @@
-import { join } from 'node:path';
-import { readFile } from 'node:fs/promises';
 import { CertmillError, statusAddresses, type StatusAddresses } from '@certmill/domain';
-import { isErrorCode, publicFileMode, writeFileAtomically } from '../atomic-file.js';
-
-const formatVersion = 1;
+import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
 
 /** Where the status addresses of a CA lie: beside its certificate, written once (ADR 0020). */
-export function statusFileIn(directory: string): string {
-  return join(directory, 'status.json');
-}
+export const statusFileName = 'status.json';
+const formatVersion = 1;
 
 /** For the folder of a CA that is being made; nothing changes such a file afterwards. */
-export async function writeStatusFile(directory: string, status: StatusAddresses): Promise<void> {
+export async function writeStatus(file: string, status: StatusAddresses): Promise<void> {
   const { baseUri, crlShards } = status;
   const text = `${JSON.stringify({ formatVersion, baseUri, crlShards }, undefined, 2)}\n`;
-  await writeFileAtomically(statusFileIn(directory), text, publicFileMode);
+  await writeFileAtomically(file, text, publicFileMode);
 }
 
-/** Undefined where the CA has no addresses. FAULT_STORE_CORRUPT where the file is none of ours. */
-export async function readStatusFile(directory: string): Promise<StatusAddresses | undefined> {
-  const file = statusFileIn(directory);
-  let text: string;
+/** Throws INVALID_INPUT where the text is not what `writeStatus` makes. */
+export function readStatus(text: string): StatusAddresses {
+  let form: unknown;
   try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    if (isErrorCode(cause, 'ENOENT')) return undefined;
-    throw new CertmillError('FAULT_STORE_CORRUPT', `${file} cannot be read`, { cause });
+    form = JSON.parse(text);
+  } catch {
+    throw damaged();
   }
-  try {
-    return deserialize(JSON.parse(text));
-  } catch (cause) {
-    throw new CertmillError('FAULT_STORE_CORRUPT', `${file} is damaged`, { cause });
-  }
-}
-
-function deserialize(form: unknown): StatusAddresses {
+  if (typeof form !== 'object' || form === null) throw damaged();
   const { formatVersion: version, baseUri, crlShards } = form as Record<string, unknown>;
   if (version !== formatVersion || typeof baseUri !== 'string' || typeof crlShards !== 'number') {
-    throw new CertmillError('INVALID_INPUT', 'not a file of status addresses');
+    throw damaged();
   }
   return statusAddresses(baseUri, crlShards);
+}
+
+function damaged(): CertmillError {
+  return new CertmillError('INVALID_INPUT', 'the file is damaged or of another format');
 }

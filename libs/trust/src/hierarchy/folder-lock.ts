@@ -1,0 +1,46 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as pause } from 'node:timers/promises';
+import { CertmillError } from '@certmill/domain';
+import { caDirectoryOf } from './issuer-paths.js';
+
+/** SQLITE_BUSY. */
+const sqliteBusy = 5;
+const retryMs = 20;
+/** What is done under the lock is a few files: who waits longer meets a machine that stands still. */
+const patienceMs = 10_000;
+
+/**
+ * Runs what changes the CAs of a data folder, one at a time over all processes. A server that issues
+ * is not kept from its work: it only reads there. The lock is the kernel's (an exclusive transaction
+ * on a file of its own), so it is gone with its process, also after kill -9. DATA_FOLDER_IN_USE.
+ */
+export async function withCaLock<T>(dataDirectory: string, work: () => Promise<T>): Promise<T> {
+  const directory = caDirectoryOf(dataDirectory);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const lock = new DatabaseSync(join(directory, '.lock'), { timeout: 0 });
+  try {
+    const deadline = performance.now() + patienceMs;
+    while (!isTaken(lock)) {
+      if (performance.now() > deadline) {
+        throw new CertmillError('DATA_FOLDER_IN_USE', `another command works in ${directory}`);
+      }
+      await pause(retryMs);
+    }
+    return await work();
+  } finally {
+    lock.close();
+  }
+}
+
+function isTaken(lock: DatabaseSync): boolean {
+  try {
+    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    return true;
+  } catch (error) {
+    const { errcode } = error as { readonly errcode?: number };
+    if (errcode === sqliteBusy) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,467 @@
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pemEncode } from '@certmill/der';
+import type { IssuerKeyType } from '../keys/key-types.js';
+import { distinguishedNameDer, parseDistinguishedName } from './distinguished-name.js';
+import { type AuthorityWish, createRoot, issueAuthority } from './issue-authority.js';
+import { issueCaCrl } from './issue-ca-crl.js';
+import {
+  type Issuer,
+  loadAuthorities,
+  loadIssuer,
+  loadIssuers,
+  refusalOf,
+} from './load-issuers.js';
+import { authorityIn, type AuthorityPlace, openAuthority } from './open-authority.js';
+import { crossCertify, rekeyAuthority, renewAuthority } from './renew-authority.js';
+import {
+  completeAuthority,
+  requestAuthority,
+  requestRenewal,
+  signAuthorityRequest,
+} from './request-authority.js';
+import { revokeAuthority } from './revoke-authority.js';
+
+const passphrase = 'only for this test';
+const nowMs = Date.now();
+const years = (count: number): number => count * 365 * 86_400;
+
+/** Needs openssl on the PATH: the verifier that most relying parties have. */
+describe('hierarchies', () => {
+  let folder: string;
+  let data: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'certmill-hierarchies-'));
+    data = join(folder, 'data');
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const openssl = (...args: string[]): string =>
+    execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'pipe'] }).toString();
+  const place = (name: string, directory = data): AuthorityPlace => ({
+    directory,
+    name,
+    passphrase,
+  });
+  const wish = (name: string, overrides: Partial<AuthorityWish> = {}): AuthorityWish => ({
+    name,
+    directory: data,
+    passphrase,
+    subjectDer: distinguishedNameDer(parseDistinguishedName(`O=Example,CN=${name}`)),
+    keyType: 'ec-p256',
+    pathLenConstraint: 0,
+    ...overrides,
+  });
+  const aRoot = (directory = data, overrides: Partial<AuthorityWish> = {}): Promise<Issuer> => {
+    const { passphrase: secret, subjectDer, keyType } = wish('root');
+    const root = { directory, passphrase: secret, subjectDer, keyType };
+    return createRoot({ ...root, ...overrides }, nowMs);
+  };
+  const pem = (file: string, ...ders: readonly (Uint8Array | undefined)[]): string => {
+    const path = join(folder, file);
+    const text = ders.map((der) => pemEncode('CERTIFICATE', der ?? new Uint8Array())).join('');
+    writeFileSync(path, text);
+    return path;
+  };
+  /** A certificate that openssl makes with the CA's key, and the verdict of openssl on its chain. */
+  const verifies = (ca: Issuer, chainDer = ca.chainDer): void => {
+    const key = join(folder, 'device.key');
+    const csr = join(folder, 'device.csr');
+    const certificate = join(folder, 'device.pem');
+    const extensions = join(folder, 'device.cnf');
+    openssl('genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', key);
+    openssl('req', '-new', '-key', key, '-subj', '/CN=device', '-out', csr);
+    writeFileSync(
+      extensions,
+      'subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\nkeyUsage=critical,digitalSignature\n',
+    );
+    openssl(
+      ...['x509', '-req', '-in', csr, '-CA', ca.certificateFile, '-CAkey', ca.keyFile],
+      ...['-passin', `pass:${passphrase}`, '-days', '30', '-extfile', extensions],
+      ...['-out', certificate],
+    );
+    const root = pem('anchor.pem', chainDer.at(-1));
+    const between = pem('between.pem', ...chainDer.slice(0, -1));
+    expect(
+      openssl('verify', '-x509_strict', '-CAfile', root, '-untrusted', between, certificate),
+    ).toContain('OK');
+  };
+
+  it.each<IssuerKeyType>(['ec-p384', 'rsa-3072', 'ed25519'])(
+    'of three tiers with %s keys verify, with several issuing CAs side by side',
+    async (keyType) => {
+      await aRoot(data, { keyType, pathLenConstraint: 2 });
+      await issueAuthority(wish('oem', { keyType, pathLenConstraint: 1 }), place('root'), nowMs);
+      for (const name of ['manufacturing', 'firmware']) {
+        const issuer = await issueAuthority(wish(name, { keyType }), place('oem'), nowMs);
+        expect(issuer.chainDer).toHaveLength(3);
+        verifies(issuer);
+      }
+      const names = (list: readonly Issuer[]) => list.map(({ name, role }) => `${name}: ${role}`);
+      expect(names(await loadIssuers(data))).toEqual([
+        'firmware: issuing',
+        'manufacturing: issuing',
+      ]);
+      expect(names(await loadAuthorities(data))).toEqual([
+        'root: root',
+        'firmware: issuing',
+        'manufacturing: issuing',
+        'oem: intermediate',
+      ]);
+    },
+  );
+
+  it('refuses a tier that the path length does not allow, and leaves nothing behind', async () => {
+    await aRoot(data, { pathLenConstraint: 1 });
+    await issueAuthority(wish('issuing'), place('root'), nowMs);
+    await expect(issueAuthority(wish('below'), place('issuing'), nowMs)).rejects.toThrow(
+      'allows none',
+    );
+    const deeper = issueAuthority(wish('oem', { pathLenConstraint: 1 }), place('root'), nowMs);
+    await expect(deeper).rejects.toThrow("pathLenConstraint below its parent's, 1");
+    expect(readdirSync(join(data, 'ca')).filter((name) => !name.startsWith('.'))).toEqual([
+      'issuing',
+      'root',
+    ]);
+  });
+
+  it('under an offline root are made by carrying a request there and a chain back', async () => {
+    const offline = join(folder, 'offline');
+    await aRoot(offline);
+    const { requestPem, file } = await requestAuthority(
+      wish('factory', {
+        nameConstraints: { permitted: [{ kind: 'dNSName', value: 'example.com' }], excluded: [] },
+      }),
+    );
+    expect(openssl('req', '-in', file, '-noout', '-verify', '-text')).toMatch(
+      /CA:TRUE, pathlen:0[^]*DNS:example\.com/,
+    );
+    await expect(requestAuthority(wish('factory'))).rejects.toMatchObject({ code: 'CONFLICT' });
+    const { chainDer } = await signAuthorityRequest({
+      requestPem,
+      parent: place('root', offline),
+      lifetimeSeconds: years(10),
+      nowMs,
+    });
+    const chainPem = chainDer.map((der) => pemEncode('CERTIFICATE', der)).join('');
+    const complete = () => completeAuthority({ ...place('factory'), chainPem, nowMs });
+    const issuer = await complete();
+    expect([issuer.role, issuer.hasKey, issuer.nameConstraints.length]).toEqual([
+      'issuing',
+      true,
+      1,
+    ]);
+    expect(existsSync(join(data, 'ca', 'root'))).toBe(false);
+    expect(readdirSync(join(data, 'ca-requests'))).toEqual([]);
+    verifies(issuer);
+    // A second time, as after a kill before it said so.
+    await expect(complete()).resolves.toMatchObject({ name: 'factory' });
+
+    const renewal = await requestRenewal(place('factory'));
+    const again = await signAuthorityRequest({
+      requestPem: renewal,
+      parent: place('root', offline),
+      lifetimeSeconds: years(20),
+      nowMs,
+    });
+    const renewed = await completeAuthority({
+      ...place('factory'),
+      chainPem: again.chainDer.map((der) => pemEncode('CERTIFICATE', der)).join(''),
+      nowMs,
+    });
+    expect(renewed.notAfterMs).toBeGreaterThan(issuer.notAfterMs);
+    expect(renewed.spkiDer).toEqual(issuer.spkiDer);
+    verifies(renewed);
+  });
+
+  it('under a root of openssl take in its certificate, and no other', async () => {
+    const { file } = await requestAuthority(wish('factory', { keyType: 'ec-p384' }));
+    const other = await requestAuthority(wish('other'));
+    const rootKey = join(folder, 'root.key');
+    const rootFile = join(folder, 'root.pem');
+    openssl(
+      ...['req', '-x509', '-newkey', 'rsa:3072', '-nodes', '-keyout', rootKey, '-out', rootFile],
+      ...['-subj', '/O=Somebody/CN=Their root', '-days', '3650'],
+      ...['-addext', 'keyUsage=critical,keyCertSign,cRLSign'],
+    );
+    const chainPemOf = (request: string): string => {
+      const certificate = join(folder, 'theirs.pem');
+      openssl(
+        ...['x509', '-req', '-in', request, '-CA', rootFile, '-CAkey', rootKey, '-days', '365'],
+        ...['-copy_extensions', 'copyall', '-out', certificate],
+        ...['-extfile', writtenTo('theirs.cnf', 'subjectKeyIdentifier=hash')],
+      );
+      return readFileSync(certificate, 'utf8') + readFileSync(rootFile, 'utf8');
+    };
+    const complete = (chainPem: string) =>
+      completeAuthority({ ...place('factory'), chainPem, nowMs: Date.now() });
+    await expect(complete(chainPemOf(other.file))).rejects.toMatchObject({
+      code: 'FAULT_KEY_MISMATCH',
+    });
+    await expect(complete(readFileSync(rootFile, 'utf8'))).rejects.toMatchObject({
+      code: 'FAULT_KEY_MISMATCH',
+    });
+    const chainPem = chainPemOf(file);
+    const [own = ''] = chainPem.split(/(?<=-----END CERTIFICATE-----\n)/);
+    await expect(complete(own)).rejects.toThrow('no self-signed root');
+    verifies(await complete(chainPem));
+  });
+
+  const writtenTo = (name: string, text: string): string => {
+    const file = join(folder, name);
+    writeFileSync(file, text);
+    return file;
+  };
+
+  it('sign a plain request of openssl as an issuing CA, and refuse what is none', async () => {
+    await aRoot();
+    const csr = join(folder, 'plain.csr');
+    openssl(
+      ...['req', '-new', '-newkey', 'ed25519', '-nodes', '-keyout', join(folder, 'plain.key')],
+      ...['-subj', '/CN=Plain', '-out', csr],
+    );
+    const sign = (requestPem: string) =>
+      signAuthorityRequest({ requestPem, parent: place('root'), nowMs });
+    const requestPem = readFileSync(csr, 'utf8');
+    const { certificate } = await sign(requestPem);
+    expect([certificate.isCa, certificate.pathLenConstraint]).toEqual([true, 0]);
+    const der = Buffer.from(requestPem.replace(/-----[^-]+-----/g, ''), 'base64');
+    der[der.length - 1] = (der.at(-1) ?? 0) ^ 1;
+    await expect(sign(pemEncode('CERTIFICATE REQUEST', der))).rejects.toThrow(
+      'does not prove possession',
+    );
+    await expect(sign('nothing')).rejects.toThrow('holds no PEM CERTIFICATE REQUEST');
+    openssl(
+      ...['req', '-new', '-newkey', 'ed25519', '-nodes', '-keyout', join(folder, 'plain.key')],
+      ...['-subj', '/CN=Device', '-addext', 'basicConstraints=CA:FALSE', '-out', csr],
+    );
+    await expect(sign(readFileSync(csr, 'utf8'))).rejects.toThrow('no CA');
+  });
+
+  it('renewed CAs keep name, key and extensions, and every chain through them is renewed', async () => {
+    await aRoot(data, { lifetimeSeconds: years(30) });
+    await issueAuthority(
+      wish('oem', {
+        pathLenConstraint: 1,
+        lifetimeSeconds: years(5),
+        extKeyUsage: ['1.3.6.1.5.5.7.3.2'],
+        policies: ['1.2.3'],
+      }),
+      place('root'),
+      nowMs,
+    );
+    const before = await issueAuthority(wish('factory'), place('oem'), nowMs);
+    const oem = await renewAuthority({
+      directory: data,
+      name: 'oem',
+      parent: place('root'),
+      lifetimeSeconds: years(20),
+      nowMs,
+    });
+    const factory = await loadIssuer(data, 'factory');
+    expect(factory.chainDer[0]).toEqual(before.chainDer[0]);
+    expect(factory.chainDer[1]).toEqual(oem.chainDer[0]);
+    expect(factory.chainDer[1]).not.toEqual(before.chainDer[1]);
+    expect(oem.spkiDer).toEqual((await authorityIn(data, 'oem')).spkiDer);
+    expect(oem.notAfterMs).toBeGreaterThan(nowMs + years(19) * 1_000);
+    const text = openssl('x509', '-in', oem.certificateFile, '-noout', '-text');
+    expect(text).toMatch(/pathlen:1[^]*Policy: 1\.2\.3[^]*Client Authentication/);
+    verifies(factory);
+    const root = await renewAuthority({
+      directory: data,
+      name: 'root',
+      parent: place('root'),
+      lifetimeSeconds: years(40),
+      nowMs,
+    });
+    expect((await loadIssuer(data, 'factory')).chainDer.at(-1)).toEqual(root.chainDer[0]);
+    verifies(await loadIssuer(data, 'factory'));
+    // The old certificate of the root still verifies all: same name, same key.
+    verifies(await loadIssuer(data, 'factory'), [
+      ...(await loadIssuer(data, 'factory')).chainDer.slice(0, 2),
+      before.chainDer[2] ?? new Uint8Array(),
+    ]);
+  });
+
+  it('rekeyed CAs have the same subject and another key; the one before is retired', async () => {
+    await aRoot();
+    const before = await issueAuthority(wish('factory'), place('root'), nowMs);
+    const after = await rekeyAuthority({
+      directory: data,
+      name: 'factory',
+      successor: 'factory-2',
+      keyType: 'ec-p384',
+      passphrase,
+      parent: place('root'),
+      nowMs,
+    });
+    expect(after.subjectDer).toEqual(before.subjectDer);
+    expect(after.keyType).toBe('ec-p384');
+    expect((await loadIssuer(data, 'factory')).retirement?.successor).toBe('factory-2');
+    verifies(after);
+    verifies(before);
+    const again = rekeyAuthority({
+      directory: data,
+      name: 'root',
+      successor: 'root-2',
+      passphrase,
+      parent: place('root'),
+      nowMs,
+    });
+    await expect(again).rejects.toThrow('a root gets a new key as a new root');
+  });
+
+  it('cross-certified both ways verify with either root', async () => {
+    const other = join(folder, 'other');
+    await aRoot();
+    await aRoot(other, {
+      subjectDer: distinguishedNameDer([{ type: 'commonName', value: 'Other root' }]),
+    });
+    const ours = await issueAuthority(wish('ours'), place('root'), nowMs);
+    const theirs = await issueAuthority(
+      wish('theirs', { directory: other }),
+      place('root', other),
+      nowMs,
+    );
+    const toOther = await crossCertify({
+      directory: data,
+      name: 'root',
+      by: place('root', other),
+      nowMs,
+    });
+    const toUs = await crossCertify({
+      directory: other,
+      name: 'root',
+      by: place('root'),
+      nowMs,
+    });
+    verifies(ours, [ours.chainDer[0] ?? new Uint8Array(), ...toOther.chainDer]);
+    verifies(theirs, [theirs.chainDer[0] ?? new Uint8Array(), ...toUs.chainDer]);
+    // The chain in force is the one before.
+    expect((await loadIssuer(data, 'ours')).chainDer).toEqual(ours.chainDer);
+    expect(readFileSync(toOther.file, 'utf8').match(/BEGIN/g)).toHaveLength(2);
+    const itself = crossCertify({ directory: data, name: 'root', by: place('root'), nowMs });
+    await expect(itself).rejects.toThrow('does not cross-certify itself');
+  });
+
+  it('end with a kill switch: its revocation ends its certificates and no others', async () => {
+    const status = { baseUri: 'http://status.example.com', crlShards: 0 };
+    await aRoot(data, { status });
+    const order = { tenant: 'local', orderId: 'line-7' };
+    const bound = await issueAuthority(wish('line-7', { order, status }), place('root'), nowMs);
+    const other = await issueAuthority(wish('line-8', { status }), place('root'), nowMs);
+    expect(bound.order).toEqual(order);
+    const [certificateDer = new Uint8Array()] = bound.chainDer;
+    const revoke = () =>
+      revokeAuthority({
+        directory: data,
+        parent: 'root',
+        certificateDer,
+        reason: 'cessationOfOperation',
+        nowMs,
+      });
+    const crlFile = join(folder, 'root.crl');
+    const publish = async (atMs: number) => {
+      const crl = await issueCaCrl(place('root'), 86_400, atMs);
+      writeFileSync(crlFile, pemEncode('X509 CRL', crl.der));
+      return crl;
+    };
+    const check = (ca: Issuer): string => {
+      const root = pem('root.pem', ca.chainDer[1]);
+      try {
+        return openssl(
+          ...['verify', '-x509_strict', '-crl_check', '-CRLfile', crlFile, '-CAfile', root],
+          ca.certificateFile,
+        );
+      } catch (error) {
+        return String((error as { stderr?: Buffer }).stderr);
+      }
+    };
+    const first = await publish(nowMs);
+    expect([check(bound), check(other)]).toEqual([
+      expect.stringContaining('OK'),
+      expect.stringContaining('OK'),
+    ]);
+    expect((await revoke()).isNew).toBe(true);
+    expect((await revoke()).isNew).toBe(false);
+    // The clock was set back: the number is greater all the same.
+    const second = await publish(nowMs - 60_000);
+    expect(second.crlNumber).toBe(first.crlNumber + 1n);
+    expect(second.entries).toBe(1);
+    const third = await publish(nowMs);
+    expect(third.crlNumber).toBe(second.crlNumber + 1n);
+    expect(check(bound)).toContain('certificate revoked');
+    expect(check(other)).toContain('OK');
+    expect(openssl('crl', '-in', crlFile, '-noout', '-text')).toMatch(
+      /X509v3 Issuing Distribution Point: critical[^]*Only CA Certificates[^]*Cessation Of Operation/,
+    );
+    const revoked = await loadIssuer(data, 'line-7');
+    expect(refusalOf(revoked, nowMs)).toMatch(/revoked: .*cessationOfOperation/);
+    expect(refusalOf(await loadIssuer(data, 'line-8'), nowMs)).toBeUndefined();
+    await expect(openAuthority(place('line-7'), nowMs)).rejects.toMatchObject({ code: 'CONFLICT' });
+  });
+
+  it('of a revoked intermediate are refused whole', async () => {
+    await aRoot(data);
+    const oem = await issueAuthority(wish('oem', { pathLenConstraint: 1 }), place('root'), nowMs);
+    await issueAuthority(wish('factory'), place('oem'), nowMs);
+    const [certificateDer = new Uint8Array()] = oem.chainDer;
+    const options = { directory: data, certificateDer, reason: 'cACompromise', nowMs } as const;
+    await expect(revokeAuthority({ ...options, parent: 'oem' })).rejects.toThrow(
+      'did not sign this certificate',
+    );
+    await expect(
+      revokeAuthority({ ...options, parent: 'root', reason: 'certificateHold' }),
+    ).rejects.toThrow('certificateHold');
+    await revokeAuthority({ ...options, parent: 'root' });
+    expect(refusalOf(await loadIssuer(data, 'factory'), nowMs)).toContain('CN=oem, cACompromise');
+    await expect(issueAuthority(wish('more'), place('oem'), nowMs)).rejects.toThrow('is revoked');
+  });
+
+  it('know all revocations where ten were recorded at once', async () => {
+    await aRoot(data);
+    const issuers = await Promise.all(
+      Array.from({ length: 10 }, (_, index) =>
+        issueAuthority(wish(`line-${String(index)}`), place('root'), nowMs),
+      ),
+    );
+    await Promise.all(
+      issuers.map(({ chainDer: [certificateDer = new Uint8Array()] }) =>
+        revokeAuthority({
+          directory: data,
+          parent: 'root',
+          certificateDer,
+          reason: 'superseded',
+          nowMs,
+        }),
+      ),
+    );
+    expect((await authorityIn(data, 'root')).revokedCas).toHaveLength(10);
+  });
+
+  it('refuse a key that is not there or another CA has', async () => {
+    await aRoot();
+    const one = await issueAuthority(wish('one', { pathLenConstraint: 0 }), place('root'), nowMs);
+    const two = await issueAuthority(wish('two'), place('root'), nowMs);
+    renameSync(one.keyFile, join(folder, 'kept-elsewhere.pem'));
+    expect((await loadIssuer(data, 'one')).hasKey).toBe(false);
+    await expect(openAuthority(place('one'), nowMs)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    writeFileSync(one.keyFile, readFileSync(two.keyFile));
+    await expect(openAuthority(place('one'), nowMs)).rejects.toMatchObject({
+      code: 'FAULT_KEY_MISMATCH',
+    });
+    await expect(openAuthority(place('two'), two.notAfterMs + 1_000)).rejects.toThrow('expired at');
+  });
+});

@@ -1,0 +1,192 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CertmillError, type StatusAddresses } from '@certmill/domain';
+import { type NameConstraints, pemEncode, type WritableSubtree } from '@certmill/der';
+import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
+import type { IssuerKeyType } from '../keys/key-types.js';
+import { openSerialKeys } from '../keys/serial-keys.js';
+import { readCaCertificate } from './ca-certificate.js';
+import { caSignerOf, generateCaKey } from './ca-key.js';
+import type { BoundOrder } from './ca-description.js';
+import {
+  type CaCertificateSpec,
+  issueCaCertificate,
+  newCaSerialNumber,
+  noExpirationMs,
+} from './issue-ca-certificate.js';
+import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
+import { assertIssuerName, rootName } from './issuer-paths.js';
+import { type Issuer } from './load-issuers.js';
+import { authorityIn, type AuthorityPlace, openAuthority } from './open-authority.js';
+import { statusUnder } from './status-under.js';
+
+/** What a new CA is to be: what its certificate says, and what it is used for. */
+export interface AuthorityWish {
+  readonly name: string;
+  /** The data folder that it gets its place in, `<directory>/ca/<name>`. */
+  readonly directory: string;
+  /** Encrypts its key. */
+  readonly passphrase: string;
+  /** The Name element (`distinguishedNameDer`). */
+  readonly subjectDer: Uint8Array;
+  readonly keyType: IssuerKeyType;
+  /** How long it lives; absent: as long as its parent. */
+  readonly lifetimeSeconds?: number;
+  /** CAs that may follow below it; 0 makes an issuing CA, anything else an intermediate. */
+  readonly pathLenConstraint?: number;
+  readonly nameConstraints?: NameConstraints<WritableSubtree>;
+  readonly policies?: readonly string[];
+  readonly extKeyUsage?: readonly string[];
+  /** Where the status of what it issues is told (ADR 0020). */
+  readonly status?: StatusAddresses;
+  /** It serves this order and nothing else. */
+  readonly order?: BoundOrder;
+}
+
+/** A root signs few certificates for very long: clocks of the first devices may be slow. */
+export const backdateMs = 60_000;
+
+/**
+ * Makes a root in a folder of its own or in a data folder: `<directory>/ca/root`. CONFLICT where one is
+ * there; INVALID_INPUT as `issueCaCertificate`.
+ */
+export async function createRoot(
+  wish: Omit<AuthorityWish, 'name' | 'order'>,
+  nowMs: number,
+): Promise<Issuer> {
+  const { directory, passphrase, status } = wish;
+  assertPassphrase(passphrase);
+  await assertNoIssuer(directory, rootName);
+  const key = await generateCaKey(wish.keyType);
+  const notBeforeMs = backdated(nowMs);
+  const certificateDer = await issueCaCertificate(
+    { ...specOf(wish), notBeforeMs, notAfterMs: endOf(wish, notBeforeMs, noExpirationMs) },
+    key.subjectPKInfoDer,
+    { signer: caSignerOf(key.privateKey, key.subjectPKInfoDer) },
+  );
+  await writeIssuerFolder(directory, rootName, {
+    chainDer: [certificateDer],
+    key: { pkcs8Der: key.privateKey.export({ format: 'der', type: 'pkcs8' }), passphrase },
+    ...(status === undefined ? {} : { status }),
+  });
+  return authorityIn(directory, rootName);
+}
+
+/**
+ * Makes a CA under one whose key is at hand: an intermediate or an issuing CA, with a key of its own.
+ * The parent may lie in another folder, such as that of an offline root. Nothing is there, or all of
+ * it. Throws as `openAuthority` and `issueCaCertificate`; CONFLICT where the name is taken.
+ */
+export async function issueAuthority(
+  wish: AuthorityWish,
+  place: AuthorityPlace,
+  nowMs: number,
+): Promise<Issuer> {
+  const { name, directory, passphrase } = wish;
+  assertIssuerName(name);
+  assertPassphrase(passphrase);
+  assertOrderOfIssuer(wish);
+  await assertNoIssuer(directory, name);
+  const parent = await openAuthority(place, nowMs);
+  const key = await generateCaKey(wish.keyType);
+  const notBeforeMs = Math.max(backdated(nowMs), parent.ca.notBeforeMs);
+  const certificateDer = await issueCaCertificate(
+    {
+      ...specOf(wish),
+      notBeforeMs,
+      notAfterMs: endOf(wish, notBeforeMs, parent.ca.notAfterMs),
+      ...statusOf(parent.ca),
+    },
+    key.subjectPKInfoDer,
+    parent,
+  );
+  await recordIssued(parent.ca, certificateDer);
+  await writeIssuerFolder(directory, name, {
+    chainDer: [certificateDer, ...parent.ca.chainDer],
+    key: { pkcs8Der: key.privateKey.export({ format: 'der', type: 'pkcs8' }), passphrase },
+    ...(wish.status === undefined ? {} : { status: wish.status }),
+    description: {
+      role: roleOf(wish),
+      ...(place.directory === directory ? { parent: place.name } : {}),
+      ...(wish.order === undefined ? {} : { order: wish.order }),
+    },
+  });
+  await openSerialKeys(directory);
+  return authorityIn(directory, name);
+}
+
+/**
+ * Keeps a CA certificate with the CA that signed it, before anybody else has it: what a CA has signed
+ * can be told, and revoked, from its own folder.
+ */
+export async function recordIssued(parent: Issuer, certificateDer: Uint8Array): Promise<void> {
+  const folder = join(parent.directory, issuedFolderName);
+  await mkdir(folder, { recursive: true, mode: 0o755 });
+  const { serialNumber } = readCaCertificate(certificateDer, 'the CA certificate');
+  const file = join(folder, `${Buffer.from(serialNumber).toString('hex')}.pem`);
+  await writeFileAtomically(file, pemEncode('CERTIFICATE', certificateDer), publicFileMode);
+}
+
+const issuedFolderName = 'issued';
+
+export function roleOf({ pathLenConstraint }: Pick<AuthorityWish, 'pathLenConstraint'>) {
+  return pathLenConstraint === 0 ? ('issuing' as const) : ('intermediate' as const);
+}
+
+/** What a wish says of the certificate, with a new serial number; validity is its caller's. */
+export function specOf(
+  wish: Omit<AuthorityWish, 'name' | 'order'>,
+): Omit<CaCertificateSpec, 'notBeforeMs' | 'notAfterMs'> {
+  const { subjectDer, pathLenConstraint, nameConstraints, policies, extKeyUsage } = wish;
+  return {
+    subjectDer,
+    serialNumber: newCaSerialNumber(),
+    ...(pathLenConstraint === undefined ? {} : { pathLenConstraint }),
+    ...(nameConstraints === undefined ? {} : { nameConstraints }),
+    ...(policies === undefined ? {} : { policies }),
+    ...(extKeyUsage === undefined ? {} : { extKeyUsage }),
+  };
+}
+
+/** Where the status of a CA certificate is told that this CA signs. */
+export function statusOf(parent: Issuer): Pick<CaCertificateSpec, 'status'> {
+  return parent.status === undefined ? {} : { status: statusUnder(parent.status, parent.name) };
+}
+
+export function backdated(nowMs: number): number {
+  return Math.floor((nowMs - backdateMs) / 1_000) * 1_000;
+}
+
+/** The last second of a lifetime (RFC 5280 4.1.2.5: both ends included), at most `latestMs`. */
+export function endOf(
+  { lifetimeSeconds }: Pick<AuthorityWish, 'lifetimeSeconds'>,
+  notBeforeMs: number,
+  latestMs: number,
+): number {
+  if (lifetimeSeconds === undefined) return latestMs;
+  if (!Number.isSafeInteger(lifetimeSeconds) || lifetimeSeconds < 1) {
+    throw new CertmillError('INVALID_INPUT', 'the lifetime of a CA is a number of seconds');
+  }
+  const notAfterMs = notBeforeMs + (lifetimeSeconds - 1) * 1_000;
+  if (notAfterMs > latestMs) {
+    throw new CertmillError(
+      'INVALID_INPUT',
+      `the CA would live longer than its parent, until ${new Date(latestMs).toISOString()}`,
+    );
+  }
+  return notAfterMs;
+}
+
+export function assertPassphrase(passphrase: string): void {
+  if (passphrase === '') throw new CertmillError('INVALID_INPUT', 'the passphrase is empty');
+}
+
+export function assertOrderOfIssuer(
+  wish: Pick<AuthorityWish, 'order' | 'pathLenConstraint'>,
+): void {
+  if (wish.order === undefined || wish.pathLenConstraint === 0) return;
+  throw new CertmillError(
+    'INVALID_INPUT',
+    'only an issuing CA (path length 0) can be made for an order',
+  );
+}

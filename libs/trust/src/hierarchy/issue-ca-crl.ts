@@ -1,0 +1,130 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { caCrlUriOf, CertmillError, crlReasons } from '@certmill/domain';
+import {
+  finishCertificate,
+  RevokedEntries,
+  signatureAlgorithmDer,
+  signatureRoom,
+  writeTbsCertList,
+} from '@certmill/der';
+import { isErrorCode, publicFileMode, writeFileAtomically } from '../atomic-file.js';
+import { withCaLock } from './folder-lock.js';
+import { type AuthorityPlace, type OpenedAuthority, openAuthorityKey } from './open-authority.js';
+import type { RevokedCa } from './revoked-cas.js';
+
+/** The last CRL of a CA over the CA certificates that it signed, DER, as it is served. */
+export const caCrlFileName = 'ca.crl';
+const numberFileName = 'ca-crl-number.json';
+/** The largest signature that an issuer makes: ML-DSA-87 (FIPS 204 4). */
+const maxSignatureOctets = 5 * 1024;
+
+export interface CaCrl {
+  readonly crlNumber: bigint;
+  readonly thisUpdateMs: number;
+  readonly nextUpdateMs: number;
+  readonly entries: number;
+  readonly der: Uint8Array;
+  /** Where it lies for whoever serves it. */
+  readonly file: string;
+}
+
+/**
+ * Makes the CRL (RFC 5280 5) of a CA over the CA certificates that it has revoked. Where the CA has
+ * status addresses, a critical issuingDistributionPoint says onlyContainsCACerts and names the URI that
+ * stands in those certificates; where it has none, the CRL is about everything that it signed.
+ *
+ * crlNumber is the time in milliseconds, or one more than the last one: monotonic when the clock is set
+ * back (ADR 0020). It is stored before the CRL is signed, so that no two CRLs ever have one number.
+ * @param validitySeconds until nextUpdate: of an offline CA, longer than to its next ceremony.
+ */
+export async function issueCaCrl(
+  place: AuthorityPlace,
+  validitySeconds: number,
+  nowMs: number,
+): Promise<CaCrl> {
+  if (!Number.isSafeInteger(validitySeconds) || validitySeconds < 1) {
+    throw new CertmillError('INVALID_INPUT', 'a CRL is valid for a number of seconds');
+  }
+  return withCaLock(place.directory, async () => {
+    const opened = await openAuthorityKey(place);
+    const numberFile = join(opened.ca.directory, numberFileName);
+    const last = await lastNumber(numberFile);
+    const crlNumber = last !== undefined && last >= BigInt(nowMs) ? last + 1n : BigInt(nowMs);
+    const thisUpdateMs = Math.floor(nowMs / 1_000) * 1_000;
+    const nextUpdateMs = thisUpdateMs + validitySeconds * 1_000;
+    const revoked = opened.ca.revokedCas.filter(({ notAfterMs }) => notAfterMs >= thisUpdateMs);
+    const text = `${JSON.stringify({ crlNumber: String(crlNumber) })}\n`;
+    await writeFileAtomically(numberFile, text, publicFileMode);
+    const der = signed(opened, revoked, { crlNumber, thisUpdateMs, nextUpdateMs });
+    const file = join(opened.ca.directory, caCrlFileName);
+    await writeFileAtomically(file, der, publicFileMode);
+    return { crlNumber, thisUpdateMs, nextUpdateMs, entries: revoked.length, der, file };
+  });
+}
+
+function signed(
+  { ca, signer }: OpenedAuthority,
+  revoked: readonly RevokedCa[],
+  {
+    crlNumber,
+    thisUpdateMs,
+    nextUpdateMs,
+  }: Pick<CaCrl, 'crlNumber' | 'thisUpdateMs' | 'nextUpdateMs'>,
+): Uint8Array {
+  const entries = RevokedEntries.empty();
+  const ascending = [...revoked].sort((a, b) => compareHex(a.serialNumberHex, b.serialNumberHex));
+  for (const { serialNumberHex, revokedAtMs, reason } of ascending) {
+    entries.add({
+      serialNumber: Buffer.from(serialNumberHex.replace(/^00(?=..)/, ''), 'hex'),
+      revocationSeconds: Math.floor(revokedAtMs / 1_000),
+      reason: crlReasons[reason],
+    });
+  }
+  const algorithm = signatureAlgorithmDer(signer.signatureAlgorithm);
+  const { out, start, end } = writeTbsCertList(
+    {
+      signatureAlgorithm: algorithm,
+      issuerNameDer: ca.subjectDer,
+      thisUpdateSeconds: thisUpdateMs / 1_000,
+      nextUpdateSeconds: nextUpdateMs / 1_000,
+      entries,
+      extensions: {
+        authorityKeyIdentifier: ca.keyIdentifier,
+        crlNumber,
+        ...(ca.status === undefined
+          ? {}
+          : {
+              issuingDistributionPoint: {
+                fullName: caCrlUriOf(ca.status, ca.name),
+                onlyContains: 'cACerts',
+              },
+            }),
+      },
+    },
+    signatureRoom(algorithm, maxSignatureOctets),
+  );
+  const signature = signer.sign(out.subarray(start, end));
+  const range = finishCertificate(out, start, end, algorithm, signature);
+  return out.slice(range.start, range.end);
+}
+
+/** Serial numbers by length and value, as `RevokedEntries` has them ascending. */
+function compareHex(left: string, right: string): number {
+  return left.length - right.length || (left < right ? -1 : left > right ? 1 : 0);
+}
+
+async function lastNumber(file: string): Promise<bigint | undefined> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    if (isErrorCode(cause, 'ENOENT')) return undefined;
+    throw cause;
+  }
+  const [, digits] = /^\{"crlNumber":"(\d{1,48})"\}\n$/.exec(text) ?? [];
+  if (digits === undefined) {
+    throw new CertmillError('FAULT_STORE_CORRUPT', `${file} is damaged`);
+  }
+  return BigInt(digits);
+}

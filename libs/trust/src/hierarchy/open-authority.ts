@@ -1,0 +1,69 @@
+import { createPublicKey } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { CertmillError } from '@certmill/domain';
+import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
+import { caSignerOf, type SoftwareCaSigner } from './ca-key.js';
+import { findAuthority, type Issuer, refusalOf } from './load-issuers.js';
+
+/** A CA of a folder with its key, ready to sign: a `CaParent`. */
+export interface OpenedAuthority {
+  readonly ca: Issuer;
+  readonly certificateDer: Uint8Array;
+  readonly signer: SoftwareCaSigner;
+}
+
+/** Where a CA is, and what opens its key. */
+export interface AuthorityPlace {
+  /** The data folder that has its key: for a root that is kept elsewhere, that one. */
+  readonly directory: string;
+  readonly name: string;
+  readonly passphrase: string;
+}
+
+/** A CA of any role; NOT_FOUND with the names of the place. */
+export async function authorityIn(directory: string, name: string): Promise<Issuer> {
+  const ca = await findAuthority(directory, name);
+  if (ca !== undefined) return ca;
+  throw new CertmillError('NOT_FOUND', `there is no CA '${name.slice(0, 80)}' in ${directory}`);
+}
+
+/**
+ * Opens a CA whose key is in its folder. NOT_FOUND where CA or key are not there, CONFLICT where it is
+ * expired or revoked, INVALID_INPUT for a wrong passphrase, FAULT_KEY_MISMATCH for another CA's key.
+ */
+export async function openAuthority(
+  { directory, name, passphrase }: AuthorityPlace,
+  nowMs: number,
+): Promise<OpenedAuthority> {
+  const opened = await openAuthorityKey({ directory, name, passphrase });
+  const refusal = refusalOf(opened.ca, nowMs);
+  if (refusal !== undefined) throw new CertmillError('CONFLICT', refusal);
+  return opened;
+}
+
+/** The same whatever has become of the CA: a revoked one still signs its CRL. */
+export async function openAuthorityKey({
+  directory,
+  name,
+  passphrase,
+}: AuthorityPlace): Promise<OpenedAuthority> {
+  const ca = await authorityIn(directory, name);
+  if (!ca.hasKey) {
+    throw new CertmillError(
+      'NOT_FOUND',
+      `the key of CA '${name}' is not in ${directory}; make a request with 'certmill ca request', ` +
+        "and sign it where the key is: 'certmill ca sign'",
+    );
+  }
+  const pem = await readFile(ca.keyFile, 'utf8');
+  const key = decryptPrivateKey(pem, passphrase, `the key ${ca.keyFile}`);
+  const spkiDer = createPublicKey(key).export({ format: 'der', type: 'spki' });
+  if (Buffer.compare(spkiDer, ca.spkiDer) !== 0) {
+    throw new CertmillError(
+      'FAULT_KEY_MISMATCH',
+      `the key of CA '${name}' does not belong to its certificate`,
+    );
+  }
+  const [certificateDer = new Uint8Array()] = ca.chainDer;
+  return { ca, certificateDer, signer: caSignerOf(key, ca.spkiDer) };
+}

@@ -1,0 +1,434 @@
+import { createPublicKey, randomBytes, verify } from 'node:crypto';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CertmillError } from '@certmill/domain';
+import {
+  basicConstraints,
+  certificatePolicies,
+  type CertificationRequestWalk,
+  compileTemplate,
+  createCertificationRequestWalk,
+  derErrorText,
+  type DerResult,
+  encodeCertificationRequest,
+  encodeOid,
+  encodeSequence,
+  encodeSetOf,
+  extension,
+  extKeyUsage,
+  keyUsage,
+  nameConstraints,
+  oids,
+  pemEncode,
+  readBasicConstraints,
+  readCertificatePolicies,
+  readExtensions,
+  readExtKeyUsage,
+  readNameConstraints,
+  sequence,
+  signatureAlgorithmDer,
+  type TemplateNode,
+  walkCertificationRequest,
+} from '@certmill/der';
+import {
+  isErrorCode,
+  publicFileMode,
+  secretFileMode,
+  syncDirectory,
+  writeFileAtomically,
+} from '../atomic-file.js';
+import { decryptPrivateKey, encryptPrivateKey } from '../keys/encrypted-private-key.js';
+import { openSerialKeys } from '../keys/serial-keys.js';
+import { certificatesInPem, type CaCertificate, readCaCertificate } from './ca-certificate.js';
+import { descriptionFileName, readDescription, writeDescription } from './ca-description.js';
+import { caSignerOf, generateCaKey, hashOf, type SoftwareCaSigner } from './ca-key.js';
+import { checkChain } from './check-chain.js';
+import { withCaLock } from './folder-lock.js';
+import {
+  assertOrderOfIssuer,
+  assertPassphrase,
+  type AuthorityWish,
+  backdated,
+  endOf,
+  recordIssued,
+  roleOf,
+  statusOf,
+} from './issue-authority.js';
+import {
+  type CaCertificateSpec,
+  issueCaCertificate,
+  newCaSerialNumber,
+} from './issue-ca-certificate.js';
+import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
+import { assertIssuerName, keyFileName } from './issuer-paths.js';
+import { isSameName } from './distinguished-name.js';
+import { findAuthority, type Issuer } from './load-issuers.js';
+import {
+  authorityIn,
+  type AuthorityPlace,
+  openAuthority,
+  openAuthorityKey,
+} from './open-authority.js';
+import { replaceCertificate, specOfCertificate, writableConstraints } from './renew-authority.js';
+import { readStatus, statusFileName, writeStatus } from './status-file.js';
+
+/** Requests whose certificates have not come back, a folder each, beside the CAs. */
+export const caRequestsFolderName = 'ca-requests';
+const requestFileName = 'request.pem';
+/** A CA's request has a few hundred octets; an ML-DSA-87 key and signature 8 KiB. */
+const maxRequestBytes = 64 * 1024;
+
+export interface CaRequest {
+  readonly requestPem: string;
+  readonly file: string;
+}
+
+/**
+ * Makes the key of a CA under somebody else's root, or under one that is offline, and its PKCS#10
+ * request (RFC 2986) with the extensions that are wished for (RFC 2985 5.4.2). Both lie in
+ * `ca-requests/<name>` until `completeAuthority`. The folder is there with all of its files or not at
+ * all. CONFLICT where the CA or a request of the name is there.
+ */
+export async function requestAuthority(
+  wish: Omit<AuthorityWish, 'lifetimeSeconds'>,
+): Promise<CaRequest> {
+  const { name, directory, passphrase, status, order } = wish;
+  assertIssuerName(name);
+  assertPassphrase(passphrase);
+  assertOrderOfIssuer(wish);
+  await assertNoIssuer(directory, name);
+  const key = await generateCaKey(wish.keyType);
+  const pkcs8Der = key.privateKey.export({ format: 'der', type: 'pkcs8' });
+  const keyPem = await encryptPrivateKey(pkcs8Der, passphrase);
+  pkcs8Der.fill(0);
+  const signer = caSignerOf(key.privateKey, key.subjectPKInfoDer);
+  const requestPem = requestOf(wish, signer);
+  const folder = requestFolderOf(directory, name);
+  const temporary = `${folder}.${randomBytes(6).toString('hex')}.tmp`;
+  await mkdir(temporary, { recursive: true, mode: 0o700 });
+  try {
+    await writeFileAtomically(join(temporary, keyFileName), keyPem, secretFileMode);
+    await writeFileAtomically(join(temporary, requestFileName), requestPem, publicFileMode);
+    await writeDescription(join(temporary, descriptionFileName), {
+      role: roleOf(wish),
+      ...(order === undefined ? {} : { order }),
+    });
+    if (status !== undefined) await writeStatus(join(temporary, statusFileName), status);
+    await rename(temporary, folder);
+  } catch (cause) {
+    await rm(temporary, { recursive: true, force: true });
+    if (!isErrorCode(cause, 'ENOTEMPTY') && !isErrorCode(cause, 'EEXIST')) throw cause;
+    throw new CertmillError('CONFLICT', `a request of CA '${name}' is there already: ${folder}`);
+  }
+  await syncDirectory(join(directory, caRequestsFolderName));
+  return { requestPem, file: join(folder, requestFileName) };
+}
+
+/**
+ * The request of a CA that is there, for another certificate of the same subject and key from a root
+ * that is elsewhere: a renewal. `completeAuthority` takes its certificate in.
+ */
+export async function requestRenewal(place: AuthorityPlace): Promise<string> {
+  const { ca, certificateDer, signer } = await openAuthorityKey(place);
+  if (ca.role === 'root') {
+    throw new CertmillError('INVALID_INPUT', 'a root renews itself: certmill ca renew root');
+  }
+  const certificate = readCaCertificate(certificateDer, `the certificate of CA '${ca.name}'`);
+  return requestOf(specOfCertificate(certificate), signer);
+}
+
+type RequestedExtensions = Pick<
+  CaCertificateSpec,
+  'subjectDer' | 'pathLenConstraint' | 'nameConstraints' | 'policies' | 'extKeyUsage'
+>;
+
+function requestOf(wish: RequestedExtensions, signer: SoftwareCaSigner): string {
+  const der = encodeCertificationRequest({
+    subjectDer: wish.subjectDer,
+    subjectPKInfoDer: signer.subjectPKInfoDer,
+    attributesDer: [
+      encodeSequence(encodeOid(oids.id_extensionRequest), encodeSetOf(extensionsDer(wish))),
+    ],
+    signatureAlgorithmDer: signatureAlgorithmDer(signer.signatureAlgorithm),
+    sign: (info) => signer.sign(info),
+  });
+  return pemEncode('CERTIFICATE REQUEST', der);
+}
+
+function extensionsDer(wish: RequestedExtensions): Uint8Array {
+  const nodes: TemplateNode[] = [
+    extension(oids.id_ce_basicConstraints, true, basicConstraints(true, wish.pathLenConstraint)),
+    extension(oids.id_ce_keyUsage, true, keyUsage(['keyCertSign', 'cRLSign'])),
+  ];
+  if (wish.policies !== undefined && wish.policies.length > 0) {
+    nodes.push(
+      extension(oids.id_ce_certificatePolicies, false, certificatePolicies(wish.policies)),
+    );
+  }
+  if (wish.nameConstraints !== undefined) {
+    nodes.push(extension(oids.id_ce_nameConstraints, true, nameConstraints(wish.nameConstraints)));
+  }
+  if (wish.extKeyUsage !== undefined && wish.extKeyUsage.length > 0) {
+    nodes.push(extension(oids.id_ce_extKeyUsage, false, extKeyUsage(wish.extKeyUsage)));
+  }
+  const template = compileTemplate(sequence(...nodes));
+  const out = new Uint8Array(maxRequestBytes);
+  return out.slice(template.write(out, out.length, template.createValues()));
+}
+
+export interface SignRequestOptions {
+  readonly requestPem: string;
+  readonly parent: AuthorityPlace;
+  readonly lifetimeSeconds?: number;
+  /** In the place of what is asked for; what neither says is 0: an issuing CA. */
+  readonly pathLenConstraint?: number;
+  readonly nameConstraints?: CaCertificateSpec['nameConstraints'];
+  readonly policies?: readonly string[];
+  readonly extKeyUsage?: readonly string[];
+  readonly nowMs: number;
+}
+
+/** A CA certificate for a request, with the chain above it: what is carried back. */
+export interface SignedRequest {
+  readonly chainDer: readonly Uint8Array[];
+  readonly certificate: CaCertificate;
+}
+
+/**
+ * What the machine of an offline root does with a request: a CA certificate for its subject and key.
+ * Of the extensions that are asked for, path length, name constraints, policies and purposes are taken
+ * where the options do not say otherwise, within what the parent allows; anything else is left out.
+ * Throws INVALID_INPUT where the request is none, does not prove possession of its key, or says that it
+ * is no CA; as `openAuthority` and `issueCaCertificate`.
+ */
+export async function signAuthorityRequest(options: SignRequestOptions): Promise<SignedRequest> {
+  const request = readCaRequest(options.requestPem);
+  const parent = await openAuthority(options.parent, options.nowMs);
+  const notBeforeMs = Math.max(backdated(options.nowMs), parent.ca.notBeforeMs);
+  const constraints = options.nameConstraints ?? request.nameConstraints;
+  const policies = options.policies ?? request.policies;
+  const purposes = options.extKeyUsage ?? request.extKeyUsage;
+  const certificateDer = await issueCaCertificate(
+    {
+      subjectDer: request.subjectDer,
+      serialNumber: newCaSerialNumber(),
+      notBeforeMs,
+      notAfterMs: endOf(options, notBeforeMs, parent.ca.notAfterMs),
+      pathLenConstraint: options.pathLenConstraint ?? request.pathLenConstraint ?? 0,
+      ...(constraints === undefined ? {} : { nameConstraints: constraints }),
+      ...(policies === undefined ? {} : { policies }),
+      ...(purposes === undefined ? {} : { extKeyUsage: purposes }),
+      ...statusOf(parent.ca),
+    },
+    request.subjectPKInfoDer,
+    parent,
+  );
+  await recordIssued(parent.ca, certificateDer);
+  return {
+    chainDer: [certificateDer, ...parent.ca.chainDer],
+    certificate: readCaCertificate(certificateDer, 'the certificate'),
+  };
+}
+
+interface ReadRequest extends RequestedExtensions {
+  readonly subjectPKInfoDer: Uint8Array;
+}
+
+function readCaRequest(pem: string): ReadRequest {
+  const [, base64] =
+    /-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----([^-]*)-----END/.exec(
+      pem.slice(0, 2 * maxRequestBytes),
+    ) ?? [];
+  if (base64 === undefined) throw badRequest('holds no PEM CERTIFICATE REQUEST');
+  const der = new Uint8Array(Buffer.from(base64, 'base64'));
+  const walk = createCertificationRequestWalk();
+  if (!walkCertificationRequest(der, 0, der.length, walk, maxRequestBytes)) {
+    throw badRequest(walk.error === undefined ? 'is not DER' : derErrorText[walk.error]);
+  }
+  const subjectPKInfoDer = der.slice(walk.subjectPKInfoStart, walk.subjectPKInfoEnd);
+  assertPossession(der, walk, subjectPKInfoDer);
+  const found =
+    walk.extensionsStart < 0
+      ? []
+      : valueOf(readExtensions(der, walk.extensionsStart, walk.extensionsEnd));
+  const read = <T>(
+    oid: string,
+    reader: (bytes: Uint8Array, start: number, end: number) => DerResult<T>,
+  ): T | undefined => {
+    const at = found.find((candidate) => candidate.oid === oid);
+    return at === undefined ? undefined : valueOf(reader(der, at.valueStart, at.valueEnd));
+  };
+  const basic = read(oids.id_ce_basicConstraints, readBasicConstraints);
+  if (basic?.cA === false) throw badRequest('says that it is no CA (RFC 5280 4.2.1.9)');
+  const constraints = writableConstraints(read(oids.id_ce_nameConstraints, readNameConstraints));
+  const policies = read(oids.id_ce_certificatePolicies, readCertificatePolicies);
+  const purposes = read(oids.id_ce_extKeyUsage, readExtKeyUsage);
+  return {
+    subjectDer: der.slice(walk.subjectStart, walk.subjectEnd),
+    subjectPKInfoDer,
+    ...(basic?.pathLenConstraint === undefined
+      ? {}
+      : { pathLenConstraint: basic.pathLenConstraint }),
+    ...(constraints === undefined ? {} : { nameConstraints: constraints }),
+    ...(policies === undefined ? {} : { policies }),
+    ...(purposes === undefined ? {} : { extKeyUsage: purposes }),
+  };
+}
+
+/** RFC 2986 3: who asks has the key. */
+function assertPossession(
+  der: Uint8Array,
+  walk: CertificationRequestWalk,
+  subjectPKInfoDer: Uint8Array,
+): void {
+  const algorithm = walk.signatureAlgorithm;
+  const isStrong = !/unsupported|sha1$|sha224$|md\d$|pss/.test(algorithm);
+  let isProven = false;
+  try {
+    const key = createPublicKey({
+      key: Buffer.from(subjectPKInfoDer),
+      format: 'der',
+      type: 'spki',
+    });
+    isProven =
+      isStrong &&
+      verify(
+        hashOf(algorithm),
+        der.subarray(walk.certificationRequestInfoStart, walk.certificationRequestInfoEnd),
+        key,
+        der.subarray(walk.signatureStart, walk.signatureEnd),
+      );
+  } catch {
+    // A key that cannot be read proves nothing.
+  }
+  if (!isProven) throw badRequest('does not prove possession of its key (RFC 2986 3)');
+}
+
+function valueOf<T>(result: DerResult<T>): T {
+  if (result.ok) return result.value;
+  throw badRequest(derErrorText[result.error.code]);
+}
+
+function badRequest(reason: string): CertmillError {
+  return new CertmillError('INVALID_INPUT', `the request ${reason}`);
+}
+
+export interface CompletionOptions {
+  readonly directory: string;
+  readonly name: string;
+  /** PEM certificates: the CA's first, the root last. */
+  readonly chainPem: string;
+  /** Of the key in the request. */
+  readonly passphrase: string;
+  readonly nowMs: number;
+}
+
+/**
+ * Takes in the certificate that a CA has asked for, or another one of a CA that is there: after checking
+ * that the chain is one now, and that subject and key are those of the request. Repeating it is
+ * success. INVALID_INPUT, FAULT_KEY_MISMATCH; NOT_FOUND where neither request nor CA is there.
+ */
+export async function completeAuthority(options: CompletionOptions): Promise<Issuer> {
+  const { directory, name, nowMs } = options;
+  assertIssuerName(name);
+  const chain = certificatesInPem(options.chainPem).map((der, index) =>
+    readCaCertificate(der, `certificate ${String(index + 1)} of the chain`),
+  );
+  const [own] = chain;
+  if (own === undefined) {
+    throw new CertmillError('INVALID_INPUT', 'the chain holds no PEM certificate');
+  }
+  if (own.keyIdentifier.length === 0) {
+    throw new CertmillError(
+      'INVALID_INPUT',
+      'the certificate has no subjectKeyIdentifier, which every CA must have (RFC 5280 4.2.1.2)',
+    );
+  }
+  checkChain(chain, nowMs);
+  return withCaLock(directory, async () => {
+    const existing = await findAuthority(directory, name);
+    if (existing === undefined) await takeIn(options, chain, own);
+    else await takeAnother(directory, existing, chain, own);
+    // Left over where this was killed after the CA was in its place, or done by now.
+    await rm(requestFolderOf(directory, name), { recursive: true, force: true });
+    await openSerialKeys(directory);
+    return authorityIn(directory, name);
+  });
+}
+
+async function takeIn(
+  { directory, name, passphrase }: CompletionOptions,
+  chain: readonly CaCertificate[],
+  own: CaCertificate,
+): Promise<void> {
+  const folder = requestFolderOf(directory, name);
+  const keyPem = await requestFile(folder, keyFileName, name);
+  const request = readCaRequest(await requestFile(folder, requestFileName, name));
+  const key = decryptPrivateKey(keyPem, passphrase, `the key of the request of CA '${name}'`);
+  const spkiDer = createPublicKey(key).export({ format: 'der', type: 'spki' });
+  assertOwn(own, spkiDer, request.subjectDer);
+  const description = readDescription(await requestFile(folder, descriptionFileName, name));
+  if (description.role === 'intermediate' && own.pathLenConstraint === 0) {
+    throw new CertmillError(
+      'INVALID_INPUT',
+      'the certificate allows no CA below it (pathLenConstraint 0), and an intermediate was asked for',
+    );
+  }
+  const status = await requestFile(folder, statusFileName, name).then(
+    readStatus,
+    (error: unknown) => {
+      if (error instanceof CertmillError && error.code === 'NOT_FOUND') return undefined;
+      throw error;
+    },
+  );
+  await writeIssuerFolder(directory, name, {
+    chainDer: chain.map(({ der }) => der),
+    key: { encryptedPem: keyPem },
+    description,
+    ...(status === undefined ? {} : { status }),
+  });
+}
+
+async function takeAnother(
+  directory: string,
+  existing: Issuer,
+  chain: readonly CaCertificate[],
+  own: CaCertificate,
+): Promise<void> {
+  assertOwn(own, existing.spkiDer, existing.subjectDer);
+  const serialNumberHex = Buffer.from(own.serialNumber).toString('hex');
+  if (serialNumberHex === existing.serialNumberHex) return;
+  await replaceCertificate(
+    directory,
+    existing,
+    chain.map(({ der }) => der),
+  );
+}
+
+function assertOwn(own: CaCertificate, spkiDer: Uint8Array, subjectDer: Uint8Array): void {
+  if (Buffer.compare(own.spkiDer, spkiDer) !== 0) {
+    throw new CertmillError(
+      'FAULT_KEY_MISMATCH',
+      'the first certificate of the chain is for another key than the one that was requested',
+    );
+  }
+  if (!isSameName(own.subjectDer, subjectDer)) {
+    throw new CertmillError(
+      'INVALID_INPUT',
+      'the first certificate of the chain has another subject than the one that was requested',
+    );
+  }
+}
+
+function requestFolderOf(directory: string, name: string): string {
+  return join(directory, caRequestsFolderName, name);
+}
+
+async function requestFile(folder: string, fileName: string, name: string): Promise<string> {
+  try {
+    return await readFile(join(folder, fileName), 'utf8');
+  } catch (cause) {
+    if (!isErrorCode(cause, 'ENOENT')) throw cause;
+    throw new CertmillError('NOT_FOUND', `there is no request of CA '${name}' (${fileName})`);
+  }
+}

@@ -1,0 +1,52 @@
+import { CertmillError, revocationReasons, type RevocationReason } from '@certmill/domain';
+import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
+
+/** A CA certificate that was revoked by the CA in whose folder this is recorded. */
+export interface RevokedCa {
+  /** Lower-case hex, as in the certificate. */
+  readonly serialNumberHex: string;
+  /** For people. */
+  readonly subject: string;
+  readonly reason: RevocationReason;
+  readonly revokedAtMs: number;
+  /** Its entry stays in CRLs until then (RFC 5280 3.3). */
+  readonly notAfterMs: number;
+}
+
+export const revokedCasFileName = 'revoked-cas.json';
+const formatVersion = 1;
+
+export async function writeRevokedCas(file: string, revoked: readonly RevokedCa[]): Promise<void> {
+  const text = `${JSON.stringify({ formatVersion, revoked }, undefined, 2)}\n`;
+  await writeFileAtomically(file, text, publicFileMode);
+}
+
+/** Throws INVALID_INPUT where the text is not what `writeRevokedCas` makes. */
+export function readRevokedCas(text: string): readonly RevokedCa[] {
+  try {
+    const form = JSON.parse(text) as { formatVersion?: unknown; revoked?: unknown };
+    if (form.formatVersion === formatVersion && Array.isArray(form.revoked)) {
+      const entries = form.revoked as readonly unknown[];
+      if (entries.every(isRevokedCa)) return entries;
+    }
+  } catch {
+    // It is said below.
+  }
+  throw new CertmillError('INVALID_INPUT', 'the file is damaged or of another format');
+}
+
+function isRevokedCa(entry: unknown): entry is RevokedCa {
+  if (typeof entry !== 'object' || entry === null) return false;
+  const { serialNumberHex, subject, reason, revokedAtMs, notAfterMs } = entry as Record<
+    string,
+    unknown
+  >;
+  return (
+    typeof serialNumberHex === 'string' &&
+    /^(?:[0-9a-f]{2}){1,21}$/.test(serialNumberHex) &&
+    typeof subject === 'string' &&
+    revocationReasons.includes(reason as RevocationReason) &&
+    Number.isSafeInteger(revokedAtMs) &&
+    Number.isSafeInteger(notAfterMs)
+  );
+}
