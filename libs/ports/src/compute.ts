@@ -1,4 +1,5 @@
 import type { ReceivedChunk } from '@certmill/events';
+import type { CrlScope } from './revocations.js';
 
 /** What the checks that need only the request and the profile say of a chunk. */
 export interface Examination {
@@ -38,4 +39,33 @@ export interface ChunkSigner {
     verdict: Uint8Array,
     lane: ReceivedChunk['lane'],
   ): Promise<SignedCertificates>;
+}
+
+/** What a CRL is to say. Who issues it, and where it lies, the slot knows itself. */
+export interface CrlToSign {
+  readonly scope: CrlScope;
+  readonly crlNumber: bigint;
+  /** Of a delta CRL: the number of the full one that it adds to (RFC 5280 5.2.4). */
+  readonly baseCrlNumber?: bigint;
+  readonly thisUpdateMs: number;
+  readonly nextUpdateMs: number;
+  /** Whether a full CRL says where its deltas are (RFC 5280 5.2.6). */
+  readonly hasDeltas: boolean;
+  /** Bytes of `RevokedEntries`, ascending by serial number, each once. */
+  readonly entries: Uint8Array;
+}
+
+export interface SignedCrl {
+  /** CertificateList (RFC 5280 5.1). */
+  readonly der: Uint8Array;
+  readonly slot: string;
+}
+
+/** Builds a TBSCertList and signs it in a slot that holds the issuer's key. */
+export interface CrlSigner {
+  /**
+   * Faults: FAULT_PROCESSING for what is no CRL of the issuer, FAULT_HSM_LOST once no slot of it is
+   * left, FAULT_OVERLOADED, FAULT_STOPPING.
+   */
+  signCrl(crl: CrlToSign): Promise<SignedCrl>;
 }

@@ -36,7 +36,15 @@ export type {
   StatusChange,
   StoredCrl,
 } from './revocations.js';
-export type { ChunkSigner, Examination, RequestExaminer, SignedCertificates } from './compute.js';
+export type {
+  ChunkSigner,
+  CrlSigner,
+  CrlToSign,
+  Examination,
+  RequestExaminer,
+  SignedCertificates,
+  SignedCrl,
+} from './compute.js';
 export type { Clock, Job, JobQueue } from './jobs.js';
 export type { CpuMeter } from './cpu-meter.js';
 export type { Stoppable } from './stoppable.js';

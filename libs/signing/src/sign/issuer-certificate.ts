@@ -19,6 +19,8 @@ export interface IssuerCertificate {
   readonly subjectPKInfoDer: Uint8Array;
   /** Its subjectKeyIdentifier, or where it has none the SHA-1 of its key (RFC 5280 4.2.1.2 (1)). */
   readonly keyIdentifier: Uint8Array;
+  /** Whether its keyUsage, where it has one, allows cRLSign (RFC 5280 4.2.1.3). */
+  readonly signsCrls: boolean;
   readonly notBeforeSeconds: number;
   readonly notAfterSeconds: number;
 }
@@ -49,12 +51,14 @@ export function readIssuerCertificate(
     throw refuse('is not of a CA: basicConstraints does not say cA (RFC 5280 4.2.1.9)');
   }
 
+  let signsCrls = true;
   const usage = valueOf(oids.id_ce_keyUsage);
   if (usage !== undefined) {
     const bits = readKeyUsage(certificateDer, usage.valueStart, usage.valueEnd);
     if (!bits.ok || !bits.value.includes('keyCertSign')) {
       throw refuse('must not sign certificates: its keyUsage lacks keyCertSign (RFC 5280 4.2.1.3)');
     }
+    signsCrls = bits.value.includes('cRLSign');
   }
   // Names are not held against these when a certificate is signed, so such an issuer is not used.
   if (valueOf(oids.id_ce_nameConstraints) !== undefined) {
@@ -70,6 +74,7 @@ export function readIssuerCertificate(
       ski === undefined
         ? keyIdentifier('sha1', subjectPKInfoDer, 0, subjectPKInfoDer.length)
         : octetString(certificateDer, ski.valueStart, ski.valueEnd),
+    signsCrls,
     notBeforeSeconds: walk.notBeforeSeconds,
     notAfterSeconds: walk.notAfterSeconds,
   };

@@ -7,10 +7,18 @@ import {
   type TenantId,
 } from '@certmill/domain';
 import { decodeReceivedHead, lanes as allLanes } from '@certmill/events';
-import type { ChunkSigner, CpuMeter, SignedCertificates, Stoppable } from '@certmill/ports';
+import type {
+  ChunkSigner,
+  CpuMeter,
+  CrlSigner,
+  SignedCertificates,
+  SignedCrl,
+  Stoppable,
+} from '@certmill/ports';
 import type { SigningHash } from '../slots/signature-scheme.js';
 import type { SigningSlot } from '../slots/signing-slot.js';
 import { chunkTask } from './chunk-task.js';
+import { crlTask } from './crl-task.js';
 import { SlotPool, type SlotHealth } from './slot-pool.js';
 import { SlotRouter } from './slot-router.js';
 
@@ -63,7 +71,7 @@ export interface SigningPoolsOptions {
   readonly onHung?: (health: SlotHealth) => void;
 }
 
-export interface SigningPools extends ChunkSigner, Stoppable, CpuMeter {
+export interface SigningPools extends ChunkSigner, CrlSigner, Stoppable, CpuMeter {
   /** Every slot, as it is now. */
   health(): readonly SlotHealth[];
 }
@@ -91,10 +99,14 @@ export async function openSigningPools(options: SigningPoolsOptions): Promise<Si
     await router.stop(0);
     throw fatal;
   }
-  return signingPools(router, options.profiles);
+  return signingPools(router, options);
 }
 
-function signingPools(router: SlotRouter, profiles: SigningPoolsOptions['profiles']): SigningPools {
+function signingPools(
+  router: SlotRouter,
+  { profiles, lanes = allLanes }: Pick<SigningPoolsOptions, 'profiles' | 'lanes'>,
+): SigningPools {
+  const crlLane = lanes.includes('bulk') ? 'bulk' : 'interactive';
   return {
     health: () => router.health(),
     cpuMicroseconds: () => router.cpuMicroseconds(),
@@ -112,6 +124,10 @@ function signingPools(router: SlotRouter, profiles: SigningPoolsOptions['profile
       const { result, slot } = await router.run(issuer, task);
       const { certificatesDer, certificateLengths } = result;
       return { certificatesDer, certificateLengths: Array.from(certificateLengths), slot };
+    },
+    async signCrl(crl): Promise<SignedCrl> {
+      const { result, slot } = await router.run(crl.scope.issuer, crlTask(crlLane, crl));
+      return { der: result.der, slot };
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { SerialKey, StatusAddresses, TenantId } from '@certmill/domain';
+import type { CrlToSign } from '@certmill/ports';
 import type { SigningHash } from '../slots/signature-scheme.js';
 import type { SigningSlot } from '../slots/signing-slot.js';
 import type { WorkerFault } from '../worker-pool/worker-fault.js';
@@ -29,6 +30,7 @@ export interface SlotWorkerData {
  */
 export interface KeyTaskKinds {
   readonly signChunk: { readonly input: ChunkToSign; readonly result: IssuedCertificates };
+  readonly signCrl: { readonly input: CrlToSign; readonly result: IssuedCrl };
 }
 
 export type KeyTaskKind = keyof KeyTaskKinds;
@@ -46,6 +48,11 @@ export interface ChunkToSign {
   readonly receivedBytes: number;
   /** The canonical profile; small enough to go with every chunk, and compiled once per worker. */
   readonly profile: string;
+}
+
+export interface IssuedCrl {
+  /** CertificateList (RFC 5280 5.1). */
+  readonly der: Uint8Array;
 }
 
 /** The slot cannot be used: its key is not there, is another issuer's, or signs wrongly. */

@@ -1,3 +1,4 @@
+import { issueCrl } from './crl-writer.js';
 import { issueChunk } from './issue-chunk.js';
 import { closeSessions, keyTask, openSession } from './run-key-task.js';
 
@@ -5,3 +6,4 @@ import { closeSessions, keyTask, openSession } from './run-key-task.js';
 export const openSlot = openSession;
 export const closeSlot = closeSessions;
 export const signChunk = keyTask<'signChunk'>(issueChunk, 'the chunk cannot be signed');
+export const signCrl = keyTask<'signCrl'>(issueCrl, 'the CRL cannot be signed');
