@@ -9,6 +9,15 @@ export {
   type HopName,
   type Hops,
 } from './hop-seal.js';
+export { buildCrl, type BuiltCrl, type CrlKind, type CrlPorts } from './crl/build-crl.js';
+export { addCrlJob, type CrlObserver, processCrlJobs } from './crl/crl-jobs.js';
+export { type CrlPolicy, defaultCrlPolicy } from './crl/crl-policy.js';
+export {
+  type CrlAge,
+  type CrlIssuer,
+  CrlSchedule,
+  type CrlSchedulePorts,
+} from './crl/crl-schedule.js';
 export { issuanceClock, type IssuanceClock } from './issuance-clock.js';
 export { enroll, type EnrollPorts, type Enrolment } from './ingest/enroll.js';
 export { openOrder, type NewOrder, type OrderPorts } from './ingest/open-order.js';

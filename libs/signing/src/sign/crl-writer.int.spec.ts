@@ -106,7 +106,7 @@ describe('a CRL that a slot signs', () => {
       ).signCrl(aCrl({ scope: { issuer: 'device-ca', shard: 0 } }));
       expect(slot).toBe('slot-0');
       expect(opensslText(issuer, der)).not.toContain('Issuing Distribution Point');
-      const ca = new x509.X509Certificate(issuer.certificateDer as Uint8Array<ArrayBuffer>);
+      const ca = new x509.X509Certificate(issuer.certificateDer);
       await expect(
         new x509.X509Crl(der as Uint8Array<ArrayBuffer>).verify({ publicKey: ca.publicKey }),
       ).resolves.toBe(true);

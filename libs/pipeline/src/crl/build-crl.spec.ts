@@ -1,0 +1,133 @@
+import { RevokedEntries } from '@certmill/der';
+import { buildCrl } from './build-crl.js';
+import { defaultCrlPolicy } from './crl-policy.js';
+import { MemoryCrlPorts } from './testing/memory-crl-ports.js';
+
+const withDeltas = { ...defaultCrlPolicy, deltaLifetimeMs: 86_400_000 };
+
+function build(ports: MemoryCrlPorts, kind: 'full' | 'delta' = 'full', policy = withDeltas) {
+  return buildCrl(ports, policy, ports.scope, kind);
+}
+
+function entriesOf(ports: MemoryCrlPorts): number[] {
+  const entries = RevokedEntries.of(ports.signed.at(-1)!.entries);
+  const view = Buffer.from(entries.bytes);
+  return Array.from({ length: entries.length }, (_, i) =>
+    view.readUInt32BE(entries.serialStart(i) + 16),
+  );
+}
+
+describe('buildCrl', () => {
+  let ports: MemoryCrlPorts;
+  beforeEach(() => {
+    ports = new MemoryCrlPorts();
+  });
+
+  it('has every revocation, ascending, over pages', async () => {
+    for (let index = 25_000; index > 0; index -= 1) ports.revoke(index);
+    const built = await build(ports);
+    expect(built).toMatchObject({ stored: true, entries: 25_000, changes: 25_000, kind: 'full' });
+    expect(RevokedEntries.of(ports.signed[0]!.entries).isAscending()).toBe(true);
+    expect(entriesOf(ports).slice(0, 3)).toEqual([1, 2, 3]);
+  });
+
+  it('is numbered by its time, and upwards within the same millisecond', async () => {
+    const first = await build(ports);
+    expect(first.crlNumber).toBe(BigInt(ports.nowMs));
+    const second = await build(ports);
+    const delta = await build(ports, 'delta');
+    const third = await build(ports);
+    expect([second, delta, third].map(({ crlNumber }) => crlNumber - first.crlNumber)).toEqual([
+      1n,
+      2n,
+      3n,
+    ]);
+  });
+
+  it('is numbered upwards after a restore to a time before the last CRLs', async () => {
+    const before = await build(ports);
+    ports.loseCrls();
+    ports.nowMs += 1_000;
+    const after = await build(ports);
+    expect(after.crlNumber).toBeGreaterThan(before.crlNumber);
+  });
+
+  it('uses the later time where the clock is a little behind, and refuses where it is more', async () => {
+    const { thisUpdateMs } = await build(ports);
+    ports.nowMs -= 4_000;
+    await expect(build(ports)).resolves.toMatchObject({ thisUpdateMs });
+    ports.nowMs -= 2_000;
+    await expect(build(ports)).rejects.toMatchObject({ code: 'FAULT_CLOCK_BACKWARDS' });
+    await expect(ports.crls.getCrl(ports.scope, 'full')).resolves.toMatchObject({ thisUpdateMs });
+  });
+
+  it('leaves what is in force where another owner has put a later one meanwhile', async () => {
+    const race = ports.signedBy(async (crl) => {
+      ports.nowMs += 10;
+      await build(ports);
+      return ports.signer.signCrl(crl);
+    });
+    const outrun = await buildCrl(race, withDeltas, ports.scope, 'full');
+    expect(outrun.stored).toBe(false);
+    const inForce = await ports.crls.getCrl(ports.scope, 'full');
+    expect(inForce!.crlNumber).toBe(outrun.crlNumber + 10n);
+  });
+
+  it('stays dirty for what was revoked while it was made', async () => {
+    ports.revoke(1);
+    const busy = ports.signedBy((crl) => {
+      ports.revoke(2);
+      return ports.signer.signCrl(crl);
+    });
+    await buildCrl(busy, defaultCrlPolicy, ports.scope, 'full');
+    await expect(ports.revocations.listDirtyScopes(1)).resolves.toHaveLength(1);
+    await build(ports);
+    await expect(ports.revocations.listDirtyScopes(1)).resolves.toHaveLength(0);
+  });
+
+  it('changes nothing where no slot can sign', async () => {
+    ports.revoke(1);
+    const broken = ports.signedBy(() => Promise.reject(new Error('gone')));
+    await expect(buildCrl(broken, defaultCrlPolicy, ports.scope, 'full')).rejects.toThrow('gone');
+    await expect(ports.crls.getCrl(ports.scope, 'full')).resolves.toBeUndefined();
+    await expect(ports.revocations.listDirtyScopes(1)).resolves.toHaveLength(1);
+  });
+
+  it('has no revocation that is to come, whatever other clocks say', async () => {
+    ports.revoke(1, { revokedAtMs: ports.nowMs + 60_000 });
+    await build(ports);
+    const entries = RevokedEntries.of(ports.signed[0]!.entries);
+    expect(entries.revocationSeconds(0)).toBe(Math.floor(ports.nowMs / 1_000));
+  });
+
+  it('has an ended certificate in one CRL beyond its end, and then no more', async () => {
+    ports.revoke(1, { notAfterMs: ports.nowMs + 1_000 });
+    await build(ports);
+    ports.nowMs += 2_000;
+    await build(ports);
+    expect(entriesOf(ports)).toEqual([1]);
+    ports.nowMs += 2_000;
+    await build(ports);
+    expect(entriesOf(ports)).toEqual([]);
+  });
+
+  it('as a delta has what changed since the full one, and what was released', async () => {
+    ports.revoke(1);
+    ports.revoke(2, { reason: 'certificateHold' });
+    const full = await build(ports);
+    ports.revoke(3);
+    ports.revoke(2, { reason: 'removeFromCRL' });
+    const delta = await build(ports, 'delta');
+    expect(delta).toMatchObject({ kind: 'delta', entries: 2 });
+    expect(ports.signed.at(-1)).toMatchObject({ baseCrlNumber: full.crlNumber, hasDeltas: true });
+    expect(entriesOf(ports)).toEqual([2, 3]);
+    expect(delta.nextUpdateMs - delta.thisUpdateMs).toBe(withDeltas.deltaLifetimeMs);
+    await build(ports);
+    expect(entriesOf(ports)).toEqual([1, 3]);
+  });
+
+  it('is a full one where a delta has nothing to be based on', async () => {
+    await expect(build(ports, 'delta')).resolves.toMatchObject({ kind: 'full' });
+    expect(ports.signed[0]!.baseCrlNumber).toBeUndefined();
+  });
+});

@@ -1,0 +1,135 @@
+import { RevokedEntries } from '@certmill/der';
+import { crlReasons } from '@certmill/domain';
+import type {
+  Clock,
+  CrlScope,
+  CrlSigner,
+  CrlStore,
+  RevocationStore,
+  RevokedCertificate,
+  StoredCrl,
+} from '@certmill/ports';
+import { issuanceClock } from '../issuance-clock.js';
+import type { CrlPolicy } from './crl-policy.js';
+
+export interface CrlPorts {
+  readonly revocations: Pick<
+    RevocationStore,
+    'countChanges' | 'listRevoked' | 'forgetExpired' | 'listDirtyScopes'
+  >;
+  readonly crls: CrlStore;
+  readonly signer: CrlSigner;
+  readonly clock: Clock;
+}
+
+export type CrlKind = StoredCrl['kind'];
+
+/** `stored` is false where another process has put a later one meanwhile: that one is in force. */
+export interface BuiltCrl extends Omit<StoredCrl, 'der'> {
+  readonly stored: boolean;
+  readonly bytes: number;
+  readonly slot: string;
+}
+
+/** Rows of a page: a few hundred KiB. */
+const rowsPerPage = 10_000;
+
+/**
+ * Makes the CRL of a scope and puts it in force. What was revoked before the call is in it. A delta
+ * is of what changed since the full CRL in force; without one a full CRL is made.
+ * Faults: FAULT_CLOCK_BACKWARDS where the clock is more than 5 s behind the last CRL, and those of the
+ * stores and of `CrlSigner`; then the CRL in force stays.
+ */
+export async function buildCrl(
+  ports: CrlPorts,
+  policy: CrlPolicy,
+  scope: CrlScope,
+  kind: CrlKind,
+): Promise<BuiltCrl> {
+  const { revocations, crls } = ports;
+  const [full, delta] = await Promise.all([
+    crls.describeCrl(scope, 'full'),
+    crls.describeCrl(scope, 'delta'),
+  ]);
+  const base = kind === 'delta' ? full : undefined;
+  const lastMs = Math.max(full?.thisUpdateMs ?? 0, delta?.thisUpdateMs ?? 0);
+  const thisUpdateMs = issuanceClock(ports.clock, lastMs).nowMs();
+  const crlNumber = numberOf(thisUpdateMs, full, delta);
+  const lifetimeMs = base === undefined ? policy.lifetimeMs : policy.deltaLifetimeMs;
+  const nextUpdateMs = thisUpdateMs + (lifetimeMs ?? policy.lifetimeMs);
+  // What changes from here on may be in the CRL, or be the next one's: it has so many at least.
+  const changes = await revocations.countChanges(scope);
+  // What has stood in a CRL beyond its end leaves (RFC 5280 3.3); a delta's base may still have it.
+  if (base === undefined) await revocations.forgetExpired(scope, thisUpdateMs);
+  const entries = await readEntries(revocations, scope, thisUpdateMs, base?.changes);
+  const { der, slot } = await ports.signer.signCrl({
+    scope,
+    crlNumber,
+    ...(base === undefined ? {} : { baseCrlNumber: base.crlNumber }),
+    thisUpdateMs,
+    nextUpdateMs,
+    hasDeltas: policy.deltaLifetimeMs !== undefined,
+    entries: entries.bytes,
+  });
+  const crl = {
+    scope,
+    kind: base === undefined ? ('full' as const) : ('delta' as const),
+    crlNumber,
+    thisUpdateMs,
+    nextUpdateMs,
+    entries: entries.length,
+    changes,
+  };
+  return { ...crl, stored: await crls.putCrl({ ...crl, der }), bytes: der.length, slot };
+}
+
+/**
+ * The time in ms, above that of any CRL of the scope, full or delta (RFC 5280 5.2.3): it goes on upwards
+ * also where a store was restored to an earlier time (ADR 0020).
+ */
+function numberOf(
+  thisUpdateMs: number,
+  ...last: readonly (Pick<StoredCrl, 'crlNumber'> | undefined)[]
+): bigint {
+  return last.reduce(
+    (number, crl) => (crl !== undefined && crl.crlNumber >= number ? crl.crlNumber + 1n : number),
+    BigInt(thisUpdateMs),
+  );
+}
+
+async function readEntries(
+  revocations: Pick<RevocationStore, 'listRevoked'>,
+  scope: CrlScope,
+  thisUpdateMs: number,
+  changedSince: number | undefined,
+): Promise<RevokedEntries> {
+  const entries = RevokedEntries.empty();
+  const since = changedSince === undefined ? {} : { changedSince };
+  let after: Uint8Array | undefined;
+  for (;;) {
+    const page = await revocations.listRevoked(scope, {
+      limit: rowsPerPage,
+      ...since,
+      ...(after === undefined ? {} : { after }),
+    });
+    for (const revoked of page) addEntry(entries, revoked, thisUpdateMs);
+    after = page.at(-1)?.serialNumber;
+    if (page.length < rowsPerPage) return entries;
+  }
+}
+
+/** Clocks of other processes may be ahead: no CRL has a revocation that is to come. */
+function addEntry(
+  entries: RevokedEntries,
+  { serialNumber, revokedAtMs, reason, invalidityDateMs }: RevokedCertificate,
+  thisUpdateMs: number,
+): void {
+  entries.add({
+    serialNumber,
+    revocationSeconds: Math.floor(Math.min(revokedAtMs, thisUpdateMs) / 1_000),
+    reason: crlReasons[reason],
+    ...(invalidityDateMs === undefined
+      ? {}
+      : { invaliditySeconds: Math.max(0, Math.floor(invalidityDateMs / 1_000)) }),
+  });
+}

@@ -1,0 +1,112 @@
+import type {
+  CrlScope,
+  CrlSigner,
+  CrlStore,
+  CrlToSign,
+  Job,
+  JobQueue,
+  RevokedCertificate,
+  StoredCrl,
+} from '@certmill/ports';
+import type { CrlPorts } from '../build-crl.js';
+
+interface Row extends RevokedCertificate {
+  readonly change: number;
+}
+
+/** Rows of one scope and its CRLs in memory, as the ports promise them. */
+export class MemoryCrlPorts implements CrlPorts {
+  nowMs = Date.UTC(2026, 5, 1);
+  readonly clock = { nowMs: () => this.nowMs };
+  readonly scope: CrlScope = { issuer: 'devices', shard: 2 };
+  /** What slots were asked to sign. */
+  readonly signed: CrlToSign[] = [];
+  readonly added: Job[] = [];
+  readonly #rows = new Map<string, Row>();
+  readonly #crls = new Map<string, StoredCrl>();
+  #changes = 0;
+
+  readonly revocations: CrlPorts['revocations'] = {
+    countChanges: () => Promise.resolve(this.#changes),
+    listRevoked: (_, { limit, after, changedSince }) => {
+      const rows = [...this.#rows.values()]
+        .filter(({ serialNumber }) => after === undefined || compare(serialNumber, after) > 0)
+        .filter(({ change, reason }) =>
+          changedSince === undefined ? reason !== 'removeFromCRL' : change > changedSince,
+        )
+        .sort((one, other) => compare(one.serialNumber, other.serialNumber));
+      return Promise.resolve(rows.slice(0, limit));
+    },
+    forgetExpired: (_, endedBeforeMs) => {
+      const full = this.#crls.get('full');
+      const beforeMs = Math.min(endedBeforeMs, full?.thisUpdateMs ?? 0);
+      const gone = [...this.#rows].filter(
+        ([, { notAfterMs, change }]) => notAfterMs < beforeMs && change <= (full?.changes ?? 0),
+      );
+      for (const [key] of gone) this.#rows.delete(key);
+      return Promise.resolve(gone.length);
+    },
+    listDirtyScopes: () =>
+      Promise.resolve(
+        this.#changes > (this.#crls.get('full')?.changes ?? 0)
+          ? [{ ...this.scope, changes: this.#changes, changedAtMs: this.nowMs }]
+          : [],
+      ),
+  };
+
+  readonly crls: CrlStore = {
+    putCrl: (crl) => {
+      const inForce = this.#crls.get(crl.kind);
+      if (inForce !== undefined && inForce.crlNumber >= crl.crlNumber)
+        return Promise.resolve(false);
+      this.#crls.set(crl.kind, crl);
+      return Promise.resolve(true);
+    },
+    getCrl: (_, kind) => Promise.resolve(this.#crls.get(kind)),
+    describeCrl: (_, kind) => Promise.resolve(this.#crls.get(kind)),
+  };
+
+  readonly signer: CrlSigner = {
+    signCrl: (crl) => {
+      this.signed.push(crl);
+      return Promise.resolve({ der: Uint8Array.of(this.signed.length), slot: 'slot' });
+    },
+  };
+
+  /** The same stores with another signer. */
+  signedBy(signCrl: CrlSigner['signCrl']): CrlPorts {
+    const { revocations, crls, clock } = this;
+    return { revocations, crls, clock, signer: { signCrl } };
+  }
+
+  readonly jobs: JobQueue = {
+    add: (_, job) => {
+      this.added.push(job);
+      return Promise.resolve();
+    },
+    process: () => Promise.reject(new Error('nothing is processed here')),
+    count: () => Promise.resolve(this.added.length),
+  };
+
+  revoke(index: number, changes: Partial<RevokedCertificate> = {}): void {
+    const serialNumber = new Uint8Array(20).fill(1);
+    new DataView(serialNumber.buffer).setUint32(16, index);
+    this.#rows.set(String(index), {
+      serialNumber,
+      revokedAtMs: this.nowMs,
+      reason: 'keyCompromise',
+      notAfterMs: this.nowMs + 1e12,
+      change: (this.#changes += 1),
+      ...changes,
+    });
+  }
+
+  /** All CRLs are lost, as where a store is restored to a time before them. */
+  loseCrls(): void {
+    this.#crls.clear();
+  }
+}
+
+function compare(one: Uint8Array, other: Uint8Array): number {
+  return Buffer.compare(one, other);
+}
