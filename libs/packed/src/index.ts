@@ -13,7 +13,7 @@ export {
   udidKeyAt,
   type ClaimScope,
 } from './claims/request-keys.js';
-export { diskFault } from './packed-runs/disk-fault.js';
+export { diskFault, systemCodeOf } from './packed-runs/disk-fault.js';
 export { keyBytes, type PackedValue } from './packed-runs/entry.js';
 export { PackedMap } from './packed-runs/packed-map.js';
 export { PackedMultiMap } from './packed-runs/packed-multi-map.js';

@@ -3,12 +3,13 @@ import { cp, mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { CertmillError } from '@certmill/domain';
+import { CrlTable } from './crl-table.js';
 import type { MaintenanceGate } from './maintenance-gate.js';
 import { recordedLengths, type StoreCore } from './open-core.js';
 import { markAsBackup } from './schema.js';
 import { segmentFileName } from './segment-files.js';
 import { storeFault } from './store-fault.js';
-import { allowListFile, storeFiles } from './store-files.js';
+import { allowListFile, crlFile, storeFiles } from './store-files.js';
 import { OrderTable } from './order-table.js';
 
 /**
@@ -28,7 +29,7 @@ export async function backUp(
   const from = storeFiles(core.directory);
   const to = storeFiles(target);
   try {
-    for (const folder of [to.segments, to.claims, to.index, to.allowLists]) {
+    for (const folder of [to.segments, to.claims, to.index, to.allowLists, to.crls]) {
       await mkdir(folder, { recursive: true });
     }
     const segmentLengths = await copyReplaceable(core, gate, target);
@@ -67,6 +68,9 @@ async function copyReplaceable(
       }
       for (const id of new OrderTable(copy).allowListIds()) {
         await copyWhole(allowListFile(core.directory, id), allowListFile(target, id));
+      }
+      for (const { fileId } of new CrlTable(copy).files()) {
+        await copyWhole(crlFile(core.directory, fileId), crlFile(target, fileId));
       }
       return recordedLengths(copy);
     } finally {

@@ -1,7 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describeJobQueue, describeRevocations, describeStores } from '@certmill/ports/conformance';
+import {
+  describeCrls,
+  describeJobQueue,
+  describeRevocations,
+  describeStores,
+} from '@certmill/ports/conformance';
 import { openEmbeddedStore } from './embedded-store.js';
 
 async function openStore() {
@@ -24,3 +29,4 @@ async function openStore() {
 describeStores('the embedded store', openStore);
 describeRevocations('revocations and audit of the embedded store', openStore);
 describeJobQueue('the job queue of the embedded store', openStore);
+describeCrls('CRLs of the embedded store', openStore);

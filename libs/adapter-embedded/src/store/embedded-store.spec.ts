@@ -18,7 +18,7 @@ import { faultyDisk } from './faulty-disk-url.fixture.js';
 import { storeFiles } from './store-files.js';
 
 const clock = { nowMs: () => 1 };
-const toFormat2 = `DROP TABLE crl_scopes; DROP TABLE revocations; DROP TABLE audit;
+const toFormat2 = `DROP TABLE crl_scopes; DROP TABLE revocations; DROP TABLE crls; DROP TABLE audit;
   ALTER TABLE statuses DROP COLUMN invalidity_date_ms; PRAGMA user_version = 2`;
 const noAcknowledgement = (): void => undefined;
 

@@ -25,6 +25,7 @@ import type {
   Clock,
   CpuMeter,
   CrlScope,
+  CrlStore,
   DeadLetterCause,
   Decision,
   Job,
@@ -35,12 +36,14 @@ import type {
   RevocationStore,
   RevokedCertificate,
   StatusChange,
+  StoredCrl,
   StoredProfile,
   TenantStore,
   TerminalChunk,
   VerdictStore,
 } from '@certmill/ports';
 import { buildAllowList, defaultMaxDevices } from '@certmill/packed';
+import { EmbeddedCrls } from './embedded-crls.js';
 import { JobRunner } from './job-runner.js';
 import { chunkRefOf, packDecision, packQueries, packTerminal, unpackRows } from './packed-calls.js';
 import { unpackRevocations } from './packed-revocations.js';
@@ -97,12 +100,14 @@ export class EmbeddedStore
     VerdictStore,
     CertificateStore,
     RevocationStore,
+    CrlStore,
     AuditStore,
     JobQueue,
     CpuMeter
 {
   readonly #client: StoreClient;
   readonly #directory: string;
+  readonly #crls: EmbeddedCrls;
   readonly #clock: Clock;
   readonly #maxAllowListDevices: number;
   readonly #jobs: JobRunner;
@@ -112,6 +117,7 @@ export class EmbeddedStore
   private constructor(client: StoreClient, options: EmbeddedStoreOptions) {
     this.#client = client;
     this.#directory = options.directory;
+    this.#crls = new EmbeddedCrls(client, options.directory);
     this.#clock = options.clock;
     this.#maxAllowListDevices = options.maxAllowListDevices ?? defaultMaxDevices;
     this.#jobs = new JobRunner({
@@ -443,6 +449,18 @@ export class EmbeddedStore
       after = page.lookedUpTo;
     } while (after !== undefined);
     return forgotten;
+  }
+
+  putCrl(crl: StoredCrl): Promise<boolean> {
+    return this.#crls.putCrl(crl);
+  }
+
+  getCrl(scope: CrlScope, kind: StoredCrl['kind']): Promise<StoredCrl | undefined> {
+    return this.#crls.getCrl(scope, kind);
+  }
+
+  describeCrl(scope: CrlScope, kind: StoredCrl['kind']) {
+    return this.#crls.describeCrl(scope, kind);
   }
 
   listDirtyScopes(limit: number) {

@@ -13,6 +13,7 @@ import {
 import { AuditTable } from './audit-table.js';
 import { BatchTable } from './batch-table.js';
 import { ChunkTable } from './chunk-table.js';
+import { CrlTable } from './crl-table.js';
 import { DeadLetterTable } from './dead-letter-table.js';
 import { JobTable } from './job-table.js';
 import { JournaledRuns } from './journaled-runs.js';
@@ -25,7 +26,7 @@ import { SegmentFiles } from './segment-files.js';
 import { StatusTable } from './status-table.js';
 import { StoreClaims } from './store-claims.js';
 import type { StoreDisk } from './store-disk.js';
-import { allowListFile, storeFiles } from './store-files.js';
+import { allowListFile, crlFile, storeFiles } from './store-files.js';
 import { storeFault } from './store-fault.js';
 import { TenantTable } from './tenant-table.js';
 
@@ -54,6 +55,7 @@ export interface StoreCore {
   readonly jobs: JobTable;
   readonly statuses: StatusTable;
   readonly revocations: RevocationTable;
+  readonly crls: CrlTable;
   readonly audit: AuditTable;
   readonly claims: StoreClaims;
   readonly claimRuns: JournaledRuns<PackedMap>;
@@ -77,7 +79,13 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
   const runWriter = startRunWriter();
   let db: DatabaseSync | undefined;
   try {
-    for (const folder of [files.segments, files.claims, files.index, files.allowLists]) {
+    for (const folder of [
+      files.segments,
+      files.claims,
+      files.index,
+      files.allowLists,
+      files.crls,
+    ]) {
       mkdirSync(folder, { recursive: true });
     }
     db = new DatabaseSync(files.database, { timeout: 0 });
@@ -121,6 +129,7 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
       jobs: new JobTable(db),
       statuses: new StatusTable(db),
       revocations: new RevocationTable(db),
+      crls: new CrlTable(db),
       audit: new AuditTable(db),
       claims: new StoreClaims(new RequestKeys(identity.keySecret), claimRuns, indexRuns),
       claimRuns,
@@ -152,13 +161,22 @@ export function recordedLengths(db: DatabaseSync): Map<number, number> {
 }
 
 /**
- * Removes what an import left that did not get as far as being in force, and lists that were replaced.
- * Only before the first call: from then on an import may be at work.
+ * Removes allow-lists and CRLs that did not get as far as being in force, and those that were replaced.
+ * Only before the first call: from then on one may be about to be.
  */
-export function removeUnusedAllowLists({ directory, orders }: StoreCore): void {
-  const { allowLists } = storeFiles(directory);
-  const used = new Set(orders.allowListIds().map((id) => basename(allowListFile(directory, id))));
-  for (const name of readdirSync(allowLists)) {
-    if (!used.has(name)) unlinkSync(join(allowLists, name));
+export function removeUnusedFiles({ directory, orders, crls }: StoreCore): void {
+  const files = storeFiles(directory);
+  const lists = orders.allowListIds().map((id) => allowListFile(directory, id));
+  removeOthers(files.allowLists, lists);
+  removeOthers(
+    files.crls,
+    crls.files().map(({ fileId }) => crlFile(directory, fileId)),
+  );
+}
+
+function removeOthers(folder: string, used: readonly string[]): void {
+  const names = new Set(used.map((path) => basename(path)));
+  for (const name of readdirSync(folder)) {
+    if (!names.has(name)) unlinkSync(join(folder, name));
   }
 }

@@ -33,6 +33,12 @@ CREATE TABLE revocations (
   revoked_at_ms INTEGER NOT NULL, invalidity_date_ms INTEGER, not_after_ms INTEGER NOT NULL,
   change INTEGER NOT NULL, PRIMARY KEY (scope_seq, serial_number)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE crls (
+  issuer TEXT NOT NULL, shard INTEGER NOT NULL, kind TEXT NOT NULL, crl_number TEXT NOT NULL,
+  this_update_ms INTEGER NOT NULL, next_update_ms INTEGER NOT NULL, entries INTEGER NOT NULL,
+  changes INTEGER NOT NULL, file_id TEXT NOT NULL, bytes INTEGER NOT NULL, sha256 BLOB NOT NULL,
+  PRIMARY KEY (issuer, shard, kind)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE audit (
   sequence INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, tenant TEXT, actor TEXT NOT NULL,
   action TEXT NOT NULL, detail TEXT NOT NULL, hash TEXT NOT NULL

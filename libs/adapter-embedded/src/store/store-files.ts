@@ -8,6 +8,7 @@ export function storeFiles(directory: string) {
     claims: join(directory, 'claims'),
     index: join(directory, 'index'),
     allowLists: join(directory, 'allow-lists'),
+    crls: join(directory, 'crls'),
   } as const;
 }
 
@@ -15,4 +16,8 @@ const allowListSuffix = '.allowlist';
 
 export function allowListFile(directory: string, allowListId: string): string {
   return join(storeFiles(directory).allowLists, allowListId + allowListSuffix);
+}
+
+export function crlFile(directory: string, fileId: string): string {
+  return join(storeFiles(directory).crls, `${fileId}.crl`);
 }

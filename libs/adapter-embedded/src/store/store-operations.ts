@@ -12,6 +12,7 @@ import type { ChunkState, DeadLetterCause, StatusChange, StoredRequest } from '@
 import { backUp } from './back-up.js';
 import { changeStatuses } from './change-statuses.js';
 import type { ChunkRecord } from './chunk-table.js';
+import type { CrlRecord } from './crl-table.js';
 import { decideChunk } from './decide-chunk.js';
 import type { StoreCore } from './open-core.js';
 import {
@@ -26,7 +27,7 @@ import {
 import { publishChunk } from './publish-chunk.js';
 import { readOutOperations } from './read-out.js';
 import { numberIn } from './rows.js';
-import { allowListFile } from './store-files.js';
+import { allowListFile, crlFile } from './store-files.js';
 import type { MaintenanceGate } from './maintenance-gate.js';
 
 /** Look-ups read more index entries than are asked for: some lead to requests without a certificate. */
@@ -57,6 +58,7 @@ export const writing = {
   addJob: true,
   finishJob: true,
   failJob: true,
+  putCrl: true,
 } as const satisfies Partial<Record<keyof StoreOperations, true>>;
 
 export type StoreOperations = ReturnType<typeof storeOperations>;
@@ -181,6 +183,22 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
     countChanges: core.revocations.countChanges.bind(core.revocations),
     listRevoked: core.revocations.page.bind(core.revocations),
     forgetExpired: core.revocations.forgetExpired.bind(core.revocations),
+    findCrl: core.crls.find.bind(core.crls),
+    /** `unused`: the file that is not in force, of this CRL or of the one before. */
+    putCrl(crl: CrlRecord): { readonly isStored: boolean; readonly unused?: string } {
+      const inForce = core.crls.find(crl.scope, crl.kind);
+      if (inForce !== undefined && inForce.crlNumber >= crl.crlNumber) {
+        return { isStored: false, unused: crl.fileId };
+      }
+      core.crls.put(crl);
+      if (crl.kind === 'full') core.revocations.noteCrl(crl.scope, crl.changes, crl.thisUpdateMs);
+      return { isStored: true, ...(inForce === undefined ? {} : { unused: inForce.fileId }) };
+    },
+    dropCrl(fileId: string): void {
+      gate.whenOpen(() => {
+        rmSync(crlFile(core.directory, fileId), { force: true });
+      });
+    },
     listDirtyScopes: core.revocations.dirtyScopes.bind(core.revocations),
     appendAudit: core.audit.append.bind(core.audit),
     listAudit: core.audit.list.bind(core.audit),

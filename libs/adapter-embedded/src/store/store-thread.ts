@@ -4,7 +4,7 @@ import { MaintenanceGate } from './maintenance-gate.js';
 import {
   closeCore,
   openCore,
-  removeUnusedAllowLists,
+  removeUnusedFiles,
   type CoreOptions,
   type StoreCore,
 } from './open-core.js';
@@ -62,7 +62,7 @@ export class StoreThread {
   }
 
   async start(): Promise<void> {
-    removeUnusedAllowLists(await this.#openAnew());
+    removeUnusedFiles(await this.#openAnew());
   }
 
   receive(request: StoreRequest): void {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import type { JobQueue } from '../jobs.js';
+import type { CrlStore } from '../revocations.js';
 import { accountCases } from './account-cases.js';
 import { auditCases } from './audit-cases.js';
 import { batchCases } from './batch-cases.js';
+import { crlCases } from './crl-cases.js';
 import { deadLetterCases } from './dead-letter-cases.js';
 import { issuanceCases } from './issuance-cases.js';
 import { jobCases } from './job-cases.js';
@@ -50,6 +52,17 @@ export function describeRevocations(
 ): void {
   describeCases(name, [...revocationCases, ...auditCases], async () => {
     const opened = await makeStores();
+    return { port: opened.stores, close: () => opened.close() };
+  });
+}
+
+/** The same of CRLs in force. */
+export function describeCrls(
+  name: string,
+  makeStore: () => Promise<{ readonly stores: CrlStore; readonly close: () => Promise<void> }>,
+): void {
+  describeCases(name, crlCases, async () => {
+    const opened = await makeStore();
     return { port: opened.stores, close: () => opened.close() };
   });
 }

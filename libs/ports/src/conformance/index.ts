@@ -1,4 +1,5 @@
 export {
+  describeCrls,
   describeJobQueue,
   describeRevocations,
   describeStores,

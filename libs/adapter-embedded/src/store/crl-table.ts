@@ -1,0 +1,66 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { CrlScope, StoredCrl } from '@certmill/ports';
+import { bytesIn, numberIn, textIn, type Row } from './rows.js';
+
+/** A CRL without its octets, which lie in a file of their own. */
+export interface CrlRecord extends Omit<StoredCrl, 'der'> {
+  /** Its file, see `crlFile`. */
+  readonly fileId: string;
+  /** Of the file, in octets. */
+  readonly bytes: number;
+  readonly sha256: Uint8Array;
+}
+
+/** The CRLs in force, one of each scope and kind. */
+export class CrlTable {
+  readonly #db: DatabaseSync;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+  }
+
+  find({ issuer, shard }: CrlScope, kind: StoredCrl['kind']): CrlRecord | undefined {
+    const row = this.#db
+      .prepare('SELECT * FROM crls WHERE issuer = ? AND shard = ? AND kind = ?')
+      .get(issuer, shard, kind);
+    return row && recordOf(row);
+  }
+
+  put({ scope, ...crl }: CrlRecord): void {
+    this.#db
+      .prepare('INSERT OR REPLACE INTO crls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+      .run(
+        scope.issuer,
+        scope.shard,
+        crl.kind,
+        String(crl.crlNumber),
+        crl.thisUpdateMs,
+        crl.nextUpdateMs,
+        crl.entries,
+        crl.changes,
+        crl.fileId,
+        crl.bytes,
+        crl.sha256,
+      );
+  }
+
+  files(): readonly Pick<CrlRecord, 'fileId'>[] {
+    const rows = this.#db.prepare('SELECT file_id FROM crls').all();
+    return rows.map((row) => ({ fileId: textIn(row, 'file_id') }));
+  }
+}
+
+function recordOf(row: Row): CrlRecord {
+  return {
+    scope: { issuer: textIn(row, 'issuer'), shard: numberIn(row, 'shard') },
+    kind: textIn(row, 'kind') === 'delta' ? 'delta' : 'full',
+    crlNumber: BigInt(textIn(row, 'crl_number')),
+    thisUpdateMs: numberIn(row, 'this_update_ms'),
+    nextUpdateMs: numberIn(row, 'next_update_ms'),
+    entries: numberIn(row, 'entries'),
+    changes: numberIn(row, 'changes'),
+    fileId: textIn(row, 'file_id'),
+    bytes: numberIn(row, 'bytes'),
+    sha256: bytesIn(row, 'sha256'),
+  };
+}
