@@ -89,6 +89,8 @@ export const oids = {
   id_pe_subjectInfoAccess: '1.3.6.1.5.5.7.1.11',
   // RFC 7633 4.
   id_pe_tlsfeature: '1.3.6.1.5.5.7.1.24',
+  // RFC 9608 2.
+  id_ce_noRevAvail: '2.5.29.56',
 
   // Extended key purposes: RFC 5280 4.2.1.12.
   anyExtendedKeyUsage: '2.5.29.37.0',
@@ -98,10 +100,14 @@ export const oids = {
   id_kp_emailProtection: '1.3.6.1.5.5.7.3.4',
   id_kp_timeStamping: '1.3.6.1.5.5.7.3.8',
   id_kp_OCSPSigning: '1.3.6.1.5.5.7.3.9',
+  // Wi-SUN Alliance, enterprise number 45605.
+  id_kp_wisun_fan_device: '1.3.6.1.4.1.45605.1',
 
   // Access methods and policies: RFC 5280 4.2.2.1, 4.2.1.4.
   id_ad_ocsp: '1.3.6.1.5.5.7.48.1',
   id_ad_caIssuers: '1.3.6.1.5.5.7.48.2',
+  // RFC 6960 4.2.2.2.1.
+  id_pkix_ocsp_nocheck: '1.3.6.1.5.5.7.48.1.5',
   anyPolicy: '2.5.29.32.0',
 
   // OCSP: RFC 6960 4.2.1, 4.4.1, 4.2.2.2.1; what may stand in requests: 4.4.3 to 4.4.7.

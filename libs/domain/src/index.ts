@@ -55,6 +55,7 @@ export {
 export {
   csrSources,
   profileSlots,
+  profileStandards,
   type CsrPolicy,
   type FieldValue,
   type KeyUsageBit,
@@ -62,6 +63,7 @@ export {
   type ProfileExtensions,
   type ProfileKey,
   type ProfileSlot,
+  type ProfileStandard,
   type SignatureHash,
   type SubjectAltName,
   type SubjectAttribute,

@@ -1,5 +1,6 @@
 // The pure parts that run in workers, without the readers and stages around them.
 export {
+  compileAuthorityProfile,
   compileProfile,
   type CompiledProfile,
   type ProfileIssuer,

@@ -111,7 +111,8 @@ export {
   type VerifiedStore,
 } from './verify/verify-store.js';
 export { lintCertificate, lintRules } from './lint/lint-certificate.js';
-export type { LintContext, LintFinding, LintRule } from './lint/lint-rule.js';
+export { lintMatterAttestation, type MatterProduct } from './lint/lint-matter-attestation.js';
+export type { LintContext, LintFinding, LintRule, LintStandard } from './lint/lint-rule.js';
 export { inspect, inspectDer, type InspectedItem } from './inspect/inspect.js';
 export { chainLinks, type ChainLink } from './inspect/chain-links.js';
 export type { Inspected, InspectedKind } from './inspect/inspected.js';

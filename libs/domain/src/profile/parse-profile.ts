@@ -25,16 +25,19 @@ const attributeBounds: Readonly<Record<SubjectAttributeType, number>> = {
   localityName: 128,
   stateOrProvinceName: 128,
   title: 64,
+  // X.520 6.2.8 bounds it by nothing; no certificate needs more.
+  dnQualifier: 64,
   // A label of a domain name (RFC 4519 2.4, RFC 1034 3.1).
   domainComponent: 63,
   matterVendorId: 4,
   matterProductId: 4,
 };
 
-/** RFC 5280 A.1: these two are PrintableString, domainComponent is IA5String; 4.1.2.4: else UTF-8. */
+/** RFC 5280 A.1: these three are PrintableString, domainComponent is IA5String; 4.1.2.4: else UTF-8. */
 const attributeEncodings: Partial<Record<SubjectAttributeType, SubjectAttribute['encoding']>> = {
   serialNumber: 'printable',
   countryName: 'printable',
+  dnQualifier: 'printable',
   domainComponent: 'ia5',
 };
 

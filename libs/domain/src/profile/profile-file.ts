@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { durationPattern } from './durations.js';
-import type { KeyUsageBit, SignatureHash, SubjectAttributeType, ValueSource } from './profile.js';
+import {
+  type KeyUsageBit,
+  profileStandards,
+  type SignatureHash,
+  type SubjectAttributeType,
+  type ValueSource,
+} from './profile.js';
 
 /**
  * The form of a profile file (YAML) before it becomes a `Profile`. Only what can be told key by key
@@ -20,6 +26,10 @@ const valueSources = [
   'csr.subject.serialNumber',
   'csr.subject.organizationName',
   'csr.subject.organizationalUnitName',
+  'csr.subject.countryName',
+  'csr.subject.stateOrProvinceName',
+  'csr.subject.localityName',
+  'csr.subject.dnQualifier',
   'csr.subject.matterVendorId',
   'csr.subject.matterProductId',
   'csr.san.hardwareSerialNumber',
@@ -34,6 +44,7 @@ const attributeTypes = [
   'localityName',
   'stateOrProvinceName',
   'title',
+  'dnQualifier',
   'domainComponent',
   'matterVendorId',
   'matterProductId',
@@ -63,6 +74,8 @@ export const extKeyPurposes = {
   emailProtection: '1.3.6.1.5.5.7.3.4',
   timeStamping: '1.3.6.1.5.5.7.3.8',
   OCSPSigning: '1.3.6.1.5.5.7.3.9',
+  // Wi-SUN Alliance enterprise number 45605: id-kp-wisun-fan-device.
+  wisunFanDevice: '1.3.6.1.4.1.45605.1',
   anyExtendedKeyUsage: '2.5.29.37.0',
 } as const;
 
@@ -311,7 +324,7 @@ export const profileFileSchema = z.strictObject({
   version: z.int().min(1).max(1_000_000_000).describe('A changed profile needs a new version.'),
   description: z.string().min(1).max(1_000),
   conformsTo: z
-    .enum(['ieee-802.1ar-idevid', 'ieee-802.1ar-ldevid', 'matter-dac'])
+    .enum(profileStandards)
     .optional()
     .describe('A standard whose rules the certificates must keep as well.'),
   keys: z.array(keys).min(1).describe('Key types that a request may have.'),

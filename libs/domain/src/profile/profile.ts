@@ -33,6 +33,10 @@ export type ValueSource =
   | 'csr.subject.serialNumber'
   | 'csr.subject.organizationName'
   | 'csr.subject.organizationalUnitName'
+  | 'csr.subject.countryName'
+  | 'csr.subject.stateOrProvinceName'
+  | 'csr.subject.localityName'
+  | 'csr.subject.dnQualifier'
   | 'csr.subject.matterVendorId'
   | 'csr.subject.matterProductId'
   | 'csr.san.hardwareSerialNumber';
@@ -61,6 +65,7 @@ export type SubjectAttributeType =
   | 'localityName'
   | 'stateOrProvinceName'
   | 'title'
+  | 'dnQualifier'
   | 'domainComponent'
   | 'matterVendorId'
   | 'matterProductId';
@@ -140,12 +145,29 @@ export interface CsrPolicy {
   readonly ignoredExtensions: readonly string[];
 }
 
+/** Standards and services whose rules a profile can promise to keep: what admission then asks for. */
+export const profileStandards = [
+  'ieee-802.1ar-idevid',
+  'ieee-802.1ar-ldevid',
+  'matter-dac',
+  'wi-sun-fan',
+  'aws-iot',
+  'azure-dps',
+  'tls-server',
+  'tls-client',
+  'code-signing',
+  'short-lived',
+  'ocsp-responder',
+  'crl-signer',
+] as const;
+export type ProfileStandard = (typeof profileStandards)[number];
+
 export interface Profile {
   readonly name: string;
   readonly version: number;
   readonly description: string;
   /** A standard whose rules the certificates must keep beside RFC 5280. */
-  readonly conformsTo?: 'ieee-802.1ar-idevid' | 'ieee-802.1ar-ldevid' | 'matter-dac';
+  readonly conformsTo?: ProfileStandard;
   readonly keys: readonly ProfileKey[];
   /** Hashes allowed in the CSR's signature (Ed25519 and ML-DSA have none and are judged by their key type). */
   readonly signatureHashes: readonly SignatureHash[];

@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { canonicalProfile, CertmillError, profileHash } from '@certmill/domain';
-import { builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
+import { builtInProfileVersions, parseProfile } from '@certmill/domain/profile-files';
 import { readNamedFile } from '../config/secret-files.js';
 
 /** A profile that sign's own configuration has. */
@@ -13,15 +13,15 @@ export interface SignableProfile {
 const profileFile = /\.(?:yaml|yml|json)$/;
 
 /**
- * The profiles that sign signs for, by hash: those of this release and those of the given files and
- * folders (DESIGN 3.6). CONFIG_INVALID, PROFILE_INVALID.
+ * The profiles that sign signs for, by hash: those of this release and the ones before it, and those
+ * of the given files and folders (DESIGN 3.6). CONFIG_INVALID, PROFILE_INVALID.
  */
 export function signableProfiles(paths: readonly string[]): ReadonlyMap<string, SignableProfile> {
   const found = paths.flatMap(filesAt).map((file) => {
     return parseProfile(readNamedFile('profiles', file).toString('utf8'), file);
   });
   return new Map(
-    [...builtInProfiles().values(), ...found].map((profile) => [
+    [...builtInProfileVersions(), ...found].map((profile) => [
       profileHash(profile),
       { name: profile.name, canonical: canonicalProfile(profile) },
     ]),

@@ -1,18 +1,24 @@
 import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto';
-import { CertmillError, type Profile } from '@certmill/domain';
-import { builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
+import { CertmillError, type Profile, type ProfileExtensions } from '@certmill/domain';
+import { authorityProfiles, builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
 import {
   attributeTypeAndValue,
   compileTemplate,
   createCertificateWalk,
   finishCertificate,
+  oids,
   rdnSequence,
   readExtensions,
   readName,
   relativeDistinguishedName,
   walkCertificate,
 } from '@certmill/der';
-import { compileProfile, type ProfileIssuer, type TbsInput } from './compile-profile.js';
+import {
+  compileAuthorityProfile,
+  compileProfile,
+  type ProfileIssuer,
+  type TbsInput,
+} from './compile-profile.js';
 
 const issuerKeys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const deviceKeys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -96,6 +102,15 @@ function codeOf(action: () => unknown): string {
   return 'nothing was thrown';
 }
 
+function purposes(...names: ('clientAuth' | 'OCSPSigning')[]) {
+  const oidOf = { clientAuth: oids.id_kp_clientAuth, OCSPSigning: oids.id_kp_OCSPSigning };
+  return { purposes: names.map((name) => oidOf[name]), critical: false };
+}
+
+function fixedExtension(oid: string) {
+  return { oid, critical: false, valueDerHex: '0500' };
+}
+
 describe('compileProfile', () => {
   it('makes a certificate of tls-client with each field as the profile says', () => {
     const input = anInput(['device-1']);
@@ -154,6 +169,33 @@ describe('compileProfile', () => {
     ]);
     expect(der.length).toBeLessThanOrEqual(600);
   });
+
+  it.each([...authorityProfiles().values()])(
+    'compiles $name for who holds the key of the issuer, and for no order',
+    (profile) => {
+      expect(codeOf(() => compileProfile(profile, anIssuer()))).toMatch(
+        /^PROFILE_INVALID profile [a-z-]+: .*; no order can have it$/,
+      );
+      expect(compileAuthorityProfile(profile, anIssuer()).profile.name).toBe(profile.name);
+    },
+  );
+
+  it.each([
+    ['OCSPSigning among other purposes', { extKeyUsage: purposes('clientAuth', 'OCSPSigning') }],
+    ['cRLSign', { keyUsage: { bits: ['digitalSignature', 'cRLSign'], critical: true } }],
+    ['keyCertSign', { keyUsage: { bits: ['keyCertSign'], critical: true } }],
+    ['purposes in fixed octets', { custom: [fixedExtension('2.5.29.37')] }],
+    ['key usage in fixed octets', { custom: [fixedExtension('2.5.29.15')] }],
+  ] satisfies [string, Partial<ProfileExtensions>][])(
+    'refuses %s, whoever admitted the profile',
+    (_, extensions) => {
+      const profile = aProfile({});
+      const changed = { ...profile, extensions: { ...profile.extensions, ...extensions } };
+      expect(codeOf(() => compileProfile(changed, anIssuer()))).toMatch(
+        /^PROFILE_INVALID .*no order can have it$/,
+      );
+    },
+  );
 
   it('takes its values from the place of the request in the verdict', () => {
     const values = ['a', 'b', 'c'];

@@ -80,7 +80,18 @@ export interface Validity {
 }
 
 /**
- * Compiles a profile for an issuer.
+ * Compiles a profile of a device or service for an issuer: what orders are signed with. Beside what
+ * `compileAuthorityProfile` refuses, PROFILE_INVALID for whatever would let its holder speak for the
+ * issuer: OCSPSigning (RFC 6960 4.2.2.2), cRLSign and keyCertSign (RFC 5280 4.2.1.3).
+ */
+export function compileProfile(profile: Profile, issuer: ProfileIssuer): CompiledProfile {
+  refuseAuthority(profile);
+  return compileAuthorityProfile(profile, issuer);
+}
+
+/**
+ * Compiles any profile for an issuer, that of an OCSP responder too: for who holds the issuer's key,
+ * never for an order.
  *
  * Validity (RFC 5280 4.1.2.5, both ends included): notBefore = receivedAt - backdate, not before the
  * issuer's; notAfter = notBefore + lifetime - 1 s, capped at the issuer's, or the fixed instant.
@@ -88,7 +99,7 @@ export interface Validity {
  * where the lifetime is longer than the issuer's whole life, or the fixed
  * instant lies outside it: such a profile needs another issuer, not shorter certificates.
  */
-export function compileProfile(profile: Profile, issuer: ProfileIssuer): CompiledProfile {
+export function compileAuthorityProfile(profile: Profile, issuer: ProfileIssuer): CompiledProfile {
   refuseCustomConstraints(profile);
   const validityOf = validityRule(profile, issuer);
   const slots = profileSlots(profile);
@@ -144,6 +155,28 @@ function refuseCustomConstraints(profile: Profile): void {
       'PROFILE_INVALID',
       `profile ${profile.name}: basicConstraints (RFC 5280 4.2.1.9) cannot be a custom extension`,
     );
+  }
+}
+
+/** Extensions that say what a key may do: fixed octets would say it unread. */
+const usageExtensions: readonly string[] = [oids.id_ce_keyUsage, oids.id_ce_extKeyUsage];
+
+/** No order gets a certificate that speaks for its issuer, whoever admitted the profile. */
+function refuseAuthority(profile: Profile): void {
+  const { extKeyUsage, keyUsage, custom } = profile.extensions;
+  const refuse = (what: string): never => {
+    throw new CertmillError(
+      'PROFILE_INVALID',
+      `profile ${profile.name}: ${what}; no order can have it`,
+    );
+  };
+  if (extKeyUsage?.purposes.includes(oids.id_kp_OCSPSigning) === true) {
+    refuse('OCSPSigning (RFC 6960 4.2.2.2) is for who holds the key of the issuer');
+  }
+  const bit = keyUsage?.bits.find((name) => name === 'cRLSign' || name === 'keyCertSign');
+  if (bit !== undefined) refuse(`${bit} (RFC 5280 4.2.1.3) is for who holds the key of an issuer`);
+  if (custom?.some(({ oid }) => usageExtensions.includes(oid)) === true) {
+    refuse('keyUsage and extKeyUsage (RFC 5280 4.2.1.3, 4.2.1.12) cannot be custom extensions');
   }
 }
 

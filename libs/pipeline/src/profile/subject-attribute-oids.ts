@@ -11,6 +11,7 @@ export const subjectAttributeOids: Readonly<Record<SubjectAttributeType, string>
   localityName: oids.id_at_localityName,
   stateOrProvinceName: oids.id_at_stateOrProvinceName,
   title: oids.id_at_title,
+  dnQualifier: oids.id_at_dnQualifier,
   domainComponent: oids.id_domainComponent,
   matterVendorId: oids.matter_at_vendorId,
   matterProductId: oids.matter_at_productId,

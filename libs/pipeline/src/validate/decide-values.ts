@@ -236,6 +236,10 @@ class RequestDecision {
       case 'csr.subject.serialNumber':
       case 'csr.subject.organizationName':
       case 'csr.subject.organizationalUnitName':
+      case 'csr.subject.countryName':
+      case 'csr.subject.stateOrProvinceName':
+      case 'csr.subject.localityName':
+      case 'csr.subject.dnQualifier':
       case 'csr.subject.matterVendorId':
       case 'csr.subject.matterProductId':
       case 'csr.san.hardwareSerialNumber': {

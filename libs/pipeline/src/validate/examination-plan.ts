@@ -66,6 +66,8 @@ function isAttributeType(name: string | undefined): name is SubjectAttributeType
 /** RFC 5280 A.1, ub-common-name and so on; the Matter attributes have four digits. */
 function maxLengthOf(name: SubjectAttributeType, column: ValueSource, profile: Profile): number {
   if (name === 'matterVendorId' || name === 'matterProductId') return 4;
+  // RFC 5280 A.1: ub-locality-name, ub-state-name.
+  if (name === 'localityName' || name === 'stateOrProvinceName') return 128;
   // A device id may be longer than the name it becomes is allowed to be; its field has the rule.
   return profile.deviceIdFrom.includes(column) ? maxDeviceIdBytes : 64;
 }

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { CertmillError, isCertmillError, type Profile } from '@certmill/domain';
+import { compileProfile } from '@certmill/pipeline/compute';
 import { lintCertificate } from '../lint/lint-certificate.js';
 import type { LintContext, LintFinding } from '../lint/lint-rule.js';
 import { x509 } from '../x509-library.js';
@@ -35,6 +36,8 @@ export async function admitProfile(
     );
   }
   for (const sample of samples) readBack(profile, issuer, sample);
+  // Samples are made of any profile; what signs for orders compiles fewer.
+  compileProfile(profile, issuer);
   return samples;
 }
 

@@ -11,7 +11,7 @@ import {
   oids,
 } from '@certmill/der';
 import {
-  compileProfile,
+  compileAuthorityProfile,
   type CompiledProfile,
   type ProfileIssuer,
 } from '@certmill/pipeline/compute';
@@ -63,7 +63,7 @@ export async function makeSamples(
   issuer: SampleIssuer,
   nowMs: number,
 ): Promise<readonly SampleCertificate[]> {
-  const compiled = compileProfile(profile, issuer);
+  const compiled = compileAuthorityProfile(profile, issuer);
   const issuerPair = await generateIssuerKey(issuer.keyType);
   const samples: SampleCertificate[] = [];
   for (const key of profile.keys) {
@@ -154,7 +154,7 @@ export async function largestCertificateBytes(
   valueBytes: readonly number[],
   nowMs: number,
 ): Promise<number> {
-  const compiled = compileProfile(profile, issuer);
+  const compiled = compileAuthorityProfile(profile, issuer);
   const out = new Uint8Array(maxSampleBytes);
   const values = valueBytes.map((bytes) => Buffer.alloc(bytes, 'W'));
   const serialNumber = new Uint8Array(serialNumberBytes).fill(1);

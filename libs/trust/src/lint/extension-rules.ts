@@ -1,6 +1,6 @@
 import { contextConstructed, contextPrimitive, oids, tags } from '@certmill/der';
 import { type DerNode, latin1, oidOf } from './der-node.js';
-import { findExtension, type LintedCertificate } from './linted-certificate.js';
+import { findExtension, isSelfIssued, type LintedCertificate } from './linted-certificate.js';
 import { type LintRule, when } from './lint-rule.js';
 import { uriProblem } from './general-name-rules.js';
 
@@ -12,9 +12,9 @@ function caOnly(oid: string, name: string, clause: string): LintRule {
   return {
     id: `no-${name}`,
     clause,
-    check: (certificate) =>
+    check: (certificate, { role }) =>
       when(
-        findExtension(certificate, oid) !== undefined,
+        role !== 'ca' && findExtension(certificate, oid) !== undefined,
         `${name} has a meaning in CA certificates only`,
       ),
   };
@@ -67,7 +67,9 @@ export const extensionRules: readonly LintRule[] = [
     clause: 'RFC 5280 4.2.1.1',
     check: (certificate, { issuerKeyIdentifier }) => {
       const extension = findExtension(certificate, oids.id_ce_authorityKeyIdentifier);
-      if (extension === undefined) return ['authorityKeyIdentifier is missing'];
+      if (extension === undefined) {
+        return when(!isSelfIssued(certificate), 'authorityKeyIdentifier is missing');
+      }
       const identifier = extension.value?.children.find(
         (child) => child.tag === contextPrimitive(0),
       );

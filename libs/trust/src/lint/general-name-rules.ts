@@ -1,6 +1,6 @@
 import { contextConstructed, contextPrimitive, oids, tags } from '@certmill/der';
-import { type DerNode, latin1, oidOf } from './der-node.js';
-import { findExtension, type LintedCertificate } from './linted-certificate.js';
+import { latin1, oidOf } from './der-node.js';
+import { findExtension, type LintedCertificate, subjectAltNamesOf } from './linted-certificate.js';
 import { type LintRule, when } from './lint-rule.js';
 import { isLabel } from './name-rules.js';
 
@@ -12,17 +12,12 @@ const otherNameTag = contextConstructed(0);
 
 const maxHostNameCharacters = 253;
 
-function subjectAltNames(certificate: LintedCertificate, tag: number): readonly DerNode[] {
-  const names = findExtension(certificate, oids.id_ce_subjectAltName)?.value?.children ?? [];
-  return names.filter((name) => name.tag === tag);
-}
-
 function eachName(
   tag: number,
   problem: (text: string) => string | undefined,
 ): (certificate: LintedCertificate) => readonly string[] {
   return (certificate) =>
-    subjectAltNames(certificate, tag).flatMap((name) => problem(latin1(name)) ?? []);
+    subjectAltNamesOf(certificate, tag).flatMap((name) => problem(latin1(name)) ?? []);
 }
 
 /** subjectAltName and the forms of its names: RFC 5280 4.2.1.6, 4.2.1.7. */
@@ -70,7 +65,7 @@ export const generalNameRules: readonly LintRule[] = [
     id: 'ip-address-octets',
     clause: 'RFC 5280 4.2.1.6',
     check: (certificate) =>
-      subjectAltNames(certificate, iPAddressTag).flatMap(({ content }) =>
+      subjectAltNamesOf(certificate, iPAddressTag).flatMap(({ content }) =>
         when(content.length !== 4 && content.length !== 16, 'iPAddress is not 4 or 16 octets'),
       ),
   },
@@ -78,7 +73,7 @@ export const generalNameRules: readonly LintRule[] = [
     id: 'hardware-module-name',
     clause: 'RFC 4108 5',
     check: (certificate) =>
-      subjectAltNames(certificate, otherNameTag)
+      subjectAltNamesOf(certificate, otherNameTag)
         .filter((name) => oidOf(name.children[0]) === oids.id_on_hardwareModuleName)
         .flatMap((name) => {
           const [hwType, hwSerialNum] = name.children[1]?.children[0]?.children ?? [];

@@ -1,22 +1,17 @@
 import { oids } from '@certmill/der';
-import { oidOf } from './der-node.js';
 import {
   findExtension,
   keyUsageBits,
   type LintedCertificate,
+  purposesOf,
   saysCa,
   usageBit,
 } from './linted-certificate.js';
-import { type LintRule, when } from './lint-rule.js';
+import { type LintContext, type LintRule, when } from './lint-rule.js';
 
 function has(certificate: LintedCertificate, ...bits: (keyof typeof usageBit)[]): boolean {
   const usage = keyUsageBits(certificate);
   return usage !== undefined && bits.some((bit) => usage.has(usageBit[bit]));
-}
-
-function purposesOf(certificate: LintedCertificate): readonly string[] {
-  const usage = findExtension(certificate, oids.id_ce_extKeyUsage);
-  return (usage?.value?.children ?? []).flatMap((child) => oidOf(child) ?? []);
 }
 
 /** What a keyUsage must have one of for a purpose to make sense (RFC 5280 4.2.1.12). */
@@ -41,6 +36,10 @@ const notForSigning = [
   'encipherOnly',
   'decipherOnly',
 ] as const;
+
+function isDevice({ role }: LintContext): boolean {
+  return role !== 'ca';
+}
 
 /** keyUsage, extKeyUsage and basicConstraints, and what the key's type allows. */
 export const keyUsageRules: readonly LintRule[] = [
@@ -78,14 +77,31 @@ export const keyUsageRules: readonly LintRule[] = [
   {
     id: 'no-crl-sign',
     clause: 'RFC 5280 4.2.1.3',
-    check: (certificate) =>
-      when(has(certificate, 'cRLSign'), 'cRLSign is for keys that verify revocation lists'),
+    check: (certificate, context) =>
+      when(
+        isDevice(context) && context.conformsTo !== 'crl-signer' && has(certificate, 'cRLSign'),
+        'cRLSign is for keys that verify revocation lists',
+      ),
+  },
+  {
+    id: 'no-ocsp-signing',
+    clause: 'RFC 6960 4.2.2.2',
+    check: (certificate, context) =>
+      when(
+        isDevice(context) &&
+          context.conformsTo !== 'ocsp-responder' &&
+          purposesOf(certificate).includes(oids.id_kp_OCSPSigning),
+        'a device with OCSPSigning could vouch for every certificate of its issuer',
+      ),
   },
   {
     id: 'no-device-is-a-ca',
     clause: 'RFC 5280 4.2.1.9',
-    check: (certificate) => [
-      ...when(saysCa(certificate), 'basicConstraints says CA:TRUE in a device certificate'),
+    check: (certificate, context) => [
+      ...when(
+        isDevice(context) && saysCa(certificate),
+        'basicConstraints says CA:TRUE in a device certificate',
+      ),
       ...when(
         !saysCa(certificate) &&
           (findExtension(certificate, oids.id_ce_basicConstraints)?.value?.children.length ?? 0) >
@@ -166,8 +182,9 @@ export const keyUsageRules: readonly LintRule[] = [
   {
     id: 'purpose-fits-key-usage',
     clause: 'RFC 5280 4.2.1.12',
-    check: (certificate) => {
-      if (keyUsageBits(certificate) === undefined) return [];
+    check: (certificate, context) => {
+      // In a CA's certificate purposes bound those below it, not what its own key does.
+      if (!isDevice(context) || keyUsageBits(certificate) === undefined) return [];
       return purposesOf(certificate).flatMap((purpose) => {
         const fitting = usagesOfPurpose[purpose];
         return fitting === undefined || has(certificate, ...fitting)

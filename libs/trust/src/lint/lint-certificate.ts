@@ -1,11 +1,14 @@
+import { caRules } from './ca-rules.js';
+import { devIdRules } from './devid-rules.js';
 import { extensionRules } from './extension-rules.js';
 import { fieldRules } from './field-rules.js';
 import { generalNameRules } from './general-name-rules.js';
 import { keyUsageRules } from './key-usage-rules.js';
 import { readLintedCertificate } from './linted-certificate.js';
 import type { LintContext, LintFinding, LintRule } from './lint-rule.js';
+import { matterRules } from './matter-rules.js';
 import { nameRules } from './name-rules.js';
-import { standardRules } from './standard-rules.js';
+import { serviceRules } from './service-rules.js';
 
 /** Every rule of the linter, in the order of its findings. */
 export const lintRules: readonly LintRule[] = [
@@ -14,12 +17,16 @@ export const lintRules: readonly LintRule[] = [
   ...extensionRules,
   ...keyUsageRules,
   ...generalNameRules,
-  ...standardRules,
+  ...caRules,
+  ...devIdRules,
+  ...matterRules,
+  ...serviceRules,
 ];
 
 /**
- * Judges a device certificate by RFC 5280 and the standard that its profile claims. Stricter than
- * the RFC where it says SHOULD and a device certificate has no reason to differ. Empty: all is well.
+ * Judges the certificate of a device, or with `role: 'ca'` that of a CA, by RFC 5280 and the standard
+ * that it claims. Stricter than the RFC where it says SHOULD and there is no reason to differ. Empty:
+ * all is well.
  */
 export function lintCertificate(der: Uint8Array, context: LintContext): readonly LintFinding[] {
   const certificate = readLintedCertificate(der);

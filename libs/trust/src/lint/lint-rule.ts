@@ -1,9 +1,14 @@
-import type { Profile } from '@certmill/domain';
+import type { ProfileStandard } from '@certmill/domain';
 import type { LintedCertificate } from './linted-certificate.js';
+
+/** A standard that a certificate can be held to: of devices and services, or of Matter's CAs. */
+export type LintStandard = ProfileStandard | 'matter-pai' | 'matter-paa';
 
 /** What a certificate is judged against beside RFC 5280. */
 export interface LintContext {
-  readonly conformsTo?: Profile['conformsTo'];
+  readonly conformsTo?: LintStandard;
+  /** Whose certificate it is; by default that of a device. */
+  readonly role?: 'end-entity' | 'ca';
   readonly maxCertificateBytes?: number;
   /** keyIdentifier of the issuer's certificate; where absent, it is not compared. */
   readonly issuerKeyIdentifier?: Uint8Array;

@@ -147,3 +147,43 @@ export function saysCa(certificate: LintedCertificate): boolean {
   const [first] = constraints?.value?.children ?? [];
   return first?.tag === tags.boolean && first.content[0] !== 0;
 }
+
+/** Whether subject and issuer are the same Name, byte for byte (RFC 5280 3.2). */
+export function isSelfIssued({ subject, issuer }: LintedCertificate): boolean {
+  return Buffer.compare(subject.der, issuer.der) === 0;
+}
+
+/** pathLenConstraint of basicConstraints (RFC 5280 4.2.1.9), any negative one as -1; undefined without. */
+export function pathLengthOf(certificate: LintedCertificate): number | undefined {
+  const constraints = findExtension(certificate, oids.id_ce_basicConstraints);
+  const length = constraints?.value?.children.find(({ tag }) => tag === tags.integer);
+  if (length === undefined) return undefined;
+  const isNegative = (length.content[0] ?? 0) >= 0x80;
+  return isNegative ? -1 : Number(`0x${Buffer.from(length.content).toString('hex')}`);
+}
+
+/** OIDs of extKeyUsage (RFC 5280 4.2.1.12); empty where there is none. */
+export function purposesOf(certificate: LintedCertificate): readonly string[] {
+  const usage = findExtension(certificate, oids.id_ce_extKeyUsage);
+  return (usage?.value?.children ?? []).flatMap((child) => oidOf(child) ?? []);
+}
+
+/** Names of one kind in subjectAltName (RFC 5280 4.2.1.6), by their context tag. */
+export function subjectAltNamesOf(certificate: LintedCertificate, tag: number): readonly DerNode[] {
+  const names = findExtension(certificate, oids.id_ce_subjectAltName)?.value?.children ?? [];
+  return names.filter((name) => name.tag === tag);
+}
+
+/** Each `HardwareModuleName ::= SEQUENCE { hwType, hwSerialNum }` of subjectAltName (RFC 4108 5). */
+export function hardwareModuleNamesOf(certificate: LintedCertificate): readonly DerNode[] {
+  return subjectAltNamesOf(certificate, contextConstructed(0))
+    .filter((name) => oidOf(name.children[0]) === oids.id_on_hardwareModuleName)
+    .flatMap((name) => name.children[1]?.children[0] ?? []);
+}
+
+/** Texts of an attribute of the subject, one for each time that it is there. */
+export function subjectTextsOf(certificate: LintedCertificate, oid: string): readonly string[] {
+  return certificate.subjectAttributes
+    .filter((attribute) => attribute.oid === oid)
+    .map(({ value }) => Buffer.from(value.content).toString('utf8'));
+}

@@ -24,6 +24,7 @@ const attributeRules: Readonly<Record<string, AttributeRule>> = {
   [oids.id_at_organizationName]: { name: 'organizationName', maxCharacters: 64 },
   [oids.id_at_organizationalUnitName]: { name: 'organizationalUnitName', maxCharacters: 64 },
   [oids.id_at_title]: { name: 'title', maxCharacters: 64 },
+  [oids.id_at_dnQualifier]: { name: 'dnQualifier', only: tags.printableString },
   [oids.id_domainComponent]: { name: 'domainComponent', only: tags.ia5String },
 };
 

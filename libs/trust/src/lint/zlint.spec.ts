@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { findZlint, zlintFindings } from '../testing/zlint.js';
 import { certificatesInPem } from '../hierarchy/ca-certificate.js';
 import { lintCertificate } from './lint-certificate.js';
+import type { LintStandard } from './lint-rule.js';
 
 interface Verdict {
   readonly findings?: Readonly<Record<string, string>>;
@@ -51,7 +52,7 @@ describe('the recorded verdicts of zlint', () => {
     const [der] = certificatesInPem(readFileSync(pemFileOf(name), 'utf8'));
     const conformsTo = /^conformsTo: (.+)$/m.exec(
       readFileSync(new URL(`bad-profiles/${name}.yaml`, testData), 'utf8'),
-    )?.[1] as 'matter-dac' | undefined;
+    )?.[1] as LintStandard | undefined;
     const findings = lintCertificate(der!, {
       maxCertificateBytes: name === 'over-its-own-limit' ? 400 : 65_536,
       ...(conformsTo === undefined ? {} : { conformsTo }),
