@@ -106,8 +106,6 @@ export const oids = {
   // Access methods and policies: RFC 5280 4.2.2.1, 4.2.1.4.
   id_ad_ocsp: '1.3.6.1.5.5.7.48.1',
   id_ad_caIssuers: '1.3.6.1.5.5.7.48.2',
-  // RFC 6960 4.2.2.2.1.
-  id_pkix_ocsp_nocheck: '1.3.6.1.5.5.7.48.1.5',
   anyPolicy: '2.5.29.32.0',
 
   // OCSP: RFC 6960 4.2.1, 4.4.1, 4.2.2.2.1; what may stand in requests: 4.4.3 to 4.4.7.
