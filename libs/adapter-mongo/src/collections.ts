@@ -2,11 +2,13 @@ import type { Db } from 'mongodb';
 import type { CredentialDocument, ProfileDocument, TenantDocument } from './accounts/accounts.js';
 import type { OrderDocument } from './accounts/orders.js';
 import type { AllowListBlob } from './allow-lists/allow-list-blobs.js';
+import type { AuditDocument } from './audit-trail.js';
 import type { BatchDocument } from './batches/batch-document.js';
 import type { BucketDocument } from './batches/bucket-document.js';
 import type { SegmentDocument } from './certificates/segments.js';
 import type { StatusDocument } from './certificates/statuses.js';
 import type { DriverCalls } from './connection/driver-calls.js';
+import type { BlockDocument, LogDocument, ScopeDocument } from './revocations/scope-documents.js';
 import { Documents, type Stored } from './connection/documents.js';
 import type { BlobDocument, EntryDocument, StateDocument } from './journal-collections.js';
 import type { IssuanceTimeDocument, MetaDocument } from './meta.js';
@@ -27,6 +29,10 @@ export const collectionNames = {
   buckets: 'buckets',
   segments: 'segments',
   statuses: 'statuses',
+  crlScopes: 'crlScopes',
+  crlLogs: 'crlLogs',
+  crlBlocks: 'crlBlocks',
+  audit: 'audit',
   allowLists: 'allowLists',
   journal: 'journal',
   journalBlobs: 'journalBlobs',
@@ -54,6 +60,10 @@ export interface Collections {
   readonly buckets: Documents<BucketDocument>;
   readonly segments: Documents<SegmentDocument>;
   readonly statuses: Documents<StatusDocument>;
+  readonly crlScopes: Documents<ScopeDocument>;
+  readonly crlLogs: Documents<LogDocument>;
+  readonly crlBlocks: Documents<BlockDocument>;
+  readonly audit: Documents<AuditDocument>;
   readonly allowLists: Documents<AllowListBlob>;
   readonly journal: Documents<EntryDocument>;
   readonly journalBlobs: Documents<BlobDocument>;
@@ -74,6 +84,10 @@ export function collectionsOf(db: Db, calls: DriverCalls): Collections {
     buckets: of('buckets'),
     segments: of('segments'),
     statuses: of('statuses'),
+    crlScopes: of('crlScopes'),
+    crlLogs: of('crlLogs'),
+    crlBlocks: of('crlBlocks'),
+    audit: of('audit'),
     allowLists: of('allowLists'),
     journal: of('journal'),
     journalBlobs: of('journalBlobs'),

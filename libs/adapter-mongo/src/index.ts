@@ -6,4 +6,5 @@ export type { JournalObserver } from './journal/claim-journal.js';
 export type { MongoStore } from './mongo-store.js';
 export { openStoreImport, type StoreImport } from './import/store-import.js';
 export { beginStoreRestore } from './import/restored-store.js';
+export type { RevocationImport } from './import/revocation-import.js';
 export type { ImportedDecision, JournalImport } from './import/journal-import.js';

@@ -1,7 +1,7 @@
 import type {
+  AuditEntry,
   Batch,
   BatchId,
-  CertificateStatus,
   ChunkRef,
   Credential,
   Order,
@@ -12,14 +12,18 @@ import type {
   AllowListQuery,
   AllowListRow,
   AllowListStore,
+  AuditStore,
   BatchStore,
   CertificateStore,
   ChunkRegistration,
+  CrlScope,
   DeadLetterCause,
   Decision,
   OrderStore,
   PageRequest,
   ProfileStore,
+  RevocationStore,
+  StatusChange,
   Stoppable,
   StoredProfile,
   TenantStore,
@@ -48,6 +52,8 @@ export class MongoStore
     BatchStore,
     VerdictStore,
     CertificateStore,
+    RevocationStore,
+    AuditStore,
     Stoppable
 {
   readonly #parts: StoreParts;
@@ -266,10 +272,32 @@ export class MongoStore
     return this.#inHand.run(() => this.#parts.certificates.getStatus(tenant, batchId, index));
   }
 
-  setStatus(tenant: TenantId, batchId: BatchId, index: number, status: CertificateStatus) {
-    return this.#inHand.run(() =>
-      this.#parts.certificates.setStatus(tenant, batchId, index, status),
-    );
+  changeStatuses(changes: readonly StatusChange[]) {
+    return this.#inHand.run(() => this.#parts.revocations.changeStatuses(changes));
+  }
+
+  countChanges(scope: CrlScope) {
+    return this.#inHand.run(() => this.#parts.revocations.countChanges(scope));
+  }
+
+  listRevoked(scope: CrlScope, page: Parameters<RevocationStore['listRevoked']>[1]) {
+    return this.#inHand.run(() => this.#parts.revocations.listRevoked(scope, page));
+  }
+
+  forgetExpired(scope: CrlScope, endedBeforeMs: number) {
+    return this.#inHand.run(() => this.#parts.revocations.forgetExpired(scope, endedBeforeMs));
+  }
+
+  listDirtyScopes(limit: number) {
+    return this.#inHand.run(() => this.#parts.revocations.listDirtyScopes(limit));
+  }
+
+  appendAudit(entry: AuditEntry) {
+    return this.#inHand.run(() => this.#parts.audit.appendAudit(entry));
+  }
+
+  listAudit(page: Parameters<AuditStore['listAudit']>[0]) {
+    return this.#inHand.run(() => this.#parts.audit.listAudit(page));
   }
 
   lastIssuanceMs() {

@@ -7,6 +7,7 @@ import { Orders } from './accounts/orders.js';
 import { AllowListBlobs } from './allow-lists/allow-list-blobs.js';
 import { AllowLists } from './allow-lists/allow-lists.js';
 import { LocalLists } from './allow-lists/local-lists.js';
+import { AuditTrail } from './audit-trail.js';
 import { Batches } from './batches/batches.js';
 import { Buckets } from './batches/buckets.js';
 import { Registrations } from './batches/registrations.js';
@@ -31,6 +32,7 @@ import { startClaimJournal } from './journal/start-claim-journal.js';
 import { ListingKeys } from './listing-keys.js';
 import { readMeta, type MetaDocument } from './meta.js';
 import { MongoStore } from './mongo-store.js';
+import { Revocations } from './revocations/revocations.js';
 
 export interface MongoStoreOptions extends MongoConnectionOptions {
   readonly clock: Clock;
@@ -76,6 +78,8 @@ export interface StoreParts {
   readonly journal: ClaimJournal;
   readonly verdicts: Verdicts;
   readonly certificates: Certificates;
+  readonly revocations: Revocations;
+  readonly audit: AuditTrail;
   /** Ends what is still in hand with FAULT_STOPPING. */
   readonly close: (timeoutMs: number) => Promise<void>;
 }
@@ -156,6 +160,21 @@ async function partsOf(
     journal,
     verdicts: new Verdicts({ batches, buckets, orders, journal }),
     certificates: new Certificates(certificateParts),
+    revocations: new Revocations({
+      scopes: collections.crlScopes,
+      log: collections.crlLogs,
+      blocks: collections.crlBlocks,
+      statuses,
+      segments,
+      findChunk: async (tenant, batchId, index) => {
+        const found = await buckets.chunkAt(tenant, batchId, index);
+        return found && { tenant, batchId, chunkNumber: found.chunkNumber };
+      },
+      releaseClaim: (chunk, index) => journal.releaseClaim(chunk, index),
+      clock,
+      random,
+    }),
+    audit: new AuditTrail(collections.audit, random),
     close: async (timeoutMs) => {
       // First: what still waits for the server, the journal too, need not be waited for.
       connection.calls.abandon();

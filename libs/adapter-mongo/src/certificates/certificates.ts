@@ -173,23 +173,6 @@ export class Certificates implements CertificateStore {
     return this.#parts.statuses.getStatus(tenant, batchId, index);
   }
 
-  async setStatus(
-    tenant: TenantId,
-    batchId: BatchId,
-    index: number,
-    status: CertificateStatus,
-  ): Promise<void> {
-    const { segments, statuses, journal } = this.#parts;
-    const chunk = await this.findChunk(tenant, batchId, index);
-    const [isEnded] = chunk === undefined ? [] : await segments.haveEnded([chunk]);
-    if (chunk === undefined || isEnded !== true) {
-      throw new CertmillError('NOT_FOUND', `there is no certificate ${batchId}/${String(index)}`);
-    }
-    await statuses.setStatus(tenant, batchId, index, status);
-    // After it: a device may have another certificate only when this one is known to be bad.
-    if (status.state === 'revoked') await journal.releaseClaim(chunk, index);
-  }
-
   lastIssuanceMs(): Promise<number> {
     return this.#parts.issuanceTime.last();
   }

@@ -15,9 +15,11 @@ export interface StatusDocument extends Stored {
   readonly reason?: number;
   readonly atMs?: number;
   readonly invalidityDateMs?: number;
+  /** Of the log of its CRL's scope: the last one that changed it. */
+  readonly entry?: number;
 }
 
-function statusKey(tenant: TenantId, batchId: BatchId, index: number): string {
+export function statusKey(tenant: TenantId, batchId: BatchId, index: number): string {
   return `${tenant}/${batchId}/${String(index)}`;
 }
 
@@ -34,13 +36,23 @@ export class Statuses {
     return found === undefined ? { state: 'good' } : statusIn(found);
   }
 
-  async setStatus(
-    tenant: TenantId,
-    batchId: BatchId,
-    index: number,
-    status: CertificateStatus,
-  ): Promise<void> {
-    await this.#statuses.put({ _id: statusKey(tenant, batchId, index), ...fieldsOf(status) });
+  /** Those that are there, by key, each with the number of the entry that changed it last. */
+  async getMany(
+    keys: readonly string[],
+  ): Promise<ReadonlyMap<string, { readonly status: CertificateStatus; readonly entry: number }>> {
+    const found = await this.#statuses.getMany(keys);
+    return new Map(
+      found.map((document) => [
+        document._id,
+        { status: statusIn(document), entry: document.entry ?? 0 },
+      ]),
+    );
+  }
+
+  /** What an entry makes of certificates, by key; those that a later entry has changed stay. */
+  putNewer(statuses: ReadonlyMap<string, CertificateStatus>, entry: number): Promise<void> {
+    const documents = [...statuses].map(([_id, status]) => ({ _id, ...fieldsOf(status), entry }));
+    return this.#statuses.putNewer(documents, 'entry');
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Collection, Document, Filter, UpdateFilter } from 'mongodb';
 import type { DriverCalls } from './driver-calls.js';
-import { isDuplicateKey } from './mongo-fault.js';
+import { isDuplicateKey, isDuplicateKeyOnly } from './mongo-fault.js';
 
 /** A stored document; `_id` is the only thing that is unique in a collection. */
 export interface Stored {
@@ -118,6 +118,26 @@ export class Documents<D extends Stored> {
         // Two that put the first one at once: the second now finds it.
         if (!isDuplicateKey(error)) throw error;
         await replace();
+      }
+    });
+  }
+
+  /** Each in place of the one that is there, unless that has as high a number in the field, or none. */
+  putNewer(documents: readonly D[], field: keyof D & string): Promise<void> {
+    return this.#run('put', async () => {
+      if (documents.length === 0) return;
+      const operations = documents.map(({ _id, ...rest }) => ({
+        replaceOne: {
+          filter: filterOf({ _id, [field]: { $lt: (rest as Record<string, unknown>)[field] } }),
+          replacement: rest,
+          upsert: true,
+        },
+      }));
+      try {
+        await this.#collection.bulkWrite(operations, { ordered: false });
+      } catch (error) {
+        // The newer one is there, so that the filter found nothing and the insert met it.
+        if (!isDuplicateKeyOnly(error)) throw error;
       }
     });
   }

@@ -1,3 +1,4 @@
+import { MongoBulkWriteError } from 'mongodb';
 import { CertmillError, isCertmillError } from '@certmill/domain';
 
 /** Error codes of the server (src/mongo/base/error_codes.yml). */
@@ -14,6 +15,15 @@ function codeOf(error: unknown): unknown {
 /** Whether a document with this `_id` is there: there is no other unique index. */
 export function isDuplicateKey(error: unknown): boolean {
   return codeOf(error) === duplicateKey;
+}
+
+/** Whether that is all that was wrong with the writes of one call. */
+export function isDuplicateKeyOnly(error: unknown): boolean {
+  return (
+    error instanceof MongoBulkWriteError &&
+    error.result.getWriteConcernError() === undefined &&
+    [error.writeErrors].flat().every(isDuplicateKey)
+  );
 }
 
 /** Whether the server does not take our word for who we are, or what we may do. */

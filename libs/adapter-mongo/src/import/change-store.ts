@@ -10,6 +10,8 @@ const emptyAtFirst = [
   'buckets',
   'segments',
   'statuses',
+  'crlScopes',
+  'audit',
   'allowLists',
   'journal',
 ] as const satisfies readonly CollectionName[];

@@ -2,17 +2,19 @@ import type {
   Batch,
   BatchId,
   CertificateStatus,
+  ChainedAuditEntry,
   Credential,
   Order,
   TenantId,
 } from '@certmill/domain';
-import type { Clock, Stoppable, StoredProfile } from '@certmill/ports';
+import type { Clock, CrlScope, Stoppable, StoredProfile } from '@certmill/ports';
 import { profileDocument } from '../accounts/accounts.js';
 import { orderKey, type OrderDocument } from '../accounts/orders.js';
 import { AllowListBlobs } from '../allow-lists/allow-list-blobs.js';
+import { auditDocumentOf } from '../audit-trail.js';
 import { batchKey } from '../batches/batch-document.js';
 import { Segments, endsOf, type SegmentToStore } from '../certificates/segments.js';
-import { Statuses } from '../certificates/statuses.js';
+import { statusKey, Statuses } from '../certificates/statuses.js';
 import { collectionsOf, type Collections } from '../collections.js';
 import {
   openMongoConnection,
@@ -25,6 +27,7 @@ import { ListingKeys } from '../listing-keys.js';
 import { readMeta } from '../meta.js';
 import { BatchImport, type ImportedChunk } from './batch-import.js';
 import { assertFresh, beginMigration, endChange } from './change-store.js';
+import { RevocationImport } from './revocation-import.js';
 import { JournalImport } from './journal-import.js';
 
 /** An order with the list that is in force for it. */
@@ -162,7 +165,17 @@ export class StoreImport implements Stoppable {
     index: number,
     status: CertificateStatus,
   ): Promise<void> {
-    return this.#statuses.setStatus(tenant, batchId, index, status);
+    return this.#statuses.putNewer(new Map([[statusKey(tenant, batchId, index), status]]), 0);
+  }
+
+  /** For the rows of one scope, all of them. */
+  revocations(scope: CrlScope): RevocationImport {
+    return new RevocationImport(this.#collections, scope, this.#clock.nowMs());
+  }
+
+  /** In its place of the chain. */
+  async putAuditEntry(entry: ChainedAuditEntry): Promise<void> {
+    await this.#collections.audit.insert(auditDocumentOf(entry));
   }
 
   putIssuanceTime(atMs: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { crlReasons, type CertificateStatus } from '@certmill/domain';
 import { BSON, type Db } from 'mongodb';
 import { aBatch, aChunk } from '@certmill/ports/conformance';
 import type { MongoStore } from '../mongo-store.js';
@@ -42,8 +43,9 @@ export async function fillGoldenStore(store: MongoStore): Promise<void> {
 export async function answersOf(store: MongoStore): Promise<unknown> {
   const batch = aBatch(goldenTenant, 'open');
   const { tenant, batchId } = batch;
+  const { status, ...order } = await whatIsStored(store, goldenTenant);
   const answers = {
-    order: await whatIsStored(store, goldenTenant),
+    order: { ...order, status: status && reasonAsNumber(status) },
     open: await store.getBatch(tenant, batchId),
     letters: await store.listDeadLetters(tenant, batchId, { limit: 10 }),
     registration: await store.getRegistration({ tenant, batchId, chunkNumber: 1 }),
@@ -56,6 +58,11 @@ export async function answersOf(store: MongoStore): Promise<unknown> {
       value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value,
     ),
   );
+}
+
+/** As it was told when format 1 was made. */
+function reasonAsNumber(status: CertificateStatus) {
+  return status.state === 'revoked' ? { ...status, reason: crlReasons[status.reason] } : status;
 }
 
 export function goldenAnswers(format: string): unknown {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isCertmillError, rejectionNumber } from '@certmill/domain';
 import { decodeVerdict } from '@certmill/events';
-import { aBatch, aChunk, anOrder, type ChunkUnderTest } from '@certmill/ports/conformance';
+import { aBatch, aChange, aChunk, anOrder, type ChunkUnderTest } from '@certmill/ports/conformance';
 import type { MongoStore } from '../mongo-store.js';
 
 export const nowMs = Date.UTC(2026, 0, 1, 1);
@@ -61,8 +61,8 @@ export async function issueAnOrder(store: MongoStore, tenant: string): Promise<I
   await again(() => store.markDeadLettered(dead.ref, cause));
   await again(() => store.retryDeadLetter(dead.ref, nowMs));
   await publish(dead);
-  const revoked = { state: 'revoked', reason: 'keyCompromise', atMs: nowMs } as const;
-  await again(() => store.setStatus(tenant, batch.batchId, 0, revoked));
+  const change = { kind: 'revoke', reason: 'keyCompromise', revokedAtMs: nowMs } as const;
+  await again(() => store.changeStatuses([aChange(issued, 0, change)]));
 
   const stopped = aBatch(tenant, 'stopped', { createdAtMs: nowMs + 1 });
   const [known, late] = [

@@ -1,8 +1,15 @@
-import type { ReadChunk, ReadStatus, StoreReadOut } from '@certmill/adapter-embedded';
-import type { StoreImport } from '@certmill/adapter-mongo';
-import { chunkIdOf, type TenantId } from '@certmill/domain';
+import type {
+  ReadChunk,
+  ReadRevocation,
+  ReadStatus,
+  RevocationPlace,
+  StoreReadOut,
+} from '@certmill/adapter-embedded';
+import type { RevocationImport, StoreImport } from '@certmill/adapter-mongo';
+import { chunkIdOf, type ChainedAuditEntry, type TenantId } from '@certmill/domain';
 import { decodeIssuedChunk, decodeReceivedHead, decodeVerdict } from '@certmill/events';
 import { terminalOf } from '@certmill/pipeline';
+import type { AuditStore, CrlScope } from '@certmill/ports';
 import type { KeptLetters } from './carry-dead-letters.js';
 import { allOf } from '../all-of.js';
 import { inOrderOfDecision } from './decision-order.js';
@@ -72,7 +79,23 @@ export async function carryStore(
   for await (const { chunk, index, status } of statusesOf(read)) {
     await into.putStatus(chunk.tenant, chunk.batchId, index, status);
   }
+  await carryRevocations(read, into);
+  for await (const entry of auditEntriesOf(store)) await into.putAuditEntry(entry);
   await into.putIssuanceTime(await store.lastIssuanceMs());
+}
+
+/** Rows of a scope are behind each other. */
+async function carryRevocations(read: StoreReadOut, into: StoreImport): Promise<void> {
+  let open: { readonly scope: CrlScope; readonly rows: RevocationImport } | undefined;
+  for await (const row of revocationsOf(read)) {
+    const { scope } = row;
+    if (open?.scope.issuer !== scope.issuer || open.scope.shard !== scope.shard) {
+      await open?.rows.finish();
+      open = { scope, rows: into.revocations(scope) };
+    }
+    await open.rows.add(row);
+  }
+  await open?.rows.finish();
 }
 
 async function carryTenant(
@@ -106,6 +129,28 @@ export async function* statusesOf(read: StoreReadOut): AsyncGenerator<ReadStatus
     const last = statuses.at(-1);
     if (last === undefined) return;
     after = { seq: last.batchSeq, index: last.index };
+  }
+}
+
+/** Rows of all scopes, released ones too. */
+export async function* revocationsOf(read: StoreReadOut): AsyncGenerator<ReadRevocation> {
+  let after: RevocationPlace | undefined;
+  for (;;) {
+    const rows = await read.revocations(after, rowsAtOnce);
+    yield* rows;
+    after = rows.at(-1)?.place;
+    if (after === undefined) return;
+  }
+}
+
+export async function* auditEntriesOf(store: AuditStore): AsyncGenerator<ChainedAuditEntry> {
+  let after = 0;
+  for (;;) {
+    const entries = await store.listAudit({ limit: rowsAtOnce, after });
+    yield* entries;
+    const last = entries.at(-1);
+    if (last === undefined) return;
+    after = last.sequence;
   }
 }
 

@@ -1,11 +1,20 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { StoreReadOut } from '@certmill/adapter-embedded';
 import type { TenantId } from '@certmill/domain';
 import type { IssuanceStore } from '@certmill/platform';
+import type { CrlScope, RevokedCertificate } from '@certmill/ports';
 import { allOf } from '../all-of.js';
-import { rowsOf, statusesOf, type OnCarried } from './carry-store.js';
+import {
+  auditEntriesOf,
+  revocationsOf,
+  rowsOf,
+  statusesOf,
+  type OnCarried,
+} from './carry-store.js';
 import type { MigrationSource } from './migration-source.js';
 
 const findingsTold = 100;
+const pageRows = 1_000;
 
 /**
  * Whether a store tells of everything what the folder tells, and of nothing else; what it does not, a
@@ -56,11 +65,74 @@ export async function compareStores(
     const own = await store.getStatus(tenant, batchId, index);
     expect(`the status of ${batchId}/${String(index)}`, status, own);
   }
+  let rows = 0;
+  for (const scope of await scopesOf(read)) {
+    for await (const row of rowsOfScope(store, scope)) {
+      rows += 1;
+      const serialHex = Buffer.from(row.serialNumber).toString('hex');
+      expect(`the revocation of ${serialHex}`, await rowIn(source, scope, row), row);
+    }
+  }
+  expect('the number of revocations', counts.revocations, rows);
+  const trail = auditEntriesOf(store);
+  for await (const entry of auditEntriesOf(source)) {
+    const own: unknown = (await trail.next()).value;
+    expect(`audit entry ${String(entry.sequence)}`, entry, own);
+  }
   expect('the number of orders', counts.orders, found.orders);
   expect('the number of batches', counts.batches, found.batches);
   const times = [await source.lastIssuanceMs(), await store.lastIssuanceMs()];
   expect('the time of the last issuance', times[0], times[1]);
   return findings;
+}
+
+async function scopesOf(read: StoreReadOut): Promise<readonly CrlScope[]> {
+  const scopes: CrlScope[] = [];
+  for await (const { scope } of revocationsOf(read)) {
+    const last = scopes.at(-1);
+    if (last?.issuer !== scope.issuer || last.shard !== scope.shard) scopes.push(scope);
+  }
+  return scopes;
+}
+
+/** All that ever changed: released ones too. */
+async function* rowsOfScope(
+  store: IssuanceStore,
+  scope: CrlScope,
+): AsyncGenerator<RevokedCertificate> {
+  let after: Uint8Array | undefined;
+  for (;;) {
+    const start = after === undefined ? {} : { after };
+    const page = await store.listRevoked(scope, { limit: pageRows, changedSince: 0, ...start });
+    yield* page;
+    after = page.at(-1)?.serialNumber;
+    if (after === undefined || page.length < pageRows) return;
+  }
+}
+
+/** The row of the folder with the same serial number. */
+async function rowIn(
+  source: IssuanceStore,
+  scope: CrlScope,
+  { serialNumber }: RevokedCertificate,
+): Promise<RevokedCertificate | undefined> {
+  const [row] = await source.listRevoked(scope, {
+    limit: 1,
+    changedSince: 0,
+    after: justBefore(serialNumber),
+  });
+  return row;
+}
+
+/** The greatest of as many octets that sorts before it; none has only zeros. */
+function justBefore(serialNumber: Uint8Array): Uint8Array {
+  const before = new Uint8Array(serialNumber);
+  for (let at = before.length - 1; at >= 0; at -= 1) {
+    const octet = before[at] ?? 0;
+    before[at] = (octet + 0xff) % 0x100;
+    if (octet > 0) break;
+  }
+  return before;
 }
 
 /** Those of the fleet's own first credential are more, not other ones. */

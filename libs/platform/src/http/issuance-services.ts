@@ -18,12 +18,14 @@ import {
 } from '@certmill/pipeline';
 import type {
   AllowListStore,
+  AuditStore,
   BatchStore,
   CertificateStore,
   Clock,
   EventLog,
   OrderStore,
   ProfileStore,
+  RevocationStore,
   StoredProfile,
   TenantStore,
   VerdictStore,
@@ -43,7 +45,9 @@ export type IssuanceStore = TenantStore &
   AllowListStore &
   BatchStore &
   VerdictStore &
-  CertificateStore;
+  CertificateStore &
+  RevocationStore &
+  AuditStore;
 
 /** What an app has opened by the time that it takes calls. */
 export interface IssuanceParts {

@@ -47,6 +47,13 @@ const storeCalls = {
   findByUdid: true,
   findByDevice: true,
   getStatus: true,
+  changeStatuses: true,
+  countChanges: true,
+  listRevoked: true,
+  forgetExpired: true,
+  listDirtyScopes: true,
+  appendAudit: true,
+  listAudit: true,
   lastIssuanceMs: true,
 } as const satisfies Record<keyof IssuanceStore, true>;
 

@@ -1,0 +1,176 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  CertmillError,
+  changedStatus,
+  isRevokedForGood,
+  type CertificateStatus,
+  type ChunkRef,
+  type StatusOutcome,
+} from '@certmill/domain';
+import type { Clock, CrlScope, StatusChange } from '@certmill/ports';
+import { statusKey, type Statuses } from '../certificates/statuses.js';
+import type { Documents } from '../connection/documents.js';
+import { encodeRows, rowOfStatus, statusOfRow, type ScopeRow } from './row-codec.js';
+import { logKey, type LogDocument, type ScopeDocument } from './scope-documents.js';
+import type { LogEntry, ScopeLogs, ScopeTail } from './scope-log.js';
+
+export interface ChangeLogParts {
+  readonly scopes: Documents<ScopeDocument>;
+  readonly log: Documents<LogDocument>;
+  readonly logs: ScopeLogs;
+  readonly statuses: Statuses;
+  readonly findChunk: (
+    tenant: string,
+    batchId: string,
+    index: number,
+  ) => Promise<ChunkRef | undefined>;
+  readonly releaseClaim: (chunk: ChunkRef, index: number) => Promise<void>;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** Others being first this often in a row is no bad luck any more. */
+const maxLosses = 100;
+const longestPauseMs = 50;
+
+/**
+ * Changes go into their scope's log first, as rows of the next entry, which only one writer can insert:
+ * whoever does has folded all entries before it, so the entry's outcome is known when it is there.
+ * Statuses and claims follow, by whoever comes by: a writer that died in between is finished by the
+ * next one, or by the next reader of the scope.
+ */
+export class ChangeLog {
+  readonly #parts: ChangeLogParts;
+
+  constructor(parts: ChangeLogParts) {
+    this.#parts = parts;
+  }
+
+  /** Changes of one scope. Faults: FAULT_OVERLOADED where others are always first. */
+  async change(
+    scope: CrlScope,
+    changes: readonly StatusChange[],
+  ): Promise<readonly StatusOutcome[]> {
+    for (let losses = 0; losses <= maxLosses; losses += 1) {
+      const outcomes = await this.#tryToChange(scope, changes);
+      if (outcomes !== undefined) return outcomes;
+      const pauseMs = this.#parts.random() * Math.min(longestPauseMs, 2 ** losses);
+      if (pauseMs >= 1) await delay(pauseMs);
+    }
+    throw new CertmillError('FAULT_OVERLOADED', 'other processes keep coming first');
+  }
+
+  /** Writes what follows from entries that their writers left; resolves to the scope as it is then. */
+  async applyAll(scope: ScopeDocument): Promise<ScopeDocument> {
+    const tail = await this.#parts.logs.unapplied(scope);
+    return this.#apply(tail.scope, tail.entries);
+  }
+
+  /** Undefined where another writer was first. */
+  async #tryToChange(
+    { issuer, shard }: CrlScope,
+    changes: readonly StatusChange[],
+  ): Promise<readonly StatusOutcome[] | undefined> {
+    const { logs, log, scopes, clock } = this.#parts;
+    const scope = await logs.requireScope({ issuer, shard });
+    const tail = await logs.unapplied(scope);
+    const statuses = await this.#statusesBehind(tail, changes);
+    const { outcomes, places, rows } = judge(changes, statuses, tail.changes);
+    if (rows.length === 0) {
+      await this.#apply(scope, tail.entries);
+      return outcomes;
+    }
+    const number = tail.end + 1;
+    const atMs = clock.nowMs();
+    const { _id } = scope;
+    // Before it: a scope whose writer dies now is looked at by whoever asks for changes.
+    await scopes.update({ _id }, { $max: { intended: number } });
+    const entry = { number, places, rows, changes: tail.changes + rows.length, atMs };
+    const inserted = await log.insert({
+      _id: logKey(scope, number),
+      places,
+      rows: encodeRows(rows),
+      changes: entry.changes,
+      atMs,
+    });
+    if (inserted === 'exists') return undefined;
+    await this.#apply(scope, [...tail.entries, entry]);
+    return outcomes;
+  }
+
+  /** What the statuses are with the entries that are not written to them. */
+  async #statusesBehind(
+    { entries }: ScopeTail,
+    changes: readonly StatusChange[],
+  ): Promise<Map<string, CertificateStatus>> {
+    const keys = [...new Set(changes.map(placeOf))];
+    const stored = await this.#parts.statuses.getMany(keys);
+    const statuses = new Map<string, CertificateStatus>(
+      keys.map((key) => [key, stored.get(key)?.status ?? { state: 'good' }]),
+    );
+    for (const { number, places, rows } of entries) {
+      rows.forEach((row, i) => {
+        const place = places[i] ?? '';
+        if (statuses.has(place) && (stored.get(place)?.entry ?? 0) < number) {
+          statuses.set(place, statusOfRow(row));
+        }
+      });
+    }
+    return statuses;
+  }
+
+  async #apply(scope: ScopeDocument, entries: readonly LogEntry[]): Promise<ScopeDocument> {
+    for (const entry of entries) await this.#applyEntry(entry);
+    const last = entries.at(-1);
+    if (last === undefined) return scope;
+    const { number: applied, changes, atMs: changedAtMs } = last;
+    const { _id } = scope;
+    await this.#parts.scopes.update({ _id }, { $max: { applied, changes, changedAtMs } });
+    return { ...scope, applied, changes, changedAtMs };
+  }
+
+  async #applyEntry({ number, places, rows }: LogEntry): Promise<void> {
+    const { statuses, findChunk, releaseClaim } = this.#parts;
+    const last = new Map<string, CertificateStatus>();
+    rows.forEach((row, i) => last.set(places[i] ?? '', statusOfRow(row)));
+    await statuses.putNewer(last, number);
+    // After it: a device may have another certificate only when this one is known to be bad.
+    const revoked = [...last].filter(([, status]) => isRevokedForGood(status));
+    await Promise.all(
+      revoked.map(async ([place]) => {
+        const [tenant = '', batchId = '', index = ''] = place.split('/');
+        const chunk = await findChunk(tenant, batchId, Number(index));
+        if (chunk !== undefined) await releaseClaim(chunk, Number(index));
+      }),
+    );
+  }
+}
+
+/** What becomes of the changes one after the other; only what changes something has a row. */
+function judge(
+  changes: readonly StatusChange[],
+  statuses: Map<string, CertificateStatus>,
+  changesBefore: number,
+) {
+  const places: string[] = [];
+  const rows: ScopeRow[] = [];
+  const outcomes = changes.map((each) => {
+    const place = placeOf(each);
+    const { outcome, status } = changedStatus(
+      statuses.get(place) ?? { state: 'good' },
+      each.change,
+    );
+    if (outcome !== 'changed') return outcome;
+    statuses.set(place, status);
+    const { serialNumber, notAfterMs } = each;
+    const change = changesBefore + rows.length + 1;
+    places.push(place);
+    rows.push(rowOfStatus(status, { serialNumber, notAfterMs, change }));
+    return outcome;
+  });
+  return { outcomes, places, rows };
+}
+
+function placeOf({ tenant, batchId, index }: StatusChange): string {
+  return statusKey(tenant, batchId, index);
+}

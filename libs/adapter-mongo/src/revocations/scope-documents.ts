@@ -1,0 +1,62 @@
+import type { CrlScope } from '@certmill/ports';
+import type { Stored } from '../connection/documents.js';
+
+/** The folded rows of a scope up to an entry of its log, in blocks by serial number. */
+export interface SnapshotDocument {
+  readonly id: string;
+  /** Rows of entries up to this one are in it. */
+  readonly upTo: number;
+  readonly rows: number;
+  /** The first serial number of each block, hex. */
+  readonly firsts: readonly string[];
+}
+
+/**
+ * A scope of a CRL. `_id`: `<issuer>/<shard>`. Its log is what counts: the statuses of certificates follow
+ * from it up to `applied`, and an entry between that and `intended` may be there.
+ */
+export interface ScopeDocument extends Stored, CrlScope {
+  /** The highest number that a writer was about to insert. */
+  readonly intended: number;
+  /** Entries up to this one are in statuses and claims. */
+  readonly applied: number;
+  /** As of `applied`. */
+  readonly changes: number;
+  readonly changedAtMs: number;
+  readonly snapshot?: SnapshotDocument;
+  /** Changes that the stored full CRL has, and its thisUpdate. */
+  readonly crlChanges: number;
+  readonly crlThisUpdateMs: number;
+}
+
+/**
+ * Changes of one scope, in their order. `_id`: `<issuer>/<shard>/<number from 1>`. It never goes away: a
+ * writer that is late must find its number taken. A snapshot takes its rows over and leaves it empty.
+ */
+export interface LogDocument extends Stored {
+  /** Certificates, `<tenant>/<batch>/<index>`, aligned with the rows. */
+  readonly places: readonly string[];
+  /** As of `row-codec.ts`. */
+  readonly rows: Uint8Array;
+  /** Of the scope, with these. */
+  readonly changes: number;
+  readonly atMs: number;
+  readonly isFolded?: boolean;
+}
+
+/** Rows in order of their serial numbers. `_id`: `<issuer>/<shard>/<snapshot>/<number from 0>`. */
+export interface BlockDocument extends Stored {
+  readonly rows: Uint8Array;
+}
+
+export function scopeKey({ issuer, shard }: CrlScope): string {
+  return `${issuer}/${String(shard)}`;
+}
+
+export function logKey(scope: CrlScope, entry: number): string {
+  return `${scopeKey(scope)}/${String(entry)}`;
+}
+
+export function blockKey(scope: CrlScope, snapshot: string, block: number): string {
+  return `${scopeKey(scope)}/${snapshot}/${String(block)}`;
+}

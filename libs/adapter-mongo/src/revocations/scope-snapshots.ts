@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto';
+import type { Documents } from '../connection/documents.js';
+import type { FoldedRows } from './folded-rows.js';
+import { encodeRows, type ScopeRow } from './row-codec.js';
+import {
+  blockKey,
+  logKey,
+  type BlockDocument,
+  type LogDocument,
+  type ScopeDocument,
+  type SnapshotDocument,
+} from './scope-documents.js';
+import type { ScopeTail } from './scope-log.js';
+
+/** Some 240 KB. */
+export const rowsPerBlock = 4_096;
+const noRows = new Uint8Array();
+
+export interface SnapshotParts {
+  readonly scopes: Documents<ScopeDocument>;
+  readonly log: Documents<LogDocument>;
+  readonly blocks: Documents<BlockDocument>;
+  readonly folded: FoldedRows;
+}
+
+/**
+ * Puts the rows of a tail, without those that are not kept, into a new snapshot in the place of the one
+ * before. Everything of the tail MUST be applied. False where another process was first.
+ */
+export async function takeSnapshot(
+  parts: SnapshotParts,
+  tail: ScopeTail,
+  keeps: (row: ScopeRow) => boolean = () => true,
+): Promise<boolean> {
+  const { scopes, log, blocks } = parts;
+  const { scope, entries, end } = tail;
+  const made = await writeBlocks(parts, tail, keeps);
+  if (made === undefined) return false;
+  const before = scope.snapshot;
+  const isTaken = await scopes.update(
+    { _id: scope._id, 'snapshot.id': before?.id ?? null },
+    { $set: { snapshot: { ...made, upTo: end } } },
+  );
+  // Nobody sees the blocks of the one that lost.
+  const gone = isTaken ? before : made;
+  if (isTaken) {
+    for (const { number } of entries) {
+      const emptied = { places: [], rows: noRows, isFolded: true };
+      await log.update({ _id: logKey(scope, number) }, { $set: emptied });
+    }
+  }
+  for (const [block] of gone?.firsts.entries() ?? []) {
+    await blocks.remove({ _id: blockKey(scope, gone?.id ?? '', block) });
+  }
+  return isTaken;
+}
+
+async function writeBlocks(
+  { blocks, folded }: SnapshotParts,
+  tail: ScopeTail,
+  keeps: (row: ScopeRow) => boolean,
+): Promise<Omit<SnapshotDocument, 'upTo'> | undefined> {
+  const id = randomUUID();
+  const firsts: string[] = [];
+  let waiting: ScopeRow[] = [];
+  let rows = 0;
+  const flush = async (): Promise<void> => {
+    const [first] = waiting;
+    if (first === undefined) return;
+    const _id = blockKey(tail.scope, id, firsts.length);
+    await blocks.insert({ _id, rows: encodeRows(waiting) });
+    firsts.push(Buffer.from(first.serialNumber).toString('hex'));
+    rows += waiting.length;
+    waiting = [];
+  };
+  for await (const row of folded.read(tail, undefined)) {
+    if (row === undefined) return undefined;
+    if (keeps(row)) waiting.push(row);
+    if (waiting.length === rowsPerBlock) await flush();
+  }
+  await flush();
+  return { id, rows, firsts };
+}
