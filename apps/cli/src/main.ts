@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, CommandLoader>> = {
   migrate: async () => (await import('./commands/migrate.js')).migrateCommand,
   'verify-store': async () => (await import('./commands/verify-store.js')).verifyStoreCommand,
   inspect: async () => (await import('./commands/inspect.js')).inspectCommand,
+  verify: async () => (await import('./commands/verify.js')).verifyCommand,
   bench: async () => (await import('./commands/bench.js')).benchCommand,
   plan: async () => (await import('./commands/plan.js')).planCommand,
   submit: async () => (await import('./commands/submit.js')).submitCommand,

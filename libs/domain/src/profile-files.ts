@@ -11,4 +11,4 @@ export {
   type BuiltInProfileName,
 } from './profile/built-in-profiles.js';
 export { parseProfile } from './profile/parse-profile.js';
-export { profileFileJsonSchema } from './profile/profile-file.js';
+export { extKeyPurposes, profileFileJsonSchema } from './profile/profile-file.js';

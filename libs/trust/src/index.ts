@@ -117,3 +117,12 @@ export { inspect, inspectDer, type InspectedItem } from './inspect/inspect.js';
 export { chainLinks, type ChainLink } from './inspect/chain-links.js';
 export type { Inspected, InspectedKind } from './inspect/inspected.js';
 export type { View } from './inspect/view.js';
+export {
+  openVerifier,
+  type Verification,
+  type VerificationDemands,
+  type VerificationSources,
+  type VerifiedMember,
+} from './path/verify-certificate.js';
+export type { PathProblem } from './path/check-path.js';
+export type { Status, StatusFinding } from './path/status.js';

@@ -68,7 +68,6 @@ export class OpensslPki {
     writeFileSync(this.path('serial'), '5A01\n');
     writeFileSync(this.path('crlnumber'), '2A\n');
     this.key('root');
-    this.key('issuing');
     this.run(
       ...['req', '-x509', '-config', 'pki.cnf', '-extensions', 'root', '-key', 'root.key'],
       ...['-subj', '/O=Example/CN=root', '-days', '3650', '-out', 'root.pem'],
@@ -109,7 +108,9 @@ export class OpensslPki {
     );
   }
 
+  /** `<name>.pem` for a new key, under any CA of the folder and in nobody's database. */
   signedBy(issuer: string, name: string, subject: string, section: string): void {
+    this.key(name);
     this.request(name, subject);
     this.run(
       ...['x509', '-req', '-in', `${name}.csr`, '-CA', `${issuer}.pem`, '-CAkey', `${issuer}.key`],

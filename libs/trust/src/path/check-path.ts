@@ -1,0 +1,132 @@
+import { oids } from '@certmill/der';
+import { usageBit } from '../lint/linted-certificate.js';
+import { isoTime } from '../inspect/view.js';
+import { isSelfIssuedCertificate, type PathCertificate } from './path-certificate.js';
+
+/** What is wrong with a path, and with which of its certificates: 0 is the one that is asked about. */
+export interface PathProblem {
+  readonly position: number;
+  /** Where the rule stands. */
+  readonly clause: string;
+  readonly detail: string;
+}
+
+export interface PathDemands {
+  readonly atSeconds: number;
+  /** OID that the certificate must be good for, by extKeyUsage. */
+  readonly purpose?: string;
+}
+
+/** Extensions that are processed here or say nothing that a path could break. */
+const understood: ReadonlySet<string> = new Set([
+  oids.id_ce_basicConstraints,
+  oids.id_ce_keyUsage,
+  oids.id_ce_extKeyUsage,
+  oids.id_ce_nameConstraints,
+  oids.id_ce_subjectAltName,
+  oids.id_ce_issuerAltName,
+  oids.id_ce_subjectKeyIdentifier,
+  oids.id_ce_authorityKeyIdentifier,
+  oids.id_ce_certificatePolicies,
+  oids.id_ce_cRLDistributionPoints,
+  oids.id_ce_freshestCRL,
+  oids.id_pe_authorityInfoAccess,
+]);
+
+/**
+ * Validates a path whose names and signatures are known to chain (RFC 5280 6.1), the certificate first, the
+ * trust anchor last. The anchor is trusted as it is: of it only the time and path length are looked at.
+ * Policies are not processed: a path that asks for one (requireExplicitPolicy) has a problem.
+ */
+export function checkPath(
+  path: readonly PathCertificate[],
+  demands: PathDemands,
+): readonly PathProblem[] {
+  return path.flatMap((member, position) => {
+    const isAnchor = position === path.length - 1 && path.length > 1;
+    const found = [
+      ...timeProblems(member, demands.atSeconds),
+      ...(position === 0 ? purposeProblems(member, demands.purpose) : []),
+      ...(position > 0 ? issuerProblems(path, position) : []),
+      ...(isAnchor ? [] : criticalProblems(member)),
+    ];
+    return found.map((problem) => ({ position, ...problem }));
+  });
+}
+
+type Problem = Omit<PathProblem, 'position'>;
+
+function timeProblems(
+  { notBeforeSeconds, notAfterSeconds }: PathCertificate,
+  atSeconds: number,
+): Problem[] {
+  const clause = 'RFC 5280 6.1.3 (a)(2)';
+  // Times that cannot be read compare as neither.
+  if (!(atSeconds >= notBeforeSeconds)) {
+    return [{ clause, detail: `not valid before ${isoTime(notBeforeSeconds) ?? 'no time'}` }];
+  }
+  if (!(atSeconds <= notAfterSeconds)) {
+    return [{ clause, detail: `expired at ${isoTime(notAfterSeconds) ?? 'no time'}` }];
+  }
+  return [];
+}
+
+function purposeProblems({ purposes }: PathCertificate, purpose: string | undefined): Problem[] {
+  if (purpose === undefined || purposes === undefined || allows(purposes, purpose)) return [];
+  return [
+    { clause: 'RFC 5280 4.2.1.12', detail: `extKeyUsage does not have the purpose ${purpose}` },
+  ];
+}
+
+function allows(purposes: readonly string[], purpose: string): boolean {
+  return purposes.includes(purpose) || purposes.includes(oids.anyExtendedKeyUsage);
+}
+
+function issuerProblems(path: readonly PathCertificate[], position: number): Problem[] {
+  const issuer = path[position];
+  const [leaf] = path;
+  if (issuer === undefined || leaf === undefined) return [];
+  const problems: Problem[] = [];
+  if (!issuer.isCa) {
+    problems.push({
+      clause: 'RFC 5280 6.1.4 (k)',
+      detail: 'is no CA (basicConstraints), but has issued a certificate of the path',
+    });
+  }
+  if (issuer.keyUsage?.has(usageBit.keyCertSign) === false) {
+    problems.push({
+      clause: 'RFC 5280 6.1.4 (n)',
+      detail: 'must not sign certificates: its keyUsage lacks keyCertSign',
+    });
+  }
+  const between = path.slice(1, position).filter((member) => !isSelfIssuedCertificate(member));
+  if (issuer.pathLenConstraint !== undefined && between.length > issuer.pathLenConstraint) {
+    problems.push({
+      clause: 'RFC 5280 6.1.4 (l)',
+      detail:
+        `pathLenConstraint allows ${String(issuer.pathLenConstraint)} CAs below it, ` +
+        `the path has ${String(between.length)}`,
+    });
+  }
+  // Not of RFC 5280, but what every TLS library does: an extKeyUsage of a CA limits what is below it.
+  const { purposes } = issuer;
+  const lost =
+    purposes === undefined ? [] : (leaf.purposes ?? []).filter((oid) => !allows(purposes, oid));
+  if (lost.length > 0) {
+    problems.push({
+      clause: 'RFC 5280 4.2.1.12',
+      detail: `its extKeyUsage does not allow ${lost.join(', ')} below it`,
+    });
+  }
+  return problems;
+}
+
+/** RFC 5280 6.1.4 (o), 6.1.5 (f): what is critical and not understood ends the path. */
+function criticalProblems({ certificate }: PathCertificate): Problem[] {
+  return certificate.extensions
+    .filter(({ oid, critical }) => critical && !understood.has(oid))
+    .map(({ oid }) => ({
+      clause: 'RFC 5280 6.1.4 (o)',
+      detail: `the critical extension ${oid} is not understood`,
+    }));
+}

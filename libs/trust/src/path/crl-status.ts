@@ -1,0 +1,224 @@
+import {
+  type CertificateListWalk,
+  contextConstructed,
+  contextPrimitive,
+  decodeInteger,
+  oids,
+  walkCertificateList,
+  walkCrlEntries,
+} from '@certmill/der';
+import { crlReasonOf, type CrlReason } from '@certmill/domain';
+import { extensionsOf } from '../inspect/extension-view.js';
+import { isoTime } from '../inspect/view.js';
+import { readDerNode, type DerNode } from '../lint/der-node.js';
+import { findExtension, type LintedExtension, usageBit } from '../lint/linted-certificate.js';
+import { isSameBytes, type PathCertificate } from './path-certificate.js';
+import type { StatusFinding } from './status.js';
+import { verifySignature } from './verify-signature.js';
+
+const reasonCode = '2.5.29.21';
+const cRLNumber = '2.5.29.20';
+const deltaCRLIndicator = '2.5.29.27';
+const issuingDistributionPoint = '2.5.29.28';
+const certificateIssuer = '2.5.29.29';
+const uriTag = contextPrimitive(6);
+
+/** A CRL that was read once and is asked often. */
+export interface ReadCrl {
+  readonly der: Uint8Array;
+  readonly walk: CertificateListWalk;
+  readonly issuer: DerNode;
+  readonly extensions: readonly LintedExtension[];
+  /** Undefined for a full list. */
+  readonly baseCrlNumber: bigint | undefined;
+  readonly crlNumber: bigint | undefined;
+}
+
+/** Undefined where the bytes are no CRL in DER. */
+export function readCrl(der: Uint8Array): ReadCrl | undefined {
+  const walk = walkCertificateList(der);
+  if (walk.error !== undefined) return undefined;
+  const issuer = readDerNode(der.subarray(walk.issuerStart, walk.issuerEnd));
+  if (issuer === undefined) return undefined;
+  const extensions =
+    walk.extensionsStart < 0
+      ? []
+      : extensionsOf(readDerNode(der.subarray(walk.extensionsStart, walk.extensionsEnd)));
+  return {
+    der,
+    walk,
+    issuer,
+    extensions,
+    baseCrlNumber: numberIn(extensions, deltaCRLIndicator),
+    crlNumber: numberIn(extensions, cRLNumber),
+  };
+}
+
+function numberIn(extensions: readonly LintedExtension[], oid: string): bigint | undefined {
+  const content = extensions.find((extension) => extension.oid === oid)?.value?.content;
+  return content && decodeInteger(content, 0, content.length);
+}
+
+/**
+ * What the lists say of a certificate (RFC 5280 6.3), one finding for each that is about it; lists of
+ * other issuers and other scopes are passed over. A delta counts with the full list that it is of.
+ * @param issuer of the certificate; indirect CRLs are not supported.
+ */
+export function crlFindings(
+  certificate: PathCertificate,
+  issuer: PathCertificate,
+  crls: readonly ReadCrl[],
+  atSeconds: number,
+): readonly StatusFinding[] {
+  return crls.flatMap((crl, index) => {
+    if (!isSameBytes(crl.issuer.der, issuer.certificate.subject.der)) return [];
+    const problem = problemOf(crl, certificate, issuer, atSeconds);
+    if (problem === 'other-scope') return [];
+    if (problem !== undefined) {
+      return [{ source: 'crl', index, state: 'unusable', detail: problem } as const];
+    }
+    if (crl.baseCrlNumber !== undefined && !hasBase(crl, crls)) {
+      const detail = 'it is a delta, and the full list that it is of is not here';
+      return [{ source: 'crl', index, state: 'unusable', detail } as const];
+    }
+    return findingOf(crl, index, certificate, atSeconds);
+  });
+}
+
+/** Why the list cannot be relied on; `other-scope` where it is not about the certificate. */
+function problemOf(
+  { der, walk, extensions }: ReadCrl,
+  certificate: PathCertificate,
+  issuer: PathCertificate,
+  atSeconds: number,
+): string | undefined {
+  const scope = scopeOf(extensions, certificate);
+  if (scope !== undefined) return scope;
+  const algorithm = readDerNode(
+    der.subarray(walk.signatureAlgorithmStart, walk.signatureAlgorithmEnd),
+  );
+  const { publicKey, keyUsage } = issuer;
+  if (keyUsage?.has(usageBit.cRLSign) === false) return "its issuer's keyUsage lacks cRLSign";
+  const verdict =
+    algorithm === undefined || publicKey === undefined
+      ? 'unsupported'
+      : verifySignature(
+          algorithm,
+          der.subarray(walk.tbsCertListStart, walk.tbsCertListEnd),
+          der.subarray(walk.signatureStart, walk.signatureEnd),
+          publicKey,
+        );
+  if (verdict !== 'good') return "its signature does not verify with its issuer's key";
+  if (atSeconds < walk.thisUpdateSeconds) {
+    return `it is of ${isoTime(walk.thisUpdateSeconds) ?? ''}, after the time in question`;
+  }
+  if (atSeconds > walk.nextUpdateSeconds) {
+    return `it was to be replaced at ${isoTime(walk.nextUpdateSeconds) ?? ''} (nextUpdate)`;
+  }
+  const unknown = extensions.find(
+    ({ oid, critical }) => critical && ![deltaCRLIndicator, issuingDistributionPoint].includes(oid),
+  );
+  return unknown && `its critical extension ${unknown.oid} is not understood`;
+}
+
+/** RFC 5280 6.3.3 (b)(2). */
+function scopeOf(
+  extensions: readonly LintedExtension[],
+  certificate: PathCertificate,
+): string | undefined {
+  const point = extensions.find(({ oid }) => oid === issuingDistributionPoint)?.value;
+  if (point === undefined) return undefined;
+  const flag = (number: number): boolean =>
+    point.children.some(({ tag, content }) => tag === contextPrimitive(number) && content[0] !== 0);
+  if (flag(1) && certificate.isCa) return 'other-scope';
+  if (flag(2) && !certificate.isCa) return 'other-scope';
+  if (flag(5)) return 'other-scope';
+  if (flag(4)) return 'it is an indirect CRL, which is not supported';
+  const names = urisIn(point.children.find(({ tag }) => tag === contextConstructed(0)));
+  const own = certificateUris(certificate);
+  return names.length === 0 || names.some((name) => own.includes(name)) ? undefined : 'other-scope';
+}
+
+function certificateUris({ certificate }: PathCertificate): readonly string[] {
+  return [oids.id_ce_cRLDistributionPoints, oids.id_ce_freshestCRL].flatMap((oid) => {
+    const points = findExtension(certificate, oid)?.value?.children ?? [];
+    return points.flatMap((point) => urisIn(point.children[0]));
+  });
+}
+
+/** URIs of `DistributionPointName`. */
+function urisIn(name: DerNode | undefined): readonly string[] {
+  const [fullName] = name?.children ?? [];
+  return (fullName?.children ?? [])
+    .filter(({ tag }) => tag === uriTag)
+    .map(({ content }) => Buffer.from(content).toString('latin1'));
+}
+
+function hasBase({ baseCrlNumber }: ReadCrl, crls: readonly ReadCrl[]): boolean {
+  return crls.some(
+    (crl) =>
+      crl.baseCrlNumber === undefined &&
+      crl.crlNumber !== undefined &&
+      baseCrlNumber !== undefined &&
+      crl.crlNumber >= baseCrlNumber,
+  );
+}
+
+function findingOf(
+  { der, walk, baseCrlNumber }: ReadCrl,
+  index: number,
+  { certificate }: PathCertificate,
+  atSeconds: number,
+): readonly StatusFinding[] {
+  const times = {
+    thisUpdateSeconds: walk.thisUpdateSeconds,
+    nextUpdateSeconds: walk.nextUpdateSeconds,
+  };
+  const entry = entryOf(der, walk, certificate.serialNumber.content);
+  if (entry.kind === 'unusable') {
+    return [{ source: 'crl', index, state: 'unusable', detail: entry.detail }];
+  }
+  // What a delta does not list is as the full list says.
+  if (entry.kind === 'absent' && baseCrlNumber !== undefined) return [];
+  if (entry.kind === 'absent' || entry.reason === 'removeFromCRL' || entry.atSeconds > atSeconds) {
+    return [{ source: 'crl', index, state: 'good', ...times }];
+  }
+  const { atSeconds: revokedAtSeconds, reason } = entry;
+  return [
+    { source: 'crl', index, state: 'revoked', atSeconds: revokedAtSeconds, reason, ...times },
+  ];
+}
+
+type Entry =
+  | { readonly kind: 'absent' }
+  | {
+      readonly kind: 'present';
+      readonly atSeconds: number;
+      readonly reason: CrlReason | undefined;
+    }
+  | { readonly kind: 'unusable'; readonly detail: string };
+
+function entryOf(der: Uint8Array, walk: CertificateListWalk, serialNumber: Uint8Array): Entry {
+  const found: Entry[] = [];
+  const failure = walkCrlEntries(der, walk, (entry) => {
+    const listed = der.subarray(entry.serialNumberStart, entry.serialNumberEnd);
+    if (!isSameBytes(listed, serialNumber)) return true;
+    const extensions =
+      entry.extensionsStart < 0
+        ? []
+        : extensionsOf(readDerNode(der.subarray(entry.extensionsStart, entry.extensionsEnd)));
+    const code = extensions.find(({ oid }) => oid === reasonCode)?.value?.content[0];
+    found.push(
+      extensions.some(({ oid }) => oid === certificateIssuer)
+        ? { kind: 'unusable', detail: 'an entry names another issuer' }
+        : {
+            kind: 'present',
+            atSeconds: entry.revocationDateSeconds,
+            reason: code === undefined ? undefined : crlReasonOf(code),
+          },
+    );
+    return false;
+  });
+  if (failure !== undefined) return { kind: 'unusable', detail: 'an entry cannot be read' };
+  return found[0] ?? { kind: 'absent' };
+}

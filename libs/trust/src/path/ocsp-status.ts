@@ -1,0 +1,128 @@
+import { hash } from 'node:crypto';
+import { oids } from '@certmill/der';
+import { crlReasonOf } from '@certmill/domain';
+import { isoTime } from '../inspect/view.js';
+import { isSameBytes, type PathCertificate, readPathCertificate } from './path-certificate.js';
+import {
+  type BasicOcspResponse,
+  hashOfCertId,
+  type OcspCertId,
+  type OcspResponse,
+  type OcspSingleResponse,
+  ocspResponseStatuses,
+} from './read-ocsp-response.js';
+import type { StatusFinding } from './status.js';
+import { verifySignature } from './verify-signature.js';
+
+/**
+ * What the responses say of a certificate (RFC 6960 3.2), one finding for each answer that is about it.
+ * A responder is the issuer itself, or has a certificate of it with id-kp-OCSPSigning in the response.
+ */
+export function ocspFindings(
+  certificate: PathCertificate,
+  issuer: PathCertificate,
+  responses: readonly OcspResponse[],
+  atSeconds: number,
+): readonly StatusFinding[] {
+  return responses.flatMap(({ status, basic }, index) => {
+    if (basic === undefined) {
+      const detail = `the responder answered ${ocspResponseStatuses[status] ?? String(status)}`;
+      return [{ source: 'ocsp', index, state: 'unusable', detail } as const];
+    }
+    const about = basic.responses.filter(({ certId }) => isAbout(certId, certificate, issuer));
+    if (about.length === 0) return [];
+    const problem = responderProblem(basic, issuer, atSeconds);
+    return about.map((single): StatusFinding => {
+      const detail = problem ?? timeProblem(single, atSeconds);
+      return detail === undefined
+        ? answerOf(single, index, atSeconds)
+        : { source: 'ocsp', index, state: 'unusable', detail };
+    });
+  });
+}
+
+function isAbout(certId: OcspCertId, certificate: PathCertificate, issuer: PathCertificate) {
+  const algorithm = hashOfCertId(certId);
+  return (
+    algorithm !== undefined &&
+    isSameBytes(certId.serialNumber, certificate.certificate.serialNumber.content) &&
+    isSameBytes(
+      certId.issuerNameHash,
+      hash(algorithm, certificate.certificate.issuer.der, 'buffer'),
+    ) &&
+    isSameBytes(certId.issuerKeyHash, hash(algorithm, issuer.subjectPublicKey, 'buffer'))
+  );
+}
+
+/** RFC 6960 4.2.2.2. */
+function responderProblem(
+  basic: BasicOcspResponse,
+  issuer: PathCertificate,
+  atSeconds: number,
+): string | undefined {
+  const candidates = [
+    issuer,
+    ...basic.certificates.flatMap((der) => readPathCertificate(der) ?? []),
+  ].filter((candidate) => isNamed(basic.responder, candidate));
+  if (candidates.length === 0) return 'the certificate of its responder is not in it';
+  const signer = candidates.find((candidate) => hasSigned(candidate, basic));
+  if (signer === undefined) return "its signature does not verify with its responder's key";
+  if (signer === issuer) return undefined;
+  return delegateProblem(signer, issuer, atSeconds);
+}
+
+function isNamed(responder: BasicOcspResponse['responder'], candidate: PathCertificate): boolean {
+  return 'name' in responder
+    ? isSameBytes(responder.name.der, candidate.certificate.subject.der)
+    : isSameBytes(responder.keyHash, hash('sha1', candidate.subjectPublicKey, 'buffer'));
+}
+
+function hasSigned({ publicKey }: PathCertificate, basic: BasicOcspResponse): boolean {
+  const { signatureAlgorithm, tbsResponseData, signature } = basic;
+  return (
+    publicKey !== undefined &&
+    verifySignature(signatureAlgorithm, tbsResponseData.der, signature, publicKey) === 'good'
+  );
+}
+
+function delegateProblem(
+  delegate: PathCertificate,
+  issuer: PathCertificate,
+  atSeconds: number,
+): string | undefined {
+  const { certificate, tbsDer, signature, purposes = [] } = delegate;
+  const isOfIssuer =
+    isSameBytes(certificate.issuer.der, issuer.certificate.subject.der) &&
+    issuer.publicKey !== undefined &&
+    verifySignature(certificate.signatureAlgorithm, tbsDer, signature, issuer.publicKey) === 'good';
+  if (!isOfIssuer) return 'its responder is neither the issuer nor certified by it';
+  if (!purposes.includes(oids.id_kp_OCSPSigning)) {
+    return 'the certificate of its responder lacks id-kp-OCSPSigning';
+  }
+  const isValid = atSeconds >= delegate.notBeforeSeconds && atSeconds <= delegate.notAfterSeconds;
+  return isValid ? undefined : 'the certificate of its responder is not valid at that time';
+}
+
+function timeProblem(
+  { thisUpdateSeconds, nextUpdateSeconds }: OcspSingleResponse,
+  atSeconds: number,
+): string | undefined {
+  if (!(atSeconds >= thisUpdateSeconds)) {
+    return `it is of ${isoTime(thisUpdateSeconds) ?? 'no time'}, after the time in question`;
+  }
+  return atSeconds > nextUpdateSeconds
+    ? `it was to be replaced at ${isoTime(nextUpdateSeconds) ?? ''} (nextUpdate)`
+    : undefined;
+}
+
+function answerOf(
+  { status, thisUpdateSeconds, nextUpdateSeconds }: OcspSingleResponse,
+  index: number,
+  atSeconds: number,
+): StatusFinding {
+  const common = { source: 'ocsp', index, thisUpdateSeconds, nextUpdateSeconds } as const;
+  if (status.state !== 'revoked') return { ...common, state: status.state };
+  if (status.atSeconds > atSeconds) return { ...common, state: 'good' };
+  const reason = status.reason === undefined ? undefined : crlReasonOf(status.reason);
+  return { ...common, state: 'revoked', atSeconds: status.atSeconds, reason };
+}

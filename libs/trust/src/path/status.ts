@@ -1,0 +1,41 @@
+import type { CrlReason } from '@certmill/domain';
+
+interface Source {
+  readonly source: 'crl' | 'ocsp';
+  /** Which of the lists or responses that were given, from 0 on. */
+  readonly index: number;
+}
+
+interface Times {
+  readonly thisUpdateSeconds: number;
+  /** NaN where the source does not say. */
+  readonly nextUpdateSeconds: number;
+}
+
+/** What a CRL or a response says of one certificate at one time. */
+export type StatusFinding = Source &
+  (
+    | ({ readonly state: 'good' | 'unknown' } & Times)
+    | ({
+        readonly state: 'revoked';
+        readonly atSeconds: number;
+        readonly reason: CrlReason | undefined;
+      } & Times)
+    /** It is about the certificate, or would be, and cannot be relied on. */
+    | { readonly state: 'unusable'; readonly detail: string }
+  );
+
+/** What follows from all of them: `untold` where no source that can be relied on says anything. */
+export type Status =
+  Exclude<StatusFinding, { readonly state: 'unusable' }> | { readonly state: 'untold' };
+
+/** Nobody comes back from any revocation but a hold (RFC 5280 5.3.1); else the latest source is right. */
+export function statusOf(findings: readonly StatusFinding[]): Status {
+  const usable = findings.filter((finding) => finding.state !== 'unusable');
+  const revoked = usable.find(
+    (finding) => finding.state === 'revoked' && finding.reason !== 'certificateHold',
+  );
+  if (revoked !== undefined) return revoked;
+  const [latest] = usable.sort((left, right) => right.thisUpdateSeconds - left.thisUpdateSeconds);
+  return latest ?? { state: 'untold' };
+}

@@ -1,0 +1,180 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { pemBlocksOf } from '../inspect/pem-blocks.js';
+import { OpensslPki } from '../testing/openssl-pki.js';
+import {
+  openVerifier,
+  type VerificationDemands,
+  type VerificationSources,
+} from './verify-certificate.js';
+
+const days = 86_400;
+
+/** Needs openssl on the PATH: it makes what is verified, and verifies it as well. */
+describe('verification of certificates that OpenSSL made', () => {
+  let pki: OpensslPki;
+  let nowSeconds: number;
+  const der = (name: string): Uint8Array => pemBlocksOf(readFileSync(pki.path(name)))[0]!.der;
+  const verify = (
+    name: string,
+    sources: Partial<VerificationSources> = {},
+    demands: Partial<VerificationDemands> = {},
+  ) =>
+    openVerifier({
+      anchors: [der('root.pem')],
+      intermediates: [der('issuing.pem')],
+      crls: [],
+      ocspResponses: [],
+      ...sources,
+    }).verify(der(name), { atSeconds: nowSeconds, status: 'none', ...demands });
+  const problemsOf = (...given: Parameters<typeof verify>) =>
+    verify(...given).problems.map(({ position, detail }) => `${String(position)}: ${detail}`);
+  const opensslSays = (...args: string[]): boolean => {
+    try {
+      pki.run('verify', '-CAfile', 'root.pem', '-untrusted', 'issuing.pem', ...args);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+
+  beforeAll(() => {
+    pki = new OpensslPki();
+    for (const name of ['good', 'bad', 'held']) pki.device(name);
+    pki.device('responder', 'responder');
+    pki.crl('empty');
+    pki.revoke('bad');
+    pki.revoke('held', 'certificateHold');
+    pki.crl('full');
+    pki.ocsp('both', 'responder', ['good', 'bad']);
+    pki.ocsp('by-issuer', 'issuing', ['good']);
+    pki.ocsp('by-device', 'good', ['good']);
+    pki.signedBy('good', 'below', '/CN=below', 'device');
+    pki.signedBy('issuing', 'sub', '/O=Example/CN=sub', 'issuing_ca');
+    pki.signedBy('sub', 'under-sub', '/CN=under-sub', 'device');
+    nowSeconds = Math.ceil(Date.now() / 1_000);
+  }, 60_000);
+  afterAll(() => {
+    pki[Symbol.dispose]();
+  });
+
+  it('finds the path to the root', () => {
+    const { isValid, path, problems } = verify('good.pem');
+    expect([isValid, problems]).toEqual([true, []]);
+    expect(path.map(({ subject }) => subject)).toEqual([
+      'CN=good, O=Example',
+      'O=Example, CN=issuing',
+      'O=Example, CN=root',
+    ]);
+    expect(opensslSays('good.pem')).toBe(true);
+  });
+
+  it('says that no path leads to a root', () => {
+    expect(problemsOf('good.pem', { intermediates: [] })).toEqual([
+      '0: no certificate that is here has issued it, and it is no trust anchor',
+    ]);
+    expect(problemsOf('good.pem', { anchors: [] })[0]).toMatch(/^2|^1/);
+  });
+
+  it('takes an issuing CA as anchor where it is told to', () => {
+    const sources = { anchors: [der('issuing.pem')], intermediates: [] };
+    expect(verify('good.pem', sources).isValid).toBe(true);
+  });
+
+  it('refuses a certificate before, after and with a signature that is not its own', () => {
+    const end = new X509Certificate(der('good.pem')).validToDate.getTime() / 1_000;
+    expect(problemsOf('good.pem', {}, { atSeconds: end })).toEqual([]);
+    expect(problemsOf('good.pem', {}, { atSeconds: end + 1 })).toEqual([
+      expect.stringContaining('0: expired at'),
+    ]);
+    expect(problemsOf('good.pem', {}, { atSeconds: nowSeconds - 10 * days })).toHaveLength(3);
+    const forged = Uint8Array.from(der('good.pem'));
+    forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1;
+    writeFileSync(
+      pki.path('forged.pem'),
+      `-----BEGIN CERTIFICATE-----\n${Buffer.from(forged).toString('base64')}\n-----END CERTIFICATE-----\n`,
+    );
+    expect(problemsOf('forged.pem')).toEqual([expect.stringContaining('0: no certificate')]);
+  });
+
+  it('refuses what a device signed, and a CA where pathLenConstraint allows none', () => {
+    const device = problemsOf('below.pem', {
+      intermediates: [der('issuing.pem'), der('good.pem')],
+    });
+    expect(device.join()).toContain('1: is no CA');
+    const deep = problemsOf('under-sub.pem', {
+      intermediates: [der('issuing.pem'), der('sub.pem')],
+    });
+    expect(deep).toEqual(['2: pathLenConstraint allows 0 CAs below it, the path has 1']);
+    expect(opensslSays('-untrusted', 'good.pem', 'below.pem')).toBe(false);
+    expect(opensslSays('-untrusted', 'sub.pem', 'under-sub.pem')).toBe(false);
+  });
+
+  it('asks for the purpose', () => {
+    expect(problemsOf('good.pem', {}, { purpose: '1.3.6.1.5.5.7.3.2' })).toEqual([]);
+    expect(problemsOf('good.pem', {}, { purpose: '1.3.6.1.5.5.7.3.1' })).toHaveLength(1);
+  });
+
+  it('finds revoked and held ones by a CRL, as OpenSSL does', () => {
+    const crls = [der('full.crl')];
+    expect(verify('good.pem', { crls }, { status: 'leaf' }).isValid).toBe(true);
+    expect(problemsOf('bad.pem', { crls })).toEqual([
+      expect.stringMatching(/^0: revoked at .* \(keyCompromise\)$/),
+    ]);
+    expect(problemsOf('held.pem', { crls })).toEqual([
+      expect.stringMatching(/^0: revoked at .* \(certificateHold\)$/),
+    ]);
+    for (const name of ['good', 'bad', 'held']) {
+      expect(opensslSays('-crl_check', '-CRLfile', 'full.crl', `${name}.pem`)).toBe(
+        verify(`${name}.pem`, { crls }, { status: 'leaf' }).isValid,
+      );
+    }
+  });
+
+  it('relies on no CRL that is over, of another CA, or not signed by its issuer', () => {
+    const crls = [der('full.crl')];
+    const later = { status: 'leaf', atSeconds: nowSeconds + 40 * days } as const;
+    const { path, problems } = verify('bad.pem', { crls }, later);
+    expect(path[0]?.findings).toMatchObject([{ state: 'unusable' }]);
+    expect(problems.map(({ detail }) => detail)).toContain('nothing that is here tells its status');
+    const forged = Uint8Array.from(der('full.crl'));
+    forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1;
+    expect(verify('bad.pem', { crls: [forged] }).path[0]?.findings).toMatchObject([
+      { state: 'unusable', detail: expect.stringContaining('does not verify') as string },
+    ]);
+    expect(problemsOf('good.pem', { crls }, { status: 'all' })).toEqual([
+      '1: nothing that is here tells its status',
+    ]);
+  });
+
+  it('asks for a status at a time: what was revoked later was good', () => {
+    const crls = [der('empty.crl')];
+    expect(verify('bad.pem', { crls }, { status: 'leaf' }).isValid).toBe(true);
+  });
+
+  it('finds out by OCSP, by the issuer or a delegate of it', () => {
+    const responses = [readFileSync(pki.path('both.ocsp'))];
+    expect(verify('good.pem', { ocspResponses: responses }, { status: 'leaf' }).isValid).toBe(true);
+    expect(problemsOf('bad.pem', { ocspResponses: responses })).toEqual([
+      expect.stringMatching(/^0: revoked at .* \(keyCompromise\)$/),
+    ]);
+    const byIssuer = [readFileSync(pki.path('by-issuer.ocsp'))];
+    expect(verify('good.pem', { ocspResponses: byIssuer }, { status: 'leaf' }).isValid).toBe(true);
+    const other = { ocspResponses: byIssuer };
+    expect(problemsOf('bad.pem', other, { status: 'leaf' })).toHaveLength(1);
+  });
+
+  it('relies on no response of a device, however right it looks', () => {
+    const ocspResponses = [readFileSync(pki.path('by-device.ocsp'))];
+    const { isValid, path } = verify('good.pem', { ocspResponses }, { status: 'leaf' });
+    expect(isValid).toBe(false);
+    expect(path[0]?.findings).toMatchObject([
+      { state: 'unusable', detail: 'the certificate of its responder lacks id-kp-OCSPSigning' },
+    ]);
+  });
+
+  it('refuses sources that are none', () => {
+    expect(() => verify('good.pem', { crls: [der('good.pem')] })).toThrow(/CRL 1 cannot be read/);
+    expect(() => verify('good.pem', { anchors: [Buffer.from('x')] })).toThrow(/trust anchor 1/);
+  });
+});
