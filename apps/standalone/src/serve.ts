@@ -133,7 +133,11 @@ function measuredOverrides(overrides: IssuanceOverrides, metrics: Metrics): Issu
 function gaugeParts(metrics: Metrics, { log, examiner, signer, services }: Issuance): void {
   metrics.stages.begin(['validate', 'sign', 'publish']);
   metrics.pool('examination', () => examiner.load());
-  metrics.slots(() => signer.health(), latencyBoundsSeconds);
+  metrics.slots(
+    () => signer.health(),
+    latencyBoundsSeconds,
+    () => signer.issuersOut(),
+  );
   metrics.readiness(services.readiness, {
     parts: ['validate', 'sign', 'publish', 'store'],
     needs: [],

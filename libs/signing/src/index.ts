@@ -7,10 +7,11 @@ export {
 export { endProcess } from './sign/end-process.js';
 export {
   openSigningPools,
-  type SigningIssuer,
   type SigningPools,
   type SigningPoolsOptions,
 } from './sign/open-signing-pools.js';
+export { type IssuerSlotHealth, type IssuerSlotState } from './sign/issuer-slot.js';
+export { type SigningIssuer } from './sign/signing-issuer.js';
 export { type SlotHealth, type SlotState } from './sign/slot-pool.js';
 export { latencyBoundsSeconds, type SlotUsage } from './sign/slot-usage.js';
 export { checkPinFile } from './slots/pkcs11/pin-file.js';
@@ -25,6 +26,7 @@ export {
   type SigningSlot,
   type SlotLatches,
   type SlotModule,
+  type SlotPlace,
   type SlotSettings,
 } from './slots/signing-slot.js';
 export {

@@ -21,8 +21,8 @@ const sign: ServiceAnswer = {
   isReady: true,
   metrics: `
 certmill_log_lag_chunks{topic="b.bulk",group="certmill-sign"} 3
-certmill_sign_slot_ready{issuer="factory",slot="a"} 1
-certmill_sign_slot_ready{issuer="factory",slot="b"} 0
+certmill_sign_slot_ready{slot="a"} 1
+certmill_sign_slot_ready{slot="b"} 0
 certmill_waiting{for="mongodb"} 1
 `,
 };

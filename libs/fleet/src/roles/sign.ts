@@ -29,16 +29,21 @@ export async function openSign(context: ServiceContext): Promise<OpenedRole> {
     threadsPerSlot: config.workers.sign,
     chunkTimeoutMs: config.signTimeoutMs,
     onSlotChange: (health) => logger.warn(health, 'a slot changed'),
-    onHung: ({ issuer, slot }: { readonly issuer: string; readonly slot: string }) =>
+    onKeyChange: (health) => logger.warn(health, 'a key changed'),
+    onHung: ({ slot }) =>
       context.fail(
         new CertmillError(
           'FAULT_HSM_LOST',
-          `slot ${slot} of issuer ${issuer} hangs in its module: the process must be started again`,
+          `slot ${slot} hangs in its module: the process must be started again`,
         ),
       ),
   });
   parts.push(signer);
-  metrics.slots(() => signer.health(), latencyBoundsSeconds);
+  metrics.slots(
+    () => signer.health(),
+    latencyBoundsSeconds,
+    () => signer.issuersOut(),
+  );
   const store = await openStore(context);
   const log = await openLog(context);
   watchLags(context, log, ['sign']);

@@ -4,7 +4,6 @@ import { Metrics } from './metrics.js';
 import type { SlotReading } from './slot-metrics.js';
 
 const aSlot = (overrides: Partial<SlotReading> = {}): SlotReading => ({
-  issuer: 'dev',
   slot: 'hsm-1',
   state: 'ready',
   sessions: 2,
@@ -26,7 +25,11 @@ async function samplesOf(metrics: Metrics, prefix: string): Promise<string[]> {
 describe('the metrics of a service', () => {
   it('have the names, types and labels that dashboards and alarms are made of', async () => {
     const metrics = new Metrics();
-    metrics.slots(() => [aSlot()], [0.001, 0.01]);
+    metrics.slots(
+      () => [aSlot()],
+      [0.001, 0.01],
+      () => ['issuing'],
+    );
     metrics.pool('examination', () => [{ lane: 'bulk', outstanding: 1, capacity: 4 }]);
     metrics.readiness(
       { halted: () => [], waitingFor: () => [] },
@@ -81,13 +84,14 @@ describe('the metrics of a service', () => {
       'certmill_process_written_bytes_total counter',
       'certmill_publish_chunk_age_seconds histogram lane',
       'certmill_publish_requests_total counter code',
-      'certmill_sign_slot_busy_seconds_total counter issuer slot',
-      'certmill_sign_slot_failures_total counter issuer slot',
-      'certmill_sign_slot_ready gauge issuer slot',
-      'certmill_sign_slot_saturation_ratio gauge issuer slot',
-      'certmill_sign_slot_sessions gauge issuer slot',
-      'certmill_sign_slot_signature_duration_seconds histogram issuer slot',
-      'certmill_sign_slot_signatures_total counter issuer slot',
+      'certmill_sign_issuer_out gauge issuer',
+      'certmill_sign_slot_busy_seconds_total counter slot',
+      'certmill_sign_slot_failures_total counter slot',
+      'certmill_sign_slot_ready gauge slot',
+      'certmill_sign_slot_saturation_ratio gauge slot',
+      'certmill_sign_slot_sessions gauge slot',
+      'certmill_sign_slot_signature_duration_seconds histogram slot',
+      'certmill_sign_slot_signatures_total counter slot',
       'certmill_store_call_duration_seconds histogram call',
       'certmill_store_faults_total counter code',
       'certmill_waiting gauge for',
@@ -97,12 +101,22 @@ describe('the metrics of a service', () => {
   it('take slots as they are at the scrape, and signatures as they were counted in workers', async () => {
     const metrics = new Metrics();
     let slots = [aSlot(), aSlot({ slot: 'hsm-2', state: 'resting', sessions: 0 })];
-    metrics.slots(() => slots, [0.001, 0.01]);
-    const of = (slot: string): string => `issuer="dev",slot="${slot}"`;
+    let issuersOut = ['issuing'];
+    metrics.slots(
+      () => slots,
+      [0.001, 0.01],
+      () => issuersOut,
+    );
+    const of = (slot: string): string => `slot="${slot}"`;
     expect(await samplesOf(metrics, 'certmill_sign_slot_ready')).toEqual([
       `certmill_sign_slot_ready{${of('hsm-1')}} 1`,
       `certmill_sign_slot_ready{${of('hsm-2')}} 0`,
     ]);
+    expect(await samplesOf(metrics, 'certmill_sign_issuer_out')).toEqual([
+      'certmill_sign_issuer_out{issuer="issuing"} 1',
+    ]);
+    issuersOut = [];
+    expect(await samplesOf(metrics, 'certmill_sign_issuer_out')).toEqual([]);
     slots = [aSlot()];
     const lines = await samplesOf(metrics, 'certmill_sign_slot');
     expect(lines.filter((line) => line.includes('hsm-2'))).toEqual([]);

@@ -58,8 +58,12 @@ export class Metrics {
    * Signing slots, read when scraped.
    * @param latencyBoundsSeconds of the buckets that the readings count signatures in.
    */
-  slots(read: () => readonly SlotReading[], latencyBoundsSeconds: readonly number[]): void {
-    registerSlots(this.#registry, read, latencyBoundsSeconds);
+  slots(
+    read: () => readonly SlotReading[],
+    latencyBoundsSeconds: readonly number[],
+    readIssuersOut: () => readonly string[],
+  ): void {
+    registerSlots(this.#registry, read, latencyBoundsSeconds, readIssuersOut);
   }
 
   /** The lanes of a worker pool, read when scraped. Called once per process. */

@@ -2,9 +2,8 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import { registerHistogram } from './counted-histogram.js';
 import { SaturationMeter } from './saturation-meter.js';
 
-/** A signing slot as its pool tells of it: `SlotHealth` of @certmill/signing. Counts only grow. */
+/** A place of keys as its pool tells of it: `SlotHealth` of @certmill/signing. Counts only grow. */
 export interface SlotReading {
-  readonly issuer: string;
   readonly slot: string;
   readonly state: string;
   readonly sessions: number;
@@ -17,13 +16,18 @@ export interface SlotReading {
   };
 }
 
-const labelNames = ['issuer', 'slot'] as const;
+const labelNames = ['slot'] as const;
 
-/** Everything that is told of slots, read anew for each scrape. */
+/**
+ * Everything that is told of slots, read anew for each scrape. It is told by slot, not by issuer: a slot
+ * has the keys of any number of them.
+ * @param readIssuersOut names of issuers of which no key can be used.
+ */
 export function registerSlots(
   registry: Registry,
   read: () => readonly SlotReading[],
   latencyBoundsSeconds: readonly number[],
+  readIssuersOut: () => readonly string[],
 ): void {
   const registers = [registry];
   const gauge = (name: string, help: string, valueOf: (slot: SlotReading) => number): void => {
@@ -56,9 +60,18 @@ export function registerSlots(
   gauge(
     'saturation_ratio',
     'Share of the time since the last scrape that its sessions had chunks in hand, 0-1.',
-    (slot) =>
-      saturation.ratio(`${slot.issuer}/${slot.slot}`, slot.usage.busySeconds, slot.sessions),
+    (slot) => saturation.ratio(slot.slot, slot.usage.busySeconds, slot.sessions),
   );
+  new Gauge({
+    name: 'certmill_sign_issuer_out',
+    help: '1 for each issuer of which no key can be used; at most 100 of them.',
+    labelNames: ['issuer'],
+    registers,
+    collect() {
+      this.reset();
+      for (const issuer of readIssuersOut()) this.set({ issuer }, 1);
+    },
+  });
   counter('signatures', 'Signatures made.', ({ usage }) => usage.signatures);
   counter('failures', 'Times that the slot went out of service.', ({ failures }) => failures);
   counter(
@@ -74,6 +87,6 @@ export function registerSlots(
   });
 }
 
-function labelsOf({ issuer, slot }: SlotReading): Record<(typeof labelNames)[number], string> {
-  return { issuer, slot };
+function labelsOf({ slot }: SlotReading): Record<(typeof labelNames)[number], string> {
+  return { slot };
 }

@@ -46,7 +46,7 @@ interface WrittenTbs {
 
 /** Issues the certificates of one profile with one slot's key. */
 export class CertificateWriter {
-  private readonly session: SlotSession;
+  readonly session: SlotSession;
   private readonly compiled: CompiledProfile;
   private readonly crlShards: number;
   private readonly signatureRoom: number;

@@ -7,8 +7,8 @@ import type { KeyTaskContext, KeyTaskOutput } from './run-key-task.js';
 import type { ChunkToSign } from './sign-messages.js';
 import type { SlotSession } from './slot-session.js';
 
-/** By profile hash: an issuer rarely has more than a handful of profiles in use. */
-const writers = new BoundedCache<CertificateWriter>(64);
+/** By issuer and profile hash, of all the worker's sessions: few issuers have more than a handful. */
+const writers = new BoundedCache<CertificateWriter>(1_024);
 
 /** Issues the certificates of a chunk. Faults: as `CertificateWriter`, FAULT_PROCESSING. */
 export function issueChunk(
@@ -31,9 +31,11 @@ export function issueChunk(
 }
 
 function writerOf(session: SlotSession, profile: string, profileHash: string): CertificateWriter {
-  const known = writers.get(profileHash);
-  if (known !== undefined) return known;
+  const key = `${session.id} ${profileHash}`;
+  const known = writers.get(key);
+  // One of an earlier session would sign with a key that is closed.
+  if (known?.session === session) return known;
   const writer = new CertificateWriter(session, profile, profileHash);
-  writers.set(profileHash, writer);
+  writers.set(key, writer);
   return writer;
 }

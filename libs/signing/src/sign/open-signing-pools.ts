@@ -1,11 +1,5 @@
 import { availableParallelism } from 'node:os';
-import {
-  CertmillError,
-  type Lane,
-  type SerialKey,
-  type StatusAddresses,
-  type TenantId,
-} from '@certmill/domain';
+import { CertmillError, type Lane, type SerialKey } from '@certmill/domain';
 import { decodeReceivedHead, lanes as allLanes } from '@certmill/events';
 import type {
   ChunkSigner,
@@ -15,29 +9,26 @@ import type {
   SignedCrl,
   Stoppable,
 } from '@certmill/ports';
-import type { SigningHash } from '../slots/signature-scheme.js';
-import type { SigningSlot } from '../slots/signing-slot.js';
+import type { SlotPlace } from '../slots/signing-slot.js';
 import { chunkTask } from './chunk-task.js';
 import { crlTask } from './crl-task.js';
+import type { IssuerSlotHealth, RestTimes } from './issuer-slot.js';
+import type { SigningIssuer } from './signing-issuer.js';
 import { SlotPool, type SlotHealth } from './slot-pool.js';
-import { SlotRouter } from './slot-router.js';
-
-export interface SigningIssuer {
-  readonly name: string;
-  /** Certificates in DER, the issuer's own first. */
-  readonly chainDer: readonly Uint8Array[];
-  /** Tenants that it signs for; every tenant where absent. */
-  readonly tenants?: readonly TenantId[];
-  /** Where the status of its certificates is told (ADR 0020); absent: nowhere. */
-  readonly status?: StatusAddresses;
-  /** Each holds the issuer's key. */
-  readonly slots: readonly SigningSlot[];
-  /** Hash of RSA signatures (ECDSA's follows the curve); SHA-256 where absent. */
-  readonly rsaHash?: SigningHash;
-}
+import { SlotRouter, type SlotRouterOptions } from './slot-router.js';
 
 export interface SigningPoolsOptions {
+  /**
+   * Their places are opened at the start, and the keys of the first of them; the others' when they are
+   * first needed.
+   */
   readonly issuers: readonly SigningIssuer[];
+  /**
+   * An issuer as it is configured now, so that one can be added, changed or taken away while the pools are
+   * open: another object is another configuration. Asked for every task, so it MUST be fast. Those of
+   * `issuers` where absent.
+   */
+  readonly findIssuer?: SlotRouterOptions['findIssuer'];
   /**
    * Sign's own configuration (DESIGN 3.6): the canonical text of the profile where this issuer may
    * sign for it, else undefined. Asked for every chunk, so it MUST be fast.
@@ -49,57 +40,68 @@ export interface SigningPoolsOptions {
   readonly serialKeys: readonly SerialKey[];
   /** Lanes that the process works for: no slot has sessions for another one. Both where absent. */
   readonly lanes?: readonly Lane[];
-  /** Bulk workers of each slot; the CPUs shared among an issuer's slots where absent. */
+  /** Bulk workers of each place; the CPUs shared among the places of `issuers` where absent. */
   readonly threadsPerSlot?: number;
-  /** Workers of each slot that no bulk chunk ever gets; 1 where absent. */
+  /** Workers of each place that no bulk chunk ever gets; 1 where absent. */
   readonly interactiveThreadsPerSlot?: number;
-  /** Chunks that may wait per slot and lane; 64 where absent. */
+  /** Tasks that may wait per place and lane; 64 where absent. */
   readonly maxQueue?: number;
-  /** A slot that has a chunk for longer has failed; 60,000 where absent. */
+  /** A place that has a chunk for longer has failed; 60,000 where absent. */
   readonly chunkTimeoutMs?: number;
-  /** A slot that takes longer to open its key is out, and the others serve; 10,000 where absent. */
+  /** A place that takes longer to open a key is out, and the others serve; 10,000 where absent. */
   readonly openTimeoutMs?: number;
-  /** Pause of a failed slot before it is tried again, doubled up to a minute; 1,000 where absent. */
+  /** Pause of a failed place, or key, before it is tried again, doubled up to a minute; 1,000 where absent. */
   readonly restMs?: number;
-  /** Told of every change of a slot's state, for logs and metrics. */
+  /** Told of every change of a place's state, for logs and metrics. */
   readonly onSlotChange?: (health: SlotHealth) => void;
+  /** Told where an issuer's key fails by its own fault, and where it can be used again. */
+  readonly onKeyChange?: (health: IssuerSlotHealth) => void;
   /**
-   * A thread of this slot hangs in a signature that cannot be cancelled. The chunk is signed by another
-   * slot; the owner SHOULD let what is in hand end, and then `endProcess` to be started anew. Not called
-   * for a slot that hangs while it is opened: a restart would not help it, and the others serve.
+   * A thread of this place hangs in a signature that cannot be cancelled. The chunk is signed in another
+   * place; the owner SHOULD let what is in hand end, and then `endProcess` to be started anew. Not called
+   * for a place that hangs while it is opened: a restart would not help it, and the others serve.
    */
   readonly onHung?: (health: SlotHealth) => void;
 }
 
 export interface SigningPools extends ChunkSigner, CrlSigner, Stoppable, CpuMeter {
-  /** Every slot, as it is now. */
+  /** Every place, as it is now. */
   health(): readonly SlotHealth[];
+  /** Names of issuers that were used and of which no key can be used now; the first 100. */
+  issuersOut(): readonly string[];
 }
 
 const workerFile = new URL('./sign.worker.js', import.meta.url);
 const maxRestMs = 60_000;
 
 /**
- * Opens the slots of all issuers. A slot that cannot be reached is tried again later; a wrong key or
- * configuration is told at once. Faults: FAULT_KEY_MISMATCH, CONFIG_INVALID.
+ * Opens the places of all issuers. One that cannot be reached is tried again later; a wrong key or
+ * configuration of the first issuers is told at once, of the others when they are first used. Faults:
+ * FAULT_KEY_MISMATCH, CONFIG_INVALID.
  */
 export async function openSigningPools(options: SigningPoolsOptions): Promise<SigningPools> {
-  const slotsByIssuer = new Map<string, readonly SlotPool[]>();
-  for (const issuer of options.issuers) {
-    assertWired(issuer, slotsByIssuer);
-    slotsByIssuer.set(
-      issuer.name,
-      issuer.slots.map((slot) => slotPool(options, issuer, slot)),
-    );
-  }
-  const router = new SlotRouter(options.lanes ?? allLanes, slotsByIssuer);
-  const faults = await router.open();
+  const { issuers, lanes = allLanes, findIssuer = finderIn(issuers) } = options;
+  const rest = { restMs: options.restMs ?? 1_000, maxRestMs };
+  const places = new Set(issuers.flatMap(({ slots }) => slots.map(({ place }) => place.id)));
+  const router = new SlotRouter({
+    lanes,
+    findIssuer,
+    createPlace: (place) => slotPool(options, place, shareOfCpus(places.size), rest),
+    rest,
+    onKeyChange: options.onKeyChange ?? (() => undefined),
+  });
+  const faults = await router.open(issuers);
   const fatal = faults.find(({ disposition }) => disposition !== 'retry');
   if (fatal !== undefined) {
     await router.stop(0);
     throw fatal;
   }
   return signingPools(router, options);
+}
+
+function finderIn(issuers: readonly SigningIssuer[]): SlotRouterOptions['findIssuer'] {
+  const byName = new Map(issuers.map((issuer) => [issuer.name, issuer]));
+  return (name) => byName.get(name);
 }
 
 function signingPools(
@@ -109,6 +111,7 @@ function signingPools(
   const crlLane = lanes.includes('bulk') ? 'bulk' : 'interactive';
   return {
     health: () => router.health(),
+    issuersOut: () => router.issuersOut(),
     cpuMicroseconds: () => router.cpuMicroseconds(),
     stop: (timeoutMs) => router.stop(timeoutMs),
     async sign(received, verdict, lane): Promise<SignedCertificates> {
@@ -132,60 +135,31 @@ function signingPools(
   };
 }
 
-function assertWired(issuer: SigningIssuer, others: ReadonlyMap<string, unknown>): void {
-  const names = new Set(issuer.slots.map(({ name }) => name));
-  const reason = others.has(issuer.name)
-    ? 'is configured twice'
-    : issuer.slots.length === 0
-      ? 'has no slot'
-      : names.size < issuer.slots.length
-        ? 'has two slots of one name'
-        : undefined;
-  if (reason !== undefined) {
-    throw new CertmillError('CONFIG_INVALID', `issuer ${issuer.name} ${reason}`);
-  }
-}
-
 function slotPool(
   options: SigningPoolsOptions,
-  issuer: SigningIssuer,
-  slot: SigningSlot,
+  place: SlotPlace,
+  shareOfCpus: number,
+  rest: RestTimes,
 ): SlotPool {
-  const { lanes = allLanes } = options;
-  const [certificateDer] = issuer.chainDer;
-  if (certificateDer === undefined) {
-    throw new CertmillError('CONFIG_INVALID', `issuer ${issuer.name} has no certificate`);
-  }
+  const { lanes = allLanes, interactiveThreadsPerSlot: interactive = 1 } = options;
+  const bulk = options.threadsPerSlot ?? shareOfCpus;
   return new SlotPool({
+    place,
     workerFile,
-    data: {
-      issuerName: issuer.name,
-      ...(issuer.tenants === undefined ? {} : { tenants: [...issuer.tenants] }),
-      // Copies: a clone of a view takes the whole buffer behind it along.
-      issuerCertificateDer: new Uint8Array(certificateDer),
-      ...(issuer.status === undefined ? {} : { status: issuer.status }),
-      rsaHash: issuer.rsaHash ?? 'sha256',
-      serialKeys: options.serialKeys.map(({ id, key }) => ({ id, key: new Uint8Array(key) })),
-      slot,
-    },
+    serialKeys: options.serialKeys.map(({ id, key }) => ({ id, key: new Uint8Array(key) })),
     threads: {
-      ...(lanes.includes('bulk')
-        ? { bulk: options.threadsPerSlot ?? shareOfCpus(issuer.slots.length) }
-        : {}),
-      ...(lanes.includes('interactive')
-        ? { interactive: options.interactiveThreadsPerSlot ?? 1 }
-        : {}),
+      ...(lanes.includes('bulk') ? { bulk } : {}),
+      ...(lanes.includes('interactive') ? { interactive } : {}),
     },
     maxQueue: options.maxQueue ?? 64,
     chunkTimeoutMs: options.chunkTimeoutMs ?? 60_000,
     openTimeoutMs: options.openTimeoutMs ?? 10_000,
-    restMs: options.restMs ?? 1_000,
-    maxRestMs,
+    rest,
     onChange: options.onSlotChange ?? (() => undefined),
     onHung: options.onHung ?? (() => undefined),
   });
 }
 
-function shareOfCpus(slots: number): number {
-  return Math.max(1, Math.ceil(availableParallelism() / slots));
+function shareOfCpus(places: number): number {
+  return Math.max(1, Math.ceil(availableParallelism() / places));
 }

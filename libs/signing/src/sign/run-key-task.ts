@@ -1,13 +1,17 @@
 import { workerData } from 'node:worker_threads';
 import type { SerialKey } from '@certmill/domain';
+import { SharedLatch } from '../slots/shared-latch.js';
+import type { SlotLatches } from '../slots/signing-slot.js';
+import { BoundedCache } from '../worker-pool/bounded-cache.js';
 import { packedReply } from '../worker-pool/packed-reply.js';
 import { workerFaultOf } from '../worker-pool/worker-fault.js';
 import type {
+  IssuerOpening,
   KeyTaskKind,
   KeyTaskKinds,
   KeyTaskMessage,
   KeyTaskReply,
-  OpenSlotReply,
+  OpenIssuerReply,
   SlotFault,
   SlotWorkerData,
 } from './sign-messages.js';
@@ -35,24 +39,29 @@ export type KeyTaskHandler<K extends KeyTaskKind> = (
   input: KeyTaskKinds[K]['input'],
 ) => KeyTaskOutput<K>;
 
+/** Open keys of a worker; the one unused for longest is closed. */
+const maxSessions = 256;
+
 const data = workerData as SlotWorkerData;
 const serialKeys = new Map(data.serialKeys.map((key): [number, SerialKey] => [key.id, key]));
-let opened: SlotSession | undefined;
+const latches = sharedLatches(data);
+const sessions = new BoundedCache<SlotSession>(maxSessions, (session) => {
+  session.close();
+});
 
-/** Opens the key, so that what is wrong with it is told before the first task. */
-export async function openSession(): Promise<OpenSlotReply> {
+/** Opens an issuer's key, so that what is wrong with it is told before the first task. */
+export async function openSession(issuer: IssuerOpening): Promise<OpenIssuerReply> {
   try {
-    opened ??= await SlotSession.open(data);
+    await sessionOf(issuer);
     return { kind: 'ready' };
   } catch (error) {
-    return slotFaultOf(error);
+    return slotFaultOf(error, issuer);
   }
 }
 
 /** Before the thread is ended. */
 export function closeSessions(): void {
-  opened?.close();
-  opened = undefined;
+  sessions.clear();
 }
 
 /**
@@ -63,24 +72,42 @@ export function keyTask<K extends KeyTaskKind>(
   handler: KeyTaskHandler<K>,
   unknownFault: string,
 ): (message: KeyTaskMessage<K>) => Promise<KeyTaskReply<K>> {
-  return async ({ input, verifyAll }) => {
+  return async ({ issuer, input, verifyAll }) => {
     try {
-      const session = (opened ??= await SlotSession.open(data));
+      const session = await sessionOf(issuer);
       const begunMs = performance.now();
       const { result, buffers } = handler({ session, serialKeys, verifyAll }, input);
       const usage = session.takeUsage((performance.now() - begunMs) / 1e3);
       return packedReply({ kind: 'done', result, usage }, buffers);
     } catch (error) {
-      if (error instanceof SlotFailure) return slotFaultOf(error);
-      return workerFaultOf(error, 'FAULT_PROCESSING', unknownFault);
+      if (!(error instanceof SlotFailure)) {
+        return workerFaultOf(error, 'FAULT_PROCESSING', unknownFault);
+      }
+      // What failed once is looked at anew, from the key on.
+      sessions.delete(issuer.id);
+      return slotFaultOf(error, issuer);
     }
   };
 }
 
-function slotFaultOf(error: unknown): SlotFault {
+async function sessionOf(issuer: IssuerOpening): Promise<SlotSession> {
+  const known = sessions.get(issuer.id);
+  if (known !== undefined) return known;
+  const session = await SlotSession.open(issuer, latches);
+  sessions.set(issuer.id, session);
+  return session;
+}
+
+function sharedLatches({ latches, latchOwner }: SlotWorkerData): SlotLatches {
+  return Object.fromEntries(
+    Object.entries(latches).map(([name, memory]) => [name, new SharedLatch(memory, latchOwner)]),
+  );
+}
+
+function slotFaultOf(error: unknown, { slot }: IssuerOpening): SlotFault {
   const cause = error instanceof SlotFailure ? error.fault : error;
   return {
-    ...workerFaultOf(cause, 'FAULT_HSM_LOST', `slot ${data.slot.name} cannot be used`),
+    ...workerFaultOf(cause, 'FAULT_HSM_LOST', `slot ${slot.name} cannot be used`),
     kind: 'slot-fault',
   };
 }

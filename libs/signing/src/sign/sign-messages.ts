@@ -6,20 +6,29 @@ import type { WorkerFault } from '../worker-pool/worker-fault.js';
 import type { IssuedCertificates } from './certificate-writer.js';
 import type { SlotUsage } from './slot-usage.js';
 
-/** What every worker of a slot is started with. */
+/** What every worker of a place is started with. */
 export interface SlotWorkerData {
+  readonly serialKeys: readonly SerialKey[];
+  /** Memory of the place's latches, by name. */
+  readonly latches: Readonly<Record<string, SharedArrayBuffer>>;
+  /** Who takes them. */
+  readonly latchOwner: number;
+}
+
+/**
+ * What opens an issuer's key in a worker. It goes with every task, for a worker keeps the sessions of
+ * some issuers only; that costs 3 us a chunk (many-issuers.bench.ts).
+ */
+export interface IssuerOpening {
+  /** Never of another issuer, slot or certificate: what a worker keeps the session by. */
+  readonly id: string;
   readonly issuerName: string;
   /** Absent: every tenant. */
   readonly tenants?: readonly TenantId[];
   readonly issuerCertificateDer: Uint8Array;
   readonly status?: StatusAddresses;
   readonly rsaHash: SigningHash;
-  readonly serialKeys: readonly SerialKey[];
-  readonly slot: SigningSlot;
-  /** Memory of the slot's latches, by name. */
-  readonly latches: Readonly<Record<string, SharedArrayBuffer>>;
-  /** Who takes them. */
-  readonly latchOwner: number;
+  readonly slot: Omit<SigningSlot, 'place'>;
 }
 
 /**
@@ -37,6 +46,7 @@ export type KeyTaskKind = keyof KeyTaskKinds;
 
 /** What goes to the worker. */
 export interface KeyTaskMessage<K extends KeyTaskKind = KeyTaskKind> {
+  readonly issuer: IssuerOpening;
   readonly input: KeyTaskKinds[K]['input'];
   /** True for the first task after a failure: every signature is verified. */
   readonly verifyAll: boolean;
@@ -55,12 +65,12 @@ export interface IssuedCrl {
   readonly der: Uint8Array;
 }
 
-/** The slot cannot be used: its key is not there, is another issuer's, or signs wrongly. */
+/** The issuer's key cannot be used here: it is not there, is another's, or signs wrongly. */
 export interface SlotFault extends Omit<WorkerFault, 'kind'> {
   readonly kind: 'slot-fault';
 }
 
-export type OpenSlotReply = { readonly kind: 'ready' } | SlotFault;
+export type OpenIssuerReply = { readonly kind: 'ready' } | SlotFault;
 
 export type KeyTaskReply<K extends KeyTaskKind = KeyTaskKind> =
   | {

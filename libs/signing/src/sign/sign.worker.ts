@@ -3,7 +3,7 @@ import { issueChunk } from './issue-chunk.js';
 import { closeSessions, keyTask, openSession } from './run-key-task.js';
 
 /** What signing workers do: `TaskPool` calls these by name. Each kind of `KeyTaskKinds` is one of them. */
-export const openSlot = openSession;
+export const openIssuer = openSession;
 export const closeSlot = closeSessions;
 export const signChunk = keyTask<'signChunk'>(issueChunk, 'the chunk cannot be signed');
 export const signCrl = keyTask<'signCrl'>(issueCrl, 'the CRL cannot be signed');

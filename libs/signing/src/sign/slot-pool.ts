@@ -1,26 +1,30 @@
-import { CertmillError, type FaultCode, type Lane } from '@certmill/domain';
+import { CertmillError, type FaultCode, type Lane, type SerialKey } from '@certmill/domain';
 import { latchMemories } from '../slots/shared-latch.js';
+import type { SlotPlace } from '../slots/signing-slot.js';
 import { TaskPool, type PackedTask, type TaskOutcome } from '../worker-pool/task-pool.js';
 import { errorOfFault } from '../worker-pool/worker-fault.js';
 import { UsageMeter, type SlotUsage } from './slot-usage.js';
+import { isFinal, isOfOneKey, type IssuerSlot, type RestTimes } from './issuer-slot.js';
 import type { KeyTask } from './key-task.js';
+import { PlaceKeys } from './place-keys.js';
 import type {
   KeyTaskKind,
   KeyTaskMessage,
   KeyTaskReply,
-  OpenSlotReply,
+  OpenIssuerReply,
   SlotWorkerData,
 } from './sign-messages.js';
 
 /**
- * `ready` takes chunks; `resting` failed and waits for its next trial; `trying` opens its key; `hung`
- * has a thread that cannot be ended, and rests once it has; `refused` holds another key than its
- * issuer's, or refuses the PIN, and is not tried again; `stopped` is over.
+ * `new` was never opened; `ready` takes tasks; `resting` failed and waits for its next trial; `trying` opens keys; `hung` has a
+ * thread that cannot be ended, and rests once it has; `refused` refuses the PIN and is not tried again;
+ * `stopped` is over.
  */
-export type SlotState = 'ready' | 'resting' | 'trying' | 'hung' | 'refused' | 'stopped';
+export type SlotState = 'new' | 'ready' | 'resting' | 'trying' | 'hung' | 'refused' | 'stopped';
 
+/** A place as it is now. What is wrong with single keys in it is in `IssuerSlotHealth`. */
 export interface SlotHealth {
-  readonly issuer: string;
+  /** The place's name. */
   readonly slot: string;
   readonly state: SlotState;
   /** Tasks that wait or run. */
@@ -28,7 +32,7 @@ export interface SlotHealth {
   readonly signedChunks: number;
   /** Times that it went out of service. */
   readonly failures: number;
-  /** Threads that hold the key open. */
+  /** Threads that hold keys open. */
   readonly sessions: number;
   /** Threads that were told to end and have not: the process ends by `endProcess` only. */
   readonly hungThreads: number;
@@ -38,16 +42,17 @@ export interface SlotHealth {
 }
 
 export interface SlotPoolOptions {
+  readonly place: SlotPlace;
   readonly workerFile: URL;
-  readonly data: Omit<SlotWorkerData, 'latches' | 'latchOwner'>;
+  readonly serialKeys: readonly SerialKey[];
   /** A lane without a number has no workers. */
   readonly threads: Readonly<Partial<Record<Lane, number>>>;
   readonly maxQueue: number;
   readonly chunkTimeoutMs: number;
+  /** Of one key. */
   readonly openTimeoutMs: number;
-  /** Pause before the first trial after a failure; doubles up to `maxRestMs`. */
-  readonly restMs: number;
-  readonly maxRestMs: number;
+  /** Of the place, before each of its trials. */
+  readonly rest: RestTimes;
   readonly onChange: (health: SlotHealth) => void;
   /** Told once per hanging; only of one that began with a chunk in hand. */
   readonly onHung: (health: SlotHealth) => void;
@@ -60,27 +65,40 @@ export type SlotOutcome<K extends KeyTaskKind> =
   | { readonly kind: 'overloaded' }
   | { readonly kind: 'stopping' };
 
+type Lanes = Readonly<Partial<Record<Lane, TaskPool>>>;
+
+/** A key could not be used: by its own fault, by its place's, or by either. */
+interface KeyFailure {
+  readonly key: IssuerSlot;
+  readonly fault: CertmillError;
+  readonly blame: 'key' | 'place' | 'unclear';
+}
+
 /** A thread that can be ended has ended by then, on a machine that is full too. */
 const hungAfterMs = 1_000;
 
 /** In this process, so far. */
 let latchOwners = 0;
 
-/** One slot's workers, a pool per lane, behind a circuit breaker. */
+/**
+ * The workers of a place, a pool per lane, behind a circuit breaker. Any of its workers opens any of its
+ * issuers' keys when it first needs it.
+ */
 export class SlotPool {
   private readonly options: SlotPoolOptions;
   /** Of all its lives: a new one begins when no thread of those before is left. */
   private readonly latchOwner = (latchOwners += 1);
-  private lanes: Readonly<Partial<Record<Lane, TaskPool>>> | undefined;
-  private state: SlotState = 'trying';
+  private lanes: Lanes | undefined;
+  private state: SlotState = 'new';
   private reason: CertmillError | undefined;
   private restMs: number;
   private trial: NodeJS.Timeout | undefined;
-  /** Set from a trial until the first chunk after it came out right. */
+  /** Set from a failure until the first task after it came out right. */
   private isOnProbation = false;
   private signedChunks = 0;
   private failures = 0;
   private readonly meter = new UsageMeter();
+  private readonly keys = new PlaceKeys();
   /** Ends of threads that were told to end. */
   private readonly ending = new Set<Promise<void>>();
   /** Pools of earlier lives whose last chunks are still running. */
@@ -88,17 +106,22 @@ export class SlotPool {
 
   constructor(options: SlotPoolOptions) {
     this.options = options;
-    this.restMs = options.restMs;
+    this.restMs = options.rest.restMs;
   }
 
   get name(): string {
-    return this.options.data.slot.name;
+    return this.options.place.name;
   }
 
   async cpuMicroseconds(): Promise<number> {
     const pools = Object.values(this.lanes ?? {});
     const usages = await Promise.all(pools.map((pool) => pool.cpuMicroseconds()));
     return usages.reduce((total, usage) => total + usage, 0);
+  }
+
+  /** It was never opened. */
+  get isNew(): boolean {
+    return this.state === 'new';
   }
 
   get isStopped(): boolean {
@@ -115,11 +138,9 @@ export class SlotPool {
   }
 
   get health(): SlotHealth {
-    const { issuerName, slot } = this.options.data;
     const lanes = Object.values(this.lanes ?? {});
     return {
-      issuer: issuerName,
-      slot: slot.name,
+      slot: this.name,
       state: this.state,
       outstanding: lanes.reduce((sum, pool) => sum + pool.outstanding, 0),
       signedChunks: this.signedChunks,
@@ -141,58 +162,66 @@ export class SlotPool {
     return this.lanes?.[lane]?.isFull ?? true;
   }
 
-  /** Starts the workers and opens the key in each; the fault where that fails. Never rejects. */
-  async open(): Promise<CertmillError | undefined> {
-    this.become('trying');
-    const latches = latchMemories(this.options.data.slot.latches ?? [], this.latchOwner);
-    const pool = (lane: Lane, threads: number): TaskPool =>
-      new TaskPool({
-        lane,
-        workerFile: this.options.workerFile,
-        workerData: {
-          ...this.options.data,
-          latches,
-          latchOwner: this.latchOwner,
-        } satisfies SlotWorkerData,
-        threads,
-        maxQueue: this.options.maxQueue,
-        taskTimeoutMs: this.options.chunkTimeoutMs,
-        closeHandler: 'closeSlot',
-      });
-    const { bulk, interactive } = this.options.threads;
-    const lanes = {
-      ...(bulk === undefined ? {} : { bulk: pool('bulk', bulk) }),
-      ...(interactive === undefined ? {} : { interactive: pool('interactive', interactive) }),
-    };
-    this.lanes = lanes;
-    // Interactive first: threads that a module starts for itself inherit the niceness of its opener.
-    const faults = await this.openLane(lanes.interactive);
-    if (faults.length === 0) faults.push(...(await this.openLane(lanes.bulk)));
-    if (this.state !== 'trying') return new CertmillError('FAULT_STOPPING', 'the slot is stopping');
-    const fault = faults.find(({ code }) => code === 'FAULT_KEY_MISMATCH') ?? faults[0];
-    if (fault === undefined) {
-      this.become('ready');
-      return undefined;
-    }
-    this.fail(fault);
-    return fault;
+  /** Puts a key in the place, so that its trials can be with this one. */
+  add(key: IssuerSlot): void {
+    this.keys.add(key);
   }
 
-  /** Runs a task, unless the slot is or goes out of service. */
-  async run<K extends KeyTaskKind>(task: KeyTask<K>): Promise<SlotOutcome<K>> {
+  remove(key: IssuerSlot): void {
+    this.keys.remove(key);
+  }
+
+  /**
+   * Starts the workers and opens keys: the first that can be in each worker, the others in one of them.
+   * The place is ready where one could be opened, and where those that failed are at fault themselves.
+   * Resolves to what went wrong. Never rejects.
+   */
+  async open(
+    keys: readonly IssuerSlot[] = this.keys.forTrial(),
+  ): Promise<readonly CertmillError[]> {
+    this.become('trying');
+    this.keys.forgetDoubts();
+    const lanes = this.startLanes();
+    const waiting = [...keys];
+    const failures: KeyFailure[] = [];
+    let isProven = false;
+    while (!isProven && !failures.some(({ blame }) => blame === 'place')) {
+      const key = waiting.shift();
+      if (key === undefined) break;
+      const found = await this.openEverywhere(lanes, key);
+      failures.push(...found);
+      isProven = found.length === 0;
+    }
+    if (isProven) failures.push(...(await this.openOnce(lanes, waiting)));
+    if (this.state !== 'trying')
+      return [new CertmillError('FAULT_STOPPING', 'the slot is stopping')];
+    for (const { key, fault, blame } of failures) {
+      if (blame === 'key' || (blame === 'unclear' && isProven)) key.fail(fault);
+    }
+    const cause =
+      failures.find(({ blame }) => blame === 'place') ??
+      (isProven ? undefined : failures.find(({ blame }) => blame === 'unclear'));
+    if (cause === undefined) this.become('ready');
+    else this.fail(cause.fault);
+    return failures.map(({ fault }) => fault);
+  }
+
+  /** Runs a task with a key of the place, unless the place is or goes out of service. */
+  async run<K extends KeyTaskKind>(key: IssuerSlot, task: KeyTask<K>): Promise<SlotOutcome<K>> {
     const lanes = this.lanes;
     const workers = lanes?.[task.lane];
     if (!this.isReady || workers === undefined) return this.lost(false);
     const pack = (): PackedTask => {
       const { input, transferList } = task.pack();
-      const message: KeyTaskMessage<K> = { input, verifyAll: this.isOnProbation };
+      const verifyAll = this.isOnProbation || !key.isReady;
+      const message: KeyTaskMessage<K> = { issuer: key.opening, input, verifyAll };
       return { handler: task.kind, message, transferList };
     };
     const hearEnd = (ended: TaskOutcome<KeyTaskReply<K>>): void => {
       if (ended.kind === 'timed-out') this.awaitEnd(ended.threadEnd, true);
-      const fault = isBegun(ended) ? this.faultOf(ended) : undefined;
-      // What an earlier life of the slot leaves behind says nothing about this one.
-      if (fault !== undefined && this.lanes === lanes && this.isReady) this.fail(fault);
+      const failure = isBegun(ended) ? this.failureOf(key, ended) : undefined;
+      // What an earlier life of the place leaves behind says nothing about this one.
+      if (failure !== undefined && this.lanes === lanes && this.isReady) this.hearFailure(failure);
     };
     const timeoutMs = this.options.chunkTimeoutMs * task.timeouts;
     const outcome = await workers.run<KeyTaskReply<K>>(pack, hearEnd, timeoutMs);
@@ -204,8 +233,10 @@ export class SlotPool {
     if (reply.kind === 'done') this.meter.add(reply.usage);
     if (reply.kind === 'done' && this.lanes === lanes) {
       this.signedChunks++;
+      this.keys.noteSuccess(key);
+      key.succeed();
       this.isOnProbation = false;
-      this.restMs = this.options.restMs;
+      this.restMs = this.options.rest.restMs;
     }
     return reply;
   }
@@ -228,18 +259,69 @@ export class SlotPool {
     return this.state === 'stopped' ? { kind: 'stopping' } : { kind: 'slot-lost', workerDied };
   }
 
-  private async openLane(lane: TaskPool | undefined): Promise<CertmillError[]> {
-    if (lane === undefined) return [];
-    const openings = Array.from({ length: lane.threads }, () =>
-      lane.run<OpenSlotReply>(
-        () => ({ handler: 'openSlot', message: undefined, transferList: [] }),
-        (ended) => {
-          if (ended.kind === 'timed-out') this.awaitEnd(ended.threadEnd, false);
-        },
-        this.options.openTimeoutMs,
-      ),
+  private startLanes(): Lanes {
+    const latches = latchMemories(this.options.place.latches ?? [], this.latchOwner);
+    const { serialKeys, workerFile, maxQueue, chunkTimeoutMs } = this.options;
+    const workerData: SlotWorkerData = { serialKeys, latches, latchOwner: this.latchOwner };
+    const pool = (lane: Lane, threads: number): TaskPool =>
+      new TaskPool({
+        ...{ lane, workerFile, workerData, threads, maxQueue },
+        taskTimeoutMs: chunkTimeoutMs,
+        closeHandler: 'closeSlot',
+      });
+    const { bulk, interactive } = this.options.threads;
+    this.lanes = {
+      ...(bulk === undefined ? {} : { bulk: pool('bulk', bulk) }),
+      ...(interactive === undefined ? {} : { interactive: pool('interactive', interactive) }),
+    };
+    return this.lanes;
+  }
+
+  /** Opens a key in every worker; stops at a lane that cannot. */
+  private async openEverywhere(
+    { interactive, bulk }: Lanes,
+    key: IssuerSlot,
+  ): Promise<readonly KeyFailure[]> {
+    // Interactive first: threads that a module starts for itself inherit the niceness of its opener.
+    for (const pool of [interactive, bulk]) {
+      if (pool === undefined) continue;
+      const openings = Array.from({ length: pool.threads }, () => this.openKey(pool, key));
+      const failures = (await Promise.all(openings)).flat();
+      // Of several failures of one key the gravest.
+      if (failures.length > 0) {
+        return [failures.find(({ fault }) => isFinal(fault)) ?? failures[0] ?? []].flat();
+      }
+    }
+    this.keys.noteSuccess(key);
+    return [];
+  }
+
+  /** Opens each key in some worker, so that what is wrong with one is told at once. */
+  private async openOnce(
+    { bulk, interactive }: Lanes,
+    keys: readonly IssuerSlot[],
+  ): Promise<readonly KeyFailure[]> {
+    const pool = bulk ?? interactive;
+    if (pool === undefined) return [];
+    return (await Promise.all(keys.map((key) => this.openKey(pool, key)))).flat();
+  }
+
+  private async openKey(pool: TaskPool, key: IssuerSlot): Promise<readonly KeyFailure[]> {
+    const outcome = await pool.run<OpenIssuerReply>(
+      () => ({ handler: 'openIssuer', message: key.opening, transferList: [] }),
+      (ended) => {
+        if (ended.kind === 'timed-out') this.awaitEnd(ended.threadEnd, false);
+      },
+      this.options.openTimeoutMs,
     );
-    return (await Promise.all(openings)).flatMap((outcome) => this.faultOf(outcome) ?? []);
+    const failure = this.failureOf(key, outcome);
+    return failure === undefined ? [] : [failure];
+  }
+
+  private hearFailure({ key, fault, blame }: KeyFailure): void {
+    const isOfPlace = blame === 'place' || (blame === 'unclear' && this.keys.isPlaceToBlame(key));
+    if (isOfPlace) this.fail(fault);
+    else key.fail(fault);
   }
 
   /** Drains the slot and plans its next trial, unless it must not be tried again. */
@@ -261,7 +343,7 @@ export class SlotPool {
     if (this.ending.size === 0) {
       this.trial = setTimeout(() => void this.open(), this.restMs);
       this.trial.unref();
-      this.restMs = Math.min(this.restMs * 2, this.options.maxRestMs);
+      this.restMs = Math.min(this.restMs * 2, this.options.rest.maxRestMs);
     }
     this.become('resting');
   }
@@ -310,30 +392,39 @@ export class SlotPool {
   }
 
   private tookTooLong(): CertmillError {
-    return new CertmillError('FAULT_HSM_LOST', `slot ${this.options.data.slot.name} took too long`);
+    return new CertmillError('FAULT_HSM_LOST', `slot ${this.name} took too long`);
   }
 
-  private faultOf(outcome: TaskOutcome<OpenSlotReply | KeyTaskReply>): CertmillError | undefined {
-    const { name } = this.options.data.slot;
+  private failureOf(
+    key: IssuerSlot,
+    outcome: TaskOutcome<OpenIssuerReply | KeyTaskReply>,
+  ): KeyFailure | undefined {
     switch (outcome.kind) {
-      case 'done':
-        return outcome.reply.kind === 'slot-fault' ? errorOfFault(outcome.reply) : undefined;
-      case 'worker-lost':
-        return new CertmillError('FAULT_HSM_LOST', `a worker of slot ${name} died`, {
-          cause: outcome.cause,
-        });
+      case 'done': {
+        if (outcome.reply.kind !== 'slot-fault') return undefined;
+        const fault = errorOfFault(outcome.reply);
+        const ofAll = isFinal(fault) ? 'place' : 'unclear';
+        return { key, fault, blame: isOfOneKey(fault) ? 'key' : ofAll };
+      }
+      case 'worker-lost': {
+        const { cause } = outcome;
+        const message = `a worker of slot ${this.name} died`;
+        return {
+          key,
+          fault: new CertmillError('FAULT_HSM_LOST', message, { cause }),
+          blame: 'place',
+        };
+      }
       case 'timed-out':
-        return this.tookTooLong();
+        return { key, fault: this.tookTooLong(), blame: 'place' };
       case 'overloaded':
       case 'drained':
-      case 'stopping':
-        return new CertmillError('FAULT_STOPPING', `slot ${name} is stopping`);
+      case 'stopping': {
+        const fault = new CertmillError('FAULT_STOPPING', `slot ${this.name} is stopping`);
+        return { key, fault, blame: 'place' };
+      }
     }
   }
-}
-
-function isFinal({ code }: CertmillError): boolean {
-  return code === 'FAULT_KEY_MISMATCH' || code === 'FAULT_HSM_REFUSED';
 }
 
 function isBegun({ kind }: TaskOutcome<unknown>): boolean {

@@ -1,10 +1,15 @@
 import { verify, type KeyObject } from 'node:crypto';
 import { CertmillError, type StatusAddresses, type TenantId } from '@certmill/domain';
-import { SharedLatch } from '../slots/shared-latch.js';
-import type { SignerModule, Signer, SigningRequest, SlotModule } from '../slots/signing-slot.js';
+import type {
+  Signer,
+  SignerModule,
+  SigningRequest,
+  SlotLatches,
+  SlotModule,
+} from '../slots/signing-slot.js';
 import { publicKeyOf, signatureSchemeOf, type SignatureScheme } from '../slots/signature-scheme.js';
 import { readIssuerCertificate, type IssuerCertificate } from './issuer-certificate.js';
-import type { SlotWorkerData } from './sign-messages.js';
+import type { IssuerOpening } from './sign-messages.js';
 import { UsageMeter, type SlotUsage } from './slot-usage.js';
 
 /** No DER, so that its signature is worth nothing. */
@@ -22,6 +27,8 @@ export class SlotFailure extends Error {
 
 /** An issuer's key as one worker holds it. */
 export class SlotSession {
+  /** `IssuerOpening.id`. */
+  readonly id: string;
   readonly issuerName: string;
   /** That it signs for; every tenant where absent. */
   readonly tenants: readonly TenantId[] | undefined;
@@ -41,7 +48,8 @@ export class SlotSession {
   private readonly meter = new UsageMeter();
   private repairsTold = 0;
 
-  private constructor(data: SlotWorkerData, issuer: IssuerCertificate, signer: Signer) {
+  private constructor(data: IssuerOpening, issuer: IssuerCertificate, signer: Signer) {
+    this.id = data.id;
     this.issuerName = data.issuerName;
     this.tenants = data.tenants;
     this.issuer = issuer;
@@ -57,17 +65,11 @@ export class SlotSession {
    * Opens the slot's key and checks that it is the issuer's: by its public part and by a signature, so
    * that a slot which hangs or fails when it signs is found before it has a chunk. Throws SlotFailure.
    */
-  static async open(data: SlotWorkerData): Promise<SlotSession> {
+  static async open(data: IssuerOpening, latches: SlotLatches): Promise<SlotSession> {
     try {
       const issuer = readIssuerCertificate(data.issuerName, data.issuerCertificateDer);
       const { hash } = signatureSchemeOf(issuer.subjectPKInfoDer, data.rsaHash);
       const module = (await import(data.slot.signerModule)) as SignerModule;
-      const latches = Object.fromEntries(
-        Object.entries(data.latches).map(([name, memory]) => [
-          name,
-          new SharedLatch(memory, data.latchOwner),
-        ]),
-      );
       const signer = await module.openSigner(data.slot.settings, { hash }, latches);
       try {
         assertIssuersKey(signer, issuer, hash, data);
@@ -118,7 +120,7 @@ function assertIssuersKey(
   signer: Signer,
   { subjectPKInfoDer }: IssuerCertificate,
   hash: SignatureScheme['hash'],
-  { slot, issuerName }: SlotWorkerData,
+  { slot, issuerName }: IssuerOpening,
 ): void {
   const isSame =
     Buffer.compare(signer.subjectPKInfoDer, subjectPKInfoDer) === 0 &&
@@ -135,7 +137,7 @@ function assertIssuersKey(
   );
 }
 
-async function wrapped(signer: Signer, { slot }: SlotWorkerData): Promise<Signer> {
+async function wrapped(signer: Signer, { slot }: IssuerOpening): Promise<Signer> {
   if (slot.slotModule === undefined) return signer;
   const module = (await import(slot.slotModule)) as SlotModule;
   return module.wrapSigner(signer, slot.name);

@@ -32,21 +32,33 @@ export interface SignatureHashing {
 /** What a slot keeps its key by; structured-cloneable and without secrets: it names where they lie. */
 export type SlotSettings = Readonly<Record<string, string | number>>;
 
-/** The latches of `SigningSlot.latches`, by name. */
+/** The latches of `SlotPlace.latches`, by name. */
 export type SlotLatches = Readonly<Record<string, SharedLatch>>;
 
 /**
- * One place that can use an issuer's key: encrypted in a file, or inside an HSM. A slot is data, for
- * keys and sessions are opened in the workers only.
+ * Where keys are: a token of an HSM, or this process for keys in files. It holds the keys of any number
+ * of issuers, which share its threads and its fate.
+ */
+export interface SlotPlace {
+  /** Slots of the same id are in the same place. */
+  readonly id: string;
+  /** For people and metrics. */
+  readonly name: string;
+  /** Names of the latches that `openSigner` gets: what it may do only once at a time in the process. */
+  readonly latches?: readonly string[];
+}
+
+/**
+ * One way to use an issuer's key: encrypted in a file, or inside an HSM. A slot is data, for keys and
+ * sessions are opened in the workers only.
  */
 export interface SigningSlot {
-  /** Unique per issuer; appears in health, logs and metrics. */
+  /** Unique per issuer; appears in health and logs. */
   readonly name: string;
+  readonly place: SlotPlace;
   /** URL of the module that workers import: a `SignerModule`. */
   readonly signerModule: string;
   readonly settings: SlotSettings;
-  /** Names of the latches that `openSigner` gets: what it may do only once at a time in the process. */
-  readonly latches?: readonly string[];
   /** URL of a `SlotModule` that workers put around the signer, for audits and fault tests. */
   readonly slotModule?: string;
 }

@@ -22,7 +22,8 @@ import {
 } from '@certmill/der';
 import { softwareSlot } from '../slots/software-slot.js';
 import { signatureSchemeOf } from '../slots/signature-scheme.js';
-import type { SigningIssuer } from '../sign/open-signing-pools.js';
+import type { SigningIssuer } from '../sign/signing-issuer.js';
+import type { SigningSlot } from '../slots/signing-slot.js';
 
 export const passphrase = 'correct horse battery staple 7731';
 
@@ -60,22 +61,25 @@ export function anIssuer(keyType: IssuerKeyType = 'P-256', name = 'device-ca'): 
   };
 }
 
-/** The issuer with `slots` software slots of its one key: `slot-0`, `slot-1` ... */
+/** The issuer with software slots of its one key, each in a place of its own: `slot-0`, `slot-1` ... */
 export function asSigningIssuer(
   issuer: TestIssuer,
   slotModules: readonly (string | undefined)[] = [undefined],
 ): SigningIssuer {
+  const slotOf = (slotModule: string | undefined, index: number): SigningSlot => {
+    const name = `slot-${String(index)}`;
+    const slot = softwareSlot({
+      name,
+      keyFile: issuer.keyFile,
+      passphrase: { file: issuer.passphraseFile },
+      ...(slotModule === undefined ? {} : { slotModule }),
+    });
+    return { ...slot, place: { id: name, name } };
+  };
   return {
     name: issuer.name,
     chainDer: [issuer.certificateDer],
-    slots: slotModules.map((slotModule, i) =>
-      softwareSlot({
-        name: `slot-${String(i)}`,
-        keyFile: issuer.keyFile,
-        passphrase: { file: issuer.passphraseFile },
-        ...(slotModule === undefined ? {} : { slotModule }),
-      }),
-    ),
+    slots: slotModules.map(slotOf),
   };
 }
 

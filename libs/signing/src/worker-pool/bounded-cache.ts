@@ -2,9 +2,12 @@
 export class BoundedCache<V> {
   private readonly entries = new Map<string, V>();
   private readonly capacity: number;
+  private readonly onForget: (value: V) => void;
 
-  constructor(capacity: number) {
+  /** @param onForget hears of each entry that leaves. */
+  constructor(capacity: number, onForget: (value: V) => void = () => undefined) {
     this.capacity = capacity;
+    this.onForget = onForget;
   }
 
   get(key: string): V | undefined {
@@ -17,12 +20,24 @@ export class BoundedCache<V> {
   }
 
   set(key: string, value: V): void {
-    this.entries.delete(key);
+    this.delete(key);
     this.entries.set(key, value);
     if (this.entries.size <= this.capacity) return;
     for (const oldest of this.entries.keys()) {
-      this.entries.delete(oldest);
+      this.delete(oldest);
       break;
     }
+  }
+
+  delete(key: string): void {
+    const value = this.entries.get(key);
+    if (value === undefined) return;
+    this.entries.delete(key);
+    this.onForget(value);
+  }
+
+  /** Forgets all of them. */
+  clear(): void {
+    for (const key of [...this.entries.keys()]) this.delete(key);
   }
 }

@@ -1,83 +1,75 @@
 import { CertmillError } from '@certmill/domain';
 import type { SignatureHashing, Signer, SlotLatches, SlotSettings } from '../signing-slot.js';
-import {
-  initialize,
-  loadCryptoki,
-  signCallsOf,
-  type Cryptoki,
-  type Handle,
-  type SignCalls,
-} from './load-cryptoki.js';
+import type { Handle } from './load-cryptoki.js';
 import { faultOf, isRepairable } from './pkcs11-fault.js';
 import { signingMethodOf, type SigningMethod } from './signing-method.js';
+import { connectTo, type TokenConnection } from './token-connection.js';
 import { findKey, type KeyReference, type TokenKey } from './token-key.js';
-import { closeSession, openTokenSession, type TokenLogin } from './token-session.js';
 
 /** An RSA-8192 signature. */
 const maxAnswerBytes = 1_024;
 
-/** Opens a session of this thread on a token's key. Faults: as `SignerModule.openSigner`. */
+/** Opens a token's key, in this thread's session there. Faults: as `SignerModule.openSigner`. */
 export function openSigner(
   settings: SlotSettings,
   hashing: SignatureHashing,
   latches: SlotLatches,
 ): Signer {
-  return new TokenSigner(settings, hashing, latches);
+  let connection: TokenConnection | undefined;
+  try {
+    connection = connectTo(settings, latches);
+    return new TokenSigner(connection, referenceIn(settings), hashing);
+  } catch (error) {
+    connection?.release();
+    throw faultOf(error, String(settings['tokenLabel']));
+  }
+}
+
+function referenceIn({ keyLabel, keyIdHex }: SlotSettings): KeyReference {
+  return {
+    ...(keyLabel === undefined ? {} : { keyLabel: String(keyLabel) }),
+    ...(keyIdHex === undefined ? {} : { keyIdHex: String(keyIdHex) }),
+  };
 }
 
 class TokenSigner implements Signer {
   readonly subjectPKInfoDer: Uint8Array;
   repairs = 0;
-  private readonly cryptoki: Cryptoki;
-  private readonly calls: SignCalls;
-  private readonly initializeOnce: () => void;
-  private readonly login: TokenLogin;
+  private readonly connection: TokenConnection;
   private readonly reference: KeyReference;
   private readonly method: SigningMethod;
   private readonly mechanism: { readonly mechanism: number };
   private readonly answer = Buffer.allocUnsafeSlow(maxAnswerBytes);
-  private session: Handle;
+  /** Of the key in the connection's session of this generation. */
   private key: Handle;
+  private generation: number;
 
-  constructor(settings: SlotSettings, { hash }: SignatureHashing, latches: SlotLatches) {
-    const { moduleFile, tokenLabel, pinFile, keyLabel, keyIdHex } = settings;
-    const { initializeLatch, loginLatch } = settings;
-    this.cryptoki = loadCryptoki(String(moduleFile));
-    this.calls = signCallsOf(this.cryptoki);
-    this.initializeOnce = () => {
-      initialize(this.cryptoki, latches[String(initializeLatch)]);
-    };
-    this.login = {
-      tokenLabel: String(tokenLabel),
-      pinFile: String(pinFile),
-      latch: latches[String(loginLatch)],
-    };
-    this.reference = {
-      ...(keyLabel === undefined ? {} : { keyLabel: String(keyLabel) }),
-      ...(keyIdHex === undefined ? {} : { keyIdHex: String(keyIdHex) }),
-    };
-    const { slot, session, key } = this.open();
-    this.session = session;
+  /** The connection is its own until `close`, unless it throws. */
+  constructor(connection: TokenConnection, reference: KeyReference, { hash }: SignatureHashing) {
+    this.connection = connection;
+    this.reference = reference;
+    const key = this.findFirst();
     this.key = key.handle;
+    this.generation = connection.generation;
     this.subjectPKInfoDer = key.subjectPKInfoDer;
-    try {
-      this.method = signingMethodOf(key.kind, hash, this.cryptoki, slot);
-    } catch (error) {
-      this.close();
-      throw this.faultOf(error);
-    }
+    this.method = signingMethodOf(key.kind, hash, connection.cryptoki, connection.slot);
     this.mechanism = { mechanism: this.method.mechanism };
   }
 
   sign(tbs: Uint8Array): Uint8Array {
     const input = this.method.input(tbs);
+    const { generation } = this.connection;
     try {
+      // Another key's signer has renewed the session.
+      if (this.generation !== generation) this.findAgain();
       return this.ask(input);
     } catch (error) {
       if (!isRepairable(error)) throw this.faultOf(error);
     }
-    this.repair();
     try {
+      this.connection.renew(generation);
+      this.findAgain();
+      this.repairs++;
       return this.ask(input);
     } catch (error) {
       throw this.faultOf(error);
@@ -85,45 +77,46 @@ class TokenSigner implements Signer {
   }
 
   close(): void {
-    closeSession(this.cryptoki, this.session);
+    this.connection.release();
   }
 
   private ask(input: Buffer): Uint8Array {
-    this.calls.signInit(this.session, this.mechanism, this.key);
-    return this.method.output(this.answer, this.calls.sign(this.session, input, this.answer));
+    const { calls, session } = this.connection;
+    calls.signInit(session, this.mechanism, this.key);
+    return this.method.output(this.answer, calls.sign(session, input, this.answer));
   }
 
-  private open(): { readonly slot: Handle; readonly session: Handle; readonly key: TokenKey } {
+  /** The session may have been lost since another key was used. */
+  private findFirst(): TokenKey {
+    const { connection } = this;
+    const { generation } = connection;
     try {
-      this.initializeOnce();
-      const { slot, session } = openTokenSession(this.cryptoki, this.login);
-      try {
-        return { slot, session, key: findKey(this.cryptoki, session, this.reference) };
-      } catch (error) {
-        closeSession(this.cryptoki, session);
-        throw error;
-      }
+      return this.find();
     } catch (error) {
-      throw this.faultOf(error);
+      if (!isRepairable(error)) throw error;
     }
+    connection.renew(generation);
+    return this.find();
   }
 
-  /** A new session first, then the old one's end: a token logs out with its last session. */
-  private repair(): void {
-    const { session, key } = this.open();
-    closeSession(this.cryptoki, this.session);
-    this.session = session;
-    this.key = key.handle;
-    if (Buffer.compare(key.subjectPKInfoDer, this.subjectPKInfoDer) !== 0) {
+  private findAgain(): void {
+    const { handle, subjectPKInfoDer } = this.find();
+    this.key = handle;
+    this.generation = this.connection.generation;
+    if (Buffer.compare(subjectPKInfoDer, this.subjectPKInfoDer) !== 0) {
       throw new CertmillError(
         'FAULT_KEY_MISMATCH',
-        `token ${this.login.tokenLabel} came back with another key`,
+        `token ${this.connection.tokenLabel} came back with another key`,
       );
     }
-    this.repairs++;
+  }
+
+  private find(): TokenKey {
+    const { cryptoki, session } = this.connection;
+    return findKey(cryptoki, session, this.reference);
   }
 
   private faultOf(error: unknown): CertmillError {
-    return faultOf(error, this.login.tokenLabel);
+    return faultOf(error, this.connection.tokenLabel);
   }
 }

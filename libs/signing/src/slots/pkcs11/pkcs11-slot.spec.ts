@@ -21,9 +21,13 @@ describe('pkcs11Slot', () => {
   });
 
   it('shares its latches with the slots of its module and of its token, and no others', () => {
-    const [module, login] = pkcs11Slot({ ...options, keyLabel: 'a' }).latches ?? [];
-    expect(pkcs11Slot({ ...options, name: 'b', keyLabel: 'b' }).latches).toEqual([module, login]);
-    const other = pkcs11Slot({ ...options, tokenLabel: 'other', keyLabel: 'a' }).latches ?? [];
+    const [module, login] = pkcs11Slot({ ...options, keyLabel: 'a' }).place.latches ?? [];
+    expect(pkcs11Slot({ ...options, name: 'b', keyLabel: 'b' }).place.latches).toEqual([
+      module,
+      login,
+    ]);
+    const other =
+      pkcs11Slot({ ...options, tokenLabel: 'other', keyLabel: 'a' }).place.latches ?? [];
     expect(other[0]).toBe(module);
     expect(other[1]).not.toBe(login);
   });

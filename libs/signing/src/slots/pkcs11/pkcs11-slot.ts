@@ -16,8 +16,8 @@ export interface Pkcs11SlotOptions {
 }
 
 /**
- * A slot whose key is in a PKCS#11 token, where it stays. Workers of all slots of one module share its
- * initialisation, those of one token its login. Faults: CONFIG_INVALID.
+ * A slot whose key is in a PKCS#11 token, where it stays. The keys of one token are in one
+ * place; workers of one module share its initialisation. Faults: CONFIG_INVALID.
  */
 export function pkcs11Slot(options: Pkcs11SlotOptions): SigningSlot {
   const { name, moduleFile, tokenLabel, keyLabel, keyId, pinFile, slotModule } = options;
@@ -28,6 +28,11 @@ export function pkcs11Slot(options: Pkcs11SlotOptions): SigningSlot {
   const loginLatch = `login ${moduleFile} ${tokenLabel}`;
   return {
     name,
+    place: {
+      id: `pkcs11 ${moduleFile} ${tokenLabel}`,
+      name: tokenLabel,
+      latches: [initializeLatch, loginLatch],
+    },
     signerModule: new URL('./pkcs11-signer.js', import.meta.url).href,
     settings: {
       moduleFile,
@@ -38,7 +43,6 @@ export function pkcs11Slot(options: Pkcs11SlotOptions): SigningSlot {
       ...(keyLabel === undefined ? {} : { keyLabel }),
       ...(keyId === undefined ? {} : { keyIdHex: Buffer.from(keyId).toString('hex') }),
     },
-    latches: [initializeLatch, loginLatch],
     ...(slotModule === undefined ? {} : { slotModule }),
   };
 }
