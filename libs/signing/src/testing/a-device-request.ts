@@ -1,5 +1,10 @@
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
-import { encodeCertificationRequest, encodeCommonName, signatureAlgorithmDer } from '@certmill/der';
+import {
+  encodeCertificationRequest,
+  encodeCommonName,
+  type MlDsaAlgorithm,
+  signatureAlgorithmDer,
+} from '@certmill/der';
 
 export interface DeviceRequest {
   readonly der: Uint8Array;
@@ -19,6 +24,22 @@ export function aDeviceRequest(commonName: string, options: { forged?: true } = 
     subjectPKInfoDer,
     signatureAlgorithmDer: signatureAlgorithmDer('ecdsa-sha256'),
     sign: (info) => sign('sha256', info, signer),
+  });
+  return { der, subjectPKInfoDer };
+}
+
+/** The same with an ML-DSA key (RFC 9881). */
+export function aMlDsaDeviceRequest(
+  commonName: string,
+  parameterSet: MlDsaAlgorithm,
+): DeviceRequest {
+  const { privateKey, publicKey } = generateKeyPairSync(parameterSet);
+  const subjectPKInfoDer = publicKey.export({ type: 'spki', format: 'der' });
+  const der = encodeCertificationRequest({
+    subjectDer: encodeCommonName(commonName),
+    subjectPKInfoDer,
+    signatureAlgorithmDer: signatureAlgorithmDer(parameterSet),
+    sign: (info) => sign(null, info, privateKey),
   });
   return { der, subjectPKInfoDer };
 }

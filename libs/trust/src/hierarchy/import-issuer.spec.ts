@@ -186,6 +186,7 @@ describe('importIssuer', () => {
     ['P-384', () => generateKeyPairSync('ec', { namedCurve: 'P-384' }), 'ECDSA', 'ec-p384'],
     ['P-521', () => generateKeyPairSync('ec', { namedCurve: 'P-521' }), 'ECDSA', 'ec-p521'],
     ['Ed25519', () => generateKeyPairSync('ed25519'), 'Ed25519', 'ed25519'],
+    ['ML-DSA-65', () => generateKeyPairSync('ml-dsa-65'), 'ML-DSA-65', 'ml-dsa-65'],
     [
       'RSA',
       () => generateKeyPairSync('rsa', { modulusLength: 2_048 }),

@@ -1,4 +1,4 @@
-/** Names and numbers of PKCS#11 (OASIS PKCS #11 Specification 3.1, 2.40 before it) that are used here. */
+/** Names and numbers of PKCS#11 (OASIS PKCS #11 Specification 3.2, back to 2.40) that are used here. */
 
 export const CKF_OS_LOCKING_OK = 0x02;
 export const CKF_SERIAL_SESSION = 0x04;
@@ -16,17 +16,21 @@ export const CKO_PRIVATE_KEY = 3;
 export const CKK_RSA = 0x00;
 export const CKK_EC = 0x03;
 export const CKK_EC_EDWARDS = 0x40;
+export const CKK_ML_DSA = 0x4a;
 
 export const CKA_CLASS = 0x00;
 export const CKA_LABEL = 0x03;
+export const CKA_VALUE = 0x11;
 export const CKA_KEY_TYPE = 0x100;
 export const CKA_ID = 0x102;
 export const CKA_MODULUS = 0x120;
 export const CKA_PUBLIC_EXPONENT = 0x122;
 export const CKA_EC_PARAMS = 0x180;
 export const CKA_EC_POINT = 0x181;
+export const CKA_PARAMETER_SET = 0x61d;
 
 export const CKM_RSA_PKCS = 0x01;
+export const CKM_ML_DSA = 0x1d;
 export const CKM_SHA256_RSA_PKCS = 0x40;
 export const CKM_SHA384_RSA_PKCS = 0x41;
 export const CKM_SHA512_RSA_PKCS = 0x42;

@@ -7,7 +7,7 @@ import { connectTo, type TokenConnection } from './token-connection.js';
 import { findKey, type KeyReference, type TokenKey } from './token-key.js';
 
 /** An RSA-8192 signature. */
-const maxAnswerBytes = 1_024;
+const maxAnswerBytes = 8_192;
 
 /** Opens a token's key, in this thread's session there. Faults: as `SignerModule.openSigner`. */
 export function openSigner(

@@ -3,6 +3,7 @@ import {
   CKF_SIGN,
   CKM_ECDSA,
   CKM_EDDSA,
+  CKM_ML_DSA,
   CKM_RSA_PKCS,
   CKM_SHA256_RSA_PKCS,
   CKM_SHA512_RSA_PKCS,
@@ -61,7 +62,15 @@ describe('signingMethodOf', () => {
     expect(method.output(Buffer.alloc(100, 5), 64)).toEqual(Buffer.alloc(64, 5));
   });
 
+  it('gives ML-DSA the message, and its signature as it comes', () => {
+    const method = signingMethodOf('ml-dsa', null, tokenWith([CKM_ML_DSA]), slot);
+    expect(method.mechanism).toBe(CKM_ML_DSA);
+    expect(Buffer.compare(method.input(message), message)).toBe(0);
+    expect(method.output(Buffer.alloc(8_192, 5), 4_627)).toEqual(Buffer.alloc(4_627, 5));
+  });
+
   it.each([
+    ['ml-dsa', null, [CKM_ECDSA, CKM_EDDSA, CKM_RSA_PKCS]],
     ['ecdsa', 'sha256', [CKM_EDDSA, CKM_RSA_PKCS]],
     ['ed25519', null, [CKM_ECDSA]],
     ['rsa', 'sha384', [CKM_SHA256_RSA_PKCS]],

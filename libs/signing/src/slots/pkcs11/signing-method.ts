@@ -6,6 +6,7 @@ import {
   CKF_SIGN,
   CKM_ECDSA,
   CKM_EDDSA,
+  CKM_ML_DSA,
   CKM_RSA_PKCS,
   CKM_SHA256_RSA_PKCS,
   CKM_SHA384_RSA_PKCS,
@@ -53,6 +54,10 @@ export function signingMethodOf(
   const offered = (mechanism: number): boolean => isOffered(cryptoki, slot, mechanism);
   if (kind === 'ed25519' && offered(CKM_EDDSA)) {
     return { mechanism: CKM_EDDSA, input: asBuffer, output: begin };
+  }
+  // No parameter: hedged where the token can, with an empty context, as RFC 9881 3 has it.
+  if (kind === 'ml-dsa' && offered(CKM_ML_DSA)) {
+    return { mechanism: CKM_ML_DSA, input: asBuffer, output: begin };
   }
   if (kind === 'ecdsa' && hashing !== null && offered(CKM_ECDSA)) {
     const out = Buffer.allocUnsafeSlow(maxEcdsaBytes);

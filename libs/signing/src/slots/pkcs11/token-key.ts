@@ -7,7 +7,10 @@ import {
   CKA_KEY_TYPE,
   CKA_LABEL,
   CKA_MODULUS,
+  CKA_PARAMETER_SET,
   CKA_PUBLIC_EXPONENT,
+  CKA_VALUE,
+  CKK_ML_DSA,
   CKK_RSA,
   CKO_PRIVATE_KEY,
   CKO_PUBLIC_KEY,
@@ -80,22 +83,38 @@ function publicPartOf(
     sameName,
   ]);
   const keyType = unsignedLong(type);
-  for (const object of [...publicKeys, privateKey]) {
-    const parts: Record<string, Uint8Array | undefined> =
-      keyType === CKK_RSA
-        ? {
-            modulus: read(object, CKA_MODULUS),
-            publicExponent: read(object, CKA_PUBLIC_EXPONENT),
-          }
-        : { ecParams: read(object, CKA_EC_PARAMS), ecPoint: read(object, CKA_EC_POINT) };
+  // CKA_VALUE of a private ML-DSA key is the secret: it is never asked for.
+  const objects = keyType === CKK_ML_DSA ? publicKeys : [...publicKeys, privateKey];
+  for (const object of objects) {
+    const parts = publicPartsOf(keyType, (attribute) => read(object, attribute));
     const given = Object.entries(parts).filter(
       ([, value]) => value !== undefined && value.length > 0,
     );
-    const key = { keyType, ...Object.fromEntries(given) } as TokenPublicKey;
+    const { parameterSet, ...octets } = Object.fromEntries(given);
+    const key: TokenPublicKey = {
+      keyType,
+      ...octets,
+      ...(parameterSet === undefined ? {} : { parameterSet: unsignedLong(parameterSet) }),
+    };
     const info = subjectPKInfoOf(key);
     if (info !== undefined) return info;
   }
   return undefined;
+}
+
+/** The attributes that a public key of the type is made of. */
+function publicPartsOf(
+  keyType: number,
+  read: (type: number) => Buffer | undefined,
+): Readonly<Record<string, Buffer | undefined>> {
+  switch (keyType) {
+    case CKK_RSA:
+      return { modulus: read(CKA_MODULUS), publicExponent: read(CKA_PUBLIC_EXPONENT) };
+    case CKK_ML_DSA:
+      return { parameterSet: read(CKA_PARAMETER_SET), value: read(CKA_VALUE) };
+    default:
+      return { ecParams: read(CKA_EC_PARAMS), ecPoint: read(CKA_EC_POINT) };
+  }
 }
 
 function findObjects(

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { encodeOctetString, encodeOid, encodeTlv, oids, tags } from '@certmill/der';
-import { CKK_EC, CKK_EC_EDWARDS, CKK_RSA } from './cryptoki.js';
+import { CKK_EC, CKK_EC_EDWARDS, CKK_ML_DSA, CKK_RSA } from './cryptoki.js';
 import { subjectPKInfoOf } from './token-public-key.js';
 
 const spkiOf = (key: KeyObject): Buffer => key.export({ type: 'spki', format: 'der' });
@@ -71,6 +71,22 @@ describe('subjectPKInfoOf', () => {
     ['no parameters', { ecPoint: Buffer.alloc(65, 4) }],
   ])('is nothing with %s', (_, parts) => {
     expect(subjectPKInfoOf({ keyType: CKK_EC, ...parts })).toBeUndefined();
+  });
+
+  it.each([
+    ['ml-dsa-44', 1, 1_312],
+    ['ml-dsa-65', 2, 1_952],
+    ['ml-dsa-87', 3, 2_592],
+  ] as const)('is what OpenSSL writes for an %s key', (type, parameterSet, octets) => {
+    const { publicKey } = generateKeyPairSync(type);
+    const der = spkiOf(publicKey);
+    const value = der.subarray(der.length - octets);
+    const info = subjectPKInfoOf({ keyType: CKK_ML_DSA, parameterSet, value });
+    expect(info).toMatchObject({ kind: 'ml-dsa' });
+    expect(Buffer.from(info!.der)).toEqual(der);
+    const other = { keyType: CKK_ML_DSA, parameterSet: (parameterSet % 3) + 1, value };
+    expect(subjectPKInfoOf(other)).toBeUndefined();
+    expect(subjectPKInfoOf({ keyType: CKK_ML_DSA, value })).toBeUndefined();
   });
 
   it('is nothing without the modulus', () => {

@@ -10,7 +10,7 @@ import {
   oids,
   tags,
 } from '@certmill/der';
-import { CKK_RSA } from './cryptoki.js';
+import { CKK_ML_DSA, CKK_RSA } from './cryptoki.js';
 
 /** What a token says of a key's public part; attributes that it does not give are absent. */
 export interface TokenPublicKey {
@@ -21,9 +21,20 @@ export interface TokenPublicKey {
   readonly ecParams?: Uint8Array;
   /** An OCTET STRING around the point; from some modules the bare point. */
   readonly ecPoint?: Uint8Array;
+  /** CKP_ML_DSA_44 and so on (PKCS#11 3.2). */
+  readonly parameterSet?: number;
+  /** The raw key of FIPS 204. */
+  readonly value?: Uint8Array;
 }
 
-export type TokenKeyKind = 'rsa' | 'ecdsa' | 'ed25519';
+export type TokenKeyKind = 'rsa' | 'ecdsa' | 'ed25519' | 'ml-dsa';
+
+/** By CKA_PARAMETER_SET, with the octets of the public key (FIPS 204 4, table 2). */
+const mlDsaSets: Readonly<Record<number, { readonly oid: string; readonly octets: number }>> = {
+  1: { oid: oids.id_ml_dsa_44, octets: 1_312 },
+  2: { oid: oids.id_ml_dsa_65, octets: 1_952 },
+  3: { oid: oids.id_ml_dsa_87, octets: 2_592 },
+};
 
 /** Octets of an uncompressed point (SEC 1 2.3.3). */
 const pointOctets: Readonly<Record<string, number>> = {
@@ -52,6 +63,12 @@ export function subjectPKInfoOf(
     const rsaKey = encodeSequence(encodeInteger(modulus), encodeInteger(publicExponent));
     const algorithm = encodeAlgorithmIdentifier(oids.rsaEncryption, encodeNull());
     return { kind: 'rsa', der: encodeSequence(algorithm, encodeBitString(rsaKey)) };
+  }
+  if (keyType === CKK_ML_DSA) {
+    const set = mlDsaSets[key.parameterSet ?? 0];
+    if (set === undefined || key.value?.length !== set.octets) return undefined;
+    const algorithm = encodeAlgorithmIdentifier(set.oid);
+    return { kind: 'ml-dsa', der: encodeSequence(algorithm, encodeBitString(key.value)) };
   }
   if (ecParams === undefined || ecPoint === undefined) return undefined;
   const curve = hexOf(ecParams);
