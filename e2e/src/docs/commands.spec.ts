@@ -40,6 +40,7 @@ const runElsewhere: Readonly<Record<string, readonly [line: string, reason: stri
     'ten minutes',
   ],
   '.ci/run': ['#!/usr/bin/env bash', 'it runs this test'],
+  'certmill ca init --key ml-dsa-65': ['npm test', 'post-quantum-commands.spec.ts runs it'],
   'npm run docs': ['npm test', 'it writes; the tests of libs/platform compare what it wrote'],
   'node libs/signing/dist/signing.bench.js': ['node libs/signing/dist/signing.bench.js', 'minutes'],
   'node libs/pipeline/dist/validate/validate.bench.js': [
