@@ -1,9 +1,10 @@
 import 'reflect-metadata';
 import { execFileSync } from 'node:child_process';
+import { verify, X509Certificate } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
-import { pemEncode, RevokedEntries } from '@certmill/der';
+import { pemEncode, RevokedEntries, walkCertificateList } from '@certmill/der';
 import type { CertmillError, StatusAddresses } from '@certmill/domain';
 import type { CrlToSign } from '@certmill/ports';
 import {
@@ -97,6 +98,24 @@ afterAll(() => {
 
 /** Needs openssl on the PATH. */
 describe('a CRL that a slot signs', () => {
+  // The openssl of most machines knows no ML-DSA.
+  it.each<IssuerKeyType>(['ml-dsa-44', 'ml-dsa-65', 'ml-dsa-87'])(
+    'signs with an issuer key of type %s, which node:crypto and @peculiar/x509 verify',
+    async (keyType) => {
+      const issuer = testIssuer(keyType);
+      const { der } = await (await open(issuer, { status })).signCrl(aCrl());
+      const list = walkCertificateList(der);
+      const { publicKey } = new X509Certificate(issuer.certificateDer);
+      const tbs = der.subarray(list.tbsCertListStart, list.tbsCertListEnd);
+      const signature = der.subarray(list.signatureStart, list.signatureEnd);
+      expect(verify(null, tbs, publicKey, signature)).toBe(true);
+      const parsed = new x509.X509Crl(Uint8Array.from(der));
+      const ca = new x509.X509Certificate(Uint8Array.from(issuer.certificateDer));
+      expect(await parsed.verify({ publicKey: ca.publicKey })).toBe(true);
+      expect(parsed.entries).toHaveLength(2);
+    },
+  );
+
   it.each<IssuerKeyType>(['P-256', 'P-384', 'P-521', 'ed25519', 'rsa'])(
     'verifies with an issuer key of type %s',
     async (keyType) => {
