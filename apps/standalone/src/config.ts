@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { isName } from '@certmill/domain';
+import { ocspPolicySchema, statusHttpSchema } from '@certmill/platform';
 
 const path = z.string().min(1);
 const tenant = z.string().refine(isName, 'must be the name of a tenant');
@@ -51,6 +52,10 @@ export const standaloneSchema = z.strictObject({
       }),
     )
     .optional(),
+  /** A port of its own for the status of certificates, in plain HTTP; that of the API serves it too. */
+  status: statusHttpSchema.optional(),
+  /** How OCSP requests are answered. */
+  ocsp: ocspPolicySchema.prefault({}),
 });
 
 export type StandaloneConfig = z.infer<typeof standaloneSchema>;

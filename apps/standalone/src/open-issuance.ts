@@ -23,6 +23,7 @@ import {
   issuanceServices,
   type IssuanceServices,
   type KeptProfile,
+  type StatusObserver,
 } from '@certmill/platform';
 import type { Clock, EventLog, Stoppable } from '@certmill/ports';
 import {
@@ -36,6 +37,7 @@ import type { StandaloneConfig } from './config.js';
 import type { DataFolder } from './data-folder.js';
 import { openIssuers, signingIssuers } from './issuers.js';
 import { openManifestKey } from './manifest-key.js';
+import { openOcsp, type Ocsp } from './open-ocsp.js';
 
 /** The whole pipeline in one process, running. */
 export interface Issuance extends Stoppable {
@@ -44,6 +46,7 @@ export interface Issuance extends Stoppable {
   readonly log: EventLog;
   readonly examiner: OpenExaminationPool;
   readonly signer: SigningPools;
+  readonly ocsp: Ocsp;
   readonly issuers: readonly Issuer[];
   /** Built-in profiles of which tenants have one of their own, stored before: theirs stay in force. */
   readonly keptProfiles: readonly KeptProfile[];
@@ -72,10 +75,13 @@ export interface IssuanceOverrides {
   readonly slotModule?: string;
   /** URL of a module whose `storeDisk` the store uses in the place of the file system. */
   readonly storeDiskModule?: string;
+  readonly statusObserver?: StatusObserver;
   /** What the log uses in the place of the file system. */
   readonly logDisk?: Disk;
 }
 
+/** Of answers: how long a thread of the face keeps one, and a client or proxy at most. */
+const statusLimits = { cachedMs: 5_000, maxAgeSeconds: 3_600 };
 /** Interactive chunks hold one request: many fit. */
 const interactiveInHand = 64;
 
@@ -197,6 +203,17 @@ async function assemble(
     }),
   );
 
+  const ocsp = openOcsp({
+    directory: folder.directory,
+    policy: config.ocsp,
+    issuers,
+    store,
+    certifier: signer,
+    clock: systemClock,
+    limits: config.status ?? statusLimits,
+    observer: overrides.statusObserver ?? { answered: () => undefined, fault: () => undefined },
+  });
+  parts.push(ocsp);
   const services = issuanceServices({
     store,
     log,
@@ -214,6 +231,7 @@ async function assemble(
       waitingFor: () => [],
     },
     observer,
+    answerStatus: (call) => ocsp.reply(call),
   });
   const keptProfiles = await addBuiltInProfiles(store, systemClock);
   return {
@@ -222,6 +240,7 @@ async function assemble(
     log,
     examiner,
     signer,
+    ocsp,
     issuers: issuers.all,
     keptProfiles,
     holdLog: () => openedLog.holdSegments(),

@@ -6,12 +6,15 @@ import {
   httpConfigSchema,
   Metrics,
   observeStages,
+  observeStatus,
   openFirstTenant,
   openTracing,
   readConfig,
+  startStatusHttp,
   tracingSchema,
   type FirstCredential,
   type HttpApplication,
+  type StatusHttp,
   type Tracing,
 } from '@certmill/platform';
 import { latencyBoundsSeconds } from '@certmill/signing';
@@ -41,6 +44,8 @@ export function readServeConfig(file: string | undefined): ServeConfig {
 export interface Server {
   readonly url: string;
   readonly http: HttpApplication;
+  /** Where it is configured. */
+  readonly status?: StatusHttp;
   readonly issuance: Issuance;
   /**
    * Makes the first credential where the data folder has none; undefined where it has. It is stored
@@ -60,6 +65,7 @@ export async function serve(
   const folder = takeDataFolder(config.data);
   let issuance: Issuance | undefined;
   let http: HttpApplication | undefined;
+  let status: StatusHttp | undefined;
   let control: ControlServer | undefined;
   let tracing: Tracing | undefined;
   try {
@@ -70,7 +76,10 @@ export async function serve(
       ...observeStages(logger, metrics, overrides.clock),
       ...(tracing === undefined ? {} : { begun: tracing.begun }),
     };
-    const opening = openIssuance(folder, config, observer, measuredOverrides(overrides, metrics));
+    const opening = openIssuance(folder, config, observer, {
+      ...measuredOverrides(overrides, metrics),
+      statusObserver: observeStatus(logger, metrics),
+    });
     // Loaded while the threads start: it takes as long as they do.
     const loading = import('@certmill/platform/http');
     loading.catch(() => undefined);
@@ -92,6 +101,17 @@ export async function serve(
       ...(tracing === undefined ? {} : { traces: tracing }),
     });
     http = listening;
+    if (config.status !== undefined) {
+      status = await startStatusHttp({
+        config: config.status,
+        reply: (call) => running.ocsp.reply(call),
+        onLost: (error) => logger.fatal({ err: error }, 'the status face cannot go on'),
+      });
+      running.ocsp.onChange(status.forget);
+      metrics.status.cached(status.cachedAnswers);
+      logger.info({ url: status.url }, 'telling the status of certificates');
+    }
+    const telling = status;
     control = await openControlSocket(folder.directory, async ({ directory }) => {
       await backUpDataFolder(folder.directory, running, directory);
       logger.info({ directory }, 'backed up');
@@ -101,9 +121,11 @@ export async function serve(
       url: listening.url,
       http: listening,
       issuance: running,
+      ...(telling === undefined ? {} : { status: telling }),
       openFirstCredential: () => openFirstTenant(running.store, running.services.clock),
       async stop() {
         control?.close();
+        await telling?.stop(config.stopTimeoutMs);
         await listening.stop(config.stopTimeoutMs);
         await running.stop(config.stopTimeoutMs);
         await tracing?.stop(config.stopTimeoutMs);
@@ -113,6 +135,7 @@ export async function serve(
     };
   } catch (error) {
     control?.close();
+    await status?.stop(1_000);
     await http?.stop(1_000);
     await issuance?.stop(1_000);
     await tracing?.stop(1_000);

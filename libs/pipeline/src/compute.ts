@@ -8,6 +8,8 @@ export {
   type Validity,
 } from './profile/compile-profile.js';
 export { subjectAttributeOids } from './profile/subject-attribute-oids.js';
+export { issuerHashes } from './ocsp/ocsp-issuers.js';
+export { packResponses, type PresignedPair } from './ocsp/packed-responses.js';
 export {
   examineChunk,
   type ExaminationLimits,

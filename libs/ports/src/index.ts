@@ -49,9 +49,13 @@ export type { Clock, Job, JobQueue } from './jobs.js';
 export type { CpuMeter } from './cpu-meter.js';
 export type { Stoppable } from './stoppable.js';
 export type {
+  OcspPresigner,
   OcspResponder,
   OcspResponses,
   OcspSigner,
   OcspStore,
+  PresignedStatus,
+  ResponderCertifier,
+  ResponsesToSign,
   UnsignedOcspAnswer,
 } from './ocsp.js';

@@ -1,4 +1,4 @@
-import type { ResponseData } from '@certmill/der';
+import type { CertStatus, ResponseData } from '@certmill/der';
 import type { BatchId, ChunkRef } from '@certmill/domain';
 
 /** The pre-signed OCSP responses of one chunk's certificates. */
@@ -60,4 +60,47 @@ export interface OcspSigner {
    * FAULT_WORKER_LOST.
    */
   signAnswer(issuer: string, answer: UnsignedOcspAnswer): Promise<Uint8Array | undefined>;
+}
+
+/** What a certificate's responses tell. */
+export interface PresignedStatus {
+  /** Its place in the chunk. */
+  readonly place: number;
+  readonly serialNumber: Uint8Array;
+  readonly status: CertStatus;
+}
+
+/** A chunk's responses to be, in both CertID hashes. */
+export interface ResponsesToSign {
+  /** Requests of the chunk, whether they have certificates or not. */
+  readonly count: number;
+  readonly statuses: readonly PresignedStatus[];
+  readonly thisUpdateSeconds: number;
+  readonly nextUpdateSeconds: number;
+}
+
+/** Signs responses ahead, in bulk. */
+export interface OcspPresigner {
+  /**
+   * Resolves to the packed responses and the responder that signed them; undefined as for
+   * `OcspSigner.signAnswer`, and the same faults.
+   */
+  signResponses(
+    issuer: string,
+    responses: ResponsesToSign,
+  ): Promise<{ readonly packed: Uint8Array; readonly responder: OcspResponder } | undefined>;
+}
+
+/** Where issuer keys are: makes the certificates of delegated responders. */
+export interface ResponderCertifier {
+  /**
+   * Resolves to a certificate (RFC 6960 4.2.2.2: id-kp-OCSPSigning, id-pkix-ocsp-nocheck) of the P-256
+   * key. Faults: those of the issuer's slots, FAULT_LINT_FAILED.
+   */
+  certifyResponder(
+    issuer: string,
+    subjectPKInfoDer: Uint8Array,
+    notBeforeMs: number,
+    notAfterMs: number,
+  ): Promise<Uint8Array>;
 }

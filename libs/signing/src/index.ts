@@ -4,6 +4,12 @@ export {
   type ExaminationPoolOptions,
   type OpenExaminationPool,
 } from './examination/open-examination-pool.js';
+export {
+  openResponderPool,
+  type KeyedResponder,
+  type ResponderPool,
+  type ResponderPoolOptions,
+} from './ocsp/open-responder-pool.js';
 export { endProcess } from './sign/end-process.js';
 export {
   openSigningPools,

@@ -126,3 +126,9 @@ export {
 } from './path/verify-certificate.js';
 export type { PathProblem } from './path/check-path.js';
 export type { Status, StatusFinding } from './path/status.js';
+export {
+  defaultResponderLifeMs,
+  ResponderFolder,
+  type ResponderFolderOptions,
+  type StoredResponder,
+} from './responders/responder-folder.js';

@@ -152,7 +152,7 @@ describe('without a key', () => {
     expect(answer).toMatchObject({
       kind: 'successful',
       times: { thisUpdateMs: nowMs - 1_000, nextUpdateMs: nowMs + 3_600_000 },
-      isOnlyForThis: false,
+      isForAll: true,
     });
     expect(textOf(answer)).toContain('presigned');
     expect(textOf(answer)).toContain(Buffer.from(responder.certificateDer).toString('latin1'));
@@ -207,11 +207,11 @@ describe('with a responder', () => {
   test('a nonce is echoed where the policy says so, and such an answer is for nobody else', async () => {
     const ports = withKey('echo');
     const answer = await answerOcspRequest(ports, aRequest([certIdOf(ours)], [nonce]));
-    expect(answer).toMatchObject({ kind: 'successful', isOnlyForThis: true });
+    expect(answer).toMatchObject({ kind: 'successful', isForAll: false });
     expect(ports.signed[0]?.nonce).toEqual(new Uint8Array(Buffer.alloc(32, 5)));
     const ignoring = withKey('ignore');
     const other = await answerOcspRequest(ignoring, aRequest([certIdOf(ours)], [nonce]));
-    expect(other).toMatchObject({ kind: 'successful', isOnlyForThis: false });
+    expect(other).toMatchObject({ kind: 'successful', isForAll: true });
     expect(ignoring.signed).toHaveLength(0);
   });
 

@@ -23,8 +23,8 @@ export type OcspAnswer =
       readonly kind: 'successful';
       readonly der: Uint8Array;
       readonly times: AnswerTimes;
-      /** Made for this request alone: a nonce is in it. */
-      readonly isOnlyForThis: boolean;
+      /** Others who ask the same may get it: no nonce is in it, and nothing that may be known soon. */
+      readonly isForAll: boolean;
     }
   | {
       readonly kind: OcspErrorStatus;
@@ -137,7 +137,7 @@ async function findPresigned(
     kind: 'successful',
     der,
     times: { thisUpdateMs, nextUpdateMs },
-    isOnlyForThis: false,
+    isForAll: true,
   };
 }
 
@@ -182,6 +182,6 @@ async function signLive(
       thisUpdateMs: times.thisUpdateSeconds * 1_000,
       nextUpdateMs: times.nextUpdateSeconds * 1_000,
     },
-    isOnlyForThis: hasNonce,
+    isForAll: !hasNonce && statuses.every(({ kind }) => kind !== 'unknown'),
   };
 }

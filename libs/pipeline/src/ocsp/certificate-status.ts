@@ -4,6 +4,7 @@ import {
   requestOfSerialNumber,
   serialKeyIdOf,
   type CertificateStatus,
+  type RevocationReason,
   type SerialKey,
 } from '@certmill/domain';
 import type { BatchStore, CertificateStore } from '@certmill/ports';
@@ -40,16 +41,20 @@ export async function certificateStatus(
     : certStatusOf(issuer, found.status);
 }
 
-/** What stands in a response. A superseded certificate is as good as it was: nobody has revoked it. */
+/** What stands in a response. What was on hold and is released is good. */
 export function certStatusOf(
   issuer: Pick<OcspIssuer, 'revoked'>,
   status: CertificateStatus,
 ): CertStatus {
-  const revocation = status.state === 'revoked' ? status : issuer.revoked;
-  if (revocation === undefined) return { kind: 'good' };
+  if (status.state === 'revoked') return revokedAt(status.atMs, status.reason);
+  const { revoked } = issuer;
+  return revoked === undefined ? { kind: 'good' } : revokedAt(revoked.revokedAtMs, revoked.reason);
+}
+
+function revokedAt(atMs: number, reason: RevocationReason): CertStatus {
   return {
     kind: 'revoked',
-    atSeconds: Math.floor(revocation.atMs / 1_000),
-    reasonNumber: crlReasons[revocation.reason],
+    atSeconds: Math.floor(atMs / 1_000),
+    reasonNumber: crlReasons[reason],
   };
 }

@@ -9,7 +9,7 @@ export interface OcspIssuer {
   readonly subjectDer: Uint8Array;
   readonly spkiDer: Uint8Array;
   /** By its parent: what it issued is worth nothing (RFC 6960 2.7). */
-  readonly revoked?: { readonly atMs: number; readonly reason: RevocationReason };
+  readonly revoked?: { readonly revokedAtMs: number; readonly reason: RevocationReason };
 }
 
 /** How a CertID names an issuer (RFC 6960 4.1.1). */

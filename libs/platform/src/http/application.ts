@@ -21,6 +21,7 @@ import { HttpModule } from './http.module.js';
 import { RouteTable } from './route-table.js';
 import type { IssuanceServices } from './services.js';
 import { Stopping, stoppingFault } from './stopping.js';
+import { addStatusRoutes } from './status-routes.js';
 import { isStreamed, streamedMediaTypes } from './streamed-body.js';
 
 export interface HttpParts {
@@ -128,6 +129,7 @@ export async function createNest(
     document ??= import('../openapi/document-of.js').then(({ documentOf }) => documentOf(nest));
     return document;
   });
+  addStatusRoutes(fastify, parts.services);
   await nest.init();
   return nest;
 }

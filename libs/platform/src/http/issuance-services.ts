@@ -69,6 +69,8 @@ export interface IssuanceParts {
   readonly windows?: TenantWindows;
   /** Chunks are cut to no more; absent: the store keeps no such number of an order. */
   readonly maxRequestsPerChunk?: number;
+  /** The status of certificates, beside everything else; absent: it is told elsewhere. */
+  readonly answerStatus?: IssuanceServices['answerStatus'];
   /** Told of what this process receives, and of dead letters that it drops. */
   readonly observer: Pick<StageObserver, 'received' | 'published'>;
 }
@@ -154,6 +156,7 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     },
     manifestKey: parts.manifestKey,
     readiness: parts.readiness,
+    ...(parts.answerStatus === undefined ? {} : { answerStatus: parts.answerStatus }),
   };
 }
 

@@ -20,6 +20,8 @@ import type {
   TenantStore,
 } from '@certmill/ports';
 import type { KeyObject } from 'node:crypto';
+import type { StatusCall } from '../status/status-messages.js';
+import type { StatusReply } from '../status/status-reply.js';
 import type { Readiness } from './operations.controller.js';
 
 /** What the HTTP face needs; an app composes it from its adapters. */
@@ -49,4 +51,6 @@ export interface IssuanceServices {
   /** Signs manifests; certifies nothing. */
   readonly manifestKey: KeyObject;
   readonly readiness: Readiness;
+  /** OCSP, open to all; absent: it is answered elsewhere. Never rejects. */
+  readonly answerStatus?: (call: StatusCall) => Promise<StatusReply>;
 }

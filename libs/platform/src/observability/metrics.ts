@@ -8,6 +8,7 @@ import { registerReadiness, type KnownParts } from './readiness-metrics.js';
 import { readOf } from './scrape-readings.js';
 import { registerSlots, type SlotReading } from './slot-metrics.js';
 import { StageMetrics } from './stage-metrics.js';
+import { StatusMetrics } from './status-metrics.js';
 import { StoreMetrics } from './store-metrics.js';
 
 /** The service's Prometheus metrics, in groups. Labels come from closed sets only. */
@@ -19,6 +20,7 @@ export class Metrics {
   readonly log = new LogMetrics(this.#registry);
   readonly store = new StoreMetrics(this.#registry);
   readonly journal = new JournalMetrics(this.#registry);
+  readonly status = new StatusMetrics(this.#registry);
 
   constructor() {
     const registers = [this.#registry];

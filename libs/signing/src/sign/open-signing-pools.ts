@@ -5,6 +5,7 @@ import type {
   ChunkSigner,
   CpuMeter,
   CrlSigner,
+  ResponderCertifier,
   SignedCertificates,
   SignedCrl,
   Stoppable,
@@ -13,6 +14,7 @@ import type { SlotPlace } from '../slots/signing-slot.js';
 import { chunkTask } from './chunk-task.js';
 import { crlTask } from './crl-task.js';
 import type { IssuerSlotHealth, RestTimes } from './issuer-slot.js';
+import { responderTask } from './responder-task.js';
 import type { SigningIssuer } from './signing-issuer.js';
 import { SlotPool, type SlotHealth } from './slot-pool.js';
 import { SlotRouter, type SlotRouterOptions } from './slot-router.js';
@@ -64,7 +66,8 @@ export interface SigningPoolsOptions {
   readonly onHung?: (health: SlotHealth) => void;
 }
 
-export interface SigningPools extends ChunkSigner, CrlSigner, Stoppable, CpuMeter {
+export interface SigningPools
+  extends ChunkSigner, CrlSigner, ResponderCertifier, Stoppable, CpuMeter {
   /** Every place, as it is now. */
   health(): readonly SlotHealth[];
   /** Names of issuers that were used and of which no key can be used now; the first 100. */
@@ -108,7 +111,7 @@ function signingPools(
   router: SlotRouter,
   { profiles, lanes = allLanes }: Pick<SigningPoolsOptions, 'profiles' | 'lanes'>,
 ): SigningPools {
-  const crlLane = lanes.includes('bulk') ? 'bulk' : 'interactive';
+  const ownLane = lanes.includes('bulk') ? 'bulk' : 'interactive';
   return {
     health: () => router.health(),
     issuersOut: () => router.issuersOut(),
@@ -129,8 +132,16 @@ function signingPools(
       return { certificatesDer, certificateLengths: Array.from(certificateLengths), slot };
     },
     async signCrl(crl): Promise<SignedCrl> {
-      const { result, slot } = await router.run(crl.scope.issuer, crlTask(crlLane, crl));
+      const { result, slot } = await router.run(crl.scope.issuer, crlTask(ownLane, crl));
       return { der: result.der, slot };
+    },
+    async certifyResponder(issuer, subjectPKInfoDer, notBeforeMs, notAfterMs): Promise<Uint8Array> {
+      const task = responderTask(ownLane, {
+        subjectPKInfoDer,
+        notBeforeSeconds: Math.floor(notBeforeMs / 1_000),
+        notAfterSeconds: Math.floor(notAfterMs / 1_000),
+      });
+      return (await router.run(issuer, task)).result.certificateDer;
     },
   };
 }

@@ -40,6 +40,10 @@ export interface IssuerOpening {
 export interface KeyTaskKinds {
   readonly signChunk: { readonly input: ChunkToSign; readonly result: IssuedCertificates };
   readonly signCrl: { readonly input: CrlToSign; readonly result: IssuedCrl };
+  readonly certifyResponder: {
+    readonly input: ResponderToCertify;
+    readonly result: { readonly certificateDer: Uint8Array<ArrayBuffer> };
+  };
 }
 
 export type KeyTaskKind = keyof KeyTaskKinds;
@@ -63,6 +67,13 @@ export interface ChunkToSign {
 export interface IssuedCrl {
   /** CertificateList (RFC 5280 5.1). */
   readonly der: Uint8Array;
+}
+
+/** A delegated OCSP responder's key; times in seconds. */
+export interface ResponderToCertify {
+  readonly subjectPKInfoDer: Uint8Array;
+  readonly notBeforeSeconds: number;
+  readonly notAfterSeconds: number;
 }
 
 /** The issuer's key cannot be used here: it is not there, is another's, or signs wrongly. */

@@ -9,14 +9,16 @@ import type { SignatureHashing, Signer, SlotSettings } from './signing-slot.js';
  */
 export function openSigner(settings: SlotSettings, { hash }: SignatureHashing): Signer {
   const keyFile = String(settings['keyFile']);
-  const key = decryptKey(keyFile, readPassphrase(settings));
+  const content = readSecret('key file', keyFile);
+  const key = decryptKey(`the key file ${keyFile}`, content, readPassphrase(settings));
   return {
     subjectPKInfoDer: createPublicKey(key).export({ type: 'spki', format: 'der' }),
     sign: (tbs) => sign(hash, tbs, key),
   };
 }
 
-function readPassphrase(settings: SlotSettings): Buffer {
+/** Faults: CONFIG_INVALID. */
+export function readPassphrase(settings: SlotSettings): Buffer {
   const { passphraseFile, passphraseEnvironment } = settings;
   if (typeof passphraseFile === 'string') {
     const content = readSecret('passphrase file', passphraseFile);
@@ -39,14 +41,14 @@ function readSecret(kind: string, file: string): Buffer {
   }
 }
 
-function decryptKey(keyFile: string, passphrase: Buffer): KeyObject {
-  const content = readSecret('key file', keyFile);
+/**
+ * @param description names the key in the messages.
+ * Faults: CONFIG_INVALID.
+ */
+export function decryptKey(description: string, content: Buffer, passphrase: Buffer): KeyObject {
   const isPem = content.subarray(0, 200).includes('-----BEGIN');
   if (isPem && !content.includes('-----BEGIN ENCRYPTED PRIVATE KEY-----')) {
-    throw new CertmillError(
-      'CONFIG_INVALID',
-      `the key file ${keyFile} is not an encrypted PKCS#8 key`,
-    );
+    throw new CertmillError('CONFIG_INVALID', `${description} is not an encrypted PKCS#8 key`);
   }
   try {
     return isPem
@@ -56,7 +58,7 @@ function decryptKey(keyFile: string, passphrase: Buffer): KeyObject {
     // No cause: what OpenSSL says of a wrong passphrase is noise, and nothing of a key may leak.
     throw new CertmillError(
       'CONFIG_INVALID',
-      `the key file ${keyFile} cannot be decrypted: wrong passphrase, or not an encrypted PKCS#8 key`,
+      `${description} cannot be decrypted: wrong passphrase, or not an encrypted PKCS#8 key`,
     );
   }
 }

@@ -1,0 +1,95 @@
+import { join } from 'node:path';
+import { OcspIssuers, type AnswerPorts } from '@certmill/pipeline';
+import {
+  replyToStatusCall,
+  type KeepingLimits,
+  type OcspPolicy,
+  type StatusCall,
+  type StatusObserver,
+  type StatusReply,
+} from '@certmill/platform';
+import type {
+  BatchStore,
+  CertificateStore,
+  Clock,
+  ResponderCertifier,
+  Stoppable,
+} from '@certmill/ports';
+import { openResponderPool } from '@certmill/signing';
+import { readPassphrase, ResponderFolder } from '@certmill/trust';
+import type { IssuerSet } from './issuers.js';
+
+/** OCSP of a data folder. */
+export interface Ocsp extends Stoppable {
+  /** Never rejects. */
+  reply(call: StatusCall): Promise<StatusReply>;
+  /** Called when a status changed here: what was kept of answers may be wrong. */
+  onChange(forget: () => void): void;
+  /** A status changed. */
+  changed(): void;
+}
+
+export interface OcspParts {
+  readonly directory: string;
+  readonly policy: OcspPolicy;
+  readonly issuers: IssuerSet;
+  readonly store: BatchStore & CertificateStore;
+  readonly certifier: ResponderCertifier;
+  readonly clock: Clock;
+  readonly limits: KeepingLimits;
+  readonly observer: StatusObserver;
+}
+
+const dayMs = 24 * 3_600_000;
+
+/** Responders lie in `<data>/ocsp-responders`, under the issuers' passphrase. */
+export function openOcsp(parts: OcspParts): Ocsp {
+  const { policy, issuers, store, clock, observer } = parts;
+  const byName = new Map(issuers.all.map((issuer) => [issuer.name, issuer]));
+  const { passphrase } = issuers;
+  const folder = new ResponderFolder({
+    directory: join(parts.directory, 'ocsp-responders'),
+    issuerOf: (name) => byName.get(name),
+    readPassphrase: () => readPassphrase(passphrase, process.env),
+    certifier: parts.certifier,
+    clock,
+    lifeMs: policy.responderDays * dayMs,
+    onFault: (_issuer, error) => observer.fault(error),
+  });
+  const pool = openResponderPool({
+    threads: 1,
+    async responderOf(name) {
+      const issuer = byName.get(name);
+      const responder = await folder.responderOf(name);
+      if (issuer === undefined || responder === undefined) return undefined;
+      const { subjectDer, spkiDer } = issuer;
+      return {
+        ...responder,
+        subjectDer,
+        spkiDer,
+        passphrase:
+          'file' in passphrase ? passphrase : { environment: passphrase.environmentVariable },
+      };
+    },
+  });
+  const serialKeys = new Map(issuers.serialKeys.map((key) => [key.id, key]));
+  const known = new OcspIssuers(issuers.all);
+  const ports: AnswerPorts = {
+    issuers: () => known,
+    clock,
+    serialKeys,
+    live: {
+      signer: pool,
+      statuses: { batches: store, certificates: store, serialKeys },
+      lifetimeSeconds: policy.answerSeconds,
+      nonce: policy.nonce,
+    },
+  };
+  const forgets: (() => void)[] = [];
+  return {
+    reply: (call) => replyToStatusCall(ports, call, clock.nowMs(), parts),
+    onChange: (forget) => void forgets.push(forget),
+    changed: () => forgets.forEach((forget) => forget()),
+    stop: (timeoutMs) => pool.stop(timeoutMs),
+  };
+}

@@ -1,0 +1,279 @@
+import { X509Certificate } from 'node:crypto';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { aServer, aServerIn, aDataFolder, type TestServer } from '../http/test-server.js';
+import { issueFiles, revoke, run, type IssuedFiles } from './certificate-holder.js';
+
+let server: TestServer;
+let files: IssuedFiles;
+let url: string;
+
+beforeAll(async () => {
+  server = await aServer({}, {}, { config: { status: { port: 0, cachedMs: 60_000 } } });
+  files = await issueFiles(server, 6);
+  url = `${server.server.status?.url ?? ''}/ocsp`;
+}, 60_000);
+
+afterAll(async () => {
+  await files[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+});
+
+/** `openssl ocsp` about certificates of the batch; it checks the answer's signature and responder. */
+function openssl(
+  indexes: readonly number[],
+  options: readonly string[] = [],
+  at = url,
+): ReturnType<typeof run> {
+  const asked = indexes.flatMap((index) => ['-cert', files.certificates[index] ?? '']);
+  const trust = ['-CAfile', files.chain, '-issuer', files.issuer];
+  return run('openssl', 'ocsp', ...trust, '-url', at, '-text', ...options, ...asked);
+}
+
+/** The DER of a request that OpenSSL made, in a file. */
+async function requestFile(index: number, ...options: readonly string[]): Promise<string> {
+  const file = join(files.directory, `request-${String(index)}-${options.join('')}.der`);
+  await run(
+    'openssl',
+    'ocsp',
+    '-issuer',
+    files.issuer,
+    ...options,
+    '-cert',
+    files.certificates[index] ?? '',
+    '-reqout',
+    file,
+  );
+  return file;
+}
+
+async function post(body: Uint8Array<ArrayBuffer>): Promise<Response> {
+  const headers = { 'content-type': 'application/ocsp-request' };
+  return fetch(url, { method: 'POST', headers, body });
+}
+
+describe('openssl ocsp', () => {
+  test('good, with SHA-1 and with SHA-256, and its nonce echoed', async () => {
+    for (const options of [[], ['-sha256'], ['-no_nonce']]) {
+      const { text } = await openssl([0], options);
+      expect(text).toContain('Response verify OK');
+      expect(text).toMatch(/device-0\.pem: good/);
+      expect(text).not.toContain('WARNING');
+      expect(text).not.toContain('Nonce Verify error');
+    }
+  });
+
+  test('revoked with its reason and time, held, and good beside them in one request', async () => {
+    expect(await revoke(server, files, 1, 'keyCompromise', Date.UTC(2026, 0, 2))).toBe('changed');
+    expect(await revoke(server, files, 2, 'certificateHold')).toBe('changed');
+    const { text } = await openssl([0, 1, 2]);
+    expect(text).toContain('Response verify OK');
+    expect(text).toMatch(/device-0\.pem: good/);
+    expect(text).toMatch(/device-1\.pem: revoked/);
+    expect(text).toMatch(/Reason: keyCompromise/);
+    expect(text).toMatch(/Revocation Time: Jan {2}2 00:00:00 2026 GMT/);
+    expect(text).toMatch(/device-2\.pem: revoked\n.*\n.*\n\tReason: certificateHold/);
+  });
+
+  test('a revocation is told at once, whatever threads kept', async () => {
+    const before = await openssl([3], ['-no_nonce']);
+    expect(before.text).toMatch(/device-3\.pem: good/);
+    await revoke(server, files, 3, 'superseded');
+    const after = await openssl([3], ['-no_nonce']);
+    expect(after.text).toMatch(/device-3\.pem: revoked/);
+  });
+
+  test('unknown for numbers that are not ours', async () => {
+    const ask = (serial: string) => {
+      const trust = ['-CAfile', files.chain, '-issuer', files.issuer, '-serial', serial];
+      return run('openssl', 'ocsp', ...trust, '-url', url);
+    };
+    for (const serial of ['0x1234', `0x01${'ab'.repeat(19)}`]) {
+      expect((await ask(serial)).text).toContain(`${serial}: unknown`);
+    }
+  });
+
+  test('unauthorized for what another CA issued', async () => {
+    const key = join(files.directory, 'other.key');
+    const other = join(files.directory, 'other.pem');
+    const make = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+    await run('openssl', ...make, '-keyout', key, '-out', other, '-subj', '/CN=other');
+    const { text } = await run('openssl', 'ocsp', '-issuer', other, '-serial', '5', '-url', url);
+    expect(text).toContain('unauthorized (6)');
+  });
+
+  test('the API answers too', async () => {
+    const { text } = await openssl([0, 1], [], `${server.url}/ocsp`);
+    expect(text).toContain('Response verify OK');
+    expect(text).toMatch(/device-0\.pem: good/);
+    expect(text).toMatch(/device-1\.pem: revoked/);
+  });
+});
+
+test('ocsptool agrees', async () => {
+  const ask = (index: number) =>
+    run(
+      'ocsptool',
+      `--ask=${url}`,
+      '--load-issuer',
+      files.issuer,
+      '--load-cert',
+      files.certificates[index] ?? '',
+      '--load-trust',
+      files.chain,
+      '--nonce',
+    );
+  const good = await ask(0);
+  expect(good.text).toContain('Certificate Status: good');
+  expect(good.text).toContain('Verifying OCSP Response: Success');
+  const revoked = await ask(1);
+  expect(revoked.text).toContain('Certificate Status: revoked');
+  expect(revoked.text).toContain('Verifying OCSP Response: Success');
+});
+
+describe("the responder's certificate", () => {
+  test('is one by the rules of RFC 6960 4.2.2.2 and 5280', async () => {
+    const file = join(server.data, 'ocsp-responders', 'dev.pem');
+    const { text: verified } = await run(
+      'openssl',
+      'verify',
+      '-x509_strict',
+      '-purpose',
+      'ocsphelper',
+      '-CAfile',
+      files.chain,
+      file,
+    );
+    expect(verified).toContain(': OK');
+    const { text } = await run('openssl', 'x509', '-in', file, '-noout', '-text');
+    expect(text).toContain('OCSP Signing');
+    expect(text).toContain('OCSP No Check');
+    expect(text).toMatch(/X509v3 Key Usage: critical\n +Digital Signature\n/);
+    expect(text).not.toContain('CA:TRUE');
+    const certificate = new X509Certificate(await readFile(file));
+    const days = (Date.parse(certificate.validTo) - Date.now()) / 86_400_000;
+    expect(days).toBeGreaterThan(29.9);
+    expect(days).toBeLessThanOrEqual(30);
+  });
+
+  test('has a key of its own that is stored encrypted', async () => {
+    const text = await readFile(join(server.data, 'ocsp-responders', 'dev.pem'), 'utf8');
+    expect(text).toContain('-----BEGIN ENCRYPTED PRIVATE KEY-----');
+    expect(text).not.toContain('-----BEGIN PRIVATE KEY-----');
+    const { publicKey } = new X509Certificate(text.slice(text.indexOf('-----BEGIN CERT')));
+    const issuer = new X509Certificate(await readFile(files.issuer));
+    expect(publicKey.equals(issuer.publicKey)).toBe(false);
+  });
+});
+
+describe('HTTP', () => {
+  test('GET by curl, with the headers of RFC 9919', async () => {
+    const der = await readFile(await requestFile(0, '-no_nonce', '-sha256'));
+    const path = encodeURIComponent(der.toString('base64'));
+    const body = join(files.directory, 'answer.der');
+    const { text, code } = await run('curl', '-sS', '-D', '-', '-o', body, `${url}/${path}`);
+    expect(code).toBe(0);
+    expect(text).toMatch(/^HTTP\/1\.1 200 OK/);
+    expect(text).toMatch(/content-type: application\/ocsp-response/i);
+    expect(text).toMatch(/cache-control: max-age=3[56]\d\d,public,no-transform,must-revalidate/i);
+    expect(text).toMatch(/last-modified: .* GMT/i);
+    expect(text).toMatch(/expires: .* GMT/i);
+    const etag = /etag: (".*")/i.exec(text)?.[1] ?? '';
+    const { text: read } = await run(
+      'openssl',
+      'ocsp',
+      '-respin',
+      body,
+      '-issuer',
+      files.issuer,
+      '-CAfile',
+      files.chain,
+      '-sha256',
+      '-cert',
+      files.certificates[0] ?? '',
+      '-no_nonce',
+    );
+    expect(read).toContain('Response verify OK');
+    expect(read).toMatch(/device-0\.pem: good/);
+    const again = await fetch(`${url}/${path}`, { headers: { 'if-none-match': etag } });
+    expect(again.status).toBe(304);
+    expect((await fetch(`${url}/${path}`, { method: 'HEAD' })).headers.get('etag')).toBe(etag);
+    // Not escaped, as some clients send it.
+    const unescaped = await fetch(`${url}/${der.toString('base64')}`);
+    expect(unescaped.headers.get('cache-control')).toContain('max-age');
+  });
+
+  test('what has a nonce, and what is unknown, is nobody’s to keep', async () => {
+    const der = await readFile(await requestFile(0));
+    const response = await post(new Uint8Array(der));
+    expect(response.headers.get('cache-control')).toBe('no-store');
+  });
+
+  test.each([
+    ['nothing', ''],
+    ['no base64', '!!!!'],
+    ['a bad escape', '%E0%A4'],
+    ['no DER', Buffer.from('hello world').toString('base64')],
+  ])('a GET with %s is malformed, by OCSP and with 200', async (_name, path) => {
+    const response = await fetch(`${url}/${path}`);
+    expect(response.status).toBe(200);
+    expect(Buffer.from(await response.arrayBuffer()).toString('hex')).toBe('30030a0101');
+  });
+
+  test('a POST of something else is refused, and one that is too large', async () => {
+    const malformed = await post(new Uint8Array([1, 2, 3]));
+    expect(Buffer.from(await malformed.arrayBuffer()).toString('hex')).toBe('30030a0101');
+    expect((await fetch(url, { method: 'POST', body: 'x' })).status).toBe(415);
+    expect((await post(new Uint8Array(20_000))).status).toBe(413);
+    expect((await fetch(url, { method: 'DELETE' })).status).toBe(405);
+    expect((await fetch(url.replace(/ocsp$/, 'else'))).status).toBe(404);
+  });
+});
+
+test('a responder outlives a restart, and is renewed before its end when the clock moves', async () => {
+  await using folder = await aDataFolder();
+  let nowMs = Date.now();
+  const clock = { nowMs: () => nowMs };
+  const certificateIn = async (): Promise<string> => {
+    const file = join(folder.path, 'ocsp-responders', 'dev.pem');
+    return new X509Certificate(await readFile(file)).fingerprint256;
+  };
+  const der = new Uint8Array(await readFile(await requestFile(0, '-no_nonce')));
+  const ask = async (running: TestServer): Promise<string> => {
+    // Another installation's: its own issuer has another key.
+    const response = await running.call('POST', '/ocsp', {
+      headers: { 'content-type': 'application/ocsp-request' },
+      body: der,
+      key: null,
+    });
+    return Buffer.from(await response.arrayBuffer()).toString('hex');
+  };
+  const own = async (running: TestServer): Promise<void> => {
+    const request = join(folder.path, 'request.der');
+    const { certificateFile } = running.server.issuance.issuers[0] ?? { certificateFile: '' };
+    const make = ['-issuer', certificateFile, '-serial', '5', '-no_nonce', '-reqout', request];
+    await run('openssl', 'ocsp', ...make);
+    const response = await running.call('POST', '/ocsp', {
+      headers: { 'content-type': 'application/ocsp-request' },
+      body: new Uint8Array(await readFile(request)),
+      key: null,
+    });
+    const answer = Buffer.from(await response.arrayBuffer());
+    await writeFile(join(folder.path, 'answer.der'), answer);
+    expect(answer.toString('hex', 0, 12)).toContain('0a0100');
+  };
+  let first: string;
+  {
+    await using running = await aServerIn(folder.path, {}, {}, { clock });
+    expect(await ask(running)).toBe('30030a0106');
+    expect(await readdir(folder.path)).not.toContain('ocsp-responders');
+    await own(running);
+    first = await certificateIn();
+  }
+  await using running = await aServerIn(folder.path, {}, {}, { clock });
+  await own(running);
+  expect(await certificateIn()).toBe(first);
+  nowMs += 40 * 86_400_000;
+  await own(running);
+  expect(await certificateIn()).not.toBe(first);
+}, 60_000);

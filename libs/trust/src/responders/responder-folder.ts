@@ -1,0 +1,194 @@
+import { generateKeyPair, hash, X509Certificate } from 'node:crypto';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { CertmillError, isCertmillError } from '@certmill/domain';
+import { pemEncode } from '@certmill/der';
+import type { Clock, OcspResponder, ResponderCertifier } from '@certmill/ports';
+import { isErrorCode, secretFileMode, writeFileAtomically } from '../atomic-file.js';
+import { certificatesInPem } from '../hierarchy/ca-certificate.js';
+import type { Issuer } from '../hierarchy/load-issuers.js';
+import { encryptPrivateKey } from '../keys/encrypted-private-key.js';
+
+/** A responder as it lies in its file: public, and its key encrypted. */
+export interface StoredResponder extends OcspResponder {
+  readonly encryptedKeyPem: string;
+  readonly notBeforeMs: number;
+}
+
+export interface ResponderFolderOptions {
+  /** Made where it is not there, mode 0700; `<issuer>.pem` in it holds key and certificate. */
+  readonly directory: string;
+  readonly issuerOf: (
+    name: string,
+  ) => Pick<Issuer, 'chainDer' | 'notBeforeMs' | 'notAfterMs'> | undefined;
+  /** Of the keys that are made. */
+  readonly readPassphrase: () => Promise<string>;
+  /** Absent: another process renews the files, and this one only reads them. */
+  readonly certifier?: ResponderCertifier;
+  readonly clock: Clock;
+  /** 30 days where absent. */
+  readonly lifeMs?: number;
+  readonly onRenewed?: (responder: OcspResponder) => void;
+  /** A renewal failed; it is tried again while the certificate in force lasts. */
+  readonly onFault?: (issuer: string, error: unknown) => void;
+}
+
+const dayMs = 24 * 3_600_000;
+export const defaultResponderLifeMs = 30 * dayMs;
+/** Clients' clocks are late: a certificate of this moment would be refused. */
+const backdateMs = 600_000;
+/** Renewed when less than this part of its life is left. */
+const renewalShare = 1 / 3;
+/** Between two tries of a renewal, and two looks at files that another process renews. */
+const pauseMs = 60_000;
+const makeKeyPair = promisify(generateKeyPair);
+
+/**
+ * The delegated responders of issuers, each with a P-256 key of its own that certifies nothing (RFC 6960
+ * 4.2.2.2). One is made when it is first asked for and renewed, key and all, before its end: ten
+ * thousand issuers cost no start. A file that is damaged, or is of another issuer, is replaced.
+ */
+export class ResponderFolder {
+  readonly #options: ResponderFolderOptions;
+  readonly #known = new Map<string, StoredResponder>();
+  readonly #underWay = new Map<string, Promise<StoredResponder | undefined>>();
+  readonly #triedAtMs = new Map<string, number>();
+
+  constructor(options: ResponderFolderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The responder in force; undefined where the issuer is unknown or has ended, or nobody here can
+   * make one. Faults: those of `certifyResponder`, where no other one is in force.
+   */
+  async responderOf(issuer: string): Promise<StoredResponder | undefined> {
+    const nowMs = this.#options.clock.nowMs();
+    const known = this.#known.get(issuer);
+    const inForce = known !== undefined && isInForce(known, nowMs) ? known : undefined;
+    if (inForce !== undefined && nowMs < renewalOf(inForce)) return inForce;
+    if (inForce === undefined) return this.#renewed(issuer);
+    if (nowMs - (this.#triedAtMs.get(issuer) ?? 0) >= pauseMs) {
+      this.#triedAtMs.set(issuer, nowMs);
+      this.#renewed(issuer).catch((error: unknown) => this.#options.onFault?.(issuer, error));
+    }
+    return inForce;
+  }
+
+  #renewed(issuer: string): Promise<StoredResponder | undefined> {
+    const underWay = this.#underWay.get(issuer);
+    if (underWay !== undefined) return underWay;
+    const renewal = this.#renew(issuer).finally(() => this.#underWay.delete(issuer));
+    this.#underWay.set(issuer, renewal);
+    return renewal;
+  }
+
+  async #renew(name: string): Promise<StoredResponder | undefined> {
+    const { clock, issuerOf, certifier } = this.#options;
+    const issuer = issuerOf(name);
+    const nowMs = clock.nowMs();
+    if (issuer === undefined || nowMs >= issuer.notAfterMs) return undefined;
+    const stored = await this.#read(name, issuer);
+    const isGood = stored !== undefined && isInForce(stored, nowMs);
+    // Short of its issuer's end there is nothing longer to be had.
+    const isLast = stored !== undefined && stored.notAfterMs >= issuer.notAfterMs - 1_000;
+    if (isGood && (nowMs < renewalOf(stored) || isLast || certifier === undefined)) {
+      this.#known.set(name, stored);
+      return stored;
+    }
+    if (certifier === undefined) return undefined;
+    const made = await this.#make(name, issuer, certifier, nowMs);
+    this.#known.set(name, made);
+    this.#options.onRenewed?.(made);
+    return made;
+  }
+
+  async #make(
+    name: string,
+    issuer: Pick<Issuer, 'chainDer' | 'notBeforeMs' | 'notAfterMs'>,
+    certifier: ResponderCertifier,
+    nowMs: number,
+  ): Promise<StoredResponder> {
+    const { lifeMs = defaultResponderLifeMs, readPassphrase, directory } = this.#options;
+    const { publicKey, privateKey } = await makeKeyPair('ec', { namedCurve: 'P-256' });
+    const certificateDer = await certifier.certifyResponder(
+      name,
+      publicKey.export({ type: 'spki', format: 'der' }),
+      Math.max(issuer.notBeforeMs, nowMs - backdateMs),
+      Math.min(issuer.notAfterMs, nowMs + lifeMs),
+    );
+    const pkcs8Der = privateKey.export({ type: 'pkcs8', format: 'der' });
+    const encryptedKeyPem = await encryptPrivateKey(pkcs8Der, await readPassphrase());
+    pkcs8Der.fill(0);
+    const made = readResponder(name, issuer, certificateDer, encryptedKeyPem);
+    if (made === undefined) {
+      throw new CertmillError(
+        'FAULT_KEY_MISMATCH',
+        `the certificate of ${name}'s OCSP responder is not signed by its issuer`,
+      );
+    }
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const content = encryptedKeyPem + pemEncode('CERTIFICATE', certificateDer);
+    await writeFileAtomically(this.#fileOf(name), content, secretFileMode);
+    return made;
+  }
+
+  async #read(
+    name: string,
+    issuer: Pick<Issuer, 'chainDer'>,
+  ): Promise<StoredResponder | undefined> {
+    try {
+      const text = await readFile(this.#fileOf(name), 'utf8');
+      const [certificateDer] = certificatesInPem(text);
+      const keyEnd = text.indexOf('-----BEGIN CERTIFICATE-----');
+      return certificateDer && readResponder(name, issuer, certificateDer, text.slice(0, keyEnd));
+    } catch (error) {
+      if (isErrorCode(error, 'ENOENT')) return undefined;
+      if (isCertmillError(error)) throw error;
+      const file = this.#fileOf(name);
+      throw new CertmillError('CONFIG_INVALID', `${file} cannot be read`, { cause: error });
+    }
+  }
+
+  #fileOf(issuer: string): string {
+    return join(this.#options.directory, `${issuer}.pem`);
+  }
+}
+
+function isInForce({ notBeforeMs, notAfterMs }: StoredResponder, nowMs: number): boolean {
+  return notBeforeMs <= nowMs && nowMs < notAfterMs;
+}
+
+function renewalOf({ notBeforeMs, notAfterMs }: StoredResponder): number {
+  return notAfterMs - (notAfterMs - notBeforeMs) * renewalShare;
+}
+
+/** Undefined where the certificate is none, or its issuer's key did not sign it. */
+function readResponder(
+  issuerName: string,
+  issuer: Pick<Issuer, 'chainDer'>,
+  certificateDer: Uint8Array,
+  encryptedKeyPem: string,
+): StoredResponder | undefined {
+  const certificate = parsed(certificateDer);
+  const issuerCertificate = parsed(issuer.chainDer[0] ?? new Uint8Array());
+  if (certificate === undefined || issuerCertificate === undefined) return undefined;
+  if (!certificate.verify(issuerCertificate.publicKey)) return undefined;
+  return {
+    id: hash('sha256', certificateDer, 'hex'),
+    issuer: issuerName,
+    certificateDer,
+    encryptedKeyPem,
+    notBeforeMs: Date.parse(certificate.validFrom),
+    notAfterMs: Date.parse(certificate.validTo),
+  };
+}
+
+function parsed(der: Uint8Array): X509Certificate | undefined {
+  try {
+    return new X509Certificate(der);
+  } catch {
+    return undefined;
+  }
+}
