@@ -154,6 +154,7 @@ const steps: Readonly<Record<string, readonly Step[]>> = {
       types: 'npx certmill profile check',
       sees: /^my-profile\.yaml: profile sensor, version 1, is good$/m,
     },
+    { types: 'npx certmill profile list --built-in', sees: /^matter-pai .* ca /m },
   ],
 };
 

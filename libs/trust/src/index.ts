@@ -98,6 +98,8 @@ export {
 } from './keys/serial-keys.js';
 export { issuingPolicy, type IssuingPolicy } from './admission/issuing-policy.js';
 export { admitProfile, lintSample } from './admission/admit-profile.js';
+export { lintJitpTemplate } from './admission/jitp-template.js';
+export { lintAgainstIssuer } from './admission/lint-against-issuer.js';
 export {
   makeSamples,
   type SampleCertificate,
@@ -111,6 +113,13 @@ export {
   type VerifiedStore,
 } from './verify/verify-store.js';
 export { lintCertificate, lintRules } from './lint/lint-certificate.js';
+export {
+  caProfiles,
+  caSpecOf,
+  lintCaCertificate,
+  type CaProfile,
+  type CaProfileInput,
+} from './hierarchy/ca-profiles.js';
 export { lintMatterAttestation, type MatterProduct } from './lint/lint-matter-attestation.js';
 export type { LintContext, LintFinding, LintRule, LintStandard } from './lint/lint-rule.js';
 export { inspect, inspectDer, type InspectedItem } from './inspect/inspect.js';

@@ -17,6 +17,7 @@ export const builtInProfileNames = [
   'code-signing',
   'firmware-signing',
   'short-lived',
+  'ml-dsa-device',
 ] as const;
 export type BuiltInProfileName = (typeof builtInProfileNames)[number];
 

@@ -15,8 +15,8 @@ describe('canonicalProfile', () => {
   const profile = builtInProfiles().get('tls-client')!;
 
   it('is the same whatever the order of keys in the file', () => {
-    const lines = builtInProfileText('tls-client').replace('version: 1\n', '');
-    const moved = parseProfile(`version: 1\n${lines}`, 'moved.yaml');
+    const lines = builtInProfileText('tls-client').replace('version: 2\n', '');
+    const moved = parseProfile(`version: 2\n${lines}`, 'moved.yaml');
     expect(canonicalProfile(moved)).toBe(canonicalProfile(profile));
     expect(profileHash(moved)).toBe(profileHash(profile));
   });
@@ -36,7 +36,7 @@ describe('canonicalProfile', () => {
   it('is refused with another hash, or where it is no JSON', () => {
     const canonical = canonicalProfile(profile);
     const corrupt = expect.objectContaining({ code: 'FAULT_STORE_CORRUPT' }) as Error;
-    const changed = canonical.replace('"version":1', '"version":2');
+    const changed = canonical.replace('"version":2', '"version":3');
     expect(() => profileOfCanonical(changed, profileHash(profile))).toThrow(corrupt);
     expect(() => profileOfCanonical(canonical.slice(1))).toThrow(corrupt);
   });
@@ -101,19 +101,23 @@ describe('the built-in profiles', () => {
       ]),
     );
     expect(hashes).toEqual({
-      'idevid 1': '489e9bc746b423836504f1282abf616dce3da0e6a97b3ce6f65a50b6fd0a5497',
-      'idevid-tpm 1': '785a05db1d17727d3be54ee8b8cc62c16e632928445b6dab524c7dac85d25092',
-      'ldevid 1': 'e7ab64097e22cce043cef92facc8c71a69fd5aea8cdae2f8c726f680ca6642f0',
-      'ldevid-tpm 1': '0c12ceb1ed4795c2fb37761fdf67d8ab3db44a77990dd3943e00704990b5b6bf',
+      'idevid 2': '6b37d9b5a584068485bb412f2785b767792cc13fec062df379839fc6e147bd49',
+      'idevid-tpm 1': '8fa85fe80095c7e200ea1a0361aab5d332d35d66b6e3e15ce89d8c344ee00bdd',
+      'ldevid 2': '5c6a598e3885787dfe4107a6898dc40911476ff1058ed478987e11d72204de59',
+      'ldevid-tpm 1': 'ab2b1c902b0b0dff10c743eac0419c10df56576b23614cd43b3cda7f66c41266',
       'matter-dac 1': '9993ad49cba815b06d45ab8883feef4289bb3b0aafa63884c999ca0ff96f496c',
       'wi-sun-fan 1': '3e88755ce0ac9a82b64447c5e2ed04263b2dec596fe63dc8521b13b0f74d6ef6',
-      'aws-iot 1': '24bb626968d5ae2f324c042c0e81a603e96c78f86e68c3a483207fb90571816f',
-      'azure-dps 1': '565aeb38344fbbd5c41a04e78d14119ae62f736ece73e6d5504a9a23010aae1f',
-      'tls-client 1': '6af8c066d47f1702c8a65362f1d8fc5668ddf7ea3be3d6dacd27fa40098b4191',
-      'tls-server 1': 'd0e41cb3cc536b4d3ba7539f656b94e20f346a588671566f22ee7c94688642dc',
-      'code-signing 1': '816d24456e03d4f37f227a060c8f3f42f1612bf864f77daaf402b5f90ef458bb',
-      'firmware-signing 1': 'f8edac84c75e85e685af212ff28ebb7a9795378a2ce95aa6093d50ea02f4fd35',
+      'aws-iot 1': '3adc9594c18b3184c35c05ae13b2a0c711b1e984da65884b9c1d3d330474985e',
+      'azure-dps 1': '97993a70e025b97e0012062abfd377cb558893fbc6aca3a5249c3e098d169edd',
+      'tls-client 2': 'aa3ba206e528f953c0abd975312ffdf11aaebabab6f939f50a39cac3e2b6d526',
+      'tls-server 1': '3a27451f61c1386f98a59230d401aa29543e0b3fd082d9660651257a722a985e',
+      'code-signing 1': '3a9fbe61eaee1dc404574acf1aa1b68a8b2d42f614c2e3f2a940f1ebdfea5409',
+      'firmware-signing 1': '1b4df4c09b0974535ae0f2ea4343449bc365b3c421058144f01a8dd526bcd99c',
       'short-lived 1': 'bb4ce226d425f44f21882b46022163680fb2950606312ddd1e417035847f3dd2',
+      'ml-dsa-device 1': '76de06c835de98aefab255347f3f32e71e53a12bd3d1e7b6d72f2bcaab1c4be4',
+      'idevid 1': '489e9bc746b423836504f1282abf616dce3da0e6a97b3ce6f65a50b6fd0a5497',
+      'ldevid 1': 'e7ab64097e22cce043cef92facc8c71a69fd5aea8cdae2f8c726f680ca6642f0',
+      'tls-client 1': '6af8c066d47f1702c8a65362f1d8fc5668ddf7ea3be3d6dacd27fa40098b4191',
     });
   });
 });

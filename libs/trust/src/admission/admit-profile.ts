@@ -45,7 +45,7 @@ export async function admitProfile(
 export function lintSample(
   profile: Profile,
   issuer: SampleIssuer,
-  sample: SampleCertificate,
+  sample: Pick<SampleCertificate, 'der'>,
 ): readonly LintFinding[] {
   const context: LintContext = {
     issuerKeyIdentifier: issuer.keyIdentifier,

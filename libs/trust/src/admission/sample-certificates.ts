@@ -1,4 +1,4 @@
-import { type KeyObject, randomBytes, sign } from 'node:crypto';
+import { createPublicKey, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { type Profile, type ProfileKey, serialNumberBytes } from '@certmill/domain';
 import {
   CERTIFICATE_HEAD_ROOM,
@@ -56,15 +56,18 @@ const digests = {
 /**
  * Makes sample certificates of a profile through the compiled template that signing uses, for each
  * key type and each set of values. Nothing is judged here: a bad profile gives bad certificates.
+ * @param issuerKey signs them; by default one that nobody keeps.
  * Throws PROFILE_INVALID where no certificate can be made at all.
  */
 export async function makeSamples(
   profile: Profile,
   issuer: SampleIssuer,
   nowMs: number,
+  issuerKey?: KeyObject,
 ): Promise<readonly SampleCertificate[]> {
   const compiled = compileAuthorityProfile(profile, issuer);
-  const issuerPair = await generateIssuerKey(issuer.keyType);
+  const privateKey = issuerKey ?? (await generateIssuerKey(issuer.keyType)).privateKey;
+  const publicKey = createPublicKey(privateKey);
   const samples: SampleCertificate[] = [];
   for (const key of profile.keys) {
     const spki = await throwAwayPublicKey(key);
@@ -73,14 +76,14 @@ export async function makeSamples(
       serialNumber[0] = 1;
       const crlShard = lastShardOf(issuer);
       const input = { serialNumber, receivedAtMs: nowMs, spki, values, crlShard };
-      const der = issue(compiled, input, issuerPair.privateKey, issuer);
+      const der = issue(compiled, input, privateKey, issuer);
       const type = key.type === 'rsa' ? `rsa-${String(key.maxBits)}` : key.type;
       samples.push({
         label: `${type}, ${label}`,
         der,
         serialNumber,
         spki,
-        issuerKey: issuerPair.publicKey,
+        issuerKey: publicKey,
       });
     }
   }

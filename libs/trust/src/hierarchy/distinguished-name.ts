@@ -20,6 +20,7 @@ export type DistinguishedName = readonly {
 const stringTypes: Partial<Record<SubjectAttributeType, NameStringType>> = {
   countryName: 'printableString',
   serialNumber: 'printableString',
+  dnQualifier: 'printableString',
   domainComponent: 'ia5String',
 };
 
