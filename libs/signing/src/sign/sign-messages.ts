@@ -17,7 +17,7 @@ export interface SlotWorkerData {
 
 /**
  * What opens an issuer's key in a worker. It goes with every task, for a worker keeps the sessions of
- * some issuers only; that costs 3 us a chunk (many-issuers.bench.ts).
+ * some issuers only.
  */
 export interface IssuerOpening {
   /** Never of another issuer, slot or certificate: what a worker keeps the session by. */

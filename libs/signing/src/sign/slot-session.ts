@@ -25,6 +25,13 @@ export class SlotFailure extends Error {
   }
 }
 
+/** Read once for each opening: a public key costs OpenSSL as much as two signatures. */
+interface OpenedIssuer {
+  readonly certificate: IssuerCertificate;
+  readonly scheme: SignatureScheme;
+  readonly publicKey: KeyObject;
+}
+
 /** An issuer's key as one worker holds it. */
 export class SlotSession {
   /** `IssuerOpening.id`. */
@@ -48,17 +55,17 @@ export class SlotSession {
   private readonly meter = new UsageMeter();
   private repairsTold = 0;
 
-  private constructor(data: IssuerOpening, issuer: IssuerCertificate, signer: Signer) {
+  private constructor(data: IssuerOpening, issuer: OpenedIssuer, signer: Signer) {
     this.id = data.id;
     this.issuerName = data.issuerName;
     this.tenants = data.tenants;
-    this.issuer = issuer;
+    this.issuer = issuer.certificate;
     this.status = data.status;
-    this.scheme = signatureSchemeOf(issuer.subjectPKInfoDer, data.rsaHash);
+    this.scheme = issuer.scheme;
     this.verifiesAll = this.scheme.algorithm.startsWith('rsa-');
     this.slotName = data.slot.name;
     this.signer = signer;
-    this.publicKey = publicKeyOf(issuer.subjectPKInfoDer);
+    this.publicKey = issuer.publicKey;
   }
 
   /**
@@ -67,12 +74,12 @@ export class SlotSession {
    */
   static async open(data: IssuerOpening, latches: SlotLatches): Promise<SlotSession> {
     try {
-      const issuer = readIssuerCertificate(data.issuerName, data.issuerCertificateDer);
-      const { hash } = signatureSchemeOf(issuer.subjectPKInfoDer, data.rsaHash);
+      const issuer = openedIssuer(data);
+      const { hash } = issuer.scheme;
       const module = (await import(data.slot.signerModule)) as SignerModule;
       const signer = await module.openSigner(data.slot.settings, { hash }, latches);
       try {
-        assertIssuersKey(signer, issuer, hash, data);
+        assertIssuersKey(signer, issuer, data);
         return new SlotSession(data, issuer, await wrapped(signer, data));
       } catch (error) {
         signer.close?.();
@@ -116,20 +123,24 @@ export class SlotSession {
   }
 }
 
+function openedIssuer(data: IssuerOpening): OpenedIssuer {
+  const certificate = readIssuerCertificate(data.issuerName, data.issuerCertificateDer);
+  const { subjectPKInfoDer } = certificate;
+  return {
+    certificate,
+    scheme: signatureSchemeOf(subjectPKInfoDer, data.rsaHash),
+    publicKey: publicKeyOf(subjectPKInfoDer),
+  };
+}
+
 function assertIssuersKey(
   signer: Signer,
-  { subjectPKInfoDer }: IssuerCertificate,
-  hash: SignatureScheme['hash'],
+  { certificate, scheme, publicKey }: OpenedIssuer,
   { slot, issuerName }: IssuerOpening,
 ): void {
   const isSame =
-    Buffer.compare(signer.subjectPKInfoDer, subjectPKInfoDer) === 0 &&
-    isVerified(
-      hash,
-      probe,
-      publicKeyOf(subjectPKInfoDer),
-      signer.sign(probe, { batchId: '', index: 0 }),
-    );
+    Buffer.compare(signer.subjectPKInfoDer, certificate.subjectPKInfoDer) === 0 &&
+    isVerified(scheme.hash, probe, publicKey, signer.sign(probe, { batchId: '', index: 0 }));
   if (isSame) return;
   throw new CertmillError(
     'FAULT_KEY_MISMATCH',

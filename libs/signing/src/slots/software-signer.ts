@@ -1,16 +1,23 @@
 import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { CertmillError } from '@certmill/domain';
+import { decryptPbes2 } from './encrypted-key.js';
 import type { SignatureHashing, Signer, SlotSettings } from './signing-slot.js';
 
 /**
  * Opens an encrypted PKCS#8 key for a worker. The decrypted key lives in OpenSSL's memory only.
  * Faults: CONFIG_INVALID where key or passphrase cannot be read or do not fit each other.
  */
-export function openSigner(settings: SlotSettings, { hash }: SignatureHashing): Signer {
+export async function openSigner(
+  settings: SlotSettings,
+  { hash }: SignatureHashing,
+): Promise<Signer> {
   const keyFile = String(settings['keyFile']);
   const content = readSecret('key file', keyFile);
-  const key = decryptKey(`the key file ${keyFile}`, content, readPassphrase(settings));
+  const passphrase = readPassphrase(settings);
+  const key =
+    (await decryptBeside(content, passphrase)) ??
+    decryptKey(`the key file ${keyFile}`, content, passphrase);
   return {
     subjectPKInfoDer: createPublicKey(key).export({ type: 'spki', format: 'der' }),
     sign: (tbs) => sign(hash, tbs, key),
@@ -60,5 +67,23 @@ export function decryptKey(description: string, content: Buffer, passphrase: Buf
       'CONFIG_INVALID',
       `${description} cannot be decrypted: wrong passphrase, or not an encrypted PKCS#8 key`,
     );
+  }
+}
+
+/** Undefined where it is for OpenSSL to decrypt the key, or to say what is wrong with it. */
+async function decryptBeside(
+  content: Buffer,
+  passphrase: Uint8Array,
+): Promise<KeyObject | undefined> {
+  const pem = /-----BEGIN ENCRYPTED PRIVATE KEY-----([^-]*)-----END/.exec(
+    content.toString('latin1'),
+  );
+  try {
+    return await decryptPbes2(
+      pem === null ? content : Buffer.from(pem[1] ?? '', 'base64'),
+      passphrase,
+    );
+  } catch {
+    return undefined;
   }
 }

@@ -92,7 +92,8 @@ function aKeyPair(keyType: IssuerKeyType): { privateKey: KeyObject; publicKey: K
   return generateKeyPairSync('ec', { namedCurve: keyType });
 }
 
-function aCaCertificate(privateKey: KeyObject, spki: Uint8Array): Uint8Array {
+/** Self-signed. */
+export function aCaCertificate(privateKey: KeyObject, spki: Uint8Array): Uint8Array {
   const { algorithm, hash } = signatureSchemeOf(spki, 'sha256');
   const algorithmDer = signatureAlgorithmDer(algorithm);
   const nameDer = encodeSequence(
