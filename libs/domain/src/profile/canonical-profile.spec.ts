@@ -112,7 +112,7 @@ describe('the built-in profiles', () => {
       'tls-client 2': 'aa3ba206e528f953c0abd975312ffdf11aaebabab6f939f50a39cac3e2b6d526',
       'tls-server 1': '3a27451f61c1386f98a59230d401aa29543e0b3fd082d9660651257a722a985e',
       'code-signing 1': '3a9fbe61eaee1dc404574acf1aa1b68a8b2d42f614c2e3f2a940f1ebdfea5409',
-      'firmware-signing 1': '1b4df4c09b0974535ae0f2ea4343449bc365b3c421058144f01a8dd526bcd99c',
+      'firmware-signing 1': '7c6aed9b8018a7454d427c8c90afe9d6a66e154fb57c8efd259a64fc7179596d',
       'short-lived 1': 'bb4ce226d425f44f21882b46022163680fb2950606312ddd1e417035847f3dd2',
       'ml-dsa-device 1': '76de06c835de98aefab255347f3f32e71e53a12bd3d1e7b6d72f2bcaab1c4be4',
       'idevid 1': '489e9bc746b423836504f1282abf616dce3da0e6a97b3ce6f65a50b6fd0a5497',
