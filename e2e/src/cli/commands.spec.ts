@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { jest } from '@jest/globals';
 import { builtInProfileText } from '@certmill/domain/profile-files';
 import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
@@ -73,6 +73,12 @@ const calls = (run: string, batchId: () => string): readonly (readonly [string, 
   ['ceremony approve', [`root-${run}.yml`, '--key', 'eve.key', '--passphrase-file', 'eve.pass']],
   ['inspect', ['dev.pem']],
   ['verify', ['data/ca/issuing/certificate.pem', '--data', 'data']],
+  ['ceremony run', [`root-${run}.yml`, '--data', 'local', '--dry-run']],
+  [
+    'ceremony witness',
+    ['done/transcript.json', '--key', 'amy.key', '--passphrase-file', 'eve.pass'],
+  ],
+  ['ceremony verify', ['done/transcript.json']],
   ['backup', [`copy-${run}`, '--data', 'local']],
   ['restore', [`copy-${run}`, '--data', `restored-${run}`]],
   ['verify-store', ['--data', `restored-${run}`]],
@@ -123,6 +129,24 @@ const aFleetBench = {
   machine: { cores: 2, model: 'a machine' },
 };
 
+/** In `done`: what `ceremony witness` and `ceremony verify` look at. */
+async function aCeremonyThatIsDone(work: WorkFolder): Promise<void> {
+  const type = async (...args: string[]): Promise<void> => {
+    const { exitCode, stderr } = await runCertmill(['ceremony', ...args], { cwd: work.path });
+    expect([exitCode, exitCode === 0 ? '' : stderr]).toEqual([0, '']);
+  };
+  const eve = 'eve=administrator:eve.pub';
+  const key = ['--key', 'eve.key', '--passphrase-file', 'eve.pass'];
+  const few = ['--approvals', '1', '--witnesses', '0', '--steps', 'steps.yml'];
+  const auditor = 'amy=auditor:amy.pub';
+  await type('new', 'done.yml', '--participant', eve, '--participant', auditor, ...few);
+  await type('approve', 'done.yml', ...key);
+  const approval = ['--approval', 'done.yml.eve.approval.json'];
+  await type('run', 'done.yml', '--data', 'vault', '--allow-network', ...approval);
+  const [folder = ''] = await readdir(work.at('vault/ceremonies'));
+  await rename(work.at(`vault/ceremonies/${folder}`), work.at('done'));
+}
+
 describe('the output of every command', () => {
   let work: WorkFolder;
   let server: RunningServer;
@@ -134,9 +158,21 @@ describe('the output of every command', () => {
     await writeFile(work.at('bench.json'), JSON.stringify(aFleetBench));
     await writeFile(work.at('eve.pass'), 'four words of eve\n');
     await writeFile(work.at('steps.yml'), '- do: adopt-quorum\n');
-    const eve = ['-in', work.at('eve.key'), '-passin', `file:${work.at('eve.pass')}`];
-    openssl('genpkey', '-algorithm', 'ed25519', '-aes-256-cbc', '-pass', eve[3]!, '-out', eve[1]!);
-    openssl('pkey', ...eve, '-pubout', '-out', work.at('eve.pub'));
+    for (const name of ['eve', 'amy']) {
+      const key = ['-in', work.at(`${name}.key`), '-passin', `file:${work.at('eve.pass')}`];
+      openssl(
+        'genpkey',
+        '-algorithm',
+        'ed25519',
+        '-aes-256-cbc',
+        '-pass',
+        key[3]!,
+        '-out',
+        key[1]!,
+      );
+      openssl('pkey', ...key, '-pubout', '-out', work.at(`${name}.pub`));
+    }
+    await aCeremonyThatIsDone(work);
     for (const run of ['json', 'plain']) {
       await writeFile(
         work.at(`${run}.yaml`),

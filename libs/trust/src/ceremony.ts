@@ -41,3 +41,25 @@ export {
   type ApprovalUse,
 } from './ceremony/require-approval.js';
 export { draftCeremony, type CeremonyDraft } from './ceremony/write-ceremony.js';
+export type { CeremonyResult, CeremonyProgress, CeremonyRun } from './ceremony/run-ceremony.js';
+export { runCeremony } from './ceremony/run-ceremony.js';
+export { rehearseCeremony, type RehearsalOptions } from './ceremony/rehearse-ceremony.js';
+export { codeHash, machineFacts, outwardInterfaces } from './ceremony/running-software.js';
+export { ceremonyFolderOf } from './ceremony/ceremony-folder.js';
+export type {
+  MachineFacts,
+  SoftwareFacts,
+  StepEntry,
+  TranscriptEntry,
+} from './ceremony/ceremony-record.js';
+export { parseKeyShare, type CustodianSecret, type KeyShare } from './ceremony/key-share.js';
+export { sealedKeyFileName, type Custody } from './ceremony/step-context.js';
+export {
+  parseTranscript,
+  parseWitnessSignature,
+  verifyTranscript,
+  witnessFileEnding,
+  witnessTranscript,
+  type TranscriptVerdict,
+  type WitnessSignature,
+} from './ceremony/transcript.js';

@@ -5,7 +5,7 @@ export function describeStep(step: CeremonyStep): string {
   switch (step.do) {
     case 'make-root':
       return (
-        `make the root ${step.ca}: ${step.subject}, ${step.key}, ` +
+        `make the root ${step.subject}, ${step.key}, ` +
         `${step.validity.lifetime ?? `until ${step.validity.notAfter ?? 'never'}`}, split among the custodians`
       );
     case 'split-key':

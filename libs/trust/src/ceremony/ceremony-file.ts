@@ -34,11 +34,13 @@ export const rootKeyTypes = [
   'rsa-3072',
   'rsa-4096',
   'ed25519',
+  'ml-dsa-44',
+  'ml-dsa-65',
+  'ml-dsa-87',
 ] as const;
 
 const makeRoot = z.strictObject({
-  do: z.literal('make-root'),
-  ca: caName.describe('Its folder: ca/<name> of the data folder.'),
+  do: z.literal('make-root').describe('The root of this data folder, ca/root.'),
   key: z.enum(rootKeyTypes),
   subject: z.string().min(1).max(1_000).describe('Such as O=Example,CN=Example Device Root.'),
   validity,

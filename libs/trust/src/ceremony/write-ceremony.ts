@@ -31,7 +31,6 @@ function ceremonyYaml(ceremony: CeremonyFile): string {
 
 /** What a first root needs; `ceremony new` writes it where no steps are given. */
 const exampleSteps = `- do: make-root
-  ca: root
   key: ec-p384
   subject: O=Example,CN=Example Device Root CA
   validity: { notAfter: never }

@@ -51,7 +51,6 @@ export function aCeremony(changes: Partial<CeremonyFile> = {}): CeremonyFile {
     steps: [
       {
         do: 'make-root',
-        ca: 'root',
         key: 'ec-p256',
         subject: 'O=Example,CN=Example Root',
         validity: { notAfter: 'never' },

@@ -1,0 +1,36 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { codeHash, type SoftwareFacts } from '@certmill/trust/ceremony';
+
+const packageFile = new URL('../../package.json', import.meta.url);
+
+/** The version of this program, its commit where that is known, and the hash of its running code. */
+export async function softwareFacts(): Promise<SoftwareFacts> {
+  const { version, dependencies } = JSON.parse(await readFile(packageFile, 'utf8')) as {
+    readonly version: string;
+    readonly dependencies: Readonly<Record<string, string>>;
+  };
+  const own = Object.keys(dependencies).filter((name) => name.startsWith('@certmill/'));
+  const folders = new Map([['certmill-cli', join(import.meta.dirname, '..')]]);
+  for (const name of own.sort()) {
+    folders.set(name, dirname(fileURLToPath(import.meta.resolve(name))));
+  }
+  const commit = await checkedOutCommit();
+  return {
+    version,
+    ...(commit === undefined ? {} : { commit }),
+    codeSha256: await codeHash(folders),
+  };
+}
+
+/** Of a checkout that this runs from; undefined in an installation. */
+async function checkedOutCommit(): Promise<string | undefined> {
+  const git = new URL('../../../../.git/', import.meta.url);
+  const read = async (name: string): Promise<string> =>
+    readFile(new URL(name, git), 'utf8').catch(() => '');
+  const head = (await read('HEAD')).trim();
+  const [, ref] = /^ref: (refs\/heads\/[\w./-]+)$/.exec(head) ?? [];
+  const commit = ref === undefined ? head : (await read(ref)).trim();
+  return /^[0-9a-f]{40}$/.test(commit) ? commit : undefined;
+}

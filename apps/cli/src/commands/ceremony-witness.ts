@@ -1,0 +1,87 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Command } from 'commander';
+import {
+  parseTranscript,
+  parseWitnessSignature,
+  verifyTranscript,
+  witnessFileEnding,
+  witnessTranscript,
+  type WitnessSignature,
+} from '@certmill/trust/ceremony';
+import { readText, spokenFingerprint } from '../ceremony/ceremony-inputs.js';
+import { readSigningKey, withSigningKey, type SigningKeyOptions } from '../ceremony/signing-key.js';
+import { withExamples } from '../terminal/program.js';
+import type { Terminal } from '../terminal/terminal.js';
+
+export function ceremonyWitnessCommand(terminal: Terminal): Command {
+  const command = new Command('witness')
+    .description('sign the transcript of a ceremony as its witness or auditor')
+    .argument('<transcript>', 'transcript.json of the ceremony')
+    .option('--json', 'print one JSON object')
+    .action(async (file: string, options: SigningKeyOptions) => {
+      const key = await readSigningKey(terminal, options);
+      const transcript = parseTranscript(await readText(file), file);
+      const signature = witnessTranscript(transcript, key, Date.now());
+      const out = join(dirname(file), `${signature.witness}${witnessFileEnding}`);
+      await writeFile(out, `${JSON.stringify(signature, undefined, 2)}\n`);
+      terminal.report({ signature: out, witness: signature.witness, sha256: transcript.sha256 }, [
+        `${signature.witness} signed the transcript: ${out}`,
+        'SHA-256 of the transcript, to be read aloud:',
+        spokenFingerprint(transcript.sha256),
+      ]);
+    });
+  return withExamples(withSigningKey(command), [
+    [
+      'certmill ceremony witness ceremonies/root-0a1b2c3d/transcript.json --key carol.key --passphrase-file carol.pass',
+      'writes carol.witness.json beside it',
+    ],
+  ]);
+}
+
+export function ceremonyVerifyCommand(terminal: Terminal): Command {
+  const command = new Command('verify')
+    .description('verify a ceremony from its folder: chain, approvals, files, witnesses; offline')
+    .argument('<transcript>', 'transcript.json of the ceremony')
+    .option('--json', 'print one JSON object')
+    .action(async (file: string) => {
+      const verdict = await verifyTranscript(file, await signaturesBeside(file));
+      const { transcript, witnesses, auditors, filesChecked, handedOut } = verdict;
+      const { begin, ceremony, sha256 } = transcript;
+      const { software, machine } = begin;
+      terminal.report(
+        {
+          ...{
+            name: ceremony.name,
+            id: ceremony.id,
+            sha256,
+            witnesses,
+            auditors,
+            software,
+            machine,
+          },
+          ...{ filesChecked, handedOut, steps: ceremony.steps.length, begun: begin.at },
+        },
+        [
+          `ceremony ${ceremony.name} of ${begin.at} is sound`,
+          `${String(ceremony.steps.length)} steps, approved by ` +
+            begin.approvals.map(({ approver }) => approver).join(', '),
+          `witnesses ${witnesses.join(', ') || '-'}; auditors ${auditors.join(', ') || '-'}`,
+          `${String(filesChecked)} files are as recorded, ${String(handedOut)} shares were handed out`,
+          `certmill ${software.version}, code ${software.codeSha256.slice(0, 16)}; ` +
+            `${String(machine.networkInterfaces)} network interfaces were up`,
+        ],
+      );
+    });
+  return withExamples(command, [
+    ['certmill ceremony verify ceremonies/root-0a1b2c3d/transcript.json', 'for an auditor'],
+  ]);
+}
+
+async function signaturesBeside(transcriptFile: string): Promise<readonly WitnessSignature[]> {
+  const folder = dirname(transcriptFile);
+  const names = (await readdir(folder)).filter((name) => name.endsWith(witnessFileEnding)).sort();
+  return Promise.all(
+    names.map(async (name) => parseWitnessSignature(await readText(join(folder, name)), name)),
+  );
+}

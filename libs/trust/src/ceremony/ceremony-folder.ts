@@ -1,0 +1,268 @@
+import { constants } from 'node:fs';
+import { access, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { canonicalJson, CertmillError, isCertmillError } from '@certmill/domain';
+import {
+  createFileAtomically,
+  isErrorCode,
+  publicFileMode,
+  secretFileMode,
+  syncDirectory,
+  writeFileAtomically,
+} from '../atomic-file.js';
+import type { CeremonyFile } from './ceremony-file.js';
+import { type Effect, type FileRecord, sha256Of, type TranscriptEntry } from './ceremony-record.js';
+
+const entryFile = 'entry.json';
+const effectsFile = 'effects.json';
+
+/** Where a ceremony leaves what it makes: beside `ca/`, so that CAs are moved there in one go. */
+export function ceremonyFolderOf(
+  dataDirectory: string,
+  { name, id }: Pick<CeremonyFile, 'name' | 'id'>,
+): string {
+  return join(dataDirectory, 'ceremonies', `${name}-${id.slice(0, 8)}`);
+}
+
+/** The folder of one step, or of the beginning (0). */
+export function stepFolderOf(folder: string, step: number, what: string): string {
+  return join(folder, `${String(step).padStart(2, '0')}-${what}`);
+}
+
+/** What a step makes before it is committed: files in a folder that nobody looks at. */
+export class StepStage {
+  readonly outputs: FileRecord[] = [];
+  readonly inputs: FileRecord[] = [];
+  readonly effects: Effect[] = [];
+  private readonly directory: string;
+  private readonly dataDirectory: string;
+
+  private constructor(directory: string, dataDirectory: string) {
+    this.directory = directory;
+    this.dataDirectory = dataDirectory;
+  }
+
+  /** Whatever a killed run left in the stage is gone. */
+  static async open(stepFolder: string, dataDirectory: string): Promise<StepStage> {
+    const directory = stageOf(stepFolder);
+    await rm(directory, { recursive: true, force: true });
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    return new StepStage(directory, dataDirectory);
+  }
+
+  /** A file for people to carry away. */
+  async output(name: string, content: string | Uint8Array, isHandedOut = false): Promise<void> {
+    const path = `outputs/${name}`;
+    const file = await this.write(path, content, isHandedOut ? secretFileMode : publicFileMode);
+    this.outputs.push({ ...file, path, ...(isHandedOut ? { isHandedOut: true as const } : {}) });
+  }
+
+  /** What went in, kept beside what came out of it. */
+  async input(name: string, content: Uint8Array): Promise<void> {
+    const path = `inputs/${name}`;
+    this.inputs.push({ ...(await this.write(path, content, publicFileMode)), path });
+  }
+
+  /** A folder of the data folder that is not there yet. CONFLICT where it is. */
+  async install(
+    path: string,
+    files: readonly { readonly name: string; readonly content: string | Uint8Array }[],
+  ): Promise<void> {
+    if (await exists(join(this.dataDirectory, path))) {
+      throw new CertmillError('CONFLICT', `${path} is there already`);
+    }
+    const records: FileRecord[] = [];
+    for (const { name, content } of files) {
+      records.push({
+        ...(await this.write(join('install', path, name), content, secretFileMode)),
+        path: name,
+      });
+    }
+    this.effects.push({ kind: 'install', path, files: records });
+  }
+
+  /** A file of the data folder, in the place of what may be there. */
+  async put(path: string, content: string): Promise<void> {
+    const { sha256 } = await this.write(join('install', path), content, secretFileMode);
+    this.effects.push({ kind: 'put', path, sha256 });
+  }
+
+  /** A file of the data folder is to go for good. */
+  async destroy(path: string): Promise<void> {
+    const content = await readFile(join(this.dataDirectory, path));
+    this.effects.push({
+      kind: 'destroy',
+      path,
+      sha256: sha256Of(content),
+      bytes: content.length,
+    });
+    content.fill(0);
+  }
+
+  /** The step is done: all of it is there, or nothing. */
+  async commit(stepFolder: string, entry: TranscriptEntry): Promise<void> {
+    await this.write(entryFile, `${canonicalJson(entry)}\n`, publicFileMode);
+    await syncTree(this.directory);
+    await rename(this.directory, stepFolder);
+    await syncDirectory(dirname(stepFolder));
+  }
+
+  async abandon(): Promise<void> {
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  private async write(
+    path: string,
+    content: string | Uint8Array,
+    mode: number,
+  ): Promise<Omit<FileRecord, 'path'>> {
+    const file = join(this.directory, path);
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    try {
+      await writeFileAtomically(file, content, mode);
+    } catch (cause) {
+      throw diskFault(cause, path);
+    }
+    return { sha256: sha256Of(content), bytes: Buffer.byteLength(content) };
+  }
+}
+
+function stageOf(stepFolder: string): string {
+  return `${stepFolder}.unfinished`;
+}
+
+/** FAULT_DISK_FULL where there is no room. */
+export function diskFault(cause: unknown, path: string): unknown {
+  if (isCertmillError(cause)) return cause;
+  const isFull = ['ENOSPC', 'EDQUOT', 'EFBIG'].some((code) => isErrorCode(cause, code));
+  if (!isFull) return cause;
+  return new CertmillError('FAULT_DISK_FULL', `there is no room for ${path}`, { cause });
+}
+
+/** The entry of a step that is done; undefined where it is not. */
+export async function readStepEntry(stepFolder: string): Promise<TranscriptEntry | undefined> {
+  return readEntry(join(stepFolder, entryFile));
+}
+
+export async function readEffectsEntry(stepFolder: string): Promise<TranscriptEntry | undefined> {
+  return readEntry(join(stepFolder, effectsFile));
+}
+
+export async function writeEffectsEntry(stepFolder: string, entry: TranscriptEntry): Promise<void> {
+  await createFileAtomically(
+    join(stepFolder, effectsFile),
+    `${canonicalJson(entry)}\n`,
+    publicFileMode,
+  );
+}
+
+async function readEntry(file: string): Promise<TranscriptEntry | undefined> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    if (isErrorCode(cause, 'ENOENT')) return undefined;
+    throw cause;
+  }
+  try {
+    return JSON.parse(text) as TranscriptEntry;
+  } catch (cause) {
+    throw new CertmillError('FAULT_STORE_CORRUPT', `${file} is damaged`, { cause });
+  }
+}
+
+/**
+ * Does what a step was to change in the data folder, from its committed folder. What a killed run had
+ * done already stays done. One line of evidence for each effect.
+ */
+export async function applyEffects(
+  dataDirectory: string,
+  stepFolder: string,
+  effects: readonly Effect[],
+): Promise<readonly string[]> {
+  const done: string[] = [];
+  for (const effect of effects) done.push(await applyEffect(dataDirectory, stepFolder, effect));
+  return done;
+}
+
+async function applyEffect(
+  dataDirectory: string,
+  stepFolder: string,
+  effect: Effect,
+): Promise<string> {
+  const target = join(dataDirectory, effect.path);
+  if (effect.kind === 'destroy') return destroyFile(target, effect);
+  const source = join(stepFolder, 'install', effect.path);
+  if (await exists(source)) {
+    if (effect.kind === 'install' && (await exists(target))) {
+      throw new CertmillError('CONFLICT', `${effect.path} was made by somebody else meanwhile`);
+    }
+    await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+    await rename(source, target);
+    await syncDirectory(dirname(target));
+    await syncDirectory(dirname(source));
+  } else if (!(await exists(target))) {
+    throw new CertmillError('FAULT_STORE_CORRUPT', `${effect.path} is lost`);
+  }
+  return effect.kind === 'install'
+    ? `${effect.path} is there with ${effect.files.map(({ path }) => path).join(', ')}`
+    : `${effect.path} is there`;
+}
+
+/**
+ * Overwrites with random octets, makes that durable, unlinks. On media that write elsewhere (flash,
+ * copy-on-write file systems) former blocks may stay: why keys lie there encrypted, and the runbook
+ * asks for the medium too.
+ */
+async function destroyFile(
+  file: string,
+  effect: Extract<Effect, { readonly kind: 'destroy' }>,
+): Promise<string> {
+  if (await exists(file)) {
+    const handle = await open(file, 'r+');
+    try {
+      const { size } = await handle.stat();
+      await handle.write(randomBytes(size), 0, size, 0);
+      await handle.sync();
+      await handle.truncate(0);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rm(file);
+    await syncDirectory(dirname(file));
+  }
+  return `${effect.path}, ${String(effect.bytes)} octets of SHA-256 ${effect.sha256}, was overwritten and removed`;
+}
+
+/** Every file below a folder, with its path in it, sorted. */
+export async function filesBelow(directory: string): Promise<readonly string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(directory, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .sort();
+}
+
+async function syncTree(directory: string): Promise<void> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  for (const entry of entries) {
+    if (entry.isDirectory()) await syncDirectory(join(entry.parentPath, entry.name));
+  }
+  await syncDirectory(directory);
+}
+
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.F_OK);
+    return true;
+  } catch (cause) {
+    if (isErrorCode(cause, 'ENOENT')) return false;
+    throw cause;
+  }
+}
+
+export async function isFolder(path: string): Promise<boolean> {
+  return (await exists(path)) && (await stat(path)).isDirectory();
+}

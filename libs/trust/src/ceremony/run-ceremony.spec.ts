@@ -1,0 +1,341 @@
+import { createHash, X509Certificate } from 'node:crypto';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { jest } from '@jest/globals';
+import { createHierarchy } from '../hierarchy/create-hierarchy.js';
+import { approve } from './approval.js';
+import type { CeremonyStep } from './ceremony-file.js';
+import { newOperationId } from './operation.js';
+import { ceremonyOperation } from './parse-ceremony.js';
+import { readQuorumPolicy } from './quorum-policy.js';
+import { parseKeyShare } from './key-share.js';
+import { runCeremony } from './run-ceremony.js';
+import { aCeremony, aliceAndFriends, participantOf } from './testing/a-ceremony.js';
+import { aCeremonyOf, aRun, ceremonyMs, everybody, play, transcriptOf } from './testing/play.js';
+import { verifyTranscript, witnessTranscript } from './transcript.js';
+
+// On busy cores the many fsyncs take their time.
+jest.setTimeout(30_000);
+
+const { alice, carol, wendy } = aliceAndFriends;
+const [makeRoot] = aCeremony().steps;
+if (makeRoot === undefined) throw new Error('no step');
+
+let data: string;
+beforeEach(() => {
+  data = mkdtempSync(join(tmpdir(), 'certmill-ceremony-'));
+});
+afterEach(() => {
+  rmSync(data, { recursive: true, force: true });
+});
+
+const at = (...path: string[]): string => join(data, ...path);
+const text = (...path: string[]): string => readFileSync(at(...path), 'utf8');
+
+describe('a ceremony that makes a root', () => {
+  it('leaves a certificate, a sealed key, shares, and a transcript that its witness signs', async () => {
+    const result = await play(data, [makeRoot]);
+    expect(readdirSync(at('ca/root')).sort()).toEqual([
+      'certificate.pem',
+      'chain.pem',
+      'key.sealed.json',
+    ]);
+    const root = new X509Certificate(text('ca/root/certificate.pem'));
+    expect(root.verify(root.publicKey)).toBe(true);
+    const outputs = readdirSync(join(result.folder, '01-make-root/outputs')).sort();
+    expect(outputs).toEqual([
+      'key-root.alice.share.json',
+      'key-root.bob.share.json',
+      'key-root.carol.share.json',
+      'root.pem',
+    ]);
+    const transcript = await transcriptOf(result);
+    const signature = witnessTranscript(transcript, wendy.privateKey, ceremonyMs);
+    await expect(verifyTranscript(result.transcriptFile, [signature])).resolves.toMatchObject({
+      witnesses: ['wendy'],
+      filesChecked: 4,
+      handedOut: 0,
+    });
+    expect(() => witnessTranscript(transcript, alice.privateKey, ceremonyMs)).toThrow('no witness');
+  });
+
+  it('stays sound when the custodians have taken their shares away', async () => {
+    const result = await play(data, [makeRoot]);
+    const outputs = join(result.folder, '01-make-root/outputs');
+    for (const name of readdirSync(outputs).filter((file) => file.endsWith('.share.json'))) {
+      rmSync(join(outputs, name));
+    }
+    const signature = witnessTranscript(await transcriptOf(result), wendy.privateKey, ceremonyMs);
+    await expect(verifyTranscript(result.transcriptFile, [signature])).resolves.toMatchObject({
+      filesChecked: 1,
+      handedOut: 3,
+    });
+  });
+
+  it('has no key in any file, not even encrypted by one person', async () => {
+    await play(data, [makeRoot]);
+    const all = readdirSync(data, { recursive: true, encoding: 'utf8' });
+    expect(all.filter((name) => name.endsWith('key.pem'))).toEqual([]);
+    for (const name of all.filter((one) => one.endsWith('.json'))) {
+      expect(text(name)).not.toMatch(/PRIVATE KEY/);
+    }
+  });
+});
+
+describe('a ceremony is refused', () => {
+  const refused = async (changes: Parameters<typeof aRun>[2]): Promise<void> => {
+    await runCeremony(aRun(data, aCeremony(), changes));
+  };
+  const nothingIsThere = (): void => expect(readdirSync(data)).toEqual([]);
+
+  it('with too few approvals', async () => {
+    const { approvals } = aRun(data, aCeremony());
+    await expect(refused({ approvals: approvals.slice(1) })).rejects.toThrow('1 of 2 approvals');
+    nothingIsThere();
+  });
+
+  it('with an approval of another ceremony, and with one of a changed file', async () => {
+    for (const other of [aCeremonyOf(makeRoot), aCeremony({ name: 'root-2027' })]) {
+      const { approvals } = aRun(data, other);
+      await expect(refused({ approvals })).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    }
+    nothingIsThere();
+  });
+
+  it('before its window, and after it', async () => {
+    await expect(refused({ now: () => Date.parse('2026-10-31T23:59:59Z') })).rejects.toThrow(
+      'it is 2026-10-31T23:59:59.000Z, and the ceremony may begin at 2026-11-01T00:00:00Z',
+    );
+    await expect(refused({ now: () => Date.parse('2026-12-01T00:00:00Z') })).rejects.toThrow(
+      'and the ceremony ended at',
+    );
+    nothingIsThere();
+  });
+
+  it('a second time, also from a copy of its file with another name', async () => {
+    await runCeremony(aRun(data, aCeremony()));
+    const again = { ...aCeremony(), name: 'root-again' };
+    await expect(runCeremony(aRun(data, again))).rejects.toMatchObject({ code: 'CONFLICT' });
+  });
+
+  it('by people whom the installation does not know, once it has a quorum', async () => {
+    await play(data, [{ do: 'adopt-quorum' }]);
+    expect(await readQuorumPolicy(data)).toMatchObject({ threshold: 2 });
+    const usurpers = aCeremony({
+      id: newOperationId(),
+      quorum: { approvals: 1, shares: 2, witnesses: 0 },
+      participants: [
+        participantOf(wendy, 'administrator'),
+        participantOf(carol, 'custodian'),
+        participantOf(alice, 'custodian'),
+      ],
+    });
+    const time = { nowMs: ceremonyMs, expiresMs: ceremonyMs + 3_600_000 };
+    const approvals = [approve(ceremonyOperation(usurpers), 'wendy', wendy.privateKey, time)];
+    await expect(runCeremony(aRun(data, usurpers, { approvals }))).rejects.toThrow(
+      'wendy: is not among those who can approve this',
+    );
+  });
+
+  it('when the clock was set back behind what is recorded', async () => {
+    let nowMs = ceremonyMs;
+    const back = (): void => void (nowMs -= 60_000);
+    await expect(
+      refused({ now: () => nowMs, tell: ({ kind }) => kind === 'committed' && back() }),
+    ).rejects.toMatchObject({ code: 'FAULT_CLOCK_BACKWARDS' });
+  });
+
+  it('when its file was changed between two runs', async () => {
+    const run = aRun(data, aCeremony());
+    const stop = (): never => {
+      throw new Error('stopped');
+    };
+    await expect(runCeremony({ ...run, tell: stop })).rejects.toThrow('stopped');
+    const changed = aRun(data, aCeremony({ description: 'Another.' }));
+    await expect(runCeremony(changed)).rejects.toThrow('was begun with another content');
+  });
+});
+
+describe('a step that fails', () => {
+  it('leaves nothing of itself, and is done by the next run', async () => {
+    await createHierarchy({
+      name: 'factory',
+      directory: data,
+      passphrase: 'the folder',
+      nowMs: ceremonyMs - 1,
+    });
+    const ceremony = aCeremonyOf({ do: 'split-key', ca: 'root' });
+    const wrong = { ...everybody, folderPassphrase: () => Promise.resolve('wrong') };
+    const before = readdirSync(at('ca/root'));
+    const run = aRun(data, ceremony, { custody: wrong });
+    await expect(runCeremony(run)).rejects.toThrow('cannot be decrypted');
+    expect(readdirSync(at('ca/root'))).toEqual(before);
+    const folder = readdirSync(at('ceremonies'))[0] ?? '';
+    expect(readdirSync(at('ceremonies', folder))).toEqual(['00-begin']);
+    await runCeremony({ ...run, custody: everybody });
+    expect(existsSync(at('ca/root/key.pem'))).toBe(false);
+    expect(existsSync(at('ca/root/key.sealed.json'))).toBe(true);
+  });
+
+  it('over an input that is not what was approved names both hashes', async () => {
+    writeFileSync(at('bundle.json'), 'approved');
+    const sha256 = createHash('sha256').update('approved').digest('hex');
+    writeFileSync(at('bundle.json'), 'approveD');
+    const step = { do: 'restore-keys', bundle: { file: 'bundle.json', sha256 } } as const;
+    await expect(play(data, [step])).rejects.toThrow(
+      /^bundle\.json is not what was approved: its SHA-256 is \w{64}, approved is/,
+    );
+  });
+});
+
+describe('the keys of CAs', () => {
+  const backUp: CeremonyStep = { do: 'backup-keys', cas: ['root'] };
+  const destroy = { do: 'destroy-key', ca: 'root', reason: 'a test' } as const;
+
+  /** The backup, and the shares that open it and the key. */
+  const backedUp = async (): Promise<{ folder: string; sha256: string }> => {
+    const { folder } = await play(data, [makeRoot, backUp]);
+    const bundle = join(folder, '02-backup-keys/outputs/backup.sealed.json');
+    const sha256 = createHash('sha256').update(readFileSync(bundle)).digest('hex');
+    return { folder, sha256 };
+  };
+  const sharesBelow = (folder: string): typeof everybody.shares =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.share.json'))
+      .map((name) => parseKeyShare(readFileSync(join(folder, name), 'utf8'), name));
+
+  it('are backed up, destroyed, and restored into an empty folder with a proof', async () => {
+    const { folder, sha256 } = await backedUp();
+    const shares = sharesBelow(folder);
+    const sealed = text('ca/root/key.sealed.json');
+    await play(data, [destroy]);
+    expect(existsSync(at('ca/root/key.sealed.json'))).toBe(false);
+    const empty = mkdtempSync(join(tmpdir(), 'certmill-restored-'));
+    try {
+      cpSync(join(folder, '02-backup-keys/outputs/backup.sealed.json'), join(empty, 'b.json'));
+      const restore = { do: 'restore-keys', bundle: { file: 'b.json', sha256 } } as const;
+      const result = await play(empty, [restore], { custody: { ...everybody, shares } });
+      expect(readFileSync(join(empty, 'ca/root/key.sealed.json'), 'utf8')).toBe(sealed);
+      const [, step] = result.entries;
+      expect(step).toMatchObject({
+        facts: {
+          cas: [{ ca: 'root', proof: expect.stringContaining('signed a challenge') as string }],
+        },
+      });
+    } finally {
+      rmSync(empty, { recursive: true });
+    }
+  });
+
+  it('are not restored with too few custodians, shares of another ceremony, or over a CA', async () => {
+    const { folder, sha256 } = await backedUp();
+    const other = await play(mkdtempSync(join(data, 'other-')), [makeRoot, backUp]);
+    const bundle = join(folder, '02-backup-keys/outputs/backup.sealed.json');
+    cpSync(bundle, at('b.json'));
+    const restore = { do: 'restore-keys', bundle: { file: 'b.json', sha256 } } as const;
+    const attempt = (shares: typeof everybody.shares): Promise<unknown> =>
+      play(data, [restore], { custody: { ...everybody, shares } });
+    const shares = sharesBelow(folder);
+    const some = shares.filter(({ custodian }) => custodian === 'alice');
+    await expect(attempt(some)).rejects.toThrow('1 of 2 shares of backup root are there');
+    await expect(attempt(sharesBelow(other.folder))).rejects.toThrow('belongs to another secret');
+    await expect(attempt(shares)).rejects.toThrow('ca/root is there already');
+  });
+
+  it('go from whole to split, to other custodians, and back, and are the same key', async () => {
+    const options = { directory: data, passphrase: 'the folder', nowMs: ceremonyMs - 1 };
+    await createHierarchy({ name: 'factory', ...options });
+    const key = text('ca/root/key.pem');
+    const first = await play(data, [{ do: 'split-key', ca: 'root' }]);
+    const shares = sharesBelow(first.folder);
+    const second = await play(data, [{ do: 'split-key', ca: 'root' }], {
+      custody: { ...everybody, shares },
+    });
+    const recover = { do: 'recover-key', ca: 'root' } as const;
+    await expect(play(data, [recover], { custody: { ...everybody, shares } })).rejects.toThrow(
+      'belongs to another secret',
+    );
+    const custody = { ...everybody, shares: sharesBelow(second.folder) };
+    await play(data, [recover], { custody });
+    expect(readdirSync(at('ca/root'))).not.toContain('key.sealed.json');
+    expect(text('ca/root/key.pem')).not.toBe(key);
+    // With the key that came back, another CA is made: it is the root's.
+    await createHierarchy({ name: 'factory-b', ...options });
+  });
+
+  it('are destroyed with the hash of what went in the transcript', async () => {
+    await play(data, [makeRoot]);
+    const sha256 = createHash('sha256').update(text('ca/root/key.sealed.json')).digest('hex');
+    const result = await play(data, [destroy]);
+    expect(result.entries.at(-2)).toMatchObject({
+      kind: 'effects',
+      done: [expect.stringMatching(new RegExp(`${sha256}, was overwritten and removed$`))],
+    });
+    await expect(play(data, [destroy])).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+});
+
+describe('verifying a transcript', () => {
+  const played = async (): Promise<{ file: string; folder: string; sound: string }> => {
+    const { transcriptFile, folder } = await play(data, [makeRoot]);
+    return { file: transcriptFile, folder, sound: readFileSync(transcriptFile, 'utf8') };
+  };
+
+  it('finds whatever was changed in it', async () => {
+    const { file, sound } = await played();
+    for (let index = 3; index < sound.length; index += 211) {
+      const other = sound[index] === '0' ? '1' : '0';
+      writeFileSync(file, sound.slice(0, index) + other + sound.slice(index + 1));
+      await expect(verifyTranscript(file, [])).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    }
+  });
+
+  it('finds a transcript that was rewritten as a whole, by the signature of its witness', async () => {
+    const first = await played();
+    const result = { transcriptFile: first.file, folder: first.folder };
+    const transcript = await transcriptOf({ ...result, transcriptSha256: '', entries: [] });
+    const signature = witnessTranscript(transcript, wendy.privateKey, ceremonyMs);
+    const { folder } = await play(mkdtempSync(join(data, 'x-')), [makeRoot]);
+    rmSync(first.folder, { recursive: true });
+    renameSync(folder, first.folder);
+    await expect(verifyTranscript(first.file, [signature])).rejects.toThrow('another transcript');
+  });
+
+  it.each([
+    ['changed', (file: string) => writeFileSync(file, 'x'), 'is not what the transcript records'],
+    ['missing', (file: string) => rmSync(file), 'of the transcript is missing'],
+    ['added', (file: string) => cpSync(file, join(dirname(file), 'more.pem')), 'is not in the'],
+  ])('finds a file that was %s', async (_, damage, reason) => {
+    const { file, folder } = await played();
+    damage(join(folder, '01-make-root/outputs/root.pem'));
+    await expect(verifyTranscript(file, [])).rejects.toThrow(reason);
+  });
+
+  it('asks for enough witnesses, each once, of the ceremony', async () => {
+    const { file, folder } = await played();
+    await expect(verifyTranscript(file, [])).rejects.toThrow('0 of 1 witnesses have signed');
+    const transcript = await transcriptOf({
+      transcriptFile: file,
+      folder,
+      transcriptSha256: '',
+      entries: [],
+    });
+    const good = witnessTranscript(transcript, wendy.privateKey, ceremonyMs);
+    await expect(verifyTranscript(file, [good, good])).rejects.toThrow('signed twice');
+    const forged = { ...good, signedAt: '2026-11-23T00:00:00.000Z' };
+    await expect(verifyTranscript(file, [forged])).rejects.toThrow('of wendy does not verify');
+    const stranger = { ...good, witness: 'bob' };
+    await expect(verifyTranscript(file, [stranger])).rejects.toThrow('is of no witness');
+    expect(basename(file)).toBe('transcript.json');
+  });
+});

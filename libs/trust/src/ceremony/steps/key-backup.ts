@@ -1,0 +1,155 @@
+import { createPublicKey, randomBytes, verify } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { CertmillError } from '@certmill/domain';
+import { certificatesInPem, readCaCertificate } from '../../hierarchy/ca-certificate.js';
+import { caSignerOf, hashOf } from '../../hierarchy/ca-key.js';
+import { issuerPathsOf } from '../../hierarchy/issuer-paths.js';
+import { decryptPrivateKey } from '../../keys/encrypted-private-key.js';
+import { filesBelow, isFolder } from '../ceremony-folder.js';
+import type { StepOf } from '../ceremony-file.js';
+import { participantName } from '../participants.js';
+import { parseSealedSecret } from '../split-secret.js';
+import { parseStatement } from '../statement-file.js';
+import {
+  assertKeyOf,
+  openSealed,
+  sealedKeyFileName,
+  splitAmongCustodians,
+  type StepContext,
+  type StepFacts,
+} from '../step-context.js';
+import { keyFacts, privateKeyOf } from './custody.js';
+
+const bundleSchema = z.strictObject({
+  type: z.literal('certmill-key-backup'),
+  version: z.literal(1),
+  cas: z.array(
+    z.strictObject({
+      name: participantName,
+      files: z.array(
+        z.strictObject({
+          name: z.string().regex(/^[a-z][a-z0-9.-]{0,62}$/),
+          content: z.base64(),
+        }),
+      ),
+    }),
+  ),
+});
+type Bundle = z.infer<typeof bundleSchema>;
+
+/** The folders of CAs in one sealed file, whose key is split among the custodians. */
+export async function backUpKeys(
+  { cas }: StepOf<'backup-keys'>,
+  context: StepContext,
+): Promise<StepFacts> {
+  const bundle: Bundle = { type: 'certmill-key-backup', version: 1, cas: [] };
+  for (const name of cas) {
+    const { directory } = issuerPathsOf(context.dataDirectory, name);
+    if (!(await isFolder(directory))) {
+      throw new CertmillError('NOT_FOUND', `there is no CA '${name}'`);
+    }
+    const files = (await filesBelow(directory)).map(async (file) => ({
+      name: file,
+      content: (await readFile(join(directory, file))).toString('base64'),
+    }));
+    bundle.cas.push({ name, files: await Promise.all(files) });
+  }
+  const plain = Buffer.from(JSON.stringify(bundle));
+  try {
+    const sealed = await splitAmongCustodians(plain, `backup ${cas.join(',')}`, context);
+    await context.stage.output('backup.sealed.json', `${JSON.stringify(sealed, undefined, 2)}\n`);
+  } finally {
+    plain.fill(0);
+  }
+  return { cas };
+}
+
+/**
+ * CAs out of a backup. Each key is proved before its folder appears: it is that of the certificate, and
+ * signs something that verifies.
+ */
+export async function restoreKeys(
+  step: StepOf<'restore-keys'>,
+  context: StepContext,
+): Promise<StepFacts> {
+  const text = Buffer.from(await context.input(step.bundle)).toString('utf8');
+  const plain = await openSealed(parseSealedSecret(text, step.bundle.file), context);
+  try {
+    const bundle = parseStatement(
+      Buffer.from(plain).toString('utf8'),
+      step.bundle.file,
+      'backup of keys',
+      bundleSchema,
+    );
+    const proofs = [];
+    for (const { name, files } of bundle.cas) {
+      const decoded = files.map((file) => ({
+        name: file.name,
+        content: Buffer.from(file.content, 'base64'),
+      }));
+      proofs.push({ ca: name, ...(await proveKey(name, decoded, context)) });
+      await context.stage.install(`ca/${name}`, decoded);
+    }
+    return { cas: proofs };
+  } finally {
+    plain.fill(0);
+  }
+}
+
+async function proveKey(
+  ca: string,
+  files: readonly { readonly name: string; readonly content: Buffer }[],
+  context: StepContext,
+): Promise<StepFacts> {
+  const textOf = (wanted: string): string | undefined =>
+    files.find(({ name }) => name === wanted)?.content.toString('utf8');
+  const [der] = certificatesInPem(textOf('certificate.pem') ?? '');
+  if (der === undefined) {
+    throw new CertmillError('INVALID_INPUT', `the backup of '${ca}' has no certificate`);
+  }
+  const certificate = readCaCertificate(der, `the certificate of ${ca}`);
+  const pkcs8 = await keyIn(ca, textOf, context);
+  if (pkcs8 === undefined) return { proof: 'it has no key in files', ...keyFacts(certificate) };
+  try {
+    assertKeyOf(certificate, pkcs8, ca);
+    const signer = caSignerOf(privateKeyOf(pkcs8), certificate.spkiDer);
+    const challenge = randomBytes(32);
+    const signature = await signer.sign(challenge);
+    const publicKey = createPublicKey({
+      key: Buffer.from(certificate.spkiDer),
+      format: 'der',
+      type: 'spki',
+    });
+    if (!verify(hashOf(signer.signatureAlgorithm), challenge, publicKey, signature)) {
+      throw new CertmillError('FAULT_KEY_MISMATCH', `the key of '${ca}' makes bad signatures`);
+    }
+    return {
+      proof: 'its key signed a challenge that verifies with its certificate',
+      challenge: challenge.toString('hex'),
+      signature: Buffer.from(signature).toString('base64'),
+      ...keyFacts(certificate),
+    };
+  } finally {
+    pkcs8.fill(0);
+  }
+}
+
+async function keyIn(
+  ca: string,
+  textOf: (name: string) => string | undefined,
+  context: StepContext,
+): Promise<Uint8Array | undefined> {
+  const sealedText = textOf(sealedKeyFileName);
+  if (sealedText !== undefined) {
+    return openSealed(parseSealedSecret(sealedText, `the sealed key of ${ca}`), context);
+  }
+  const pem = textOf('key.pem');
+  if (pem === undefined) return undefined;
+  const passphrase = await context.custody.folderPassphrase();
+  return decryptPrivateKey(pem, passphrase, `the key of ${ca}`).export({
+    format: 'der',
+    type: 'pkcs8',
+  });
+}
