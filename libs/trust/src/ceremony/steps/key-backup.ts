@@ -116,7 +116,7 @@ async function proveKey(
     assertKeyOf(certificate, pkcs8, ca);
     const signer = caSignerOf(privateKeyOf(pkcs8), certificate.spkiDer);
     const challenge = randomBytes(32);
-    const signature = await signer.sign(challenge);
+    const signature = signer.sign(challenge);
     const publicKey = createPublicKey({
       key: Buffer.from(certificate.spkiDer),
       format: 'der',
