@@ -8,6 +8,17 @@ export function describeStep(step: CeremonyStep): string {
         `make the root ${step.subject}, ${step.key}, ` +
         `${step.validity.lifetime ?? `until ${step.validity.notAfter ?? 'never'}`}, split among the custodians`
       );
+    case 'issue-ca':
+      return (
+        `sign a CA under ${step.under} as ${step.request.file} asks` +
+        (step.lifetime === undefined ? '' : `, for ${step.lifetime}`)
+      );
+    case 'cross-certify':
+      return `cross-certify ${step.certificate.file} under ${step.under}`;
+    case 'revoke-ca':
+      return `revoke ${step.certificate.file} under ${step.under}: ${step.reason}`;
+    case 'make-crl':
+      return `make the CRL of ${step.ca}, good for ${step.nextUpdate}`;
     case 'split-key':
       return `split the key of ${step.ca} among the custodians; its whole form goes`;
     case 'recover-key':

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 
 export interface Fence {
   readonly language: string;
@@ -45,14 +45,10 @@ function commandsOf(script: string): string[] {
   return commands;
 }
 
-/** Whether bash would run it, or wait for more lines. */
+/** Whether bash would run it, or wait for more lines, also of a here-document. */
 function isWhole(command: string): boolean {
-  try {
-    execFileSync('bash', ['-n'], { input: command, stdio: 'pipe' });
-    return true;
-  } catch {
-    return false;
-  }
+  const { status, stderr } = spawnSync('bash', ['-n'], { input: command, encoding: 'utf8' });
+  return status === 0 && !stderr.includes('here-document');
 }
 
 function withoutComment(command: string): string {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { durationPattern } from '@certmill/domain';
+import { durationPattern, revocationReasons } from '@certmill/domain';
 import { hex } from './field-schemas.js';
 import { participantName, publicKeyPem } from './participants.js';
 
@@ -14,12 +14,13 @@ const inputFile = z.strictObject({
   sha256: hex(32),
 });
 
+const lifetime = z
+  .string()
+  .regex(durationPattern, 'expected a whole number and a unit, such as 12h, 90d or 25y');
+
 const validity = z
   .strictObject({
-    lifetime: z
-      .string()
-      .regex(durationPattern, 'expected a whole number and a unit, such as 12h, 90d or 25y')
-      .optional(),
+    lifetime: lifetime.optional(),
     notAfter: z.union([z.literal('never'), instant]).optional(),
   })
   .refine(
@@ -48,6 +49,41 @@ const makeRoot = z.strictObject({
   profile: z
     .enum(['root', 'matter-paa'])
     .describe('matter-paa: a Product Attestation Authority (Matter Core Specification 6.2.2).'),
+});
+
+const subtrees = z
+  .array(z.string().min(1).max(1_000))
+  .max(256)
+  .describe('Such as dns:example.com, ip:10.0.0.0/8 or dn:O=Example.');
+
+const issueCa = z.strictObject({
+  do: z
+    .literal('issue-ca')
+    .describe('A new CA, a renewal or a new key, by a request of `certmill ca request`.'),
+  under: caName,
+  request: inputFile,
+  lifetime: lifetime.optional().describe('Default: as long as the CA above.'),
+  pathLength: z.int().min(0).max(8).optional().describe('Default: what is asked for, or 0.'),
+  permit: subtrees.optional(),
+  exclude: subtrees.optional(),
+});
+const crossCertify = z.strictObject({
+  do: z.literal('cross-certify'),
+  under: caName,
+  certificate: inputFile.describe('Of the other CA, PEM.'),
+  lifetime: lifetime.optional().describe('Default: as long as both CAs.'),
+  pathLength: z.int().min(0).max(8).optional(),
+});
+const revokeCa = z.strictObject({
+  do: z.literal('revoke-ca').describe('Recorded; the next make-crl says so.'),
+  under: caName,
+  certificate: inputFile.describe('The certificate that is revoked, PEM.'),
+  reason: z.enum(revocationReasons),
+});
+const makeCrl = z.strictObject({
+  do: z.literal('make-crl').describe('Over the CA certificates that the CA has signed.'),
+  ca: caName,
+  nextUpdate: lifetime.describe('Longer than until the next ceremony that makes one.'),
 });
 
 const splitKey = z.strictObject({
@@ -79,6 +115,10 @@ const adoptQuorum = z.strictObject({
 
 const step = z.discriminatedUnion('do', [
   makeRoot,
+  issueCa,
+  crossCertify,
+  revokeCa,
+  makeCrl,
   splitKey,
   recoverKey,
   backupKeys,

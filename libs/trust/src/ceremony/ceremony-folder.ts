@@ -83,7 +83,7 @@ export class StepStage {
   }
 
   /** A file of the data folder, in the place of what may be there. */
-  async put(path: string, content: string): Promise<void> {
+  async put(path: string, content: string | Uint8Array): Promise<void> {
     const { sha256 } = await this.write(join('install', path), content, secretFileMode);
     this.effects.push({ kind: 'put', path, sha256 });
   }

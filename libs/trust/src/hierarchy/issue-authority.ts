@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { CertmillError, type StatusAddresses } from '@certmill/domain';
 import { type NameConstraints, pemEncode, type WritableSubtree } from '@certmill/der';
 import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
@@ -120,14 +120,18 @@ export async function issueAuthority(
  * can be told, and revoked, from its own folder.
  */
 export async function recordIssued(parent: Issuer, certificateDer: Uint8Array): Promise<void> {
-  const folder = join(parent.directory, issuedFolderName);
-  await mkdir(folder, { recursive: true, mode: 0o755 });
-  const { serialNumber } = readCaCertificate(certificateDer, 'the CA certificate');
-  const file = join(folder, `${Buffer.from(serialNumber).toString('hex')}.pem`);
+  const file = join(parent.directory, issuedFileOf(certificateDer));
+  await mkdir(dirname(file), { recursive: true, mode: 0o755 });
   await writeFileAtomically(file, pemEncode('CERTIFICATE', certificateDer), publicFileMode);
 }
 
 const issuedFolderName = 'issued';
+
+/** Where a CA certificate is kept in the folder of the CA that signed it. */
+export function issuedFileOf(certificateDer: Uint8Array): string {
+  const { serialNumber } = readCaCertificate(certificateDer, 'the CA certificate');
+  return `${issuedFolderName}/${Buffer.from(serialNumber).toString('hex')}.pem`;
+}
 
 export function roleOf({ pathLenConstraint }: Pick<AuthorityWish, 'pathLenConstraint'>) {
   return pathLenConstraint === 0 ? ('issuing' as const) : ('intermediate' as const);

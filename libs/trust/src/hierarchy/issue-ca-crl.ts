@@ -10,12 +10,12 @@ import {
 } from '@certmill/der';
 import { isErrorCode, publicFileMode, writeFileAtomically } from '../atomic-file.js';
 import { withCaLock } from './folder-lock.js';
-import { type AuthorityPlace, type OpenedAuthority, openAuthorityKey } from './open-authority.js';
+import { type AuthorityPlace, openAuthorityKey, type SigningAuthority } from './open-authority.js';
 import type { RevokedCa } from './revoked-cas.js';
 
 /** The last CRL of a CA over the CA certificates that it signed, DER, as it is served. */
 export const caCrlFileName = 'ca.crl';
-const numberFileName = 'ca-crl-number.json';
+export const crlNumberFileName = 'ca-crl-number.json';
 /** The largest signature that an issuer makes: ML-DSA-87 (FIPS 204 4). */
 const maxSignatureOctets = 5 * 1024;
 
@@ -43,35 +43,49 @@ export async function issueCaCrl(
   validitySeconds: number,
   nowMs: number,
 ): Promise<CaCrl> {
-  if (!Number.isSafeInteger(validitySeconds) || validitySeconds < 1) {
-    throw new CertmillError('INVALID_INPUT', 'a CRL is valid for a number of seconds');
-  }
   return withCaLock(place.directory, async () => {
     const opened = await openAuthorityKey(place);
-    const numberFile = join(opened.ca.directory, numberFileName);
-    const last = await lastNumber(numberFile);
-    const crlNumber = last !== undefined && last >= BigInt(nowMs) ? last + 1n : BigInt(nowMs);
-    const thisUpdateMs = Math.floor(nowMs / 1_000) * 1_000;
-    const nextUpdateMs = thisUpdateMs + validitySeconds * 1_000;
-    const revoked = opened.ca.revokedCas.filter(({ notAfterMs }) => notAfterMs >= thisUpdateMs);
-    const text = `${JSON.stringify({ crlNumber: String(crlNumber) })}\n`;
-    await writeFileAtomically(numberFile, text, publicFileMode);
-    const der = signed(opened, revoked, { crlNumber, thisUpdateMs, nextUpdateMs });
+    const crl = await signCaCrl(opened, validitySeconds, nowMs, async (text) =>
+      writeFileAtomically(join(opened.ca.directory, crlNumberFileName), text, publicFileMode),
+    );
     const file = join(opened.ca.directory, caCrlFileName);
-    await writeFileAtomically(file, der, publicFileMode);
-    return { crlNumber, thisUpdateMs, nextUpdateMs, entries: revoked.length, der, file };
+    await writeFileAtomically(file, crl.der, publicFileMode);
+    return { ...crl, file };
   });
 }
 
-function signed(
-  { ca, signer }: OpenedAuthority,
+/**
+ * The next CRL of an opened CA; whoever calls it stores the CRL.
+ * @param storeNumber is called with what `ca-crl-number.json` has to hold, before anything is signed.
+ */
+export async function signCaCrl(
+  opened: SigningAuthority,
+  validitySeconds: number,
+  nowMs: number,
+  storeNumber: (numberText: string) => Promise<void>,
+): Promise<Omit<CaCrl, 'file'>> {
+  if (!Number.isSafeInteger(validitySeconds) || validitySeconds < 1) {
+    throw new CertmillError('INVALID_INPUT', 'a CRL is valid for a number of seconds');
+  }
+  const last = await lastNumber(join(opened.ca.directory, crlNumberFileName));
+  const crlNumber = last !== undefined && last >= BigInt(nowMs) ? last + 1n : BigInt(nowMs);
+  const thisUpdateMs = Math.floor(nowMs / 1_000) * 1_000;
+  const nextUpdateMs = thisUpdateMs + validitySeconds * 1_000;
+  const revoked = opened.ca.revokedCas.filter(({ notAfterMs }) => notAfterMs >= thisUpdateMs);
+  await storeNumber(`${JSON.stringify({ crlNumber: String(crlNumber) })}\n`);
+  const der = await signed(opened, revoked, { crlNumber, thisUpdateMs, nextUpdateMs });
+  return { crlNumber, thisUpdateMs, nextUpdateMs, entries: revoked.length, der };
+}
+
+async function signed(
+  { ca, signer }: SigningAuthority,
   revoked: readonly RevokedCa[],
   {
     crlNumber,
     thisUpdateMs,
     nextUpdateMs,
   }: Pick<CaCrl, 'crlNumber' | 'thisUpdateMs' | 'nextUpdateMs'>,
-): Uint8Array {
+): Promise<Uint8Array> {
   const entries = RevokedEntries.empty();
   const ascending = [...revoked].sort((a, b) => compareHex(a.serialNumberHex, b.serialNumberHex));
   for (const { serialNumberHex, revokedAtMs, reason } of ascending) {
@@ -104,7 +118,7 @@ function signed(
     },
     signatureRoom(algorithm, maxSignatureOctets),
   );
-  const signature = signer.sign(out.subarray(start, end));
+  const signature = await signer.sign(out.subarray(start, end));
   const range = finishCertificate(out, start, end, algorithm, signature);
   return out.slice(range.start, range.end);
 }

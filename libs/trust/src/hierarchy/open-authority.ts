@@ -2,7 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { CertmillError } from '@certmill/domain';
 import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
-import { caSignerOf, type SoftwareCaSigner } from './ca-key.js';
+import { caSignerOf, type CaSigner, type SoftwareCaSigner } from './ca-key.js';
 import { findAuthority, type Issuer, refusalOf } from './load-issuers.js';
 
 /** A CA of a folder with its key, ready to sign: a `CaParent`. */
@@ -11,6 +11,9 @@ export interface OpenedAuthority {
   readonly certificateDer: Uint8Array;
   readonly signer: SoftwareCaSigner;
 }
+
+/** The same with a key that may be in a module. */
+export type SigningAuthority = Omit<OpenedAuthority, 'signer'> & { readonly signer: CaSigner };
 
 /** Where a CA is, and what opens its key. */
 export interface AuthorityPlace {

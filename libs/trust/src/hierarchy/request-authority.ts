@@ -68,6 +68,7 @@ import {
   type AuthorityPlace,
   openAuthority,
   openAuthorityKey,
+  type SigningAuthority,
 } from './open-authority.js';
 import { replaceCertificate, specOfCertificate, writableConstraints } from './renew-authority.js';
 import { readStatus, statusFileName, writeStatus } from './status-file.js';
@@ -202,8 +203,18 @@ export interface SignedRequest {
  * is no CA; as `openAuthority` and `issueCaCertificate`.
  */
 export async function signAuthorityRequest(options: SignRequestOptions): Promise<SignedRequest> {
-  const request = readCaRequest(options.requestPem);
   const parent = await openAuthority(options.parent, options.nowMs);
+  const signed = await certificateForRequest(options, parent);
+  await recordIssued(parent.ca, signed.certificate.der);
+  return signed;
+}
+
+/** The same under a CA that is open; whoever calls it records what was issued. */
+export async function certificateForRequest(
+  options: Omit<SignRequestOptions, 'parent'>,
+  parent: SigningAuthority,
+): Promise<SignedRequest> {
+  const request = readCaRequest(options.requestPem);
   const notBeforeMs = Math.max(backdated(options.nowMs), parent.ca.notBeforeMs);
   const constraints = options.nameConstraints ?? request.nameConstraints;
   const policies = options.policies ?? request.policies;
@@ -223,7 +234,6 @@ export async function signAuthorityRequest(options: SignRequestOptions): Promise
     request.subjectPKInfoDer,
     parent,
   );
-  await recordIssued(parent.ca, certificateDer);
   return {
     chainDer: [certificateDer, ...parent.ca.chainDer],
     certificate: readCaCertificate(certificateDer, 'the certificate'),

@@ -30,13 +30,10 @@ export interface CaRevocationOutcome {
  * INVALID_INPUT where the parent did not sign it, or for certificateHold: nothing releases a CA.
  */
 export async function revokeAuthority(options: CaRevocationOptions): Promise<CaRevocationOutcome> {
-  const { directory, reason } = options;
-  if (reason === 'certificateHold') {
-    throw new CertmillError('INVALID_INPUT', 'a CA is revoked for good: certificateHold is not');
-  }
+  const { directory } = options;
   return withCaLock(directory, async () => {
     const parent = await authorityIn(directory, options.parent);
-    const entry = entryOf(options, parent);
+    const entry = caRevocationOf(options, parent);
     const known = parent.revokedCas.find(
       ({ serialNumberHex }) => serialNumberHex === entry.serialNumberHex,
     );
@@ -50,7 +47,14 @@ export async function revokeAuthority(options: CaRevocationOptions): Promise<CaR
   });
 }
 
-function entryOf(options: CaRevocationOptions, parent: Issuer): RevokedCa {
+/** What is recorded; nothing is written. Throws as `revokeAuthority`. */
+export function caRevocationOf(
+  options: Pick<CaRevocationOptions, 'certificateDer' | 'reason' | 'nowMs'>,
+  parent: Issuer,
+): RevokedCa {
+  if (options.reason === 'certificateHold') {
+    throw new CertmillError('INVALID_INPUT', 'a CA is revoked for good: certificateHold is not');
+  }
   const certificate = readCaCertificate(options.certificateDer, 'the certificate to revoke');
   const [parentDer = new Uint8Array()] = parent.chainDer;
   const issuer = readCaCertificate(parentDer, `the certificate of CA '${parent.name}'`);

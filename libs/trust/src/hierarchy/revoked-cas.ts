@@ -17,8 +17,12 @@ export const revokedCasFileName = 'revoked-cas.json';
 const formatVersion = 1;
 
 export async function writeRevokedCas(file: string, revoked: readonly RevokedCa[]): Promise<void> {
-  const text = `${JSON.stringify({ formatVersion, revoked }, undefined, 2)}\n`;
-  await writeFileAtomically(file, text, publicFileMode);
+  await writeFileAtomically(file, revokedCasText(revoked), publicFileMode);
+}
+
+/** What `writeRevokedCas` writes. */
+export function revokedCasText(revoked: readonly RevokedCa[]): string {
+  return `${JSON.stringify({ formatVersion, revoked }, undefined, 2)}\n`;
 }
 
 /** Throws INVALID_INPUT where the text is not what `writeRevokedCas` makes. */

@@ -1,5 +1,6 @@
 import type { CeremonyStep } from '../ceremony-file.js';
 import type { StepContext, StepFacts } from '../step-context.js';
+import { crossCertify, issueCa, makeCrl, revokeCa } from './authority.js';
 import { adoptQuorum, destroyKey, recoverKey, splitKey } from './custody.js';
 import { backUpKeys, restoreKeys } from './key-backup.js';
 import { makeRoot } from './make-root.js';
@@ -9,6 +10,14 @@ export async function runStep(step: CeremonyStep, context: StepContext): Promise
   switch (step.do) {
     case 'make-root':
       return makeRoot(step, context);
+    case 'issue-ca':
+      return issueCa(step, context);
+    case 'cross-certify':
+      return crossCertify(step, context);
+    case 'revoke-ca':
+      return revokeCa(step, context);
+    case 'make-crl':
+      return makeCrl(step, context);
     case 'split-key':
       return splitKey(step, context);
     case 'recover-key':

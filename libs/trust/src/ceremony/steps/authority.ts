@@ -1,0 +1,151 @@
+import { basename } from 'node:path';
+import { CertmillError, durationSeconds } from '@certmill/domain';
+import { pemEncode } from '@certmill/der';
+import { certificatesInPem, readCaCertificate } from '../../hierarchy/ca-certificate.js';
+import { backdated, endOf, issuedFileOf, statusOf } from '../../hierarchy/issue-authority.js';
+import { issueCaCertificate } from '../../hierarchy/issue-ca-certificate.js';
+import { caCrlFileName, crlNumberFileName, signCaCrl } from '../../hierarchy/issue-ca-crl.js';
+import { refusalOf } from '../../hierarchy/load-issuers.js';
+import { authorityIn, type SigningAuthority } from '../../hierarchy/open-authority.js';
+import { parseSubtree } from '../../hierarchy/parse-subtree.js';
+import { specOfCertificate } from '../../hierarchy/renew-authority.js';
+import { certificateForRequest } from '../../hierarchy/request-authority.js';
+import { caRevocationOf } from '../../hierarchy/revoke-authority.js';
+import { revokedCasFileName, revokedCasText } from '../../hierarchy/revoked-cas.js';
+import type { StepOf } from '../ceremony-file.js';
+import { withCaKey, type StepContext, type StepFacts } from '../step-context.js';
+import { certificateFacts } from './make-root.js';
+
+/**
+ * A CA certificate for a request that was carried here: a new CA, or a renewal or a new key of one that
+ * is there (`certmill ca request`).
+ */
+export async function issueCa(step: StepOf<'issue-ca'>, context: StepContext): Promise<StepFacts> {
+  const requestPem = Buffer.from(await context.input(step.request)).toString('utf8');
+  const { permit = [], exclude = [], pathLength, lifetime } = step;
+  const constraints = { permitted: permit.map(parseSubtree), excluded: exclude.map(parseSubtree) };
+  const chainDer = await withAuthority(step.under, context, async (parent) => {
+    const signed = await certificateForRequest(
+      {
+        requestPem,
+        ...(lifetime === undefined ? {} : { lifetimeSeconds: durationSeconds(lifetime) }),
+        ...(pathLength === undefined ? {} : { pathLenConstraint: pathLength }),
+        ...(permit.length + exclude.length === 0 ? {} : { nameConstraints: constraints }),
+        nowMs: context.nowMs,
+      },
+      parent,
+    );
+    return signed.chainDer;
+  });
+  return putOut(chainDer, step.under, basename(step.request.file), context);
+}
+
+/** A cross-certificate (RFC 5280 3.2): the subject and key of another CA under one of ours. */
+export async function crossCertify(
+  step: StepOf<'cross-certify'>,
+  context: StepContext,
+): Promise<StepFacts> {
+  const other = certificateIn(await context.input(step.certificate), step.certificate.file);
+  const chainDer = await withAuthority(step.under, context, async (by) => {
+    if (Buffer.compare(by.ca.spkiDer, other.spkiDer) === 0) {
+      throw new CertmillError('INVALID_INPUT', 'a CA does not cross-certify itself');
+    }
+    const notBeforeMs = Math.max(backdated(context.nowMs), by.ca.notBeforeMs);
+    const latestMs = Math.min(other.notAfterMs, by.ca.notAfterMs);
+    const lifetime =
+      step.lifetime === undefined ? {} : { lifetimeSeconds: durationSeconds(step.lifetime) };
+    const certificateDer = await issueCaCertificate(
+      {
+        ...specOfCertificate(other),
+        ...(step.pathLength === undefined ? {} : { pathLenConstraint: step.pathLength }),
+        notBeforeMs,
+        notAfterMs: endOf(lifetime, notBeforeMs, latestMs),
+        ...statusOf(by.ca),
+      },
+      other.spkiDer,
+      by,
+    );
+    return [certificateDer, ...by.ca.chainDer];
+  });
+  return putOut(chainDer, step.under, basename(step.certificate.file), context);
+}
+
+/** Records that a CA has revoked a CA; the next `make-crl` says so. */
+export async function revokeCa(
+  step: StepOf<'revoke-ca'>,
+  context: StepContext,
+): Promise<StepFacts> {
+  const { dataDirectory, stage, nowMs } = context;
+  const { der } = certificateIn(await context.input(step.certificate), step.certificate.file);
+  const parent = await authorityIn(dataDirectory, step.under);
+  const entry = caRevocationOf({ certificateDer: der, reason: step.reason, nowMs }, parent);
+  const known = parent.revokedCas.find(
+    ({ serialNumberHex }) => serialNumberHex === entry.serialNumberHex,
+  );
+  if (known !== undefined) return { ...known, isNew: false };
+  const text = revokedCasText([...parent.revokedCas, entry]);
+  await stage.put(`ca/${step.under}/${revokedCasFileName}`, text);
+  return { ...entry, isNew: true };
+}
+
+/** The CRL of a CA over the CAs that it has revoked. */
+export async function makeCrl(step: StepOf<'make-crl'>, context: StepContext): Promise<StepFacts> {
+  const { stage, nowMs } = context;
+  const crl = await withAuthorityKey(step.ca, context, async (opened) =>
+    signCaCrl(opened, durationSeconds(step.nextUpdate), nowMs, async (text) =>
+      stage.put(`ca/${step.ca}/${crlNumberFileName}`, text),
+    ),
+  );
+  await stage.put(`ca/${step.ca}/${caCrlFileName}`, crl.der);
+  await stage.output(`${step.ca}.crl.pem`, pemEncode('X509 CRL', crl.der));
+  return {
+    ca: step.ca,
+    crlNumber: String(crl.crlNumber),
+    thisUpdate: new Date(crl.thisUpdateMs).toISOString(),
+    nextUpdate: new Date(crl.nextUpdateMs).toISOString(),
+    entries: crl.entries,
+  };
+}
+
+/** What was issued goes to people, and is kept with the CA that signed it. */
+async function putOut(
+  chainDer: readonly Uint8Array[],
+  under: string,
+  inputName: string,
+  { stage, dataDirectory }: StepContext,
+): Promise<StepFacts> {
+  const [certificateDer = new Uint8Array()] = chainDer;
+  const name = inputName.replace(/(?:\.csr)?(?:\.pem)?$/, '');
+  const pems = chainDer.map((der) => pemEncode('CERTIFICATE', der));
+  await stage.output(`${name}.chain.pem`, pems.join(''));
+  const parent = await authorityIn(dataDirectory, under);
+  await stage.put(`ca/${under}/${issuedFileOf(certificateDer)}`, pems[0] ?? '');
+  return { under: parent.name, ...certificateFacts(certificateDer) };
+}
+
+function certificateIn(bytes: Uint8Array, file: string): ReturnType<typeof readCaCertificate> {
+  const [der] = certificatesInPem(Buffer.from(bytes).toString('utf8'));
+  if (der !== undefined) return readCaCertificate(der, file);
+  throw new CertmillError('INVALID_INPUT', `${file} holds no PEM certificate`);
+}
+
+/** CONFLICT where nothing may be signed with the CA any more. */
+async function withAuthority<T>(
+  name: string,
+  context: StepContext,
+  use: (authority: SigningAuthority) => Promise<T>,
+): Promise<T> {
+  const refusal = refusalOf(await authorityIn(context.dataDirectory, name), context.nowMs);
+  if (refusal !== undefined) throw new CertmillError('CONFLICT', refusal);
+  return withAuthorityKey(name, context, use);
+}
+
+async function withAuthorityKey<T>(
+  name: string,
+  context: StepContext,
+  use: (authority: SigningAuthority) => Promise<T>,
+): Promise<T> {
+  const ca = await authorityIn(context.dataDirectory, name);
+  const [certificateDer = new Uint8Array()] = ca.chainDer;
+  return withCaKey(name, context, async (signer) => use({ ca, certificateDer, signer }));
+}
