@@ -59,7 +59,7 @@ const subtrees = z
 const issueCa = z.strictObject({
   do: z
     .literal('issue-ca')
-    .describe('A new CA, a renewal or a new key, by a request of `certmill ca request`.'),
+    .describe('A new CA, a renewal or a new key, by a PKCS#10 request that is carried here.'),
   under: caName,
   request: inputFile,
   lifetime: lifetime.optional().describe('Default: as long as the CA above.'),

@@ -16,10 +16,7 @@ import type { StepOf } from '../ceremony-file.js';
 import { withCaKey, type StepContext, type StepFacts } from '../step-context.js';
 import { certificateFacts } from './make-root.js';
 
-/**
- * A CA certificate for a request that was carried here: a new CA, or a renewal or a new key of one that
- * is there (`certmill ca request`).
- */
+/** A CA certificate for a request that was carried here: a new CA, or a renewal or new key of one. */
 export async function issueCa(step: StepOf<'issue-ca'>, context: StepContext): Promise<StepFacts> {
   const requestPem = Buffer.from(await context.input(step.request)).toString('utf8');
   const { permit = [], exclude = [], pathLength, lifetime } = step;

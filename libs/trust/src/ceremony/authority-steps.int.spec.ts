@@ -1,0 +1,136 @@
+import { execFileSync } from 'node:child_process';
+import { createHash, X509Certificate } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { jest } from '@jest/globals';
+import type { CeremonyStep } from './ceremony-file.js';
+import { parseKeyShare } from './key-share.js';
+import type { CeremonyResult } from './run-ceremony.js';
+import { aCeremony } from './testing/a-ceremony.js';
+import { aCeremonyOf, aRun, everybody, play } from './testing/play.js';
+import { rehearseCeremony } from './rehearse-ceremony.js';
+
+jest.setTimeout(60_000);
+
+const [makeRoot] = aCeremony().steps;
+if (makeRoot === undefined) throw new Error('no step');
+
+let data: string;
+let root: CeremonyResult;
+let shares: typeof everybody.shares;
+beforeAll(async () => {
+  data = mkdtempSync(join(tmpdir(), 'certmill-authority-'));
+  const request = ['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  const ca = [
+    '-addext',
+    'basicConstraints=critical,CA:TRUE,pathlen:0',
+    '-subj',
+    '/O=Example/CN=Factory',
+  ];
+  openssl(...request, ...ca, '-keyout', at('f.key'), '-out', at('factory.csr.pem'));
+  const self = ['-x509', '-days', '3650', '-addext', 'keyUsage=critical,keyCertSign,cRLSign'];
+  openssl(
+    ...request,
+    ...self,
+    '-subj',
+    '/CN=Other root',
+    '-keyout',
+    at('o.key'),
+    '-out',
+    at('other.pem'),
+  );
+  root = await play(data, [makeRoot]);
+  const outputs = join(root.folder, '01-make-root/outputs');
+  shares = ['alice', 'bob'].map((name) => {
+    const file = join(outputs, `key-root.${name}.share.json`);
+    return parseKeyShare(readFileSync(file, 'utf8'), file);
+  });
+});
+afterAll(() => rmSync(data, { recursive: true, force: true }));
+
+const at = (...path: string[]): string => join(data, ...path);
+const openssl = (...args: string[]): string =>
+  execFileSync('openssl', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+const input = (file: string): { file: string; sha256: string } => ({
+  file,
+  sha256: createHash('sha256')
+    .update(readFileSync(at(file)))
+    .digest('hex'),
+});
+const custody = (): typeof everybody => ({ ...everybody, shares });
+const playHere = (...steps: CeremonyStep[]): Promise<CeremonyResult> =>
+  play(data, steps, { custody: custody() });
+const verified = (...args: string[]): string =>
+  openssl('verify', '-x509_strict', '-CAfile', at('ca/root/certificate.pem'), ...args);
+
+describe('under a root whose key is split', () => {
+  it('a CA is issued for a request, revoked, and stands in the CRL, as openssl sees it', async () => {
+    const issued = await playHere({
+      ...{ do: 'issue-ca', under: 'root', request: input('factory.csr.pem'), lifetime: '10y' },
+      permit: ['dns:example.com'],
+    });
+    const chain = join(issued.folder, '01-issue-ca/outputs/factory.chain.pem');
+    expect(verified(chain)).toContain(': OK');
+    const certificate = new X509Certificate(readFileSync(chain));
+    expect(certificate.subject).toBe('O=Example\nCN=Factory');
+    const kept = at('ca/root/issued', `${certificate.serialNumber.toLowerCase()}.pem`);
+    expect(new X509Certificate(readFileSync(kept)).fingerprint256).toBe(certificate.fingerprint256);
+    writeFileSync(at('factory.pem'), readFileSync(kept));
+    const revoked = await playHere(
+      {
+        do: 'revoke-ca',
+        under: 'root',
+        certificate: input('factory.pem'),
+        reason: 'keyCompromise',
+      },
+      { do: 'make-crl', ca: 'root', nextUpdate: '400d' },
+    );
+    const crl = join(revoked.folder, '02-make-crl/outputs/root.crl.pem');
+    const text = openssl('crl', '-in', crl, '-noout', '-text');
+    expect(text).toContain(`Serial Number: ${certificate.serialNumber}`);
+    expect(text).toContain('Key Compromise');
+    expect(() => verified('-crl_check', '-CRLfile', crl, at('factory.pem'))).toThrow('revoked');
+    const later = await playHere({ do: 'make-crl', ca: 'root', nextUpdate: '400d' });
+    const numberOf = ({ entries }: CeremonyResult): bigint => {
+      const entry = entries.findLast(({ kind }) => kind === 'step');
+      if (entry?.kind !== 'step') throw new Error('no step');
+      return BigInt(String(entry.facts['crlNumber']));
+    };
+    expect(numberOf(later)).toBeGreaterThan(numberOf(revoked));
+  });
+
+  it('another root is cross-certified', async () => {
+    const cross = { do: 'cross-certify', under: 'root', pathLength: 0 } as const;
+    const result = await playHere({ ...cross, certificate: input('other.pem') });
+    const chain = join(result.folder, '01-cross-certify/outputs/other.chain.pem');
+    expect(verified(chain)).toContain(': OK');
+    expect(new X509Certificate(readFileSync(chain)).subject).toBe('CN=Other root');
+  });
+
+  it('the same is rehearsed without a share', async () => {
+    const workDirectory = mkdtempSync(join(data, 'work-'));
+    const ceremony = aCeremonyOf(
+      { do: 'issue-ca', under: 'root', request: input('factory.csr.pem') },
+      { do: 'cross-certify', under: 'root', certificate: input('other.pem'), pathLength: 0 },
+      { do: 'make-crl', ca: 'root', nextUpdate: '30d' },
+    );
+    const rehearsed = await rehearseCeremony({ ...aRun(data, ceremony), workDirectory });
+    expect(rehearsed.entries.filter(({ kind }) => kind === 'step')).toHaveLength(3);
+    const chain = join(rehearsed.folder, '01-issue-ca/outputs/factory.chain.pem');
+    expect(() => verified(chain)).toThrow();
+  });
+
+  it('nothing is signed with one share, for a request that was changed, or of no CA', async () => {
+    const step = { do: 'issue-ca', under: 'root', request: input('factory.csr.pem') } as const;
+    const one = { ...everybody, shares: shares.slice(1) };
+    await expect(play(data, [step], { custody: one })).rejects.toThrow('1 of 2 shares of key root');
+    const text = readFileSync(at('factory.csr.pem'), 'utf8');
+    writeFileSync(at('bad.csr.pem'), `${text} `);
+    const bad = { ...step, request: { ...input('bad.csr.pem'), sha256: step.request.sha256 } };
+    await expect(playHere(bad)).rejects.toThrow('is not what was approved');
+    await expect(playHere({ ...step, under: 'nobody' })).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+    });
+  });
+});
