@@ -109,3 +109,29 @@ export {
   type ResultFolderFormat,
   type ResultFolderSummary,
 } from './output/result-folder.js';
+export {
+  applyChange,
+  type ApplyOptions,
+  type ChangeCounts,
+  type ChangedItem,
+  type ChangePorts,
+} from './revoke/apply-changes.js';
+export {
+  changeCertificates,
+  type CertificatesChange,
+  type ChangeCertificatesPorts,
+} from './revoke/change-certificates.js';
+export {
+  certificateNameOf,
+  defaultMaxNames,
+  readCertificateNames,
+} from './revoke/read-certificate-names.js';
+export { certificatesIn, type IssuedCertificate } from './revoke/read-certificates.js';
+export { recordAudit, type AuditPorts } from './revoke/record-audit.js';
+export {
+  selectCertificates,
+  type CertificateName,
+  type Selected,
+  type Selection,
+  type SelectionPorts,
+} from './revoke/select-certificates.js';

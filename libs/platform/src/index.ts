@@ -22,7 +22,15 @@ export {
   type KeptProfile,
 } from './http/issuance-services.js';
 export type { IssuanceServices } from './http/services.js';
-export { batchSchema, orderSchema, pageOf, profileSchema } from './openapi/views.js';
+export {
+  auditEntrySchema,
+  batchSchema,
+  certificateSchema,
+  changesSchema,
+  orderSchema,
+  pageOf,
+  profileSchema,
+} from './openapi/views.js';
 export { closeLoggers, createLogger } from './observability/logger.js';
 export { LineLimiter, type LineLimits } from './observability/line-limiter.js';
 export { observeStages } from './observability/observe-stages.js';

@@ -2,8 +2,10 @@ import type { z } from 'zod';
 import { notOurServer, type Call, type HttpClient } from './http-client.js';
 import type { Patience } from './retry.js';
 import {
+  auditEntrySchema,
   batchSchema,
   certificateSchema,
+  changesSchema,
   credentialSchema,
   deadLetterSchema,
   importSchema,
@@ -11,8 +13,10 @@ import {
   pageOf,
   profileSchema,
   settledSchema,
+  type AuditEntryView,
   type BatchView,
   type CertificateView,
+  type ChangesView,
   type CredentialView,
   type DeadLetterView,
   type OrderView,
@@ -28,6 +32,20 @@ export interface NewOrder {
   /** ISO 8601 with offset. */
   readonly expiresAt: string;
   readonly requiresAllowList: boolean;
+}
+
+/** Which certificates, and what becomes of them; as `POST /v1/revocations` takes it. */
+export interface NewRevocations {
+  readonly serialNumbers?: readonly string[];
+  readonly udids?: readonly string[];
+  readonly deviceIds?: readonly string[];
+  readonly batchId?: string;
+  readonly orderId?: string;
+  readonly issuer?: string;
+  readonly reason?: string;
+  readonly invalidityDate?: string;
+  readonly release?: boolean;
+  readonly dryRun?: boolean;
 }
 
 export interface UploadCall {
@@ -165,6 +183,25 @@ export class IssuanceClient implements Disposable {
   ): Promise<readonly CertificateView[]> {
     const call = { method: 'GET', path: '/v1/certificates', query: { ...by } } as const;
     return (await this.#ask(pageOf(certificateSchema), call)).items;
+  }
+
+  /** Twice does what once does. */
+  revokeCertificates(revocations: NewRevocations): Promise<ChangesView> {
+    return this.#ask(changesSchema, {
+      method: 'POST',
+      path: '/v1/revocations',
+      headers: jsonBody,
+      body: JSON.stringify(revocations),
+      isRepeatable: true,
+    });
+  }
+
+  async listAudit(page: {
+    readonly limit: number;
+    readonly after?: number;
+  }): Promise<readonly AuditEntryView[]> {
+    const call = { method: 'GET', path: '/v1/audit', query: { ...page } } as const;
+    return (await this.#ask(pageOf(auditEntrySchema), call)).items;
   }
 
   listProfiles(): Promise<ProfileView[]> {

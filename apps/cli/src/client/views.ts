@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ChainedAuditEntry } from '@certmill/domain';
 
 /** What the server tells of its objects; members that a newer server adds are passed through. */
 export const orderSchema = z.looseObject({
@@ -59,6 +60,33 @@ export const deadLetterSchema = z.looseObject({
   at: z.string(),
 });
 export type DeadLetterView = z.infer<typeof deadLetterSchema>;
+
+export const changesSchema = z.looseObject({
+  changed: z.int(),
+  unchanged: z.int(),
+  refused: z.int(),
+  notFound: z.int(),
+  items: z.array(
+    z.looseObject({
+      serialNumber: z.string().optional(),
+      name: z.string().optional(),
+      outcome: z.string(),
+    }),
+  ),
+});
+export type ChangesView = z.infer<typeof changesSchema>;
+
+export const auditEntrySchema = z.object({
+  sequence: z.int(),
+  hash: z.string(),
+  atMs: z.int(),
+  tenant: z.string().exactOptional(),
+  actor: z.string(),
+  action: z.string(),
+  detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+});
+/** Whole: its hash is over all of it. */
+export type AuditEntryView = ChainedAuditEntry;
 
 export const settledSchema = z.looseObject({ chunk: z.int(), outcome: z.string() });
 export type SettledView = z.infer<typeof settledSchema>;

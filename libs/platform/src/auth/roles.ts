@@ -10,6 +10,8 @@ export type Permission =
   | 'dead-letters:read'
   | 'dead-letters:write'
   | 'certificates:read'
+  | 'certificates:revoke'
+  | 'audit:read'
   | 'profiles:write'
   | 'profiles:read';
 
@@ -25,12 +27,13 @@ const operating = [
   'batches:write',
   'profiles:write',
   'dead-letters:write',
+  'certificates:revoke',
 ] as const;
 
 /** Who may do what: the one table. */
 export const permissionsOf: Readonly<Record<Role, readonly Permission[]>> = {
-  admin: ['tenants:write', ...operating, ...reading],
+  admin: ['tenants:write', 'audit:read', ...operating, ...reading],
   operator: [...operating, ...reading],
   factory: ['batches:write', 'orders:read', 'batches:read', 'certificates:read'],
-  auditor: reading,
+  auditor: ['audit:read', ...reading],
 };

@@ -19,6 +19,7 @@ import { tracesToken, type Traces } from '../observability/traces.js';
 import { UploadBroken } from '../problem/upload-broken.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
+import { noteAudit } from './audit-notes.js';
 import { batchView, type BatchView } from './batch-view.js';
 import { downloadOf, type DownloadOptions } from './downloads.js';
 import { orderOf } from './orders.controller.js';
@@ -156,6 +157,7 @@ export class BatchesController {
     const { batches, clock } = this.#services;
     const batch = await batches.cancelBatch(caller.tenant, batchId, clock.nowMs());
     if (batch === undefined) throw noSuchBatch(batchId);
+    await noteAudit(this.#services, caller, 'batch.cancelled', { batchId });
     return batchView(batch, clock.nowMs());
   }
 

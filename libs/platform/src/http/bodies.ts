@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { revocationReasons } from '@certmill/domain';
 
 /** JSON bodies as the routes take them; unknown names are refused. */
 
@@ -17,4 +18,28 @@ export const newTenantSchema = z.strictObject({ tenant: z.string() });
 export const newCredentialSchema = z.strictObject({
   role: z.enum(['admin', 'operator', 'factory', 'auditor']),
   label: z.string().max(200).default(''),
+});
+
+const revocation = {
+  reason: z.enum(revocationReasons).default('unspecified'),
+  /** When the key is known to have been lost. */
+  invalidityDate: z.iso.datetime({ offset: true }).optional(),
+};
+
+export const revocationSchema = z.strictObject(revocation);
+
+const names = z.array(z.string().max(512)).max(10_000).default([]);
+
+export const revocationsSchema = z.strictObject({
+  ...revocation,
+  /** True: ends a hold instead. */
+  release: z.boolean().default(false),
+  /** True: tells what would become of them. */
+  dryRun: z.boolean().default(false),
+  batchId: z.string().max(64).optional(),
+  orderId: z.string().max(200).optional(),
+  issuer: z.string().max(200).optional(),
+  serialNumbers: names,
+  udids: names,
+  deviceIds: names,
 });

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { Controller, Get, Headers, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
-import { CertmillError, type Credential } from '@certmill/domain';
+import {
+  CertmillError,
+  isOnHold,
+  type CertificateStatus,
+  type Credential,
+  type RevocationReason,
+} from '@certmill/domain';
 import { pemEncode } from '@certmill/der';
 import {
   enroll,
@@ -162,13 +168,21 @@ export class CertificatesController {
   }
 }
 
+/** Of a certificate that is revoked or on hold. */
+export interface RevocationView {
+  readonly reason: RevocationReason;
+  readonly revokedAt: string;
+  readonly invalidityDate?: string;
+}
+
 /** A certificate as clients see it. */
 export interface CertificateView {
   readonly serialNumber: string;
   readonly batchId: string;
   readonly index: number;
   readonly deviceId: string;
-  readonly status: string;
+  readonly status: 'good' | 'held' | 'revoked';
+  readonly revocation?: RevocationView;
   readonly certificate: string;
 }
 
@@ -178,8 +192,23 @@ function certificateView(found: FoundCertificate): CertificateView {
     batchId: found.batchId,
     index: found.result.index,
     deviceId: found.result.deviceId,
-    status: found.status.state,
+    ...statusView(found.status),
     certificate: pemEncode('CERTIFICATE', found.result.certificateDer),
+  };
+}
+
+function statusView(status: CertificateStatus): Pick<CertificateView, 'status' | 'revocation'> {
+  if (status.state === 'good') return { status: 'good' };
+  const { reason, atMs, invalidityDateMs } = status;
+  return {
+    status: isOnHold(status) ? 'held' : 'revoked',
+    revocation: {
+      reason,
+      revokedAt: new Date(atMs).toISOString(),
+      ...(invalidityDateMs === undefined
+        ? {}
+        : { invalidityDate: new Date(invalidityDateMs).toISOString() }),
+    },
   };
 }
 

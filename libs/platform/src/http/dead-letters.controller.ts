@@ -5,6 +5,7 @@ import type { DeadLetter } from '@certmill/ports';
 import { Caller, Needs } from '../auth/callers.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
+import { noteAudit } from './audit-notes.js';
 import { noSuchBatch } from './batches.controller.js';
 import { pageOf, pageRequestOf, type PageView } from './pages.js';
 import { parseWith } from './parse-with.js';
@@ -66,6 +67,8 @@ export class DeadLettersController {
   ): Promise<SettledView> {
     const ref = await this.#chunkOf(caller, batchId, chunk);
     const outcome = await retryDeadLetter(this.#services.deadLetters, ref);
+    const detail = { batchId, chunk: ref.chunkNumber, outcome };
+    await noteAudit(this.#services, caller, 'dead-letter.retried', detail);
     return { chunk: ref.chunkNumber, outcome };
   }
 
@@ -80,6 +83,8 @@ export class DeadLettersController {
   ): Promise<SettledView> {
     const ref = await this.#chunkOf(caller, batchId, chunk);
     const outcome = await dropDeadLetter(this.#services.deadLetters, ref);
+    const detail = { batchId, chunk: ref.chunkNumber, outcome };
+    await noteAudit(this.#services, caller, 'dead-letter.dropped', detail);
     return { chunk: ref.chunkNumber, outcome };
   }
 

@@ -14,6 +14,7 @@ import { HttpConfigHolder } from './http-config.js';
 import { OperationsController, readinessToken } from './operations.controller.js';
 import { OrdersController } from './orders.controller.js';
 import { ProfilesController } from './profiles.controller.js';
+import { RevocationsController } from './revocations.controller.js';
 import { servicesToken } from './services.js';
 import { Stopping } from './stopping.js';
 import { TenantsController } from './tenants.controller.js';
@@ -48,6 +49,7 @@ export interface HttpState {
     BatchesController,
     DeadLettersController,
     CertificatesController,
+    RevocationsController,
     ProfilesController,
     TenantsController,
     OperationsController,

@@ -82,6 +82,8 @@ export interface IssuingPolicy {
   requestsPerChunk(issuer: string, profile: Profile): Promise<number>;
   defaultIssuerOf(tenant: TenantId): string;
   chainOf(issuer: string): readonly Uint8Array[] | undefined;
+  /** Undefined for an unknown issuer; 0 where it has one CRL of everything, or none. */
+  crlShardsOf(issuer: string): number | undefined;
   admit(tenant: TenantId, profile: Profile): Promise<void>;
 }
 
@@ -113,6 +115,7 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     ...(parts.windows === undefined ? {} : { windows: parts.windows }),
     onReceived: (lane: Lane, requests: number) => observer.received(lane, requests),
   };
+  const serialKeys = new Map(parts.serialKeys.map((key) => [key.id, key]));
   return {
     tenants: store,
     orders: store,
@@ -133,10 +136,18 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     ingest,
     enrolling: { ...ingest, certificates: store, notices },
     results: { batches: store, certificates: store, notices },
-    finding: {
+    finding: { certificates: store, serialKeys },
+    revoking: {
+      orders: store,
+      batches: store,
       certificates: store,
-      serialKeys: new Map(parts.serialKeys.map((key) => [key.id, key])),
+      revocations: store,
+      audit: store,
+      clock,
+      serialKeys,
+      crlShardsOf: (issuer) => policy.crlShardsOf(issuer),
     },
+    audit: store,
     deadLetters: {
       stores: store,
       log,

@@ -17,6 +17,7 @@ import { Caller, Needs } from '../auth/callers.js';
 import { RefusedCall } from '../problem/refused-call.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
+import { noteAudit } from './audit-notes.js';
 import { newOrderSchema } from './bodies.js';
 import { pageOf, pageRequestOf, type PageView } from './pages.js';
 import { parseWith } from './parse-with.js';
@@ -61,6 +62,8 @@ export class OrdersController {
       requiresAllowList: wanted.requiresAllowList,
       expiresAtMs: Date.parse(wanted.expiresAt),
     });
+    const { orderId, quota, issuer, profileName: profile } = order;
+    await noteAudit(this.#services, caller, 'order.opened', { orderId, quota, issuer, profile });
     return this.#view(order);
   }
 
@@ -90,6 +93,7 @@ export class OrdersController {
     const { orders, clock } = this.#services;
     const order = await orders.closeOrder(caller.tenant, orderId, clock.nowMs());
     if (order === undefined) throw noSuchOrder(orderId);
+    await noteAudit(this.#services, caller, 'order.closed', { orderId });
     return this.#view(order);
   }
 
@@ -109,7 +113,9 @@ export class OrdersController {
     assertContentCoding(request, ['identity']);
     using slot = this.#slots.takeImport(caller.tenant);
     const rows = readDevices(watchedBody(rawBodyOf(request), slot), format);
-    return { devices: await this.#services.orders.importAllowList(order.tenant, orderId, rows) };
+    const devices = await this.#services.orders.importAllowList(order.tenant, orderId, rows);
+    await noteAudit(this.#services, caller, 'devices.imported', { orderId, devices });
+    return { devices };
   }
 
   async #view(order: Order): Promise<OrderView> {

@@ -5,6 +5,7 @@ import type { FastifyRequest } from 'fastify';
 import { Caller, Needs } from '../auth/callers.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
+import { noteAudit } from './audit-notes.js';
 import { servicesToken, type IssuanceServices } from './services.js';
 
 /** Profiles of the tenant: added once per version, never changed. */
@@ -48,6 +49,8 @@ export class ProfilesController {
     const stored = await this.#services.profileStore.findProfile(caller.tenant, profile.name);
     if (stored === undefined)
       throw new CertmillError('FAULT_STORE_DOWN', 'the profile was not stored');
+    const { name, version, hash } = stored;
+    await noteAudit(this.#services, caller, 'profile.added', { name, version, hash });
     return profileView(stored);
   }
 }

@@ -50,3 +50,17 @@ export const findQuerySchema = z.strictObject({
     .optional(),
   deviceId: z.string().max(512).optional(),
 });
+
+export const auditQuerySchema = z.strictObject({
+  limit: z
+    .string()
+    .regex(/^(?:[1-9]\d{0,2}|1000)$/, 'must be a whole number from 1 to 1000')
+    .transform(Number)
+    .optional(),
+  /** Sequence number: what is behind it is told. */
+  after: z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be a whole number')
+    .transform(Number)
+    .optional(),
+});

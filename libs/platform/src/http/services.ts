@@ -3,6 +3,7 @@ export const servicesToken = Symbol('IssuanceServices');
 
 import type { Profile } from '@certmill/domain';
 import type {
+  ChangeCertificatesPorts,
   DeadLetterPorts,
   EnrollPorts,
   FindPorts,
@@ -13,6 +14,7 @@ import type {
 } from '@certmill/pipeline';
 import type {
   AllowListStore,
+  AuditStore,
   BatchStore,
   Clock,
   OrderStore,
@@ -37,6 +39,8 @@ export interface IssuanceServices {
   readonly results: ResultPorts;
   readonly finding: FindPorts;
   readonly deadLetters: DeadLetterPorts;
+  readonly revoking: ChangeCertificatesPorts;
+  readonly audit: AuditStore;
   readonly clock: Clock;
   /** Issuer that an order gets when it names none; CONFLICT where none serves the tenant. */
   defaultIssuerOf(tenant: string): string;

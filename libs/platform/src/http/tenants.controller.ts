@@ -4,6 +4,7 @@ import { ApiKeys, newApiKey } from '../auth/api-keys.js';
 import { Caller, Needs } from '../auth/callers.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
+import { noteAudit } from './audit-notes.js';
 import { newCredentialSchema, newTenantSchema } from './bodies.js';
 import { parseWith } from './parse-with.js';
 import { servicesToken, type IssuanceServices } from './services.js';
@@ -35,6 +36,7 @@ export class TenantsController {
     if (!(await this.#services.openTenant(tenant))) {
       throw new CertmillError('CONFLICT', `tenant '${tenant}' is there already`);
     }
+    await noteAudit(this.#services, caller, 'tenant.opened', {}, tenant);
     return { tenant };
   }
 
@@ -52,6 +54,8 @@ export class TenantsController {
     await this.#assertManages(caller, tenant);
     const { key, keyHash } = newApiKey();
     await tenants.addCredential({ keyHash, tenant, role, label, createdAtMs: clock.nowMs() });
+    const detail = { keyHash, role, label };
+    await noteAudit(this.#services, caller, 'credential.added', detail, tenant);
     return { key, keyHash, tenant, role, label };
   }
 
@@ -83,6 +87,7 @@ export class TenantsController {
       throw new CertmillError('NOT_FOUND', 'there is no such credential');
     }
     this.#keys.forget(keyHash);
+    await noteAudit(this.#services, caller, 'credential.removed', { keyHash }, tenant);
   }
 
   /** Another tenant is not there: NOT_FOUND, whether it exists or not. */

@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import { mediaTypeOfFormat } from '../http/downloads.js';
-import { newCredentialSchema, newOrderSchema, newTenantSchema } from '../http/bodies.js';
 import {
+  newCredentialSchema,
+  newOrderSchema,
+  newTenantSchema,
+  revocationSchema,
+  revocationsSchema,
+} from '../http/bodies.js';
+import {
+  auditQuerySchema,
   batchListQuerySchema,
   certificatesQuerySchema,
   deviceQuerySchema,
@@ -15,8 +22,11 @@ import { streamedMediaTypes } from '../http/streamed-body.js';
 import { submittedJsonSchema } from '../http/submitted-request.js';
 import type { RouteDescription } from './describe.js';
 import {
+  auditEntrySchema,
   batchSchema,
   certificateSchema,
+  changedItemSchema,
+  changesSchema,
   credentialSchema,
   deadLetterSchema,
   enrolledSchema,
@@ -206,6 +216,38 @@ export const routes = {
         description: 'At most 100 certificates',
         schema: z.object({ items: z.array(certificateSchema) }),
       },
+    },
+  },
+  revokeCertificate: {
+    summary: 'Revoke a certificate, or put it on hold',
+    description:
+      'The reason is one of RFC 5280 5.3.1; certificateHold can be released. Again with the same reason ' +
+      'changes nothing; one that is revoked for good keeps its reason: 409.',
+    params: { serialNumber: 'Serial number, 40 hex digits' },
+    json: revocationSchema,
+    answers: { 200: { description: 'What became of it', schema: changedItemSchema } },
+  },
+  releaseCertificate: {
+    summary: 'Release a certificate from hold',
+    description: 'Twice does no harm. One that was never on hold, or is revoked for good: 409.',
+    params: { serialNumber: 'Serial number, 40 hex digits' },
+    answers: { 200: { description: 'What became of it', schema: changedItemSchema } },
+  },
+  revokeCertificates: {
+    summary: 'Revoke, hold or release many certificates',
+    description:
+      'Those of a batch, an order, an issuer, or named ones. A call that broke is sent again: what is ' +
+      'done already is unchanged then. The first 1,000 items are told one by one.',
+    json: revocationsSchema,
+    answers: { 200: { description: 'What became of them', schema: changesSchema } },
+  },
+  listAudit: {
+    summary: 'Read the audit trail, oldest first',
+    description:
+      "For admins and auditors of the operator's tenant. Each entry has the SHA-256 of itself and the one before.",
+    query: auditQuerySchema,
+    answers: {
+      200: { description: 'Entries', schema: z.object({ items: z.array(auditEntrySchema) }) },
     },
   },
   listProfiles: {

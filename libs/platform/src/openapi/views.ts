@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { revocationReasons } from '@certmill/domain';
 
 /** The answers as clients see them; the e2e tests parse every answer with these. */
 
@@ -67,8 +68,41 @@ export const certificateSchema = z.strictObject({
   batchId: z.string(),
   index: count,
   deviceId: z.string(),
-  status: z.enum(['good', 'revoked', 'superseded']),
+  status: z.enum(['good', 'held', 'revoked']),
+  revocation: z
+    .strictObject({
+      reason: z.enum(revocationReasons),
+      revokedAt: time,
+      invalidityDate: time.optional(),
+    })
+    .optional(),
   certificate: z.string(),
+});
+
+export const changedItemSchema = z.strictObject({
+  serialNumber: z.string().optional(),
+  deviceId: z.string().optional(),
+  name: z.string().optional(),
+  outcome: z.enum(['changed', 'unchanged', 'refused', 'not-found']),
+});
+
+export const changesSchema = z.strictObject({
+  isDryRun: z.boolean(),
+  changed: count,
+  unchanged: count,
+  refused: count,
+  notFound: count,
+  items: z.array(changedItemSchema),
+});
+
+export const auditEntrySchema = z.strictObject({
+  sequence: count,
+  hash: z.string(),
+  atMs: count,
+  tenant: z.string().optional(),
+  actor: z.string(),
+  action: z.string(),
+  detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
 });
 
 export const enrolledSchema = z.strictObject({

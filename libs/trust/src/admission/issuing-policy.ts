@@ -15,6 +15,8 @@ export interface IssuingPolicy {
   defaultIssuerOf(tenant: TenantId): string;
   /** Certificates from the issuing CA up to the root, DER. */
   chainOf(issuer: string): readonly Uint8Array[] | undefined;
+  /** Of its CRL; 0 where it has one of everything, or none. Undefined for an unknown issuer. */
+  crlShardsOf(issuer: string): number | undefined;
   /** Checks a profile against the issuers of a tenant; PROFILE_INVALID with clause, CONFLICT. */
   admit(tenant: TenantId, profile: Profile): Promise<void>;
 }
@@ -42,6 +44,10 @@ export function issuingPolicy(issuers: readonly ServingIssuer[], clock: Clock): 
     },
     defaultIssuerOf: (tenant) => servingOf(tenant)[0].name,
     chainOf: (name) => byName.get(name)?.chainDer,
+    crlShardsOf(name) {
+      const issuer = byName.get(name);
+      return issuer && (issuer.status?.crlShards ?? 0);
+    },
     async admit(tenant, profile) {
       const serving = servingOf(tenant);
       for (const issuer of serving) {

@@ -1,0 +1,293 @@
+import { createReadStream } from 'node:fs';
+import { userInfo } from 'node:os';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import {
+  CertmillError,
+  revocationReasons,
+  type CertificateChange,
+  type RevocationReason,
+} from '@certmill/domain';
+import {
+  certificateNameOf,
+  changeCertificates,
+  readCertificateNames,
+  type CertificateName,
+  type ChangeCounts,
+  type ChangedItem,
+  type Selection,
+} from '@certmill/pipeline';
+import { operatorTenant } from '@certmill/platform';
+import { openFolderToRevoke } from '@certmill/standalone';
+import { openClient, withServerOptions, type ServerOptions } from '../client/server-options.js';
+import type { NewRevocations } from '../client/issuance-client.js';
+import { exitCodes } from '../terminal/exit-codes.js';
+import { withExamples } from '../terminal/program.js';
+import { formatNumber } from '../terminal/quantities.js';
+import type { Terminal } from '../terminal/terminal.js';
+import { dataOption } from './data-option.js';
+
+interface RevokeOptions extends ServerOptions {
+  readonly data: string;
+  readonly tenant: string;
+  readonly serial?: string;
+  readonly udid?: string;
+  readonly device?: string;
+  readonly order?: string;
+  readonly batch?: string;
+  readonly issuer?: string;
+  readonly file?: string;
+  readonly reason?: RevocationReason;
+  readonly hold?: boolean;
+  readonly release?: boolean;
+  readonly invalidityDate?: number;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+}
+
+/** Names that one call of a server takes. */
+const namesPerCall = 1_000;
+const exampleSerial = '0137c2a0'.padEnd(40, '5f');
+
+export function revokeCommand(terminal: Terminal): Command {
+  const command = new Command('revoke')
+    .description(
+      'revoke certificates, put them on hold or release them; in a data folder, or with --server at a server',
+    )
+    .option('--serial <hex>', 'the certificate with this serial number')
+    .option('--udid <hex>', 'those of a key: SHA-256 of its SubjectPublicKeyInfo')
+    .option('--device <id>', 'those of a device')
+    .option('--order <id>', 'those of an order')
+    .option('--batch <id>', 'those of a batch')
+    .option('--issuer <name>', 'all that an issuer has issued')
+    .option(
+      '--file <file>',
+      "those of a list ('-': standard input): PEM, NDJSON, CSV or a name per line",
+    )
+    .addOption(new Option('--reason <reason>', 'CRLReason of RFC 5280').choices(revocationReasons))
+    .option('--hold', 'for the time being: certificateHold')
+    .option('--release', 'end a hold')
+    .option('--invalidity-date <time>', 'since when the key is known to be lost', parseTime)
+    .option('--dry-run', 'tell what would become of them, and change nothing')
+    .option('--yes', 'needed for an order, a batch, an issuer or a list')
+    .option('--tenant <tenant>', 'of the data folder', operatorTenant)
+    .addOption(dataOption())
+    .action(async (options: RevokeOptions) => {
+      const selection = await selectionOf(terminal, options);
+      const change = changeOf(options);
+      assertConfirmed(selection, options);
+      const progress = terminal.progress('certificates');
+      let done = 0;
+      const report = await (options.server === undefined ? changeInFolder : changeAtServer)(
+        terminal,
+        options,
+        selection,
+        change,
+        (count) => progress.update({ done: (done += count) }),
+      );
+      progress.stop();
+      reportChanges(terminal, options, report);
+    });
+  return withExamples(withServerOptions(command), [
+    [`certmill revoke --serial ${exampleSerial} --reason keyCompromise`, 'one certificate'],
+    ['certmill revoke --device gateway-0042 --hold', 'for the time being'],
+    ['certmill revoke --device gateway-0042 --release', 'it was found again'],
+    ['certmill revoke --order spring --dry-run', 'how many would be revoked'],
+    ['certmill revoke --file stolen.txt --reason superseded --yes', 'a list'],
+    [
+      'certmill revoke --batch 9f2c41d07be35a6680d1c2b3a4 --yes --server http://127.0.0.1:8460',
+      'at a server',
+    ],
+  ]);
+}
+
+interface Changes extends ChangeCounts {
+  /** Those that were not changed as asked, the first ones. */
+  readonly left: readonly { readonly name: string; readonly outcome: string }[];
+}
+
+const maxLeft = 100;
+
+async function changeInFolder(
+  _terminal: Terminal,
+  { data, tenant, dryRun: isDryRun = false }: RevokeOptions,
+  selection: Selection,
+  change: CertificateChange,
+  onDone: (count: number) => void,
+): Promise<Changes> {
+  await using folder = await openFolderToRevoke(data);
+  const left: { name: string; outcome: string }[] = [];
+  const counts = await changeCertificates(folder.ports, {
+    actor: actorHere('revoke'),
+    tenant,
+    selection,
+    change,
+    isDryRun,
+    onItems(items) {
+      left.push(...items.flatMap(leftOf).slice(0, maxLeft - left.length));
+      onDone(items.length);
+    },
+  });
+  return { ...counts, left };
+}
+
+/** Calls that broke are made again: what is done is unchanged then. */
+async function changeAtServer(
+  terminal: Terminal,
+  options: RevokeOptions,
+  selection: Selection,
+  change: CertificateChange,
+  onDone: (count: number) => void,
+): Promise<Changes> {
+  using client = openClient(terminal, options);
+  const total = { changed: 0, unchanged: 0, refused: 0, notFound: 0 };
+  const left: { name: string; outcome: string }[] = [];
+  for (const part of callsOf(selection)) {
+    const answer = await client.revokeCertificates({
+      ...part,
+      ...bodyOf(change),
+      dryRun: options.dryRun ?? false,
+    });
+    const { changed, unchanged, refused, notFound, items } = answer;
+    total.changed += changed;
+    total.unchanged += unchanged;
+    total.refused += refused;
+    total.notFound += notFound;
+    const wrong = items.filter(({ outcome }) => outcome === 'refused' || outcome === 'not-found');
+    const named = wrong.map(({ serialNumber, name, outcome }) => {
+      return { name: serialNumber ?? name ?? '', outcome };
+    });
+    left.push(...named.slice(0, maxLeft - left.length));
+    onDone(changed + unchanged + refused + notFound);
+  }
+  return { ...total, left };
+}
+
+function* callsOf(selection: Selection): Generator<NewRevocations> {
+  switch (selection.by) {
+    case 'batch':
+      yield { batchId: selection.batchId };
+      return;
+    case 'order':
+      yield { orderId: selection.orderId };
+      return;
+    case 'issuer':
+      yield { issuer: selection.issuer };
+      return;
+    case 'names':
+      for (let at = 0; at < selection.names.length; at += namesPerCall) {
+        const names = selection.names.slice(at, at + namesPerCall);
+        yield {
+          serialNumbers: names.flatMap((name) =>
+            name.by === 'serialNumber' ? hexOf(name.serialNumber) : [],
+          ),
+          udids: names.flatMap((name) => (name.by === 'udid' ? hexOf(name.udid) : [])),
+          deviceIds: names.flatMap((name) => (name.by === 'deviceId' ? name.deviceId : [])),
+        };
+      }
+  }
+}
+
+function bodyOf(change: CertificateChange): NewRevocations {
+  if (change.kind === 'release') return { release: true };
+  const { reason, invalidityDateMs } = change;
+  return {
+    reason,
+    ...(invalidityDateMs === undefined
+      ? {}
+      : { invalidityDate: new Date(invalidityDateMs).toISOString() }),
+  };
+}
+
+function leftOf(item: ChangedItem): { name: string; outcome: string }[] {
+  if (item.outcome === 'not-found') return [{ name: item.notFound, outcome: item.outcome }];
+  if (item.outcome !== 'refused') return [];
+  return [{ name: hexOf(item.certificate.serialNumber), outcome: item.outcome }];
+}
+
+function reportChanges(terminal: Terminal, options: RevokeOptions, changes: Changes): void {
+  const { left, ...counts } = changes;
+  const { changed, unchanged, refused, notFound } = counts;
+  if (refused + notFound > 0) terminal.exitCode = exitCodes.someRejected;
+  const done = options.release === true ? 'released' : options.hold === true ? 'held' : 'revoked';
+  terminal.report({ isDryRun: options.dryRun === true, ...counts, left }, [
+    `${formatNumber(changed)} ${options.dryRun === true ? 'would be ' : ''}${done}, ` +
+      `${formatNumber(unchanged)} were so already, ${formatNumber(refused)} refused, ` +
+      `${formatNumber(notFound)} not found`,
+    ...left.map(({ name, outcome }) => `${name}: ${outcome}`),
+  ]);
+}
+
+/** The user of the system, for the audit trail. */
+export function actorHere(command: string): string {
+  return `certmill ${command} (${userInfo().username})`;
+}
+
+async function selectionOf(terminal: Terminal, options: RevokeOptions): Promise<Selection> {
+  const { serial, udid, device, order, batch, issuer, file } = options;
+  const given = [serial, udid, device, order, batch, issuer, file].filter(
+    (value) => value !== undefined,
+  );
+  if (given.length !== 1) {
+    throw new CertmillError(
+      'INVALID_INPUT',
+      'say which, once: --serial, --udid, --device, --order, --batch, --issuer or --file',
+    );
+  }
+  if (order !== undefined) return { by: 'order', orderId: order };
+  if (batch !== undefined) return { by: 'batch', batchId: batch };
+  if (issuer !== undefined) return { by: 'issuer', issuer };
+  if (file !== undefined) {
+    const stream = file === '-' ? terminal.readStdin() : createReadStream(file);
+    return { by: 'names', names: await readCertificateNames(stream) };
+  }
+  const named: CertificateName | undefined =
+    serial !== undefined
+      ? certificateNameOf('serialNumber', serial)
+      : udid !== undefined
+        ? certificateNameOf('udid', udid)
+        : certificateNameOf('deviceId', device ?? '');
+  if (named !== undefined) return { by: 'names', names: [named] };
+  throw new CertmillError(
+    'INVALID_INPUT',
+    'a serial number has 40 hex digits, a UDID 64, a device id is not empty',
+  );
+}
+
+function changeOf(options: RevokeOptions): CertificateChange {
+  const { reason, hold, release, invalidityDate: invalidityDateMs } = options;
+  const nowMs = Date.now();
+  if (release === true) {
+    if (reason !== undefined || hold === true || invalidityDateMs !== undefined) {
+      throw new CertmillError('INVALID_INPUT', '--release goes with no reason');
+    }
+    return { kind: 'release', releasedAtMs: nowMs };
+  }
+  if (hold === true && reason !== undefined && reason !== 'certificateHold') {
+    throw new CertmillError('INVALID_INPUT', '--hold is a reason of its own');
+  }
+  return {
+    kind: 'revoke',
+    reason: hold === true ? 'certificateHold' : (reason ?? 'unspecified'),
+    revokedAtMs: nowMs,
+    ...(invalidityDateMs === undefined ? {} : { invalidityDateMs }),
+  };
+}
+
+function assertConfirmed(selection: Selection, { yes, dryRun, file }: RevokeOptions): void {
+  const isOne = selection.by === 'names' && file === undefined;
+  if (isOne || yes === true || dryRun === true) return;
+  throw new CertmillError(
+    'INVALID_INPUT',
+    'that may be many certificates, and revocation cannot be undone: look with --dry-run, then say --yes',
+  );
+}
+
+function parseTime(text: string): number {
+  const time = Date.parse(text);
+  if (Number.isNaN(time)) throw new InvalidArgumentError('not a time: 2026-11-22T12:00:00Z');
+  return time;
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}

@@ -1,0 +1,121 @@
+import { CertmillError, type CertificateChange, type TenantId } from '@certmill/domain';
+import {
+  applyChange,
+  type ChangeCounts,
+  type ChangedItem,
+  type ChangePorts,
+} from './apply-changes.js';
+import { recordAudit, type AuditPorts } from './record-audit.js';
+import {
+  nameText,
+  selectCertificates,
+  type Selection,
+  type SelectionPorts,
+} from './select-certificates.js';
+
+export interface ChangeCertificatesPorts extends SelectionPorts, ChangePorts, AuditPorts {
+  readonly certificates: SelectionPorts['certificates'] & ChangePorts['certificates'];
+}
+
+/** Who changes the status of which certificates, and how. */
+export interface CertificatesChange {
+  /** As the audit trail names them. */
+  readonly actor: string;
+  readonly tenant: TenantId;
+  readonly selection: Selection;
+  readonly change: CertificateChange;
+  readonly isDryRun?: boolean;
+  readonly onItems?: (items: readonly ChangedItem[]) => void;
+}
+
+/** Certificates of a call of which each has an entry of its own in the audit trail. */
+const maxNamedAlone = 100;
+
+/**
+ * Revokes, holds or releases the certificates of a selection. The trail has an entry before the first
+ * change, one for each certificate of a short list, and one with the counts; a call that was killed has
+ * the first only, and done again it does the rest. Faults: those of `selectCertificates`, and
+ * INVALID_INPUT for dates that cannot be.
+ */
+export async function changeCertificates(
+  ports: ChangeCertificatesPorts,
+  { actor, tenant, selection, change, isDryRun = false, onItems }: CertificatesChange,
+): Promise<ChangeCounts> {
+  assertDates(change, ports.clock.nowMs());
+  const selected = selectCertificates(ports, tenant, selection);
+  const report = onItems === undefined ? {} : { onItems };
+  if (isDryRun) return applyChange(ports, selected, change, { isDryRun, ...report });
+  const told = { ...detailOf(selection), ...detailOfChange(change) };
+  await recordAudit(ports, { tenant, actor, action: 'revocation.begun', detail: told });
+  const isShort = selection.by === 'names' && selection.names.length <= maxNamedAlone;
+  const single: ChangedItem[] = [];
+  const counts = await applyChange(ports, selected, change, {
+    onItems(items) {
+      if (isShort) single.push(...items);
+      onItems?.(items);
+    },
+  });
+  for (const item of single) {
+    if (item.outcome !== 'changed') continue;
+    const { batchId, index, scope } = item.certificate;
+    const detail = { serialNumber: serialHexOf(item), batchId, index, issuer: scope.issuer };
+    const action = actionOf(change);
+    await recordAudit(ports, {
+      tenant,
+      actor,
+      action,
+      detail: { ...detail, ...detailOfChange(change) },
+    });
+  }
+  const detail = { ...told, ...counts };
+  await recordAudit(ports, { tenant, actor, action: 'revocation.ended', detail });
+  return counts;
+}
+
+function serialHexOf(item: Extract<ChangedItem, { certificate: unknown }>): string {
+  return Buffer.from(item.certificate.serialNumber).toString('hex');
+}
+
+function actionOf(change: CertificateChange): string {
+  if (change.kind === 'release') return 'certificate.released';
+  return change.reason === 'certificateHold' ? 'certificate.held' : 'certificate.revoked';
+}
+
+function detailOf(selection: Selection): Record<string, string | number> {
+  switch (selection.by) {
+    case 'names': {
+      const [first, ...others] = selection.names;
+      return {
+        selection: first?.by ?? 'names',
+        names: selection.names.length,
+        ...(first === undefined || others.length > 0 ? {} : { name: nameText(first) }),
+      };
+    }
+    case 'batch':
+      return { selection: 'batch', name: selection.batchId };
+    case 'order':
+      return { selection: 'order', name: selection.orderId };
+    case 'issuer':
+      return { selection: 'issuer', name: selection.issuer };
+  }
+}
+
+function detailOfChange(change: CertificateChange): Record<string, string> {
+  if (change.kind === 'release') return { change: 'release' };
+  const { reason, invalidityDateMs } = change;
+  return {
+    change: 'revoke',
+    reason,
+    ...(invalidityDateMs === undefined
+      ? {}
+      : { invalidityDate: new Date(invalidityDateMs).toISOString() }),
+  };
+}
+
+function assertDates(change: CertificateChange, nowMs: number): void {
+  if (change.kind === 'release') return;
+  const { invalidityDateMs } = change;
+  if (invalidityDateMs !== undefined && !(invalidityDateMs <= nowMs)) {
+    throw new CertmillError('INVALID_INPUT', 'the invalidity date is not in the past');
+  }
+}

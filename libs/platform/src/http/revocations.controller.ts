@@ -1,0 +1,212 @@
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Inject,
+  Param,
+  Post,
+  Query,
+} from '@nestjs/common';
+import {
+  CertmillError,
+  type CertificateChange,
+  type ChainedAuditEntry,
+  type Credential,
+} from '@certmill/domain';
+import {
+  certificateNameOf,
+  changeCertificates,
+  type ChangeCounts,
+  type ChangedItem,
+  type CertificateName,
+  type Selection,
+} from '@certmill/pipeline';
+import type { z } from 'zod';
+import { Caller, Needs } from '../auth/callers.js';
+import { Describes } from '../openapi/describe.js';
+import { routes } from '../openapi/routes.js';
+import { actorOf } from './audit-notes.js';
+import { revocationSchema, revocationsSchema } from './bodies.js';
+import { parseWith } from './parse-with.js';
+import { auditQuerySchema } from './queries.js';
+import { servicesToken, type IssuanceServices } from './services.js';
+
+/** What became of one certificate of a call. */
+export interface ChangedItemView {
+  readonly serialNumber?: string;
+  readonly deviceId?: string;
+  readonly name?: string;
+  readonly outcome: ChangedItem['outcome'];
+}
+
+export interface ChangesView extends ChangeCounts {
+  readonly isDryRun: boolean;
+  /** The first of them. */
+  readonly items: readonly ChangedItemView[];
+}
+
+const maxItems = 1_000;
+const defaultAuditEntries = 100;
+
+/** Changes of status: revocation, hold and release, of one certificate and of many. */
+@Controller('v1')
+export class RevocationsController {
+  readonly #services: IssuanceServices;
+
+  constructor(@Inject(servicesToken) services: IssuanceServices) {
+    this.#services = services;
+  }
+
+  @Post('certificates/:serialNumber/revocation')
+  @HttpCode(200)
+  @Needs('certificates:revoke')
+  @Describes(routes.revokeCertificate)
+  revoke(
+    @Caller() caller: Credential,
+    @Param('serialNumber') serialNumber: string,
+    @Body() body: unknown,
+  ): Promise<ChangedItemView> {
+    const { reason, invalidityDate } = parseWith(revocationSchema, body);
+    return this.#changeOne(caller, serialNumber, this.#revocation(reason, invalidityDate));
+  }
+
+  @Delete('certificates/:serialNumber/revocation')
+  @HttpCode(200)
+  @Needs('certificates:revoke')
+  @Describes(routes.releaseCertificate)
+  release(
+    @Caller() caller: Credential,
+    @Param('serialNumber') serialNumber: string,
+  ): Promise<ChangedItemView> {
+    return this.#changeOne(caller, serialNumber, this.#release());
+  }
+
+  @Post('revocations')
+  @HttpCode(200)
+  @Needs('certificates:revoke')
+  @Describes(routes.revokeCertificates)
+  async revokeAll(@Caller() caller: Credential, @Body() body: unknown): Promise<ChangesView> {
+    const wanted = parseWith(revocationsSchema, body);
+    const { release, reason, invalidityDate, dryRun: isDryRun } = wanted;
+    const change = release ? this.#release() : this.#revocation(reason, invalidityDate);
+    const items: ChangedItemView[] = [];
+    const counts = await changeCertificates(this.#services.revoking, {
+      actor: actorOf(caller),
+      tenant: caller.tenant,
+      selection: selectionOf(wanted),
+      change,
+      isDryRun,
+      onItems(changed) {
+        if (items.length < maxItems) items.push(...changed.map(itemView));
+      },
+    });
+    return { ...counts, isDryRun, items: items.slice(0, maxItems) };
+  }
+
+  @Get('audit')
+  @Needs('audit:read')
+  @Describes(routes.listAudit)
+  async audit(
+    @Caller() caller: Credential,
+    @Query() query: unknown,
+  ): Promise<{ readonly items: readonly ChainedAuditEntry[] }> {
+    const { limit = defaultAuditEntries, after = 0 } = parseWith(auditQuerySchema, query);
+    const { audit, operatorTenant } = this.#services;
+    if (caller.tenant !== operatorTenant) {
+      throw new CertmillError('FORBIDDEN', "the audit trail is the operator's tenant's");
+    }
+    return { items: await audit.listAudit({ limit, after }) };
+  }
+
+  async #changeOne(
+    caller: Credential,
+    serialNumber: string,
+    change: CertificateChange,
+  ): Promise<ChangedItemView> {
+    const name = certificateNameOf('serialNumber', serialNumber);
+    const [item] = name === undefined ? [] : await this.#changeNamed(caller, name, change);
+    if (item === undefined || item.outcome === 'not-found') {
+      throw new CertmillError('NOT_FOUND', 'there is no certificate with this serial number');
+    }
+    if (item.outcome === 'refused') {
+      throw new CertmillError(
+        'CONFLICT',
+        change.kind === 'release'
+          ? 'the certificate is not on hold'
+          : 'the certificate is revoked for good, for another reason',
+      );
+    }
+    return itemView(item);
+  }
+
+  async #changeNamed(
+    caller: Credential,
+    name: CertificateName,
+    change: CertificateChange,
+  ): Promise<readonly ChangedItem[]> {
+    const items: ChangedItem[] = [];
+    await changeCertificates(this.#services.revoking, {
+      actor: actorOf(caller),
+      tenant: caller.tenant,
+      selection: { by: 'names', names: [name] },
+      change,
+      onItems: (changed) => items.push(...changed),
+    });
+    return items;
+  }
+
+  #revocation(
+    reason: z.output<typeof revocationSchema>['reason'],
+    invalidityDate: string | undefined,
+  ): CertificateChange {
+    const revokedAtMs = this.#services.clock.nowMs();
+    const lost =
+      invalidityDate === undefined ? {} : { invalidityDateMs: Date.parse(invalidityDate) };
+    return { kind: 'revoke', reason, revokedAtMs, ...lost };
+  }
+
+  #release(): CertificateChange {
+    return { kind: 'release', releasedAtMs: this.#services.clock.nowMs() };
+  }
+}
+
+function itemView(item: ChangedItem): ChangedItemView {
+  if (item.outcome === 'not-found') return { name: item.notFound, outcome: item.outcome };
+  const { serialNumber, deviceId } = item.certificate;
+  const hex = Buffer.from(serialNumber).toString('hex');
+  return { serialNumber: hex, deviceId, outcome: item.outcome };
+}
+
+/** Exactly one way to name them. */
+function selectionOf(wanted: z.output<typeof revocationsSchema>): Selection {
+  const { batchId, orderId, issuer } = wanted;
+  const names = [
+    ...namesOf('serialNumber', wanted.serialNumbers),
+    ...namesOf('udid', wanted.udids),
+    ...namesOf('deviceId', wanted.deviceIds),
+  ];
+  const selections: Selection[] = [
+    ...(names.length === 0 ? [] : [{ by: 'names', names } as const]),
+    ...(batchId === undefined ? [] : [{ by: 'batch', batchId } as const]),
+    ...(orderId === undefined ? [] : [{ by: 'order', orderId } as const]),
+    ...(issuer === undefined ? [] : [{ by: 'issuer', issuer } as const]),
+  ];
+  const [selection, ...others] = selections;
+  if (selection === undefined || others.length > 0) {
+    throw new CertmillError(
+      'INVALID_INPUT',
+      'say which: a batch, an order, an issuer, or lists of serial numbers, UDIDs and device ids',
+    );
+  }
+  return selection;
+}
+
+function namesOf(by: CertificateName['by'], texts: readonly string[]): CertificateName[] {
+  return texts.map((text, i) => {
+    const name = certificateNameOf(by, text);
+    if (name !== undefined) return name;
+    throw new CertmillError('INVALID_INPUT', `${by} ${String(i + 1)} of the list is none`);
+  });
+}
