@@ -272,6 +272,12 @@ export class MongoStore
     return this.#inHand.run(() => this.#parts.certificates.getStatus(tenant, batchId, index));
   }
 
+  listStatuses(tenant: TenantId, batchId: BatchId, firstIndex: number, count: number) {
+    return this.#inHand.run(() =>
+      this.#parts.certificates.listStatuses(tenant, batchId, firstIndex, count),
+    );
+  }
+
   changeStatuses(changes: readonly StatusChange[]) {
     return this.#inHand.run(() => this.#parts.revocations.changeStatuses(changes));
   }

@@ -290,6 +290,13 @@ export interface CertificateStore {
   ): Promise<readonly StoredRequest[]>;
   /** O(1). Changed by `RevocationStore`. */
   getStatus(tenant: TenantId, batchId: BatchId, index: number): Promise<CertificateStatus>;
+  /** Of a range of a batch, those that were ever changed, by their indexes. */
+  listStatuses(
+    tenant: TenantId,
+    batchId: BatchId,
+    firstIndex: number,
+    count: number,
+  ): Promise<ReadonlyMap<number, CertificateStatus>>;
   /** The latest receivedAt that was ever pinned or published, 0 in an empty store. */
   lastIssuanceMs(): Promise<number>;
 }

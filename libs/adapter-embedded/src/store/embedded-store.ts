@@ -403,6 +403,10 @@ export class EmbeddedStore
     return this.#client.call('getStatus', [tenant, batchId, index]);
   }
 
+  listStatuses(tenant: TenantId, batchId: BatchId, firstIndex: number, count: number) {
+    return this.#client.call('listStatuses', [tenant, batchId, firstIndex, count]);
+  }
+
   changeStatuses(changes: readonly StatusChange[]): Promise<readonly StatusOutcome[]> {
     // Copies: structured clone takes the whole memory behind a view along.
     const copies = changes.map((change) => ({

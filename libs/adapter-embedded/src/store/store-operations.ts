@@ -178,6 +178,11 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
       const batch = batches.key(tenant, batchId);
       return batch === undefined ? { state: 'good' } : core.statuses.get(batch, index);
     },
+    listStatuses(tenant: TenantId, batchId: BatchId, firstIndex: number, count: number) {
+      const batch = batches.key(tenant, batchId);
+      const none = new Map<number, CertificateStatus>();
+      return batch === undefined ? none : core.statuses.list(batch, firstIndex, count);
+    },
     changeStatuses: (changes: readonly StatusChange[], nowMs: number) =>
       changeStatuses(core, changes, nowMs),
     countChanges: core.revocations.countChanges.bind(core.revocations),

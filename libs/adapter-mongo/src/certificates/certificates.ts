@@ -173,6 +173,15 @@ export class Certificates implements CertificateStore {
     return this.#parts.statuses.getStatus(tenant, batchId, index);
   }
 
+  listStatuses(
+    tenant: TenantId,
+    batchId: BatchId,
+    firstIndex: number,
+    count: number,
+  ): Promise<ReadonlyMap<number, CertificateStatus>> {
+    return this.#parts.statuses.listStatuses(tenant, batchId, firstIndex, count);
+  }
+
   lastIssuanceMs(): Promise<number> {
     return this.#parts.issuanceTime.last();
   }

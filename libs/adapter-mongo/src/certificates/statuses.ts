@@ -36,6 +36,22 @@ export class Statuses {
     return found === undefined ? { state: 'good' } : statusIn(found);
   }
 
+  async listStatuses(
+    tenant: TenantId,
+    batchId: BatchId,
+    firstIndex: number,
+    count: number,
+  ): Promise<ReadonlyMap<number, CertificateStatus>> {
+    const indexes = Array.from({ length: count }, (_, i) => firstIndex + i);
+    const found = await this.getMany(indexes.map((index) => statusKey(tenant, batchId, index)));
+    return new Map(
+      indexes.flatMap((index) => {
+        const status = found.get(statusKey(tenant, batchId, index))?.status;
+        return status === undefined ? [] : [[index, status]];
+      }),
+    );
+  }
+
   /** Those that are there, by key, each with the number of the entry that changed it last. */
   async getMany(
     keys: readonly string[],

@@ -47,6 +47,7 @@ const storeCalls = {
   findByUdid: true,
   findByDevice: true,
   getStatus: true,
+  listStatuses: true,
   changeStatuses: true,
   countChanges: true,
   listRevoked: true,

@@ -285,6 +285,9 @@ export const revocationCases: readonly StoreCase<RevocationStores>[] = [
       const status = { state: 'revoked', reason: 'superseded', atMs: nowMs };
       expectSame(await statusOf(stores, chunk), status);
       expectSame(await stores.changeStatuses([]), []);
+      const { batchId } = chunk.ref;
+      expectSame([...(await stores.listStatuses(tenant, batchId, 0, 9))], [[0, status]]);
+      expectSame([...(await stores.listStatuses(tenant, batchId, 1, 9))], []);
     },
     broken: (stores) => ({
       changeStatuses: async (changes) =>

@@ -12,6 +12,7 @@ import {
   profileOfCanonical,
   serialNumbersOf,
   type Batch,
+  type BatchId,
   type ChunkRef,
   type FaultCode,
   type SerialKey,
@@ -23,18 +24,22 @@ import {
   decodeVerdict,
   type ReceivedChunk,
 } from '@certmill/events';
+import { certificatesIn } from '@certmill/pipeline';
 import { compileProfile, type Validity } from '@certmill/pipeline/compute';
 import type {
+  AuditStore,
   BatchStore,
   CertificateStore,
   OrderStore,
   Page,
   PageRequest,
   ProfileStore,
+  RevocationStore,
   TenantStore,
   VerdictStore,
 } from '@certmill/ports';
 import { chainDefectOf, type Issuer } from '../hierarchy/load-issuers.js';
+import { checkRevocations, checkRowsOf } from './check-revocations.js';
 
 export interface VerifiedStore {
   readonly batches: number;
@@ -52,7 +57,9 @@ export type VerifiedPorts = TenantStore &
   OrderStore &
   BatchStore &
   CertificateStore &
-  VerdictStore;
+  VerdictStore &
+  RevocationStore &
+  AuditStore;
 
 /** What is checked: a store at rest with its log, and what its certificates are held against. */
 export interface VerifiedParts {
@@ -71,8 +78,9 @@ const page: PageRequest = { limit: 500 };
  * validity is what its profile gives and lies within its issuer's, it names its issuer and its signature
  * verifies under it, and so does each certificate of the issuer's chain up to the root; the counters of every batch are what its chunks hold, no
  * order has issued more than it reserved or reserved more than its quota, and every chunk that was
- * accepted and has not ended is in the log, still to be handled, or kept as a dead letter. Damage is
- * told and passed over.
+ * accepted and has not ended is in the log, still to be handled, or kept as a dead letter; statuses and
+ * the rows of CRLs say the same, and the chain of the audit trail is whole. Damage is told and passed
+ * over.
  */
 export async function verifyStore(
   parts: VerifiedParts,
@@ -101,6 +109,7 @@ export async function verifyStore(
       }
     }
   }
+  await check.revocations();
   return check.result;
 }
 
@@ -160,6 +169,8 @@ class StoreCheck {
   readonly #certificate = createCertificateWalk();
   readonly #request = createCertificationRequestWalk();
   readonly #findings: string[] = [];
+  /** By batch: a row of a CRL does not say whose it is. */
+  readonly #tenants = new Map<BatchId, TenantId>();
   #findingsLeftOut = 0;
   #batches = 0;
   #certificates = 0;
@@ -199,9 +210,21 @@ class StoreCheck {
     else this.#findingsLeftOut++;
   }
 
+  /** After the batches: rows of CRLs, and the audit trail. */
+  async revocations(): Promise<void> {
+    await checkRevocations({
+      store: this.#store,
+      issuers: [...this.#issuers.values()].map(({ issuer }) => issuer),
+      serialKeys: this.#serialKeys,
+      tenantOf: (batchId) => this.#tenants.get(batchId),
+      find: (finding) => this.find(finding),
+    });
+  }
+
   /** Resolves to the number of certificates of the batch. */
   async batch(tenant: TenantId, batch: Batch): Promise<number> {
     this.#batches++;
+    this.#tenants.set(batch.batchId, tenant);
     this.#inFlight += inFlightOf(batch.counters);
     const held = { accepted: 0, deadLettered: 0, issued: 0, notIssued: 0, damaged: 0 };
     const { batchId } = batch;
@@ -272,11 +295,34 @@ class StoreCheck {
       const received = decodeReceivedChunk(decodeIssuedChunk(segment).received);
       const known = this.#issuers.get(received.issuer);
       const validity = known && (await this.#validityFor(chunk, received, known.issuer));
+      if (known !== undefined) await this.#statuses(chunk, segment, received, known.issuer);
       return this.#segment(batch, segment, received, known && { ...known, validity });
     } catch (error) {
       if (!isCertmillError(error) || !damageCodes.has(error.code)) throw error;
       this.find(`${nameOf(chunk)}: ${error.message}`);
       return undefined;
+    }
+  }
+
+  async #statuses(
+    { tenant, batchId }: ChunkRef,
+    segment: Uint8Array,
+    { firstIndex, requestLengths }: ReceivedChunk,
+    issuer: Issuer,
+  ): Promise<void> {
+    const count = requestLengths.length;
+    const statuses = await this.#store.listStatuses(tenant, batchId, firstIndex, count);
+    if (statuses.size === 0) return;
+    const shards = issuer.status?.crlShards ?? 0;
+    const issued = certificatesIn({ tenant, batchId }, segment, () => shards);
+    const changed = issued.flatMap(({ index, serialNumber, notAfterMs }) => {
+      const status = statuses.get(index);
+      return status === undefined ? [] : [{ index, serialNumber, notAfterMs, status }];
+    });
+    const parts = { store: this.#store, find: (finding: string) => this.find(finding) };
+    await checkRowsOf(parts, issuer, batchId, changed, Date.now());
+    if (changed.length < statuses.size) {
+      this.find(`batch ${batchId}: what was not issued has a status`);
     }
   }
 

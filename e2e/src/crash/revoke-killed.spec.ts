@@ -1,0 +1,101 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DatabaseSync } from 'node:sqlite';
+import { openStoreForReading, verifyFolder } from '@certmill/standalone';
+import { jest } from '@jest/globals';
+import { runCertmill } from '../cli/testing/run-certmill.js';
+import { aDataFolder, anOrder, aServerIn, ndjson } from '../http/test-server.js';
+import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
+
+jest.setTimeout(180_000);
+
+const certificates = 1_200;
+const killedAfter = 500;
+const program = fileURLToPath(new URL('./revoke-process.fixture.js', import.meta.url));
+
+let folder: Awaited<ReturnType<typeof aDataFolder>>;
+let batchId = '';
+
+beforeAll(async () => {
+  folder = await aDataFolder();
+  const server = await aServerIn(folder.path);
+  await anOrder(server, 'o1');
+  const answer = await server.call('POST', '/v1/orders/o1/batches', {
+    headers: { ...ndjson, 'idempotency-key': 'all' },
+    body: ndjsonOf(csrsOf(certificates, 'all')),
+  });
+  ({ batchId } = (await answer.json()) as { readonly batchId: string });
+  await (await server.call('GET', `/v1/batches/${batchId}/certificates?follow=true`)).text();
+  await server[Symbol.asyncDispose]();
+});
+afterAll(() => folder[Symbol.asyncDispose]());
+
+async function findings(): Promise<readonly string[]> {
+  await using opened = await openStoreForReading(folder.path);
+  return (await verifyFolder(opened, () => undefined)).findings;
+}
+
+async function rows() {
+  await using opened = await openStoreForReading(folder.path);
+  const scope = { issuer: 'dev', shard: 0 };
+  return {
+    listed: (await opened.store.listRevoked(scope, { limit: 10_000 })).length,
+    changes: await opened.store.countChanges(scope),
+  };
+}
+
+const revoke = (...more: readonly string[]) =>
+  runCertmill([
+    ...['revoke', '--batch', batchId, '--reason', 'cACompromise', '--data', folder.path],
+    ...['--json', ...more],
+  ]);
+
+test('a mass revocation that is killed and repeated revokes each certificate once', async () => {
+  const child = spawn(process.execPath, [program, folder.path, batchId, String(killedAfter)]);
+  const [, signal] = (await once(child, 'exit')) as [unknown, string];
+  expect(signal).toBe('SIGKILL');
+  const before = await rows();
+  expect(before.listed).toBeGreaterThanOrEqual(killedAfter);
+  expect(before.listed).toBeLessThan(certificates);
+  expect(before.changes).toBe(before.listed);
+  expect(await findings()).toEqual([]);
+
+  expect((await revoke()).exitCode).toBe(1);
+  const again = await revoke('--yes');
+  expect(JSON.parse(again.stdout)).toMatchObject({
+    changed: certificates - before.listed,
+    unchanged: before.listed,
+    refused: 0,
+  });
+  expect(await rows()).toEqual({ listed: certificates, changes: certificates });
+  expect(await findings()).toEqual([]);
+
+  const listed = await runCertmill(['audit', 'list', '--data', folder.path, '--json']);
+  const { entries } = JSON.parse(listed.stdout) as {
+    readonly entries: readonly { readonly action: string; readonly actor: string }[];
+  };
+  const told = entries.filter(({ action }) => action.startsWith('revocation.'));
+  expect(told.map(({ action }) => action)).toEqual([
+    'revocation.begun',
+    'revocation.begun',
+    'revocation.ended',
+  ]);
+  expect(told[0]?.actor).toBe('the one that dies');
+});
+
+test('a trail that somebody changed is broken, and rows that somebody took away are missed', async () => {
+  const verify = () => runCertmill(['audit', 'verify', '--data', folder.path]);
+  expect((await verify()).exitCode).toBe(0);
+  const db = new DatabaseSync(join(folder.path, 'store', 'certmill.db'));
+  db.exec(`UPDATE audit SET actor = 'nobody' WHERE sequence = 2;
+    DELETE FROM revocations WHERE serial_number = (SELECT min(serial_number) FROM revocations)`);
+  db.close();
+  const broken = await verify();
+  expect(broken.exitCode).toBe(1);
+  expect(broken.stderr).toContain('FAULT_AUDIT_BROKEN');
+  const found = await findings();
+  expect(found).toContain('the audit trail is broken at entry 2');
+  expect(found.some((line) => line.includes('not in the rows of its CRL'))).toBe(true);
+});
