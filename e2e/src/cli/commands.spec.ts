@@ -72,6 +72,13 @@ const calls = (run: string, batchId: () => string): readonly (readonly [string, 
       'steps.yml',
     ],
   ],
+  [
+    'ca delegate',
+    [
+      ...['dev.pem', '--issuer', 'issuing', '--profile', 'ocsp-responder'],
+      ...['--data', 'local', '--out', `responder-${run}.pem`],
+    ],
+  ],
   ['ceremony check', [`root-${run}.yml`]],
   ['ceremony approve', [`root-${run}.yml`, '--key', 'eve.key', '--passphrase-file', 'eve.pass']],
   ['inspect', ['dev.pem']],

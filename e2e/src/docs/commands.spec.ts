@@ -155,6 +155,7 @@ const steps: Readonly<Record<string, readonly Step[]>> = {
       sees: /^my-profile\.yaml: profile sensor, version 1, is good$/m,
     },
     { types: 'npx certmill profile list --built-in', sees: /^matter-pai .* ca /m },
+    { types: 'npx certmill ca delegate --help', sees: /ocsp-responder/ },
   ],
 };
 

@@ -120,6 +120,7 @@ export {
   type CaProfile,
   type CaProfileInput,
 } from './hierarchy/ca-profiles.js';
+export { issueDelegate, type DelegateOptions } from './hierarchy/issue-delegate.js';
 export { lintMatterAttestation, type MatterProduct } from './lint/lint-matter-attestation.js';
 export type { LintContext, LintFinding, LintRule, LintStandard } from './lint/lint-rule.js';
 export { inspect, inspectDer, type InspectedItem } from './inspect/inspect.js';

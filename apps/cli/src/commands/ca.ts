@@ -18,6 +18,7 @@ import { passphraseOf } from '../hierarchy.js';
 import { withExamples } from '../terminal/program.js';
 import { tableLines } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
+import { delegateCommand } from './ca-delegate.js';
 import { dataOption } from './data-option.js';
 
 const keyTypes: readonly IssuerKeyType[] = [
@@ -37,6 +38,7 @@ export function caCommand(terminal: Terminal): Command {
     .description('certification authorities of a data folder')
     .addCommand(initCommand(terminal))
     .addCommand(importCommand(terminal))
+    .addCommand(delegateCommand(terminal))
     .addCommand(showCommand(terminal));
 }
 

@@ -1,0 +1,76 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { Command, Option } from 'commander';
+import { CertmillError } from '@certmill/domain';
+import { pemEncode } from '@certmill/der';
+import {
+  authorityProfileNames,
+  authorityProfiles,
+  type AuthorityProfileName,
+} from '@certmill/domain/profile-files';
+import { caSignerOf, decryptPrivateKey, issueDelegate, loadIssuer } from '@certmill/trust';
+import { passphraseOf } from '../hierarchy.js';
+import { withExamples } from '../terminal/program.js';
+import type { Terminal } from '../terminal/terminal.js';
+import { dataOption } from './data-option.js';
+
+interface DelegateCommandOptions {
+  readonly issuer: string;
+  readonly profile: AuthorityProfileName;
+  readonly out: string;
+  readonly data: string;
+}
+
+/** Local, with the key of the issuer: no order and no server certifies a delegate. */
+export function delegateCommand(terminal: Terminal): Command {
+  const command = new Command('delegate')
+    .description('certify who answers OCSP or signs indirect CRLs in the place of an issuer')
+    .argument('<request>', 'PKCS#10 of the delegate, in PEM')
+    .requiredOption('--issuer <name>', 'the issuer whose key is in the data folder')
+    .addOption(
+      new Option('--profile <name>', 'what it is certified for')
+        .choices(authorityProfileNames)
+        .makeOptionMandatory(),
+    )
+    .requiredOption('-o, --out <file>', 'where its certificate is written')
+    .addOption(dataOption())
+    .option('--json', 'print one JSON object')
+    .action(async (request: string, options: DelegateCommandOptions) => {
+      const { data, out, profile: name } = options;
+      const profile = authorityProfiles().get(name);
+      if (profile === undefined) throw new CertmillError('NOT_FOUND', `no profile ${name}`);
+      const issuer = await loadIssuer(data, options.issuer);
+      const keyPem = await readFile(issuer.keyFile, 'utf8');
+      const key = decryptPrivateKey(keyPem, await passphraseOf(terminal, data), issuer.keyFile);
+      const certificate = await issueDelegate({
+        profile,
+        issuer,
+        signer: caSignerOf(key, issuer.spkiDer),
+        requestDer: await readRequest(request),
+        nowMs: Date.now(),
+      });
+      await writeFile(out, pemEncode('CERTIFICATE', certificate));
+      terminal.report({ issuer: issuer.name, profile: name, certificateFile: out }, [
+        `certified a ${name} of ${issuer.name}: ${out}`,
+      ]);
+    });
+  return withExamples(command, [
+    [
+      'certmill ca delegate va.csr.pem --issuer line-7 --profile ocsp-responder -o va.pem',
+      'a responder that somebody else runs',
+    ],
+  ]);
+}
+
+async function readRequest(file: string): Promise<Uint8Array> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new CertmillError('INVALID_INPUT', `cannot read ${file}`, { cause });
+  }
+  const block = /-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----([^-]*)-----END/.exec(text);
+  if (block === null) {
+    throw new CertmillError('INVALID_INPUT', `${file} holds no PEM CERTIFICATE REQUEST`);
+  }
+  return Uint8Array.from(Buffer.from(block[1] ?? '', 'base64'));
+}
