@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { isName } from '@certmill/domain';
-import { ocspPolicySchema, statusHttpSchema } from '@certmill/platform';
+import { crlConfigSchema, ocspPolicySchema, statusHttpSchema } from '@certmill/platform';
 
 const path = z.string().min(1);
 const tenant = z.string().refine(isName, 'must be the name of a tenant');
@@ -35,6 +35,8 @@ export const standaloneSchema = z.strictObject({
     .default(8 * 1024 ** 3),
   /** Devices on one allow-list: bounds the memory of an import, up to 27 octets each. */
   maxAllowListDevices: z.int().min(1).default(20_000_000),
+  /** How long CRLs are good for. */
+  crls: crlConfigSchema.prefault({}),
   /** SHA-256 SPKI hashes, hex, one per line, of keys that are refused. */
   blocklistFile: path.optional(),
   /** File with the passphrase of the issuer keys; default: CERTMILL_CA_PASSPHRASE_FILE, CERTMILL_CA_PASSPHRASE, the development file. */

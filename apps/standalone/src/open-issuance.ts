@@ -32,7 +32,7 @@ import {
   type OpenExaminationPool,
   type SigningPools,
 } from '@certmill/signing';
-import { issuingPolicy, type Issuer } from '@certmill/trust';
+import { issuingPolicy, publishedCas, type Issuer } from '@certmill/trust';
 import type { StandaloneConfig } from './config.js';
 import type { DataFolder } from './data-folder.js';
 import { openIssuers, signingIssuers } from './issuers.js';
@@ -229,6 +229,13 @@ async function assemble(
     readiness: {
       halted: () => [...halted].map(([stage, code]) => ({ stage, code })),
       waitingFor: () => [],
+    },
+    cas: {
+      ...publishedCas(folder.directory),
+      shardsOf: (name) => {
+        const issuer = issuerByName.get(name);
+        return issuer && (issuer.status?.crlShards ?? 0);
+      },
     },
     observer,
     answerStatus: (call) => ocsp.reply(call),

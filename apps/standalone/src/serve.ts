@@ -1,10 +1,14 @@
 import type { Server as ControlServer } from 'node:net';
 import { z } from 'zod';
 import { groups, topics } from '@certmill/events';
+import { runCrlGeneration } from '@certmill/pipeline';
+import type { Stoppable } from '@certmill/ports';
 import {
   createLogger,
+  crlPolicyOf,
   httpConfigSchema,
   Metrics,
+  observeCrls,
   observeStages,
   observeStatus,
   openFirstTenant,
@@ -68,6 +72,7 @@ export async function serve(
   let status: StatusHttp | undefined;
   let control: ControlServer | undefined;
   let tracing: Tracing | undefined;
+  let crls: Stoppable | undefined;
   try {
     if (config.tracing !== undefined) {
       tracing = await openTracing({ ...config.tracing, service: 'certmill', logger });
@@ -85,6 +90,7 @@ export async function serve(
     loading.catch(() => undefined);
     issuance = await opening;
     gaugeParts(metrics, issuance);
+    crls = await generateCrls(config, issuance, logger, metrics);
     for (const kept of issuance.keptProfiles) {
       logger.warn(
         kept,
@@ -127,6 +133,7 @@ export async function serve(
         control?.close();
         await telling?.stop(config.stopTimeoutMs);
         await listening.stop(config.stopTimeoutMs);
+        await crls?.stop(config.stopTimeoutMs);
         await running.stop(config.stopTimeoutMs);
         await tracing?.stop(config.stopTimeoutMs);
         folder.release();
@@ -137,6 +144,7 @@ export async function serve(
     control?.close();
     await status?.stop(1_000);
     await http?.stop(1_000);
+    await crls?.stop(1_000);
     await issuance?.stop(1_000);
     await tracing?.stop(1_000);
     folder.release();
@@ -151,6 +159,28 @@ function measuredOverrides(overrides: IssuanceOverrides, metrics: Metrics): Issu
     aroundStore: (store) => metrics.store.measured(overrides.aroundStore?.(store) ?? store),
     aroundLog: (log) => metrics.log.measured(overrides.aroundLog?.(log) ?? log),
   };
+}
+
+/** Makes the CRLs of all issuers that have status addresses, while the server runs. */
+async function generateCrls(
+  config: ServeConfig,
+  { store, signer, issuers, services }: Issuance,
+  logger: ReturnType<typeof createLogger>,
+  metrics: Metrics,
+): Promise<Stoppable> {
+  const { clock } = services;
+  const generation = await runCrlGeneration({
+    ports: { revocations: store, crls: store, signer, clock },
+    jobs: store,
+    policy: crlPolicyOf(config.crls),
+    issuers,
+    observer: observeCrls(logger, metrics),
+  });
+  metrics.crls.ages(
+    () => generation.ages(),
+    () => clock.nowMs(),
+  );
+  return generation;
 }
 
 function gaugeParts(metrics: Metrics, { log, examiner, signer, services }: Issuance): void {

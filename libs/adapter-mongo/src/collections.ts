@@ -7,6 +7,7 @@ import type { BatchDocument } from './batches/batch-document.js';
 import type { BucketDocument } from './batches/bucket-document.js';
 import type { SegmentDocument } from './certificates/segments.js';
 import type { StatusDocument } from './certificates/statuses.js';
+import type { CrlDocument, CrlPiece } from './crls/crls.js';
 import type { DriverCalls } from './connection/driver-calls.js';
 import type { BlockDocument, LogDocument, ScopeDocument } from './revocations/scope-documents.js';
 import { Documents, type Stored } from './connection/documents.js';
@@ -33,6 +34,8 @@ export const collectionNames = {
   crlLogs: 'crlLogs',
   crlBlocks: 'crlBlocks',
   audit: 'audit',
+  crls: 'crls',
+  crlPieces: 'crlPieces',
   allowLists: 'allowLists',
   journal: 'journal',
   journalBlobs: 'journalBlobs',
@@ -64,6 +67,8 @@ export interface Collections {
   readonly crlLogs: Documents<LogDocument>;
   readonly crlBlocks: Documents<BlockDocument>;
   readonly audit: Documents<AuditDocument>;
+  readonly crls: Documents<CrlDocument>;
+  readonly crlPieces: Documents<CrlPiece>;
   readonly allowLists: Documents<AllowListBlob>;
   readonly journal: Documents<EntryDocument>;
   readonly journalBlobs: Documents<BlobDocument>;
@@ -88,6 +93,8 @@ export function collectionsOf(db: Db, calls: DriverCalls): Collections {
     crlLogs: of('crlLogs'),
     crlBlocks: of('crlBlocks'),
     audit: of('audit'),
+    crls: of('crls'),
+    crlPieces: of('crlPieces'),
     allowLists: of('allowLists'),
     journal: of('journal'),
     journalBlobs: of('journalBlobs'),

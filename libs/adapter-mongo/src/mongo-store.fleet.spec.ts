@@ -1,12 +1,11 @@
-import { describeRevocations, describeStores } from '@certmill/ports/conformance';
+import { describeCrls, describeRevocations, describeStores } from '@certmill/ports/conformance';
 import { aFleet } from './testing/a-mongo-store.js';
 
-describeStores('the MongoDB store', async () => {
+async function openStore() {
   const fleet = await aFleet();
   return { stores: await fleet.open(), close: () => fleet.close() };
-});
+}
 
-describeRevocations('revocations and audit of the MongoDB store', async () => {
-  const fleet = await aFleet();
-  return { stores: await fleet.open(), close: () => fleet.close() };
-});
+describeStores('the MongoDB store', openStore);
+describeRevocations('revocations and audit of the MongoDB store', openStore);
+describeCrls('CRLs of the MongoDB store', openStore);

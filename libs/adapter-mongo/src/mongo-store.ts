@@ -17,6 +17,7 @@ import type {
   CertificateStore,
   ChunkRegistration,
   CrlScope,
+  CrlStore,
   DeadLetterCause,
   Decision,
   OrderStore,
@@ -25,6 +26,7 @@ import type {
   RevocationStore,
   StatusChange,
   Stoppable,
+  StoredCrl,
   StoredProfile,
   TenantStore,
   TerminalChunk,
@@ -54,6 +56,7 @@ export class MongoStore
     CertificateStore,
     RevocationStore,
     AuditStore,
+    CrlStore,
     Stoppable
 {
   readonly #parts: StoreParts;
@@ -304,6 +307,18 @@ export class MongoStore
 
   listAudit(page: Parameters<AuditStore['listAudit']>[0]) {
     return this.#inHand.run(() => this.#parts.audit.listAudit(page));
+  }
+
+  putCrl(crl: StoredCrl): Promise<boolean> {
+    return this.#inHand.run(() => this.#parts.crls.putCrl(crl));
+  }
+
+  getCrl(scope: CrlScope, kind: StoredCrl['kind']): Promise<StoredCrl | undefined> {
+    return this.#inHand.run(() => this.#parts.crls.getCrl(scope, kind));
+  }
+
+  describeCrl(scope: CrlScope, kind: StoredCrl['kind']) {
+    return this.#inHand.run(() => this.#parts.crls.describeCrl(scope, kind));
   }
 
   lastIssuanceMs() {

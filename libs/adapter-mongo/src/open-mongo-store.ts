@@ -22,6 +22,7 @@ import {
   type MongoConnectionOptions,
 } from './connection/open-client.js';
 import { IssuanceTime } from './issuance-time.js';
+import { Crls } from './crls/crls.js';
 import { JournalCollections } from './journal-collections.js';
 import type {
   ClaimJournal,
@@ -80,6 +81,7 @@ export interface StoreParts {
   readonly certificates: Certificates;
   readonly revocations: Revocations;
   readonly audit: AuditTrail;
+  readonly crls: Crls;
   /** Ends what is still in hand with FAULT_STOPPING. */
   readonly close: (timeoutMs: number) => Promise<void>;
 }
@@ -141,6 +143,20 @@ async function partsOf(
     random,
   });
   const certificateParts = { batches, buckets, segments, statuses, journal, issuanceTime, clock };
+  const revocations = new Revocations({
+    scopes: collections.crlScopes,
+    log: collections.crlLogs,
+    blocks: collections.crlBlocks,
+    statuses,
+    segments,
+    findChunk: async (tenant, batchId, index) => {
+      const found = await buckets.chunkAt(tenant, batchId, index);
+      return found && { tenant, batchId, chunkNumber: found.chunkNumber };
+    },
+    releaseClaim: (chunk, index) => journal.releaseClaim(chunk, index),
+    clock,
+    random,
+  });
   return {
     epoch: meta.epoch,
     tenants: new Tenants(collections),
@@ -160,21 +176,13 @@ async function partsOf(
     journal,
     verdicts: new Verdicts({ batches, buckets, orders, journal }),
     certificates: new Certificates(certificateParts),
-    revocations: new Revocations({
-      scopes: collections.crlScopes,
-      log: collections.crlLogs,
-      blocks: collections.crlBlocks,
-      statuses,
-      segments,
-      findChunk: async (tenant, batchId, index) => {
-        const found = await buckets.chunkAt(tenant, batchId, index);
-        return found && { tenant, batchId, chunkNumber: found.chunkNumber };
-      },
-      releaseClaim: (chunk, index) => journal.releaseClaim(chunk, index),
-      clock,
-      random,
-    }),
+    revocations,
     audit: new AuditTrail(collections.audit, random),
+    crls: new Crls({
+      crls: collections.crls,
+      pieces: collections.crlPieces,
+      onFull: (scope, changes, thisUpdateMs) => revocations.noteCrl(scope, changes, thisUpdateMs),
+    }),
     close: async (timeoutMs) => {
       // First: what still waits for the server, the journal too, need not be waited for.
       connection.calls.abandon();

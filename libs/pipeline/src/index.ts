@@ -18,6 +18,11 @@ export {
   CrlSchedule,
   type CrlSchedulePorts,
 } from './crl/crl-schedule.js';
+export {
+  type CrlGeneration,
+  type CrlGenerationOptions,
+  runCrlGeneration,
+} from './crl/run-crl-generation.js';
 export { issuanceClock, type IssuanceClock } from './issuance-clock.js';
 export { enroll, type EnrollPorts, type Enrolment } from './ingest/enroll.js';
 export { openOrder, type NewOrder, type OrderPorts } from './ingest/open-order.js';

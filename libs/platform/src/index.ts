@@ -33,6 +33,9 @@ export {
 } from './openapi/views.js';
 export { closeLoggers, createLogger } from './observability/logger.js';
 export { LineLimiter, type LineLimits } from './observability/line-limiter.js';
+export { type CrlConfig, crlConfigSchema, crlPolicyOf } from './config/crl-config.js';
+export { Repository, type RepositoryParts } from './http/repository.js';
+export { observeCrls } from './observability/observe-crls.js';
 export { observeStages } from './observability/observe-stages.js';
 export { Metrics } from './observability/metrics.js';
 export type { LaneLoad } from './observability/pool-metrics.js';

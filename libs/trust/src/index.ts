@@ -40,6 +40,7 @@ export {
   type CaRevocationOptions,
   type CaRevocationOutcome,
 } from './hierarchy/revoke-authority.js';
+export { publishedCas, type PublishedCas } from './hierarchy/published-cas.js';
 export { caCrlFileName, issueCaCrl, type CaCrl } from './hierarchy/issue-ca-crl.js';
 export type { RevokedCa } from './hierarchy/revoked-cas.js';
 export {

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { isName, leastRequestsPerChunk, maxRequestsPerChunk } from '@certmill/domain';
-import { httpConfigSchema, tracingSchema } from '@certmill/platform';
+import { crlConfigSchema, httpConfigSchema, tracingSchema } from '@certmill/platform';
 
 const path = z.string().min(1);
 const tenant = z.string().refine(isName, 'must be the name of a tenant');
@@ -113,7 +113,7 @@ export const fleetSchema = z
   .strictObject({
     kafka,
     mongo,
-    /** Timed jobs: publish needs it. */
+    /** Timed jobs: publish needs it, and sign to make CRLs. */
     redis: redis.optional(),
     /** Keys of the hops, made by `certmill fleet keys`; each service needs those of its own hops. */
     hopKeys: z
@@ -143,6 +143,8 @@ export const fleetSchema = z
         sign: z.int().min(1).max(256).default(1),
       })
       .prefault({}),
+    /** How long CRLs are good for. */
+    crls: crlConfigSchema.prefault({}),
     /** A slot that has a chunk for longer has failed, and hangs where its thread does not end. */
     signTimeoutMs: z.int().min(1_000).max(600_000).default(60_000),
     /** What an order's chunks are cut to at most, where its certificates are small enough; ingest pins it. */

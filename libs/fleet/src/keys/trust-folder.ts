@@ -1,5 +1,12 @@
 import { CertmillError, type SerialKey } from '@certmill/domain';
-import { boundToTenants, findSerialKeys, loadIssuers, type ServingIssuer } from '@certmill/trust';
+import {
+  boundToTenants,
+  findSerialKeys,
+  loadIssuers,
+  type PublishedCas,
+  publishedCas,
+  type ServingIssuer,
+} from '@certmill/trust';
 import type { FleetConfig } from '../config/fleet-config.js';
 
 /** The issuers that a fleet signs for, and the serial keys; no CA key. */
@@ -7,6 +14,8 @@ export interface Trust {
   readonly issuers: readonly ServingIssuer[];
   readonly serialKeys: readonly SerialKey[];
   readonly serialKeyId: number;
+  /** What everybody may have of them. */
+  readonly cas: PublishedCas & { shardsOf(issuer: string): number | undefined };
 }
 
 /** CONFIG_INVALID where the folder is not configured, or holds no issuer or no serial key. */
@@ -29,8 +38,17 @@ export async function openTrust({
   if (serialKeys === undefined) {
     throw new CertmillError('CONFIG_INVALID', `trust: ${trust} has no serial-keys.json`);
   }
+  const issuers = boundToTenants(loaded, configured, trust);
+  const byName = new Map(issuers.map((issuer) => [issuer.name, issuer]));
   return {
-    issuers: boundToTenants(loaded, configured, trust),
+    issuers,
+    cas: {
+      ...publishedCas(trust),
+      shardsOf(name) {
+        const issuer = byName.get(name);
+        return issuer && (issuer.status?.crlShards ?? 0);
+      },
+    },
     serialKeys: serialKeys.all,
     serialKeyId: serialKeys.current.id,
   };

@@ -70,6 +70,7 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
     serialKeys: trust.serialKeys,
     serialKeyId: trust.serialKeyId,
     policy: issuingPolicy(trust.issuers, clock),
+    cas: trust.cas,
     maxRequestsPerChunk: config.maxRequestsPerChunk,
     windows: new TenantWindows({ maxRequests: config.tenantWindow, batches: store }),
     observer,

@@ -5,6 +5,7 @@ import { openLog, watchLags } from '../connections/open-log.js';
 import { openStore } from '../connections/open-store.js';
 import { hopsOf, roleHops } from '../keys/hops-of.js';
 import { signableProfiles } from '../keys/profile-folder.js';
+import { startCrls } from '../start-crls.js';
 import { signingIssuers } from '../keys/signing-issuers.js';
 import { openTrust } from '../keys/trust-folder.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
@@ -48,6 +49,7 @@ export async function openSign(context: ServiceContext): Promise<OpenedRole> {
   const log = await openLog(context);
   watchLags(context, log, ['sign']);
   const ports = { certificates: store, signer, log, hops, clock };
+  parts.push(startCrls(context, store, signer, trust));
   parts.push(
     await context.waitFor('kafka: the topics of the stage', () =>
       runStage({

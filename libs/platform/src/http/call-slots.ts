@@ -95,6 +95,20 @@ export class EnrolmentSlots extends CallSlots {
   }
 }
 
+/** Answers of the repository under way; it is open, so they are counted together. */
+export class RepositorySlots {
+  readonly #slots: CallSlots;
+
+  constructor(limits: Pick<HttpConfig['limits'], 'repositoryCallsAtOnce'>) {
+    const { repositoryCallsAtOnce: all } = limits;
+    this.#slots = new CallSlots({ all, perTenant: all, what: 'calls' });
+  }
+
+  take(): Disposable {
+    return this.#slots.take('');
+  }
+}
+
 /** Results that are sent, and followers of events; their connections may last as long as a batch. */
 export class DownloadSlots extends CallSlots {
   constructor(limits: HttpConfig['limits']) {

@@ -39,6 +39,8 @@ export const httpConfigSchema = z.strictObject({
       /** Downloads and followers of events; more get 429. With the others below `maxConnections`. */
       downloadsAtOnce: z.int().min(1).default(512),
       downloadsAtOncePerTenant: z.int().min(1).default(256),
+      /** CRLs and certificates of CAs that are being sent; more get 429. */
+      repositoryCallsAtOnce: z.int().min(1).default(256),
       /** Open connections, idle ones too; one more is closed at once. */
       maxConnections: z.int().min(1).default(1024),
       /** For the headers, and for the TLS handshake before them. */

@@ -7,13 +7,15 @@ import { noTraces, tracesToken } from '../observability/traces.js';
 import { ProblemFilter } from '../problem/problem.filter.js';
 import type { HttpParts } from './application.js';
 import { BatchesController } from './batches.controller.js';
-import { DownloadSlots, EnrolmentSlots, UploadSlots } from './call-slots.js';
+import { DownloadSlots, EnrolmentSlots, RepositorySlots, UploadSlots } from './call-slots.js';
 import { CertificatesController } from './certificates.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
 import { HttpConfigHolder } from './http-config.js';
 import { OperationsController, readinessToken } from './operations.controller.js';
 import { OrdersController } from './orders.controller.js';
 import { ProfilesController } from './profiles.controller.js';
+import { RepositoryController } from './repository.controller.js';
+import { Repository } from './repository.js';
 import { RevocationsController } from './revocations.controller.js';
 import { servicesToken } from './services.js';
 import { Stopping } from './stopping.js';
@@ -30,6 +32,8 @@ const injectedTokens = [
   UploadSlots,
   EnrolmentSlots,
   DownloadSlots,
+  RepositorySlots,
+  Repository,
   Stopping,
 ];
 
@@ -52,6 +56,7 @@ export interface HttpState {
     RevocationsController,
     ProfilesController,
     TenantsController,
+    RepositoryController,
     OperationsController,
   ],
 })
@@ -71,6 +76,8 @@ export class HttpModule {
         { provide: UploadSlots, useValue: state.uploads },
         { provide: EnrolmentSlots, useValue: state.enrolments },
         { provide: DownloadSlots, useValue: state.downloads },
+        { provide: RepositorySlots, useValue: new RepositorySlots(parts.config.limits) },
+        { provide: Repository, useValue: services.repository },
         { provide: Stopping, useValue: state.stopping },
         { provide: APP_FILTER, useClass: ProblemFilter },
       ],

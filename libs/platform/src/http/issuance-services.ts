@@ -22,6 +22,7 @@ import type {
   BatchStore,
   CertificateStore,
   Clock,
+  CrlStore,
   EventLog,
   OrderStore,
   ProfileStore,
@@ -33,6 +34,7 @@ import type {
 import type { KeyObject } from 'node:crypto';
 import { newApiKey } from '../auth/api-keys.js';
 import type { Readiness } from './operations.controller.js';
+import { Repository, type RepositoryParts } from './repository.js';
 import type { IssuanceServices } from './services.js';
 
 /** The tenant that a new store begins with; its admins manage the others. */
@@ -47,6 +49,7 @@ export type IssuanceStore = TenantStore &
   VerdictStore &
   CertificateStore &
   RevocationStore &
+  CrlStore &
   AuditStore;
 
 /** What an app has opened by the time that it takes calls. */
@@ -65,6 +68,8 @@ export interface IssuanceParts {
   readonly policy: IssuingPolicy;
   readonly manifestKey: KeyObject;
   readonly readiness: Readiness;
+  /** What is known of CAs beside the store. */
+  readonly cas: Omit<RepositoryParts, 'crls' | 'clock'>;
   /** Absent: a tenant's uploads are bounded by the log alone. */
   readonly windows?: TenantWindows;
   /** Chunks are cut to no more; absent: the store keeps no such number of an order. */
@@ -168,6 +173,7 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     manifestKey: parts.manifestKey,
     readiness: parts.readiness,
     ...(parts.answerStatus === undefined ? {} : { answerStatus: parts.answerStatus }),
+    repository: new Repository({ ...parts.cas, crls: store, clock }),
   };
 }
 

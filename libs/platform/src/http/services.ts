@@ -25,6 +25,7 @@ import type { KeyObject } from 'node:crypto';
 import type { StatusCall } from '../status/status-messages.js';
 import type { StatusReply } from '../status/status-reply.js';
 import type { Readiness } from './operations.controller.js';
+import type { Repository } from './repository.js';
 
 /** What the HTTP face needs; an app composes it from its adapters. */
 export interface IssuanceServices {
@@ -57,4 +58,6 @@ export interface IssuanceServices {
   readonly readiness: Readiness;
   /** OCSP, open to all; absent: it is answered elsewhere. Never rejects. */
   readonly answerStatus?: (call: StatusCall) => Promise<StatusReply>;
+  /** CRLs and certificates of CAs, for everybody. */
+  readonly repository: Repository;
 }

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Readiness } from '../http/operations.controller.js';
+import { CrlMetrics } from './crl-metrics.js';
 import { JournalMetrics } from './journal-metrics.js';
 import { LogMetrics } from './log-metrics.js';
 import { registerPool, type LaneLoad } from './pool-metrics.js';
@@ -21,6 +22,7 @@ export class Metrics {
   readonly store = new StoreMetrics(this.#registry);
   readonly journal = new JournalMetrics(this.#registry);
   readonly status = new StatusMetrics(this.#registry);
+  readonly crls = new CrlMetrics(this.#registry);
 
   constructor() {
     const registers = [this.#registry];

@@ -56,6 +56,9 @@ const storeCalls = {
   appendAudit: true,
   listAudit: true,
   lastIssuanceMs: true,
+  putCrl: true,
+  getCrl: true,
+  describeCrl: true,
 } as const satisfies Record<keyof IssuanceStore, true>;
 
 /** The store as a process meets it. */

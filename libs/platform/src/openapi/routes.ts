@@ -295,6 +295,33 @@ export const routes = {
     params: { ...tenant, keyHash: 'SHA-256 of the key, hex' },
     answers: { 204: { description: 'Removed' } },
   },
+  getCrl: {
+    summary: 'Fetch a CRL of an issuer',
+    description:
+      'What cRLDistributionPoints and freshestCRL of its certificates name; with ETag, Last-Modified and ' +
+      'Cache-Control.',
+    isOpen: true,
+    params: {
+      issuer: 'Name of the issuer',
+      file: '`<shard>.crl`, `<shard>.delta.crl`, or `ca.crl`: of the CA certificates that it has signed',
+    },
+    answers: {
+      200: { description: 'A CertificateList, DER', mediaTypes: ['application/pkix-crl'] },
+      304: { description: 'The client has it' },
+      ...busy,
+    },
+  },
+  getCaCertificate: {
+    summary: 'Fetch the certificate of a CA',
+    description: 'What id-ad-caIssuers of its certificates names.',
+    isOpen: true,
+    params: { file: '`<name>.cer`' },
+    answers: {
+      200: { description: 'A certificate, DER', mediaTypes: ['application/pkix-cert'] },
+      304: { description: 'The client has it' },
+      ...busy,
+    },
+  },
   health: {
     summary: 'The process runs',
     isOpen: true,

@@ -1,0 +1,169 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { CertmillError } from '@certmill/domain';
+import type { CrlScope, CrlStore, StoredCrl } from '@certmill/ports';
+import { idsUnder, type Documents, type Stored } from '../connection/documents.js';
+
+/** The CRL in force. `_id`: `<issuer>/<shard>/<kind>`. Its octets are in pieces under `blob`. */
+export interface CrlDocument extends Stored {
+  /** Decimal, of one length, so that names of blobs are in the order of their numbers. */
+  readonly crlNumber: string;
+  readonly thisUpdateMs: number;
+  readonly nextUpdateMs: number;
+  readonly entries: number;
+  readonly changes: number;
+  readonly blob: string;
+  readonly bytes: number;
+  readonly sha256: Uint8Array;
+}
+
+/** A piece of a CRL. `_id`: `<issuer>/<shard>/<kind>/<blob>/<piece>`. */
+export interface CrlPiece extends Stored {
+  readonly bytes: Uint8Array;
+}
+
+export interface CrlParts {
+  readonly crls: Documents<CrlDocument>;
+  readonly pieces: Documents<CrlPiece>;
+  /** A full CRL with so many changes of its scope is in force. */
+  readonly onFull: (scope: CrlScope, changes: number, thisUpdateMs: number) => Promise<void>;
+}
+
+/** Half of what a document may hold. */
+const pieceBytes = 8 * 1024 * 1024;
+/** 20 octets (RFC 5280 5.2.3) in decimal. */
+const numberDigits = 49;
+/** A reader or writer that others overtake this often is told to come again. */
+const maxTries = 16;
+
+/**
+ * CRLs in pieces, put in force by a compare-and-set of one document once all pieces are there. A writer
+ * that dies leaves pieces of a number below the next one, which the next writer takes away; a reader
+ * whose pieces go begins again with the CRL that took their place.
+ */
+export class Crls implements CrlStore {
+  readonly #parts: CrlParts;
+
+  constructor(parts: CrlParts) {
+    this.#parts = parts;
+  }
+
+  async putCrl(crl: StoredCrl): Promise<boolean> {
+    const { scope, kind, der } = crl;
+    const _id = keyOf(scope, kind);
+    const before = await this.#parts.crls.get(_id);
+    if (before !== undefined && BigInt(before.crlNumber) >= crl.crlNumber) return false;
+    const blob = `${paddedOf(crl.crlNumber)}-${randomUUID()}`;
+    for (let at = 0, piece = 0; at < der.length; at += pieceBytes, piece += 1) {
+      const bytes = der.subarray(at, at + pieceBytes);
+      await this.#parts.pieces.insert({ _id: pieceKey(_id, blob, piece), bytes });
+    }
+    const isStored = await this.#switch(documentOf(_id, crl, blob), before);
+    if (!isStored) {
+      await this.#parts.pieces.removeAll(idsUnder(`${_id}/${blob}/`));
+      return false;
+    }
+    if (kind === 'full') await this.#parts.onFull(scope, crl.changes, crl.thisUpdateMs);
+    // Of what is older: what another writer is putting is newer, or will not be in force.
+    await this.#parts.pieces.removeAll({
+      _id: { $gte: `${_id}/`, $lt: `${_id}/${paddedOf(crl.crlNumber)}` },
+    });
+    return true;
+  }
+
+  async getCrl(scope: CrlScope, kind: StoredCrl['kind']): Promise<StoredCrl | undefined> {
+    for (let tries = 0; tries < maxTries; tries += 1) {
+      const document = await this.#parts.crls.get(keyOf(scope, kind));
+      if (document === undefined) return undefined;
+      const der = await this.#read(document);
+      if (der !== undefined) return { ...describedBy(document, scope, kind), der };
+    }
+    throw new CertmillError('FAULT_OVERLOADED', 'a CRL is replaced faster than it can be read');
+  }
+
+  async describeCrl(scope: CrlScope, kind: StoredCrl['kind']) {
+    const document = await this.#parts.crls.get(keyOf(scope, kind));
+    return document && describedBy(document, scope, kind);
+  }
+
+  /** Where a later one is in force, false. */
+  async #switch(document: CrlDocument, before: CrlDocument | undefined): Promise<boolean> {
+    const { _id, ...fields } = document;
+    let inForce = before;
+    for (let tries = 0; tries < maxTries; tries += 1) {
+      if (inForce !== undefined && inForce.crlNumber >= document.crlNumber) {
+        // A repeated call may find its own.
+        return inForce.blob === document.blob;
+      }
+      if (inForce === undefined) {
+        if ((await this.#parts.crls.insert(document)) === 'inserted') return true;
+      } else {
+        const { blob } = inForce;
+        if (await this.#parts.crls.update({ _id, blob }, { $set: fields })) return true;
+      }
+      inForce = await this.#parts.crls.get(_id);
+    }
+    throw new CertmillError('FAULT_OVERLOADED', 'other processes keep putting CRLs of a scope');
+  }
+
+  /** Undefined where a piece has gone: the CRL was replaced. */
+  async #read({ _id, blob, bytes, sha256 }: CrlDocument): Promise<Uint8Array | undefined> {
+    const der = new Uint8Array(bytes);
+    const hash = createHash('sha256');
+    for (let at = 0, piece = 0; at < bytes; piece += 1) {
+      const found = await this.#parts.pieces.get(pieceKey(_id, blob, piece));
+      if (found === undefined) return undefined;
+      if (at + found.bytes.length > bytes) break;
+      der.set(found.bytes, at);
+      hash.update(found.bytes);
+      at += found.bytes.length;
+    }
+    if (Buffer.compare(hash.digest(), sha256) !== 0) {
+      // One CRL's fault, that the next one mends: nothing of the store halts for it.
+      throw new CertmillError('FAULT_PROCESSING', `the CRL ${_id} is damaged`);
+    }
+    return der;
+  }
+}
+
+function keyOf({ issuer, shard }: CrlScope, kind: StoredCrl['kind']): string {
+  return `${issuer}/${String(shard)}/${kind}`;
+}
+
+function pieceKey(_id: string, blob: string, piece: number): string {
+  return `${_id}/${blob}/${String(piece).padStart(5, '0')}`;
+}
+
+function paddedOf(crlNumber: bigint): string {
+  return String(crlNumber).padStart(numberDigits, '0');
+}
+
+function documentOf(_id: string, crl: StoredCrl, blob: string): CrlDocument {
+  const { thisUpdateMs, nextUpdateMs, entries, changes, der } = crl;
+  return {
+    _id,
+    crlNumber: paddedOf(crl.crlNumber),
+    thisUpdateMs,
+    nextUpdateMs,
+    entries,
+    changes,
+    blob,
+    bytes: der.length,
+    sha256: createHash('sha256').update(der).digest(),
+  };
+}
+
+function describedBy(
+  { crlNumber, thisUpdateMs, nextUpdateMs, entries, changes }: CrlDocument,
+  scope: CrlScope,
+  kind: StoredCrl['kind'],
+): Omit<StoredCrl, 'der'> {
+  return {
+    scope: { issuer: scope.issuer, shard: scope.shard },
+    kind,
+    crlNumber: BigInt(crlNumber),
+    thisUpdateMs,
+    nextUpdateMs,
+    entries,
+    changes,
+  };
+}

@@ -1,0 +1,62 @@
+import { runCrlGeneration } from '@certmill/pipeline';
+import { crlPolicyOf, observeCrls } from '@certmill/platform';
+import type { CrlSigner, CrlStore, RevocationStore, Stoppable } from '@certmill/ports';
+import { jobsOf } from './connections/open-jobs.js';
+import type { Trust } from './keys/trust-folder.js';
+import type { ServiceContext } from './service-context.js';
+import { untilItWorks } from './until-it-works.js';
+
+/**
+ * Makes the CRLs of a sign process's issuers, by jobs that all sign processes share: each CRL is made by
+ * one of them. It needs Redis, and issuing never waits for it: without Redis in its configuration
+ * a process makes none and says so, and while Redis is away CRLs only get older.
+ */
+export function startCrls(
+  context: ServiceContext,
+  store: RevocationStore & CrlStore,
+  signer: CrlSigner,
+  { issuers }: Trust,
+): Stoppable {
+  const { config, clock, logger, metrics, stopping } = context;
+  if (config.redis === undefined) {
+    logger.info('this process makes no CRLs: there is no redis in its configuration');
+    return { stop: () => Promise.resolve() };
+  }
+  const { what, open } = jobsOf(context);
+  const begin = async (): Promise<Stoppable> => {
+    const jobs = await open();
+    try {
+      const generation = await runCrlGeneration({
+        ports: { revocations: store, crls: store, signer, clock },
+        jobs,
+        policy: crlPolicyOf(config.crls),
+        issuers,
+        observer: observeCrls(logger, metrics),
+      });
+      metrics.crls.ages(
+        () => generation.ages(),
+        () => clock.nowMs(),
+      );
+      return {
+        async stop(timeoutMs) {
+          await generation.stop(timeoutMs);
+          await jobs.stop(timeoutMs);
+        },
+      };
+    } catch (error) {
+      await jobs.stop(0);
+      throw error;
+    }
+  };
+  const begun = untilItWorks(what, begin, logger, stopping).catch((error: unknown) => {
+    if (stopping.aborted) return undefined;
+    // Issuing goes on; that CRLs get old is for the alert rules to say.
+    logger.error({ err: error }, 'no CRLs are made until this service is started again');
+    return undefined;
+  });
+  return {
+    async stop(timeoutMs) {
+      await (await begun)?.stop(timeoutMs);
+    },
+  };
+}

@@ -1,0 +1,67 @@
+import type { JobQueue, Stoppable } from '@certmill/ports';
+import type { CrlPorts } from './build-crl.js';
+import { type CrlObserver, processCrlJobs } from './crl-jobs.js';
+import type { CrlPolicy } from './crl-policy.js';
+import { type CrlAge, type CrlIssuer, CrlSchedule } from './crl-schedule.js';
+
+export interface CrlGenerationOptions {
+  readonly ports: CrlPorts;
+  readonly jobs: JobQueue;
+  readonly policy: CrlPolicy;
+  readonly issuers: readonly CrlIssuer[];
+  readonly observer: CrlObserver & {
+    /** A look at what is to be made failed; the next one follows. */
+    planFailed(error: unknown): void;
+  };
+}
+
+export interface CrlGeneration extends Stoppable {
+  /** As of the last look at all scopes; empty before the first. */
+  ages(): readonly CrlAge[];
+}
+
+/** A revocation is in a CRL within a minute: this, and the time that it takes to make one. */
+const changesEveryMs = 15_000;
+const allEveryMs = 5 * 60_000;
+
+/** Makes the CRLs of this process's issuers, by change and by time, until stopped. */
+export async function runCrlGeneration(options: CrlGenerationOptions): Promise<CrlGeneration> {
+  const { ports, jobs, policy, observer } = options;
+  const { revocations, crls, clock } = ports;
+  const schedule = new CrlSchedule({ revocations, crls, jobs, clock }, policy, options.issuers);
+  const worker = await processCrlJobs(ports, jobs, policy, observer);
+  const changed = repeat(() => schedule.planChanged(), changesEveryMs, observer.planFailed);
+  const due = repeat(() => schedule.planDue(), allEveryMs, observer.planFailed);
+  return {
+    ages: () => schedule.ages,
+    async stop(timeoutMs) {
+      await Promise.all([changed(), due(), worker.stop(timeoutMs)]);
+    },
+  };
+}
+
+/** Runs the action now and after each pause, one at a time. Returns what ends it. */
+function repeat(
+  action: () => Promise<unknown>,
+  pauseMs: number,
+  failed: (error: unknown) => void,
+): () => Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  let isStopped = false;
+  const run = async (): Promise<void> => {
+    await action().catch((error: unknown) => {
+      if (!isStopped) failed(error);
+    });
+    if (isStopped) return;
+    timer = setTimeout(() => {
+      running = run();
+    }, pauseMs);
+    timer.unref();
+  };
+  let running = run();
+  return async () => {
+    isStopped = true;
+    clearTimeout(timer);
+    await running;
+  };
+}
