@@ -2,6 +2,7 @@ import '../one-realm.js';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { StatusAddresses } from '@certmill/domain';
 import { serve, serveSchema, type IssuanceOverrides, type Server } from '@certmill/standalone';
 import { createHierarchy, loadIssuers, type IssuerKeyType } from '@certmill/trust';
 
@@ -25,6 +26,8 @@ export interface CallOptions {
 export interface TestSetup {
   /** Issuing CAs of the data folder with the type of their keys; `dev` on P-256 alone where absent. */
   readonly issuers?: Readonly<Record<string, IssuerKeyType>>;
+  /** Where the status of their certificates is told. */
+  readonly status?: StatusAddresses;
   /** Of the root above them. */
   readonly rootKey?: IssuerKeyType;
   /** Keys of the configuration beside those of the test server itself. */
@@ -32,6 +35,9 @@ export interface TestSetup {
   /** Overrides that need to know the data folder. */
   readonly overridesIn?: (data: string) => IssuanceOverrides;
 }
+
+/** Of the keys of all test servers. */
+export const passphrase = 'only for this test';
 
 /** A new folder that is removed at the end. */
 export async function aDataFolder(): Promise<{ readonly path: string } & AsyncDisposable> {
@@ -69,14 +75,15 @@ export async function aServerIn(
   http: Record<string, unknown> = {},
   overrides: IssuanceOverrides = {},
 ): Promise<TestServer> {
-  const passphrase = 'only for this test';
   const passphraseFile = join(data, 'test-passphrase');
   if ((await loadIssuers(data)).length === 0) {
     await writeFile(passphraseFile, passphrase);
     for (const [name, keyType] of Object.entries(setup.issuers ?? { dev: 'ec-p256' as const })) {
       const rootKey = setup.rootKey === undefined ? {} : { rootKeyType: setup.rootKey };
+      const status = setup.status === undefined ? {} : { status: setup.status };
       const nowMs = Date.now();
-      await createHierarchy({ name, directory: data, passphrase, keyType, ...rootKey, nowMs });
+      const made = { name, directory: data, passphrase, keyType, nowMs };
+      await createHierarchy({ ...made, ...rootKey, ...status });
     }
   }
   const config = serveSchema.parse({

@@ -12,8 +12,11 @@ import { contextConstructed, contextPrimitive } from './tags.js';
 
 /** What a CRL is about (RFC 5280 5.2.5); absent: every certificate of its issuer. */
 export interface IssuingDistributionPoint {
-  /** The URI of the CRLs distribution point, as in the certificates' cRLDistributionPoints. */
-  readonly fullName: string;
+  /**
+   * The URI of the distribution point, as in the certificates' cRLDistributionPoints. Absent: all of the
+   * issuer's certificates that `onlyContains` says.
+   */
+  readonly fullName?: string;
   readonly onlyContains?: 'userCerts' | 'cACerts';
 }
 
@@ -51,12 +54,13 @@ function distributionPointName(uri: string): Uint8Array {
  * DEFAULT FALSE, onlyContainsCACerts [2] BOOLEAN DEFAULT FALSE, ... }`
  */
 function issuingDistributionPoint(point: IssuingDistributionPoint): Uint8Array {
-  const { onlyContains } = point;
+  const { fullName, onlyContains } = point;
+  const name = fullName === undefined ? [] : [distributionPointName(fullName)];
   const only =
     onlyContains === undefined
       ? []
       : [encodeTlv(contextPrimitive(onlyContains === 'userCerts' ? 1 : 2), Uint8Array.of(0xff))];
-  return encodeSequence(distributionPointName(point.fullName), ...only);
+  return encodeSequence(...name, ...only);
 }
 
 function crlNumberDer(number: bigint): Uint8Array {

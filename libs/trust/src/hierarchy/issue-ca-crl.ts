@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { caCrlUriOf, CertmillError, crlReasons } from '@certmill/domain';
+import { CertmillError, crlReasons } from '@certmill/domain';
 import {
   finishCertificate,
   RevokedEntries,
@@ -31,8 +31,9 @@ export interface CaCrl {
 
 /**
  * Makes the CRL (RFC 5280 5) of a CA over the CA certificates that it has revoked. Where the CA has
- * status addresses, a critical issuingDistributionPoint says onlyContainsCACerts and names the URI that
- * stands in those certificates; where it has none, the CRL is about everything that it signed.
+ * status addresses, a critical issuingDistributionPoint says onlyContainsCACerts. It names no URI: the
+ * CRL is about all of its CA certificates, its own self-signed one too, which has no URI. Where it has
+ * no addresses, the CRL is about everything that it signed.
  *
  * crlNumber is the time in milliseconds, or one more than the last one: monotonic when the clock is set
  * back (ADR 0020). It is stored before the CRL is signed, so that no two CRLs ever have one number.
@@ -108,12 +109,7 @@ async function signed(
         crlNumber,
         ...(ca.status === undefined
           ? {}
-          : {
-              issuingDistributionPoint: {
-                fullName: caCrlUriOf(ca.status, ca.name),
-                onlyContains: 'cACerts',
-              },
-            }),
+          : { issuingDistributionPoint: { onlyContains: 'cACerts' } }),
       },
     },
     signatureRoom(algorithm, maxSignatureOctets),

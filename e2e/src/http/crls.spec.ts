@@ -1,0 +1,304 @@
+import 'reflect-metadata';
+import { spawnSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as x509 from '@peculiar/x509';
+import { pemEncode } from '@certmill/der';
+import {
+  crlShardOf,
+  type BatchId,
+  type CertificateChange,
+  type StatusAddresses,
+} from '@certmill/domain';
+import { builtInProfileText } from '@certmill/domain/profile-files';
+import { addCrlJob, type CrlKind } from '@certmill/pipeline';
+import type { CrlScope } from '@certmill/ports';
+import { issueCaCrl } from '@certmill/trust';
+import { jest } from '@jest/globals';
+import { aCsr } from '../testing/a-csr.js';
+import {
+  aDataFolder,
+  aServer,
+  aServerIn,
+  anOrder,
+  passphrase,
+  type TestServer,
+  type TestSetup,
+} from './test-server.js';
+
+jest.setTimeout(60_000);
+
+const status: StatusAddresses = { baseUri: 'http://pki.example', crlShards: 4 };
+const profileText = builtInProfileText('tls-client')
+  .replace(/^name:.*$/m, 'name: revocable')
+  .replace(
+    /^extensions:$/m,
+    'extensions:\n  crlDistributionPoints: issuer\n  authorityInfoAccess: issuer',
+  );
+
+interface Issued {
+  readonly file: string;
+  readonly crlPath: string;
+  readonly scope: CrlScope;
+  readonly certificate: x509.X509Certificate;
+  readonly batchId: BatchId;
+}
+
+/** A server whose issuer has four shards, with an order of a profile that names them. */
+async function aRevocableServer(setup: TestSetup = {}): Promise<TestServer> {
+  const server = await aServer({}, {}, { status, ...setup });
+  await server.call('POST', '/v1/profiles', {
+    headers: { 'content-type': 'application/yaml' },
+    body: profileText,
+  });
+  await anOrder(server, 'o', { profile: 'revocable' });
+  return server;
+}
+
+async function enrol(server: TestServer, device: string): Promise<Issued> {
+  const answer = await server.call('POST', `/v1/orders/o/certificates?deviceId=${device}`, {
+    headers: { 'content-type': 'application/pkcs10', accept: 'application/pkix-cert' },
+    body: new Uint8Array(aCsr(device)),
+  });
+  expect(answer.status).toBe(201);
+  const der = new Uint8Array(await answer.arrayBuffer());
+  const file = join(server.data, `${device}.pem`);
+  await writeFile(file, pemEncode('CERTIFICATE', der));
+  const certificate = new x509.X509Certificate(der);
+  const points = certificate.getExtension(x509.CRLDistributionPointsExtension);
+  const [name] = points?.distributionPoints[0]?.distributionPoint?.fullName ?? [];
+  const crlPath = name?.uniformResourceIdentifier?.replace(status.baseUri, '') ?? '';
+  const [found] = await server.server.issuance.store.findByDevice('default', device, 1);
+  const { batchId, index } = found!;
+  const shard = crlShardOf(batchId, index, status.crlShards);
+  return { file, crlPath, scope: { issuer: 'dev', shard }, certificate, batchId };
+}
+
+function change(server: TestServer, issued: Issued, to: CertificateChange) {
+  const { certificate, scope, batchId } = issued;
+  return server.server.issuance.store.changeStatuses([
+    {
+      tenant: 'default',
+      batchId,
+      index: 0,
+      scope,
+      serialNumber: Buffer.from(certificate.serialNumber.padStart(40, '0'), 'hex'),
+      notAfterMs: certificate.notAfter.getTime(),
+      change: to,
+    },
+  ]);
+}
+
+const compromised = (): CertificateChange => ({
+  kind: 'revoke',
+  reason: 'keyCompromise',
+  revokedAtMs: Date.now() - 5_000,
+  invalidityDateMs: Date.now() - 3_600_000,
+});
+
+/** Waits for a CRL with what was changed before, asked for as an operator would. */
+async function crlAfter(server: TestServer, scope: CrlScope, kind: CrlKind): Promise<Uint8Array> {
+  const { store } = server.server.issuance;
+  const before = (await store.describeCrl(scope, kind))?.crlNumber ?? 0n;
+  const changes = await store.countChanges(scope);
+  await addCrlJob(store, scope, kind);
+  for (let tries = 0; tries < 500; tries += 1) {
+    const crl = await store.getCrl(scope, kind);
+    if (crl !== undefined && crl.crlNumber > before && crl.changes >= changes) return crl.der;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error('no CRL was made');
+}
+
+/** All shards have a CRL: the server makes them when it starts. */
+async function firstCrls(server: TestServer): Promise<void> {
+  for (let shard = 0; shard < status.crlShards;) {
+    const path = `/crl/dev/${String(shard)}.crl`;
+    if ((await server.call('HEAD', path, { key: null })).status === 200) shard += 1;
+  }
+}
+
+function run(program: string, args: readonly string[]): string {
+  const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
+  return stdout + stderr;
+}
+
+async function pemFile(server: TestServer, name: string, der: Uint8Array): Promise<string> {
+  const file = join(server.data, name);
+  await writeFile(file, pemEncode('X509 CRL', der));
+  return file;
+}
+
+/** `openssl verify` of the whole chain, with the root's CRL and those given. */
+async function verified(
+  server: TestServer,
+  certificateFile: string,
+  crlFiles: readonly string[],
+  options: readonly string[] = [],
+): Promise<string> {
+  const ca = join(server.data, 'ca');
+  const place = { directory: server.data, name: 'root', passphrase };
+  const { der } = await issueCaCrl(place, 86_400, Date.now());
+  const rootCrl = await pemFile(server, 'root.crl', der);
+  return run('openssl', [
+    ...['verify', '-crl_check_all', '-x509_strict', ...options],
+    ...['-CAfile', join(ca, 'root', 'certificate.pem')],
+    ...['-untrusted', join(ca, 'dev', 'certificate.pem')],
+    ...[rootCrl, ...crlFiles].flatMap((file) => ['-CRLfile', file]),
+    certificateFile,
+  ]);
+}
+
+/** Needs openssl and certtool on the PATH. */
+describe('CRLs of a server', () => {
+  it('tell a revoked certificate from a good one, shard by shard, to openssl and GnuTLS', async () => {
+    await using server = await aRevocableServer();
+    await firstCrls(server);
+    const [good, bad] = [await enrol(server, 'good'), await enrol(server, 'bad')];
+    expect(bad.crlPath).toBe(`/crl/dev/${String(bad.scope.shard)}.crl`);
+    expect(await change(server, bad, compromised())).toEqual(['changed']);
+    await crlAfter(server, bad.scope, 'full');
+    const files: string[] = [];
+    for (const { crlPath, scope } of [good, bad]) {
+      const answer = await server.call('GET', crlPath, { key: null });
+      expect(answer.headers.get('content-type')).toBe('application/pkix-crl');
+      const der = new Uint8Array(await answer.arrayBuffer());
+      files.push(await pemFile(server, `${String(scope.shard)}.crl`, der));
+    }
+    expect(await verified(server, good.file, files)).toContain('good.pem: OK');
+    expect(await verified(server, bad.file, files)).toMatch(/certificate revoked/);
+    const issuing = join(server.data, 'ca', 'dev', 'certificate.pem');
+    const gnutls = run('certtool', [
+      ...['--verify-crl', '--load-ca-certificate', issuing, '--infile', files[1]!],
+    ]);
+    expect(gnutls).toContain('Verification output: Verified');
+    const text = run('openssl', ['crl', '-in', files[1]!, '-noout', '-text']);
+    expect(text).toMatch(/Issuing Distribution Point: critical/);
+    expect(text).toContain('Key Compromise');
+    expect(text).toMatch(/Invalidity Date/);
+  });
+
+  it('of another shard say nothing of a certificate: verification fails', async () => {
+    await using server = await aRevocableServer();
+    await firstCrls(server);
+    const good = await enrol(server, 'good');
+    const other = { ...good.scope, shard: (good.scope.shard + 1) % status.crlShards };
+    const crl = await server.server.issuance.store.getCrl(other, 'full');
+    const file = await pemFile(server, 'other.crl', crl!.der);
+    expect(await verified(server, good.file, [file])).toMatch(/different CRL scope/);
+  });
+
+  it('have deltas where they are configured, which bring what their base has not', async () => {
+    const config = { crls: { deltaLifetimeHours: 24 } };
+    await using server = await aRevocableServer({ config });
+    await firstCrls(server);
+    const device = await enrol(server, 'held');
+    const base = await pemFile(server, 'base.crl', await crlAfter(server, device.scope, 'full'));
+    const hold = { kind: 'revoke', reason: 'certificateHold', revokedAtMs: Date.now() } as const;
+    await change(server, device, hold);
+    const held = await crlAfter(server, device.scope, 'delta');
+    const path = device.crlPath.replace('.crl', '.delta.crl');
+    const served = await server.call('GET', path, { key: null });
+    expect(Buffer.compare(Buffer.from(await served.arrayBuffer()), held)).toBe(0);
+    const delta = await pemFile(server, 'delta.crl', held);
+    const deltas = ['-use_deltas', '-extended_crl'];
+    expect(await verified(server, device.file, [base])).toContain('held.pem: OK');
+    expect(await verified(server, device.file, [base, delta], deltas)).toMatch(/revoked/);
+    await change(server, device, { kind: 'release', releasedAtMs: Date.now() });
+    const next = await pemFile(server, 'next.crl', await crlAfter(server, device.scope, 'delta'));
+    expect(await verified(server, device.file, [base, next], deltas)).toContain('held.pem: OK');
+    expect(run('openssl', ['crl', '-in', next, '-noout', '-text'])).toContain('Remove From CRL');
+  });
+
+  it('are served with what caches need, to anybody', async () => {
+    await using server = await aRevocableServer();
+    await firstCrls(server);
+    const path = '/crl/dev/0.crl';
+    const first = await server.call('GET', path, { key: null });
+    const etag = first.headers.get('etag') ?? '';
+    expect(etag).toMatch(/^"[0-9a-f]+"$/);
+    expect(first.headers.get('cache-control')).toBe('public, max-age=3600, no-transform');
+    const { thisUpdate } = new x509.X509Crl(await first.arrayBuffer());
+    expect(first.headers.get('last-modified')).toBe(thisUpdate.toUTCString());
+    const head = await server.call('HEAD', path, { key: null });
+    expect([head.status, head.headers.get('etag')]).toEqual([200, etag]);
+    expect((await head.arrayBuffer()).byteLength).toBe(0);
+    for (const tags of [etag, `"0", W/${etag}`, '*']) {
+      const headers = { 'if-none-match': tags };
+      const same = await server.call('GET', path, { key: null, headers });
+      expect([same.status, same.headers.get('etag')]).toEqual([304, etag]);
+    }
+    await crlAfter(server, { issuer: 'dev', shard: 0 }, 'full');
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    const headers = { 'if-none-match': etag };
+    const later = await server.call('GET', path, { key: null, headers });
+    expect(later.status).toBe(200);
+    expect(later.headers.get('etag')).not.toBe(etag);
+  });
+
+  it('are not there at addresses that no certificate has', async () => {
+    await using server = await aRevocableServer();
+    for (const path of [
+      '/crl/dev/4.crl',
+      '/crl/dev/00.crl',
+      '/crl/dev/0.delta.crl',
+      '/crl/dev/0.pem',
+      '/crl/other/0.crl',
+      '/crl/dev/ca.crl',
+      '/ca/other.cer',
+      '/ca/..%2froot.cer',
+      '/ca/dev.pem',
+    ]) {
+      const answer = await server.call('GET', path, { key: null });
+      const type = answer.headers.get('content-type');
+      expect([path, answer.status, type]).toEqual([path, 404, expect.stringMatching(/problem/)]);
+    }
+  });
+
+  it('go with the certificates of CAs, and CRLs of the CA certificates that they signed', async () => {
+    await using server = await aRevocableServer();
+    for (const name of ['dev', 'root']) {
+      const answer = await server.call('GET', `/ca/${name}.cer`, { key: null });
+      expect(answer.headers.get('content-type')).toBe('application/pkix-cert');
+      const { subject } = new x509.X509Certificate(await answer.arrayBuffer());
+      expect(subject).toMatch(/CN=/);
+    }
+    await issueCaCrl({ directory: server.data, name: 'root', passphrase }, 86_400, Date.now());
+    const answer = await server.call('GET', '/crl/root/ca.crl', { key: null });
+    expect(answer.status).toBe(200);
+    expect(new x509.X509Crl(await answer.arrayBuffer()).entries).toHaveLength(0);
+  });
+
+  it('are in force over a restart, not made anew before their time, and numbered upwards', async () => {
+    await using folder = await aDataFolder();
+    const scope = { issuer: 'dev', shard: 0 };
+    let before = 0n;
+    {
+      await using server = await aServerIn(folder.path, { status });
+      await firstCrls(server);
+      before = (await server.server.issuance.store.describeCrl(scope, 'full'))!.crlNumber;
+    }
+    await using server = await aServerIn(folder.path);
+    const { store } = server.server.issuance;
+    await firstCrls(server);
+    expect((await store.describeCrl(scope, 'full'))!.crlNumber).toBe(before);
+    await crlAfter(server, scope, 'full');
+    expect((await store.describeCrl(scope, 'full'))!.crlNumber).toBeGreaterThan(before);
+  });
+
+  it('are made within the minute of a revocation, by the server alone', async () => {
+    await using server = await aRevocableServer();
+    await firstCrls(server);
+    const device = await enrol(server, 'bad');
+    await change(server, device, compromised());
+    for (let entries = 0; entries === 0;) {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const crl = await server.server.issuance.store.describeCrl(device.scope, 'full');
+      ({ entries } = crl!);
+    }
+    const metrics = await (await server.call('GET', '/metrics')).text();
+    expect(metrics).toMatch(/^certmill_crl_build_seconds_count\{kind="full"\} 5$/m);
+    expect(metrics).toMatch(/^certmill_crl_missing\{issuer="dev"\} 4$/m);
+    expect(metrics).toMatch(/^certmill_crl_entries_total\{kind="full"\} 1$/m);
+  });
+});
