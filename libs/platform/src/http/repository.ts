@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Clock, CrlScope, CrlStore, StoredCrl } from '@certmill/ports';
 
-/** Injection token of `Repository`. */
 /** What a relying party may fetch about CAs, without a credential (RFC 5280 3, 4.2.1.13, 4.2.2.1). */
 export interface RepositoryParts {
   readonly crls: Pick<CrlStore, 'getCrl' | 'describeCrl'>;
