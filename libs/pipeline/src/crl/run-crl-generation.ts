@@ -29,9 +29,12 @@ export async function runCrlGeneration(options: CrlGenerationOptions): Promise<C
   const { ports, jobs, policy, observer } = options;
   const { revocations, crls, clock } = ports;
   const schedule = new CrlSchedule({ revocations, crls, jobs, clock }, policy, options.issuers);
+  const failed = (error: unknown): void => {
+    observer.planFailed(error);
+  };
   const worker = await processCrlJobs(ports, jobs, policy, observer);
-  const changed = repeat(() => schedule.planChanged(), changesEveryMs, observer.planFailed);
-  const due = repeat(() => schedule.planDue(), allEveryMs, observer.planFailed);
+  const changed = repeat(() => schedule.planChanged(), changesEveryMs, failed);
+  const due = repeat(() => schedule.planDue(), allEveryMs, failed);
   return {
     ages: () => schedule.ages,
     async stop(timeoutMs) {
