@@ -11,6 +11,7 @@ const commands: Readonly<Record<string, CommandLoader>> = {
   serve: async () => (await import('./commands/serve.js')).serveCommand,
   fleet: async () => (await import('./commands/fleet.js')).fleetCommand,
   ca: async () => (await import('./commands/ca.js')).caCommand,
+  crl: async () => (await import('./commands/crl.js')).crlCommand,
   ceremony: async () => (await import('./commands/ceremony.js')).ceremonyCommand,
   revoke: async () => (await import('./commands/revoke.js')).revokeCommand,
   audit: async () => (await import('./commands/audit.js')).auditCommand,
