@@ -20,11 +20,14 @@ interface DelegateCommandOptions {
   readonly data: string;
 }
 
+/** How DER of a request begins; no PEM does. */
+const sequenceTag = 0x30;
+
 /** Local, with the key of the issuer: no order and no server certifies a delegate. */
 export function delegateCommand(terminal: Terminal): Command {
   const command = new Command('delegate')
     .description('certify who answers OCSP or signs indirect CRLs in the place of an issuer')
-    .argument('<request>', 'PKCS#10 of the delegate, in PEM')
+    .argument('<request>', 'PKCS#10 of the delegate, PEM or DER')
     .requiredOption('--issuer <name>', 'the issuer whose key is in the data folder')
     .addOption(
       new Option('--profile <name>', 'what it is certified for')
@@ -62,15 +65,18 @@ export function delegateCommand(terminal: Terminal): Command {
 }
 
 async function readRequest(file: string): Promise<Uint8Array> {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = await readFile(file, 'utf8');
+    bytes = await readFile(file);
   } catch (cause) {
     throw new CertmillError('INVALID_INPUT', `cannot read ${file}`, { cause });
   }
-  const block = /-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----([^-]*)-----END/.exec(text);
+  if (bytes[0] === sequenceTag) return Uint8Array.from(bytes);
+  const block = /-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----([^-]*)-----END/.exec(
+    bytes.toString('latin1'),
+  );
   if (block === null) {
-    throw new CertmillError('INVALID_INPUT', `${file} holds no PEM CERTIFICATE REQUEST`);
+    throw new CertmillError('INVALID_INPUT', `${file} holds no CERTIFICATE REQUEST, PEM or DER`);
   }
   return Uint8Array.from(Buffer.from(block[1] ?? '', 'base64'));
 }
