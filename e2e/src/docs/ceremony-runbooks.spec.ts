@@ -5,23 +5,17 @@ import { jest } from '@jest/globals';
 import { aWorkFolder, type WorkFolder } from '../cli/testing/work-folder.js';
 import { fencedCommands } from './testing/documented-commands.js';
 import { openShell, type ShellSession } from './testing/shell-session.js';
+import { walkedRunbooks } from './testing/walked-runbooks.js';
 
 // Commands are processes that start, and shares are stretched passphrases.
 jest.setTimeout(120_000);
 
 const root = join(import.meta.dirname, '../../..');
 
-/** In this order, in one folder that is empty at first: each goes on where the one before ended. */
-const runbooks = [
-  'ceremony-root.md',
-  'ceremony-issuer.md',
-  'key-backup.md',
-  'key-restore.md',
-  'key-destruction.md',
-] as const;
-
 /** What the reader sees, by how a command begins; every other command just succeeds. */
-const sees: Readonly<Record<(typeof runbooks)[number], readonly (readonly [string, RegExp])[]>> = {
+const sees: Readonly<
+  Record<(typeof walkedRunbooks)[number], readonly (readonly [string, RegExp])[]>
+> = {
   'ceremony-root.md': [
     ['certmill ceremony check root.yaml', /^2 approvals, 1 witnesses, 2 shares open a split key$/m],
     ['certmill ceremony run root.yaml --data offline --dry-run', /rehearsed; nothing was changed/],
@@ -78,7 +72,7 @@ afterAll(async () => {
   await work[Symbol.asyncDispose]();
 });
 
-describe.each(runbooks)('people who type what %s shows', (runbook) => {
+describe.each(walkedRunbooks)('people who type what %s shows', (runbook) => {
   const text = readFileSync(join(root, 'docs/runbooks', runbook), 'utf8');
   const commands = fencedCommands(text);
   const expected = [...sees[runbook]];

@@ -94,6 +94,21 @@ describe('a ceremony that is killed', () => {
     expect(rootFolder(plan.data)).toBe('');
   });
 
+  it('for want of room leaves nothing of the step, and goes on when there is some', () => {
+    // A certificate of 10 KiB, where files may have 8.
+    const plan = aPlan([{ ...makeRoot, key: 'ml-dsa-87' } as CeremonyStep]);
+    const file = join(folder, 'plan.json');
+    writeFileSync(file, JSON.stringify({ ...plan, dieAt: '' }));
+    const limited = ['-c', 'ulimit -f 8; exec "$0" "$@"', process.execPath, program, file];
+    const { status, stderr } = spawnSync('bash', limited, { encoding: 'utf8' });
+    expect([status, stderr]).toEqual([1, expect.stringContaining('FAULT_DISK_FULL')]);
+    expect(rootFolder(plan.data)).toBe('absent');
+    const [name = ''] = readdirSync(join(plan.data, 'ceremonies'));
+    expect(readdirSync(join(plan.data, 'ceremonies', name))).toEqual(['00-begin']);
+    expect(run(plan, '').status).toBe(0);
+    expect(rootFolder(plan.data)).toBe('key.sealed.json');
+  });
+
   it('keeps its approvals: they are used up, and by nobody else', () => {
     const plan = aPlan([makeRoot]);
     expect(run(plan, 'begun').signal).toBe('SIGKILL');

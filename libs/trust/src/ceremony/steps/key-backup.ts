@@ -30,7 +30,8 @@ const bundleSchema = z.strictObject({
       name: participantName,
       files: z.array(
         z.strictObject({
-          name: z.string().regex(/^[a-z][a-z0-9.-]{0,62}$/),
+          // Such as key.pem or issued/4a01.pem; never out of the folder.
+          name: z.string().regex(/^(?:[a-z0-9][a-z0-9.-]{0,62}\/){0,2}[a-z0-9][a-z0-9.-]{0,62}$/),
           content: z.base64(),
         }),
       ),

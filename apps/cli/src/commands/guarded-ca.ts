@@ -1,0 +1,25 @@
+import type { Command } from 'commander';
+import { guardWithQuorum, type SensitiveCommand } from '../ceremony/quorum-gate.js';
+import type { Terminal } from '../terminal/terminal.js';
+import { caCommand } from './ca.js';
+
+/** Whatever makes an issuer, or uses the key of a CA. */
+const sensitive: Readonly<Record<string, SensitiveCommand>> = {
+  init: { kind: 'issuer-creation', folders: ['root'] },
+  import: { kind: 'issuer-creation', files: ['key', 'chain'] },
+  issue: { kind: 'issuer-creation', folders: ['parentData'] },
+  complete: { kind: 'issuer-creation', files: ['chain'] },
+  rekey: { kind: 'issuer-creation', folders: ['parentData'] },
+  root: { kind: 'root-use' },
+  sign: { kind: 'root-use', files: ['request'] },
+  renew: { kind: 'root-use', folders: ['parentData'] },
+  cross: { kind: 'root-use', folders: ['parentData'] },
+  crl: { kind: 'root-use' },
+  delegate: { kind: 'root-use', files: ['request'] },
+  revoke: { kind: 'mass-revocation', files: ['certificate'] },
+};
+
+/** `certmill ca`, under the quorum of an installation that has one. */
+export function guardedCaCommand(terminal: Terminal): Command {
+  return guardWithQuorum(terminal, caCommand(terminal), sensitive);
+}

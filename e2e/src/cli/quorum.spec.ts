@@ -1,0 +1,89 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { jest } from '@jest/globals';
+import { openssl } from './testing/openssl.js';
+import { runCertmill, type Ended } from './testing/run-certmill.js';
+import { aWorkFolder, type WorkFolder } from './testing/work-folder.js';
+
+// Each command is a process that starts: on busy cores some take ten times as long.
+jest.setTimeout(120_000);
+
+let work: WorkFolder;
+const type = (...args: readonly string[]): Promise<Ended> => runCertmill(args, { cwd: work.path });
+const done = async (...args: readonly string[]): Promise<string> => {
+  const { exitCode, stdout, stderr } = await type(...args);
+  expect([exitCode, exitCode === 0 ? '' : stderr]).toEqual([0, '']);
+  return stdout;
+};
+const keyOf = (name: string): string[] => ['--key', `${name}.key`, '--passphrase-file', 'pass'];
+
+beforeAll(async () => {
+  work = await aWorkFolder();
+  openssl('rand', '-base64', '-out', work.at('pass'), '24');
+  const people = ['alice', 'bob', 'carol'];
+  for (const name of people) {
+    const pass = `file:${work.at('pass')}`;
+    const key = work.at(`${name}.key`);
+    openssl('genpkey', '-algorithm', 'ed25519', '-aes-256-cbc', '-pass', pass, '-out', key);
+    openssl('pkey', '-in', key, '-passin', pass, '-pubout', '-out', work.at(`${name}.pub`));
+  }
+  await writeFile(work.at('steps.yaml'), '- do: adopt-quorum\n');
+  const participants = people.flatMap((name) => [
+    '--participant',
+    `${name}=administrator:${name}.pub`,
+  ]);
+  const quorum = ['--approvals', '2', '--witnesses', '0', '--steps', 'steps.yaml'];
+  await done('ceremony', 'new', 'quorum.yaml', ...participants, ...quorum);
+  for (const name of ['alice', 'bob'])
+    await done('ceremony', 'approve', 'quorum.yaml', ...keyOf(name));
+  const approvals = ['alice', 'bob'].flatMap((name) => [
+    '--approval',
+    `quorum.yaml.${name}.approval.json`,
+  ]);
+  await done('ceremony', 'run', 'quorum.yaml', '--data', 'data', '--allow-network', ...approvals);
+});
+afterAll(async () => work[Symbol.asyncDispose]());
+
+const issuers = async (): Promise<string[]> =>
+  (await readdir(work.at('data/ca'), { withFileTypes: true }))
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name);
+
+describe('in an installation that has a quorum', () => {
+  const approvalsOf = (...names: string[]): string[] =>
+    names.flatMap((name) => ['--approval', `op.json.${name}.approval.json`]);
+  const init = ['ca', 'init', 'factory', '--data', 'data'];
+
+  it('nobody makes an issuer alone, and is told how it is done', async () => {
+    const { exitCode, stderr } = await type(...init);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('FORBIDDEN');
+    expect(stderr).toContain('asks for 2 approvals of alice, bob, carol');
+    expect(await issuers()).toEqual([]);
+  });
+
+  it('two make it: proposed, approved, done once', async () => {
+    expect(await done(...init, '--propose', 'op.json')).toContain('nothing was done');
+    expect(await issuers()).toEqual([]);
+    expect(JSON.parse(await readFile(work.at('op.json'), 'utf8'))).toMatchObject({
+      kind: 'issuer-creation',
+      parameters: { command: 'init', name: 'factory' },
+    });
+    for (const name of ['bob', 'carol']) {
+      await done('ceremony', 'approve', 'op.json', '--as', name, ...keyOf(name));
+    }
+    const one = await type(...init, ...approvalsOf('bob'));
+    expect([one.exitCode, one.stderr]).toEqual([1, expect.stringContaining('1 of 2 approvals')]);
+    const other = ['ca', 'init', 'factory-b', '--data', 'data', ...approvalsOf('bob', 'carol')];
+    const changed = await type(...other);
+    expect(changed.stderr).toContain('approves the same operation with other content');
+    expect(await issuers()).toEqual([]);
+    await done(...init, ...approvalsOf('bob', 'carol'));
+    expect((await issuers()).sort()).toEqual(['factory', 'root']);
+    const again = await type(...init, ...approvalsOf('bob', 'carol'));
+    expect([again.exitCode, again.stderr]).toEqual([1, expect.stringContaining('used up')]);
+  });
+
+  it('a folder without a quorum asks nobody', async () => {
+    await done('ca', 'init', 'factory', '--data', 'plain');
+  });
+});
