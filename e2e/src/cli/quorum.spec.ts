@@ -83,6 +83,14 @@ describe('in an installation that has a quorum', () => {
     expect([again.exitCode, again.stderr]).toEqual([1, expect.stringContaining('used up')]);
   });
 
+  it('nobody revokes many alone; looking is free', async () => {
+    const all = ['revoke', '--issuer', 'factory', '--data', 'data'];
+    const { exitCode, stderr } = await type(...all, '--yes');
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining('asks for 2 approvals')]);
+    expect((await type(...all, '--dry-run')).stderr).not.toContain('approvals');
+    expect(await done(...all, '--yes', '--propose', 'mass.json')).toContain('mass-revocation');
+  });
+
   it('a folder without a quorum asks nobody', async () => {
     await done('ca', 'init', 'factory', '--data', 'plain');
   });

@@ -22,36 +22,35 @@ export interface SensitiveCommand {
   readonly files?: readonly string[];
   /** Options that name data folders beside `data`, whose quorum is asked as well. */
   readonly folders?: readonly string[];
+  /** Whether it is sensitive with these options; absent: always. */
+  isSensitive?(options: Readonly<Record<string, unknown>>): boolean;
 }
 
 /** Say how and where, and not what is done. */
-const circumstances: readonly string[] = ['json', 'propose', 'approval', 'data', 'out'];
+const circumstances: readonly string[] = [
+  ...['json', 'propose', 'approval', 'data', 'out', 'yes'],
+  ...['keyPassphraseFile', 'parentPassphraseFile'],
+];
 
 /**
- * Puts sensitive commands of a group under the quorum of their data folder (`ca/quorum.json`). Without
- * one nothing changes. With one, `--propose FILE` writes down what would be done, for
- * `certmill ceremony approve`, and the command runs with as many `--approval FILE` as are asked for.
+ * Puts a sensitive command under the quorum of its data folder (`ca/quorum.json`). Without one nothing
+ * changes. With one, `--propose FILE` writes down what would be done, for `certmill ceremony approve`,
+ * and the command runs with as many `--approval FILE` as are asked for.
  */
 export function guardWithQuorum(
   terminal: Terminal,
-  group: Command,
-  sensitive: Readonly<Record<string, SensitiveCommand>>,
+  command: Command,
+  sensitive: SensitiveCommand,
 ): Command {
-  for (const command of group.commands) {
-    if (!Object.hasOwn(sensitive, command.name())) continue;
-    command
-      .option(
-        '--approval <file>',
-        'approval of the quorum, where one is asked for; repeat it',
-        collect,
-        [],
-      )
-      .option('--propose <file>', 'write down what would be done, to be approved, and stop');
-  }
-  return group.hook('preAction', async (_group, command) => {
-    const found = Object.hasOwn(sensitive, command.name()) ? sensitive[command.name()] : undefined;
-    if (found !== undefined) await demandQuorum(terminal, command, found);
-  });
+  return command
+    .option(
+      '--approval <file>',
+      'approval of the quorum, where one is asked for; repeat it',
+      collect,
+      [],
+    )
+    .option('--propose <file>', 'write down what would be done, to be approved, and stop')
+    .hook('preAction', async () => demandQuorum(terminal, command, sensitive));
 }
 
 interface GateOptions {
@@ -66,8 +65,8 @@ async function demandQuorum(
   sensitive: SensitiveCommand,
 ): Promise<void> {
   const options = command.opts<GateOptions & Record<string, unknown>>();
-  const parameters = await parametersOf(command, sensitive);
   if (options.propose !== undefined) {
+    const parameters = await parametersOf(command, sensitive);
     await propose(terminal, options.propose, {
       kind: sensitive.kind,
       id: newOperationId(),
@@ -75,6 +74,7 @@ async function demandQuorum(
     });
     return;
   }
+  if (sensitive.isSensitive?.(options) === false) return;
   const folders = [options.data, ...(sensitive.folders ?? []).map((name) => options[name])];
   for (const folder of new Set(folders.filter((name) => typeof name === 'string'))) {
     const policy = await readQuorumPolicy(folder);
@@ -82,6 +82,7 @@ async function demandQuorum(
     const approvals = await Promise.all(options.approval.map(readApproval));
     const id = approvals[0]?.operation.id;
     if (id === undefined) throw notApproved(policy, folder);
+    const parameters = await parametersOf(command, sensitive);
     await requireApproval({ kind: sensitive.kind, id, parameters }, approvals, policy, {
       dataDirectory: folder,
       nowMs: Date.now(),

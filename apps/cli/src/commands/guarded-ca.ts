@@ -21,5 +21,10 @@ const sensitive: Readonly<Record<string, SensitiveCommand>> = {
 
 /** `certmill ca`, under the quorum of an installation that has one. */
 export function guardedCaCommand(terminal: Terminal): Command {
-  return guardWithQuorum(terminal, caCommand(terminal), sensitive);
+  const group = caCommand(terminal);
+  for (const command of group.commands) {
+    const found = Object.hasOwn(sensitive, command.name()) ? sensitive[command.name()] : undefined;
+    if (found !== undefined) guardWithQuorum(terminal, command, found);
+  }
+  return group;
 }
