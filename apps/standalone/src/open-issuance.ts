@@ -10,6 +10,7 @@ import {
   runStage,
   signChunk,
   validateChunk,
+  type PublishPorts,
   type StageObserver,
 } from '@certmill/pipeline';
 import {
@@ -172,13 +173,25 @@ async function assemble(
   parts.push(subscription);
   const common = { log, certificates: store, observer: watched };
   const concurrency = { bulk: config.bulkChunksInHand, interactive: interactiveInHand };
-  const publish = {
+  const ocsp = await openOcsp({
+    directory: folder.directory,
+    policy: config.ocsp,
+    issuers,
+    store,
+    certifier: signer,
+    clock: systemClock,
+    limits: config.status ?? statusLimits,
+    observer: overrides.statusObserver ?? { answered: () => undefined, fault: () => undefined },
+  });
+  parts.push(ocsp);
+  const publish: PublishPorts = {
     certificates: store,
     profiles,
     log,
     hops,
     clock: systemClock,
     onPublished: observer.published.bind(observer),
+    ...(config.ocsp.presign === 'all' ? { afterEnd: (chunk) => ocsp.changed(chunk) } : {}),
   };
   const sign = { certificates: store, signer, log, hops, clock: systemClock };
   const validate = { stores: store, profiles, examiner, log, hops, clock: systemClock };
@@ -203,17 +216,6 @@ async function assemble(
     }),
   );
 
-  const ocsp = openOcsp({
-    directory: folder.directory,
-    policy: config.ocsp,
-    issuers,
-    store,
-    certifier: signer,
-    clock: systemClock,
-    limits: config.status ?? statusLimits,
-    observer: overrides.statusObserver ?? { answered: () => undefined, fault: () => undefined },
-  });
-  parts.push(ocsp);
   const services = issuanceServices({
     store,
     log,

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
-import { OcspIssuers, type AnswerPorts } from '@certmill/pipeline';
+import { OcspFile } from '@certmill/adapter-embedded';
+import type { ChunkRef } from '@certmill/domain';
+import { OcspIssuers, planPresigning, startPresigning, type AnswerPorts } from '@certmill/pipeline';
 import {
   replyToStatusCall,
   type KeepingLimits,
@@ -12,6 +14,7 @@ import type {
   BatchStore,
   CertificateStore,
   Clock,
+  JobQueue,
   ResponderCertifier,
   Stoppable,
 } from '@certmill/ports';
@@ -25,15 +28,15 @@ export interface Ocsp extends Stoppable {
   reply(call: StatusCall): Promise<StatusReply>;
   /** Called when a status changed here: what was kept of answers may be wrong. */
   onChange(forget: () => void): void;
-  /** A status changed. */
-  changed(): void;
+  /** A chunk was published, or a status in it changed: its responses are signed, where that is done ahead. */
+  changed(chunk: ChunkRef): Promise<void>;
 }
 
 export interface OcspParts {
   readonly directory: string;
   readonly policy: OcspPolicy;
   readonly issuers: IssuerSet;
-  readonly store: BatchStore & CertificateStore;
+  readonly store: BatchStore & CertificateStore & JobQueue;
   readonly certifier: ResponderCertifier;
   readonly clock: Clock;
   readonly limits: KeepingLimits;
@@ -43,7 +46,7 @@ export interface OcspParts {
 const dayMs = 24 * 3_600_000;
 
 /** Responders lie in `<data>/ocsp-responders`, under the issuers' passphrase. */
-export function openOcsp(parts: OcspParts): Ocsp {
+export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
   const { policy, issuers, store, clock, observer } = parts;
   const byName = new Map(issuers.all.map((issuer) => [issuer.name, issuer]));
   const { passphrase } = issuers;
@@ -73,11 +76,30 @@ export function openOcsp(parts: OcspParts): Ocsp {
     },
   });
   const serialKeys = new Map(issuers.serialKeys.map((key) => [key.id, key]));
+  const presigned =
+    policy.presign === 'all'
+      ? new OcspFile(join(parts.directory, 'ocsp-responses.sqlite'))
+      : undefined;
+  const presigning =
+    presigned &&
+    (await startPresigning({
+      certificates: store,
+      responses: presigned,
+      presigner: pool,
+      issuerOf: (name) => byName.get(name),
+      serialKeys,
+      clock,
+      lifetimeSeconds: policy.presignedHours * 3_600,
+      jobs: store,
+      concurrency: 4,
+      onFault: (error) => observer.fault(error),
+    }));
   const known = new OcspIssuers(issuers.all);
   const ports: AnswerPorts = {
     issuers: () => known,
     clock,
     serialKeys,
+    ...(presigned === undefined ? {} : { presigned }),
     live: {
       signer: pool,
       statuses: { batches: store, certificates: store, serialKeys },
@@ -89,7 +111,14 @@ export function openOcsp(parts: OcspParts): Ocsp {
   return {
     reply: (call) => replyToStatusCall(ports, call, clock.nowMs(), parts),
     onChange: (forget) => void forgets.push(forget),
-    changed: () => forgets.forEach((forget) => forget()),
-    stop: (timeoutMs) => pool.stop(timeoutMs),
+    async changed(chunk) {
+      if (presigned !== undefined) await planPresigning(store, chunk, clock.nowMs());
+      for (const forget of forgets) forget();
+    },
+    async stop(timeoutMs) {
+      await presigning?.stop(timeoutMs);
+      await pool.stop(timeoutMs);
+      await presigned?.stop();
+    },
   };
 }

@@ -79,7 +79,7 @@ export async function revoke(
       change: { kind: 'revoke', reason, revokedAtMs },
     },
   ]);
-  ocsp.changed();
+  await ocsp.changed({ tenant: files.tenant, batchId: files.batchId, chunkNumber: 0 });
   return outcome;
 }
 

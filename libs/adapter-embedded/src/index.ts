@@ -10,6 +10,7 @@ export {
   type FoundRecord,
   type ReadLogOptions,
 } from './event-log/read-log.js';
+export { OcspFile } from './ocsp/ocsp-file.js';
 export {
   EmbeddedStore,
   openEmbeddedStore,

@@ -5,6 +5,10 @@ import type { AllowListBlob } from './allow-lists/allow-list-blobs.js';
 import type { AuditDocument } from './audit-trail.js';
 import type { BatchDocument } from './batches/batch-document.js';
 import type { BucketDocument } from './batches/bucket-document.js';
+import type {
+  OcspResponderDocument,
+  OcspResponsesDocument,
+} from './certificates/ocsp-documents.js';
 import type { SegmentDocument } from './certificates/segments.js';
 import type { StatusDocument } from './certificates/statuses.js';
 import type { CrlDocument, CrlPiece } from './crls/crls.js';
@@ -36,6 +40,8 @@ export const collectionNames = {
   audit: 'audit',
   crls: 'crls',
   crlPieces: 'crlPieces',
+  ocspResponses: 'ocspResponses',
+  ocspResponders: 'ocspResponders',
   allowLists: 'allowLists',
   journal: 'journal',
   journalBlobs: 'journalBlobs',
@@ -50,6 +56,7 @@ export const indexes: Readonly<Partial<Record<CollectionName, Readonly<Record<st
     credentials: { tenant: 1 },
     orders: { tenant: 1, listedAs: -1 },
     batches: { tenant: 1, orderId: 1, listedAs: -1 },
+    ocspResponses: { nextUpdateMs: 1 },
   };
 
 export interface Collections {
@@ -69,6 +76,8 @@ export interface Collections {
   readonly audit: Documents<AuditDocument>;
   readonly crls: Documents<CrlDocument>;
   readonly crlPieces: Documents<CrlPiece>;
+  readonly ocspResponses: Documents<OcspResponsesDocument>;
+  readonly ocspResponders: Documents<OcspResponderDocument>;
   readonly allowLists: Documents<AllowListBlob>;
   readonly journal: Documents<EntryDocument>;
   readonly journalBlobs: Documents<BlobDocument>;
@@ -95,6 +104,8 @@ export function collectionsOf(db: Db, calls: DriverCalls): Collections {
     audit: of('audit'),
     crls: of('crls'),
     crlPieces: of('crlPieces'),
+    ocspResponses: of('ocspResponses'),
+    ocspResponders: of('ocspResponders'),
     allowLists: of('allowLists'),
     journal: of('journal'),
     journalBlobs: of('journalBlobs'),

@@ -20,6 +20,7 @@ import type {
   CrlStore,
   DeadLetterCause,
   Decision,
+  OcspStore,
   OrderStore,
   PageRequest,
   ProfileStore,
@@ -65,6 +66,11 @@ export class MongoStore
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
+  }
+
+  /** Pre-signed responses; its calls fail as the store's own do. */
+  get ocsp(): OcspStore {
+    return this.#parts.ocsp;
   }
 
   stop(timeoutMs: number): Promise<void> {

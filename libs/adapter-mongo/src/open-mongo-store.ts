@@ -13,6 +13,7 @@ import { Buckets } from './batches/buckets.js';
 import { Registrations } from './batches/registrations.js';
 import { Certificates } from './certificates/certificates.js';
 import { Segments } from './certificates/segments.js';
+import { OcspDocuments } from './certificates/ocsp-documents.js';
 import { Statuses } from './certificates/statuses.js';
 import { Verdicts } from './certificates/verdicts.js';
 import { collectionsOf, type Collections } from './collections.js';
@@ -70,6 +71,7 @@ export interface MongoStoreOptions extends MongoConnectionOptions {
 export interface StoreParts {
   readonly epoch: Uint8Array;
   readonly tenants: Tenants;
+  readonly ocsp: OcspDocuments;
   readonly profiles: Profiles;
   readonly orders: Orders;
   readonly allowLists: AllowLists;
@@ -160,6 +162,7 @@ async function partsOf(
   return {
     epoch: meta.epoch,
     tenants: new Tenants(collections),
+    ocsp: new OcspDocuments(collections),
     profiles: new Profiles(collections),
     orders,
     allowLists: new AllowLists({

@@ -42,6 +42,13 @@ export {
   type IssuerHashes,
   type OcspIssuer,
 } from './ocsp/ocsp-issuers.js';
+export { presignChunk, type PresignOutcome, type PresignPorts } from './ocsp/presign-chunk.js';
+export {
+  planPresigning,
+  presignQueue,
+  startPresigning,
+  type PresignWork,
+} from './ocsp/presign-schedule.js';
 export {
   packedResponse,
   packResponses,

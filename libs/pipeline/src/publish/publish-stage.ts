@@ -1,4 +1,4 @@
-import { CertmillError, rejectionCodeOf } from '@certmill/domain';
+import { CertmillError, rejectionCodeOf, type ChunkRef } from '@certmill/domain';
 import {
   decodeIssuedChunk,
   decodeReceivedHead,
@@ -28,6 +28,8 @@ export interface PublishPorts {
   readonly clock: Clock;
   /** Told of each chunk that this call ended: rejection numbers, 0 where issued. */
   readonly onPublished: StageObserver['published'];
+  /** What follows from a chunk's end, at least once for each, before its record counts as read. */
+  readonly afterEnd?: (chunk: ChunkRef) => Promise<void>;
 }
 
 /** Stores a chunk's terminal record: the first durable one is its end, whoever replays it. */
@@ -48,7 +50,7 @@ export async function publishChunk(ports: PublishPorts, record: DeliveredRecord)
 
 /** Stores a terminal record and tells who waits for it. False where the chunk had ended before. */
 export async function endChunk(
-  ports: Pick<PublishPorts, 'certificates' | 'log' | 'onPublished'>,
+  ports: Pick<PublishPorts, 'certificates' | 'log' | 'onPublished' | 'afterEnd'>,
   terminal: TerminalChunk,
 ): Promise<boolean> {
   const isFirst = (await ports.certificates.publish(terminal)) === 'published';
@@ -59,6 +61,7 @@ export async function endChunk(
     key: batchId,
     value: encodePublishedChunk({ tenant, orderId: terminal.orderId, batchId, chunkNumber }),
   });
+  await ports.afterEnd?.({ tenant, batchId, chunkNumber });
   return isFirst;
 }
 

@@ -1,0 +1,129 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OcspFile } from '@certmill/adapter-embedded';
+import { OcspIssuers, type AnswerPorts } from '@certmill/pipeline';
+import { replyToStatusCall, startStatusHttp } from '@certmill/platform';
+import { loadIssuers, openSerialKeys } from '@certmill/trust';
+import { aServer, type TestServer } from '../http/test-server.js';
+import { issueFiles, revoke, run, type IssuedFiles } from './certificate-holder.js';
+
+let server: TestServer;
+let files: IssuedFiles;
+let nowMs = Date.now();
+
+beforeAll(async () => {
+  server = await aServer({}, {}, { config: { ocsp: { presign: 'all', presignedHours: 3 } } });
+  files = await issueFiles(server, 5);
+}, 60_000);
+
+afterAll(async () => {
+  await files[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+});
+
+/** A validation authority that has the issuers' certificates, serial keys and responses; no key. */
+async function keyless(): Promise<{ readonly url: string } & AsyncDisposable> {
+  const issuers = new OcspIssuers(await loadIssuers(server.data));
+  const { all } = await openSerialKeys(server.data);
+  const presigned = new OcspFile(join(server.data, 'ocsp-responses.sqlite'));
+  const ports: AnswerPorts = {
+    issuers: () => issuers,
+    clock: { nowMs: () => nowMs },
+    serialKeys: new Map(all.map((key) => [key.id, key])),
+    presigned,
+  };
+  const limits = { cachedMs: 0, maxAgeSeconds: 60 };
+  const observer = { answered: () => undefined, fault: () => undefined };
+  const http = await startStatusHttp({
+    config: {
+      host: '127.0.0.1',
+      port: 0,
+      threads: 2,
+      maxConnections: 100,
+      cachedAnswers: 0,
+      ...limits,
+    },
+    reply: (call) => replyToStatusCall(ports, call, nowMs, { limits, observer }),
+    onLost: (error) => {
+      throw error;
+    },
+  });
+  return {
+    url: `${http.url}/ocsp`,
+    async [Symbol.asyncDispose]() {
+      await http.stop(1_000);
+      await presigned.stop();
+    },
+  };
+}
+
+/** What OpenSSL says of a certificate, once the authority says anything of it. */
+async function told(url: string, index: number, wanted: RegExp, ...options: readonly string[]) {
+  const ask = ['ocsp', '-CAfile', files.chain, '-issuer', files.issuer, '-url', url, ...options];
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const { text } = await run('openssl', ...ask, '-cert', files.certificates[index] ?? '');
+    if (wanted.test(text) || Date.now() > deadline) return text;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+test('responses are signed after publication, and served without any key', async () => {
+  await using authority = await keyless();
+  for (const options of [[], ['-sha256'], ['-no_nonce']]) {
+    const text = await told(authority.url, 0, /: good/, ...options);
+    expect(text).toContain('Response verify OK');
+    expect(text).toMatch(/device-0\.pem: good/);
+  }
+  const asked = files.certificates.slice(0, 2).flatMap((file) => ['-cert', file]);
+  const several = ['ocsp', '-issuer', files.issuer, '-url', authority.url, ...asked];
+  expect((await run('openssl', ...several)).text).toContain('unauthorized (6)');
+});
+
+test('a revocation makes them anew', async () => {
+  await using authority = await keyless();
+  await revoke(server, files, 1, 'keyCompromise');
+  const text = await told(authority.url, 1, /: revoked/);
+  expect(text).toContain('Response verify OK');
+  expect(text).toMatch(/Reason: keyCompromise/);
+  expect(await told(authority.url, 2, /: good/)).toMatch(/device-2\.pem: good/);
+});
+
+test('nobody is told of numbers that nothing was signed for', async () => {
+  await using authority = await keyless();
+  const serial = `0x01${'ab'.repeat(19)}`;
+  const ask = ['ocsp', '-issuer', files.issuer, '-serial', serial, '-url', authority.url];
+  expect((await run('openssl', ...ask)).text).toContain('unauthorized (6)');
+});
+
+test('past nextUpdate it says that it cannot say, not what was', async () => {
+  await using authority = await keyless();
+  nowMs += 4 * 3_600_000;
+  try {
+    expect(await told(authority.url, 0, /trylater/)).toContain('trylater (3)');
+  } finally {
+    nowMs = Date.now();
+  }
+});
+
+test('curl GETs a pre-signed answer that ocsptool verifies', async () => {
+  await using authority = await keyless();
+  const request = join(files.directory, 'request.der');
+  const make = ['-issuer', files.issuer, '-cert', files.certificates[0] ?? ''];
+  await run('openssl', 'ocsp', ...make, '-no_nonce', '-reqout', request);
+  const path = encodeURIComponent((await readFile(request)).toString('base64'));
+  const answer = join(files.directory, 'answer.der');
+  await writeFile(answer, '');
+  await run('curl', '-sS', '-o', answer, `${authority.url}/${path}`);
+  const { text } = await run(
+    'ocsptool',
+    '--verify-response',
+    '--load-response',
+    answer,
+    '--load-trust',
+    files.chain,
+    '--load-issuer',
+    files.issuer,
+  );
+  expect(text).toContain('Verifying OCSP Response: Success');
+});
