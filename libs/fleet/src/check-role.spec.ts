@@ -110,8 +110,14 @@ describe('what a role needs of its configuration', () => {
     change: () => unknown,
     reason: RegExp,
   ])[] = [
-    ['no trust', ['ingest', 'sign'], 'trust', () => undefined, /trust is missing/],
-    ['an empty trust', ['ingest', 'sign'], 'trust', () => at('keys'), /has no issuing CA/],
+    ['no trust', ['ingest', 'sign', 'status'], 'trust', () => undefined, /trust is missing/],
+    [
+      'an empty trust',
+      ['ingest', 'sign', 'status'],
+      'trust',
+      () => at('keys'),
+      /has no issuing CA/,
+    ],
     [
       'no manifest key',
       ['ingest'],
@@ -208,7 +214,7 @@ describe('what a role needs of its configuration', () => {
     ['no such profile file', ['sign'], 'profiles', () => [at(none)], /profiles: cannot read/],
     [
       'an unknown issuer',
-      ['ingest', 'sign'],
+      ['ingest', 'sign', 'status'],
       'issuers',
       () => issuer({}, 'other'),
       /no issuer 'other'/,
@@ -217,8 +223,8 @@ describe('what a role needs of its configuration', () => {
       'an unknown profile',
       ['sign'],
       'issuers',
-      () => issuer({ profiles: ['tls-server'] }),
-      /issuers.factory.profiles.0: there is no profile 'tls-server'/,
+      () => issuer({ profiles: ['no-such-profile'] }),
+      /issuers.factory.profiles.0: there is no profile 'no-such-profile'/,
     ],
     ['no slots', ['sign'], 'issuers', () => issuer({}), /factory has no slots/],
     [

@@ -56,7 +56,13 @@ function fieldNamedIn(reason: string, config: FleetConfig): readonly string[] | 
 }
 
 function checksOf(role: Role, config: FleetConfig): readonly Check[] {
-  const ofRole = { ingest: ingestChecks, validate: validateChecks, sign: signChecks, publish };
+  const ofRole = {
+    ingest: ingestChecks,
+    validate: validateChecks,
+    sign: signChecks,
+    publish,
+    status: statusChecks,
+  };
   return [
     { path: ['kafka'], run: () => kafkaConnection(config, 'certmill-check') },
     { path: ['mongo'], run: () => mongoConnection(config, 'certmill-check') },
@@ -101,6 +107,8 @@ function signChecks(config: FleetConfig): readonly Check[] {
       },
     },
     { path: ['profiles'], run: () => signableProfiles(config.profiles) },
+    ...responderChecks(config),
+    ...presignChecks(config),
     ...Object.entries(issuers).flatMap(([name, { slots = [], profiles = [] }]) => [
       ...profiles.map((profile, i) => ({
         path: ['issuers', name, 'profiles', i],
@@ -114,7 +122,36 @@ function signChecks(config: FleetConfig): readonly Check[] {
   ];
 }
 
-/** Publish alone works on timed jobs. */
+function statusChecks(config: FleetConfig): readonly Check[] {
+  return [{ path: ['trust'], run: () => openTrust(config) }, ...responderChecks(config)];
+}
+
+function responderChecks({ ocsp }: FleetConfig): readonly Check[] {
+  const { responderPassphraseFile: file } = ocsp;
+  if (file === undefined) return [];
+  const field = 'ocsp.responderPassphraseFile';
+  return [{ path: ['ocsp', 'responderPassphraseFile'], run: () => readSecret(field, file) }];
+}
+
+/** What signs ahead needs its queue. */
+function presignChecks(config: FleetConfig): readonly Check[] {
+  if (config.ocsp.presign === 'none') return [];
+  return [
+    { path: ['redis'], run: () => redisConnection(config) },
+    {
+      path: ['ocsp'],
+      run() {
+        if (config.ocsp.responders !== undefined) return;
+        throw new CertmillError(
+          'CONFIG_INVALID',
+          'ocsp.responders is missing: sign keeps the keys that sign responses ahead in it',
+        );
+      },
+    },
+  ];
+}
+
+/** Publish works on timed jobs. */
 function publish(config: FleetConfig): readonly Check[] {
   return [{ path: ['redis'], run: () => redisConnection(config) }];
 }

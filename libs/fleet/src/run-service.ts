@@ -5,6 +5,7 @@ import type { FleetConfig } from './config/fleet-config.js';
 import { openIngest } from './roles/ingest.js';
 import { openPublish } from './roles/publish.js';
 import { openSign } from './roles/sign.js';
+import { openStatus } from './roles/status.js';
 import { openValidate } from './roles/validate.js';
 import {
   openContext,
@@ -16,7 +17,7 @@ import {
 
 /** A service of the fleet, running. */
 export interface Service {
-  /** Of the HTTP face; ingest alone has one. */
+  /** Of the HTTP face; ingest and status have one. */
   readonly url?: string;
   /** Of probes and metrics. */
   readonly operationsUrl: string;
@@ -41,6 +42,7 @@ const openers: Readonly<Record<Role, (context: ServiceContext) => Promise<Opened
   validate: openValidate,
   sign: openSign,
   publish: openPublish,
+  status: openStatus,
 };
 
 /** Beside interactive processes on the same machine, bulk ones come second. */

@@ -16,14 +16,14 @@ import type { Clock, EventLog, Stoppable } from '@certmill/ports';
 import type { FleetConfig } from './config/fleet-config.js';
 import { untilItWorks } from './until-it-works.js';
 
-export const roles = ['ingest', 'validate', 'sign', 'publish'] as const;
+export const roles = ['ingest', 'validate', 'sign', 'publish', 'status'] as const;
 export type Role = (typeof roles)[number];
 
 type Logger = ReturnType<typeof createLogger>;
 
 /** What a role offers once it is open. */
 export interface OpenedRole {
-  /** Of the HTTP face; ingest alone has one. */
+  /** Of the HTTP face; ingest and status have one. */
   readonly url?: string;
 }
 
@@ -76,8 +76,10 @@ export interface OpenedContext {
 }
 
 /** What a process needs, as `waitFor` and `without` are told of it. */
-const needsOf = (role: Role): readonly string[] =>
-  role === 'publish' ? ['kafka', 'mongodb', 'redis'] : ['kafka', 'mongodb'];
+const needsOf = (role: Role): readonly string[] => {
+  if (role === 'status') return ['mongodb'];
+  return role === 'publish' ? ['kafka', 'mongodb', 'redis'] : ['kafka', 'mongodb'];
+};
 
 export async function openContext(
   role: Role,
@@ -104,7 +106,7 @@ export async function openContext(
     { ...readiness, waitingFor: () => [...waitingFor, ...away] },
     { parts: [role, 'store'], needs: needsOf(role) },
   );
-  if (role !== 'ingest') metrics.stages.begin([role]);
+  if (role !== 'ingest' && role !== 'status') metrics.stages.begin([role]);
   const context: ServiceContext = {
     role,
     instance: `${hostname().slice(0, 40)}-${randomBytes(4).toString('hex')}`,

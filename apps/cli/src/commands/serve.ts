@@ -7,7 +7,7 @@ import { ensureHierarchy } from '../hierarchy.js';
 import { withExamples } from '../terminal/program.js';
 import type { Terminal } from '../terminal/terminal.js';
 
-const fleetRoles: readonly Role[] = ['ingest', 'validate', 'sign', 'publish'];
+const fleetRoles: readonly Role[] = ['ingest', 'validate', 'sign', 'publish', 'status'];
 
 interface ServeOptions {
   readonly role: 'all' | Role;

@@ -45,8 +45,19 @@ export class OcspDocuments implements OcspStore {
     const where = { _id: { $gte: responsesKey(batchId, 0), $lte: responsesKey(batchId, index) } };
     const [found] = await this.#responses.find(where, { sort: { _id: -1 }, limit: 1 });
     if (found === undefined || index >= found.firstIndex + found.count) return undefined;
-    const { _id, ...responses } = found;
-    return { ...responses, packed: new Uint8Array(found.packed) };
+    return {
+      tenant: found.tenant,
+      batchId: found.batchId,
+      chunkNumber: found.chunkNumber,
+      firstIndex: found.firstIndex,
+      count: found.count,
+      issuer: found.issuer,
+      responder: found.responder,
+      producedAtMs: found.producedAtMs,
+      thisUpdateMs: found.thisUpdateMs,
+      nextUpdateMs: found.nextUpdateMs,
+      packed: new Uint8Array(found.packed),
+    };
   }
 
   async listEndingResponses(

@@ -1,7 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { isName, leastRequestsPerChunk, maxRequestsPerChunk } from '@certmill/domain';
-import { crlConfigSchema, httpConfigSchema, tracingSchema } from '@certmill/platform';
+import {
+  crlConfigSchema,
+  httpConfigSchema,
+  ocspPolicySchema,
+  statusHttpSchema,
+  tracingSchema,
+} from '@certmill/platform';
 
 const path = z.string().min(1);
 const tenant = z.string().refine(isName, 'must be the name of a tenant');
@@ -178,6 +184,25 @@ export const fleetSchema = z
     cacheDirectory: path.optional(),
     /** The HTTP face of ingest. */
     http: httpConfigSchema.prefault({}),
+    /** The face of status, in plain HTTP. */
+    status: statusHttpSchema.prefault({}),
+    /** How OCSP requests are answered: for status, and what is signed ahead for publish and sign. */
+    ocsp: ocspPolicySchema
+      .extend({
+        /**
+         * Folder of responders' keys and certificates. Sign makes and renews them in it; a status that
+         * has it too signs while its clients wait, one without it holds no key at all.
+         */
+        responders: path.optional(),
+        /** Passphrase of the keys in it. */
+        responderPassphraseFile: path.optional(),
+      })
+      .prefault({})
+      .refine(
+        ({ responders, responderPassphraseFile }) =>
+          (responders === undefined) === (responderPassphraseFile === undefined),
+        'responders and responderPassphraseFile go together',
+      ),
     /** Probes and metrics of every service, on a port of their own. */
     operations: z
       .strictObject({

@@ -1,6 +1,7 @@
 import { checkCollections, openMongoStore } from '@certmill/adapter-mongo';
 import { CertmillError } from '@certmill/domain';
 import { LineLimiter, type IssuanceStore } from '@certmill/platform';
+import type { OcspStore } from '@certmill/ports';
 import { readClientTls, readSecret } from '../config/secret-files.js';
 import type { FleetConfig } from '../config/fleet-config.js';
 import type { ServiceContext } from '../service-context.js';
@@ -33,6 +34,20 @@ export async function openStore(
   context: ServiceContext,
   onIssuanceTime?: (atMs: number) => void,
 ): Promise<IssuanceStore> {
+  return (await openStores(context, onIssuanceTime)).store;
+}
+
+/** With pre-signed OCSP responses, over the same connection. */
+export interface OpenedStores {
+  readonly store: IssuanceStore;
+  readonly ocsp: OcspStore;
+}
+
+/** The same for roles that work with responses. */
+export async function openStores(
+  context: ServiceContext,
+  onIssuanceTime?: (atMs: number) => void,
+): Promise<OpenedStores> {
   const { config, logger } = context;
   const { journal } = context.metrics;
   const limiter = new LineLimiter();
@@ -78,7 +93,7 @@ export async function openStore(
   context.parts.push(store);
   if (context.role === 'validate') context.parts.push(snapshotJournal(context, store));
   const measured = context.metrics.store.measured(store);
-  return context.overrides.aroundStore?.(measured) ?? measured;
+  return { store: context.overrides.aroundStore?.(measured) ?? measured, ocsp: store.ocsp };
 }
 
 function hostsOf(uri: string): string {

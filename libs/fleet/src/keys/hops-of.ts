@@ -10,6 +10,7 @@ export const roleHops = {
   validate: ['received', 'validated'],
   sign: ['validated', 'issued'],
   publish: ['issued'],
+  status: [],
 } as const satisfies Readonly<Record<string, readonly HopName[]>>;
 
 /**

@@ -4,6 +4,7 @@ import { openLog, watchLags } from '../connections/open-log.js';
 import { openStore } from '../connections/open-store.js';
 import { hopsOf, roleHops } from '../keys/hops-of.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
+import { presigningAfter } from '../presigning.js';
 import { startUpkeep } from '../upkeep.js';
 
 /** Stores what ends each chunk, and looks after what the fleet leaves behind. */
@@ -20,6 +21,7 @@ export async function openPublish(context: ServiceContext): Promise<OpenedRole> 
     hops,
     clock,
     onPublished: observer.published.bind(observer),
+    ...(await presigningAfter(context)),
   };
   parts.push(
     await context.waitFor('kafka: the topics of the stage', () =>

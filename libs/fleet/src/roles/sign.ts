@@ -2,12 +2,13 @@ import { CertmillError } from '@certmill/domain';
 import { runStage, signChunk } from '@certmill/pipeline';
 import { latencyBoundsSeconds, openSigningPools } from '@certmill/signing';
 import { openLog, watchLags } from '../connections/open-log.js';
-import { openStore } from '../connections/open-store.js';
+import { openStores } from '../connections/open-store.js';
 import { hopsOf, roleHops } from '../keys/hops-of.js';
 import { signableProfiles } from '../keys/profile-folder.js';
 import { startCrls } from '../start-crls.js';
 import { signingIssuers } from '../keys/signing-issuers.js';
 import { openTrust } from '../keys/trust-folder.js';
+import { presignFor } from '../presigning.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
 
 /** The only role that reaches issuer keys. What it signs for is in its own configuration only. */
@@ -45,9 +46,11 @@ export async function openSign(context: ServiceContext): Promise<OpenedRole> {
     latencyBoundsSeconds,
     () => signer.issuersOut(),
   );
-  const store = await openStore(context);
+  const stores = await openStores(context);
+  const { store } = stores;
   const log = await openLog(context);
   watchLags(context, log, ['sign']);
+  await presignFor(context, stores, trust, signer);
   const ports = { certificates: store, signer, log, hops, clock };
   parts.push(startCrls(context, store, signer, trust));
   parts.push(

@@ -24,3 +24,4 @@ export {
   type EventLogCase,
   type EventLogFixture,
 } from './event-log.conformance.js';
+export { ocspCases, type OcspStoreCase } from './ocsp-cases.js';

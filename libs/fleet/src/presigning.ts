@@ -1,0 +1,55 @@
+import type { ChunkRef } from '@certmill/domain';
+import { planPresigning, startPresigning, type PublishPorts } from '@certmill/pipeline';
+import { observeStatus } from '@certmill/platform';
+import type { ResponderCertifier } from '@certmill/ports';
+import { jobsOf } from './connections/open-jobs.js';
+import type { OpenedStores } from './connections/open-store.js';
+import type { Trust } from './keys/trust-folder.js';
+import { openResponders, respondersMissing } from './responders.js';
+import type { ServiceContext } from './service-context.js';
+
+/**
+ * What publish does after each chunk where responses are signed ahead: plans it, durably, before the
+ * chunk's record counts as read. Only then publish waits for Redis.
+ */
+export async function presigningAfter(
+  context: ServiceContext,
+): Promise<Pick<PublishPorts, 'afterEnd'>> {
+  const { config, clock, parts } = context;
+  if (config.ocsp.presign === 'none') return {};
+  const { what, open } = jobsOf(context);
+  const jobs = await context.waitFor(what, open);
+  parts.push(jobs);
+  return { afterEnd: (chunk: ChunkRef) => planPresigning(jobs, chunk, clock.nowMs()) };
+}
+
+/** Sign signs what is planned, with the keys of responders; their certificates come from its slots. */
+export async function presignFor(
+  context: ServiceContext,
+  { store, ocsp }: OpenedStores,
+  trust: Trust,
+  certifier: ResponderCertifier,
+): Promise<void> {
+  const { config, clock, logger, metrics, parts } = context;
+  if (config.ocsp.presign === 'none' || !config.lanes.includes('bulk')) return;
+  const presigner = openResponders(context, trust, certifier);
+  if (presigner === undefined) throw respondersMissing();
+  const { what, open } = jobsOf(context);
+  const jobs = await context.waitFor(what, open);
+  parts.push(jobs);
+  const byName = new Map(trust.issuers.map((issuer) => [issuer.name, issuer]));
+  parts.push(
+    await startPresigning({
+      jobs,
+      presigner,
+      clock,
+      certificates: store,
+      responses: ocsp,
+      issuerOf: (name) => byName.get(name),
+      serialKeys: new Map(trust.serialKeys.map((key) => [key.id, key])),
+      lifetimeSeconds: config.ocsp.presignedHours * 3_600,
+      concurrency: 4,
+      onFault: (error) => observeStatus(logger, metrics).fault(error),
+    }),
+  );
+}

@@ -1,0 +1,44 @@
+import { OcspIssuers, type AnswerPorts } from '@certmill/pipeline';
+import { observeStatus, replyToStatusCall, startStatusHttp } from '@certmill/platform';
+import { openStores } from '../connections/open-store.js';
+import { openTrust } from '../keys/trust-folder.js';
+import { openResponders } from '../responders.js';
+import type { OpenedRole, ServiceContext } from '../service-context.js';
+
+/**
+ * The validation authority: tells the status of certificates. It needs the issuers' certificates and the
+ * serial keys, and holds no key, unless the folder of responders is configured.
+ */
+export async function openStatus(context: ServiceContext): Promise<OpenedRole> {
+  const { config, clock, logger, metrics, parts } = context;
+  const trust = await openTrust(config);
+  const { store, ocsp } = await openStores(context);
+  const serialKeys = new Map(trust.serialKeys.map((key) => [key.id, key]));
+  const signer = openResponders(context, trust);
+  const issuers = new OcspIssuers(trust.issuers);
+  const ports: AnswerPorts = {
+    issuers: () => issuers,
+    clock,
+    serialKeys,
+    presigned: ocsp,
+    ...(signer === undefined
+      ? {}
+      : {
+          live: {
+            signer,
+            statuses: { batches: store, certificates: store, serialKeys },
+            lifetimeSeconds: config.ocsp.answerSeconds,
+            nonce: config.ocsp.nonce,
+          },
+        }),
+  };
+  const observing = { limits: config.status, observer: observeStatus(logger, metrics) };
+  const http = await startStatusHttp({
+    config: config.status,
+    reply: (call) => replyToStatusCall(ports, call, clock.nowMs(), observing),
+    onLost: (error) => context.fail(error),
+  });
+  parts.push(http);
+  metrics.status.cached(http.cachedAnswers);
+  return { url: http.url };
+}

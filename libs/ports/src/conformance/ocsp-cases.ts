@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import type { OcspResponses, OcspStore } from '../ocsp.js';
+import { expectSame } from './expect-same.js';
+
+/** A rule of the port, and a store that breaks it: the case MUST fail on that one. */
+export interface OcspStoreCase {
+  readonly name: string;
+  /** @param batchId of this run alone. */
+  run(store: OcspStore, batchId: string): Promise<void>;
+  broken(store: OcspStore): Partial<OcspStore>;
+}
+
+const nowMs = Date.UTC(2026, 10, 22);
+
+function responses(batchId: string, overrides: Partial<OcspResponses> = {}): OcspResponses {
+  return {
+    tenant: 'acme',
+    batchId,
+    chunkNumber: 1,
+    firstIndex: 256,
+    count: 100,
+    issuer: 'dev',
+    responder: 'r',
+    producedAtMs: nowMs,
+    thisUpdateMs: nowMs,
+    nextUpdateMs: nowMs + 1_000,
+    packed: new Uint8Array(Buffer.from('packed')),
+    ...overrides,
+  };
+}
+
+export const ocspCases: readonly OcspStoreCase[] = [
+  {
+    name: 'responses are found by every index of their chunk, and by no other',
+    async run(store, batchId) {
+      const given = responses(batchId);
+      assert.equal(await store.putResponses(given), true);
+      for (const index of [256, 300, 355]) {
+        expectSame(await store.findResponses(batchId, index), given);
+      }
+      for (const index of [0, 255, 356, 5_000]) {
+        assert.equal(await store.findResponses(batchId, index), undefined);
+      }
+      assert.equal(await store.findResponses('f'.repeat(26), 256), undefined);
+    },
+    broken: (store) => ({ findResponses: (batchId) => store.findResponses(batchId, 256) }),
+  },
+  {
+    name: 'of 8 writers at once the latest wins, whoever is last',
+    async run(store, batchId) {
+      const times = [3, 8, 1, 7, 2, 6, 4, 5];
+      await Promise.all(
+        times.map((later) =>
+          store.putResponses(responses(batchId, { producedAtMs: nowMs + later })),
+        ),
+      );
+      assert.equal((await store.findResponses(batchId, 300))?.producedAtMs, nowMs + 8);
+      assert.equal(await store.putResponses(responses(batchId)), false);
+      assert.equal((await store.findResponses(batchId, 300))?.producedAtMs, nowMs + 8);
+    },
+    broken: (store) => ({
+      putResponses: (given) => store.putResponses({ ...given, producedAtMs: nowMs + 1 }),
+    }),
+  },
+  {
+    name: 'those that end are listed, the first first, and forgotten once they have',
+    async run(store, batchId) {
+      const ending = [
+        [0, 50],
+        [256, 20],
+        [512, 90],
+      ] as const;
+      for (const [firstIndex, endsIn] of ending) {
+        const chunkNumber = firstIndex / 256;
+        await store.putResponses(
+          responses(batchId, { chunkNumber, firstIndex, nextUpdateMs: endsIn }),
+        );
+      }
+      const own = (await store.listEndingResponses(60, 1_000)).filter(
+        (listed) => listed.batchId === batchId,
+      );
+      expectSame(
+        own.map(({ tenant, chunkNumber, nextUpdateMs }) => [tenant, chunkNumber, nextUpdateMs]),
+        [
+          ['acme', 1, 20],
+          ['acme', 0, 50],
+        ],
+      );
+      assert.equal((await store.listEndingResponses(60, 1)).length, 1);
+      assert.ok((await store.forgetResponses(30)) >= 1);
+      assert.equal(await store.findResponses(batchId, 300), undefined);
+      assert.notEqual(await store.findResponses(batchId, 10), undefined);
+    },
+    broken: () => ({ forgetResponses: () => Promise.resolve(1) }),
+  },
+  {
+    name: 'a responder is kept as it was first told',
+    async run(store, batchId) {
+      const responder = {
+        id: `responder of ${batchId}`,
+        issuer: 'dev',
+        certificateDer: new Uint8Array(Buffer.from('certificate')),
+        notAfterMs: nowMs,
+      };
+      assert.equal(await store.getResponder(responder.id), undefined);
+      await store.putResponder(responder);
+      await store.putResponder({ ...responder, issuer: 'other' });
+      expectSame(await store.getResponder(responder.id), responder);
+    },
+    broken: () => ({ putResponder: () => Promise.resolve() }),
+  },
+];
