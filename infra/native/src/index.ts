@@ -1,4 +1,5 @@
-export { verifyByBouncyCastle } from './bouncy-castle/bouncy-castle.js';
+export { NssDatabase, type NssUsage } from './nss/nss-database.js';
+export { statusByBouncyCastle, verifyByBouncyCastle } from './bouncy-castle/bouncy-castle.js';
 export { FleetService, type FleetRole } from './fleet/fleet-service.js';
 export {
   defaultPlan,

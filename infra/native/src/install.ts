@@ -2,6 +2,7 @@ import { isCertmillError } from '@certmill/domain';
 import { installBouncyCastle, installKafka, installMongoStandIn } from './install/maven.js';
 import { ensureTool, toolNames, type ToolName } from './install/ensure-tool.js';
 import { buildFaultsModule } from './pkcs11-faults/build-faults-module.js';
+import { findNssTools } from './nss/nss-database.js';
 import { findRedis } from './redis/find-redis.js';
 import { findSoftHsm } from './soft-hsm/find-soft-hsm.js';
 
@@ -9,6 +10,7 @@ const parts: Readonly<Record<string, () => Promise<string>>> = {
   kafka: installKafka,
   mongo: installMongoStandIn,
   'bouncy-castle': installBouncyCastle,
+  nss: async () => (await findNssTools()).programFile('certutil'),
   redis: findRedis,
   softhsm: async () => (await findSoftHsm()).moduleFile,
   'pkcs11-faults': buildFaultsModule,

@@ -51,7 +51,10 @@ export function installMongoStandIn(): Promise<string> {
 
 /** The class path of the oracle with Bouncy Castle; its version is in java/bouncy-castle/pom.xml. */
 export function installBouncyCastle(): Promise<string> {
-  return installCompiled('Bouncy Castle', 'bouncy-castle', 'bouncy-castle', ['VerifyChains.java']);
+  return installCompiled('Bouncy Castle', 'bouncy-castle', 'bouncy-castle', [
+    'VerifyChains.java',
+    'CheckStatus.java',
+  ]);
 }
 
 /** The jars of `java/<project>/pom.xml`, and the classes of its sources. */
