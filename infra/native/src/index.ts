@@ -1,5 +1,9 @@
 export { NssDatabase, type NssUsage } from './nss/nss-database.js';
-export { statusByBouncyCastle, verifyByBouncyCastle } from './bouncy-castle/bouncy-castle.js';
+export {
+  statusByBouncyCastle,
+  verifyByBouncyCastle,
+  type StatusQuestion,
+} from './bouncy-castle/bouncy-castle.js';
 export { FleetService, type FleetRole } from './fleet/fleet-service.js';
 export {
   defaultPlan,
