@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { holdsStore, openEmbeddedStore, type EmbeddedStore } from '@certmill/adapter-embedded';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, type TenantId } from '@certmill/domain';
 import type { ChangeCertificatesPorts } from '@certmill/pipeline';
 import { findIssuers, findSerialKeys } from '@certmill/trust';
 import { takeDataFolder } from './data-folder.js';
@@ -9,6 +9,8 @@ import { takeDataFolder } from './data-folder.js';
 export interface FolderToRevoke extends AsyncDisposable {
   readonly store: EmbeddedStore;
   readonly ports: ChangeCertificatesPorts;
+  /** All of the folder. */
+  tenants(): Promise<readonly TenantId[]>;
 }
 
 /**
@@ -40,6 +42,7 @@ export async function openFolderToRevoke(directory: string): Promise<FolderToRev
           return issuer && (issuer.status?.crlShards ?? 0);
         },
       },
+      tenants: () => tenantsOf(store),
       async [Symbol.asyncDispose]() {
         await store.close();
         folder.release();
@@ -49,4 +52,16 @@ export async function openFolderToRevoke(directory: string): Promise<FolderToRev
     folder.release();
     throw error;
   }
+}
+
+async function tenantsOf(store: EmbeddedStore): Promise<readonly TenantId[]> {
+  const tenants: TenantId[] = [];
+  let cursor: string | undefined;
+  do {
+    const from = cursor === undefined ? {} : { cursor };
+    const page = await store.listTenants({ limit: 1_000, ...from });
+    tenants.push(...page.items);
+    cursor = page.next;
+  } while (cursor !== undefined);
+  return tenants;
 }

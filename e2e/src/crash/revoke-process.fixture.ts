@@ -8,7 +8,7 @@ await using folder = await openFolderToRevoke(data);
 let done = 0;
 await changeCertificates(folder.ports, {
   actor: 'the one that dies',
-  tenant: 'default',
+  tenants: ['default'],
   selection: { by: 'batch', batchId },
   change: { kind: 'revoke', reason: 'cACompromise', revokedAtMs: 1_700_000_000_000 },
   onItems(items) {

@@ -16,7 +16,6 @@ import {
   type ChangedItem,
   type Selection,
 } from '@certmill/pipeline';
-import { operatorTenant } from '@certmill/platform';
 import { openFolderToRevoke } from '@certmill/standalone';
 import { openClient, withServerOptions, type ServerOptions } from '../client/server-options.js';
 import type { NewRevocations } from '../client/issuance-client.js';
@@ -28,7 +27,7 @@ import { dataOption } from './data-option.js';
 
 interface RevokeOptions extends ServerOptions {
   readonly data: string;
-  readonly tenant: string;
+  readonly tenant?: string;
   readonly serial?: string;
   readonly udid?: string;
   readonly device?: string;
@@ -69,7 +68,7 @@ export function revokeCommand(terminal: Terminal): Command {
     .option('--invalidity-date <time>', 'since when the key is known to be lost', parseTime)
     .option('--dry-run', 'tell what would become of them, and change nothing')
     .option('--yes', 'needed for an order, a batch, an issuer or a list')
-    .option('--tenant <tenant>', 'of the data folder', operatorTenant)
+    .option('--tenant <tenant>', 'in a data folder: of this tenant only')
     .addOption(dataOption())
     .action(async (options: RevokeOptions) => {
       const selection = await selectionOf(terminal, options);
@@ -118,7 +117,7 @@ async function changeInFolder(
   const left: { name: string; outcome: string }[] = [];
   const counts = await changeCertificates(folder.ports, {
     actor: actorHere('revoke'),
-    tenant,
+    tenants: tenant === undefined ? await folder.tenants() : [tenant],
     selection,
     change,
     isDryRun,

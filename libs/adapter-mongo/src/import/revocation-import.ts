@@ -46,7 +46,13 @@ export class RevocationImport {
       applied: 0,
       changes: this.#changes,
       changedAtMs: this.#changedAtMs,
-      snapshot: { id: snapshotId, upTo: 0, rows: this.#rows, firsts: this.#firsts },
+      snapshot: {
+        id: snapshotId,
+        upTo: 0,
+        rows: this.#rows,
+        changes: this.#changes,
+        firsts: this.#firsts,
+      },
       crlChanges: 0,
       crlThisUpdateMs: 0,
     });

@@ -135,14 +135,10 @@ export class Revocations implements RevocationStore {
   async #snapshotIfDue(scope: CrlScope): Promise<void> {
     const found = await this.#logs.scope(scope);
     if (found === undefined) return;
-    const rows = found.snapshot?.rows ?? 0;
-    const behind = found.changes - (found.snapshot === undefined ? 0 : rows);
-    if (behind < Math.max(tailRows, rows / snapshotFraction)) return;
+    const { rows, changes } = found.snapshot ?? { rows: 0, changes: 0 };
+    if (found.changes - changes < Math.max(tailRows, rows / snapshotFraction)) return;
     const tail = await this.#tail(scope);
-    if (tail === undefined) return;
-    const inTail = tail.entries.reduce((sum, entry) => sum + entry.rows.length, 0);
-    if (inTail < Math.max(tailRows, rows / snapshotFraction)) return;
-    await takeSnapshot(this.#snapshotParts, tail);
+    if (tail !== undefined) await takeSnapshot(this.#snapshotParts, tail);
   }
 
   async *#scopes(): AsyncGenerator<ScopeDocument> {

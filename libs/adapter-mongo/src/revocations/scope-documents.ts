@@ -7,6 +7,8 @@ export interface SnapshotDocument {
   /** Rows of entries up to this one are in it. */
   readonly upTo: number;
   readonly rows: number;
+  /** Of the scope, with the last of them. */
+  readonly changes: number;
   /** The first serial number of each block, hex. */
   readonly firsts: readonly string[];
 }

@@ -39,7 +39,7 @@ export async function takeSnapshot(
   const before = scope.snapshot;
   const isTaken = await scopes.update(
     { _id: scope._id, 'snapshot.id': before?.id ?? null },
-    { $set: { snapshot: { ...made, upTo: end } } },
+    { $set: { snapshot: { ...made, upTo: end, changes: tail.changes } } },
   );
   // Nobody sees the blocks of the one that lost.
   const gone = isTaken ? before : made;
@@ -59,7 +59,7 @@ async function writeBlocks(
   { blocks, folded }: SnapshotParts,
   tail: ScopeTail,
   keeps: (row: ScopeRow) => boolean,
-): Promise<Omit<SnapshotDocument, 'upTo'> | undefined> {
+): Promise<Omit<SnapshotDocument, 'upTo' | 'changes'> | undefined> {
   const id = randomUUID();
   const firsts: string[] = [];
   let waiting: ScopeRow[] = [];

@@ -21,7 +21,8 @@ export interface ChangeCertificatesPorts extends SelectionPorts, ChangePorts, Au
 export interface CertificatesChange {
   /** As the audit trail names them. */
   readonly actor: string;
-  readonly tenant: TenantId;
+  /** In which they are looked for. */
+  readonly tenants: readonly TenantId[];
   readonly selection: Selection;
   readonly change: CertificateChange;
   readonly isDryRun?: boolean;
@@ -39,14 +40,16 @@ const maxNamedAlone = 100;
  */
 export async function changeCertificates(
   ports: ChangeCertificatesPorts,
-  { actor, tenant, selection, change, isDryRun = false, onItems }: CertificatesChange,
+  { actor, tenants, selection, change, isDryRun = false, onItems }: CertificatesChange,
 ): Promise<ChangeCounts> {
   assertDates(change, ports.clock.nowMs());
-  const selected = selectCertificates(ports, tenant, selection);
+  const selected = selectCertificates(ports, tenants, selection);
   const report = onItems === undefined ? {} : { onItems };
   if (isDryRun) return applyChange(ports, selected, change, { isDryRun, ...report });
+  const [only, ...others] = tenants;
+  const about = only === undefined || others.length > 0 ? {} : { tenant: only };
   const told = { ...detailOf(selection), ...detailOfChange(change) };
-  await recordAudit(ports, { tenant, actor, action: 'revocation.begun', detail: told });
+  await recordAudit(ports, { ...about, actor, action: 'revocation.begun', detail: told });
   const isShort = selection.by === 'names' && selection.names.length <= maxNamedAlone;
   const single: ChangedItem[] = [];
   const counts = await applyChange(ports, selected, change, {
@@ -57,7 +60,7 @@ export async function changeCertificates(
   });
   for (const item of single) {
     if (item.outcome !== 'changed') continue;
-    const { batchId, index, scope } = item.certificate;
+    const { tenant, batchId, index, scope } = item.certificate;
     const detail = { serialNumber: serialHexOf(item), batchId, index, issuer: scope.issuer };
     const action = actionOf(change);
     await recordAudit(ports, {
@@ -68,7 +71,7 @@ export async function changeCertificates(
     });
   }
   const detail = { ...told, ...counts };
-  await recordAudit(ports, { tenant, actor, action: 'revocation.ended', detail });
+  await recordAudit(ports, { ...about, actor, action: 'revocation.ended', detail });
   return counts;
 }
 

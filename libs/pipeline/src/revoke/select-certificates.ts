@@ -1,4 +1,5 @@
 import {
+  CertmillError,
   requestOfSerialNumber,
   serialKeyIdOf,
   serialNumberBytes,
@@ -19,7 +20,7 @@ export type CertificateName =
   | { readonly by: 'udid'; readonly udid: Uint8Array }
   | { readonly by: 'deviceId'; readonly deviceId: string };
 
-/** Which certificates of a tenant. A device and a key have all that they ever had. */
+/** Which certificates. A device and a key have all that they ever had. */
 export type Selection =
   | { readonly by: 'names'; readonly names: readonly CertificateName[] }
   | { readonly by: 'batch'; readonly batchId: string }
@@ -46,36 +47,65 @@ const pageItems = 500;
 const maxPerName = 100;
 
 /**
- * The certificates of a selection, read a chunk at a time. Chunks that have not ended are passed over:
- * what is issued after it was read is not in it. Faults: CONFLICT where an issuer is not known.
+ * The certificates of a selection, read a chunk at a time, in the tenants given. Chunks that have not
+ * ended are passed over: what is issued after it was read is not in it. Faults: CONFLICT where an issuer
+ * is not known, or several of the tenants have an order, a batch or a device of that name.
  */
 export async function* selectCertificates(
   ports: SelectionPorts,
-  tenant: TenantId,
+  tenants: readonly TenantId[],
   selection: Selection,
 ): AsyncGenerator<Selected> {
   const reader = new CertificateReader(ports);
   switch (selection.by) {
     case 'names':
-      for (const name of selection.names) yield* namedBy(ports, reader, tenant, name);
+      for (const name of selection.names) yield* namedBy(ports, reader, tenants, name);
       return;
     case 'batch': {
-      const batch = await ports.batches.getBatch(tenant, selection.batchId);
-      if (batch === undefined) yield { notFound: `batch ${selection.batchId}` };
+      const { batchId } = selection;
+      const batch = await onlyOne(tenants, 'batch', batchId, (tenant) =>
+        ports.batches.getBatch(tenant, batchId),
+      );
+      if (batch === undefined) yield { notFound: `batch ${batchId}` };
       else yield* ofBatch(ports, reader, batch);
       return;
     }
     case 'order': {
-      const order = await ports.orders.getOrder(tenant, selection.orderId);
-      if (order === undefined) yield { notFound: `order ${selection.orderId}` };
-      else yield* ofOrder(ports, reader, tenant, order.orderId);
+      const { orderId } = selection;
+      const order = await onlyOne(tenants, 'order', orderId, (tenant) =>
+        ports.orders.getOrder(tenant, orderId),
+      );
+      if (order === undefined) yield { notFound: `order ${orderId}` };
+      else yield* ofOrder(ports, reader, order.tenant, orderId);
       return;
     }
     case 'issuer':
-      for await (const order of all((page) => ports.orders.listOrders(tenant, page))) {
-        if (order.issuer === selection.issuer) yield* ofOrder(ports, reader, tenant, order.orderId);
+      for (const tenant of tenants) {
+        for await (const order of all((page) => ports.orders.listOrders(tenant, page))) {
+          if (order.issuer !== selection.issuer) continue;
+          yield* ofOrder(ports, reader, tenant, order.orderId);
+        }
       }
   }
+}
+
+/** What one of the tenants has by a name. Faults: CONFLICT where several do. */
+async function onlyOne<T>(
+  tenants: readonly TenantId[],
+  what: string,
+  name: string,
+  find: (tenant: TenantId) => Promise<T | undefined>,
+): Promise<T | undefined> {
+  let only: T | undefined;
+  for (const tenant of tenants) {
+    const found = await find(tenant);
+    if (found === undefined) continue;
+    if (only !== undefined) {
+      throw new CertmillError('CONFLICT', `several tenants have a ${what} '${name}': say which`);
+    }
+    only = found;
+  }
+  return only;
 }
 
 /** A name for people and for the audit trail. */
@@ -117,18 +147,30 @@ async function* ofBatch(
 async function* namedBy(
   ports: SelectionPorts,
   reader: CertificateReader,
-  tenant: TenantId,
+  tenants: readonly TenantId[],
   name: CertificateName,
 ): AsyncGenerator<Selected> {
-  let isFound = false;
+  const found = await onlyOne(tenants, name.by, nameText(name), async (tenant) => {
+    const certificates = await certificatesNamed(ports, reader, tenant, name);
+    return certificates.length === 0 ? undefined : certificates;
+  });
+  if (found === undefined) yield { notFound: nameText(name) };
+  for (const certificate of found ?? []) yield { certificate };
+}
+
+async function certificatesNamed(
+  ports: SelectionPorts,
+  reader: CertificateReader,
+  tenant: TenantId,
+  name: CertificateName,
+): Promise<readonly IssuedCertificate[]> {
+  const certificates: IssuedCertificate[] = [];
   for (const { batchId, index } of await placesOf(ports, tenant, name)) {
     const chunk = await ports.certificates.findChunk(tenant, batchId, index);
     const found = (chunk && (await reader.ofChunk(chunk)))?.find((each) => each.index === index);
-    if (found === undefined || !isOf(name, found)) continue;
-    isFound = true;
-    yield { certificate: found };
+    if (found !== undefined && isOf(name, found)) certificates.push(found);
   }
-  if (!isFound) yield { notFound: nameText(name) };
+  return certificates;
 }
 
 /** A number that another key than ours made leads anywhere. */

@@ -94,7 +94,7 @@ export class RevocationsController {
     const items: ChangedItemView[] = [];
     const counts = await changeCertificates(this.#services.revoking, {
       actor: actorOf(caller),
-      tenant: caller.tenant,
+      tenants: [caller.tenant],
       selection: selectionOf(wanted),
       change,
       isDryRun,
@@ -149,7 +149,7 @@ export class RevocationsController {
     const items: ChangedItem[] = [];
     await changeCertificates(this.#services.revoking, {
       actor: actorOf(caller),
-      tenant: caller.tenant,
+      tenants: [caller.tenant],
       selection: { by: 'names', names: [name] },
       change,
       onItems: (changed) => items.push(...changed),

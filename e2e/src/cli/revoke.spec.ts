@@ -1,0 +1,59 @@
+import { writeFile } from 'node:fs/promises';
+import { jest } from '@jest/globals';
+import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import { runCertmill, type Ended } from './testing/run-certmill.js';
+import { aWorkFolder, type WorkFolder } from './testing/work-folder.js';
+
+// Each command is a process that starts: on busy cores some take ten times as long.
+jest.setTimeout(180_000);
+
+let work: WorkFolder;
+beforeAll(async () => {
+  work = await aWorkFolder();
+  const run = (args: readonly string[]) => runCertmill(args, { cwd: work.path });
+  await writeFile(work.at('in.ndjson'), ndjsonOf(csrsOf(4, 'd')));
+  expect((await run(['ca', 'init', 'dev'])).exitCode).toBe(0);
+  const issued = await run(['issue', 'in.ndjson', '--profile', 'tls-client', '--out', 'out']);
+  expect([issued.exitCode, issued.exitCode === 0 ? '' : issued.stderr]).toEqual([0, '']);
+});
+afterAll(() => work[Symbol.asyncDispose]());
+
+const revoke = (...args: readonly string[]): Promise<Ended> =>
+  runCertmill(['revoke', ...args, '--json'], { cwd: work.path });
+
+async function told(...args: readonly string[]) {
+  const { exitCode, stdout } = await revoke(...args);
+  return { exitCode, ...(JSON.parse(stdout) as Record<string, unknown>) };
+}
+
+test('certmill revoke holds, releases and revokes in a data folder', async () => {
+  const changed = { exitCode: 0, changed: 1, unchanged: 0, refused: 0, notFound: 0 };
+  expect(await told('--device', 'd-0', '--hold')).toMatchObject(changed);
+  expect(await told('--device', 'd-0', '--release')).toMatchObject(changed);
+  expect(await told('--device', 'd-0', '--reason', 'keyCompromise')).toMatchObject(changed);
+  expect(await told('--device', 'd-0', '--release')).toMatchObject({ exitCode: 2, refused: 1 });
+  expect(await told('--device', 'nobody')).toMatchObject({ exitCode: 2, notFound: 1 });
+});
+
+test('certmill revoke takes a list, once that is confirmed', async () => {
+  await writeFile(work.at('list.csv'), 'deviceId\nd-1\nd-2\nnobody\n');
+  expect((await revoke('--file', 'list.csv')).exitCode).toBe(1);
+  const dry = await told('--file', 'list.csv', '--dry-run');
+  expect(dry).toMatchObject({ isDryRun: true, changed: 2, notFound: 1 });
+  expect(await told('--file', 'list.csv', '--yes')).toMatchObject({ changed: 2, notFound: 1 });
+  const left = [{ name: 'nobody', outcome: 'not-found' }];
+  expect(await told('--file', 'list.csv', '--yes')).toMatchObject({ unchanged: 2, left });
+  expect(await told('--issuer', 'dev', '--yes')).toMatchObject({ changed: 1 });
+});
+
+test.each([
+  [[]],
+  [['--device', 'd-0', '--serial', '01']],
+  [['--serial', '01']],
+  [['--device', 'd-0', '--reason', 'removeFromCRL']],
+  [['--device', 'd-0', '--release', '--hold']],
+  [['--device', 'd-0', '--invalidity-date', 'soon']],
+  [['--device', 'd-0', '--data', 'nowhere']],
+])('certmill revoke %j cannot run', async (args) => {
+  expect((await revoke(...args)).exitCode).toBe(1);
+});
