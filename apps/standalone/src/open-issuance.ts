@@ -22,6 +22,7 @@ import {
 import {
   addBuiltInProfiles,
   issuanceServices,
+  Repository,
   type IssuanceServices,
   type KeptProfile,
   type StatusObserver,
@@ -173,7 +174,17 @@ async function assemble(
   parts.push(subscription);
   const common = { log, certificates: store, observer: watched };
   const concurrency = { bulk: config.bulkChunksInHand, interactive: interactiveInHand };
+  const repository = new Repository({
+    ...publishedCas(folder.directory),
+    crls: store,
+    clock: systemClock,
+    shardsOf: (name) => {
+      const issuer = issuerByName.get(name);
+      return issuer && (issuer.status?.crlShards ?? 0);
+    },
+  });
   const ocsp = await openOcsp({
+    repository,
     directory: folder.directory,
     policy: config.ocsp,
     issuers,
@@ -232,13 +243,7 @@ async function assemble(
       halted: () => [...halted].map(([stage, code]) => ({ stage, code })),
       waitingFor: () => [],
     },
-    cas: {
-      ...publishedCas(folder.directory),
-      shardsOf: (name) => {
-        const issuer = issuerByName.get(name);
-        return issuer && (issuer.status?.crlShards ?? 0);
-      },
-    },
+    repository,
     observer,
     answerStatus: (call) => ocsp.reply(call),
   });

@@ -4,6 +4,7 @@ import type { ChunkRef } from '@certmill/domain';
 import { OcspIssuers, planPresigning, startPresigning, type AnswerPorts } from '@certmill/pipeline';
 import {
   replyToStatusCall,
+  type Repository,
   type KeepingLimits,
   type OcspPolicy,
   type StatusCall,
@@ -41,6 +42,7 @@ export interface OcspParts {
   readonly clock: Clock;
   readonly limits: KeepingLimits;
   readonly observer: StatusObserver;
+  readonly repository: Repository;
 }
 
 const dayMs = 24 * 3_600_000;

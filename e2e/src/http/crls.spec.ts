@@ -236,6 +236,22 @@ describe('CRLs of a server', () => {
     expect(later.headers.get('etag')).not.toBe(etag);
   });
 
+  it('are told by the face of the validation authority too', async () => {
+    const config = { status: { port: 0 } };
+    await using server = await aRevocableServer({ config });
+    await firstCrls(server);
+    const url = server.server.status?.url ?? '';
+    const crl = await fetch(`${url}/status/crl/dev/0.crl`);
+    const etag = crl.headers.get('etag') ?? '';
+    expect([crl.status, crl.headers.get('content-type')]).toEqual([200, 'application/pkix-crl']);
+    expect(new x509.X509Crl(await crl.arrayBuffer()).issuer).toMatch(/CN=dev/);
+    const same = await fetch(`${url}/crl/dev/0.crl`, { headers: { 'if-none-match': etag } });
+    expect(same.status).toBe(304);
+    const certificate = await fetch(`${url}/ca/root.cer`);
+    expect(certificate.headers.get('content-type')).toBe('application/pkix-cert');
+    expect((await fetch(`${url}/crl/dev/9.crl`)).status).toBe(404);
+  });
+
   it('are not there at addresses that no certificate has', async () => {
     await using server = await aRevocableServer();
     for (const path of [

@@ -6,7 +6,7 @@ import {
   PublicationNotices,
   TenantWindows,
 } from '@certmill/pipeline';
-import { addBuiltInProfiles, issuanceServices } from '@certmill/platform';
+import { addBuiltInProfiles, issuanceServices, Repository } from '@certmill/platform';
 import { issuingPolicy } from '@certmill/trust';
 import { groupRemoval } from '../connections/group-removal.js';
 import { openLog, watchLags } from '../connections/open-log.js';
@@ -70,7 +70,7 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
     serialKeys: trust.serialKeys,
     serialKeyId: trust.serialKeyId,
     policy: issuingPolicy(trust.issuers, clock),
-    cas: trust.cas,
+    repository: new Repository({ ...trust.cas, crls: store, clock }),
     maxRequestsPerChunk: config.maxRequestsPerChunk,
     windows: new TenantWindows({ maxRequests: config.tenantWindow, batches: store }),
     observer,

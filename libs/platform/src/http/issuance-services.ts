@@ -34,7 +34,7 @@ import type {
 import type { KeyObject } from 'node:crypto';
 import { newApiKey } from '../auth/api-keys.js';
 import type { Readiness } from './operations.controller.js';
-import { Repository, type RepositoryParts } from './repository.js';
+import type { Repository } from './repository.js';
 import type { IssuanceServices } from './services.js';
 
 /** The tenant that a new store begins with; its admins manage the others. */
@@ -68,8 +68,7 @@ export interface IssuanceParts {
   readonly policy: IssuingPolicy;
   readonly manifestKey: KeyObject;
   readonly readiness: Readiness;
-  /** What is known of CAs beside the store. */
-  readonly cas: Omit<RepositoryParts, 'crls' | 'clock'>;
+  readonly repository: Repository;
   /** Absent: a tenant's uploads are bounded by the log alone. */
   readonly windows?: TenantWindows;
   /** Chunks are cut to no more; absent: the store keeps no such number of an order. */
@@ -173,7 +172,7 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     manifestKey: parts.manifestKey,
     readiness: parts.readiness,
     ...(parts.answerStatus === undefined ? {} : { answerStatus: parts.answerStatus }),
-    repository: new Repository({ ...parts.cas, crls: store, clock }),
+    repository: parts.repository,
   };
 }
 

@@ -3,11 +3,8 @@ import type { FastifyReply } from 'fastify';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
 import { RepositorySlots } from './call-slots.js';
+import { findPublished } from './published-path.js';
 import { type PublishedFile, Repository } from './repository.js';
-
-const crlFile = /^(0|[1-9][0-9]{0,4})(\.delta)?\.crl$/;
-const caCrlFile = 'ca.crl';
-const certificateFile = /^(.+)\.cer$/;
 
 /** What certificates point to: CRLs and certificates of CAs. Open to everybody. */
 @Controller()
@@ -32,18 +29,7 @@ export class RepositoryController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     this.#hold(reply);
-    const [, shard, delta] = crlFile.exec(file) ?? [];
-    const found =
-      file === caCrlFile
-        ? await this.#repository.findCaCrl(issuer, ifNoneMatch)
-        : shard === undefined
-          ? undefined
-          : await this.#repository.findCrl(
-              { issuer, shard: Number(shard) },
-              delta === undefined ? 'full' : 'delta',
-              ifNoneMatch,
-            );
-    send(reply, found);
+    send(reply, await findPublished(this.#repository, `/crl/${issuer}/${file}`, ifNoneMatch));
   }
 
   @Get('ca/:file')
@@ -54,11 +40,7 @@ export class RepositoryController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     this.#hold(reply);
-    const name = certificateFile.exec(file)?.[1];
-    send(
-      reply,
-      name === undefined ? undefined : await this.#repository.findCertificate(name, ifNoneMatch),
-    );
+    send(reply, await findPublished(this.#repository, `/ca/${file}`, ifNoneMatch));
   }
 
   /** A place until the answer is away, however slow its reader is. */

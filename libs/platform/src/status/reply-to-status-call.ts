@@ -1,5 +1,7 @@
 import type { AnswerPorts, OcspAnswer } from '@certmill/pipeline';
+import type { Repository } from '../http/repository.js';
 import { answerOcspCall } from './ocsp-call.js';
+import { replyToRepositoryCall } from './reply-to-repository-call.js';
 import type { StatusCall } from './status-messages.js';
 import { ocspReply, plainReply, type KeepingLimits, type StatusReply } from './status-reply.js';
 
@@ -12,6 +14,8 @@ export interface StatusObserver {
 export interface StatusContext {
   readonly limits: KeepingLimits;
   readonly observer: StatusObserver;
+  /** CRLs and certificates of CAs; absent: they lie elsewhere. */
+  readonly repository?: Repository | undefined;
 }
 
 /** Everything that is told of certificates without asking who wants to know. Never rejects. */
@@ -19,11 +23,24 @@ export async function replyToStatusCall(
   ports: AnswerPorts,
   call: StatusCall,
   nowMs: number,
-  { limits, observer }: StatusContext,
+  { limits, observer, repository }: StatusContext,
 ): Promise<StatusReply> {
   const answer = await answerOcspCall(ports, call);
-  if (answer === undefined) return plainReply(404, 'there is nothing here');
+  if (answer === undefined) return published(call, { repository, observer });
   observer.answered(answer.kind);
   if ('cause' in answer && answer.cause !== undefined) observer.fault(answer.cause);
   return ocspReply(answer, nowMs, limits);
+}
+
+async function published(
+  call: StatusCall,
+  { repository, observer }: Pick<StatusContext, 'repository' | 'observer'>,
+): Promise<StatusReply> {
+  try {
+    const reply = repository && (await replyToRepositoryCall(repository, call));
+    return reply ?? plainReply(404, 'there is nothing here');
+  } catch (error) {
+    observer.fault(error);
+    return plainReply(503, 'this cannot be told now; ask again later', 'Retry-After', '5');
+  }
 }
