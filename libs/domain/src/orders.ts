@@ -28,6 +28,11 @@ export interface Order {
   readonly quota: number;
   /** True where devices must be on the order's allow-list. */
   readonly requiresAllowList: boolean;
+  /**
+   * Its certificates take the place of those that their devices hold under the same profile name: the
+   * live claim moves from the old request to the new one. Absent: such a device is refused.
+   */
+  readonly renews?: true;
   readonly createdAtMs: number;
   readonly expiresAtMs: number;
   readonly closedAtMs?: number;

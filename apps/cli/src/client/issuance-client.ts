@@ -32,6 +32,7 @@ export interface NewOrder {
   /** ISO 8601 with offset. */
   readonly expiresAt: string;
   readonly requiresAllowList: boolean;
+  readonly renews?: boolean;
 }
 
 /** Which certificates, and what becomes of them; as `POST /v1/revocations` takes it. */

@@ -9,6 +9,7 @@ export const orderSchema = z.looseObject({
   quota: z.number(),
   reserved: z.number(),
   requiresAllowList: z.boolean(),
+  renews: z.boolean(),
   devices: z.number(),
   state: z.string(),
   expiresAt: z.string(),

@@ -13,6 +13,7 @@ interface CreateOptions extends ServerOptions {
   readonly issuer?: string;
   readonly expires?: string;
   readonly anyDevice?: boolean;
+  readonly renews?: boolean;
 }
 
 export function orderCreateCommand(terminal: Terminal): Command {
@@ -24,6 +25,7 @@ export function orderCreateCommand(terminal: Terminal): Command {
     .option('--issuer <name>', "issuing CA (default: the server's)")
     .option('--expires <date>', 'last moment, ISO 8601', parseDate)
     .option('--any-device', 'ask for no allow-list: any device may have a certificate')
+    .option('--renews', 'replace the certificates that devices hold under this profile name')
     .addHelpText('after', `\nWithout --expires an order lasts ${defaultDays} days.`)
     .action(async (orderId: string, options: CreateOptions) => {
       using client = openClient(terminal, options);
@@ -34,6 +36,7 @@ export function orderCreateCommand(terminal: Terminal): Command {
         ...(options.issuer === undefined ? {} : { issuer: options.issuer }),
         expiresAt: options.expires ?? new Date(Date.now() + defaultDays * dayMs).toISOString(),
         requiresAllowList: options.anyDevice !== true,
+        ...(options.renews === true ? { renews: true } : {}),
       });
       terminal.report(order, [
         ...orderLines(order),
@@ -51,6 +54,10 @@ export function orderCreateCommand(terminal: Terminal): Command {
     [
       'certmill order create lab --profile tls-client --quota 100 --any-device --expires 2027-01-31',
       'for any device',
+    ],
+    [
+      'certmill order create renewal-27 --profile ldevid --quota 50000 --renews',
+      'a device that holds a certificate of the profile gets one in its place',
     ],
   ]);
 }

@@ -11,6 +11,7 @@ export function orderLines(order: OrderView): string[] {
     `profile  ${order.profile}, issuer ${order.issuer}`,
     `quota    ${formatNumber(order.reserved)} of ${formatNumber(order.quota)} used`,
     `devices  ${devices}`,
+    ...(order.renews ? ['renews   the certificates that its devices hold'] : []),
     `until    ${order.expiresAt}`,
   ];
 }

@@ -210,6 +210,7 @@ function order(orderId: string): object {
     quota: 10_000,
     reserved: 12,
     requiresAllowList: true,
+    renews: false,
     devices: 10_000,
     state: 'open',
     expiresAt: '2027-01-31T23:59:59.000Z',

@@ -16,7 +16,8 @@ export interface DecideTables {
 
 /**
  * The verdict in force on a chunk, made now where there is none: claims first, then the order's
- * dates, then its quota, request by request, so the lowest indexes win. One transaction, the caller's.
+ * dates, then its quota, request by request, so the lowest indexes win. An order that renews takes
+ * over the claim of a device whose certificate is issued. One transaction, the caller's.
  */
 export function decideChunk(tables: DecideTables, decision: Decision): Uint8Array {
   const { chunks, claims, orders } = tables;
@@ -40,8 +41,10 @@ export function decideChunk(tables: DecideTables, decision: Decision): Uint8Arra
   const requests = requestsOf(chunk, decision);
   for (const { position, deviceId, udidId, locator } of requests) {
     const obstacle = scoped.obstacleOf(deviceId, udidId, locator);
-    if (obstacle !== undefined) {
-      reject(position, codeOf(tables, chunk, obstacle), obstacleDetail(obstacle, deviceId));
+    const code = obstacle && codeOf(tables, chunk, obstacle);
+    const isReplaced = account.renews && code === 'DEVICE_ALREADY_ISSUED';
+    if (obstacle !== undefined && code !== undefined && !isReplaced) {
+      reject(position, code, obstacleDetail(obstacle, deviceId));
     } else if (isClosed) {
       reject(position, 'ORDER_CLOSED', `order ${decision.orderId} is closed or past its date`);
     } else if (taken === left) {

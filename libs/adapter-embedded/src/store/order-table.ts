@@ -11,6 +11,7 @@ export interface OrderAccount {
   readonly reserved: number;
   readonly expiresAtMs: number;
   readonly isClosed: boolean;
+  readonly renews: boolean;
 }
 
 /** Orders and their quota, as OrderStore of @certmill/ports has them. */
@@ -30,8 +31,8 @@ export class OrderTable {
       this.#db
         .prepare(
           `INSERT INTO orders (tenant, order_id, profile_name, profile_hash, issuer, quota,
-             requires_allow_list, created_at_ms, expires_at_ms, closed_at_ms)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+             requires_allow_list, renews, created_at_ms, expires_at_ms, closed_at_ms)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
         )
         .run(
           order.tenant,
@@ -41,6 +42,7 @@ export class OrderTable {
           order.issuer,
           order.quota,
           order.requiresAllowList ? 1 : 0,
+          order.renews === true ? 1 : 0,
           order.createdAtMs,
           order.expiresAtMs,
           order.closedAtMs ?? null,
@@ -84,6 +86,7 @@ export class OrderTable {
         reserved: numberIn(row, 'reserved'),
         expiresAtMs: numberIn(row, 'expires_at_ms'),
         isClosed: row['closed_at_ms'] !== null,
+        renews: row['renews'] === 1,
       }
     );
   }
@@ -131,6 +134,7 @@ export function orderOf(row: Row): Order {
     issuer: textIn(row, 'issuer'),
     quota: numberIn(row, 'quota'),
     requiresAllowList: numberIn(row, 'requires_allow_list') === 1,
+    ...(row['renews'] === 1 ? { renews: true } : {}),
     createdAtMs: numberIn(row, 'created_at_ms'),
     expiresAtMs: numberIn(row, 'expires_at_ms'),
     ...present('closedAtMs', optionalNumberIn(row, 'closed_at_ms')),

@@ -68,7 +68,8 @@ CREATE TABLE orders (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, order_id TEXT NOT NULL,
   profile_name TEXT NOT NULL, profile_hash TEXT NOT NULL, issuer TEXT NOT NULL,
   quota INTEGER NOT NULL, reserved INTEGER NOT NULL DEFAULT 0,
-  requires_allow_list INTEGER NOT NULL, created_at_ms INTEGER NOT NULL,
+  requires_allow_list INTEGER NOT NULL, renews INTEGER NOT NULL DEFAULT 0,
+  created_at_ms INTEGER NOT NULL,
   expires_at_ms INTEGER NOT NULL, closed_at_ms INTEGER, allow_list_id TEXT,
   allow_list_devices INTEGER, UNIQUE (tenant, order_id),
   CHECK (reserved BETWEEN 0 AND quota)
@@ -188,10 +189,11 @@ function upgradeFrom1(db: DatabaseSync): void {
   db.exec('COMMIT');
 }
 
-/** No release of format 2 could revoke: its statuses are those of tests at most. */
+/** No release of format 2 could revoke or renew: its statuses are those of tests at most. */
 function upgradeFrom2(db: DatabaseSync): void {
   db.exec('BEGIN IMMEDIATE');
   db.exec('ALTER TABLE statuses ADD COLUMN invalidity_date_ms INTEGER');
+  db.exec('ALTER TABLE orders ADD COLUMN renews INTEGER NOT NULL DEFAULT 0');
   db.exec(revocations);
   db.exec('PRAGMA user_version = 3');
   db.exec('COMMIT');

@@ -107,7 +107,7 @@ export class StoreClaims {
 /** `udidId` as of `udidIdAt`. */
 export interface ScopedClaims {
   obstacleOf(deviceId: string, udidId: string, request: Locator): ClaimObstacle | undefined;
-  /** Right after `obstacleOf` found nothing for the same request: its keys are hashed once. */
+  /** Right after `obstacleOf` of the same request, where nothing may stay in its way: its keys are hashed once. */
   take(request: Locator): void;
   /** The request was accepted but will never be issued: ends its claim and its hold on the key. */
   release(deviceId: string, udidId: string, request: Locator): void;

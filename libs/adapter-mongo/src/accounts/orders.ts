@@ -85,6 +85,7 @@ function orderOf(order: Order): Order {
     ...(requestsPerChunk === undefined ? {} : { requestsPerChunk }),
     quota: order.quota,
     requiresAllowList: order.requiresAllowList,
+    ...(order.renews === true ? { renews: true } : {}),
     createdAtMs: order.createdAtMs,
     expiresAtMs: order.expiresAtMs,
     ...(closedAtMs === undefined ? {} : { closedAtMs }),

@@ -44,6 +44,11 @@ export class Verdicts implements VerdictStore {
   }
 }
 
-function termsOf({ quota, expiresAtMs, closedAtMs }: Order): OrderTerms {
-  return { quota, expiresAtMs, isClosed: closedAtMs !== undefined };
+function termsOf({ quota, expiresAtMs, closedAtMs, renews }: Order): OrderTerms {
+  return {
+    quota,
+    expiresAtMs,
+    isClosed: closedAtMs !== undefined,
+    ...(renews === true ? { renews } : {}),
+  };
 }

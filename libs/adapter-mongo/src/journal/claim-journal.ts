@@ -8,6 +8,8 @@ export interface OrderTerms {
   readonly quota: number;
   readonly expiresAtMs: number;
   readonly isClosed: boolean;
+  /** As `Order.renews`. */
+  readonly renews?: true;
 }
 
 /** Where a request stands. */

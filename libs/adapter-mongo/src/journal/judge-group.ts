@@ -1,5 +1,5 @@
 import type { ReleaseCall, DecideCall, WriteCall } from './call-queue.js';
-import { judge, type Judgement } from './judge.js';
+import { judge, type IsRenewable, type Judgement } from './judge.js';
 import type { ShardView } from './shard-view.js';
 
 /** A call that is to be part of an entry, in the order of its items. */
@@ -13,7 +13,12 @@ export interface JudgedGroup {
 }
 
 /** What the entry `seq` would hold for these calls. Leaves in the view what its fold will. */
-export function judgeGroup(view: ShardView, seq: number, group: readonly WriteCall[]): JudgedGroup {
+export function judgeGroup(
+  view: ShardView,
+  seq: number,
+  group: readonly WriteCall[],
+  isRenewable: IsRenewable = () => false,
+): JudgedGroup {
   const toWrite: JudgedCall[] = [];
   const settled: WriteCall[] = [];
   let start = 0;
@@ -24,7 +29,7 @@ export function judgeGroup(view: ShardView, seq: number, group: readonly WriteCa
     } else if (view.decidedAt(call.candidate.decision.chunk) !== undefined) {
       settled.push(call);
     } else {
-      toWrite.push({ call, judgement: judge(view, call.candidate, seq, start) });
+      toWrite.push({ call, judgement: judge(view, call.candidate, seq, start, isRenewable) });
       start += call.candidate.decision.codes.length;
     }
   }

@@ -5,6 +5,7 @@ import {
   requestKeysBytes,
   udidIdAt,
   type ClaimObstacle,
+  type Locator,
   type RequestKeys,
 } from '@certmill/packed';
 import type { Decision } from '@certmill/ports';
@@ -59,15 +60,20 @@ export interface Judgement {
   readonly refusals: readonly Refusal[];
 }
 
+/** Whether the request at a place has a certificate that an order may renew. */
+export type IsRenewable = (holder: Locator) => boolean;
+
 /**
  * Claims first, then the order's dates, then its quota, request by request, so the lowest indexes win.
  * Puts into the view what the fold of the decision will.
+ * @param isRenewable asked for orders that renew only.
  */
 export function judge(
   view: ShardView,
   candidate: Candidate,
   seq: number,
   start: number,
+  isRenewable: IsRenewable,
 ): Judgement {
   const { decision, order, positions, keys } = candidate;
   const { chunk, orderId } = decision;
@@ -78,8 +84,11 @@ export function judge(
   for (const [i, position] of positions.entries()) {
     const request = { seq, index: start + position };
     const at = i * requestKeysBytes;
+    const obstacle = view.claims.obstacleOf(keys, at, request);
+    const isReplaced =
+      order.renews === true && obstacle?.kind === 'device-claimed' && isRenewable(obstacle.holder);
     const why =
-      view.claims.obstacleOf(keys, at, request) ??
+      (isReplaced ? undefined : obstacle) ??
       (isClosed ? 'closed' : accepted.length >= left ? 'quota' : undefined);
     if (why === undefined) {
       view.claims.take(keys, at, request);

@@ -8,9 +8,10 @@ import { encodeEntry } from './entry-codec.js';
 import { chainAfter, type DecisionItem, type ReleaseItem } from './journal-entry.js';
 import type { JournalStorage, StoredEntry } from './journal-storage.js';
 import { decisionItem, type Judgement } from './judge.js';
-import { judgeGroup } from './judge-group.js';
+import { judgeGroup, type JudgedCall } from './judge-group.js';
 import { obstacleCodes } from './obstacle-codes.js';
 import { RecentEntries } from './recent-entries.js';
+import { renewableHolders } from './renewable-holders.js';
 import type { ShardView } from './shard-view.js';
 
 export interface ShardJournalOptions {
@@ -208,11 +209,19 @@ export class ShardJournal {
     const { shard, storage, isEnded, observer } = this.#options;
     await view.makeRoom();
     const seq = view.place.seq + 1;
-    const { toWrite, settled } = view.tentatively(() => judgeGroup(view, seq, group));
-    this.#answer(view, settled);
+    const judged = view.tentatively(() => judgeGroup(view, seq, group));
+    this.#answer(view, judged.settled);
+    let { toWrite } = judged;
     if (toWrite.length === 0) return;
-    const judgements = toWrite.flatMap((one) => ('judgement' in one ? [one.judgement] : []));
-    const codeOf = await obstacleCodes(judgements, seq, this.entries, isEnded);
+    const codesOf = (judged: typeof toWrite) =>
+      obstacleCodes(judgementsOf(judged), seq, this.entries, isEnded);
+    let codeOf = await codesOf(toWrite);
+    const isRenewable = renewableHolders(judgementsOf(toWrite), codeOf);
+    if (isRenewable !== undefined) {
+      const calls = toWrite.map(({ call }) => call);
+      ({ toWrite } = view.tentatively(() => judgeGroup(view, seq, calls, isRenewable)));
+      codeOf = await codesOf(toWrite);
+    }
     const written = toWrite.map((one): WrittenCall =>
       'judgement' in one
         ? { ...one, item: decisionItem(one.judgement, codeOf) }
@@ -287,6 +296,10 @@ export class ShardJournal {
     }
     this.#looks = [];
   }
+}
+
+function judgementsOf(judged: readonly JudgedCall[]): Judgement[] {
+  return judged.flatMap((one) => ('judgement' in one ? [one.judgement] : []));
 }
 
 function stopping(): CertmillError {

@@ -61,7 +61,7 @@ export class Claims {
     return undefined;
   }
 
-  /** Right after `obstacleOf` found nothing. */
+  /** Right after `obstacleOf` found nothing, or a claim of the device that ends with this one. */
   take(keys: Buffer, offset: number, request: Locator): void {
     const value = this.#value;
     const high = locatorHigh(request.seq);

@@ -16,6 +16,8 @@ export interface NewOrder {
   readonly issuer: string;
   readonly quota: number;
   readonly requiresAllowList: boolean;
+  /** As `Order.renews`. */
+  readonly renews?: boolean;
   readonly expiresAtMs: number;
 }
 
@@ -69,6 +71,7 @@ export async function openOrder(ports: OrderPorts, wanted: NewOrder): Promise<Or
     ...(requestsPerChunk === undefined ? {} : { requestsPerChunk }),
     quota: wanted.quota,
     requiresAllowList: wanted.requiresAllowList,
+    ...(wanted.renews === true ? { renews: true } : {}),
     createdAtMs,
     expiresAtMs: wanted.expiresAtMs,
   };
@@ -84,6 +87,7 @@ function isSameOrder(a: Order, b: Order): boolean {
     a.issuer === b.issuer &&
     a.quota === b.quota &&
     a.requiresAllowList === b.requiresAllowList &&
+    a.renews === b.renews &&
     a.expiresAtMs === b.expiresAtMs
   );
 }

@@ -11,6 +11,8 @@ export const newOrderSchema = z.strictObject({
   expiresAt: z.iso.datetime({ offset: true }),
   /** False only where any device may have a certificate. */
   requiresAllowList: z.boolean().default(true),
+  /** True where its certificates replace those that the devices hold under the same profile name. */
+  renews: z.boolean().default(false),
 });
 
 export const newTenantSchema = z.strictObject({ tenant: z.string() });

@@ -60,6 +60,7 @@ export class OrdersController {
       issuer: wanted.issuer ?? this.#services.defaultIssuerOf(caller.tenant),
       quota: wanted.quota,
       requiresAllowList: wanted.requiresAllowList,
+      renews: wanted.renews,
       expiresAtMs: Date.parse(wanted.expiresAt),
     });
     const { orderId, quota, issuer, profileName: profile } = order;
@@ -127,6 +128,7 @@ export class OrdersController {
       quota: order.quota,
       reserved: await this.#services.orders.reservedUnder(order.tenant, order.orderId),
       requiresAllowList: order.requiresAllowList,
+      renews: order.renews === true,
       devices: order.allowListDevices ?? 0,
       state: stateOf(order, this.#services.clock.nowMs()),
       createdAt: new Date(order.createdAtMs).toISOString(),
@@ -145,6 +147,7 @@ export interface OrderView {
   /** Reserved or issued. */
   readonly reserved: number;
   readonly requiresAllowList: boolean;
+  readonly renews: boolean;
   readonly devices: number;
   readonly state: 'open' | 'closed' | 'expired';
   readonly createdAt: string;

@@ -17,6 +17,7 @@ export const orderSchema = z.strictObject({
   quota: count,
   reserved: count,
   requiresAllowList: z.boolean(),
+  renews: z.boolean(),
   devices: count,
   state: z.enum(['open', 'closed', 'expired']),
   createdAt: time,

@@ -169,6 +169,31 @@ export const issuanceCases: readonly StoreCase[] = [
     broken: forgetsClaims,
   },
   {
+    name: 'an order that renews takes over what is issued, and nothing that is in flight',
+    async run(stores, tenant) {
+      await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      await stores.createOrder(anOrder(tenant, { orderId: 'renewal', renews: true }));
+      const renew = (name: string) =>
+        decideAlone(stores, tenant, name, ['a'], { orderId: 'renewal' });
+      const { chunk: first } = await decideAlone(stores, tenant, 'first', ['a']);
+      expectSame((await renew('too early')).codes, ['DEVICE_REQUEST_PENDING']);
+      await stores.publish(first.terminal());
+      const renewal = await renew('renewal');
+      expectSame(renewal.codes, [undefined]);
+      expectSame((await renew('while it is in flight')).codes, ['DEVICE_REQUEST_PENDING']);
+      await stores.publish(renewal.chunk.terminal());
+      const other = await decideAlone(stores, tenant, 'third', ['a']);
+      expectSame(other.codes, ['DEVICE_ALREADY_ISSUED']);
+      expectSame((await renew('twice')).codes, [undefined]);
+    },
+    broken: (stores) => ({
+      createOrder: (order) => {
+        const { renews, ...rest } = order;
+        return stores.createOrder(renews === true ? rest : order);
+      },
+    }),
+  },
+  {
     name: 'of 8 batches at once one gets the device',
     async run(stores, tenant) {
       await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
