@@ -31,6 +31,7 @@ const commands: Readonly<Record<string, CommandLoader>> = {
   dlq: async () => (await import('./commands/dlq.js')).dlqCommand,
   order: async () => (await import('./commands/order.js')).orderCommand,
   device: async () => (await import('./commands/device.js')).deviceCommand,
+  calendar: async () => (await import('./commands/calendar.js')).calendarCommand,
   profile: async () => (await import('./commands/profile.js')).profileCommand,
   tenant: async () => (await import('./commands/tenant.js')).tenantCommand,
 };

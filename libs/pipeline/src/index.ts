@@ -25,6 +25,13 @@ export {
 } from './crl/run-crl-generation.js';
 export { issuanceClock, type IssuanceClock } from './issuance-clock.js';
 export { enroll, type EnrollPorts, type Enrolment } from './ingest/enroll.js';
+export {
+  expiryCalendar,
+  type AuthorityEnd,
+  type DeviceEnds,
+  type ExpiryCalendar,
+  type ExpiryPorts,
+} from './expiry/expiry-calendar.js';
 export { openOrder, type NewOrder, type OrderPorts } from './ingest/open-order.js';
 export { TenantWindows, type TenantWindowOptions } from './ingest/tenant-window.js';
 export { IngestPace } from './ingest/ingest-pace.js';

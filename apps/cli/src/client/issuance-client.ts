@@ -4,6 +4,7 @@ import type { Patience } from './retry.js';
 import {
   auditEntrySchema,
   batchSchema,
+  calendarSchema,
   certificateSchema,
   changesSchema,
   credentialSchema,
@@ -15,6 +16,7 @@ import {
   settledSchema,
   type AuditEntryView,
   type BatchView,
+  type CalendarView,
   type CertificateView,
   type ChangesView,
   type CredentialView,
@@ -90,6 +92,12 @@ export class IssuanceClient implements Disposable {
 
   listOrders(): Promise<OrderView[]> {
     return this.#all(orderSchema, '/v1/orders');
+  }
+
+  /** @param days from now; everything where absent. */
+  calendar(days?: number): Promise<CalendarView> {
+    const query = days === undefined ? '' : `?days=${String(days)}`;
+    return this.#ask(calendarSchema, { method: 'GET', path: `/v1/calendar${query}` });
   }
 
   /** Replaces the allow-list. One try: the stream cannot be read twice. */

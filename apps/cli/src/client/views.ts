@@ -16,6 +16,26 @@ export const orderSchema = z.looseObject({
 });
 export type OrderView = z.infer<typeof orderSchema>;
 
+export const calendarSchema = z.looseObject({
+  authorities: z.array(
+    z.looseObject({
+      subject: z.string(),
+      notAfter: z.string(),
+      daysLeft: z.int(),
+      issuers: z.array(z.string()),
+    }),
+  ),
+  devices: z.array(
+    z.looseObject({
+      month: z.string(),
+      profile: z.string(),
+      issuer: z.string(),
+      certificates: z.int(),
+    }),
+  ),
+});
+export type CalendarView = z.infer<typeof calendarSchema>;
+
 export const batchSchema = z.looseObject({
   batchId: z.string(),
   orderId: z.string(),

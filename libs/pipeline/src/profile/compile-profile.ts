@@ -210,7 +210,11 @@ function bindTemplate(template: DerTemplate, slots: readonly ProfileSlot[]): Bou
 
 type ValidityRule = (receivedAtMs: number) => Validity;
 
-function validityRule(profile: Profile, issuer: ProfileIssuer): ValidityRule {
+/** How `compileProfile` computes the validity. Throws as it does. */
+export function validityRule(
+  profile: Profile,
+  issuer: Pick<ProfileIssuer, 'notBeforeMs' | 'notAfterMs'>,
+): ValidityRule {
   const earliest = Math.ceil(issuer.notBeforeMs / 1_000);
   const latest = Math.floor(issuer.notAfterMs / 1_000);
   const { backdateSeconds, notAfter: rule } = profile.validity;

@@ -7,6 +7,7 @@ import { noTraces, tracesToken } from '../observability/traces.js';
 import { ProblemFilter } from '../problem/problem.filter.js';
 import type { HttpParts } from './application.js';
 import { BatchesController } from './batches.controller.js';
+import { CalendarController } from './calendar.controller.js';
 import { DownloadSlots, EnrolmentSlots, RepositorySlots, UploadSlots } from './call-slots.js';
 import { CertificatesController } from './certificates.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
@@ -50,6 +51,7 @@ export interface HttpState {
 @Module({
   controllers: [
     OrdersController,
+    CalendarController,
     BatchesController,
     DeadLettersController,
     CertificatesController,

@@ -20,6 +20,9 @@ const page = {
 
 export const pageQuerySchema = z.strictObject(page);
 
+/** Days from now; everything where absent. */
+export const calendarQuerySchema = z.strictObject({ days: count.optional() });
+
 export const batchListQuerySchema = z.strictObject({
   ...page,
   /** Finds the batch of an upload that is under way or broke. */

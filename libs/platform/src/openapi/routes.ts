@@ -10,6 +10,7 @@ import {
 import {
   auditQuerySchema,
   batchListQuerySchema,
+  calendarQuerySchema,
   certificatesQuerySchema,
   deviceQuerySchema,
   findQuerySchema,
@@ -24,6 +25,7 @@ import type { RouteDescription } from './describe.js';
 import {
   auditEntrySchema,
   batchSchema,
+  calendarSchema,
   certificateSchema,
   changedItemSchema,
   changesSchema,
@@ -62,6 +64,11 @@ export const routes = {
     summary: 'List orders, newest first',
     query: pageQuerySchema,
     answers: { 200: { description: 'A page of orders', schema: pageOf(orderSchema) } },
+  },
+  showCalendar: {
+    summary: 'What runs out when: CAs, and certificates of devices by month',
+    query: calendarQuerySchema,
+    answers: { 200: { description: 'The calendar', schema: calendarSchema } },
   },
   showOrder: {
     summary: 'Show an order',

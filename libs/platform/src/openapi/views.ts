@@ -9,6 +9,26 @@ const time = z.iso.datetime();
 export const pageOf = (item: z.ZodType): z.ZodObject =>
   z.object({ items: z.array(item), next: z.string().optional() });
 
+export const calendarSchema = z.object({
+  authorities: z.array(
+    z.object({
+      subject: z.string(),
+      serialNumber: z.string(),
+      notAfter: z.iso.datetime(),
+      daysLeft: z.int(),
+      issuers: z.array(z.string()),
+    }),
+  ),
+  devices: z.array(
+    z.object({
+      month: z.string(),
+      profile: z.string(),
+      issuer: z.string(),
+      certificates: z.int(),
+    }),
+  ),
+});
+
 export const orderSchema = z.strictObject({
   orderId: z.string(),
   profile: z.string(),

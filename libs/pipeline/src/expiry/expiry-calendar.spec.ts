@@ -1,0 +1,152 @@
+import { webcrypto } from 'node:crypto';
+import 'reflect-metadata';
+import * as x509 from '@peculiar/x509';
+import type { Batch, Order, Profile } from '@certmill/domain';
+import { builtInProfiles } from '@certmill/domain/profile-files';
+import { expiryCalendar, type ExpiryPorts } from './expiry-calendar.js';
+
+x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]);
+
+const january = Date.UTC(2026, 0, 15);
+const forEver = Number.MAX_SAFE_INTEGER;
+const yearOf = (profile: Profile): Profile => ({
+  ...profile,
+  validity: { backdateSeconds: 0, notAfter: { seconds: 365 * 86_400 } },
+});
+const tlsClient = yearOf(builtInProfiles().get('tls-client')!);
+const endless: Profile = {
+  ...tlsClient,
+  validity: { backdateSeconds: 0, notAfter: { at: '9999-12-31T23:59:59Z' } },
+};
+
+async function aCa(name: string, notAfter: Date): Promise<Uint8Array> {
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: `CN=${name}`,
+    keys,
+    notBefore: new Date('2020-01-01T00:00:00Z'),
+    notAfter,
+    signingAlgorithm: algorithm,
+  });
+  return new Uint8Array(certificate.rawData);
+}
+
+function anOrder(orderId: string, given: Partial<Order> = {}): Order {
+  return {
+    tenant: 'acme',
+    orderId,
+    profileName: 'tls-client',
+    profileHash: 'year',
+    issuer: 'factory',
+    quota: 1_000,
+    requiresAllowList: false,
+    createdAtMs: january,
+    expiresAtMs: january * 2,
+    ...given,
+  };
+}
+
+function aBatch(createdAtMs: number, issued: number): Batch {
+  return {
+    tenant: 'acme',
+    batchId: 'ab'.repeat(13),
+    orderId: 'o',
+    lane: 'bulk',
+    idempotencyKey: 'k',
+    createdAtMs,
+    nextIndex: issued,
+    counters: { accepted: issued, issued, rejected: 0, cancelled: 0, deadLettered: 0 },
+  };
+}
+
+describe('expiryCalendar', () => {
+  let chains: Readonly<Record<string, readonly Uint8Array[]>>;
+  beforeAll(async () => {
+    const root = await aCa('root', new Date('9999-12-31T23:59:59Z'));
+    chains = {
+      factory: [await aCa('factory', new Date('2046-01-01T00:00:00Z')), root],
+      short: [await aCa('short', new Date('2026-06-30T00:00:00Z')), root],
+    };
+  });
+
+  /** Lists come in pages of one, as large ones do. */
+  function ports(
+    orders: Readonly<Record<string, readonly [Order, readonly Batch[]]>>,
+  ): ExpiryPorts {
+    const page = <T>(items: readonly T[], cursor: string | undefined) => {
+      const at = Number(cursor ?? 0);
+      const next = at + 1 < items.length ? { next: String(at + 1) } : {};
+      return Promise.resolve({ items: items.slice(at, at + 1), ...next });
+    };
+    return {
+      orders: {
+        listOrders: (_, { cursor }) =>
+          page(
+            Object.values(orders).map(([order]) => order),
+            cursor,
+          ),
+      },
+      batches: {
+        listBatches: (_, orderId, { cursor }) => page(orders[orderId]?.[1] ?? [], cursor),
+      },
+      profiles: {
+        get: (_, hash) => Promise.resolve({ year: tlsClient, endless }[hash]),
+      },
+      chainOf: (issuer) => chains[issuer],
+    };
+  }
+
+  it('counts certificates by the month in which they end, over all batches and orders', async () => {
+    const { devices } = await expiryCalendar(
+      ports({
+        o: [anOrder('o'), [aBatch(january, 5), aBatch(january + 86_400_000, 7), aBatch(1, 0)]],
+        p: [anOrder('p'), [aBatch(Date.UTC(2025, 4, 2), 2)]],
+      }),
+      'acme',
+      forEver,
+    );
+    expect(devices).toEqual([
+      { month: '2026-05', profile: 'tls-client', issuer: 'factory', certificates: 2 },
+      { month: '2027-01', profile: 'tls-client', issuer: 'factory', certificates: 12 },
+    ]);
+  });
+
+  it('counts to the end of the issuer where that is earlier than the profile wants', async () => {
+    const order = anOrder('o', { issuer: 'short', profileHash: 'endless' });
+    const calendar = await expiryCalendar(
+      ports({ o: [order, [aBatch(january, 4)]] }),
+      'acme',
+      forEver,
+    );
+    expect(calendar.devices).toMatchObject([{ month: '2026-06', certificates: 4 }]);
+  });
+
+  it('names each CA once, with the issuers that stand on it, the next to end first', async () => {
+    const both = ports({
+      o: [anOrder('o'), []],
+      p: [anOrder('p'), []],
+      q: [anOrder('q', { issuer: 'short', profileHash: 'gone' }), []],
+    });
+    const { authorities } = await expiryCalendar(both, 'acme', forEver);
+    expect(authorities.map(({ subject, issuers }) => [subject, issuers])).toEqual([
+      ['CN=short', ['short']],
+      ['CN=factory', ['factory']],
+      ['CN=root', ['factory', 'short']],
+    ]);
+    const soon = await expiryCalendar(both, 'acme', Date.UTC(2027, 0, 1));
+    expect(soon.authorities.map(({ subject }) => subject)).toEqual(['CN=short']);
+  });
+
+  it('leaves out what does not expire, and orders of issuers and profiles that are gone', async () => {
+    const calendar = await expiryCalendar(
+      ports({
+        o: [anOrder('o', { profileHash: 'gone' }), [aBatch(january, 3)]],
+        p: [anOrder('p', { issuer: 'gone' }), [aBatch(january, 3)]],
+      }),
+      'acme',
+      forEver,
+    );
+    expect(calendar.devices).toEqual([]);
+  });
+});

@@ -1,0 +1,62 @@
+import { Controller, Get, Inject, Query } from '@nestjs/common';
+import type { Credential } from '@certmill/domain';
+import { expiryCalendar } from '@certmill/pipeline';
+import { Caller, Needs } from '../auth/callers.js';
+import { Describes } from '../openapi/describe.js';
+import { routes } from '../openapi/routes.js';
+import { parseWith } from './parse-with.js';
+import { calendarQuerySchema } from './queries.js';
+import { servicesToken, type IssuanceServices } from './services.js';
+
+const dayMs = 86_400_000;
+
+/** What runs out when: CAs and certificates of the tenant. */
+@Controller('v1/calendar')
+export class CalendarController {
+  readonly #services: IssuanceServices;
+
+  constructor(@Inject(servicesToken) services: IssuanceServices) {
+    this.#services = services;
+  }
+
+  @Get()
+  @Needs('orders:read')
+  @Describes(routes.showCalendar)
+  async show(@Caller() caller: Credential, @Query() query: unknown): Promise<CalendarView> {
+    const { days } = parseWith(calendarQuerySchema, query);
+    const { orders, batches, profiles, clock } = this.#services;
+    const nowMs = clock.nowMs();
+    const untilMs = days === undefined ? Number.MAX_SAFE_INTEGER : nowMs + days * dayMs;
+    const { authorities, devices } = await expiryCalendar(
+      { orders, batches, profiles, chainOf: (issuer) => this.#services.chainOf(issuer) },
+      caller.tenant,
+      untilMs,
+    );
+    return {
+      authorities: authorities.map(({ notAfterMs, ...authority }) => ({
+        ...authority,
+        notAfter: new Date(notAfterMs).toISOString(),
+        daysLeft: Math.floor((notAfterMs - nowMs) / dayMs),
+      })),
+      devices,
+    };
+  }
+}
+
+/** The calendar as clients see it. */
+export interface CalendarView {
+  readonly authorities: readonly {
+    readonly subject: string;
+    readonly serialNumber: string;
+    readonly notAfter: string;
+    /** Below 0 once it has ended. */
+    readonly daysLeft: number;
+    readonly issuers: readonly string[];
+  }[];
+  readonly devices: readonly {
+    readonly month: string;
+    readonly profile: string;
+    readonly issuer: string;
+    readonly certificates: number;
+  }[];
+}
