@@ -50,6 +50,22 @@ const calls = (run: string, batchId: () => string): readonly (readonly [string, 
   ['audit verify', ['--data', 'local']],
   ['ca init', [`more-${run}`, '--data', 'local']],
   ['ca show', ['--data', 'local']],
+  ['ca root', ['--data', `root-${run}`, '--path-length', '2']],
+  [
+    'ca issue',
+    [
+      ...[`oem-${run}`, '--under', 'root', '--parent-data', `root-${run}`, '--path-length', '1'],
+      ...['--data', 'local'],
+    ],
+  ],
+  ['ca renew', [`oem-${run}`, '--parent-data', `root-${run}`, '--data', 'local']],
+  ['ca cross', [`oem-${run}`, '--under', 'root', '--data', 'local', '--path-length', '0']],
+  ['ca rekey', [`more-${run}`, '--as', `again-${run}`, '--data', 'local']],
+  ['ca request', [`asked-${run}`, '--data', 'local', '--out', `${run}.csr`]],
+  ['ca sign', [`${run}.csr`, '--under', 'root', '--data', `root-${run}`, '--out', `${run}.chain`]],
+  ['ca complete', [`asked-${run}`, '--chain', `${run}.chain`, '--data', 'local']],
+  ['ca revoke', [`more-${run}`, '--reason', 'superseded', '--data', 'local']],
+  ['ca crl', ['root', '--data', 'local']],
   [
     'ca import',
     [

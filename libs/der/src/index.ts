@@ -78,6 +78,14 @@ export {
 export { CERTIFICATE_HEAD_ROOM, finishCertificate, signatureRoom } from './finish-certificate.js';
 export { KEY_IDENTIFIER_OCTETS, keyIdentifier, subjectPublicKeyHash } from './key-identifier.js';
 export {
+  type ConstrainedName,
+  type ConstrainedNames,
+  isSameNameText,
+  isWithin,
+  nameOutside,
+  readTbsNames,
+} from './constrained-names.js';
+export {
   type GeneralSubtree,
   type NameConstraints,
   nameConstraints,

@@ -7,6 +7,14 @@ export {
   type TbsInput,
   type Validity,
 } from './profile/compile-profile.js';
+export {
+  assertWithinIssuer,
+  hasVariableNames,
+  limitsOfChain,
+  readCertificateLimits,
+  type CertificateLimits,
+  type IssuerLimits,
+} from './profile/issuer-limits.js';
 export { subjectAttributeOids } from './profile/subject-attribute-oids.js';
 export { issuerHashes } from './ocsp/ocsp-issuers.js';
 export { packResponses, type PresignedPair } from './ocsp/packed-responses.js';

@@ -1,4 +1,5 @@
 export { createHierarchy, type HierarchyOptions } from './hierarchy/create-hierarchy.js';
+export { certificatesInPem } from './hierarchy/ca-certificate.js';
 export { caSignerOf, generateCaKey, type CaKeyPair, type CaSigner } from './hierarchy/ca-key.js';
 export {
   distinguishedNameDer,
@@ -143,3 +144,5 @@ export {
   type ResponderFolderOptions,
   type StoredResponder,
 } from './responders/responder-folder.js';
+export { parseSubtree } from './hierarchy/parse-subtree.js';
+export { statusUnder } from './hierarchy/status-under.js';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { guardWithQuorum, type SensitiveCommand } from '../ceremony/quorum-gate.js';
 import type { Terminal } from '../terminal/terminal.js';
-import { caCommand } from './ca.js';
+import { caCommand } from './ca/ca.js';
 
 /** Whatever makes an issuer, or uses the key of a CA. */
 const sensitive: Readonly<Record<string, SensitiveCommand>> = {

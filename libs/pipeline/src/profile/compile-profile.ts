@@ -17,6 +17,7 @@ import {
   tbsCertificateTemplate,
   tbsSlots,
 } from '@certmill/der';
+import { assertWithinIssuer, type IssuerLimits } from './issuer-limits.js';
 import {
   crlUriSlot,
   extensionNodes,
@@ -25,7 +26,7 @@ import {
 } from './profile-nodes.js';
 
 /** What a certificate takes from its issuer. */
-export interface ProfileIssuer {
+export interface ProfileIssuer extends IssuerLimits {
   /** Stands in its status addresses. */
   readonly name: string;
   /** Where the status of its certificates is told (ADR 0020); absent: nowhere. */
@@ -96,11 +97,13 @@ export function compileProfile(profile: Profile, issuer: ProfileIssuer): Compile
  * Validity (RFC 5280 4.1.2.5, both ends included): notBefore = receivedAt - backdate, not before the
  * issuer's; notAfter = notBefore + lifetime - 1 s, capped at the issuer's, or the fixed instant.
  * Throws PROFILE_INVALID for basicConstraints among the custom extensions (a device is no CA), and
+ * where the profile widens what the issuer's chain allows (`assertWithinIssuer`), and
  * where the lifetime is longer than the issuer's whole life, or the fixed
  * instant lies outside it: such a profile needs another issuer, not shorter certificates.
  */
 export function compileAuthorityProfile(profile: Profile, issuer: ProfileIssuer): CompiledProfile {
   refuseCustomConstraints(profile);
+  assertWithinIssuer(profile, issuer);
   const validityOf = validityRule(profile, issuer);
   const slots = profileSlots(profile);
   const algorithm = signatureAlgorithmDer(issuer.signatureAlgorithm);

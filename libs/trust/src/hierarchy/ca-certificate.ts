@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { CertmillError } from '@certmill/domain';
 import {
+  type ConstrainedNames,
   createCertificateWalk,
   DerReader,
   derErrorText,
@@ -14,6 +15,7 @@ import {
   readExtKeyUsage,
   readKeyUsage,
   readNameConstraints,
+  readTbsNames,
   tags,
   walkCertificate,
 } from '@certmill/der';
@@ -40,6 +42,8 @@ export interface CaCertificate {
   /** Policies of the certificate; undefined where it names none. */
   readonly policies: readonly string[] | undefined;
   readonly nameConstraints: NameConstraints | undefined;
+  /** What the constraints of CAs above are held against. */
+  readonly names: ConstrainedNames;
   /** Content of its serialNumber INTEGER. */
   readonly serialNumber: Uint8Array;
 }
@@ -91,6 +95,10 @@ export function readCaCertificate(der: Uint8Array, description: string): CaCerti
     extKeyUsage: read(oids.id_ce_extKeyUsage, readExtKeyUsage),
     policies: read(oids.id_ce_certificatePolicies, readCertificatePolicies),
     nameConstraints: read(oids.id_ce_nameConstraints, readNameConstraints),
+    names: valueOf(
+      readTbsNames(bytes, walk.tbsCertificateStart, walk.tbsCertificateEnd),
+      description,
+    ),
   };
 }
 

@@ -1,3 +1,4 @@
+import { nameOutside } from '@certmill/der';
 import { CertmillError } from '@certmill/domain';
 import type { CaCertificate } from './ca-certificate.js';
 
@@ -18,6 +19,7 @@ export function checkChain(chain: readonly CaCertificate[], nowMs: number | unde
     const next = chain[index + 1];
     const place = placeOf(certificate, index);
     checkCa(certificate, place, nowMs);
+    checkNames(certificate, place, chain.slice(index + 1));
     // The issuing CA signs device certificates only; each CA above has `index - 1` CAs below it
     // that are not self-issued and not the last of the path (RFC 5280 4.2.1.9).
     const below = index;
@@ -51,6 +53,22 @@ function checkCa(certificate: CaCertificate, place: string, nowMs: number | unde
   }
   if (nowMs > certificate.notAfterMs) {
     throw refusal(`${place} expired at ${isoTime(certificate.notAfterMs)}`);
+  }
+}
+
+/** RFC 5280 6.1.3 (b), (c): a CA is held against the name constraints of those above it. */
+function checkNames(
+  { names, subjectDer, issuerDer }: CaCertificate,
+  place: string,
+  above: readonly CaCertificate[],
+): void {
+  if (Buffer.compare(subjectDer, issuerDer) === 0) return;
+  for (const { nameConstraints } of above) {
+    const outside = nameConstraints && nameOutside(nameConstraints, names);
+    if (outside === undefined) continue;
+    throw refusal(
+      `${outside} of ${place} leaves the name constraints of a CA above it (RFC 5280 4.2.1.10)`,
+    );
   }
 }
 

@@ -17,8 +17,10 @@ import {
   type KeyUsageName,
   nameConstraints,
   type NameConstraints,
+  nameOutside,
   NO_EXPIRATION_SECONDS,
   oids,
+  readName,
   signatureAlgorithmDer,
   signatureRoom,
   subjectKeyIdentifier,
@@ -264,8 +266,17 @@ function assertAllowed(spec: CaCertificateSpec, parent: CaCertificate): void {
       `needs a pathLenConstraint below its parent's, ${String(room)} (RFC 5280 4.2.1.9)`,
     );
   }
+  assertNamed(spec, parent);
   assertSubset(spec.extKeyUsage, parent.extKeyUsage, oids.anyExtendedKeyUsage, 'purposes');
   assertSubset(spec.policies, parent.policies, oids.anyPolicy, 'policies');
+}
+
+function assertNamed({ subjectDer }: CaCertificateSpec, { nameConstraints }: CaCertificate): void {
+  if (nameConstraints === undefined) return;
+  const subject = readName(subjectDer, 0, subjectDer.length);
+  const names = subject.ok && { subject: subject.value, alternativeNames: [], bytes: subjectDer };
+  if (names !== false && nameOutside(nameConstraints, names) === undefined) return;
+  throw refusal("has a subject outside its parent's name constraints (RFC 5280 4.2.1.10)");
 }
 
 /** Where a parent names purposes or policies, what is below it names some of them, or none. */

@@ -1,7 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CertmillError, isCertmillError, type StatusAddresses } from '@certmill/domain';
-import { type IssuerSignatureAlgorithm, type NameConstraints, oids } from '@certmill/der';
+import type { IssuerSignatureAlgorithm } from '@certmill/der';
+import {
+  type CertificateLimits,
+  type IssuerLimits,
+  limitsOfChain,
+} from '@certmill/pipeline/compute';
 import { isErrorCode } from '../atomic-file.js';
 import { signatureAlgorithmFor, type IssuerKeyType } from '../keys/key-types.js';
 import { findSerialKeys } from '../keys/serial-keys.js';
@@ -13,7 +18,7 @@ import { caDirectoryOf, issuerPathsOf, rootName, type IssuerPaths } from './issu
 import type { RevokedCa } from './revoked-cas.js';
 
 /** A CA of a data folder: what `ca show` prints and what issuing needs; no secrets. */
-export interface Issuer extends IssuerPaths {
+export interface Issuer extends IssuerPaths, IssuerLimits {
   readonly name: string;
   readonly role: CaRole;
   /** The CA's certificate first, the root last. */
@@ -29,10 +34,6 @@ export interface Issuer extends IssuerPaths {
   readonly serialNumberHex: string;
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
-  /** Of the whole chain: a certificate is held against each (RFC 5280 6.1.4 (g)). */
-  readonly nameConstraints: readonly NameConstraints[];
-  /** Purposes that its certificates may have; absent: all. */
-  readonly extKeyUsage?: readonly string[];
   /** False where the key is kept elsewhere: an offline root. */
   readonly hasKey: boolean;
   /** Where the status of what it issues is told; absent: nowhere (ADR 0020). */
@@ -224,10 +225,7 @@ class AuthorityReader {
       serialNumberHex: Buffer.from(ca.serialNumber).toString('hex'),
       notBeforeMs: ca.notBeforeMs,
       notAfterMs: ca.notAfterMs,
-      nameConstraints: chain.flatMap(({ nameConstraints: own }) =>
-        own === undefined ? [] : [own],
-      ),
-      ...purposesOf(chain),
+      ...limitsOfChain(chain.map(limitsOf)),
       hasKey: files.hasKey,
       ...(status === undefined ? {} : { status }),
       ...(parent === undefined ? {} : { parent }),
@@ -266,16 +264,10 @@ class AuthorityReader {
   }
 }
 
-/** What every certificate of a chain that names purposes allows (as verifiers hold it). */
-function purposesOf(chain: readonly CaCertificate[]): Pick<Issuer, 'extKeyUsage'> {
-  const named = chain.flatMap(({ extKeyUsage }) =>
-    extKeyUsage === undefined ? [] : [extKeyUsage],
-  );
-  const [first, ...others] = named.filter(
-    (purposes) => !purposes.includes(oids.anyExtendedKeyUsage),
-  );
-  if (first === undefined) return {};
+function limitsOf({ nameConstraints, extKeyUsage, policies }: CaCertificate): CertificateLimits {
   return {
-    extKeyUsage: first.filter((purpose) => others.every((other) => other.includes(purpose))),
+    ...(nameConstraints === undefined ? {} : { nameConstraints }),
+    ...(extKeyUsage === undefined ? {} : { extKeyUsage }),
+    ...(policies === undefined ? {} : { policies }),
   };
 }

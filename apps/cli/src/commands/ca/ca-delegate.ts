@@ -8,10 +8,10 @@ import {
   type AuthorityProfileName,
 } from '@certmill/domain/profile-files';
 import { caSignerOf, decryptPrivateKey, issueDelegate, loadIssuer } from '@certmill/trust';
-import { passphraseOf } from '../hierarchy.js';
-import { withExamples } from '../terminal/program.js';
-import type { Terminal } from '../terminal/terminal.js';
-import { dataOption } from './data-option.js';
+import { passphraseOf } from '../../hierarchy.js';
+import { withExamples } from '../../terminal/program.js';
+import type { Terminal } from '../../terminal/terminal.js';
+import { dataOption } from '../data-option.js';
 
 interface DelegateCommandOptions {
   readonly issuer: string;

@@ -1,0 +1,99 @@
+import { Command } from 'commander';
+import { issueAuthority, type IssuerKeyType } from '@certmill/trust';
+import { passphraseOf } from '../../hierarchy.js';
+import { withExamples } from '../../terminal/program.js';
+import type { Terminal } from '../../terminal/terminal.js';
+import { dataOption } from '../data-option.js';
+import {
+  type ConstraintOptions,
+  constraintsOf,
+  keyOption,
+  lifetimeOf,
+  type LifetimeOptions,
+  type OrderOption,
+  orderOf,
+  type ParentOptions,
+  placeOf,
+  statusOf,
+  type StatusOptions,
+  subjectOf,
+  type SubjectOptions,
+  withConstraintOptions,
+  withLifetimeOption,
+  withOrderOption,
+  withParentOptions,
+  withStatusOptions,
+  withSubjectOption,
+} from './ca-options.js';
+import { authorityView } from './ca-view.js';
+
+interface IssueOptions
+  extends
+    SubjectOptions,
+    LifetimeOptions,
+    ConstraintOptions,
+    StatusOptions,
+    OrderOption,
+    ParentOptions {
+  readonly data: string;
+  readonly under: string;
+  readonly key: IssuerKeyType;
+}
+
+export function issueCommand(terminal: Terminal): Command {
+  const command = new Command('issue')
+    .description('make a CA under one whose key is at hand')
+    .argument('<name>', 'name of the new CA')
+    .requiredOption('--under <ca>', 'the CA that signs it')
+    .addOption(dataOption())
+    .addOption(keyOption('ec-p256'))
+    .option('--json', 'print one JSON object')
+    .action(async (name: string, options: IssueOptions) => {
+      const { data, under } = options;
+      const constraints = { pathLenConstraint: 0, ...constraintsOf(options) };
+      const kind = constraints.pathLenConstraint === 0 ? 'issuing' : 'intermediate';
+      const ca = await issueAuthority(
+        {
+          name,
+          directory: data,
+          passphrase: await passphraseOf(terminal, data),
+          subjectDer: subjectOf(options, `${name} ${kind} CA`),
+          keyType: options.key,
+          ...constraints,
+          ...lifetimeOf(options),
+          ...statusOf(options),
+          ...orderOf(options),
+        },
+        await placeOf(terminal, under, data, options),
+        Date.now(),
+      );
+      terminal.report(authorityView(ca), [
+        `made ${kind} CA ${name} under ${under}: ${ca.chainFile}`,
+      ]);
+    });
+  withParentOptions(
+    withOrderOption(
+      withStatusOptions(
+        withConstraintOptions(
+          withLifetimeOption(withSubjectOption(command)),
+          'CAs that may follow below it; default 0: an issuing CA',
+        ),
+      ),
+    ),
+  );
+  return withExamples(command, [
+    [
+      'certmill ca issue oem --under root --path-length 1',
+      'an intermediate: the second tier of three',
+    ],
+    ['certmill ca issue firmware --under oem --permit dns:example.com', 'an issuing CA under it'],
+    [
+      'certmill ca issue line-7 --under root --for-order acme/line-7 --lifetime 2y',
+      'a kill switch: an issuer of one order',
+    ],
+    [
+      'certmill ca issue factory-c --under root --parent-data /media/root',
+      'under a root whose folder is mounted for it',
+    ],
+  ]);
+}

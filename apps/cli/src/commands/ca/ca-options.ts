@@ -1,0 +1,202 @@
+import { readFile } from 'node:fs/promises';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import {
+  CertmillError,
+  durationSeconds,
+  statusAddresses,
+  type StatusAddresses,
+} from '@certmill/domain';
+import {
+  type AuthorityPlace,
+  type AuthorityWish,
+  type BoundOrder,
+  distinguishedNameDer,
+  type IssuerKeyType,
+  parseBoundOrder,
+  parseDistinguishedName,
+  parseSubtree,
+  readPassphrase,
+} from '@certmill/trust';
+import { passphraseOf } from '../../hierarchy.js';
+import type { Terminal } from '../../terminal/terminal.js';
+
+export const keyTypes: readonly IssuerKeyType[] = [
+  'ec-p256',
+  'ec-p384',
+  'ec-p521',
+  'rsa-3072',
+  'rsa-4096',
+  'ed25519',
+  'ml-dsa-44',
+  'ml-dsa-65',
+  'ml-dsa-87',
+];
+
+export const keyOption = (preset?: IssuerKeyType): Option => {
+  const option = new Option('--key <type>', 'key of the CA').choices(keyTypes);
+  return preset === undefined ? option : option.default(preset);
+};
+
+export interface StatusOptions {
+  readonly statusUrl?: string;
+  readonly crlShards?: string;
+}
+
+/** ADR 0020: they stand in every certificate, so they are given once. */
+export function withStatusOptions(command: Command): Command {
+  return command
+    .option(
+      '--status-url <uri>',
+      'http address that stands in what the CA issues: where CRLs and OCSP will be',
+    )
+    .option('--crl-shards <n>', 'CRLs that its certificates are spread over; 0: one CRL of all');
+}
+
+export function statusOf({ statusUrl, crlShards }: StatusOptions): {
+  readonly status?: StatusAddresses;
+} {
+  if (statusUrl !== undefined) {
+    return { status: statusAddresses(statusUrl, crlShards === undefined ? 0 : Number(crlShards)) };
+  }
+  if (crlShards === undefined) return {};
+  throw new CertmillError('INVALID_INPUT', '--crl-shards needs a --status-url');
+}
+
+export interface ConstraintOptions {
+  readonly pathLength?: number;
+  readonly permit: readonly string[];
+  readonly exclude: readonly string[];
+  readonly policy: readonly string[];
+  readonly purpose: readonly string[];
+}
+
+export function withConstraintOptions(command: Command, pathLength: string): Command {
+  return command
+    .option('--path-length <n>', pathLength, count)
+    .option('--permit <name>', 'names that certificates below may have', collected, [])
+    .option('--exclude <name>', 'names that they may not have, e.g. dns:example.com', collected, [])
+    .option('--policy <oid>', 'certificate policy', collected, [])
+    .option('--purpose <oid>', 'extended key usage of what is below', collected, []);
+}
+
+export function constraintsOf(
+  options: ConstraintOptions,
+): Pick<AuthorityWish, 'pathLenConstraint' | 'nameConstraints' | 'policies' | 'extKeyUsage'> {
+  const { pathLength, permit, exclude, policy, purpose } = options;
+  return {
+    ...(pathLength === undefined ? {} : { pathLenConstraint: pathLength }),
+    ...(permit.length + exclude.length === 0
+      ? {}
+      : {
+          nameConstraints: {
+            permitted: permit.map(parseSubtree),
+            excluded: exclude.map(parseSubtree),
+          },
+        }),
+    ...(policy.length === 0 ? {} : { policies: policy.map(oid) }),
+    ...(purpose.length === 0 ? {} : { extKeyUsage: purpose.map(oid) }),
+  };
+}
+
+/** Dotted, X.660: the first arc is 0 to 2. */
+function oid(text: string): string {
+  if (/^[0-2](?:\.(?:0|[1-9]\d{0,38})){1,32}$/.test(text)) return text;
+  throw new CertmillError('INVALID_INPUT', `'${text.slice(0, 80)}' is no object identifier`);
+}
+
+export interface SubjectOptions {
+  readonly subject?: string;
+}
+
+export function withSubjectOption(command: Command): Command {
+  return command.option('--subject <dn>', "subject, e.g. 'C=DE,O=Example,CN=Example root'");
+}
+
+export function subjectOf({ subject }: SubjectOptions, commonName: string): Uint8Array {
+  return distinguishedNameDer(
+    subject === undefined
+      ? [{ type: 'commonName', value: commonName }]
+      : parseDistinguishedName(subject),
+  );
+}
+
+export interface ParentOptions {
+  readonly parentData?: string;
+  readonly parentPassphraseFile?: string;
+}
+
+export function withParentOptions(command: Command): Command {
+  return command
+    .option('--parent-data <dir>', 'data folder with the key of the CA above: an offline root')
+    .option(
+      '--parent-passphrase-file <file>',
+      'passphrase of that key; default: that of its folder',
+    );
+}
+
+/** The CA above, in its own folder where that is given. */
+export async function placeOf(
+  terminal: Terminal,
+  name: string,
+  data: string,
+  options: ParentOptions,
+): Promise<AuthorityPlace> {
+  const directory = options.parentData ?? data;
+  const { parentPassphraseFile: file } = options;
+  const passphrase =
+    file === undefined
+      ? await passphraseOf(terminal, directory)
+      : await readPassphrase({ file }, terminal.env);
+  return { directory, name, passphrase };
+}
+
+export interface LifetimeOptions {
+  readonly lifetime?: string;
+}
+
+export function withLifetimeOption(command: Command): Command {
+  return command.option('--lifetime <time>', 'e.g. 10y or 90d; default: as long as the CA above');
+}
+
+export function lifetimeOf({ lifetime }: LifetimeOptions): { readonly lifetimeSeconds?: number } {
+  return lifetime === undefined ? {} : { lifetimeSeconds: secondsOf(lifetime) };
+}
+
+/** Seconds of `90d`, `12h`, `10y`; INVALID_INPUT. */
+export function secondsOf(text: string): number {
+  const seconds = durationSeconds(text);
+  if (Number.isSafeInteger(seconds) && seconds > 0) return seconds;
+  throw new CertmillError('INVALID_INPUT', `'${text.slice(0, 40)}' is no time such as 90d or 10y`);
+}
+
+export interface OrderOption {
+  readonly forOrder?: string;
+}
+
+export function withOrderOption(command: Command): Command {
+  return command.option(
+    '--for-order <tenant/order>',
+    'the CA serves this order and nothing else: revoking it ends exactly that',
+  );
+}
+
+export function orderOf({ forOrder }: OrderOption): { readonly order?: BoundOrder } {
+  return forOrder === undefined ? {} : { order: parseBoundOrder(forOrder) };
+}
+
+export async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new CertmillError('INVALID_INPUT', `cannot read ${file}`, { cause });
+  }
+}
+
+function collected(value: string, previous: readonly string[]): readonly string[] {
+  return [...previous, value];
+}
+
+export function count(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It is no whole number.');
+}

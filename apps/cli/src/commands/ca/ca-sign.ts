@@ -1,0 +1,64 @@
+import { writeFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { pemEncode } from '@certmill/der';
+import { signAuthorityRequest } from '@certmill/trust';
+import { withExamples } from '../../terminal/program.js';
+import type { Terminal } from '../../terminal/terminal.js';
+import { dataOption } from '../data-option.js';
+import {
+  type ConstraintOptions,
+  constraintsOf,
+  lifetimeOf,
+  type LifetimeOptions,
+  placeOf,
+  readText,
+  withConstraintOptions,
+  withLifetimeOption,
+} from './ca-options.js';
+
+interface SignOptions extends LifetimeOptions, ConstraintOptions {
+  readonly data: string;
+  readonly under: string;
+  readonly out: string;
+}
+
+export function signCommand(terminal: Terminal): Command {
+  const command = new Command('sign')
+    .description('sign the request of a CA with the key of one that is here')
+    .argument('<request>', 'PKCS#10 in PEM')
+    .requiredOption('--under <ca>', 'the CA that signs it')
+    .requiredOption('-o, --out <file>', 'where the chain is written: what is carried back')
+    .addOption(dataOption())
+    .option('--json', 'print one JSON object')
+    .action(async (request: string, options: SignOptions) => {
+      const { chainDer, certificate } = await signAuthorityRequest({
+        requestPem: await readText(request),
+        parent: await placeOf(terminal, options.under, options.data, {}),
+        ...constraintsOf(options),
+        ...lifetimeOf(options),
+        nowMs: Date.now(),
+      });
+      await writeFile(options.out, chainDer.map((der) => pemEncode('CERTIFICATE', der)).join(''));
+      const subject = certificate.certificate.subject.replaceAll('\n', ', ');
+      terminal.report(
+        {
+          subject,
+          serialNumber: Buffer.from(certificate.serialNumber).toString('hex'),
+          notAfter: new Date(certificate.notAfterMs).toISOString(),
+          pathLength: certificate.pathLenConstraint ?? null,
+          chainFile: options.out,
+        },
+        [`signed CA ${subject}: ${options.out}`],
+      );
+    });
+  withConstraintOptions(
+    withLifetimeOption(command),
+    'in the place of what is asked for; where neither says one: 0',
+  );
+  return withExamples(command, [
+    [
+      'certmill ca sign factory.csr.pem --under root --data /media/root --lifetime 10y -o chain.pem',
+      'on the machine of an offline root',
+    ],
+  ]);
+}
