@@ -4,16 +4,18 @@ import {
   boundToTenants,
   developmentPassphraseFileOf,
   findPassphrase,
+  IssuerCatalogue,
   loadIssuers,
   openSerialKeys,
   type PassphraseSource,
+  refusalOf,
   type ServingIssuer,
 } from '@certmill/trust';
 import type { StandaloneConfig } from './config.js';
 
 /** The issuers of a data folder and what signing with them takes. */
 export interface IssuerSet {
-  readonly all: readonly ServingIssuer[];
+  readonly catalogue: IssuerCatalogue;
   readonly serialKeys: readonly SerialKey[];
   readonly serialKeyId: number;
   readonly passphrase: PassphraseSource;
@@ -31,7 +33,22 @@ export async function openIssuers(
       `${dataDirectory} has no issuing CA; make one with 'certmill ca init' or take one in with 'certmill ca import'`,
     );
   }
-  const all = boundToTenants(loaded, configured, dataDirectory);
+  const bound = boundToTenants(loaded, configured, dataDirectory);
+  const nowMs = Date.now();
+  if (!bound.some((issuer) => issuer.hasKey && refusalOf(issuer, nowMs) === undefined)) {
+    const reasons = bound.map((issuer) => {
+      const reason = refusalOf(issuer, nowMs) ?? 'has its key elsewhere';
+      return `issuer '${issuer.name}' ${reason}`;
+    });
+    throw new CertmillError('CONFIG_INVALID', reasons.slice(0, 10).join('\n'));
+  }
+  const catalogue = new IssuerCatalogue({
+    dataDirectory,
+    issuers: bound.filter(({ hasKey }) => hasKey),
+    configured,
+    withKeys: true,
+    elapsedMs: () => performance.now(),
+  });
   const { all: serialKeys, current } = await openSerialKeys(dataDirectory);
   const passphrase =
     passphraseFile === undefined
@@ -40,19 +57,47 @@ export async function openIssuers(
           developmentFile: developmentPassphraseFileOf(dataDirectory),
         })
       : { file: passphraseFile };
-  return { all, serialKeys, serialKeyId: current.id, passphrase };
+  return { catalogue, serialKeys, serialKeyId: current.id, passphrase };
 }
 
-/** One software slot per issuer: the key file of its folder. */
+/** The issuers with one software slot each, the key file of their folder: all, and one by its name. */
+export interface SigningIssuers {
+  readonly all: readonly SigningIssuer[];
+  find(name: string): SigningIssuer | undefined;
+}
+
 export function signingIssuers(
-  issuers: IssuerSet,
+  { catalogue, passphrase }: IssuerSet,
   slotModule: string | undefined,
-): SigningIssuer[] {
-  const { passphrase } = issuers;
-  return issuers.all.map((issuer) => ({
+): SigningIssuers {
+  // The pools take another object for another configuration.
+  const made = new WeakMap<ServingIssuer, SigningIssuer>();
+  const signing = (issuer: ServingIssuer): SigningIssuer => {
+    const known = made.get(issuer);
+    if (known !== undefined) return known;
+    const one = signingIssuer(issuer, passphrase, slotModule);
+    made.set(issuer, one);
+    return one;
+  };
+  return {
+    all: catalogue.all.map(signing),
+    find(name) {
+      const issuer = catalogue.find(name);
+      return issuer && signing(issuer);
+    },
+  };
+}
+
+function signingIssuer(
+  issuer: ServingIssuer,
+  passphrase: PassphraseSource,
+  slotModule: string | undefined,
+): SigningIssuer {
+  return {
     name: issuer.name,
     chainDer: issuer.chainDer,
     ...(issuer.tenants === undefined ? {} : { tenants: issuer.tenants }),
+    ...(issuer.order === undefined ? {} : { order: issuer.order }),
     ...(issuer.status === undefined ? {} : { status: issuer.status }),
     slots: [
       softwareSlot({
@@ -63,5 +108,5 @@ export function signingIssuers(
         ...(slotModule === undefined ? {} : { slotModule }),
       }),
     ],
-  }));
+  };
 }

@@ -118,7 +118,8 @@ async function assemble(
   const { storeDiskModule: diskModule, logDisk: disk } = overrides;
   const halted = new Map<string, FaultCode>();
   const canonicalOf = (hash: string): string | undefined => profiles.canonicalOf(hash);
-  const issuerByName = new Map(issuers.all.map((issuer) => [issuer.name, issuer]));
+  const { catalogue } = issuers;
+  const signing = signingIssuers(issuers, overrides.slotModule);
   const [opened, openedLog, examiner, signer] = await openSideBySide(
     parts,
     openEmbeddedStore({
@@ -149,8 +150,12 @@ async function assemble(
       ...(config.blocklistFile === undefined ? {} : { blocklistFile: config.blocklistFile }),
     }),
     openSigningPools({
-      issuers: signingIssuers(issuers, overrides.slotModule),
-      profiles: (issuer, hash) => (issuerByName.has(issuer) ? canonicalOf(hash) : undefined),
+      issuers: signing.all,
+      findIssuer: (name) => signing.find(name),
+      profiles(issuer, hash) {
+        catalogue.assertSigns(issuer, systemClock.nowMs());
+        return canonicalOf(hash);
+      },
       serialKeys: issuers.serialKeys,
       threadsPerSlot: config.workers.sign,
     }),
@@ -179,7 +184,7 @@ async function assemble(
     crls: store,
     clock: systemClock,
     shardsOf: (name) => {
-      const issuer = issuerByName.get(name);
+      const issuer = catalogue.find(name);
       return issuer && (issuer.status?.crlShards ?? 0);
     },
   });
@@ -237,7 +242,7 @@ async function assemble(
     pinningClock: clock,
     serialKeys: issuers.serialKeys,
     serialKeyId: issuers.serialKeyId,
-    policy: issuingPolicy(issuers.all, systemClock),
+    policy: issuingPolicy(catalogue, systemClock),
     manifestKey: openManifestKey(folder.directory),
     readiness: {
       halted: () => [...halted].map(([stage, code]) => ({ stage, code })),
@@ -255,7 +260,7 @@ async function assemble(
     examiner,
     signer,
     ocsp,
-    issuers: issuers.all,
+    issuers: catalogue.all,
     keptProfiles,
     holdLog: () => openedLog.holdSegments(),
     async cpu() {

@@ -50,11 +50,10 @@ const dayMs = 24 * 3_600_000;
 /** Responders lie in `<data>/ocsp-responders`, under the issuers' passphrase. */
 export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
   const { policy, issuers, store, clock, observer } = parts;
-  const byName = new Map(issuers.all.map((issuer) => [issuer.name, issuer]));
-  const { passphrase } = issuers;
+  const { catalogue, passphrase } = issuers;
   const folder = new ResponderFolder({
     directory: join(parts.directory, 'ocsp-responders'),
-    issuerOf: (name) => byName.get(name),
+    issuerOf: (name) => catalogue.find(name),
     readPassphrase: () => readPassphrase(passphrase, process.env),
     certifier: parts.certifier,
     clock,
@@ -64,7 +63,7 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
   const pool = openResponderPool({
     threads: 1,
     async responderOf(name) {
-      const issuer = byName.get(name);
+      const issuer = catalogue.find(name);
       const responder = await folder.responderOf(name);
       if (issuer === undefined || responder === undefined) return undefined;
       const { subjectDer, spkiDer } = issuer;
@@ -88,7 +87,7 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
       certificates: store,
       responses: presigned,
       presigner: pool,
-      issuerOf: (name) => byName.get(name),
+      issuerOf: (name) => catalogue.find(name),
       serialKeys,
       clock,
       lifetimeSeconds: policy.presignedHours * 3_600,
@@ -96,7 +95,7 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
       concurrency: 4,
       onFault: (error) => observer.fault(error),
     }));
-  const known = new OcspIssuers(issuers.all);
+  const known = new OcspIssuers(catalogue.all);
   const ports: AnswerPorts = {
     issuers: () => known,
     clock,

@@ -98,7 +98,13 @@ export {
   openSerialKeys,
   type SerialKeys,
 } from './keys/serial-keys.js';
-export { issuingPolicy, type IssuingPolicy } from './admission/issuing-policy.js';
+export { IssuerCatalogue, type CatalogueOptions } from './hierarchy/issuer-catalogue.js';
+export {
+  issuingPolicy,
+  type IssuerSource,
+  type IssuingPolicy,
+  type OrderRef,
+} from './admission/issuing-policy.js';
 export { admitProfile, lintSample } from './admission/admit-profile.js';
 export { lintJitpTemplate } from './admission/jitp-template.js';
 export { lintAgainstIssuer } from './admission/lint-against-issuer.js';

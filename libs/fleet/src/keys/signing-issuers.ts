@@ -19,6 +19,7 @@ export function signingIssuers(
       name: issuer.name,
       chainDer: issuer.chainDer,
       ...(issuer.tenants === undefined ? {} : { tenants: issuer.tenants }),
+      ...(issuer.order === undefined ? {} : { order: issuer.order }),
       ...(issuer.status === undefined ? {} : { status: issuer.status }),
       slots,
     };

@@ -2,6 +2,7 @@ import { CertmillError, type SerialKey } from '@certmill/domain';
 import {
   boundToTenants,
   findSerialKeys,
+  IssuerCatalogue,
   loadIssuers,
   type PublishedCas,
   publishedCas,
@@ -12,6 +13,8 @@ import type { FleetConfig } from '../config/fleet-config.js';
 /** The issuers that a fleet signs for, and the serial keys; no CA key. */
 export interface Trust {
   readonly issuers: readonly ServingIssuer[];
+  /** The same as they are now. */
+  readonly catalogue: IssuerCatalogue;
   readonly serialKeys: readonly SerialKey[];
   readonly serialKeyId: number;
   /** What everybody may have of them. */
@@ -42,6 +45,13 @@ export async function openTrust({
   const byName = new Map(issuers.map((issuer) => [issuer.name, issuer]));
   return {
     issuers,
+    catalogue: new IssuerCatalogue({
+      dataDirectory: trust,
+      issuers,
+      configured,
+      withKeys: false,
+      elapsedMs: () => performance.now(),
+    }),
     cas: {
       ...publishedCas(trust),
       shardsOf(name) {

@@ -69,7 +69,7 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
     pinningClock,
     serialKeys: trust.serialKeys,
     serialKeyId: trust.serialKeyId,
-    policy: issuingPolicy(trust.issuers, clock),
+    policy: issuingPolicy(trust.catalogue, clock),
     repository: new Repository({ ...trust.cas, crls: store, clock }),
     maxRequestsPerChunk: config.maxRequestsPerChunk,
     windows: new TenantWindows({ maxRequests: config.tenantWindow, batches: store }),

@@ -20,6 +20,7 @@ export async function openSign(context: ServiceContext): Promise<OpenedRole> {
   const signer = await openSigningPools({
     issuers: signingIssuers(trust.issuers, config, context.overrides.slotModule),
     profiles(issuer, hash) {
+      trust.catalogue.assertSigns(issuer, clock.nowMs());
       const profile = profiles.get(hash);
       const allowed = config.issuers?.[issuer]?.profiles;
       return profile === undefined || allowed?.includes(profile.name) === false

@@ -33,7 +33,7 @@ function ports(requestsPerChunk?: number): OrderPorts & { readonly stored: Map<s
   return {
     orders: orders as OrderPorts['orders'],
     clock: { nowMs: () => 1 },
-    isSignable: () => true,
+    orderRefusal: () => undefined,
     ...(requestsPerChunk === undefined
       ? {}
       : { requestsPerChunk: () => Promise.resolve(requestsPerChunk) }),

@@ -24,8 +24,15 @@ export interface NewOrder {
 export interface OrderPorts {
   readonly orders: OrderStore & Pick<ProfileStore, 'findProfile'>;
   readonly clock: Clock;
-  /** True where sign may use this issuer for this tenant with this profile. */
-  readonly isSignable: (issuer: string, tenant: TenantId, profile: Profile) => boolean;
+  /**
+   * Why sign will not use this issuer for this order and profile, to stand behind its name; undefined
+   * where it will. Of another tenant's issuer it says no more than of none.
+   */
+  readonly orderRefusal: (
+    issuer: string,
+    order: { readonly tenant: TenantId; readonly orderId: string },
+    profile: Profile,
+  ) => string | undefined;
   /**
    * How many requests of a profile, with their largest certificates, may share a chunk. Absent: the store
    * keeps no such number, and chunks have `leastRequestsPerChunk`.
@@ -54,12 +61,9 @@ export async function openOrder(ports: OrderPorts, wanted: NewOrder): Promise<Or
     );
   }
   const pinned = profileOfCanonical(profile.canonical);
-  if (!ports.isSignable(wanted.issuer, wanted.tenant, pinned)) {
-    // One answer for all: another tenant's issuer is not there.
-    throw new CertmillError(
-      'INVALID_INPUT',
-      `issuer '${wanted.issuer.slice(0, 80)}' does not exist or does not sign profile '${wanted.profileName}'`,
-    );
+  const refusal = ports.orderRefusal(wanted.issuer, wanted, pinned);
+  if (refusal !== undefined) {
+    throw new CertmillError('INVALID_INPUT', `issuer '${wanted.issuer.slice(0, 80)}' ${refusal}`);
   }
   const requestsPerChunk = await ports.requestsPerChunk?.(wanted.issuer, pinned);
   const order: Order = {

@@ -8,7 +8,6 @@ import {
   type Lane,
   type Order,
   type Profile,
-  type TenantId,
 } from '@certmill/domain';
 import { encodeReceivedChunk, type ReceivedChunk } from '@certmill/events';
 import type {
@@ -38,8 +37,8 @@ export interface IngestPorts {
   readonly pace: IngestPace;
   /** Bounds what a tenant's bulk uploads have in the log; absent: only the log's own bound does. */
   readonly windows?: TenantWindows;
-  /** Whether the issuer signs for the tenant; sign refuses what it does not. */
-  readonly serves: (issuer: string, tenant: TenantId) => boolean;
+  /** Why the issuer takes no more of the order, to stand behind its name; sign refuses it too. */
+  readonly batchRefusal: (issuer: string, order: Order) => string | undefined;
   /** Told of requests that became durable in the log. */
   readonly onReceived?: StageObserver['received'];
 }
@@ -74,10 +73,11 @@ export async function openBatch(
   if (idempotencyKey.length === 0 || idempotencyKey.length > 255) {
     throw new CertmillError('INVALID_INPUT', 'the Idempotency-Key must have 1 to 255 characters');
   }
-  if (!ports.serves(order.issuer, order.tenant)) {
+  const refusal = ports.batchRefusal(order.issuer, order);
+  if (refusal !== undefined) {
     throw new CertmillError(
       'CONFLICT',
-      `issuer ${order.issuer} of order ${order.orderId} does not serve this tenant any more; open another order`,
+      `issuer ${order.issuer} of order ${order.orderId} ${refusal}; open another order`,
     );
   }
   const nowMs = ports.clock.nowMs();

@@ -79,10 +79,15 @@ export interface IssuanceParts {
   readonly observer: Pick<StageObserver, 'received' | 'published'>;
 }
 
+interface OrderRef {
+  readonly tenant: TenantId;
+  readonly orderId: string;
+}
+
 /** Which issuer signs what for whom; `issuingPolicy` of @certmill/trust. */
 export interface IssuingPolicy {
-  serves(issuer: string, tenant: TenantId): boolean;
-  isSignable(issuer: string, tenant: TenantId, profile: Profile): boolean;
+  batchRefusal(issuer: string, order: OrderRef): string | undefined;
+  orderRefusal(issuer: string, order: OrderRef, profile: Profile): string | undefined;
   requestsPerChunk(issuer: string, profile: Profile): Promise<number>;
   defaultIssuerOf(tenant: TenantId): string;
   chainOf(issuer: string): readonly Uint8Array[] | undefined;
@@ -115,7 +120,7 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     clock: parts.pinningClock,
     serialKeyId: parts.serialKeyId,
     pace: new IngestPace(() => performance.now()),
-    serves: (issuer: string, tenant: TenantId) => policy.serves(issuer, tenant),
+    batchRefusal: (issuer: string, order: OrderRef) => policy.batchRefusal(issuer, order),
     ...(parts.windows === undefined ? {} : { windows: parts.windows }),
     onReceived: (lane: Lane, requests: number) => observer.received(lane, requests),
   };
@@ -129,7 +134,7 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     opening: {
       orders: store,
       clock,
-      isSignable: (name, tenant, profile) => policy.isSignable(name, tenant, profile),
+      orderRefusal: (name, order, profile) => policy.orderRefusal(name, order, profile),
       ...(maxRequests === undefined
         ? {}
         : {

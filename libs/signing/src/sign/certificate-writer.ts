@@ -3,6 +3,7 @@ import {
   createCertificationRequestWalk,
   finishCertificate,
   lengthOctets,
+  type NameConstraints,
   signatureRoom,
   walkCertificationRequest,
 } from '@certmill/der';
@@ -15,8 +16,8 @@ import {
   type SerialKey,
 } from '@certmill/domain';
 import type { ReceivedChunk, Verdict } from '@certmill/events';
-import { compileProfile, type CompiledProfile } from '@certmill/pipeline/compute';
-import { assertIssuable, assertProfileIsForDevices } from './issuance-rules.js';
+import { compileProfile, type CompiledProfile, hasVariableNames } from '@certmill/pipeline/compute';
+import { assertIssuable, assertNamesWithin, assertProfileIsForDevices } from './issuance-rules.js';
 import type { SlotSession } from './slot-session.js';
 
 /** Where one certificate is made: the largest CSR that is accepted has 64 KiB. */
@@ -49,6 +50,8 @@ export class CertificateWriter {
   readonly session: SlotSession;
   private readonly compiled: CompiledProfile;
   private readonly crlShards: number;
+  /** Each certificate's names are held against these; none where no name varies. */
+  private readonly heldConstraints: readonly NameConstraints[];
   private readonly signatureRoom: number;
   private readonly maxTbsBytes: number;
 
@@ -67,9 +70,12 @@ export class CertificateWriter {
         signatureAlgorithm: scheme.algorithm,
         notBeforeMs: issuer.notBeforeSeconds * 1_000,
         notAfterMs: issuer.notAfterSeconds * 1_000,
+        ...issuer.limits,
       }),
     );
     this.crlShards = status?.crlShards ?? 0;
+    // Fixed names were held when the profile was compiled.
+    this.heldConstraints = hasVariableNames(profile) ? (issuer.limits.nameConstraints ?? []) : [];
     this.signatureRoom = signatureRoom(
       this.compiled.signatureAlgorithmDer,
       scheme.maxSignatureBytes,
@@ -167,6 +173,9 @@ export class CertificateWriter {
       input.firstValue = i * verdict.valuesPerRequest;
       first ??= { serialNumber: input.serialNumber, subjectPKInfoDer: input.spki };
       const tbsStart = this.compiled.writeTbs(input, work, tbsEnd, CERTIFICATE_HEAD_ROOM);
+      if (this.heldConstraints.length > 0) {
+        assertNamesWithin(this.heldConstraints, work, tbsStart, tbsEnd);
+      }
       const tbsBytes = tbsEnd - tbsStart;
       if (tbsBytes > this.maxTbsBytes) throw this.tooLarge(tbsBytes);
       const bytes = CERTIFICATE_HEAD_ROOM + tbsBytes + this.signatureRoom;

@@ -1,12 +1,15 @@
 import {
   createCertificateWalk,
+  type NameConstraints,
+  nameOutside,
   oids,
   readBasicConstraints,
   readExtensions,
   readKeyUsage,
+  readTbsNames,
   walkCertificate,
 } from '@certmill/der';
-import { CertmillError, type Profile, type TenantId } from '@certmill/domain';
+import { CertmillError, type OrderId, type Profile, type TenantId } from '@certmill/domain';
 import type { IssuerCertificate } from './issuer-certificate.js';
 
 /**
@@ -25,15 +28,25 @@ const refusedCustomOids: readonly string[] = [
   oids.id_ce_policyMappings,
 ];
 
+/** The one order that an issuer was made for: revoking the issuer ends exactly it. */
+export interface BoundOrder {
+  readonly tenant: TenantId;
+  readonly orderId: OrderId;
+}
+
 /**
  * Run on every chunk, whatever order, ingest and validate took. `tenants` undefined: every tenant.
  * Faults: FAULT_PROCESSING.
  */
 export function assertIssuerServes(
-  issuer: { readonly issuerName: string; readonly tenants: readonly TenantId[] | undefined },
-  chunk: { readonly issuer: string; readonly tenant: TenantId },
+  issuer: {
+    readonly issuerName: string;
+    readonly tenants: readonly TenantId[] | undefined;
+    readonly order: BoundOrder | undefined;
+  },
+  chunk: { readonly issuer: string; readonly tenant: TenantId; readonly orderId: OrderId },
 ): void {
-  const { issuerName, tenants } = issuer;
+  const { issuerName, tenants, order } = issuer;
   if (chunk.issuer !== issuerName) {
     throw new CertmillError(
       'FAULT_PROCESSING',
@@ -44,6 +57,12 @@ export function assertIssuerServes(
     throw new CertmillError(
       'FAULT_PROCESSING',
       `issuer ${issuerName} does not sign for tenant ${chunk.tenant}`,
+    );
+  }
+  if (order !== undefined && (order.tenant !== chunk.tenant || order.orderId !== chunk.orderId)) {
+    throw new CertmillError(
+      'FAULT_PROCESSING',
+      `issuer ${issuerName} signs for order ${order.orderId} alone, not for ${chunk.orderId}`,
     );
   }
 }
@@ -63,6 +82,26 @@ export function assertProfileIsForDevices(profile: Profile): void {
           ? undefined
           : `extension ${extension.oid}`;
   if (reason !== undefined) throw lint(`profile ${profile.name} is not for devices: ${reason}`);
+}
+
+/**
+ * Holds the names of a TBSCertificate against what its issuer's chain constrains (RFC 5280 4.2.1.10),
+ * before it is signed. Admission lets no profile through whose names could leave it; sign trusts no
+ * admission. Faults: FAULT_LINT_FAILED.
+ */
+export function assertNamesWithin(
+  constraints: readonly NameConstraints[],
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  const names = readTbsNames(bytes, start, end);
+  if (!names.ok) throw lint(`the names of a certificate are not DER (${names.error.code})`);
+  for (const each of constraints) {
+    const outside = nameOutside(each, names.value);
+    if (outside === undefined) continue;
+    throw lint(`${outside} would leave the issuer's nameConstraints (RFC 5280 4.2.1.10)`);
+  }
 }
 
 const walk = createCertificateWalk();

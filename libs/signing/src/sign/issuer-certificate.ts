@@ -11,6 +11,11 @@ import {
   walkCertificate,
 } from '@certmill/der';
 import { CertmillError } from '@certmill/domain';
+import {
+  type IssuerLimits,
+  limitsOfChain,
+  readCertificateLimits,
+} from '@certmill/pipeline/compute';
 
 /** What certificates and checks take from an issuer's own certificate; byte arrays are views of it. */
 export interface IssuerCertificate {
@@ -23,12 +28,18 @@ export interface IssuerCertificate {
   readonly signsCrls: boolean;
   readonly notBeforeSeconds: number;
   readonly notAfterSeconds: number;
+  /** What its whole chain leaves to its certificates. */
+  readonly limits: IssuerLimits;
 }
 
-/** Faults: CONFIG_INVALID where it is not the certificate of a CA. */
+/**
+ * Faults: CONFIG_INVALID where it is not the certificate of a CA.
+ * @param aboveDer the certificates above it in its chain: their limits are held too.
+ */
 export function readIssuerCertificate(
   issuerName: string,
   certificateDer: Uint8Array,
+  aboveDer: readonly Uint8Array[] = [],
 ): IssuerCertificate {
   const refuse = (reason: string): CertmillError =>
     new CertmillError('CONFIG_INVALID', `the certificate of issuer ${issuerName} ${reason}`);
@@ -60,10 +71,6 @@ export function readIssuerCertificate(
     }
     signsCrls = bits.value.includes('cRLSign');
   }
-  // Names are not held against these when a certificate is signed, so such an issuer is not used.
-  if (valueOf(oids.id_ce_nameConstraints) !== undefined) {
-    throw refuse('has nameConstraints (RFC 5280 4.2.1.10), which are not supported');
-  }
 
   const subjectPKInfoDer = certificateDer.subarray(walk.subjectPKInfoStart, walk.subjectPKInfoEnd);
   const ski = valueOf(oids.id_ce_subjectKeyIdentifier);
@@ -77,7 +84,19 @@ export function readIssuerCertificate(
     signsCrls,
     notBeforeSeconds: walk.notBeforeSeconds,
     notAfterSeconds: walk.notAfterSeconds,
+    limits: limitsOf([certificateDer, ...aboveDer], refuse),
   };
+}
+
+function limitsOf(
+  chainDer: readonly Uint8Array[],
+  refuse: (reason: string) => CertmillError,
+): IssuerLimits {
+  try {
+    return limitsOfChain(chainDer.map(readCertificateLimits));
+  } catch {
+    throw refuse('or one above it has limits that cannot be read');
+  }
 }
 
 function octetString(bytes: Uint8Array, start: number, end: number): Uint8Array {

@@ -2,6 +2,7 @@ import type { SerialKey, StatusAddresses, TenantId } from '@certmill/domain';
 import type { CrlToSign } from '@certmill/ports';
 import type { SigningHash } from '../slots/signature-scheme.js';
 import type { SigningSlot } from '../slots/signing-slot.js';
+import type { BoundOrder } from './issuance-rules.js';
 import type { WorkerFault } from '../worker-pool/worker-fault.js';
 import type { IssuedCertificates } from './certificate-writer.js';
 import type { SlotUsage } from './slot-usage.js';
@@ -25,7 +26,11 @@ export interface IssuerOpening {
   readonly issuerName: string;
   /** Absent: every tenant. */
   readonly tenants?: readonly TenantId[];
+  /** Absent: every order. */
+  readonly order?: BoundOrder;
   readonly issuerCertificateDer: Uint8Array;
+  /** The certificates above it, the root last: names are held against their constraints too. */
+  readonly aboveDer: readonly Uint8Array[];
   readonly status?: StatusAddresses;
   readonly rsaHash: SigningHash;
   readonly slot: Omit<SigningSlot, 'place'>;

@@ -1,6 +1,7 @@
 import { CertmillError, type StatusAddresses, type TenantId } from '@certmill/domain';
 import type { SigningHash } from '../slots/signature-scheme.js';
 import type { SigningSlot } from '../slots/signing-slot.js';
+import type { BoundOrder } from './issuance-rules.js';
 import type { IssuerOpening } from './sign-messages.js';
 
 export interface SigningIssuer {
@@ -9,6 +10,8 @@ export interface SigningIssuer {
   readonly chainDer: readonly Uint8Array[];
   /** Tenants that it signs for; every tenant where absent. */
   readonly tenants?: readonly TenantId[];
+  /** The one order that it signs for; every order where absent. */
+  readonly order?: BoundOrder;
   /** Where the status of its certificates is told (ADR 0020); absent: nowhere. */
   readonly status?: StatusAddresses;
   /** Each holds the issuer's key. */
@@ -22,14 +25,16 @@ let openings = 0;
 
 /** What opens the issuer's key in one of its slots. */
 export function openingOf(issuer: SigningIssuer, slot: SigningSlot): IssuerOpening {
-  const { name: issuerName, chainDer, tenants, status, rsaHash = 'sha256' } = issuer;
+  const { name: issuerName, chainDer, tenants, order, status, rsaHash = 'sha256' } = issuer;
   const { name, signerModule, settings, slotModule } = slot;
   return {
     id: String((openings += 1)),
     issuerName,
     ...(tenants === undefined ? {} : { tenants: [...tenants] }),
-    // A copy: a clone of a view takes the whole buffer behind it along.
+    ...(order === undefined ? {} : { order: { ...order } }),
+    // Copies: a clone of a view takes the whole buffer behind it along.
     issuerCertificateDer: new Uint8Array(chainDer[0] ?? []),
+    aboveDer: chainDer.slice(1).map((der) => new Uint8Array(der)),
     ...(status === undefined ? {} : { status }),
     rsaHash,
     slot: { name, signerModule, settings, ...(slotModule === undefined ? {} : { slotModule }) },

@@ -248,6 +248,21 @@ describe("sign's own rules", () => {
     expect(signed.certificateLengths).toHaveLength(4);
   });
 
+  it('signs for the one order that an issuer was made for, and for no other', async () => {
+    const { issuer, files } = toldSlots(1);
+    const order = { tenant: 'acme', orderId: 'order-1' };
+    const pools = await open({ issuers: [{ ...issuer, order }] });
+    for (const pins of [{ orderId: 'order-2' }, { tenant: 'globex' }]) {
+      const { received, verdict } = aChunk({ received: pins });
+      const error = await errorOf(pools.sign(received, verdict, 'bulk'));
+      expect([error.code, error.disposition]).toEqual(['FAULT_PROCESSING', 'dead-letter']);
+    }
+    expect(existsSync(`${files[0]!}.signed`)).toBe(false);
+    const own = aChunk({ count: 3 });
+    await pools.sign(own.received, own.verdict, 'bulk');
+    expect(readFileSync(`${files[0]!}.signed`, 'utf8').match(/\n/g)).toHaveLength(3);
+  });
+
   it('refuses a profile text that does not have the pinned hash', async () => {
     const other = canonicalProfile(builtInProfiles().get('idevid')!);
     const pools = await open({ profiles: () => other });

@@ -8,6 +8,7 @@ import type {
   SlotModule,
 } from '../slots/signing-slot.js';
 import { publicKeyOf, signatureSchemeOf, type SignatureScheme } from '../slots/signature-scheme.js';
+import type { BoundOrder } from './issuance-rules.js';
 import { readIssuerCertificate, type IssuerCertificate } from './issuer-certificate.js';
 import type { IssuerOpening } from './sign-messages.js';
 import { UsageMeter, type SlotUsage } from './slot-usage.js';
@@ -39,6 +40,8 @@ export class SlotSession {
   readonly issuerName: string;
   /** That it signs for; every tenant where absent. */
   readonly tenants: readonly TenantId[] | undefined;
+  /** That it signs for; every order where absent. */
+  readonly order: BoundOrder | undefined;
   readonly issuer: IssuerCertificate;
   /** Undefined: its certificates say nothing of where their status is. */
   readonly status: StatusAddresses | undefined;
@@ -59,6 +62,7 @@ export class SlotSession {
     this.id = data.id;
     this.issuerName = data.issuerName;
     this.tenants = data.tenants;
+    this.order = data.order;
     this.issuer = issuer.certificate;
     this.status = data.status;
     this.scheme = issuer.scheme;
@@ -124,7 +128,11 @@ export class SlotSession {
 }
 
 function openedIssuer(data: IssuerOpening): OpenedIssuer {
-  const certificate = readIssuerCertificate(data.issuerName, data.issuerCertificateDer);
+  const certificate = readIssuerCertificate(
+    data.issuerName,
+    data.issuerCertificateDer,
+    data.aboveDer,
+  );
   const { subjectPKInfoDer } = certificate;
   return {
     certificate,

@@ -1,17 +1,28 @@
-import { CertmillError, type Profile, type TenantId } from '@certmill/domain';
+import { CertmillError, type OrderId, type Profile, type TenantId } from '@certmill/domain';
 import type { Clock } from '@certmill/ports';
+import { refusalOf } from '../hierarchy/load-issuers.js';
 import { doesServe, isCompilable, type ServingIssuer } from '../hierarchy/serving-issuers.js';
 import { admitProfile } from './admit-profile.js';
 import { requestsPerChunk } from './chunk-bound.js';
 
-/** Which issuer signs what for whom: what ingest asks before anything is durable. */
+/** An order, that is there or about to be. */
+export interface OrderRef {
+  readonly tenant: TenantId;
+  readonly orderId: OrderId;
+}
+
+/**
+ * Which issuer signs what for whom: what ingest asks before anything is durable. A refusal is text that
+ * stands behind the issuer's name; of another tenant's issuer it says no more than of none.
+ */
 export interface IssuingPolicy {
-  serves(issuer: string, tenant: TenantId): boolean;
-  /** Whether the issuer serves the tenant and certificates of the profile fit under it. */
-  isSignable(issuer: string, tenant: TenantId, profile: Profile): boolean;
+  /** Why the issuer takes no more of an order that names it; undefined where it does. */
+  batchRefusal(issuer: string, order: OrderRef): string | undefined;
+  /** Why no such order can be opened: also where certificates of the profile do not fit under it. */
+  orderRefusal(issuer: string, order: OrderRef, profile: Profile): string | undefined;
   /** How many requests of an admitted profile may share a chunk under the issuer, which MUST be there. */
   requestsPerChunk(issuer: string, profile: Profile): Promise<number>;
-  /** The first that serves the tenant; CONFLICT where none does. */
+  /** The first that serves the tenant and any order; CONFLICT where none does. */
   defaultIssuerOf(tenant: TenantId): string;
   /** Certificates from the issuing CA up to the root, DER. */
   chainOf(issuer: string): readonly Uint8Array[] | undefined;
@@ -21,42 +32,97 @@ export interface IssuingPolicy {
   admit(tenant: TenantId, profile: Profile): Promise<void>;
 }
 
-export function issuingPolicy(issuers: readonly ServingIssuer[], clock: Clock): IssuingPolicy {
-  const byName = new Map(issuers.map((issuer) => [issuer.name, issuer]));
+/** The issuers as they are now; `IssuerCatalogue`. */
+export interface IssuerSource {
+  readonly all: readonly ServingIssuer[];
+  find(name: string): ServingIssuer | undefined;
+}
+
+export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy {
   const servingOf = (tenant: TenantId): readonly [ServingIssuer, ...ServingIssuer[]] => {
-    const [first, ...others] = issuers.filter((issuer) => doesServe(issuer, tenant));
+    const nowMs = clock.nowMs();
+    const [first, ...others] = source.all.filter(
+      (issuer) =>
+        doesServe(issuer, tenant) &&
+        issuer.retirement === undefined &&
+        refusalOf(issuer, nowMs) === undefined,
+    );
     if (first === undefined) throw new CertmillError('CONFLICT', 'no issuer serves this tenant');
     return [first, ...others];
   };
   return {
-    serves(name, tenant) {
-      const issuer = byName.get(name);
-      return issuer !== undefined && doesServe(issuer, tenant);
+    batchRefusal(name, order) {
+      const issuer = source.find(name);
+      if (issuer === undefined || !doesServe(issuer, order.tenant)) {
+        return 'does not serve this tenant any more';
+      }
+      return refusalOf(issuer, clock.nowMs()) ?? otherOrder(issuer, order);
     },
-    isSignable(name, tenant, profile) {
-      const issuer = byName.get(name);
-      return issuer !== undefined && doesServe(issuer, tenant) && isCompilable(profile, issuer);
+    orderRefusal(name, order, profile) {
+      const issuer = source.find(name);
+      const isThere = issuer !== undefined && doesServe(issuer, order.tenant);
+      const refusal = isThere
+        ? (refusalOf(issuer, clock.nowMs()) ?? otherOrder(issuer, order) ?? retired(issuer))
+        : undefined;
+      if (refusal !== undefined) return refusal;
+      if (isThere && isCompilable(profile, issuer)) return undefined;
+      return `does not exist or does not sign profile '${profile.name}'`;
     },
     requestsPerChunk(name, profile) {
-      const issuer = byName.get(name);
+      const issuer = source.find(name);
       if (issuer === undefined) throw new CertmillError('CONFLICT', `there is no issuer ${name}`);
       return requestsPerChunk(profile, issuer, clock.nowMs());
     },
-    defaultIssuerOf: (tenant) => servingOf(tenant)[0].name,
-    chainOf: (name) => byName.get(name)?.chainDer,
+    defaultIssuerOf(tenant) {
+      const nowMs = clock.nowMs();
+      for (const { name, order } of servingOf(tenant)) {
+        const issuer = order === undefined ? source.find(name) : undefined;
+        if (issuer !== undefined && refusalOf(issuer, nowMs) === undefined) return name;
+      }
+      throw new CertmillError('CONFLICT', 'each issuer of this tenant is for one order: name one');
+    },
+    chainOf: (name) => source.find(name)?.chainDer,
     crlShardsOf(name) {
-      const issuer = byName.get(name);
+      const issuer = source.find(name);
       return issuer && (issuer.status?.crlShards ?? 0);
     },
     async admit(tenant, profile) {
       const serving = servingOf(tenant);
-      for (const issuer of serving) {
-        if (isCompilable(profile, issuer)) await admitProfile(profile, issuer, clock.nowMs());
+      const fitting = serving.filter((issuer) => isCompilable(profile, issuer));
+      for (const issuer of ofDifferentShape(fitting)) {
+        await admitProfile(profile, issuer, clock.nowMs());
       }
       // Orders name their issuer and are refused where the profile does not fit it: one is enough here.
-      if (!serving.some((issuer) => isCompilable(profile, issuer))) {
-        await admitProfile(profile, serving[0], clock.nowMs());
-      }
+      if (fitting.length === 0) await admitProfile(profile, serving[0], clock.nowMs());
     },
   };
+}
+
+function otherOrder({ order }: ServingIssuer, { tenant, orderId }: OrderRef): string | undefined {
+  if (order === undefined || (order.tenant === tenant && order.orderId === orderId)) {
+    return undefined;
+  }
+  return 'was made for another order and serves nothing else';
+}
+
+function retired({ retirement }: ServingIssuer): string | undefined {
+  return retirement && `is retired: '${retirement.successor}' has its subject and a new key`;
+}
+
+/**
+ * Of issuers whose certificates differ in no more than octets of fixed length, one: samples of ten
+ * thousand intermediates of a kind would say the same ten thousand times.
+ */
+function ofDifferentShape(issuers: readonly ServingIssuer[]): readonly ServingIssuer[] {
+  const shapes = new Map<string, ServingIssuer>();
+  for (const issuer of issuers) {
+    const { keyType, signatureAlgorithm, name, subjectDer, keyIdentifier, status } = issuer;
+    const shape = JSON.stringify([
+      ...[keyType, signatureAlgorithm, name.length, subjectDer.length, keyIdentifier.length],
+      ...[issuer.notBeforeMs, issuer.notAfterMs, status ?? null],
+      ...[issuer.nameConstraints ?? [], issuer.extKeyUsage ?? [], issuer.policies ?? []],
+    ]);
+    if (!shapes.has(shape)) shapes.set(shape, issuer);
+  }
+  return [...shapes.values()];
 }

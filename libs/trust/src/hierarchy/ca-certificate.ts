@@ -7,18 +7,15 @@ import {
   derErrorText,
   type DerResult,
   type KeyUsageName,
-  type NameConstraints,
   oids,
   readBasicConstraints,
-  readCertificatePolicies,
   readExtensions,
-  readExtKeyUsage,
   readKeyUsage,
-  readNameConstraints,
   readTbsNames,
   tags,
   walkCertificate,
 } from '@certmill/der';
+import { type CertificateLimits, readCertificateLimits } from '@certmill/pipeline/compute';
 import { issuerKeyTypeOf, type IssuerKeyType } from '../keys/key-types.js';
 
 /** A CA certificate with what issuing under it needs; byte arrays are copies. */
@@ -37,11 +34,8 @@ export interface CaCertificate {
   readonly pathLenConstraint: number | undefined;
   /** Undefined where the certificate has no keyUsage. */
   readonly keyUsage: readonly KeyUsageName[] | undefined;
-  /** Purposes that certificates below it may have; undefined: all. */
-  readonly extKeyUsage: readonly string[] | undefined;
-  /** Policies of the certificate; undefined where it names none. */
-  readonly policies: readonly string[] | undefined;
-  readonly nameConstraints: NameConstraints | undefined;
+  /** What it says of certificates below it. */
+  readonly limits: CertificateLimits;
   /** What the constraints of CAs above are held against. */
   readonly names: ConstrainedNames;
   /** Content of its serialNumber INTEGER. */
@@ -92,14 +86,20 @@ export function readCaCertificate(der: Uint8Array, description: string): CaCerti
     isCa: basic?.cA ?? false,
     pathLenConstraint: basic?.pathLenConstraint,
     keyUsage: read(oids.id_ce_keyUsage, readKeyUsage),
-    extKeyUsage: read(oids.id_ce_extKeyUsage, readExtKeyUsage),
-    policies: read(oids.id_ce_certificatePolicies, readCertificatePolicies),
-    nameConstraints: read(oids.id_ce_nameConstraints, readNameConstraints),
+    limits: limitsOf(bytes, description),
     names: valueOf(
       readTbsNames(bytes, walk.tbsCertificateStart, walk.tbsCertificateEnd),
       description,
     ),
   };
+}
+
+function limitsOf(der: Uint8Array, description: string): CertificateLimits {
+  try {
+    return readCertificateLimits(der);
+  } catch {
+    throw unreadable(description, 'what it says of certificates below it');
+  }
 }
 
 function parsed(der: Uint8Array, description: string): X509Certificate {

@@ -63,7 +63,9 @@ function checkNames(
   above: readonly CaCertificate[],
 ): void {
   if (Buffer.compare(subjectDer, issuerDer) === 0) return;
-  for (const { nameConstraints } of above) {
+  for (const {
+    limits: { nameConstraints },
+  } of above) {
     const outside = nameConstraints && nameOutside(nameConstraints, names);
     if (outside === undefined) continue;
     throw refusal(

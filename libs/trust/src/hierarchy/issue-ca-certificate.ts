@@ -267,11 +267,14 @@ function assertAllowed(spec: CaCertificateSpec, parent: CaCertificate): void {
     );
   }
   assertNamed(spec, parent);
-  assertSubset(spec.extKeyUsage, parent.extKeyUsage, oids.anyExtendedKeyUsage, 'purposes');
-  assertSubset(spec.policies, parent.policies, oids.anyPolicy, 'policies');
+  assertSubset(spec.extKeyUsage, parent.limits.extKeyUsage, oids.anyExtendedKeyUsage, 'purposes');
+  assertSubset(spec.policies, parent.limits.policies, oids.anyPolicy, 'policies');
 }
 
-function assertNamed({ subjectDer }: CaCertificateSpec, { nameConstraints }: CaCertificate): void {
+function assertNamed(
+  { subjectDer }: CaCertificateSpec,
+  { limits: { nameConstraints } }: CaCertificate,
+): void {
   if (nameConstraints === undefined) return;
   const subject = readName(subjectDer, 0, subjectDer.length);
   const names = subject.ok && { subject: subject.value, alternativeNames: [], bytes: subjectDer };

@@ -1,12 +1,9 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { CertmillError, isCertmillError, type StatusAddresses } from '@certmill/domain';
+import { CertmillError, isCertmillError, isName, type StatusAddresses } from '@certmill/domain';
 import type { IssuerSignatureAlgorithm } from '@certmill/der';
-import {
-  type CertificateLimits,
-  type IssuerLimits,
-  limitsOfChain,
-} from '@certmill/pipeline/compute';
+import { type IssuerLimits, limitsOfChain } from '@certmill/pipeline/compute';
 import { isErrorCode } from '../atomic-file.js';
 import { signatureAlgorithmFor, type IssuerKeyType } from '../keys/key-types.js';
 import { findSerialKeys } from '../keys/serial-keys.js';
@@ -107,10 +104,17 @@ export async function findAuthority(
   dataDirectory: string,
   name: string,
 ): Promise<Issuer | undefined> {
-  const names = await readCaFolder(dataDirectory);
-  if (!names.includes(name)) return undefined;
-  return new AuthorityReader(dataDirectory, names, await serialKeyIdOf(dataDirectory)).read(name)
-    .issuer;
+  return readAuthority(dataDirectory, name, await serialKeyIdOf(dataDirectory));
+}
+
+/** The same at once: of a folder with thousands of CAs, the one and those above it are read. */
+export function readAuthority(
+  dataDirectory: string,
+  name: string,
+  serialKeyId: number | undefined,
+): Issuer | undefined {
+  const reader = new AuthorityReader(dataDirectory, serialKeyId);
+  return reader.has(name) ? reader.read(name).issuer : undefined;
 }
 
 /** Milliseconds left until the issuer's certificate ends; 0 once it has. */
@@ -118,19 +122,19 @@ export function lifeLeftMs(issuer: Issuer, nowMs: number): number {
   return Math.max(0, issuer.notAfterMs - nowMs);
 }
 
-/** Why nothing may be signed with a CA at the time; undefined where it may. */
+/** Why nothing may be signed with a CA at the time, to stand behind its name; undefined where it may. */
 export function refusalOf(
-  ca: Pick<Issuer, 'name' | 'notBeforeMs' | 'notAfterMs' | 'revoked'>,
+  ca: Pick<Issuer, 'notBeforeMs' | 'notAfterMs' | 'revoked'>,
   nowMs: number,
 ): string | undefined {
-  const { name, revoked, notBeforeMs, notAfterMs } = ca;
+  const { revoked, notBeforeMs, notAfterMs } = ca;
   if (revoked !== undefined) {
     const at = new Date(revoked.revokedAtMs).toISOString();
-    return `CA '${name}' is revoked: ${revoked.subject}, ${revoked.reason}, at ${at}`;
+    return `is revoked: ${revoked.subject}, ${revoked.reason}, at ${at}`;
   }
-  if (nowMs > notAfterMs) return `CA '${name}' expired at ${new Date(notAfterMs).toISOString()}`;
+  if (nowMs > notAfterMs) return `expired at ${new Date(notAfterMs).toISOString()}`;
   if (nowMs < notBeforeMs) {
-    return `CA '${name}' is not valid before ${new Date(notBeforeMs).toISOString()}`;
+    return `is not valid before ${new Date(notBeforeMs).toISOString()}`;
   }
   return undefined;
 }
@@ -145,7 +149,7 @@ const foldersPerTurn = 100;
 
 async function readAuthorities(dataDirectory: string): Promise<readonly LoadedAuthority[]> {
   const names = await readCaFolder(dataDirectory);
-  const reader = new AuthorityReader(dataDirectory, names, await serialKeyIdOf(dataDirectory));
+  const reader = new AuthorityReader(dataDirectory, await serialKeyIdOf(dataDirectory));
   const loaded: LoadedAuthority[] = [];
   for (const [index, name] of names.entries()) {
     if (index % foldersPerTurn === foldersPerTurn - 1) await nextTurn();
@@ -178,15 +182,19 @@ async function serialKeyIdOf(dataDirectory: string): Promise<number | undefined>
 /** Reads CAs of one folder, and what many have in common, such as the root, once. */
 class AuthorityReader {
   private readonly dataDirectory: string;
-  private readonly names: ReadonlySet<string>;
   private readonly serialKeyId: number | undefined;
   private readonly certificates = new CaCertificateReader();
   private readonly loaded = new Map<string, LoadedAuthority>();
 
-  constructor(dataDirectory: string, names: readonly string[], serialKeyId: number | undefined) {
+  constructor(dataDirectory: string, serialKeyId: number | undefined) {
     this.dataDirectory = dataDirectory;
-    this.names = new Set(names);
     this.serialKeyId = serialKeyId;
+  }
+
+  has(name: string): boolean {
+    if (this.loaded.has(name)) return true;
+    if (!isName(name)) return false;
+    return existsSync(issuerPathsOf(this.dataDirectory, name).directory);
   }
 
   /** @param below the CAs on the way to it: a folder that names itself above itself is no hierarchy. */
@@ -225,7 +233,7 @@ class AuthorityReader {
       serialNumberHex: Buffer.from(ca.serialNumber).toString('hex'),
       notBeforeMs: ca.notBeforeMs,
       notAfterMs: ca.notAfterMs,
-      ...limitsOfChain(chain.map(limitsOf)),
+      ...limitsOfChain(chain.map(({ limits }) => limits)),
       hasKey: files.hasKey,
       ...(status === undefined ? {} : { status }),
       ...(parent === undefined ? {} : { parent }),
@@ -241,7 +249,7 @@ class AuthorityReader {
   /** Before CAs were described, whatever was made in a folder stood under its root. */
   private parentOf(name: string, described: string | undefined): string | undefined {
     const parent = described ?? (name === rootName ? undefined : rootName);
-    return parent !== undefined && this.names.has(parent) ? parent : undefined;
+    return parent !== undefined && this.has(parent) ? parent : undefined;
   }
 
   private revocationOf(ca: CaCertificate, parent: Issuer): RevokedCa | undefined {
@@ -262,12 +270,4 @@ class AuthorityReader {
       throw damagedCa(name, cause instanceof CertmillError ? cause.message : 'not PEM', cause);
     }
   }
-}
-
-function limitsOf({ nameConstraints, extKeyUsage, policies }: CaCertificate): CertificateLimits {
-  return {
-    ...(nameConstraints === undefined ? {} : { nameConstraints }),
-    ...(extKeyUsage === undefined ? {} : { extKeyUsage }),
-    ...(policies === undefined ? {} : { policies }),
-  };
 }

@@ -40,7 +40,7 @@ export async function openAuthority(
 ): Promise<OpenedAuthority> {
   const opened = await openAuthorityKey({ directory, name, passphrase });
   const refusal = refusalOf(opened.ca, nowMs);
-  if (refusal !== undefined) throw new CertmillError('CONFLICT', refusal);
+  if (refusal !== undefined) throw new CertmillError('CONFLICT', `CA '${name}' ${refusal}`);
   return opened;
 }
 

@@ -230,9 +230,10 @@ async function writeChain(
 export function specOfCertificate(
   certificate: CaCertificate,
 ): Omit<CaCertificateSpec, 'notBeforeMs' | 'notAfterMs'> {
-  const { subjectDer, pathLenConstraint, policies, extKeyUsage, keyUsage = [] } = certificate;
+  const { subjectDer, pathLenConstraint, keyUsage = [] } = certificate;
+  const { policies, extKeyUsage } = certificate.limits;
   const own = keyUsage.filter((usage) => usage !== 'keyCertSign' && usage !== 'cRLSign');
-  const constraints = writableConstraints(certificate.nameConstraints);
+  const constraints = writableConstraints(certificate.limits.nameConstraints);
   return {
     subjectDer,
     serialNumber: newCaSerialNumber(),

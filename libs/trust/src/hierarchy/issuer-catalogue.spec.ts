@@ -1,0 +1,149 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { builtInProfiles } from '@certmill/domain/profile-files';
+import type { Profile } from '@certmill/domain';
+import { issuingPolicy } from '../admission/issuing-policy.js';
+import { createHierarchy } from './create-hierarchy.js';
+import { distinguishedNameDer } from './distinguished-name.js';
+import { type AuthorityWish, issueAuthority } from './issue-authority.js';
+import { IssuerCatalogue } from './issuer-catalogue.js';
+import { loadIssuers } from './load-issuers.js';
+import { rekeyAuthority } from './renew-authority.js';
+import { revokeAuthority } from './revoke-authority.js';
+
+const passphrase = 'only for this test';
+const nowMs = Date.now();
+const profile = builtInProfiles().get('tls-client') as Profile;
+
+describe('IssuerCatalogue', () => {
+  let data: string;
+  let elapsedMs: number;
+  beforeEach(async () => {
+    elapsedMs = 0;
+    data = mkdtempSync(join(tmpdir(), 'certmill-catalogue-'));
+    await createHierarchy({ name: 'first', directory: data, passphrase, nowMs });
+  });
+  afterEach(() => {
+    rmSync(data, { recursive: true, force: true });
+  });
+
+  const open = async (configured?: { readonly first: { readonly tenants: 'all' } }) =>
+    new IssuerCatalogue({
+      dataDirectory: data,
+      issuers: await loadIssuers(data),
+      configured,
+      withKeys: true,
+      elapsedMs: () => elapsedMs,
+    });
+  const issue = (name: string, overrides: Partial<AuthorityWish> = {}) =>
+    issueAuthority(
+      {
+        name,
+        directory: data,
+        passphrase,
+        subjectDer: distinguishedNameDer([{ type: 'commonName', value: name }]),
+        keyType: 'ec-p256',
+        pathLenConstraint: 0,
+        ...overrides,
+      },
+      { directory: data, name: 'root', passphrase },
+      nowMs,
+    );
+
+  it('sees an issuer that is added, where no configuration speaks of issuers', async () => {
+    const [catalogue, configured] = [await open(), await open({ first: { tenants: 'all' } })];
+    expect(catalogue.find('late')).toBeUndefined();
+    await issue('late');
+    expect(catalogue.find('late')?.name).toBe('late');
+    expect(catalogue.all.map(({ name }) => name)).toEqual(['first', 'late']);
+    expect(configured.find('late')).toBeUndefined();
+    expect(catalogue.find('root')).toBeUndefined();
+    expect(catalogue.find('../first')).toBeUndefined();
+  });
+
+  it('looks for no more than twenty strange names a second', async () => {
+    const catalogue = await open();
+    await issue('late');
+    for (let index = 0; index < 20; index += 1) catalogue.find(`strange-${String(index)}`);
+    expect(catalogue.find('late')).toBeUndefined();
+    elapsedMs += 1_001;
+    expect(catalogue.find('late')?.name).toBe('late');
+  });
+
+  it('sees a revocation a second later, and keeps the others as they are', async () => {
+    await issue('second');
+    const catalogue = await open();
+    const [first, second] = [catalogue.find('first'), catalogue.find('second')];
+    await revokeAuthority({
+      directory: data,
+      parent: 'root',
+      certificateDer: second?.chainDer[0] ?? new Uint8Array(),
+      reason: 'keyCompromise',
+      nowMs,
+    });
+    elapsedMs += 1_000;
+    expect(catalogue.find('second')?.revoked?.reason).toBe('keyCompromise');
+    expect(catalogue.find('first')).toBe(first);
+    expect(() => {
+      catalogue.assertSigns('second', nowMs);
+    }).toThrow(/second is revoked: CN=second, keyCompromise/);
+    expect(() => {
+      catalogue.assertSigns('first', nowMs);
+    }).not.toThrow();
+  });
+
+  it('is asked by a policy that gives each refusal its reason', async () => {
+    const order = { tenant: 'acme', orderId: 'line-7' };
+    const other = { tenant: 'acme', orderId: 'line-8' };
+    const bound = await issue('line-7', { order });
+    await issue('narrow', { extKeyUsage: ['1.3.6.1.5.5.7.3.3'] });
+    await issue('old');
+    await rekeyAuthority({
+      directory: data,
+      name: 'old',
+      successor: 'new',
+      passphrase,
+      parent: { directory: data, name: 'root', passphrase },
+      nowMs,
+    });
+    const clock = { nowMs: () => nowMs };
+    const policy = issuingPolicy(await open(), clock);
+    expect(policy.orderRefusal('line-7', order, profile)).toBeUndefined();
+    expect(policy.batchRefusal('line-7', order)).toBeUndefined();
+    expect(policy.orderRefusal('line-7', other, profile)).toContain('another order');
+    expect(policy.batchRefusal('line-7', other)).toContain('another order');
+    expect(policy.batchRefusal('line-7', { ...order, tenant: 'globex' })).toContain('another');
+    expect(policy.orderRefusal('old', other, profile)).toContain("is retired: 'new'");
+    expect(policy.batchRefusal('old', other)).toBeUndefined();
+    expect(policy.orderRefusal('new', other, profile)).toBeUndefined();
+    expect(policy.orderRefusal('narrow', other, profile)).toContain('does not sign profile');
+    expect(policy.orderRefusal('none', other, profile)).toContain('does not exist');
+    expect(policy.defaultIssuerOf('acme')).toBe('first');
+    await revokeAuthority({
+      directory: data,
+      parent: 'root',
+      certificateDer: bound.chainDer[0] ?? new Uint8Array(),
+      reason: 'cessationOfOperation',
+      nowMs,
+    });
+    const later = issuingPolicy(await open(), clock);
+    expect(later.batchRefusal('line-7', order)).toContain('is revoked: CN=line-7');
+    expect(later.orderRefusal('line-7', order, profile)).toContain('is revoked: CN=line-7');
+    const expired = issuingPolicy(await open(), { nowMs: () => Date.UTC(10_000, 0, 1) });
+    expect(expired.batchRefusal('first', other)).toContain('expired at 9999-12-31');
+    expect(() => expired.defaultIssuerOf('acme')).toThrow('no issuer serves this tenant');
+  });
+
+  it('names the clause where a profile widens the constraints of every issuer', async () => {
+    rmSync(join(data, 'ca', 'first'), { recursive: true });
+    await issue('narrow', { extKeyUsage: ['1.3.6.1.5.5.7.3.3'] });
+    const policy = issuingPolicy(await open(), { nowMs: () => nowMs });
+    await expect(policy.admit('acme', profile)).rejects.toMatchObject({
+      code: 'PROFILE_INVALID',
+      message: expect.stringMatching(
+        /widens its issuer's constraints: purpose .*4\.2\.1\.12/,
+      ) as string,
+    });
+  });
+});

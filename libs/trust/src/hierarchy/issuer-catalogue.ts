@@ -1,0 +1,123 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { CertmillError, isName } from '@certmill/domain';
+import { issuerPathsOf } from './issuer-paths.js';
+import { readAuthority, refusalOf } from './load-issuers.js';
+import { revokedCasFileName } from './revoked-cas.js';
+import type { IssuerBindings, ServingIssuer } from './serving-issuers.js';
+
+export interface CatalogueOptions {
+  readonly dataDirectory: string;
+  /** As they were bound at the start. */
+  readonly issuers: readonly ServingIssuer[];
+  /** Where a configuration speaks of issuers, one that it does not name is not taken in. */
+  readonly configured: IssuerBindings | undefined;
+  /** Only issuers whose key is in their folder are taken in. */
+  readonly withKeys: boolean;
+  /** Milliseconds that only grow. */
+  readonly elapsedMs: () => number;
+}
+
+/** A look at the folder costs a millisecond or less; this bounds what strange names and polling take. */
+const lookPauseMs = 1_000;
+const looksPerPause = 20;
+
+interface KnownIssuer {
+  readonly issuer: ServingIssuer;
+  /** Of the records when it was read. */
+  readonly generation: number;
+}
+
+/**
+ * The issuers that a process serves, as they are now: one that is added to the folder is seen when it is
+ * first asked for, and one that is revoked a second later, both without a restart. An issuer that did
+ * not change stays the same object. What else is changed in a folder is seen at the next start.
+ */
+export class IssuerCatalogue {
+  private readonly options: CatalogueOptions;
+  private readonly known: Map<string, KnownIssuer>;
+  private looks = 0;
+  private looksBeganMs = -Infinity;
+  /** Counts changes of the records of revoked CAs. */
+  private generation = 0;
+  private readonly records = new Map<
+    string,
+    { readonly lookedAtMs: number; readonly stamp: string }
+  >();
+  private readonly parents = new Map<string, string | undefined>();
+
+  constructor(options: CatalogueOptions) {
+    this.options = options;
+    this.known = new Map(options.issuers.map((issuer) => [issuer.name, { issuer, generation: 0 }]));
+  }
+
+  /** By name where they were there at the start, then in the order in which they were asked for. */
+  get all(): readonly ServingIssuer[] {
+    return [...this.known.values()].map(({ issuer }) => issuer);
+  }
+
+  find(name: string): ServingIssuer | undefined {
+    const known = this.known.get(name);
+    if (known === undefined) return this.lookFor(name);
+    this.lookAtRecords(known.issuer.parent);
+    return known.generation === this.generation ? known.issuer : this.readAgain(known.issuer);
+  }
+
+  /** Throws FAULT_PROCESSING, with the reason, where the issuer signs nothing at the time. */
+  assertSigns(name: string, nowMs: number): void {
+    const issuer = this.find(name);
+    const refusal = issuer === undefined ? 'is not there' : refusalOf(issuer, nowMs);
+    if (refusal === undefined) return;
+    throw new CertmillError('FAULT_PROCESSING', `issuer ${name.slice(0, 80)} ${refusal}`);
+  }
+
+  private lookFor(name: string): ServingIssuer | undefined {
+    const { configured, dataDirectory, elapsedMs, issuers, withKeys } = this.options;
+    if (configured !== undefined || !isName(name)) return undefined;
+    if (elapsedMs() - this.looksBeganMs > lookPauseMs) {
+      this.looksBeganMs = elapsedMs();
+      this.looks = 0;
+    }
+    if (this.looks >= looksPerPause) return undefined;
+    this.looks += 1;
+    const issuer = readAuthority(dataDirectory, name, issuers[0]?.serialKeyId);
+    if (issuer?.role !== 'issuing' || (withKeys && !issuer.hasKey)) return undefined;
+    this.known.set(name, { issuer, generation: this.generation });
+    return issuer;
+  }
+
+  private readAgain(before: ServingIssuer): ServingIssuer {
+    const { dataDirectory } = this.options;
+    const revoked = readAuthority(dataDirectory, before.name, before.serialKeyId)?.revoked;
+    const issuer =
+      revoked === undefined || before.revoked !== undefined ? before : { ...before, revoked };
+    this.known.set(before.name, { issuer, generation: this.generation });
+    return issuer;
+  }
+
+  /** Of the CAs on the way up; each at most once in a while. */
+  private lookAtRecords(parent: string | undefined): void {
+    for (let at = parent; at !== undefined; at = this.parentOf(at)) this.lookAtRecord(at);
+  }
+
+  private lookAtRecord(name: string): void {
+    const now = this.options.elapsedMs();
+    const before = this.records.get(name);
+    if (before !== undefined && now - before.lookedAtMs < lookPauseMs) return;
+    const { directory } = issuerPathsOf(this.options.dataDirectory, name);
+    const found = statSync(join(directory, revokedCasFileName), { throwIfNoEntry: false });
+    const stamp = found === undefined ? '' : `${String(found.ino)} ${String(found.mtimeMs)}`;
+    this.records.set(name, { lookedAtMs: now, stamp });
+    // The first look is later than the start: what was recorded in between counts too.
+    if (stamp !== (before?.stamp ?? '')) this.generation += 1;
+  }
+
+  /** A CA keeps the one above it; `readAuthority` refuses a way up that goes in circles. */
+  private parentOf(name: string): string | undefined {
+    if (!this.parents.has(name)) {
+      const found = readAuthority(this.options.dataDirectory, name, undefined);
+      this.parents.set(name, found?.parent);
+    }
+    return this.parents.get(name);
+  }
+}
