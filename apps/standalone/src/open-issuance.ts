@@ -249,6 +249,7 @@ async function assemble(
       waitingFor: () => [],
     },
     repository,
+    jobs: store,
     observer,
     answerStatus: (call) => ocsp.reply(call),
   });

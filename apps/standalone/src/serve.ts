@@ -1,7 +1,7 @@
 import type { Server as ControlServer } from 'node:net';
 import { z } from 'zod';
 import { groups, topics } from '@certmill/events';
-import { runCrlGeneration } from '@certmill/pipeline';
+import { processMassJobs, runCrlGeneration, waitUnlessAborted } from '@certmill/pipeline';
 import type { Stoppable } from '@certmill/ports';
 import {
   createLogger,
@@ -9,6 +9,7 @@ import {
   httpConfigSchema,
   Metrics,
   observeCrls,
+  observeMass,
   observeStages,
   observeStatus,
   openFirstTenant,
@@ -73,6 +74,7 @@ export async function serve(
   let control: ControlServer | undefined;
   let tracing: Tracing | undefined;
   let crls: Stoppable | undefined;
+  let mass: Stoppable | undefined;
   try {
     if (config.tracing !== undefined) {
       tracing = await openTracing({ ...config.tracing, service: 'certmill', logger });
@@ -91,6 +93,7 @@ export async function serve(
     issuance = await opening;
     gaugeParts(metrics, issuance);
     crls = await generateCrls(config, issuance, logger, metrics);
+    mass = await runMassOperations(issuance, logger);
     for (const kept of issuance.keptProfiles) {
       logger.warn(
         kept,
@@ -133,6 +136,7 @@ export async function serve(
         control?.close();
         await telling?.stop(config.stopTimeoutMs);
         await listening.stop(config.stopTimeoutMs);
+        await mass?.stop(config.stopTimeoutMs);
         await crls?.stop(config.stopTimeoutMs);
         await running.stop(config.stopTimeoutMs);
         await tracing?.stop(config.stopTimeoutMs);
@@ -144,6 +148,7 @@ export async function serve(
     control?.close();
     await status?.stop(1_000);
     await http?.stop(1_000);
+    await mass?.stop(1_000);
     await crls?.stop(1_000);
     await issuance?.stop(1_000);
     await tracing?.stop(1_000);
@@ -159,6 +164,14 @@ function measuredOverrides(overrides: IssuanceOverrides, metrics: Metrics): Issu
     aroundStore: (store) => metrics.store.measured(overrides.aroundStore?.(store) ?? store),
     aroundLog: (log) => metrics.log.measured(overrides.aroundLog?.(log) ?? log),
   };
+}
+
+/** Works off the mass operations of the folder, those that a stopped or killed server left too. */
+function runMassOperations(
+  { store, services }: Issuance,
+  logger: ReturnType<typeof createLogger>,
+): Promise<Stoppable> {
+  return processMassJobs(services.mass, store, { wait: waitUnlessAborted }, observeMass(logger));
 }
 
 /** Makes the CRLs of all issuers that have status addresses, while the server runs. */

@@ -14,6 +14,7 @@ import type { StatusDocument } from './certificates/statuses.js';
 import type { CrlDocument, CrlPiece } from './crls/crls.js';
 import type { DriverCalls } from './connection/driver-calls.js';
 import type { BlockDocument, LogDocument, ScopeDocument } from './revocations/scope-documents.js';
+import type { MassOperationDocument } from './mass-operations.js';
 import { Documents, type Stored } from './connection/documents.js';
 import type { BlobDocument, EntryDocument, StateDocument } from './journal-collections.js';
 import type { IssuanceTimeDocument, MetaDocument } from './meta.js';
@@ -42,6 +43,7 @@ export const collectionNames = {
   crlPieces: 'crlPieces',
   ocspResponses: 'ocspResponses',
   ocspResponders: 'ocspResponders',
+  massOperations: 'massOperations',
   allowLists: 'allowLists',
   journal: 'journal',
   journalBlobs: 'journalBlobs',
@@ -55,6 +57,7 @@ export const indexes: Readonly<Partial<Record<CollectionName, Readonly<Record<st
   {
     credentials: { tenant: 1 },
     orders: { tenant: 1, listedAs: -1 },
+    massOperations: { tenant: 1, listedAs: -1 },
     batches: { tenant: 1, orderId: 1, listedAs: -1 },
     ocspResponses: { nextUpdateMs: 1 },
   };
@@ -78,6 +81,7 @@ export interface Collections {
   readonly crlPieces: Documents<CrlPiece>;
   readonly ocspResponses: Documents<OcspResponsesDocument>;
   readonly ocspResponders: Documents<OcspResponderDocument>;
+  readonly massOperations: Documents<MassOperationDocument>;
   readonly allowLists: Documents<AllowListBlob>;
   readonly journal: Documents<EntryDocument>;
   readonly journalBlobs: Documents<BlobDocument>;
@@ -106,6 +110,7 @@ export function collectionsOf(db: Db, calls: DriverCalls): Collections {
     crlPieces: of('crlPieces'),
     ocspResponses: of('ocspResponses'),
     ocspResponders: of('ocspResponders'),
+    massOperations: of('massOperations'),
     allowLists: of('allowLists'),
     journal: of('journal'),
     journalBlobs: of('journalBlobs'),

@@ -1,4 +1,9 @@
-import { describeCrls, describeRevocations, describeStores } from '@certmill/ports/conformance';
+import {
+  describeCrls,
+  describeMassOperations,
+  describeRevocations,
+  describeStores,
+} from '@certmill/ports/conformance';
 import { aFleet } from './testing/a-mongo-store.js';
 
 async function openStore() {
@@ -9,3 +14,4 @@ async function openStore() {
 describeStores('the MongoDB store', openStore);
 describeRevocations('revocations and audit of the MongoDB store', openStore);
 describeCrls('CRLs of the MongoDB store', openStore);
+describeMassOperations('mass operations of the MongoDB store', openStore);

@@ -4,6 +4,8 @@ import type {
   BatchId,
   ChunkRef,
   Credential,
+  FrozenBatch,
+  MassOperation,
   Order,
   OrderId,
   TenantId,
@@ -21,6 +23,7 @@ import type {
   DeadLetterCause,
   Decision,
   OcspStore,
+  MassOperationStore,
   OrderStore,
   PageRequest,
   ProfileStore,
@@ -58,6 +61,7 @@ export class MongoStore
     RevocationStore,
     AuditStore,
     CrlStore,
+    MassOperationStore,
     Stoppable
 {
   readonly #parts: StoreParts;
@@ -325,6 +329,28 @@ export class MongoStore
 
   describeCrl(scope: CrlScope, kind: StoredCrl['kind']) {
     return this.#inHand.run(() => this.#parts.crls.describeCrl(scope, kind));
+  }
+
+  addOperation(operation: MassOperation, frozen: readonly FrozenBatch[]) {
+    return this.#inHand.run(() => this.#parts.massOperations.addOperation(operation, frozen));
+  }
+
+  getOperation(tenant: TenantId, operationId: string) {
+    return this.#inHand.run(() => this.#parts.massOperations.getOperation(tenant, operationId));
+  }
+
+  frozenBatches(tenant: TenantId, operationId: string) {
+    return this.#inHand.run(() => this.#parts.massOperations.frozenBatches(tenant, operationId));
+  }
+
+  listOperations(tenant: TenantId, page: PageRequest) {
+    return this.#inHand.run(() => this.#parts.massOperations.listOperations(tenant, page));
+  }
+
+  saveOperation(operation: MassOperation, expectedVersion: number) {
+    return this.#inHand.run(() =>
+      this.#parts.massOperations.saveOperation(operation, expectedVersion),
+    );
   }
 
   lastIssuanceMs() {

@@ -32,6 +32,7 @@ import type {
 } from './journal/claim-journal.js';
 import { startClaimJournal } from './journal/start-claim-journal.js';
 import { ListingKeys } from './listing-keys.js';
+import { MassOperations } from './mass-operations.js';
 import { readMeta, type MetaDocument } from './meta.js';
 import { MongoStore } from './mongo-store.js';
 import { Revocations } from './revocations/revocations.js';
@@ -84,6 +85,7 @@ export interface StoreParts {
   readonly revocations: Revocations;
   readonly audit: AuditTrail;
   readonly crls: Crls;
+  readonly massOperations: MassOperations;
   /** Ends what is still in hand with FAULT_STOPPING. */
   readonly close: (timeoutMs: number) => Promise<void>;
 }
@@ -186,6 +188,7 @@ async function partsOf(
       pieces: collections.crlPieces,
       onFull: (scope, changes, thisUpdateMs) => revocations.noteCrl(scope, changes, thisUpdateMs),
     }),
+    massOperations: new MassOperations(collections.massOperations, listingKeys),
     close: async (timeoutMs) => {
       // First: what still waits for the server, the journal too, need not be waited for.
       connection.calls.abandon();

@@ -37,6 +37,17 @@ export {
   type TenantId,
 } from './ids.js';
 export {
+  isOver,
+  noMassCounts,
+  type FrozenBatch,
+  type MassCounts,
+  type MassCursor,
+  type MassOperation,
+  type MassSelection,
+  type MassState,
+  type MassWork,
+} from './mass-operations.js';
+export {
   requestOfSerialNumber,
   serialKeyIdOf,
   serialNumberBytes,

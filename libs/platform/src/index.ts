@@ -24,6 +24,7 @@ export {
 export type { IssuanceServices } from './http/services.js';
 export {
   auditEntrySchema,
+  massOperationSchema,
   batchSchema,
   certificateSchema,
   changesSchema,
@@ -36,6 +37,7 @@ export { LineLimiter, type LineLimits } from './observability/line-limiter.js';
 export { type CrlConfig, crlConfigSchema, crlPolicyOf } from './config/crl-config.js';
 export { Repository, type RepositoryParts } from './http/repository.js';
 export { observeCrls } from './observability/observe-crls.js';
+export { observeMass } from './observability/observe-mass.js';
 export { observeStages } from './observability/observe-stages.js';
 export { Metrics } from './observability/metrics.js';
 export type { LaneLoad } from './observability/pool-metrics.js';

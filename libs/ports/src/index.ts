@@ -45,6 +45,7 @@ export type {
   SignedCertificates,
   SignedCrl,
 } from './compute.js';
+export type { MassOperationStore } from './mass-operations.js';
 export type { Clock, Job, JobQueue } from './jobs.js';
 export type { CpuMeter } from './cpu-meter.js';
 export type { Stoppable } from './stoppable.js';

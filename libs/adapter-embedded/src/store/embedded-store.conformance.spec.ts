@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import {
   describeCrls,
   describeJobQueue,
+  describeMassOperations,
   describeRevocations,
   describeStores,
 } from '@certmill/ports/conformance';
@@ -30,3 +31,4 @@ describeStores('the embedded store', openStore);
 describeRevocations('revocations and audit of the embedded store', openStore);
 describeJobQueue('the job queue of the embedded store', openStore);
 describeCrls('CRLs of the embedded store', openStore);
+describeMassOperations('mass operations of the embedded store', openStore);

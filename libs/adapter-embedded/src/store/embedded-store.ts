@@ -9,6 +9,8 @@ import {
   type ChainedAuditEntry,
   type ChunkRef,
   type Credential,
+  type FrozenBatch,
+  type MassOperation,
   type Order,
   type OrderId,
   type StatusOutcome,
@@ -30,6 +32,7 @@ import type {
   Decision,
   Job,
   JobQueue,
+  MassOperationStore,
   OrderStore,
   PageRequest,
   ProfileStore,
@@ -102,6 +105,7 @@ export class EmbeddedStore
     RevocationStore,
     CrlStore,
     AuditStore,
+    MassOperationStore,
     JobQueue,
     CpuMeter
 {
@@ -477,6 +481,26 @@ export class EmbeddedStore
 
   listAudit({ limit, after = 0 }: { readonly limit: number; readonly after?: number }) {
     return this.#client.call('listAudit', [after, limit]);
+  }
+
+  addOperation(operation: MassOperation, frozen: readonly FrozenBatch[]): Promise<boolean> {
+    return this.#client.call('addOperation', [operation, frozen]);
+  }
+
+  getOperation(tenant: TenantId, operationId: string) {
+    return this.#client.call('getOperation', [tenant, operationId]);
+  }
+
+  frozenBatches(tenant: TenantId, operationId: string) {
+    return this.#client.call('frozenBatches', [tenant, operationId]);
+  }
+
+  listOperations(tenant: TenantId, page: PageRequest) {
+    return this.#client.call('listOperations', [tenant, page]);
+  }
+
+  saveOperation(operation: MassOperation, expectedVersion: number): Promise<boolean> {
+    return this.#client.call('saveOperation', [operation, expectedVersion]);
   }
 
   lastIssuanceMs(): Promise<number> {

@@ -19,6 +19,7 @@ import { JobTable } from './job-table.js';
 import { JournaledRuns } from './journaled-runs.js';
 import { OrderTable } from './order-table.js';
 import { ProfileTable } from './profile-table.js';
+import { MassOperationTable } from './mass-operation-table.js';
 import { numberIn } from './rows.js';
 import { RevocationTable } from './revocation-table.js';
 import { prepareSchema, type StoreIdentity } from './schema.js';
@@ -57,6 +58,7 @@ export interface StoreCore {
   readonly revocations: RevocationTable;
   readonly crls: CrlTable;
   readonly audit: AuditTable;
+  readonly massOperations: MassOperationTable;
   readonly claims: StoreClaims;
   readonly claimRuns: JournaledRuns<PackedMap>;
   readonly indexRuns: JournaledRuns<PackedMultiMap>;
@@ -131,6 +133,7 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
       revocations: new RevocationTable(db),
       crls: new CrlTable(db),
       audit: new AuditTable(db),
+      massOperations: new MassOperationTable(db),
       claims: new StoreClaims(new RequestKeys(identity.keySecret), claimRuns, indexRuns),
       claimRuns,
       indexRuns,

@@ -44,6 +44,14 @@ CREATE TABLE audit (
   action TEXT NOT NULL, detail TEXT NOT NULL, hash TEXT NOT NULL
 ) STRICT;`;
 
+/** `frozen` is the selection, JSON, which never changes; `operation` the rest of it. */
+const massOperations = `
+CREATE TABLE mass_operations (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, operation_id TEXT NOT NULL,
+  version INTEGER NOT NULL, operation TEXT NOT NULL, frozen TEXT NOT NULL,
+  UNIQUE (tenant, operation_id)
+) STRICT;`;
+
 /**
  * Certificates are not in here: `chunks` points into segment files. Rows come in order of time, and
  * what has random keys (claims, index) is in packed runs, with the entries since their last flush in
@@ -106,6 +114,7 @@ CREATE TABLE statuses (
   PRIMARY KEY (batch_seq, request_index)
 ) STRICT, WITHOUT ROWID;
 ${revocations}
+${massOperations}
 CREATE TABLE segment_files (file INTEGER PRIMARY KEY, length INTEGER NOT NULL) STRICT;
 CREATE TABLE run_lists (
   map TEXT PRIMARY KEY, names TEXT NOT NULL, position INTEGER NOT NULL
@@ -195,6 +204,7 @@ function upgradeFrom2(db: DatabaseSync): void {
   db.exec('ALTER TABLE statuses ADD COLUMN invalidity_date_ms INTEGER');
   db.exec('ALTER TABLE orders ADD COLUMN renews INTEGER NOT NULL DEFAULT 0');
   db.exec(revocations);
+  db.exec(massOperations);
   db.exec('PRAGMA user_version = 3');
   db.exec('COMMIT');
 }

@@ -55,6 +55,8 @@ export const writing = {
   changeStatuses: true,
   forgetExpired: true,
   appendAudit: true,
+  addOperation: true,
+  saveOperation: true,
   addJob: true,
   finishJob: true,
   failJob: true,
@@ -207,6 +209,11 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
     listDirtyScopes: core.revocations.dirtyScopes.bind(core.revocations),
     appendAudit: core.audit.append.bind(core.audit),
     listAudit: core.audit.list.bind(core.audit),
+    addOperation: core.massOperations.add.bind(core.massOperations),
+    getOperation: core.massOperations.get.bind(core.massOperations),
+    frozenBatches: core.massOperations.frozenBatches.bind(core.massOperations),
+    listOperations: core.massOperations.list.bind(core.massOperations),
+    saveOperation: core.massOperations.save.bind(core.massOperations),
     async lookUp(tenant: TenantId, orderId: OrderId, packed: PackedQueries): Promise<string> {
       const queries = unpackQueries(packed);
       const idInForce = (): string | undefined => orders.getOrder(tenant, orderId)?.allowListId;

@@ -45,6 +45,15 @@ const maxQuota = 2 ** 40;
 
 /** Opens an order. The same order again is success; another one under its id is a CONFLICT. */
 export async function openOrder(ports: OrderPorts, wanted: NewOrder): Promise<Order> {
+  const order = await orderToOpen(ports, wanted);
+  if (await ports.orders.createOrder(order)) return order;
+  const existing = await ports.orders.getOrder(wanted.tenant, wanted.orderId);
+  if (existing !== undefined && isSameOrder(existing, order)) return existing;
+  throw new CertmillError('CONFLICT', `another order '${wanted.orderId}' is stored`);
+}
+
+/** The order that `openOrder` would store, checked. Faults: INVALID_INPUT. */
+export async function orderToOpen(ports: OrderPorts, wanted: NewOrder): Promise<Order> {
   assertName('order id', wanted.orderId);
   if (!Number.isSafeInteger(wanted.quota) || wanted.quota < 1 || wanted.quota > maxQuota) {
     throw new CertmillError('INVALID_INPUT', 'quota must be a whole number from 1 to 2^40');
@@ -66,7 +75,7 @@ export async function openOrder(ports: OrderPorts, wanted: NewOrder): Promise<Or
     throw new CertmillError('INVALID_INPUT', `issuer '${wanted.issuer.slice(0, 80)}' ${refusal}`);
   }
   const requestsPerChunk = await ports.requestsPerChunk?.(wanted.issuer, pinned);
-  const order: Order = {
+  return {
     tenant: wanted.tenant,
     orderId: wanted.orderId,
     profileName: profile.name,
@@ -79,10 +88,6 @@ export async function openOrder(ports: OrderPorts, wanted: NewOrder): Promise<Or
     createdAtMs,
     expiresAtMs: wanted.expiresAtMs,
   };
-  if (await ports.orders.createOrder(order)) return order;
-  const existing = await ports.orders.getOrder(wanted.tenant, wanted.orderId);
-  if (existing !== undefined && isSameOrder(existing, order)) return existing;
-  throw new CertmillError('CONFLICT', `another order '${wanted.orderId}' is stored`);
 }
 
 function isSameOrder(a: Order, b: Order): boolean {

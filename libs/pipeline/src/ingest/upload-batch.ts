@@ -154,6 +154,44 @@ export async function uploadInto(
   }
 }
 
+/**
+ * Adds requests to a batch whose upload goes on with a later call: they are durable when it resolves,
+ * from `firstIndex` on and in chunks of their own, so that the next call begins where this one ended.
+ * Only the last call ends the upload. Resolves to the index behind them.
+ */
+export async function extendBatch(
+  ports: IngestPorts,
+  upload: Upload,
+  items: readonly InputItem[],
+  isLast: boolean,
+): Promise<number> {
+  const batch = await openBatch(ports, upload);
+  if (batch.cancelledAtMs !== undefined) {
+    throw new CertmillError('CONFLICT', `batch ${batch.batchId} was cancelled`);
+  }
+  const appender = new ChunkAppender(ports, upload, batch, await chunkBefore(ports, upload, batch));
+  const packer = new ChunkPacker(upload.order.requestsPerChunk ?? leastRequestsPerChunk);
+  using window = ports.windows?.open(batch);
+  const append = async (requests: PackedRequests): Promise<void> => {
+    await ports.pace.turn(requests.requestLengths.length);
+    await window?.enter(requests.requestLengths.length, upload.signal);
+    await appender.append(requests);
+  };
+  try {
+    for (const item of items) {
+      const full = packer.add(item);
+      if (full !== undefined) await append(full);
+    }
+    const rest = packer.take();
+    if (rest !== undefined) await append(rest);
+    if (isLast) await appender.complete(undefined);
+    else await appender.flush();
+    return appender.nextIndex;
+  } finally {
+    await appender.settle();
+  }
+}
+
 /** The chunk that the upload goes on behind; undefined where it begins with the batch. */
 async function chunkBefore(
   ports: IngestPorts,
@@ -231,6 +269,12 @@ class ChunkAppender {
     const completing = batches.completeUpload(tenant, batchId, this.nextIndex, clock.nowMs());
     const [batch] = await Promise.all([completing, confirming]);
     return batch;
+  }
+
+  /** Resolves once all that was given to `append` is durable. */
+  async flush(): Promise<void> {
+    await this.settle();
+    this.#assertSound();
   }
 
   async settle(): Promise<void> {

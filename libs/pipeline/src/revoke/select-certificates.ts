@@ -7,7 +7,8 @@ import {
   type SerialKey,
   type TenantId,
 } from '@certmill/domain';
-import type { BatchStore, CertificateStore, OrderStore, Page, PageRequest } from '@certmill/ports';
+import type { BatchStore, CertificateStore, OrderStore } from '@certmill/ports';
+import { allPages } from './all-pages.js';
 import {
   CertificateReader,
   type CertificateReaderPorts,
@@ -43,7 +44,6 @@ export type Selected =
   | { readonly certificate: IssuedCertificate; readonly notFound?: never }
   | { readonly notFound: string; readonly certificate?: never };
 
-const pageItems = 500;
 const maxPerName = 100;
 
 /**
@@ -81,7 +81,7 @@ export async function* selectCertificates(
     }
     case 'issuer':
       for (const tenant of tenants) {
-        for await (const order of all((page) => ports.orders.listOrders(tenant, page))) {
+        for await (const order of allPages((page) => ports.orders.listOrders(tenant, page))) {
           if (order.issuer !== selection.issuer) continue;
           yield* ofOrder(ports, reader, tenant, order.orderId);
         }
@@ -126,7 +126,7 @@ async function* ofOrder(
   tenant: TenantId,
   orderId: string,
 ): AsyncGenerator<Selected> {
-  for await (const batch of all((page) => ports.batches.listBatches(tenant, orderId, page))) {
+  for await (const batch of allPages((page) => ports.batches.listBatches(tenant, orderId, page))) {
     yield* ofBatch(ports, reader, batch);
   }
 }
@@ -195,14 +195,4 @@ async function placesOf(
     case 'deviceId':
       return certificates.findByDevice(tenant, name.deviceId, maxPerName);
   }
-}
-
-async function* all<T>(list: (request: PageRequest) => Promise<Page<T>>): AsyncGenerator<T> {
-  let cursor: string | undefined;
-  do {
-    const from = cursor === undefined ? {} : { cursor };
-    const { items, next } = await list({ limit: pageItems, ...from });
-    yield* items;
-    cursor = next;
-  } while (cursor !== undefined);
 }

@@ -5,13 +5,17 @@ import { permissionsOf } from './roles.js';
 describe('permissionsOf', () => {
   const expected: Record<Role, string> = {
     admin:
-      'batches:read batches:write certificates:read dead-letters:read dead-letters:write ' +
+      'audit:read batches:read batches:write certificates:read certificates:revoke ' +
+      'dead-letters:read dead-letters:write operations:read operations:write ' +
       'orders:read orders:write profiles:read profiles:write tenants:write',
     operator:
-      'batches:read batches:write certificates:read dead-letters:read dead-letters:write ' +
+      'batches:read batches:write certificates:read certificates:revoke ' +
+      'dead-letters:read dead-letters:write operations:read operations:write ' +
       'orders:read orders:write profiles:read profiles:write',
     factory: 'batches:read batches:write certificates:read orders:read',
-    auditor: 'batches:read certificates:read dead-letters:read orders:read profiles:read',
+    auditor:
+      'audit:read batches:read certificates:read dead-letters:read operations:read ' +
+      'orders:read profiles:read',
   };
 
   it.each(Object.entries(expected))('lets %s do exactly this', (role, permissions) => {

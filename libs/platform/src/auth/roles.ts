@@ -11,6 +11,8 @@ export type Permission =
   | 'dead-letters:write'
   | 'certificates:read'
   | 'certificates:revoke'
+  | 'operations:read'
+  | 'operations:write'
   | 'audit:read'
   | 'profiles:write'
   | 'profiles:read';
@@ -21,6 +23,7 @@ const reading = [
   'certificates:read',
   'profiles:read',
   'dead-letters:read',
+  'operations:read',
 ] as const;
 const operating = [
   'orders:write',
@@ -28,6 +31,7 @@ const operating = [
   'profiles:write',
   'dead-letters:write',
   'certificates:revoke',
+  'operations:write',
 ] as const;
 
 /** Who may do what: the one table. */

@@ -45,3 +45,33 @@ export const revocationsSchema = z.strictObject({
   udids: names,
   deviceIds: names,
 });
+
+const massOperation = {
+  /** Chosen by the caller: asking twice is asking once. */
+  operationId: z.string(),
+  /** Certificates that meet every part given; at least one. */
+  selection: z.strictObject({
+    orderId: z.string().max(200).optional(),
+    /** Of the device on the allow-list of its order. */
+    site: z.string().max(200).optional(),
+    profile: z.string().max(200).optional(),
+    issuer: z.string().max(200).optional(),
+  }),
+  /** Certificates a second at most. */
+  ratePerSecond: z.number().positive().max(1_000_000).optional(),
+  /** True: tells what would become of them, and begins nothing. */
+  dryRun: z.boolean().default(false),
+};
+
+export const newMassOperationSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('revoke'), ...massOperation, ...revocation }),
+  z.strictObject({
+    kind: z.literal('reissue'),
+    ...massOperation,
+    /** What the new certificates are issued under. */
+    issuer: z.string().max(200),
+    profile: z.string().max(200),
+    /** Of the order that they are issued under. */
+    expiresAt: z.iso.datetime({ offset: true }),
+  }),
+]);

@@ -12,6 +12,7 @@ import { DownloadSlots, EnrolmentSlots, RepositorySlots, UploadSlots } from './c
 import { CertificatesController } from './certificates.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
 import { HttpConfigHolder } from './http-config.js';
+import { MassOperationsController } from './mass-operations.controller.js';
 import { OperationsController, readinessToken } from './operations.controller.js';
 import { OrdersController } from './orders.controller.js';
 import { ProfilesController } from './profiles.controller.js';
@@ -56,6 +57,7 @@ export interface HttpState {
     DeadLettersController,
     CertificatesController,
     RevocationsController,
+    MassOperationsController,
     ProfilesController,
     TenantsController,
     RepositoryController,

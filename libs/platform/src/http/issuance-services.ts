@@ -11,6 +11,7 @@ import { builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
 import {
   IngestPace,
   type Hops,
+  type OrderPorts,
   type ProfileCatalogue,
   type PublicationNotices,
   type TenantWindows,
@@ -24,6 +25,8 @@ import type {
   Clock,
   CrlStore,
   EventLog,
+  JobQueue,
+  MassOperationStore,
   OrderStore,
   ProfileStore,
   RevocationStore,
@@ -50,7 +53,8 @@ export type IssuanceStore = TenantStore &
   CertificateStore &
   RevocationStore &
   CrlStore &
-  AuditStore;
+  AuditStore &
+  MassOperationStore;
 
 /** What an app has opened by the time that it takes calls. */
 export interface IssuanceParts {
@@ -73,6 +77,8 @@ export interface IssuanceParts {
   readonly windows?: TenantWindows;
   /** Chunks are cut to no more; absent: the store keeps no such number of an order. */
   readonly maxRequestsPerChunk?: number;
+  /** Has mass operations run; absent: they are refused. */
+  readonly jobs?: Pick<JobQueue, 'add'>;
   /** The status of certificates, beside everything else; absent: it is told elsewhere. */
   readonly answerStatus?: IssuanceServices['answerStatus'];
   /** Told of what this process receives, and of dead letters that it drops. */
@@ -124,6 +130,17 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     ...(parts.windows === undefined ? {} : { windows: parts.windows }),
     onReceived: (lane: Lane, requests: number) => observer.received(lane, requests),
   };
+  const opening: OrderPorts = {
+    orders: store,
+    clock,
+    orderRefusal: (name, order, profile) => policy.orderRefusal(name, order, profile),
+    ...(maxRequests === undefined
+      ? {}
+      : {
+          requestsPerChunk: async (issuer, profile) =>
+            Math.min(maxRequests, await policy.requestsPerChunk(issuer, profile)),
+        }),
+  };
   const serialKeys = new Map(parts.serialKeys.map((key) => [key.id, key]));
   return {
     tenants: store,
@@ -131,17 +148,7 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     batches: store,
     profileStore: store,
     profiles,
-    opening: {
-      orders: store,
-      clock,
-      orderRefusal: (name, order, profile) => policy.orderRefusal(name, order, profile),
-      ...(maxRequests === undefined
-        ? {}
-        : {
-            requestsPerChunk: async (issuer, profile) =>
-              Math.min(maxRequests, await policy.requestsPerChunk(issuer, profile)),
-          }),
-    },
+    opening,
     ingest,
     enrolling: { ...ingest, certificates: store, notices },
     results: { batches: store, certificates: store, notices },
@@ -155,6 +162,20 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
       clock,
       serialKeys,
       crlShardsOf: (issuer) => policy.crlShardsOf(issuer),
+    },
+    mass: {
+      operations: store,
+      orders: store,
+      batches: store,
+      certificates: store,
+      revocations: store,
+      audit: store,
+      clock,
+      crlShardsOf: (issuer) => policy.crlShardsOf(issuer),
+      opening,
+      ingest,
+      profiles,
+      ...(parts.jobs === undefined ? {} : { jobs: parts.jobs }),
     },
     audit: store,
     deadLetters: {

@@ -8,6 +8,7 @@ import type {
   EnrollPorts,
   FindPorts,
   IngestPorts,
+  MassCallPorts,
   OrderPorts,
   ProfileCatalogue,
   ResultPorts,
@@ -41,6 +42,7 @@ export interface IssuanceServices {
   readonly finding: FindPorts;
   readonly deadLetters: DeadLetterPorts;
   readonly revoking: ChangeCertificatesPorts;
+  readonly mass: MassCallPorts;
   readonly audit: AuditStore;
   readonly clock: Clock;
   /** Issuer that an order gets when it names none; CONFLICT where none serves the tenant. */

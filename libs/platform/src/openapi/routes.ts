@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { mediaTypeOfFormat } from '../http/downloads.js';
 import {
   newCredentialSchema,
+  newMassOperationSchema,
   newOrderSchema,
   newTenantSchema,
   revocationSchema,
@@ -32,6 +33,7 @@ import {
   credentialSchema,
   deadLetterSchema,
   enrolledSchema,
+  massOperationSchema,
   newKeySchema,
   orderSchema,
   pageOf,
@@ -43,6 +45,8 @@ const orderId = { orderId: 'Order id' };
 const batchId = { batchId: 'Batch id, 26 hex digits' };
 const deadLetter = { ...batchId, chunk: 'Number of the chunk in its batch, from 0' };
 const tenant = { tenant: 'Tenant' };
+const operationId = { operationId: 'Name of the operation' };
+const operationAnswer = { 200: { description: 'The operation', schema: massOperationSchema } };
 const ndjsonOnly = ['application/x-ndjson'];
 const certificateTypes = [
   'application/pem-certificate-chain',
@@ -247,6 +251,43 @@ export const routes = {
       'done already is unchanged then. The first 1,000 items are told one by one.',
     json: revocationsSchema,
     answers: { 200: { description: 'What became of them', schema: changesSchema } },
+  },
+  beginOperation: {
+    summary: 'Revoke a population, or issue it once more, in the background',
+    description:
+      'The selection is frozen now: what is received later is not in it. The same again is success; another ' +
+      'one under its name is a 409. A reissue takes the stored requests, so keys stay, into an order of the ' +
+      "operation's name whose certificates take the place of what the devices hold. With dryRun it " +
+      'only tells what would become of the certificates.',
+    json: newMassOperationSchema,
+    answers: { 202: { description: 'The operation', schema: massOperationSchema } },
+  },
+  listOperations: {
+    summary: 'List mass operations, newest first',
+    query: pageQuerySchema,
+    answers: { 200: { description: 'A page of them', schema: pageOf(massOperationSchema) } },
+  },
+  showOperation: {
+    summary: 'Show state, counts, rate and time left of a mass operation',
+    params: operationId,
+    answers: operationAnswer,
+  },
+  pauseOperation: {
+    summary: 'Pause a mass operation after the step in hand',
+    params: operationId,
+    answers: operationAnswer,
+  },
+  resumeOperation: {
+    summary: 'Go on with a mass operation that was paused or has failed',
+    params: operationId,
+    answers: operationAnswer,
+  },
+  cancelOperation: {
+    summary: 'End a mass operation where it is',
+    description:
+      'What is revoked stays revoked; what is uploaded and not signed yet is not issued.',
+    params: operationId,
+    answers: operationAnswer,
   },
   listAudit: {
     summary: 'Read the audit trail, oldest first',

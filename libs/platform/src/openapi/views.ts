@@ -116,6 +116,44 @@ export const changesSchema = z.strictObject({
   items: z.array(changedItemSchema),
 });
 
+export const massOperationSchema = z.strictObject({
+  operationId: z.string(),
+  kind: z.enum(['revoke', 'reissue']),
+  state: z.enum(['running', 'paused', 'done', 'cancelled', 'failed', 'dry-run']),
+  selection: z.strictObject({
+    orderId: z.string().optional(),
+    site: z.string().optional(),
+    profile: z.string().optional(),
+    issuer: z.string().optional(),
+  }),
+  reason: z.enum(revocationReasons).optional(),
+  invalidityDate: time.optional(),
+  issuer: z.string().optional(),
+  profile: z.string().optional(),
+  expiresAt: time.optional(),
+  maxPerSecond: z.number().optional(),
+  createdAt: time,
+  createdBy: z.string(),
+  endedAt: time.optional(),
+  counts: z.strictObject({
+    requests: count,
+    lookedAt: count,
+    selected: count,
+    pending: count,
+    changed: count,
+    unchanged: count,
+    refused: count,
+    submitted: count,
+    skipped: count,
+    issued: count,
+    rejected: count,
+    deadLettered: count,
+  }),
+  ratePerSecond: z.number(),
+  etaSeconds: count.optional(),
+  failure: z.strictObject({ code: z.string(), message: z.string(), at: time }).optional(),
+});
+
 export const auditEntrySchema = z.strictObject({
   sequence: count,
   hash: z.string(),

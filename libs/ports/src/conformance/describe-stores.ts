@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { JobQueue } from '../jobs.js';
+import type { MassOperationStore } from '../mass-operations.js';
 import type { CrlStore } from '../revocations.js';
 import { accountCases } from './account-cases.js';
 import { auditCases } from './audit-cases.js';
@@ -8,6 +9,7 @@ import { crlCases } from './crl-cases.js';
 import { deadLetterCases } from './dead-letter-cases.js';
 import { issuanceCases } from './issuance-cases.js';
 import { jobCases } from './job-cases.js';
+import { massOperationCases } from './mass-operation-cases.js';
 import { revocationCases, type RevocationStores } from './revocation-cases.js';
 import { withBroken, type StoreCase } from './store-case.js';
 import type { Stores } from './stores-fixture.js';
@@ -62,6 +64,20 @@ export function describeCrls(
   makeStore: () => Promise<{ readonly stores: CrlStore; readonly close: () => Promise<void> }>,
 ): void {
   describeCases(name, crlCases, async () => {
+    const opened = await makeStore();
+    return { port: opened.stores, close: () => opened.close() };
+  });
+}
+
+/** The same of mass operations. */
+export function describeMassOperations(
+  name: string,
+  makeStore: () => Promise<{
+    readonly stores: MassOperationStore;
+    readonly close: () => Promise<void>;
+  }>,
+): void {
+  describeCases(name, massOperationCases, async () => {
     const opened = await makeStore();
     return { port: opened.stores, close: () => opened.close() };
   });

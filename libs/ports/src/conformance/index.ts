@@ -1,6 +1,7 @@
 export {
   describeCrls,
   describeJobQueue,
+  describeMassOperations,
   describeRevocations,
   describeStores,
   storeCases,

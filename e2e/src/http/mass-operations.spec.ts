@@ -1,0 +1,246 @@
+import { auditBreakOf, type ChainedAuditEntry } from '@certmill/domain';
+import { massOperationSchema } from '@certmill/platform';
+import { X509Certificate } from 'node:crypto';
+import type { z } from 'zod';
+import { csrsOf, ndjsonOf, type DeviceCsr } from '../testing/a-csr.js';
+import { anOrder, aServer, aTenantKey, ndjson, type TestServer } from './test-server.js';
+
+type View = z.output<typeof massOperationSchema>;
+
+interface CertificateView {
+  readonly certificate: string;
+  readonly status: string;
+  readonly batchId: string;
+}
+
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await aServer({}, {}, { issuers: { first: 'ec-p256', second: 'ec-p256' } });
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+async function issued(orderId: string, csrs: readonly DeviceCsr[]): Promise<string> {
+  const answer = await server.call('POST', `/v1/orders/${orderId}/batches`, {
+    headers: { ...ndjson, 'idempotency-key': `${orderId}-upload` },
+    body: ndjsonOf(csrs),
+  });
+  const { batchId } = (await answer.json()) as { readonly batchId: string };
+  await (await server.call('GET', `/v1/batches/${batchId}/certificates?follow=true`)).text();
+  return batchId;
+}
+
+async function called(method: string, path: string, json?: unknown): Promise<View> {
+  const answer = await server.call(method, path, json === undefined ? {} : { json });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(text);
+  return massOperationSchema.parse(JSON.parse(text));
+}
+
+const begun = (json: unknown): Promise<View> => called('POST', '/v1/operations', json);
+const shown = (name: string): Promise<View> => called('GET', `/v1/operations/${name}`);
+
+async function until(name: string, isSo: (view: View) => boolean): Promise<View> {
+  for (;;) {
+    const view = await shown(name);
+    if (isSo(view)) return view;
+    if (view.state === 'failed') throw new Error(JSON.stringify(view.failure));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+const ended = (name: string): Promise<View> => until(name, ({ state }) => state === 'done');
+
+async function entriesOf(name: string): Promise<readonly ChainedAuditEntry[]> {
+  const answer = await server.call('GET', '/v1/audit?limit=1000');
+  const { items } = (await answer.json()) as { readonly items: readonly ChainedAuditEntry[] };
+  expect(auditBreakOf(items)).toBeUndefined();
+  return items.filter(({ detail }) => detail['operation'] === name);
+}
+
+const actionsOf = async (name: string): Promise<readonly string[]> =>
+  (await entriesOf(name)).map(({ action }) => action);
+
+async function ofDevice(deviceId: string): Promise<readonly CertificateView[]> {
+  const answer = await server.call('GET', `/v1/certificates?deviceId=${deviceId}`);
+  return ((await answer.json()) as { readonly items: readonly CertificateView[] }).items;
+}
+
+const revokedUnder = (issuer: string): Promise<readonly unknown[]> =>
+  server.server.issuance.store.listRevoked({ issuer, shard: 0 }, { limit: 10_000 });
+
+const nextYear = new Date(Date.now() + 30 * 86_400_000).toISOString();
+
+describe('a population whose issuer is given up', () => {
+  const population = 1_000;
+  const csrs = csrsOf(population, 'unit');
+
+  beforeAll(async () => {
+    await anOrder(server, 'spring', { issuer: 'first' });
+    await issued('spring', csrs);
+  });
+
+  test('is only counted by a dry run', async () => {
+    const json = { operationId: 'look', kind: 'revoke', selection: { issuer: 'first' } };
+    const told = await begun({ ...json, dryRun: true });
+    expect(told).toMatchObject({ state: 'dry-run', counts: { changed: population } });
+    expect((await server.call('GET', '/v1/operations/look')).status).toBe(404);
+    expect(await revokedUnder('first')).toEqual([]);
+    expect(await actionsOf('look')).toEqual([]);
+  });
+
+  test('is issued once more under another one, with the same keys; those on hold stay away', async () => {
+    const [held] = await ofDevice('unit-7');
+    const serialNumber = new X509Certificate(held?.certificate ?? '').serialNumber.toLowerCase();
+    await server.call('POST', `/v1/certificates/${serialNumber}/revocation`, {
+      json: { reason: 'certificateHold' },
+    });
+    const json = {
+      operationId: 'move',
+      kind: 'reissue',
+      selection: { issuer: 'first' },
+      issuer: 'second',
+      profile: 'tls-client',
+      expiresAt: nextYear,
+    };
+    const told = await begun({ ...json, dryRun: true });
+    expect(told.counts).toMatchObject({ submitted: population - 1, skipped: 1 });
+    expect((await server.call('GET', '/v1/orders/move')).status).toBe(404);
+    await begun(json);
+    const { counts } = await ended('move');
+    expect(counts).toMatchObject({
+      requests: population,
+      lookedAt: population,
+      selected: population,
+      submitted: population - 1,
+      skipped: 1,
+      issued: population - 1,
+      rejected: 0,
+    });
+    expect(await begun(json)).toMatchObject({ state: 'done' });
+    expect(await ofDevice('unit-7')).toHaveLength(1);
+    const [newer, older] = await ofDevice('unit-8');
+    const [one, other] = [newer, older].map((view) => new X509Certificate(view?.certificate ?? ''));
+    expect(one?.publicKey.equals(other!.publicKey)).toBe(true);
+    expect([one?.issuer, other?.issuer]).toEqual([
+      expect.stringContaining('second'),
+      expect.stringContaining('first'),
+    ]);
+    expect(await actionsOf('move')).toEqual(['mass-operation.begun', 'mass-operation.ended']);
+    const order = await (await server.call('GET', '/v1/orders/move')).json();
+    expect(order).toMatchObject({ state: 'closed', renews: true, reserved: population - 1 });
+  });
+
+  test('is then revoked, in steps that can be paused; what came later is not', async () => {
+    const json = {
+      operationId: 'give-up',
+      kind: 'revoke',
+      selection: { issuer: 'first' },
+      reason: 'superseded',
+      ratePerSecond: 600,
+    };
+    await begun(json);
+    await anOrder(server, 'late', { issuer: 'first' });
+    await issued('late', csrsOf(3, 'late'));
+    await until('give-up', ({ counts }) => counts.changed > 0);
+    await called('POST', '/v1/operations/give-up/pause');
+    const before = await until('give-up', ({ state }) => state === 'paused');
+    expect(before.counts.lookedAt).toBeLessThan(population);
+    expect(before.endedAt).toBeDefined();
+    await called('POST', '/v1/operations/give-up/pause');
+    await called('POST', '/v1/operations/give-up/resume');
+    const { counts, ratePerSecond } = await ended('give-up');
+    // One was on hold, and is revoked for good now.
+    expect(counts).toMatchObject({ selected: population, changed: population, refused: 0 });
+    // Three chunks of 256 at 600 a second, and the rest at once.
+    expect(ratePerSecond).toBeLessThan(800);
+    expect(await revokedUnder('first')).toHaveLength(population);
+    expect(await revokedUnder('second')).toEqual([]);
+    expect(await ofDevice('late-1')).toMatchObject([{ status: 'good' }]);
+    expect(await ofDevice('unit-9')).toMatchObject([{ status: 'good' }, { status: 'revoked' }]);
+    expect(await actionsOf('give-up')).toEqual([
+      'mass-operation.begun',
+      'mass-operation.paused',
+      'mass-operation.resumed',
+      'mass-operation.ended',
+    ]);
+    const last = (await entriesOf('give-up')).at(-1);
+    expect(last?.detail).toMatchObject({ issuer: 'first', changed: population });
+  });
+});
+
+describe('a site', () => {
+  test('is what the allow-list says of devices', async () => {
+    await anOrder(server, 'listed', { requiresAllowList: true, issuer: 'second' });
+    const rows = csrsOf(40, 'line').map((csr, i) => ({ ...csr, site: i < 15 ? 'north' : 'south' }));
+    const csv = rows.map(({ deviceId, site }) => `${deviceId},${site}\n`).join('');
+    await server.call('PUT', '/v1/orders/listed/devices', {
+      headers: { 'content-type': 'text/csv' },
+      body: `deviceId,site\n${csv}`,
+    });
+    await issued('listed', rows);
+    const selection = { site: 'north', profile: 'tls-client' };
+    await begun({ operationId: 'north', kind: 'revoke', selection });
+    const { counts } = await ended('north');
+    expect(counts).toMatchObject({ selected: 15, changed: 15 });
+    expect(await ofDevice('line-14')).toMatchObject([{ status: 'revoked' }]);
+    expect(await ofDevice('line-15')).toMatchObject([{ status: 'good' }]);
+  });
+});
+
+describe('an operation', () => {
+  test('that is cancelled stays where it is', async () => {
+    await anOrder(server, 'autumn', { issuer: 'second' });
+    await issued('autumn', csrsOf(600, 'leaf'));
+    const selection = { orderId: 'autumn' };
+    await begun({ operationId: 'stop-it', kind: 'revoke', selection, ratePerSecond: 50 });
+    await until('stop-it', ({ counts }) => counts.changed > 0);
+    expect(await called('POST', '/v1/operations/stop-it/cancel')).toMatchObject({
+      state: 'cancelled',
+    });
+    expect((await server.call('POST', '/v1/operations/stop-it/resume')).status).toBe(409);
+    expect((await shown('stop-it')).counts.changed).toBeLessThan(600);
+  });
+
+  test.each([
+    ['nothing in particular', { selection: {} }, 400],
+    ['an order that is not there', { selection: { orderId: 'nope' } }, 404],
+    ['what has no certificates', { selection: { issuer: 'nobody' } }, 400],
+    ['a name that is none', { operationId: 'No Name' }, 400],
+    ['another member', { selection: { batchId: 'b' } }, 400],
+    ['a rate of nothing', { ratePerSecond: 0 }, 400],
+    ['a date to come', { invalidityDate: '2999-01-01T00:00:00Z' }, 400],
+    ['another work under a name that is taken', { operationId: 'give-up' }, 409],
+    ['the name of an order', { operationId: 'spring', kind: 'reissue' }, 409],
+    ['an issuer that is not there', { kind: 'reissue', issuer: 'nobody' }, 400],
+    ['a profile that is not there', { kind: 'reissue', profile: 'nothing' }, 400],
+  ])('is refused for %s', async (_, changes: Record<string, unknown>, status) => {
+    const reissue = { issuer: 'second', profile: 'tls-client', expiresAt: nextYear };
+    const json = {
+      operationId: 'refused',
+      kind: 'revoke',
+      selection: { orderId: 'spring' },
+      ...(changes['kind'] === 'reissue' ? reissue : {}),
+      ...changes,
+    };
+    expect((await server.call('POST', '/v1/operations', { json })).status).toBe(status);
+    expect((await server.call('GET', '/v1/operations/refused')).status).toBe(404);
+  });
+
+  test('is its tenant alone, for operators to change and auditors to read', async () => {
+    const foreign = await aTenantKey(server, 'globex', 'operator');
+    const statusOf = async (method: string, path: string, key: string): Promise<number> =>
+      (await server.call(method, path, { key })).status;
+    expect(await statusOf('GET', '/v1/operations/give-up', foreign)).toBe(404);
+    expect(await statusOf('POST', '/v1/operations/give-up/cancel', foreign)).toBe(404);
+    const auditor = await aTenantKey(server, 'initech', 'auditor');
+    expect(await statusOf('GET', '/v1/operations', auditor)).toBe(200);
+    expect(await statusOf('POST', '/v1/operations/give-up/cancel', auditor)).toBe(403);
+    const factory = await aTenantKey(server, 'hooli', 'factory');
+    expect(await statusOf('GET', '/v1/operations', factory)).toBe(403);
+    const answer = await server.call('GET', '/v1/operations?limit=2');
+    const page = (await answer.json()) as { readonly items: readonly View[]; next?: string };
+    expect(page.items.map(({ operationId }) => operationId)).toEqual(['stop-it', 'north']);
+    expect(page.next).toBeDefined();
+  });
+});

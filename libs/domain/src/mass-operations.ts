@@ -1,0 +1,122 @@
+import type { RevocationReason } from './certificate-status.js';
+import type { FaultCode } from './faults.js';
+import type { BatchId, OrderId, TenantId } from './ids.js';
+
+/** Which certificates of a tenant a mass operation is about: those that meet every part given. */
+export interface MassSelection {
+  readonly orderId?: OrderId;
+  /** Of the device on the allow-list of its order. */
+  readonly site?: string;
+  /** Of the order that they were issued under. */
+  readonly profileName?: string;
+  readonly issuer?: string;
+}
+
+/** What becomes of each certificate. */
+export type MassWork =
+  | {
+      readonly kind: 'revoke';
+      readonly reason: RevocationReason;
+      /** When the keys are known to have been lost (RFC 5280 5.3.2). */
+      readonly invalidityDateMs?: number;
+    }
+  | {
+      /** The stored request (same key) is issued once more, under another issuer or profile. */
+      readonly kind: 'reissue';
+      readonly issuer: string;
+      readonly profileName: string;
+      /** Of the order that the new certificates are issued under. */
+      readonly expiresAtMs: number;
+    };
+
+/** `failed` and `paused` ones can be gone on with, `done` and `cancelled` ones are over. */
+export type MassState = 'running' | 'paused' | 'done' | 'cancelled' | 'failed';
+
+/** A batch of the frozen selection: requests from `nextIndex` on came later and are none of it. */
+export interface FrozenBatch {
+  readonly batchId: BatchId;
+  readonly orderId: OrderId;
+  readonly nextIndex: number;
+}
+
+/** Where a mass operation goes on; everything before it is durable. */
+export interface MassCursor {
+  /** Position in the frozen selection. */
+  readonly batch: number;
+  readonly chunkNumber: number;
+  /** Of a reissue: where the requests of this chunk begin in the batch that they are issued in. */
+  readonly targetIndex: number;
+  /**
+   * The time of the step that was begun here, absent between steps. A step that is done again after
+   * a crash has the same time, so that what it did before can be told from what others did.
+   */
+  readonly begunAtMs?: number;
+  /** The step begins then at the earliest: its rate allows no more. */
+  readonly dueAtMs?: number;
+}
+
+/** Of requests. What is looked at is selected, passed over or pending. */
+export interface MassCounts {
+  /** Of the frozen selection, whatever became of them. */
+  readonly requests: number;
+  readonly lookedAt: number;
+  /** Certificates that meet the selection. */
+  readonly selected: number;
+  /** On their way when they were looked at: what comes of them is not in the operation. */
+  readonly pending: number;
+  /** Revoked by the operation; before, for the same reason; for good for another reason. */
+  readonly changed: number;
+  readonly unchanged: number;
+  readonly refused: number;
+  /** Of a reissue: requests uploaded again; certificates revoked, on hold or ended, which are not. */
+  readonly submitted: number;
+  readonly skipped: number;
+  /** What came of those that were submitted. */
+  readonly issued: number;
+  readonly rejected: number;
+  readonly deadLettered: number;
+}
+
+export const noMassCounts: MassCounts = {
+  requests: 0,
+  lookedAt: 0,
+  selected: 0,
+  pending: 0,
+  changed: 0,
+  unchanged: 0,
+  refused: 0,
+  submitted: 0,
+  skipped: 0,
+  issued: 0,
+  rejected: 0,
+  deadLettered: 0,
+};
+
+/** A job over many certificates. Its selection was frozen when it began. */
+export interface MassOperation {
+  readonly tenant: TenantId;
+  /** Chosen by the caller: asking twice is asking once. Of a reissue, the name of its order too. */
+  readonly operationId: string;
+  readonly selection: MassSelection;
+  readonly work: MassWork;
+  /** Certificates a second at most. */
+  readonly ratePerSecond?: number;
+  /** Certificates that were selected at most when it was frozen: the quota of a reissue. */
+  readonly quota: number;
+  readonly createdAtMs: number;
+  /** As the audit trail names them. */
+  readonly createdBy: string;
+  readonly state: MassState;
+  /** When it was done, cancelled, failed or paused. */
+  readonly endedAtMs?: number;
+  readonly cursor: MassCursor;
+  readonly counts: MassCounts;
+  /** Why it failed, or what keeps it from going on. */
+  readonly failure?: { readonly code: FaultCode; readonly message: string; readonly atMs: number };
+  /** Grows with every change. */
+  readonly version: number;
+}
+
+export function isOver({ state }: Pick<MassOperation, 'state'>): boolean {
+  return state === 'done' || state === 'cancelled';
+}

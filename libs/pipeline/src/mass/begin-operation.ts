@@ -1,0 +1,170 @@
+import {
+  assertName,
+  canonicalJson,
+  CertmillError,
+  noMassCounts,
+  type MassCounts,
+  type MassOperation,
+  type MassSelection,
+  type MassWork,
+  type TenantId,
+} from '@certmill/domain';
+import { orderToOpen } from '../ingest/open-order.js';
+import { applyChange } from '../revoke/apply-changes.js';
+import { recordAudit } from '../revoke/record-audit.js';
+import { freezeSelection, type FrozenSelection } from './freeze-selection.js';
+import { addMassJob } from './mass-jobs.js';
+import { detailOf } from './mass-audit.js';
+import { lookedAtIn, sumOf } from './mass-counts.js';
+import type { MassCallPorts, MassPorts } from './mass-ports.js';
+import { readChunk, type MassChunk } from './read-chunk.js';
+import { orderOfReissue, reissuable } from './reissue-chunk.js';
+import { selectedOf } from './revoke-chunk.js';
+
+export interface NewMassOperation {
+  readonly tenant: TenantId;
+  readonly operationId: string;
+  /** As the audit trail names them. */
+  readonly actor: string;
+  readonly selection: MassSelection;
+  readonly work: MassWork;
+  readonly ratePerSecond?: number;
+}
+
+/**
+ * Freezes the selection and has the operation run. The same again is success, and the operation as it
+ * is by now; another one under its name is a CONFLICT. Faults: INVALID_INPUT, NOT_FOUND, LIMIT_EXCEEDED,
+ * CONFLICT also where nothing here runs jobs.
+ */
+export async function beginOperation(
+  ports: MassCallPorts,
+  wanted: NewMassOperation,
+): Promise<MassOperation> {
+  assertName('operation id', wanted.operationId);
+  const { tenant, operationId } = wanted;
+  const existing = await ports.operations.getOperation(tenant, operationId);
+  if (existing !== undefined) return beganBefore(ports, existing, wanted);
+  const frozen = await frozenFor(ports, wanted);
+  const operation = operationOf(wanted, frozen, ports.clock.nowMs());
+  if (ports.jobs === undefined) throw noJobs();
+  const entry = { tenant, actor: wanted.actor, action: 'mass-operation.begun' };
+  await recordAudit(ports, { ...entry, detail: detailOf(operation) });
+  if (!(await ports.operations.addOperation(operation, frozen.batches))) {
+    const first = await ports.operations.getOperation(tenant, operationId);
+    if (first !== undefined) return beganBefore(ports, first, wanted);
+  }
+  await addMassJob(ports.jobs, operation);
+  return operation;
+}
+
+/** Counts what would become of the certificates, and stores nothing. Faults: as `beginOperation`. */
+export async function previewOperation(
+  ports: MassPorts,
+  wanted: NewMassOperation,
+): Promise<MassOperation> {
+  assertName('operation id', wanted.operationId);
+  const frozen = await frozenFor(ports, wanted);
+  const operation = operationOf(wanted, frozen, ports.clock.nowMs());
+  let { counts } = operation;
+  for (const batch of frozen.batches) {
+    let isLast = false;
+    for (let chunkNumber = 0; !isLast; chunkNumber += 1) {
+      const chunk = await readChunk(ports, wanted.tenant, batch, chunkNumber, wanted.selection);
+      ({ isLast } = chunk);
+      counts = sumOf(counts, await foreseen(ports, operation, chunk));
+    }
+  }
+  return { ...operation, counts };
+}
+
+export function noJobs(): CertmillError {
+  return new CertmillError(
+    'CONFLICT',
+    'mass operations need the queue of timed jobs: configure redis for this service',
+  );
+}
+
+async function frozenFor(ports: MassPorts, wanted: NewMassOperation): Promise<FrozenSelection> {
+  const { work, ratePerSecond, tenant, operationId } = wanted;
+  assertDates(work, ports.clock.nowMs());
+  if (ratePerSecond !== undefined && !(ratePerSecond > 0)) {
+    throw new CertmillError('INVALID_INPUT', 'the rate must be above 0');
+  }
+  const frozen = await freezeSelection(ports, tenant, wanted.selection);
+  if (frozen.certificates === 0) {
+    throw new CertmillError('INVALID_INPUT', 'the selection has no certificates');
+  }
+  if (work.kind === 'reissue') {
+    if ((await ports.orders.getOrder(tenant, operationId)) !== undefined) {
+      throw new CertmillError(
+        'CONFLICT',
+        `there is an order '${operationId}': choose another name`,
+      );
+    }
+    const { certificates: quota } = frozen;
+    await orderToOpen(ports.opening, orderOfReissue({ tenant, operationId, quota }, work));
+  }
+  return frozen;
+}
+
+function operationOf(
+  { tenant, operationId, actor, selection, work, ratePerSecond }: NewMassOperation,
+  { requests, certificates: quota }: FrozenSelection,
+  createdAtMs: number,
+): MassOperation {
+  return {
+    tenant,
+    operationId,
+    selection,
+    work,
+    ...(ratePerSecond === undefined ? {} : { ratePerSecond }),
+    quota,
+    createdAtMs,
+    createdBy: actor,
+    state: 'running',
+    cursor: { batch: 0, chunkNumber: 0, targetIndex: 0 },
+    counts: { ...noMassCounts, requests },
+    version: 1,
+  };
+}
+
+async function foreseen(
+  ports: MassPorts,
+  { work, createdAtMs }: MassOperation,
+  chunk: MassChunk,
+): Promise<Partial<MassCounts>> {
+  const { certificates } = chunk;
+  if (work.kind === 'reissue') {
+    const submitted = (await reissuable(ports, certificates, createdAtMs)).length;
+    return { ...lookedAtIn(chunk), submitted, skipped: certificates.length - submitted };
+  }
+  const change = { kind: 'revoke', reason: work.reason, revokedAtMs: createdAtMs } as const;
+  const { changed, unchanged, refused } = await applyChange(
+    ports,
+    selectedOf(certificates),
+    change,
+    { isDryRun: true },
+  );
+  return { ...lookedAtIn(chunk), changed, unchanged, refused };
+}
+
+async function beganBefore(
+  { jobs }: MassCallPorts,
+  existing: MassOperation,
+  wanted: NewMassOperation,
+): Promise<MassOperation> {
+  const asked = ({ selection, work, ratePerSecond = 0 }: MassOperation | NewMassOperation) =>
+    canonicalJson({ selection, work, ratePerSecond });
+  if (asked(existing) !== asked(wanted)) {
+    throw new CertmillError('CONFLICT', `another operation '${existing.operationId}' is stored`);
+  }
+  // The call before may have ended between the two.
+  if (existing.state === 'running' && jobs !== undefined) await addMassJob(jobs, existing);
+  return existing;
+}
+
+function assertDates(work: MassWork, nowMs: number): void {
+  if (work.kind !== 'revoke' || work.invalidityDateMs === undefined) return;
+  if (work.invalidityDateMs <= nowMs) return;
+  throw new CertmillError('INVALID_INPUT', 'the invalidity date is not in the past');
+}

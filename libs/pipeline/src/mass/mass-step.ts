@@ -1,0 +1,33 @@
+import type { MassCounts, MassOperation } from '@certmill/domain';
+import type { FrozenBatch } from '@certmill/domain';
+import type { MassPorts } from './mass-ports.js';
+import type { MassChunk } from './read-chunk.js';
+import { reissueChunk } from './reissue-chunk.js';
+import { revokeChunk } from './revoke-chunk.js';
+
+/** A chunk of an operation that is to be worked on. */
+export interface MassStep {
+  readonly operation: MassOperation;
+  readonly batch: FrozenBatch;
+  readonly chunk: MassChunk;
+  /** When it was begun: the same when it is done again. */
+  readonly begunAtMs: number;
+  /** Whether it may have been done before, in part or whole, by a process that was killed. */
+  readonly isRepeated: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface StepOutcome {
+  /** What it adds. */
+  readonly counts: Partial<MassCounts>;
+  /** Of a reissue: where the next chunk goes on. */
+  readonly targetIndex: number;
+}
+
+/** Does one step; again it does the same, and nothing twice. */
+export async function doStep(ports: MassPorts, step: MassStep): Promise<StepOutcome> {
+  const { work, cursor } = step.operation;
+  return work.kind === 'revoke'
+    ? { counts: await revokeChunk(ports, step, work), targetIndex: cursor.targetIndex }
+    : reissueChunk(ports, step, work);
+}

@@ -1,0 +1,270 @@
+import {
+  CertmillError,
+  inFlightOf,
+  isCertmillError,
+  type FrozenBatch,
+  type MassCounts,
+  type MassCursor,
+  type MassOperation,
+  type TenantId,
+} from '@certmill/domain';
+import { recordAudit } from '../revoke/record-audit.js';
+import { allPages } from '../revoke/all-pages.js';
+import { detailOf } from './mass-audit.js';
+import { lookedAtIn, sumOf } from './mass-counts.js';
+import type { MassPorts } from './mass-ports.js';
+import { doStep } from './mass-step.js';
+import { readChunk } from './read-chunk.js';
+import { without } from './without.js';
+
+export interface RunOptions {
+  /** Resolves after so long, or at once when the signal aborts. */
+  readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Aborts when the process stops: FAULT_STOPPING, and the operation goes on with the next run. */
+  readonly signal: AbortSignal;
+}
+
+/** Between looks at what is still being issued, and at an operation that waits for its rate. */
+const lookAgainMs = 500;
+
+/**
+ * Works an operation off from where it is, a chunk at a time, until it is done, or somebody has paused
+ * or cancelled it. Killed anywhere, the next run goes on: what a step does twice has its effect once, and
+ * counts once. Of two runs at a time one ends. Faults that may pass are thrown; what cannot be mended
+ * by waiting makes it `failed`, with the reason.
+ */
+export async function runOperation(
+  ports: MassPorts,
+  tenant: TenantId,
+  operationId: string,
+  options: RunOptions,
+): Promise<MassOperation | undefined> {
+  const operation = await ports.operations.getOperation(tenant, operationId);
+  if (operation?.state !== 'running') return operation;
+  const frozen = await ports.operations.frozenBatches(tenant, operationId);
+  const run = new OperationRun(ports, operation, frozen, options);
+  try {
+    await run.toItsEnd();
+  } catch (error) {
+    await run.fail(error);
+  }
+  return run.operation;
+}
+
+/** Another process is at work on the operation. */
+class Superseded extends Error {}
+
+class OperationRun {
+  readonly #ports: MassPorts;
+  readonly #frozen: readonly FrozenBatch[];
+  readonly #options: RunOptions;
+  /** As stored. */
+  operation: MassOperation;
+
+  constructor(
+    ports: MassPorts,
+    operation: MassOperation,
+    frozen: readonly FrozenBatch[],
+    options: RunOptions,
+  ) {
+    this.#ports = ports;
+    this.operation = operation;
+    this.#frozen = frozen;
+    this.#options = options;
+  }
+
+  async toItsEnd(): Promise<void> {
+    while (this.operation.state === 'running') {
+      this.#assertRunning();
+      const batch = this.#frozen[this.operation.cursor.batch];
+      if (batch === undefined) {
+        if (await this.#isSettled()) await this.#end('done');
+      } else {
+        if (await this.#isDue()) await this.#step(batch);
+      }
+    }
+  }
+
+  async fail(error: unknown): Promise<void> {
+    if (error instanceof Superseded) return;
+    const fault = isCertmillError(error)
+      ? error
+      : new CertmillError('FAULT_PROCESSING', 'an unexpected fault', { cause: error });
+    if (fault.code === 'FAULT_STOPPING') throw fault;
+    const { code, message, disposition } = fault;
+    const failure = { code, message, atMs: this.#ports.clock.nowMs() };
+    if (disposition !== 'retry') {
+      await this.#end('failed', failure);
+      return;
+    }
+    // Told where it can be: the store itself may be what is away.
+    await this.#save({ ...this.operation, failure }).catch(() => undefined);
+    throw fault;
+  }
+
+  async #step(batch: FrozenBatch): Promise<void> {
+    const { tenant, selection, cursor } = this.operation;
+    const chunk = await readChunk(this.#ports, tenant, batch, cursor.chunkNumber, selection);
+    const isRepeated = cursor.begunAtMs !== undefined;
+    const hasWork = chunk.certificates.length > 0 || cursor.targetIndex > 0;
+    if (hasWork && !isRepeated) {
+      await this.#save({
+        ...this.operation,
+        cursor: { ...cursor, begunAtMs: this.#ports.clock.nowMs() },
+      });
+      if (this.operation.state !== 'running') return;
+    }
+    const { operation } = this;
+    const begunAtMs = operation.cursor.begunAtMs ?? this.#ports.clock.nowMs();
+    const { signal } = this.#options;
+    const outcome = await doStep(this.#ports, {
+      operation,
+      batch,
+      chunk,
+      begunAtMs,
+      isRepeated,
+      signal,
+    });
+    const counts = sumOf(sumOf(operation.counts, lookedAtIn(chunk)), outcome.counts);
+    const next: MassCursor = chunk.isLast
+      ? { batch: cursor.batch + 1, chunkNumber: 0, targetIndex: 0 }
+      : {
+          batch: cursor.batch,
+          chunkNumber: cursor.chunkNumber + 1,
+          targetIndex: outcome.targetIndex,
+        };
+    const due = dueAfter(operation, chunk.certificates.length, begunAtMs);
+    const done = without(operation, 'failure');
+    await this.#save({ ...done, cursor: { ...next, ...due }, counts });
+  }
+
+  /** Whether it is time for the next step; waits a little where it is not, and a pause shows then. */
+  async #isDue(): Promise<boolean> {
+    const leftMs = (this.operation.cursor.dueAtMs ?? 0) - this.#ports.clock.nowMs();
+    if (leftMs <= 0) return true;
+    await this.#options.wait(Math.min(leftMs, lookAgainMs), this.#options.signal);
+    await this.#look();
+    return false;
+  }
+
+  /** Of a reissue: whether everything that was uploaded has ended; until then its counts grow. */
+  async #isSettled(): Promise<boolean> {
+    const { tenant, operationId, work } = this.operation;
+    if (work.kind === 'revoke') return true;
+    const { inFlight, ...ended } = await reissuedCounts(this.#ports, tenant, operationId);
+    const before = without(this.operation, 'failure');
+    if (!isSameEnd(before.counts, ended)) {
+      await this.#save({ ...before, counts: { ...before.counts, ...ended } });
+    }
+    if (inFlight === 0) return true;
+    await this.#options.wait(lookAgainMs, this.#options.signal);
+    await this.#look();
+    return false;
+  }
+
+  async #end(state: 'done' | 'failed', failure?: MassOperation['failure']): Promise<void> {
+    const { tenant, createdBy: actor, counts, work, operationId } = this.operation;
+    const told = failure === undefined ? {} : { failure };
+    const endedAtMs = this.#ports.clock.nowMs();
+    const ended = { ...without(this.operation, 'failure'), ...told, state, endedAtMs };
+    if (state === 'done' && work.kind === 'reissue' && counts.deadLettered === 0) {
+      await this.#ports.orders.closeOrder(tenant, operationId, endedAtMs);
+    }
+    // Before it: an end that nobody was told of would be worse than one that is told twice.
+    const action = state === 'done' ? 'mass-operation.ended' : 'mass-operation.failed';
+    await recordAudit(this.#ports, { tenant, actor, action, detail: detailOf(ended) });
+    await this.#save(ended);
+  }
+
+  /** Stores it; whoever paused or cancelled it meanwhile is right, and what was done stays counted. */
+  async #save(wanted: MassOperation): Promise<void> {
+    const before = this.operation;
+    let expected = before.version;
+    let next: MassOperation = { ...wanted, version: expected + 1 };
+    while (!(await this.#ports.operations.saveOperation(next, expected))) {
+      const stored = await this.#stored();
+      if (stored.version === next.version && sameCursor(stored.cursor, next.cursor)) {
+        // Our own save, whose answer was lost.
+        next = stored;
+        break;
+      }
+      if (!sameCursor(stored.cursor, before.cursor)) throw new Superseded();
+      expected = stored.version;
+      next = {
+        ...without(wanted, 'endedAtMs'),
+        ...endOf(stored),
+        state: stored.state,
+        version: expected + 1,
+      };
+    }
+    this.operation = next;
+  }
+
+  async #look(): Promise<void> {
+    const stored = await this.#stored();
+    if (!sameCursor(stored.cursor, this.operation.cursor)) throw new Superseded();
+    this.operation = stored;
+  }
+
+  async #stored(): Promise<MassOperation> {
+    const { tenant, operationId } = this.operation;
+    const stored = await this.#ports.operations.getOperation(tenant, operationId);
+    if (stored === undefined) throw new Superseded();
+    return stored;
+  }
+
+  #assertRunning(): void {
+    if (!this.#options.signal.aborted) return;
+    throw new CertmillError('FAULT_STOPPING', 'the process stops; the operation goes on later');
+  }
+}
+
+type EndCounts = Pick<MassCounts, 'issued' | 'rejected' | 'deadLettered'>;
+
+/** What became of the requests that a reissue has uploaded so far. */
+export async function reissuedCounts(
+  { batches }: Pick<MassPorts, 'batches'>,
+  tenant: TenantId,
+  operationId: string,
+): Promise<EndCounts & { readonly inFlight: number }> {
+  const sum = { issued: 0, rejected: 0, deadLettered: 0, inFlight: 0 };
+  for await (const batch of allPages((page) => batches.listBatches(tenant, operationId, page))) {
+    const { counters } = batch;
+    sum.issued += counters.issued;
+    sum.rejected += counters.rejected + counters.cancelled;
+    sum.deadLettered += counters.deadLettered;
+    sum.inFlight += inFlightOf(counters);
+  }
+  return sum;
+}
+
+function isSameEnd(one: EndCounts, other: EndCounts): boolean {
+  return (
+    one.issued === other.issued &&
+    one.rejected === other.rejected &&
+    one.deadLettered === other.deadLettered
+  );
+}
+
+/** When the next step may begin, where there is a rate. */
+function dueAfter(
+  { ratePerSecond }: MassOperation,
+  certificates: number,
+  begunAtMs: number,
+): Pick<MassCursor, 'dueAtMs'> {
+  if (ratePerSecond === undefined || certificates === 0) return {};
+  return { dueAtMs: Math.ceil(begunAtMs + (certificates / ratePerSecond) * 1_000) };
+}
+
+function endOf({ endedAtMs }: MassOperation): { readonly endedAtMs?: number } {
+  return endedAtMs === undefined ? {} : { endedAtMs };
+}
+
+function sameCursor(one: MassCursor, other: MassCursor): boolean {
+  return (
+    one.batch === other.batch &&
+    one.chunkNumber === other.chunkNumber &&
+    one.targetIndex === other.targetIndex &&
+    one.begunAtMs === other.begunAtMs
+  );
+}

@@ -1,0 +1,76 @@
+import type { MassCounts, MassOperation, MassSelection, MassState } from '@certmill/domain';
+
+/** A mass operation as clients see it. */
+export interface MassOperationView {
+  readonly operationId: string;
+  readonly kind: 'revoke' | 'reissue';
+  readonly state: MassState | 'dry-run';
+  readonly selection: Omit<MassSelection, 'profileName'> & { readonly profile?: string };
+  /** Of a revocation. */
+  readonly reason?: string;
+  readonly invalidityDate?: string;
+  /** Of a reissue: what the new certificates are issued under, in an order of the operation's name. */
+  readonly issuer?: string;
+  readonly profile?: string;
+  readonly expiresAt?: string;
+  readonly maxPerSecond?: number;
+  readonly createdAt: string;
+  readonly createdBy: string;
+  /** When it was done, cancelled, failed or paused. */
+  readonly endedAt?: string;
+  readonly counts: MassCounts;
+  /** Requests looked at a second since it began. */
+  readonly ratePerSecond: number;
+  /** Of one that runs, once it has looked at some. */
+  readonly etaSeconds?: number;
+  readonly failure?: { readonly code: string; readonly message: string; readonly at: string };
+}
+
+/** @param state as which it is told: its own, where it is no dry run. */
+export function massOperationView(
+  operation: MassOperation,
+  nowMs: number,
+  state: MassOperationView['state'] = operation.state,
+): MassOperationView {
+  const { operationId, work, counts, selection, createdAtMs, endedAtMs, failure } = operation;
+  const seconds = Math.max(0.001, ((endedAtMs ?? nowMs) - createdAtMs) / 1_000);
+  const ratePerSecond = Math.round((counts.lookedAt / seconds) * 10) / 10;
+  const { profileName, ...others } = selection;
+  return {
+    operationId,
+    kind: work.kind,
+    state,
+    selection: { ...others, ...(profileName === undefined ? {} : { profile: profileName }) },
+    ...workView(work),
+    ...(operation.ratePerSecond === undefined ? {} : { maxPerSecond: operation.ratePerSecond }),
+    createdAt: iso(createdAtMs),
+    createdBy: operation.createdBy,
+    ...(endedAtMs === undefined ? {} : { endedAt: iso(endedAtMs) }),
+    counts,
+    ratePerSecond,
+    ...(state === 'running' && ratePerSecond > 0
+      ? { etaSeconds: Math.ceil((counts.requests - counts.lookedAt) / ratePerSecond) }
+      : {}),
+    ...(failure === undefined
+      ? {}
+      : { failure: { code: failure.code, message: failure.message, at: iso(failure.atMs) } }),
+  };
+}
+
+function workView(
+  work: MassOperation['work'],
+): Pick<MassOperationView, 'reason' | 'invalidityDate' | 'issuer' | 'profile' | 'expiresAt'> {
+  if (work.kind === 'reissue') {
+    const { issuer, profileName: profile, expiresAtMs } = work;
+    return { issuer, profile, expiresAt: iso(expiresAtMs) };
+  }
+  const { reason, invalidityDateMs } = work;
+  return {
+    reason,
+    ...(invalidityDateMs === undefined ? {} : { invalidityDate: iso(invalidityDateMs) }),
+  };
+}
+
+function iso(atMs: number): string {
+  return new Date(atMs).toISOString();
+}

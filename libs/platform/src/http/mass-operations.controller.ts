@@ -1,0 +1,153 @@
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
+import type { Credential, MassSelection, MassWork } from '@certmill/domain';
+import {
+  beginOperation,
+  controlOperation,
+  noSuchOperation,
+  previewOperation,
+  reissuedCounts,
+  type MassControl,
+} from '@certmill/pipeline';
+import type { z } from 'zod';
+import { Caller, Needs } from '../auth/callers.js';
+import { Describes } from '../openapi/describe.js';
+import { routes } from '../openapi/routes.js';
+import { actorOf } from './audit-notes.js';
+import { newMassOperationSchema } from './bodies.js';
+import { massOperationView, type MassOperationView } from './mass-operation-view.js';
+import { pageOf, pageRequestOf, type PageView } from './pages.js';
+import { parseWith } from './parse-with.js';
+import { pageQuerySchema } from './queries.js';
+import { servicesToken, type IssuanceServices } from './services.js';
+
+/** Jobs over many certificates: revoked or issued once more, in the background. */
+@Controller('v1/operations')
+export class MassOperationsController {
+  readonly #services: IssuanceServices;
+
+  constructor(@Inject(servicesToken) services: IssuanceServices) {
+    this.#services = services;
+  }
+
+  @Post()
+  @HttpCode(202)
+  @Needs('operations:write')
+  @Describes(routes.beginOperation)
+  async begin(@Caller() caller: Credential, @Body() body: unknown): Promise<MassOperationView> {
+    const asked = parseWith(newMassOperationSchema, body);
+    const { mass, clock } = this.#services;
+    const { ratePerSecond } = asked;
+    const wanted = {
+      tenant: caller.tenant,
+      operationId: asked.operationId,
+      actor: actorOf(caller),
+      selection: selectionOf(asked),
+      work: workOf(asked),
+      ...(ratePerSecond === undefined ? {} : { ratePerSecond }),
+    };
+    if (asked.dryRun) {
+      return massOperationView(await previewOperation(mass, wanted), clock.nowMs(), 'dry-run');
+    }
+    return massOperationView(await beginOperation(mass, wanted), clock.nowMs());
+  }
+
+  @Get()
+  @Needs('operations:read')
+  @Describes(routes.listOperations)
+  async list(
+    @Caller() caller: Credential,
+    @Query() query: unknown,
+  ): Promise<PageView<MassOperationView>> {
+    const { mass, clock } = this.#services;
+    const page = pageRequestOf(parseWith(pageQuerySchema, query));
+    const { items, next } = await mass.operations.listOperations(caller.tenant, page);
+    return pageOf(
+      items.map((operation) => massOperationView(operation, clock.nowMs())),
+      next,
+    );
+  }
+
+  @Get(':operationId')
+  @Needs('operations:read')
+  @Describes(routes.showOperation)
+  async show(
+    @Caller() { tenant }: Credential,
+    @Param('operationId') operationId: string,
+  ): Promise<MassOperationView> {
+    const { mass, clock } = this.#services;
+    const operation = await mass.operations.getOperation(tenant, operationId);
+    if (operation === undefined) throw noSuchOperation(operationId);
+    if (operation.work.kind === 'revoke') return massOperationView(operation, clock.nowMs());
+    // What was uploaded goes on by itself, also under an operation that was paused or cancelled.
+    const ended = await reissuedCounts(mass, tenant, operationId);
+    const { issued, rejected, deadLettered } = ended;
+    const counts = { ...operation.counts, issued, rejected, deadLettered };
+    return massOperationView({ ...operation, counts }, clock.nowMs());
+  }
+
+  @Post(':operationId/pause')
+  @HttpCode(200)
+  @Needs('operations:write')
+  @Describes(routes.pauseOperation)
+  pause(
+    @Caller() caller: Credential,
+    @Param('operationId') operationId: string,
+  ): Promise<MassOperationView> {
+    return this.#control(caller, operationId, 'pause');
+  }
+
+  @Post(':operationId/resume')
+  @HttpCode(200)
+  @Needs('operations:write')
+  @Describes(routes.resumeOperation)
+  resume(
+    @Caller() caller: Credential,
+    @Param('operationId') operationId: string,
+  ): Promise<MassOperationView> {
+    return this.#control(caller, operationId, 'resume');
+  }
+
+  @Post(':operationId/cancel')
+  @HttpCode(200)
+  @Needs('operations:write')
+  @Describes(routes.cancelOperation)
+  cancel(
+    @Caller() caller: Credential,
+    @Param('operationId') operationId: string,
+  ): Promise<MassOperationView> {
+    return this.#control(caller, operationId, 'cancel');
+  }
+
+  async #control(
+    caller: Credential,
+    operationId: string,
+    control: MassControl,
+  ): Promise<MassOperationView> {
+    const { mass, clock } = this.#services;
+    const actor = actorOf(caller);
+    const operation = await controlOperation(mass, actor, caller.tenant, operationId, control);
+    return massOperationView(operation, clock.nowMs());
+  }
+}
+
+type Asked = z.output<typeof newMassOperationSchema>;
+
+function selectionOf({ selection }: Asked): MassSelection {
+  const { orderId, site, profile, issuer } = selection;
+  return {
+    ...(orderId === undefined ? {} : { orderId }),
+    ...(site === undefined ? {} : { site }),
+    ...(profile === undefined ? {} : { profileName: profile }),
+    ...(issuer === undefined ? {} : { issuer }),
+  };
+}
+
+function workOf(asked: Asked): MassWork {
+  if (asked.kind === 'reissue') {
+    const { kind, issuer, profile, expiresAt } = asked;
+    return { kind, issuer, profileName: profile, expiresAtMs: Date.parse(expiresAt) };
+  }
+  const { kind, reason, invalidityDate } = asked;
+  const lost = invalidityDate === undefined ? {} : { invalidityDateMs: Date.parse(invalidityDate) };
+  return { kind, reason, ...lost };
+}
