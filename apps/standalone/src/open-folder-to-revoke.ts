@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { holdsStore, openEmbeddedStore, type EmbeddedStore } from '@certmill/adapter-embedded';
 import { CertmillError, type TenantId } from '@certmill/domain';
-import type { ChangeCertificatesPorts } from '@certmill/pipeline';
+import { planPresigning, type ChangeCertificatesPorts } from '@certmill/pipeline';
 import { findIssuers, findSerialKeys } from '@certmill/trust';
 import { takeDataFolder } from './data-folder.js';
+import { presignedFileOf } from './open-ocsp.js';
 
 /** A data folder at rest in which certificates are revoked; held until disposed. */
 export interface FolderToRevoke extends AsyncDisposable {
@@ -27,6 +29,7 @@ export async function openFolderToRevoke(directory: string): Promise<FolderToRev
     const issuers = new Map((await findIssuers(directory)).map((issuer) => [issuer.name, issuer]));
     const serialKeys = (await findSerialKeys(directory))?.all ?? [];
     const store = await openEmbeddedStore({ directory: folder.store, clock });
+    const isPresigned = existsSync(presignedFileOf(directory));
     return {
       store,
       ports: {
@@ -40,6 +43,11 @@ export async function openFolderToRevoke(directory: string): Promise<FolderToRev
         crlShardsOf(name) {
           const issuer = issuers.get(name);
           return issuer && (issuer.status?.crlShards ?? 0);
+        },
+        // For the server's next start.
+        async onChanged(chunks) {
+          if (!isPresigned) return;
+          for (const chunk of chunks) await planPresigning(store, chunk, clock.nowMs());
         },
       },
       tenants: () => tenantsOf(store),

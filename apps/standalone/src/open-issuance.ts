@@ -252,6 +252,9 @@ async function assemble(
     jobs: store,
     observer,
     answerStatus: (call) => ocsp.reply(call),
+    async onChanged(chunks) {
+      for (const chunk of chunks) await ocsp.changed(chunk);
+    },
   });
   const keptProfiles = await addBuiltInProfiles(store, systemClock);
   return {

@@ -45,6 +45,11 @@ export interface OcspParts {
   readonly repository: Repository;
 }
 
+/** Of a data folder in which responses are signed ahead. */
+export function presignedFileOf(directory: string): string {
+  return join(directory, 'ocsp-responses.sqlite');
+}
+
 const dayMs = 24 * 3_600_000;
 
 /** Responders lie in `<data>/ocsp-responders`, under the issuers' passphrase. */
@@ -78,9 +83,7 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
   });
   const serialKeys = new Map(issuers.serialKeys.map((key) => [key.id, key]));
   const presigned =
-    policy.presign === 'all'
-      ? new OcspFile(join(parts.directory, 'ocsp-responses.sqlite'))
-      : undefined;
+    policy.presign === 'all' ? new OcspFile(presignedFileOf(parts.directory)) : undefined;
   const presigning =
     presigned &&
     (await startPresigning({

@@ -5,7 +5,7 @@ import { OcspIssuers, type AnswerPorts } from '@certmill/pipeline';
 import { replyToStatusCall, startStatusHttp } from '@certmill/platform';
 import { loadIssuers, openSerialKeys } from '@certmill/trust';
 import { aServer, type TestServer } from '../http/test-server.js';
-import { issueFiles, revoke, run, type IssuedFiles } from './certificate-holder.js';
+import { issueFiles, revoke, run, serialOf, type IssuedFiles } from './certificate-holder.js';
 
 let server: TestServer;
 let files: IssuedFiles;
@@ -88,6 +88,28 @@ test('a revocation makes them anew', async () => {
   expect(text).toMatch(/Reason: keyCompromise/);
   expect(await told(authority.url, 2, /: good/)).toMatch(/device-2\.pem: good/);
 });
+
+test('a revocation by HTTP makes them anew, and once more where it is repeated', async () => {
+  await using authority = await keyless();
+  const serial = (await serialOf(files.certificates[3] ?? '')).toString('hex');
+  const path = `/v1/certificates/${serial}/revocation`;
+  for (const outcome of ['changed', 'unchanged']) {
+    const answer = await server.call('POST', path, { json: { reason: 'superseded' } });
+    expect(await answer.json()).toMatchObject({ outcome });
+    expect(await server.server.issuance.store.count('ocsp-presign', 'waiting')).toBeGreaterThan(0);
+    const text = await told(authority.url, 3, /: revoked/);
+    expect(text).toMatch(/Reason: superseded/);
+    await whenSigned();
+  }
+});
+
+/** No chunk waits for its responses. */
+async function whenSigned(): Promise<void> {
+  const { store } = server.server.issuance;
+  while ((await store.count('ocsp-presign', 'waiting')) > 0) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
 
 test('nobody is told of numbers that nothing was signed for', async () => {
   await using authority = await keyless();

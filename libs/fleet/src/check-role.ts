@@ -84,6 +84,9 @@ function ingestChecks(config: FleetConfig): readonly Check[] {
     { path: ['manifestKeyFile'], run: () => openManifestKey(config.manifestKeyFile) },
     { path: ['http', 'host'], run: () => assertListenable(config.http) },
     { path: ['http', 'tls'], run: () => tlsOptionsOf(config.http) },
+    ...(config.ocsp.presign === 'none'
+      ? []
+      : [{ path: ['redis'], run: () => redisConnection(config) }]),
   ];
 }
 

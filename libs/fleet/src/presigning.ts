@@ -1,5 +1,10 @@
 import type { ChunkRef } from '@certmill/domain';
-import { planPresigning, startPresigning, type PublishPorts } from '@certmill/pipeline';
+import {
+  planPresigning,
+  startPresigning,
+  type ChangeCertificatesPorts,
+  type PublishPorts,
+} from '@certmill/pipeline';
 import { observeStatus } from '@certmill/platform';
 import type { ResponderCertifier } from '@certmill/ports';
 import { jobsOf } from './connections/open-jobs.js';
@@ -15,12 +20,35 @@ import type { ServiceContext } from './service-context.js';
 export async function presigningAfter(
   context: ServiceContext,
 ): Promise<Pick<PublishPorts, 'afterEnd'>> {
+  const plan = await presigningPlanner(context);
+  return plan === undefined ? {} : { afterEnd: plan };
+}
+
+/**
+ * What ingest does after each change of statuses where responses are signed ahead: plans those of its
+ * chunks, durably, before the call is answered.
+ */
+export async function presigningOnChange(
+  context: ServiceContext,
+): Promise<Pick<ChangeCertificatesPorts, 'onChanged'>> {
+  const plan = await presigningPlanner(context);
+  if (plan === undefined) return {};
+  return {
+    async onChanged(chunks) {
+      for (const chunk of chunks) await plan(chunk);
+    },
+  };
+}
+
+async function presigningPlanner(
+  context: ServiceContext,
+): Promise<((chunk: ChunkRef) => Promise<void>) | undefined> {
   const { config, clock, parts } = context;
-  if (config.ocsp.presign === 'none') return {};
+  if (config.ocsp.presign === 'none') return undefined;
   const { what, open } = jobsOf(context);
   const jobs = await context.waitFor(what, open);
   parts.push(jobs);
-  return { afterEnd: (chunk: ChunkRef) => planPresigning(jobs, chunk, clock.nowMs()) };
+  return (chunk) => planPresigning(jobs, chunk, clock.nowMs());
 }
 
 /** Sign signs what is planned, with the keys of responders; their certificates come from its slots. */

@@ -119,7 +119,7 @@ export const fleetSchema = z
   .strictObject({
     kafka,
     mongo,
-    /** Timed jobs: publish needs it, and sign to make CRLs. */
+    /** Timed jobs: publish needs it, sign to make CRLs, and ingest where OCSP responses are signed ahead. */
     redis: redis.optional(),
     /** Keys of the hops, made by `certmill fleet keys`; each service needs those of its own hops. */
     hopKeys: z

@@ -14,6 +14,7 @@ import { openStore } from '../connections/open-store.js';
 import { hopsOf, roleHops } from '../keys/hops-of.js';
 import { openManifestKey } from '../keys/manifest-key.js';
 import { openTrust } from '../keys/trust-folder.js';
+import { presigningOnChange } from '../presigning.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
 
 /** The HTTP face: takes uploads and single enrolments, reads everything else from the store. */
@@ -73,6 +74,7 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
     repository: new Repository({ ...trust.cas, crls: store, clock }),
     maxRequestsPerChunk: config.maxRequestsPerChunk,
     windows: new TenantWindows({ maxRequests: config.tenantWindow, batches: store }),
+    ...(await presigningOnChange(context)),
     observer,
   });
   const { startHttp } = await import('@certmill/platform/http');

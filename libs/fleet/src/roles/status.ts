@@ -1,12 +1,12 @@
 import { OcspIssuers, type AnswerPorts } from '@certmill/pipeline';
-import { observeStatus, replyToStatusCall, startStatusHttp } from '@certmill/platform';
+import { observeStatus, replyToStatusCall, Repository, startStatusHttp } from '@certmill/platform';
 import { openStores } from '../connections/open-store.js';
 import { openTrust } from '../keys/trust-folder.js';
 import { openResponders } from '../responders.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
 
 /**
- * The validation authority: tells the status of certificates. It needs the issuers' certificates and the
+ * The validation authority: tells the status of certificates, and CRLs and CA certificates. It needs the issuers' certificates and the
  * serial keys, and holds no key, unless the folder of responders is configured.
  */
 export async function openStatus(context: ServiceContext): Promise<OpenedRole> {
@@ -32,10 +32,14 @@ export async function openStatus(context: ServiceContext): Promise<OpenedRole> {
           },
         }),
   };
-  const observing = { limits: config.status, observer: observeStatus(logger, metrics) };
+  const replying = {
+    limits: config.status,
+    observer: observeStatus(logger, metrics),
+    repository: new Repository({ ...trust.cas, crls: store, clock }),
+  };
   const http = await startStatusHttp({
     config: config.status,
-    reply: (call) => replyToStatusCall(ports, call, clock.nowMs(), observing),
+    reply: (call) => replyToStatusCall(ports, call, clock.nowMs(), replying),
     onLost: (error) => context.fail(error),
   });
   parts.push(http);

@@ -1,4 +1,10 @@
-import { changedStatus, type CertificateChange, type StatusOutcome } from '@certmill/domain';
+import {
+  changedStatus,
+  chunkIdOf,
+  type CertificateChange,
+  type ChunkRef,
+  type StatusOutcome,
+} from '@certmill/domain';
 import type { CertificateStore, RevocationStore } from '@certmill/ports';
 import type { IssuedCertificate } from './read-certificates.js';
 import type { Selected } from './select-certificates.js';
@@ -6,6 +12,11 @@ import type { Selected } from './select-certificates.js';
 export interface ChangePorts {
   readonly revocations: Pick<RevocationStore, 'changeStatuses'>;
   readonly certificates: Pick<CertificateStore, 'getStatus'>;
+  /**
+   * Told of chunks in which a status is changed for good: what was signed of them ahead is to be signed
+   * anew. Told of those that are unchanged too, for who changed them may have died before telling.
+   */
+  readonly onChanged?: (chunks: readonly ChunkRef[]) => Promise<void>;
 }
 
 /** What became of one certificate, or of a name under which there is none. */
@@ -26,7 +37,8 @@ const changesPerCall = 250;
 
 /**
  * Applies one change to all certificates, in chunks that are durable one after the other: what is killed
- * in between and done again goes on where it was, since what was changed is unchanged then.
+ * in between and done again goes on where it was, since what was changed is unchanged then. Faults: those
+ * of the ports; of `onChanged` after the chunk is changed.
  * @param onItems Told of each chunk when it is durable.
  */
 export async function applyChange(
@@ -50,6 +62,7 @@ export async function applyChange(
       : await ports.revocations.changeStatuses(
           certificates.map((certificate) => ({ ...certificate, change })),
         );
+    if (!isDryRun) await ports.onChanged?.(changedChunks(certificates, outcomes));
     note(
       certificates.map((certificate, i) => {
         return { certificate, outcome: outcomes[i] ?? 'refused' };
@@ -62,6 +75,20 @@ export async function applyChange(
   }
   await flush();
   return counts;
+}
+
+/** Each once. */
+function changedChunks(
+  certificates: readonly IssuedCertificate[],
+  outcomes: readonly StatusOutcome[],
+): readonly ChunkRef[] {
+  const chunks = new Map<string, ChunkRef>();
+  for (const [i, { tenant, batchId, chunkNumber }] of certificates.entries()) {
+    if (outcomes[i] === 'refused') continue;
+    const chunk = { tenant, batchId, chunkNumber };
+    chunks.set(`${tenant}/${chunkIdOf(chunk)}`, chunk);
+  }
+  return [...chunks.values()];
 }
 
 export interface ApplyOptions {

@@ -1,4 +1,9 @@
-import { CertmillError, type CertificateChange, type TenantId } from '@certmill/domain';
+import {
+  CertmillError,
+  type CertificateChange,
+  type ChunkRef,
+  type TenantId,
+} from '@certmill/domain';
 import {
   applyChange,
   type ChangeCounts,
@@ -35,8 +40,9 @@ const maxNamedAlone = 100;
 /**
  * Revokes, holds or releases the certificates of a selection. The trail has an entry before the first
  * change, one for each certificate of a short list, and one with the counts; a call that was killed has
- * the first only, and done again it does the rest. Faults: those of `selectCertificates`, and
- * INVALID_INPUT for dates that cannot be.
+ * the first only, and done again it does the rest. Faults: those of `selectCertificates`,
+ * INVALID_INPUT for dates that cannot be, and when all is changed that of `onChanged`: done again it is
+ * told again.
  */
 export async function changeCertificates(
   ports: ChangeCertificatesPorts,
@@ -52,12 +58,18 @@ export async function changeCertificates(
   await recordAudit(ports, { ...about, actor, action: 'revocation.begun', detail: told });
   const isShort = selection.by === 'names' && selection.names.length <= maxNamedAlone;
   const single: ChangedItem[] = [];
-  const counts = await applyChange(ports, selected, change, {
-    onItems(items) {
-      if (isShort) single.push(...items);
-      onItems?.(items);
+  const telling = new Telling(ports);
+  const counts = await applyChange(
+    { ...ports, onChanged: (chunks) => telling.tell(chunks) },
+    selected,
+    change,
+    {
+      onItems(items) {
+        if (isShort) single.push(...items);
+        onItems?.(items);
+      },
     },
-  });
+  );
   for (const item of single) {
     if (item.outcome !== 'changed') continue;
     const { tenant, batchId, index, scope } = item.certificate;
@@ -72,7 +84,26 @@ export async function changeCertificates(
   }
   const detail = { ...told, ...counts };
   await recordAudit(ports, { ...about, actor, action: 'revocation.ended', detail });
+  telling.assertTold();
   return counts;
+}
+
+/** Revoking goes on where nobody can be told of it, and the call fails at its end. */
+class Telling {
+  readonly #onChanged: ChangePorts['onChanged'];
+  readonly #faults: unknown[] = [];
+
+  constructor({ onChanged }: Pick<ChangePorts, 'onChanged'>) {
+    this.#onChanged = onChanged;
+  }
+
+  async tell(chunks: readonly ChunkRef[]): Promise<void> {
+    await this.#onChanged?.(chunks).catch((error: unknown) => this.#faults.push(error));
+  }
+
+  assertTold(): void {
+    if (this.#faults.length > 0) throw this.#faults[0];
+  }
 }
 
 function serialHexOf(item: Extract<ChangedItem, { certificate: unknown }>): string {

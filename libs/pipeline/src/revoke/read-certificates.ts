@@ -8,6 +8,8 @@ import { resultsOf } from '../publish/read-results.js';
 export interface IssuedCertificate {
   readonly tenant: string;
   readonly batchId: string;
+  /** In which it was issued, and its status is signed ahead. */
+  readonly chunkNumber: number;
   readonly index: number;
   readonly deviceId: string;
   readonly scope: CrlScope;
@@ -53,7 +55,7 @@ export class CertificateReader {
  * FAULT_STORE_CORRUPT.
  */
 export function certificatesIn(
-  { tenant, batchId }: Pick<ChunkRef, 'tenant' | 'batchId'>,
+  { tenant, batchId, chunkNumber }: ChunkRef,
   segment: Uint8Array,
   crlShardsOf: CertificateReaderPorts['crlShardsOf'],
 ): readonly IssuedCertificate[] {
@@ -78,6 +80,7 @@ export function certificatesIn(
     return {
       tenant,
       batchId,
+      chunkNumber,
       index,
       deviceId,
       scope: { issuer, shard: crlShardOf(batchId, index, crlShards) },

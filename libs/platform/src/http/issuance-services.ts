@@ -10,6 +10,7 @@ import {
 import { builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
 import {
   IngestPace,
+  type ChangeCertificatesPorts,
   type Hops,
   type OrderPorts,
   type ProfileCatalogue,
@@ -79,6 +80,8 @@ export interface IssuanceParts {
   readonly maxRequestsPerChunk?: number;
   /** Has mass operations run; absent: they are refused. */
   readonly jobs?: Pick<JobQueue, 'add'>;
+  /** Told of chunks in which statuses were changed here; see `ChangePorts` of @certmill/pipeline. */
+  readonly onChanged?: NonNullable<ChangeCertificatesPorts['onChanged']>;
   /** The status of certificates, beside everything else; absent: it is told elsewhere. */
   readonly answerStatus?: IssuanceServices['answerStatus'];
   /** Told of what this process receives, and of dead letters that it drops. */
@@ -142,6 +145,7 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
         }),
   };
   const serialKeys = new Map(parts.serialKeys.map((key) => [key.id, key]));
+  const told = parts.onChanged === undefined ? {} : { onChanged: parts.onChanged };
   return {
     tenants: store,
     orders: store,
@@ -162,6 +166,7 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
       clock,
       serialKeys,
       crlShardsOf: (issuer) => policy.crlShardsOf(issuer),
+      ...told,
     },
     mass: {
       operations: store,
@@ -175,6 +180,7 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
       opening,
       ingest,
       profiles,
+      ...told,
       ...(parts.jobs === undefined ? {} : { jobs: parts.jobs }),
     },
     audit: store,

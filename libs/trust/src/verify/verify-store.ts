@@ -305,16 +305,17 @@ class StoreCheck {
   }
 
   async #statuses(
-    { tenant, batchId }: ChunkRef,
+    chunk: ChunkRef,
     segment: Uint8Array,
     { firstIndex, requestLengths }: ReceivedChunk,
     issuer: Issuer,
   ): Promise<void> {
+    const { tenant, batchId } = chunk;
     const count = requestLengths.length;
     const statuses = await this.#store.listStatuses(tenant, batchId, firstIndex, count);
     if (statuses.size === 0) return;
     const shards = issuer.status?.crlShards ?? 0;
-    const issued = certificatesIn({ tenant, batchId }, segment, () => shards);
+    const issued = certificatesIn(chunk, segment, () => shards);
     const changed = issued.flatMap(({ index, serialNumber, notAfterMs }) => {
       const status = statuses.get(index);
       return status === undefined ? [] : [{ index, serialNumber, notAfterMs, status }];
