@@ -8,6 +8,7 @@ import {
   manifestConfigs,
   openDoors,
   strayPaths,
+  waysToBrokers,
   waysToHsm,
   wrongSaturation,
   wrongTriggers,
@@ -39,6 +40,7 @@ const checks = {
   'triggers of KEDA': () => [...manifests.flatMap(wrongTriggers), ...wrongSaturation(manifests)],
   'secrets of each role': () => manifests.flatMap(strayPaths),
   'network policies': () => manifests.flatMap(openDoors),
+  'all but status reach the brokers': () => manifests.flatMap((each) => waysToBrokers(each)),
   'only sign reaches the HSM': () => [
     ...(manifests.some(({ values }) => values.networkPolicy?.hsm?.ports?.length > 0)
       ? []

@@ -5,6 +5,7 @@ import { problemsOfConfigs } from '../infra/checks/fleet-configs.mjs';
 import {
   openDoors,
   strayPaths,
+  waysToBrokers,
   waysToHsm,
   wrongSaturation,
   wrongTriggers,
@@ -84,7 +85,7 @@ describe('what services tell', () => {
 
 describe('configurations', () => {
   test('of the compose files are good, and what they mount is there', async () => {
-    expect(composeConfigs()).toHaveLength(5);
+    expect(composeConfigs()).toHaveLength(6);
     expect(await problemsOfConfigs(composeConfigs())).toEqual([]);
     expect(missingParts()).toEqual([]);
   });
@@ -162,6 +163,37 @@ describe('manifests', () => {
     expect(openDoors({ name: 'x', objects: [deny] })).toEqual([]);
     expect(openDoors({ name: 'x', objects: [deny, hsm] })).toHaveLength(1);
     expect(openDoors({ name: 'x', objects: [] })).toEqual(['x: nothing denies by default']);
+  });
+
+  test('that open the brokers to status, or to nobody, are found', () => {
+    const component = 'app.kubernetes.io/component';
+    const brokers = (podSelector) => ({
+      kind: 'NetworkPolicy',
+      metadata: { name: 'x-brokers' },
+      spec: { podSelector, egress: [{ ports: [{ port: 9092, protocol: 'TCP' }] }] },
+    });
+    const ways = (podSelector) =>
+      waysToBrokers({ name: 'x', objects: [brokers(podSelector)], values: {} });
+    const butStatus = { key: component, operator: 'NotIn', values: ['status'] };
+    expect(ways({ matchExpressions: [butStatus] })).toEqual([]);
+    expect(ways({})).toEqual(['x: x-brokers lets status to the brokers']);
+    expect(ways({ matchLabels: { [component]: 'publish' } })).toHaveLength(4);
+    const onlyStatus = { key: component, operator: 'In', values: ['status'] };
+    expect(ways({ matchExpressions: [onlyStatus] })).toHaveLength(6);
+  });
+
+  test('that give status how to speak to the brokers, or a key, are found', () => {
+    const ofStatus = (path) => {
+      const [pod, config] = podWith(path);
+      pod.metadata.labels = { 'app.kubernetes.io/component': 'status' };
+      return strayPaths({ name: 'x', objects: [pod, config] });
+    };
+    expect(ofStatus('trust/serial-keys.json')).toEqual([]);
+    expect(ofStatus('trust/ca/issuing/chain.pem')).toEqual([]);
+    expect(ofStatus('mongo/password')).toEqual([]);
+    for (const path of ['kafka/password', 'responders/passphrase', 'trust/ca/issuing/key.pem']) {
+      expect(ofStatus(path)).toEqual([`x: v has ${path}`]);
+    }
   });
 
   describe('with an HSM', () => {

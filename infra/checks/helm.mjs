@@ -68,6 +68,8 @@ export function unnamedRefusals() {
   ];
   const refusals = [
     ...removed.map((path) => ({ set: `${path}=null`, says: `${path} is required` })),
+    // It is for no lane.
+    { set: 'workloads.status.lanes={bulk}', says: 'workloads' },
     // A slip in a name is no value of the chart.
     { set: 'kafka.broker=kafka:9092', says: "'broker' not allowed" },
     { set: 'issuers.issuing.slots[0].pin.key=pin', says: 'issuers' },

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
+import { readYaml } from './files.mjs';
 import { groups, topics } from '../../libs/events/dist/topics.js';
 
 const roleOf = (object) => object.metadata.labels?.['app.kubernetes.io/component'];
@@ -67,15 +68,21 @@ export function wrongSaturation(manifests) {
 const addressOf = ({ autoscaling }) =>
   autoscaling?.enabled === true ? autoscaling.prometheus?.serverAddress : undefined;
 
+/** Redis, as who has timed jobs speaks to it. */
+const redis = 'redis/.*|redis-tls/.*';
+
 /** Files of secrets that a pod of each role may have, beside how it speaks to brokers and store. */
 const allowed = {
   ingest: /^(?:hop\/received\.json|manifest-key\.pem|http\/.*|trust\/.*)$/,
   validate: /^hop\/(?:received|validated)\.json$/,
-  sign: /^(?:hop\/(?:validated|issued)\.json|slots\/.*|trust\/.*)$/,
-  publish: /^(?:hop\/issued\.json|redis\/.*|redis-tls\/.*)$/,
+  sign: new RegExp(
+    `^(?:hop/(?:validated|issued)\\.json|slots/.*|responders/passphrase|trust/.*|${redis})$`,
+  ),
+  publish: new RegExp(`^(?:hop/issued\\.json|${redis})$`),
+  status: /^trust\/(?:serial-keys\.json|ca\/[^/]+\/chain\.pem)$/,
   init: /^$/,
 };
-const connections = /^(?:kafka|mongo)\//;
+const connections = (role) => (role === 'status' ? /^mongo\// : /^(?:kafka|mongo)\//);
 
 /** Secrets that a pod has and its role does not need, and paths in configurations that no secret is at. */
 export function strayPaths({ name, objects }) {
@@ -97,7 +104,7 @@ export function strayPaths({ name, objects }) {
       ) ?? [];
     return [
       ...paths
-        .filter((path) => !connections.test(path) && !allowed[role].test(path))
+        .filter((path) => !connections(role).test(path) && !allowed[role].test(path))
         .map((path) => `${name}: ${pod.metadata.name} has ${path}`),
       ...wanted
         .filter((path) => !mounted.has(path))
@@ -109,7 +116,7 @@ export function strayPaths({ name, objects }) {
   });
 }
 
-/** Who may be reached by whom: only sign opens ports to the HSM, only ingest takes calls. */
+/** Who may be reached by whom: only sign opens ports to the HSM, only ingest and status are called. */
 export function openDoors({ name, objects }) {
   const policies = objects.filter(({ kind }) => kind === 'NetworkPolicy');
   const only = (suffix, role) =>
@@ -127,8 +134,44 @@ export function openDoors({ name, objects }) {
       : [`${name}: nothing denies by default`]),
     ...only('-hsm', 'sign'),
     ...only('-calls', 'ingest'),
-    ...only('-redis', 'publish'),
+    ...only('-questions', 'status'),
+    ...only('-publish-redis', 'publish'),
+    ...only('-sign-redis', 'sign'),
   ];
+}
+
+/** Ways from status to the brokers, whatever the policy is called; and brokers that others cannot reach. */
+export function waysToBrokers({ name, objects, values }, ports = kafkaPorts(values)) {
+  const reaching = objects.filter(
+    ({ kind, spec }) =>
+      kind === 'NetworkPolicy' &&
+      (spec.egress ?? []).some((rule) => ports.some((port) => opensPort(rule, port))),
+  );
+  const ofStatus = reaching.filter((policy) => isFor(policy, 'status'));
+  return [
+    ...ofStatus.map(({ metadata }) => `${name}: ${metadata.name} lets status to the brokers`),
+    ...['ingest', 'validate', 'sign', 'publish', 'init']
+      .filter((role) => !reaching.some((policy) => isFor(policy, role)))
+      .map((role) => `${name}: ${role} cannot reach the brokers`),
+  ];
+}
+
+const kafkaPorts = ({ networkPolicy }) =>
+  networkPolicy?.kafka?.ports ??
+  readYaml('infra/helm/certmill/values.yaml').networkPolicy.kafka.ports;
+
+/** Whether a policy is for the pods of a role; of expressions, only those of the role's label are known. */
+function isFor(policy, role) {
+  const component = componentOf(policy);
+  const expressions = policy.spec.podSelector.matchExpressions ?? [];
+  return (
+    (component === undefined || component === role) &&
+    expressions.every(({ key, operator, values }) => {
+      if (key !== 'app.kubernetes.io/component') return true;
+      if (operator === 'NotIn') return !values.includes(role);
+      return operator !== 'In' || values.includes(role);
+    })
+  );
 }
 
 /**

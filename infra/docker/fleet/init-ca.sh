@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes a root and the issuing CA `issuing`, once, in the CA folder, which is then mounted by init-tokens.sh
-# only. What ingest and sign need, certificates and serial keys, is copied to the trust folder.
+# only. What ingest, sign and status need, certificates and serial keys, is copied to the trust folder.
 set -eu
 ca=${CA_FOLDER:-/var/lib/certmill/ca}
 trust=${TRUST_FOLDER:-/var/lib/certmill/trust}

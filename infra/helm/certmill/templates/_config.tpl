@@ -8,6 +8,13 @@
     | toJson -}}
 {{- end -}}
 
+{{/* "true" where a process of sign signs OCSP responses ahead, for which it has keys: dict root, role, workload. */}}
+{{- define "certmill.presigns" -}}
+{{- if and (eq .role "sign") (eq .root.Values.ocsp.presign "all") -}}
+{{- if has "bulk" .workload.lanes }}true{{ end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Paths of a client's TLS files: dict tls, folder; JSON. */}}
 {{- define "certmill.clientTls" -}}
 {{- $files := dict -}}
@@ -32,6 +39,8 @@
 {{- $k := $to.kafka -}}
 {{- if not $k.brokers }}{{ fail "kafka.brokers is required" }}{{ end -}}
 {{- $kafka := dict "brokers" $k.brokers "partitions" $k.partitions "replicationFactor" (int $k.replicationFactor) "minInsyncReplicas" (int $k.minInsyncReplicas) "sessionTimeoutMs" (int $k.sessionTimeoutMs) -}}
+{{- /* Status speaks to the store only. */ -}}
+{{- if eq $role "status" }}{{ $k = dict "tls" dict }}{{ $kafka = pick $kafka "brokers" }}{{ end -}}
 {{- if $k.tls.enabled }}{{ $_ := set $kafka "tls" (include "certmill.clientTls" (dict "tls" $k.tls "folder" "kafka") | fromJson) }}{{ end -}}
 {{- with $k.sasl -}}
 {{- if .mechanism -}}
@@ -49,18 +58,18 @@
 {{- if $m.tls.enabled }}{{ $_ := set $mongo "tls" (include "certmill.clientTls" (dict "tls" $m.tls "folder" "mongo") | fromJson) }}{{ end -}}
 {{- $config := dict "kafka" $kafka "mongo" $mongo "cacheDirectory" "/var/cache/certmill" -}}
 {{- if ne $role "init" -}}
-{{- $_ := set $config "lanes" .workload.lanes -}}
+{{- if ne $role "status" }}{{ $_ := set $config "lanes" .workload.lanes }}{{ end -}}
 {{- $_ := set $config "operations" (dict "host" "0.0.0.0" "port" 8461) -}}
 {{- $_ := set $config "logLevel" $values.logLevel -}}
 {{- $_ := set $config "stopTimeoutMs" (int $values.stopTimeoutMs) -}}
-{{- if $values.tracing.url }}{{ $_ := set $config "tracing" (dict "url" $values.tracing.url "ratio" $values.tracing.ratio) }}{{ end -}}
+{{- if and $values.tracing.url (ne $role "status") }}{{ $_ := set $config "tracing" (dict "url" $values.tracing.url "ratio" $values.tracing.ratio) }}{{ end -}}
 {{- $hopKeys := dict -}}
-{{- range index (dict "ingest" (list "received") "validate" (list "received" "validated") "sign" (list "validated" "issued") "publish" (list "issued")) $role -}}
+{{- range index (dict "ingest" (list "received") "validate" (list "received" "validated") "sign" (list "validated" "issued") "publish" (list "issued") "status" list) $role -}}
 {{- $_ := set $hopKeys . (printf "%s/hop/%s.json" $secrets .) -}}
 {{- end -}}
 {{- $_ := set $config "hopKeys" $hopKeys -}}
 {{- end -}}
-{{- if has $role (list "ingest" "sign") -}}
+{{- if has $role (list "ingest" "sign" "status") -}}
 {{- $_ := set $config "trust" (printf "%s/trust" $secrets) -}}
 {{- $issuers := dict -}}
 {{- if not $values.issuers }}{{ fail "issuers is required: sign has nothing to sign with" }}{{ end -}}
@@ -96,6 +105,14 @@
 {{- else if eq $role "sign" -}}
 {{- if $values.profiles.existingConfigMap }}{{ $_ := set $config "profiles" (list "/etc/certmill/profiles") }}{{ end -}}
 {{- else if eq $role "publish" -}}
+{{- $_ := set $config "ocsp" (dict "presign" $values.ocsp.presign) -}}
+{{- else if eq $role "status" -}}
+{{- $_ := set $config "status" (dict "host" "0.0.0.0" "port" 8462) -}}
+{{- end -}}
+{{- if include "certmill.presigns" . -}}
+{{- $_ := set $config "ocsp" (dict "presign" "all" "responders" "/var/lib/certmill/responders" "responderPassphraseFile" (printf "%s/responders/passphrase" $secrets)) -}}
+{{- end -}}
+{{- if has $role (list "publish" "sign") -}}
 {{- $redis := dict "host" (required "redis.host is required" $values.redis.host) "port" (int $values.redis.port) -}}
 {{- if $values.redis.username }}{{ $_ := set $redis "username" $values.redis.username }}{{ end -}}
 {{- if $values.redis.existingSecret }}{{ $_ := set $redis "passwordFile" (printf "%s/redis/password" $secrets) }}{{ end -}}

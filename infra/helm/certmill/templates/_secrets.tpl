@@ -21,24 +21,26 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Sources of /etc/certmill/secrets: what the role needs and no more: dict root, role. */}}
+{{/* Sources of /etc/certmill/secrets: what the role needs and no more: dict root, role, workload. */}}
 {{- define "certmill.secretSources" -}}
 {{- $values := .root.Values -}}
 {{- $role := .role -}}
 {{- $to := include "certmill.connections" . | fromJson -}}
+{{- if ne $role "status" -}}
 {{- include "certmill.projectedTls" (dict "tls" $to.kafka.tls "folder" "kafka") -}}
 {{- if $to.kafka.sasl.mechanism -}}
 {{- include "certmill.projected" (dict "secret" $to.kafka.sasl.existingSecret "items" (dict "kafka/password" "password")) -}}
+{{- end -}}
 {{- end -}}
 {{- include "certmill.projectedTls" (dict "tls" $to.mongo.tls "folder" "mongo") -}}
 {{- if $to.mongo.username -}}
 {{- include "certmill.projected" (dict "secret" $to.mongo.existingSecret "items" (dict "mongo/password" "password")) -}}
 {{- end -}}
-{{- range index (dict "ingest" (list "received") "validate" (list "received" "validated") "sign" (list "validated" "issued") "publish" (list "issued") "init" list) $role -}}
+{{- range index (dict "ingest" (list "received") "validate" (list "received" "validated") "sign" (list "validated" "issued") "publish" (list "issued") "status" list "init" list) $role -}}
 {{- $hop := index $values.hopKeys . -}}
 {{- include "certmill.projected" (dict "secret" $hop.existingSecret "items" (dict (printf "hop/%s.json" .) $hop.key)) -}}
 {{- end -}}
-{{- if has $role (list "ingest" "sign") -}}
+{{- if has $role (list "ingest" "sign" "status") -}}
 {{- include "certmill.projected" (dict "secret" $values.serialKeys.existingSecret "items" (dict "trust/serial-keys.json" $values.serialKeys.key)) -}}
 {{- range $name, $issuer := $values.issuers -}}
 {{- $chain := required (printf "issuers.%s.chain is required" $name) $issuer.chain -}}
@@ -62,7 +64,12 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- else if eq $role "publish" -}}
+{{- end -}}
+{{- if include "certmill.presigns" . -}}
+{{- $passphrase := $values.ocsp.responderPassphrase -}}
+{{- include "certmill.projected" (dict "secret" $passphrase.existingSecret "items" (dict "responders/passphrase" $passphrase.key)) -}}
+{{- end -}}
+{{- if has $role (list "publish" "sign") -}}
 {{- include "certmill.projectedTls" (dict "tls" $values.redis.tls "folder" "redis-tls") -}}
 {{- if $values.redis.existingSecret -}}
 {{- include "certmill.projected" (dict "secret" $values.redis.existingSecret "items" (dict "redis/password" "password")) -}}
