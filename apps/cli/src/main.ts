@@ -14,6 +14,7 @@ const commands: Readonly<Record<string, CommandLoader>> = {
   crl: async () => (await import('./commands/crl.js')).crlCommand,
   ceremony: async () => (await import('./commands/ceremony.js')).ceremonyCommand,
   revoke: async () => (await import('./commands/guarded-revoke.js')).guardedRevokeCommand,
+  mass: async () => (await import('./commands/mass.js')).massCommand,
   audit: async () => (await import('./commands/audit.js')).auditCommand,
   backup: async () => (await import('./commands/backup.js')).backupCommand,
   restore: async () => (await import('./commands/backup.js')).restoreCommand,

@@ -10,6 +10,7 @@ import {
   credentialSchema,
   deadLetterSchema,
   importSchema,
+  massOperationSchema,
   orderSchema,
   pageOf,
   profileSchema,
@@ -21,6 +22,7 @@ import {
   type ChangesView,
   type CredentialView,
   type DeadLetterView,
+  type MassOperationView,
   type OrderView,
   type ProfileView,
   type SettledView,
@@ -49,6 +51,30 @@ export interface NewRevocations {
   readonly invalidityDate?: string;
   readonly release?: boolean;
   readonly dryRun?: boolean;
+}
+
+/** Certificates that meet every part given. */
+export interface MassSelection {
+  readonly orderId?: string;
+  readonly site?: string;
+  readonly profile?: string;
+  readonly issuer?: string;
+}
+
+/** As `POST /v1/operations` takes it. */
+export interface NewMassOperation {
+  readonly operationId: string;
+  readonly selection: MassSelection;
+  readonly work:
+    | { readonly kind: 'revoke'; readonly reason: string; readonly invalidityDate?: string }
+    | {
+        readonly kind: 'reissue';
+        readonly issuer: string;
+        readonly profile: string;
+        readonly expiresAt?: string;
+      };
+  readonly ratePerSecond?: number;
+  readonly dryRun: boolean;
 }
 
 export interface UploadCall {
@@ -205,6 +231,33 @@ export class IssuanceClient implements Disposable {
     });
   }
 
+  /** Twice is once: the name is the operation's. */
+  beginOperation({ work, ...operation }: NewMassOperation): Promise<MassOperationView> {
+    return this.#ask(massOperationSchema, {
+      method: 'POST',
+      path: '/v1/operations',
+      headers: jsonBody,
+      body: JSON.stringify({ ...operation, ...work }),
+      isRepeatable: true,
+    });
+  }
+
+  listOperations(): Promise<MassOperationView[]> {
+    return this.#all(massOperationSchema, '/v1/operations');
+  }
+
+  getOperation(name: string): Promise<MassOperationView> {
+    return this.#ask(massOperationSchema, { method: 'GET', path: operationPath(name) });
+  }
+
+  controlOperation(
+    name: string,
+    control: 'pause' | 'resume' | 'cancel',
+  ): Promise<MassOperationView> {
+    const path = `${operationPath(name)}/${control}`;
+    return this.#ask(massOperationSchema, { method: 'POST', path, isRepeatable: true });
+  }
+
   async listAudit(page: {
     readonly limit: number;
     readonly after?: number;
@@ -267,6 +320,10 @@ export class IssuanceClient implements Disposable {
 
 function orderPath(orderId: string): string {
   return `/v1/orders/${encodeURIComponent(orderId)}`;
+}
+
+function operationPath(name: string): string {
+  return `/v1/operations/${encodeURIComponent(name)}`;
 }
 
 function batchPath(batchId: string): string {

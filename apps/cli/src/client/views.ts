@@ -97,6 +97,34 @@ export const changesSchema = z.looseObject({
 });
 export type ChangesView = z.infer<typeof changesSchema>;
 
+export const massOperationSchema = z.looseObject({
+  operationId: z.string(),
+  kind: z.string(),
+  state: z.string(),
+  selection: z.record(z.string(), z.unknown()),
+  reason: z.string().optional(),
+  issuer: z.string().optional(),
+  profile: z.string().optional(),
+  createdAt: z.string(),
+  counts: z.looseObject({
+    requests: z.int(),
+    lookedAt: z.int(),
+    selected: z.int(),
+    pending: z.int(),
+    changed: z.int(),
+    unchanged: z.int(),
+    refused: z.int(),
+    submitted: z.int(),
+    skipped: z.int(),
+    issued: z.int(),
+    rejected: z.int(),
+    deadLettered: z.int(),
+  }),
+  etaSeconds: z.number().optional(),
+  failure: z.looseObject({ code: z.string(), message: z.string() }).optional(),
+});
+export type MassOperationView = z.infer<typeof massOperationSchema>;
+
 export const auditEntrySchema = z.object({
   sequence: z.int(),
   hash: z.string(),

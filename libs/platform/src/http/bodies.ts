@@ -71,7 +71,7 @@ export const newMassOperationSchema = z.discriminatedUnion('kind', [
     /** What the new certificates are issued under. */
     issuer: z.string().max(200),
     profile: z.string().max(200),
-    /** Of the order that they are issued under. */
-    expiresAt: z.iso.datetime({ offset: true }),
+    /** Of the order that they are issued under; in 90 days where absent. */
+    expiresAt: z.iso.datetime({ offset: true }).optional(),
   }),
 ]);

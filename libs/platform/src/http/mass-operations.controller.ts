@@ -20,6 +20,8 @@ import { parseWith } from './parse-with.js';
 import { pageQuerySchema } from './queries.js';
 import { servicesToken, type IssuanceServices } from './services.js';
 
+const defaultOrderMs = 90 * 86_400_000;
+
 /** Jobs over many certificates: revoked or issued once more, in the background. */
 @Controller('v1/operations')
 export class MassOperationsController {
@@ -42,7 +44,7 @@ export class MassOperationsController {
       operationId: asked.operationId,
       actor: actorOf(caller),
       selection: selectionOf(asked),
-      work: workOf(asked),
+      work: await this.#workOf(caller, asked),
       ...(ratePerSecond === undefined ? {} : { ratePerSecond }),
     };
     if (asked.dryRun) {
@@ -118,6 +120,28 @@ export class MassOperationsController {
     return this.#control(caller, operationId, 'cancel');
   }
 
+  async #workOf({ tenant }: Credential, asked: Asked): Promise<MassWork> {
+    if (asked.kind === 'reissue') {
+      const { kind, issuer, profile, expiresAt, operationId } = asked;
+      const expiresAtMs =
+        expiresAt === undefined
+          ? await this.#defaultExpiry(tenant, operationId)
+          : Date.parse(expiresAt);
+      return { kind, issuer, profileName: profile, expiresAtMs };
+    }
+    const { kind, reason, invalidityDate } = asked;
+    const lost =
+      invalidityDate === undefined ? {} : { invalidityDateMs: Date.parse(invalidityDate) };
+    return { kind, reason, ...lost };
+  }
+
+  /** Of the operation that was begun under the name, where one was: asking again is the same. */
+  async #defaultExpiry(tenant: string, operationId: string): Promise<number> {
+    const { mass, clock } = this.#services;
+    const begun = await mass.operations.getOperation(tenant, operationId);
+    return begun?.work.kind === 'reissue' ? begun.work.expiresAtMs : clock.nowMs() + defaultOrderMs;
+  }
+
   async #control(
     caller: Credential,
     operationId: string,
@@ -140,14 +164,4 @@ function selectionOf({ selection }: Asked): MassSelection {
     ...(profile === undefined ? {} : { profileName: profile }),
     ...(issuer === undefined ? {} : { issuer }),
   };
-}
-
-function workOf(asked: Asked): MassWork {
-  if (asked.kind === 'reissue') {
-    const { kind, issuer, profile, expiresAt } = asked;
-    return { kind, issuer, profileName: profile, expiresAtMs: Date.parse(expiresAt) };
-  }
-  const { kind, reason, invalidityDate } = asked;
-  const lost = invalidityDate === undefined ? {} : { invalidityDateMs: Date.parse(invalidityDate) };
-  return { kind, reason, ...lost };
 }

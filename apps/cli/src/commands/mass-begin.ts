@@ -1,0 +1,149 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { CertmillError, revocationReasons } from '@certmill/domain';
+import type { MassSelection, NewMassOperation } from '../client/issuance-client.js';
+import { openClient, withServerOptions, type ServerOptions } from '../client/server-options.js';
+import { withExamples } from '../terminal/program.js';
+import type { Terminal } from '../terminal/terminal.js';
+import { massLines } from './mass-lines.js';
+
+/** A dry run reads every certificate of the selection within the call. */
+const patienceSeconds = 120;
+
+interface BeginOptions extends ServerOptions {
+  readonly order?: string;
+  readonly site?: string;
+  readonly profile?: string;
+  readonly issuer?: string;
+  readonly rate?: number;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+}
+
+interface RevokeOptions extends BeginOptions {
+  readonly reason: string;
+  readonly invalidityDate?: string;
+}
+
+interface ReissueOptions extends BeginOptions {
+  readonly toIssuer: string;
+  readonly toProfile: string;
+  readonly expires?: string;
+}
+
+export function massRevokeCommand(terminal: Terminal): Command {
+  const command = withSelection(new Command('revoke'))
+    .description('revoke all certificates of an order, site, profile or issuer')
+    .addOption(
+      new Option('--reason <reason>', 'CRLReason of RFC 5280')
+        .choices(revocationReasons)
+        .default('unspecified'),
+    )
+    .option('--invalidity-date <time>', 'since when the keys are known to be lost', parseTime)
+    .action(async (name: string, options: RevokeOptions) => {
+      const { reason, invalidityDate } = options;
+      const lost = invalidityDate === undefined ? {} : { invalidityDate };
+      await begin(terminal, name, options, { kind: 'revoke', reason, ...lost });
+    });
+  return withExamples(withServerOptions(command, patienceSeconds), [
+    ['certmill mass revoke leak-7 --issuer factory-a --dry-run', 'how many would be revoked'],
+    [
+      'certmill mass revoke leak-7 --issuer factory-a --reason cACompromise --yes',
+      'begins; asked again, it is the same operation',
+    ],
+    ['certmill mass revoke north --site north --rate 500 --yes', 'at most 500 a second'],
+  ]);
+}
+
+export function massReissueCommand(terminal: Terminal): Command {
+  const command = withSelection(new Command('reissue'))
+    .description('issue the certificates of a population once more from their stored requests')
+    .requiredOption('--to-issuer <name>', 'issuing CA of the new certificates')
+    .requiredOption('--to-profile <name>', 'profile of the new certificates')
+    .option('--expires <time>', 'of the order that they are issued under', parseTime)
+    .addHelpText(
+      'after',
+      "\nThe new certificates are in an order of the operation's name, which lasts 90 days where" +
+        '\n--expires is not given. Revoked and held certificates, and those that have ended, are passed over.',
+    )
+    .action(async (name: string, options: ReissueOptions) => {
+      await begin(terminal, name, options, {
+        kind: 'reissue',
+        issuer: options.toIssuer,
+        profile: options.toProfile,
+        ...(options.expires === undefined ? {} : { expiresAt: options.expires }),
+      });
+    });
+  return withExamples(withServerOptions(command, patienceSeconds), [
+    [
+      'certmill mass reissue move-7 --issuer factory-a --to-issuer factory-b --to-profile idevid --dry-run',
+      'how many would be issued',
+    ],
+    [
+      'certmill mass reissue move-7 --issuer factory-a --to-issuer factory-b --to-profile idevid --yes',
+      'same keys, another issuer',
+    ],
+  ]);
+}
+
+function withSelection(command: Command): Command {
+  return command
+    .argument('<name>', 'of the operation: lower-case letters, digits, hyphens')
+    .option('--order <id>', 'those of an order')
+    .option('--site <name>', 'those of a site on the allow-lists')
+    .option('--profile <name>', 'those of a profile')
+    .option('--issuer <name>', 'those of an issuer')
+    .option('--rate <number>', 'certificates a second at most', parseRate)
+    .option('--dry-run', 'tell what would become of them, and begin nothing')
+    .option('--yes', 'needed to begin');
+}
+
+async function begin(
+  terminal: Terminal,
+  operationId: string,
+  options: BeginOptions,
+  work: NewMassOperation['work'],
+): Promise<void> {
+  const { rate, dryRun = false, yes } = options;
+  const selection = selectionOf(options);
+  if (!dryRun && yes !== true) {
+    throw new CertmillError(
+      'INVALID_INPUT',
+      'that may be many certificates: look with --dry-run, then say --yes',
+    );
+  }
+  using client = openClient(terminal, options);
+  const asked = { operationId, selection, work, dryRun };
+  const operation = await client.beginOperation({
+    ...asked,
+    ...(rate === undefined ? {} : { ratePerSecond: rate }),
+  });
+  const next = dryRun ? [] : ['', 'next:', `  certmill mass watch ${operationId}`];
+  terminal.report(operation, [...massLines(operation), ...next]);
+}
+
+function selectionOf({ order, site, profile, issuer }: BeginOptions): MassSelection {
+  if ([order, site, profile, issuer].every((part) => part === undefined)) {
+    throw new CertmillError(
+      'INVALID_INPUT',
+      'say which: --order, --site, --profile, --issuer, or several of them',
+    );
+  }
+  return {
+    ...(order === undefined ? {} : { orderId: order }),
+    ...(site === undefined ? {} : { site }),
+    ...(profile === undefined ? {} : { profile }),
+    ...(issuer === undefined ? {} : { issuer }),
+  };
+}
+
+function parseRate(text: string): number {
+  const rate = Number(text.replaceAll('_', ''));
+  if (!(rate > 0)) throw new InvalidArgumentError('not a number above 0');
+  return rate;
+}
+
+function parseTime(text: string): string {
+  const atMs = Date.parse(text);
+  if (Number.isNaN(atMs)) throw new InvalidArgumentError('not a time: 2026-11-22T12:00:00Z');
+  return new Date(atMs).toISOString();
+}

@@ -1,0 +1,17 @@
+import { Command } from 'commander';
+import type { Terminal } from '../terminal/terminal.js';
+import { massControlCommands } from './mass-control.js';
+import { massListCommand, massShowCommand, massWatchCommand } from './mass-look.js';
+import { massReissueCommand, massRevokeCommand } from './mass-begin.js';
+
+export function massCommand(terminal: Terminal): Command {
+  const command = new Command('mass')
+    .description('mass operations at a server: revoke or reissue a population, as resumable jobs')
+    .addCommand(massRevokeCommand(terminal))
+    .addCommand(massReissueCommand(terminal))
+    .addCommand(massListCommand(terminal))
+    .addCommand(massShowCommand(terminal))
+    .addCommand(massWatchCommand(terminal));
+  for (const control of massControlCommands(terminal)) command.addCommand(control);
+  return command;
+}
