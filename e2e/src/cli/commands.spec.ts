@@ -42,6 +42,11 @@ describe('the help of every command', () => {
   });
 });
 
+const toIssuing = (profile: string): string[] => [
+  ...['--to-issuer', 'issuing'],
+  ...['--to-profile', profile],
+];
+
 /** Every command with `--json`; `run` keeps what one run makes apart from another's. */
 const calls = (run: string, batchId: () => string): readonly (readonly [string, string[]])[] => [
   ['issue', ['dev.pem', '--profile', 'tls-client', '--out', `out-${run}`, '--data', 'local']],
@@ -127,6 +132,14 @@ const calls = (run: string, batchId: () => string): readonly (readonly [string, 
   ['submit', [`${run}.ndjson`, '--order', `order-${run}`]],
   ['watch', [batchId()]],
   ['fetch', [batchId(), '--out', `fetched-${run}/`]],
+  ['mass reissue', [`more-${run}`, '--order', `order-${run}`, ...toIssuing(run), '--yes']],
+  ['mass watch', [`more-${run}`]],
+  ['mass revoke', [`no-${run}`, '--order', `order-${run}`, '--rate', '0.001', '--yes']],
+  ['mass list', []],
+  ['mass show', [`no-${run}`]],
+  ['mass pause', [`no-${run}`]],
+  ['mass resume', [`no-${run}`]],
+  ['mass cancel', [`no-${run}`]],
   ['device show', [`${run}-0`]],
   ['cancel', [batchId()]],
   ['dead-letters list', [batchId()]],

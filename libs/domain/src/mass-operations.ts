@@ -51,7 +51,7 @@ export interface MassCursor {
    * a crash has the same time, so that what it did before can be told from what others did.
    */
   readonly begunAtMs?: number;
-  /** The step begins then at the earliest: its rate allows no more. */
+  /** The step begins then at the earliest, and the end comes then: the rate allows no more. */
   readonly dueAtMs?: number;
 }
 

@@ -15,6 +15,7 @@ import { hopsOf, roleHops } from '../keys/hops-of.js';
 import { openManifestKey } from '../keys/manifest-key.js';
 import { openTrust } from '../keys/trust-folder.js';
 import { presigningOnChange } from '../presigning.js';
+import { massQueue } from '../mass-operations.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
 
 /** The HTTP face: takes uploads and single enrolments, reads everything else from the store. */
@@ -58,6 +59,7 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
       'tenants have a profile of their own by the name and version of a built-in one',
     );
   }
+  const mass = massQueue(context);
   const services = issuanceServices({
     store,
     log,
@@ -75,8 +77,10 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
     maxRequestsPerChunk: config.maxRequestsPerChunk,
     windows: new TenantWindows({ maxRequests: config.tenantWindow, batches: store }),
     ...(await presigningOnChange(context)),
+    ...(mass.jobs === undefined ? {} : { jobs: mass.jobs }),
     observer,
   });
+  parts.push(mass.run(services.mass));
   const { startHttp } = await import('@certmill/platform/http');
   const http = await startHttp({ services, config: config.http, logger, metrics, traces });
   parts.push(http);

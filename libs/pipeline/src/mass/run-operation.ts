@@ -76,12 +76,10 @@ class OperationRun {
   async toItsEnd(): Promise<void> {
     while (this.operation.state === 'running') {
       this.#assertRunning();
+      if (!(await this.#isDue())) continue;
       const batch = this.#frozen[this.operation.cursor.batch];
-      if (batch === undefined) {
-        if (await this.#isSettled()) await this.#end('done');
-      } else {
-        if (await this.#isDue()) await this.#step(batch);
-      }
+      if (batch !== undefined) await this.#step(batch);
+      else if (await this.#isSettled()) await this.#end('done');
     }
   }
 
