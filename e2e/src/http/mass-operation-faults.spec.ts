@@ -1,0 +1,125 @@
+import { CertmillError } from '@certmill/domain';
+import { massOperationSchema, type IssuanceStore } from '@certmill/platform';
+import { patchedStore } from '../crash/patched-store.js';
+import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import { anOrder, aServer, ndjson, type TestServer } from './test-server.js';
+
+/** Two chunks. */
+const population = 300;
+const csrs = csrsOf(population, 'unit');
+
+/** Calls of an operation that fail once, before or after they have had their effect. */
+const revokeCalls = ['getSegment', 'changeStatuses', 'saveOperation', 'appendAudit'] as const;
+const reissueCalls = ['getStatus', 'createOrder', 'openBatch', 'registerChunk'] as const;
+const moreReissueCalls = ['confirmChunk', 'completeUpload', 'saveOperation'] as const;
+type Call = (typeof revokeCalls | typeof reissueCalls | typeof moreReissueCalls)[number];
+
+let server: TestServer;
+/** Counted down by calls of the name; at 0 one fails. */
+let armed: { readonly call: Call; readonly when: 'before' | 'after'; left: number } | undefined;
+
+function failingStore<T extends IssuanceStore>(store: T): T {
+  const away = (): Error => new CertmillError('FAULT_STORE_DOWN', 'armed by the test');
+  const failing = (call: Call) => {
+    const own = store[call].bind(store) as (...args: readonly unknown[]) => Promise<unknown>;
+    return async (...args: readonly unknown[]) => {
+      const isHit = armed?.call === call && (armed.left -= 1) === 0;
+      if (isHit && armed?.when === 'before') throw away();
+      const value = await own(...args);
+      if (isHit) throw away();
+      return value;
+    };
+  };
+  const calls: readonly Call[] = [...revokeCalls, ...reissueCalls, ...moreReissueCalls];
+  const patch = Object.fromEntries(calls.map((call) => [call, failing(call)]));
+  return patchedStore(store, patch as Partial<T>);
+}
+
+beforeAll(async () => {
+  const issuers = { first: 'ec-p256', second: 'ec-p256' } as const;
+  server = await aServer({}, { aroundStore: failingStore }, { issuers });
+}, 120_000);
+afterEach(() => {
+  armed = undefined;
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+async function issued(orderId: string): Promise<void> {
+  await anOrder(server, orderId, { issuer: 'first', renews: true });
+  const answer = await server.call('POST', `/v1/orders/${orderId}/batches`, {
+    headers: { ...ndjson, 'idempotency-key': orderId },
+    body: ndjsonOf(csrs),
+  });
+  const { batchId } = (await answer.json()) as { readonly batchId: string };
+  await (await server.call('GET', `/v1/batches/${batchId}/certificates?follow=true`)).text();
+}
+
+async function countsOf(
+  json: Readonly<Record<string, unknown>> & { readonly operationId: string },
+): Promise<object> {
+  const begun = await server.call('POST', '/v1/operations', { json });
+  if (!begun.ok) throw new Error(await begun.text());
+  for (;;) {
+    const answer = await server.call('GET', `/v1/operations/${json.operationId}`);
+    const { state, counts, failure } = massOperationSchema.parse(await answer.json());
+    if (state === 'done') return counts;
+    if (state === 'failed') throw new Error(JSON.stringify(failure));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+const times = ['before', 'after'] as const;
+const cases = (calls: readonly Call[]) =>
+  calls.flatMap((call) => times.map((when) => [call, when] as const));
+
+describe('a mass revocation', () => {
+  test.each(cases(revokeCalls))(
+    'counts and changes each certificate once where %s fails, %s its effect',
+    async (call, when) => {
+      const name = `revoke-${call.toLowerCase()}-${when}`;
+      await issued(name);
+      // Not the first: that is the call's that begins the operation.
+      armed = { call, when, left: call === 'saveOperation' ? 4 : 2 };
+      const selection = { orderId: name };
+      const counts = await countsOf({ operationId: name, kind: 'revoke', selection });
+      expect(armed.left).toBeLessThan(1);
+      expect(counts).toMatchObject({
+        lookedAt: population,
+        selected: population,
+        changed: population,
+        unchanged: 0,
+        pending: 0,
+      });
+    },
+    60_000,
+  );
+});
+
+describe('a mass reissue', () => {
+  test.each(cases([...reissueCalls, ...moreReissueCalls]))(
+    'issues each certificate once more where %s fails, %s its effect',
+    async (call, when) => {
+      const name = `reissue-${call.toLowerCase()}-${when}`;
+      await issued(name);
+      const left = call === 'createOrder' || call === 'completeUpload' ? 1 : 2;
+      armed = { call, when, left };
+      const counts = await countsOf({
+        operationId: `${name}-new`,
+        kind: 'reissue',
+        selection: { orderId: name },
+        issuer: 'second',
+        profile: 'tls-client',
+      });
+      expect(armed.left).toBeLessThan(1);
+      expect(counts).toMatchObject({
+        lookedAt: population,
+        submitted: population,
+        issued: population,
+        rejected: 0,
+      });
+      const order = await (await server.call('GET', `/v1/orders/${name}-new`)).json();
+      expect(order).toMatchObject({ reserved: population, state: 'closed' });
+    },
+    60_000,
+  );
+});
