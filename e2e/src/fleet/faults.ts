@@ -1,14 +1,17 @@
 import type { FleetRole } from '@certmill/native';
 import { failPoints, type ArmedFailPoint, type FailPointName } from '../crash/fail-point.js';
 
+/** The roles that a certificate goes through. */
+type StageRole = Exclude<FleetRole, 'status'>;
+
 /** One thing that goes wrong while a factory uploads. */
 export type Fault =
   /** kill -9 with a chunk in hand, or between an effect and its offset. */
-  | { readonly kind: 'kill'; readonly role: FleetRole; readonly armed: ArmedFailPoint }
+  | { readonly kind: 'kill'; readonly role: StageRole; readonly armed: ArmedFailPoint }
   /** kill -9 at any moment. */
-  | { readonly kind: 'kill-at-random'; readonly role: FleetRole }
+  | { readonly kind: 'kill-at-random'; readonly role: StageRole }
   /** Stopped past the session time-out with a chunk in hand; then it goes on. */
-  | { readonly kind: 'zombie'; readonly role: FleetRole; readonly armed: ArmedFailPoint }
+  | { readonly kind: 'zombie'; readonly role: StageRole; readonly armed: ArmedFailPoint }
   /** kill -9 of the broker that leads a partition which interactive chunks go through. */
   | { readonly kind: 'broker' }
   /** SIGSTOP: it holds its connections and answers nothing for a while. */
@@ -20,7 +23,7 @@ export type Fault =
   | { readonly kind: 'slot-fails'; readonly forMs: number };
 
 /** Where each service dies: with a chunk in hand, and between an effect and its offset. */
-const pointsOf: Readonly<Record<FleetRole, readonly FailPointName[]>> = {
+const pointsOf: Readonly<Record<StageRole, readonly FailPointName[]>> = {
   ingest: failPoints.ingest,
   validate: [...failPoints.validate, 'validate:handled'],
   sign: [...failPoints.sign, 'sign:handled'],
@@ -28,13 +31,13 @@ const pointsOf: Readonly<Record<FleetRole, readonly FailPointName[]>> = {
 };
 
 /** Where a process that others took for dead does the most harm. */
-const zombiePoints: readonly { readonly role: FleetRole; readonly name: FailPointName }[] = [
+const zombiePoints: readonly { readonly role: StageRole; readonly name: FailPointName }[] = [
   { role: 'sign', name: 'sign:end' },
   { role: 'publish', name: 'publish:before' },
   { role: 'validate', name: 'decide:before' },
 ];
 
-const roles: readonly FleetRole[] = ['sign', 'publish', 'validate', 'ingest'];
+const roles: readonly StageRole[] = ['sign', 'publish', 'validate', 'ingest'];
 
 /** Of the fleet that is broken. Small chunks: more of them to be killed with. */
 export const maxRequestsPerChunk = 256;

@@ -75,7 +75,7 @@ if (values.only !== undefined) {
     pauses: isZombie,
   };
   const kind = isZombie ? 'zombie' : 'kill';
-  faults.splice(0, faults.length, { kind, role: role as FleetRole, armed });
+  faults.splice(0, faults.length, { kind, role: role as Exclude<FleetRole, 'status'>, armed });
 }
 console.log(`${faults.length} faults in ${requests} requests, --seed ${values.seed}`);
 const begun = performance.now();

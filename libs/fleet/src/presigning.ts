@@ -7,7 +7,7 @@ import {
 } from '@certmill/pipeline';
 import { observeStatus } from '@certmill/platform';
 import type { ResponderCertifier } from '@certmill/ports';
-import { jobsOf } from './connections/open-jobs.js';
+import { jobsOf, promptJobs } from './connections/open-jobs.js';
 import type { OpenedStores } from './connections/open-store.js';
 import type { Trust } from './keys/trust-folder.js';
 import { openResponders, respondersMissing } from './responders.js';
@@ -62,7 +62,7 @@ export async function presignFor(
   if (config.ocsp.presign === 'none' || !config.lanes.includes('bulk')) return;
   const presigner = openResponders(context, trust, certifier);
   if (presigner === undefined) throw respondersMissing();
-  const { what, open } = jobsOf(context);
+  const { what, open } = jobsOf(context, promptJobs);
   const jobs = await context.waitFor(what, open);
   parts.push(jobs);
   const byName = new Map(trust.issuers.map((issuer) => [issuer.name, issuer]));

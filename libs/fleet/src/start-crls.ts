@@ -1,7 +1,7 @@
 import { runCrlGeneration } from '@certmill/pipeline';
 import { crlPolicyOf, observeCrls } from '@certmill/platform';
 import type { CrlSigner, CrlStore, RevocationStore, Stoppable } from '@certmill/ports';
-import { jobsOf } from './connections/open-jobs.js';
+import { jobsOf, promptJobs } from './connections/open-jobs.js';
 import type { Trust } from './keys/trust-folder.js';
 import type { ServiceContext } from './service-context.js';
 import { untilItWorks } from './until-it-works.js';
@@ -22,7 +22,7 @@ export function startCrls(
     logger.info('this process makes no CRLs: there is no redis in its configuration');
     return { stop: () => Promise.resolve() };
   }
-  const { what, open } = jobsOf(context);
+  const { what, open } = jobsOf(context, promptJobs);
   const begin = async (): Promise<Stoppable> => {
     const jobs = await open();
     try {

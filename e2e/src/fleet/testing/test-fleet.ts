@@ -72,6 +72,7 @@ export class TestFleet {
   readonly fleet: LocalFleet;
   readonly kafka: KafkaCluster;
   readonly mongo: MongoStandIn;
+  readonly redis: RedisServer;
   readonly #folder: string;
   readonly #servers: readonly { stop(): Promise<unknown> }[];
 
@@ -79,6 +80,7 @@ export class TestFleet {
     this.#folder = folder;
     this.kafka = kafka;
     this.mongo = mongo;
+    this.redis = redis;
     this.#servers = [kafka, mongo, redis];
     this.fleet = fleet;
   }

@@ -5,7 +5,7 @@ import { CertmillError } from '@certmill/domain';
 import { spawnGuarded } from '../process/spawn-guarded.js';
 import { until } from '../process/until.js';
 
-export type FleetRole = 'ingest' | 'validate' | 'sign' | 'publish';
+export type FleetRole = 'ingest' | 'validate' | 'sign' | 'publish' | 'status';
 
 export interface FleetServiceOptions {
   /** For messages and files, as in "sign-bulk". */
@@ -15,7 +15,7 @@ export interface FleetServiceOptions {
   readonly command: readonly [string, ...string[]];
   readonly configFile: string;
   readonly operationsPort: number;
-  /** Of ingest. */
+  /** Of ingest and status. */
   readonly apiPort?: number;
   /** Takes the service's JSON lines; appended to. */
   readonly logFile: string;
@@ -60,7 +60,7 @@ export class FleetService {
     return `http://127.0.0.1:${String(this.#options.operationsPort)}`;
   }
 
-  /** Where ingest answers; of the others nothing does. */
+  /** Where ingest answers, and status; of the others nothing does. */
   get apiUrl(): string | undefined {
     const { apiPort } = this.#options;
     return apiPort === undefined ? undefined : `http://127.0.0.1:${String(apiPort)}`;

@@ -45,13 +45,11 @@ export class ServiceMaker {
       this.#counts.set(kind, number);
       const name = number === 1 ? kind : `${kind}-${String(number)}`;
       const [operationsPort = 0] = await freePorts(1);
-      const apiPort = role === 'ingest' ? await this.#nextApiPort(number) : undefined;
+      const apiPort = await this.#apiPortOf(role, number);
       const configFile = await this.writeConfig(name, {
         lanes,
         operations: { port: operationsPort },
-        ...(apiPort === undefined
-          ? {}
-          : { http: { ...(this.#shared['http'] as object | undefined), port: apiPort } }),
+        ...(apiPort === undefined ? {} : this.#faceOf(role, apiPort)),
         ...settings,
       });
       services.push(
@@ -70,11 +68,17 @@ export class ServiceMaker {
     return services;
   }
 
-  /** A second ingest cannot have the first one's. */
-  async #nextApiPort(number: number): Promise<number> {
-    if (number === 1) return this.#apiPort;
+  /** Of roles with a face; a second ingest cannot have the first one's. */
+  async #apiPortOf(role: FleetRole, number: number): Promise<number | undefined> {
+    if (role !== 'ingest' && role !== 'status') return undefined;
+    if (role === 'ingest' && number === 1) return this.#apiPort;
     const [port = 0] = await freePorts(1);
     return port;
+  }
+
+  #faceOf(role: FleetRole, port: number): Readonly<Record<string, unknown>> {
+    const section = role === 'status' ? 'status' : 'http';
+    return { [section]: { ...(this.#shared[section] as object | undefined), port } };
   }
 
   /** As JSON, which is YAML too. */

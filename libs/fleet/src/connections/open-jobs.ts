@@ -34,14 +34,24 @@ export interface JobsOpener {
   readonly open: () => Promise<JobQueue & Stoppable>;
 }
 
+/**
+ * For jobs that tell of revocations, which are to be known within a minute: what a process that was
+ * killed had in hand is begun again after 10 to 20 s.
+ */
+export const promptJobs = { lockMs: 10_000 } as const;
+
 /** The queue of timed jobs, still to be opened. CONFIG_INVALID where none is configured. */
-export function jobsOf(context: ServiceContext): JobsOpener {
+export function jobsOf(
+  context: ServiceContext,
+  settings: { readonly lockMs?: number } = {},
+): JobsOpener {
   const limiter = new LineLimiter();
   const connection = redisConnection(context.config);
   const { host, port } = connection;
   const open = () =>
     openBullmqQueue({
       ...connection,
+      ...settings,
       prefix: 'certmill',
       clock: context.clock,
       random: Math.random,
