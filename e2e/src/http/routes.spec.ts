@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { CertmillError } from '@certmill/domain';
+import { builtInProfileNames } from '@certmill/domain/profile-files';
 import { pemEncode } from '@certmill/der';
 import { batchSchema, orderSchema, pageOf, profileSchema } from '@certmill/platform';
 import { patchedStore } from '../crash/patched-store.js';
@@ -204,10 +205,9 @@ describe('an allow-list', () => {
 });
 
 describe('profiles', () => {
-  const own = readFileSync('libs/domain/profiles/tls-client.yaml', 'utf8').replace(
-    'name: tls-client',
-    'name: mine',
-  );
+  const own = readFileSync('libs/domain/profiles/tls-client.yaml', 'utf8')
+    .replace('name: tls-client', 'name: mine')
+    .replace(/^version: .*$/m, 'version: 1');
   const add = (body: string, headers: Record<string, string> = yaml): Promise<Response> =>
     server.call('POST', '/v1/profiles', { headers, body });
 
@@ -218,7 +218,7 @@ describe('profiles', () => {
     expect(view).toMatchObject({ name: 'mine', version: 1 });
     const listed = await getJson<{ items: { name: string }[] }>('/v1/profiles');
     const names = listed.items.map(({ name }) => name).sort();
-    expect(names).toEqual(['idevid', 'ldevid', 'matter-dac', 'mine', 'tls-client']);
+    expect(names).toEqual([...builtInProfileNames, 'mine'].sort());
     expect(await getJson('/v1/profiles/mine')).toMatchObject({
       ...view,
       profile: { name: 'mine' },

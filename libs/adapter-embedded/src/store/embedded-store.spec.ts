@@ -19,7 +19,9 @@ import { storeFiles } from './store-files.js';
 
 const clock = { nowMs: () => 1 };
 const toFormat2 = `DROP TABLE crl_scopes; DROP TABLE revocations; DROP TABLE crls; DROP TABLE audit;
-  ALTER TABLE statuses DROP COLUMN invalidity_date_ms; PRAGMA user_version = 2`;
+  DROP TABLE mass_operations;
+  ALTER TABLE statuses DROP COLUMN invalidity_date_ms; ALTER TABLE orders DROP COLUMN renews;
+  PRAGMA user_version = 2`;
 const noAcknowledgement = (): void => undefined;
 
 describe('the embedded store', () => {

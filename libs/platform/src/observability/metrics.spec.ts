@@ -65,6 +65,9 @@ describe('the metrics of a service', () => {
     ).toEqual([
       'certmill_chunk_duration_seconds histogram lane stage',
       'certmill_chunk_wait_seconds histogram lane stage',
+      'certmill_crl_build_seconds histogram',
+      'certmill_crl_entries_total counter',
+      'certmill_crl_failures_total counter',
       'certmill_dead_letters_total counter code stage',
       'certmill_faults_total counter code stage',
       'certmill_forged_records_total counter stage',
@@ -92,6 +95,8 @@ describe('the metrics of a service', () => {
       'certmill_sign_slot_sessions gauge slot',
       'certmill_sign_slot_signature_duration_seconds histogram slot',
       'certmill_sign_slot_signatures_total counter slot',
+      'certmill_status_answers_total counter answer',
+      'certmill_status_faults_total counter',
       'certmill_store_call_duration_seconds histogram call',
       'certmill_store_faults_total counter code',
       'certmill_waiting gauge for',
