@@ -140,7 +140,7 @@ const steps: Readonly<Record<string, readonly Step[]>> = {
     { types: 'npx certmill calendar', sees: /tls-client/ },
     { types: 'curl -sS --fail' },
     { types: 'openssl crl', sees: /^Certificate Revocation List \(CRL\):$/m },
-    { types: 'openssl ocsp', sees: /gw-0003\.pem: (good|revoked)/ },
+    { types: 'openssl ocsp', sees: /certificates\.pem: (good|revoked)/ },
     { types: 'npx certmill serve --config', leavesRunning: /^certmill serves at https:/m },
     { types: 'npx certmill backup', sees: /^backed up to .*\/monday$/m },
     { types: 'npx certmill restore', sees: /^restored to \.\/restored;/m },
