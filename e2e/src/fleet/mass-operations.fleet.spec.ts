@@ -1,0 +1,60 @@
+import { jest } from '@jest/globals';
+import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import { TestFleet, until } from './testing/test-fleet.js';
+
+jest.setTimeout(240_000);
+
+const population = 1_500;
+let fleet: TestFleet;
+
+interface Operation {
+  readonly state: string;
+  readonly counts: Readonly<Record<'lookedAt' | 'changed' | 'unchanged', number>>;
+}
+
+beforeAll(async () => {
+  fleet = await TestFleet.start();
+});
+afterAll(() => fleet.stop());
+
+async function shown(): Promise<Operation> {
+  return (await (await fleet.call('GET', '/v1/operations/give-up')).json()) as Operation;
+}
+
+test('a fleet goes on with a mass revocation whose ingest process was stopped, and revokes none twice', async () => {
+  await fleet.openOrder('spring');
+  const batch = await fleet.upload('spring', 'first', ndjsonOf(csrsOf(population)));
+  await fleet.settled(batch);
+  const json = {
+    operationId: 'give-up',
+    kind: 'revoke',
+    selection: { orderId: 'spring' },
+    reason: 'superseded',
+    ratePerSecond: 1_000,
+  };
+  expect((await fleet.call('POST', '/v1/operations', { json })).status).toBe(202);
+  let operation = await shown();
+  await until('some are revoked', async () => {
+    operation = await shown();
+    return operation.counts.changed > 0;
+  });
+  expect(operation.counts.lookedAt).toBeLessThan(population);
+  await fleet.startRole('ingest');
+  await until('the operation is done', async () => {
+    operation = await shown();
+    return operation.state === 'done';
+  });
+  expect(operation.counts).toMatchObject({
+    lookedAt: population,
+    changed: population,
+    unchanged: 0,
+  });
+});
+
+test('an ingest process without redis refuses mass operations, with the reason', async () => {
+  await fleet.startRole('ingest', { redis: undefined });
+  const json = { operationId: 'more', kind: 'revoke', selection: { orderId: 'spring' } };
+  const answer = await fleet.call('POST', '/v1/operations', { json });
+  expect([answer.status, await answer.text()]).toEqual([409, expect.stringContaining('redis')]);
+  expect((await fleet.call('GET', '/v1/operations/more')).status).toBe(404);
+});
