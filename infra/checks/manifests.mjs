@@ -73,7 +73,7 @@ const redis = 'redis/.*|redis-tls/.*';
 
 /** Files of secrets that a pod of each role may have, beside how it speaks to brokers and store. */
 const allowed = {
-  ingest: /^(?:hop\/received\.json|manifest-key\.pem|http\/.*|trust\/.*)$/,
+  ingest: new RegExp(`^(?:hop/received\\.json|manifest-key\\.pem|http/.*|trust/.*|${redis})$`),
   validate: /^hop\/(?:received|validated)\.json$/,
   sign: new RegExp(
     `^(?:hop/(?:validated|issued)\\.json|slots/.*|responders/passphrase|trust/.*|${redis})$`,
@@ -135,6 +135,7 @@ export function openDoors({ name, objects }) {
     ...only('-hsm', 'sign'),
     ...only('-calls', 'ingest'),
     ...only('-questions', 'status'),
+    ...only('-ingest-redis', 'ingest'),
     ...only('-publish-redis', 'publish'),
     ...only('-sign-redis', 'sign'),
   ];

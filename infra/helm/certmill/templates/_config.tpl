@@ -100,6 +100,7 @@
 {{- $tls := dict "certFile" (printf "%s/http/tls.crt" $secrets) "keyFile" (printf "%s/http/tls.key" $secrets) -}}
 {{- if $values.http.tls.clientCa }}{{ $_ := set $tls "clientCaFile" (printf "%s/http/ca.crt" $secrets) }}{{ end -}}
 {{- $_ := set $config "http" (dict "host" "0.0.0.0" "port" 8460 "tls" $tls "limits" $values.http.limits) -}}
+{{- $_ := set $config "ocsp" (dict "presign" $values.ocsp.presign) -}}
 {{- else if eq $role "validate" -}}
 {{- if $values.blocklist.existingConfigMap }}{{ $_ := set $config "blocklistFile" "/etc/certmill/blocklist/blocklist.txt" }}{{ end -}}
 {{- else if eq $role "sign" -}}
@@ -112,7 +113,7 @@
 {{- if include "certmill.presigns" . -}}
 {{- $_ := set $config "ocsp" (dict "presign" "all" "responders" "/var/lib/certmill/responders" "responderPassphraseFile" (printf "%s/responders/passphrase" $secrets)) -}}
 {{- end -}}
-{{- if has $role (list "publish" "sign") -}}
+{{- if has $role (list "ingest" "publish" "sign") -}}
 {{- $redis := dict "host" (required "redis.host is required" $values.redis.host) "port" (int $values.redis.port) -}}
 {{- if $values.redis.username }}{{ $_ := set $redis "username" $values.redis.username }}{{ end -}}
 {{- if $values.redis.existingSecret }}{{ $_ := set $redis "passwordFile" (printf "%s/redis/password" $secrets) }}{{ end -}}

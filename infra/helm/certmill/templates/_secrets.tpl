@@ -69,7 +69,7 @@
 {{- $passphrase := $values.ocsp.responderPassphrase -}}
 {{- include "certmill.projected" (dict "secret" $passphrase.existingSecret "items" (dict "responders/passphrase" $passphrase.key)) -}}
 {{- end -}}
-{{- if has $role (list "publish" "sign") -}}
+{{- if has $role (list "ingest" "publish" "sign") -}}
 {{- include "certmill.projectedTls" (dict "tls" $values.redis.tls "folder" "redis-tls") -}}
 {{- if $values.redis.existingSecret -}}
 {{- include "certmill.projected" (dict "secret" $values.redis.existingSecret "items" (dict "redis/password" "password")) -}}
