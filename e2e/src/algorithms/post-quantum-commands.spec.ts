@@ -35,7 +35,7 @@ it('a hierarchy of ML-DSA is made, shown and carried to another folder by its fi
   const made = await init('first', 'ml-dsa-65', 'ml-dsa-87');
   expect(objectOf(made)).toMatchObject({ keyType: 'ml-dsa-65' });
   const shown = await certmill('ca', 'show', '--data', 'first');
-  expect(shown.stdout).toMatch(/^root +ml-dsa-87 [^]*^pq +ml-dsa-65 /m);
+  expect(shown.stdout).toMatch(/^root +root +ml-dsa-87 [^]*^pq +issuing +ml-dsa-65 /m);
   const ca = work.at('first', 'ca', 'pq');
   const imported = await certmill(
     ...['ca', 'import', 'moved', '--key', join(ca, 'key.pem'), '--chain', join(ca, 'chain.pem')],
