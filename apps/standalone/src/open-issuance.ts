@@ -49,6 +49,8 @@ export interface Issuance extends Stoppable {
   readonly examiner: OpenExaminationPool;
   readonly signer: SigningPools;
   readonly ocsp: Ocsp;
+  /** Unix milliseconds; undefined where no issuer signs now. */
+  readonly firstIssuerEndMs: () => number | undefined;
   readonly issuers: readonly Issuer[];
   /** Built-in profiles of which tenants have one of their own, stored before: theirs stay in force. */
   readonly keptProfiles: readonly KeptProfile[];
@@ -264,6 +266,7 @@ async function assemble(
     examiner,
     signer,
     ocsp,
+    firstIssuerEndMs: () => catalogue.firstEndMs(systemClock.nowMs()),
     issuers: catalogue.all,
     keptProfiles,
     holdLog: () => openedLog.holdSegments(),

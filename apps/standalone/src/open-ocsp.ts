@@ -27,6 +27,8 @@ import type { IssuerSet } from './issuers.js';
 export interface Ocsp extends Stoppable {
   /** Never rejects. */
   reply(call: StatusCall): Promise<StatusReply>;
+  /** See `ResponderFolder`. */
+  firstOverdueEndMs(): number | undefined;
   /** Called when a status changed here: what was kept of answers may be wrong. */
   onChange(forget: () => void): void;
   /** A chunk was published, or a status in it changed: its responses are signed, where that is done ahead. */
@@ -114,6 +116,7 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
   const forgets: (() => void)[] = [];
   return {
     reply: (call) => replyToStatusCall(ports, call, clock.nowMs(), parts),
+    firstOverdueEndMs: () => folder.firstOverdueEndMs(),
     onChange: (forget) => void forgets.push(forget),
     async changed(chunk) {
       if (presigned !== undefined) await planPresigning(store, chunk, clock.nowMs());

@@ -196,7 +196,10 @@ async function generateCrls(
   return generation;
 }
 
-function gaugeParts(metrics: Metrics, { log, examiner, signer, services }: Issuance): void {
+function gaugeParts(
+  metrics: Metrics,
+  { log, examiner, signer, services, ocsp, firstIssuerEndMs }: Issuance,
+): void {
   metrics.stages.begin(['validate', 'sign', 'publish']);
   metrics.pool('examination', () => examiner.load());
   metrics.slots(
@@ -204,6 +207,8 @@ function gaugeParts(metrics: Metrics, { log, examiner, signer, services }: Issua
     latencyBoundsSeconds,
     () => signer.issuersOut(),
   );
+  metrics.trust.ends('issuer', firstIssuerEndMs);
+  metrics.trust.ends('responder', () => ocsp.firstOverdueEndMs());
   metrics.readiness(services.readiness, {
     parts: ['validate', 'sign', 'publish', 'store'],
     needs: [],

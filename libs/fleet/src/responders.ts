@@ -34,6 +34,7 @@ export function openResponders(
       logger.info({ issuer, until: new Date(notAfterMs) }, 'an OCSP responder was made'),
     onFault: (_issuer, error) => observer.fault(error),
   });
+  metrics.trust.ends('responder', () => folder.firstOverdueEndMs());
   const pool = openResponderPool({
     threads: 1,
     async responderOf(name) {

@@ -47,6 +47,7 @@ export async function openSign(context: ServiceContext): Promise<OpenedRole> {
     latencyBoundsSeconds,
     () => signer.issuersOut(),
   );
+  metrics.trust.ends('issuer', () => trust.catalogue.firstEndMs(clock.nowMs()));
   const stores = await openStores(context);
   const { store } = stores;
   const log = await openLog(context);

@@ -44,6 +44,10 @@ describe('the metrics of a service', () => {
       .publish()
       .catch(() => undefined);
     metrics.journal.conflict(3);
+    metrics.crls.built('full', 1, 1);
+    metrics.crls.failed('full', 'FAULT_HSM_LOST');
+    metrics.status.fault('FAULT_HSM_LOST');
+    metrics.trust.ends('issuer', () => 1_900_000_000_000);
     metrics.journal.tail(3, 17);
     metrics.stages.requests('none', 1);
     metrics.stages.received('bulk', 1);
@@ -65,9 +69,9 @@ describe('the metrics of a service', () => {
     ).toEqual([
       'certmill_chunk_duration_seconds histogram lane stage',
       'certmill_chunk_wait_seconds histogram lane stage',
-      'certmill_crl_build_seconds histogram',
-      'certmill_crl_entries_total counter',
-      'certmill_crl_failures_total counter',
+      'certmill_crl_build_seconds histogram kind',
+      'certmill_crl_entries_total counter kind',
+      'certmill_crl_failures_total counter code kind',
       'certmill_dead_letters_total counter code stage',
       'certmill_faults_total counter code stage',
       'certmill_forged_records_total counter stage',
@@ -96,9 +100,10 @@ describe('the metrics of a service', () => {
       'certmill_sign_slot_signature_duration_seconds histogram slot',
       'certmill_sign_slot_signatures_total counter slot',
       'certmill_status_answers_total counter answer',
-      'certmill_status_faults_total counter',
+      'certmill_status_faults_total counter code',
       'certmill_store_call_duration_seconds histogram call',
       'certmill_store_faults_total counter code',
+      'certmill_trust_not_after_seconds gauge kind',
       'certmill_waiting gauge for',
     ]);
   });
@@ -135,6 +140,18 @@ describe('the metrics of a service', () => {
       `certmill_sign_slot_signature_duration_seconds_sum{${of('hsm-1')}} 0.012`,
       `certmill_sign_slot_signature_duration_seconds_count{${of('hsm-1')}} 6`,
     ]);
+  });
+
+  it('tell the first end in seconds, as it is at the scrape, and nothing where nothing ends', async () => {
+    const metrics = new Metrics();
+    let endMs: number | undefined = 1_900_000_000_500;
+    metrics.trust.ends('issuer', () => endMs);
+    metrics.trust.ends('responder', () => undefined);
+    expect(await samplesOf(metrics, 'certmill_trust_')).toEqual([
+      'certmill_trust_not_after_seconds{kind="issuer"} 1900000000.5',
+    ]);
+    endMs = undefined;
+    expect(await samplesOf(metrics, 'certmill_trust_')).toEqual([]);
   });
 
   it('leave out what cannot be read, and show all the rest', async () => {

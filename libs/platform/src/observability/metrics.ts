@@ -11,6 +11,7 @@ import { registerSlots, type SlotReading } from './slot-metrics.js';
 import { StageMetrics } from './stage-metrics.js';
 import { StatusMetrics } from './status-metrics.js';
 import { StoreMetrics } from './store-metrics.js';
+import { TrustMetrics } from './trust-metrics.js';
 
 /** The service's Prometheus metrics, in groups. Labels come from closed sets only. */
 export class Metrics {
@@ -23,6 +24,7 @@ export class Metrics {
   readonly journal = new JournalMetrics(this.#registry);
   readonly status = new StatusMetrics(this.#registry);
   readonly crls = new CrlMetrics(this.#registry);
+  readonly trust = new TrustMetrics(this.#registry);
 
   constructor() {
     const registers = [this.#registry];

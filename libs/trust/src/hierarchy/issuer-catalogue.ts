@@ -56,6 +56,14 @@ export class IssuerCatalogue {
     return [...this.known.values()].map(({ issuer }) => issuer);
   }
 
+  /** Unix milliseconds, among issuers that sign at the time; undefined where none does. */
+  firstEndMs(nowMs: number): number | undefined {
+    const ends = this.all
+      .filter((issuer) => refusalOf(issuer, nowMs) === undefined)
+      .map(({ notAfterMs }) => notAfterMs);
+    return ends.length === 0 ? undefined : ends.reduce((first, end) => Math.min(first, end));
+  }
+
   find(name: string): ServingIssuer | undefined {
     const known = this.known.get(name);
     if (known === undefined) return this.lookFor(name);

@@ -76,6 +76,23 @@ export class ResponderFolder {
     return inForce;
   }
 
+  /**
+   * The first end, in Unix milliseconds, among responders that should have a successor and have none: asked
+   * for since their renewal was due, and not the last ones of issuers that end; undefined where all is well.
+   */
+  firstOverdueEndMs(): number | undefined {
+    const ends = [...this.#known]
+      .filter(([name, known]) => this.#isOverdue(name, known))
+      .map(([, { notAfterMs }]) => notAfterMs);
+    return ends.length === 0 ? undefined : ends.reduce((first, end) => Math.min(first, end));
+  }
+
+  #isOverdue(name: string, known: StoredResponder): boolean {
+    const issuer = this.#options.issuerOf(name);
+    const triedAtMs = this.#triedAtMs.get(name) ?? -Infinity;
+    return issuer !== undefined && !isLastOf(issuer, known) && triedAtMs >= renewalOf(known);
+  }
+
   #renewed(issuer: string): Promise<StoredResponder | undefined> {
     const underWay = this.#underWay.get(issuer);
     if (underWay !== undefined) return underWay;
@@ -91,8 +108,7 @@ export class ResponderFolder {
     if (issuer === undefined || nowMs >= issuer.notAfterMs) return undefined;
     const stored = await this.#read(name, issuer);
     const isGood = stored !== undefined && isInForce(stored, nowMs);
-    // Short of its issuer's end there is nothing longer to be had.
-    const isLast = stored !== undefined && stored.notAfterMs >= issuer.notAfterMs - 1_000;
+    const isLast = stored !== undefined && isLastOf(issuer, stored);
     if (isGood && (nowMs < renewalOf(stored) || isLast || certifier === undefined)) {
       this.#known.set(name, stored);
       return stored;
@@ -158,6 +174,11 @@ export class ResponderFolder {
 
 function isInForce({ notBeforeMs, notAfterMs }: StoredResponder, nowMs: number): boolean {
   return notBeforeMs <= nowMs && nowMs < notAfterMs;
+}
+
+/** Short of its issuer's end there is nothing longer to be had. */
+function isLastOf(issuer: Pick<Issuer, 'notAfterMs'>, { notAfterMs }: StoredResponder): boolean {
+  return notAfterMs >= issuer.notAfterMs - 1_000;
 }
 
 function renewalOf({ notBeforeMs, notAfterMs }: StoredResponder): number {

@@ -1,0 +1,34 @@
+import { Gauge, type Registry } from 'prom-client';
+
+/** What ends: the certificates of issuers, and those of OCSP responders. */
+export type TrustKind = 'issuer' | 'responder';
+
+/** When what the process signs with runs out. */
+export class TrustMetrics {
+  readonly #ends = new Map<TrustKind, () => number | undefined>();
+
+  constructor(registry: Registry) {
+    const ends = this.#ends;
+    new Gauge({
+      name: 'certmill_trust_not_after_seconds',
+      help: 'The first end of a certificate that the process signs with, in Unix seconds.',
+      labelNames: ['kind'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [kind, firstEndMs] of ends) {
+          const endMs = firstEndMs();
+          if (endMs !== undefined) this.set({ kind }, endMs / 1_000);
+        }
+      },
+    });
+  }
+
+  /**
+   * Told at each scrape; no series where there is no end.
+   * @param firstEndMs Unix milliseconds.
+   */
+  ends(kind: TrustKind, firstEndMs: () => number | undefined): void {
+    this.#ends.set(kind, firstEndMs);
+  }
+}
