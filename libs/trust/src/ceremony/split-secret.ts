@@ -40,7 +40,7 @@ const sealedSchema = z.strictObject({
 });
 
 /**
- * A secret under a random key that is split among custodians (Shamir's scheme, ADR 0023): this file
+ * A secret under a random key that is split among custodians (Shamir's scheme, ADR 0021): this file
  * alone is useless, and so are all shares without it.
  */
 export type SealedSecret = z.infer<typeof sealedSchema>;
