@@ -83,6 +83,13 @@ const onlyInTrouble: Readonly<Record<string, string>> = {
   'certmill_publish_requests_total{code="ISSUER_UNAVAILABLE"}':
     'a request waits longer than its profile allows',
   'certmill_http_duration_seconds_count{status="5xx"}': 'ingest fails',
+  certmill_sign_issuer_out: 'an issuer has no key that signs',
+  'certmill_trust_not_after_seconds{kind="responder"}': 'a responder could not be renewed',
+  // Not in trouble, but not in this fleet: issuers with status addresses, and the role status.
+  certmill_crl_age_seconds: 'an issuer has status addresses',
+  certmill_crl_missing: 'the same',
+  certmill_crl_remaining_seconds: 'the same',
+  certmill_status_answers_total: 'a process answers OCSP',
 };
 
 async function call(
