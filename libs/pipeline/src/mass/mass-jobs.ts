@@ -37,9 +37,9 @@ export async function processMassJobs(
 ): Promise<{ stop(timeoutMs: number): Promise<void> }> {
   const stopping = new AbortController();
   const limits = { concurrency: operationsAtOnce, attempts };
-  const processing = await jobs.process(queue, limits, async ({ data }) => {
-    const { tenant, operationId } = data;
-    if (typeof tenant !== 'string' || typeof operationId !== 'string') return;
+  /** By tenant and operation: one that is resumed while its last step ends has two jobs. */
+  const running = new Map<string, Promise<void>>();
+  const run = async (tenant: string, operationId: string): Promise<void> => {
     try {
       await runOperation(ports, tenant, operationId, { ...options, signal: stopping.signal });
     } catch (error) {
@@ -48,6 +48,19 @@ export async function processMassJobs(
         : new CertmillError('FAULT_PROCESSING', 'a mass operation cannot go on', { cause: error });
       if (fault.code !== 'FAULT_STOPPING') onFault(operationId, fault);
       throw fault;
+    }
+  };
+  const processing = await jobs.process(queue, limits, async ({ data }) => {
+    const { tenant, operationId } = data;
+    if (typeof tenant !== 'string' || typeof operationId !== 'string') return;
+    const key = `${tenant}.${operationId}`;
+    await running.get(key)?.catch(() => undefined);
+    const ending = run(tenant, operationId);
+    running.set(key, ending);
+    try {
+      await ending;
+    } finally {
+      if (running.get(key) === ending) running.delete(key);
     }
   });
   return {

@@ -79,7 +79,7 @@ class OperationRun {
       if (!(await this.#isDue())) continue;
       const batch = this.#frozen[this.operation.cursor.batch];
       if (batch !== undefined) await this.#step(batch);
-      else if (await this.#isSettled()) await this.#end('done');
+      else if ((await this.#isSettled()) && (await this.#hasEnd())) await this.#end('done');
     }
   }
 
@@ -158,6 +158,22 @@ class OperationRun {
     await this.#options.wait(lookAgainMs, this.#options.signal);
     await this.#look();
     return false;
+  }
+
+  /**
+   * Marks the end as begun, as a step is, so that of two runs that come to it one tells it. Where it is
+   * marked already, another run is at it, or was killed: then this one does it after a while.
+   */
+  async #hasEnd(): Promise<boolean> {
+    const { cursor } = this.operation;
+    if (cursor.begunAtMs === undefined) {
+      const begunAtMs = this.#ports.clock.nowMs();
+      await this.#save({ ...this.operation, cursor: { ...cursor, begunAtMs } });
+    } else {
+      await this.#options.wait(lookAgainMs, this.#options.signal);
+      await this.#look();
+    }
+    return this.operation.state === 'running';
   }
 
   async #end(state: 'done' | 'failed', failure?: MassOperation['failure']): Promise<void> {
