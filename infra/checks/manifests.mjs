@@ -79,7 +79,7 @@ const allowed = {
     `^(?:hop/(?:validated|issued)\\.json|slots/.*|responders/passphrase|trust/.*|${redis})$`,
   ),
   publish: new RegExp(`^(?:hop/issued\\.json|${redis})$`),
-  status: /^trust\/(?:serial-keys\.json|ca\/[^/]+\/chain\.pem)$/,
+  status: /^trust\/(?:serial-keys\.json|ca\/[^/]+\/(?:chain\.pem|status\.json))$/,
   init: /^$/,
 };
 const connections = (role) => (role === 'status' ? /^mongo\// : /^(?:kafka|mongo)\//);

@@ -1,11 +1,10 @@
 import { auditBreakOf, type ChainedAuditEntry } from '@certmill/domain';
 import { massOperationSchema } from '@certmill/platform';
 import { X509Certificate } from 'node:crypto';
-import type { z } from 'zod';
 import { csrsOf, ndjsonOf, type DeviceCsr } from '../testing/a-csr.js';
 import { anOrder, aServer, aTenantKey, ndjson, type TestServer } from './test-server.js';
 
-type View = z.output<typeof massOperationSchema>;
+type View = ReturnType<typeof massOperationSchema.parse>;
 
 interface CertificateView {
   readonly certificate: string;

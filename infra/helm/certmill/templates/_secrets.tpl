@@ -45,6 +45,9 @@
 {{- range $name, $issuer := $values.issuers -}}
 {{- $chain := required (printf "issuers.%s.chain is required" $name) $issuer.chain -}}
 {{- include "certmill.projected" (dict "kind" "configMap" "secret" $chain.existingConfigMap "items" (dict (printf "trust/ca/%s/chain.pem" $name) $chain.key)) -}}
+{{- with $issuer.status -}}
+{{- include "certmill.projected" (dict "kind" "configMap" "secret" .existingConfigMap "items" (dict (printf "trust/ca/%s/status.json" $name) .key)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if eq $role "ingest" -}}
