@@ -1,5 +1,11 @@
-import { oids } from '@certmill/der';
-import { usageBit } from '../lint/linted-certificate.js';
+import {
+  nameOutside,
+  oids,
+  readNameConstraints,
+  readTbsNames,
+  type ConstrainedNames,
+} from '@certmill/der';
+import { findExtension, usageBit } from '../lint/linted-certificate.js';
 import { isoTime } from '../inspect/view.js';
 import { isSelfIssuedCertificate, type PathCertificate } from './path-certificate.js';
 
@@ -108,6 +114,7 @@ function issuerProblems(path: readonly PathCertificate[], position: number): Pro
         `the path has ${String(between.length)}`,
     });
   }
+  problems.push(...constraintProblems(path, position));
   // Not of RFC 5280, but what every TLS library does: an extKeyUsage of a CA limits what is below it.
   const { purposes } = issuer;
   const lost =
@@ -119,6 +126,35 @@ function issuerProblems(path: readonly PathCertificate[], position: number): Pro
     });
   }
   return problems;
+}
+
+/** Names of every certificate below, but of self-issued CAs (RFC 5280 6.1.3 (b), (c)). */
+function constraintProblems(path: readonly PathCertificate[], position: number): Problem[] {
+  const issuer = path[position];
+  const extension = issuer && findExtension(issuer.certificate, oids.id_ce_nameConstraints);
+  if (extension === undefined) return [];
+  const clause = 'RFC 5280 6.1.3 (b)';
+  const der = extension.value?.der ?? new Uint8Array();
+  const constraints = readNameConstraints(der, 0, der.length);
+  if (!constraints.ok) return [{ clause, detail: 'its nameConstraints cannot be read' }];
+  return path.slice(0, position).flatMap((member, below) => {
+    if (below > 0 && isSelfIssuedCertificate(member)) return [];
+    const names = namesOf(member);
+    const outside =
+      names === undefined ? 'a name that cannot be read' : nameOutside(constraints.value, names);
+    if (outside === undefined) return [];
+    return [
+      {
+        clause,
+        detail: `its nameConstraints do not allow ${outside} (certificate ${String(below)})`,
+      },
+    ];
+  });
+}
+
+function namesOf({ tbsDer }: PathCertificate): ConstrainedNames | undefined {
+  const read = readTbsNames(tbsDer, 0, tbsDer.length);
+  return read.ok ? read.value : undefined;
 }
 
 /** RFC 5280 6.1.4 (o), 6.1.5 (f): what is critical and not understood ends the path. */

@@ -52,6 +52,9 @@ describe('verification of certificates that OpenSSL made', () => {
     pki.signedBy('good', 'below', '/CN=below', 'device');
     pki.signedBy('issuing', 'sub', '/O=Example/CN=sub', 'issuing_ca');
     pki.signedBy('sub', 'under-sub', '/CN=under-sub', 'device');
+    pki.signedBy('root', 'constrained', '/O=Example/CN=constrained', 'constrained_ca');
+    pki.signedBy('constrained', 'within', '/O=Example', 'device');
+    pki.signedBy('constrained', 'outside', '/O=Example', 'elsewhere');
     nowSeconds = Math.ceil(Date.now() / 1_000);
   }, 60_000);
   afterAll(() => {
@@ -108,6 +111,16 @@ describe('verification of certificates that OpenSSL made', () => {
     expect(deep).toEqual(['2: pathLenConstraint allows 0 CAs below it, the path has 1']);
     expect(opensslSays('-untrusted', 'good.pem', 'below.pem')).toBe(false);
     expect(opensslSays('-untrusted', 'sub.pem', 'under-sub.pem')).toBe(false);
+  });
+
+  it('holds names against the constraints of the CAs above, as OpenSSL does', () => {
+    const sources = { intermediates: [der('constrained.pem')] };
+    expect(problemsOf('within.pem', sources)).toEqual([]);
+    expect(problemsOf('outside.pem', sources)).toEqual([
+      expect.stringMatching(/^1: its nameConstraints do not allow .*device\.bad\.example/),
+    ]);
+    expect(opensslSays('-untrusted', 'constrained.pem', 'within.pem')).toBe(true);
+    expect(opensslSays('-untrusted', 'constrained.pem', 'outside.pem')).toBe(false);
   });
 
   it('asks for the purpose', () => {
