@@ -51,6 +51,7 @@ export interface Issuance extends Stoppable {
   readonly ocsp: Ocsp;
   /** Unix milliseconds; undefined where no issuer signs now. */
   readonly firstIssuerEndMs: () => number | undefined;
+  /** As they are now: one that was added to the folder is among them once it was asked for. */
   readonly issuers: readonly Issuer[];
   /** Built-in profiles of which tenants have one of their own, stored before: theirs stay in force. */
   readonly keptProfiles: readonly KeptProfile[];
@@ -267,7 +268,9 @@ async function assemble(
     signer,
     ocsp,
     firstIssuerEndMs: () => catalogue.firstEndMs(systemClock.nowMs()),
-    issuers: catalogue.all,
+    get issuers() {
+      return catalogue.all;
+    },
     keptProfiles,
     holdLog: () => openedLog.holdSegments(),
     async cpu() {

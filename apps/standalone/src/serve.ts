@@ -177,16 +177,17 @@ function runMassOperations(
 /** Makes the CRLs of all issuers that have status addresses, while the server runs. */
 async function generateCrls(
   config: ServeConfig,
-  { store, signer, issuers, services }: Issuance,
+  issuance: Issuance,
   logger: ReturnType<typeof createLogger>,
   metrics: Metrics,
 ): Promise<Stoppable> {
+  const { store, signer, services } = issuance;
   const { clock } = services;
   const generation = await runCrlGeneration({
     ports: { revocations: store, crls: store, signer, clock },
     jobs: store,
     policy: crlPolicyOf(config.crls),
-    issuers,
+    issuers: () => issuance.issuers,
     observer: observeCrls(logger, metrics),
   });
   metrics.crls.ages(

@@ -30,7 +30,7 @@ export function startCrls(
         ports: { revocations: store, crls: store, signer, clock },
         jobs,
         policy: crlPolicyOf(config.crls),
-        issuers,
+        issuers: () => issuers,
         observer: observeCrls(logger, metrics),
       });
       metrics.crls.ages(

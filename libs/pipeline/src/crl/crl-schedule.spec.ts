@@ -21,7 +21,7 @@ describe('CrlSchedule', () => {
   }
 
   it('plans every shard that has no CRL, and tells that they are missing', async () => {
-    const schedule = new CrlSchedule(ports, defaultCrlPolicy, [issuer]);
+    const schedule = new CrlSchedule(ports, defaultCrlPolicy, () => [issuer]);
     expect(await schedule.planDue()).toBe(3);
     expect(ports.added[0]).toEqual({
       id: 'devices-0',
@@ -32,7 +32,7 @@ describe('CrlSchedule', () => {
   });
 
   it('plans a CRL again at half of its life', async () => {
-    const schedule = new CrlSchedule(ports, defaultCrlPolicy, [issuer]);
+    const schedule = new CrlSchedule(ports, defaultCrlPolicy, () => [issuer]);
     const { thisUpdateMs } = await buildCrl(ports, defaultCrlPolicy, ports.scope, 'full');
     expect(await schedule.planDue()).toBe(0);
     expect(schedule.ages).toMatchObject([{ oldestThisUpdateMs: thisUpdateMs, missing: 0 }]);
@@ -41,7 +41,7 @@ describe('CrlSchedule', () => {
   });
 
   it('plans a scope in which something was revoked, until a CRL has it', async () => {
-    const schedule = new CrlSchedule(ports, defaultCrlPolicy, [issuer]);
+    const schedule = new CrlSchedule(ports, defaultCrlPolicy, () => [issuer]);
     expect(await schedule.planChanged()).toBe(0);
     ports.revoke(1);
     expect(await schedule.planChanged()).toBe(1);
@@ -50,8 +50,18 @@ describe('CrlSchedule', () => {
     expect(await schedule.planChanged()).toBe(0);
   });
 
+  it('plans the first CRLs of an issuer that is made meanwhile at the next look', async () => {
+    const issuers = [{ ...issuer, name: 'before', status: { ...issuer.status!, crlShards: 1 } }];
+    const schedule = new CrlSchedule(ports, defaultCrlPolicy, () => issuers);
+    expect(await schedule.planChanged()).toBe(0);
+    issuers.push({ ...issuer, name: 'new', status: { ...issuer.status!, crlShards: 2 } });
+    await schedule.planChanged();
+    expect(idsAdded()).toEqual(expect.arrayContaining(['new-0', 'new-1']));
+    expect(await schedule.planChanged()).toBe(0);
+  });
+
   it('puts changes into deltas where there are any, until one has them', async () => {
-    const schedule = new CrlSchedule(ports, withDeltas, [issuer]);
+    const schedule = new CrlSchedule(ports, withDeltas, () => [issuer]);
     await buildCrl(ports, withDeltas, ports.scope, 'full');
     ports.revoke(1);
     await schedule.planChanged();
@@ -71,13 +81,13 @@ describe('CrlSchedule', () => {
     ],
   ])('plans nothing of %s', async (_, other) => {
     ports.revoke(1);
-    const schedule = new CrlSchedule(ports, defaultCrlPolicy, [other]);
+    const schedule = new CrlSchedule(ports, defaultCrlPolicy, () => [other]);
     expect(await schedule.planChanged()).toBe(0);
   });
 
   it('makes no CRLs by time for an issuer without addresses', async () => {
     const { name, notAfterMs } = issuer;
-    const schedule = new CrlSchedule(ports, defaultCrlPolicy, [{ name, notAfterMs }]);
+    const schedule = new CrlSchedule(ports, defaultCrlPolicy, () => [{ name, notAfterMs }]);
     expect(await schedule.planDue()).toBe(0);
     expect(schedule.ages).toEqual([]);
   });

@@ -36,13 +36,16 @@ const scopesAtOnce = 64;
 export class CrlSchedule {
   readonly #ports: CrlSchedulePorts;
   readonly #policy: CrlPolicy;
-  readonly #issuers: ReadonlyMap<string, CrlIssuer>;
+  readonly #issuers: () => readonly CrlIssuer[];
+  readonly #seen: Set<string>;
   #ages: readonly CrlAge[] = [];
 
-  constructor(ports: CrlSchedulePorts, policy: CrlPolicy, issuers: readonly CrlIssuer[]) {
+  /** @param issuers As they are at the time: asked at each look. */
+  constructor(ports: CrlSchedulePorts, policy: CrlPolicy, issuers: () => readonly CrlIssuer[]) {
     this.#ports = ports;
     this.#policy = policy;
-    this.#issuers = new Map(issuers.map((issuer) => [issuer.name, issuer]));
+    this.#issuers = issuers;
+    this.#seen = new Set(issuers().map(({ name }) => name));
   }
 
   /** As of the last `planDue`. */
@@ -52,11 +55,15 @@ export class CrlSchedule {
 
   /** Plans the CRLs of scopes that have changed. Resolves to how many. */
   async planChanged(): Promise<number> {
+    const issuers = new Map(this.#issuers().map((issuer) => [issuer.name, issuer]));
+    // One that was made meanwhile gets its first CRLs now, not at the next look at everything.
+    let planned = [...issuers.keys()].some((name) => !this.#seen.has(name))
+      ? await this.planDue()
+      : 0;
     const dirty = await this.#ports.revocations.listDirtyScopes(dirtyScopesAtOnce);
-    let planned = 0;
     for (const { changes, issuer, shard } of dirty) {
       const scope = { issuer, shard };
-      if (!this.#isOurs(scope)) continue;
+      if (!this.#isOurs(issuers.get(issuer), shard)) continue;
       if (this.#policy.deltaLifetimeMs === undefined) {
         await addCrlJob(this.#ports.jobs, scope, 'full');
       } else {
@@ -74,7 +81,8 @@ export class CrlSchedule {
     const nowMs = this.#ports.clock.nowMs();
     const ages: CrlAge[] = [];
     let planned = 0;
-    for (const issuer of this.#issuers.values()) {
+    for (const issuer of this.#issuers()) {
+      this.#seen.add(issuer.name);
       if (issuer.status === undefined || nowMs > issuer.notAfterMs) continue;
       const shards = Math.max(1, issuer.status.crlShards);
       let age: CrlAge = {
@@ -118,8 +126,7 @@ export class CrlSchedule {
     return { isPlanned: isFullDue || isDeltaDue, crl };
   }
 
-  #isOurs({ issuer, shard }: CrlScope): boolean {
-    const known = this.#issuers.get(issuer);
+  #isOurs(known: CrlIssuer | undefined, shard: number): boolean {
     if (known === undefined || this.#ports.clock.nowMs() > known.notAfterMs) return false;
     return shard < Math.max(1, known.status?.crlShards ?? 0);
   }

@@ -8,7 +8,8 @@ export interface CrlGenerationOptions {
   readonly ports: CrlPorts;
   readonly jobs: JobQueue;
   readonly policy: CrlPolicy;
-  readonly issuers: readonly CrlIssuer[];
+  /** Of this process, as they are at the time. */
+  readonly issuers: () => readonly CrlIssuer[];
   readonly observer: CrlObserver & {
     /** A look at what is to be made failed; the next one follows. */
     planFailed(error: unknown): void;
