@@ -55,6 +55,7 @@ export interface ProfileStore {
   getProfile(tenant: TenantId, hash: string): Promise<StoredProfile | undefined>;
   /** The highest version of the name. */
   findProfile(tenant: TenantId, name: string): Promise<StoredProfile | undefined>;
+  /** By name, then by version. */
   listProfiles(tenant: TenantId): Promise<readonly StoredProfile[]>;
 }
 

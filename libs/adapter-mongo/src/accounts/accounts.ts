@@ -131,7 +131,11 @@ export class Profiles implements ProfileStore {
   }
 
   async listProfiles(tenant: TenantId): Promise<readonly StoredProfile[]> {
-    return (await this.#profiles.find(idsUnder(`${tenant}/`), { sort: { _id: 1 } })).map(profileOf);
+    // By `_id` alone `idevid-tpm/1` would come before `idevid/1`, and version 10 before version 9.
+    const found = await this.#profiles.find(idsUnder(`${tenant}/`), { sort: { _id: 1 } });
+    return found
+      .map(profileOf)
+      .sort((a, b) => (a.name === b.name ? a.version - b.version : a.name < b.name ? -1 : 1));
   }
 
   /** Inserts it if absent; whether it is now stored with this content. */

@@ -106,6 +106,30 @@ export const accountCases: readonly StoreCase[] = [
     }),
   },
   {
+    name: 'profiles are listed by name, then by version',
+    async run(stores, tenant) {
+      const places = [
+        ['sensor-b', 1],
+        ['sensor', 10],
+        ['sensor', 9],
+        ['sensor', 1],
+      ] as const;
+      for (const [name, version] of places) {
+        await stores.addProfile({ ...aProfile(tenant, version, `${name} ${version}`), name });
+      }
+      expectSame(
+        (await stores.listProfiles(tenant)).map(({ name, version }) => [name, version]),
+        [...places].reverse(),
+      );
+    },
+    broken: (stores) => ({
+      listProfiles: async (tenant) =>
+        [...(await stores.listProfiles(tenant))].sort((a, b) =>
+          `${a.name}/${String(a.version)}` < `${b.name}/${String(b.version)}` ? -1 : 1,
+        ),
+    }),
+  },
+  {
     name: 'a profile for all tenants takes the place of no profile that one has',
     async run(stores, tenant) {
       const [withOwn, without] = [`${tenant}-with`, `${tenant}-without`];
