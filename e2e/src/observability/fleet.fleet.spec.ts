@@ -85,6 +85,7 @@ const onlyInTrouble: Readonly<Record<string, string>> = {
   'certmill_http_duration_seconds_count{status="5xx"}': 'ingest fails',
   certmill_sign_issuer_out: 'an issuer has no key that signs',
   'certmill_trust_not_after_seconds{kind="responder"}': 'a responder could not be renewed',
+  certmill_status_faults_total: 'an OCSP answer fails',
   // Not in trouble, but not in this fleet: issuers with status addresses, and the role status.
   certmill_crl_age_seconds: 'an issuer has status addresses',
   certmill_crl_missing: 'the same',
@@ -220,7 +221,7 @@ describe('a fleet', () => {
       expect(await one('publish', 'publish_chunk_age_seconds_count', { lane })).toBe(chunks);
     }
     expect(await one('publish', 'publish_requests_total', { code: 'none' })).toBe(301);
-    const slot = { issuer: 'factory' };
+    const slot = { slot: 'software' };
     expect(await one('sign', 'sign_slot_signatures_total', slot)).toBeGreaterThanOrEqual(301);
     expect(await one('sign', 'sign_slot_signature_duration_seconds_count', slot)).toBe(
       await one('sign', 'sign_slot_signatures_total', slot),
