@@ -1,4 +1,5 @@
-import { contextConstructed, contextPrimitive, oids, tags } from '@certmill/der';
+import { contextConstructed, contextPrimitive, keyUsageNames, oids, tags } from '@certmill/der';
+import { crlReasonOf } from '@certmill/domain';
 import { type DerNode, oidOf, readDerNode } from '../lint/der-node.js';
 import type { LintedExtension } from '../lint/linted-certificate.js';
 import { oidName } from './oid-names.js';
@@ -24,7 +25,7 @@ const decoders: Readonly<Record<string, (value: DerNode) => View>> = {
       pathLenConstraint: pathLength === undefined ? undefined : integerView(pathLength),
     };
   },
-  [oids.id_ce_keyUsage]: (value) => namedBits(value, keyUsages),
+  [oids.id_ce_keyUsage]: (value) => namedBits(value, keyUsageNames),
   [oids.id_ce_extKeyUsage]: (value) => oidsIn(value.children).map(oidName),
   [oids.id_ce_subjectKeyIdentifier]: (value) => hexOf(value.content),
   [oids.id_ce_authorityKeyIdentifier]: authorityKeyIdentifier,
@@ -54,31 +55,6 @@ const decoders: Readonly<Record<string, (value: DerNode) => View>> = {
   '1.3.6.1.5.5.7.48.1.2': (value) => hexOf(value.content),
 };
 
-const keyUsages = [
-  'digitalSignature',
-  'nonRepudiation',
-  'keyEncipherment',
-  'dataEncipherment',
-  'keyAgreement',
-  'keyCertSign',
-  'cRLSign',
-  'encipherOnly',
-  'decipherOnly',
-];
-
-const crlReasonNames: Readonly<Record<number, string>> = {
-  0: 'unspecified',
-  1: 'keyCompromise',
-  2: 'cACompromise',
-  3: 'affiliationChanged',
-  4: 'superseded',
-  5: 'cessationOfOperation',
-  6: 'certificateHold',
-  8: 'removeFromCRL',
-  9: 'privilegeWithdrawn',
-  10: 'aACompromise',
-};
-
 /** Bits of ReasonFlags (RFC 5280 4.2.1.13). */
 const reasonFlags = [
   'unused',
@@ -94,7 +70,7 @@ const reasonFlags = [
 
 /** RFC 5280 5.3.1. */
 export function crlReasonName(number: number): string {
-  return crlReasonNames[number] ?? `reason ${String(number)}`;
+  return crlReasonOf(number) ?? `reason ${String(number)}`;
 }
 
 export function extensionsView(extensions: readonly LintedExtension[]): View {
