@@ -203,10 +203,26 @@ describe('HTTP', () => {
     expect(unescaped.headers.get('cache-control')).toContain('max-age');
   });
 
-  test('what has a nonce, and what is unknown, is nobody’s to keep', async () => {
+  test('an answer expires at its nextUpdate, what a client has is not sent again', async () => {
+    const der = await readFile(await requestFile(0, '-no_nonce', '-sha256'));
+    const path = encodeURIComponent(der.toString('base64'));
+    const response = await fetch(`${url}/${path}`);
+    const answer = join(files.directory, 'expiring.der');
+    await writeFile(answer, Buffer.from(await response.arrayBuffer()));
+    const read = ['ocsp', '-respin', answer, '-noverify', '-resp_text'];
+    const [, nextUpdate = ''] =
+      /Next Update: (.*)/.exec((await run('openssl', ...read)).text) ?? [];
+    expect(Date.parse(response.headers.get('expires') ?? '')).toBe(Date.parse(nextUpdate));
+    const tags = `"other", W/${response.headers.get('etag') ?? ''}`;
+    const again = await fetch(`${url}/${path}`, { headers: { 'if-none-match': tags } });
+    expect(again.status).toBe(304);
+  });
+
+  // RFC 9919 7.2: no-store MUST NOT stand beside an authoritative response.
+  test('what has a nonce may be kept for a moment only, and is', async () => {
     const der = await readFile(await requestFile(0));
     const response = await post(new Uint8Array(der));
-    expect(response.headers.get('cache-control')).toBe('no-store');
+    expect(response.headers.get('cache-control')).toMatch(/^max-age=1,/);
   });
 
   test.each([

@@ -80,6 +80,19 @@ test('responses are signed after publication, and served without any key', async
   expect((await run('openssl', ...several)).text).toContain('unauthorized (6)');
 });
 
+test('the API serves what was signed ahead too, and not again to who has it', async () => {
+  await using authority = await keyless();
+  await told(authority.url, 0, /: good/);
+  const request = join(files.directory, 'api.der');
+  const make = ['-issuer', files.issuer, '-cert', files.certificates[0] ?? '', '-no_nonce'];
+  await run('openssl', 'ocsp', ...make, '-reqout', request);
+  const path = `/ocsp/${encodeURIComponent((await readFile(request)).toString('base64'))}`;
+  const first = await server.call('GET', path, { key: null });
+  const tags = { 'if-none-match': first.headers.get('etag') ?? '' };
+  const again = await server.call('GET', path, { key: null, headers: tags });
+  expect([first.status, again.status]).toEqual([200, 304]);
+});
+
 test('a revocation makes them anew', async () => {
   await using authority = await keyless();
   await revoke(server, files, 1, 'keyCompromise');

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Clock, CrlScope, CrlStore, StoredCrl } from '@certmill/ports';
+import { hasTag } from './entity-tag.js';
 
 /** What a relying party may fetch about CAs, without a credential (RFC 5280 3, 4.2.1.13, 4.2.2.1). */
 export interface RepositoryParts {
@@ -143,11 +144,4 @@ function fileOf(
   const etag = `"${createHash('sha256').update(der).digest('hex').slice(0, 32)}"`;
   const file = { mediaType, etag, maxAgeSeconds: longestCacheSeconds };
   return hasTag(ifNoneMatch, etag) ? file : { ...file, der };
-}
-
-/** Weak comparison (RFC 9110 8.8.3.2): caches on the way make tags weak. */
-function hasTag(ifNoneMatch: string | undefined, etag: string): boolean {
-  if (ifNoneMatch === undefined) return false;
-  const tags = ifNoneMatch.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
-  return tags.includes(etag) || tags.includes('*');
 }

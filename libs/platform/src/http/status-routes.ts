@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { hasTag } from './entity-tag.js';
 import type { IssuanceServices } from './services.js';
 
 /** A signed request with its certificates fits. */
@@ -14,11 +15,14 @@ export function addStatusRoutes(
     const { url, body } = request;
     const method = request.method === 'POST' ? 'POST' : 'GET';
     const bytes = body instanceof Uint8Array ? body : new Uint8Array();
-    const { status, headers, body: answered } = await answerStatus({ method, url, body: bytes });
+    const answered = await answerStatus({ method, url, body: bytes });
+    const { status, headers, etag } = answered;
     for (let i = 0; i < headers.length; i += 2) {
       void reply.header(headers[i] ?? '', headers[i + 1] ?? '');
     }
-    await reply.status(status).send(Buffer.from(answered));
+    const isKnown = etag !== undefined && hasTag(request.headers['if-none-match'], etag);
+    if (isKnown) await reply.status(304).send();
+    else await reply.status(status).send(Buffer.from(answered.body));
   };
   fastify.addContentTypeParser(
     'application/ocsp-request',

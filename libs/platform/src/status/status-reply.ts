@@ -18,46 +18,34 @@ export interface KeepingLimits {
   readonly maxAgeSeconds: number;
 }
 
-/** OCSP says what is wrong inside its message, with HTTP 200 (RFC 6960 A.1). */
+/** Of what may be told otherwise soon, or was signed for one client: the least that is later than thisUpdate. */
+const leastMaxAgeSeconds = 1;
+
+/**
+ * OCSP says what is wrong inside its message, with HTTP 200 (RFC 6960 A.1). What is signed has the headers
+ * of RFC 9919 7.2: Expires is nextUpdate, max-age ends before it, and no-store never stands there.
+ */
 export function ocspReply(answer: OcspAnswer, nowMs: number, limits: KeepingLimits): StatusReply {
   const contentType = ['Content-Type', 'application/ocsp-response'];
-  if (answer.kind !== 'successful' || !answer.isForAll) {
+  if (answer.kind !== 'successful') {
     const headers = [...contentType, 'Cache-Control', 'no-store'];
     return { status: 200, headers, body: answer.der };
   }
-  const { thisUpdateMs, nextUpdateMs } = answer.times;
-  return keptReply(answer.der, contentType, thisUpdateMs, nextUpdateMs, nowMs, limits);
-}
-
-/** With the headers of RFC 9919 7.2: nobody keeps it past nextUpdate. */
-export function keptReply(
-  body: Uint8Array,
-  contentType: readonly string[],
-  thisUpdateMs: number,
-  nextUpdateMs: number,
-  nowMs: number,
-  limits: KeepingLimits,
-): StatusReply {
-  const leftSeconds = Math.max(0, Math.floor((nextUpdateMs - nowMs) / 1_000));
-  const maxAge = Math.min(leftSeconds, limits.maxAgeSeconds);
-  const etag = `"${hash('sha256', body, 'hex')}"`;
-  return {
-    status: 200,
-    headers: [
-      ...contentType,
-      'Last-Modified',
-      new Date(thisUpdateMs).toUTCString(),
-      'Expires',
-      new Date(Math.min(nextUpdateMs, nowMs + maxAge * 1_000)).toUTCString(),
-      'ETag',
-      etag,
-      'Cache-Control',
-      `max-age=${String(maxAge)},public,no-transform,must-revalidate`,
-    ],
-    body,
-    etag,
-    keepUntilMs: Math.min(nextUpdateMs, nowMs + limits.cachedMs),
-  };
+  const { der, isForAll, times } = answer;
+  const { thisUpdateMs, nextUpdateMs } = times;
+  const longest = isForAll ? limits.maxAgeSeconds : leastMaxAgeSeconds;
+  const leftSeconds = Math.max(0, Math.ceil((nextUpdateMs - nowMs) / 1_000) - 1);
+  const maxAge = Math.min(leftSeconds, longest);
+  const etag = `"${hash('sha256', der, 'hex')}"`;
+  const headers = [
+    ...contentType,
+    ...['Last-Modified', new Date(thisUpdateMs).toUTCString()],
+    ...['Expires', new Date(nextUpdateMs).toUTCString()],
+    ...['ETag', etag],
+    ...['Cache-Control', `max-age=${String(maxAge)},public,no-transform,must-revalidate`],
+  ];
+  const keepUntilMs = Math.min(nextUpdateMs, nowMs + limits.cachedMs);
+  return { status: 200, headers, body: der, etag, ...(isForAll ? { keepUntilMs } : {}) };
 }
 
 /** For people who look at the wrong place. */

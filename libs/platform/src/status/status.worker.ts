@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { encodeErrorResponse } from '@certmill/der';
+import { hasTag } from '../http/entity-tag.js';
 import { KeptReplies, keyOfCall } from './kept-replies.js';
 import type { StatusCall, StatusWorkerData, ToMain, ToThread } from './status-messages.js';
 import { plainReply, type StatusReply } from './status-reply.js';
@@ -110,7 +111,7 @@ function tryLater(): StatusReply {
 
 function write(request: IncomingMessage, response: ServerResponse, reply: StatusReply): void {
   if (isStopping || !request.complete) response.setHeader('Connection', 'close');
-  if (reply.etag !== undefined && request.headers['if-none-match'] === reply.etag) {
+  if (reply.etag !== undefined && hasTag(request.headers['if-none-match'], reply.etag)) {
     response.writeHead(304, [...reply.headers]);
     response.end();
     return;

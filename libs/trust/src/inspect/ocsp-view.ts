@@ -84,7 +84,7 @@ function lint({ responses, producedAtSeconds }: BasicOcspResponse): readonly Lin
     say(
       Number.isNaN(nextUpdateSeconds),
       'ocsp-next-update',
-      'RFC 9919 3.2',
+      'RFC 9919 3.2.4',
       'nextUpdate is missing: nobody may keep the response',
     );
     say(
