@@ -172,12 +172,48 @@ async function work(standalone: TestServer): Promise<void> {
     body: new Uint8Array(aCsr('one')),
   });
   expect(one.status).toBe(201);
+  await anOrder(standalone, 'moved', { quota: 1_000 });
+  await beginMassReissue(face);
   // What the broken uploads had accepted has ended.
   const deadline = performance.now() + 60_000;
   while ((await store.readOut().survey()).counts.chunksInFlight > 0) {
     if (performance.now() > deadline) throw new Error('chunks stay in flight');
     await pause(50);
   }
+}
+
+/** Of 600 devices; paused when the first chunk of them is uploaded. */
+async function beginMassReissue(face: Face): Promise<void> {
+  const { batchId } = await anUpload(face, 'moved', 'moved', csrsOf(600, 'moved'));
+  await whenDone(face, batchId);
+  const json = {
+    operationId: 'move',
+    kind: 'reissue',
+    selection: { orderId: 'moved' },
+    issuer: 'factory',
+    profile: 'tls-client',
+    ratePerSecond: 100,
+  };
+  const begun = await callJson(face, 'POST', '/v1/operations', json);
+  expect(begun.status).toBe(202);
+  while ((await theMove(face)).counts.submitted === 0) await pause(20);
+  expect((await callJson(face, 'POST', '/v1/operations/move/pause')).status).toBe(200);
+  expect(await theMove(face)).toMatchObject({ state: 'paused', counts: { submitted: 256 } });
+}
+
+interface Operation {
+  readonly state: string;
+  readonly counts: Readonly<Record<'submitted' | 'issued', number>>;
+}
+
+async function theMove(face: Face): Promise<Operation> {
+  return (await (await call(face, 'GET', '/v1/operations/move')).json()) as Operation;
+}
+
+function callJson(face: Face, method: string, path: string, json?: unknown): Promise<Response> {
+  if (json === undefined) return call(face, method, path);
+  const headers = { 'content-type': 'application/json' };
+  return call(face, method, path, { headers, body: JSON.stringify(json) });
 }
 
 interface Ended {
@@ -227,12 +263,13 @@ describe('a data folder that is carried into a fleet', () => {
     const { code, report } = await migrate(['--dry-run']);
     expect(report).toMatchObject({ outcome: 'checked', findings: [] });
     expect(report.counts).toMatchObject({
-      orders: 3,
+      orders: 5,
       allowLists: 1,
-      batches: 7,
+      batches: 9,
       deadLetters: 1,
       statuses: 3,
-      unfinishedUploads: 1,
+      massOperations: 1,
+      unfinishedUploads: 2,
       chunksInFlight: 0,
     });
     expect(report.counts.issued).toBeGreaterThan(2_700);
@@ -344,6 +381,25 @@ describe('a data folder that is carried into a fleet', () => {
     const sent = await anUpload(inFleet(), 'open', 'once more', cancelled);
     const ended = await whenDone(inFleet(), sent.batchId);
     expect(ended.counters['issued']).toBe(600 - had);
+  });
+
+  test('goes on with a mass operation where it was, and issues nothing twice', async () => {
+    expect((await callJson(inFleet(), 'POST', '/v1/operations/move/resume')).status).toBe(200);
+    let operation = await theMove(inFleet());
+    const deadline = performance.now() + 60_000;
+    while (operation.state === 'running' && performance.now() < deadline) {
+      await pause(200);
+      operation = await theMove(inFleet());
+    }
+    expect(operation).toMatchObject({ state: 'done', counts: { submitted: 600, issued: 600 } });
+    const [batch, ...others] = await batchesOf(inFleet(), 'move');
+    expect(others).toEqual([]);
+    expect(batch).toMatchObject({ state: 'complete', counters: { issued: 600 } });
+    const path = `/v1/batches/${batch?.batchId ?? ''}/certificates`;
+    const lines = await (await call(inFleet(), 'GET', path)).text();
+    const devicesOf = [...lines.matchAll(/"deviceId":"([^"]+)"/gu)].map(([, id]) => id);
+    expect(new Set(devicesOf).size).toBe(600);
+    expect(devicesOf).toHaveLength(600);
   });
 
   test('is sound in the end', async () => {

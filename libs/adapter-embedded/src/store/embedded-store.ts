@@ -187,6 +187,7 @@ export class EmbeddedStore
       statuses: (afterSeq, afterIndex, limit) =>
         client.call('readStatuses', [afterSeq, afterIndex, limit]),
       revocations: (after, limit) => client.call('readRevocations', [after, limit]),
+      massOperations: (afterSeq, limit) => client.call('readMassOperations', [afterSeq, limit]),
       allowListFile: (allowListId) => allowListFile(this.#directory, allowListId),
     };
   }

@@ -68,7 +68,8 @@ export class MassOperationTable {
   }
 }
 
-function operationOf(row: Row): MassOperation {
+/** Of a row with its column `operation`. Faults: FAULT_STORE_CORRUPT. */
+export function operationOf(row: Row): MassOperation {
   return parsed(textIn(row, 'operation')) as MassOperation;
 }
 

@@ -6,6 +6,7 @@ import {
   type Batch,
   type CertificateStatus,
   type ChunkRef,
+  type MassOperation,
   type Order,
   type OrderId,
 } from '@certmill/domain';
@@ -14,6 +15,7 @@ import { udidIdAt } from '@certmill/packed';
 import type { ChunkRegistration, CrlScope, DeadLetter, RevokedCertificate } from '@certmill/ports';
 import { batchOf, type BatchKey } from './batch-table.js';
 import { recordOf, registrationOf, type ChunkRecord } from './chunk-table.js';
+import { operationOf } from './mass-operation-table.js';
 import type { StoreCore } from './open-core.js';
 import { orderOf } from './order-table.js';
 import { bytesIn, numberIn, optionalNumberIn, present, textIn, type Row } from './rows.js';
@@ -42,6 +44,7 @@ export const surveyedCounts = [
   'statuses',
   'revocations',
   'auditEntries',
+  'massOperations',
   'issued',
   'rejected',
   'cancelled',
@@ -67,6 +70,7 @@ const countsSql: Readonly<Record<SurveyedCount, string>> = {
   statuses: 'SELECT count(*) AS n FROM statuses',
   revocations: 'SELECT count(*) AS n FROM revocations',
   auditEntries: 'SELECT count(*) AS n FROM audit',
+  massOperations: 'SELECT count(*) AS n FROM mass_operations',
   issued: 'SELECT coalesce(sum(issued), 0) AS n FROM batches',
   rejected: 'SELECT coalesce(sum(rejected), 0) AS n FROM batches',
   cancelled: 'SELECT coalesce(sum(cancelled), 0) AS n FROM batches',
@@ -87,6 +91,7 @@ const contentSql = [
   'SELECT * FROM crl_scopes ORDER BY seq',
   'SELECT * FROM revocations ORDER BY scope_seq, serial_number',
   'SELECT * FROM audit ORDER BY sequence',
+  'SELECT * FROM mass_operations ORDER BY seq',
 ];
 
 /** Where a chunk is among those of the store; 0 and -1 are before the first. */
@@ -135,6 +140,11 @@ export interface ReadStatus {
   readonly chunk: Pick<ChunkRef, 'tenant' | 'batchId'>;
   readonly index: number;
   readonly status: CertificateStatus;
+}
+
+export interface ReadMassOperation {
+  readonly seq: number;
+  readonly operation: MassOperation;
 }
 
 /** Where a row is among those of all scopes. */
@@ -235,6 +245,14 @@ export function readOutOperations(core: StoreCore) {
       );
       const { scopeSeq = 0, serialNumber = new Uint8Array() } = after ?? {};
       return rows.all(scopeSeq, serialNumber, limit).map(readRevocationOf);
+    },
+    readMassOperations(afterSeq: number, limit: number): ReadMassOperation[] {
+      const rows = db.prepare(
+        'SELECT seq, operation FROM mass_operations WHERE seq > ? ORDER BY seq LIMIT ?',
+      );
+      return rows.all(afterSeq, limit).map((row) => {
+        return { seq: numberIn(row, 'seq'), operation: operationOf(row) };
+      });
     },
   };
 }

@@ -3,6 +3,7 @@ import type {
   ReadBatch,
   ReadChunk,
   ReadDecision,
+  ReadMassOperation,
   ReadOrder,
   ReadRevocation,
   ReadStatus,
@@ -28,6 +29,8 @@ export interface StoreReadOut {
     after: RevocationPlace | undefined,
     limit: number,
   ): Promise<readonly ReadRevocation[]>;
+  /** Without their frozen selections: those may be large. */
+  massOperations(afterSeq: number, limit: number): Promise<readonly ReadMassOperation[]>;
   /** The packed list that is in force under this id. */
   allowListFile(allowListId: string): string;
 }

@@ -13,6 +13,7 @@ const emptyAtFirst = [
   'crlScopes',
   'audit',
   'allowLists',
+  'massOperations',
   'journal',
 ] as const satisfies readonly CollectionName[];
 

@@ -4,6 +4,8 @@ import type {
   CertificateStatus,
   ChainedAuditEntry,
   Credential,
+  FrozenBatch,
+  MassOperation,
   Order,
   TenantId,
 } from '@certmill/domain';
@@ -24,6 +26,7 @@ import {
 import { IssuanceTime } from '../issuance-time.js';
 import { JournalCollections } from '../journal-collections.js';
 import { ListingKeys } from '../listing-keys.js';
+import { MassOperations } from '../mass-operations.js';
 import { readMeta } from '../meta.js';
 import { BatchImport, type ImportedChunk } from './batch-import.js';
 import { assertFresh, beginMigration, endChange } from './change-store.js';
@@ -58,7 +61,7 @@ export async function openStoreImport(
 
 /**
  * Fills a fresh store with what was made elsewhere. Every call inserts where nothing is and may be made
- * again; orders and batches come in the order in which they were made, each time all of them.
+ * again; orders, batches and operations come in the order in which they were made, each time all of them.
  */
 export class StoreImport implements Stoppable {
   readonly #connection: MongoConnection;
@@ -67,6 +70,7 @@ export class StoreImport implements Stoppable {
   readonly #segments: Segments;
   readonly #statuses: Statuses;
   readonly #allowLists: AllowListBlobs;
+  readonly #massOperations: MassOperations;
   readonly #listingTime = { ms: 0 };
   readonly #listingKeys = new ListingKeys({ nowMs: () => this.#listingTime.ms });
 
@@ -77,6 +81,7 @@ export class StoreImport implements Stoppable {
     this.#segments = new Segments(collections.segments);
     this.#statuses = new Statuses(collections.statuses);
     this.#allowLists = new AllowListBlobs(collections.allowLists);
+    this.#massOperations = new MassOperations(collections.massOperations, this.#listingKeys);
   }
 
   /** Whether the store may be filled. Faults: CONFLICT. */
@@ -176,6 +181,12 @@ export class StoreImport implements Stoppable {
   /** In its place of the chain. */
   async putAuditEntry(entry: ChainedAuditEntry): Promise<void> {
     await this.#collections.audit.insert(auditDocumentOf(entry));
+  }
+
+  /** With its frozen selection. */
+  async putMassOperation(operation: MassOperation, frozen: readonly FrozenBatch[]): Promise<void> {
+    this.#listingTime.ms = operation.createdAtMs;
+    await this.#massOperations.addOperation(operation, frozen);
   }
 
   putIssuanceTime(atMs: number): Promise<void> {

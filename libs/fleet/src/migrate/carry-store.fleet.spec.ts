@@ -129,6 +129,19 @@ describe.each([1, 2, 3])(
       }
       expect(codes).toContain('DEVICE_ALREADY_ISSUED');
       expect(codes).toContain('KEY_IN_USE');
+      const { items } = await store.listOperations('acme', { limit: 9 });
+      const carried = items.map(({ operationId, state, cursor }) => [
+        operationId,
+        state,
+        cursor.batch,
+      ]);
+      expect(carried).toEqual([
+        ['mass-cancelled', 'cancelled', 4],
+        ['mass-done', 'done', 3],
+        ['mass-failed', 'failed', 2],
+        ['mass-paused', 'paused', 1],
+        ['mass-running', 'paused', 0],
+      ]);
       expect(found).toBeGreaterThan(20);
     });
   },

@@ -6,7 +6,12 @@ import type {
   StoreReadOut,
 } from '@certmill/adapter-embedded';
 import type { RevocationImport, StoreImport } from '@certmill/adapter-mongo';
-import { chunkIdOf, type ChainedAuditEntry, type TenantId } from '@certmill/domain';
+import {
+  chunkIdOf,
+  type ChainedAuditEntry,
+  type MassOperation,
+  type TenantId,
+} from '@certmill/domain';
 import { decodeIssuedChunk, decodeReceivedHead, decodeVerdict } from '@certmill/events';
 import { terminalOf } from '@certmill/pipeline';
 import type { AuditStore, CrlScope } from '@certmill/ports';
@@ -81,6 +86,11 @@ export async function carryStore(
   }
   await carryRevocations(read, into);
   for await (const entry of auditEntriesOf(store)) await into.putAuditEntry(entry);
+  for await (const { operation } of rowsOf((after, limit) => read.massOperations(after, limit))) {
+    const { tenant, operationId } = operation;
+    const frozen = await store.frozenBatches(tenant, operationId);
+    await into.putMassOperation(carriedOperation(operation), frozen);
+  }
   await into.putIssuanceTime(await store.lastIssuanceMs());
 }
 
@@ -152,6 +162,11 @@ export async function* auditEntriesOf(store: AuditStore): AsyncGenerator<Chained
     if (last === undefined) return;
     after = last.sequence;
   }
+}
+
+/** Jobs are not carried: what ran goes on where it was as soon as somebody resumes it. */
+export function carriedOperation(operation: MassOperation): MassOperation {
+  return operation.state === 'running' ? { ...operation, state: 'paused' } : operation;
 }
 
 function importedOf(chunk: ReadChunk, endedAtMs: number, letters: KeptLetters) {

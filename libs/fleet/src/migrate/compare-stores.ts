@@ -6,6 +6,7 @@ import type { CrlScope, RevokedCertificate } from '@certmill/ports';
 import { allOf } from '../all-of.js';
 import {
   auditEntriesOf,
+  carriedOperation,
   revocationsOf,
   rowsOf,
   statusesOf,
@@ -32,7 +33,7 @@ export async function compareStores(
   };
   const read = source.readOut();
   const { counts } = await read.survey();
-  const found = { orders: 0, batches: 0 };
+  const found = { orders: 0, batches: 0, massOperations: 0 };
   for await (const tenant of allOf((page) => source.listTenants(page))) {
     const added = await credentialsMissing(source, store, tenant);
     expect(`the credentials of tenant ${tenant}`, [], added);
@@ -43,6 +44,15 @@ export async function compareStores(
     );
   }
   for await (const tenant of allOf((page) => store.listTenants(page))) {
+    for await (const { operationId } of allOf((page) => store.listOperations(tenant, page))) {
+      const operation = await source.getOperation(tenant, operationId);
+      const name = `mass operation ${tenant}/${operationId}`;
+      const wanted = operation && carriedOperation(operation);
+      expect(name, wanted, await store.getOperation(tenant, operationId));
+      const frozen = await store.frozenBatches(tenant, operationId);
+      expect(`the selection of ${name}`, await source.frozenBatches(tenant, operationId), frozen);
+      found.massOperations += 1;
+    }
     for await (const order of allOf((page) => store.listOrders(tenant, page))) {
       found.orders += 1;
       for await (const batch of allOf((page) => store.listBatches(tenant, order.orderId, page))) {
@@ -81,6 +91,7 @@ export async function compareStores(
   }
   expect('the number of orders', counts.orders, found.orders);
   expect('the number of batches', counts.batches, found.batches);
+  expect('the number of mass operations', counts.massOperations, found.massOperations);
   const times = [await source.lastIssuanceMs(), await store.lastIssuanceMs()];
   expect('the time of the last issuance', times[0], times[1]);
   return findings;

@@ -1,4 +1,4 @@
-import { rejectionNumber, type Batch } from '@certmill/domain';
+import { noMassCounts, rejectionNumber, type Batch, type MassState } from '@certmill/domain';
 import { decodeVerdict, encodeIssuedChunk, encodeReceivedChunk } from '@certmill/events';
 import {
   aBatch,
@@ -7,6 +7,7 @@ import {
   anOrder,
   type RevocationStores,
 } from '@certmill/ports/conformance';
+import type { MassOperationStore } from '@certmill/ports';
 
 export const tenants = ['acme', 'globex'] as const;
 const batchNames = ['b0', 'b1', 'b2', 'b3', 'b4'];
@@ -38,7 +39,10 @@ interface Chunk {
  * A store's life: chunks of all batches are decided in any order, issued or given back right away or
  * later, certificates are revoked in between, so that devices and keys pass from one request to others.
  */
-export async function liveThrough(store: RevocationStores, random: () => number): Promise<void> {
+export async function liveThrough(
+  store: RevocationStores & MassOperationStore,
+  random: () => number,
+): Promise<void> {
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
   const chunks: Chunk[] = [];
   for (const tenant of tenants) {
@@ -66,6 +70,7 @@ export async function liveThrough(store: RevocationStores, random: () => number)
       await store.completeUpload(tenant, batch.batchId, total, 5);
     }
   }
+  await addOperations(store, chunks);
   const undecided = [...chunks];
   const open: (() => Promise<void>)[] = [];
   while (undecided.length + open.length > 0) {
@@ -76,6 +81,41 @@ export async function liveThrough(store: RevocationStores, random: () => number)
       const [next] = undecided.splice(Math.floor(random() * undecided.length), 1);
       if (next === undefined) break;
       open.push(await decided(store, next, random));
+    }
+  }
+}
+
+const states: readonly MassState[] = ['running', 'paused', 'failed', 'done', 'cancelled'];
+
+/** Operations in each state, some in the middle of a step, over the batches of their tenant. */
+async function addOperations(store: MassOperationStore, chunks: readonly Chunk[]): Promise<void> {
+  for (const tenant of tenants) {
+    const batches = new Set(
+      chunks.map(({ batch }) => batch).filter((one) => one.tenant === tenant),
+    );
+    const frozen = [...batches].map(({ batchId, orderId }, i) => ({
+      batchId,
+      orderId,
+      nextIndex: i,
+    }));
+    for (const [i, state] of states.entries()) {
+      await store.addOperation(
+        {
+          tenant,
+          operationId: `mass-${state}`,
+          selection: { issuer: 'factory' },
+          work: { kind: 'reissue', issuer: 'other', profileName: 'idevid', expiresAtMs: 9 },
+          quota: 5,
+          createdAtMs: 3,
+          createdBy: 'olga',
+          state,
+          ...(state === 'running' ? {} : { endedAtMs: 7 }),
+          cursor: { batch: i, chunkNumber: 1, targetIndex: 2, begunAtMs: 5, dueAtMs: 6 },
+          counts: { ...noMassCounts, requests: 30, submitted: i },
+          version: i + 1,
+        },
+        frozen.slice(i),
+      );
     }
   }
 }
