@@ -41,6 +41,7 @@ export {
   type CaRevocationOptions,
   type CaRevocationOutcome,
 } from './hierarchy/revoke-authority.js';
+export { closeIssuer, type CloseIssuerOptions } from './hierarchy/close-issuer.js';
 export { publishedCas, type PublishedCas } from './hierarchy/published-cas.js';
 export { caCrlFileName, issueCaCrl, type CaCrl } from './hierarchy/issue-ca-crl.js';
 export type { RevokedCa } from './hierarchy/revoked-cas.js';

@@ -56,7 +56,7 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
       if (issuer === undefined || !doesServe(issuer, order.tenant)) {
         return 'does not serve this tenant any more';
       }
-      return refusalOf(issuer, clock.nowMs()) ?? otherOrder(issuer, order);
+      return refusalOf(issuer, clock.nowMs()) ?? otherOrder(issuer, order) ?? closed(issuer);
     },
     orderRefusal(name, order, profile) {
       const issuer = source.find(name);
@@ -77,7 +77,8 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
       const nowMs = clock.nowMs();
       for (const { name, order } of servingOf(tenant)) {
         const issuer = order === undefined ? source.find(name) : undefined;
-        if (issuer !== undefined && refusalOf(issuer, nowMs) === undefined) return name;
+        if (issuer === undefined || issuer.retirement !== undefined) continue;
+        if (refusalOf(issuer, nowMs) === undefined) return name;
       }
       throw new CertmillError('CONFLICT', 'each issuer of this tenant is for one order: name one');
     },
@@ -105,8 +106,17 @@ function otherOrder({ order }: ServingIssuer, { tenant, orderId }: OrderRef): st
   return 'was made for another order and serves nothing else';
 }
 
-function retired({ retirement }: ServingIssuer): string | undefined {
-  return retirement && `is retired: '${retirement.successor}' has its subject and a new key`;
+function retired(issuer: ServingIssuer): string | undefined {
+  const { retirement } = issuer;
+  if (retirement === undefined) return undefined;
+  const { successor = '' } = retirement;
+  return closed(issuer) ?? `is retired: '${successor}' has its subject and a new key`;
+}
+
+function closed({ retirement }: ServingIssuer): string | undefined {
+  if (retirement?.isClosed !== true) return undefined;
+  const { successor } = retirement;
+  return `is given up${successor === undefined ? '' : `: '${successor}' takes its place`}`;
 }
 
 /**

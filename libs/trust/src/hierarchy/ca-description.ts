@@ -18,10 +18,13 @@ export interface CaDescription {
   readonly order?: BoundOrder;
 }
 
-/** An issuer whose key was replaced: it opens no further order, and signs the status of what it issued. */
+/** An issuer that opens no further order, and signs the status of what it issued. */
 export interface Retirement {
-  readonly successor: string;
+  /** What takes its place; absent: nothing. */
+  readonly successor?: string;
   readonly retiredAtMs: number;
+  /** Its key is not trusted any more: its open orders take no uploads either. */
+  readonly isClosed?: true;
 }
 
 export const descriptionFileName = 'ca.json';
@@ -55,9 +58,15 @@ export function readDescription(text: string): CaDescription {
 
 /** Throws INVALID_INPUT where the text is not what `writeRetirement` makes. */
 export function readRetirement(text: string): Retirement {
-  const { successor, retiredAtMs } = fieldsOf(text);
-  if (typeof successor !== 'string' || typeof retiredAtMs !== 'number') throw damaged();
-  return { successor, retiredAtMs };
+  const { successor, retiredAtMs, isClosed } = fieldsOf(text);
+  if (successor !== undefined && typeof successor !== 'string') throw damaged();
+  if (typeof retiredAtMs !== 'number') throw damaged();
+  if (isClosed !== undefined && isClosed !== true) throw damaged();
+  return {
+    ...(successor === undefined ? {} : { successor }),
+    retiredAtMs,
+    ...(isClosed === undefined ? {} : { isClosed }),
+  };
 }
 
 /** Reads `TENANT/ORDER`; INVALID_INPUT. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { builtInProfiles } from '@certmill/domain/profile-files';
 import type { Profile } from '@certmill/domain';
 import { issuingPolicy } from '../admission/issuing-policy.js';
+import { closeIssuer } from './close-issuer.js';
 import { createHierarchy } from './create-hierarchy.js';
 import { distinguishedNameDer } from './distinguished-name.js';
 import { type AuthorityWish, issueAuthority } from './issue-authority.js';
@@ -133,6 +134,34 @@ describe('IssuerCatalogue', () => {
     const expired = issuingPolicy(await open(), { nowMs: () => Date.UTC(10_000, 0, 1) });
     expect(expired.batchRefusal('first', other)).toContain('expired at 9999-12-31');
     expect(() => expired.defaultIssuerOf('acme')).toThrow('no issuer serves this tenant');
+  });
+
+  it('sees one that is given up a second later: nothing of anybody is taken for it', async () => {
+    await issue('old');
+    await issue('second');
+    await closeIssuer({ directory: data, name: 'old', nowMs });
+    const order = { tenant: 'acme', orderId: 'line-7' };
+    const catalogue = await open();
+    const [first, second] = [catalogue.find('first'), catalogue.find('second')];
+    const policy = issuingPolicy(catalogue, { nowMs: () => nowMs });
+    expect(policy.batchRefusal('old', order)).toBe('is given up');
+    expect(policy.batchRefusal('first', order)).toBeUndefined();
+    expect(policy.defaultIssuerOf('acme')).toBe('first');
+    const closing = { directory: data, name: 'first', successor: 'second', nowMs };
+    expect([await closeIssuer(closing), await closeIssuer(closing)]).toEqual([true, false]);
+    expect(catalogue.find('first')).toBe(first);
+    elapsedMs += 1_000;
+    const refusal = "is given up: 'second' takes its place";
+    expect(policy.batchRefusal('first', order)).toBe(refusal);
+    expect(policy.orderRefusal('first', order, profile)).toBe(refusal);
+    expect(policy.defaultIssuerOf('acme')).toBe('second');
+    expect(catalogue.find('second')).toBe(second);
+    // What was accepted is signed, and so are its CRLs.
+    expect(() => {
+      catalogue.assertSigns('first', nowMs);
+    }).not.toThrow();
+    const again = await open();
+    expect(again.find('first')?.retirement).toMatchObject({ successor: 'second', isClosed: true });
   });
 
   it('names the clause where a profile widens the constraints of every issuer', async () => {

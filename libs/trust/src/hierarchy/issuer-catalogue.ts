@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CertmillError, isName } from '@certmill/domain';
 import { issuerPathsOf } from './issuer-paths.js';
+import { retirementFileName } from './ca-description.js';
 import { readAuthority, refusalOf } from './load-issuers.js';
 import { revokedCasFileName } from './revoked-cas.js';
 import type { IssuerBindings, ServingIssuer } from './serving-issuers.js';
@@ -26,11 +27,14 @@ interface KnownIssuer {
   readonly issuer: ServingIssuer;
   /** Of the records when it was read. */
   readonly generation: number;
+  /** Of its retirement when it was read; undefined where it was read before anybody looked. */
+  readonly retirement: string | undefined;
+  readonly lookedAtMs: number;
 }
 
 /**
  * The issuers that a process serves, as they are now: one that is added to the folder is seen when it is
- * first asked for, and one that is revoked a second later, both without a restart. An issuer that did
+ * first asked for, and one that is revoked or given up a second later, all without a restart. An issuer that did
  * not change stays the same object. What else is changed in a folder is seen at the next start.
  */
 export class IssuerCatalogue {
@@ -48,7 +52,12 @@ export class IssuerCatalogue {
 
   constructor(options: CatalogueOptions) {
     this.options = options;
-    this.known = new Map(options.issuers.map((issuer) => [issuer.name, { issuer, generation: 0 }]));
+    this.known = new Map(
+      options.issuers.map((issuer) => [
+        issuer.name,
+        { issuer, generation: 0, retirement: undefined, lookedAtMs: -Infinity },
+      ]),
+    );
   }
 
   /** By name where they were there at the start, then in the order in which they were asked for. */
@@ -68,7 +77,15 @@ export class IssuerCatalogue {
     const known = this.known.get(name);
     if (known === undefined) return this.lookFor(name);
     this.lookAtRecords(known.issuer.parent);
-    return known.generation === this.generation ? known.issuer : this.readAgain(known.issuer);
+    const lookedAtMs = this.options.elapsedMs();
+    const isFresh = lookedAtMs - known.lookedAtMs < lookPauseMs;
+    if (isFresh && known.generation === this.generation) return known.issuer;
+    const retirement = this.stampOf(name, retirementFileName);
+    const { issuer } = known;
+    const isSame =
+      known.generation === this.generation &&
+      (known.retirement ?? (issuer.retirement === undefined ? '' : undefined)) === retirement;
+    return this.keep(isSame ? issuer : this.readAgain(issuer), retirement, lookedAtMs);
   }
 
   /** Throws FAULT_PROCESSING, with the reason, where the issuer signs nothing at the time. */
@@ -90,17 +107,34 @@ export class IssuerCatalogue {
     this.looks += 1;
     const issuer = readAuthority(dataDirectory, name, issuers[0]?.serialKeyId);
     if (issuer?.role !== 'issuing' || (withKeys && !issuer.hasKey)) return undefined;
-    this.known.set(name, { issuer, generation: this.generation });
+    return this.keep(issuer, undefined, -Infinity);
+  }
+
+  private keep(
+    issuer: ServingIssuer,
+    retirement: string | undefined,
+    lookedAtMs: number,
+  ): ServingIssuer {
+    const { generation } = this;
+    this.known.set(issuer.name, { issuer, generation, retirement, lookedAtMs });
     return issuer;
   }
 
   private readAgain(before: ServingIssuer): ServingIssuer {
     const { dataDirectory } = this.options;
-    const revoked = readAuthority(dataDirectory, before.name, before.serialKeyId)?.revoked;
-    const issuer =
-      revoked === undefined || before.revoked !== undefined ? before : { ...before, revoked };
-    this.known.set(before.name, { issuer, generation: this.generation });
-    return issuer;
+    const now = readAuthority(dataDirectory, before.name, before.serialKeyId);
+    const revoked = before.revoked ?? now?.revoked;
+    const retirement = now?.retirement ?? before.retirement;
+    const isSame =
+      revoked === before.revoked &&
+      retirement?.retiredAtMs === before.retirement?.retiredAtMs &&
+      retirement?.isClosed === before.retirement?.isClosed;
+    if (isSame) return before;
+    return {
+      ...before,
+      ...(revoked === undefined ? {} : { revoked }),
+      ...(retirement === undefined ? {} : { retirement }),
+    };
   }
 
   /** Of the CAs on the way up; each at most once in a while. */
@@ -112,12 +146,17 @@ export class IssuerCatalogue {
     const now = this.options.elapsedMs();
     const before = this.records.get(name);
     if (before !== undefined && now - before.lookedAtMs < lookPauseMs) return;
-    const { directory } = issuerPathsOf(this.options.dataDirectory, name);
-    const found = statSync(join(directory, revokedCasFileName), { throwIfNoEntry: false });
-    const stamp = found === undefined ? '' : `${String(found.ino)} ${String(found.mtimeMs)}`;
+    const stamp = this.stampOf(name, revokedCasFileName);
     this.records.set(name, { lookedAtMs: now, stamp });
     // The first look is later than the start: what was recorded in between counts too.
     if (stamp !== (before?.stamp ?? '')) this.generation += 1;
+  }
+
+  /** Another one after each change of a file in the CA's folder; empty while it is not there. */
+  private stampOf(name: string, fileName: string): string {
+    const { directory } = issuerPathsOf(this.options.dataDirectory, name);
+    const found = statSync(join(directory, fileName), { throwIfNoEntry: false });
+    return found === undefined ? '' : `${String(found.ino)} ${String(found.mtimeMs)}`;
   }
 
   /** A CA keeps the one above it; `readAuthority` refuses a way up that goes in circles. */

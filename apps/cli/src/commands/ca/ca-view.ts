@@ -17,7 +17,8 @@ export function authorityView(ca: Issuer): object {
     ...(ca.parent === undefined ? {} : { parent: ca.parent }),
     ...(ca.order === undefined ? {} : { order: ca.order }),
     ...(ca.status === undefined ? {} : { status: ca.status }),
-    ...(ca.retirement === undefined ? {} : { successor: ca.retirement.successor }),
+    ...(ca.retirement?.successor === undefined ? {} : { successor: ca.retirement.successor }),
+    ...(ca.retirement?.isClosed === undefined ? {} : { isClosed: true }),
     ...(refusal === undefined ? {} : { refusal }),
   };
 }
@@ -32,7 +33,11 @@ export function lifeOf(ca: Issuer): string {
 export function stateOf(ca: Issuer): string {
   if (ca.revoked !== undefined) return `revoked (${ca.revoked.reason})`;
   if (refusalOf(ca, Date.now()) !== undefined) return 'not valid now';
-  if (ca.retirement !== undefined) return `retired for ${ca.retirement.successor}`;
+  if (ca.retirement !== undefined) {
+    const { successor, isClosed } = ca.retirement;
+    const what = isClosed === true ? 'given up' : 'retired';
+    return successor === undefined ? what : `${what} for ${successor}`;
+  }
   if (!ca.hasKey) return 'key elsewhere';
   return ca.order === undefined ? 'ready' : `for ${ca.order.tenant}/${ca.order.orderId}`;
 }
