@@ -11,6 +11,7 @@ import {
   type StatusAddresses,
 } from '@certmill/domain';
 import { addCrlJob, type CrlKind } from '@certmill/pipeline';
+import { crlStateSchema } from '@certmill/platform';
 import type { CrlScope } from '@certmill/ports';
 import { issueCaCrl } from '@certmill/trust';
 import { jest } from '@jest/globals';
@@ -98,6 +99,10 @@ async function crlAfter(server: TestServer, scope: CrlScope, kind: CrlKind): Pro
   throw new Error('no CRL was made');
 }
 
+async function crlState(server: TestServer): Promise<unknown> {
+  return crlStateSchema.parse(await (await server.call('GET', '/v1/issuers/dev/crls')).json());
+}
+
 /** All shards have a CRL: the server makes them when it starts. */
 async function firstCrls(server: TestServer): Promise<void> {
   for (let shard = 0; shard < status.crlShards;) {
@@ -157,8 +162,12 @@ describe('CRLs of a server', () => {
     await firstCrls(server);
     const [good, bad] = [await enrol(server, 'good'), await enrol(server, 'bad')];
     expect(bad.crlPath).toBe(`/crl/dev/${String(bad.scope.shard)}.crl`);
+    expect(await crlState(server)).toMatchObject({ shards: 4, missing: 0, behind: 0, entries: 0 });
     expect(await change(server, bad, compromised())).toEqual(['changed']);
     await crlAfter(server, bad.scope, 'full');
+    expect(await crlState(server)).toMatchObject({ behind: 0, entries: 1 });
+    const unknown = await server.call('GET', '/v1/issuers/other/crls');
+    expect([unknown.status, await unknown.json()]).toMatchObject([404, { code: 'NOT_FOUND' }]);
     const files: string[] = [];
     for (const { crlPath, scope } of [good, bad]) {
       files.push(

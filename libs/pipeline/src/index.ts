@@ -12,6 +12,7 @@ export {
 export { buildCrl, type BuiltCrl, type CrlKind, type CrlPorts } from './crl/build-crl.js';
 export { addCrlJob, type CrlObserver, processCrlJobs } from './crl/crl-jobs.js';
 export { type CrlPolicy, defaultCrlPolicy } from './crl/crl-policy.js';
+export { crlStateOf, type CrlState } from './crl/crl-state.js';
 export {
   type CrlAge,
   type CrlIssuer,

@@ -28,6 +28,7 @@ export {
   batchSchema,
   certificateSchema,
   changesSchema,
+  crlStateSchema,
   orderSchema,
   pageOf,
   profileSchema,

@@ -6,6 +6,7 @@ import {
   batchSchema,
   calendarSchema,
   certificateSchema,
+  crlStateSchema,
   changesSchema,
   credentialSchema,
   deadLetterSchema,
@@ -19,6 +20,7 @@ import {
   type BatchView,
   type CalendarView,
   type CertificateView,
+  type CrlStateView,
   type ChangesView,
   type CredentialView,
   type DeadLetterView,
@@ -160,6 +162,16 @@ export class IssuanceClient implements Disposable {
       },
       stream: call.body,
     });
+  }
+
+  listBatches(orderId: string): Promise<BatchView[]> {
+    return this.#all(batchSchema, `${orderPath(orderId)}/batches`);
+  }
+
+  /** How far the CRLs of an issuer are behind what was revoked. */
+  crlState(issuer: string): Promise<CrlStateView> {
+    const path = `/v1/issuers/${encodeURIComponent(issuer)}/crls`;
+    return this.#ask(crlStateSchema, { method: 'GET', path });
   }
 
   getBatch(batchId: string): Promise<BatchView> {

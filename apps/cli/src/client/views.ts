@@ -36,6 +36,15 @@ export const calendarSchema = z.looseObject({
 });
 export type CalendarView = z.infer<typeof calendarSchema>;
 
+export const crlStateSchema = z.looseObject({
+  issuer: z.string(),
+  shards: z.int(),
+  missing: z.int(),
+  behind: z.int(),
+  entries: z.int(),
+});
+export type CrlStateView = z.infer<typeof crlStateSchema>;
+
 export const batchSchema = z.looseObject({
   batchId: z.string(),
   orderId: z.string(),

@@ -12,6 +12,7 @@ import { DownloadSlots, EnrolmentSlots, RepositorySlots, UploadSlots } from './c
 import { CertificatesController } from './certificates.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
 import { HttpConfigHolder } from './http-config.js';
+import { IssuersController } from './issuers.controller.js';
 import { MassOperationsController } from './mass-operations.controller.js';
 import { OperationsController, readinessToken } from './operations.controller.js';
 import { OrdersController } from './orders.controller.js';
@@ -58,6 +59,7 @@ export interface HttpState {
     CertificatesController,
     RevocationsController,
     MassOperationsController,
+    IssuersController,
     ProfilesController,
     TenantsController,
     RepositoryController,

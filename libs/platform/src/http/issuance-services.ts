@@ -9,6 +9,7 @@ import {
 } from '@certmill/domain';
 import { builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
 import {
+  crlStateOf,
   IngestPace,
   type ChangeCertificatesPorts,
   type Hops,
@@ -193,6 +194,11 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     clock,
     defaultIssuerOf: (tenant) => policy.defaultIssuerOf(tenant),
     chainOf: (issuer) => policy.chainOf(issuer),
+    async crlStateOf(issuer) {
+      const shards = policy.crlShardsOf(issuer);
+      const ports = { revocations: store, crls: store };
+      return shards === undefined ? undefined : crlStateOf(ports, issuer, shards);
+    },
     operatorTenant,
     openTenant: (tenant) => openTenant(store, clock, tenant),
     async addProfile(tenant, text) {

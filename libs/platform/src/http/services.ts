@@ -4,6 +4,7 @@ export const servicesToken = Symbol('IssuanceServices');
 import type { Profile } from '@certmill/domain';
 import type {
   ChangeCertificatesPorts,
+  CrlState,
   DeadLetterPorts,
   EnrollPorts,
   FindPorts,
@@ -49,6 +50,8 @@ export interface IssuanceServices {
   defaultIssuerOf(tenant: string): string;
   /** Certificates from the issuing CA up to the root, DER; undefined for an unknown issuer. */
   chainOf(issuer: string): readonly Uint8Array[] | undefined;
+  /** How far its CRLs are behind what was revoked; undefined for an unknown issuer. */
+  crlStateOf(issuer: string): Promise<CrlState | undefined>;
   /** The tenant whose admins open tenants and manage the credentials of all. */
   readonly operatorTenant: string;
   /** Opens a tenant with the built-in profiles; false where it is there already. */

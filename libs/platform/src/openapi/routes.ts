@@ -31,6 +31,7 @@ import {
   changedItemSchema,
   changesSchema,
   credentialSchema,
+  crlStateSchema,
   deadLetterSchema,
   enrolledSchema,
   massOperationSchema,
@@ -73,6 +74,14 @@ export const routes = {
     summary: 'What runs out when: CAs, and certificates of devices by month',
     query: calendarQuerySchema,
     answers: { 200: { description: 'The calendar', schema: calendarSchema } },
+  },
+  showCrls: {
+    summary: "How far an issuer's CRLs are behind what was revoked",
+    description:
+      'behind: shards in which something changed that no CRL in force has; missing: shards without a CRL. ' +
+      'thisUpdate is of the oldest CRL, nextUpdate of the one that ends first.',
+    params: { issuer: 'Issuing CA' },
+    answers: { 200: { description: 'Its CRLs', schema: crlStateSchema } },
   },
   showOrder: {
     summary: 'Show an order',

@@ -29,6 +29,16 @@ export const calendarSchema = z.object({
   ),
 });
 
+export const crlStateSchema = z.strictObject({
+  issuer: z.string(),
+  shards: count,
+  missing: count,
+  behind: count,
+  entries: count,
+  thisUpdate: time.optional(),
+  nextUpdate: time.optional(),
+});
+
 export const orderSchema = z.strictObject({
   orderId: z.string(),
   profile: z.string(),

@@ -1,0 +1,43 @@
+import { Controller, Get, Inject, Param } from '@nestjs/common';
+import { CertmillError } from '@certmill/domain';
+import { Needs } from '../auth/callers.js';
+import { Describes } from '../openapi/describe.js';
+import { routes } from '../openapi/routes.js';
+import { servicesToken, type IssuanceServices } from './services.js';
+
+/** Issuers as those who operate them ask for them; what relying parties fetch is the repository's. */
+@Controller('v1/issuers')
+export class IssuersController {
+  readonly #services: IssuanceServices;
+
+  constructor(@Inject(servicesToken) services: IssuanceServices) {
+    this.#services = services;
+  }
+
+  @Get(':issuer/crls')
+  @Needs('certificates:read')
+  @Describes(routes.showCrls)
+  async crls(@Param('issuer') issuer: string): Promise<CrlStateView> {
+    const state = await this.#services.crlStateOf(issuer);
+    if (state === undefined) {
+      throw new CertmillError('NOT_FOUND', `there is no issuer '${issuer.slice(0, 80)}'`);
+    }
+    const { thisUpdateMs, nextUpdateMs, ...counts } = state;
+    return {
+      ...counts,
+      ...(thisUpdateMs === undefined ? {} : { thisUpdate: new Date(thisUpdateMs).toISOString() }),
+      ...(nextUpdateMs === undefined ? {} : { nextUpdate: new Date(nextUpdateMs).toISOString() }),
+    };
+  }
+}
+
+/** The CRLs of an issuer as clients see them. */
+export interface CrlStateView {
+  readonly issuer: string;
+  readonly shards: number;
+  readonly missing: number;
+  readonly behind: number;
+  readonly entries: number;
+  readonly thisUpdate?: string;
+  readonly nextUpdate?: string;
+}
