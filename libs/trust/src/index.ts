@@ -123,11 +123,13 @@ export {
 } from './verify/verify-store.js';
 export { lintCertificate, lintRules } from './lint/lint-certificate.js';
 export {
+  caOfProfile,
   caProfiles,
-  caSpecOf,
   lintCaCertificate,
   type CaProfile,
   type CaProfileInput,
+  type CaProfileName,
+  type ProfiledCa,
 } from './hierarchy/ca-profiles.js';
 export { issueDelegate, type DelegateOptions } from './hierarchy/issue-delegate.js';
 export { lintMatterAttestation, type MatterProduct } from './lint/lint-matter-attestation.js';

@@ -1,18 +1,25 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pemEncode } from '@certmill/der';
 import { builtInProfiles } from '@certmill/domain/profile-files';
 import { makeSamples } from '../admission/sample-certificates.js';
+import { inspect } from '../inspect/inspect.js';
 import { lintMatterAttestation } from '../lint/lint-matter-attestation.js';
 import { findPkilint, pkilintFindings } from '../testing/pkilint.js';
 import { findZlint, zlintFindings } from '../testing/zlint.js';
 import { type CaKeyPair, caSignerOf, generateCaKey } from './ca-key.js';
-import { caProfiles, caSpecOf, lintCaCertificate } from './ca-profiles.js';
+import { caOfProfile, caProfiles, lintCaCertificate } from './ca-profiles.js';
 import { readCaCertificate } from './ca-certificate.js';
-import { type DistinguishedName, parseDistinguishedName } from './distinguished-name.js';
-import { issueCaCertificate, newCaSerialNumber } from './issue-ca-certificate.js';
+import {
+  type DistinguishedName,
+  distinguishedNameDer,
+  parseDistinguishedName,
+} from './distinguished-name.js';
+import { createRoot, issueAuthority } from './issue-authority.js';
+import { issueCaCertificate, newCaSerialNumber, noExpirationMs } from './issue-ca-certificate.js';
+import { requestAuthority, signAuthorityRequest } from './request-authority.js';
 
 const paaProfile = caProfiles['matter-paa'];
 const paiProfile = caProfiles['matter-pai'];
@@ -21,8 +28,9 @@ const paaName = parseDistinguishedName('CN=Example PAA,matterVendorId=FFF1');
 const paiName = parseDistinguishedName('CN=Example PAI,matterVendorId=FFF1');
 
 function specOf(profile: typeof paaProfile, subject: DistinguishedName) {
-  const serialNumber = newCaSerialNumber();
-  return caSpecOf(profile, { subject, keyType: 'ec-p256', serialNumber, notBeforeMs });
+  const times = { notBeforeMs, notAfterMs: noExpirationMs };
+  const { subjectDer, pathLenConstraint } = caOfProfile(profile, { subject, keyType: 'ec-p256' });
+  return { subjectDer, pathLenConstraint, serialNumber: newCaSerialNumber(), ...times };
 }
 
 interface Authorities {
@@ -109,9 +117,20 @@ describe('the CA profiles of Matter', () => {
   it('tie an intermediate with a product id to that product', async () => {
     const vendor = await aVendor([...paiName, { type: 'matterProductId', value: '8001' }]);
     const findings = lintMatterAttestation(await aDevice(vendor), vendor.pai, vendor.paa);
-    expect(findings.map(({ rule }) => rule)).toEqual(
-      expect.arrayContaining(['dac-ids', 'chain-product-id']),
-    );
+    const expected = ['dac-ids', 'chain-product-id'];
+    expect(findings.map(({ rule }) => rule)).toEqual(expect.arrayContaining(expected));
+  });
+
+  it('are told in a file that holds the chain', async () => {
+    const seen = async ({ paa, pai, paiKey }: Authorities): Promise<readonly string[]> => {
+      const chain = [await aDevice({ paa, pai, paiKey }), pai, paa];
+      const text = chain.map((der) => pemEncode('CERTIFICATE', der)).join('');
+      const [dac] = inspect(Buffer.from(text));
+      return dac!.object!.findings.map(({ rule }) => rule);
+    };
+    expect(await seen(await aVendor())).toEqual([]);
+    const other = [...paiName, { type: 'matterProductId' as const, value: '8001' }];
+    expect(await seen(await aVendor(other))).toEqual(['dac-ids', 'chain-product-id']);
   });
 
   it('see an intermediate of another vendor than its authority', async () => {
@@ -130,9 +149,92 @@ describe('the CA profiles of Matter', () => {
   });
 
   it('refuse another key than one on P-256', () => {
-    const input = { subject: paaName, serialNumber: newCaSerialNumber(), notBeforeMs };
-    expect(() => caSpecOf(paaProfile, { ...input, keyType: 'ec-p384' })).toThrow(
+    expect(() => caOfProfile(paaProfile, { subject: paaName, keyType: 'ec-p384' })).toThrow(
       'CA profile matter-paa: the key is ec-p256, not ec-p384',
     );
+  });
+});
+
+describe('a data folder with a Matter PAA', () => {
+  const nowMs = Date.now();
+  const passphrase = 'only for this test';
+  const subject = (text: string): DistinguishedName => parseDistinguishedName(text);
+  const wish = (name: string, dn: string) => ({
+    ...{ name, directory: folder, passphrase },
+    ...caOfProfile(paiProfile, { subject: subject(dn), keyType: 'ec-p256' }),
+  });
+  const root = { name: 'root', passphrase, directory: '' };
+  /** As many characters as a name may have, of three octets each. */
+  const long = '\u96fb'.repeat(64);
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'certmill-matter-'));
+    root.directory = folder;
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const aPaa = (): Promise<unknown> => {
+    const ca = caOfProfile(paaProfile, { subject: paaName, keyType: 'ec-p256' });
+    return createRoot({ directory: folder, passphrase, ...ca }, nowMs);
+  };
+  const signed = (requestPem: string, attributes: DistinguishedName = []) =>
+    signAuthorityRequest({ requestPem, parent: root, profile: paiProfile, attributes, nowMs });
+  /** Of CAs that the root has signed. */
+  const issued = (): readonly string[] => {
+    const directory = join(folder, 'ca/root/issued');
+    return existsSync(directory) ? readdirSync(directory) : [];
+  };
+
+  it('issues and signs PAIs of its vendor', async () => {
+    await aPaa();
+    const pai = await issueAuthority(wish('pai', 'CN=PAI,matterVendorId=FFF1'), root, nowMs);
+    const { requestPem } = await requestAuthority(
+      wish('second', 'CN=PAI 2,matterVendorId=FFF1,matterProductId=8000'),
+    );
+    const { chainDer } = await signed(requestPem, subject('matterVendorId=FFF1'));
+    for (const der of [pai.chainDer[0]!, chainDer[0]!]) {
+      expect(lintCaCertificate(paiProfile, der)).toEqual([]);
+    }
+    expect(issued()).toHaveLength(2);
+  });
+
+  it.each([
+    ['of another vendor', 'CN=PAI,matterVendorId=FFF2', 'the vendor id differs from that'],
+    ['of more than 600 octets', `CN=${long},O=${long},matterVendorId=FFF1`, 'at most 600'],
+  ])('signs no PAI %s, and keeps nothing of it', async (_, dn, reason) => {
+    await aPaa();
+    const { requestPem } = await requestAuthority(wish('other', dn));
+    await expect(signed(requestPem)).rejects.toThrow(reason);
+    await expect(issueAuthority(wish('pai', dn), root, nowMs)).rejects.toThrow(reason);
+    expect(issued()).toEqual([]);
+    expect(existsSync(join(folder, 'ca/pai'))).toBe(false);
+  });
+
+  it('signs no request that asks for something else than what is said of it', async () => {
+    await aPaa();
+    const { requestPem } = await requestAuthority(wish('pai', 'CN=PAI,matterVendorId=FFF1'));
+    await expect(signed(requestPem, subject('matterProductId=8000'))).rejects.toThrow(
+      'the request does not ask for the matterProductId 8000',
+    );
+    const { requestPem: long } = await requestAuthority({
+      ...wish('long', 'CN=PAI,matterVendorId=FFF1'),
+      pathLenConstraint: 1,
+    });
+    await expect(signed(long)).rejects.toThrow('CA profile matter-pai: the path length is 0');
+    const { requestPem: strong } = await requestAuthority({
+      ...wish('strong', 'CN=PAI,matterVendorId=FFF1'),
+      keyType: 'ec-p384',
+    });
+    await expect(signed(strong)).rejects.toThrow('the key is ec-p256, not ec-p384');
+    expect(issued()).toEqual([]);
+  });
+
+  it('is needed for a PAI: under another root there is none', async () => {
+    const plain = { subjectDer: distinguishedNameDer(subject('CN=Root')), pathLenConstraint: 2 };
+    await createRoot({ directory: folder, passphrase, keyType: 'ec-p256', ...plain }, nowMs);
+    await expect(
+      issueAuthority(wish('pai', 'CN=PAI,matterVendorId=FFF1'), root, nowMs),
+    ).rejects.toThrow('CA profile matter-paa: of the CA above, basicConstraints is there');
   });
 });

@@ -3,17 +3,22 @@ import type { LintFinding, LintStandard } from '../lint/lint-rule.js';
 import { lintCertificate } from '../lint/lint-certificate.js';
 import type { IssuerKeyType } from '../keys/key-types.js';
 import { type DistinguishedName, distinguishedNameDer } from './distinguished-name.js';
-import { type CaCertificateSpec, noExpirationMs } from './issue-ca-certificate.js';
+import {
+  type CaCertificateSpec,
+  type CaParent,
+  draftCaCertificate,
+  issueCaCertificate,
+} from './issue-ca-certificate.js';
 
-/** What a standard asks of one kind of CA: data that `caSpecOf` makes a certificate's spec from. */
+/** What a standard asks of one kind of CA. */
 export interface CaProfile {
-  readonly name: string;
+  readonly name: CaProfileName;
   readonly description: string;
   readonly conformsTo: LintStandard;
   /** Key types that the CA may have. */
   readonly keyTypes: readonly IssuerKeyType[];
-  /** Whether it signs itself. */
-  readonly isRoot: boolean;
+  /** What the CA above it is; absent: it signs itself. */
+  readonly below?: CaProfileName;
   readonly pathLenConstraint: number;
   /** Attributes of the subject, each at most once, with the form of their values where there is one. */
   readonly subject: readonly {
@@ -23,16 +28,19 @@ export interface CaProfile {
   }[];
 }
 
+/** Ecdsa-Sig-Value (RFC 3279 2.2.3) of P-256, which is what all of the profiles sign with. */
+const maxSignatureOctets = 72;
 const fourHexDigits = /^[0-9A-F]{4}$/;
 
+export type CaProfileName = 'matter-paa' | 'matter-pai';
+
 /** CA profiles by name: `matter-paa` and `matter-pai` (Matter Core Specification 6.2.2.4, 6.2.2.5). */
-export const caProfiles: Readonly<Record<'matter-paa' | 'matter-pai', CaProfile>> = {
+export const caProfiles: Readonly<Record<CaProfileName, CaProfile>> = {
   'matter-paa': {
     name: 'matter-paa',
     description: 'Matter product attestation authority (PAA): a root, of one vendor or of none.',
     conformsTo: 'matter-paa',
     keyTypes: ['ec-p256'],
-    isRoot: true,
     pathLenConstraint: 1,
     subject: [
       { type: 'commonName', required: true },
@@ -46,7 +54,7 @@ export const caProfiles: Readonly<Record<'matter-paa' | 'matter-pai', CaProfile>
     description: 'Matter product attestation intermediate (PAI): issues DACs of one vendor.',
     conformsTo: 'matter-pai',
     keyTypes: ['ec-p256'],
-    isRoot: false,
+    below: 'matter-paa',
     pathLenConstraint: 0,
     subject: [
       { type: 'commonName', required: true },
@@ -58,34 +66,58 @@ export const caProfiles: Readonly<Record<'matter-paa' | 'matter-pai', CaProfile>
   },
 };
 
-/** What the caller says of one CA of the profile. */
+/** What somebody wants a CA of the profile to be. */
 export interface CaProfileInput {
   readonly subject: DistinguishedName;
   readonly keyType: IssuerKeyType;
-  readonly serialNumber: Uint8Array;
-  /** Whole seconds. */
-  readonly notBeforeMs: number;
-  /** By default no expiration. */
-  readonly notAfterMs?: number;
+  readonly pathLenConstraint?: number | undefined;
 }
 
-/**
- * The spec of a CA certificate of the profile, for `issueCaCertificate`. INVALID_INPUT where the
- * subject or the key type is none that the profile has.
- */
-export function caSpecOf(profile: CaProfile, input: CaProfileInput): CaCertificateSpec {
-  const { subject, keyType, serialNumber, notBeforeMs, notAfterMs } = input;
+/** What the profile makes of it: a part of an `AuthorityWish`. */
+export interface ProfiledCa {
+  readonly profile: CaProfile;
+  readonly subjectDer: Uint8Array;
+  readonly keyType: IssuerKeyType;
+  readonly pathLenConstraint: number;
+}
+
+/** INVALID_INPUT where subject, key type or path length are none that the profile has. */
+export function caOfProfile(profile: CaProfile, input: CaProfileInput): ProfiledCa {
+  const { subject, keyType, pathLenConstraint = profile.pathLenConstraint } = input;
   if (!profile.keyTypes.includes(keyType)) {
     throw refusal(profile, `the key is ${profile.keyTypes.join(' or ')}, not ${keyType}`);
   }
+  if (pathLenConstraint !== profile.pathLenConstraint) {
+    throw refusal(profile, `the path length is ${String(profile.pathLenConstraint)}`);
+  }
   assertSubject(profile, subject);
-  return {
-    subjectDer: distinguishedNameDer(subject),
-    serialNumber,
-    notBeforeMs,
-    notAfterMs: notAfterMs ?? noExpirationMs,
-    pathLenConstraint: profile.pathLenConstraint,
-  };
+  return { profile, subjectDer: distinguishedNameDer(subject), keyType, pathLenConstraint };
+}
+
+/**
+ * `issueCaCertificate`, and where the CA is to keep a profile, its linter before the key is used:
+ * INVALID_INPUT with the first rule that the certificate, or the one above it, would break.
+ */
+export async function issueProfiledCaCertificate(
+  profile: CaProfile | undefined,
+  spec: CaCertificateSpec,
+  subjectPKInfoDer: Uint8Array,
+  parent: CaParent,
+): Promise<Uint8Array> {
+  if (profile !== undefined) {
+    const draft = draftCaCertificate(spec, subjectPKInfoDer, parent, maxSignatureOctets);
+    assertKept(profile, draft, 'it');
+    if (profile.below !== undefined && parent.certificateDer !== undefined) {
+      assertKept(caProfiles[profile.below], parent.certificateDer, 'the CA above');
+    }
+  }
+  return issueCaCertificate(spec, subjectPKInfoDer, parent);
+}
+
+function assertKept(profile: CaProfile, certificateDer: Uint8Array, whose: string): void {
+  const [finding] = lintCaCertificate(profile, certificateDer);
+  if (finding === undefined) return;
+  throw refusal(profile, `of ${whose}, ${finding.detail} (${finding.clause})`);
 }
 
 /** What the linter says of a CA certificate that was made of the profile. */

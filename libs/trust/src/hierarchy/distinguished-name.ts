@@ -95,6 +95,21 @@ export function parseDistinguishedName(text: string): DistinguishedName {
   });
 }
 
+const attributeTypes: ReadonlyMap<string, SubjectAttributeType> = new Map(
+  Object.entries(subjectAttributeOids).map(([type, oid]) => [oid, type as SubjectAttributeType]),
+);
+
+/** The attributes of a Name element, those of one RDN side by side. INVALID_INPUT for an unknown type. */
+export function readDistinguishedName(der: Uint8Array): DistinguishedName {
+  const name = readName(der, 0, der.length);
+  if (!name.ok) throw refusal('cannot be read');
+  return name.value.flat().map(({ oid, value }) => {
+    const type = attributeTypes.get(oid);
+    if (type === undefined) throw refusal(`has an attribute of another type, ${oid}`);
+    return { type, value };
+  });
+}
+
 function refusal(reason: string): CertmillError {
   return new CertmillError('INVALID_INPUT', `the distinguished name ${reason}`);
 }

@@ -8,9 +8,9 @@ import { openSerialKeys } from '../keys/serial-keys.js';
 import { readCaCertificate } from './ca-certificate.js';
 import { caSignerOf, generateCaKey } from './ca-key.js';
 import type { BoundOrder } from './ca-description.js';
+import { type CaProfile, issueProfiledCaCertificate } from './ca-profiles.js';
 import {
   type CaCertificateSpec,
-  issueCaCertificate,
   newCaSerialNumber,
   noExpirationMs,
 } from './issue-ca-certificate.js';
@@ -41,6 +41,8 @@ export interface AuthorityWish {
   readonly status?: StatusAddresses;
   /** It serves this order and nothing else. */
   readonly order?: BoundOrder;
+  /** The standard that its certificate keeps; subject, key and path length are of `caOfProfile`. */
+  readonly profile?: CaProfile;
 }
 
 /** A root signs few certificates for very long: clocks of the first devices may be slow. */
@@ -48,7 +50,7 @@ export const backdateMs = 60_000;
 
 /**
  * Makes a root in a folder of its own or in a data folder: `<directory>/ca/root`. CONFLICT where one is
- * there; INVALID_INPUT as `issueCaCertificate`.
+ * there; INVALID_INPUT as `issueProfiledCaCertificate`.
  */
 export async function createRoot(
   wish: Omit<AuthorityWish, 'name' | 'order'>,
@@ -59,7 +61,8 @@ export async function createRoot(
   await assertNoIssuer(directory, rootName);
   const key = await generateCaKey(wish.keyType);
   const notBeforeMs = backdated(nowMs);
-  const certificateDer = await issueCaCertificate(
+  const certificateDer = await issueProfiledCaCertificate(
+    wish.profile,
     { ...specOf(wish), notBeforeMs, notAfterMs: endOf(wish, notBeforeMs, noExpirationMs) },
     key.subjectPKInfoDer,
     { signer: caSignerOf(key.privateKey, key.subjectPKInfoDer) },
@@ -75,7 +78,7 @@ export async function createRoot(
 /**
  * Makes a CA under one whose key is at hand: an intermediate or an issuing CA, with a key of its own.
  * The parent may lie in another folder, such as that of an offline root. Nothing is there, or all of
- * it. Throws as `openAuthority` and `issueCaCertificate`; CONFLICT where the name is taken.
+ * it. Throws as `openAuthority` and `issueProfiledCaCertificate`; CONFLICT where the name is taken.
  */
 export async function issueAuthority(
   wish: AuthorityWish,
@@ -90,7 +93,8 @@ export async function issueAuthority(
   const parent = await openAuthority(place, nowMs);
   const key = await generateCaKey(wish.keyType);
   const notBeforeMs = Math.max(backdated(nowMs), parent.ca.notBeforeMs);
-  const certificateDer = await issueCaCertificate(
+  const certificateDer = await issueProfiledCaCertificate(
+    wish.profile,
     {
       ...specOf(wish),
       notBeforeMs,

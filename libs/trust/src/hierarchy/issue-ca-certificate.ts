@@ -96,7 +96,30 @@ export async function issueCaCertificate(
   const tbs = caTbsCertificate(spec, subjectPKInfoDer, parent);
   const signature = await signer.sign(tbs);
   assertSigned(tbs, signature, signer);
-  const algorithm = signatureAlgorithmDer(signer.signatureAlgorithm);
+  return certificateWith(tbs, signature, signer);
+}
+
+/**
+ * The certificate before it is signed, with zeros in the place of the signature: it verifies nowhere,
+ * and is what a linter judges before a key is used. Throws as `issueCaCertificate`.
+ * @param signatureOctets as many as the signature can have.
+ */
+export function draftCaCertificate(
+  spec: CaCertificateSpec,
+  subjectPKInfoDer: Uint8Array,
+  parent: CaParent,
+  signatureOctets: number,
+): Uint8Array {
+  const tbs = caTbsCertificate(spec, subjectPKInfoDer, parent);
+  return certificateWith(tbs, new Uint8Array(signatureOctets), parent.signer);
+}
+
+function certificateWith(
+  tbs: Uint8Array,
+  signature: Uint8Array,
+  { signatureAlgorithm }: CaSigner,
+): Uint8Array {
+  const algorithm = signatureAlgorithmDer(signatureAlgorithm);
   const tbsEnd = CERTIFICATE_HEAD_ROOM + tbs.length;
   const out = new Uint8Array(tbsEnd + signatureRoom(algorithm, signature.length));
   out.set(tbs, CERTIFICATE_HEAD_ROOM);

@@ -1,4 +1,4 @@
-import { createPublicKey, randomBytes, verify } from 'node:crypto';
+import { createPublicKey, type KeyObject, randomBytes, verify } from 'node:crypto';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
@@ -38,9 +38,11 @@ import {
   writeFileAtomically,
 } from '../atomic-file.js';
 import { decryptPrivateKey, encryptPrivateKey } from '../keys/encrypted-private-key.js';
+import { issuerKeyTypeOf, type IssuerKeyType } from '../keys/key-types.js';
 import { openSerialKeys } from '../keys/serial-keys.js';
 import { certificatesInPem, type CaCertificate, readCaCertificate } from './ca-certificate.js';
 import { descriptionFileName, readDescription, writeDescription } from './ca-description.js';
+import { type CaProfile, caOfProfile, issueProfiledCaCertificate } from './ca-profiles.js';
 import { caSignerOf, generateCaKey, hashOf, type SoftwareCaSigner } from './ca-key.js';
 import { checkChain } from './check-chain.js';
 import { withCaLock } from './folder-lock.js';
@@ -54,14 +56,10 @@ import {
   roleOf,
   statusOf,
 } from './issue-authority.js';
-import {
-  type CaCertificateSpec,
-  issueCaCertificate,
-  newCaSerialNumber,
-} from './issue-ca-certificate.js';
+import { type CaCertificateSpec, newCaSerialNumber } from './issue-ca-certificate.js';
 import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
 import { assertIssuerName, keyFileName } from './issuer-paths.js';
-import { isSameName } from './distinguished-name.js';
+import { type DistinguishedName, isSameName, readDistinguishedName } from './distinguished-name.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
 import {
   authorityIn,
@@ -186,6 +184,10 @@ export interface SignRequestOptions {
   readonly nameConstraints?: CaCertificateSpec['nameConstraints'];
   readonly policies?: readonly string[];
   readonly extKeyUsage?: readonly string[];
+  /** The standard that subject, key and certificate keep. */
+  readonly profile?: CaProfile;
+  /** What the subject that is asked for has to hold. */
+  readonly attributes?: DistinguishedName;
   readonly nowMs: number;
 }
 
@@ -219,13 +221,16 @@ export async function certificateForRequest(
   const constraints = options.nameConstraints ?? request.nameConstraints;
   const policies = options.policies ?? request.policies;
   const purposes = options.extKeyUsage ?? request.extKeyUsage;
-  const certificateDer = await issueCaCertificate(
+  const pathLenConstraint = options.pathLenConstraint ?? request.pathLenConstraint;
+  assertRequested(options, { ...request, pathLenConstraint });
+  const certificateDer = await issueProfiledCaCertificate(
+    options.profile,
     {
       subjectDer: request.subjectDer,
       serialNumber: newCaSerialNumber(),
       notBeforeMs,
       notAfterMs: endOf(options, notBeforeMs, parent.ca.notAfterMs),
-      pathLenConstraint: options.pathLenConstraint ?? request.pathLenConstraint ?? 0,
+      pathLenConstraint: pathLenConstraint ?? 0,
       ...(constraints === undefined ? {} : { nameConstraints: constraints }),
       ...(policies === undefined ? {} : { policies }),
       ...(purposes === undefined ? {} : { extKeyUsage: purposes }),
@@ -240,8 +245,24 @@ export async function certificateForRequest(
   };
 }
 
+function assertRequested(
+  { profile, attributes = [] }: Pick<SignRequestOptions, 'profile' | 'attributes'>,
+  request: Pick<ReadRequest, 'subjectDer' | 'keyType'> & {
+    readonly pathLenConstraint: number | undefined;
+  },
+): void {
+  if (profile === undefined && attributes.length === 0) return;
+  const subject = readDistinguishedName(request.subjectDer);
+  for (const { type, value } of attributes) {
+    if (subject.some((own) => own.type === type && own.value === value)) continue;
+    throw badRequest(`does not ask for the ${type} ${value}`);
+  }
+  if (profile !== undefined) caOfProfile(profile, { ...request, subject });
+}
+
 interface ReadRequest extends RequestedExtensions {
   readonly subjectPKInfoDer: Uint8Array;
+  readonly keyType: IssuerKeyType;
 }
 
 function readCaRequest(pem: string): ReadRequest {
@@ -256,7 +277,7 @@ function readCaRequest(pem: string): ReadRequest {
     throw badRequest(walk.error === undefined ? 'is not DER' : derErrorText[walk.error]);
   }
   const subjectPKInfoDer = der.slice(walk.subjectPKInfoStart, walk.subjectPKInfoEnd);
-  assertPossession(der, walk, subjectPKInfoDer);
+  const keyType = issuerKeyTypeOf(assertPossession(der, walk, subjectPKInfoDer));
   const found =
     walk.extensionsStart < 0
       ? []
@@ -276,6 +297,7 @@ function readCaRequest(pem: string): ReadRequest {
   return {
     subjectDer: der.slice(walk.subjectStart, walk.subjectEnd),
     subjectPKInfoDer,
+    keyType,
     ...(basic?.pathLenConstraint === undefined
       ? {}
       : { pathLenConstraint: basic.pathLenConstraint }),
@@ -285,22 +307,21 @@ function readCaRequest(pem: string): ReadRequest {
   };
 }
 
-/** RFC 2986 3: who asks has the key. */
+/** RFC 2986 3: who asks has the key, which is returned. */
 function assertPossession(
   der: Uint8Array,
   walk: CertificationRequestWalk,
   subjectPKInfoDer: Uint8Array,
-): void {
+): KeyObject {
   const algorithm = walk.signatureAlgorithm;
   const isStrong = !/unsupported|sha1$|sha224$|md\d$|pss/.test(algorithm);
-  let isProven = false;
   try {
     const key = createPublicKey({
       key: Buffer.from(subjectPKInfoDer),
       format: 'der',
       type: 'spki',
     });
-    isProven =
+    const isProven =
       isStrong &&
       verify(
         hashOf(algorithm),
@@ -308,10 +329,11 @@ function assertPossession(
         key,
         der.subarray(walk.signatureStart, walk.signatureEnd),
       );
+    if (isProven) return key;
   } catch {
     // A key that cannot be read proves nothing.
   }
-  if (!isProven) throw badRequest('does not prove possession of its key (RFC 2986 3)');
+  throw badRequest('does not prove possession of its key (RFC 2986 3)');
 }
 
 function valueOf<T>(result: DerResult<T>): T {

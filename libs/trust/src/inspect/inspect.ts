@@ -1,6 +1,7 @@
 import { contextConstructed, sniffDer } from '@certmill/der';
 import { CertmillError } from '@certmill/domain';
 import { readDerNode } from '../lint/der-node.js';
+import { attestationFindings } from './attestation-findings.js';
 import { inspectCertificate } from './certificate-view.js';
 import { inspectCrl } from './crl-view.js';
 import type { Inspected } from './inspected.js';
@@ -30,7 +31,7 @@ export function inspect(bytes: Uint8Array): readonly InspectedItem[] {
     blocks.length > 0
       ? blocks.flatMap(({ label, der }) => partsOf(der).map((part) => ({ label, der: part })))
       : partsOf(bytes).map((der) => ({ label: undefined, der }));
-  return parts.map(({ label, der }, index) => {
+  const items = parts.map(({ label, der }, index) => {
     if (isPrivateKey(label, der)) throw privateKey();
     const object = inspectDer(der);
     return {
@@ -39,6 +40,23 @@ export function inspect(bytes: Uint8Array): readonly InspectedItem[] {
       object,
       unreadable: object === undefined ? reasonOf(der) : undefined,
     };
+  });
+  return withAttestation(items);
+}
+
+/** With what is wrong between the certificates, beside what is wrong in each. */
+function withAttestation(items: readonly InspectedItem[]): readonly InspectedItem[] {
+  const certificates = items.flatMap(({ position, object }) =>
+    object?.kind === 'certificate' ? [{ position, der: object.der }] : [],
+  );
+  const found = attestationFindings(certificates);
+  return items.map((item) => {
+    const { position, object } = item;
+    const findings = found.get(position) ?? [];
+    if (object === undefined || findings.length === 0) return item;
+    const known = new Set(object.findings.map(({ rule }) => rule));
+    const more = findings.filter(({ rule }) => !known.has(rule));
+    return { ...item, object: { ...object, findings: [...object.findings, ...more] } };
   });
 }
 

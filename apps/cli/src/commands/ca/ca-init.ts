@@ -35,7 +35,7 @@ export function initCommand(terminal: Terminal): Command {
         options: {
           data: string;
           organization?: string;
-          key: IssuerKeyType;
+          key?: IssuerKeyType;
           rootKey?: IssuerKeyType;
           root?: string;
         } & StatusOptions,
@@ -45,7 +45,7 @@ export function initCommand(terminal: Terminal): Command {
           name,
           directory: folder.directory,
           passphrase: await passphraseOf(terminal, folder.directory),
-          keyType: options.key,
+          ...(options.key === undefined ? {} : { keyType: options.key }),
           ...(options.root === undefined
             ? {}
             : {

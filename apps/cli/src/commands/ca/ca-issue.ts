@@ -6,7 +6,6 @@ import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
 import {
   type ConstraintOptions,
-  constraintsOf,
   keyOption,
   lifetimeOf,
   type LifetimeOptions,
@@ -16,7 +15,6 @@ import {
   placeOf,
   statusOf,
   type StatusOptions,
-  subjectOf,
   type SubjectOptions,
   withConstraintOptions,
   withLifetimeOption,
@@ -25,11 +23,17 @@ import {
   withStatusOptions,
   withSubjectOption,
 } from './ca-options.js';
+import {
+  type CaProfileOptions,
+  certificateWishOf,
+  withCaProfileOptions,
+} from './ca-profile-options.js';
 import { authorityView } from './ca-view.js';
 
 interface IssueOptions
   extends
     SubjectOptions,
+    CaProfileOptions,
     LifetimeOptions,
     ConstraintOptions,
     StatusOptions,
@@ -37,7 +41,7 @@ interface IssueOptions
     ParentOptions {
   readonly data: string;
   readonly under: string;
-  readonly key: IssuerKeyType;
+  readonly key?: IssuerKeyType;
 }
 
 export function issueCommand(terminal: Terminal): Command {
@@ -50,16 +54,17 @@ export function issueCommand(terminal: Terminal): Command {
     .option('--json', 'print one JSON object')
     .action(async (name: string, options: IssueOptions) => {
       const { data, under } = options;
-      const constraints = { pathLenConstraint: 0, ...constraintsOf(options) };
-      const kind = constraints.pathLenConstraint === 0 ? 'issuing' : 'intermediate';
+      const kind = (options.pathLength ?? 0) === 0 ? 'issuing' : 'intermediate';
       const ca = await issueAuthority(
         {
           name,
           directory: data,
           passphrase: await passphraseOf(terminal, data),
-          subjectDer: subjectOf(options, `${name} ${kind} CA`),
-          keyType: options.key,
-          ...constraints,
+          ...certificateWishOf(options, {
+            key: 'ec-p256',
+            commonName: `${name} ${kind} CA`,
+            pathLenConstraint: 0,
+          }),
           ...lifetimeOf(options),
           ...statusOf(options),
           ...orderOf(options),
@@ -75,7 +80,7 @@ export function issueCommand(terminal: Terminal): Command {
     withOrderOption(
       withStatusOptions(
         withConstraintOptions(
-          withLifetimeOption(withSubjectOption(command)),
+          withLifetimeOption(withCaProfileOptions(withSubjectOption(command), 'below')),
           'CAs that may follow below it; default 0: an issuing CA',
         ),
       ),
@@ -94,6 +99,10 @@ export function issueCommand(terminal: Terminal): Command {
     [
       'certmill ca issue factory-c --under root --parent-data /media/root',
       'under a root whose folder is mounted for it',
+    ],
+    [
+      'certmill ca issue pai --under root --profile matter-pai --vendor-id FFF1',
+      'a Matter product attestation intermediate, under a PAA',
     ],
   ]);
 }

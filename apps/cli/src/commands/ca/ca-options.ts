@@ -10,7 +10,7 @@ import {
   type AuthorityPlace,
   type AuthorityWish,
   type BoundOrder,
-  distinguishedNameDer,
+  type DistinguishedName,
   type IssuerKeyType,
   parseBoundOrder,
   parseDistinguishedName,
@@ -32,10 +32,9 @@ export const keyTypes: readonly IssuerKeyType[] = [
   'ml-dsa-87',
 ];
 
-export const keyOption = (preset?: IssuerKeyType): Option => {
-  const option = new Option('--key <type>', 'key of the CA').choices(keyTypes);
-  return preset === undefined ? option : option.default(preset);
-};
+/** @param preset what the command takes where the option is not given. */
+export const keyOption = (preset: string): Option =>
+  new Option('--key <type>', `key of the CA; default: ${preset}`).choices(keyTypes);
 
 export interface StatusOptions {
   readonly statusUrl?: string;
@@ -112,12 +111,10 @@ export function withSubjectOption(command: Command): Command {
   return command.option('--subject <dn>', "subject, e.g. 'C=DE,O=Example,CN=Example root'");
 }
 
-export function subjectOf({ subject }: SubjectOptions, commonName: string): Uint8Array {
-  return distinguishedNameDer(
-    subject === undefined
-      ? [{ type: 'commonName', value: commonName }]
-      : parseDistinguishedName(subject),
-  );
+export function subjectOf({ subject }: SubjectOptions, commonName: string): DistinguishedName {
+  return subject === undefined
+    ? [{ type: 'commonName', value: commonName }]
+    : parseDistinguishedName(subject);
 }
 
 export interface ParentOptions {

@@ -29,7 +29,7 @@ export function rekeyCommand(terminal: Terminal): Command {
     .argument('<name>', 'name of the CA')
     .requiredOption('--as <name>', 'name of the CA with the new key')
     .option('--under <ca>', 'the CA that signs it; default: the one that signed it before')
-    .addOption(keyOption())
+    .addOption(keyOption('that of the key before'))
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
     .action(async (name: string, options: RekeyCommandOptions) => {

@@ -7,23 +7,27 @@ import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
 import {
   type ConstraintOptions,
-  constraintsOf,
   keyOption,
   type OrderOption,
   orderOf,
   statusOf,
   type StatusOptions,
-  subjectOf,
   type SubjectOptions,
   withConstraintOptions,
   withOrderOption,
   withStatusOptions,
   withSubjectOption,
 } from './ca-options.js';
+import {
+  type CaProfileOptions,
+  certificateWishOf,
+  withCaProfileOptions,
+} from './ca-profile-options.js';
 
-interface RequestOptions extends SubjectOptions, ConstraintOptions, StatusOptions, OrderOption {
+interface RequestOptions
+  extends SubjectOptions, CaProfileOptions, ConstraintOptions, StatusOptions, OrderOption {
   readonly data: string;
-  readonly key: IssuerKeyType;
+  readonly key?: IssuerKeyType;
   readonly renewal?: true;
   readonly out?: string;
 }
@@ -53,9 +57,11 @@ export function requestCommand(terminal: Terminal): Command {
               name,
               directory: data,
               passphrase,
-              subjectDer: subjectOf(options, `${name} issuing CA`),
-              keyType: options.key,
-              ...{ pathLenConstraint: 0, ...constraintsOf(options) },
+              ...certificateWishOf(options, {
+                key: 'ec-p256',
+                commonName: `${name} issuing CA`,
+                pathLenConstraint: 0,
+              }),
               ...statusOf(options),
               ...orderOf(options),
             });
@@ -69,7 +75,7 @@ export function requestCommand(terminal: Terminal): Command {
   withOrderOption(
     withStatusOptions(
       withConstraintOptions(
-        withSubjectOption(command),
+        withCaProfileOptions(withSubjectOption(command), 'below'),
         'CAs that may follow below it; default 0: an issuing CA',
       ),
     ),

@@ -6,19 +6,22 @@ import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
 import {
   type ConstraintOptions,
-  constraintsOf,
   keyOption,
   lifetimeOf,
   type LifetimeOptions,
   statusOf,
   type StatusOptions,
-  subjectOf,
   type SubjectOptions,
   withConstraintOptions,
   withLifetimeOption,
   withStatusOptions,
   withSubjectOption,
 } from './ca-options.js';
+import {
+  type CaProfileOptions,
+  certificateWishOf,
+  withCaProfileOptions,
+} from './ca-profile-options.js';
 import { authorityView } from './ca-view.js';
 
 export function rootCommand(terminal: Terminal): Command {
@@ -29,7 +32,8 @@ export function rootCommand(terminal: Terminal): Command {
     .option('--json', 'print one JSON object')
     .action(
       async (
-        options: { data: string; key: IssuerKeyType } & SubjectOptions &
+        options: { data: string; key?: IssuerKeyType } & SubjectOptions &
+          CaProfileOptions &
           LifetimeOptions &
           ConstraintOptions &
           StatusOptions,
@@ -38,9 +42,7 @@ export function rootCommand(terminal: Terminal): Command {
           {
             directory: options.data,
             passphrase: await passphraseOf(terminal, options.data),
-            subjectDer: subjectOf(options, 'root CA'),
-            keyType: options.key,
-            ...constraintsOf(options),
+            ...certificateWishOf(options, { key: 'ec-p384', commonName: 'root CA' }),
             ...lifetimeOf(options),
             ...statusOf(options),
           },
@@ -51,7 +53,7 @@ export function rootCommand(terminal: Terminal): Command {
     );
   withStatusOptions(
     withConstraintOptions(
-      withLifetimeOption(withSubjectOption(command)),
+      withLifetimeOption(withCaProfileOptions(withSubjectOption(command), 'root')),
       'CAs that may follow below it; default: no limit',
     ),
   );
@@ -59,6 +61,10 @@ export function rootCommand(terminal: Terminal): Command {
     [
       "certmill ca root --data /media/root --subject 'O=Example,CN=Example root' --path-length 2",
       'a root for three tiers on a medium of its own',
+    ],
+    [
+      "certmill ca root --profile matter-paa --vendor-id FFF1 --subject 'O=Example,CN=Example PAA'",
+      'a Matter product attestation authority of one vendor',
     ],
   ]);
 }

@@ -15,8 +15,14 @@ import {
   withConstraintOptions,
   withLifetimeOption,
 } from './ca-options.js';
+import {
+  type CaProfileOptions,
+  matterIdsOf,
+  profileOf,
+  withCaProfileOptions,
+} from './ca-profile-options.js';
 
-interface SignOptions extends LifetimeOptions, ConstraintOptions {
+interface SignOptions extends LifetimeOptions, ConstraintOptions, CaProfileOptions {
   readonly data: string;
   readonly under: string;
   readonly out: string;
@@ -36,6 +42,8 @@ export function signCommand(terminal: Terminal): Command {
         parent: await placeOf(terminal, options.under, options.data, {}),
         ...constraintsOf(options),
         ...lifetimeOf(options),
+        ...profileOf(options),
+        attributes: matterIdsOf(options),
         nowMs: Date.now(),
       });
       await writeFile(options.out, chainDer.map((der) => pemEncode('CERTIFICATE', der)).join(''));
@@ -52,13 +60,17 @@ export function signCommand(terminal: Terminal): Command {
       );
     });
   withConstraintOptions(
-    withLifetimeOption(command),
+    withLifetimeOption(withCaProfileOptions(command, 'below')),
     'in the place of what is asked for; where neither says one: 0',
   );
   return withExamples(command, [
     [
       'certmill ca sign factory.csr.pem --under root --data /media/root --lifetime 10y -o chain.pem',
       'on the machine of an offline root',
+    ],
+    [
+      'certmill ca sign pai.csr.pem --under root --profile matter-pai --vendor-id FFF1 -o chain.pem',
+      'a Matter PAI, where it asks for that vendor',
     ],
   ]);
 }
