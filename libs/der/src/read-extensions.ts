@@ -119,20 +119,7 @@ export function readExtKeyUsage(
   start: number,
   end: number,
 ): DerResult<readonly string[]> {
-  const reader = new DerReader();
-  const purposes: string[] = [];
-  if (!reader.reset(bytes, start, end)) return reader.failure();
-  const contentEnd = reader.open(tags.sequence, end);
-  if (contentEnd < 0) return reader.failure();
-  if (reader.position === contentEnd) {
-    reader.fail('empty-set', start);
-    return reader.failure();
-  }
-  while (reader.position < contentEnd) {
-    if (!reader.objectIdentifier(contentEnd)) return reader.failure();
-    purposes.push(decodeOid(bytes, reader.contentStart, reader.contentEnd));
-  }
-  return reader.close(end) ? { ok: true, value: purposes } : reader.failure();
+  return readSequenceOf(bytes, start, end, readOid);
 }
 
 /** Reads the value of certificatePolicies (RFC 5280 4.2.1.4) as dotted OIDs; qualifiers are passed over. */
@@ -141,8 +128,29 @@ export function readCertificatePolicies(
   start: number,
   end: number,
 ): DerResult<readonly string[]> {
+  return readSequenceOf(bytes, start, end, (reader, limit) => {
+    const policyEnd = reader.open(tags.sequence, limit);
+    const policy = policyEnd < 0 ? undefined : readOid(reader, policyEnd);
+    if (policy === undefined) return undefined;
+    if (reader.position < policyEnd && !reader.any(policyEnd, 2)) return undefined;
+    return reader.close(policyEnd) ? policy : undefined;
+  });
+}
+
+function readOid(reader: DerReader, limit: number): string | undefined {
+  if (!reader.objectIdentifier(limit)) return undefined;
+  return decodeOid(reader.bytes, reader.contentStart, reader.contentEnd);
+}
+
+/** SEQUENCE SIZE (1..MAX) OF; an element is undefined where the reader has failed. */
+function readSequenceOf<T>(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  readElement: (reader: DerReader, limit: number) => T | undefined,
+): DerResult<readonly T[]> {
   const reader = new DerReader();
-  const policies: string[] = [];
+  const elements: T[] = [];
   if (!reader.reset(bytes, start, end)) return reader.failure();
   const contentEnd = reader.open(tags.sequence, end);
   if (contentEnd < 0) return reader.failure();
@@ -151,11 +159,9 @@ export function readCertificatePolicies(
     return reader.failure();
   }
   while (reader.position < contentEnd) {
-    const policyEnd = reader.open(tags.sequence, contentEnd);
-    if (policyEnd < 0 || !reader.objectIdentifier(policyEnd)) return reader.failure();
-    policies.push(decodeOid(bytes, reader.contentStart, reader.contentEnd));
-    if (reader.position < policyEnd && !reader.any(policyEnd, 2)) return reader.failure();
-    if (!reader.close(policyEnd)) return reader.failure();
+    const element = readElement(reader, contentEnd);
+    if (element === undefined) return reader.failure();
+    elements.push(element);
   }
-  return reader.close(end) ? { ok: true, value: policies } : reader.failure();
+  return reader.close(end) ? { ok: true, value: elements } : reader.failure();
 }

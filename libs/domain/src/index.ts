@@ -50,6 +50,7 @@ export {
 export {
   requestOfSerialNumber,
   serialKeyIdOf,
+  serialNumberBefore,
   serialNumberBytes,
   serialNumbersOf,
   type SerialKey,

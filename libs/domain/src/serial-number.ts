@@ -64,3 +64,17 @@ export function requestOfSerialNumber(serialKey: SerialKey, serialNumber: Uint8A
     index: block.readUIntBE(batchIdBytes, 3),
   };
 }
+
+/**
+ * The greatest of as many octets that sorts before a serial number: what pages begin behind. None that
+ * is given has only zeros.
+ */
+export function serialNumberBefore(serialNumber: Uint8Array): Uint8Array {
+  const before = new Uint8Array(serialNumber);
+  for (let at = before.length - 1; at >= 0; at -= 1) {
+    const octet = before[at] ?? 0;
+    before[at] = (octet + 0xff) % 0x100;
+    if (octet > 0) break;
+  }
+  return before;
+}

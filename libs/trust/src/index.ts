@@ -84,7 +84,12 @@ export {
   type IssuerPaths,
 } from './hierarchy/issuer-paths.js';
 export { decryptPrivateKey, encryptPrivateKey } from './keys/encrypted-private-key.js';
-export { issuerKeyTypeOf, signatureAlgorithmFor, type IssuerKeyType } from './keys/key-types.js';
+export {
+  issuerKeyTypeOf,
+  newCaKeyTypes,
+  signatureAlgorithmFor,
+  type IssuerKeyType,
+} from './keys/key-types.js';
 export {
   findPassphrase,
   passphraseFileVariable,
@@ -153,5 +158,5 @@ export {
   type ResponderFolderOptions,
   type StoredResponder,
 } from './responders/responder-folder.js';
-export { parseSubtree } from './hierarchy/parse-subtree.js';
+export { constraintsOfTexts, type ConstraintTexts } from './hierarchy/ca-constraints.js';
 export { statusUnder } from './hierarchy/status-under.js';

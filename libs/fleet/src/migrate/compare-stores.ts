@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { StoreReadOut } from '@certmill/adapter-embedded';
-import type { TenantId } from '@certmill/domain';
+import { serialNumberBefore, type TenantId } from '@certmill/domain';
 import type { IssuanceStore } from '@certmill/platform';
 import type { CrlScope, RevokedCertificate } from '@certmill/ports';
 import { allOf } from '../all-of.js';
@@ -130,20 +130,9 @@ async function rowIn(
   const [row] = await source.listRevoked(scope, {
     limit: 1,
     changedSince: 0,
-    after: justBefore(serialNumber),
+    after: serialNumberBefore(serialNumber),
   });
   return row;
-}
-
-/** The greatest of as many octets that sorts before it; none has only zeros. */
-function justBefore(serialNumber: Uint8Array): Uint8Array {
-  const before = new Uint8Array(serialNumber);
-  for (let at = before.length - 1; at >= 0; at -= 1) {
-    const octet = before[at] ?? 0;
-    before[at] = (octet + 0xff) % 0x100;
-    if (octet > 0) break;
-  }
-  return before;
 }
 
 /** Those of the fleet's own first credential are more, not other ones. */

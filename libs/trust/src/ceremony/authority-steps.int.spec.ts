@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { jest } from '@jest/globals';
+import { distinguishedNameDer, parseDistinguishedName } from '../hierarchy/distinguished-name.js';
+import { requestAuthority } from '../hierarchy/request-authority.js';
 import type { CeremonyStep } from './ceremony-file.js';
 import { parseKeyShare } from './key-share.js';
 import type { CeremonyResult } from './run-ceremony.js';
@@ -14,7 +16,7 @@ import { rehearseCeremony } from './rehearse-ceremony.js';
 jest.setTimeout(60_000);
 
 const [makeRoot] = aCeremony().steps;
-if (makeRoot === undefined) throw new Error('no step');
+if (makeRoot?.do !== 'make-root') throw new Error('no step');
 
 let data: string;
 let root: CeremonyResult;
@@ -132,5 +134,69 @@ describe('under a root whose key is split', () => {
     await expect(playHere({ ...step, under: 'nobody' })).rejects.toMatchObject({
       code: 'NOT_FOUND',
     });
+  });
+});
+
+describe('a ceremony of its own', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'certmill-ceremony-'));
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const root = (): string => join(folder, 'ca/root/certificate.pem');
+
+  it('makes a root that is constrained, as openssl reads it', async () => {
+    await play(folder, [
+      {
+        ...makeRoot,
+        permit: ['dns:example.com', 'ip:10.0.0.0/8'],
+        exclude: ['dns:test.example.com'],
+        policies: ['1.3.6.1.4.1.99999.1'],
+        purposes: ['1.3.6.1.5.5.7.3.2'],
+      },
+    ]);
+    const text = openssl('x509', '-in', root(), '-noout', '-text').replaceAll(/\s+/g, ' ');
+    expect(text).toContain(
+      'Name Constraints: critical Permitted: DNS:example.com IP:10.0.0.0/255.0.0.0 ' +
+        'Excluded: DNS:test.example.com',
+    );
+    expect(text).toContain('Policy: 1.3.6.1.4.1.99999.1');
+    expect(text).toContain('X509v3 Extended Key Usage: TLS Web Client Authentication');
+    openssl('verify', '-x509_strict', '-check_ss_sig', '-CAfile', root(), root());
+  });
+
+  it('makes a Matter PAA, and under it only what is a PAI of its vendor', async () => {
+    const paa = await play(folder, [
+      {
+        ...{ ...makeRoot, profile: 'matter-paa' },
+        subject: 'CN=Example PAA,matterVendorId=FFF1',
+      },
+    ]);
+    const file = join(paa.folder, '01-make-root/outputs/key-root.alice.share.json');
+    const held = ['alice', 'bob'].map((name) => {
+      const share = file.replace('alice', name);
+      return parseKeyShare(readFileSync(share, 'utf8'), share);
+    });
+    const issue = async (vendor: string): Promise<string> => {
+      const subject = distinguishedNameDer(
+        parseDistinguishedName(`CN=Example PAI,matterVendorId=${vendor}`),
+      );
+      const { file: request } = await requestAuthority({
+        ...{ name: `pai-${vendor.toLowerCase()}`, directory: folder, passphrase: 'a test' },
+        ...{ subjectDer: subject, keyType: 'ec-p256', pathLenConstraint: 0 },
+      });
+      const sha256 = createHash('sha256').update(readFileSync(request)).digest('hex');
+      const step: CeremonyStep = {
+        ...{ do: 'issue-ca', under: 'root', profile: 'matter-pai' },
+        request: { file: relative(folder, request), sha256 },
+      };
+      const result = await play(folder, [step], { custody: { ...everybody, shares: held } });
+      return join(result.folder, '01-issue-ca/outputs/request.chain.pem');
+    };
+    await expect(issue('FFF2')).rejects.toThrow('CA profile matter-pai: of it, the vendor id');
+    const chain = await issue('FFF1');
+    expect(openssl('verify', '-x509_strict', '-CAfile', root(), chain)).toContain(': OK');
   });
 });

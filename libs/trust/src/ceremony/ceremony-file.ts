@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { durationPattern, revocationReasons } from '@certmill/domain';
+import { newCaKeyTypes } from '../keys/key-types.js';
 import { hex } from './field-schemas.js';
 import { participantName, publicKeyPem } from './participants.js';
 
@@ -28,33 +29,35 @@ const validity = z
     'expected either lifetime or notAfter',
   );
 
-export const rootKeyTypes = [
-  'ec-p256',
-  'ec-p384',
-  'ec-p521',
-  'rsa-3072',
-  'rsa-4096',
-  'ed25519',
-  'ml-dsa-44',
-  'ml-dsa-65',
-  'ml-dsa-87',
-] as const;
+const subtrees = z
+  .array(z.string().min(1).max(1_000))
+  .min(1)
+  .max(256)
+  .describe('Such as dns:example.com, ip:10.0.0.0/8 or dn:O=Example.');
+const objectIdentifiers = z
+  .array(z.string().min(3).max(1_000))
+  .min(1)
+  .max(64)
+  .describe('Dotted, such as 1.3.6.1.5.5.7.3.2.');
+/** What a CA leaves to those below it (RFC 5280 4.2.1.4, 4.2.1.10, 4.2.1.12). */
+const constraints = {
+  permit: subtrees.optional(),
+  exclude: subtrees.optional(),
+  policies: objectIdentifiers.optional(),
+  purposes: objectIdentifiers.optional(),
+};
 
 const makeRoot = z.strictObject({
   do: z.literal('make-root').describe('The root of this data folder, ca/root.'),
-  key: z.enum(rootKeyTypes),
+  key: z.enum(newCaKeyTypes),
   subject: z.string().min(1).max(1_000).describe('Such as O=Example,CN=Example Device Root.'),
   validity,
-  pathLength: z.int().min(0).max(8).optional(),
+  pathLength: z.int().min(1).max(8).optional(),
+  ...constraints,
   profile: z
     .enum(['root', 'matter-paa'])
     .describe('matter-paa: a Product Attestation Authority (Matter Core Specification 6.2.2).'),
 });
-
-const subtrees = z
-  .array(z.string().min(1).max(1_000))
-  .max(256)
-  .describe('Such as dns:example.com, ip:10.0.0.0/8 or dn:O=Example.');
 
 const issueCa = z.strictObject({
   do: z
@@ -64,8 +67,11 @@ const issueCa = z.strictObject({
   request: inputFile,
   lifetime: lifetime.optional().describe('Default: as long as the CA above.'),
   pathLength: z.int().min(0).max(8).optional().describe('Default: what is asked for, or 0.'),
-  permit: subtrees.optional(),
-  exclude: subtrees.optional(),
+  ...constraints,
+  profile: z
+    .enum(['matter-pai'])
+    .optional()
+    .describe('A Product Attestation Intermediate: what is asked for has to keep it.'),
 });
 const crossCertify = z.strictObject({
   do: z.literal('cross-certify'),

@@ -45,14 +45,30 @@ describe('a ceremony file', () => {
       'a PAA of another curve',
       /ec-p256([^]*)profile: root/,
       'ec-p384$1profile: matter-paa',
-      'has a P-256 key',
+      'CA profile matter-paa: the key is ec-p256, not ec-p384',
     ],
+
+    ['a subject that is none', 'O=Example,', 'X=Example,', "has 'X=Example'"],
+    ['a root that has ended by then', 'notAfter: never', 'lifetime: 3d', 'would have ended'],
+    ['a root without CAs', 'pathLength: 1', 'pathLength: 0', 'steps.0.pathLength'],
   ])('is refused with %s, naming the line', (_, from, to, reason) => {
     const bad = text.replace(from, to);
     expect(bad).not.toBe(text);
     expect(() => parseCeremony(bad, 'root.yaml')).toThrow(
       new RegExp(`^root\\.yaml:\\d+: .*${reason.replace('.', '\\.')}`, 'm'),
     );
+  });
+
+  it.each([
+    ['permit: [example.com]', "'example.com' cannot be read: write dns:"],
+    ['permit: [dns:a.example, dns:A.example]', "'dns:A.example' stands twice"],
+    ['permit: [dns:a.example]\n    exclude: [dns:a.example]', "'dns:a.example' stands twice"],
+    ['purposes: [clientAuth]', "'clientAuth' is no object identifier"],
+    ['policies: [1.40.1]', "'1.40.1' is no object identifier"],
+    ['permit: []', 'steps.0.permit'],
+  ])('is refused where a root says %s', (constraint, reason) => {
+    const bad = text.replace('pathLength: 1', constraint);
+    expect(() => parseCeremony(bad, 'root.yaml')).toThrow(reason);
   });
 
   it('is refused where two names have one key: one person counts once', () => {

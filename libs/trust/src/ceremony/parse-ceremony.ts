@@ -1,10 +1,12 @@
 import { isCertmillError } from '@certmill/domain';
 import { type Contradiction, parseYaml } from '@certmill/domain/yaml-files';
+import { constraintsOfTexts } from '../hierarchy/ca-constraints.js';
 import type { Approver, Quorum } from './approval.js';
 import { type CeremonyFile, ceremonyFileSchema, type Participant } from './ceremony-file.js';
 import { encryptionKeyOf } from './key-share.js';
 import type { Operation } from './operation.js';
 import { approverListDefect } from './participants.js';
+import { rootEndOf, rootOf } from './root-wish.js';
 
 const maxCeremonyCharacters = 1024 * 1024;
 
@@ -105,7 +107,7 @@ function peopleDefects(ceremony: CeremonyFile): Contradiction[] {
 /** Steps that make shares. */
 const splitting: readonly string[] = ['make-root', 'split-key', 'backup-keys'];
 
-function stepDefects({ quorum, steps }: CeremonyFile, index: number): Contradiction[] {
+function stepDefects({ quorum, steps, window }: CeremonyFile, index: number): Contradiction[] {
   const step = steps[index];
   if (step === undefined) return [];
   const found: Contradiction[] = [];
@@ -115,12 +117,24 @@ function stepDefects({ quorum, steps }: CeremonyFile, index: number): Contradict
   if (splitting.includes(step.do) && quorum.shares === undefined) {
     tell('do', 'splits a key, so quorum.shares has to say how many custodians open it');
   }
-  if (step.do === 'make-root' && step.profile === 'matter-paa') {
-    if (step.key !== 'ec-p256') tell('key', 'a Matter PAA has a P-256 key');
-    if ((step.pathLength ?? 1) !== 1) tell('pathLength', 'of a Matter PAA is 1, or left out');
+  if (step.do === 'make-root') {
+    tellRefusal(() => rootOf(step), tell);
+    if (rootEndOf(step.validity, Date.parse(window.notBefore)) <= Date.parse(window.notAfter)) {
+      tell('validity', 'the root would have ended before the ceremony has to');
+    }
   }
+  if (step.do === 'issue-ca') tellRefusal(() => constraintsOfTexts(step), tell);
   if (step.do === 'make-root' && steps.findIndex((one) => one.do === 'make-root') < index) {
     tell('do', 'a data folder has one root, and a step before makes it');
   }
   return found;
+}
+
+function tellRefusal(read: () => unknown, tell: (key: string, reason: string) => void): void {
+  try {
+    read();
+  } catch (error) {
+    if (!isCertmillError(error)) throw error;
+    tell('do', error.message);
+  }
 }

@@ -123,6 +123,11 @@ describe('hierarchies', () => {
     },
   );
 
+  it('have no root that no CA could stand below', async () => {
+    await expect(aRoot(data, { pathLenConstraint: 0 })).rejects.toThrow('a root signs CAs');
+    expect(existsSync(join(data, 'ca'))).toBe(false);
+  });
+
   it('refuses a tier that the path length does not allow, and leaves nothing behind', async () => {
     await aRoot(data, { pathLenConstraint: 1 });
     await issueAuthority(wish('issuing'), place('root'), nowMs);

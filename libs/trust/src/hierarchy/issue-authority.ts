@@ -58,6 +58,12 @@ export async function createRoot(
 ): Promise<Issuer> {
   const { directory, passphrase, status } = wish;
   assertPassphrase(passphrase);
+  if (wish.pathLenConstraint === 0) {
+    throw new CertmillError(
+      'INVALID_INPUT',
+      'a root signs CAs: with the path length 0 none could stand below it',
+    );
+  }
   await assertNoIssuer(directory, rootName);
   const key = await generateCaKey(wish.keyType);
   const notBeforeMs = backdated(nowMs);

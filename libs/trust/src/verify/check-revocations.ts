@@ -3,6 +3,7 @@ import {
   crlShardOf,
   requestOfSerialNumber,
   serialKeyIdOf,
+  serialNumberBefore,
   type BatchId,
   type CertificateStatus,
   type ChainedAuditEntry,
@@ -52,7 +53,7 @@ export async function checkRowsOf(
   for (const { index, serialNumber, notAfterMs, status } of changed) {
     const shard = crlShardOf(batchId, index, issuer.status?.crlShards ?? 0);
     const scope = { issuer: issuer.name, shard };
-    const after = justBefore(serialNumber);
+    const after = serialNumberBefore(serialNumber);
     const [row] = await store.listRevoked(scope, { limit: 1, after, changedSince: 0 });
     const own = row !== undefined && isSame(row.serialNumber, serialNumber) ? row : undefined;
     if (own === undefined && notAfterMs < nowMs) continue;
@@ -127,17 +128,6 @@ function isRowOf(row: RevokedCertificate, status: CertificateStatus): boolean {
   return (
     row.reason === reason && row.revokedAtMs === atMs && row.invalidityDateMs === invalidityDateMs
   );
-}
-
-/** The greatest of as many octets that sorts before it; none has only zeros. */
-function justBefore(serialNumber: Uint8Array): Uint8Array {
-  const before = new Uint8Array(serialNumber);
-  for (let at = before.length - 1; at >= 0; at -= 1) {
-    const octet = before[at] ?? 0;
-    before[at] = (octet + 0xff) % 0x100;
-    if (octet > 0) break;
-  }
-  return before;
 }
 
 function isSame(one: Uint8Array, other: Uint8Array): boolean {

@@ -1,16 +1,10 @@
 import { Command, Option } from 'commander';
-import { createHierarchy, type IssuerKeyType } from '@certmill/trust';
+import { createHierarchy, type IssuerKeyType, newCaKeyTypes } from '@certmill/trust';
 import { passphraseOf } from '../../hierarchy.js';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
-import {
-  keyOption,
-  keyTypes,
-  statusOf,
-  type StatusOptions,
-  withStatusOptions,
-} from './ca-options.js';
+import { keyOption, statusOf, type StatusOptions, withStatusOptions } from './ca-options.js';
 import { authorityView } from './ca-view.js';
 import { heldFolder } from './held-folder.js';
 
@@ -25,7 +19,7 @@ export function initCommand(terminal: Terminal): Command {
       new Option(
         '--root-key <type>',
         'key of the root, where it is made; default: ec-p384',
-      ).choices(keyTypes),
+      ).choices(newCaKeyTypes),
     )
     .option('--root <dir>', 'data folder of the root, where it is kept elsewhere')
     .option('--json', 'print one JSON object')

@@ -11,30 +11,18 @@ import {
   type AuthorityWish,
   type BoundOrder,
   type DistinguishedName,
-  type IssuerKeyType,
+  constraintsOfTexts,
+  newCaKeyTypes,
   parseBoundOrder,
   parseDistinguishedName,
-  parseSubtree,
   readPassphrase,
 } from '@certmill/trust';
 import { passphraseOf } from '../../hierarchy.js';
 import type { Terminal } from '../../terminal/terminal.js';
 
-export const keyTypes: readonly IssuerKeyType[] = [
-  'ec-p256',
-  'ec-p384',
-  'ec-p521',
-  'rsa-3072',
-  'rsa-4096',
-  'ed25519',
-  'ml-dsa-44',
-  'ml-dsa-65',
-  'ml-dsa-87',
-];
-
 /** @param preset what the command takes where the option is not given. */
 export const keyOption = (preset: string): Option =>
-  new Option('--key <type>', `key of the CA; default: ${preset}`).choices(keyTypes);
+  new Option('--key <type>', `key of the CA; default: ${preset}`).choices(newCaKeyTypes);
 
 export interface StatusOptions {
   readonly statusUrl?: string;
@@ -84,23 +72,8 @@ export function constraintsOf(
   const { pathLength, permit, exclude, policy, purpose } = options;
   return {
     ...(pathLength === undefined ? {} : { pathLenConstraint: pathLength }),
-    ...(permit.length + exclude.length === 0
-      ? {}
-      : {
-          nameConstraints: {
-            permitted: permit.map(parseSubtree),
-            excluded: exclude.map(parseSubtree),
-          },
-        }),
-    ...(policy.length === 0 ? {} : { policies: policy.map(oid) }),
-    ...(purpose.length === 0 ? {} : { extKeyUsage: purpose.map(oid) }),
+    ...constraintsOfTexts({ permit, exclude, policies: policy, purposes: purpose }),
   };
-}
-
-/** Dotted, X.660: the first arc is 0 to 2. */
-function oid(text: string): string {
-  if (/^[0-2](?:\.(?:0|[1-9]\d{0,38})){1,32}$/.test(text)) return text;
-  throw new CertmillError('INVALID_INPUT', `'${text.slice(0, 80)}' is no object identifier`);
 }
 
 export interface SubjectOptions {

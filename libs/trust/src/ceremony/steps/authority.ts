@@ -1,13 +1,14 @@
 import { basename } from 'node:path';
 import { CertmillError, durationSeconds } from '@certmill/domain';
 import { pemEncode } from '@certmill/der';
+import { constraintsOfTexts } from '../../hierarchy/ca-constraints.js';
+import { caProfiles } from '../../hierarchy/ca-profiles.js';
 import { certificatesInPem, readCaCertificate } from '../../hierarchy/ca-certificate.js';
 import { backdated, endOf, issuedFileOf, statusOf } from '../../hierarchy/issue-authority.js';
 import { issueCaCertificate } from '../../hierarchy/issue-ca-certificate.js';
 import { caCrlFileName, crlNumberFileName, signCaCrl } from '../../hierarchy/issue-ca-crl.js';
 import { refusalOf } from '../../hierarchy/load-issuers.js';
 import { authorityIn, type SigningAuthority } from '../../hierarchy/open-authority.js';
-import { parseSubtree } from '../../hierarchy/parse-subtree.js';
 import { specOfCertificate } from '../../hierarchy/renew-authority.js';
 import { certificateForRequest } from '../../hierarchy/request-authority.js';
 import { caRevocationOf } from '../../hierarchy/revoke-authority.js';
@@ -19,15 +20,15 @@ import { certificateFacts } from './make-root.js';
 /** A CA certificate for a request that was carried here: a new CA, or a renewal or new key of one. */
 export async function issueCa(step: StepOf<'issue-ca'>, context: StepContext): Promise<StepFacts> {
   const requestPem = Buffer.from(await context.input(step.request)).toString('utf8');
-  const { permit = [], exclude = [], pathLength, lifetime } = step;
-  const constraints = { permitted: permit.map(parseSubtree), excluded: exclude.map(parseSubtree) };
+  const { pathLength, lifetime, profile } = step;
   const chainDer = await withAuthority(step.under, context, async (parent) => {
     const signed = await certificateForRequest(
       {
         requestPem,
         ...(lifetime === undefined ? {} : { lifetimeSeconds: durationSeconds(lifetime) }),
         ...(pathLength === undefined ? {} : { pathLenConstraint: pathLength }),
-        ...(permit.length + exclude.length === 0 ? {} : { nameConstraints: constraints }),
+        ...constraintsOfTexts(step),
+        ...(profile === undefined ? {} : { profile: caProfiles[profile] }),
         nowMs: context.nowMs,
       },
       parent,

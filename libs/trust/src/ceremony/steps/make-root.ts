@@ -1,19 +1,12 @@
 import { hash } from 'node:crypto';
-import { durationSeconds } from '@certmill/domain';
 import { pemEncode } from '@certmill/der';
 import { readCaCertificate } from '../../hierarchy/ca-certificate.js';
+import { issueProfiledCaCertificate } from '../../hierarchy/ca-profiles.js';
 import { caSignerOf, generateCaKey } from '../../hierarchy/ca-key.js';
-import {
-  distinguishedNameDer,
-  parseDistinguishedName,
-} from '../../hierarchy/distinguished-name.js';
-import {
-  issueCaCertificate,
-  newCaSerialNumber,
-  noExpirationMs,
-} from '../../hierarchy/issue-ca-certificate.js';
+import { newCaSerialNumber } from '../../hierarchy/issue-ca-certificate.js';
 import { rootName } from '../../hierarchy/issuer-paths.js';
 import type { StepOf } from '../ceremony-file.js';
+import { rootEndOf, rootOf } from '../root-wish.js';
 import {
   sealedKeyFileName,
   splitAmongCustodians,
@@ -31,14 +24,14 @@ export async function makeRoot(
 ): Promise<StepFacts> {
   const { privateKey, subjectPKInfoDer } = await generateCaKey(step.key);
   const notBeforeMs = Math.floor((context.nowMs - backdateMs) / 1_000) * 1_000;
-  const pathLength = step.pathLength ?? (step.profile === 'matter-paa' ? 1 : undefined);
-  const certificateDer = await issueCaCertificate(
+  const { profile, ...said } = rootOf(step);
+  const certificateDer = await issueProfiledCaCertificate(
+    profile,
     {
-      subjectDer: distinguishedNameDer(parseDistinguishedName(step.subject)),
+      ...said,
       serialNumber: newCaSerialNumber(),
       notBeforeMs,
-      notAfterMs: endOf(step.validity, notBeforeMs),
-      ...(pathLength === undefined ? {} : { pathLenConstraint: pathLength }),
+      notAfterMs: rootEndOf(step.validity, notBeforeMs),
     },
     subjectPKInfoDer,
     { signer: caSignerOf(privateKey, subjectPKInfoDer) },
@@ -57,13 +50,6 @@ export async function makeRoot(
     pkcs8.fill(0);
   }
   return certificateFacts(certificateDer);
-}
-
-/** The last second of a validity (RFC 5280 4.1.2.5: both ends included). */
-export function endOf(validity: StepOf<'make-root'>['validity'], notBeforeMs: number): number {
-  const { lifetime, notAfter } = validity;
-  if (lifetime !== undefined) return notBeforeMs + (durationSeconds(lifetime) - 1) * 1_000;
-  return notAfter === undefined || notAfter === 'never' ? noExpirationMs : Date.parse(notAfter);
 }
 
 /** What people compare when a certificate is read aloud. */
