@@ -17,7 +17,7 @@ export interface DecideTables {
 /**
  * The verdict in force on a chunk, made now where there is none: claims first, then the order's
  * dates, then its quota, request by request, so the lowest indexes win. An order that renews takes
- * over the claim of a device whose certificate is issued. One transaction, the caller's.
+ * over the claim of a device whose certificate is issued, until it is given back. One transaction, the caller's.
  */
 export function decideChunk(tables: DecideTables, decision: Decision): Uint8Array {
   const { chunks, claims, orders } = tables;
@@ -54,7 +54,7 @@ export function decideChunk(tables: DecideTables, decision: Decision): Uint8Arra
         `order ${decision.orderId} allows ${String(account.quota)} certificates`,
       );
     } else {
-      scoped.take(locator);
+      scoped.take(locator, isReplaced);
       taken += 1;
     }
   }

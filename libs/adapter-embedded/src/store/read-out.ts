@@ -127,9 +127,11 @@ export interface ReadDecision {
   readonly profileName: string;
   readonly firstIndex: number;
   readonly verdict: Uint8Array;
+  /** It took over claims of its devices (`Order.renews`). */
+  readonly renews: boolean;
   /** All that it accepted was given back: the chunk ended unsigned. */
   readonly isGivenBack: boolean;
-  /** Positions of certificates that are not their device's live one any more. */
+  /** Positions of certificates that are not their device's live one, and never are again. */
   readonly released: readonly number[];
   /** Chunks whose decision came before, as far as devices and keys tell. */
   readonly before: readonly ChunkPlace[];
@@ -226,6 +228,7 @@ export function readOutOperations(core: StoreCore) {
         profileName,
         firstIndex: record.firstIndex,
         verdict,
+        renews: order.renews === true,
         ...historyOf(core, record, profileName, verdict),
       };
     },
@@ -277,7 +280,7 @@ function historyOf(
     const udidId = udidIdAt(column, position);
     const scope = { tenant, profileName };
     const history = claims.historyOf(scope, deviceIds[position] ?? '', udidId, request);
-    if (segment !== undefined && !isGivenBack && !history.holdsClaim) released.push(position);
+    if (segment !== undefined && !isGivenBack && !history.isListed) released.push(position);
     for (const earlier of history.before) {
       const batch = batches.keyOfSeq(earlier.seq);
       const chunk = batch && chunks.findAt(batch, earlier.index);

@@ -18,8 +18,8 @@ const firstLookUp = 16;
 
 /** What became of a request that was accepted. */
 export interface ClaimHistory {
-  /** It is in flight, or its certificate is its device's live one. */
-  readonly holdsClaim: boolean;
+  /** It is in flight, or its certificate is its device's live one, or comes after renewals. */
+  readonly isListed: boolean;
   /** Accepted before it, the last of its key and the last of its device. */
   readonly before: readonly Locator[];
 }
@@ -58,8 +58,8 @@ export class StoreClaims {
         writeKeys(deviceId, udidId, keys, 0);
         return claims.obstacleOf(keys, 0, request);
       },
-      take: (request) => {
-        claims.take(keys, 0, request);
+      take: (request, isRenewal) => {
+        claims.take(keys, 0, request, { isRenewal });
       },
       release: (deviceId, udidId, request) => {
         writeKeys(deviceId, udidId, keys, 0);
@@ -77,7 +77,7 @@ export class StoreClaims {
     const keys = this.#scratch;
     this.#keys.within(scope)(deviceId, udidId, keys, 0);
     const before = [udidKeyAt, deviceKeyAt].flatMap((at) => this.#oneBefore(keys, at, request));
-    return { holdsClaim: this.#claims.holdsClaim(keys, 0, request), before };
+    return { isListed: this.#claims.isListed(keys, 0, request), before };
   }
 
   /** Requests that were accepted with the key, newest first. */
@@ -107,8 +107,11 @@ export class StoreClaims {
 /** `udidId` as of `udidIdAt`. */
 export interface ScopedClaims {
   obstacleOf(deviceId: string, udidId: string, request: Locator): ClaimObstacle | undefined;
-  /** Right after `obstacleOf` of the same request, where nothing may stay in its way: its keys are hashed once. */
-  take(request: Locator): void;
+  /**
+   * Right after `obstacleOf` of the same request, where nothing may stay in its way: its keys are hashed
+   * once. A renewal takes over the claim that is there.
+   */
+  take(request: Locator, isRenewal: boolean): void;
   /** The request was accepted but will never be issued: ends its claim and its hold on the key. */
   release(deviceId: string, udidId: string, request: Locator): void;
   /** The certificate was revoked: the device may have another; its key stays bound. */

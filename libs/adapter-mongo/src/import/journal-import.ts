@@ -23,6 +23,8 @@ export interface ImportedDecision {
   readonly profileName: string;
   readonly firstIndex: number;
   readonly verdict: Uint8Array;
+  /** It took over claims of its devices. */
+  readonly renews: boolean;
   /** All that it accepted was given back. */
   readonly isGivenBack: boolean;
   /** Positions, in the chunk, whose claims have ended otherwise. */
@@ -113,7 +115,7 @@ export class JournalImport {
   }
 
   #itemsOf(imported: ImportedDecision): JournalItem[] {
-    const { chunk, orderId, profileName, firstIndex, verdict, isGivenBack } = imported;
+    const { chunk, orderId, profileName, renews, firstIndex, verdict, isGivenBack } = imported;
     const { codes, deviceIds, udids } = decodeVerdict(verdict);
     const accepted: number[] = [];
     for (const [position, code] of codes.entries()) if (code === 0) accepted.push(position);
@@ -129,6 +131,7 @@ export class JournalImport {
       chunk,
       orderId,
       profileName,
+      renews,
       firstIndex,
       count: codes.length,
       verdict,

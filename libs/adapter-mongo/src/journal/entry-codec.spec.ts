@@ -30,6 +30,7 @@ function aDecision(codes: readonly number[], changes: Partial<DecisionItem> = {}
     chunk: { tenant: 'acme', batchId: '0123456789abcdef0123456789', chunkNumber: 7 },
     orderId: 'order-1',
     profileName: 'idevid',
+    renews: false,
     firstIndex: 1_792,
     count: codes.length,
     verdict: verdictOf(codes),
@@ -57,7 +58,9 @@ const anEntry = (...items: readonly JournalItem[]): JournalEntry => ({
 });
 
 const item: fc.Arbitrary<JournalItem> = fc.oneof(
-  fc.array(fc.constantFrom(0, 1, 7, 200), { minLength: 1, maxLength: 40 }).map((c) => aDecision(c)),
+  fc
+    .array(fc.constantFrom(0, 1, 7, 200), { minLength: 1, maxLength: 40 })
+    .map((c) => aDecision(c, { renews: c.length % 2 === 0 })),
   fc
     .tuple(
       fc.constantFrom('giving-back' as const, 'claim-release' as const),

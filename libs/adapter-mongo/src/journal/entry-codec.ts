@@ -59,7 +59,7 @@ export interface DecodedEntry {
 
 /**
  * Two Protobuf messages. Head: 1 version, 2 previous chain, 3 SHA-256 of the body, 4 items (1 kind,
- * 2 tenant, 3 batch id, 4 chunk number, 5 order id, 6 profile name, 7 first index, 8 count). Body:
+ * 2 tenant, 3 batch id, 4 chunk number, 5 order id, 6 profile name, 7 first index, 8 count, 9 renews). Body:
  * 1 items, aligned with the head's (1 verdict, 2 keys, 3 positions).
  */
 export function encodeEntry({ previous, items }: JournalEntry): StoredEntry {
@@ -87,13 +87,18 @@ function encodeHeadItem(item: JournalItem): Uint8Array {
     .text(3, batchId)
     .number(4, chunkNumber)
     .text(5, item.orderId);
-  if (item.kind === 'decision') writer.text(6, item.profileName).number(7, item.firstIndex);
-  const count = item.kind === 'decision' ? item.count : item.positions.length;
-  return writer.number(8, count).finish();
+  if (item.kind !== 'decision') return writer.number(8, item.positions.length).finish();
+  return writer
+    .text(6, item.profileName)
+    .number(7, item.firstIndex)
+    .number(8, item.count)
+    .number(9, item.renews ? 1 : 0)
+    .finish();
 }
 
 interface HeadItem extends Omit<DecidedChunk, 'start'> {
   readonly kind: JournalItem['kind'];
+  readonly renews: boolean;
 }
 
 interface Head {
@@ -107,7 +112,7 @@ export function decodeEntryHead(bytes: Uint8Array): EntryHead {
   return decoding(() => {
     const { previous, items } = decodeHead(bytes);
     let start = 0;
-    const decided = items.flatMap(({ kind, ...item }) => {
+    const decided = items.flatMap(({ kind, renews: _renews, ...item }) => {
       if (kind !== 'decision') return [];
       const at = start;
       start += item.count;
@@ -198,6 +203,7 @@ function decodeHeadItem(bytes: Uint8Array): HeadItem {
     profileName: '',
     firstIndex: 0,
     count: 0,
+    renews: 0,
   };
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     if (field === 1) item.kind = reader.uint32();
@@ -208,6 +214,7 @@ function decodeHeadItem(bytes: Uint8Array): HeadItem {
     else if (field === 6) item.profileName = reader.text();
     else if (field === 7) item.firstIndex = reader.uint32();
     else if (field === 8) item.count = reader.uint32();
+    else if (field === 9) item.renews = reader.uint32();
     else reader.skip();
   }
   const { tenant, batchId, chunkNumber, orderId, profileName, firstIndex, count } = item;
@@ -220,6 +227,7 @@ function decodeHeadItem(bytes: Uint8Array): HeadItem {
     chunk: { tenant, batchId, chunkNumber },
     orderId,
     profileName,
+    renews: item.renews === 1,
     firstIndex,
     count,
   };

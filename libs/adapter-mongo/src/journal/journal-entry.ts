@@ -7,6 +7,8 @@ export interface DecisionItem {
   readonly chunk: ChunkRef;
   readonly orderId: OrderId;
   readonly profileName: string;
+  /** Takes over claims of its devices (`Order.renews`), which come back with what it gives back. */
+  readonly renews: boolean;
   /** Of the chunk's first request in its batch. */
   readonly firstIndex: number;
   /** Requests of the chunk. */

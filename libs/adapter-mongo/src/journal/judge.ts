@@ -60,8 +60,8 @@ export interface Judgement {
   readonly refusals: readonly Refusal[];
 }
 
-/** Whether the request at a place has a certificate that an order may renew. */
-export type IsRenewable = (holder: Locator) => boolean;
+/** Whether the request at a place has a certificate that a batch of an order may renew. */
+export type IsRenewable = (batchId: string, holder: Locator) => boolean;
 
 /**
  * Claims first, then the order's dates, then its quota, request by request, so the lowest indexes win.
@@ -86,12 +86,14 @@ export function judge(
     const at = i * requestKeysBytes;
     const obstacle = view.claims.obstacleOf(keys, at, request);
     const isReplaced =
-      order.renews === true && obstacle?.kind === 'device-claimed' && isRenewable(obstacle.holder);
+      order.renews === true &&
+      obstacle?.kind === 'device-claimed' &&
+      isRenewable(chunk.batchId, obstacle.holder);
     const why =
       (isReplaced ? undefined : obstacle) ??
       (isClosed ? 'closed' : accepted.length >= left ? 'quota' : undefined);
     if (why === undefined) {
-      view.claims.take(keys, at, request);
+      view.claims.take(keys, at, request, { isRenewal: order.renews === true });
       accepted.push(i);
     } else {
       refusals.push({ position, why });
@@ -131,6 +133,7 @@ export function decisionItem(judgement: Judgement, codeOf: CodeOfObstacle): Deci
     chunk: { tenant: chunk.tenant, batchId: chunk.batchId, chunkNumber: chunk.chunkNumber },
     orderId,
     profileName,
+    renews: order.renews === true,
     firstIndex,
     count: codes.length,
     verdict: amendVerdict(decision.draft, changes),

@@ -11,6 +11,8 @@ export interface AcceptedRequest {
   readonly claim: string;
   readonly key: string;
   readonly device: string;
+  /** Of its entry. */
+  readonly seq: number;
 }
 
 /** A request whose code is not what the rules say. */
@@ -27,16 +29,16 @@ const holdersLookedAt = 16;
 
 /**
  * The rules of decisions over again, from the verdicts alone: by names where a view has keyed hashes,
- * in plain maps, from the first entry on. Drafts that reject something are not looked at; nothing of a
- * shard has ended.
+ * in plain maps, from the first entry on. Drafts that reject something are not looked at; of a shard
+ * either nothing has ended, or every chunk as soon as it is decided.
  */
 export class ReferenceJournal {
   /** By chunk id: the verdict in force, hex. */
   readonly verdicts = new Map<string, string>();
   /** Key to the device it is bound to and the requests that hold it. */
   readonly bindings = new Map<string, { readonly device: string; holders: number }>();
-  /** Claim to its holder. */
-  readonly claims = new Map<string, AcceptedRequest>();
+  /** Claim to its holder, and whom that one and those before took it over from. */
+  readonly claims = new Map<string, readonly AcceptedRequest[]>();
   readonly reserved = new Map<string, number>();
   /** In the order of their acceptance. */
   readonly accepted: AcceptedRequest[] = [];
@@ -44,11 +46,13 @@ export class ReferenceJournal {
   /** Entries of another history. */
   ignored = 0;
   readonly #quotaOf: (orderId: string) => number;
+  readonly #haveEnded: boolean;
   readonly #decisions = new Map<string, DecodedDecision>();
 
   /** @param quotaOf Of each order; none of them closes. */
-  constructor(quotaOf: (orderId: string) => number) {
+  constructor(quotaOf: (orderId: string) => number, haveEnded = false) {
     this.#quotaOf = quotaOf;
+    this.#haveEnded = haveEnded;
   }
 
   foldAll(storage: MemoryStorage, shard: number): this {
@@ -85,13 +89,13 @@ export class ReferenceJournal {
       const key = Buffer.from(udids.subarray(position * 32, position * 32 + 32)).toString('hex');
       const claim = `${item.profileName}/${device}`;
       const index = item.firstIndex + position;
-      const expected = this.#expected(item, { device, key, claim });
+      const expected = this.#expected(item, seq, { device, key, claim });
       if (code !== expected) this.violations.push({ seq, index, device, code, expected });
       if (code !== undefined) continue;
-      const request = { chunk: item.chunk, index, claim, key, device };
+      const request = { chunk: item.chunk, index, claim, key, device, seq };
       const holders = (this.bindings.get(key)?.holders ?? 0) + 1;
       this.bindings.set(key, { device, holders });
-      this.claims.set(claim, request);
+      this.claims.set(claim, [request, ...(this.claims.get(claim) ?? [])]);
       this.accepted.push(request);
       this.reserved.set(item.orderId, (this.reserved.get(item.orderId) ?? 0) + 1);
     }
@@ -99,6 +103,7 @@ export class ReferenceJournal {
 
   #expected(
     item: DecodedDecision,
+    seq: number,
     request: Pick<AcceptedRequest, 'device' | 'key' | 'claim'>,
   ): RejectionCode | undefined {
     const { batchId } = item.chunk;
@@ -110,10 +115,11 @@ export class ReferenceJournal {
       const isTwice = holders.some(({ chunk }) => chunk.batchId === batchId);
       return isTwice ? 'DUPLICATE_IN_BATCH' : 'KEY_IN_USE';
     }
-    const holder = this.claims.get(request.claim);
+    const holder = this.claims.get(request.claim)?.[0];
     if (holder !== undefined) {
-      const isTwice = holder.chunk.batchId === batchId;
-      return isTwice ? 'DUPLICATE_IN_BATCH' : 'DEVICE_REQUEST_PENDING';
+      if (holder.chunk.batchId === batchId) return 'DUPLICATE_IN_BATCH';
+      if (!this.#haveEnded || holder.seq === seq) return 'DEVICE_REQUEST_PENDING';
+      if (!item.renews) return 'DEVICE_ALREADY_ISSUED';
     }
     const left = this.#quotaOf(item.orderId) - (this.reserved.get(item.orderId) ?? 0);
     return left > 0 ? undefined : 'ORDER_QUOTA_EXCEEDED';
@@ -127,8 +133,12 @@ export class ReferenceJournal {
       const request = this.accepted.find(
         (one) => one.index === index && chunkIdOf(one.chunk) === chunkIdOf(chunk),
       );
-      if (request === undefined || this.claims.get(request.claim) !== request) continue;
-      this.claims.delete(request.claim);
+      if (request === undefined) continue;
+      const listed = this.claims.get(request.claim) ?? [];
+      if (!listed.includes(request)) continue;
+      const isRevoked = kind === 'claim-release' && listed[0] === request;
+      const left = isRevoked ? [] : listed.filter((one) => one !== request);
+      this.claims.set(request.claim, left);
       if (kind === 'claim-release') continue;
       const { orderId } = decision;
       this.reserved.set(orderId, (this.reserved.get(orderId) ?? 0) - 1);

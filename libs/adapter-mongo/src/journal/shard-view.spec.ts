@@ -54,6 +54,7 @@ function accepting(batchName: string, devices: readonly string[]): DecisionItem 
     chunk,
     orderId,
     profileName,
+    renews: false,
     firstIndex,
     count: codes.length,
     verdict: draft,

@@ -158,11 +158,12 @@ export class ShardView {
 
   /** The first decision of a chunk counts; quota is what was accepted, not what somebody summed up. */
   #applyDecision(item: DecodedDecision, seq: number): void {
-    const { chunk, orderId, start, accepted, keys } = item;
+    const { chunk, orderId, start, accepted, keys, renews } = item;
     if (this.decidedAt(chunk) !== undefined) return;
     this.noteDecided(chunk, { seq, index: start });
     for (const [i, position] of accepted.entries()) {
-      this.claims.take(keys, i * requestKeysBytes, { seq, index: start + position });
+      const request = { seq, index: start + position };
+      this.claims.take(keys, i * requestKeysBytes, request, { isRenewal: renews });
     }
     this.reserve(chunk.tenant, orderId, accepted.length);
   }

@@ -42,8 +42,10 @@ export interface ViewRunsOptions {
   readonly runs: RunLists;
 }
 
-/** Puts of one entry into one map at most: two a request, and a chunk's and an order's an item. */
-const maxPutsPerEntry = 2 * (maxRequestsPerEntry + maxItemsPerEntry);
+/** Of a request into each map at most: key binding, claim and link; UDID and device. */
+const maxPutsPerRequest = { claims: 3, index: 2 } as const satisfies Record<MapName, number>;
+/** Of an item, beside its requests: a chunk's and an order's. */
+const putsPerItem = 2;
 /** With few requests in each entry, the tail is bounded by their number. */
 const entriesPerFlush = 4_096;
 /** A packed map takes four times what it is told to flush at. */
@@ -51,7 +53,7 @@ const memtablesPerFlush = 4;
 
 export interface FlushedRuns {
   readonly place: JournalPlace;
-  /** Entries put into `claims` by then, since the view was opened: two for each request accepted. */
+  /** Entries put into `claims` by then, since the view was opened: some two for each request accepted. */
   readonly puts: number;
   readonly runs: RunLists;
 }
@@ -94,6 +96,8 @@ export class ViewRuns {
     this.#onFault = options.onFault;
     this.#flushed = { place: options.place, puts: 0 };
     const of = (name: MapName) => {
+      const maxPuts =
+        maxPutsPerRequest[name] * maxRequestsPerEntry + putsPerItem * maxItemsPerEntry;
       const directory = join(options.directory, name);
       try {
         mkdirSync(directory, { recursive: true });
@@ -108,7 +112,7 @@ export class ViewRuns {
         spares: options.spares,
         isDurable: false,
         // The entry that makes a flush due, and one that is judged on top of it.
-        flushEntries: Math.ceil((options.flushEntries + 2 * maxPutsPerEntry) / memtablesPerFlush),
+        flushEntries: Math.ceil((options.flushEntries + 2 * maxPuts) / memtablesPerFlush),
       };
     };
     this.claims = new PackedMap(of('claims'));

@@ -18,6 +18,7 @@ function readerOf(before: readonly (readonly number[])[]): DecisionReader {
         profileName: 'p',
         firstIndex: chunkNumber,
         verdict: new Uint8Array(),
+        renews: false,
         isGivenBack: false,
         released: [],
       }),

@@ -11,6 +11,7 @@ import type { MassOperationStore } from '@certmill/ports';
 
 export const tenants = ['acme', 'globex'] as const;
 const batchNames = ['b0', 'b1', 'b2', 'b3', 'b4'];
+const renewing = ['b3', 'b4'];
 const chunksPerBatch = 10;
 const devicesPerChunk = 3;
 const devices = 14;
@@ -48,8 +49,9 @@ export async function liveThrough(
   for (const tenant of tenants) {
     await store.createTenant(tenant, 1);
     await store.createOrder(anOrder(tenant, { quota: 120 }));
+    await store.createOrder(anOrder(tenant, { orderId: 'renewal', quota: 60, renews: true }));
     for (const name of batchNames) {
-      const batch = aBatch(tenant, name);
+      const batch = aBatch(tenant, name, renewing.includes(name) ? { orderId: 'renewal' } : {});
       await store.openBatch(batch);
       for (let chunkNumber = 0; chunkNumber < chunksPerBatch; chunkNumber += 1) {
         const own = Array.from({ length: devicesPerChunk }, () => {

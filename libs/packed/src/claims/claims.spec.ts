@@ -86,6 +86,60 @@ describe('claims', () => {
     expect(claims.obstacleOf(keysOf('b', 'k'), 0, third)?.kind).toBe('key-of-another-device');
   });
 
+  describe('that a renewal took over', () => {
+    const free = (request = third) => claims.obstacleOf(keysOf('a', 'k'), 0, request);
+    const heldBy = (holder: typeof first) => ({ kind: 'device-claimed', holder });
+
+    beforeEach(() => {
+      claims.take(keysOf('a', 'l'), 0, second, { isRenewal: true });
+      expect(free()).toEqual(heldBy(second));
+    });
+
+    test('come back when it is given back, and its key is free', () => {
+      expect(claims.release(keysOf('a', 'l'), 0, second)).toBe(true);
+      expect(free()).toEqual(heldBy(first));
+      expect(claims.release(keysOf('a', 'l'), 0, second)).toBe(false);
+      expect(free()).toEqual(heldBy(first));
+      expect(claims.obstacleOf(keysOf('b', 'l'), 0, third)).toBeUndefined();
+    });
+
+    test('do not, where the certificate was revoked meanwhile', () => {
+      expect(claims.isListed(keysOf('a', 'k'), 0, first)).toBe(true);
+      expect(claims.releaseClaim(keysOf('a', 'k'), 0, first)).toBe(true);
+      expect(claims.releaseClaim(keysOf('a', 'k'), 0, first)).toBe(false);
+      expect(claims.isListed(keysOf('a', 'k'), 0, first)).toBe(false);
+      expect(free()).toEqual(heldBy(second));
+      claims.release(keysOf('a', 'l'), 0, second);
+      expect(free()).toBeUndefined();
+    });
+
+    test('end with the renewed certificate, as those of any device', () => {
+      expect(claims.releaseClaim(keysOf('a', 'l'), 0, second)).toBe(true);
+      expect(free()).toBeUndefined();
+      claims.take(keysOf('a', 'k'), 0, third);
+      expect(claims.release(keysOf('a', 'k'), 0, third)).toBe(true);
+      expect(free()).toBeUndefined();
+    });
+
+    test('come back also past one that ended before, and is given back later', () => {
+      claims.take(keysOf('a', 'm'), 0, third, { isRenewal: true });
+      expect(claims.release(keysOf('a', 'l'), 0, second)).toBe(true);
+      expect(claims.release(keysOf('a', 'l'), 0, second)).toBe(false);
+      expect(claims.obstacleOf(keysOf('b', 'l'), 0, first)).toBeUndefined();
+      expect(claims.release(keysOf('a', 'm'), 0, third)).toBe(true);
+      expect(free()).toEqual(heldBy(first));
+    });
+
+    test('take a bounded time, also of a device that was renewed without end', () => {
+      for (let index = 0; index < 100; index += 1) {
+        claims.take(keysOf('a', 'k'), 0, { seq: 9, index }, { isRenewal: true });
+      }
+      expect(claims.releaseClaim(keysOf('a', 'k'), 0, { seq: 9, index: 80 })).toBe(true);
+      expect(claims.releaseClaim(keysOf('a', 'k'), 0, first)).toBe(false);
+      expect(free()).toEqual(heldBy({ seq: 9, index: 99 }));
+    });
+  });
+
   test('a key that was accepted more often than can be counted stays bound for ever', () => {
     for (let i = 0; i < 0xffff; i += 1) claims.take(keysOf('a', 'k'), 0, first);
     expect(claims.release(keysOf('a', 'k'), 0, first)).toBe(true);

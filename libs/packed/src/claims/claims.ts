@@ -1,5 +1,6 @@
 import type { PackedValue } from '../packed-runs/entry.js';
 import { locatorHigh, locatorLow, locatorOf, type Locator } from './locator.js';
+import { keyBytes } from '../packed-runs/entry.js';
 import { claimKeyAt, deviceKeyAt, udidKeyAt } from './request-keys.js';
 
 /** What stands in the way of a request, or nothing. */
@@ -23,6 +24,10 @@ export interface RequestIndex {
 /** Requests of one key that are looked at for one of the same batch; a key has a handful. */
 const holdersLookedAt = 16;
 const maxHolders = 0xffff;
+/** Renewals of one device that are followed back; what ended before that many is not found any more. */
+const linksFollowed = 32;
+/** Tells keys of links from all others. */
+const linkMark = 0x4c494e4b;
 
 /**
  * Key bindings and live claims (DESIGN 3.5).
@@ -31,6 +36,8 @@ const maxHolders = 0xffff;
  * which were accepted with the key. It ends when each of them was given back unissued (`release`),
  * so a key is bound for ever once a certificate was issued for it; the count stops at its maximum.
  * A claim (tenant, profile name, device) -> the request that is in flight or holds the certificate.
+ * A link (claim, request) -> the request whose claim it took over, as a renewal: where it is given back,
+ * that one has the claim again, unless it was revoked meanwhile. So the requests of a claim are a list.
  *
  * The index entries of a request (UDID, device -> request) are made with its claim: what is in
  * flight can be told from a duplicate, and readers skip what was not issued.
@@ -41,6 +48,7 @@ export class Claims {
   readonly #claims: ClaimMap;
   readonly #index: RequestIndex;
   readonly #value = { high: 0, low: 0 };
+  readonly #link = Buffer.alloc(keyBytes);
 
   constructor(claims: ClaimMap, index: RequestIndex) {
     this.#claims = claims;
@@ -61,9 +69,16 @@ export class Claims {
     return undefined;
   }
 
-  /** Right after `obstacleOf` found nothing, or a claim of the device that ends with this one. */
-  take(keys: Buffer, offset: number, request: Locator): void {
+  /**
+   * Right after `obstacleOf` found nothing, or a claim of the device that a renewal takes over.
+   * @param isRenewal whether one that is there comes back when this request is given back.
+   */
+  take(keys: Buffer, offset: number, request: Locator, { isRenewal = false } = {}): void {
     const value = this.#value;
+    const holder = isRenewal ? this.#holderOf(keys, offset) : undefined;
+    if (holder !== undefined && !this.#isHeldBy(request)) {
+      this.#putLink(keys, offset, request, holder);
+    }
     const high = locatorHigh(request.seq);
     const low = locatorLow(request.seq, request.index);
     this.#claims.get(keys, offset + udidKeyAt, value);
@@ -74,20 +89,34 @@ export class Claims {
   }
 
   /**
-   * The request was accepted but will never be issued: ends its claim and its hold on the key. False,
-   * with nothing changed, where it holds no claim (any more).
+   * The request was accepted but will never be issued: ends its claim and its hold on the key, and the
+   * one that it took over holds the claim again. False, with nothing changed, where it has no claim (any more).
    */
   release(keys: Buffer, offset: number, request: Locator): boolean {
-    const isReleased = this.releaseClaim(keys, offset, request);
+    let isReleased: boolean;
+    if (this.holdsClaim(keys, offset, request)) {
+      this.#putClaim(keys, offset, this.#takenOverBy(keys, offset, request));
+      isReleased = true;
+    } else isReleased = this.#unlink(keys, offset, request);
     if (isReleased) this.#releaseBinding(keys, offset);
     return isReleased;
   }
 
-  /** The certificate was revoked: the device may have another; its key stays bound. */
+  /**
+   * The certificate was revoked: the device may have another; its key stays bound. One that was taken over
+   * does not come back. False, with nothing changed, where it has no claim (any more).
+   */
   releaseClaim(keys: Buffer, offset: number, request: Locator): boolean {
-    const isHeld = this.holdsClaim(keys, offset, request);
-    if (isHeld) this.#claims.put(keys, offset + claimKeyAt, 0, 0);
-    return isHeld;
+    if (!this.holdsClaim(keys, offset, request)) return this.#unlink(keys, offset, request);
+    this.#putClaim(keys, offset, undefined);
+    return true;
+  }
+
+  /** Whether the request holds its claim, or would again if renewals that took it over were given back. */
+  isListed(keys: Buffer, offset: number, request: Locator): boolean {
+    return (
+      this.holdsClaim(keys, offset, request) || this.#renewalOf(keys, offset, request) !== undefined
+    );
   }
 
   /** Whether the request has its claim still: it is in flight, or its certificate is the live one. */
@@ -98,6 +127,61 @@ export class Claims {
   /** Requests accepted under the key, of a UDID or a device, at octet `at`: newest first. */
   requestsOf(keys: Buffer, at: number, limit: number): Locator[] {
     return this.#index.lookUp(keys, at, limit).map(({ high, low }) => locatorOf(high, low));
+  }
+
+  /** Takes a request that is taken over out of the list. */
+  #unlink(keys: Buffer, offset: number, request: Locator): boolean {
+    const renewal = this.#renewalOf(keys, offset, request);
+    if (renewal === undefined) return false;
+    this.#putLink(keys, offset, renewal, this.#takenOverBy(keys, offset, request));
+    return true;
+  }
+
+  /** The request that took over the claim from this one. */
+  #renewalOf(keys: Buffer, offset: number, { seq, index }: Locator): Locator | undefined {
+    let newer = this.#holderOf(keys, offset);
+    for (let links = 0; newer !== undefined && links < linksFollowed; links += 1) {
+      const older = this.#takenOverBy(keys, offset, newer);
+      if (older?.seq === seq && older.index === index) return newer;
+      newer = older;
+    }
+    return undefined;
+  }
+
+  #holderOf(keys: Buffer, offset: number): Locator | undefined {
+    const isHeld = this.#claims.get(keys, offset + claimKeyAt, this.#value);
+    return isHeld ? locatorOf(this.#value.high, this.#value.low) : undefined;
+  }
+
+  #takenOverBy(keys: Buffer, offset: number, request: Locator): Locator | undefined {
+    const isRenewal = this.#claims.get(this.#linkKey(keys, offset, request), 0, this.#value);
+    return isRenewal ? locatorOf(this.#value.high, this.#value.low) : undefined;
+  }
+
+  #putLink(keys: Buffer, offset: number, request: Locator, older: Locator | undefined): void {
+    this.#put(this.#linkKey(keys, offset, request), 0, older);
+  }
+
+  #putClaim(keys: Buffer, offset: number, holder: Locator | undefined): void {
+    this.#put(keys, offset + claimKeyAt, holder);
+  }
+
+  #put(keys: Buffer, offset: number, locator: Locator | undefined): void {
+    if (locator === undefined) this.#claims.put(keys, offset, 0, 0);
+    else {
+      const { seq, index } = locator;
+      this.#claims.put(keys, offset, locatorHigh(seq), locatorLow(seq, index));
+    }
+  }
+
+  /** Made from the claim's keyed hash and the request: as little to be guessed, and as evenly spread. */
+  #linkKey(keys: Buffer, offset: number, { seq, index }: Locator): Buffer {
+    const link = this.#link;
+    keys.copy(link, 0, offset + claimKeyAt, offset + claimKeyAt + keyBytes);
+    for (const [at, word] of [locatorHigh(seq), locatorLow(seq, index), linkMark].entries()) {
+      link.writeUInt32LE((link.readUInt32LE(at * 4) ^ word) >>> 0, at * 4);
+    }
+    return link;
   }
 
   #releaseBinding(keys: Buffer, offset: number): void {

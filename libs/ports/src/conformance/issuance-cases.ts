@@ -17,6 +17,7 @@ import {
   receive,
   udidOf,
   writers,
+  type Device,
   type Stores,
 } from './stores-fixture.js';
 
@@ -192,6 +193,35 @@ export const issuanceCases: readonly StoreCase[] = [
         return stores.createOrder(renews === true ? rest : order);
       },
     }),
+  },
+  {
+    name: 'a renewal that ends without a certificate gives the device back to the one before',
+    async run(stores, tenant) {
+      await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      await stores.createOrder(anOrder(tenant, { orderId: 'renewal', renews: true }));
+      await issueAlone(stores, tenant, 'first', ['a', 'b']);
+      const renew = async (name: string, keys: readonly string[]) => {
+        const devices = ['a', 'b'].map((device, i) => ({ device, key: keys[i] ?? '' }));
+        const one = await decideAlone(stores, tenant, name, devices, { orderId: 'renewal' });
+        expectSame(one.codes, [undefined, undefined]);
+        return one.chunk;
+      };
+      const rejected = await renew('rejected', ['new a', 'new b']);
+      await stores.publish(rejected.terminal(released(2)));
+      const codesOf = async (name: string, devices: readonly Device[]) =>
+        (await decideAlone(stores, tenant, name, devices)).codes;
+      const issued = 'DEVICE_ALREADY_ISSUED';
+      expectSame(await codesOf('after the first', ['a', 'b']), [issued, issued]);
+      const cancelled = await renew('cancelled', ['new b', 'new a']);
+      await stores.publish(cancelled.terminal({ ...released(2), endedAs: 'cancelled' }));
+      expectSame(await codesOf('after the second', ['a', 'b']), [issued, issued]);
+      assert.equal(await stores.reservedUnder(tenant, 'renewal'), 0);
+      const byOther = await codesOf('keys', [{ device: 'c', key: 'new a' }]);
+      expectSame(byOther, [undefined]);
+      await stores.publish((await renew('at last', ['x', 'y'])).terminal());
+      expectSame(await codesOf('after the last', ['a', 'b']), [issued, issued]);
+    },
+    broken: forgetsClaims,
   },
   {
     name: 'of 8 batches at once one gets the device',

@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
-import type { CertificateChange, RevocationReason, StatusOutcome } from '@certmill/domain';
+import {
+  rejectionNumber,
+  type CertificateChange,
+  type RevocationReason,
+  type StatusOutcome,
+} from '@certmill/domain';
 import type { AuditStore, CrlScope, RevocationStore, StatusChange } from '../revocations.js';
 import { expectSame } from './expect-same.js';
 import type { StoreCase } from './store-case.js';
@@ -130,6 +135,23 @@ export const revocationCases: readonly StoreCase<RevocationStores>[] = [
       expectSame(stolen.codes, ['KEY_IN_USE']);
       const renewed = await decideAlone(stores, tenant, 'third', [{ device: 'a', key: 'k' }]);
       expectSame(renewed.codes, [undefined]);
+    },
+    broken: () => ({ changeStatuses: (changes) => Promise.resolve(changes.map(() => 'changed')) }),
+  },
+  {
+    name: 'a certificate that is revoked while its renewal is in flight does not come back',
+    async run(stores, tenant) {
+      const first = await issued(stores, tenant);
+      await stores.createOrder(anOrder(tenant, { orderId: 'renewal', renews: true }));
+      const renew = (name: string) =>
+        decideAlone(stores, tenant, name, ['a'], { orderId: 'renewal' });
+      const { chunk } = await renew('renewal');
+      await stores.changeStatuses([aChange(first, 0, revoked('superseded'))]);
+      const meanwhile = await decideAlone(stores, tenant, 'meanwhile', ['a']);
+      expectSame(meanwhile.codes, ['DEVICE_REQUEST_PENDING']);
+      const codes = [rejectionNumber('ISSUER_UNAVAILABLE')];
+      await stores.publish(chunk.terminal({ codes, released: [0] }));
+      expectSame((await decideAlone(stores, tenant, 'after', ['a'])).codes, [undefined]);
     },
     broken: () => ({ changeStatuses: (changes) => Promise.resolve(changes.map(() => 'changed')) }),
   },
