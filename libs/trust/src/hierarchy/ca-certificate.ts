@@ -16,15 +16,19 @@ import {
   walkCertificate,
 } from '@certmill/der';
 import { type CertificateLimits, readCertificateLimits } from '@certmill/pipeline/compute';
-import { issuerKeyTypeOf, type IssuerKeyType } from '../keys/key-types.js';
+import { nameText } from '../inspect/view.js';
+import { issuerKeyTypeOf, type IssuerKeyType, keyTypeOf } from '../keys/key-types.js';
 
 /** A CA certificate with what issuing under it needs; byte arrays are copies. */
 export interface CaCertificate {
   readonly der: Uint8Array;
+  /** Read when it is first asked for; INVALID_INPUT where OpenSSL knows no such certificate. */
   readonly certificate: X509Certificate;
   readonly keyType: IssuerKeyType;
   readonly spkiDer: Uint8Array;
   readonly subjectDer: Uint8Array;
+  /** For people. */
+  readonly subject: string;
   readonly issuerDer: Uint8Array;
   /** Empty where the certificate has none (RFC 5280 4.2.1.2 asks every CA for one). */
   readonly keyIdentifier: Uint8Array;
@@ -43,7 +47,8 @@ export interface CaCertificate {
 }
 
 /**
- * Reads a certificate strictly.
+ * Reads a certificate strictly. OpenSSL is asked for a key that is not known at a look, and when
+ * `certificate` is: of ten thousand CAs that were checked when they were written it reads none.
  * @param description names the certificate in the messages.
  * Throws INVALID_INPUT where it is not DER, its key is of no supported type, or a constraint in it
  * cannot be read.
@@ -54,7 +59,8 @@ export function readCaCertificate(der: Uint8Array, description: string): CaCerti
   if (!walkCertificate(bytes, 0, bytes.length, walk)) {
     throw unreadable(description, walk.error === undefined ? 'not DER' : derErrorText[walk.error]);
   }
-  const certificate = parsed(bytes, description);
+  let certificate: X509Certificate | undefined;
+  const subjectDer = bytes.slice(walk.subjectStart, walk.subjectEnd);
   const extensions =
     walk.extensionsStart < 0
       ? []
@@ -71,10 +77,13 @@ export function readCaCertificate(der: Uint8Array, description: string): CaCerti
   const identifier = extensions.find(({ oid }) => oid === oids.id_ce_subjectKeyIdentifier);
   return {
     der: bytes,
-    certificate,
-    keyType: issuerKeyTypeOf(certificate.publicKey),
+    get certificate() {
+      return (certificate ??= parsed(bytes, description));
+    },
+    keyType: keyTypeOf(walk) ?? issuerKeyTypeOf(parsed(bytes, description).publicKey),
     spkiDer: bytes.slice(walk.subjectPKInfoStart, walk.subjectPKInfoEnd),
-    subjectDer: bytes.slice(walk.subjectStart, walk.subjectEnd),
+    subjectDer,
+    subject: nameText(subjectDer),
     issuerDer: bytes.slice(walk.issuerStart, walk.issuerEnd),
     serialNumber: bytes.slice(walk.serialNumberStart, walk.serialNumberEnd),
     keyIdentifier:

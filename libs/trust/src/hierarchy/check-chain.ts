@@ -99,7 +99,7 @@ function isSelfSigned(certificate: CaCertificate): boolean {
 }
 
 function placeOf(certificate: CaCertificate, index: number): string {
-  const name = certificate.certificate.subject.replaceAll('\n', ', ').slice(0, 100);
+  const name = certificate.subject.slice(0, 100);
   return `certificate ${String(index + 1)} of the chain (${name})`;
 }
 

@@ -227,7 +227,7 @@ class AuthorityReader {
       keyType: ca.keyType,
       signatureAlgorithm: signatureAlgorithmFor(ca.keyType),
       subjectDer: ca.subjectDer,
-      subject: ca.certificate.subject.replaceAll('\n', ', '),
+      subject: ca.subject,
       spkiDer: ca.spkiDer,
       keyIdentifier: ca.keyIdentifier,
       serialNumberHex: Buffer.from(ca.serialNumber).toString('hex'),

@@ -76,7 +76,7 @@ export function caRevocationOf(
   }
   return {
     serialNumberHex: Buffer.from(certificate.serialNumber).toString('hex'),
-    subject: certificate.certificate.subject.replaceAll('\n', ', '),
+    subject: certificate.subject,
     reason: options.reason,
     revokedAtMs: Math.floor(options.nowMs / 1_000) * 1_000,
     notAfterMs: certificate.notAfterMs,

@@ -1,5 +1,5 @@
 import { decodeInteger } from '@certmill/der';
-import { type DerNode, oidOf } from '../lint/der-node.js';
+import { type DerNode, oidOf, readDerNode } from '../lint/der-node.js';
 import { secondsOf } from '../lint/field-rules.js';
 import { attributesOf } from '../lint/linted-certificate.js';
 import { attributeName } from './oid-names.js';
@@ -33,6 +33,12 @@ export function nameView(name: DerNode): string {
   return attributesOf(name)
     .map(({ oid, value }) => `${attributeName(oid)}=${escaped(textOf(value))}`)
     .join(', ');
+}
+
+/** The same of a Name element; empty where the bytes are no DER. */
+export function nameText(nameDer: Uint8Array): string {
+  const name = readDerNode(nameDer);
+  return name === undefined ? '' : nameView(name);
 }
 
 function escaped(text: string): string {

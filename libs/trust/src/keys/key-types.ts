@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { CertmillError } from '@certmill/domain';
-import type { IssuerSignatureAlgorithm, MlDsaAlgorithm } from '@certmill/der';
+import type { IssuerSignatureAlgorithm, MlDsaAlgorithm, PublicKeyWalk } from '@certmill/der';
 
 /** Key types that an issuer may have. */
 export type IssuerKeyType =
@@ -41,10 +41,20 @@ export function issuerKeyTypeOf(key: KeyObject): IssuerKeyType {
   }
   if (type === 'rsa') {
     const bits = details?.modulusLength ?? 0;
-    if (bits >= minRsaBits && bits <= maxRsaBits) return `rsa-${bits}`;
+    if (isRsaSize(bits)) return `rsa-${bits}`;
     throw unsupported(`RSA with ${String(bits)} bits`);
   }
   throw unsupported(`the key type ${type ?? 'of a symmetric key'}`);
+}
+
+/** The same from the walk of a certificate or request; undefined where no issuer may have it. */
+export function keyTypeOf({ keyAlgorithm, modulusBits }: PublicKeyWalk): IssuerKeyType | undefined {
+  if (keyAlgorithm === 'rsa') return isRsaSize(modulusBits) ? `rsa-${modulusBits}` : undefined;
+  return newCaKeyTypes.find((keyType) => keyType === keyAlgorithm);
+}
+
+function isRsaSize(bits: number): boolean {
+  return bits >= minRsaBits && bits <= maxRsaBits;
 }
 
 function unsupported(what: string): CertmillError {

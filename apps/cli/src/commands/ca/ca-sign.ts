@@ -47,16 +47,15 @@ export function signCommand(terminal: Terminal): Command {
         nowMs: Date.now(),
       });
       await writeFile(options.out, chainDer.map((der) => pemEncode('CERTIFICATE', der)).join(''));
-      const subject = certificate.certificate.subject.replaceAll('\n', ', ');
       terminal.report(
         {
-          subject,
+          subject: certificate.subject,
           serialNumber: Buffer.from(certificate.serialNumber).toString('hex'),
           notAfter: new Date(certificate.notAfterMs).toISOString(),
           pathLength: certificate.pathLenConstraint ?? null,
           chainFile: options.out,
         },
-        [`signed CA ${subject}: ${options.out}`],
+        [`signed CA ${certificate.subject}: ${options.out}`],
       );
     });
   withConstraintOptions(

@@ -54,9 +54,9 @@ export async function makeRoot(
 
 /** What people compare when a certificate is read aloud. */
 export function certificateFacts(certificateDer: Uint8Array): StepFacts {
-  const { certificate, keyIdentifier, keyType } = readCaCertificate(certificateDer, 'it');
+  const { certificate, keyIdentifier, keyType, subject } = readCaCertificate(certificateDer, 'it');
   return {
-    subject: certificate.subject.replaceAll('\n', ', '),
+    subject,
     serialNumber: certificate.serialNumber.toLowerCase(),
     keyType,
     notBefore: certificate.validFromDate.toISOString(),
