@@ -184,6 +184,11 @@ const steps: Readonly<Record<string, readonly Step[]>> = {
     { types: 'npx certmill ca rekey', sees: /^manufacturing is retired/m },
     { types: 'npx certmill ca root --data new-root', sees: /^made root O=Example/m },
     { types: 'npx certmill ca cross', sees: /^root vouches for root: .*alternative/m },
+    { types: 'npx certmill ca renew root', sees: /^renewed CA root: valid until/m },
+    {
+      types: 'npx certmill ca rekey root',
+      sees: /^root C=DE, O=Example, .* has a new key: .*\nfor who trusts .*root-medium-2.*alternative/m,
+    },
     { types: 'npx certmill ca issue line-7', sees: /^made issuing CA line-7 under oem/m },
     { types: 'npx certmill ca revoke', sees: /^revoked CA CN=line-7 .*cessationOfOperation/m },
     { types: 'npx certmill ca crl', sees: /^CRL of oem: 1 entries, next update/m },

@@ -13,6 +13,7 @@ export {
   participantRoles,
   type CeremonyFile,
   type CeremonyStep,
+  type StepOf,
   type Participant,
 } from './ceremony/ceremony-file.js';
 export {

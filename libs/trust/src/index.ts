@@ -30,9 +30,13 @@ export {
 export {
   alternativeFolderName,
   crossCertify,
+  type CrossCertificate,
+  type CrossOptions,
+} from './hierarchy/cross-certify.js';
+export { rekeyRoot, type RekeyedRoot, type RootRekeyOptions } from './hierarchy/rekey-root.js';
+export {
   rekeyAuthority,
   renewAuthority,
-  type CrossOptions,
   type RekeyOptions,
   type RenewalOptions,
 } from './hierarchy/renew-authority.js';

@@ -1,17 +1,20 @@
-import type { CeremonyStep } from '@certmill/trust/ceremony';
+import type { CeremonyStep, StepOf } from '@certmill/trust/ceremony';
 
 /** What a step does, in words for those who approve it. */
 export function describeStep(step: CeremonyStep): string {
   switch (step.do) {
     case 'make-root':
       return (
-        `make the root ${step.subject}, ${step.key}, ` +
-        `${step.validity.lifetime ?? `until ${step.validity.notAfter ?? 'never'}`}, split among the custodians`
+        `make the root ${step.subject}, ${step.key}, ${validityOf(step)}` +
+        `${constraintsOf(step)}, split among the custodians`
       );
+    case 'renew-root':
+      return `renew the certificate of the root for the same key, ${validityOf(step)}`;
     case 'issue-ca':
       return (
         `sign a CA under ${step.under} as ${step.request.file} asks` +
-        (step.lifetime === undefined ? '' : `, for ${step.lifetime}`)
+        (step.lifetime === undefined ? '' : `, for ${step.lifetime}`) +
+        constraintsOf(step)
       );
     case 'cross-certify':
       return `cross-certify ${step.certificate.file} under ${step.under}`;
@@ -32,4 +35,24 @@ export function describeStep(step: CeremonyStep): string {
     case 'adopt-quorum':
       return 'from now on ask for this quorum before sensitive operations';
   }
+}
+
+function validityOf({ validity }: StepOf<'make-root' | 'renew-root'>): string {
+  return validity.lifetime ?? `until ${validity.notAfter ?? 'never'}`;
+}
+
+/** What it leaves to those below, and the standard that it keeps. */
+function constraintsOf(step: StepOf<'make-root' | 'issue-ca'>): string {
+  const { profile, pathLength, permit, exclude, policies, purposes } = step;
+  const said = [
+    ['profile', profile === 'root' ? undefined : profile],
+    ['path length', pathLength?.toString()],
+    ['permit', permit?.join(' ')],
+    ['exclude', exclude?.join(' ')],
+    ['policies', policies?.join(' ')],
+    ['purposes', purposes?.join(' ')],
+  ] as const;
+  return said
+    .flatMap(([what, value]) => (value === undefined ? [] : [`, ${what} ${value}`]))
+    .join('');
 }

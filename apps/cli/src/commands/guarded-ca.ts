@@ -9,7 +9,7 @@ const sensitive: Readonly<Record<string, SensitiveCommand>> = {
   import: { kind: 'issuer-creation', files: ['key', 'chain'] },
   issue: { kind: 'issuer-creation', folders: ['parentData'] },
   complete: { kind: 'issuer-creation', files: ['chain'] },
-  rekey: { kind: 'issuer-creation', folders: ['parentData'] },
+  rekey: { kind: 'issuer-creation', folders: ['parentData', 'into'] },
   root: { kind: 'root-use' },
   sign: { kind: 'root-use', files: ['request'] },
   renew: { kind: 'root-use', folders: ['parentData'] },

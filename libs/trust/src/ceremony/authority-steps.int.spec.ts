@@ -43,12 +43,14 @@ beforeAll(async () => {
     at('other.pem'),
   );
   root = await play(data, [makeRoot]);
-  const outputs = join(root.folder, '01-make-root/outputs');
-  shares = ['alice', 'bob'].map((name) => {
-    const file = join(outputs, `key-root.${name}.share.json`);
+  shares = sharesOf(root);
+});
+/** Of two custodians, of the root that a ceremony made. */
+const sharesOf = ({ folder }: CeremonyResult): typeof everybody.shares =>
+  ['alice', 'bob'].map((name) => {
+    const file = join(folder, '01-make-root/outputs', `key-root.${name}.share.json`);
     return parseKeyShare(readFileSync(file, 'utf8'), file);
   });
-});
 afterAll(() => rmSync(data, { recursive: true, force: true }));
 
 const at = (...path: string[]): string => join(data, ...path);
@@ -167,6 +169,53 @@ describe('a ceremony of its own', () => {
     openssl('verify', '-x509_strict', '-check_ss_sig', '-CAfile', root(), root());
   });
 
+  it('renews its root for the same key, and the chains below it', async () => {
+    const made = await play(folder, [makeRoot]);
+    const held = sharesOf(made);
+    const before = new X509Certificate(readFileSync(root()));
+    const step: CeremonyStep = { do: 'renew-root', validity: { lifetime: '40y' } };
+    const withShares = { custody: { ...everybody, shares: held } };
+    const renewed = await play(folder, [step], withShares);
+    const after = new X509Certificate(readFileSync(root()));
+    expect(after.publicKey.equals(before.publicKey)).toBe(true);
+    expect(after.validToDate.getUTCFullYear()).toBe(2066);
+    expect(after.serialNumber).not.toBe(before.serialNumber);
+    openssl('verify', '-x509_strict', '-check_ss_sig', '-CAfile', root(), root());
+    expect(readFileSync(join(renewed.folder, '01-renew-root/outputs/root.pem'), 'utf8')).toBe(
+      readFileSync(root(), 'utf8'),
+    );
+    const former = join(folder, `ca/root/former/${before.serialNumber.toLowerCase()}.pem`);
+    expect(new X509Certificate(readFileSync(former)).fingerprint256).toBe(before.fingerprint256);
+    const workDirectory = mkdtempSync(join(tmpdir(), 'certmill-rehearsal-'));
+    await rehearseCeremony({ ...aRun(folder, aCeremonyOf(step)), workDirectory });
+    rmSync(workDirectory, { recursive: true });
+  });
+
+  it('gives a root a new key in another folder, where each key vouches for the other', async () => {
+    const next = join(folder, 'next');
+    const constrained: CeremonyStep = { ...makeRoot, validity: { lifetime: '20y' } };
+    const [old, young] = [await play(folder, [constrained]), await play(next, [constrained])];
+    const held = { ...everybody, shares: [...sharesOf(old), ...sharesOf(young)] };
+    const crossed = async (where: string, certificate: string): Promise<string> => {
+      const sha256 = createHash('sha256').update(readFileSync(certificate)).digest('hex');
+      const file = { file: relative(where, certificate), sha256 };
+      const result = await play(
+        where,
+        [{ do: 'cross-certify', under: 'root', certificate: file }],
+        { custody: held },
+      );
+      return join(result.folder, '01-cross-certify/outputs/certificate.chain.pem');
+    };
+    const nextRoot = join(next, 'ca/root/certificate.pem');
+    const newWithOld = await crossed(folder, nextRoot);
+    const oldWithNew = await crossed(next, root());
+    expect(openssl('verify', '-x509_strict', '-CAfile', root(), newWithOld)).toContain(': OK');
+    expect(openssl('verify', '-x509_strict', '-CAfile', nextRoot, oldWithNew)).toContain(': OK');
+    const firstOf = (file: string) => new X509Certificate(readFileSync(file));
+    expect(firstOf(oldWithNew).validFrom).toBe(firstOf(root()).validFrom);
+    expect(firstOf(newWithOld).publicKey.equals(firstOf(nextRoot).publicKey)).toBe(true);
+  });
+
   it('makes a Matter PAA, and under it only what is a PAI of its vendor', async () => {
     const paa = await play(folder, [
       {
@@ -174,11 +223,7 @@ describe('a ceremony of its own', () => {
         subject: 'CN=Example PAA,matterVendorId=FFF1',
       },
     ]);
-    const file = join(paa.folder, '01-make-root/outputs/key-root.alice.share.json');
-    const held = ['alice', 'bob'].map((name) => {
-      const share = file.replace('alice', name);
-      return parseKeyShare(readFileSync(share, 'utf8'), share);
-    });
+    const held = sharesOf(paa);
     const issue = async (vendor: string): Promise<string> => {
       const subject = distinguishedNameDer(
         parseDistinguishedName(`CN=Example PAI,matterVendorId=${vendor}`),

@@ -59,6 +59,13 @@ const makeRoot = z.strictObject({
     .describe('matter-paa: a Product Attestation Authority (Matter Core Specification 6.2.2).'),
 });
 
+const renewRoot = z.strictObject({
+  do: z
+    .literal('renew-root')
+    .describe('A new certificate of the root for the same key: chains through it get it.'),
+  validity,
+});
+
 const issueCa = z.strictObject({
   do: z
     .literal('issue-ca')
@@ -74,7 +81,9 @@ const issueCa = z.strictObject({
     .describe('A Product Attestation Intermediate: what is asked for has to keep it.'),
 });
 const crossCertify = z.strictObject({
-  do: z.literal('cross-certify'),
+  do: z
+    .literal('cross-certify')
+    .describe('One root by another, or the two keys of one root by each other.'),
   under: caName,
   certificate: inputFile.describe('Of the other CA, PEM.'),
   lifetime: lifetime.optional().describe('Default: as long as both CAs.'),
@@ -121,6 +130,7 @@ const adoptQuorum = z.strictObject({
 
 const step = z.discriminatedUnion('do', [
   makeRoot,
+  renewRoot,
   issueCa,
   crossCertify,
   revokeCa,

@@ -117,8 +117,8 @@ function stepDefects({ quorum, steps, window }: CeremonyFile, index: number): Co
   if (splitting.includes(step.do) && quorum.shares === undefined) {
     tell('do', 'splits a key, so quorum.shares has to say how many custodians open it');
   }
-  if (step.do === 'make-root') {
-    tellRefusal(() => rootOf(step), tell);
+  if (step.do === 'make-root') tellRefusal(() => rootOf(step), tell);
+  if (step.do === 'make-root' || step.do === 'renew-root') {
     if (rootEndOf(step.validity, Date.parse(window.notBefore)) <= Date.parse(window.notAfter)) {
       tell('validity', 'the root would have ended before the ceremony has to');
     }

@@ -8,6 +8,7 @@ import {
   type DerResult,
   type KeyUsageName,
   oids,
+  pemEncode,
   readBasicConstraints,
   readExtensions,
   readKeyUsage,
@@ -149,6 +150,11 @@ export function certificatesInPem(pem: string): readonly Uint8Array[] {
   return [...pem.matchAll(certificateBlocks)].map(([, base64 = '']) =>
     Buffer.from(base64, 'base64'),
   );
+}
+
+/** PEM text of certificates, one behind the other. */
+export function pemOfCertificates(certificates: readonly Uint8Array[]): string {
+  return certificates.map((der) => pemEncode('CERTIFICATE', der)).join('');
 }
 
 /** Reads the chains of many CAs, of which most end with the same certificates: those are read once. */

@@ -20,9 +20,8 @@ export function checkChain(chain: readonly CaCertificate[], nowMs: number | unde
     const place = placeOf(certificate, index);
     checkCa(certificate, place, nowMs);
     checkNames(certificate, place, chain.slice(index + 1));
-    // The issuing CA signs device certificates only; each CA above has `index - 1` CAs below it
-    // that are not self-issued and not the last of the path (RFC 5280 4.2.1.9).
-    const below = index;
+    // A self-issued CA, a root's other key, is not counted (RFC 5280 4.2.1.9).
+    const below = chain.slice(0, index).filter((lower) => !isSelfIssued(lower)).length;
     if (certificate.pathLenConstraint !== undefined && certificate.pathLenConstraint < below) {
       throw refusal(
         `${place} allows ${String(certificate.pathLenConstraint)} CAs below it, the chain has ` +
@@ -62,7 +61,7 @@ function checkNames(
   place: string,
   above: readonly CaCertificate[],
 ): void {
-  if (Buffer.compare(subjectDer, issuerDer) === 0) return;
+  if (isSelfIssued({ subjectDer, issuerDer })) return;
   for (const {
     limits: { nameConstraints },
   } of above) {
@@ -91,10 +90,16 @@ function checkIssued(
   }
 }
 
+function isSelfIssued({
+  subjectDer,
+  issuerDer,
+}: Pick<CaCertificate, 'subjectDer' | 'issuerDer'>): boolean {
+  return Buffer.compare(issuerDer, subjectDer) === 0;
+}
+
 function isSelfSigned(certificate: CaCertificate): boolean {
   return (
-    Buffer.compare(certificate.issuerDer, certificate.subjectDer) === 0 &&
-    certificate.certificate.verify(certificate.certificate.publicKey)
+    isSelfIssued(certificate) && certificate.certificate.verify(certificate.certificate.publicKey)
   );
 }
 

@@ -23,7 +23,11 @@ import {
   refusalOf,
 } from './load-issuers.js';
 import { authorityIn, type AuthorityPlace, openAuthority } from './open-authority.js';
-import { crossCertify, rekeyAuthority, renewAuthority } from './renew-authority.js';
+import { readCaCertificate } from './ca-certificate.js';
+import { checkChain } from './check-chain.js';
+import { crossCertify } from './cross-certify.js';
+import { rekeyRoot, type RootRekeyOptions } from './rekey-root.js';
+import { rekeyAuthority, renewAuthority } from './renew-authority.js';
 import {
   completeAuthority,
   requestAuthority,
@@ -325,7 +329,104 @@ describe('hierarchies', () => {
       parent: place('root'),
       nowMs,
     });
-    await expect(again).rejects.toThrow('a root gets a new key as a new root');
+    await expect(again).rejects.toThrow('a root gets a new key in a folder of its own');
+  });
+
+  it('renewed in the middle, they are whole again once it is renewed again', async () => {
+    await aRoot();
+    await issueAuthority(wish('oem', { pathLenConstraint: 1 }), place('root'), nowMs);
+    const before = await issueAuthority(wish('factory'), place('oem'), nowMs);
+    const renew = () =>
+      renewAuthority({ directory: data, name: 'oem', parent: place('root'), nowMs });
+    await renew();
+    // As a kill after the CA's own chain leaves it.
+    const old = before.chainDer.map((der) => pemEncode('CERTIFICATE', der)).join('');
+    writeFileSync(before.chainFile, old);
+    verifies(await loadIssuer(data, 'factory'));
+    const oem = await renew();
+    expect((await loadIssuer(data, 'factory')).chainDer[1]).toEqual(oem.chainDer[0]);
+    verifies(await loadIssuer(data, 'factory'));
+  });
+
+  describe('with a root that gets a new key', () => {
+    const secret = 'another one';
+    let next: string;
+    beforeEach(async () => {
+      next = join(folder, 'next');
+      await aRoot(data, { pathLenConstraint: 1, lifetimeSeconds: years(20) });
+    });
+    const rekey = (overrides: Partial<RootRekeyOptions> = {}) =>
+      rekeyRoot({
+        from: { directory: data, passphrase },
+        into: { directory: next, passphrase: secret },
+        keyType: 'ec-p384',
+        nowMs,
+        ...overrides,
+      });
+    const underNext: AuthorityPlace = { directory: '', name: 'root', passphrase: secret };
+
+    it('verify with either key of it, whichever signed', async () => {
+      const old = await issueAuthority(wish('old'), place('root'), nowMs);
+      const [before] = await loadAuthorities(data);
+      const { root, newWithOld, oldWithNew } = await rekey();
+      expect(root.subjectDer).toEqual(before!.subjectDer);
+      expect(root.keyType).toBe('ec-p384');
+      const young = await issueAuthority(wish('new'), { ...underNext, directory: next }, nowMs);
+      verifies(old);
+      verifies(young);
+      // RFC 9810 4.4: NewWithOld, for who trusts the old key; OldWithNew, for who trusts the new one.
+      verifies(young, [...young.chainDer.slice(0, 1), ...newWithOld.chainDer]);
+      verifies(old, [...old.chainDer.slice(0, 1), ...oldWithNew.chainDer]);
+      const [asNew] = newWithOld.chainDer.map((der) => readCaCertificate(der, 'NewWithOld'));
+      const [asOld] = oldWithNew.chainDer.map((der) => readCaCertificate(der, 'OldWithNew'));
+      expect([asNew?.notBeforeMs, asNew?.notAfterMs]).toEqual([
+        root.notBeforeMs,
+        before!.notAfterMs,
+      ]);
+      expect([asOld?.notBeforeMs, asOld?.notAfterMs]).toEqual([
+        before!.notBeforeMs,
+        before!.notAfterMs,
+      ]);
+      // What completes a CA by such a chain is taken in: the other key is not counted as a CA.
+      checkChain(
+        [...old.chainDer.slice(0, 1), ...oldWithNew.chainDer].map((der) =>
+          readCaCertificate(der, 'it'),
+        ),
+        nowMs,
+      );
+    });
+
+    it('have one with the new key, however often it is asked for and wherever that was killed', async () => {
+      const first = await rekey();
+      const again = await rekey();
+      expect(again.root.serialNumberHex).toBe(first.root.serialNumberHex);
+      expect([again.newWithOld, again.oldWithNew]).toEqual([first.newWithOld, first.oldWithNew]);
+      rmSync(first.oldWithNew.file);
+      const { newWithOld, oldWithNew } = await rekey();
+      expect(newWithOld).toEqual(first.newWithOld);
+      expect(existsSync(oldWithNew.file)).toBe(true);
+      const itself = { directory: data, passphrase };
+      await expect(rekey({ into: itself })).rejects.toThrow('give another folder');
+      await expect(rekey({ keyType: 'ec-p521' })).rejects.toThrow('give another folder');
+      await expect(rekey({ into: { directory: next, passphrase } })).rejects.toThrow('passphrase');
+    });
+
+    it('have their CRLs at two addresses', async () => {
+      const elsewhere = join(folder, 'elsewhere');
+      const status = { baseUri: 'http://status.example', crlShards: 0 };
+      await aRoot(elsewhere, { status });
+      const from = { directory: elsewhere, passphrase };
+      for (const again of [{}, { status }]) {
+        await expect(rekey({ from, ...again })).rejects.toThrow('an address of its own');
+      }
+      expect(existsSync(next)).toBe(false);
+      const { oldWithNew } = await rekey({
+        ...{ from, status: { ...status, baseUri: 'http://next.example' } },
+      });
+      const file = pem('old-with-new.pem', oldWithNew.chainDer[0]);
+      const text = openssl('x509', '-in', file, '-noout', '-text');
+      expect(text).toContain('URI:http://next.example/crl/root/ca.crl');
+    });
   });
 
   it('cross-certified both ways verify with either root', async () => {

@@ -32,6 +32,7 @@ import {
 import { issuerKeyTypeOf } from '../keys/key-types.js';
 import { type CaCertificate, readCaCertificate } from './ca-certificate.js';
 import { type CaSigner, hashOf } from './ca-key.js';
+import { isSameName } from './distinguished-name.js';
 
 /** IEEE 802.1AR 8: the CAs above an IDevID live as long as it does, without expiration. */
 export const noExpirationMs = NO_EXPIRATION_SECONDS * 1_000;
@@ -274,7 +275,12 @@ function assertAllowed(spec: CaCertificateSpec, parent: CaCertificate): void {
   if (parent.keyUsage !== undefined && !parent.keyUsage.includes('keyCertSign')) {
     throw refusal('has a parent that may not sign certificates (keyCertSign, RFC 5280 4.2.1.3)');
   }
-  if (spec.notBeforeMs < parent.notBeforeMs || spec.notAfterMs > parent.notAfterMs) {
+  // A root certifies its own other key (RFC 9810 4.4), which may be older; nothing is below (6.1.4 (l)).
+  const isOwnKey =
+    isSameName(parent.subjectDer, parent.issuerDer) &&
+    isSameName(spec.subjectDer, parent.subjectDer);
+  const isEarly = spec.notBeforeMs < parent.notBeforeMs && !isOwnKey;
+  if (isEarly || spec.notAfterMs > parent.notAfterMs) {
     throw refusal(
       `would be valid outside its parent's life, ${isoTime(parent.notBeforeMs)} to ` +
         `${isoTime(parent.notAfterMs)} (RFC 5280 4.1.2.5)`,
@@ -284,12 +290,12 @@ function assertAllowed(spec: CaCertificateSpec, parent: CaCertificate): void {
   if (room === 0) {
     throw refusal('would stand below a CA that allows none (pathLenConstraint, RFC 5280 4.2.1.9)');
   }
-  if (room !== undefined && (spec.pathLenConstraint ?? room) >= room) {
+  if (room !== undefined && (spec.pathLenConstraint ?? room) >= room + (isOwnKey ? 1 : 0)) {
     throw refusal(
       `needs a pathLenConstraint below its parent's, ${String(room)} (RFC 5280 4.2.1.9)`,
     );
   }
-  assertNamed(spec, parent);
+  if (!isOwnKey) assertNamed(spec, parent);
   assertSubset(spec.extKeyUsage, parent.limits.extKeyUsage, oids.anyExtendedKeyUsage, 'purposes');
   assertSubset(spec.policies, parent.limits.policies, oids.anyPolicy, 'policies');
 }

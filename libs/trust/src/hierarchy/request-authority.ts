@@ -68,7 +68,8 @@ import {
   openAuthorityKey,
   type SigningAuthority,
 } from './open-authority.js';
-import { replaceCertificate, specOfCertificate, writableConstraints } from './renew-authority.js';
+import { replaceCertificate } from './replace-certificate.js';
+import { specOfCertificate, writableConstraints } from './certificate-spec.js';
 import { readStatus, statusFileName, writeStatus } from './status-file.js';
 
 /** Requests whose certificates have not come back, a folder each, beside the CAs. */

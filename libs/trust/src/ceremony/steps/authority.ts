@@ -4,12 +4,11 @@ import { pemEncode } from '@certmill/der';
 import { constraintsOfTexts } from '../../hierarchy/ca-constraints.js';
 import { caProfiles } from '../../hierarchy/ca-profiles.js';
 import { certificatesInPem, readCaCertificate } from '../../hierarchy/ca-certificate.js';
-import { backdated, endOf, issuedFileOf, statusOf } from '../../hierarchy/issue-authority.js';
-import { issueCaCertificate } from '../../hierarchy/issue-ca-certificate.js';
+import { issuedFileOf } from '../../hierarchy/issue-authority.js';
 import { caCrlFileName, crlNumberFileName, signCaCrl } from '../../hierarchy/issue-ca-crl.js';
 import { refusalOf } from '../../hierarchy/load-issuers.js';
 import { authorityIn, type SigningAuthority } from '../../hierarchy/open-authority.js';
-import { specOfCertificate } from '../../hierarchy/renew-authority.js';
+import { crossCertificate } from '../../hierarchy/cross-certify.js';
 import { certificateForRequest } from '../../hierarchy/request-authority.js';
 import { caRevocationOf } from '../../hierarchy/revoke-authority.js';
 import { revokedCasFileName, revokedCasText } from '../../hierarchy/revoked-cas.js';
@@ -45,24 +44,12 @@ export async function crossCertify(
 ): Promise<StepFacts> {
   const other = certificateIn(await context.input(step.certificate), step.certificate.file);
   const chainDer = await withAuthority(step.under, context, async (by) => {
-    if (Buffer.compare(by.ca.spkiDer, other.spkiDer) === 0) {
-      throw new CertmillError('INVALID_INPUT', 'a CA does not cross-certify itself');
-    }
-    const notBeforeMs = Math.max(backdated(context.nowMs), by.ca.notBeforeMs);
-    const latestMs = Math.min(other.notAfterMs, by.ca.notAfterMs);
-    const lifetime =
-      step.lifetime === undefined ? {} : { lifetimeSeconds: durationSeconds(step.lifetime) };
-    const certificateDer = await issueCaCertificate(
-      {
-        ...specOfCertificate(other),
-        ...(step.pathLength === undefined ? {} : { pathLenConstraint: step.pathLength }),
-        notBeforeMs,
-        notAfterMs: endOf(lifetime, notBeforeMs, latestMs),
-        ...statusOf(by.ca),
-      },
-      other.spkiDer,
-      by,
-    );
+    const { lifetime, pathLength } = step;
+    const certificateDer = await crossCertificate(other, by, {
+      ...(lifetime === undefined ? {} : { lifetimeSeconds: durationSeconds(lifetime) }),
+      ...(pathLength === undefined ? {} : { pathLenConstraint: pathLength }),
+      nowMs: context.nowMs,
+    });
     return [certificateDer, ...by.ca.chainDer];
   });
   return putOut(chainDer, step.under, basename(step.certificate.file), context);

@@ -4,12 +4,15 @@ import { crossCertify, issueCa, makeCrl, revokeCa } from './authority.js';
 import { adoptQuorum, destroyKey, recoverKey, splitKey } from './custody.js';
 import { backUpKeys, restoreKeys } from './key-backup.js';
 import { makeRoot } from './make-root.js';
+import { renewRoot } from './renew-root.js';
 
 /** Does one step into its stage; nothing of the data folder changes before the stage is committed. */
 export async function runStep(step: CeremonyStep, context: StepContext): Promise<StepFacts> {
   switch (step.do) {
     case 'make-root':
       return makeRoot(step, context);
+    case 'renew-root':
+      return renewRoot(step, context);
     case 'issue-ca':
       return issueCa(step, context);
     case 'cross-certify':

@@ -1,0 +1,89 @@
+import { hash } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
+import { type CaCertificate, pemOfCertificates, readCaCertificate } from './ca-certificate.js';
+import { checkedFileName, digestOfChain } from './ca-files.js';
+import { certificateOf } from './certificate-spec.js';
+import { checkChain } from './check-chain.js';
+import { pathsIn } from './issuer-paths.js';
+import { type Issuer, loadAuthorities } from './load-issuers.js';
+
+const formerFolderName = 'former';
+
+/** A file of a data folder by its path there, and what it is to hold. */
+export interface ReplacedFile {
+  readonly path: string;
+  readonly content: string;
+}
+
+/**
+ * Puts a new certificate of the same subject and key in the place of a CA's, and into every chain of
+ * the folder that goes through it. Each file changes at once or not at all; after a kill in between,
+ * the chains that are left are sound, over the certificate before, and the next renewal takes them
+ * along.
+ */
+export async function replaceCertificate(
+  directory: string,
+  ca: Issuer,
+  chainDer: readonly Uint8Array[],
+): Promise<void> {
+  for (const { path, content } of await replacedFiles(directory, ca, chainDer)) {
+    const file = join(directory, path);
+    await mkdir(dirname(file), { recursive: true, mode: 0o755 });
+    await writeFileAtomically(file, content, publicFileMode);
+  }
+}
+
+/**
+ * The files that change, in the order in which they are written: the certificate before is kept in
+ * `former/` first. INVALID_INPUT where the new chain is none.
+ */
+export async function replacedFiles(
+  directory: string,
+  ca: Issuer,
+  chainDer: readonly Uint8Array[],
+): Promise<readonly ReplacedFile[]> {
+  checkChain(
+    chainDer.map((der, index) => readCaCertificate(der, `certificate ${String(index + 1)}`)),
+    undefined,
+  );
+  const former = join('ca', ca.name, formerFolderName, `${ca.serialNumberHex}.pem`);
+  const files: ReplacedFile[] = [
+    { path: former, content: pemOfCertificates(ca.chainDer.slice(0, 1)) },
+    ...chainFiles(ca.name, chainDer),
+  ];
+  const isSameCa = sameCaAs(ca);
+  for (const { name, chainDer: chain } of await loadAuthorities(directory)) {
+    const at = chain.findIndex((der) => isSameCa(der));
+    if (at > 0) files.push(...chainFiles(name, [...chain.slice(0, at), ...chainDer]));
+  }
+  return files;
+}
+
+/** Of certificates: whether it is the CA's by the same CA above, the one in force or one before that. */
+function sameCaAs(ca: Issuer): (der: Uint8Array) => boolean {
+  const own = certificateOf(ca);
+  const isSame = (other: CaCertificate): boolean =>
+    Buffer.compare(other.spkiDer, own.spkiDer) === 0 &&
+    Buffer.compare(other.subjectDer, own.subjectDer) === 0 &&
+    Buffer.compare(other.issuerDer, own.issuerDer) === 0;
+  // Thousands of chains go through a few CAs: each of their certificates is read once.
+  const known = new Map<string, boolean>();
+  return (der) => {
+    const key = hash('sha256', der);
+    const found = known.get(key) ?? isSame(readCaCertificate(der, 'a certificate above'));
+    known.set(key, found);
+    return found;
+  };
+}
+
+function chainFiles(name: string, chainDer: readonly Uint8Array[]): readonly ReplacedFile[] {
+  const { directory, certificateFile, chainFile } = pathsIn(join('ca', name));
+  const chainPem = pemOfCertificates(chainDer);
+  return [
+    { path: certificateFile, content: pemOfCertificates(chainDer.slice(0, 1)) },
+    { path: chainFile, content: chainPem },
+    { path: join(directory, checkedFileName), content: `${digestOfChain(chainPem)}\n` },
+  ];
+}
