@@ -53,6 +53,13 @@ export {
   lengthOctets,
 } from './der-encode.js';
 export {
+  encodeEncryptedPrivateKeyInfo,
+  PBES2_IV_OCTETS,
+  PBES2_KEY_OCTETS,
+  type Pbes2Parts,
+  readEncryptedPrivateKeyInfo,
+} from './encrypted-private-key-info.js';
+export {
   CertmillDerError,
   type CertmillDerErrorCode,
   type DerError,

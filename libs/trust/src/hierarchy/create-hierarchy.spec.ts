@@ -2,7 +2,7 @@ import { createPublicKey, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
+import { decryptPrivateKey, saltOf } from '../keys/encrypted-private-key.js';
 import { createHierarchy, type HierarchyOptions } from './create-hierarchy.js';
 import {
   chainDefectOf,
@@ -64,6 +64,20 @@ describe('createHierarchy', () => {
       'chain.sha256',
       'key.pem',
     ]);
+  });
+
+  it('encrypts the keys of one folder with one salt, those of another with another', async () => {
+    const elsewhere = mkdtempSync(join(tmpdir(), 'certmill-hierarchy-'));
+    const first = await createHierarchy(options());
+    const second = await createHierarchy(options({ name: 'second' }));
+    const foreign = await createHierarchy(options({ directory: elsewhere }));
+    const [salt, same, other] = [first, second, foreign].map(({ keyFile }) =>
+      saltOf(readFileSync(keyFile, 'utf8')),
+    );
+    rmSync(elsewhere, { recursive: true });
+    expect(salt).toHaveLength(16);
+    expect(same).toEqual(salt);
+    expect(other).not.toEqual(salt);
   });
 
   it('puts a further issuer under the root that is there', async () => {

@@ -14,6 +14,7 @@ import { encryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { checkedFileName, digestOfChain } from './ca-files.js';
 import { type CaDescription, descriptionFileName, writeDescription } from './ca-description.js';
 import { statusFileName, writeStatus } from './status-file.js';
+import { saltOfFolder } from './folder-salt.js';
 import { issuerPathsOf, pathsIn, type IssuerPaths } from './issuer-paths.js';
 
 export interface IssuerFolderContent {
@@ -54,7 +55,7 @@ export async function writeIssuerFolder(
   const paths = issuerPathsOf(dataDirectory, name);
   const parent = dirname(paths.directory);
   const temporary = join(parent, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
-  const keyPem = await keyPemOf(content.key);
+  const keyPem = await keyPemOf(dataDirectory, content.key);
   const pems = content.chainDer.map((der) => pemEncode('CERTIFICATE', der));
   await mkdir(parent, { recursive: true, mode: 0o700 });
   await mkdir(temporary, { mode: 0o700 });
@@ -81,10 +82,14 @@ export async function writeIssuerFolder(
   return paths;
 }
 
-async function keyPemOf(key: CaFolderKey | undefined): Promise<string | undefined> {
+async function keyPemOf(
+  dataDirectory: string,
+  key: CaFolderKey | undefined,
+): Promise<string | undefined> {
   if (key === undefined) return undefined;
   if ('encryptedPem' in key) return key.encryptedPem;
-  const pem = await encryptPrivateKey(key.pkcs8Der, key.passphrase);
+  const salt = await saltOfFolder(dataDirectory);
+  const pem = await encryptPrivateKey(key.pkcs8Der, key.passphrase, salt);
   key.pkcs8Der.fill(0);
   return pem;
 }

@@ -57,6 +57,7 @@ import {
   statusOf,
 } from './issue-authority.js';
 import { type CaCertificateSpec, newCaSerialNumber } from './issue-ca-certificate.js';
+import { saltOfFolder } from './folder-salt.js';
 import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
 import { assertIssuerName, keyFileName } from './issuer-paths.js';
 import { type DistinguishedName, isSameName, readDistinguishedName } from './distinguished-name.js';
@@ -99,7 +100,7 @@ export async function requestAuthority(
   await assertNoIssuer(directory, name);
   const key = await generateCaKey(wish.keyType);
   const pkcs8Der = key.privateKey.export({ format: 'der', type: 'pkcs8' });
-  const keyPem = await encryptPrivateKey(pkcs8Der, passphrase);
+  const keyPem = await encryptPrivateKey(pkcs8Der, passphrase, await saltOfFolder(directory));
   pkcs8Der.fill(0);
   const signer = caSignerOf(key.privateKey, key.subjectPKInfoDer);
   const requestPem = requestOf(wish, signer);

@@ -8,55 +8,48 @@ import {
 import { promisify } from 'node:util';
 import { CertmillError } from '@certmill/domain';
 import {
-  encodeAlgorithmIdentifier,
-  encodeInteger,
-  encodeNull,
-  encodeOctetString,
-  encodeSequence,
+  encodeEncryptedPrivateKeyInfo,
+  PBES2_IV_OCTETS,
+  PBES2_KEY_OCTETS,
   pemEncode,
+  readEncryptedPrivateKeyInfo,
 } from '@certmill/der';
 
 const pbkdf2 = promisify(pbkdf2Callback);
 
-// RFC 8018 A.2, A.4; RFC 8018 B.1.2; NIST CSOR.
-const idPbes2 = '1.2.840.113549.1.5.13';
-const idPbkdf2 = '1.2.840.113549.1.5.12';
-const idHmacWithSha256 = '1.2.840.113549.2.9';
-const aes256Cbc = '2.16.840.1.101.3.4.1.42';
-
 /** OWASP's figure for PBKDF2-HMAC-SHA256; node's own export stops at OpenSSL's 2,048. */
 export const pbkdf2Iterations = 600_000;
 const saltOctets = 16;
-const keyOctets = 32;
-const ivOctets = 16;
 
 /**
  * `EncryptedPrivateKeyInfo` (RFC 5958 3) as PEM: PBES2 with PBKDF2-HMAC-SHA256 and AES-256-CBC
  * (RFC 8018 6.2), which OpenSSL, Java and Go read.
  * @param pkcs8Der stays the caller's, who wipes it.
+ * @param salt 16 octets of another key under the same passphrase (`saltOf`): one derivation opens both.
  */
-export async function encryptPrivateKey(pkcs8Der: Uint8Array, passphrase: string): Promise<string> {
-  const salt = randomBytes(saltOctets);
-  const iv = randomBytes(ivOctets);
-  const key = await pbkdf2(passphrase, salt, pbkdf2Iterations, keyOctets, 'sha256');
+export async function encryptPrivateKey(
+  pkcs8Der: Uint8Array,
+  passphrase: string,
+  salt: Uint8Array = randomBytes(saltOctets),
+): Promise<string> {
+  const iterations = pbkdf2Iterations;
+  const iv = randomBytes(PBES2_IV_OCTETS);
+  const key = await pbkdf2(passphrase, salt, iterations, PBES2_KEY_OCTETS, 'sha256');
   const cipher = createCipheriv('aes-256-cbc', key, iv);
   const encrypted = Buffer.concat([cipher.update(pkcs8Der), cipher.final()]);
   key.fill(0);
-  const derivation = encodeAlgorithmIdentifier(
-    idPbkdf2,
-    encodeSequence(
-      encodeOctetString(salt),
-      encodeInteger(pbkdf2Iterations),
-      encodeInteger(keyOctets),
-      encodeAlgorithmIdentifier(idHmacWithSha256, encodeNull()),
-    ),
+  return pemEncode(
+    'ENCRYPTED PRIVATE KEY',
+    encodeEncryptedPrivateKeyInfo({ salt, iterations, iv, encrypted }),
   );
-  const encryption = encodeAlgorithmIdentifier(aes256Cbc, encodeOctetString(iv));
-  const der = encodeSequence(
-    encodeAlgorithmIdentifier(idPbes2, encodeSequence(derivation, encryption)),
-    encodeOctetString(encrypted),
-  );
-  return pemEncode('ENCRYPTED PRIVATE KEY', der);
+}
+
+/** The salt of a key that `encryptPrivateKey` encrypted; undefined for any other. */
+export function saltOf(pem: string): Uint8Array | undefined {
+  const body = /-----BEGIN ENCRYPTED PRIVATE KEY-----([^-]+)-----END/.exec(pem)?.[1];
+  const parts = body && readEncryptedPrivateKeyInfo(Buffer.from(body, 'base64'));
+  const isOurs = parts && parts.iterations === pbkdf2Iterations && parts.salt.length === saltOctets;
+  return isOurs ? parts.salt : undefined;
 }
 
 /**
