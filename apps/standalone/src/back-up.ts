@@ -13,8 +13,14 @@ import { developmentPassphraseFileOf, findIssuers } from '@certmill/trust';
 import { backupMark, restoringMark, takeDataFolder } from './data-folder.js';
 import { nodeSyncDisk, syncTree, type SyncDisk } from './sync-tree.js';
 
-/** What lies beside store and log: CAs (keys stay encrypted), serial keys, secrets of the folder. */
-const besides = ['ca', 'serial-keys.json', 'hop-secret', 'manifest-key.pem'];
+/**
+ * What lies beside store and log: CAs (keys stay encrypted), serial keys, secrets of the folder, approvals
+ * that were used, and what ceremonies left.
+ */
+const besides = [
+  ...['ca', 'serial-keys.json', 'hop-secret', 'manifest-key.pem'],
+  ...['approvals', 'ceremonies'],
+];
 const segmentSuffix = '.log';
 const offsetsFile = 'groups.json';
 const formatVersion = 1;

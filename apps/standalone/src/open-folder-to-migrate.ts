@@ -3,7 +3,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { holdsStore, openEmbeddedStore, type EmbeddedStore } from '@certmill/adapter-embedded';
 import { CertmillError, type SerialKey } from '@certmill/domain';
+import type { UsedApprovals } from '@certmill/ports';
 import { findIssuers, findSerialKeys, type Issuer } from '@certmill/trust';
+import { readApprovalFolder } from '@certmill/trust/ceremony';
 import { backupMark, holdDataFolder, migratedMark } from './data-folder.js';
 import { nodeSyncDisk } from './sync-tree.js';
 
@@ -14,6 +16,7 @@ export interface FolderToMigrate extends AsyncDisposable {
   readonly issuers: readonly Issuer[];
   readonly serialKeys: readonly SerialKey[];
   readonly hopSecret: Uint8Array;
+  readonly usedApprovals: readonly UsedApprovals[];
   /** Nothing works in the folder any more; durable when it resolves. Idempotent. */
   retire(): Promise<void>;
 }
@@ -45,6 +48,7 @@ export async function openFolderToMigrate(directory: string): Promise<FolderToMi
         issuers: await findIssuers(directory),
         serialKeys: (await findSerialKeys(directory))?.all ?? [],
         hopSecret: await readFile(join(directory, 'hop-secret')),
+        usedApprovals: await readApprovalFolder(directory),
         retire: () => retire(directory, clock.nowMs()),
         async [Symbol.asyncDispose]() {
           await store.close();

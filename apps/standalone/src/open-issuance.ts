@@ -35,6 +35,7 @@ import {
   type SigningPools,
 } from '@certmill/signing';
 import { issuingPolicy, publishedCas, type Issuer } from '@certmill/trust';
+import { openApprovalFolder, openOperationGate, readQuorumPolicy } from '@certmill/trust/ceremony';
 import type { StandaloneConfig } from './config.js';
 import type { DataFolder } from './data-folder.js';
 import { openIssuers, signingIssuers } from './issuers.js';
@@ -118,6 +119,11 @@ async function assemble(
 ): Promise<Issuance> {
   const systemClock: Clock = overrides.clock ?? { nowMs: () => Date.now() };
   const issuers = await openIssuers(folder.directory, config);
+  const gate = await openOperationGate({
+    policy: () => readQuorumPolicy(folder.directory),
+    ledger: openApprovalFolder(folder.directory),
+    clock: systemClock,
+  });
   const { storeDiskModule: diskModule, logDisk: disk } = overrides;
   const halted = new Map<string, FaultCode>();
   const canonicalOf = (hash: string): string | undefined => profiles.canonicalOf(hash);
@@ -246,6 +252,7 @@ async function assemble(
     serialKeys: issuers.serialKeys,
     serialKeyId: issuers.serialKeyId,
     policy: issuingPolicy(catalogue, systemClock),
+    gate,
     manifestKey: openManifestKey(folder.directory),
     readiness: {
       halted: () => [...halted].map(([stage, code]) => ({ stage, code })),

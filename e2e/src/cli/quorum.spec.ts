@@ -1,4 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
+import '../one-realm.js';
+import { serve, serveSchema, type Server } from '@certmill/standalone';
+import { builtInProfileText } from '@certmill/domain/profile-files';
 import { jest } from '@jest/globals';
 import { openssl } from './testing/openssl.js';
 import { runCertmill, type Ended } from './testing/run-certmill.js';
@@ -8,7 +11,10 @@ import { aWorkFolder, type WorkFolder } from './testing/work-folder.js';
 jest.setTimeout(120_000);
 
 let work: WorkFolder;
-const type = (...args: readonly string[]): Promise<Ended> => runCertmill(args, { cwd: work.path });
+/** How the command finds its server. */
+let env: Readonly<Record<string, string>> = {};
+const type = (...args: readonly string[]): Promise<Ended> =>
+  runCertmill(args, { cwd: work.path, env });
 const done = async (...args: readonly string[]): Promise<string> => {
   const { exitCode, stdout, stderr } = await type(...args);
   expect([exitCode, exitCode === 0 ? '' : stderr]).toEqual([0, '']);
@@ -56,8 +62,9 @@ describe('in an installation that has a quorum', () => {
   it('nobody makes an issuer alone, and is told how it is done', async () => {
     const { exitCode, stderr } = await type(...init);
     expect(exitCode).toBe(1);
-    expect(stderr).toContain('FORBIDDEN');
-    expect(stderr).toContain('asks for 2 approvals of alice, bob, carol');
+    expect(stderr).toContain('APPROVAL_REQUIRED');
+    expect(stderr).toContain('0 of 2 approvals are there; these can approve: alice, bob, carol');
+    expect(stderr).toContain('--propose FILE');
     expect(await issuers()).toEqual([]);
   });
 
@@ -86,12 +93,82 @@ describe('in an installation that has a quorum', () => {
   it('nobody revokes many alone; looking is free', async () => {
     const all = ['revoke', '--issuer', 'factory', '--data', 'data'];
     const { exitCode, stderr } = await type(...all, '--yes');
-    expect([exitCode, stderr]).toEqual([1, expect.stringContaining('asks for 2 approvals')]);
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining('0 of 2 approvals')]);
     expect((await type(...all, '--dry-run')).stderr).not.toContain('approvals');
     expect(await done(...all, '--yes', '--propose', 'mass.json')).toContain('mass-revocation');
   });
 
   it('a folder without a quorum asks nobody', async () => {
     await done('ca', 'init', 'factory', '--data', 'plain');
+  });
+});
+
+describe('at the server of an installation that has a quorum', () => {
+  let server: Server;
+  beforeAll(async () => {
+    const data = work.at('data');
+    const http = { port: 0 };
+    server = await serve(
+      serveSchema.parse({ data, http, logLevel: 'silent', stopTimeoutMs: 1_000 }),
+    );
+    const key = (await server.openFirstCredential())?.key ?? '';
+    env = { CERTMILL_SERVER: server.url, CERTMILL_API_KEY: key };
+    const profile = builtInProfileText('tls-client').replace(/^name: .*$/m, 'name: mine');
+    await writeFile(work.at('mine.yaml'), profile);
+    await writeFile(work.at('list.txt'), 'device-1\ndevice-2\n');
+  });
+  afterAll(() => server.stop());
+
+  const approvedBy = async (...names: string[]): Promise<readonly string[]> => {
+    for (const name of names) {
+      await done('ceremony', 'approve', 'server.json', '--as', name, ...keyOf(name));
+    }
+    return names.flatMap((name) => ['--approval', `server.json.${name}.approval.json`]);
+  };
+
+  it('a profile is proposed, approved by two, and added', async () => {
+    const add = ['profile', 'add', 'mine.yaml'];
+    const alone = await type(...add);
+    expect([alone.exitCode, alone.stderr]).toEqual([
+      1,
+      expect.stringMatching(/APPROVAL_REQUIRED: 0 of 2 approvals[^]*--propose FILE/),
+    ]);
+    expect(await done(...add, '--propose', 'server.json')).toContain('nothing was done');
+    const approvals = await approvedBy('alice', 'carol');
+    const one = await type(...add, ...approvals.slice(2));
+    expect([one.exitCode, one.stderr]).toEqual([1, expect.stringContaining('1 of 2 approvals')]);
+    expect(await done(...add, ...approvals)).toContain('profile mine, version');
+  });
+
+  it('many are revoked with approvals of exactly that, once', async () => {
+    const revoke = [
+      'revoke',
+      '--file',
+      'list.txt',
+      '--reason',
+      'superseded',
+      '--server',
+      server.url,
+    ];
+    expect((await type(...revoke, '--yes')).stderr).toContain('0 of 2 approvals');
+    await done(...revoke, '--propose', 'server.json');
+    const proposed = JSON.parse(await readFile(work.at('server.json'), 'utf8')) as unknown;
+    expect(proposed).toMatchObject({
+      kind: 'mass-revocation',
+      parameters: { deviceIds: ['device-1', 'device-2'], reason: 'superseded', tenant: 'default' },
+    });
+    const approvals = await approvedBy('bob', 'carol');
+    const changed = await type(...revoke.with(4, 'keyCompromise'), '--yes', ...approvals);
+    expect(changed.stderr).toContain('other content');
+    const whole = await type(...revoke, '--yes', ...approvals);
+    expect([whole.exitCode, whole.stdout]).toEqual([2, expect.stringContaining('2 not found')]);
+    expect((await type(...revoke, '--yes', ...approvals)).stderr).toContain('used up');
+  });
+
+  it('a mass operation asks for approvals too', async () => {
+    const begin = ['mass', 'revoke', 'leak', '--issuer', 'factory'];
+    await done(...begin, '--propose', 'server.json');
+    const { stderr } = await type(...begin, '--yes', ...(await approvedBy('bob')), '--rate', '5');
+    expect(stderr).toContain('the selection has no certificates');
   });
 });

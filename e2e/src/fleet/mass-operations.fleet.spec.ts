@@ -1,3 +1,8 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { approve, serializeQuorumPolicy, type Operation } from '@certmill/trust/ceremony';
 import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { TestFleet, until } from './testing/test-fleet.js';
@@ -7,7 +12,7 @@ jest.setTimeout(240_000);
 const population = 1_500;
 let fleet: TestFleet;
 
-interface Operation {
+interface MassOperation {
   readonly state: string;
   readonly counts: Readonly<Record<'lookedAt' | 'changed' | 'unchanged', number>>;
 }
@@ -17,8 +22,8 @@ beforeAll(async () => {
 });
 afterAll(() => fleet.stop());
 
-async function shown(): Promise<Operation> {
-  return (await (await fleet.call('GET', '/v1/operations/give-up')).json()) as Operation;
+async function shown(): Promise<MassOperation> {
+  return (await (await fleet.call('GET', '/v1/operations/give-up')).json()) as MassOperation;
 }
 
 test('a fleet goes on with a mass revocation whose ingest process was stopped, and revokes none twice', async () => {
@@ -57,4 +62,34 @@ test('an ingest process without redis refuses mass operations, with the reason',
   const answer = await fleet.call('POST', '/v1/operations', { json });
   expect([answer.status, await answer.text()]).toEqual([409, expect.stringContaining('redis')]);
   expect((await fleet.call('GET', '/v1/operations/more')).status).toBe(404);
+});
+
+test('what was approved at one ingest process of a fleet is used up for those after it', async () => {
+  const people = ['alice', 'bob'].map((name) => ({ name, ...generateKeyPairSync('ed25519') }));
+  const approvers = people.map(({ name, publicKey }) => ({
+    name,
+    publicKey: String(publicKey.export({ format: 'pem', type: 'spki' })),
+  }));
+  const directory = await mkdtemp(join(tmpdir(), 'certmill-quorum-'));
+  try {
+    const quorumFile = join(directory, 'quorum.json');
+    await writeFile(quorumFile, serializeQuorumPolicy({ threshold: 2, approvers }));
+    await fleet.startRole('ingest', { quorumFile });
+    const json = { orderId: 'spring', reason: 'superseded' };
+    const refused = await fleet.call('POST', '/v1/revocations', { json });
+    expect(refused.status).toBe(403);
+    const { proposed } = (await refused.json()) as { proposed: { operation: Operation } };
+    const nowMs = Date.now();
+    const time = { nowMs, expiresMs: nowMs + 3_600_000 };
+    const approvals = people.map(({ name, privateKey }) =>
+      approve(proposed.operation, name, privateKey, time),
+    );
+    const call = { json: { ...json, approvals } };
+    expect((await fleet.call('POST', '/v1/revocations', call)).status).toBe(200);
+    await fleet.startRole('ingest', { quorumFile });
+    const again = await fleet.call('POST', '/v1/revocations', call);
+    expect([again.status, await again.text()]).toEqual([409, expect.stringContaining('used up')]);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 });

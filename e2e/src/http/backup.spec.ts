@@ -26,6 +26,7 @@ import {
   type SyncDisk,
 } from '@certmill/standalone';
 import { developmentPassphraseFileOf } from '@certmill/trust';
+import { openApprovalFolder, readApprovalFolder } from '@certmill/trust/ceremony';
 import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { anOrder, aServer, ndjson, type TestServer } from './test-server.js';
@@ -48,6 +49,7 @@ beforeAll(async () => {
   });
   const { batchId } = (await uploaded.json()) as { batchId: string };
   await (await server.call('GET', `/v1/batches/${batchId}/manifest?follow=true`)).text();
+  await openApprovalFolder(server.data).useApprovals(usedApprovals);
   saved = join(parent, 'saved');
   await backUpDataFolder(server.data, server.server.issuance, saved);
 });
@@ -56,6 +58,15 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]();
   await rm(parent, { recursive: true, force: true });
 });
+
+const usedApprovals = {
+  operationId: 'ab'.repeat(16),
+  useId: 'run-1',
+  usedAt: '2026-11-22T12:00:00.000Z',
+  kind: 'mass-revocation',
+  sha256: 'cd'.repeat(32),
+  approvals: [{ approver: 'alice' }],
+};
 
 const target = (): string => join(parent, `target-${String(targets++)}`);
 
@@ -122,6 +133,10 @@ describe('a backup', () => {
       ).rejects.toMatchObject({ code });
       expect(existsSync(directory)).toBe(false);
     }
+  });
+
+  it('keeps approvals used up', async () => {
+    expect(await readApprovalFolder(saved)).toEqual([usedApprovals]);
   });
 
   it('that was cut off is not restored', async () => {

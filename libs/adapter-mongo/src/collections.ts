@@ -1,6 +1,7 @@
 import type { Db } from 'mongodb';
 import type { CredentialDocument, ProfileDocument, TenantDocument } from './accounts/accounts.js';
 import type { OrderDocument } from './accounts/orders.js';
+import type { ApprovalDocument } from './used-approvals.js';
 import type { AllowListBlob } from './allow-lists/allow-list-blobs.js';
 import type { AuditDocument } from './audit-trail.js';
 import type { BatchDocument } from './batches/batch-document.js';
@@ -21,7 +22,8 @@ import type { IssuanceTimeDocument, MetaDocument } from './meta.js';
 
 /**
  * The collections of a store. Each is keyed by `_id` alone, which begins with the tenant wherever the
- * object is one tenant's (a credential is found by the hash of its key, a journal by its shard); on a
+ * object is one tenant's (a credential is found by the hash of its key, a journal by its shard, used
+ * approvals by their operation); on a
  * sharded cluster by its hash, since only a shard key is unique there.
  */
 export const collectionNames = {
@@ -44,6 +46,7 @@ export const collectionNames = {
   ocspResponses: 'ocspResponses',
   ocspResponders: 'ocspResponders',
   massOperations: 'massOperations',
+  approvals: 'approvals',
   allowLists: 'allowLists',
   journal: 'journal',
   journalBlobs: 'journalBlobs',
@@ -82,6 +85,7 @@ export interface Collections {
   readonly ocspResponses: Documents<OcspResponsesDocument>;
   readonly ocspResponders: Documents<OcspResponderDocument>;
   readonly massOperations: Documents<MassOperationDocument>;
+  readonly approvals: Documents<ApprovalDocument>;
   readonly allowLists: Documents<AllowListBlob>;
   readonly journal: Documents<EntryDocument>;
   readonly journalBlobs: Documents<BlobDocument>;
@@ -111,6 +115,7 @@ export function collectionsOf(db: Db, calls: DriverCalls): Collections {
     ocspResponses: of('ocspResponses'),
     ocspResponders: of('ocspResponders'),
     massOperations: of('massOperations'),
+    approvals: of('approvals'),
     allowLists: of('allowLists'),
     journal: of('journal'),
     journalBlobs: of('journalBlobs'),

@@ -1,4 +1,5 @@
 import {
+  describeApprovals,
   describeCrls,
   describeMassOperations,
   describeRevocations,
@@ -15,3 +16,7 @@ describeStores('the MongoDB store', openStore);
 describeRevocations('revocations and audit of the MongoDB store', openStore);
 describeCrls('CRLs of the MongoDB store', openStore);
 describeMassOperations('mass operations of the MongoDB store', openStore);
+describeApprovals('used approvals of the MongoDB store', async () => {
+  const { stores: ledger, close } = await openStore();
+  return { ledger, close };
+});

@@ -14,6 +14,7 @@ import type {
   AllowListQuery,
   AllowListRow,
   AllowListStore,
+  ApprovalLedger,
   AuditStore,
   BatchStore,
   CertificateStore,
@@ -34,6 +35,7 @@ import type {
   StoredProfile,
   TenantStore,
   TerminalChunk,
+  UsedApprovals,
   VerdictStore,
 } from '@certmill/ports';
 import { registrationOf } from './batches/bucket-document.js';
@@ -62,6 +64,7 @@ export class MongoStore
     AuditStore,
     CrlStore,
     MassOperationStore,
+    ApprovalLedger,
     Stoppable
 {
   readonly #parts: StoreParts;
@@ -351,6 +354,10 @@ export class MongoStore
     return this.#inHand.run(() =>
       this.#parts.massOperations.saveOperation(operation, expectedVersion),
     );
+  }
+
+  useApprovals(used: UsedApprovals) {
+    return this.#inHand.run(() => this.#parts.approvals.useApprovals(used));
   }
 
   lastIssuanceMs() {

@@ -36,6 +36,7 @@ import { MassOperations } from './mass-operations.js';
 import { readMeta, type MetaDocument } from './meta.js';
 import { MongoStore } from './mongo-store.js';
 import { Revocations } from './revocations/revocations.js';
+import { UsedApprovalDocuments } from './used-approvals.js';
 
 export interface MongoStoreOptions extends MongoConnectionOptions {
   readonly clock: Clock;
@@ -86,6 +87,7 @@ export interface StoreParts {
   readonly audit: AuditTrail;
   readonly crls: Crls;
   readonly massOperations: MassOperations;
+  readonly approvals: UsedApprovalDocuments;
   /** Ends what is still in hand with FAULT_STOPPING. */
   readonly close: (timeoutMs: number) => Promise<void>;
 }
@@ -189,6 +191,7 @@ async function partsOf(
       onFull: (scope, changes, thisUpdateMs) => revocations.noteCrl(scope, changes, thisUpdateMs),
     }),
     massOperations: new MassOperations(collections.massOperations, listingKeys),
+    approvals: new UsedApprovalDocuments(collections.approvals),
     close: async (timeoutMs) => {
       // First: what still waits for the server, the journal too, need not be waited for.
       connection.calls.abandon();

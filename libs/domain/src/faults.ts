@@ -34,6 +34,7 @@ export const faultCatalogue = {
   INVALID_INPUT: 'refuse',
   UNAUTHENTICATED: 'refuse',
   FORBIDDEN: 'refuse',
+  APPROVAL_REQUIRED: 'refuse',
   LIMIT_EXCEEDED: 'refuse',
 } as const satisfies Record<string, FaultDisposition>;
 

@@ -16,6 +16,7 @@ export {
   type FaultCode,
   type FaultDisposition,
 } from './faults.js';
+export { ApprovalRequired, type ProposedOperation } from './approval-required.js';
 export {
   assertName,
   isName,

@@ -119,6 +119,20 @@ describe('what a role needs of its configuration', () => {
       /has no issuing CA/,
     ],
     [
+      'a quorum that is not there',
+      ['ingest'],
+      'quorumFile',
+      () => at(none),
+      /quorumFile: there is no .*nothing.pem/,
+    ],
+    [
+      'a quorum that is none',
+      ['ingest'],
+      'quorumFile',
+      () => at('garbage'),
+      /quorumFile: .* is no quorum policy: it is not JSON/,
+    ],
+    [
       'no manifest key',
       ['ingest'],
       'manifestKeyFile',

@@ -14,6 +14,7 @@ import { openManifestKey } from './keys/manifest-key.js';
 import { signableProfiles } from './keys/profile-folder.js';
 import { signingIssuers } from './keys/signing-issuers.js';
 import { openTrust } from './keys/trust-folder.js';
+import { readFleetQuorum } from './quorum.js';
 import type { Role } from './service-context.js';
 
 /** A field of the configuration, and what throws where it is wrong. */
@@ -81,6 +82,7 @@ function checksOf(role: Role, config: FleetConfig): readonly Check[] {
 function ingestChecks(config: FleetConfig): readonly Check[] {
   return [
     { path: ['trust'], run: () => openTrust(config) },
+    { path: ['quorumFile'], run: () => readFleetQuorum(config) },
     { path: ['manifestKeyFile'], run: () => openManifestKey(config.manifestKeyFile) },
     { path: ['http', 'host'], run: () => assertListenable(config.http) },
     { path: ['http', 'tls'], run: () => tlsOptionsOf(config.http) },

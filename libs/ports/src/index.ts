@@ -45,6 +45,13 @@ export type {
   SignedCertificates,
   SignedCrl,
 } from './compute.js';
+export type {
+  ApprovalLedger,
+  GivenApprovals,
+  OperationGate,
+  SensitiveOperation,
+  UsedApprovals,
+} from './approvals.js';
 export type { MassOperationStore } from './mass-operations.js';
 export type { Clock, Job, JobQueue } from './jobs.js';
 export type { CpuMeter } from './cpu-meter.js';

@@ -34,13 +34,12 @@ export { keyFingerprint, participantKeyOf } from './ceremony/participant-keys.js
 export {
   quorumPolicyFileOf,
   readQuorumPolicy,
+  readQuorumPolicyFile,
   serializeQuorumPolicy,
 } from './ceremony/quorum-policy.js';
-export {
-  approvalLedgerOf,
-  requireApproval,
-  type ApprovalUse,
-} from './ceremony/require-approval.js';
+export { requireApproval, type ApprovalUse } from './ceremony/require-approval.js';
+export { openApprovalFolder, readApprovalFolder } from './ceremony/approval-folder.js';
+export { openOperationGate, type GateParts } from './ceremony/open-operation-gate.js';
 export { draftCeremony, type CeremonyDraft } from './ceremony/write-ceremony.js';
 export type { CeremonyResult, CeremonyProgress, CeremonyRun } from './ceremony/run-ceremony.js';
 export { runCeremony } from './ceremony/run-ceremony.js';

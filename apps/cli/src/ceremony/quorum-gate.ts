@@ -1,19 +1,22 @@
 import { hash } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
-import { CommanderError, type Command } from 'commander';
-import { CertmillError } from '@certmill/domain';
+import type { Command } from 'commander';
+import { ApprovalRequired, CertmillError } from '@certmill/domain';
 import {
   newOperationId,
-  parseApproval,
+  openApprovalFolder,
+  openOperationGate,
   readQuorumPolicy,
-  requireApproval,
-  type Approval,
-  type Operation,
   type OperationKind,
-  type Quorum,
 } from '@certmill/trust/ceremony';
 import type { Terminal } from '../terminal/terminal.js';
-import { readBytes, readText } from './ceremony-inputs.js';
+import {
+  howApproved,
+  propose,
+  readApprovals,
+  withApprovalOptions,
+  type ApprovalOptions,
+} from './approval-options.js';
+import { readBytes } from './ceremony-inputs.js';
 
 /** A command that needs a quorum where its data folder asks for one. */
 export interface SensitiveCommand {
@@ -22,6 +25,8 @@ export interface SensitiveCommand {
   readonly files?: readonly string[];
   /** Options that name data folders beside `data`, whose quorum is asked as well. */
   readonly folders?: readonly string[];
+  /** Whether it is done in the data folder; absent: always. A server asks for its own quorum. */
+  isInFolder?(options: Readonly<Record<string, unknown>>): boolean;
   /** Whether it is sensitive with these options; absent: always. */
   isSensitive?(options: Readonly<Record<string, unknown>>): boolean;
 }
@@ -42,21 +47,13 @@ export function guardWithQuorum(
   command: Command,
   sensitive: SensitiveCommand,
 ): Command {
-  return command
-    .option(
-      '--approval <file>',
-      'approval of the quorum, where one is asked for; repeat it',
-      collect,
-      [],
-    )
-    .option('--propose <file>', 'write down what would be done, to be approved, and stop')
-    .hook('preAction', async () => demandQuorum(terminal, command, sensitive));
+  return withApprovalOptions(command).hook('preAction', async () =>
+    demandQuorum(terminal, command, sensitive),
+  );
 }
 
-interface GateOptions {
+interface GateOptions extends ApprovalOptions {
   readonly data: string;
-  readonly approval: readonly string[];
-  readonly propose?: string;
 }
 
 async function demandQuorum(
@@ -65,6 +62,7 @@ async function demandQuorum(
   sensitive: SensitiveCommand,
 ): Promise<void> {
   const options = command.opts<GateOptions & Record<string, unknown>>();
+  if (sensitive.isInFolder?.(options) === false) return;
   if (options.propose !== undefined) {
     const parameters = await parametersOf(command, sensitive);
     await propose(terminal, options.propose, {
@@ -79,26 +77,20 @@ async function demandQuorum(
   for (const folder of new Set(folders.filter((name) => typeof name === 'string'))) {
     const policy = await readQuorumPolicy(folder);
     if (policy === undefined) continue;
-    const approvals = await Promise.all(options.approval.map(readApproval));
-    const id = approvals[0]?.operation.id;
-    if (id === undefined) throw notApproved(policy, folder);
-    const parameters = await parametersOf(command, sensitive);
-    await requireApproval({ kind: sensitive.kind, id, parameters }, approvals, policy, {
-      dataDirectory: folder,
-      nowMs: Date.now(),
-      useId: newOperationId(),
+    const gate = await openOperationGate({
+      policy: () => Promise.resolve(policy),
+      ledger: openApprovalFolder(folder),
+      clock: { nowMs: () => Date.now() },
     });
+    const parameters = await parametersOf(command, sensitive);
+    const approvals = await readApprovals(options.approval);
+    try {
+      await gate.demand({ kind: sensitive.kind, parameters }, { approvals });
+    } catch (error) {
+      if (!(error instanceof ApprovalRequired)) throw error;
+      throw new CertmillError('APPROVAL_REQUIRED', `${folder}: ${error.message}\n${howApproved}`);
+    }
   }
-}
-
-function notApproved(policy: Quorum, folder: string): CertmillError {
-  const names = policy.approvers.map(({ name }) => name).join(', ');
-  return new CertmillError(
-    'FORBIDDEN',
-    `${folder} asks for ${String(policy.threshold)} approvals of ${names}: write it down with ` +
-      "--propose FILE, have it approved with 'certmill ceremony approve FILE --as NAME --key KEY', and " +
-      'give the same command with --approval FILE for each',
-  );
 }
 
 /** Everything that decides what the command does. */
@@ -118,26 +110,5 @@ async function parametersOf(
         ? { sha256: hash('sha256', await readBytes(value), 'hex') }
         : value;
   }
-  // As it stands in a file.
-  return JSON.parse(JSON.stringify(parameters)) as Record<string, unknown>;
-}
-
-/** Ends the command: what it says is all it does. */
-async function propose(terminal: Terminal, file: string, operation: Operation): Promise<never> {
-  await writeFile(file, `${JSON.stringify(operation, undefined, 2)}\n`);
-  terminal.report({ proposed: file, kind: operation.kind, id: operation.id }, [
-    `wrote ${file}: ${operation.kind} ${operation.id}; nothing was done`,
-    '',
-    'next:',
-    `  certmill ceremony approve ${file} --as NAME --key KEY`,
-  ]);
-  throw new CommanderError(0, 'certmill.proposed', 'proposed');
-}
-
-async function readApproval(file: string): Promise<Approval> {
-  return parseApproval(await readText(file), file);
-}
-
-function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value];
+  return parameters;
 }

@@ -63,6 +63,13 @@ export interface MassSelection {
   readonly issuer?: string;
 }
 
+/** Of a call that an installation with a quorum wants approved. */
+export interface CallApprovals {
+  readonly approvals?: readonly unknown[];
+  /** True: nothing is done, and the call fails with what is to be approved (`ServerError.proposed`). */
+  readonly propose?: true;
+}
+
 /** As `POST /v1/operations` takes it. */
 export interface NewMassOperation {
   readonly operationId: string;
@@ -232,24 +239,30 @@ export class IssuanceClient implements Disposable {
     return (await this.#ask(pageOf(certificateSchema), call)).items;
   }
 
-  /** Twice does what once does. */
-  revokeCertificates(revocations: NewRevocations): Promise<ChangesView> {
+  /** Twice does what once does; but approvals are for one call. */
+  revokeCertificates(
+    revocations: NewRevocations,
+    approved: CallApprovals = {},
+  ): Promise<ChangesView> {
     return this.#ask(changesSchema, {
       method: 'POST',
       path: '/v1/revocations',
       headers: jsonBody,
-      body: JSON.stringify(revocations),
-      isRepeatable: true,
+      body: JSON.stringify({ ...revocations, ...approved }),
+      isRepeatable: approved.approvals === undefined,
     });
   }
 
   /** Twice is once: the name is the operation's. */
-  beginOperation({ work, ...operation }: NewMassOperation): Promise<MassOperationView> {
+  beginOperation(
+    { work, ...operation }: NewMassOperation,
+    approved: CallApprovals = {},
+  ): Promise<MassOperationView> {
     return this.#ask(massOperationSchema, {
       method: 'POST',
       path: '/v1/operations',
       headers: jsonBody,
-      body: JSON.stringify({ ...operation, ...work }),
+      body: JSON.stringify({ ...operation, ...work, ...approved }),
       isRepeatable: true,
     });
   }
@@ -282,12 +295,15 @@ export class IssuanceClient implements Disposable {
     return this.#all(profileSchema, '/v1/profiles');
   }
 
-  addProfile(yaml: string): Promise<ProfileView> {
+  /** Twice is once. */
+  addProfile(yaml: string, approved: CallApprovals = {}): Promise<ProfileView> {
+    const isPlain = Object.keys(approved).length === 0;
     return this.#ask(profileSchema, {
       method: 'POST',
       path: '/v1/profiles',
-      headers: { 'content-type': 'application/yaml' },
-      body: yaml,
+      headers: isPlain ? { 'content-type': 'application/yaml' } : jsonBody,
+      body: isPlain ? yaml : JSON.stringify({ yaml, ...approved }),
+      isRepeatable: true,
     });
   }
 

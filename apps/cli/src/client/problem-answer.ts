@@ -5,7 +5,17 @@ import { ServerError, type RetryRule } from './server-error.js';
 const problemSchema = z.looseObject({
   code: z.string().max(100).optional(),
   title: z.string().max(1_000).optional(),
-  detail: z.string().max(4_000).optional(),
+  detail: z.string().max(40_000).optional(),
+  proposed: z
+    .object({
+      operation: z.strictObject({
+        kind: z.string(),
+        id: z.string(),
+        parameters: z.record(z.string(), z.unknown()),
+      }),
+    })
+    .optional()
+    .catch(undefined),
 });
 
 /** 429 and 503 are said before anything was done; the others may come from a proxy in between. */
@@ -34,6 +44,7 @@ export function problemAnswer(
     message: problem.detail ?? problem.title ?? `the server answered ${status}`,
     retry: retryOfStatus[status] ?? 'never',
     status,
+    ...(problem.proposed === undefined ? {} : { proposed: problem.proposed.operation }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
 }

@@ -1,4 +1,9 @@
-import { CertmillError, faultCatalogue, type FaultCode } from '@certmill/domain';
+import {
+  CertmillError,
+  faultCatalogue,
+  type FaultCode,
+  type ProposedOperation,
+} from '@certmill/domain';
 
 /**
  * When the same call may be sent again: `always` where the server did not take it up, `repeatable`
@@ -15,6 +20,8 @@ export interface ServerErrorParts {
   readonly status?: number;
   /** From Retry-After. */
   readonly retryAfterMs?: number;
+  /** What the server wants approved. */
+  readonly proposed?: ProposedOperation['operation'];
   readonly cause?: unknown;
 }
 
@@ -24,6 +31,7 @@ export class ServerError extends CertmillError {
   readonly retry: RetryRule;
   readonly status: number | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly proposed: ProposedOperation['operation'] | undefined;
 
   constructor(parts: ServerErrorParts) {
     super(faultOf(parts), parts.message, { cause: parts.cause });
@@ -31,6 +39,7 @@ export class ServerError extends CertmillError {
     this.retry = parts.retry;
     this.status = parts.status;
     this.retryAfterMs = parts.retryAfterMs;
+    this.proposed = parts.proposed;
   }
 }
 

@@ -8,9 +8,8 @@ export function guardedRevokeCommand(terminal: Terminal): Command {
   return guardWithQuorum(terminal, revokeCommand(terminal), {
     kind: 'mass-revocation',
     files: ['file'],
-    isSensitive: ({ order, batch, issuer, file, server, dryRun }) =>
-      server === undefined &&
-      dryRun !== true &&
-      [order, batch, issuer, file].some((selection) => selection !== undefined),
+    isInFolder: ({ server }) => server === undefined,
+    isSensitive: ({ order, batch, issuer, file, dryRun }) =>
+      dryRun !== true && [order, batch, issuer, file].some((selection) => selection !== undefined),
   });
 }

@@ -1,5 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CertmillError, revocationReasons } from '@certmill/domain';
+import { withApprovalOptions, type ApprovalOptions } from '../ceremony/approval-options.js';
+import { askForApproved } from '../ceremony/ask-for-approved.js';
 import type { MassSelection, NewMassOperation } from '../client/issuance-client.js';
 import { openClient, withServerOptions, type ServerOptions } from '../client/server-options.js';
 import { withExamples } from '../terminal/program.js';
@@ -9,7 +11,7 @@ import { massLines } from './mass-lines.js';
 /** A dry run reads every certificate of the selection within the call. */
 const patienceSeconds = 120;
 
-interface BeginOptions extends ServerOptions {
+interface BeginOptions extends ServerOptions, ApprovalOptions {
   readonly order?: string;
   readonly site?: string;
   readonly profile?: string;
@@ -51,6 +53,10 @@ export function massRevokeCommand(terminal: Terminal): Command {
       'begins; asked again, it is the same operation',
     ],
     ['certmill mass revoke north --site north --rate 500 --yes', 'at most 500 a second'],
+    [
+      'certmill mass revoke leak-7 --issuer factory-a --propose op.json',
+      'where the server has a quorum: what its people are to approve',
+    ],
   ]);
 }
 
@@ -86,7 +92,7 @@ export function massReissueCommand(terminal: Terminal): Command {
 }
 
 function withSelection(command: Command): Command {
-  return command
+  return withApprovalOptions(command)
     .argument('<name>', 'of the operation: lower-case letters, digits, hyphens')
     .option('--order <id>', 'those of an order')
     .option('--site <name>', 'those of a site on the allow-lists')
@@ -103,9 +109,9 @@ async function begin(
   options: BeginOptions,
   work: NewMassOperation['work'],
 ): Promise<void> {
-  const { rate, dryRun = false, yes } = options;
+  const { rate, dryRun = false, yes, propose } = options;
   const selection = selectionOf(options);
-  if (!dryRun && yes !== true) {
+  if (!dryRun && yes !== true && propose === undefined) {
     throw new CertmillError(
       'INVALID_INPUT',
       'that may be many certificates: look with --dry-run, then say --yes',
@@ -113,10 +119,10 @@ async function begin(
   }
   using client = openClient(terminal, options);
   const asked = { operationId, selection, work, dryRun };
-  const operation = await client.beginOperation({
-    ...asked,
-    ...(rate === undefined ? {} : { ratePerSecond: rate }),
-  });
+  const wanted = { ...asked, ...(rate === undefined ? {} : { ratePerSecond: rate }) };
+  const operation = await askForApproved(terminal, options, (approved) =>
+    client.beginOperation(wanted, approved),
+  );
   const next = dryRun ? [] : ['', 'next:', `  certmill mass watch ${operationId}`];
   terminal.report(operation, [...massLines(operation), ...next]);
 }

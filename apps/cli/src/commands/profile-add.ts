@@ -1,4 +1,6 @@
 import { Command } from 'commander';
+import { withApprovalOptions, type ApprovalOptions } from '../ceremony/approval-options.js';
+import { askForApproved } from '../ceremony/ask-for-approved.js';
 import { openClient, withServerOptions, type ServerOptions } from '../client/server-options.js';
 import { withExamples } from '../terminal/program.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -8,10 +10,12 @@ export function profileAddCommand(terminal: Terminal): Command {
   const command = new Command('add')
     .description('add a version of a profile to the server; it never changes afterwards')
     .argument('<file>', 'profile in YAML')
-    .action(async (file: string, options: ServerOptions) => {
+    .action(async (file: string, options: ServerOptions & ApprovalOptions) => {
       const { text } = await readProfileFile(file);
       using client = openClient(terminal, options);
-      const added = await client.addProfile(text);
+      const added = await askForApproved(terminal, options, (approved) =>
+        client.addProfile(text, approved),
+      );
       terminal.report(added, [
         `profile ${added.name}, version ${String(added.version)}, is there`,
         `hash ${added.hash}`,
@@ -20,7 +24,11 @@ export function profileAddCommand(terminal: Terminal): Command {
         `  certmill order create NAME --profile ${added.name} --quota N`,
       ]);
     });
-  return withExamples(withServerOptions(command), [
+  return withExamples(withApprovalOptions(withServerOptions(command)), [
     ['certmill profile add gateway.yaml', 'checked here and on the server'],
+    [
+      'certmill profile add gateway.yaml --propose op.json',
+      'where the server has a quorum: what its people are to approve',
+    ],
   ]);
 }

@@ -17,6 +17,8 @@ import {
   type Selection,
 } from '@certmill/pipeline';
 import { openFolderToRevoke } from '@certmill/standalone';
+import type { ApprovalOptions } from '../ceremony/approval-options.js';
+import { askForApproved } from '../ceremony/ask-for-approved.js';
 import { openClient, withServerOptions, type ServerOptions } from '../client/server-options.js';
 import type { NewRevocations } from '../client/issuance-client.js';
 import { exitCodes } from '../terminal/exit-codes.js';
@@ -25,7 +27,7 @@ import { formatNumber } from '../terminal/quantities.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { dataOption } from './data-option.js';
 
-interface RevokeOptions extends ServerOptions {
+interface RevokeOptions extends ServerOptions, ApprovalOptions {
   readonly data: string;
   readonly tenant?: string;
   readonly serial?: string;
@@ -45,6 +47,8 @@ interface RevokeOptions extends ServerOptions {
 
 /** Names that one call of a server takes. */
 const namesPerCall = 1_000;
+/** The same of a call that is approved as a whole. */
+const namesPerApproval = 10_000;
 const exampleSerial = '0137c2a0'.padEnd(40, '5f');
 
 export function revokeCommand(terminal: Terminal): Command {
@@ -140,12 +144,12 @@ async function changeAtServer(
   using client = openClient(terminal, options);
   const total = { changed: 0, unchanged: 0, refused: 0, notFound: 0 };
   const left: { name: string; outcome: string }[] = [];
-  for (const part of callsOf(selection)) {
-    const answer = await client.revokeCertificates({
-      ...part,
-      ...bodyOf(change),
-      dryRun: options.dryRun ?? false,
-    });
+  const needsApproval = options.approval.length > 0 || options.propose !== undefined;
+  for (const part of callsOf(selection, needsApproval ? namesPerApproval : namesPerCall)) {
+    const wanted = { ...part, ...bodyOf(change), dryRun: options.dryRun ?? false };
+    const answer = await askForApproved(terminal, options, (approved) =>
+      client.revokeCertificates(wanted, approved),
+    );
     const { changed, unchanged, refused, notFound, items } = answer;
     total.changed += changed;
     total.unchanged += unchanged;
@@ -161,7 +165,7 @@ async function changeAtServer(
   return { ...total, left };
 }
 
-function* callsOf(selection: Selection): Generator<NewRevocations> {
+function* callsOf(selection: Selection, namesAtOnce: number): Generator<NewRevocations> {
   switch (selection.by) {
     case 'batch':
       yield { batchId: selection.batchId };
@@ -173,8 +177,9 @@ function* callsOf(selection: Selection): Generator<NewRevocations> {
       yield { issuer: selection.issuer };
       return;
     case 'names':
-      for (let at = 0; at < selection.names.length; at += namesPerCall) {
-        const names = selection.names.slice(at, at + namesPerCall);
+      if (namesAtOnce === namesPerApproval) assertOneCall(selection.names.length);
+      for (let at = 0; at < selection.names.length; at += namesAtOnce) {
+        const names = selection.names.slice(at, at + namesAtOnce);
         yield {
           serialNumbers: names.flatMap((name) =>
             name.by === 'serialNumber' ? hexOf(name.serialNumber) : [],
@@ -184,6 +189,14 @@ function* callsOf(selection: Selection): Generator<NewRevocations> {
         };
       }
   }
+}
+
+function assertOneCall(names: number): void {
+  if (names <= namesPerApproval) return;
+  throw new CertmillError(
+    'LIMIT_EXCEEDED',
+    `a server takes approvals of ${formatNumber(namesPerApproval)} names at once: give the list in parts`,
+  );
 }
 
 function bodyOf(change: CertificateChange): NewRevocations {
@@ -272,9 +285,12 @@ function changeOf(options: RevokeOptions): CertificateChange {
   };
 }
 
-function assertConfirmed(selection: Selection, { yes, dryRun, file }: RevokeOptions): void {
+function assertConfirmed(
+  selection: Selection,
+  { yes, dryRun, file, propose }: RevokeOptions,
+): void {
   const isOne = selection.by === 'names' && file === undefined;
-  if (isOne || yes === true || dryRun === true) return;
+  if (isOne || yes === true || dryRun === true || propose !== undefined) return;
   throw new CertmillError(
     'INVALID_INPUT',
     'that may be many certificates, and revocation cannot be undone: look with --dry-run, then say --yes',

@@ -12,6 +12,7 @@ const emptyAtFirst = [
   'statuses',
   'crlScopes',
   'audit',
+  'approvals',
   'allowLists',
   'massOperations',
   'journal',

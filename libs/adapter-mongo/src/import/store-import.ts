@@ -9,7 +9,7 @@ import type {
   Order,
   TenantId,
 } from '@certmill/domain';
-import type { Clock, CrlScope, Stoppable, StoredProfile } from '@certmill/ports';
+import type { Clock, CrlScope, Stoppable, StoredProfile, UsedApprovals } from '@certmill/ports';
 import { profileDocument } from '../accounts/accounts.js';
 import { orderKey, type OrderDocument } from '../accounts/orders.js';
 import { AllowListBlobs } from '../allow-lists/allow-list-blobs.js';
@@ -28,6 +28,7 @@ import { JournalCollections } from '../journal-collections.js';
 import { ListingKeys } from '../listing-keys.js';
 import { MassOperations } from '../mass-operations.js';
 import { readMeta } from '../meta.js';
+import { UsedApprovalDocuments } from '../used-approvals.js';
 import { BatchImport, type ImportedChunk } from './batch-import.js';
 import { assertFresh, beginMigration, endChange } from './change-store.js';
 import { RevocationImport } from './revocation-import.js';
@@ -187,6 +188,10 @@ export class StoreImport implements Stoppable {
   async putMassOperation(operation: MassOperation, frozen: readonly FrozenBatch[]): Promise<void> {
     this.#listingTime.ms = operation.createdAtMs;
     await this.#massOperations.addOperation(operation, frozen);
+  }
+
+  async putUsedApprovals(used: UsedApprovals): Promise<void> {
+    await new UsedApprovalDocuments(this.#collections.approvals).useApprovals(used);
   }
 
   putIssuanceTime(atMs: number): Promise<void> {

@@ -131,6 +131,11 @@ export const fleetSchema = z
       .prefault({}),
     /** Folder with `ca/` and `serial-keys.json`, as `certmill ca init` makes it; for all but sign without `key.pem`. */
     trust: path.optional(),
+    /**
+     * Quorum policy that ingest asks approvals by; absent: `ca/quorum.json` of the trust folder, where that has
+     * one.
+     */
+    quorumFile: path.optional(),
     /** The issuers of the trust folder, all of them. */
     issuers: z.record(z.string().min(1), issuer).optional(),
     /** Passphrase of key files in the trust folder. */

@@ -1,7 +1,7 @@
 import { checkCollections, openMongoStore } from '@certmill/adapter-mongo';
 import { CertmillError } from '@certmill/domain';
 import { LineLimiter, type IssuanceStore } from '@certmill/platform';
-import type { OcspStore } from '@certmill/ports';
+import type { ApprovalLedger, OcspStore } from '@certmill/ports';
 import { readClientTls, readSecret } from '../config/secret-files.js';
 import type { FleetConfig } from '../config/fleet-config.js';
 import type { ServiceContext } from '../service-context.js';
@@ -37,13 +37,14 @@ export async function openStore(
   return (await openStores(context, onIssuanceTime)).store;
 }
 
-/** With pre-signed OCSP responses, over the same connection. */
+/** With pre-signed OCSP responses and used approvals, over the same connection. */
 export interface OpenedStores {
   readonly store: IssuanceStore;
   readonly ocsp: OcspStore;
+  readonly approvals: ApprovalLedger;
 }
 
-/** The same for roles that work with responses. */
+/** The same for roles that work with them. */
 export async function openStores(
   context: ServiceContext,
   onIssuanceTime?: (atMs: number) => void,
@@ -93,7 +94,8 @@ export async function openStores(
   context.parts.push(store);
   if (context.role === 'validate') context.parts.push(snapshotJournal(context, store));
   const measured = context.metrics.store.measured(store);
-  return { store: context.overrides.aroundStore?.(measured) ?? measured, ocsp: store.ocsp };
+  const around = context.overrides.aroundStore?.(measured) ?? measured;
+  return { store: around, ocsp: store.ocsp, approvals: store };
 }
 
 function hostsOf(uri: string): string {

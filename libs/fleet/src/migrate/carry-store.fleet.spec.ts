@@ -33,6 +33,15 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+const usedApprovals = {
+  operationId: 'ab'.repeat(16),
+  useId: 'run-1',
+  usedAt: '2026-11-22T12:00:00.000Z',
+  kind: 'mass-revocation',
+  sha256: 'cd'.repeat(32),
+  approvals: [{ approver: 'alice' }],
+};
+
 function sourceOf(): MigrationSource {
   return {
     store: source,
@@ -40,6 +49,7 @@ function sourceOf(): MigrationSource {
     issuers: [],
     serialKeys: [],
     hopSecret: new Uint8Array(32),
+    usedApprovals: [usedApprovals],
     retire: () => Promise.resolve(),
   };
 }
@@ -103,6 +113,8 @@ describe.each([1, 2, 3])(
     test('tells and decides what it would have', async () => {
       assert.ok(store);
       expect(await compareStores(sourceOf(), store, silent)).toEqual([]);
+      const replay = { ...usedApprovals, useId: 'run-2' };
+      expect(await store.useApprovals(replay)).toEqual(usedApprovals);
       const { counts } = await source.readOut().survey();
       expect(counts.verdicts).toBe(100);
       let found = 0;

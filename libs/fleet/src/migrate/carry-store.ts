@@ -46,7 +46,7 @@ export async function* rowsOf<T extends { readonly seq: number }>(
  * already is passed over.
  */
 export async function carryStore(
-  { store }: MigrationSource,
+  { store, usedApprovals }: MigrationSource,
   into: StoreImport,
   letters: KeptLetters,
   onCarried: OnCarried,
@@ -91,6 +91,7 @@ export async function carryStore(
     const frozen = await store.frozenBatches(tenant, operationId);
     await into.putMassOperation(carriedOperation(operation), frozen);
   }
+  for (const used of usedApprovals) await into.putUsedApprovals(used);
   await into.putIssuanceTime(await store.lastIssuanceMs());
 }
 

@@ -1,5 +1,6 @@
 import type { EmbeddedStore } from '@certmill/adapter-embedded';
 import type { SerialKey } from '@certmill/domain';
+import type { UsedApprovals } from '@certmill/ports';
 import type { Issuer } from '@certmill/trust';
 
 /** A data folder at rest, which nobody else works in while it is carried into a fleet. */
@@ -11,6 +12,8 @@ export interface MigrationSource {
   readonly serialKeys: readonly SerialKey[];
   /** What the seals of its log are derived from. */
   readonly hopSecret: Uint8Array;
+  /** They stay used in the fleet. */
+  readonly usedApprovals: readonly UsedApprovals[];
   /** From now on nothing works in the folder any more; durable when it resolves. Idempotent. */
   retire(): Promise<void>;
 }

@@ -10,10 +10,11 @@ import { addBuiltInProfiles, issuanceServices, Repository } from '@certmill/plat
 import { issuingPolicy } from '@certmill/trust';
 import { groupRemoval } from '../connections/group-removal.js';
 import { openLog, watchLags } from '../connections/open-log.js';
-import { openStore } from '../connections/open-store.js';
+import { openStores } from '../connections/open-store.js';
 import { hopsOf, roleHops } from '../keys/hops-of.js';
 import { openManifestKey } from '../keys/manifest-key.js';
 import { openTrust } from '../keys/trust-folder.js';
+import { openGate } from '../quorum.js';
 import { presigningOnChange } from '../presigning.js';
 import { massQueue } from '../mass-operations.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
@@ -33,7 +34,8 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
       throw error;
     }
   };
-  const store = await openStore(context, learn);
+  const { store, approvals } = await openStores(context, learn);
+  const gate = await openGate(config, approvals, clock);
   const log = await openLog(context);
   // Of all stages: where every process of a stage is down, none of them tells.
   watchLags(context, log, ['validate', 'sign', 'publish']);
@@ -73,6 +75,7 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
     serialKeys: trust.serialKeys,
     serialKeyId: trust.serialKeyId,
     policy: issuingPolicy(trust.catalogue, clock),
+    gate,
     repository: new Repository({ ...trust.cas, crls: store, clock }),
     maxRequestsPerChunk: config.maxRequestsPerChunk,
     windows: new TenantWindows({ maxRequests: config.tenantWindow, batches: store }),

@@ -29,6 +29,8 @@ export interface NewMassOperation {
   readonly selection: MassSelection;
   readonly work: MassWork;
   readonly ratePerSecond?: number;
+  /** Called before one that is not there begins: nothing is stored where it rejects. */
+  readonly beforeBegun?: () => Promise<void>;
 }
 
 /**
@@ -47,6 +49,7 @@ export async function beginOperation(
   const frozen = await frozenFor(ports, wanted);
   const operation = operationOf(wanted, frozen, ports.clock.nowMs());
   if (ports.jobs === undefined) throw noJobs();
+  await wanted.beforeBegun?.();
   const entry = { tenant, actor: wanted.actor, action: 'mass-operation.begun' };
   await recordAudit(ports, { ...entry, detail: detailOf(operation) });
   if (!(await ports.operations.addOperation(operation, frozen.batches))) {

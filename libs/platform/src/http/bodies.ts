@@ -3,6 +3,20 @@ import { revocationReasons } from '@certmill/domain';
 
 /** JSON bodies as the routes take them; unknown names are refused. */
 
+/** Of calls that an installation with a quorum wants approved. */
+const approval = {
+  /** Of exactly this call: files of `certmill ceremony approve`. */
+  approvals: z.array(z.looseObject({})).max(255).default([]),
+  /** True: does nothing, and tells in a 403 what is to be approved. */
+  propose: z.boolean().default(false),
+};
+
+export const newProfileSchema = z.strictObject({
+  /** The profile file. */
+  yaml: z.string(),
+  ...approval,
+});
+
 export const newOrderSchema = z.strictObject({
   orderId: z.string(),
   profile: z.string(),
@@ -34,6 +48,7 @@ const names = z.array(z.string().max(512)).max(10_000).default([]);
 
 export const revocationsSchema = z.strictObject({
   ...revocation,
+  ...approval,
   /** True: ends a hold instead. */
   release: z.boolean().default(false),
   /** True: tells what would become of them. */
@@ -47,6 +62,7 @@ export const revocationsSchema = z.strictObject({
 });
 
 const massOperation = {
+  ...approval,
   /** Chosen by the caller: asking twice is asking once. */
   operationId: z.string(),
   /** Certificates that meet every part given; at least one. */

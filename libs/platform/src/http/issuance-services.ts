@@ -29,6 +29,7 @@ import type {
   EventLog,
   JobQueue,
   MassOperationStore,
+  OperationGate,
   OrderStore,
   ProfileStore,
   RevocationStore,
@@ -72,6 +73,8 @@ export interface IssuanceParts {
   /** Id of the serial key in force. */
   readonly serialKeyId: number;
   readonly policy: IssuingPolicy;
+  /** Of the installation: its quorum, where it has one. */
+  readonly gate: OperationGate;
   readonly manifestKey: KeyObject;
   readonly readiness: Readiness;
   readonly repository: Repository;
@@ -201,9 +204,12 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     },
     operatorTenant,
     openTenant: (tenant) => openTenant(store, clock, tenant),
-    async addProfile(tenant, text) {
+    gate: parts.gate,
+    async addProfile(tenant, text, beforeStored) {
       const profile = parseProfile(text, 'profile');
       await policy.admit(tenant, profile);
+      const isThere = (await store.getProfile(tenant, profileHash(profile))) !== undefined;
+      if (!isThere) await beforeStored(profile);
       await store.addProfile({ ...stored(profile, clock), tenant });
       return profile;
     },

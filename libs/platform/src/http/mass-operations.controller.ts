@@ -14,6 +14,7 @@ import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
 import { actorOf } from './audit-notes.js';
 import { newMassOperationSchema } from './bodies.js';
+import { demandApproval } from './demand-approval.js';
 import { massOperationView, type MassOperationView } from './mass-operation-view.js';
 import { pageOf, pageRequestOf, type PageView } from './pages.js';
 import { parseWith } from './parse-with.js';
@@ -37,17 +38,25 @@ export class MassOperationsController {
   @Describes(routes.beginOperation)
   async begin(@Caller() caller: Credential, @Body() body: unknown): Promise<MassOperationView> {
     const asked = parseWith(newMassOperationSchema, body);
-    const { mass, clock } = this.#services;
-    const { ratePerSecond } = asked;
+    const { mass, clock, gate } = this.#services;
+    const { ratePerSecond, approvals, propose, dryRun, ...content } = asked;
+    const { tenant } = caller;
+    const operation = {
+      kind: asked.kind === 'revoke' ? 'mass-revocation' : 'mass-reissue',
+      parameters: { call: 'POST /v1/operations', tenant, ratePerSecond, ...content },
+    } as const;
+    if (propose) await gate.propose(operation);
+    const useId = `mass-operation ${tenant} ${asked.operationId}`;
     const wanted = {
-      tenant: caller.tenant,
+      tenant,
       operationId: asked.operationId,
       actor: actorOf(caller),
       selection: selectionOf(asked),
       work: await this.#workOf(caller, asked),
       ...(ratePerSecond === undefined ? {} : { ratePerSecond }),
+      beforeBegun: () => demandApproval(this.#services, caller, operation, { approvals, useId }),
     };
-    if (asked.dryRun) {
+    if (dryRun) {
       return massOperationView(await previewOperation(mass, wanted), clock.nowMs(), 'dry-run');
     }
     return massOperationView(await beginOperation(mass, wanted), clock.nowMs());

@@ -1,11 +1,14 @@
 import { Controller, Get, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
-import { CertmillError, type Credential } from '@certmill/domain';
+import { canonicalProfile, CertmillError, profileHash, type Credential } from '@certmill/domain';
 import type { StoredProfile } from '@certmill/ports';
 import type { FastifyRequest } from 'fastify';
 import { Caller, Needs } from '../auth/callers.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
 import { noteAudit } from './audit-notes.js';
+import { newProfileSchema } from './bodies.js';
+import { demandApproval } from './demand-approval.js';
+import { parseWith } from './parse-with.js';
 import { servicesToken, type IssuanceServices } from './services.js';
 
 /** Profiles of the tenant: added once per version, never changed. */
@@ -42,10 +45,27 @@ export class ProfilesController {
   @Needs('profiles:write')
   @Describes(routes.addProfile)
   async add(@Caller() caller: Credential, @Req() request: FastifyRequest): Promise<ProfileView> {
-    if (typeof request.body !== 'string') {
-      throw new CertmillError('INVALID_INPUT', 'send the profile file as application/yaml');
-    }
-    const profile = await this.#services.addProfile(caller.tenant, request.body);
+    const { yaml, approvals, propose } = parseWith(newProfileSchema, bodyOf(request.body));
+    const { tenant } = caller;
+    const profile = await this.#services.addProfile(tenant, yaml, async (wanted) => {
+      const { name, version } = wanted;
+      const hash = profileHash(wanted);
+      const content = JSON.parse(canonicalProfile(wanted)) as unknown;
+      const parameters = {
+        call: 'POST /v1/profiles',
+        tenant,
+        name,
+        version,
+        hash,
+        profile: content,
+      };
+      const operation = { kind: 'profile-change', parameters } as const;
+      if (propose) await this.#services.gate.propose(operation);
+      const useId = `profile ${tenant} ${hash}`;
+      await demandApproval(this.#services, caller, operation, { approvals, useId });
+    });
+    if (propose)
+      throw new CertmillError('CONFLICT', 'the profile is there: nothing is to be approved');
     const stored = await this.#services.profileStore.findProfile(caller.tenant, profile.name);
     if (stored === undefined)
       throw new CertmillError('FAULT_STORE_DOWN', 'the profile was not stored');
@@ -53,6 +73,11 @@ export class ProfilesController {
     await noteAudit(this.#services, caller, 'profile.added', { name, version, hash });
     return profileView(stored);
   }
+}
+
+/** A file as it is, or in JSON beside approvals. */
+function bodyOf(body: unknown): unknown {
+  return typeof body === 'string' ? { yaml: body } : body;
 }
 
 /** A profile in lists. */

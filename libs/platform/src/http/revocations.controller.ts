@@ -29,6 +29,7 @@ import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
 import { actorOf } from './audit-notes.js';
 import { revocationSchema, revocationsSchema } from './bodies.js';
+import { demandApproval } from './demand-approval.js';
 import { parseWith } from './parse-with.js';
 import { auditQuerySchema } from './queries.js';
 import { servicesToken, type IssuanceServices } from './services.js';
@@ -91,11 +92,13 @@ export class RevocationsController {
     const wanted = parseWith(revocationsSchema, body);
     const { release, reason, invalidityDate, dryRun: isDryRun } = wanted;
     const change = release ? this.#release() : this.#revocation(reason, invalidityDate);
+    const selection = selectionOf(wanted);
+    await this.#demandApproval(caller, wanted, selection);
     const items: ChangedItemView[] = [];
     const counts = await changeCertificates(this.#services.revoking, {
       actor: actorOf(caller),
       tenants: [caller.tenant],
-      selection: selectionOf(wanted),
+      selection,
       change,
       isDryRun,
       onItems(changed) {
@@ -118,6 +121,27 @@ export class RevocationsController {
       throw new CertmillError('FORBIDDEN', "the audit trail is the operator's tenant's");
     }
     return { items: await audit.listAudit({ limit, after }) };
+  }
+
+  /**
+   * Of what may be many, as `certmill revoke` in a data folder: all but one that is named, and looking.
+   * A call that is killed may have revoked some, so what it used up is for it alone.
+   */
+  async #demandApproval(
+    caller: Credential,
+    { approvals, propose, dryRun, ...content }: z.output<typeof revocationsSchema>,
+    selection: Selection,
+  ): Promise<void> {
+    const isOne = selection.by === 'names' && selection.names.length === 1;
+    if (isOne && propose) {
+      throw new CertmillError('CONFLICT', 'one certificate is revoked without approvals');
+    }
+    if (isOne || (dryRun && !propose)) return;
+    const { tenant } = caller;
+    const parameters = { call: 'POST /v1/revocations', tenant, ...content };
+    const operation = { kind: 'mass-revocation', parameters } as const;
+    if (propose) await this.#services.gate.propose(operation);
+    await demandApproval(this.#services, caller, operation, { approvals });
   }
 
   async #changeOne(

@@ -19,6 +19,7 @@ import type {
   AuditStore,
   BatchStore,
   Clock,
+  OperationGate,
   OrderStore,
   ProfileStore,
   TenantStore,
@@ -56,8 +57,17 @@ export interface IssuanceServices {
   readonly operatorTenant: string;
   /** Opens a tenant with the built-in profiles; false where it is there already. */
   openTenant(tenant: string): Promise<boolean>;
-  /** Parses, checks against every issuer of the tenant and stores a profile file; PROFILE_INVALID with clause. */
-  addProfile(tenant: string, text: string): Promise<Profile>;
+  /** Asks for the quorum of the installation. */
+  readonly gate: OperationGate;
+  /**
+   * Parses, checks against every issuer of the tenant and stores a profile file; PROFILE_INVALID with clause.
+   * @param beforeStored called where the tenant does not have it yet: nothing is stored where it rejects.
+   */
+  addProfile(
+    tenant: string,
+    text: string,
+    beforeStored: (profile: Profile) => Promise<void>,
+  ): Promise<Profile>;
   /** Signs manifests; certifies nothing. */
   readonly manifestKey: KeyObject;
   readonly readiness: Readiness;

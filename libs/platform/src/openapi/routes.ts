@@ -4,6 +4,7 @@ import {
   newCredentialSchema,
   newMassOperationSchema,
   newOrderSchema,
+  newProfileSchema,
   newTenantSchema,
   revocationSchema,
   revocationsSchema,
@@ -54,6 +55,11 @@ const certificateTypes = [
   'application/pkix-cert',
   'application/json',
 ];
+
+/** Of calls that use approvals up. */
+const approved =
+  'Where the installation has a quorum, approvals of exactly this call come with it, and are used up by ' +
+  'it; else: 403, APPROVAL_REQUIRED, with the operation that is to be approved in `proposed`.';
 
 const busy = { 429: { description: 'Too many at once; again after Retry-After' } };
 
@@ -257,7 +263,9 @@ export const routes = {
     summary: 'Revoke, hold or release many certificates',
     description:
       'Those of a batch, an order, an issuer, or named ones. A call that broke is sent again: what is ' +
-      'done already is unchanged then. The first 1,000 items are told one by one.',
+      'done already is unchanged then. The first 1,000 items are told one by one. ' +
+      approved +
+      ' One certificate that is named needs none.',
     json: revocationsSchema,
     answers: { 200: { description: 'What became of them', schema: changesSchema } },
   },
@@ -267,7 +275,8 @@ export const routes = {
       'The selection is frozen now: what is received later is not in it. The same again is success; another ' +
       'one under its name is a 409. A reissue takes the stored requests, so keys stay, into an order of the ' +
       "operation's name whose certificates take the place of what the devices hold. With dryRun it " +
-      'only tells what would become of the certificates.',
+      'only tells what would become of the certificates. ' +
+      approved,
     json: newMassOperationSchema,
     answers: { 202: { description: 'The operation', schema: massOperationSchema } },
   },
@@ -323,6 +332,8 @@ export const routes = {
   },
   addProfile: {
     summary: 'Add a profile version',
+    description: `${approved} They come in JSON, beside the file.`,
+    json: newProfileSchema,
     streams: ['application/yaml'],
     answers: { 201: { description: 'The profile', schema: profileSchema } },
   },

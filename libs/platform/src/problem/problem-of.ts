@@ -1,11 +1,11 @@
-import { isCertmillError } from '@certmill/domain';
+import { ApprovalRequired, isCertmillError } from '@certmill/domain';
 import { RefusedCall } from './refused-call.js';
 import { toProblem, type Problem } from './to-problem.js';
 import { UploadBroken } from './upload-broken.js';
 
 /**
- * The problem of anything that a call met: our errors, an upload that broke, and errors of Nest and
- * Fastify, which carry a status. The messages of the latter may quote the body: they are not shown.
+ * The problem of anything that a call met: our errors, an upload that broke, approvals that are missing,
+ * and errors of Nest and Fastify, which carry a status. The messages of the latter may quote the body: they are not shown.
  */
 export function problemOf(error: unknown, requestId: string): Problem {
   if (error instanceof UploadBroken) {
@@ -16,6 +16,7 @@ export function problemOf(error: unknown, requestId: string): Problem {
     const { status, title } = refused;
     return { ...toProblem(refused, requestId), status, title };
   }
+  if (error instanceof ApprovalRequired) return approvalProblem(error, requestId);
   if (isCertmillError(error)) return toProblem(error, requestId);
   const status = httpStatusOf(error);
   if (status === undefined || status >= 500) return toProblem(error, requestId);
@@ -26,6 +27,18 @@ export function problemOf(error: unknown, requestId: string): Problem {
     instance: `urn:uuid:${requestId}`,
     code: status === 404 ? 'NOT_FOUND' : status === 413 ? 'LIMIT_EXCEEDED' : 'INVALID_INPUT',
     requestId,
+  };
+}
+
+/** With what is to be approved, as its approvers' tool takes it. */
+function approvalProblem(error: ApprovalRequired, requestId: string): Problem {
+  const { proposed } = error;
+  return {
+    ...toProblem(error, requestId),
+    detail:
+      `${error.message}. What is to be approved is 'proposed.operation', SHA-256 ${proposed.sha256}; ` +
+      "send the same call with 'approvals'",
+    proposed,
   };
 }
 

@@ -109,5 +109,6 @@ export const faultStatus = {
   INVALID_INPUT: shown(400, 'The call is not valid'),
   UNAUTHENTICATED: shown(401, 'A valid API key is needed'),
   FORBIDDEN: shown(403, 'The API key may not do this'),
+  APPROVAL_REQUIRED: shown(403, 'The operation needs the approvals of a quorum'),
   LIMIT_EXCEEDED: shown(413, 'A limit is exceeded'),
 } as const satisfies Record<FaultCode, FaultStatus>;

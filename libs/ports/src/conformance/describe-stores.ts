@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import type { ApprovalLedger } from '../approvals.js';
 import type { JobQueue } from '../jobs.js';
 import type { MassOperationStore } from '../mass-operations.js';
 import type { CrlStore } from '../revocations.js';
 import { accountCases } from './account-cases.js';
+import { approvalCases } from './approval-cases.js';
 import { auditCases } from './audit-cases.js';
 import { batchCases } from './batch-cases.js';
 import { crlCases } from './crl-cases.js';
@@ -80,6 +82,20 @@ export function describeMassOperations(
   describeCases(name, massOperationCases, async () => {
     const opened = await makeStore();
     return { port: opened.stores, close: () => opened.close() };
+  });
+}
+
+/** The same of approvals that were used. */
+export function describeApprovals(
+  name: string,
+  makeLedger: () => Promise<{
+    readonly ledger: ApprovalLedger;
+    readonly close: () => Promise<void>;
+  }>,
+): void {
+  describeCases(name, approvalCases, async () => {
+    const opened = await makeLedger();
+    return { port: opened.ledger, close: () => opened.close() };
   });
 }
 

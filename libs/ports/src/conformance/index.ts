@@ -1,4 +1,5 @@
 export {
+  describeApprovals,
   describeCrls,
   describeJobQueue,
   describeMassOperations,

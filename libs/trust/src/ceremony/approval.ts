@@ -78,7 +78,7 @@ export function parseApproval(text: string, fileName: string): Approval {
 /**
  * Checks that enough people approved exactly this operation. One approval that is not good refuses
  * the whole: somebody has to know why it is there.
- * Throws FORBIDDEN with the reason of each approval that does not count, or with how many are missing.
+ * Throws APPROVAL_REQUIRED with the reason of each approval that does not count, or with how many are missing.
  */
 export function checkQuorum(
   operation: Operation,
@@ -95,12 +95,12 @@ export function checkQuorum(
     return defect === undefined ? [] : [`${approval.approver}: ${defect}`];
   });
   if (defects.length > 0) {
-    throw new CertmillError('FORBIDDEN', `approvals are refused:\n${defects.join('\n')}`);
+    throw new CertmillError('APPROVAL_REQUIRED', `approvals are refused:\n${defects.join('\n')}`);
   }
   if (approvals.length < quorum.threshold) {
     const missing = quorum.approvers.map(({ name }) => name).filter((name) => !seen.has(name));
     throw new CertmillError(
-      'FORBIDDEN',
+      'APPROVAL_REQUIRED',
       `${String(approvals.length)} of ${String(quorum.threshold)} approvals are there; ` +
         `these can approve: ${missing.join(', ')}`,
     );

@@ -11,6 +11,7 @@ export const operationKinds = [
   'root-use',
   'profile-change',
   'mass-revocation',
+  'mass-reissue',
 ] as const;
 
 export type OperationKind = (typeof operationKinds)[number];

@@ -24,12 +24,16 @@ export function quorumPolicyFileOf(dataDirectory: string): string {
   return join(caDirectoryOf(dataDirectory), 'quorum.json');
 }
 
+/** The quorum policy of a data folder, as `readQuorumPolicyFile`. */
+export function readQuorumPolicy(dataDirectory: string): Promise<Quorum | undefined> {
+  return readQuorumPolicyFile(quorumPolicyFileOf(dataDirectory));
+}
+
 /**
- * The quorum policy of a data folder; undefined where it has none. Throws INVALID_INPUT where the file
- * is damaged: a policy that cannot be read is never taken for none.
+ * A quorum policy; undefined where there is no such file. Throws INVALID_INPUT where the file is
+ * damaged: a policy that cannot be read is never taken for none.
  */
-export async function readQuorumPolicy(dataDirectory: string): Promise<Quorum | undefined> {
-  const file = quorumPolicyFileOf(dataDirectory);
+export async function readQuorumPolicyFile(file: string): Promise<Quorum | undefined> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');

@@ -1,10 +1,13 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describeApprovals } from '@certmill/ports/conformance';
 import { type Approval, approve, parseApproval } from './approval.js';
+import { openApprovalFolder, readApprovalFolder } from './approval-folder.js';
 import type { Operation } from './operation.js';
 import { ceremonyOperation, ceremonyQuorum } from './parse-ceremony.js';
-import { approvalLedgerOf, requireApproval } from './require-approval.js';
+import { requireApproval } from './require-approval.js';
 import { aCeremony, aliceAndFriends, aPerson, type Person } from './testing/a-ceremony.js';
 
 const nowMs = Date.parse('2026-11-22T12:00:00Z');
@@ -27,19 +30,33 @@ const signed = (
   of: Operation = operation,
   time = { nowMs, expiresMs: nowMs + hourMs },
 ): Approval => approve(of, person.name, person.privateKey, time);
-const demand = (approvals: readonly Approval[], useId = 'run-1', at = nowMs): Promise<void> =>
-  requireApproval(operation, approvals, quorum, { dataDirectory: folder, nowMs: at, useId });
+const demand = (approvals: readonly Approval[], useId = 'run-1', at = nowMs): Promise<unknown> =>
+  requireApproval(operation, approvals, quorum, {
+    ledger: openApprovalFolder(folder),
+    nowMs: at,
+    useId,
+  });
+
+describeApprovals('the folder of used approvals', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'certmill-approvals-'));
+  return Promise.resolve({
+    ledger: openApprovalFolder(directory),
+    close: () => rm(directory, { recursive: true, force: true }),
+  });
+});
 
 describe('requireApproval', () => {
   it('takes two of three, of Ed25519 and P-256 keys, read back from their files', async () => {
     const files = [alice, bob].map((one) => JSON.stringify(signed(one)));
     await demand(files.map((text) => parseApproval(text, 'a file')));
-    expect(readdirSync(approvalLedgerOf(folder))).toEqual([`${operation.id}.json`]);
+    expect(await readApprovalFolder(folder)).toMatchObject([
+      { operationId: operation.id, useId: 'run-1', approvals: [{ approver: 'alice' }, {}] },
+    ]);
   });
 
   it('refuses one, and says who else can approve', async () => {
     await expect(demand([signed(alice)])).rejects.toMatchObject({
-      code: 'FORBIDDEN',
+      code: 'APPROVAL_REQUIRED',
       message: '1 of 2 approvals are there; these can approve: bob, carol',
     });
   });

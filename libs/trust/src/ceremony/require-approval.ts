@@ -1,17 +1,10 @@
-import { mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { canonicalJson, CertmillError } from '@certmill/domain';
-import { createFileAtomically, publicFileMode } from '../atomic-file.js';
+import { CertmillError } from '@certmill/domain';
+import type { ApprovalLedger, UsedApprovals } from '@certmill/ports';
 import { type Approval, checkQuorum, type Quorum } from './approval.js';
 import { type Operation, operationHash } from './operation.js';
 
-/** Approvals that were used, a file for each operation; lies in the data folder. */
-export function approvalLedgerOf(dataDirectory: string): string {
-  return join(dataDirectory, 'approvals');
-}
-
 export interface ApprovalUse {
-  readonly dataDirectory: string;
+  readonly ledger: ApprovalLedger;
   readonly nowMs: number;
   /** What uses them: an operation that was killed may be gone on with by the same use only. */
   readonly useId: string;
@@ -19,54 +12,29 @@ export interface ApprovalUse {
 
 /**
  * Demands a quorum for an operation and uses its approvals up, durably, before it resolves.
- * Throws FORBIDDEN (`checkQuorum`), or CONFLICT where the operation was done before: approvals are for
- * one time.
+ * Throws APPROVAL_REQUIRED (`checkQuorum`), or CONFLICT where the operation was done before: approvals
+ * are for one time.
  */
 export async function requireApproval(
   operation: Operation,
   approvals: readonly Approval[],
   quorum: Quorum,
-  use: ApprovalUse,
-): Promise<void> {
-  checkQuorum(operation, approvals, quorum, use.nowMs);
-  await useApprovals(operation, approvals, use);
-}
-
-async function useApprovals(
-  operation: Operation,
-  approvals: readonly Approval[],
-  use: ApprovalUse,
-): Promise<void> {
-  const ledger = approvalLedgerOf(use.dataDirectory);
-  // By id and not by hash: the same operation with other content is a replay as well.
-  const file = join(ledger, `${operation.id}.json`);
-  const record = {
-    useId: use.useId,
-    usedAt: new Date(use.nowMs).toISOString(),
+  { ledger, nowMs, useId }: ApprovalUse,
+): Promise<UsedApprovals> {
+  checkQuorum(operation, approvals, quorum, nowMs);
+  const used: UsedApprovals = {
+    // Its place: the same operation with other content is a replay as well.
+    operationId: operation.id,
+    useId,
+    usedAt: new Date(nowMs).toISOString(),
     kind: operation.kind,
     sha256: operationHash(operation),
     approvals,
   };
-  await mkdir(ledger, { recursive: true, mode: 0o700 });
-  if (await createFileAtomically(file, `${canonicalJson(record)}\n`, publicFileMode)) return;
-  const earlier = await readRecord(file);
-  if (earlier.useId === use.useId && earlier.sha256 === record.sha256) return;
+  const first = await ledger.useApprovals(used);
+  if (first.useId === useId && first.sha256 === used.sha256) return first;
   throw new CertmillError(
     'CONFLICT',
-    `operation ${operation.id} was done at ${earlier.usedAt}: its approvals are used up`,
+    `operation ${operation.id} was done at ${first.usedAt}: its approvals are used up`,
   );
-}
-
-interface UseRecord {
-  readonly useId: string;
-  readonly usedAt: string;
-  readonly sha256: string;
-}
-
-async function readRecord(file: string): Promise<UseRecord> {
-  try {
-    return JSON.parse(await readFile(file, 'utf8')) as UseRecord;
-  } catch (cause) {
-    throw new CertmillError('FAULT_STORE_CORRUPT', `${file} cannot be read`, { cause });
-  }
 }

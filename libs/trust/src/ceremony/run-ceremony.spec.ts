@@ -107,7 +107,7 @@ describe('a ceremony is refused', () => {
   it('with an approval of another ceremony, and with one of a changed file', async () => {
     for (const other of [aCeremonyOf(makeRoot), aCeremony({ name: 'root-2027' })]) {
       const { approvals } = aRun(data, other);
-      await expect(refused({ approvals })).rejects.toMatchObject({ code: 'FORBIDDEN' });
+      await expect(refused({ approvals })).rejects.toMatchObject({ code: 'APPROVAL_REQUIRED' });
     }
     nothingIsThere();
   });

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
 import { type Approval, checkQuorum } from './approval.js';
+import { openApprovalFolder } from './approval-folder.js';
 import type { CeremonyFile, CeremonyStep } from './ceremony-file.js';
 import {
   applyEffects,
@@ -70,9 +71,9 @@ const clockToleranceMs = 5_000;
  * Carries a ceremony out. Each step appears whole or not at all; run again after it was killed, it goes
  * on after the last step that is whole.
  *
- * Throws FORBIDDEN outside its window or without its quorum (that of the installation too, where it
- * has one), CONFLICT where it was carried out before, FAULT_CLOCK_BACKWARDS, FAULT_DISK_FULL, and as
- * its steps do. Where a step throws, the steps before it stay and it leaves nothing.
+ * Throws FORBIDDEN outside its window, APPROVAL_REQUIRED without its quorum (that of the installation
+ * too, where it has one), CONFLICT where it was carried out before, FAULT_CLOCK_BACKWARDS,
+ * FAULT_DISK_FULL, and as its steps do. Where a step throws, the steps before it stay and it leaves nothing.
  */
 export async function runCeremony(run: CeremonyRun): Promise<CeremonyResult> {
   const { ceremony, dataDirectory } = run;
@@ -168,7 +169,7 @@ async function begin(run: CeremonyRun, folder: string, book: TranscriptBook): Pr
   }
   book.take(begun);
   await requireApproval(operation, begun.approvals, ceremonyQuorum(ceremony), {
-    dataDirectory,
+    ledger: openApprovalFolder(dataDirectory),
     // They were good when it began.
     nowMs: Date.parse(begun.at),
     useId: begun.runId,

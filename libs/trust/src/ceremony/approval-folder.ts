@@ -1,0 +1,65 @@
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { canonicalJson, CertmillError } from '@certmill/domain';
+import type { ApprovalLedger, UsedApprovals } from '@certmill/ports';
+import { createFileAtomically, isErrorCode, publicFileMode } from '../atomic-file.js';
+
+const fileEnding = '.json';
+const fileNamePattern = /^[0-9a-f]{32}\.json$/;
+
+const recordSchema = z.object({
+  useId: z.string(),
+  usedAt: z.string(),
+  kind: z.string(),
+  sha256: z.string(),
+  approvals: z.array(z.unknown()),
+});
+
+/**
+ * The approvals that were used in a data folder: a file for each operation in `approvals/`, made
+ * exclusively, so that commands and the server count as one.
+ */
+export function openApprovalFolder(dataDirectory: string): ApprovalLedger {
+  const folder = approvalFolderOf(dataDirectory);
+  return {
+    async useApprovals(used) {
+      const { operationId, ...record } = used;
+      const file = join(folder, operationId + fileEnding);
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      if (await createFileAtomically(file, `${canonicalJson(record)}\n`, publicFileMode)) {
+        return used;
+      }
+      return readRecord(file, operationId);
+    },
+  };
+}
+
+/** All that were used in a data folder. FAULT_STORE_CORRUPT where one cannot be read. */
+export async function readApprovalFolder(dataDirectory: string): Promise<readonly UsedApprovals[]> {
+  const folder = approvalFolderOf(dataDirectory);
+  let names: readonly string[];
+  try {
+    names = await readdir(folder);
+  } catch (cause) {
+    if (isErrorCode(cause, 'ENOENT')) return [];
+    throw cause;
+  }
+  return Promise.all(
+    names
+      .filter((name) => fileNamePattern.test(name))
+      .map((name) => readRecord(join(folder, name), name.slice(0, -fileEnding.length))),
+  );
+}
+
+function approvalFolderOf(dataDirectory: string): string {
+  return join(dataDirectory, 'approvals');
+}
+
+async function readRecord(file: string, operationId: string): Promise<UsedApprovals> {
+  try {
+    return { operationId, ...recordSchema.parse(JSON.parse(await readFile(file, 'utf8'))) };
+  } catch (cause) {
+    throw new CertmillError('FAULT_STORE_CORRUPT', `${file} cannot be read`, { cause });
+  }
+}
