@@ -16,7 +16,15 @@ type Call = (typeof revokeCalls | typeof reissueCalls | typeof moreReissueCalls)
 
 let server: TestServer;
 /** Counted down by calls of the name; at 0 one fails. */
-let armed: { readonly call: Call; readonly when: 'before' | 'after'; left: number } | undefined;
+let armed: Armed | undefined;
+
+interface Armed {
+  readonly call: Call;
+  readonly when: 'before' | 'after';
+  left: number;
+  /** What happens until the call is made again. */
+  readonly meanwhile?: () => Promise<unknown>;
+}
 
 function failingStore<T extends IssuanceStore>(store: T): T {
   const away = (): Error => new CertmillError('FAULT_STORE_DOWN', 'armed by the test');
@@ -24,10 +32,11 @@ function failingStore<T extends IssuanceStore>(store: T): T {
     const own = store[call].bind(store) as (...args: readonly unknown[]) => Promise<unknown>;
     return async (...args: readonly unknown[]) => {
       const isHit = armed?.call === call && (armed.left -= 1) === 0;
-      if (isHit && armed?.when === 'before') throw away();
-      const value = await own(...args);
-      if (isHit) throw away();
-      return value;
+      if (!isHit) return own(...args);
+      const { when, meanwhile } = armed ?? {};
+      if (when === 'after') await own(...args);
+      await meanwhile?.();
+      throw away();
     };
   };
   const calls: readonly Call[] = [...revokeCalls, ...reissueCalls, ...moreReissueCalls];
@@ -44,14 +53,15 @@ afterEach(() => {
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
-async function issued(orderId: string): Promise<void> {
+async function issued(orderId: string): Promise<string> {
   await anOrder(server, orderId, { issuer: 'first', renews: true });
   const answer = await server.call('POST', `/v1/orders/${orderId}/batches`, {
     headers: { ...ndjson, 'idempotency-key': orderId },
     body: ndjsonOf(csrs),
   });
   const { batchId } = (await answer.json()) as { readonly batchId: string };
-  await (await server.call('GET', `/v1/batches/${batchId}/certificates?follow=true`)).text();
+  const path = `/v1/batches/${batchId}/certificates?follow=true`;
+  return (await server.call('GET', path)).text();
 }
 
 async function countsOf(
@@ -119,6 +129,30 @@ describe('a mass reissue', () => {
       });
       const order = await (await server.call('GET', `/v1/orders/${name}-new`)).json();
       expect(order).toMatchObject({ reserved: population, state: 'closed' });
+    },
+    60_000,
+  );
+
+  test.each([
+    // Its chunk is uploaded by then, or not.
+    ['saveOperation', 2, population],
+    ['registerChunk', 1, population - 1],
+  ] as const)(
+    'goes on although a certificate of the step was revoked when %s had failed',
+    async (call, left, submitted) => {
+      const name = `meanwhile-${call.toLowerCase()}`;
+      const [, serialNumber = ''] = /"serialNumber":"([0-9a-f]+)"/u.exec(await issued(name)) ?? [];
+      const path = `/v1/certificates/${serialNumber}/revocation`;
+      const meanwhile = () => server.call('POST', path, { json: { reason: 'keyCompromise' } });
+      armed = { call, when: 'before', left, meanwhile };
+      const counts = await countsOf({
+        operationId: `${name}-new`,
+        kind: 'reissue',
+        selection: { orderId: name },
+        issuer: 'second',
+        profile: 'tls-client',
+      });
+      expect(counts).toMatchObject({ submitted, issued: submitted, rejected: 0 });
     },
     60_000,
   );

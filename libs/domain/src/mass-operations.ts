@@ -51,6 +51,15 @@ export interface MassCursor {
    * a crash has the same time, so that what it did before can be told from what others did.
    */
   readonly begunAtMs?: number;
+  /** Of a reissue: the batch that `targetIndex` is of. After a restore the store's epoch gives another. */
+  readonly target?: BatchId;
+  /** Of a step of a reissue that was begun: what it uploads, the same when it is done again. */
+  readonly upload?: {
+    /** Indexes of certificates of the chunk that get no other. */
+    readonly passedOver: readonly number[];
+    /** Of the others, how many, the first ones, are in a batch that a restore broke off. */
+    readonly uploaded: number;
+  };
   /** The step begins then at the earliest, and the end comes then: the rate allows no more. */
   readonly dueAtMs?: number;
 }

@@ -1,8 +1,7 @@
-import type { MassCounts, MassOperation } from '@certmill/domain';
-import type { FrozenBatch } from '@certmill/domain';
+import type { FrozenBatch, MassCounts, MassCursor, MassOperation } from '@certmill/domain';
 import type { MassPorts } from './mass-ports.js';
 import type { MassChunk } from './read-chunk.js';
-import { reissueChunk } from './reissue-chunk.js';
+import { planReissue, reissueChunk } from './reissue-chunk.js';
 import { revokeChunk } from './revoke-chunk.js';
 
 /** A chunk of an operation that is to be worked on. */
@@ -22,6 +21,22 @@ export interface StepOutcome {
   readonly counts: Partial<MassCounts>;
   /** Of a reissue: where the next chunk goes on. */
   readonly targetIndex: number;
+}
+
+/**
+ * The cursor that is to be stored before a chunk is worked on; undefined where that was done, and the step
+ * is done again as it was begun.
+ */
+export async function planStep(
+  ports: MassPorts,
+  operation: MassOperation,
+  batch: FrozenBatch,
+  chunk: MassChunk,
+): Promise<MassCursor | undefined> {
+  const { work, cursor } = operation;
+  const begun = { ...cursor, begunAtMs: cursor.begunAtMs ?? ports.clock.nowMs() };
+  if (work.kind === 'reissue') return planReissue(ports, operation, batch, chunk, begun);
+  return cursor.begunAtMs === undefined ? begun : undefined;
 }
 
 /** Does one step; again it does the same, and nothing twice. */

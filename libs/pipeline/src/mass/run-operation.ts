@@ -13,7 +13,7 @@ import { allPages } from '../revoke/all-pages.js';
 import { detailOf } from './mass-audit.js';
 import { lookedAtIn, sumOf } from './mass-counts.js';
 import type { MassPorts } from './mass-ports.js';
-import { doStep } from './mass-step.js';
+import { doStep, planStep } from './mass-step.js';
 import { readChunk } from './read-chunk.js';
 import { without } from './without.js';
 
@@ -105,11 +105,9 @@ class OperationRun {
     const chunk = await readChunk(this.#ports, tenant, batch, cursor.chunkNumber, selection);
     const isRepeated = cursor.begunAtMs !== undefined;
     const hasWork = chunk.certificates.length > 0 || cursor.targetIndex > 0;
-    if (hasWork && !isRepeated) {
-      await this.#save({
-        ...this.operation,
-        cursor: { ...cursor, begunAtMs: this.#ports.clock.nowMs() },
-      });
+    const planned = hasWork ? await planStep(this.#ports, this.operation, batch, chunk) : undefined;
+    if (planned !== undefined) {
+      await this.#save({ ...this.operation, cursor: planned });
       if (this.operation.state !== 'running') return;
     }
     const { operation } = this;
@@ -130,6 +128,7 @@ class OperationRun {
           batch: cursor.batch,
           chunkNumber: cursor.chunkNumber + 1,
           targetIndex: outcome.targetIndex,
+          ...targetOf(operation.cursor),
         };
     const due = dueAfter(operation, chunk.certificates.length, begunAtMs);
     const done = without(operation, 'failure');
@@ -268,6 +267,10 @@ function dueAfter(
 ): Pick<MassCursor, 'dueAtMs'> {
   if (ratePerSecond === undefined || certificates === 0) return {};
   return { dueAtMs: Math.ceil(begunAtMs + (certificates / ratePerSecond) * 1_000) };
+}
+
+function targetOf({ target }: MassCursor): Pick<MassCursor, 'target'> {
+  return target === undefined ? {} : { target };
 }
 
 function endOf({ endedAtMs }: MassOperation): { readonly endedAtMs?: number } {
