@@ -9,17 +9,18 @@ import {
 } from '@certmill/adapter-embedded';
 import { CertmillError, isCertmillError } from '@certmill/domain';
 import type { Clock } from '@certmill/ports';
-import { developmentPassphraseFileOf, findIssuers } from '@certmill/trust';
+import { caDirectoryOf, caRequestsFolderName, developmentPassphraseFileOf } from '@certmill/trust';
+import { ceremoniesFolderName } from '@certmill/trust/ceremony';
 import { backupMark, restoringMark, takeDataFolder } from './data-folder.js';
 import { nodeSyncDisk, syncTree, type SyncDisk } from './sync-tree.js';
 
 /**
- * What lies beside store and log: CAs (keys stay encrypted), serial keys, secrets of the folder, approvals
- * that were used, and what ceremonies left.
+ * What lies beside store and log: CAs and those that wait for their certificates (keys stay encrypted),
+ * serial keys, secrets of the folder, approvals that were used, and what ceremonies left.
  */
 const besides = [
-  ...['ca', 'serial-keys.json', 'hop-secret', 'manifest-key.pem'],
-  ...['approvals', 'ceremonies'],
+  ...['ca', caRequestsFolderName, 'serial-keys.json', 'hop-secret', 'manifest-key.pem'],
+  ...['approvals', ceremoniesFolderName],
 ];
 const segmentSuffix = '.log';
 const offsetsFile = 'groups.json';
@@ -38,7 +39,7 @@ export interface BackedUp {
  * Also DATA_FOLDER_IN_USE, and NOT_FOUND where there is neither a store nor a CA.
  */
 export async function backUpStoppedFolder(directory: string, target: string): Promise<void> {
-  if (!holdsStore(join(directory, 'store')) && (await findIssuers(directory)).length === 0) {
+  if (!holdsStore(join(directory, 'store')) && !holdsAuthority(directory)) {
     throw new CertmillError(
       'NOT_FOUND',
       `${directory} is no data folder: it has no store and no CA`,
@@ -81,7 +82,8 @@ export async function backUpDataFolder(
     await copyLogAndStore(directory, issuance, target);
     for (const name of besides) {
       const from = join(directory, name);
-      if (existsSync(from)) await cp(from, join(target, name), { recursive: true });
+      if (existsSync(from))
+        await cp(from, join(target, name), { recursive: true, filter: isWhole });
     }
     await syncTree(resolve(target), disk);
     const madeAt = new Date(issuance.services.clock.nowMs()).toISOString();
@@ -92,6 +94,18 @@ export async function backUpDataFolder(
     await rm(target, { recursive: true, force: true });
     throw copyFault(error, `back up to ${target}`);
   }
+}
+
+/** Not what a command is writing this moment, and renames once it is whole. */
+const isWhole = (path: string): boolean => !/^\..*\.tmp$|\.[0-9a-f]{12}\.tmp$/.test(basename(path));
+
+/** A CA of any role, or the request of one: the folder of an offline root has no store. */
+function holdsAuthority(directory: string): boolean {
+  return [caDirectoryOf(directory), join(directory, caRequestsFolderName)].some(
+    (folder) =>
+      existsSync(folder) &&
+      readdirSync(folder, { withFileTypes: true }).some((entry) => entry.isDirectory()),
+  );
 }
 
 /** Whether a backup holds the passphrase of its CA keys, which is made beside them for development. */

@@ -18,6 +18,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { openEmbeddedStore } from '@certmill/adapter-embedded';
 import {
   backUpDataFolder,
+  backUpStoppedFolder,
   holdsPassphrase,
   openStoreForReading,
   restoreDataFolder,
@@ -25,7 +26,15 @@ import {
   verifyFolder,
   type SyncDisk,
 } from '@certmill/standalone';
-import { developmentPassphraseFileOf } from '@certmill/trust';
+import { pemEncode } from '@certmill/der';
+import {
+  completeAuthority,
+  createRoot,
+  developmentPassphraseFileOf,
+  distinguishedNameDer,
+  requestAuthority,
+  signAuthorityRequest,
+} from '@certmill/trust';
 import { openApprovalFolder, readApprovalFolder } from '@certmill/trust/ceremony';
 import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
@@ -261,6 +270,39 @@ describe('a restore', () => {
       findings: [],
       certificates: 20,
     });
+  });
+
+  it('has the CAs that wait for their certificates, and the records of ceremonies', async () => {
+    const source = target();
+    const offline = target();
+    const [passphrase, nowMs] = ['only for this test', Date.now()];
+    const named = (name: string) => ({
+      subjectDer: distinguishedNameDer([{ type: 'commonName', value: name }]),
+      keyType: 'ec-p256' as const,
+    });
+    const wish = { name: 'factory', directory: source, passphrase, pathLenConstraint: 0 };
+    const { requestPem } = await requestAuthority({ ...wish, ...named('factory') });
+    await mkdir(join(source, 'ceremonies/root-00'), { recursive: true });
+    await writeFile(join(source, 'ceremonies/root-00/transcript.json'), '{}');
+    // What another command has begun a moment ago is no request yet.
+    await mkdir(join(source, 'ca-requests/other.0123456789ab.tmp'));
+    const copy = target();
+    await backUpStoppedFolder(source, copy);
+    await rm(source, { recursive: true });
+    const restored = target();
+    await restoreDataFolder(copy, restored);
+    expect(await readdir(join(restored, 'ca-requests'))).toEqual(['factory']);
+    expect(await readdir(join(restored, 'ceremonies/root-00'))).toEqual(['transcript.json']);
+    await createRoot({ directory: offline, passphrase, ...named('root') }, nowMs);
+    const root = { directory: offline, name: 'root', passphrase };
+    const { chainDer } = await signAuthorityRequest({ requestPem, parent: root, nowMs });
+    const chainPem = chainDer.map((der) => pemEncode('CERTIFICATE', der)).join('');
+    const options = { directory: restored, name: 'factory', chainPem, passphrase, nowMs };
+    expect(await completeAuthority(options)).toMatchObject({ role: 'issuing', hasKey: true });
+    // The folder of an offline root is saved too, and has no store of its own.
+    const rootCopy = target();
+    await backUpStoppedFolder(offline, rootCopy);
+    expect(await readdir(join(rootCopy, 'ca/root'))).toContain('key.pem');
   });
 
   it('that fails leaves an empty folder, and one that was cut off is not opened', async () => {

@@ -1,4 +1,5 @@
 // Key ceremonies and what needs a quorum; apart, for it brings YAML, zod and Shamir's scheme along.
+export { ceremoniesFolderName } from './ceremony/ceremony-folder.js';
 export {
   approve,
   checkQuorum,

@@ -17,12 +17,15 @@ import { type Effect, type FileRecord, sha256Of, type TranscriptEntry } from './
 const entryFile = 'entry.json';
 const effectsFile = 'effects.json';
 
+/** Records of ceremonies, a folder each, beside the CAs. */
+export const ceremoniesFolderName = 'ceremonies';
+
 /** Where a ceremony leaves what it makes: beside `ca/`, so that CAs are moved there in one go. */
 export function ceremonyFolderOf(
   dataDirectory: string,
   { name, id }: Pick<CeremonyFile, 'name' | 'id'>,
 ): string {
-  return join(dataDirectory, 'ceremonies', `${name}-${id.slice(0, 8)}`);
+  return join(dataDirectory, ceremoniesFolderName, `${name}-${id.slice(0, 8)}`);
 }
 
 /** The folder of one step, or of the beginning (0). */
