@@ -359,21 +359,27 @@ describe('the built-in device profiles', () => {
     expect(text).toContain('othername: 1.3.6.1.5.5.7.8.4');
   });
 
-  it('matter-dac: vendor and product of the row, at most 600 octets', async () => {
+  it('matter-dac: vendor and product of the row, at most 600 octets, of the vendor of its PAI', async () => {
+    const ca = ['--data', 'data', '--vendor-id', 'FFF1', '--profile'];
+    for (const command of [
+      ['root', ...ca, 'matter-paa', '--subject', 'CN=PAA'],
+      ['issue', 'pai', '--under', 'root', ...ca, 'matter-pai', '--subject', 'CN=PAI'],
+    ]) {
+      expect((await runCertmill(['ca', ...command], { cwd: work.path })).exitCode).toBe(0);
+    }
     opensslCsr('p256', '/CN=dac-1', work.at('a.pem'));
     opensslCsr('p384', '/CN=dac-2', work.at('b.pem'));
-    await writeFile(work.at('allow.csv'), 'deviceId,vid,pid\ndac-1,0xfff1,8000\ndac-2,fff1,8000\n');
-    const ended = await issue(
-      ['a.pem', 'b.pem'],
-      'out',
-      '--profile',
-      'matter-dac',
-      '--devices',
-      'allow.csv',
+    opensslCsr('p256', '/CN=dac-3', work.at('c.pem'));
+    await writeFile(
+      work.at('allow.csv'),
+      'deviceId,vid,pid\ndac-1,0xfff1,8000\ndac-2,fff1,8000\ndac-3,fff2,8000\n',
     );
+    const options = ['--profile', 'matter-dac', '--devices', 'allow.csv'];
+    const ended = await issue(['a.pem', 'b.pem', 'c.pem'], 'out', ...options);
     expect(ended.exitCode).toBe(2);
     expect(rejectionsOf(work.at('out'))).toMatchObject([
       { index: 1, code: 'KEY_ALGORITHM_FORBIDDEN' },
+      { index: 2, code: 'SUBJECT_MISMATCH', detail: expect.stringContaining('FFF2') as string },
     ]);
     const { text, parsed } = await read('dac-1.pem');
     expect(parsed.subjectName.getField('1.3.6.1.4.1.37244.2.1')).toEqual(['FFF1']);

@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { pemEncode } from '@certmill/der';
 import { type builtInProfileNames, builtInProfiles } from '@certmill/domain/profile-files';
-import { createHierarchy, loadIssuer } from '@certmill/trust';
+import {
+  createHierarchy,
+  distinguishedNameDer,
+  issueAuthority,
+  loadIssuer,
+  parseDistinguishedName,
+} from '@certmill/trust';
 import { type KeyKind, openssl, opensslCsr } from '../cli/testing/openssl.js';
 import { aCsr, anMlDsaKey } from '../testing/a-csr.js';
 import { aDataFolder, anOrder, aServerIn, type TestServer } from './test-server.js';
@@ -12,6 +18,8 @@ import { aDataFolder, anOrder, aServerIn, type TestServer } from './test-server.
 jest.setTimeout(120_000);
 
 interface Device {
+  /** `line` where absent. */
+  readonly issuer?: string;
   readonly key: KeyKind | 'ml-dsa-65';
   readonly subject: string;
   /** hwType and hwSerialNum in hex of the requested subjectAltName. */
@@ -52,6 +60,7 @@ const devices: Readonly<Record<(typeof builtInProfileNames)[number], Device>> = 
     purpose: 'sslclient',
   },
   'matter-dac': {
+    issuer: 'pai',
     key: 'p256',
     subject: '/CN=dac-1',
     allowed: 'deviceId,vid,pid\ndac-1,fff1,8000\n',
@@ -126,7 +135,8 @@ function csrOf(folder: string, name: string, { key, subject, hardware }: Device)
 }
 
 async function issued(server: TestServer, name: string, device: Device): Promise<string> {
-  const order = { profile: name, issuer: 'line', requiresAllowList: device.allowed !== undefined };
+  const { issuer = 'line', allowed } = device;
+  const order = { profile: name, issuer, requiresAllowList: allowed !== undefined };
   expect((await anOrder(server, name, order)).status).toBe(201);
   if (device.allowed !== undefined) {
     const listed = await server.call('PUT', `/v1/orders/${name}/devices`, {
@@ -155,16 +165,30 @@ describe('every profile of the catalogue', () => {
       name: 'line',
       directory: folder.path,
       passphrase,
+      // As a product attestation authority has it (Matter Core Specification 6.2.2.5).
+      rootKeyType: 'ec-p256',
       status: { baseUri: 'http://status.example.com', crlShards: 16 },
       nowMs: Date.now(),
     });
+    await issueAuthority(
+      {
+        name: 'pai',
+        directory: folder.path,
+        passphrase,
+        subjectDer: distinguishedNameDer(parseDistinguishedName('CN=PAI,matterVendorId=FFF1')),
+        keyType: 'ec-p256',
+        pathLenConstraint: 0,
+      },
+      { directory: folder.path, name: 'root', passphrase },
+      Date.now(),
+    );
     writeFileSync(join(folder.path, 'test-passphrase'), passphrase);
     await using server = await aServerIn(folder.path);
-    const issuer = await loadIssuer(folder.path, 'line');
-    const issuingKey = new X509Certificate(issuer.chainDer[0]!).publicKey;
     const rootFile = join(folder.path, 'ca/root/certificate.pem');
     expect(Object.keys(devices)).toEqual([...builtInProfiles().keys()]);
     for (const [name, device] of Object.entries(devices)) {
+      const issuer = await loadIssuer(folder.path, device.issuer ?? 'line');
+      const issuingKey = new X509Certificate(issuer.chainDer[0]!).publicKey;
       const file = join(folder.path, `${name}.pem`);
       writeFileSync(file, await issued(server, name, device));
       expect(new X509Certificate(readFileSync(file)).verify(issuingKey)).toBe(true);

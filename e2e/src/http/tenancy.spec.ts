@@ -106,11 +106,11 @@ describe('a tenant that no issuer serves', () => {
 });
 
 describe('profile admission', () => {
-  /** A Matter DAC is signed with P-256 (6.2.2.3): the issuer of globex, on P-384, is no good for it. */
-  const dac = readFileSync('libs/domain/profiles/matter-dac.yaml', 'utf8').replace(
-    'name: matter-dac',
-    'name: acme-dac',
-  );
+  /** Signatures of the issuer of globex, on P-384, have some 30 octets more: it is no good for it. */
+  const tight = readFileSync('libs/domain/profiles/tls-client.yaml', 'utf8')
+    .replace('name: tls-client', 'name: acme-tight')
+    .replace(/^keys:.*$/m, 'keys: [ec-p256]')
+    .concat('maxCertificateBytes: 500\n');
 
   it('asks only the issuers that serve the tenant', async () => {
     const config = {
@@ -120,7 +120,7 @@ describe('profile admission', () => {
     const add = async (server: TestServer): Promise<number> => {
       const key = await aTenantKey(server, 'acme');
       const headers = { 'content-type': 'application/yaml' };
-      return (await server.call('POST', '/v1/profiles', { key, headers, body: dac })).status;
+      return (await server.call('POST', '/v1/profiles', { key, headers, body: tight })).status;
     };
     {
       await using open = await aServer({}, {}, { issuers: two, config });

@@ -93,6 +93,14 @@ export {
   readTbsNames,
 } from './constrained-names.js';
 export {
+  type EncodedAttribute,
+  encodedAttributes,
+  isMatterId,
+  matterIdsInName,
+  matterIdsOf,
+  type MatterIds,
+} from './matter-ids.js';
+export {
   type GeneralSubtree,
   type NameConstraints,
   nameConstraints,

@@ -17,6 +17,7 @@ import {
   decodeIssuedChunk,
   decodePublishedChunk,
   decodeReceivedChunk,
+  decodeReceivedHead,
   decodeValidatedChunk,
   decodeVerdict,
   encodeIssuedChunk,
@@ -77,6 +78,16 @@ describe('a chunk', () => {
       expect(plain(decodeReceivedChunk(encodeReceivedChunk(chunk)))).toEqual(plain(chunk));
       const verdict = aVerdict({}, count);
       expect(plain(decodeVerdict(encodeVerdict(verdict)))).toEqual(plain(verdict));
+    },
+  );
+
+  it.each([{}, { vendorId: 'FFF1' }, { vendorId: 'FFF1', productId: '8000' }])(
+    'decodes with the ids that its devices are held to, %j',
+    (heldIds) => {
+      const bytes = encodeReceivedChunk(aReceivedChunk({ heldIds }));
+      const expected = Object.keys(heldIds).length === 0 ? undefined : heldIds;
+      expect(decodeReceivedChunk(bytes).heldIds).toEqual(expected);
+      expect(decodeReceivedHead(bytes).heldIds).toEqual(expected);
     },
   );
 

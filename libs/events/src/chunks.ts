@@ -41,6 +41,11 @@ export interface ReceivedPins extends ChunkRef {
   readonly profileHash: string;
   readonly issuer: string;
   readonly serialKeyId: number;
+  /**
+   * Of Matter's attestation certificates: ids in the issuer's name, which their subjects share. Four
+   * upper-case hex digits each; absent where any will do.
+   */
+  readonly heldIds?: { readonly vendorId?: string; readonly productId?: string };
 }
 
 /** The decision on a chunk, stored before anything follows from it and never made twice. */

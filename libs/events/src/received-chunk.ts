@@ -47,6 +47,8 @@ export function encodeReceivedChunk(chunk: ReceivedChunk): Uint8Array {
     .texts(17, 18, sources)
     .numbers(19, rejections)
     .texts(20, 21, rejectionDetails)
+    .text(22, chunk.heldIds?.vendorId ?? '')
+    .text(23, chunk.heldIds?.productId ?? '')
     .finish();
 }
 
@@ -130,7 +132,7 @@ export function decodeReceivedHead(bytes: Uint8Array): ReceivedHead {
   return head.checked();
 }
 
-/** The fields 1 to 12 while they are read. */
+/** The fields 1 to 12 and 22 to 23 while they are read. */
 class HeadFields {
   #tenant = '';
   #orderId = '';
@@ -144,6 +146,8 @@ class HeadFields {
   #issuer = '';
   #serialKeyId = 0;
   #count = 0;
+  #heldVendorId = '';
+  #heldProductId = '';
 
   /** Takes a field of the head, or passes over another. */
   read(field: number, reader: MessageReader): void {
@@ -184,6 +188,12 @@ class HeadFields {
       case 12:
         this.#count = reader.uint32();
         break;
+      case 22:
+        this.#heldVendorId = reader.text();
+        break;
+      case 23:
+        this.#heldProductId = reader.text();
+        break;
       default:
         reader.skip();
     }
@@ -219,7 +229,19 @@ class HeadFields {
       profileHash: this.#profileHash.toString('hex'),
       issuer: this.#issuer,
       serialKeyId: this.#serialKeyId,
+      ...this.#heldIds(),
       count,
+    };
+  }
+
+  #heldIds(): Pick<ReceivedHead, 'heldIds'> {
+    const [vendorId, productId] = [this.#heldVendorId, this.#heldProductId];
+    if (vendorId === '' && productId === '') return {};
+    return {
+      heldIds: {
+        ...(vendorId === '' ? {} : { vendorId }),
+        ...(productId === '' ? {} : { productId }),
+      },
     };
   }
 }

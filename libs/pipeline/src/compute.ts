@@ -15,6 +15,7 @@ export {
   type CertificateLimits,
   type IssuerLimits,
 } from './profile/issuer-limits.js';
+export { heldMatterIds, type HeldMatterIds, matterIdOfNames } from './profile/held-matter-ids.js';
 export { subjectAttributeOids } from './profile/subject-attribute-oids.js';
 export { issuerHashes } from './ocsp/ocsp-issuers.js';
 export { packResponses, type PresignedPair } from './ocsp/packed-responses.js';

@@ -117,7 +117,7 @@ export {
 } from './admission/issuing-policy.js';
 export { admitProfile, lintSample } from './admission/admit-profile.js';
 export { lintJitpTemplate } from './admission/jitp-template.js';
-export { lintAgainstIssuer } from './admission/lint-against-issuer.js';
+export { assertFitsIssuer } from './admission/lint-against-issuer.js';
 export {
   makeSamples,
   type SampleCertificate,

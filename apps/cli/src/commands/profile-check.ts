@@ -6,8 +6,8 @@ import { Command } from 'commander';
 import { CertmillError, profileHash, type Profile } from '@certmill/domain';
 import {
   admitProfile,
+  assertFitsIssuer,
   createHierarchy,
-  lintAgainstIssuer,
   lintJitpTemplate,
   type LintFinding,
   loadIssuer,
@@ -76,7 +76,7 @@ async function samplesUnderAnyIssuer(profile: Profile): Promise<string[]> {
 /** The same as an issuer of the folder would; its key is not needed. */
 async function samplesUnder(profile: Profile, data: string, name: string): Promise<string[]> {
   const issuer = await loadIssuer(data, name);
-  refuseWith(profile, `does not fit the issuer ${name}`, lintAgainstIssuer(profile, issuer));
+  assertFitsIssuer(profile, issuer);
   return (await admitProfile(profile, issuer, Date.now())).map(({ label }) => label);
 }
 

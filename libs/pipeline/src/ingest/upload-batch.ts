@@ -39,6 +39,8 @@ export interface IngestPorts {
   readonly windows?: TenantWindows;
   /** Why the issuer takes no more of the order, to stand behind its name; sign refuses it too. */
   readonly batchRefusal: (issuer: string, order: Order) => string | undefined;
+  /** What the issuer holds certificates of the profile to; absent: nothing. Sign holds them too. */
+  readonly heldIds?: (issuer: string, profile: Profile) => ReceivedChunk['heldIds'];
   /** Told of requests that became durable in the log. */
   readonly onReceived?: StageObserver['received'];
 }
@@ -355,9 +357,10 @@ class ChunkAppender {
     requests: PackedRequests,
   ): Promise<boolean> {
     const { log, hops, onReceived } = this.#ports;
-    const { order, lane } = this.#upload;
+    const { order, profile, lane } = this.#upload;
     const { firstIndex } = pinned;
     if (firstIndex + pinned.count <= this.#batch.nextIndex) return false;
+    const heldIds = this.#ports.heldIds?.(order.issuer, profile);
     const received: ReceivedChunk = {
       ...chunk,
       orderId: order.orderId,
@@ -368,6 +371,7 @@ class ChunkAppender {
       profileHash: order.profileHash,
       issuer: order.issuer,
       serialKeyId: pinned.serialKeyId,
+      ...(heldIds === undefined ? {} : { heldIds }),
       requestsDer: requests.requestsDer,
       requestLengths: requests.requestLengths,
       deviceIds: requests.deviceIds,

@@ -262,6 +262,24 @@ describe('the values', () => {
     );
   });
 
+  it('are those of the issuer, where they are ids of Matter', () => {
+    const profile = aProfile({}, 'matter-dac');
+    const under = (heldIds: { vendorId?: string; productId?: string }): string => {
+      const row = { deviceId: 'device-1', vendorId: 'FFF1', productId: '8000' };
+      const result = applyAllowList(profile, examined('device-1'), [row], heldIds);
+      return `${rejectionCodeOf(result.codes[0] ?? 0) ?? 'accepted'}: ${result.details[0] ?? ''}`;
+    };
+    expect(under({})).toBe('accepted: ');
+    expect(under({ vendorId: 'FFF1' })).toBe('accepted: ');
+    expect(under({ vendorId: 'FFF1', productId: '8000' })).toBe('accepted: ');
+    expect(under({ vendorId: 'FFF2' })).toBe(
+      'SUBJECT_MISMATCH: the vendor id FFF1 is not that of the issuer, FFF2',
+    );
+    expect(under({ vendorId: 'FFF1', productId: '8001' })).toBe(
+      'SUBJECT_MISMATCH: the product id 8000 is not that of the issuer, 8001',
+    );
+  });
+
   it('take the hwSerialNum of a request as octets', () => {
     const profile = withName({
       type: 'hardwareModuleName',

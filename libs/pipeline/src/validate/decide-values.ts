@@ -6,6 +6,7 @@ import {
 } from '@certmill/domain';
 import type { Verdict } from '@certmill/events';
 import type { AllowListRow, Examination } from '@certmill/ports';
+import { matterIdOfValues, type HeldMatterIds } from '../profile/held-matter-ids.js';
 import { maxDetailLength, quoted, safeText } from './detail-text.js';
 import { examinationPlan, type ExaminationPlan } from './examination-plan.js';
 import { udidBytes } from './examine-request.js';
@@ -37,6 +38,7 @@ const subjectMismatch = rejectionNumber('SUBJECT_MISMATCH');
  *   UDID in hex.
  * - All present sources of a field must agree and keep the field's rules: else SUBJECT_MISMATCH.
  *   `deviceId` and `udid` are always there: behind others they count only where those are absent.
+ * - Vendor and product of a Matter device are those that `heldIds` names: else SUBJECT_MISMATCH.
  *
  * @param rows aligned with the requests; undefined where the order requires no allow-list.
  */
@@ -44,10 +46,11 @@ export function applyAllowList(
   profile: Profile,
   examination: Examination,
   rows: readonly (AllowListRow | undefined)[] | undefined,
+  heldIds?: HeldMatterIds,
 ): DecidedRequests {
   const rules = slotRules(profile);
   const plan = examinationPlan(profile);
-  const request = new RequestDecision(plan, rules);
+  const request = new RequestDecision(plan, rules, heldIds);
   const codes: number[] = [];
   const details: string[] = [];
   const deviceIds: string[] = [];
@@ -84,10 +87,16 @@ class RequestDecision {
   private udidOffset = 0;
   private readonly plan: ExaminationPlan;
   private readonly rules: readonly SlotRule[];
+  private readonly heldIds: HeldMatterIds | undefined;
 
-  constructor(plan: ExaminationPlan, rules: readonly SlotRule[]) {
+  constructor(
+    plan: ExaminationPlan,
+    rules: readonly SlotRule[],
+    heldIds: HeldMatterIds | undefined,
+  ) {
     this.plan = plan;
     this.rules = rules;
+    this.heldIds = heldIds;
   }
 
   decide(
@@ -104,7 +113,7 @@ class RequestDecision {
     this.udids = examination.udids;
     this.udidOffset = index * udidBytes;
     if (rows !== undefined && !this.isAuthorized()) return;
-    if (this.settleDeviceId()) this.fillSlots();
+    if (this.settleDeviceId() && this.fillSlots()) this.holdIds();
   }
 
   private isAuthorized(): boolean {
@@ -162,28 +171,34 @@ class RequestDecision {
     );
   }
 
-  private fillSlots(): void {
+  private fillSlots(): boolean {
     for (const rule of this.rules) {
       const value = this.agreedValue(rule);
-      if (this.code !== 0) return;
+      if (this.code !== 0) return false;
       if (value === undefined) {
         if (rule.required) {
-          this.reject(
+          return this.reject(
             subjectMismatch,
             `${rule.name} needs a value from ${rule.from.join(' or ')}: none is present`,
           );
-          return;
         }
         this.values.push(noValue);
         continue;
       }
       const objection = rule.objection(value);
       if (objection !== undefined) {
-        this.reject(subjectMismatch, `the value ${quoted(value)} of ${rule.name} ${objection}`);
-        return;
+        const detail = `the value ${quoted(value)} of ${rule.name} ${objection}`;
+        return this.reject(subjectMismatch, detail);
       }
       this.values.push(Buffer.from(value, rule.isHex ? 'hex' : 'utf8'));
     }
+    return true;
+  }
+
+  private holdIds(): void {
+    if (this.heldIds === undefined) return;
+    const other = matterIdOfValues(this.heldIds, this.plan.profile, this.values);
+    if (other !== undefined) this.reject(subjectMismatch, other);
   }
 
   private agreedValue(rule: SlotRule): string | undefined {

@@ -130,5 +130,5 @@ async function judge(
         })),
       )
     : undefined;
-  return draftVerdict(applyAllowList(profile, examination, rows));
+  return draftVerdict(applyAllowList(profile, examination, rows, received.heldIds));
 }

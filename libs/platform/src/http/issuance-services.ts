@@ -7,6 +7,7 @@ import {
   type SerialKey,
   type TenantId,
 } from '@certmill/domain';
+import type { ReceivedChunk } from '@certmill/events';
 import { builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
 import {
   crlStateOf,
@@ -101,6 +102,8 @@ interface OrderRef {
 export interface IssuingPolicy {
   batchRefusal(issuer: string, order: OrderRef): string | undefined;
   orderRefusal(issuer: string, order: OrderRef, profile: Profile): string | undefined;
+  /** What the issuer holds vendor and product of Matter's devices to. */
+  heldIds(issuer: string, profile: Profile): ReceivedChunk['heldIds'];
   requestsPerChunk(issuer: string, profile: Profile): Promise<number>;
   defaultIssuerOf(tenant: TenantId): string;
   chainOf(issuer: string): readonly Uint8Array[] | undefined;
@@ -134,6 +137,7 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     serialKeyId: parts.serialKeyId,
     pace: new IngestPace(() => performance.now()),
     batchRefusal: (issuer: string, order: OrderRef) => policy.batchRefusal(issuer, order),
+    heldIds: (issuer: string, profile: Profile) => policy.heldIds(issuer, profile),
     ...(parts.windows === undefined ? {} : { windows: parts.windows }),
     onReceived: (lane: Lane, requests: number) => observer.received(lane, requests),
   };

@@ -16,8 +16,19 @@ import {
   type SerialKey,
 } from '@certmill/domain';
 import type { ReceivedChunk, Verdict } from '@certmill/events';
-import { compileProfile, type CompiledProfile, hasVariableNames } from '@certmill/pipeline/compute';
-import { assertIssuable, assertNamesWithin, assertProfileIsForDevices } from './issuance-rules.js';
+import {
+  compileProfile,
+  type CompiledProfile,
+  hasVariableNames,
+  type HeldMatterIds,
+} from '@certmill/pipeline/compute';
+import {
+  assertAttests,
+  assertIssuable,
+  assertNamesWithin,
+  assertOfIssuersVendor,
+  assertProfileIsForDevices,
+} from './issuance-rules.js';
 import type { SlotSession } from './slot-session.js';
 
 /** Where one certificate is made: the largest CSR that is accepted has 64 KiB. */
@@ -52,6 +63,8 @@ export class CertificateWriter {
   private readonly crlShards: number;
   /** Each certificate's names are held against these; none where no name varies. */
   private readonly heldConstraints: readonly NameConstraints[];
+  /** Each certificate's vendor and product are held against these, where it is one of Matter. */
+  private readonly heldIds: HeldMatterIds | undefined;
   private readonly signatureRoom: number;
   private readonly maxTbsBytes: number;
 
@@ -61,6 +74,7 @@ export class CertificateWriter {
     const profile = profileOfCanonical(canonicalProfile, profileHash);
     assertProfileIsForDevices(profile);
     this.session = session;
+    this.heldIds = assertAttests(profile, issuerName, issuer);
     this.compiled = compiled(() =>
       compileProfile(profile, {
         name: issuerName,
@@ -175,6 +189,9 @@ export class CertificateWriter {
       const tbsStart = this.compiled.writeTbs(input, work, tbsEnd, CERTIFICATE_HEAD_ROOM);
       if (this.heldConstraints.length > 0) {
         assertNamesWithin(this.heldConstraints, work, tbsStart, tbsEnd);
+      }
+      if (this.heldIds !== undefined) {
+        assertOfIssuersVendor(this.heldIds, work, tbsStart, tbsEnd);
       }
       const tbsBytes = tbsEnd - tbsStart;
       if (tbsBytes > this.maxTbsBytes) throw this.tooLarge(tbsBytes);

@@ -10,6 +10,7 @@ import {
   walkCertificate,
 } from '@certmill/der';
 import { CertmillError, type OrderId, type Profile, type TenantId } from '@certmill/domain';
+import { heldMatterIds, type HeldMatterIds, matterIdOfNames } from '@certmill/pipeline/compute';
 import type { IssuerCertificate } from './issuer-certificate.js';
 
 /**
@@ -102,6 +103,35 @@ export function assertNamesWithin(
     if (outside === undefined) continue;
     throw lint(`${outside} would leave the issuer's nameConstraints (RFC 5280 4.2.1.10)`);
   }
+}
+
+/**
+ * What the issuer of a profile's certificates holds them to, where they are attestation certificates of
+ * Matter: such an issuer has a vendor id (Matter Core Specification 6.2.2.4). Faults: FAULT_LINT_FAILED.
+ */
+export function assertAttests(
+  profile: Profile,
+  issuerName: string,
+  issuer: Pick<IssuerCertificate, 'subjectDer'>,
+): HeldMatterIds | undefined {
+  const held = heldMatterIds(profile, issuer.subjectDer);
+  if (held === undefined || held.vendorId !== undefined) return held;
+  throw lint(
+    `issuer ${issuerName} has no vendor id: it is no product attestation intermediate, which ` +
+      `profile ${profile.name} needs (Matter Core Specification 6.2.2.4)`,
+  );
+}
+
+/** The same of one TBSCertificate, before it is signed. Faults: FAULT_LINT_FAILED. */
+export function assertOfIssuersVendor(
+  held: HeldMatterIds,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  const names = readTbsNames(bytes, start, end);
+  const other = names.ok ? matterIdOfNames(held, names.value) : names.error.code;
+  if (other !== undefined) throw lint(`${other} (Matter Core Specification 6.2.2.3)`);
 }
 
 const walk = createCertificateWalk();

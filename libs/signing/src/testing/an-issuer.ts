@@ -39,7 +39,11 @@ export interface TestIssuer {
 }
 
 /** A self-signed CA whose key lies encrypted in a new folder of the system's temporary one. */
-export function anIssuer(keyType: IssuerKeyType = 'P-256', name = 'device-ca'): TestIssuer {
+export function anIssuer(
+  keyType: IssuerKeyType = 'P-256',
+  name = 'device-ca',
+  subjectDer = testSubjectDer,
+): TestIssuer {
   const { privateKey, publicKey } = aKeyPair(keyType);
   const directory = mkdtempSync(join(tmpdir(), 'certmill-signing-'));
   const keyFile = join(directory, 'key.pem');
@@ -54,7 +58,7 @@ export function anIssuer(keyType: IssuerKeyType = 'P-256', name = 'device-ca'): 
   return {
     name,
     directory,
-    certificateDer: aCaCertificate(privateKey, spki),
+    certificateDer: aCaCertificate(privateKey, spki, subjectDer),
     privateKey: createPrivateKey(privateKey.export({ type: 'pkcs8', format: 'pem' })),
     keyFile,
     passphraseFile,
@@ -92,18 +96,23 @@ function aKeyPair(keyType: IssuerKeyType): { privateKey: KeyObject; publicKey: K
   return generateKeyPairSync('ec', { namedCurve: keyType });
 }
 
+const testSubjectDer = encodeSequence(
+  encodeSetOf(
+    encodeSequence(
+      encodeOid(oids.id_at_commonName),
+      encodeTlv(tags.utf8String, Buffer.from('Certmill test CA')),
+    ),
+  ),
+);
+
 /** Self-signed. */
-export function aCaCertificate(privateKey: KeyObject, spki: Uint8Array): Uint8Array {
+export function aCaCertificate(
+  privateKey: KeyObject,
+  spki: Uint8Array,
+  nameDer = testSubjectDer,
+): Uint8Array {
   const { algorithm, hash } = signatureSchemeOf(spki, 'sha256');
   const algorithmDer = signatureAlgorithmDer(algorithm);
-  const nameDer = encodeSequence(
-    encodeSetOf(
-      encodeSequence(
-        encodeOid(oids.id_at_commonName),
-        encodeTlv(tags.utf8String, Buffer.from('Certmill test CA')),
-      ),
-    ),
-  );
   const template = tbsCertificateTemplate({
     signatureAlgorithm: algorithmDer,
     issuerNameDer: nameDer,

@@ -57,7 +57,8 @@ export function lintSample(
   return lintCertificate(sample.der, context);
 }
 
-function findingText({ clause, detail }: LintFinding): string {
+/** For people. */
+export function findingText({ clause, detail }: LintFinding): string {
   return `${clause}: ${detail}`;
 }
 

@@ -1,9 +1,11 @@
 import { CertmillError, type OrderId, type Profile, type TenantId } from '@certmill/domain';
+import { heldMatterIds, type HeldMatterIds } from '@certmill/pipeline/compute';
 import type { Clock } from '@certmill/ports';
 import { refusalOf } from '../hierarchy/load-issuers.js';
 import { doesServe, isCompilable, type ServingIssuer } from '../hierarchy/serving-issuers.js';
-import { admitProfile } from './admit-profile.js';
+import { admitProfile, findingText } from './admit-profile.js';
 import { requestsPerChunk } from './chunk-bound.js';
+import { assertFitsIssuer, lintAgainstIssuer } from './lint-against-issuer.js';
 
 /** An order, that is there or about to be. */
 export interface OrderRef {
@@ -20,6 +22,8 @@ export interface IssuingPolicy {
   batchRefusal(issuer: string, order: OrderRef): string | undefined;
   /** Why no such order can be opened: also where certificates of the profile do not fit under it. */
   orderRefusal(issuer: string, order: OrderRef, profile: Profile): string | undefined;
+  /** What the issuer's name holds vendor and product of Matter's devices to; undefined of others. */
+  heldIds(issuer: string, profile: Profile): HeldMatterIds | undefined;
   /** How many requests of an admitted profile may share a chunk under the issuer, which MUST be there. */
   requestsPerChunk(issuer: string, profile: Profile): Promise<number>;
   /** The first that serves the tenant and any order; CONFLICT where none does. */
@@ -65,8 +69,15 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
         ? (refusalOf(issuer, clock.nowMs()) ?? otherOrder(issuer, order) ?? retired(issuer))
         : undefined;
       if (refusal !== undefined) return refusal;
-      if (isThere && isCompilable(profile, issuer)) return undefined;
-      return `does not exist or does not sign profile '${profile.name}'`;
+      if (!isThere || !isCompilable(profile, issuer)) {
+        return `does not exist or does not sign profile '${profile.name}'`;
+      }
+      const [finding] = lintAgainstIssuer(profile, issuer);
+      return finding && `does not fit profile '${profile.name}': ${findingText(finding)}`;
+    },
+    heldIds(name, profile) {
+      const issuer = source.find(name);
+      return issuer && heldMatterIds(profile, issuer.subjectDer);
     },
     requestsPerChunk(name, profile) {
       const issuer = source.find(name);
@@ -89,12 +100,19 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
     },
     async admit(tenant, profile) {
       const serving = servingOf(tenant);
-      const fitting = serving.filter((issuer) => isCompilable(profile, issuer));
-      for (const issuer of ofDifferentShape(fitting)) {
+      const fitting = serving.filter(
+        (issuer) =>
+          isCompilable(profile, issuer) && lintAgainstIssuer(profile, issuer).length === 0,
+      );
+      for (const issuer of ofDifferentShape(fitting, profile)) {
         await admitProfile(profile, issuer, clock.nowMs());
       }
       // Orders name their issuer and are refused where the profile does not fit it: one is enough here.
-      if (fitting.length === 0) await admitProfile(profile, serving[0], clock.nowMs());
+      if (fitting.length === 0) {
+        const [issuer] = serving;
+        await admitProfile(profile, issuer, clock.nowMs());
+        assertFitsIssuer(profile, issuer);
+      }
     },
   };
 }
@@ -123,7 +141,10 @@ function closed({ retirement }: ServingIssuer): string | undefined {
  * Of issuers whose certificates differ in no more than octets of fixed length, one: samples of ten
  * thousand intermediates of a kind would say the same ten thousand times.
  */
-function ofDifferentShape(issuers: readonly ServingIssuer[]): readonly ServingIssuer[] {
+function ofDifferentShape(
+  issuers: readonly ServingIssuer[],
+  profile: Profile,
+): readonly ServingIssuer[] {
   const shapes = new Map<string, ServingIssuer>();
   for (const issuer of issuers) {
     const { keyType, signatureAlgorithm, name, subjectDer, keyIdentifier, status } = issuer;
@@ -131,6 +152,7 @@ function ofDifferentShape(issuers: readonly ServingIssuer[]): readonly ServingIs
       ...[keyType, signatureAlgorithm, name.length, subjectDer.length, keyIdentifier.length],
       ...[issuer.notBeforeMs, issuer.notAfterMs, status ?? null],
       ...[issuer.nameConstraints ?? [], issuer.extKeyUsage ?? [], issuer.policies ?? []],
+      heldMatterIds(profile, subjectDer) ?? null,
     ]);
     if (!shapes.has(shape)) shapes.set(shape, issuer);
   }

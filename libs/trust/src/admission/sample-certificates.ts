@@ -13,6 +13,7 @@ import {
 import {
   compileAuthorityProfile,
   type CompiledProfile,
+  heldMatterIds,
   type ProfileIssuer,
 } from '@certmill/pipeline/compute';
 import { generateIssuerKey } from '../keys/generate-key.js';
@@ -68,10 +69,11 @@ export async function makeSamples(
   const compiled = compileAuthorityProfile(profile, issuer);
   const privateKey = issuerKey ?? (await generateIssuerKey(issuer.keyType)).privateKey;
   const publicKey = createPublicKey(privateKey);
+  const ids = heldMatterIds(profile, issuer.subjectDer) ?? {};
   const samples: SampleCertificate[] = [];
   for (const key of profile.keys) {
     const spki = await throwAwayPublicKey(key);
-    for (const { label, values } of sampleValuesOf(profile)) {
+    for (const { label, values } of sampleValuesOf(profile, ids)) {
       const serialNumber = randomBytes(serialNumberBytes);
       serialNumber[0] = 1;
       const crlShard = lastShardOf(issuer);

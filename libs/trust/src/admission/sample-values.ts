@@ -1,4 +1,5 @@
 import { CertmillError, profileSlots, type Profile, type ProfileSlot } from '@certmill/domain';
+import type { HeldMatterIds } from '@certmill/pipeline/compute';
 
 /**
  * Values for sample certificates. A profile is judged by what it could issue, so its samples carry
@@ -57,10 +58,13 @@ const wrongByType: Readonly<Record<string, readonly string[]>> = {
 /** Characters that device ids and serial numbers are made of; tried at every length. */
 const fillers = ['W', 'w', '9', 'F', 'f', '0', 'A', 'a'];
 
-/** PROFILE_INVALID where nothing matches a pattern and the profile gives no example. */
-export function sampleValuesOf(profile: Profile): readonly SampleValues[] {
+/**
+ * @param ids what the issuer holds its devices to.
+ * Throws PROFILE_INVALID where nothing matches a pattern and the profile gives no example.
+ */
+export function sampleValuesOf(profile: Profile, ids: HeldMatterIds): readonly SampleValues[] {
   const slots = profileSlots(profile);
-  const full = slots.map((slot) => octetsOf(profile, slot, longestValue(profile, slot)));
+  const full = slots.map((slot) => octetsOf(profile, slot, longestValue(profile, slot, ids)));
   const samples: SampleValues[] = [{ label: 'longest values', values: full }];
   if (slots.some(({ value }) => !value.required)) {
     const values = slots.map(({ value }, index) =>
@@ -88,8 +92,8 @@ function isFormed(slot: ProfileSlot): boolean {
   return slot.value.from.every((source) => formedSources[source] !== undefined);
 }
 
-function longestValue(profile: Profile, slot: ProfileSlot): string {
-  const candidates = candidatesFor(profile, slot).filter((text) => isLetThrough(slot, text));
+function longestValue(profile: Profile, slot: ProfileSlot, ids: HeldMatterIds): string {
+  const candidates = candidatesFor(profile, slot, ids).filter((text) => isLetThrough(slot, text));
   const [longest] = candidates.sort((left, right) => right.length - left.length);
   if (longest !== undefined) return longest;
   throw new CertmillError(
@@ -99,8 +103,10 @@ function longestValue(profile: Profile, slot: ProfileSlot): string {
   );
 }
 
-function candidatesFor(profile: Profile, slot: ProfileSlot): string[] {
+function candidatesFor(profile: Profile, slot: ProfileSlot, ids: HeldMatterIds): string[] {
   const { value } = slot;
+  const held = heldValue(slot, ids);
+  if (held !== undefined && isLetThrough(slot, held)) return [held];
   const formed = value.from.flatMap((source) => formedSources[source] ?? []);
   if (isFormed(slot)) return formed;
   const example = value.example === undefined ? [] : [value.example];
@@ -110,6 +116,18 @@ function candidatesFor(profile: Profile, slot: ProfileSlot): string[] {
   const filled = fillers.flatMap((filler) => lengths.map((length) => filler.repeat(length)));
   const all = [...example, ...formed, ...usualValues, ...filled];
   return isHexSlot(profile, slot) ? all.filter((text) => /^([0-9A-Fa-f]{2})+$/.test(text)) : all;
+}
+
+/** What the issuer leaves no choice of. */
+function heldValue(slot: ProfileSlot, ids: HeldMatterIds): string | undefined {
+  switch (typeOf(slot)) {
+    case 'matterVendorId':
+      return ids.vendorId;
+    case 'matterProductId':
+      return ids.productId;
+    default:
+      return undefined;
+  }
 }
 
 function isLetThrough(slot: ProfileSlot, text: string): boolean {

@@ -52,11 +52,13 @@ async function aVendor(intermediate = paiName): Promise<Authorities> {
   return { paa, pai, paiKey };
 }
 
-/** A device under the intermediate, by the built-in profile: vendor FFF1, product 8000. */
+/** A device under the intermediate: vendor FFF1, product 8000, whatever the intermediate is for. */
 async function aDevice({ pai, paiKey }: Authorities): Promise<Uint8Array> {
   const issuer = readCaCertificate(pai, 'the intermediate');
+  const profile = builtInProfiles().get('matter-dac')!;
+  const product = { type: 'matterProductId', encoding: 'utf8', value: { fixed: '8000' } } as const;
   const [sample] = await makeSamples(
-    builtInProfiles().get('matter-dac')!,
+    { ...profile, subject: [...profile.subject.slice(0, 2), product] },
     { ...issuer, name: 'pai', signatureAlgorithm: 'ecdsa-sha256' },
     Date.UTC(2026, 6, 1),
     paiKey.privateKey,

@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { builtInProfiles } from '@certmill/domain/profile-files';
+import { builtInProfiles, builtInProfileText, parseProfile } from '@certmill/domain/profile-files';
 import type { Profile } from '@certmill/domain';
 import { issuingPolicy } from '../admission/issuing-policy.js';
 import { closeIssuer } from './close-issuer.js';
 import { createHierarchy } from './create-hierarchy.js';
-import { distinguishedNameDer } from './distinguished-name.js';
+import { distinguishedNameDer, parseDistinguishedName } from './distinguished-name.js';
 import { type AuthorityWish, issueAuthority } from './issue-authority.js';
 import { IssuerCatalogue } from './issuer-catalogue.js';
 import { loadIssuers } from './load-issuers.js';
@@ -23,7 +23,8 @@ describe('IssuerCatalogue', () => {
   beforeEach(async () => {
     elapsedMs = 0;
     data = mkdtempSync(join(tmpdir(), 'certmill-catalogue-'));
-    await createHierarchy({ name: 'first', directory: data, passphrase, nowMs });
+    const rootKeyType = 'ec-p256';
+    await createHierarchy({ name: 'first', directory: data, passphrase, rootKeyType, nowMs });
   });
   afterEach(() => {
     rmSync(data, { recursive: true, force: true });
@@ -162,6 +163,41 @@ describe('IssuerCatalogue', () => {
     }).not.toThrow();
     const again = await open();
     expect(again.find('first')?.retirement).toMatchObject({ successor: 'second', isClosed: true });
+  });
+
+  it('takes attestation certificates of Matter under an intermediate, and of its vendor only', async () => {
+    const dac = builtInProfiles().get('matter-dac')!;
+    const order = { tenant: 'acme', orderId: 'o' };
+    const before = issuingPolicy(await open(), { nowMs: () => nowMs });
+    const reason = 'Matter Core Specification 6.2.2.4: the subject holds exactly one vendor id';
+    await expect(before.admit('acme', dac)).rejects.toMatchObject({
+      code: 'PROFILE_INVALID',
+      message: expect.stringContaining(reason) as string,
+    });
+    expect(before.orderRefusal('first', order, dac)).toBe(
+      `does not fit profile 'matter-dac': ${reason}`,
+    );
+    const subject = (text: string) => ({
+      subjectDer: distinguishedNameDer(parseDistinguishedName(text)),
+    });
+    await issue('pai-1', subject('CN=PAI 1,matterVendorId=FFF1'));
+    await issue('pai-2', subject('CN=PAI 2,matterVendorId=FFF2,matterProductId=8002'));
+    const policy = issuingPolicy(await open(), { nowMs: () => nowMs });
+    await policy.admit('acme', dac);
+    for (const pai of ['pai-1', 'pai-2']) {
+      expect(policy.orderRefusal(pai, order, dac)).toBeUndefined();
+    }
+    expect(policy.heldIds('pai-1', dac)).toEqual({ vendorId: 'FFF1' });
+    expect(policy.heldIds('pai-2', dac)).toEqual({ vendorId: 'FFF2', productId: '8002' });
+    expect(policy.heldIds('pai-1', profile)).toBeUndefined();
+    const ofFirst = parseProfile(
+      builtInProfileText('matter-dac')
+        .replace(/from: \[row.vendorId.*\]/, 'value: FFF1')
+        .replace(/(value: FFF1)\n *pattern.*/, '$1'),
+      'first.yaml',
+    );
+    // Both names have one length, and only one of them is good for it.
+    await expect(policy.admit('acme', ofFirst)).rejects.toThrow('the vendor id differs');
   });
 
   it('names the clause where a profile widens the constraints of every issuer', async () => {

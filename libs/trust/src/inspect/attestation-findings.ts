@@ -1,7 +1,7 @@
+import { matterIdsOf } from '@certmill/der';
 import { lintMatterAttestation } from '../lint/lint-matter-attestation.js';
 import { readLintedCertificate, saysCa } from '../lint/linted-certificate.js';
 import type { LintFinding } from '../lint/lint-rule.js';
-import { matterIdsOf } from '../lint/matter-ids.js';
 import { chainLinks } from './chain-links.js';
 
 type Placed = { readonly position: number; readonly der: Uint8Array };

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { contextPrimitive, oids } from '@certmill/der';
+import { contextPrimitive, matterIdsOf, oids } from '@certmill/der';
 import { secondsOf } from './field-rules.js';
 import {
   findExtension,
@@ -9,7 +9,6 @@ import {
 import { lintCertificate } from './lint-certificate.js';
 import type { LintFinding } from './lint-rule.js';
 import { when } from './lint-rule.js';
-import { matterIdsOf } from './matter-ids.js';
 
 /** A rule that a certificate and the one above it keep together. */
 interface PairRule {

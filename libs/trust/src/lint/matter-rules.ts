@@ -1,4 +1,11 @@
-import { contextPrimitive, oids, signatureAlgorithmDer, tags } from '@certmill/der';
+import {
+  contextPrimitive,
+  isMatterId,
+  matterIdsOf,
+  oids,
+  signatureAlgorithmDer,
+  tags,
+} from '@certmill/der';
 import {
   findExtension,
   isSelfIssued,
@@ -9,7 +16,6 @@ import {
   usageBit,
 } from './linted-certificate.js';
 import { type LintContext, type LintRule, type LintStandard, when } from './lint-rule.js';
-import { isMatterId, matterIdsOf } from './matter-ids.js';
 
 /** Device attestation certificate, its intermediate, and the product attestation authority. */
 type MatterRole = 'dac' | 'pai' | 'paa';
