@@ -113,6 +113,7 @@ export async function serve(
     if (config.status !== undefined) {
       status = await startStatusHttp({
         config: config.status,
+        echoesNonces: config.ocsp.nonce === 'echo',
         reply: (call) => running.ocsp.reply(call),
         onLost: (error) => logger.fatal({ err: error }, 'the status face cannot go on'),
       });

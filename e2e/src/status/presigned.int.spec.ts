@@ -41,8 +41,11 @@ async function keyless(): Promise<{ readonly url: string } & AsyncDisposable> {
       threads: 2,
       maxConnections: 100,
       cachedAnswers: 0,
+      cachedBytes: 0,
+      repositoryCallsAtOnce: 1,
       ...limits,
     },
+    echoesNonces: false,
     reply: (call) => replyToStatusCall(ports, call, nowMs, { limits, observer }),
     onLost: (error) => {
       throw error;

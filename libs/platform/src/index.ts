@@ -53,6 +53,6 @@ export { replyToStatusCall, type StatusObserver } from './status/reply-to-status
 export { observeStatus } from './observability/observe-status.js';
 export { startStatusHttp, type StatusHttp } from './status/start-status-http.js';
 export { statusHttpSchema, type StatusHttpConfig } from './status/status-config.js';
-export type { StatusCall } from './status/status-messages.js';
+export type { StatusCall } from './status/status-call.js';
 export type { KeepingLimits, StatusReply } from './status/status-reply.js';
 export { ocspPolicySchema, type OcspPolicy } from './status/ocsp-policy.js';

@@ -39,6 +39,7 @@ export async function openStatus(context: ServiceContext): Promise<OpenedRole> {
   };
   const http = await startStatusHttp({
     config: config.status,
+    echoesNonces: ports.live?.nonce === 'echo',
     reply: (call) => replyToStatusCall(ports, call, clock.nowMs(), replying),
     onLost: (error) => context.fail(error),
   });

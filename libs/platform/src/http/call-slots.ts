@@ -1,4 +1,5 @@
 import { RefusedCall } from '../problem/refused-call.js';
+import { HeldOctets } from './held-octets.js';
 import type { HttpConfig } from './http-config.js';
 import type { UploadLimits } from './uploaded-items.js';
 
@@ -25,14 +26,17 @@ class CallSlots {
 
   /** Takes a place until disposed; a 429 where there is none. */
   take(tenant: string): Disposable {
+    const place = this.tryTake(tenant);
+    if (place !== undefined) return place;
+    const { what } = this.#bounds;
+    throw new RefusedCall(429, `too many ${what} at once; send this one again when one has ended`);
+  }
+
+  /** The same, undefined where there is none. */
+  tryTake(tenant: string): Disposable | undefined {
     const own = this.#byTenant.get(tenant) ?? 0;
-    const { all, perTenant, what } = this.#bounds;
-    if (this.#all >= all || own >= perTenant) {
-      throw new RefusedCall(
-        429,
-        `too many ${what} at once; send this one again when one has ended`,
-      );
-    }
+    const { all, perTenant } = this.#bounds;
+    if (this.#all >= all || own >= perTenant) return undefined;
     this.#all++;
     this.#byTenant.set(tenant, own + 1);
     return {
@@ -95,8 +99,13 @@ export class EnrolmentSlots extends CallSlots {
   }
 }
 
+/** CRLs that readers keep in memory, beside those that `Repository` keeps. */
+const maxHeldBytes = 64 * 1024 * 1024;
+
 /** Answers of the repository under way; it is open, so they are counted together. */
 export class RepositorySlots {
+  /** What they keep in memory. */
+  readonly held = new HeldOctets(maxHeldBytes);
   readonly #slots: CallSlots;
 
   constructor(limits: Pick<HttpConfig['limits'], 'repositoryCallsAtOnce'>) {
@@ -106,6 +115,10 @@ export class RepositorySlots {
 
   take(): Disposable {
     return this.#slots.take('');
+  }
+
+  tryTake(): Disposable | undefined {
+    return this.#slots.tryTake('');
   }
 }
 

@@ -2,6 +2,7 @@ import { Controller, Get, Headers, Inject, NotFoundException, Param, Res } from 
 import type { FastifyReply } from 'fastify';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
+import { RefusedCall } from '../problem/refused-call.js';
 import { RepositorySlots } from './call-slots.js';
 import { findPublished } from './published-path.js';
 import { type PublishedFile, Repository } from './repository.js';
@@ -28,8 +29,7 @@ export class RepositoryController {
     @Headers('if-none-match') ifNoneMatch: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    this.#hold(reply);
-    send(reply, await findPublished(this.#repository, `/crl/${issuer}/${file}`, ifNoneMatch));
+    await this.#send(reply, `/crl/${issuer}/${file}`, ifNoneMatch);
   }
 
   @Get('ca/:file')
@@ -39,14 +39,22 @@ export class RepositoryController {
     @Headers('if-none-match') ifNoneMatch: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    this.#hold(reply);
-    send(reply, await findPublished(this.#repository, `/ca/${file}`, ifNoneMatch));
+    await this.#send(reply, `/ca/${file}`, ifNoneMatch);
   }
 
-  /** A place until the answer is away, however slow its reader is. */
-  #hold(reply: FastifyReply): void {
-    const place = this.#slots.take();
-    reply.raw.once('close', () => place[Symbol.dispose]());
+  /** It has a place until it is away, however slow its reader is. */
+  async #send(reply: FastifyReply, path: string, ifNoneMatch: string | undefined): Promise<void> {
+    const places = new DisposableStack();
+    places.use(this.#slots.take());
+    reply.raw.once('close', () => places.dispose());
+    const file = await findPublished(this.#repository, path, ifNoneMatch);
+    if (places.disposed) return;
+    if (file?.der !== undefined) {
+      const held = this.#slots.held.hold(file.der);
+      if (held === undefined) throw new RefusedCall(429, 'too many CRLs at once; ask again later');
+      places.use(held);
+    }
+    send(reply, file);
   }
 }
 

@@ -47,6 +47,7 @@ export class Repository {
   >();
   readonly #kept = new Map<string, StoredCrl>();
   #keptBytes = 0;
+  #reading: Promise<unknown> = Promise.resolve();
 
   constructor(parts: RepositoryParts) {
     this.#parts = parts;
@@ -101,22 +102,36 @@ export class Repository {
     return crl;
   }
 
-  async #get({ scope, kind, crlNumber }: Description): Promise<StoredCrl | undefined> {
-    const kept = this.#kept.get(keyOf(scope, kind));
-    if (kept?.crlNumber === crlNumber) return kept;
-    const crl = await this.#parts.crls.getCrl(scope, kind);
+  /** One at a time is read, and once for all who wait: each may have many octets. */
+  async #get(described: Description): Promise<StoredCrl | undefined> {
+    const kept = this.#keptOf(described);
+    if (kept !== undefined) return kept;
+    const turn = this.#reading.then(() => this.#read(described));
+    this.#reading = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #read(described: Description): Promise<StoredCrl | undefined> {
+    const kept = this.#keptOf(described);
+    if (kept !== undefined) return kept;
+    const crl = await this.#parts.crls.getCrl(described.scope, described.kind);
     if (crl !== undefined) this.#keep(crl);
     return crl;
+  }
+
+  #keptOf({ scope, kind, crlNumber }: Description): StoredCrl | undefined {
+    const kept = this.#kept.get(keyOf(scope, kind));
+    return kept !== undefined && kept.crlNumber >= crlNumber ? kept : undefined;
   }
 
   #keep(crl: StoredCrl): void {
     const key = keyOf(crl.scope, crl.kind);
     this.#forget(key);
-    if (crl.der.length > maxKeptBytes) return;
     this.#kept.set(key, crl);
     this.#keptBytes += crl.der.length;
+    // The newest stays however large it is: read for each call it would be there many times.
     for (const oldest of this.#kept.keys()) {
-      if (this.#keptBytes <= maxKeptBytes) break;
+      if (this.#keptBytes <= maxKeptBytes || this.#kept.size === 1) break;
       this.#forget(oldest);
     }
   }

@@ -25,7 +25,7 @@ import type {
   TenantStore,
 } from '@certmill/ports';
 import type { KeyObject } from 'node:crypto';
-import type { StatusCall } from '../status/status-messages.js';
+import type { StatusCall } from '../status/status-call.js';
 import type { StatusReply } from '../status/status-reply.js';
 import type { Readiness } from './operations.controller.js';
 import type { Repository } from './repository.js';

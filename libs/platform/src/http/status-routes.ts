@@ -1,5 +1,7 @@
+import { NotFoundException } from '@nestjs/common';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasTag } from './entity-tag.js';
+import { readStatusCall } from '../status/status-call.js';
 import type { IssuanceServices } from './services.js';
 
 /** A signed request with its certificates fits. */
@@ -15,7 +17,9 @@ export function addStatusRoutes(
     const { url, body } = request;
     const method = request.method === 'POST' ? 'POST' : 'GET';
     const bytes = body instanceof Uint8Array ? body : new Uint8Array();
-    const answered = await answerStatus({ method, url, body: bytes });
+    const call = readStatusCall({ method, url, body: bytes });
+    if (call === undefined) throw new NotFoundException();
+    const answered = await answerStatus(call);
     const { status, headers, etag } = answered;
     for (let i = 0; i < headers.length; i += 2) {
       void reply.header(headers[i] ?? '', headers[i + 1] ?? '');

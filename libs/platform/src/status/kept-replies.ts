@@ -1,13 +1,21 @@
-import type { StatusCall } from './status-messages.js';
 import type { StatusReply } from './status-reply.js';
 
-/** Replies that others who ask the same may get, a bounded number. */
+/** What an entry costs beside its octets: key, map, objects and the ends of arrays. */
+const entryBytes = 512;
+
+export interface KeptLimits {
+  readonly answers: number;
+  readonly bytes: number;
+}
+
+/** Replies that others who ask the same may get, bounded in number and octets. */
 export class KeptReplies {
   readonly #kept = new Map<string, StatusReply>();
-  readonly #capacity: number;
+  readonly #limits: KeptLimits;
+  #bytes = 0;
 
-  constructor(capacity: number) {
-    this.#capacity = capacity;
+  constructor(limits: KeptLimits) {
+    this.#limits = limits;
   }
 
   get(key: string, nowMs: number): StatusReply | undefined {
@@ -17,24 +25,29 @@ export class KeptReplies {
 
   /** The first one in is the first one out: nothing is kept for long, so use need not be followed. */
   keep(key: string, reply: StatusReply): void {
-    if (reply.keepUntilMs === undefined || this.#capacity === 0) return;
-    this.#kept.delete(key);
+    if (reply.keepUntilMs === undefined) return;
+    this.#drop(key);
     this.#kept.set(key, reply);
-    if (this.#kept.size <= this.#capacity) return;
+    this.#bytes += bytesOf(reply);
     for (const oldest of this.#kept.keys()) {
-      this.#kept.delete(oldest);
-      break;
+      if (this.#kept.size <= this.#limits.answers && this.#bytes <= this.#limits.bytes) break;
+      this.#drop(oldest);
     }
   }
 
   clear(): void {
     this.#kept.clear();
+    this.#bytes = 0;
+  }
+
+  #drop(key: string): void {
+    const known = this.#kept.get(key);
+    if (known === undefined) return;
+    this.#kept.delete(key);
+    this.#bytes -= bytesOf(known);
   }
 }
 
-/** The same for calls that ask the same, byte for byte. */
-export function keyOfCall({ method, url, body }: StatusCall): string {
-  if (method === 'GET') return url;
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  return `POST ${url} ${bytes.toString('latin1')}`;
+function bytesOf({ headers, body }: StatusReply): number {
+  return headers.reduce((sum, { length }) => sum + length, entryBytes + body.length);
 }

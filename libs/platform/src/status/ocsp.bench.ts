@@ -91,8 +91,11 @@ for (const [name, cachedAnswers] of [
       threads: 2,
       maxConnections: 1_024,
       cachedAnswers,
+      cachedBytes: 32 * 1024 * 1024,
+      repositoryCallsAtOnce: 1,
       ...limits,
     },
+    echoesNonces: false,
     reply: (call) => replyToStatusCall(ports, call, Date.now(), { limits, observer }),
     onLost: (error) => {
       throw error;

@@ -1,18 +1,17 @@
 import type { PublishedFile, Repository } from '../http/repository.js';
 import { findPublished } from '../http/published-path.js';
-import type { StatusCall } from './status-messages.js';
+import type { StatusCall } from './status-call.js';
 import type { StatusReply } from './status-reply.js';
 
 /**
  * CRLs and certificates of CAs on the face of a validation authority. Undefined where there is nothing
- * at the path. Threads keep none of them: they count answers, and one CRL may have 40 MB.
+ * at the path. Nobody keeps them beside the repository: one CRL may have 40 MB.
  */
 export async function replyToRepositoryCall(
   repository: Repository,
-  { method, url }: StatusCall,
+  { path, ifNoneMatch }: Extract<StatusCall, { readonly kind: 'published' }>,
 ): Promise<StatusReply | undefined> {
-  if (method !== 'GET') return undefined;
-  const file = await findPublished(repository, url.split('?', 1)[0] ?? '');
+  const file = await findPublished(repository, path, ifNoneMatch);
   return file && replyOf(file);
 }
 
@@ -26,6 +25,7 @@ function replyOf({ mediaType, etag, lastModifiedMs, maxAgeSeconds, der }: Publis
       ...['Cache-Control', `public, max-age=${String(maxAgeSeconds)}, no-transform`],
       ...modified,
     ],
+    // Who has it already, by its entity tag, is told just that.
     body: der ?? new Uint8Array(),
     etag,
   };

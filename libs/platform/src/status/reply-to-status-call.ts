@@ -1,9 +1,14 @@
-import type { AnswerPorts, OcspAnswer } from '@certmill/pipeline';
+import { answerOcspRequest, type AnswerPorts, type OcspAnswer } from '@certmill/pipeline';
 import type { Repository } from '../http/repository.js';
-import { answerOcspCall } from './ocsp-call.js';
 import { replyToRepositoryCall } from './reply-to-repository-call.js';
-import type { StatusCall } from './status-messages.js';
-import { ocspReply, plainReply, type KeepingLimits, type StatusReply } from './status-reply.js';
+import type { StatusCall } from './status-call.js';
+import {
+  laterReply,
+  ocspReply,
+  plainReply,
+  type KeepingLimits,
+  type StatusReply,
+} from './status-reply.js';
 
 /** Hears of what a validation authority tells. */
 export interface StatusObserver {
@@ -25,15 +30,15 @@ export async function replyToStatusCall(
   nowMs: number,
   { limits, observer, repository }: StatusContext,
 ): Promise<StatusReply> {
-  const answer = await answerOcspCall(ports, call);
-  if (answer === undefined) return published(call, { repository, observer });
+  if (call.kind === 'published') return published(call, { repository, observer });
+  const answer = await answerOcspRequest(ports, call.requestDer);
   observer.answered(answer.kind);
   if ('cause' in answer && answer.cause !== undefined) observer.fault(answer.cause);
   return ocspReply(answer, nowMs, limits);
 }
 
 async function published(
-  call: StatusCall,
+  call: Extract<StatusCall, { readonly kind: 'published' }>,
   { repository, observer }: Pick<StatusContext, 'repository' | 'observer'>,
 ): Promise<StatusReply> {
   try {
@@ -41,6 +46,6 @@ async function published(
     return reply ?? plainReply(404, 'there is nothing here');
   } catch (error) {
     observer.fault(error);
-    return plainReply(503, 'this cannot be told now; ask again later', 'Retry-After', '5');
+    return laterReply();
   }
 }

@@ -1,10 +1,13 @@
 import { Worker } from 'node:worker_threads';
 import { CertmillError } from '@certmill/domain';
 import type { Stoppable } from '@certmill/ports';
-import { KeptReplies, keyOfCall } from './kept-replies.js';
+import { RepositorySlots } from '../http/call-slots.js';
+import { KeptReplies } from './kept-replies.js';
+import { PartedBodies, partBytes } from './parted-bodies.js';
+import { keyOfRequest, type StatusCall } from './status-call.js';
 import type { StatusHttpConfig } from './status-config.js';
-import type { StatusCall, StatusWorkerData, ToMain, ToThread } from './status-messages.js';
-import type { StatusReply } from './status-reply.js';
+import type { StatusWorkerData, ToMain, ToThread } from './status-messages.js';
+import { laterReply, type StatusReply } from './status-reply.js';
 
 export interface StatusHttp extends Stoppable {
   readonly url: string;
@@ -16,6 +19,8 @@ export interface StatusHttp extends Stoppable {
 
 export interface StatusHttpParts {
   readonly config: StatusHttpConfig;
+  /** An answer to a request with a nonce is that client's own. */
+  readonly echoesNonces: boolean;
   /** Never rejects. */
   readonly reply: (call: StatusCall) => Promise<StatusReply>;
   /** A thread is gone that nobody stopped: the process has to be started again. */
@@ -32,20 +37,8 @@ const workerFile = new URL('./status.worker.js', import.meta.url);
  */
 export async function startStatusHttp(parts: StatusHttpParts): Promise<StatusHttp> {
   const { config } = parts;
-  // Of all threads, so that they tell the same: an answer is signed once while it is kept.
-  const kept = new KeptReplies(config.cachedAnswers);
-  let generation = 0;
-  const reply = async (call: StatusCall): Promise<StatusReply> => {
-    const key = keyOfCall(call);
-    const known = kept.get(key, Date.now());
-    if (known !== undefined) return known;
-    const begunIn = generation;
-    const { keepUntilMs, ...made } = await parts.reply(call);
-    // What was found before a change is answered, for it was asked before, and not kept.
-    if (keepUntilMs === undefined || begunIn !== generation) return made;
-    kept.keep(key, { ...made, keepUntilMs });
-    return { ...made, keepUntilMs };
-  };
+  const replies = new Replies(parts);
+  const slots = new RepositorySlots(config);
   const cachedCount = new SharedArrayBuffer(4);
   const threads: Worker[] = [];
   // Only Linux shares connections out among the listeners of a port.
@@ -69,6 +62,8 @@ export async function startStatusHttp(parts: StatusHttpParts): Promise<StatusHtt
         reusePort: wanted > 1,
         maxConnections: config.maxConnections,
         cachedAnswers: config.cachedAnswers,
+        cachedBytes: config.cachedBytes,
+        echoesNonces: parts.echoesNonces,
         cachedCount,
       };
       const thread = new Worker(workerFile, { workerData: data });
@@ -76,7 +71,7 @@ export async function startStatusHttp(parts: StatusHttpParts): Promise<StatusHtt
       port = await listening(thread, config);
       thread.on('error', lost);
       thread.on('exit', lost);
-      serveThread(thread, reply);
+      serveThread(thread, replies, slots);
     }
   } catch (error) {
     await stop(0);
@@ -87,12 +82,44 @@ export async function startStatusHttp(parts: StatusHttpParts): Promise<StatusHtt
     url: `http://${host}:${String(port)}`,
     stop,
     forget() {
-      generation += 1;
-      kept.clear();
+      replies.forget();
       for (const thread of threads) send(thread, { kind: 'forget' });
     },
     cachedAnswers: () => Atomics.load(new Int32Array(cachedCount), 0) >>> 0,
   };
+}
+
+/** Of all threads, so that they tell the same: an answer is signed once while it is kept. */
+class Replies {
+  readonly #parts: StatusHttpParts;
+  readonly #kept: KeptReplies;
+  #generation = 0;
+
+  constructor(parts: StatusHttpParts) {
+    const { cachedAnswers: answers, cachedBytes: bytes } = parts.config;
+    this.#parts = parts;
+    this.#kept = new KeptReplies({ answers, bytes });
+  }
+
+  async to(call: StatusCall): Promise<StatusReply> {
+    const { reply, echoesNonces } = this.#parts;
+    const key = call.kind === 'ocsp' ? keyOfRequest(call.requestDer, echoesNonces) : undefined;
+    const known = key === undefined ? undefined : this.#kept.get(key, Date.now());
+    if (known !== undefined) return known;
+    const begunIn = this.#generation;
+    const { keepUntilMs, ...made } = await reply(call);
+    // What was found before a change is answered, for it was asked before, and not kept.
+    if (key === undefined || keepUntilMs === undefined || begunIn !== this.#generation) return made;
+    // A view would keep all that lies around it.
+    const kept = { ...made, body: new Uint8Array(made.body), keepUntilMs };
+    this.#kept.keep(key, kept);
+    return kept;
+  }
+
+  forget(): void {
+    this.#generation += 1;
+    this.#kept.clear();
+  }
 }
 
 function listening(thread: Worker, { host, port }: StatusHttpConfig): Promise<number> {
@@ -109,16 +136,54 @@ function listening(thread: Worker, { host, port }: StatusHttpConfig): Promise<nu
   });
 }
 
-function serveThread(thread: Worker, reply: StatusHttpParts['reply']): void {
+function serveThread(thread: Worker, replies: Replies, slots: RepositorySlots): void {
+  const bodies = new PartedBodies(slots.held);
+  const places = new Map<number, Disposable>();
+  const answer = async (id: number, call: StatusCall): Promise<void> => {
+    if (call.kind === 'published') {
+      const place = slots.tryTake();
+      if (place === undefined) {
+        sendWhole(thread, id, laterReply());
+        return;
+      }
+      places.set(id, place);
+    }
+    const reply = await replies.to(call);
+    const isLong = reply.body.length > partBytes;
+    const part = isLong ? bodies.begin(id, reply.body) : undefined;
+    if (part !== undefined) {
+      const begun = { ...reply, body: part, wholeBytes: reply.body.length };
+      send(thread, { kind: 'reply', id, reply: begun }, part);
+      return;
+    }
+    sendWhole(thread, id, isLong ? laterReply() : reply);
+    end(id);
+  };
+  const end = (id: number): void => {
+    bodies.end(id);
+    places.get(id)?.[Symbol.dispose]();
+    places.delete(id);
+  };
   thread.on('message', (message: ToMain) => {
-    if (message.kind !== 'call') return;
-    const { id, call } = message;
-    void reply(call).then((answer) => send(thread, { kind: 'reply', id, reply: answer }));
+    if (message.kind === 'call') void answer(message.id, message.call);
+    else if (message.kind === 'closed') end(message.id);
+    else if (message.kind === 'more') {
+      const { id } = message;
+      const bytes = bodies.next(id);
+      if (bytes !== undefined) send(thread, { kind: 'part', id, bytes }, bytes);
+    }
   });
 }
 
-function send(thread: Worker, message: ToThread): void {
-  thread.postMessage(message);
+/** A copy: a view would be sent with all that lies around it. */
+function sendWhole(thread: Worker, id: number, reply: StatusReply): void {
+  const body = new Uint8Array(reply.body);
+  send(thread, { kind: 'reply', id, reply: { ...reply, body } }, body);
+}
+
+/** @param own Gone here when it was sent. */
+function send(thread: Worker, message: ToThread, own?: Uint8Array<ArrayBuffer>): void {
+  thread.postMessage(message, own === undefined ? [] : [own.buffer]);
 }
 
 async function stopThread(thread: Worker, timeoutMs: number): Promise<void> {

@@ -1,3 +1,4 @@
+import type { StatusCall } from './status-call.js';
 import type { StatusReply } from './status-reply.js';
 
 /** What a thread of the status face is started with. */
@@ -8,26 +9,31 @@ export interface StatusWorkerData {
   readonly reusePort: boolean;
   readonly maxConnections: number;
   readonly cachedAnswers: number;
+  readonly cachedBytes: number;
+  /** An answer to a request with a nonce is that client's own. */
+  readonly echoesNonces: boolean;
   /** Answers out of the cache, counted by all threads. */
   readonly cachedCount: SharedArrayBuffer;
 }
 
-/** What a client asks. */
-export interface StatusCall {
-  readonly method: 'GET' | 'POST';
-  /** With its query, as it came. */
-  readonly url: string;
-  /** Empty for GET. */
-  readonly body: Uint8Array;
+/** A reply as it reaches the thread: the whole body, or its first part and how much there is in all. */
+export interface BegunReply extends StatusReply {
+  /** Absent: `body` is all. The parts that follow are asked for one by one. */
+  readonly wholeBytes?: number;
 }
 
 export type ToMain =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'failed'; readonly message: string }
-  | { readonly kind: 'call'; readonly id: number; readonly call: StatusCall };
+  | { readonly kind: 'call'; readonly id: number; readonly call: StatusCall }
+  /** The client took what it was sent: the next part. */
+  | { readonly kind: 'more'; readonly id: number }
+  /** Nobody takes any more of it. */
+  | { readonly kind: 'closed'; readonly id: number };
 
 export type ToThread =
-  | { readonly kind: 'reply'; readonly id: number; readonly reply: StatusReply }
+  | { readonly kind: 'reply'; readonly id: number; readonly reply: BegunReply }
+  | { readonly kind: 'part'; readonly id: number; readonly bytes: Uint8Array }
   /** A status changed: what is kept may be wrong. */
   | { readonly kind: 'forget' }
   | { readonly kind: 'stop'; readonly timeoutMs: number };

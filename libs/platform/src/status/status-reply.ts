@@ -56,3 +56,7 @@ export function plainReply(status: number, text: string, ...headers: string[]): 
     body: Buffer.from(`${text}\n`),
   };
 }
+
+export function laterReply(): StatusReply {
+  return plainReply(503, 'this cannot be told now; ask again later', 'Retry-After', '5');
+}

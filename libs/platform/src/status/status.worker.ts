@@ -1,32 +1,53 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { encodeErrorResponse } from '@certmill/der';
 import { hasTag } from '../http/entity-tag.js';
-import { KeptReplies, keyOfCall } from './kept-replies.js';
-import type { StatusCall, StatusWorkerData, ToMain, ToThread } from './status-messages.js';
-import { plainReply, type StatusReply } from './status-reply.js';
+import { KeptReplies } from './kept-replies.js';
+import { OctetBudget } from './octet-budget.js';
+import { keyOfRequest, readStatusCall, type HttpCall, type StatusCall } from './status-call.js';
+import type { BegunReply, StatusWorkerData, ToMain, ToThread } from './status-messages.js';
+import { laterReply, plainReply } from './status-reply.js';
 
 const data = workerData as StatusWorkerData;
 /** RFC 6960 sets none; a signed request with its certificates fits (`readOcspRequest` has the same). */
 const maxBodyBytes = 16_384;
+/** What GET is for has some 200 octets; a signed request of this size fits. */
+const maxHeaderBytes = 8_192;
 /** Calls that wait for the main thread; more are told to come back. */
 const maxWaiting = 2_048;
+/** A client that sends and takes nothing for so long is cut. */
+const idleMs = 30_000;
+/** One that takes a long answer more slowly, on average and beyond `idleMs`, is cut too: 64 kbit/s. */
+const minBytesPerSecond = 8_192;
+/** Calls on one connection whose answers were not taken; whoever sends more in advance is cut. */
+const maxPipelined = 8;
 const noBody = new Uint8Array();
 
-const waiting = new Map<number, (reply: StatusReply) => void>();
-const kept = new KeptReplies(data.cachedAnswers);
+const waiting = new Map<number, (reply: BegunReply) => void>();
+/** By call, who waits for the next part of a long body. */
+const parts = new Map<number, (part: Uint8Array) => void>();
+const kept = new KeptReplies({ answers: data.cachedAnswers, bytes: data.cachedBytes });
+/** Of requests that are not answered and answers that are not taken, of all connections. */
+const budget = new OctetBudget(32 * 1024 * 1024);
+const unanswered = new WeakMap<Socket, number>();
 const cachedCount = new Int32Array(data.cachedCount);
 let lastId = 0;
 let isStopping = false;
 
 const server = createServer(
-  { keepAliveTimeout: 30_000, headersTimeout: 10_000, requestTimeout: 15_000 },
+  {
+    keepAliveTimeout: 30_000,
+    headersTimeout: 10_000,
+    requestTimeout: 15_000,
+    maxHeaderSize: maxHeaderBytes,
+  },
   (request, response) => {
-    void take(request, response);
+    if (count(request.socket, response)) void take(request, response);
   },
 );
 server.maxConnections = data.maxConnections;
+server.timeout = idleMs;
 server.on('error', (error) => tell({ kind: 'failed', message: error.message }));
 server.listen({ host: data.host, port: data.port, reusePort: data.reusePort }, () => {
   tell({ kind: 'listening', port: (server.address() as AddressInfo).port });
@@ -34,74 +55,127 @@ server.listen({ host: data.host, port: data.port, reusePort: data.reusePort }, (
 
 parentPort?.on('message', (message: ToThread) => {
   if (message.kind === 'reply') waiting.get(message.id)?.(message.reply);
+  else if (message.kind === 'part') parts.get(message.id)?.(message.bytes);
   else if (message.kind === 'forget') kept.clear();
   else stop(message.timeoutMs);
 });
 
-function tell(message: ToMain): void {
-  parentPort?.postMessage(message);
+function tell(message: ToMain, own?: Uint8Array<ArrayBuffer>): void {
+  parentPort?.postMessage(message, own === undefined ? [] : [own.buffer]);
+}
+
+function count(socket: Socket, response: ServerResponse): boolean {
+  const before = unanswered.get(socket) ?? 0;
+  if (before === maxPipelined) {
+    socket.destroy();
+    return false;
+  }
+  unanswered.set(socket, before + 1);
+  response.once('close', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
+  return true;
 }
 
 async function take(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { method = '', url = '' } = request;
   if (method === 'GET' || method === 'HEAD') {
     request.resume();
-    write(request, response, await replyTo({ method: 'GET', url, body: noBody }));
+    const ifNoneMatch = request.headers['if-none-match'];
+    await answer(request, response, { method: 'GET', url, body: noBody, ifNoneMatch });
     return;
   }
   if (method !== 'POST') {
     write(request, response, plainReply(405, 'GET and POST are taken', 'Allow', 'GET, HEAD, POST'));
     return;
   }
-  const isOcsp = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
-  if (isOcsp !== 'application/ocsp-request') {
+  const mediaType = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
+  if (mediaType !== 'application/ocsp-request') {
     write(request, response, plainReply(415, 'the body is no application/ocsp-request'));
     return;
   }
   const body = await bodyOf(request);
   if (body === 'too-large') {
     write(request, response, plainReply(413, 'an OCSPRequest has 16 KiB at most'));
+  } else if (body === 'no-room') {
+    write(request, response, tryLater());
   } else if (body !== 'broken') {
-    write(request, response, await replyTo({ method: 'POST', url, body }));
+    await answer(request, response, { method: 'POST', url, body });
+    budget.give(body.length);
   }
 }
 
-async function bodyOf(request: IncomingMessage): Promise<Buffer | 'too-large' | 'broken'> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  try {
-    for await (const part of request as AsyncIterable<Buffer>) {
+/** What it returns is taken from the budget. */
+function bodyOf(
+  request: IncomingMessage,
+): Promise<Uint8Array | 'too-large' | 'no-room' | 'broken'> {
+  return new Promise((resolve) => {
+    const received: Buffer[] = [];
+    let bytes = 0;
+    const refuse = (why: 'too-large' | 'no-room' | 'broken'): void => {
+      request.removeAllListeners('data');
+      request.pause();
+      received.length = 0;
+      budget.give(bytes);
+      bytes = 0;
+      resolve(why);
+    };
+    request.on('data', (part: Buffer) => {
+      const isTooLarge = bytes + part.length > maxBodyBytes;
+      if (isTooLarge || !budget.take(part.length)) {
+        refuse(isTooLarge ? 'too-large' : 'no-room');
+        return;
+      }
       bytes += part.length;
-      if (bytes > maxBodyBytes) return 'too-large';
-      parts.push(part);
-    }
-  } catch {
-    return 'broken';
-  }
-  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+      received.push(part);
+    });
+    request.once('end', () => resolve(Buffer.concat(received)));
+    request.once('close', () => {
+      if (!request.complete) refuse('broken');
+    });
+  });
 }
 
-async function replyTo(call: StatusCall): Promise<StatusReply> {
-  const key = keyOfCall(call);
-  const known = kept.get(key, Date.now());
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  httpCall: HttpCall,
+): Promise<void> {
+  const call = readStatusCall(httpCall);
+  if (call === undefined) {
+    write(request, response, plainReply(404, 'there is nothing here'));
+    return;
+  }
+  const key = call.kind === 'ocsp' ? keyOfRequest(call.requestDer, data.echoesNonces) : undefined;
+  const known = key === undefined ? undefined : kept.get(key, Date.now());
   if (known !== undefined) {
     Atomics.add(cachedCount, 0, 1);
-    return known;
+    write(request, response, known);
+    return;
   }
-  if (waiting.size >= maxWaiting) return tryLater();
-  const reply = await new Promise<StatusReply>((resolve) => {
-    const id = (lastId = (lastId + 1) % Number.MAX_SAFE_INTEGER);
-    waiting.set(id, (answer) => {
-      waiting.delete(id);
-      resolve(answer);
-    });
-    tell({ kind: 'call', id, call });
+  if (waiting.size >= maxWaiting) {
+    write(request, response, call.kind === 'ocsp' ? tryLater() : laterReply());
+    return;
+  }
+  const id = (lastId = (lastId + 1) % Number.MAX_SAFE_INTEGER);
+  const reply = await new Promise<BegunReply>((resolve) => {
+    waiting.set(id, resolve);
+    ask(id, call);
   });
-  kept.keep(key, reply);
-  return reply;
+  waiting.delete(id);
+  if (key !== undefined) kept.keep(key, reply);
+  write(request, response, reply, id);
 }
 
-function tryLater(): StatusReply {
+function ask(id: number, call: StatusCall): void {
+  if (call.kind === 'ocsp') {
+    // A copy: a view would be sent with all that lies around it.
+    const requestDer = new Uint8Array(call.requestDer);
+    tell({ kind: 'call', id, call: { kind: 'ocsp', requestDer } }, requestDer);
+  } else {
+    tell({ kind: 'call', id, call });
+  }
+}
+
+function tryLater(): BegunReply {
   return {
     status: 200,
     headers: ['Content-Type', 'application/ocsp-response', 'Cache-Control', 'no-store'],
@@ -109,16 +183,59 @@ function tryLater(): StatusReply {
   };
 }
 
-function write(request: IncomingMessage, response: ServerResponse, reply: StatusReply): void {
+/** @param id Of the call; where the reply has further parts, the main thread hears of its end. */
+function write(
+  request: IncomingMessage,
+  response: ServerResponse,
+  reply: BegunReply,
+  id = 0,
+): void {
+  const { status, headers, body, etag, wholeBytes = body.length } = reply;
+  const isParted = wholeBytes > body.length;
+  const isTaken = !response.destroyed && budget.take(body.length);
+  const close = (): void => {
+    if (isTaken) budget.give(body.length);
+    if (isParted) tell({ kind: 'closed', id });
+  };
+  if (!isTaken) {
+    request.socket.destroy();
+    close();
+    return;
+  }
+  response.once('close', close);
   if (isStopping || !request.complete) response.setHeader('Connection', 'close');
-  if (reply.etag !== undefined && hasTag(request.headers['if-none-match'], reply.etag)) {
-    response.writeHead(304, [...reply.headers]);
+  if (etag !== undefined && hasTag(request.headers['if-none-match'], etag)) {
+    response.writeHead(304, [...headers]);
     response.end();
     return;
   }
-  const length = ['Content-Length', String(reply.body.length)];
-  response.writeHead(reply.status, [...reply.headers, ...length]);
-  response.end(request.method === 'HEAD' ? undefined : reply.body);
+  response.writeHead(status, [...headers, 'Content-Length', String(wholeBytes)]);
+  if (request.method === 'HEAD') response.end();
+  else if (isParted) writeParts(response, id, body, wholeBytes);
+  else response.end(body);
+}
+
+/** Each part is asked for when the one before is away. */
+function writeParts(
+  response: ServerResponse,
+  id: number,
+  first: Uint8Array,
+  wholeBytes: number,
+): void {
+  const timeoutMs = idleMs + (wholeBytes / minBytesPerSecond) * 1_000;
+  const timer = setTimeout(() => response.destroy(), timeoutMs);
+  response.once('close', () => {
+    clearTimeout(timer);
+    parts.delete(id);
+  });
+  let left = wholeBytes;
+  const writePart = (part: Uint8Array): void => {
+    left -= part.length;
+    if (left <= 0) response.end(part);
+    else response.write(part, () => tell({ kind: 'more', id }));
+  };
+  parts.set(id, writePart);
+  writePart(first);
 }
 
 /** What is in hand is answered; idle connections are closed at once, the others at the latest then. */

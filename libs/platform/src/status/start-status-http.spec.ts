@@ -1,0 +1,218 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import {
+  encodeCertId,
+  encodeInteger,
+  encodeOctetString,
+  encodeOid,
+  encodeSequence,
+  encodeTlv,
+  oids,
+} from '@certmill/der';
+import type { StatusCall } from './status-call.js';
+import { startStatusHttp, type StatusHttp } from './start-status-http.js';
+import type { StatusReply } from './status-reply.js';
+
+const mebibyte = 1024 * 1024;
+const nonce = encodeSequence(
+  encodeOid(oids.id_pkix_ocsp_nonce),
+  encodeOctetString(encodeOctetString(Buffer.alloc(32, 5))),
+);
+const padding = encodeSequence(encodeOid('1.2.3.4'), encodeOctetString(Buffer.alloc(12_000)));
+
+/** An OCSPRequest about one certificate. */
+function aRequest(serial: number, ...extensions: readonly Uint8Array[]): Buffer {
+  const [nameHash, keyHash] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
+  const certId = encodeCertId('sha256', nameHash, keyHash, encodeInteger(serial).subarray(2));
+  const inExtensions = encodeTlv(0xa2, encodeSequence(...extensions));
+  const list = encodeSequence(encodeSequence(certId));
+  const parts = extensions.length > 0 ? [list, inExtensions] : [list];
+  return Buffer.from(encodeSequence(encodeSequence(...parts)));
+}
+
+interface Face extends StatusHttp, AsyncDisposable {
+  readonly port: number;
+  readonly calls: StatusCall[];
+}
+
+/** The face in front of something that replies as it is told. */
+async function aFace(
+  reply: (call: StatusCall) => StatusReply,
+  options: { readonly echoesNonces?: boolean; readonly repositoryCallsAtOnce?: number } = {},
+): Promise<Face> {
+  const { echoesNonces = false, repositoryCallsAtOnce = 256 } = options;
+  const calls: StatusCall[] = [];
+  const http = await startStatusHttp({
+    config: {
+      host: '127.0.0.1',
+      port: 0,
+      threads: 1,
+      maxConnections: 4_096,
+      cachedAnswers: 20_000,
+      cachedBytes: 32 * mebibyte,
+      repositoryCallsAtOnce,
+      cachedMs: 60_000,
+      maxAgeSeconds: 60,
+    },
+    echoesNonces,
+    reply(call) {
+      calls.push(call);
+      return Promise.resolve(reply(call));
+    },
+    onLost: (error) => {
+      throw error;
+    },
+  });
+  return {
+    ...http,
+    port: Number(new URL(http.url).port),
+    calls,
+    [Symbol.asyncDispose]: () => http.stop(500),
+  };
+}
+
+function answerOf(bytes: number): StatusReply {
+  return {
+    status: 200,
+    headers: ['Content-Type', 'application/ocsp-response'],
+    body: Buffer.alloc(bytes, 7),
+    keepUntilMs: Date.now() + 60_000,
+  };
+}
+
+/** Sends what is given and takes nothing of the answer. */
+async function neverReading(port: number, bytes: string | Uint8Array): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  socket.pause();
+  socket.write(bytes);
+  return socket;
+}
+
+describe('clients who read nothing', () => {
+  test('of a long CRL do not have a copy of it each, and those who read get it whole', async () => {
+    const crl = Buffer.alloc(16 * mebibyte);
+    for (let at = 0; at < crl.length; at += 4_096) crl.writeUInt32BE(at, at);
+    await using face = await aFace(() => ({ status: 200, headers: [], body: crl }));
+    const before = process.memoryUsage.rss();
+    const call = 'GET /crl/a/0.crl HTTP/1.1\r\nHost: a\r\n\r\n';
+    const sockets = await Promise.all(
+      Array.from({ length: 30 }, () => neverReading(face.port, call)),
+    );
+    const answer = await fetch(`${face.url}/crl/a/0.crl`);
+    expect(Buffer.from(await answer.arrayBuffer()).equals(crl)).toBe(true);
+    expect(face.calls).toHaveLength(31);
+    expect((process.memoryUsage.rss() - before) / mebibyte).toBeLessThan(160);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  test('give their places back when they go, and nobody else gets one before', async () => {
+    const body = Buffer.alloc(16 * mebibyte);
+    const reply = (): StatusReply => ({ status: 200, headers: [], body });
+    await using face = await aFace(reply, { repositoryCallsAtOnce: 2 });
+    const call = 'GET /crl/a/0.crl HTTP/1.1\r\nHost: a\r\n\r\n';
+    const sockets = [await neverReading(face.port, call), await neverReading(face.port, call)];
+    while (face.calls.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    const refused = await fetch(`${face.url}/crl/a/0.crl`);
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5']);
+    await refused.text();
+    for (const socket of sockets) socket.destroy();
+    let status = 503;
+    for (let tries = 0; status === 503 && tries < 100; tries += 1) {
+      const { status: now } = await fetch(`${face.url}/crl/a/0.crl`, { method: 'HEAD' });
+      status = now;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(status).toBe(200);
+    // A HEAD takes nothing, so it leaves its place at once.
+    for (let i = 0; i < 4; i += 1) {
+      expect((await fetch(`${face.url}/crl/a/0.crl`, { method: 'HEAD' })).status).toBe(200);
+    }
+  });
+
+  test('of answers to many calls on one connection are cut', async () => {
+    await using face = await aFace(() => answerOf(8_192));
+    const path = `/ocsp/${encodeURIComponent(aRequest(1).toString('base64'))}`;
+    await (await fetch(face.url + path)).arrayBuffer();
+    const calls = `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`.repeat(5_000);
+    const socket = await neverReading(face.port, calls);
+    await new Promise<void>((resolve) => {
+      socket.once('close', () => resolve());
+    });
+  });
+});
+
+describe('what is kept', () => {
+  const request = aRequest(2);
+  const path = `/ocsp/${encodeURIComponent(request.toString('base64'))}`;
+  const post = (url: string, body: Uint8Array<ArrayBuffer>) =>
+    fetch(url, { method: 'POST', headers: { 'content-type': 'application/ocsp-request' }, body });
+
+  test('is one answer for all who ask about the same certificate, whatever else they send', async () => {
+    await using face = await aFace(() => answerOf(1_000));
+    const answers = [
+      await fetch(face.url + path),
+      await fetch(`${face.url}${path}?${'x'.repeat(4_000)}`),
+      await fetch(`${face.url}/proxy${path}?y`),
+      await post(`${face.url}/ocsp`, new Uint8Array(request)),
+      await post(`${face.url}/ocsp?z`, new Uint8Array(aRequest(2, nonce))),
+    ];
+    for (const answer of answers) {
+      expect((await answer.arrayBuffer()).byteLength).toBe(1_000);
+    }
+    expect(face.calls).toHaveLength(1);
+    expect(face.cachedAnswers()).toBe(4);
+    await (await post(`${face.url}/ocsp`, new Uint8Array(aRequest(3)))).arrayBuffer();
+    expect(face.calls).toHaveLength(2);
+  });
+
+  test('is not told to a client that is to find its nonce in it', async () => {
+    await using face = await aFace(() => answerOf(1_000), { echoesNonces: true });
+    await (await fetch(face.url + path)).arrayBuffer();
+    await (await post(`${face.url}/ocsp`, new Uint8Array(aRequest(2, nonce)))).arrayBuffer();
+    await (await post(`${face.url}/ocsp`, new Uint8Array(aRequest(2, nonce)))).arrayBuffer();
+    expect(face.calls).toHaveLength(3);
+    expect(face.cachedAnswers()).toBe(0);
+  });
+});
+
+describe('calls that are none', () => {
+  test.each([
+    ['a body above 16 KiB', 413, Buffer.alloc(16_385)],
+    ['a body above 16 KiB of which nobody said how long it is', 413, 'stream'],
+  ])('%s is refused with %d', async (_name, status, bytes) => {
+    await using face = await aFace(() => answerOf(100));
+    const body =
+      bytes === 'stream' ? ReadableStream.from([Buffer.alloc(9_000), Buffer.alloc(9_000)]) : bytes;
+    const headers = { 'content-type': 'application/ocsp-request' };
+    const init = { method: 'POST', headers, body, duplex: 'half' } as RequestInit;
+    expect((await fetch(`${face.url}/ocsp`, init)).status).toBe(status);
+    expect(face.calls).toHaveLength(0);
+  });
+
+  test('bodies that do not end are no more than a share of the memory', async () => {
+    await using face = await aFace(() => answerOf(100));
+    const head = [
+      'POST /ocsp HTTP/1.1\r\nHost: a\r\nContent-Type: application/ocsp-request\r\n',
+      'Content-Length: 16384\r\n\r\n',
+    ].join('');
+    const sockets = await Promise.all(
+      Array.from({ length: 2_100 }, () => neverReading(face.port, head + 'x'.repeat(16_383))),
+    );
+    const tryLater = '30030a0103';
+    let said = '';
+    for (let tries = 0; said !== tryLater && tries < 100; tries += 1) {
+      const answer = await fetch(`${face.url}/ocsp`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/ocsp-request' },
+        body: new Uint8Array(aRequest(4, padding)),
+      });
+      said = Buffer.from(await answer.arrayBuffer()).toString('hex');
+    }
+    expect(said).toBe(tryLater);
+    for (const socket of sockets) socket.destroy();
+    const path = `/ocsp/${encodeURIComponent(aRequest(4).toString('base64'))}`;
+    expect((await (await fetch(face.url + path)).arrayBuffer()).byteLength).toBe(100);
+  });
+});
