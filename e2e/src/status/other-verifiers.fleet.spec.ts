@@ -21,7 +21,7 @@ async function crlInForce(): Promise<Uint8Array> {
   const { store } = server.server.issuance;
   const scope = { issuer: 'dev', shard: 0 };
   const changes = await store.countChanges(scope);
-  await addCrlJob(store, scope, 'full');
+  await addCrlJob(store, scope);
   for (let tries = 0; tries < 1_000; tries += 1) {
     const crl = await store.getCrl(scope, 'full');
     if (crl !== undefined && crl.changes >= changes) return crl.der;

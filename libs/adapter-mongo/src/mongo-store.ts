@@ -19,7 +19,9 @@ import type {
   BatchStore,
   CertificateStore,
   ChunkRegistration,
+  ChangedScopesPage,
   CrlScope,
+  ScopeFollower,
   CrlStore,
   DeadLetterCause,
   Decision,
@@ -310,8 +312,16 @@ export class MongoStore
     return this.#inHand.run(() => this.#parts.revocations.forgetExpired(scope, endedBeforeMs));
   }
 
-  listDirtyScopes(limit: number) {
-    return this.#inHand.run(() => this.#parts.revocations.listDirtyScopes(limit));
+  listChangedScopes(follower: ScopeFollower, page: ChangedScopesPage) {
+    return this.#inHand.run(() => this.#parts.revocations.listChangedScopes(follower, page));
+  }
+
+  notePresigned(scope: CrlScope, changes: number) {
+    return this.#inHand.run(() => this.#parts.revocations.notePresigned(scope, changes));
+  }
+
+  countPresigned(scope: CrlScope) {
+    return this.#inHand.run(() => this.#parts.revocations.countPresigned(scope));
   }
 
   appendAudit(entry: AuditEntry) {
@@ -322,8 +332,8 @@ export class MongoStore
     return this.#inHand.run(() => this.#parts.audit.listAudit(page));
   }
 
-  putCrl(crl: StoredCrl): Promise<boolean> {
-    return this.#inHand.run(() => this.#parts.crls.putCrl(crl));
+  putCrl(crl: StoredCrl, replaces: bigint | undefined): Promise<boolean> {
+    return this.#inHand.run(() => this.#parts.crls.putCrl(crl, replaces));
   }
 
   getCrl(scope: CrlScope, kind: StoredCrl['kind']): Promise<StoredCrl | undefined> {

@@ -153,6 +153,7 @@ async function partsOf(
     scopes: collections.crlScopes,
     log: collections.crlLogs,
     blocks: collections.crlBlocks,
+    crls: collections.crls,
     statuses,
     segments,
     findChunk: async (tenant, batchId, index) => {
@@ -188,7 +189,7 @@ async function partsOf(
     crls: new Crls({
       crls: collections.crls,
       pieces: collections.crlPieces,
-      onFull: (scope, changes, thisUpdateMs) => revocations.noteCrl(scope, changes, thisUpdateMs),
+      onPut: (crl) => revocations.noteCrl(crl),
     }),
     massOperations: new MassOperations(collections.massOperations, listingKeys),
     approvals: new UsedApprovalDocuments(collections.approvals),

@@ -29,9 +29,12 @@ export type {
 } from './stores.js';
 export type {
   AuditStore,
+  ChangedScope,
+  ChangedScopesPage,
   CrlScope,
   CrlStore,
   RevocationStore,
+  ScopeFollower,
   RevokedCertificate,
   StatusChange,
   StoredCrl,

@@ -38,6 +38,26 @@ export interface RevokedCertificate {
   readonly notAfterMs: number;
 }
 
+/** What follows from the changes of a scope: its CRLs, and the responses that are signed ahead. */
+export type ScopeFollower = StoredCrl['kind'] | 'presigned';
+
+/** A scope of which a follower has another number of changes than there are. */
+export interface ChangedScope extends CrlScope {
+  readonly changes: number;
+  /** Of the last of them. */
+  readonly changedAtMs: number;
+  /** So many of them the follower has. */
+  readonly followed: number;
+}
+
+export interface ChangedScopesPage {
+  /** Only scopes of these. */
+  readonly issuers: readonly string[];
+  readonly limit: number;
+  /** Exclusive; scopes come in an order of the store's own. */
+  readonly after?: CrlScope;
+}
+
 export interface RevocationStore {
   /**
    * Applies the changes in their order, durable before it resolves; resolves to their outcomes,
@@ -72,12 +92,18 @@ export interface RevocationStore {
    */
   forgetExpired(scope: CrlScope, endedBeforeMs: number): Promise<number>;
   /**
-   * Scopes with changes that the stored full CRL does not have (`StoredCrl.changes`), oldest change
-   * first. `changedAtMs`: when it last changed.
+   * Scopes of which the follower does not have exactly the changes that there are: the CRL in force of
+   * that kind (`StoredCrl.changes`), or what `notePresigned` told. A page with fewer than `limit` is
+   * the last one.
    */
-  listDirtyScopes(
-    limit: number,
-  ): Promise<readonly (CrlScope & { readonly changes: number; readonly changedAtMs: number })[]>;
+  listChangedScopes(
+    follower: ScopeFollower,
+    page: ChangedScopesPage,
+  ): Promise<readonly ChangedScope[]>;
+  /** The responses that are signed ahead have so many changes of the scope, no more and no fewer. */
+  notePresigned(scope: CrlScope, changes: number): Promise<void>;
+  /** As it was noted, 0 where it never was. */
+  countPresigned(scope: CrlScope): Promise<number>;
 }
 
 /** A CRL as it is served. */
@@ -90,12 +116,17 @@ export interface StoredCrl {
   readonly entries: number;
   /** Changes of the scope that it has (`RevocationStore.countChanges`); a delta is based on these. */
   readonly changes: number;
+  /** A full one that points to deltas (freshestCRL, RFC 5280 5.2.6). */
+  readonly hasDeltas: boolean;
   readonly der: Uint8Array;
 }
 
 export interface CrlStore {
-  /** Stored where its number is above that of the one in force; false where it is not. */
-  putCrl(crl: StoredCrl): Promise<boolean>;
+  /**
+   * Puts a CRL in the place of the one with the number `replaces`, undefined: of none. False where
+   * another is in force, or its own number is not above: what its maker did not know of stays.
+   */
+  putCrl(crl: StoredCrl, replaces: bigint | undefined): Promise<boolean>;
   getCrl(scope: CrlScope, kind: StoredCrl['kind']): Promise<StoredCrl | undefined>;
   /** Without the DER: what a server checks its cache by, and the next number. */
   describeCrl(

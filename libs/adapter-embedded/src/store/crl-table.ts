@@ -28,7 +28,7 @@ export class CrlTable {
 
   put({ scope, ...crl }: CrlRecord): void {
     this.#db
-      .prepare('INSERT OR REPLACE INTO crls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+      .prepare('INSERT OR REPLACE INTO crls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
       .run(
         scope.issuer,
         scope.shard,
@@ -38,6 +38,7 @@ export class CrlTable {
         crl.nextUpdateMs,
         crl.entries,
         crl.changes,
+        Number(crl.hasDeltas),
         crl.fileId,
         crl.bytes,
         crl.sha256,
@@ -59,6 +60,7 @@ function recordOf(row: Row): CrlRecord {
     nextUpdateMs: numberIn(row, 'next_update_ms'),
     entries: numberIn(row, 'entries'),
     changes: numberIn(row, 'changes'),
+    hasDeltas: numberIn(row, 'has_deltas') === 1,
     fileId: textIn(row, 'file_id'),
     bytes: numberIn(row, 'bytes'),
     sha256: bytesIn(row, 'sha256'),

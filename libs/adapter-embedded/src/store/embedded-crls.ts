@@ -17,12 +17,15 @@ export class EmbeddedCrls implements CrlStore {
     this.#files = new CrlFiles(directory);
   }
 
-  async putCrl({ der, ...crl }: StoredCrl): Promise<boolean> {
+  async putCrl({ der, ...crl }: StoredCrl, replaces: bigint | undefined): Promise<boolean> {
     const inForce = await this.#find(crl.scope, crl.kind);
-    if (inForce !== undefined && inForce.crlNumber >= crl.crlNumber) return false;
+    if (inForce?.crlNumber !== replaces) return false;
     const file = await this.#files.write(der);
     try {
-      const { isStored, unused } = await this.#client.call('putCrl', [{ ...crl, ...file }]);
+      const { isStored, unused } = await this.#client.call('putCrl', [
+        { ...crl, ...file },
+        replaces,
+      ]);
       if (unused !== undefined) await this.#client.call('dropCrl', [unused]);
       return isStored;
     } catch (error) {
@@ -53,7 +56,6 @@ export class EmbeddedCrls implements CrlStore {
   }
 }
 
-function described(record: CrlRecord): Omit<StoredCrl, 'der'> {
-  const { scope, kind, crlNumber, thisUpdateMs, nextUpdateMs, entries, changes } = record;
-  return { scope, kind, crlNumber, thisUpdateMs, nextUpdateMs, entries, changes };
+function described({ fileId: _, bytes: __, sha256: ___, ...crl }: CrlRecord) {
+  return crl;
 }

@@ -26,7 +26,9 @@ import type {
   ChunkRegistration,
   Clock,
   CpuMeter,
+  ChangedScopesPage,
   CrlScope,
+  ScopeFollower,
   CrlStore,
   DeadLetterCause,
   Decision,
@@ -460,8 +462,8 @@ export class EmbeddedStore
     return forgotten;
   }
 
-  putCrl(crl: StoredCrl): Promise<boolean> {
-    return this.#crls.putCrl(crl);
+  putCrl(crl: StoredCrl, replaces: bigint | undefined): Promise<boolean> {
+    return this.#crls.putCrl(crl, replaces);
   }
 
   getCrl(scope: CrlScope, kind: StoredCrl['kind']): Promise<StoredCrl | undefined> {
@@ -472,8 +474,16 @@ export class EmbeddedStore
     return this.#crls.describeCrl(scope, kind);
   }
 
-  listDirtyScopes(limit: number) {
-    return this.#client.call('listDirtyScopes', [limit]);
+  listChangedScopes(follower: ScopeFollower, page: ChangedScopesPage) {
+    return this.#client.call('listChangedScopes', [follower, page]);
+  }
+
+  notePresigned(scope: CrlScope, changes: number): Promise<void> {
+    return this.#client.call('notePresigned', [scope, changes]);
+  }
+
+  countPresigned(scope: CrlScope): Promise<number> {
+    return this.#client.call('countPresigned', [scope]);
   }
 
   appendAudit(entry: AuditEntry): Promise<ChainedAuditEntry> {

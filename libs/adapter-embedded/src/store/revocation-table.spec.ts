@@ -23,6 +23,11 @@ describe('rows of a scope', () => {
     table.put({ scope, serialNumber: serialOf(n), notAfterMs }, revoked, n);
   }
 
+  function noteCrl(changes: number, thisUpdateMs: number): void {
+    const rest = { crlNumber: 1n, nextUpdateMs: 1_000, entries: 0, hasDeltas: false };
+    table.noteCrl({ scope, kind: 'full', changes, thisUpdateMs, ...rest });
+  }
+
   function listed(): number[] {
     const { revoked: rows } = unpackRevocations(table.page(scope, undefined, 100, undefined));
     return rows.map(({ serialNumber }) => serialNumber[19] ?? -1);
@@ -33,33 +38,17 @@ describe('rows of a scope', () => {
     revoke(2, 100);
     expect(table.forgetExpired(scope, 50, undefined)).toEqual({ forgotten: 0 });
     // The CRL of before the end of the first one does not count.
-    table.noteCrl(scope, 2, 10);
+    noteCrl(2, 10);
     expect(table.forgetExpired(scope, 50, undefined)).toEqual({ forgotten: 0 });
-    table.noteCrl(scope, 2, 11);
+    noteCrl(2, 11);
     revoke(3, 10);
     expect(table.forgetExpired(scope, 50, undefined)).toEqual({ forgotten: 1 });
     expect(listed()).toEqual([2, 3]);
-    table.noteCrl(scope, 3, 11);
+    noteCrl(3, 11);
     expect(table.forgetExpired(scope, 10, undefined)).toEqual({ forgotten: 0 });
     expect(table.forgetExpired(scope, 11, undefined)).toEqual({ forgotten: 1 });
     expect(listed()).toEqual([2]);
     expect(table.countChanges(scope)).toBe(3);
-  });
-
-  test('make their scope dirty until a CRL has all of its changes', () => {
-    revoke(1, 10);
-    revoke(2, 10);
-    const dirty = { ...scope, changes: 2, changedAtMs: 2 };
-    expect(table.dirtyScopes(10)).toEqual([dirty]);
-    table.noteCrl(scope, 1, 20);
-    expect(table.dirtyScopes(10)).toEqual([dirty]);
-    table.noteCrl(scope, 2, 21);
-    expect(table.dirtyScopes(10)).toEqual([]);
-    // Of two owners the one that is behind takes nothing back.
-    table.noteCrl(scope, 1, 22);
-    expect(table.dirtyScopes(10)).toEqual([]);
-    table.noteCrl({ issuer: 'factory', shard: 4 }, 0, 22);
-    expect(table.dirtyScopes(10)).toEqual([]);
   });
 });
 

@@ -1,6 +1,12 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { CertmillError, crlReasons, type CertificateStatus } from '@certmill/domain';
-import type { CrlScope } from '@certmill/ports';
+import type {
+  ChangedScope,
+  ChangedScopesPage,
+  CrlScope,
+  ScopeFollower,
+  StoredCrl,
+} from '@certmill/ports';
 import { packRevocations, type RevocationRow } from './packed-revocations.js';
 import { numberIn, textIn } from './rows.js';
 
@@ -11,11 +17,15 @@ export interface RevocationKey {
   readonly notAfterMs: number;
 }
 
-export type DirtyScope = CrlScope & { readonly changes: number; readonly changedAtMs: number };
-
 /** Of a page that is asked for its changes only, so that no call takes the thread for long. */
 const rowsLookedAt = 4_000;
 const beforeAll = new Uint8Array();
+/** Which column counts the changes that a follower of a scope has. */
+const countOf: Readonly<Record<ScopeFollower, string>> = {
+  full: 'full_changes',
+  delta: 'delta_changes',
+  presigned: 'presigned_changes',
+};
 
 /** Rows of the CRLs' scopes, each by serial number. */
 export class RevocationTable {
@@ -111,8 +121,8 @@ export class RevocationTable {
     const scope = this.#scope.get(issuer, shard);
     if (scope === undefined) return { forgotten: 0 };
     const seq = numberIn(scope, 'seq');
-    const crlChanges = numberIn(scope, 'crl_changes');
-    const beforeMs = Math.min(endedBeforeMs, numberIn(scope, 'crl_this_update_ms'));
+    const crlChanges = numberIn(scope, 'full_changes');
+    const beforeMs = Math.min(endedBeforeMs, numberIn(scope, 'full_this_update_ms'));
     const stored = this.#page.all(
       seq,
       after ?? beforeAll,
@@ -130,31 +140,49 @@ export class RevocationTable {
       : { forgotten, lookedUpTo: last[0] as Uint8Array };
   }
 
-  /** Those that changed longest ago first. */
-  dirtyScopes(limit: number): DirtyScope[] {
+  /** By issuer and shard. */
+  changedScopes(
+    follower: ScopeFollower,
+    { issuers, limit, after = { issuer: '', shard: -1 } }: ChangedScopesPage,
+  ): ChangedScope[] {
     const rows = this.#db
       .prepare(
-        `SELECT issuer, shard, changes, changed_at_ms FROM crl_scopes WHERE changes > crl_changes
-         ORDER BY changed_at_ms LIMIT ?`,
+        `SELECT issuer, shard, changes, changed_at_ms, ${countOf[follower]} AS followed FROM crl_scopes
+         WHERE (issuer, shard) > (?, ?) AND changes <> ${countOf[follower]}
+           AND issuer IN (SELECT value FROM json_each(?))
+         ORDER BY issuer, shard LIMIT ?`,
       )
-      .all(limit);
+      .all(after.issuer, after.shard, JSON.stringify(issuers), limit);
     return rows.map((row) => ({
       issuer: textIn(row, 'issuer'),
       shard: numberIn(row, 'shard'),
       changes: numberIn(row, 'changes'),
       changedAtMs: numberIn(row, 'changed_at_ms'),
+      followed: numberIn(row, 'followed'),
     }));
   }
 
-  /** A full CRL is stored: it has so many changes of its scope. */
-  noteCrl({ issuer, shard }: CrlScope, changes: number, thisUpdateMs: number): void {
+  countPresigned({ issuer, shard }: CrlScope): number {
+    const row = this.#scope.get(issuer, shard);
+    return row === undefined ? 0 : numberIn(row, 'presigned_changes');
+  }
+
+  /** The follower has exactly so many changes of the scope. */
+  note(scope: CrlScope, follower: ScopeFollower, changes: number): void {
+    const { issuer, shard } = scope;
     if (this.#scope.get(issuer, shard) === undefined) this.#addScope.run(issuer, shard);
     this.#db
-      .prepare(
-        `UPDATE crl_scopes SET crl_changes = max(crl_changes, ?), crl_this_update_ms = ?
-         WHERE issuer = ? AND shard = ?`,
-      )
-      .run(changes, thisUpdateMs, issuer, shard);
+      .prepare(`UPDATE crl_scopes SET ${countOf[follower]} = ? WHERE issuer = ? AND shard = ?`)
+      .run(changes, issuer, shard);
+  }
+
+  /** A CRL is in force. */
+  noteCrl({ scope, kind, changes, thisUpdateMs }: Omit<StoredCrl, 'der'>): void {
+    this.note(scope, kind, changes);
+    if (kind === 'delta') return;
+    this.#db
+      .prepare('UPDATE crl_scopes SET full_this_update_ms = ? WHERE issuer = ? AND shard = ?')
+      .run(thisUpdateMs, scope.issuer, scope.shard);
   }
 
   #counted({ issuer, shard }: CrlScope, nowMs: number) {

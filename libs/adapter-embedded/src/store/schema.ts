@@ -18,16 +18,16 @@ CREATE TABLE dead_letters (
 
 /**
  * What is revoked, by scope of its CRL (ADR 0020); `change` is the scope's count of changes at the row's
- * last one, the `crl_` columns tell what the stored full CRL has. A released row stays, for delta CRLs.
+ * last one, the other counts tell what follows from the scope has. A released row stays, for delta CRLs.
  */
 const revocations = `
 CREATE TABLE crl_scopes (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, issuer TEXT NOT NULL, shard INTEGER NOT NULL,
   changes INTEGER NOT NULL DEFAULT 0, changed_at_ms INTEGER NOT NULL DEFAULT 0,
-  crl_changes INTEGER NOT NULL DEFAULT 0, crl_this_update_ms INTEGER NOT NULL DEFAULT 0,
+  full_changes INTEGER NOT NULL DEFAULT 0, full_this_update_ms INTEGER NOT NULL DEFAULT 0,
+  delta_changes INTEGER NOT NULL DEFAULT 0, presigned_changes INTEGER NOT NULL DEFAULT 0,
   UNIQUE (issuer, shard)
 ) STRICT;
-CREATE INDEX crl_scopes_dirty ON crl_scopes (changed_at_ms) WHERE changes > crl_changes;
 CREATE TABLE revocations (
   scope_seq INTEGER NOT NULL, serial_number BLOB NOT NULL, reason INTEGER NOT NULL,
   revoked_at_ms INTEGER NOT NULL, invalidity_date_ms INTEGER, not_after_ms INTEGER NOT NULL,
@@ -36,7 +36,7 @@ CREATE TABLE revocations (
 CREATE TABLE crls (
   issuer TEXT NOT NULL, shard INTEGER NOT NULL, kind TEXT NOT NULL, crl_number TEXT NOT NULL,
   this_update_ms INTEGER NOT NULL, next_update_ms INTEGER NOT NULL, entries INTEGER NOT NULL,
-  changes INTEGER NOT NULL, file_id TEXT NOT NULL, bytes INTEGER NOT NULL, sha256 BLOB NOT NULL,
+  changes INTEGER NOT NULL, has_deltas INTEGER NOT NULL, file_id TEXT NOT NULL, bytes INTEGER NOT NULL, sha256 BLOB NOT NULL,
   PRIMARY KEY (issuer, shard, kind)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE audit (

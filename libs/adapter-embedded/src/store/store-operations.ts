@@ -8,7 +8,13 @@ import type {
   TenantId,
 } from '@certmill/domain';
 import type { Locator } from '@certmill/packed';
-import type { ChunkState, DeadLetterCause, StatusChange, StoredRequest } from '@certmill/ports';
+import type {
+  ChunkState,
+  CrlScope,
+  DeadLetterCause,
+  StatusChange,
+  StoredRequest,
+} from '@certmill/ports';
 import { backUp } from './back-up.js';
 import { changeStatuses } from './change-statuses.js';
 import type { ChunkRecord } from './chunk-table.js';
@@ -61,6 +67,7 @@ export const writing = {
   finishJob: true,
   failJob: true,
   putCrl: true,
+  notePresigned: true,
 } as const satisfies Partial<Record<keyof StoreOperations, true>>;
 
 export type StoreOperations = ReturnType<typeof storeOperations>;
@@ -192,13 +199,16 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
     forgetExpired: core.revocations.forgetExpired.bind(core.revocations),
     findCrl: core.crls.find.bind(core.crls),
     /** `unused`: the file that is not in force, of this CRL or of the one before. */
-    putCrl(crl: CrlRecord): { readonly isStored: boolean; readonly unused?: string } {
+    putCrl(
+      crl: CrlRecord,
+      replaces: bigint | undefined,
+    ): { readonly isStored: boolean; readonly unused?: string } {
       const inForce = core.crls.find(crl.scope, crl.kind);
-      if (inForce !== undefined && inForce.crlNumber >= crl.crlNumber) {
+      if (inForce?.crlNumber !== replaces || (replaces ?? -1n) >= crl.crlNumber) {
         return { isStored: false, unused: crl.fileId };
       }
       core.crls.put(crl);
-      if (crl.kind === 'full') core.revocations.noteCrl(crl.scope, crl.changes, crl.thisUpdateMs);
+      core.revocations.noteCrl(crl);
       return { isStored: true, ...(inForce === undefined ? {} : { unused: inForce.fileId }) };
     },
     dropCrl(fileId: string): void {
@@ -206,7 +216,11 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
         rmSync(crlFile(core.directory, fileId), { force: true });
       });
     },
-    listDirtyScopes: core.revocations.dirtyScopes.bind(core.revocations),
+    listChangedScopes: core.revocations.changedScopes.bind(core.revocations),
+    countPresigned: core.revocations.countPresigned.bind(core.revocations),
+    notePresigned: (scope: CrlScope, changes: number) => {
+      core.revocations.note(scope, 'presigned', changes);
+    },
     appendAudit: core.audit.append.bind(core.audit),
     listAudit: core.audit.list.bind(core.audit),
     addOperation: core.massOperations.add.bind(core.massOperations),

@@ -11,6 +11,7 @@ export interface CrlDocument extends Stored {
   readonly nextUpdateMs: number;
   readonly entries: number;
   readonly changes: number;
+  readonly hasDeltas?: boolean;
   readonly blob: string;
   readonly bytes: number;
   readonly sha256: Uint8Array;
@@ -24,15 +25,15 @@ export interface CrlPiece extends Stored {
 export interface CrlParts {
   readonly crls: Documents<CrlDocument>;
   readonly pieces: Documents<CrlPiece>;
-  /** A full CRL with so many changes of its scope is in force. */
-  readonly onFull: (scope: CrlScope, changes: number, thisUpdateMs: number) => Promise<void>;
+  /** A CRL is in force. */
+  readonly onPut: (crl: Omit<StoredCrl, 'der'>) => Promise<void>;
 }
 
 /** Half of what a document may hold. */
 const pieceBytes = 8 * 1024 * 1024;
 /** 20 octets (RFC 5280 5.2.3) in decimal. */
 const numberDigits = 49;
-/** A reader or writer that others overtake this often is told to come again. */
+/** A reader that others overtake this often is told to come again. */
 const maxTries = 16;
 
 /**
@@ -47,11 +48,11 @@ export class Crls implements CrlStore {
     this.#parts = parts;
   }
 
-  async putCrl(crl: StoredCrl): Promise<boolean> {
+  async putCrl(crl: StoredCrl, replaces: bigint | undefined): Promise<boolean> {
     const { scope, kind, der } = crl;
-    const _id = keyOf(scope, kind);
+    const _id = crlKey(scope, kind);
     const before = await this.#parts.crls.get(_id);
-    if (before !== undefined && BigInt(before.crlNumber) >= crl.crlNumber) return false;
+    if (numberOf(before) !== replaces || (replaces ?? -1n) >= crl.crlNumber) return false;
     const blob = `${paddedOf(crl.crlNumber)}-${randomUUID()}`;
     for (let at = 0, piece = 0; at < der.length; at += pieceBytes, piece += 1) {
       const bytes = der.subarray(at, at + pieceBytes);
@@ -62,7 +63,7 @@ export class Crls implements CrlStore {
       await this.#parts.pieces.removeAll(idsUnder(`${_id}/${blob}/`));
       return false;
     }
-    if (kind === 'full') await this.#parts.onFull(scope, crl.changes, crl.thisUpdateMs);
+    await this.#parts.onPut(crl);
     // Of what is older: what another writer is putting is newer, or will not be in force.
     await this.#parts.pieces.removeAll({
       _id: { $gte: `${_id}/`, $lt: `${_id}/${paddedOf(crl.crlNumber)}` },
@@ -72,7 +73,7 @@ export class Crls implements CrlStore {
 
   async getCrl(scope: CrlScope, kind: StoredCrl['kind']): Promise<StoredCrl | undefined> {
     for (let tries = 0; tries < maxTries; tries += 1) {
-      const document = await this.#parts.crls.get(keyOf(scope, kind));
+      const document = await this.#parts.crls.get(crlKey(scope, kind));
       if (document === undefined) return undefined;
       const der = await this.#read(document);
       if (der !== undefined) return { ...describedBy(document, scope, kind), der };
@@ -81,28 +82,19 @@ export class Crls implements CrlStore {
   }
 
   async describeCrl(scope: CrlScope, kind: StoredCrl['kind']) {
-    const document = await this.#parts.crls.get(keyOf(scope, kind));
+    const document = await this.#parts.crls.get(crlKey(scope, kind));
     return document && describedBy(document, scope, kind);
   }
 
-  /** Where a later one is in force, false. */
+  /** False where another one has taken the place of `before`. */
   async #switch(document: CrlDocument, before: CrlDocument | undefined): Promise<boolean> {
     const { _id, ...fields } = document;
-    let inForce = before;
-    for (let tries = 0; tries < maxTries; tries += 1) {
-      if (inForce !== undefined && inForce.crlNumber >= document.crlNumber) {
-        // A repeated call may find its own.
-        return inForce.blob === document.blob;
-      }
-      if (inForce === undefined) {
-        if ((await this.#parts.crls.insert(document)) === 'inserted') return true;
-      } else {
-        const { blob } = inForce;
-        if (await this.#parts.crls.update({ _id, blob }, { $set: fields })) return true;
-      }
-      inForce = await this.#parts.crls.get(_id);
-    }
-    throw new CertmillError('FAULT_OVERLOADED', 'other processes keep putting CRLs of a scope');
+    const isStored =
+      before === undefined
+        ? (await this.#parts.crls.insert(document)) === 'inserted'
+        : await this.#parts.crls.update({ _id, blob: before.blob }, { $set: fields });
+    // A repeated call may find its own.
+    return isStored || (await this.#parts.crls.get(_id))?.blob === document.blob;
   }
 
   /** Undefined where a piece has gone: the CRL was replaced. */
@@ -125,7 +117,12 @@ export class Crls implements CrlStore {
   }
 }
 
-function keyOf({ issuer, shard }: CrlScope, kind: StoredCrl['kind']): string {
+function numberOf(crl: CrlDocument | undefined): bigint | undefined {
+  return crl && BigInt(crl.crlNumber);
+}
+
+/** `_id` of the CRL in force. */
+export function crlKey({ issuer, shard }: CrlScope, kind: StoredCrl['kind']): string {
   return `${issuer}/${String(shard)}/${kind}`;
 }
 
@@ -138,7 +135,7 @@ function paddedOf(crlNumber: bigint): string {
 }
 
 function documentOf(_id: string, crl: StoredCrl, blob: string): CrlDocument {
-  const { thisUpdateMs, nextUpdateMs, entries, changes, der } = crl;
+  const { thisUpdateMs, nextUpdateMs, entries, changes, hasDeltas, der } = crl;
   return {
     _id,
     crlNumber: paddedOf(crl.crlNumber),
@@ -146,6 +143,7 @@ function documentOf(_id: string, crl: StoredCrl, blob: string): CrlDocument {
     nextUpdateMs,
     entries,
     changes,
+    hasDeltas,
     blob,
     bytes: der.length,
     sha256: createHash('sha256').update(der).digest(),
@@ -153,7 +151,7 @@ function documentOf(_id: string, crl: StoredCrl, blob: string): CrlDocument {
 }
 
 function describedBy(
-  { crlNumber, thisUpdateMs, nextUpdateMs, entries, changes }: CrlDocument,
+  { crlNumber, thisUpdateMs, nextUpdateMs, entries, changes, hasDeltas = false }: CrlDocument,
   scope: CrlScope,
   kind: StoredCrl['kind'],
 ): Omit<StoredCrl, 'der'> {
@@ -165,5 +163,6 @@ function describedBy(
     nextUpdateMs,
     entries,
     changes,
+    hasDeltas,
   };
 }

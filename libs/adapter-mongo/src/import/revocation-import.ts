@@ -53,8 +53,6 @@ export class RevocationImport {
         changes: this.#changes,
         firsts: this.#firsts,
       },
-      crlChanges: 0,
-      crlThisUpdateMs: 0,
     });
   }
 

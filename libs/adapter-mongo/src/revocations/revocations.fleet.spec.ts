@@ -60,7 +60,8 @@ describe('a scope of a CRL', () => {
       expect(isArmed).toBe(false);
       await dying.stop(1_000);
       // Whoever asks next finds the whole change, or nothing of it.
-      const dirty = await sound.listDirtyScopes(10);
+      const page = { issuers: [scope.issuer], limit: 10 };
+      const dirty = await sound.listChangedScopes('full', page);
       const listed = await sound.listRevoked(scope, { limit: 10 });
       expect([0, 2]).toContain(listed.length);
       expect(dirty.map(({ changes: count }) => count)).toEqual(listed.length === 0 ? [] : [2]);

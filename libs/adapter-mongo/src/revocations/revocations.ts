@@ -1,7 +1,17 @@
 import { CertmillError, serialNumberBytes, type StatusOutcome } from '@certmill/domain';
-import type { CrlScope, RevocationStore, RevokedCertificate, StatusChange } from '@certmill/ports';
+import type {
+  ChangedScope,
+  ChangedScopesPage,
+  CrlScope,
+  RevocationStore,
+  RevokedCertificate,
+  ScopeFollower,
+  StatusChange,
+  StoredCrl,
+} from '@certmill/ports';
 import type { Segments } from '../certificates/segments.js';
 import type { Documents } from '../connection/documents.js';
+import { crlKey, type CrlDocument } from '../crls/crls.js';
 import { ChangeLog, type ChangeLogParts } from './change-log.js';
 import { FoldedRows } from './folded-rows.js';
 import type { ScopeRow } from './row-codec.js';
@@ -11,6 +21,7 @@ import { takeSnapshot, type SnapshotParts } from './scope-snapshots.js';
 
 export interface RevocationParts extends Omit<ChangeLogParts, 'logs'> {
   readonly blocks: Documents<BlockDocument>;
+  readonly crls: Documents<CrlDocument>;
   readonly segments: Segments;
 }
 
@@ -87,10 +98,10 @@ export class Revocations implements RevocationStore {
   async forgetExpired(scope: CrlScope, endedBeforeMs: number): Promise<number> {
     const tail = await this.#tail(scope);
     if (tail === undefined) return 0;
-    const { crlChanges, crlThisUpdateMs } = tail.scope;
-    const beforeMs = Math.min(endedBeforeMs, crlThisUpdateMs);
+    const { followed, fullThisUpdateMs = 0 } = tail.scope;
+    const beforeMs = Math.min(endedBeforeMs, fullThisUpdateMs);
     const isOver = (row: ScopeRow): boolean =>
-      row.notAfterMs < beforeMs && row.change <= crlChanges;
+      row.notAfterMs < beforeMs && row.change <= (followed?.full ?? 0);
     let forgotten = 0;
     for await (const row of this.#folded.read(tail, undefined)) {
       if (row !== undefined && isOver(row)) forgotten += 1;
@@ -99,22 +110,74 @@ export class Revocations implements RevocationStore {
     return (await takeSnapshot(this.#snapshotParts, tail, (row) => !isOver(row))) ? forgotten : 0;
   }
 
-  async listDirtyScopes(limit: number) {
-    const dirty: (CrlScope & { changes: number; changedAtMs: number })[] = [];
-    for await (const stored of this.#scopes()) {
-      const { intended, applied } = stored;
-      const scope = intended > applied ? await this.#changeLog.applyAll(stored) : stored;
-      const { issuer, shard, changes, changedAtMs, crlChanges } = scope;
-      if (changes > crlChanges) dirty.push({ issuer, shard, changes, changedAtMs });
+  async listChangedScopes(
+    follower: ScopeFollower,
+    { issuers, limit, after }: ChangedScopesPage,
+  ): Promise<readonly ChangedScope[]> {
+    const changed: ChangedScope[] = [];
+    let last = after === undefined ? '' : scopeKey(after);
+    while (changed.length < limit) {
+      const found = await this.#parts.scopes.find(
+        { _id: { $gt: last }, issuer: { $in: [...issuers] } },
+        { sort: { _id: 1 }, limit: scopesAtOnce, fields: scopeFields },
+      );
+      const behind = await this.#notFollowed(follower, found);
+      changed.push(...behind.map((scope) => changedScopeOf(scope, follower)));
+      const end = found.at(-1);
+      if (end === undefined || found.length < scopesAtOnce) break;
+      last = end._id;
     }
-    return dirty.sort((one, other) => one.changedAtMs - other.changedAtMs).slice(0, limit);
+    return changed.slice(0, limit);
   }
 
-  /** A full CRL is stored: it has so many changes of its scope. */
-  async noteCrl(scope: CrlScope, changes: number, thisUpdateMs: number): Promise<void> {
+  async notePresigned(scope: CrlScope, changes: number): Promise<void> {
     const { _id } = await this.#logs.requireScope(scope);
-    const noted = { crlChanges: changes, crlThisUpdateMs: thisUpdateMs };
-    await this.#parts.scopes.update({ _id }, { $max: noted });
+    await this.#parts.scopes.update({ _id }, { $set: { 'followed.presigned': changes } });
+  }
+
+  async countPresigned(scope: CrlScope): Promise<number> {
+    return (await this.#logs.scope(scope))?.followed?.presigned ?? 0;
+  }
+
+  /** A CRL is in force. Who dies before it is told of has the CRL looked at again, and no more. */
+  async noteCrl({
+    scope,
+    kind,
+    changes,
+    thisUpdateMs,
+  }: Pick<StoredCrl, 'scope' | 'kind' | 'changes' | 'thisUpdateMs'>): Promise<void> {
+    const { _id } = await this.#logs.requireScope(scope);
+    const noted = { [`followed.${kind}`]: changes };
+    if (kind === 'full') Object.assign(noted, { fullThisUpdateMs: thisUpdateMs });
+    await this.#parts.scopes.update({ _id }, { $set: noted });
+  }
+
+  /** Those with changes that the follower does not have. */
+  async #notFollowed(
+    follower: ScopeFollower,
+    scopes: readonly ScopeDocument[],
+  ): Promise<readonly ScopeDocument[]> {
+    const behind: ScopeDocument[] = [];
+    for (const stored of scopes) {
+      const { intended, applied } = stored;
+      const scope = intended > applied ? await this.#changeLog.applyAll(stored) : stored;
+      if (scope.changes !== (scope.followed?.[follower] ?? 0)) behind.push(scope);
+    }
+    if (follower === 'presigned' || behind.length === 0) return behind;
+    // What counts is the CRL in force: its maker may have died before it noted it.
+    const crls = await this.#parts.crls.getMany(
+      behind.map((scope) => crlKey(scope, follower)),
+      crlFields,
+    );
+    const inForce = new Map(crls.map((crl) => [crl._id, crl]));
+    const noted: ScopeDocument[] = [];
+    for (const scope of behind) {
+      const crl = inForce.get(crlKey(scope, follower));
+      if (crl === undefined || crl.changes !== scope.changes) continue;
+      await this.noteCrl({ ...crl, scope, kind: follower });
+      noted.push(scope);
+    }
+    return behind.filter((scope) => !noted.includes(scope));
   }
 
   get #snapshotParts(): SnapshotParts {
@@ -141,20 +204,6 @@ export class Revocations implements RevocationStore {
     if (tail !== undefined) await takeSnapshot(this.#snapshotParts, tail);
   }
 
-  async *#scopes(): AsyncGenerator<ScopeDocument> {
-    let after = '';
-    for (;;) {
-      const found = await this.#parts.scopes.find(
-        { _id: { $gt: after } },
-        { sort: { _id: 1 }, limit: scopesAtOnce, fields: scopeFields },
-      );
-      yield* found;
-      const last = found.at(-1);
-      if (last === undefined || found.length < scopesAtOnce) return;
-      after = last._id;
-    }
-  }
-
   /** Faults: NOT_FOUND, INVALID_INPUT. */
   async #assertIssued(changes: readonly StatusChange[]): Promise<void> {
     const chunks = await Promise.all(
@@ -179,8 +228,16 @@ const scopeFields: readonly (keyof ScopeDocument)[] = [
   'applied',
   'changes',
   'changedAtMs',
-  'crlChanges',
+  'followed',
 ];
+const crlFields: readonly (keyof CrlDocument)[] = ['changes', 'thisUpdateMs'];
+
+function changedScopeOf(
+  { issuer, shard, changes, changedAtMs, followed }: ScopeDocument,
+  follower: ScopeFollower,
+): ChangedScope {
+  return { issuer, shard, changes, changedAtMs, followed: followed?.[follower] ?? 0 };
+}
 
 function byScope(changes: readonly StatusChange[]) {
   const groups = new Map<string, [CrlScope, StatusChange[]]>();

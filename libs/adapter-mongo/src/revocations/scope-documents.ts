@@ -1,4 +1,4 @@
-import type { CrlScope } from '@certmill/ports';
+import type { CrlScope, ScopeFollower } from '@certmill/ports';
 import type { Stored } from '../connection/documents.js';
 
 /** The folded rows of a scope up to an entry of its log, in blocks by serial number. */
@@ -26,9 +26,10 @@ export interface ScopeDocument extends Stored, CrlScope {
   readonly changes: number;
   readonly changedAtMs: number;
   readonly snapshot?: SnapshotDocument;
-  /** Changes that the stored full CRL has, and its thisUpdate. */
-  readonly crlChanges: number;
-  readonly crlThisUpdateMs: number;
+  /** Changes that what follows from the scope has, where any of it is there. */
+  readonly followed?: Readonly<Partial<Record<ScopeFollower, number>>>;
+  /** Of the full CRL in force. */
+  readonly fullThisUpdateMs?: number;
 }
 
 /**

@@ -51,8 +51,6 @@ export class ScopeLogs {
       applied: 0,
       changes: 0,
       changedAtMs: 0,
-      crlChanges: 0,
-      crlThisUpdateMs: 0,
     };
     const found = await this.scope(scope);
     if (found !== undefined) return found;

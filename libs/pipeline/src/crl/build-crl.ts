@@ -11,12 +11,10 @@ import type {
 } from '@certmill/ports';
 import { issuanceClock } from '../issuance-clock.js';
 import type { CrlPolicy } from './crl-policy.js';
+import { crlsInForce } from './due-crl.js';
 
 export interface CrlPorts {
-  readonly revocations: Pick<
-    RevocationStore,
-    'countChanges' | 'listRevoked' | 'forgetExpired' | 'listDirtyScopes'
-  >;
+  readonly revocations: Pick<RevocationStore, 'countChanges' | 'listRevoked' | 'forgetExpired'>;
   readonly crls: CrlStore;
   readonly signer: CrlSigner;
   readonly clock: Clock;
@@ -24,7 +22,7 @@ export interface CrlPorts {
 
 export type CrlKind = StoredCrl['kind'];
 
-/** `stored` is false where another process has put a later one meanwhile: that one is in force. */
+/** `stored` is false where another process has put one meanwhile: that one is in force. */
 export interface BuiltCrl extends Omit<StoredCrl, 'der'> {
   readonly stored: boolean;
   readonly bytes: number;
@@ -47,28 +45,28 @@ export async function buildCrl(
   kind: CrlKind,
 ): Promise<BuiltCrl> {
   const { revocations, crls } = ports;
-  const [full, delta] = await Promise.all([
-    crls.describeCrl(scope, 'full'),
-    crls.describeCrl(scope, 'delta'),
-  ]);
+  const inForce = await crlsInForce(crls, scope);
+  const { full, delta } = inForce;
   const base = kind === 'delta' ? full : undefined;
   const lastMs = Math.max(full?.thisUpdateMs ?? 0, delta?.thisUpdateMs ?? 0);
   const thisUpdateMs = issuanceClock(ports.clock, lastMs).nowMs();
   const crlNumber = numberOf(thisUpdateMs, full, delta);
   const lifetimeMs = base === undefined ? policy.lifetimeMs : policy.deltaLifetimeMs;
   const nextUpdateMs = thisUpdateMs + (lifetimeMs ?? policy.lifetimeMs);
-  // What changes from here on may be in the CRL, or be the next one's: it has so many at least.
+  // After the CRL that this one is to replace was looked up, so it has what that one has. What changes
+  // from here on may be in it, or be the next one's: it has so many at least.
   const changes = await revocations.countChanges(scope);
   // What has stood in a CRL beyond its end leaves (RFC 5280 3.3); a delta's base may still have it.
   if (base === undefined) await revocations.forgetExpired(scope, thisUpdateMs);
   const entries = await readEntries(revocations, scope, thisUpdateMs, base?.changes);
+  const hasDeltas = policy.deltaLifetimeMs !== undefined;
   const { der, slot } = await ports.signer.signCrl({
     scope,
     crlNumber,
     ...(base === undefined ? {} : { baseCrlNumber: base.crlNumber }),
     thisUpdateMs,
     nextUpdateMs,
-    hasDeltas: policy.deltaLifetimeMs !== undefined,
+    hasDeltas,
     entries: entries.bytes,
   });
   const crl = {
@@ -79,8 +77,10 @@ export async function buildCrl(
     nextUpdateMs,
     entries: entries.length,
     changes,
+    hasDeltas: base === undefined && hasDeltas,
   };
-  return { ...crl, stored: await crls.putCrl({ ...crl, der }), bytes: der.length, slot };
+  const stored = await crls.putCrl({ ...crl, der }, inForce[crl.kind]?.crlNumber);
+  return { ...crl, stored, bytes: der.length, slot };
 }
 
 /**

@@ -2,10 +2,12 @@ import { CertmillError, isCertmillError } from '@certmill/domain';
 import type { CrlScope, Job, JobQueue } from '@certmill/ports';
 import { type BuiltCrl, buildCrl, type CrlKind, type CrlPorts } from './build-crl.js';
 import type { CrlPolicy } from './crl-policy.js';
+import { dueCrl } from './due-crl.js';
 
 const queue = 'crl-generation';
 /** With growing pauses: a slot that is gone for minutes; what fails for longer is planned anew. */
 const attempts = 6;
+const crlsAtOnce = 2;
 
 /** Told of what CRL jobs do, for logs and metrics. */
 export interface CrlObserver {
@@ -14,13 +16,12 @@ export interface CrlObserver {
 }
 
 /**
- * Has the CRL made as soon as a process of sign gets to it. Ids only: what it says is read where it is
- * signed. Added while it waits already it is one job, so a scope has one owner at a time.
+ * Has the CRLs of a scope made that are due when a process of sign gets to it. Ids only: which CRL it is
+ * and what it says is read where it is signed. A scope is one job, full CRL and delta alike, so it has
+ * one owner at a time; one that is taken for dead and is not puts nothing over a CRL that it has not seen.
  */
-export function addCrlJob(jobs: JobQueue, scope: CrlScope, kind: CrlKind): Promise<void> {
-  const { issuer, shard } = scope;
-  const id = `${issuer}-${String(shard)}${kind === 'delta' ? '-delta' : ''}`;
-  return jobs.add(queue, { id, data: { issuer, shard, kind } });
+export function addCrlJob(jobs: JobQueue, { issuer, shard }: CrlScope): Promise<void> {
+  return jobs.add(queue, { id: `${issuer}-${String(shard)}`, data: { issuer, shard } });
 }
 
 /** Processes the jobs, one at a time: each may hold a million entries. */
@@ -31,25 +32,38 @@ export function processCrlJobs(
   observer: CrlObserver,
 ): Promise<{ stop(timeoutMs: number): Promise<void> }> {
   return jobs.process(queue, { concurrency: 1, attempts }, async (job) => {
-    const work = workOf(job);
-    if (work === undefined) return;
-    const begunMs = performance.now();
-    try {
-      const crl = await buildCrl(ports, policy, work.scope, work.kind);
-      observer.built(crl, (performance.now() - begunMs) / 1e3);
-    } catch (error) {
-      const fault = isCertmillError(error)
-        ? error
-        : new CertmillError('FAULT_PROCESSING', 'a CRL cannot be made', { cause: error });
-      observer.failed(work.scope, work.kind, fault);
-      throw fault;
+    const scope = scopeOf(job);
+    if (scope === undefined) return;
+    // A full CRL, and the delta that is due with it.
+    for (let made = 0; made < crlsAtOnce; made += 1) {
+      const kind = await dueCrl(ports, policy, scope);
+      if (kind === undefined) return;
+      await build(ports, policy, scope, kind, observer);
     }
   });
 }
 
+async function build(
+  ports: CrlPorts,
+  policy: CrlPolicy,
+  scope: CrlScope,
+  kind: CrlKind,
+  observer: CrlObserver,
+): Promise<void> {
+  const begunMs = performance.now();
+  try {
+    const crl = await buildCrl(ports, policy, scope, kind);
+    observer.built(crl, (performance.now() - begunMs) / 1e3);
+  } catch (error) {
+    const fault = isCertmillError(error)
+      ? error
+      : new CertmillError('FAULT_PROCESSING', 'a CRL cannot be made', { cause: error });
+    observer.failed(scope, kind, fault);
+    throw fault;
+  }
+}
+
 /** Undefined for what no release of Certmill adds: trying it again would not help. */
-function workOf({ data }: Job): { readonly scope: CrlScope; readonly kind: CrlKind } | undefined {
-  const { issuer, shard, kind } = data;
-  if (typeof issuer !== 'string' || typeof shard !== 'number') return undefined;
-  return { scope: { issuer, shard }, kind: kind === 'delta' ? 'delta' : 'full' };
+function scopeOf({ data: { issuer, shard } }: Job): CrlScope | undefined {
+  return typeof issuer === 'string' && typeof shard === 'number' ? { issuer, shard } : undefined;
 }

@@ -1,6 +1,8 @@
+import type { ChangedScope, ChangedScopesPage } from '@certmill/ports';
 import { buildCrl } from './build-crl.js';
-import { defaultCrlPolicy } from './crl-policy.js';
+import { defaultCrlPolicy, type CrlPolicy } from './crl-policy.js';
 import { CrlSchedule, type CrlIssuer } from './crl-schedule.js';
+import { dueCrl } from './due-crl.js';
 import { MemoryCrlPorts } from './testing/memory-crl-ports.js';
 
 const withDeltas = { ...defaultCrlPolicy, deltaLifetimeMs: 86_400_000 };
@@ -25,7 +27,7 @@ describe('CrlSchedule', () => {
     expect(await schedule.planDue()).toBe(3);
     expect(ports.added[0]).toEqual({
       id: 'devices-0',
-      data: { issuer: 'devices', shard: 0, kind: 'full' },
+      data: { issuer: 'devices', shard: 0 },
     });
     expect(idsAdded()).toEqual(['devices-0', 'devices-1', 'devices-2']);
     expect(schedule.ages).toMatchObject([{ issuer: 'devices', missing: 3 }]);
@@ -65,7 +67,7 @@ describe('CrlSchedule', () => {
     await buildCrl(ports, withDeltas, ports.scope, 'full');
     ports.revoke(1);
     await schedule.planChanged();
-    expect(idsAdded()).toEqual(['devices-2-delta']);
+    expect(idsAdded()).toEqual(['devices-2']);
     await buildCrl(ports, withDeltas, ports.scope, 'delta');
     expect(await schedule.planChanged()).toBe(0);
     ports.revoke(2);
@@ -85,10 +87,93 @@ describe('CrlSchedule', () => {
     expect(await schedule.planChanged()).toBe(0);
   });
 
-  it('makes no CRLs by time for an issuer without addresses', async () => {
+  it('keeps up the CRL of an issuer without addresses, from its first revocation on', async () => {
     const { name, notAfterMs } = issuer;
+    ports = new MemoryCrlPorts({ issuer: name, shard: 0 });
     const schedule = new CrlSchedule(ports, defaultCrlPolicy, () => [{ name, notAfterMs }]);
     expect(await schedule.planDue()).toBe(0);
     expect(schedule.ages).toEqual([]);
+    ports.revoke(1);
+    expect(await schedule.planChanged()).toBe(1);
+    await buildCrl(ports, defaultCrlPolicy, ports.scope, 'full');
+    expect(await schedule.planDue()).toBe(0);
+    expect(schedule.ages).toMatchObject([{ issuer: name, missing: 0 }]);
+    ports.nowMs += defaultCrlPolicy.lifetimeMs / 2;
+    expect(await schedule.planDue()).toBe(1);
+  });
+
+  it('plans every changed scope, however many others are listed before it', async () => {
+    const page = (after: ChangedScope | undefined, limit: number) =>
+      Array.from({ length: 3_000 }, (_, shard) => ({
+        ...{ issuer: 'devices', shard, changes: 1, followed: 0, changedAtMs: 1 },
+      })).filter(
+        ({ shard }, i) => shard > (after?.shard ?? -1) && i <= (after?.shard ?? -1) + limit,
+      );
+    const many = {
+      jobs: ports.jobs,
+      clock: ports.clock,
+      crls: ports.crls,
+      revocations: {
+        listChangedScopes: (_: string, { limit, after }: ChangedScopesPage) =>
+          Promise.resolve(page(after as ChangedScope | undefined, limit)),
+      },
+    };
+    const status = { baseUri: 'http://pki.example', crlShards: 2_500 };
+    const schedule = new CrlSchedule(many, defaultCrlPolicy, () => [{ ...issuer, status }]);
+    expect(await schedule.planChanged()).toBe(2_500);
+  });
+
+  it('tells since when changes wait for a CRL, until one has them', async () => {
+    const schedule = new CrlSchedule(ports, defaultCrlPolicy, () => [issuer]);
+    ports.revoke(1);
+    const sinceMs = ports.nowMs;
+    for (let look = 0; look < 3; look += 1) {
+      await schedule.planChanged();
+      expect(schedule.waiting).toEqual([{ issuer: 'devices', sinceMs }]);
+      // What comes later waits in the same scope, and no less for it.
+      ports.nowMs += 60_000;
+      ports.revoke(2 + look);
+    }
+    await buildCrl(ports, defaultCrlPolicy, ports.scope, 'full');
+    await schedule.planChanged();
+    expect(schedule.waiting).toEqual([]);
+  });
+});
+
+describe('the CRL that is due', () => {
+  let ports: MemoryCrlPorts;
+  beforeEach(() => {
+    ports = new MemoryCrlPorts();
+  });
+  const due = (policy: CrlPolicy) => dueCrl(ports, policy, ports.scope);
+
+  it('is one by change, and none once it is made', async () => {
+    expect(await due(defaultCrlPolicy)).toBe('full');
+    await buildCrl(ports, defaultCrlPolicy, ports.scope, 'full');
+    expect(await due(defaultCrlPolicy)).toBeUndefined();
+    ports.revoke(1);
+    expect(await due(defaultCrlPolicy)).toBe('full');
+  });
+
+  it('is a full one that points to deltas before the first delta, and back again', async () => {
+    await buildCrl(ports, defaultCrlPolicy, ports.scope, 'full');
+    ports.revoke(1);
+    expect(await due(withDeltas)).toBe('full');
+    await buildCrl(ports, withDeltas, ports.scope, 'full');
+    expect(await due(withDeltas)).toBe('delta');
+    await buildCrl(ports, withDeltas, ports.scope, 'delta');
+    expect(await due(withDeltas)).toBeUndefined();
+    ports.revoke(2);
+    expect(await due(withDeltas)).toBe('delta');
+    expect(await due(defaultCrlPolicy)).toBe('full');
+  });
+
+  it('is made anew by time, the full one first', async () => {
+    await buildCrl(ports, withDeltas, ports.scope, 'full');
+    await buildCrl(ports, withDeltas, ports.scope, 'delta');
+    ports.nowMs += withDeltas.deltaLifetimeMs / 2;
+    expect(await due(withDeltas)).toBe('delta');
+    ports.nowMs += withDeltas.lifetimeMs / 2;
+    expect(await due(withDeltas)).toBe('full');
   });
 });

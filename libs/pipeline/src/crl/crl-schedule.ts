@@ -1,7 +1,10 @@
 import type { StatusAddresses } from '@certmill/domain';
-import type { Clock, CrlScope, CrlStore, JobQueue, RevocationStore } from '@certmill/ports';
+import type { Clock, CrlStore, JobQueue, RevocationStore } from '@certmill/ports';
 import { addCrlJob } from './crl-jobs.js';
-import { type CrlPolicy, isDue } from './crl-policy.js';
+import type { CrlPolicy } from './crl-policy.js';
+import { crlsInForce, kindDue } from './due-crl.js';
+import { listAllChanged } from './list-all-changed.js';
+import { type WaitingChanges, WaitingScopes } from './waiting-scopes.js';
 
 /** An issuer that this process signs for. */
 export interface CrlIssuer {
@@ -12,7 +15,7 @@ export interface CrlIssuer {
 }
 
 export interface CrlSchedulePorts {
-  readonly revocations: Pick<RevocationStore, 'listDirtyScopes'>;
+  readonly revocations: Pick<RevocationStore, 'listChangedScopes'>;
   readonly crls: Pick<CrlStore, 'describeCrl'>;
   readonly jobs: JobQueue;
   readonly clock: Clock;
@@ -27,8 +30,6 @@ export interface CrlAge {
   readonly missing: number;
 }
 
-/** Of one look at what has changed: more than all shards of two issuers. */
-const dirtyScopesAtOnce = 10_000;
 /** Calls of the store at once while all scopes are looked at. */
 const scopesAtOnce = 64;
 
@@ -38,6 +39,7 @@ export class CrlSchedule {
   readonly #policy: CrlPolicy;
   readonly #issuers: () => readonly CrlIssuer[];
   readonly #seen: Set<string>;
+  readonly #waiting = new WaitingScopes();
   #ages: readonly CrlAge[] = [];
 
   /** @param issuers As they are at the time: asked at each look. */
@@ -53,27 +55,25 @@ export class CrlSchedule {
     return this.#ages;
   }
 
+  /** Changes that no CRL in force has, as of the last `planChanged`. */
+  get waiting(): readonly WaitingChanges[] {
+    return this.#waiting.oldest();
+  }
+
   /** Plans the CRLs of scopes that have changed. Resolves to how many. */
   async planChanged(): Promise<number> {
-    const issuers = new Map(this.#issuers().map((issuer) => [issuer.name, issuer]));
+    const issuers = new Map(this.#live().map((issuer) => [issuer.name, issuer]));
     // One that was made meanwhile gets its first CRLs now, not at the next look at everything.
-    let planned = [...issuers.keys()].some((name) => !this.#seen.has(name))
+    const planned = [...issuers.keys()].some((name) => !this.#seen.has(name))
       ? await this.planDue()
       : 0;
-    const dirty = await this.#ports.revocations.listDirtyScopes(dirtyScopesAtOnce);
-    for (const { changes, issuer, shard } of dirty) {
-      const scope = { issuer, shard };
-      if (!this.#isOurs(issuers.get(issuer), shard)) continue;
-      if (this.#policy.deltaLifetimeMs === undefined) {
-        await addCrlJob(this.#ports.jobs, scope, 'full');
-      } else {
-        const delta = await this.#ports.crls.describeCrl(scope, 'delta');
-        if (delta !== undefined && delta.changes >= changes) continue;
-        await addCrlJob(this.#ports.jobs, scope, 'delta');
-      }
-      planned += 1;
-    }
-    return planned;
+    const follower = this.#policy.deltaLifetimeMs === undefined ? 'full' : 'delta';
+    const changed = (
+      await listAllChanged(this.#ports.revocations, follower, [...issuers.keys()])
+    ).filter(({ issuer, shard }) => shard < shardsOf(issuers.get(issuer)));
+    this.#waiting.look(changed);
+    for (const { issuer, shard } of changed) await addCrlJob(this.#ports.jobs, { issuer, shard });
+    return planned + changed.length;
   }
 
   /** Looks at every scope, and plans those that have no CRL or whose time has come. */
@@ -81,10 +81,9 @@ export class CrlSchedule {
     const nowMs = this.#ports.clock.nowMs();
     const ages: CrlAge[] = [];
     let planned = 0;
-    for (const issuer of this.#issuers()) {
+    for (const issuer of this.#live()) {
       this.#seen.add(issuer.name);
-      if (issuer.status === undefined || nowMs > issuer.notAfterMs) continue;
-      const shards = Math.max(1, issuer.status.crlShards);
+      const shards = shardsOf(issuer);
       let age: CrlAge = {
         issuer: issuer.name,
         oldestThisUpdateMs: Infinity,
@@ -94,10 +93,11 @@ export class CrlSchedule {
       for (let first = 0; first < shards; first += scopesAtOnce) {
         const count = Math.min(scopesAtOnce, shards - first);
         const looks = Array.from({ length: count }, (_, i) =>
-          this.#planIfDue({ issuer: issuer.name, shard: first + i }, nowMs),
+          this.#planIfDue(issuer, first + i, nowMs),
         );
         for (const { isPlanned, crl } of await Promise.all(looks)) {
           if (isPlanned) planned += 1;
+          if (crl === undefined && issuer.status === undefined) continue;
           age =
             crl === undefined
               ? { ...age, missing: age.missing + 1 }
@@ -108,26 +108,29 @@ export class CrlSchedule {
                 };
         }
       }
-      ages.push(age);
+      if (age.missing > 0 || Number.isFinite(age.firstNextUpdateMs)) ages.push(age);
     }
     this.#ages = ages;
     return planned;
   }
 
-  async #planIfDue(scope: CrlScope, nowMs: number) {
-    const crl = await this.#ports.crls.describeCrl(scope, 'full');
-    const isFullDue = isDue(crl, nowMs);
-    if (isFullDue) await addCrlJob(this.#ports.jobs, scope, 'full');
-    if (this.#policy.deltaLifetimeMs === undefined || crl === undefined) {
-      return { isPlanned: isFullDue, crl };
-    }
-    const isDeltaDue = isDue(await this.#ports.crls.describeCrl(scope, 'delta'), nowMs);
-    if (isDeltaDue) await addCrlJob(this.#ports.jobs, scope, 'delta');
-    return { isPlanned: isFullDue || isDeltaDue, crl };
+  async #planIfDue({ name, status }: CrlIssuer, shard: number, nowMs: number) {
+    const scope = { issuer: name, shard };
+    const inForce = await crlsInForce(this.#ports.crls, scope);
+    // Without addresses a CRL is made when something is revoked; then it is kept up like any other.
+    const isWanted = status !== undefined || inForce.full !== undefined;
+    const isPlanned = isWanted && kindDue(this.#policy, inForce, nowMs) !== undefined;
+    if (isPlanned) await addCrlJob(this.#ports.jobs, scope);
+    return { isPlanned, crl: inForce.full };
   }
 
-  #isOurs(known: CrlIssuer | undefined, shard: number): boolean {
-    if (known === undefined || this.#ports.clock.nowMs() > known.notAfterMs) return false;
-    return shard < Math.max(1, known.status?.crlShards ?? 0);
+  /** After their end issuers have no CRLs. */
+  #live(): readonly CrlIssuer[] {
+    const nowMs = this.#ports.clock.nowMs();
+    return this.#issuers().filter(({ notAfterMs }) => nowMs <= notAfterMs);
   }
+}
+
+function shardsOf(issuer: CrlIssuer | undefined): number {
+  return issuer === undefined ? 0 : Math.max(1, issuer.status?.crlShards ?? 0);
 }

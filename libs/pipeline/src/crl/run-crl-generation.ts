@@ -1,11 +1,14 @@
-import type { JobQueue, Stoppable } from '@certmill/ports';
+import type { JobQueue, RevocationStore, Stoppable } from '@certmill/ports';
 import type { CrlPorts } from './build-crl.js';
 import { type CrlObserver, processCrlJobs } from './crl-jobs.js';
 import type { CrlPolicy } from './crl-policy.js';
 import { type CrlAge, type CrlIssuer, CrlSchedule } from './crl-schedule.js';
+import type { WaitingChanges } from './waiting-scopes.js';
 
 export interface CrlGenerationOptions {
-  readonly ports: CrlPorts;
+  readonly ports: CrlPorts & {
+    readonly revocations: Pick<RevocationStore, 'listChangedScopes'>;
+  };
   readonly jobs: JobQueue;
   readonly policy: CrlPolicy;
   /** Of this process, as they are at the time. */
@@ -19,6 +22,8 @@ export interface CrlGenerationOptions {
 export interface CrlGeneration extends Stoppable {
   /** As of the last look at all scopes; empty before the first. */
   ages(): readonly CrlAge[];
+  /** Changes that no CRL in force has, as of the last look at what has changed. */
+  waiting(): readonly WaitingChanges[];
 }
 
 /** A revocation is in a CRL within a minute: this, and the time that it takes to make one. */
@@ -38,6 +43,7 @@ export async function runCrlGeneration(options: CrlGenerationOptions): Promise<C
   const due = repeat(() => schedule.planDue(), allEveryMs, failed);
   return {
     ages: () => schedule.ages,
+    waiting: () => schedule.waiting,
     async stop(timeoutMs) {
       await Promise.all([changed(), due(), worker.stop(timeoutMs)]);
     },

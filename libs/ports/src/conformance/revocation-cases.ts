@@ -5,7 +5,15 @@ import {
   type RevocationReason,
   type StatusOutcome,
 } from '@certmill/domain';
-import type { AuditStore, CrlScope, RevocationStore, StatusChange } from '../revocations.js';
+import type {
+  AuditStore,
+  ChangedScope,
+  CrlScope,
+  CrlStore,
+  RevocationStore,
+  ScopeFollower,
+  StatusChange,
+} from '../revocations.js';
 import { expectSame } from './expect-same.js';
 import type { StoreCase } from './store-case.js';
 import {
@@ -24,7 +32,7 @@ import {
 } from './stores-fixture.js';
 
 /** The store ports with those of revocation and audit. */
-export type RevocationStores = Stores & RevocationStore & AuditStore;
+export type RevocationStores = Stores & RevocationStore & CrlStore & AuditStore;
 
 const revoked = (reason: RevocationReason, revokedAtMs = nowMs): CertificateChange => ({
   kind: 'revoke',
@@ -117,6 +125,49 @@ function expected(changes: readonly StatusChange[], reason: string): [string, st
       reason,
     ])
     .sort(([one], [other]) => (one < other ? -1 : 1));
+}
+
+/** Scopes of the case's issuer that a follower lacks changes of, page by page, in order of the shards. */
+async function changedOf(
+  stores: RevocationStores,
+  tenant: string,
+  follower: ScopeFollower,
+  limit = 2,
+): Promise<readonly ChangedScope[]> {
+  const found: ChangedScope[] = [];
+  for (;;) {
+    const after = found.at(-1);
+    const page = await stores.listChangedScopes(follower, {
+      issuers: ['another', scopeOf(tenant).issuer],
+      limit,
+      ...(after === undefined ? {} : { after }),
+    });
+    found.push(...page);
+    if (page.length < limit || found.length > 1_000) break;
+  }
+  return found.toSorted((one, other) => one.shard - other.shard);
+}
+
+/** A CRL of the scope in the place of the one in force is in force with so many changes. */
+async function putWith(
+  stores: RevocationStores,
+  scope: CrlScope,
+  kind: 'full' | 'delta',
+  changes: number,
+): Promise<void> {
+  const before = await stores.describeCrl(scope, kind);
+  const crl = {
+    scope,
+    kind,
+    crlNumber: (before?.crlNumber ?? BigInt(nowMs)) + 1n,
+    thisUpdateMs: nowMs,
+    nextUpdateMs: nowMs + hourMs,
+    entries: 0,
+    changes,
+    hasDeltas: false,
+    der: Buffer.from('CRL'),
+  };
+  assert.equal(await stores.putCrl(crl, before?.crlNumber), true);
 }
 
 /** Statuses, the rows of CRLs' scopes, the audit trail. */
@@ -398,29 +449,67 @@ export const revocationCases: readonly StoreCase<RevocationStores>[] = [
     }),
   },
   {
-    name: 'scopes with changes that no CRL has are listed with their number of changes',
+    name: 'scopes with changes that no CRL has are listed with their number of changes, all of them',
     async run(stores, tenant) {
-      const chunk = await issued(stores, tenant, ['a', 'b', 'c']);
-      await stores.changeStatuses([
-        aChange(chunk, 0, held, { scope: scopeOf(tenant, 4) }),
-        aChange(chunk, 1, held, { scope: scopeOf(tenant, 4) }),
-        aChange(chunk, 2, held, { scope: scopeOf(tenant, 9) }),
-      ]);
-      const { issuer } = scopeOf(tenant);
-      const dirty = (await stores.listDirtyScopes(10_000)).filter((each) => each.issuer === issuer);
-      expectSame(
-        dirty.map(({ shard, changes }) => [shard, changes]).sort(([a = 0], [b = 0]) => a - b),
-        [
-          [4, 2],
-          [9, 1],
-        ],
+      const devices = Array.from({ length: 6 }, (_, i) => `d${String(i)}`);
+      const chunk = await issued(stores, tenant, devices);
+      const shards = [4, 4, 9, 11, 12, 10];
+      await stores.changeStatuses(
+        shards.map((shard, i) => aChange(chunk, i, held, { scope: scopeOf(tenant, shard) })),
       );
-      assert.ok(dirty.every(({ changedAtMs }) => Number.isSafeInteger(changedAtMs)));
-      assert.equal((await stores.listDirtyScopes(1)).length, 1);
+      for (const follower of ['full', 'delta', 'presigned'] as const) {
+        const changed = await changedOf(stores, tenant, follower);
+        expectSame(
+          changed.map(({ issuer, shard, changes, followed }) => [issuer, shard, changes, followed]),
+          [4, 9, 10, 11, 12].map((shard) => [`${tenant}-ca`, shard, shard === 4 ? 2 : 1, 0]),
+        );
+        assert.ok(changed.every(({ changedAtMs }) => Number.isSafeInteger(changedAtMs)));
+      }
+      const others = { issuers: ['another'], limit: 9 };
+      expectSame(await stores.listChangedScopes('full', others), []);
     },
     broken: (stores) => ({
-      listDirtyScopes: async (limit) =>
-        (await stores.listDirtyScopes(limit)).map((scope) => ({ ...scope, changes: 1 })),
+      listChangedScopes: async (follower, { after: _, ...page }) =>
+        stores.listChangedScopes(follower, page),
+    }),
+  },
+  {
+    name: 'a scope has changes for each follower until that one has exactly as many',
+    async run(stores, tenant) {
+      const chunk = await issued(stores, tenant, ['a', 'b', 'c']);
+      const scope = scopeOf(tenant, 3);
+      const change = (index: number) => aChange(chunk, index, held, { scope });
+      await stores.changeStatuses([change(0), change(1)]);
+      const followed = async (follower: ScopeFollower) =>
+        (await changedOf(stores, tenant, follower)).map((each) => each.followed);
+      await putWith(stores, scope, 'full', 1);
+      expectSame(await followed('full'), [1]);
+      await putWith(stores, scope, 'full', 2);
+      expectSame([await followed('full'), await followed('delta')], [[], [0]]);
+      await putWith(stores, scope, 'delta', 2);
+      expectSame([await followed('delta'), await followed('presigned')], [[], [0]]);
+      assert.equal(await stores.countPresigned(scope), 0);
+      await stores.notePresigned(scope, 2);
+      assert.equal(await stores.countPresigned(scope), 2);
+      expectSame(await followed('presigned'), []);
+      await stores.changeStatuses([change(2)]);
+      for (const follower of ['full', 'delta', 'presigned'] as const) {
+        expectSame(await followed(follower), [2]);
+      }
+      // One that has fewer, or more than there are since a restore, does not count as one that has all.
+      await putWith(stores, scope, 'full', 3);
+      await putWith(stores, scope, 'full', 2);
+      await putWith(stores, scope, 'delta', 7);
+      await stores.notePresigned(scope, 9);
+      expectSame(await followed('full'), [2]);
+      expectSame([await followed('delta'), await followed('presigned')], [[7], [9]]);
+    },
+    // The most that any CRL ever had.
+    broken: (stores) => ({
+      listChangedScopes: async (follower, page) => {
+        const listed = await stores.listChangedScopes(follower, page);
+        return listed.filter(({ changes, followed }) => followed < changes && changes < 3);
+      },
     }),
   },
 ];

@@ -5,6 +5,7 @@ import type {
   CrlToSign,
   Job,
   JobQueue,
+  RevocationStore,
   RevokedCertificate,
   StoredCrl,
 } from '@certmill/ports';
@@ -18,15 +19,16 @@ interface Row extends RevokedCertificate {
 export class MemoryCrlPorts implements CrlPorts {
   nowMs = Date.UTC(2026, 5, 1);
   readonly clock = { nowMs: () => this.nowMs };
-  readonly scope: CrlScope = { issuer: 'devices', shard: 2 };
+  readonly scope: CrlScope;
   /** What slots were asked to sign. */
   readonly signed: CrlToSign[] = [];
   readonly added: Job[] = [];
   readonly #rows = new Map<string, Row>();
   readonly #crls = new Map<string, StoredCrl>();
   #changes = 0;
+  #changedAtMs = 0;
 
-  readonly revocations: CrlPorts['revocations'] = {
+  readonly revocations: CrlPorts['revocations'] & Pick<RevocationStore, 'listChangedScopes'> = {
     countChanges: () => Promise.resolve(this.#changes),
     listRevoked: (_, { limit, after, changedSince }) => {
       const rows = [...this.#rows.values()]
@@ -46,19 +48,20 @@ export class MemoryCrlPorts implements CrlPorts {
       for (const [key] of gone) this.#rows.delete(key);
       return Promise.resolve(gone.length);
     },
-    listDirtyScopes: () =>
-      Promise.resolve(
-        this.#changes > (this.#crls.get('full')?.changes ?? 0)
-          ? [{ ...this.scope, changes: this.#changes, changedAtMs: this.nowMs }]
-          : [],
-      ),
+    listChangedScopes: (follower, { issuers, limit, after }) => {
+      const kind = follower === 'delta' ? 'delta' : 'full';
+      const followed = this.#crls.get(kind)?.changes ?? 0;
+      const isListed = followed !== this.#changes && issuers.includes(this.scope.issuer);
+      if (!isListed || limit === 0 || after !== undefined) return Promise.resolve([]);
+      const changed = { changes: this.#changes, changedAtMs: this.#changedAtMs, followed };
+      return Promise.resolve([{ ...this.scope, ...changed }]);
+    },
   };
 
   readonly crls: CrlStore = {
-    putCrl: (crl) => {
-      const inForce = this.#crls.get(crl.kind);
-      if (inForce !== undefined && inForce.crlNumber >= crl.crlNumber)
-        return Promise.resolve(false);
+    putCrl: (crl, replaces) => {
+      const inForce = this.#crls.get(crl.kind)?.crlNumber;
+      if (inForce !== replaces || (inForce ?? -1n) >= crl.crlNumber) return Promise.resolve(false);
       this.#crls.set(crl.kind, crl);
       return Promise.resolve(true);
     },
@@ -72,6 +75,10 @@ export class MemoryCrlPorts implements CrlPorts {
       return Promise.resolve({ der: Uint8Array.of(this.signed.length), slot: 'slot' });
     },
   };
+
+  constructor(scope: CrlScope = { issuer: 'devices', shard: 2 }) {
+    this.scope = scope;
+  }
 
   /** The same stores with another signer. */
   signedBy(signCrl: CrlSigner['signCrl']): CrlPorts {
@@ -91,6 +98,7 @@ export class MemoryCrlPorts implements CrlPorts {
   revoke(index: number, changes: Partial<RevokedCertificate> = {}): void {
     const serialNumber = new Uint8Array(20).fill(1);
     new DataView(serialNumber.buffer).setUint32(16, index);
+    this.#changedAtMs = this.nowMs;
     this.#rows.set(String(index), {
       serialNumber,
       revokedAtMs: this.nowMs,
