@@ -104,6 +104,14 @@ export function readCaCertificate(der: Uint8Array, description: string): CaCerti
   };
 }
 
+/** RFC 5280 6.1: issuer and subject are the same. */
+export function isSelfIssued({
+  subjectDer,
+  issuerDer,
+}: Pick<CaCertificate, 'subjectDer' | 'issuerDer'>): boolean {
+  return Buffer.compare(issuerDer, subjectDer) === 0;
+}
+
 function limitsOf(der: Uint8Array, description: string): CertificateLimits {
   try {
     return readCertificateLimits(der);

@@ -46,7 +46,7 @@ async function aVendor(intermediate = paiName): Promise<Authorities> {
     signer,
   });
   const pai = await issueCaCertificate(specOf(paiProfile, intermediate), paiKey.subjectPKInfoDer, {
-    certificateDer: paa,
+    chainDer: [paa],
     signer,
   });
   return { paa, pai, paiKey };

@@ -107,8 +107,9 @@ export async function issueProfiledCaCertificate(
   if (profile !== undefined) {
     const draft = draftCaCertificate(spec, subjectPKInfoDer, parent, maxSignatureOctets);
     assertKept(profile, draft, 'it');
-    if (profile.below !== undefined && parent.certificateDer !== undefined) {
-      assertKept(caProfiles[profile.below], parent.certificateDer, 'the CA above');
+    const [aboveDer] = parent.chainDer ?? [];
+    if (profile.below !== undefined && aboveDer !== undefined) {
+      assertKept(caProfiles[profile.below], aboveDer, 'the CA above');
     }
   }
   return issueCaCertificate(spec, subjectPKInfoDer, parent);

@@ -1,6 +1,6 @@
 import { nameOutside } from '@certmill/der';
 import { CertmillError } from '@certmill/domain';
-import type { CaCertificate } from './ca-certificate.js';
+import { type CaCertificate, isSelfIssued, readCaCertificate } from './ca-certificate.js';
 
 /** A chain has an issuing CA, a root and few in between; more is a file of something else. */
 export const maxChainLength = 8;
@@ -34,6 +34,14 @@ export function checkChain(chain: readonly CaCertificate[], nowMs: number | unde
       throw refusal(`the chain ends with ${place}, which is no self-signed root; add its issuer`);
     }
   });
+}
+
+/** The same of certificates that have not been read, whatever the time is. */
+export function checkChainDer(chainDer: readonly Uint8Array[]): void {
+  const chain = chainDer.map((der, index) =>
+    readCaCertificate(der, `certificate ${String(index + 1)}`),
+  );
+  checkChain(chain, undefined);
 }
 
 function checkCa(certificate: CaCertificate, place: string, nowMs: number | undefined): void {
@@ -88,13 +96,6 @@ function checkIssued(
   if (!certificate.certificate.verify(issuer.certificate.publicKey)) {
     throw refusal(`the signature of ${place} does not verify with the key of ${issuerPlace}`);
   }
-}
-
-function isSelfIssued({
-  subjectDer,
-  issuerDer,
-}: Pick<CaCertificate, 'subjectDer' | 'issuerDer'>): boolean {
-  return Buffer.compare(issuerDer, subjectDer) === 0;
 }
 
 function isSelfSigned(certificate: CaCertificate): boolean {

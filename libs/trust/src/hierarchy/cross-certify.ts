@@ -75,12 +75,14 @@ export async function crossCertificate(
     throw new CertmillError('INVALID_INPUT', 'a CA does not cross-certify itself');
   }
   const beginMs = Math.max(backdated(nowMs), by.ca.notBeforeMs);
+  const isOtherKeyOfParent = isSameName(own.subjectDer, by.ca.subjectDer);
   return issueCaCertificate(
     {
       ...specOfCertificate(own),
+      isOtherKeyOfParent,
       ...(pathLenConstraint === undefined ? {} : { pathLenConstraint }),
       ...(nameConstraints === undefined ? {} : { nameConstraints }),
-      notBeforeMs: isSameName(own.subjectDer, by.ca.subjectDer) ? own.notBeforeMs : beginMs,
+      notBeforeMs: isOtherKeyOfParent ? own.notBeforeMs : beginMs,
       notAfterMs: endOf(options, beginMs, Math.min(own.notAfterMs, by.ca.notAfterMs)),
       ...statusOf(by.ca),
     },

@@ -5,6 +5,7 @@ import {
   compileTemplate,
   type NameStringType,
   rdnSequence,
+  isSameNameText,
   readName,
   relativeDistinguishedName,
 } from '@certmill/der';
@@ -114,18 +115,28 @@ function refusal(reason: string): CertmillError {
   return new CertmillError('INVALID_INPUT', `the distinguished name ${reason}`);
 }
 
+/** Whether a Name element holds nothing (RFC 5280 4.1.2.6). */
+export function isEmptyName(der: Uint8Array): boolean {
+  return der.length === 2;
+}
+
 /**
- * Whether two Name elements are the same name: byte for byte, or in other string types, as some CAs
- * write a name that they were asked for (RFC 5280 7.1: compared as text).
+ * Whether two Name elements are the same name: byte for byte, or as text (RFC 5280 7.1), whatever string
+ * types some CAs write a name in that they were asked for, and without regard to case.
  */
 export function isSameName(left: Uint8Array, right: Uint8Array): boolean {
   if (Buffer.compare(left, right) === 0) return true;
-  const text = (der: Uint8Array): string | undefined => {
-    const name = readName(der, 0, der.length);
-    return name.ok
-      ? JSON.stringify(name.value.map((rdn) => rdn.map(({ oid, value }) => [oid, value])))
-      : undefined;
-  };
-  const known = text(left);
-  return known !== undefined && known === text(right);
+  const [one, other] = [left, right].map((der) => readName(der, 0, der.length));
+  if (one?.ok !== true || other?.ok !== true || one.value.length !== other.value.length) {
+    return false;
+  }
+  return one.value.every((rdn, at) => {
+    const same = other.value[at] ?? [];
+    return (
+      rdn.length === same.length &&
+      rdn.every(({ oid, value }) =>
+        same.some((each) => each.oid === oid && isSameNameText(each.value, value)),
+      )
+    );
+  });
 }

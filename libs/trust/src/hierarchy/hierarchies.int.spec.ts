@@ -103,6 +103,26 @@ describe('hierarchies', () => {
     ).toContain('OK');
   };
 
+  it('of a request that names nobody, or the root, are not made', async () => {
+    await aRoot();
+    for (const [subject, reason] of [
+      ['/', 'an empty subject'],
+      ['/O=Example/CN=root', 'has the subject of a CA above it'],
+    ] as const) {
+      openssl(
+        ...['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+        ...['-keyout', join(folder, 'ca.key'), '-subj', subject, '-out', join(folder, 'ca.csr')],
+      );
+      const requestPem = readFileSync(join(folder, 'ca.csr'), 'utf8');
+      const signing = signAuthorityRequest({ requestPem, parent: place('root'), nowMs });
+      await expect(signing).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringContaining(reason) as string,
+      });
+    }
+    expect(existsSync(join(data, 'ca/root/issued'))).toBe(false);
+  });
+
   it.each<IssuerKeyType>(['ec-p384', 'rsa-3072', 'ed25519'])(
     'of three tiers with %s keys verify, with several issuing CAs side by side',
     async (keyType) => {
@@ -139,7 +159,7 @@ describe('hierarchies', () => {
       'allows none',
     );
     const deeper = issueAuthority(wish('oem', { pathLenConstraint: 1 }), place('root'), nowMs);
-    await expect(deeper).rejects.toThrow("pathLenConstraint below its parent's, 1");
+    await expect(deeper).rejects.toThrow('pathLenConstraint below what those above leave, 1');
     expect(readdirSync(join(data, 'ca')).filter((name) => !name.startsWith('.'))).toEqual([
       'issuing',
       'root',

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { oids, pemEncode } from '@certmill/der';
 import type { IssuerKeyType } from '../keys/key-types.js';
 import { x509 } from '../x509-library.js';
+import { readCaCertificate } from './ca-certificate.js';
 import { caSignerOf, type CaKeyPair, generateCaKey } from './ca-key.js';
+import { checkChain } from './check-chain.js';
 import { distinguishedNameDer, parseDistinguishedName } from './distinguished-name.js';
 import {
   type CaCertificateSpec,
@@ -28,7 +30,12 @@ function aSpec(overrides: Partial<CaCertificateSpec> = {}): CaCertificateSpec {
   };
 }
 
+const named = (text: string): Uint8Array => distinguishedNameDer(parseDistinguishedName(text));
 const issuingSubjectDer = distinguishedNameDer([{ type: 'commonName', value: 'Example issuing' }]);
+
+function aSubtree(text: string) {
+  return { kind: 'directoryName', nameDer: named(text) } as const;
+}
 
 async function aRoot(
   keyType: IssuerKeyType = 'ec-p256',
@@ -39,7 +46,7 @@ async function aRoot(
   const certificateDer = await issueCaCertificate(aSpec(overrides), key.subjectPKInfoDer, {
     signer,
   });
-  return { certificateDer, signer, key };
+  return { certificateDer, chainDer: [certificateDer], signer, key };
 }
 
 /** Needs openssl on the PATH: the verifier that most relying parties have. */
@@ -57,7 +64,8 @@ describe('issueCaCertificate', () => {
     writeFileSync(file, pemEncode('CERTIFICATE', der));
     return file;
   };
-  const openssl = (...args: string[]): string => execFileSync('openssl', args).toString();
+  const openssl = (...args: string[]): string =>
+    execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'pipe'] }).toString();
 
   it.each<IssuerKeyType>(['ec-p256', 'ec-p384', 'ec-p521', 'rsa-3072', 'ed25519'])(
     '%s roots and CAs below them verify strictly',
@@ -159,9 +167,9 @@ describe('issueCaCertificate', () => {
     for (const [overrides, reason] of [
       [{ notAfterMs: Date.UTC(2031, 0, 1) }, /outside its parent's life/],
       [{ notBeforeMs: notBeforeMs - 1_000 }, /outside its parent's life/],
-      [{ pathLenConstraint: 1 }, /pathLenConstraint below its parent's, 1/],
-      [{ extKeyUsage: [oids.id_kp_serverAuth] }, /purposes .* its parent does not have/],
-      [{ policies: ['1.2.4'] }, /policies .* its parent does not have/],
+      [{ pathLenConstraint: 1 }, /pathLenConstraint below what those above leave, 1/],
+      [{ extKeyUsage: [oids.id_kp_serverAuth] }, /purposes .* a CA above it does not have/],
+      [{ policies: ['1.2.4'] }, /policies .* a CA above it does not have/],
       [{ serialNumber: Uint8Array.of(0x80, 1) }, /positive serial number/],
       [{ serialNumber: new Uint8Array(21).fill(1) }, /positive serial number/],
       [{ notBeforeMs: notBeforeMs + 1 }, /within a second/],
@@ -174,22 +182,89 @@ describe('issueCaCertificate', () => {
     }
   });
 
+  it('holds a CA against every certificate above it, as openssl does', async () => {
+    const key = await generateCaKey('ec-p256');
+    const rootSigner = caSignerOf(key.privateKey, key.subjectPKInfoDer);
+    const rootOf = (overrides: Partial<CaCertificateSpec>) =>
+      issueCaCertificate(aSpec(overrides), key.subjectPKInfoDer, { signer: rootSigner });
+    const { privateKey, subjectPKInfoDer } = await generateCaKey('ec-p256');
+    const between = await issueCaCertificate(
+      aSpec({ subjectDer: named('O=Example,CN=Between') }),
+      subjectPKInfoDer,
+      { chainDer: [await rootOf({})], signer: rootSigner },
+    );
+    const signer = caSignerOf(privateKey, subjectPKInfoDer);
+    const leaf = await generateCaKey('ec-p256');
+    for (const [limits, wanted, reason] of [
+      [
+        { nameConstraints: { permitted: [aSubtree('O=Example')], excluded: [] } },
+        { subjectDer: named('O=Evil,CN=Issuing') },
+        'outside the name constraints of a CA above',
+      ],
+      [{ pathLenConstraint: 1 }, { subjectDer: named('CN=Low') }, 'CA that allows none'],
+      [{ pathLenConstraint: 2 }, { pathLenConstraint: 1 }, 'what those above leave, 1'],
+      [
+        { extKeyUsage: [oids.id_kp_clientAuth] },
+        { extKeyUsage: [oids.id_kp_codeSigning] },
+        'purposes (1.3.6.1.5.5.7.3.3) that a CA above it does not have',
+      ],
+    ] as const) {
+      const root = await rootOf(limits);
+      const spec = aSpec({ subjectDer: named('O=Example,CN=Issuing'), ...wanted });
+      await expect(
+        issueCaCertificate(spec, leaf.subjectPKInfoDer, { chainDer: [between, root], signer }),
+      ).rejects.toThrow(reason);
+      // What the root's certificate would have forbidden, made without it.
+      const der = await issueCaCertificate(spec, leaf.subjectPKInfoDer, {
+        chainDer: [between],
+        signer,
+      });
+      const chain = [der, between, root].map((each) => readCaCertificate(each, 'it'));
+      const files = [
+        '-CAfile',
+        pemFile('limited', root),
+        '-untrusted',
+        pemFile('between', between),
+      ];
+      if ('nameConstraints' in limits) {
+        expect(() => {
+          openssl('verify', ...files, pemFile('outside', der));
+        }).toThrow(/permitted subtree violation/);
+        expect(() => {
+          checkChain(chain, undefined);
+        }).toThrow('leaves the name constraints of a CA above it');
+      }
+    }
+  });
+
+  it.each([
+    ['no subject', Uint8Array.of(0x30, 0), 'an empty subject (RFC 5280 4.1.2.6)'],
+    ['the subject of the root', named('C=DE,O=Example,CN=Example root'), 'a CA above it, '],
+    ['it in other letters', named('C=DE,O=EXAMPLE,CN=example  Root'), 'a CA above it, '],
+  ])('makes no CA of %s: self-issued, limits would pass over it', async (_, subjectDer, reason) => {
+    const root = await aRoot();
+    const { subjectPKInfoDer } = await generateCaKey('ec-p256');
+    const spec = aSpec({ subjectDer, pathLenConstraint: 5 });
+    await expect(issueCaCertificate(spec, subjectPKInfoDer, root)).rejects.toThrow(reason);
+  });
+
   it('refuses a parent whose path ends with it, one that is no CA, and a key that is not its own', async () => {
     const root = await aRoot();
     const { subjectPKInfoDer, privateKey } = await generateCaKey('ec-p256');
     const spec = aSpec({ subjectDer: issuingSubjectDer, pathLenConstraint: 0 });
     const last = {
-      certificateDer: await issueCaCertificate(spec, subjectPKInfoDer, root),
+      chainDer: [await issueCaCertificate(spec, subjectPKInfoDer, root), root.certificateDer],
       signer: caSignerOf(privateKey, subjectPKInfoDer),
     };
-    await expect(issueCaCertificate(spec, subjectPKInfoDer, last)).rejects.toThrow('allows none');
-    const foreign = { certificateDer: root.certificateDer, signer: last.signer };
+    const below = aSpec({ subjectDer: named('CN=Below'), pathLenConstraint: 0 });
+    await expect(issueCaCertificate(below, subjectPKInfoDer, last)).rejects.toThrow('allows none');
+    const foreign = { chainDer: [root.certificateDer], signer: last.signer };
     await expect(issueCaCertificate(spec, subjectPKInfoDer, foreign)).rejects.toMatchObject({
       code: 'FAULT_KEY_MISMATCH',
     });
     // A module that signs with another key than it says.
     const lying = {
-      certificateDer: root.certificateDer,
+      chainDer: [root.certificateDer],
       signer: { ...last.signer, subjectPKInfoDer: root.key.subjectPKInfoDer },
     };
     await expect(issueCaCertificate(spec, subjectPKInfoDer, lying)).rejects.toMatchObject({

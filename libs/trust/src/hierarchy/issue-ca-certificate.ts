@@ -29,10 +29,11 @@ import {
   type TemplateNode,
   type WritableSubtree,
 } from '@certmill/der';
+import { limitsOfChain } from '@certmill/pipeline/compute';
 import { issuerKeyTypeOf } from '../keys/key-types.js';
-import { type CaCertificate, readCaCertificate } from './ca-certificate.js';
+import { type CaCertificate, isSelfIssued, readCaCertificate } from './ca-certificate.js';
 import { type CaSigner, hashOf } from './ca-key.js';
-import { isSameName } from './distinguished-name.js';
+import { isEmptyName, isSameName } from './distinguished-name.js';
 
 /** IEEE 802.1AR 8: the CAs above an IDevID live as long as it does, without expiration. */
 export const noExpirationMs = NO_EXPIRATION_SECONDS * 1_000;
@@ -46,6 +47,11 @@ export interface CaCertificateSpec {
   /** Whole seconds, both ends included; `noExpirationMs` for none. */
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
+  /**
+   * The parent is a root of the same subject, and vouches for another key of its own (RFC 9810 4.4): a
+   * certificate that path lengths and name constraints pass over. No other CA has the subject of one above.
+   */
+  readonly isOtherKeyOfParent?: boolean;
   /** CAs that may follow below it (RFC 5280 4.2.1.9): 0 of an issuing CA; absent: no limit. */
   readonly pathLenConstraint?: number;
   /** RFC 5280 4.2.1.10; critical. */
@@ -64,9 +70,10 @@ export interface CaCertificateSpec {
   };
 }
 
-/** The CA that signs: its certificate, absent for a root that signs itself, and its key. */
+/** The CA that signs. */
 export interface CaParent {
-  readonly certificateDer?: Uint8Array;
+  /** Its certificate first, the root last; absent for a root that signs itself. */
+  readonly chainDer?: readonly Uint8Array[];
   readonly signer: CaSigner;
 }
 
@@ -84,8 +91,9 @@ const caSerialNumberOctets = 16;
  *
  * @param subjectPKInfoDer the key of the new CA; that of the parent's signer for a root.
  * @returns the Certificate, DER; the caller's.
- * Throws INVALID_INPUT where the spec is none or the parent does not allow what it says (validity, path
- * length, purposes, policies, a parent that is no CA), FAULT_KEY_MISMATCH where the signer's key is not
+ * Throws INVALID_INPUT where the spec is none, has the subject of a CA above, or the parent or a CA above
+ * it does not allow what it says (validity, names, path length, purposes, policies, a parent that is no
+ * CA), FAULT_KEY_MISMATCH where the signer's key is not
  * that of the parent's certificate.
  */
 export async function issueCaCertificate(
@@ -138,13 +146,12 @@ function certificateWith(
 export function caTbsCertificate(
   spec: CaCertificateSpec,
   subjectPKInfoDer: Uint8Array,
-  { certificateDer, signer }: CaParent,
+  { chainDer = [], signer }: CaParent,
 ): Uint8Array {
   assertKeyType(subjectPKInfoDer);
-  const parent =
-    certificateDer === undefined
-      ? undefined
-      : readCaCertificate(certificateDer, "the parent's certificate");
+  const [parent, ...above] = chainDer.map((der, index) =>
+    readCaCertificate(der, index === 0 ? "the parent's certificate" : 'a certificate above it'),
+  );
   assertSpec(spec);
   if (Buffer.compare(parent?.spkiDer ?? subjectPKInfoDer, signer.subjectPKInfoDer) !== 0) {
     throw new CertmillError(
@@ -154,7 +161,7 @@ export function caTbsCertificate(
         : "the signing key does not belong to the parent's certificate",
     );
   }
-  if (parent !== undefined) assertAllowed(spec, parent);
+  if (parent !== undefined) assertAllowed(spec, parent, above);
   try {
     return written(spec, subjectPKInfoDer, signer, parent);
   } catch (cause) {
@@ -252,7 +259,8 @@ function assertKeyType(subjectPKInfoDer: Uint8Array): void {
 }
 
 function assertSpec(spec: CaCertificateSpec): void {
-  const { serialNumber, notBeforeMs, notAfterMs, pathLenConstraint } = spec;
+  const { subjectDer, serialNumber, notBeforeMs, notAfterMs, pathLenConstraint } = spec;
+  if (isEmptyName(subjectDer)) throw refusal('has an empty subject (RFC 5280 4.1.2.6)');
   const [first = 0] = serialNumber;
   if (first === 0 || first > 0x7f || serialNumber.length > maxSerialNumberOctets) {
     throw refusal('has no positive serial number of 1 to 20 octets (RFC 5280 4.1.2.2)');
@@ -269,59 +277,102 @@ function assertSpec(spec: CaCertificateSpec): void {
   }
 }
 
-/** What the parent's own certificate leaves to those below it. */
-function assertAllowed(spec: CaCertificateSpec, parent: CaCertificate): void {
+/** What the parent, and those above it, leave to what is below them. */
+function assertAllowed(
+  spec: CaCertificateSpec,
+  parent: CaCertificate,
+  above: readonly CaCertificate[],
+): void {
   if (!parent.isCa) throw refusal('has a parent that is no CA (RFC 5280 4.2.1.9)');
   if (parent.keyUsage !== undefined && !parent.keyUsage.includes('keyCertSign')) {
     throw refusal('has a parent that may not sign certificates (keyCertSign, RFC 5280 4.2.1.3)');
   }
-  // A root certifies its own other key (RFC 9810 4.4), which may be older; nothing is below (6.1.4 (l)).
-  const isOwnKey =
-    isSameName(parent.subjectDer, parent.issuerDer) &&
-    isSameName(spec.subjectDer, parent.subjectDer);
-  const isEarly = spec.notBeforeMs < parent.notBeforeMs && !isOwnKey;
+  const chain = [parent, ...above];
+  const isOtherKey = assertOwnSubject(spec, chain);
+  // A root's other key may be older; nothing is below it (6.1.4 (l)).
+  const isEarly = spec.notBeforeMs < parent.notBeforeMs && !isOtherKey;
   if (isEarly || spec.notAfterMs > parent.notAfterMs) {
     throw refusal(
       `would be valid outside its parent's life, ${isoTime(parent.notBeforeMs)} to ` +
         `${isoTime(parent.notAfterMs)} (RFC 5280 4.1.2.5)`,
     );
   }
-  const { pathLenConstraint: room } = parent;
-  if (room === 0) {
+  assertPathLength(spec, roomBelow(chain), isOtherKey);
+  const {
+    nameConstraints = [],
+    extKeyUsage,
+    policies,
+  } = limitsOfChain(chain.map(({ limits }) => limits));
+  if (!isOtherKey) assertNamed(spec, nameConstraints);
+  assertSubset(spec.extKeyUsage, extKeyUsage, 'purposes');
+  assertSubset(spec.policies, policies, 'policies');
+}
+
+/**
+ * A CA with the subject of one above it is self-issued, or looks so: path lengths and name constraints
+ * would pass over it. Whether it is the other key of its parent, which may be.
+ */
+function assertOwnSubject(
+  { subjectDer, isOtherKeyOfParent = false }: CaCertificateSpec,
+  chain: readonly CaCertificate[],
+): boolean {
+  const namesake = chain.find((ca) => isSameName(ca.subjectDer, subjectDer));
+  if (namesake === undefined) {
+    if (isOtherKeyOfParent) throw refusal('has another subject than the root that vouches for it');
+    return false;
+  }
+  if (isOtherKeyOfParent && chain.length === 1 && isSelfIssued(namesake)) return true;
+  throw refusal(`has the subject of a CA above it, ${namesake.subject} (RFC 5280 4.1.2.6)`);
+}
+
+/** CAs that may still follow, the one that is made among them; undefined: any number. */
+function roomBelow(chain: readonly CaCertificate[]): number | undefined {
+  const rooms = chain.flatMap(({ pathLenConstraint }, index) =>
+    pathLenConstraint === undefined
+      ? []
+      : [pathLenConstraint - chain.slice(0, index).filter((ca) => !isSelfIssued(ca)).length],
+  );
+  return rooms.length === 0 ? undefined : Math.min(...rooms);
+}
+
+function assertPathLength(
+  { pathLenConstraint }: CaCertificateSpec,
+  room: number | undefined,
+  isOtherKey: boolean,
+): void {
+  if (room === undefined) return;
+  if (room <= 0) {
     throw refusal('would stand below a CA that allows none (pathLenConstraint, RFC 5280 4.2.1.9)');
   }
-  if (room !== undefined && (spec.pathLenConstraint ?? room) >= room + (isOwnKey ? 1 : 0)) {
+  if ((pathLenConstraint ?? room) >= room + (isOtherKey ? 1 : 0)) {
     throw refusal(
-      `needs a pathLenConstraint below its parent's, ${String(room)} (RFC 5280 4.2.1.9)`,
+      `needs a pathLenConstraint below what those above leave, ${String(room)} (RFC 5280 4.2.1.9)`,
     );
   }
-  if (!isOwnKey) assertNamed(spec, parent);
-  assertSubset(spec.extKeyUsage, parent.limits.extKeyUsage, oids.anyExtendedKeyUsage, 'purposes');
-  assertSubset(spec.policies, parent.limits.policies, oids.anyPolicy, 'policies');
 }
 
 function assertNamed(
   { subjectDer }: CaCertificateSpec,
-  { limits: { nameConstraints } }: CaCertificate,
+  constraints: readonly NameConstraints[],
 ): void {
-  if (nameConstraints === undefined) return;
+  if (constraints.length === 0) return;
   const subject = readName(subjectDer, 0, subjectDer.length);
   const names = subject.ok && { subject: subject.value, alternativeNames: [], bytes: subjectDer };
-  if (names !== false && nameOutside(nameConstraints, names) === undefined) return;
-  throw refusal("has a subject outside its parent's name constraints (RFC 5280 4.2.1.10)");
+  const isWithin =
+    names !== false && constraints.every((each) => nameOutside(each, names) === undefined);
+  if (isWithin) return;
+  throw refusal('has a subject outside the name constraints of a CA above (RFC 5280 4.2.1.10)');
 }
 
-/** Where a parent names purposes or policies, what is below it names some of them, or none. */
+/** Where those above name purposes or policies, what is below names some of them, or none. */
 function assertSubset(
   wanted: readonly string[] | undefined,
   allowed: readonly string[] | undefined,
-  any: string,
   what: string,
 ): void {
-  if (allowed === undefined || allowed.includes(any)) return;
-  const wider = wanted?.find((oid) => !allowed.includes(oid));
+  const wider = allowed && wanted?.find((oid) => !allowed.includes(oid));
   if (wider === undefined) return;
-  throw refusal(`would have ${what} (${wider}) that its parent does not have`);
+  throw refusal(`would have ${what} (${wider}) that a CA above it does not have`);
 }
 
 function assertSigned(tbs: Uint8Array, signature: Uint8Array, signer: CaSigner): void {

@@ -12,6 +12,7 @@ import {
 } from '../atomic-file.js';
 import { encryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { checkedFileName, digestOfChain } from './ca-files.js';
+import { checkChainDer } from './check-chain.js';
 import { type CaDescription, descriptionFileName, writeDescription } from './ca-description.js';
 import { statusFileName, writeStatus } from './status-file.js';
 import { saltOfFolder } from './folder-salt.js';
@@ -44,14 +45,15 @@ export async function assertNoIssuer(dataDirectory: string, name: string): Promi
 }
 
 /**
- * Writes the folder of a CA; it appears with all of its files or not at all. The caller has checked the
- * chain.
+ * Writes the folder of a CA; it appears with all of its files or not at all. INVALID_INPUT where its
+ * chain is none (`checkChain`): what lies there with a digest is not verified again.
  */
 export async function writeIssuerFolder(
   dataDirectory: string,
   name: string,
   content: IssuerFolderContent,
 ): Promise<IssuerPaths> {
+  checkChainDer(content.chainDer);
   const paths = issuerPathsOf(dataDirectory, name);
   const parent = dirname(paths.directory);
   const temporary = join(parent, `.${name}.${randomBytes(6).toString('hex')}.tmp`);

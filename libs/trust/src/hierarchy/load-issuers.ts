@@ -7,10 +7,10 @@ import { type IssuerLimits, limitsOfChain } from '@certmill/pipeline/compute';
 import { isErrorCode } from '../atomic-file.js';
 import { signatureAlgorithmFor, type IssuerKeyType } from '../keys/key-types.js';
 import { findSerialKeys } from '../keys/serial-keys.js';
-import { type CaCertificate, CaCertificateReader, readCaCertificate } from './ca-certificate.js';
+import { type CaCertificate, CaCertificateReader } from './ca-certificate.js';
 import type { BoundOrder, CaRole, Retirement } from './ca-description.js';
 import { type CaFiles, damagedCa, readCaFiles } from './ca-files.js';
-import { checkChain } from './check-chain.js';
+import { checkChainDer } from './check-chain.js';
 import { caDirectoryOf, issuerPathsOf, rootName, type IssuerPaths } from './issuer-paths.js';
 import type { RevokedCa } from './revoked-cas.js';
 
@@ -70,10 +70,7 @@ export async function loadAuthorities(dataDirectory: string): Promise<readonly I
 /** What is wrong with an issuer's chain, whatever the time is; undefined where nothing is. */
 export function chainDefectOf({ chainDer }: Pick<Issuer, 'chainDer'>): string | undefined {
   try {
-    checkChain(
-      chainDer.map((der, index) => readCaCertificate(der, `certificate ${String(index + 1)}`)),
-      undefined,
-    );
+    checkChainDer(chainDer);
     return undefined;
   } catch (error) {
     if (!isCertmillError(error)) throw error;

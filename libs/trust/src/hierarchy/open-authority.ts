@@ -8,7 +8,8 @@ import { findAuthority, type Issuer, refusalOf } from './load-issuers.js';
 /** A CA of a folder with its key, ready to sign: a `CaParent`. */
 export interface OpenedAuthority {
   readonly ca: Issuer;
-  readonly certificateDer: Uint8Array;
+  /** As the CA's. */
+  readonly chainDer: readonly Uint8Array[];
   readonly signer: SoftwareCaSigner;
 }
 
@@ -67,6 +68,5 @@ export async function openAuthorityKey({
       `the key of CA '${name}' does not belong to its certificate`,
     );
   }
-  const [certificateDer = new Uint8Array()] = ca.chainDer;
-  return { ca, certificateDer, signer: caSignerOf(key, ca.spkiDer) };
+  return { ca, chainDer: ca.chainDer, signer: caSignerOf(key, ca.spkiDer) };
 }

@@ -5,7 +5,7 @@ import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
 import { type CaCertificate, pemOfCertificates, readCaCertificate } from './ca-certificate.js';
 import { checkedFileName, digestOfChain } from './ca-files.js';
 import { certificateOf } from './certificate-spec.js';
-import { checkChain } from './check-chain.js';
+import { checkChainDer } from './check-chain.js';
 import { pathsIn } from './issuer-paths.js';
 import { type Issuer, loadAuthorities } from './load-issuers.js';
 
@@ -44,10 +44,7 @@ export async function replacedFiles(
   ca: Issuer,
   chainDer: readonly Uint8Array[],
 ): Promise<readonly ReplacedFile[]> {
-  checkChain(
-    chainDer.map((der, index) => readCaCertificate(der, `certificate ${String(index + 1)}`)),
-    undefined,
-  );
+  checkChainDer(chainDer);
   const former = join('ca', ca.name, formerFolderName, `${ca.serialNumberHex}.pem`);
   const files: ReplacedFile[] = [
     { path: former, content: pemOfCertificates(ca.chainDer.slice(0, 1)) },

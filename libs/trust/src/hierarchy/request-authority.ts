@@ -70,7 +70,7 @@ import {
   type SigningAuthority,
 } from './open-authority.js';
 import { replaceCertificate } from './replace-certificate.js';
-import { specOfCertificate, writableConstraints } from './certificate-spec.js';
+import { certificateOf, specOfCertificate, writableConstraints } from './certificate-spec.js';
 import { readStatus, statusFileName, writeStatus } from './status-file.js';
 
 /** Requests whose certificates have not come back, a folder each, beside the CAs. */
@@ -130,12 +130,11 @@ export async function requestAuthority(
  * that is elsewhere: a renewal. `completeAuthority` takes its certificate in.
  */
 export async function requestRenewal(place: AuthorityPlace): Promise<string> {
-  const { ca, certificateDer, signer } = await openAuthorityKey(place);
+  const { ca, signer } = await openAuthorityKey(place);
   if (ca.role === 'root') {
     throw new CertmillError('INVALID_INPUT', 'a root renews itself: certmill ca renew root');
   }
-  const certificate = readCaCertificate(certificateDer, `the certificate of CA '${ca.name}'`);
-  return requestOf(specOfCertificate(certificate), signer);
+  return requestOf(specOfCertificate(certificateOf(ca)), signer);
 }
 
 type RequestedExtensions = Pick<

@@ -131,6 +131,6 @@ async function withAuthorityKey<T>(
   use: (authority: SigningAuthority) => Promise<T>,
 ): Promise<T> {
   const ca = await authorityIn(context.dataDirectory, name);
-  const [certificateDer = new Uint8Array()] = ca.chainDer;
-  return withCaKey(name, context, async (signer) => use({ ca, certificateDer, signer }));
+  const { chainDer } = ca;
+  return withCaKey(name, context, async (signer) => use({ ca, chainDer, signer }));
 }
