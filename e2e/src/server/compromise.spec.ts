@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { walkCertificateList, walkCrlEntries } from '@certmill/der';
-import { runCertmill } from '../cli/testing/run-certmill.js';
+import { runCertmill, startCertmill } from '../cli/testing/run-certmill.js';
 import { aWorkFolder, type WorkFolder } from '../cli/testing/work-folder.js';
 import {
   curlAt,
@@ -41,23 +42,50 @@ function openssl(...args: readonly string[]): string {
   }
 }
 
-/** The CRLs of an issuer's shards, once they list so many certificates; files in the work folder. */
-async function crlsWith(url: string, issuer: string, revoked: number): Promise<readonly string[]> {
-  for (;;) {
-    let listed = 0;
-    const files: string[] = [];
-    for (let shard = 0; shard < shards; shard += 1) {
-      const answer = await fetch(`${url}/crl/${issuer}/${String(shard)}.crl`);
-      if (answer.status !== 200) break;
-      const der = new Uint8Array(await answer.arrayBuffer());
-      walkCrlEntries(der, walkCertificateList(der), () => ++listed > 0);
-      const file = `${issuer}-${String(shard)}.crl`;
-      await writeFile(work.at(file), der);
-      files.push(file);
-    }
-    if (files.length === shards && listed === revoked) return files;
-    await new Promise((resolve) => setTimeout(resolve, 250));
+/** The CRLs of an issuer's shards as files in the work folder, and how many certificates they list. */
+async function crlsOf(
+  url: string,
+  issuer: string,
+): Promise<{ readonly files: readonly string[]; readonly listed: number }> {
+  let listed = 0;
+  const files: string[] = [];
+  for (let shard = 0; shard < shards; shard += 1) {
+    const answer = await fetch(`${url}/crl/${issuer}/${String(shard)}.crl`);
+    expect(answer.status).toBe(200);
+    const der = new Uint8Array(await answer.arrayBuffer());
+    walkCrlEntries(der, walkCertificateList(der), () => ++listed > 0);
+    const file = `${issuer}-${String(shard)}.crl`;
+    await writeFile(work.at(file), der);
+    files.push(file);
   }
+  return { files, listed };
+}
+
+interface Operation {
+  readonly operationId: string;
+  readonly state: string;
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+interface Told {
+  readonly state: string;
+  readonly steps: readonly {
+    readonly step: string;
+    readonly state: string;
+    readonly facts?: unknown;
+    readonly would?: unknown;
+  }[];
+  readonly left: readonly string[];
+}
+
+/** The step that the run has in hand, as its file says. */
+async function stepInHand(): Promise<string | undefined> {
+  const text = await readFile(work.at('data/compromises/leave-old.json'), 'utf8').catch(() => '{}');
+  return (JSON.parse(text) as { readonly begun?: { readonly step: string } }).begun?.step;
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
 async function certificateOf(curl: Curl, deviceId: string): Promise<readonly string[]> {
@@ -67,7 +95,7 @@ async function certificateOf(curl: Curl, deviceId: string): Promise<readonly str
   return items.map(({ certificate }) => certificate);
 }
 
-test('a population leaves a compromised issuer: reissued, revoked, published', async () => {
+test('a population leaves a compromised issuer by one command, which is killed and typed again', async () => {
   await certmill({}, 'ca', 'init', 'old', '--data', 'data', ...status);
   await using server = await startServer(work);
   const key = server.key ?? '';
@@ -79,28 +107,69 @@ test('a population leaves a compromised issuer: reissued, revoked, published', a
   const batch = await curl('POST', '/v1/orders/spring/batches', ...upload);
   await curl('GET', `${batch.location}/certificates?follow=true`, '-o', 'first.pem');
 
-  await certmill(env, 'order', 'close', 'spring');
-  await certmill({}, 'ca', 'issue', 'new', '--under', 'root', '--data', 'data', ...status);
-  const to = ['--to-issuer', 'new', '--to-profile', 'tls-client'];
-  await certmill(env, 'mass', 'reissue', 'move-1', '--issuer', 'old', ...to, '--yes');
-  const moved = await certmill(env, 'mass', 'watch', 'move-1', '--json');
-  expect(JSON.parse(moved)).toMatchObject({
-    state: 'done',
-    counts: { selected: population, submitted: population, issued: population, rejected: 0 },
-  });
-  const why = ['--reason', 'cACompromise'];
-  await certmill(env, 'mass', 'revoke', 'end-1', '--issuer', 'old', ...why, '--yes');
-  const ended = await certmill(env, 'mass', 'watch', 'end-1', '--json');
-  expect(JSON.parse(ended)).toMatchObject({
-    state: 'done',
-    counts: { selected: population, changed: population, refused: 0, pending: 0 },
-  });
-  const oldCrls = await crlsWith(server.url, 'old', population);
-  const newCrls = await crlsWith(server.url, 'new', 0);
-  const before = ['-crl_check_all', '-x509_strict', '-CAfile', 'data/ca/root/certificate.pem'];
+  const leave = ['ca', 'compromise', 'old', '--to', 'new', '--data', 'data', '--json'];
+  const dry = JSON.parse(await certmill(env, ...leave, '--dry-run')) as Told;
+  expect(dry.steps.map(({ step, would }) => [step, would])).toEqual([
+    ['successor', { isThere: false, under: 'root', isKeyAtHand: true }],
+    ['close', { orders: 1, open: 1 }],
+    ['drain', { inFlight: 0, deadLettered: 0 }],
+    ['reissue', { 'tls-client': population }],
+    ['revoke', { revoked: population, before: 0, pending: 0 }],
+    ['crls', expect.objectContaining({ crls: shards })],
+    ['revoke-ca', { certificates: 1, elsewhere: 0 }],
+    ['parent-crl', { isKeyAtHand: true }],
+  ]);
+  expect((await readdir(work.at('data/ca'))).includes('new')).toBe(false);
 
-  await certmill({}, 'ca', 'revoke', 'old', '--data', 'data', ...why);
-  await certmill({}, 'ca', 'crl', 'root', '--data', 'data', '--out', 'root.crl');
+  // Killed while it reissues, and while it waits for CRLs; then typed to its end, and once more.
+  const typed = [...leave, '--rate', String(population), '--yes'];
+  const killedWhere = async (isThere: () => Promise<boolean>): Promise<void> => {
+    const running = startCertmill(typed, { cwd: work.path, env });
+    await until(isThere);
+    running.child.kill('SIGKILL');
+    expect((await running.ended).exitCode).toBeNull();
+  };
+  await killedWhere(async () => {
+    const { status: code, body } = await curl('GET', '/v1/operations/leave-old-reissue-1');
+    return code === 200 && (JSON.parse(body) as Operation).counts['submitted']! > 0;
+  });
+  const refused = await curl('POST', '/v1/orders', ...openOrder('late', { issuer: 'old' }));
+  expect([refused.status, refused.body]).toEqual([400, expect.stringContaining('is given up')]);
+  await killedWhere(async () => (await stepInHand()) === 'crls');
+  const told = JSON.parse(await certmill(env, ...typed)) as Told;
+  expect(told).toMatchObject({ state: 'done', left: [] });
+  expect(Object.fromEntries(told.steps.map(({ step, facts }) => [step, facts]))).toMatchObject({
+    successor: { name: 'new', isMade: true },
+    close: { orders: 1 },
+    drain: { profiles: ['tls-client'], issued: population },
+    reissue: { issued: population, rejected: 0, deadLettered: 0 },
+    revoke: { revoked: population, before: 0, pending: 0, reason: 'keyCompromise' },
+    crls: { crls: shards, entries: population },
+    'revoke-ca': { certificates: 1, reason: 'cACompromise' },
+    'parent-crl': { files: [join('data', 'ca', 'root', 'ca.crl')] },
+  });
+  expect(JSON.parse(await certmill(env, ...typed))).toEqual(told);
+  const operations = (await curl('GET', '/v1/operations')).json<{ items: Operation[] }>();
+  expect(operations.items.map(({ operationId, state }) => [operationId, state]).sort()).toEqual([
+    ['leave-old-reissue-1', 'done'],
+    ['leave-old-revoke', 'done'],
+  ]);
+  // Of the old and of the new one, which was made once.
+  expect(await readdir(work.at('data/ca/root/issued'))).toHaveLength(2);
+  const other = await runCertmill([...typed, '--reason', 'superseded'], { cwd: work.path, env });
+  expect([other.exitCode, other.stderr]).toEqual([
+    1,
+    expect.stringContaining("CONFLICT: the run 'leave-old' was begun with reason cACompromise"),
+  ]);
+
+  const old = await crlsOf(server.url, 'old');
+  const next = await crlsOf(server.url, 'new');
+  expect([old.listed, next.listed]).toEqual([population, 0]);
+  const before = ['-crl_check_all', '-x509_strict', '-CAfile', 'data/ca/root/certificate.pem'];
+  const rootCrl = new Uint8Array(
+    await (await fetch(`${server.url}/crl/root/ca.crl`)).arrayBuffer(),
+  );
+  await writeFile(work.at('root.crl'), rootCrl);
   const lists = (files: readonly string[]) =>
     ['root.crl', ...files].flatMap((f) => ['-CRLfile', f]);
   for (const device of [0, population - 1].map((index) => `csrs.ndjson-${String(index)}`)) {
@@ -117,8 +186,8 @@ test('a population leaves a compromised issuer: reissued, revoked, published', a
         ...['verify', ...before, '-untrusted', `data/ca/${issuer}/certificate.pem`],
         ...[...lists(crls), file],
       );
-    expect(verify('newer.pem', 'new', newCrls)).toContain('newer.pem: OK');
-    expect(verify('older.pem', 'old', oldCrls)).toContain('certificate revoked');
+    expect(verify('newer.pem', 'new', next.files)).toContain('newer.pem: OK');
+    expect(verify('older.pem', 'old', old.files)).toContain('certificate revoked');
   }
   await server.stop();
   const verified = await runCertmill(['verify-store', '--data', 'data'], { cwd: work.path });

@@ -36,6 +36,7 @@ export const faultCatalogue = {
   FORBIDDEN: 'refuse',
   APPROVAL_REQUIRED: 'refuse',
   LIMIT_EXCEEDED: 'refuse',
+  STEP_WAITS: 'refuse',
 } as const satisfies Record<string, FaultDisposition>;
 
 export type FaultCode = keyof typeof faultCatalogue;

@@ -64,6 +64,7 @@ export {
 } from './hierarchy/open-authority.js';
 export {
   chainDefectOf,
+  findAuthority,
   findIssuers,
   lifeLeftMs,
   loadAuthorities,

@@ -175,6 +175,19 @@ export class IssuanceClient implements Disposable {
     return this.#all(batchSchema, `${orderPath(orderId)}/batches`);
   }
 
+  /** The certificate of a CA that the server publishes, DER. */
+  async caCertificate(name: string): Promise<Uint8Array> {
+    const patience = this.patience();
+    const call = { method: 'GET', path: `/ca/${encodeURIComponent(name)}.cer` } as const;
+    for (;;) {
+      try {
+        return Buffer.concat(await Array.fromAsync(this.#http.bytes(call)));
+      } catch (error) {
+        await patience.wait(error, true);
+      }
+    }
+  }
+
   /** How far the CRLs of an issuer are behind what was revoked. */
   crlState(issuer: string): Promise<CrlStateView> {
     const path = `/v1/issuers/${encodeURIComponent(issuer)}/crls`;

@@ -1,17 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
-import { CertmillError } from '@certmill/domain';
-import type { IssuanceClient } from '../client/issuance-client.js';
 import { openClient, withServerOptions, type ServerOptions } from '../client/server-options.js';
 import type { MassOperationView } from '../client/views.js';
+import { watchOperation } from '../client/watch-operation.js';
 import { exitCodes } from '../terminal/exit-codes.js';
 import { withExamples } from '../terminal/program.js';
 import { formatNumber } from '../terminal/quantities.js';
 import { tableLines } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { massLines } from './mass-lines.js';
-
-const pollMs = 1_000;
 
 export function massListCommand(terminal: Terminal): Command {
   const command = new Command('list')
@@ -57,7 +53,7 @@ export function massWatchCommand(terminal: Terminal): Command {
     .argument('<name>')
     .action(async (name: string, options: ServerOptions) => {
       using client = openClient(terminal, options);
-      const operation = await follow(terminal, client, name);
+      const operation = await watchOperation(terminal, client, name);
       terminal.report(operation, massLines(operation));
       terminal.exitCode = exitCodeOf(operation);
     });
@@ -67,29 +63,6 @@ export function massWatchCommand(terminal: Terminal): Command {
       'ends with 2 where some were refused or rejected, with 1 where it failed',
     ],
   ]);
-}
-
-async function follow(
-  terminal: Terminal,
-  client: IssuanceClient,
-  name: string,
-): Promise<MassOperationView> {
-  using progress = terminal.progress('looked at');
-  for (;;) {
-    const operation = await client.getOperation(name);
-    const { requests: total, lookedAt: done, refused, rejected } = operation.counts;
-    progress.update({ done, rejected: refused + rejected, total });
-    if (operation.state !== 'running') return operation;
-    await pause(terminal.signal);
-  }
-}
-
-async function pause(signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(pollMs, undefined, { signal });
-  } catch (cause) {
-    throw new CertmillError('FAULT_STOPPING', 'stopped; the operation goes on', { cause });
-  }
 }
 
 function exitCodeOf({ state, counts }: MassOperationView): Terminal['exitCode'] {

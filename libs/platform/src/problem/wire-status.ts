@@ -111,4 +111,5 @@ export const faultStatus = {
   FORBIDDEN: shown(403, 'The API key may not do this'),
   APPROVAL_REQUIRED: shown(403, 'The operation needs the approvals of a quorum'),
   LIMIT_EXCEEDED: shown(413, 'A limit is exceeded'),
+  STEP_WAITS: shown(409, 'Something has to be done before the next step'),
 } as const satisfies Record<FaultCode, FaultStatus>;

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CertmillError } from '@certmill/domain';
@@ -17,11 +17,20 @@ const patienceMs = 10_000;
  * on a file of its own), so it is gone with its process, also after kill -9. DATA_FOLDER_IN_USE.
  */
 export async function withCaLock<T>(dataDirectory: string, work: () => Promise<T>): Promise<T> {
-  const directory = caDirectoryOf(dataDirectory);
+  return withFileLock(join(caDirectoryOf(dataDirectory), '.lock'), patienceMs, work);
+}
+
+/** The same with a lock of its own; its folder is made where it is not there. */
+export async function withFileLock<T>(
+  file: string,
+  waitMs: number,
+  work: () => Promise<T>,
+): Promise<T> {
+  const directory = dirname(file);
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const lock = new DatabaseSync(join(directory, '.lock'), { timeout: 0 });
+  const lock = new DatabaseSync(file, { timeout: 0 });
   try {
-    const deadline = performance.now() + patienceMs;
+    const deadline = performance.now() + waitMs;
     while (!isTaken(lock)) {
       if (performance.now() > deadline) {
         throw new CertmillError('DATA_FOLDER_IN_USE', `another command works in ${directory}`);

@@ -9,7 +9,8 @@ import { checkChainDer } from './check-chain.js';
 import { pathsIn } from './issuer-paths.js';
 import { type Issuer, loadAuthorities } from './load-issuers.js';
 
-const formerFolderName = 'former';
+/** Certificates that were in force before renewals. */
+export const formerFolderName = 'former';
 
 /** A file of a data folder by its path there, and what it is to hold. */
 export interface ReplacedFile {

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { Terminal } from '../../terminal/terminal.js';
+import { compromiseCommand } from './ca-compromise.js';
 import { completeCommand } from './ca-complete.js';
 import { crlCommand } from './ca-crl.js';
 import { crossCommand } from './ca-cross.js';
@@ -30,6 +31,7 @@ export function caCommand(terminal: Terminal): Command {
     .addCommand(crossCommand(terminal))
     .addCommand(revokeCommand(terminal))
     .addCommand(crlCommand(terminal))
+    .addCommand(compromiseCommand(terminal))
     .addCommand(delegateCommand(terminal))
     .addCommand(showCommand(terminal));
 }

@@ -1,0 +1,157 @@
+import { findAuthority } from '@certmill/trust';
+import {
+  assertSuccessor,
+  type CompromisePlan,
+  type CompromiseRun,
+  type CompromiseStep,
+  reissueOperationOf,
+  revokeOperationOf,
+  type StepFacts,
+} from '@certmill/trust/compromise';
+import type { NewMassOperation } from '../client/issuance-client.js';
+import type { MassOperationView } from '../client/views.js';
+import { populationUnder, type Population } from './population.js';
+import type { StepContext } from './step-context.js';
+import { steps } from './steps.js';
+import { parentOfSuccessor } from './steps/make-new-issuer.js';
+import { certificatesToRevoke } from './steps/revoke-old-ca.js';
+
+/** What a run would do, step by step; nothing is changed anywhere. */
+export interface CompromisePreview {
+  readonly state: 'dry-run';
+  readonly name: string;
+  readonly issuer: string;
+  readonly successor?: string;
+  readonly reason: string;
+  readonly deviceReason: string;
+  readonly isBegun: boolean;
+  readonly steps: readonly {
+    readonly step: CompromiseStep;
+    readonly state: 'done' | 'to do';
+    readonly does: string;
+    /** Counts as they are now; absent where the step is done. */
+    readonly would?: StepFacts;
+  }[];
+}
+
+/** @param run a run that was begun, or a plan that was not. */
+export async function previewCompromise(
+  context: StepContext,
+  run: Pick<CompromiseRun, 'plan' | 'done'>,
+  isBegun: boolean,
+): Promise<CompromisePreview> {
+  const { plan } = run;
+  const { wish, deviceReason } = plan;
+  const population = await populationUnder(context.client, wish.issuer);
+  const previewed: CompromisePreview['steps'][number][] = [];
+  for (const step of plan.steps) {
+    const { does } = steps[step];
+    const isDone = run.done.some((done) => done.step === step);
+    previewed.push(
+      isDone
+        ? { step, state: 'done', does }
+        : { step, state: 'to do', does, would: await would[step](context, plan, population) },
+    );
+  }
+  return {
+    state: 'dry-run',
+    name: wish.name,
+    issuer: wish.issuer,
+    ...(wish.successor === undefined ? {} : { successor: wish.successor.name }),
+    reason: wish.reason,
+    deviceReason,
+    isBegun,
+    steps: previewed,
+  };
+}
+
+export function previewLines(preview: CompromisePreview): readonly string[] {
+  return [
+    `run ${preview.name} of issuer ${preview.issuer}: nothing was done`,
+    ...preview.steps.map(({ step, state, does, would: facts = {} }, index) => {
+      const said = Object.entries(facts).map(([name, value]) => `${name} ${String(value)}`);
+      const rest = state === 'done' ? 'done' : said.join(', ');
+      return `${String(index + 1)}. ${step}: ${does}${rest === '' ? '' : ` (${rest})`}`;
+    }),
+    '',
+    'next:',
+    '  the same command with --yes in the place of --dry-run',
+  ];
+}
+
+type Would = (
+  context: StepContext,
+  plan: CompromisePlan,
+  population: Population,
+) => Promise<StepFacts>;
+
+const would: Readonly<Record<CompromiseStep, Would>> = {
+  async successor(context, { wish: { successor } }) {
+    if (successor === undefined) return {};
+    const { data, old } = context;
+    const there = await findAuthority(data, successor.name);
+    if (there !== undefined) {
+      assertSuccessor(there, old, Date.now());
+      return { isThere: true };
+    }
+    const { name: under, place } = await parentOfSuccessor(context, successor, Date.now());
+    return { isThere: false, under, isKeyAtHand: place !== undefined };
+  },
+  close(_, __, { orders }) {
+    const open = orders.filter(({ state }) => state === 'open').length;
+    return Promise.resolve({ orders: orders.length, open });
+  },
+  drain(_, __, { inFlight, deadLettered }) {
+    return Promise.resolve({ inFlight, deadLettered });
+  },
+  async reissue({ client, data }, { wish }, { profiles }) {
+    const { issuer, successor } = wish;
+    if (successor === undefined) return {};
+    const isThere = (await findAuthority(data, successor.name)) !== undefined;
+    const facts: Record<string, number> = {};
+    for (const [index, profile] of [...profiles.keys()].entries()) {
+      const selection = { issuer, profile };
+      const operationId = reissueOperationOf(wish, index);
+      // Until the new issuer is there, a reissue under it cannot be asked about.
+      const { counts } = await lookAt(
+        client,
+        isThere
+          ? { operationId, selection, work: { kind: 'reissue', issuer: successor.name, profile } }
+          : { operationId, selection, work: { kind: 'revoke', reason: 'unspecified' } },
+      );
+      facts[profile] = isThere ? counts.submitted : counts.changed;
+    }
+    return facts;
+  },
+  async revoke({ client }, { wish, deviceReason: reason }, { issued }) {
+    if (issued === 0) return { revoked: 0, before: 0, pending: 0 };
+    const { counts } = await lookAt(client, {
+      operationId: revokeOperationOf(wish),
+      selection: { issuer: wish.issuer },
+      work: { kind: 'revoke', reason },
+    });
+    const { changed: revoked, unchanged, refused, pending } = counts;
+    return { revoked, before: unchanged + refused, pending };
+  },
+  async crls({ client }, { wish }) {
+    const { shards: crls, behind } = await client.crlState(wish.issuer);
+    return { crls, behind };
+  },
+  async 'revoke-ca'(context) {
+    const all = await certificatesToRevoke(context);
+    const elsewhere = all.filter(({ signers }) => signers.length === 0).length;
+    return { certificates: all.length, elsewhere };
+  },
+  async 'parent-crl'(context) {
+    const all = await certificatesToRevoke(context);
+    const isKeyAtHand = all.every(({ signers }) => signers[0]?.ca.hasKey === true);
+    return { isKeyAtHand };
+  },
+};
+
+function lookAt(
+  client: StepContext['client'],
+  wanted: Omit<NewMassOperation, 'dryRun'>,
+): Promise<MassOperationView> {
+  return client.beginOperation({ ...wanted, dryRun: true });
+}

@@ -1,0 +1,148 @@
+import {
+  factsOf,
+  stepsLeft,
+  type CompromiseRun,
+  type CompromiseStep,
+  type StepFacts,
+} from '@certmill/trust/compromise';
+import { formatDuration, formatNumber } from '../terminal/quantities.js';
+import { tableLines } from '../terminal/table.js';
+
+/** A run for scripts. */
+export interface CompromiseView {
+  readonly name: string;
+  readonly issuer: string;
+  readonly successor?: string;
+  readonly reason: string;
+  readonly deviceReason: string;
+  readonly state: 'done' | 'stopped';
+  readonly beganAt: string;
+  readonly steps: readonly StepView[];
+  /** What somebody has still to do, or to know, in words. */
+  readonly left: readonly string[];
+}
+
+export interface StepView {
+  readonly step: CompromiseStep;
+  readonly state: 'done' | 'begun' | 'to do';
+  readonly startedAt?: string;
+  readonly endedAt?: string;
+  readonly seconds?: number;
+  readonly facts?: StepFacts;
+}
+
+export function compromiseView(run: CompromiseRun): CompromiseView {
+  const { wish, deviceReason, createdAtMs } = run.plan;
+  return {
+    name: wish.name,
+    issuer: wish.issuer,
+    ...(wish.successor === undefined ? {} : { successor: wish.successor.name }),
+    reason: wish.reason,
+    deviceReason,
+    state: stepsLeft(run).length === 0 ? 'done' : 'stopped',
+    beganAt: new Date(createdAtMs).toISOString(),
+    steps: run.plan.steps.map((step) => stepView(run, step)),
+    left: leftOf(run),
+  };
+}
+
+function stepView({ done, begun }: CompromiseRun, step: CompromiseStep): StepView {
+  const record = done.find((each) => each.step === step);
+  if (record === undefined) {
+    if (begun?.step !== step) return { step, state: 'to do' };
+    return { step, state: 'begun', startedAt: new Date(begun.atMs).toISOString() };
+  }
+  const { startedAtMs, endedAtMs, facts } = record;
+  return {
+    step,
+    state: 'done',
+    startedAt: new Date(startedAtMs).toISOString(),
+    endedAt: new Date(endedAtMs).toISOString(),
+    seconds: Math.round(endedAtMs - startedAtMs) / 1_000,
+    facts,
+  };
+}
+
+/** What a run leaves to people, of the steps that are done. */
+export function leftOf(run: CompromiseRun): readonly string[] {
+  const { wish, steps } = run.plan;
+  const reissue = factsOf(run, 'reissue');
+  const count = (facts: StepFacts, name: string): number => Number(facts[name] ?? 0);
+  const without = count(reissue, 'rejected') + count(reissue, 'deadLettered');
+  const pending = count(factsOf(run, 'revoke'), 'pending');
+  const isOver = stepsLeft(run).length === 0;
+  return [
+    ...(without === 0
+      ? []
+      : [`${formatNumber(without)} devices have no new certificate: ${nameOf(reissue)}`]),
+    ...(pending === 0
+      ? []
+      : [
+          `${formatNumber(pending)} requests under '${wish.issuer}' are dead letters: ` +
+            "drop them with 'certmill dead-letters drop'",
+        ]),
+    ...(isOver && wish.keepsCa ? [`the CA certificate of '${wish.issuer}' is not revoked`] : []),
+    ...(isOver && !wish.keepsCa && !steps.includes('revoke-ca')
+      ? [`'${wish.issuer}' is a root: take it out of the trust stores (RFC 5280 6.1)`]
+      : []),
+  ];
+}
+
+function nameOf({ operations }: StepFacts): string {
+  return Array.isArray(operations) ? operations.join(', ') : '';
+}
+
+/** The same for people. */
+export function compromiseLines(view: CompromiseView): readonly string[] {
+  const rows = view.steps.map(({ step, state, seconds, facts = {} }) => [
+    step,
+    state,
+    seconds === undefined ? '' : formatDuration(seconds),
+    told[step](facts),
+  ]);
+  const place = view.successor === undefined ? '' : `, ${view.successor} takes its place`;
+  return [
+    `run ${view.name}: ${view.issuer} is given up (${view.reason})${place}`,
+    ...tableLines(['step', 'state', 'time', 'what'], rows),
+    ...view.left.map((line) => `left: ${line}`),
+  ];
+}
+
+type Tell = (facts: StepFacts) => string;
+
+const number = (value: StepFacts[string] | undefined): string => formatNumber(Number(value ?? 0));
+const list = (value: StepFacts[string] | undefined): string =>
+  Array.isArray(value) ? value.join(', ') : '';
+
+const told: Readonly<Record<CompromiseStep, Tell>> = {
+  successor: whenDone(
+    ({ name, isMade }) => `${String(name)} is ${isMade === true ? 'made' : 'there'}`,
+  ),
+  close: whenDone(({ orders }) => `${number(orders)} orders are closed`),
+  drain: whenDone(
+    ({ issued, profiles }) => `${number(issued)} certificates of ${list(profiles) || 'no profile'}`,
+  ),
+  reissue: whenDone(
+    ({ issued, rejected, deadLettered, skipped }) =>
+      `${number(issued)} issued, ${number(rejected)} rejected, ${number(deadLettered)} dead letters, ` +
+      `${number(skipped)} passed over`,
+  ),
+  revoke: whenDone(
+    ({ revoked, before, reason }) =>
+      `${number(revoked)} revoked (${String(reason ?? 'none there')}), ${number(before)} were so before`,
+  ),
+  crls: whenDone(({ crls, entries, isExpired }) =>
+    isExpired === true
+      ? 'the issuer has ended: it makes none'
+      : `${number(crls)} CRLs list ${number(entries)}`,
+  ),
+  'revoke-ca': whenDone(
+    ({ certificates, by, reason }) =>
+      `${number(certificates)} CA certificates revoked (${String(reason)}) by ${list(by) || 'a CA elsewhere'}`,
+  ),
+  'parent-crl': whenDone(({ files }) => list(files)),
+};
+
+function whenDone(tell: Tell): Tell {
+  return (facts) => (Object.keys(facts).length === 0 ? '' : tell(facts));
+}

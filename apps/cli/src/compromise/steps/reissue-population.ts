@@ -1,0 +1,44 @@
+import { factsOf, reissueOperationOf } from '@certmill/trust/compromise';
+import type { MassOperationView } from '../../client/views.js';
+import { formatNumber } from '../../terminal/quantities.js';
+import { massWork } from '../mass-work.js';
+import { type Step, waits } from '../step-context.js';
+
+/** Every device gets a certificate of the new issuer for the key that it has, profile by profile. */
+export const reissuePopulation: Step = async (context, run) => {
+  const { wish } = run.plan;
+  const { profiles } = factsOf(run, 'drain');
+  if (!Array.isArray(profiles) || wish.successor === undefined) return {};
+  const operations: MassOperationView[] = [];
+  for (const [index, profile] of (profiles as readonly string[]).entries()) {
+    const operationId = reissueOperationOf(wish, index);
+    context.terminal.note(`reissuing ${profile}: operation ${operationId}`);
+    const operation = await massWork(context, {
+      operationId,
+      selection: { issuer: wish.issuer, profile },
+      work: { kind: 'reissue', issuer: wish.successor.name, profile },
+      ...(wish.ratePerSecond === undefined ? {} : { ratePerSecond: wish.ratePerSecond }),
+    });
+    operations.push(operation);
+  }
+  const sum = (count: 'submitted' | 'issued' | 'skipped' | 'rejected' | 'deadLettered'): number =>
+    operations.reduce((total, { counts }) => total + counts[count], 0);
+  const facts = {
+    operations: operations.map(({ operationId }) => operationId),
+    issued: sum('issued'),
+    skipped: sum('skipped'),
+    rejected: sum('rejected'),
+    deadLettered: sum('deadLettered'),
+  };
+  const without = facts.rejected + facts.deadLettered;
+  // Where the CA is revoked already, nobody is better off for waiting.
+  if (without > context.circumstances.leaveBehind && !wish.isCaFirst) {
+    throw waits(
+      `${formatNumber(without)} of ${formatNumber(sum('submitted'))} devices have no new certificate ` +
+        `(${formatNumber(facts.rejected)} rejected, ${formatNumber(facts.deadLettered)} dead letters), ` +
+        `and what they hold is about to be revoked. Look at the batches of ${facts.operations.join(', ')}; ` +
+        `to go on without them: --leave-behind ${String(without)}`,
+    );
+  }
+  return facts;
+};

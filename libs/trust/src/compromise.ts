@@ -1,0 +1,35 @@
+// Leaving an issuer as one resumable run; apart, for it brings zod along.
+export {
+  assertSameWish,
+  compromiseSteps,
+  planCompromise,
+  reissueOperationOf,
+  revokeOperationOf,
+  type CompromisePlan,
+  type CompromiseStep,
+  type CompromiseWish,
+  type SuccessorWish,
+} from './compromise/plan.js';
+export {
+  compromiseFileOf,
+  readCompromise,
+  withCompromise,
+  writeCompromise,
+  type CompromiseRun,
+  type StepFacts,
+  type StepRecord,
+} from './compromise/run-record.js';
+export { factsOf, runSteps, stepsLeft, type StepDoer } from './compromise/run-steps.js';
+export { assertSuccessor, makeSuccessor, type SuccessorOutcome } from './compromise/successor.js';
+export {
+  certificatesOfCa,
+  signersOf,
+  type CertificateOfCa,
+  type Signer,
+} from './compromise/ca-certificates.js';
+export {
+  listsAsRevoked,
+  publishCaCrl,
+  readCarriedCrl,
+  type CarriedCrl,
+} from './compromise/carried-crl.js';
