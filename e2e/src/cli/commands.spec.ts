@@ -71,6 +71,7 @@ const calls = (run: string, batchId: () => string): readonly (readonly [string, 
   ['ca complete', [`asked-${run}`, '--chain', `${run}.chain`, '--data', 'local']],
   ['ca revoke', [`more-${run}`, '--reason', 'superseded', '--data', 'local']],
   ['ca crl', ['root', '--data', 'local']],
+  ['ca compromise', ['issuing', '--no-reissue', '--dry-run', '--data', 'data']],
   [
     'ca import',
     [

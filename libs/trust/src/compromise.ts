@@ -12,6 +12,7 @@ export {
 } from './compromise/plan.js';
 export {
   compromiseFileOf,
+  compromisesFolderName,
   readCompromise,
   withCompromise,
   writeCompromise,

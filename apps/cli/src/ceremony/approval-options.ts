@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { CommanderError, type Command } from 'commander';
 import type { ProposedOperation } from '@certmill/domain';
 import { parseApproval, type Approval } from '@certmill/trust/ceremony';
@@ -32,13 +32,24 @@ export function readApprovals(files: readonly string[]): Promise<readonly Approv
   return Promise.all(files.map(async (file) => parseApproval(await readText(file), file)));
 }
 
+/** Writes an operation for its approvers: the whole file or nothing. */
+export async function writeProposal(
+  file: string,
+  { kind, id, parameters }: ProposedOperation['operation'],
+): Promise<void> {
+  const temporary = `${file}.tmp`;
+  await writeFile(temporary, `${JSON.stringify({ kind, id, parameters }, undefined, 2)}\n`);
+  await rename(temporary, file);
+}
+
 /** Writes an operation for its approvers and ends the command: what it says is all it does. */
 export async function propose(
   terminal: Terminal,
   file: string,
-  { kind, id, parameters }: ProposedOperation['operation'],
+  operation: ProposedOperation['operation'],
 ): Promise<never> {
-  await writeFile(file, `${JSON.stringify({ kind, id, parameters }, undefined, 2)}\n`);
+  const { kind, id } = operation;
+  await writeProposal(file, operation);
   terminal.report({ proposed: file, kind, id }, [
     `wrote ${file}: ${kind} ${id}; nothing was done`,
     '',

@@ -5,7 +5,10 @@ import {
   newOperationId,
   openApprovalFolder,
   openOperationGate,
+  operationHash,
   readQuorumPolicy,
+  type Approval,
+  type Operation,
   type OperationKind,
 } from '@certmill/trust/ceremony';
 import type { Terminal } from '../terminal/terminal.js';
@@ -27,6 +30,13 @@ export interface SensitiveCommand {
   readonly folders?: readonly string[];
   /** Whether it is done in the data folder; absent: always. A server asks for its own quorum. */
   isInFolder?(options: Readonly<Record<string, unknown>>): boolean;
+  /** Options that say how and where, beside those that do of every command. */
+  readonly circumstances?: readonly string[];
+  /**
+   * Typed again it goes on with what was approved: the same approvals are taken for the same again, and
+   * those of other operations, which its steps need, are passed over here.
+   */
+  readonly isResumable?: true;
   /** Whether it is sensitive with these options; absent: always. */
   isSensitive?(options: Readonly<Record<string, unknown>>): boolean;
 }
@@ -83,9 +93,11 @@ async function demandQuorum(
       clock: { nowMs: () => Date.now() },
     });
     const parameters = await parametersOf(command, sensitive);
-    const approvals = await readApprovals(options.approval);
+    const wanted = { kind: sensitive.kind, parameters };
+    const given = await readApprovals(options.approval);
+    const use = sensitive.isResumable === true ? ownUse(wanted, given) : { approvals: given };
     try {
-      await gate.demand({ kind: sensitive.kind, parameters }, { approvals });
+      await gate.demand(wanted, use);
     } catch (error) {
       if (!(error instanceof ApprovalRequired)) throw error;
       throw new CertmillError('APPROVAL_REQUIRED', `${folder}: ${error.message}\n${howApproved}`);
@@ -93,10 +105,23 @@ async function demandQuorum(
   }
 }
 
+/** The approvals of this very operation: the same use whenever it is typed. */
+function ownUse(
+  { kind, parameters }: Pick<Operation, 'kind' | 'parameters'>,
+  given: readonly Approval[],
+): { readonly approvals: readonly Approval[]; readonly useId?: string } {
+  const asInFile = JSON.parse(JSON.stringify(parameters)) as Operation['parameters'];
+  const approvals = given.filter(
+    ({ operation: { id, sha256 } }) => operationHash({ kind, id, parameters: asInFile }) === sha256,
+  );
+  const [first] = approvals;
+  return first === undefined ? { approvals } : { approvals, useId: first.operation.id };
+}
+
 /** Everything that decides what the command does. */
 async function parametersOf(
   command: Command,
-  { files = [] }: SensitiveCommand,
+  { files = [], circumstances: own = [] }: SensitiveCommand,
 ): Promise<Readonly<Record<string, unknown>>> {
   const named = command.registeredArguments.map(
     (argument, index) => [argument.name(), command.processedArgs[index] as unknown] as const,
@@ -104,7 +129,7 @@ async function parametersOf(
   const options = Object.entries(command.opts<Record<string, unknown>>());
   const parameters: Record<string, unknown> = { command: command.name() };
   for (const [name, value] of [...named, ...options]) {
-    if (value === undefined || circumstances.includes(name)) continue;
+    if (value === undefined || circumstances.includes(name) || own.includes(name)) continue;
     parameters[name] =
       files.includes(name) && typeof value === 'string'
         ? { sha256: hash('sha256', await readBytes(value), 'hex') }

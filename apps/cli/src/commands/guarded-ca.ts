@@ -17,6 +17,16 @@ const sensitive: Readonly<Record<string, SensitiveCommand>> = {
   crl: { kind: 'root-use' },
   delegate: { kind: 'root-use', files: ['request'] },
   revoke: { kind: 'mass-revocation', files: ['certificate'] },
+  compromise: {
+    kind: 'mass-revocation',
+    folders: ['parentData'],
+    isResumable: true,
+    circumstances: [
+      ...['server', 'keyFile', 'caFile', 'clientCert', 'clientKey', 'patience', 'timeout'],
+      ...['parentData', 'parentCrl', 'next', 'leaveBehind', 'dryRun'],
+    ],
+    isSensitive: ({ dryRun }) => dryRun !== true,
+  },
 };
 
 /** `certmill ca`, under the quorum of an installation that has one. */

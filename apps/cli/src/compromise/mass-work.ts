@@ -1,5 +1,11 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { CertmillError, faultCatalogue, type FaultCode } from '@certmill/domain';
+import { parseOperation, type Operation } from '@certmill/trust/ceremony';
+import { compromiseFileOf } from '@certmill/trust/compromise';
+import { writeProposal } from '../ceremony/approval-options.js';
 import type { NewMassOperation } from '../client/issuance-client.js';
+import { ServerError } from '../client/server-error.js';
 import type { MassOperationView } from '../client/views.js';
 import { watchOperation } from '../client/watch-operation.js';
 import { type StepContext, waits } from './step-context.js';
@@ -10,15 +16,50 @@ import { type StepContext, waits } from './step-context.js';
  * fault where it fails again.
  */
 export async function massWork(
-  { client, terminal }: StepContext,
+  context: StepContext,
   wanted: Omit<NewMassOperation, 'dryRun'>,
 ): Promise<MassOperationView> {
+  const { client, terminal } = context;
   const { operationId: name } = wanted;
-  const begun = await client.beginOperation({ ...wanted, dryRun: false });
+  const begun = await beginApproved(context, { ...wanted, dryRun: false });
   if (begun.state === 'failed') await client.controlOperation(name, 'resume');
   const ended = await watchOperation(terminal, client, name);
   if (ended.state === 'done') return ended;
   throw notDone(ended);
+}
+
+/**
+ * With those of the approvals that are of this operation. Where the server wants more, what is to be
+ * approved is written beside the run: APPROVAL_REQUIRED.
+ */
+async function beginApproved(
+  { client, circumstances, data }: StepContext,
+  wanted: NewMassOperation,
+): Promise<MassOperationView> {
+  const { operationId: name } = wanted;
+  const file = compromiseFileOf(data, `${name}.proposed`);
+  const proposed = await readProposed(file);
+  const approvals = circumstances.approvals.filter(
+    ({ operation }) => operation.id === proposed?.id,
+  );
+  try {
+    return await client.beginOperation(wanted, approvals.length === 0 ? {} : { approvals });
+  } catch (error) {
+    if (!(error instanceof ServerError) || error.proposed === undefined) throw error;
+    // One that is being approved stays as it is: its approvals are of its id.
+    if (proposed === undefined) await writeProposal(file, error.proposed);
+    throw new CertmillError(
+      'APPROVAL_REQUIRED',
+      `${error.message}\nhave ${file} approved with 'certmill ceremony approve ${file} --as NAME --key KEY', ` +
+        'and add --approval FILE for each',
+      { cause: error },
+    );
+  }
+}
+
+/** What is being approved; undefined where nothing is. */
+async function readProposed(file: string): Promise<Operation | undefined> {
+  return existsSync(file) ? parseOperation(await readFile(file, 'utf8'), file) : undefined;
 }
 
 function notDone({ operationId: name, state, failure }: MassOperationView): CertmillError {

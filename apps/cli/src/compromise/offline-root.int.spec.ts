@@ -69,7 +69,7 @@ async function context(overrides: Partial<Circumstances> = {}): Promise<StepCont
     ...{ stdin: stream(), stdout: stream(), stderr: stream() },
     env: { [passphraseVariable]: passphrase },
   };
-  const waiting = { parentCrl: [], next: '90d', timeoutSeconds: 1, leaveBehind: 0 };
+  const waiting = { parentCrl: [], next: '90d', timeoutSeconds: 1, approvals: [], leaveBehind: 0 };
   return {
     terminal: new Terminal(surroundings, new AbortController().signal),
     // No step here asks a server.

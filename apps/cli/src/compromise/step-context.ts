@@ -1,5 +1,6 @@
 import { CertmillError } from '@certmill/domain';
 import type { CompromiseRun, StepFacts } from '@certmill/trust/compromise';
+import type { Approval } from '@certmill/trust/ceremony';
 import type { Issuer } from '@certmill/trust';
 import type { IssuanceClient } from '../client/issuance-client.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -13,6 +14,8 @@ export interface Circumstances {
   /** Until the next CRL of a CA above. */
   readonly next: string;
   readonly timeoutSeconds: number;
+  /** Of the quorums of data folders and server. */
+  readonly approvals: readonly Approval[];
   /** So many devices may be without a new certificate when the old ones are revoked. */
   readonly leaveBehind: number;
 }

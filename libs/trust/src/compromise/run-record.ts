@@ -73,9 +73,11 @@ const runSchema = z.strictObject({
   ),
 });
 
+export const compromisesFolderName = 'compromises';
+
 /** Where runs lie: beside `ceremonies/`, a file each. */
 export function compromiseFileOf(dataDirectory: string, name: string): string {
-  return join(dataDirectory, 'compromises', `${name}.json`);
+  return join(dataDirectory, compromisesFolderName, `${name}.json`);
 }
 
 /** Undefined where none of the name was begun. FAULT_STORE_CORRUPT where the file is damaged. */
@@ -112,6 +114,6 @@ export function withCompromise<T>(
   name: string,
   work: () => Promise<T>,
 ): Promise<T> {
-  const lock = join(dataDirectory, 'compromises', `.${name}.lock`);
+  const lock = join(dataDirectory, compromisesFolderName, `.${name}.lock`);
   return withFileLock(lock, 0, work);
 }

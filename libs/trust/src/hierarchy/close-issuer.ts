@@ -25,8 +25,8 @@ export async function closeIssuer(options: CloseIssuerOptions): Promise<boolean>
     if (ca.role !== 'issuing') {
       throw new CertmillError('INVALID_INPUT', `CA '${name}' issues nothing to devices`);
     }
-    if (ca.retirement?.isClosed === true) return false;
     const next = successor ?? ca.retirement?.successor;
+    if (ca.retirement?.isClosed === true && ca.retirement.successor === next) return false;
     await writeRetirement(join(ca.directory, retirementFileName), {
       ...(next === undefined ? {} : { successor: next }),
       retiredAtMs: nowMs,

@@ -7,6 +7,7 @@ import {
   type CompromiseWish,
   type SuccessorWish,
 } from '@certmill/trust/compromise';
+import { readApprovals } from '../../ceremony/approval-options.js';
 import { openClient, withServerOptions, type ServerOptions } from '../../client/server-options.js';
 import { runOf } from '../../compromise/begin-run.js';
 import { previewCompromise, previewLines } from '../../compromise/preview.js';
@@ -47,6 +48,8 @@ interface CompromiseOptions extends ServerOptions, ParentOptions {
   readonly next: string;
   readonly timeout: number;
   readonly leaveBehind: number;
+  /** Of the command under a quorum. */
+  readonly approval?: readonly string[];
   readonly dryRun?: true;
   readonly yes?: true;
 }
@@ -128,7 +131,7 @@ async function leave(
 ): Promise<void> {
   const { data, dryRun, yes } = options;
   using client = openClient(terminal, options);
-  const circumstances = circumstancesOf(options);
+  const circumstances = await circumstancesOf(options);
   if (dryRun === true) {
     const { old, run, isBegun } = await runOf(data, client, wish);
     const context: StepContext = { terminal, client, data, old, circumstances };
@@ -194,7 +197,7 @@ function successorOf(options: CompromiseOptions): SuccessorWish | undefined {
   throw new CertmillError('INVALID_INPUT', 'those options are of the new issuer: say --to NAME');
 }
 
-function circumstancesOf(options: CompromiseOptions): Circumstances {
+async function circumstancesOf(options: CompromiseOptions): Promise<Circumstances> {
   const { parentData, parentPassphraseFile, parentCrl, next, timeout, leaveBehind } = options;
   return {
     ...(parentData === undefined ? {} : { parentData }),
@@ -203,6 +206,7 @@ function circumstancesOf(options: CompromiseOptions): Circumstances {
     next,
     timeoutSeconds: timeout,
     leaveBehind,
+    approvals: await readApprovals(options.approval ?? []),
   };
 }
 
