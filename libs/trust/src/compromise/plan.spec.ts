@@ -28,7 +28,10 @@ const facts: CompromiseFacts = {
 const stepsOf = (overrides: Partial<CompromiseWish>, more: Partial<CompromiseFacts> = {}) =>
   planCompromise(aWish(overrides), { ...facts, ...more }).steps;
 
-const { successor: _successor, ...withoutSuccessor } = aWish({ isReissued: false });
+const withoutSuccessor: CompromiseWish = {
+  ...{ name: 'leave-old', issuer: 'old', reason: 'cACompromise' },
+  ...{ isReissued: false, isCaFirst: false, keepsCa: false },
+};
 const population = ['drain', 'reissue', 'revoke', 'crls'];
 const ca = ['revoke-ca', 'parent-crl'];
 
@@ -96,7 +99,7 @@ describe('planCompromise', () => {
     ['lower-case', { name: 'Leave' }],
   ])('refuses what cannot be meant: %s', (_, overrides) => {
     expect(() => planCompromise(aWish(overrides), facts)).toThrow(
-      expect.objectContaining({ code: 'INVALID_INPUT' }),
+      expect.objectContaining({ code: 'INVALID_INPUT' }) as Error,
     );
   });
 
@@ -124,6 +127,6 @@ describe('assertSameWish', () => {
     }).toThrow(/begun with successor name new, not other; successor key none, not ml-dsa-44:/);
     expect(() => {
       assertSameWish(plan, aWish({ ratePerSecond: 5 }));
-    }).toThrow(expect.objectContaining({ code: 'CONFLICT' }));
+    }).toThrow(expect.objectContaining({ code: 'CONFLICT' }) as Error);
   });
 });

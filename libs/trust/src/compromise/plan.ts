@@ -141,8 +141,10 @@ type Parts = ReadonlyMap<string, string>;
 
 function partsOf({ successor = { name: '' }, ...wish }: CompromiseWish): Parts {
   const own = Object.entries(wish);
-  const next = Object.entries(successor).map(([part, value]) => [`successor ${part}`, value]);
-  return new Map([...own, ...next].map(([part, value]) => [String(part), String(value)]));
+  const next = Object.entries(successor).map(
+    ([part, value]: [string, unknown]) => [`successor ${part}`, value] as const,
+  );
+  return new Map([...own, ...next].map(([part, value]) => [part, String(value)]));
 }
 
 function assertWish(wish: CompromiseWish): void {

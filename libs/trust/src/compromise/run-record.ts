@@ -94,8 +94,8 @@ export async function readCompromise(
     throw cause;
   }
   try {
-    const { formatVersion: _version, ...run } = runSchema.parse(JSON.parse(content));
-    return run;
+    const { plan, begun, done } = runSchema.parse(JSON.parse(content));
+    return { plan, ...(begun === undefined ? {} : { begun }), done };
   } catch (cause) {
     throw new CertmillError('FAULT_STORE_CORRUPT', `${file} is damaged`, { cause });
   }
