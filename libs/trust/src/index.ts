@@ -1,6 +1,13 @@
 export { createHierarchy, type HierarchyOptions } from './hierarchy/create-hierarchy.js';
 export { certificatesInPem } from './hierarchy/ca-certificate.js';
-export { caSignerOf, generateCaKey, type CaKeyPair, type CaSigner } from './hierarchy/ca-key.js';
+export {
+  caSignerOf,
+  generateCaKey,
+  hashOf,
+  type CaKeyPair,
+  type CaSigner,
+  type SoftwareCaSigner,
+} from './hierarchy/ca-key.js';
 export {
   distinguishedNameDer,
   parseDistinguishedName,
@@ -163,5 +170,6 @@ export {
   type ResponderFolderOptions,
   type StoredResponder,
 } from './responders/responder-folder.js';
+export type { CaModules, CaSlot } from './hierarchy/ca-slot.js';
 export { constraintsOfTexts, type ConstraintTexts } from './hierarchy/ca-constraints.js';
 export { statusUnder } from './hierarchy/status-under.js';

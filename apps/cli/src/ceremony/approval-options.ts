@@ -3,7 +3,7 @@ import { CommanderError, type Command } from 'commander';
 import type { ProposedOperation } from '@certmill/domain';
 import { parseApproval, type Approval } from '@certmill/trust/ceremony';
 import type { Terminal } from '../terminal/terminal.js';
-import { readText } from './ceremony-inputs.js';
+import { readText } from '../read-input.js';
 
 /** The options of every command that may need a quorum. */
 export interface ApprovalOptions {

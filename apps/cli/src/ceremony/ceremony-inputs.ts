@@ -1,21 +1,8 @@
 import { hash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import { type CeremonyFile, parseCeremony } from '@certmill/trust/ceremony';
-
-/** INVALID_INPUT where it cannot be read. */
-export async function readText(file: string): Promise<string> {
-  return (await readBytes(file)).toString('utf8');
-}
-
-export async function readBytes(file: string): Promise<Buffer> {
-  try {
-    return await readFile(file);
-  } catch (cause) {
-    throw new CertmillError('INVALID_INPUT', `cannot read ${file}`, { cause });
-  }
-}
+import { readText, readBytes } from '../read-input.js';
 
 /** A ceremony file, with the files that it takes in as they are now. */
 export async function readCeremony(file: string): Promise<CeremonyFile> {

@@ -6,7 +6,7 @@ export function describeStep(step: CeremonyStep): string {
     case 'make-root':
       return (
         `make the root ${step.subject}, ${step.key}, ${validityOf(step)}` +
-        `${constraintsOf(step)}, split among the custodians`
+        `${constraintsOf(step)}, ${keeperOf(step)}`
       );
     case 'renew-root':
       return `renew the certificate of the root for the same key, ${validityOf(step)}`;
@@ -35,6 +35,12 @@ export function describeStep(step: CeremonyStep): string {
     case 'adopt-quorum':
       return 'from now on ask for this quorum before sensitive operations';
   }
+}
+
+function keeperOf({ slot }: StepOf<'make-root'>): string {
+  return slot === undefined
+    ? 'split among the custodians'
+    : `made and kept in token ${slot.token} as ${slot.keyLabel}`;
 }
 
 function validityOf({ validity }: StepOf<'make-root' | 'renew-root'>): string {

@@ -2,9 +2,10 @@ import { type KeyObject } from 'node:crypto';
 import { CertmillError } from '@certmill/domain';
 import { decryptPrivateKey, readPassphrase } from '@certmill/trust';
 import { type Custody, type KeyShare, parseKeyShare } from '@certmill/trust/ceremony';
+import { pkcs11Modules, readSlotFile } from '../ca-modules.js';
 import { passphraseOf } from '../hierarchy.js';
 import type { Terminal } from '../terminal/terminal.js';
-import { readText } from './ceremony-inputs.js';
+import { readText } from '../read-input.js';
 
 export interface PeopleOptions {
   readonly data: string;
@@ -14,6 +15,8 @@ export interface PeopleOptions {
   readonly passphrase: ReadonlyMap<string, string>;
   /** NAME=FILE: private keys of custodians whose shares are encrypted to a public key. */
   readonly custodianKey: ReadonlyMap<string, string>;
+  /** Files of PKCS#11 slots. */
+  readonly slot: readonly string[];
 }
 
 /** Custodians with their shares and what opens them, as files. */
@@ -22,6 +25,7 @@ export async function peopleAtTheMachine(
   options: PeopleOptions,
 ): Promise<Custody> {
   const shares = await Promise.all(options.share.map(readShare));
+  const slots = await Promise.all(options.slot.map(readSlotFile));
   const passphraseIn = async (name: string): Promise<string | undefined> => {
     const file = options.passphrase.get(name);
     return file === undefined ? undefined : readPassphrase({ file }, terminal.env);
@@ -46,6 +50,8 @@ export async function peopleAtTheMachine(
       return passphrase === undefined ? undefined : { passphrase };
     },
     shares,
+    modules: pkcs11Modules,
+    slots,
   };
 
   async function readKey(

@@ -19,7 +19,7 @@ import {
   withApprovalOptions,
   type ApprovalOptions,
 } from './approval-options.js';
-import { readBytes } from './ceremony-inputs.js';
+import { readBytes } from '../read-input.js';
 
 /** A command that needs a quorum where its data folder asks for one. */
 export interface SensitiveCommand {

@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import type { Command } from 'commander';
 import { decryptPrivateKey, readPassphrase } from '@certmill/trust';
 import type { Terminal } from '../terminal/terminal.js';
-import { readText } from './ceremony-inputs.js';
+import { readText } from '../read-input.js';
 
 export interface SigningKeyOptions {
   readonly key: string;

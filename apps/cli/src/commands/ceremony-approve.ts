@@ -13,12 +13,8 @@ import {
   type Approver,
   type Operation,
 } from '@certmill/trust/ceremony';
-import {
-  assertInputFiles,
-  readCeremony,
-  readText,
-  spokenFingerprint,
-} from '../ceremony/ceremony-inputs.js';
+import { assertInputFiles, readCeremony, spokenFingerprint } from '../ceremony/ceremony-inputs.js';
+import { readText } from '../read-input.js';
 import { readSigningKey, withSigningKey, type SigningKeyOptions } from '../ceremony/signing-key.js';
 import { withExamples } from '../terminal/program.js';
 import type { Terminal } from '../terminal/terminal.js';

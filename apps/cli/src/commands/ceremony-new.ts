@@ -10,7 +10,8 @@ import {
   participantRoles,
   type Participant,
 } from '@certmill/trust/ceremony';
-import { inputPath, readBytes, readText } from '../ceremony/ceremony-inputs.js';
+import { inputPath } from '../ceremony/ceremony-inputs.js';
+import { readBytes, readText } from '../read-input.js';
 import { withExamples } from '../terminal/program.js';
 import type { Terminal } from '../terminal/terminal.js';
 

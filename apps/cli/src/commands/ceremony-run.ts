@@ -14,13 +14,8 @@ import {
   type CeremonyProgress,
   type CeremonyResult,
 } from '@certmill/trust/ceremony';
-import {
-  inputPath,
-  readBytes,
-  readCeremony,
-  readText,
-  spokenFingerprint,
-} from '../ceremony/ceremony-inputs.js';
+import { inputPath, readCeremony, spokenFingerprint } from '../ceremony/ceremony-inputs.js';
+import { readBytes, readText } from '../read-input.js';
 import { describeStep } from '../ceremony/describe-step.js';
 import { peopleAtTheMachine, type PeopleOptions } from '../ceremony/people-at-the-machine.js';
 import { softwareFacts } from '../ceremony/software-facts.js';
@@ -54,6 +49,7 @@ export function ceremonyRunCommand(terminal: Terminal): Command {
       collectPair,
       new Map(),
     )
+    .option('--slot <file>', 'YAML of a PKCS#11 token that makes a key; repeat it', collect, [])
     .option('--allow-network', 'although a network is up: for trials, not for keys that matter')
     .option('--json', 'print one JSON object')
     .action(async (file: string, options: RunOptions) => {

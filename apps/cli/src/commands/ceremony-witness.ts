@@ -9,7 +9,8 @@ import {
   witnessTranscript,
   type WitnessSignature,
 } from '@certmill/trust/ceremony';
-import { readText, spokenFingerprint } from '../ceremony/ceremony-inputs.js';
+import { spokenFingerprint } from '../ceremony/ceremony-inputs.js';
+import { readText } from '../read-input.js';
 import { readSigningKey, withSigningKey, type SigningKeyOptions } from '../ceremony/signing-key.js';
 import { withExamples } from '../terminal/program.js';
 import type { Terminal } from '../terminal/terminal.js';

@@ -7,10 +7,10 @@ import { caCommand } from './ca/ca.js';
 const sensitive: Readonly<Record<string, SensitiveCommand>> = {
   init: { kind: 'issuer-creation', folders: ['root'] },
   import: { kind: 'issuer-creation', files: ['key', 'chain'] },
-  issue: { kind: 'issuer-creation', folders: ['parentData'] },
+  issue: { kind: 'issuer-creation', files: ['slot'], folders: ['parentData'] },
   complete: { kind: 'issuer-creation', files: ['chain'] },
   rekey: { kind: 'issuer-creation', folders: ['parentData', 'into'] },
-  root: { kind: 'root-use' },
+  root: { kind: 'root-use', files: ['slot'] },
   sign: { kind: 'root-use', files: ['request'] },
   renew: { kind: 'root-use', folders: ['parentData'] },
   cross: { kind: 'root-use', folders: ['parentData'] },

@@ -13,7 +13,7 @@ export function signingIssuers(
   return issuers.map((issuer) => {
     const configured = config.issuers?.[issuer.name]?.slots;
     const slots = configured?.map((slot) => ({ ...slotOf(slot), ...around })) ?? [
-      { ...fileSlot(issuer, config.passphraseFile), ...around },
+      { ...ownSlot(issuer, config.passphraseFile), ...around },
     ];
     return {
       name: issuer.name,
@@ -42,8 +42,10 @@ function slotOf(slot: SlotConfig): SigningSlot {
   });
 }
 
-/** The key file of the trust folder, for a fleet without an HSM. */
-function fileSlot(issuer: ServingIssuer, passphraseFile: string | undefined): SigningSlot {
+/** Where the trust folder says that the key is: in a module, or in its own file. */
+function ownSlot(issuer: ServingIssuer, passphraseFile: string | undefined): SigningSlot {
+  const { slot } = issuer;
+  if (slot !== undefined) return slotOf({ ...slot, name: `${issuer.name}-token` });
   if (passphraseFile === undefined) {
     throw new CertmillError(
       'CONFIG_INVALID',

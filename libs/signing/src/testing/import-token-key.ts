@@ -9,13 +9,6 @@ import {
   type Handle,
 } from '../slots/pkcs11/load-cryptoki.js';
 
-const CKF_RW_SESSION = 0x02;
-const CKA_TOKEN = 0x01;
-const CKA_PRIVATE = 0x02;
-const CKA_VALUE = 0x11;
-const CKA_SENSITIVE = 0x103;
-const CKA_SIGN = 0x108;
-const CKA_VERIFY = 0x10a;
 const CKA_PRIVATE_EXPONENT = 0x123;
 const CKA_PRIME_1 = 0x124;
 const CKA_PRIME_2 = 0x125;
@@ -50,12 +43,12 @@ export function importTokenKey(options: {
   const slot = cryptoki
     .C_GetSlotList(true)
     .find((each) => cryptoki.C_GetTokenInfo(each).label.trimEnd() === tokenLabel) as Handle;
-  const session = cryptoki.C_OpenSession(slot, ck.CKF_SERIAL_SESSION | CKF_RW_SESSION);
+  const session = cryptoki.C_OpenSession(slot, ck.CKF_SERIAL_SESSION | ck.CKF_RW_SESSION);
   if (cryptoki.C_GetSessionInfo(session).state !== ck.CKS_RW_USER_FUNCTIONS) {
     cryptoki.C_Login(session, ck.CKU_USER, readFileSync(pinFile, 'utf8').trim());
   }
   const named = [
-    { type: CKA_TOKEN, value: true },
+    { type: ck.CKA_TOKEN, value: true },
     { type: ck.CKA_LABEL, value: Buffer.from(keyLabel) },
     { type: ck.CKA_ID, value: keyId },
   ];
@@ -63,12 +56,12 @@ export function importTokenKey(options: {
   const privateKey = cryptoki.C_CreateObject(session, [
     { type: ck.CKA_CLASS, value: ck.CKO_PRIVATE_KEY },
     ...[...named, ...parts.common, ...parts.private],
-    ...[CKA_PRIVATE, CKA_SENSITIVE, CKA_SIGN].map((type) => ({ type, value: true })),
+    ...[ck.CKA_PRIVATE, ck.CKA_SENSITIVE, ck.CKA_SIGN].map((type) => ({ type, value: true })),
   ]);
   const publicKey = cryptoki.C_CreateObject(session, [
     { type: ck.CKA_CLASS, value: ck.CKO_PUBLIC_KEY },
     ...[...named, ...parts.common, ...parts.public],
-    { type: CKA_VERIFY, value: true },
+    { type: ck.CKA_VERIFY, value: true },
   ]);
   return {
     remove() {
@@ -114,7 +107,7 @@ function partsOf(
         value: Buffer.from(encodeOid(curveOids[String(jwk.crv)] ?? String(jwk.crv))),
       },
     ],
-    private: [{ type: CKA_VALUE, value: of('d') }],
+    private: [{ type: ck.CKA_VALUE, value: of('d') }],
     public: [{ type: ck.CKA_EC_POINT, value: Buffer.from(encodeOctetString(point)) }],
   };
 }

@@ -54,6 +54,10 @@ const makeRoot = z.strictObject({
   validity,
   pathLength: z.int().min(1).max(8).optional(),
   ...constraints,
+  slot: z
+    .strictObject({ token: z.string().min(1).max(32), keyLabel: z.string().min(1).max(255) })
+    .optional()
+    .describe('A PKCS#11 token that makes the key and keeps it; absent: the key is split.'),
   profile: z
     .enum(['root', 'matter-paa'])
     .describe('matter-paa: a Product Attestation Authority (Matter Core Specification 6.2.2).'),

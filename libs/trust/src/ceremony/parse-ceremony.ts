@@ -114,7 +114,8 @@ function stepDefects({ quorum, steps, window }: CeremonyFile, index: number): Co
   const tell = (key: string, reason: string): void => {
     found.push({ path: ['steps', index, key], reason });
   };
-  if (splitting.includes(step.do) && quorum.shares === undefined) {
+  const isSplit = splitting.includes(step.do) && !(step.do === 'make-root' && step.slot);
+  if (isSplit && quorum.shares === undefined) {
     tell('do', 'splits a key, so quorum.shares has to say how many custodians open it');
   }
   if (step.do === 'make-root') tellRefusal(() => rootOf(step), tell);

@@ -5,7 +5,8 @@ import { CertmillError } from '@certmill/domain';
 import { pemEncode } from '@certmill/der';
 import { isErrorCode, secretFileMode } from '../atomic-file.js';
 import type { CaCertificate } from '../hierarchy/ca-certificate.js';
-import { caSignerOf, generateCaKey } from '../hierarchy/ca-key.js';
+import { type CaKeyPair, caSignerOf, generateCaKey } from '../hierarchy/ca-key.js';
+import { type CaModules, type CaSlot, readSlot, slotFileName } from '../hierarchy/ca-slot.js';
 import { distinguishedNameDer } from '../hierarchy/distinguished-name.js';
 import {
   type CaCertificateSpec,
@@ -49,7 +50,7 @@ export interface RehearsalOptions extends Pick<
 export async function rehearseCeremony(options: RehearsalOptions): Promise<CeremonyResult> {
   const { workDirectory, now } = options;
   const cast = new Map(options.ceremony.participants.map(({ name }) => [name, aPair()]));
-  const stage = new RehearsalStage(workDirectory);
+  const stage = new RehearsalStage(workDirectory, options.ceremony);
   await stage.standInFor(options.dataDirectory);
   const inputs = new Map<string, Uint8Array>();
   const ceremony = await rehearsedCeremony(options, cast, stage, inputs);
@@ -135,18 +136,43 @@ class RehearsalStage {
   /** Every custodian's: what a passphrase is stretched for is not at stake here. */
   private readonly lockPair = generateKeyPairSync('x25519');
   private readonly shares: KeyShare[] = [];
+  private readonly slots: readonly Omit<CaSlot, 'keyId'>[];
+  /** Keys that stand in for those in modules, by CKA_ID. */
+  private readonly moduleKeys = new Map<string, CaKeyPair>();
 
-  constructor(directory: string) {
+  constructor(directory: string, { steps }: CeremonyFile) {
     this.directory = directory;
+    this.slots = steps.flatMap((step) =>
+      step.do === 'make-root' && step.slot !== undefined
+        ? [{ ...step.slot, module: 'a rehearsal', pinFile: 'a rehearsal' }]
+        : [],
+    );
+  }
+
+  private get modules(): CaModules {
+    return {
+      generate: async ({ keyId }, keyType) => {
+        this.moduleKeys.set(keyId, await generateCaKey(keyType));
+      },
+      open: ({ token, keyId }) => {
+        const key = this.moduleKeys.get(keyId);
+        if (key === undefined) {
+          throw new CertmillError('FAULT_PROCESSING', `token ${token} is not in the rehearsal`);
+        }
+        return Promise.resolve(caSignerOf(key.privateKey, key.subjectPKInfoDer));
+      },
+    };
   }
 
   get custody(): Custody {
-    const { passphrase, lock, lockPair, shares } = this;
+    const { passphrase, lock, lockPair, shares, modules, slots } = this;
     return {
       folderPassphrase: () => Promise.resolve(passphrase),
       lockOf: () => Promise.resolve(lock),
       secretOf: () => Promise.resolve({ privateKey: lockPair.privateKey }),
       shares,
+      modules,
+      slots,
     };
   }
 
@@ -161,8 +187,10 @@ class RehearsalStage {
       const { directory, keyFile } = issuerPathsOf(dataDirectory, name);
       const sealedFile = join(directory, sealedKeyFileName);
       const sealedText = await readTextOrUndefined(sealedFile);
+      const slotText = await readTextOrUndefined(join(directory, slotFileName));
       const files = await this.standIn(name, certificate, {
         ...(sealedText === undefined ? {} : { sealed: parseSealedSecret(sealedText, sealedFile) }),
+        ...(slotText === undefined ? {} : { slotText }),
         isWhole: (await readTextOrUndefined(keyFile)) !== undefined,
       });
       const target = issuerPathsOf(this.directory, name).directory;
@@ -195,7 +223,11 @@ class RehearsalStage {
   private async standIn(
     name: string,
     original: CaCertificate | undefined,
-    key: { readonly sealed?: SealedSecret; readonly isWhole: boolean },
+    key: {
+      readonly sealed?: SealedSecret;
+      readonly slotText?: string;
+      readonly isWhole: boolean;
+    },
   ): Promise<readonly { readonly name: string; readonly content: string }[]> {
     const keyType: IssuerKeyType = original?.keyType ?? 'ec-p256';
     const { privateKey, subjectPKInfoDer } = await generateCaKey(keyType);
@@ -211,6 +243,10 @@ class RehearsalStage {
     if (key.sealed !== undefined) {
       const sealed = await this.split(pkcs8, key.sealed);
       files.push({ name: sealedKeyFileName, content: JSON.stringify(sealed) });
+    }
+    if (key.slotText !== undefined) {
+      this.moduleKeys.set(readSlot(key.slotText).keyId, { privateKey, subjectPKInfoDer });
+      files.push({ name: slotFileName, content: key.slotText });
     }
     if (key.isWhole) {
       files.push({ name: 'key.pem', content: await encryptPrivateKey(pkcs8, this.passphrase) });

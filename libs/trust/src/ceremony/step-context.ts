@@ -9,6 +9,8 @@ import {
   type CaCertificate,
 } from '../hierarchy/ca-certificate.js';
 import { caSignerOf, type CaSigner } from '../hierarchy/ca-key.js';
+import type { CaModules, CaSlot } from '../hierarchy/ca-slot.js';
+import { authorityIn, signerIn } from '../hierarchy/open-authority.js';
 import { issuerPathsOf } from '../hierarchy/issuer-paths.js';
 import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
 import type { StepStage } from './ceremony-folder.js';
@@ -33,8 +35,10 @@ export interface Custody {
   secretOf(share: KeyShare): Promise<CustodianSecret | undefined>;
   /** Shares that custodians brought, beside those of this ceremony. */
   readonly shares: readonly KeyShare[];
-  /** A key that never leaves its module; undefined where the CA has none there. */
-  slotOf?(ca: string): Promise<CaSigner | undefined>;
+  /** Reaches keys that never leave their module. */
+  readonly modules?: CaModules;
+  /** Tokens that may make one. */
+  readonly slots?: readonly Omit<CaSlot, 'keyId'>[];
 }
 
 /** What a step works with. */
@@ -129,7 +133,7 @@ export async function openCaKey(ca: string, context: StepContext): Promise<Uint8
   const sealedText = await readTextOrUndefined(sealedFile);
   const wholePem = sealedText === undefined ? await readTextOrUndefined(keyFile) : undefined;
   if (sealedText === undefined && wholePem === undefined) {
-    throw new CertmillError('NOT_FOUND', `the key of CA '${ca}' is not in this folder`);
+    throw await keyNotFound(dataDirectory, ca);
   }
   const pkcs8 =
     sealedText === undefined
@@ -137,6 +141,17 @@ export async function openCaKey(ca: string, context: StepContext): Promise<Uint8
       : await openSealed(parseSealedSecret(sealedText, sealedFile), context);
   assertKeyOf(certificate, pkcs8, ca);
   return pkcs8;
+}
+
+/** NOT_FOUND, with the token where the key is in one. */
+export async function keyNotFound(dataDirectory: string, ca: string): Promise<CertmillError> {
+  const { slot } = await authorityIn(dataDirectory, ca);
+  return new CertmillError(
+    'NOT_FOUND',
+    slot === undefined
+      ? `the key of CA '${ca}' is not in this folder`
+      : `the key of CA '${ca}' is in token ${slot.token}: only the tools of its module copy or destroy it`,
+  );
 }
 
 function wholeKey(pem: string, passphrase: string, file: string): Uint8Array {
@@ -170,8 +185,11 @@ export async function withCaKey<T>(
   context: StepContext,
   use: (signer: CaSigner) => Promise<T>,
 ): Promise<T> {
-  const slot = await context.custody.slotOf?.(ca);
-  if (slot !== undefined) return use(slot);
+  const found = await authorityIn(context.dataDirectory, ca);
+  const { modules } = context.custody;
+  if (found.slot !== undefined && modules !== undefined) {
+    return use(await signerIn(found.slot, found, modules));
+  }
   const pkcs8 = await openCaKey(ca, context);
   try {
     const { spkiDer } = await caCertificateIn(context.dataDirectory, ca);

@@ -10,6 +10,7 @@ import {
   type Retirement,
   retirementFileName,
 } from './ca-description.js';
+import { type CaSlot, readSlot, slotFileName } from './ca-slot.js';
 import { type IssuerPaths, keyFileName } from './issuer-paths.js';
 import { readRevokedCas, type RevokedCa, revokedCasFileName } from './revoked-cas.js';
 import { readStatus, statusFileName } from './status-file.js';
@@ -22,6 +23,8 @@ export interface CaFiles {
   /** The chain was checked when it was written, and is still what was written. */
   readonly isChecked: boolean;
   readonly hasKey: boolean;
+  /** The module that has its key. */
+  readonly slot?: CaSlot;
   readonly status?: StatusAddresses;
   readonly description?: CaDescription;
   readonly retirement?: Retirement;
@@ -49,6 +52,7 @@ export function readCaFiles(paths: IssuerPaths, name: string): CaFiles {
       throw damagedCa(name, `${file} cannot be read or is damaged`, cause);
     }
   };
+  const slot = read(slotFileName, readSlot);
   const status = read(statusFileName, readStatus);
   const description = read(descriptionFileName, readDescription);
   const retirement = read(retirementFileName, readRetirement);
@@ -57,6 +61,7 @@ export function readCaFiles(paths: IssuerPaths, name: string): CaFiles {
     chainPem,
     isChecked: read(checkedFileName, (text) => text.trim() === digestOfChain(chainPem)) ?? false,
     hasKey: names.includes(keyFileName),
+    ...(slot === undefined ? {} : { slot }),
     ...(status === undefined ? {} : { status }),
     ...(description === undefined ? {} : { description }),
     ...(retirement === undefined ? {} : { retirement }),

@@ -12,7 +12,7 @@ export interface CaSigner {
   sign(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>;
 }
 
-/** One whose key is in memory answers at once. */
+/** One that answers at once: its key is in memory, or in a module that this thread waits for. */
 export interface SoftwareCaSigner extends CaSigner {
   sign(bytes: Uint8Array): Uint8Array;
 }

@@ -1,10 +1,11 @@
 import { CertmillError, type StatusAddresses } from '@certmill/domain';
 import type { IssuerKeyType } from '../keys/key-types.js';
 import { type DistinguishedName, distinguishedNameDer } from './distinguished-name.js';
-import { assertPassphrase, createRoot, issueAuthority } from './issue-authority.js';
+import { createRoot, issueAuthority } from './issue-authority.js';
 import { assertNoIssuer } from './issuer-folder.js';
 import { assertIssuerName, rootName } from './issuer-paths.js';
 import { type Issuer, loadRoot } from './load-issuers.js';
+import { assertPassphrase } from './new-ca-key.js';
 
 export interface HierarchyOptions {
   /** The issuer's name in commands and orders: lower-case letters, digits, inner hyphens. */

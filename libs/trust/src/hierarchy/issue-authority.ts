@@ -6,7 +6,7 @@ import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
 import type { IssuerKeyType } from '../keys/key-types.js';
 import { openSerialKeys } from '../keys/serial-keys.js';
 import { readCaCertificate } from './ca-certificate.js';
-import { caSignerOf, generateCaKey } from './ca-key.js';
+import type { CaModules, CaSlot } from './ca-slot.js';
 import type { BoundOrder } from './ca-description.js';
 import { type CaProfile, issueProfiledCaCertificate } from './ca-profiles.js';
 import {
@@ -17,6 +17,7 @@ import {
 import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
 import { assertIssuerName, rootName } from './issuer-paths.js';
 import { type Issuer } from './load-issuers.js';
+import { newCaKey } from './new-ca-key.js';
 import { authorityIn, type AuthorityPlace, openAuthority } from './open-authority.js';
 import { statusUnder } from './status-under.js';
 
@@ -41,6 +42,9 @@ export interface AuthorityWish {
   readonly status?: StatusAddresses;
   /** It serves this order and nothing else. */
   readonly order?: BoundOrder;
+  /** The module that makes its key and keeps it; absent: the key lies in a file. */
+  readonly slot?: Omit<CaSlot, 'keyId'>;
+  readonly modules?: CaModules;
   /** The standard that its certificate keeps; subject, key and path length are of `caOfProfile`. */
   readonly profile?: CaProfile;
 }
@@ -56,8 +60,7 @@ export async function createRoot(
   wish: Omit<AuthorityWish, 'name' | 'order'>,
   nowMs: number,
 ): Promise<Issuer> {
-  const { directory, passphrase, status } = wish;
-  assertPassphrase(passphrase);
+  const { directory, status } = wish;
   if (wish.pathLenConstraint === 0) {
     throw new CertmillError(
       'INVALID_INPUT',
@@ -65,17 +68,17 @@ export async function createRoot(
     );
   }
   await assertNoIssuer(directory, rootName);
-  const key = await generateCaKey(wish.keyType);
+  const { signer, content } = await newCaKey(wish);
   const notBeforeMs = backdated(nowMs);
   const certificateDer = await issueProfiledCaCertificate(
     wish.profile,
     { ...specOf(wish), notBeforeMs, notAfterMs: endOf(wish, notBeforeMs, noExpirationMs) },
-    key.subjectPKInfoDer,
-    { signer: caSignerOf(key.privateKey, key.subjectPKInfoDer) },
+    signer.subjectPKInfoDer,
+    { signer },
   );
   await writeIssuerFolder(directory, rootName, {
     chainDer: [certificateDer],
-    key: { pkcs8Der: key.privateKey.export({ format: 'der', type: 'pkcs8' }), passphrase },
+    ...content,
     ...(status === undefined ? {} : { status }),
   });
   return authorityIn(directory, rootName);
@@ -91,13 +94,12 @@ export async function issueAuthority(
   place: AuthorityPlace,
   nowMs: number,
 ): Promise<Issuer> {
-  const { name, directory, passphrase } = wish;
+  const { name, directory } = wish;
   assertIssuerName(name);
-  assertPassphrase(passphrase);
   assertOrderOfIssuer(wish);
   await assertNoIssuer(directory, name);
   const parent = await openAuthority(place, nowMs);
-  const key = await generateCaKey(wish.keyType);
+  const { signer, content } = await newCaKey(wish);
   const notBeforeMs = Math.max(backdated(nowMs), parent.ca.notBeforeMs);
   const certificateDer = await issueProfiledCaCertificate(
     wish.profile,
@@ -107,13 +109,13 @@ export async function issueAuthority(
       notAfterMs: endOf(wish, notBeforeMs, parent.ca.notAfterMs),
       ...statusOf(parent.ca),
     },
-    key.subjectPKInfoDer,
+    signer.subjectPKInfoDer,
     parent,
   );
   await recordIssued(parent.ca, certificateDer);
   await writeIssuerFolder(directory, name, {
     chainDer: [certificateDer, ...parent.ca.chainDer],
-    key: { pkcs8Der: key.privateKey.export({ format: 'der', type: 'pkcs8' }), passphrase },
+    ...content,
     ...(wish.status === undefined ? {} : { status: wish.status }),
     description: {
       role: roleOf(wish),
@@ -189,10 +191,6 @@ export function endOf(
     );
   }
   return notAfterMs;
-}
-
-export function assertPassphrase(passphrase: string): void {
-  if (passphrase === '') throw new CertmillError('INVALID_INPUT', 'the passphrase is empty');
 }
 
 export function assertOrderOfIssuer(

@@ -14,6 +14,7 @@ import { encryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { checkedFileName, digestOfChain } from './ca-files.js';
 import { checkChainDer } from './check-chain.js';
 import { type CaDescription, descriptionFileName, writeDescription } from './ca-description.js';
+import { type CaSlot, slotFileName, writeSlot } from './ca-slot.js';
 import { statusFileName, writeStatus } from './status-file.js';
 import { saltOfFolder } from './folder-salt.js';
 import { issuerPathsOf, pathsIn, type IssuerPaths } from './issuer-paths.js';
@@ -21,8 +22,9 @@ import { issuerPathsOf, pathsIn, type IssuerPaths } from './issuer-paths.js';
 export interface IssuerFolderContent {
   /** The CA's certificate first, the root last. */
   readonly chainDer: readonly Uint8Array[];
-  /** Absent: the key is kept elsewhere. */
+  /** Absent: the key is kept elsewhere, or in a module. */
   readonly key?: CaFolderKey;
+  readonly slot?: CaSlot;
   /** Of the certificates that the CA will issue (ADR 0020). */
   readonly status?: StatusAddresses;
   readonly description?: CaDescription;
@@ -68,6 +70,7 @@ export async function writeIssuerFolder(
     await writeFileAtomically(files.chainFile, pems.join(''), publicFileMode);
     const digest = `${digestOfChain(pems.join(''))}\n`;
     await writeFileAtomically(join(temporary, checkedFileName), digest, publicFileMode);
+    if (content.slot !== undefined) await writeSlot(join(temporary, slotFileName), content.slot);
     if (content.status !== undefined) {
       await writeStatus(join(temporary, statusFileName), content.status);
     }

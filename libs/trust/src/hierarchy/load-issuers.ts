@@ -9,6 +9,7 @@ import { signatureAlgorithmFor, type IssuerKeyType } from '../keys/key-types.js'
 import { findSerialKeys } from '../keys/serial-keys.js';
 import { type CaCertificate, CaCertificateReader } from './ca-certificate.js';
 import type { BoundOrder, CaRole, Retirement } from './ca-description.js';
+import type { CaSlot } from './ca-slot.js';
 import { type CaFiles, damagedCa, readCaFiles } from './ca-files.js';
 import { checkChainDer } from './check-chain.js';
 import { caDirectoryOf, issuerPathsOf, rootName, type IssuerPaths } from './issuer-paths.js';
@@ -33,6 +34,8 @@ export interface Issuer extends IssuerPaths, IssuerLimits {
   readonly notAfterMs: number;
   /** False where the key is kept elsewhere: an offline root. */
   readonly hasKey: boolean;
+  /** The module that has its key, where it is in one. */
+  readonly slot?: CaSlot;
   /** Where the status of what it issues is told; absent: nowhere (ADR 0020). */
   readonly status?: StatusAddresses;
   /** The CA of this folder that signed it. */
@@ -232,6 +235,7 @@ class AuthorityReader {
       notAfterMs: ca.notAfterMs,
       ...limitsOfChain(chain.map(({ limits }) => limits)),
       hasKey: files.hasKey,
+      ...(files.slot === undefined ? {} : { slot: files.slot }),
       ...(status === undefined ? {} : { status }),
       ...(parent === undefined ? {} : { parent }),
       ...(description?.order === undefined ? {} : { order: description.order }),

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { CertmillError } from '@certmill/domain';
 import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { caSignerOf, type CaSigner, type SoftwareCaSigner } from './ca-key.js';
+import type { CaModules, CaSlot } from './ca-slot.js';
 import { findAuthority, type Issuer, refusalOf } from './load-issuers.js';
 
 /** A CA of a folder with its key, ready to sign: a `CaParent`. */
@@ -22,6 +23,8 @@ export interface AuthorityPlace {
   readonly directory: string;
   readonly name: string;
   readonly passphrase: string;
+  /** Reaches a key that is in a module. */
+  readonly modules?: CaModules;
 }
 
 /** A CA of any role; NOT_FOUND with the names of the place. */
@@ -36,10 +39,11 @@ export async function authorityIn(directory: string, name: string): Promise<Issu
  * expired or revoked, INVALID_INPUT for a wrong passphrase, FAULT_KEY_MISMATCH for another CA's key.
  */
 export async function openAuthority(
-  { directory, name, passphrase }: AuthorityPlace,
+  place: AuthorityPlace,
   nowMs: number,
 ): Promise<OpenedAuthority> {
-  const opened = await openAuthorityKey({ directory, name, passphrase });
+  const { name } = place;
+  const opened = await openAuthorityKey(place);
   const refusal = refusalOf(opened.ca, nowMs);
   if (refusal !== undefined) throw new CertmillError('CONFLICT', `CA '${name}' ${refusal}`);
   return opened;
@@ -50,8 +54,12 @@ export async function openAuthorityKey({
   directory,
   name,
   passphrase,
+  modules,
 }: AuthorityPlace): Promise<OpenedAuthority> {
   const ca = await authorityIn(directory, name);
+  if (ca.slot !== undefined && modules !== undefined) {
+    return { ca, chainDer: ca.chainDer, signer: await signerIn(ca.slot, ca, modules) };
+  }
   if (!ca.hasKey) {
     throw new CertmillError(
       'NOT_FOUND',
@@ -62,11 +70,25 @@ export async function openAuthorityKey({
   const pem = await readFile(ca.keyFile, 'utf8');
   const key = decryptPrivateKey(pem, passphrase, `the key ${ca.keyFile}`);
   const spkiDer = createPublicKey(key).export({ format: 'der', type: 'spki' });
-  if (Buffer.compare(spkiDer, ca.spkiDer) !== 0) {
-    throw new CertmillError(
-      'FAULT_KEY_MISMATCH',
-      `the key of CA '${name}' does not belong to its certificate`,
-    );
-  }
+  assertOwnKey(spkiDer, ca);
   return { ca, chainDer: ca.chainDer, signer: caSignerOf(key, ca.spkiDer) };
+}
+
+/** The key of a CA in its module. FAULT_KEY_MISMATCH where another key is there. */
+export async function signerIn(
+  slot: CaSlot,
+  ca: Issuer,
+  modules: CaModules,
+): Promise<SoftwareCaSigner> {
+  const signer = await modules.open(slot, ca.keyType);
+  assertOwnKey(signer.subjectPKInfoDer, ca);
+  return signer;
+}
+
+function assertOwnKey(spkiDer: Uint8Array, ca: Issuer): void {
+  if (Buffer.compare(spkiDer, ca.spkiDer) === 0) return;
+  throw new CertmillError(
+    'FAULT_KEY_MISMATCH',
+    `the key of CA '${ca.name}' does not belong to its certificate`,
+  );
 }

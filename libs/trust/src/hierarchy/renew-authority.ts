@@ -7,10 +7,11 @@ import { generateCaKey } from './ca-key.js';
 import { certificateOf, specOfCertificate } from './certificate-spec.js';
 import { withCaLock } from './folder-lock.js';
 import { issueCaCertificate, noExpirationMs } from './issue-ca-certificate.js';
-import { assertPassphrase, backdated, endOf, recordIssued, statusOf } from './issue-authority.js';
+import { backdated, endOf, recordIssued, statusOf } from './issue-authority.js';
 import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
 import { assertIssuerName } from './issuer-paths.js';
 import type { Issuer } from './load-issuers.js';
+import { assertPassphrase } from './new-ca-key.js';
 import {
   authorityIn,
   type AuthorityPlace,

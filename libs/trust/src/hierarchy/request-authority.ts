@@ -48,7 +48,6 @@ import { checkChain } from './check-chain.js';
 import { withCaLock } from './folder-lock.js';
 import {
   assertOrderOfIssuer,
-  assertPassphrase,
   type AuthorityWish,
   backdated,
   endOf,
@@ -62,6 +61,7 @@ import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
 import { assertIssuerName, keyFileName } from './issuer-paths.js';
 import { type DistinguishedName, isSameName, readDistinguishedName } from './distinguished-name.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
+import { assertPassphrase } from './new-ca-key.js';
 import {
   authorityIn,
   type AuthorityPlace,

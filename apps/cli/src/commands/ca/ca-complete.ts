@@ -4,7 +4,7 @@ import { passphraseOf } from '../../hierarchy.js';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
-import { readText } from './ca-options.js';
+import { readText } from '../../read-input.js';
 import { authorityView } from './ca-view.js';
 
 export function completeCommand(terminal: Terminal): Command {

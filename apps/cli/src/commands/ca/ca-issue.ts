@@ -1,23 +1,25 @@
 import { Command } from 'commander';
 import { issueAuthority, type IssuerKeyType } from '@certmill/trust';
-import { passphraseOf } from '../../hierarchy.js';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
 import {
   type ConstraintOptions,
   keyOption,
+  keyPlaceOf,
   lifetimeOf,
   type LifetimeOptions,
   type OrderOption,
   orderOf,
   type ParentOptions,
   placeOf,
+  type SlotOption,
   statusOf,
   type StatusOptions,
   type SubjectOptions,
   withConstraintOptions,
   withLifetimeOption,
+  withSlotOption,
   withOrderOption,
   withParentOptions,
   withStatusOptions,
@@ -34,6 +36,7 @@ interface IssueOptions
   extends
     SubjectOptions,
     CaProfileOptions,
+    SlotOption,
     LifetimeOptions,
     ConstraintOptions,
     StatusOptions,
@@ -59,7 +62,7 @@ export function issueCommand(terminal: Terminal): Command {
         {
           name,
           directory: data,
-          passphrase: await passphraseOf(terminal, data),
+          ...(await keyPlaceOf(terminal, data, options)),
           ...certificateWishOf(options, {
             key: 'ec-p256',
             commonName: `${name} ${kind} CA`,
@@ -80,7 +83,9 @@ export function issueCommand(terminal: Terminal): Command {
     withOrderOption(
       withStatusOptions(
         withConstraintOptions(
-          withLifetimeOption(withCaProfileOptions(withSubjectOption(command), 'below')),
+          withLifetimeOption(
+            withCaProfileOptions(withSlotOption(withSubjectOption(command)), 'below'),
+          ),
           'CAs that may follow below it; default 0: an issuing CA',
         ),
       ),

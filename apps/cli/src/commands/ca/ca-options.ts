@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
   CertmillError,
@@ -11,12 +10,14 @@ import {
   type AuthorityWish,
   type BoundOrder,
   type DistinguishedName,
+  findAuthority,
   constraintsOfTexts,
   newCaKeyTypes,
   parseBoundOrder,
   parseDistinguishedName,
   readPassphrase,
 } from '@certmill/trust';
+import { pkcs11Modules, readSlotFile } from '../../ca-modules.js';
 import { passphraseOf } from '../../hierarchy.js';
 import type { Terminal } from '../../terminal/terminal.js';
 
@@ -113,11 +114,37 @@ export async function placeOf(
 ): Promise<AuthorityPlace> {
   const directory = options.parentData ?? data;
   const { parentPassphraseFile: file } = options;
+  // Where the key is in a module there is a PIN and no passphrase: none is made up.
+  if ((await findAuthority(directory, name))?.slot !== undefined) {
+    return { directory, name, passphrase: '', modules: pkcs11Modules };
+  }
   const passphrase =
     file === undefined
       ? await passphraseOf(terminal, directory)
       : await readPassphrase({ file }, terminal.env);
   return { directory, name, passphrase };
+}
+
+export interface SlotOption {
+  readonly slot?: string;
+}
+
+export function withSlotOption(command: Command): Command {
+  return command.option(
+    '--slot <file>',
+    'YAML with module, token, keyLabel and pinFile: the PKCS#11 token that makes the key and keeps it',
+  );
+}
+
+/** Where the key of a new CA is made, and what encrypts it where that is a file. */
+export async function keyPlaceOf(
+  terminal: Terminal,
+  data: string,
+  { slot }: SlotOption,
+): Promise<Pick<AuthorityWish, 'passphrase' | 'slot' | 'modules'>> {
+  return slot === undefined
+    ? { passphrase: await passphraseOf(terminal, data) }
+    : { passphrase: '', slot: await readSlotFile(slot), modules: pkcs11Modules };
 }
 
 export interface LifetimeOptions {
@@ -152,14 +179,6 @@ export function withOrderOption(command: Command): Command {
 
 export function orderOf({ forOrder }: OrderOption): { readonly order?: BoundOrder } {
   return forOrder === undefined ? {} : { order: parseBoundOrder(forOrder) };
-}
-
-export async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new CertmillError('INVALID_INPUT', `cannot read ${file}`, { cause });
-  }
 }
 
 function collected(value: string, previous: readonly string[]): readonly string[] {

@@ -4,7 +4,7 @@ import { authorityIn, certificatesInPem, revokeAuthority } from '@certmill/trust
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
-import { readText } from './ca-options.js';
+import { readText } from '../../read-input.js';
 
 interface RevokeOptions {
   readonly data: string;

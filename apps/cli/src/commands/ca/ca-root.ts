@@ -1,19 +1,21 @@
 import { Command } from 'commander';
 import { createRoot, type IssuerKeyType } from '@certmill/trust';
-import { passphraseOf } from '../../hierarchy.js';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
 import {
   type ConstraintOptions,
   keyOption,
+  keyPlaceOf,
   lifetimeOf,
   type LifetimeOptions,
+  type SlotOption,
   statusOf,
   type StatusOptions,
   type SubjectOptions,
   withConstraintOptions,
   withLifetimeOption,
+  withSlotOption,
   withStatusOptions,
   withSubjectOption,
 } from './ca-options.js';
@@ -34,6 +36,7 @@ export function rootCommand(terminal: Terminal): Command {
       async (
         options: { data: string; key?: IssuerKeyType } & SubjectOptions &
           CaProfileOptions &
+          SlotOption &
           LifetimeOptions &
           ConstraintOptions &
           StatusOptions,
@@ -41,7 +44,7 @@ export function rootCommand(terminal: Terminal): Command {
         const root = await createRoot(
           {
             directory: options.data,
-            passphrase: await passphraseOf(terminal, options.data),
+            ...(await keyPlaceOf(terminal, options.data, options)),
             ...certificateWishOf(options, { key: 'ec-p384', commonName: 'root CA' }),
             ...lifetimeOf(options),
             ...statusOf(options),
@@ -53,7 +56,7 @@ export function rootCommand(terminal: Terminal): Command {
     );
   withStatusOptions(
     withConstraintOptions(
-      withLifetimeOption(withCaProfileOptions(withSubjectOption(command), 'root')),
+      withLifetimeOption(withCaProfileOptions(withSlotOption(withSubjectOption(command)), 'root')),
       'CAs that may follow below it; default: no limit',
     ),
   );
@@ -65,6 +68,10 @@ export function rootCommand(terminal: Terminal): Command {
     [
       "certmill ca root --profile matter-paa --vendor-id FFF1 --subject 'O=Example,CN=Example PAA'",
       'a Matter product attestation authority of one vendor',
+    ],
+    [
+      'certmill ca root --data /media/root --slot slot.yaml',
+      'the key is made in an HSM and stays there',
     ],
   ]);
 }

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { pemEncode } from '@certmill/der';
 import { signAuthorityRequest } from '@certmill/trust';
 import { withExamples } from '../../terminal/program.js';
+import { readText } from '../../read-input.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
 import {
@@ -11,7 +12,6 @@ import {
   lifetimeOf,
   type LifetimeOptions,
   placeOf,
-  readText,
   withConstraintOptions,
   withLifetimeOption,
 } from './ca-options.js';

@@ -9,6 +9,7 @@ export function authorityView(ca: Issuer): object {
     subject: ca.subject,
     keyType: ca.keyType,
     hasKey: ca.hasKey,
+    ...(ca.slot === undefined ? {} : { token: ca.slot.token, keyLabel: ca.slot.keyLabel }),
     subjectKeyIdentifier: Buffer.from(ca.keyIdentifier).toString('hex'),
     serialNumber: ca.serialNumberHex,
     notBefore: new Date(ca.notBeforeMs).toISOString(),
@@ -38,6 +39,7 @@ export function stateOf(ca: Issuer): string {
     const what = isClosed === true ? 'given up' : 'retired';
     return successor === undefined ? what : `${what} for ${successor}`;
   }
+  if (ca.slot !== undefined) return `key in token ${ca.slot.token}`;
   if (!ca.hasKey) return 'key elsewhere';
   return ca.order === undefined ? 'ready' : `for ${ca.order.tenant}/${ca.order.orderId}`;
 }

@@ -1,6 +1,7 @@
 /** Names and numbers of PKCS#11 (OASIS PKCS #11 Specification 3.2, back to 2.40) that are used here. */
 
 export const CKF_OS_LOCKING_OK = 0x02;
+export const CKF_RW_SESSION = 0x02;
 export const CKF_SERIAL_SESSION = 0x04;
 export const CKF_SIGN = 0x800;
 export const CKF_USER_PIN_FINAL_TRY = 0x2_0000;
@@ -19,22 +20,36 @@ export const CKK_EC_EDWARDS = 0x40;
 export const CKK_ML_DSA = 0x4a;
 
 export const CKA_CLASS = 0x00;
+export const CKA_TOKEN = 0x01;
+export const CKA_PRIVATE = 0x02;
 export const CKA_LABEL = 0x03;
 export const CKA_VALUE = 0x11;
 export const CKA_KEY_TYPE = 0x100;
 export const CKA_ID = 0x102;
+export const CKA_SENSITIVE = 0x103;
+export const CKA_SIGN = 0x108;
+export const CKA_VERIFY = 0x10a;
 export const CKA_MODULUS = 0x120;
+export const CKA_MODULUS_BITS = 0x121;
 export const CKA_PUBLIC_EXPONENT = 0x122;
+export const CKA_EXTRACTABLE = 0x162;
+export const CKA_LOCAL = 0x163;
+export const CKA_NEVER_EXTRACTABLE = 0x164;
+export const CKA_ALWAYS_SENSITIVE = 0x165;
 export const CKA_EC_PARAMS = 0x180;
 export const CKA_EC_POINT = 0x181;
 export const CKA_PARAMETER_SET = 0x61d;
 
+export const CKM_RSA_PKCS_KEY_PAIR_GEN = 0x00;
 export const CKM_RSA_PKCS = 0x01;
+export const CKM_ML_DSA_KEY_PAIR_GEN = 0x1c;
 export const CKM_ML_DSA = 0x1d;
 export const CKM_SHA256_RSA_PKCS = 0x40;
 export const CKM_SHA384_RSA_PKCS = 0x41;
 export const CKM_SHA512_RSA_PKCS = 0x42;
+export const CKM_EC_KEY_PAIR_GEN = 0x1040;
 export const CKM_ECDSA = 0x1041;
+export const CKM_EC_EDWARDS_KEY_PAIR_GEN = 0x1055;
 export const CKM_EDDSA = 0x1057;
 
 export const CKR_SLOT_ID_INVALID = 0x03;

@@ -31,9 +31,10 @@ export interface TokenLogin {
 export function openTokenSession(
   cryptoki: Cryptoki,
   login: TokenLogin,
+  flags = CKF_SERIAL_SESSION,
 ): { readonly slot: Handle; readonly session: Handle } {
   const slot = findSlot(cryptoki, login.tokenLabel);
-  const session = cryptoki.C_OpenSession(slot, CKF_SERIAL_SESSION);
+  const session = cryptoki.C_OpenSession(slot, flags);
   try {
     logIn(cryptoki, slot, session, login);
     return { slot, session };

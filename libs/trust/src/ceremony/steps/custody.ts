@@ -9,6 +9,7 @@ import { serializeQuorumPolicy } from '../quorum-policy.js';
 import {
   caCertificateIn,
   keyFormOf,
+  keyNotFound,
   openCaKey,
   readTextOrUndefined,
   sealedKeyFileName,
@@ -68,7 +69,7 @@ export async function destroyKey(
     await stage.destroy(`ca/${ca}/${name}`);
   }
   if (stage.effects.length === 0) {
-    throw new CertmillError('NOT_FOUND', `the key of CA '${ca}' is not in this folder`);
+    throw await keyNotFound(dataDirectory, ca);
   }
   return { ca, reason, ...keyFacts(certificate) };
 }

@@ -1,8 +1,12 @@
 import { hash } from 'node:crypto';
+import { CertmillError } from '@certmill/domain';
 import { pemEncode } from '@certmill/der';
 import { readCaCertificate } from '../../hierarchy/ca-certificate.js';
 import { issueProfiledCaCertificate } from '../../hierarchy/ca-profiles.js';
-import { caSignerOf, generateCaKey } from '../../hierarchy/ca-key.js';
+import { type CaSigner, caSignerOf, generateCaKey } from '../../hierarchy/ca-key.js';
+import { slotFileName, slotText } from '../../hierarchy/ca-slot.js';
+import { backdated } from '../../hierarchy/issue-authority.js';
+import { newKeyInSlot } from '../../hierarchy/new-ca-key.js';
 import { newCaSerialNumber } from '../../hierarchy/issue-ca-certificate.js';
 import { rootName } from '../../hierarchy/issuer-paths.js';
 import type { StepOf } from '../ceremony-file.js';
@@ -14,42 +18,84 @@ import {
   type StepFacts,
 } from '../step-context.js';
 
-/** Clocks of the first devices may be slow. */
-const backdateMs = 60_000;
-
-/** Makes a root whose key is split before anything of it is written. */
+/** Makes a root whose key is split before anything of it is written, or stays in the module that made it. */
 export async function makeRoot(
   step: StepOf<'make-root'>,
   context: StepContext,
 ): Promise<StepFacts> {
-  const { privateKey, subjectPKInfoDer } = await generateCaKey(step.key);
-  const notBeforeMs = Math.floor((context.nowMs - backdateMs) / 1_000) * 1_000;
   const { profile, ...said } = rootOf(step);
-  const certificateDer = await issueProfiledCaCertificate(
-    profile,
-    {
-      ...said,
-      serialNumber: newCaSerialNumber(),
-      notBeforeMs,
-      notAfterMs: rootEndOf(step.validity, notBeforeMs),
-    },
-    subjectPKInfoDer,
-    { signer: caSignerOf(privateKey, subjectPKInfoDer) },
-  );
-  const pkcs8 = privateKey.export({ format: 'der', type: 'pkcs8' });
+  const key =
+    step.slot === undefined
+      ? await keyToSplit(step.key)
+      : await keyInModule(step.slot, step.key, said.subjectDer, context);
   try {
-    const sealed = await splitAmongCustodians(pkcs8, `key ${rootName}`, context);
+    const notBeforeMs = backdated(context.nowMs);
+    const certificateDer = await issueProfiledCaCertificate(
+      profile,
+      {
+        ...said,
+        serialNumber: newCaSerialNumber(),
+        notBeforeMs,
+        notAfterMs: rootEndOf(step.validity, notBeforeMs),
+      },
+      key.signer.subjectPKInfoDer,
+      { signer: key.signer },
+    );
+    const keyFile = await key.keep(context);
     const pem = pemEncode('CERTIFICATE', certificateDer);
     await context.stage.output('root.pem', pem);
     await context.stage.install(`ca/${rootName}`, [
       { name: 'certificate.pem', content: pem },
       { name: 'chain.pem', content: pem },
-      { name: sealedKeyFileName, content: `${JSON.stringify(sealed, undefined, 2)}\n` },
+      keyFile,
     ]);
+    return { ...certificateFacts(certificateDer), ...(step.slot ?? {}) };
   } finally {
-    pkcs8.fill(0);
+    key.wipe();
   }
-  return certificateFacts(certificateDer);
+}
+
+interface RootKey {
+  readonly signer: CaSigner;
+  /** The file of the root's folder that leads to the key. */
+  keep(context: StepContext): Promise<{ readonly name: string; readonly content: string }>;
+  wipe(): void;
+}
+
+async function keyToSplit(keyType: StepOf<'make-root'>['key']): Promise<RootKey> {
+  const { privateKey, subjectPKInfoDer } = await generateCaKey(keyType);
+  const pkcs8 = privateKey.export({ format: 'der', type: 'pkcs8' });
+  return {
+    signer: caSignerOf(privateKey, subjectPKInfoDer),
+    keep: async (context) => {
+      const sealed = await splitAmongCustodians(pkcs8, `key ${rootName}`, context);
+      return { name: sealedKeyFileName, content: `${JSON.stringify(sealed, undefined, 2)}\n` };
+    },
+    wipe: () => pkcs8.fill(0),
+  };
+}
+
+/** A run that was killed behind it finds the key when it goes on. */
+async function keyInModule(
+  wanted: NonNullable<StepOf<'make-root'>['slot']>,
+  keyType: StepOf<'make-root'>['key'],
+  subjectDer: Uint8Array,
+  { custody: { slots = [], modules } }: StepContext,
+): Promise<RootKey> {
+  const { token, keyLabel } = wanted;
+  const slot = slots.find((one) => one.token === token && one.keyLabel === keyLabel);
+  if (slot === undefined || modules === undefined) {
+    throw new CertmillError(
+      'INVALID_INPUT',
+      `the root's key is made in token ${token} under the label ${keyLabel}: give its --slot FILE`,
+    );
+  }
+  const made = await newKeyInSlot({ keyType, subjectDer, modules }, slot);
+  return {
+    signer: made.signer,
+    keep: () => Promise.resolve({ name: slotFileName, content: slotText(made.slot) }),
+    wipe: () => undefined,
+  };
 }
 
 /** What people compare when a certificate is read aloud. */
