@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import {
   contextConstructed,
   contextPrimitive,
+  DerReader,
   encodeBitString,
   encodeBoolean,
   encodeInteger,
@@ -15,12 +16,15 @@ import {
   encodeTlv,
   keyIdentifier,
   keyUsageNames,
+  nameOutside,
   oids,
+  readName,
   signatureAlgorithmDer,
   tags,
 } from '@certmill/der';
 import { CertmillError } from '@certmill/domain';
 import { publicKeyOf } from '../slots/signature-scheme.js';
+import { assertNamesWithin } from './issuance-rules.js';
 import type { KeyTaskContext, KeyTaskOutput } from './run-key-task.js';
 import type { ResponderToCertify } from './sign-messages.js';
 import type { SlotSession } from './slot-session.js';
@@ -34,8 +38,8 @@ const maxCommonName = 64;
 
 /**
  * Issues the certificate of a delegated responder (RFC 6960 4.2.2.2) for a P-256 key. All of it but the
- * key and the times is fixed here. Faults: FAULT_LINT_FAILED for another key, or a life that is too long
- * or not inside the issuer's.
+ * key and the times is fixed here. Faults: FAULT_LINT_FAILED for another key, a life that is too long or
+ * not inside the issuer's, or name constraints that leave no name.
  */
 export function issueResponderCertificate(
   { session }: KeyTaskContext,
@@ -43,7 +47,8 @@ export function issueResponderCertificate(
 ): KeyTaskOutput<'certifyResponder'> {
   assertCertifiable(session, responder);
   const algorithm = signatureAlgorithmDer(session.scheme.algorithm);
-  const tbs = tbsOf(session, responder, algorithm);
+  const tbs = tbsOf(session, responder, subjectOf(session), algorithm);
+  assertNamesWithin(session.issuer.limits.nameConstraints ?? [], tbs, 0, tbs.length);
   const signature = session.sign(tbs, { batchId: '', index: 0 });
   session.verify(tbs, signature);
   const certificateDer = Uint8Array.from(
@@ -72,22 +77,60 @@ function assertCertifiable(
   throw new CertmillError('FAULT_LINT_FAILED', `an OCSP responder of ${issuerName} ${reason}`);
 }
 
+/**
+ * A commonName alone where that keeps the name constraints above (RFC 5280 4.2.1.10), else behind the
+ * issuer's own name or one that is permitted; the commonName alone where none keeps them.
+ */
+function subjectOf({ issuer, issuerName }: SlotSession): Uint8Array {
+  const commonName = encodeSetOf(
+    encodeSequence(
+      encodeOid(oids.id_at_commonName),
+      encodeTlv(tags.utf8String, Buffer.from(`OCSP ${issuerName}`.slice(0, maxCommonName))),
+    ),
+  );
+  const constraints = issuer.limits.nameConstraints ?? [];
+  const permitted = constraints.flatMap((each) =>
+    each.permitted.flatMap((subtree) =>
+      subtree.kind === 'directoryName' ? [subtree.nameDer] : [],
+    ),
+  );
+  const alone = encodeSequence(commonName);
+  const below = [issuer.subjectDer, ...permitted].map((nameDer) =>
+    encodeSequence(elementContent(nameDer), commonName),
+  );
+  const isWithin = (nameDer: Uint8Array): boolean => {
+    const subject = readName(nameDer, 0, nameDer.length);
+    const names = { alternativeNames: [], bytes: nameDer };
+    return (
+      subject.ok &&
+      constraints.every(
+        (each) => nameOutside(each, { ...names, subject: subject.value }) === undefined,
+      )
+    );
+  };
+  return [alone, ...below].find(isWithin) ?? alone;
+}
+
+function elementContent(der: Uint8Array): Uint8Array {
+  const reader = new DerReader();
+  reader.reset(der, 0, der.length);
+  const end = reader.open(tags.sequence, der.length);
+  return der.subarray(reader.position, end);
+}
+
 function tbsOf(
-  { issuer, issuerName }: SlotSession,
+  { issuer }: SlotSession,
   { subjectPKInfoDer, notBeforeSeconds, notAfterSeconds }: ResponderToCertify,
+  subjectDer: Uint8Array,
   algorithm: Uint8Array,
 ): Uint8Array {
-  const commonName = encodeSequence(
-    encodeOid(oids.id_at_commonName),
-    encodeTlv(tags.utf8String, Buffer.from(`OCSP ${issuerName}`.slice(0, maxCommonName))),
-  );
   return encodeSequence(
     encodeTlv(contextConstructed(0), encodeInteger(2)),
     encodeInteger(newSerialNumber()),
     algorithm,
     issuer.subjectDer,
     encodeSequence(encodeTime(notBeforeSeconds), encodeTime(notAfterSeconds)),
-    encodeSequence(encodeSetOf(commonName)),
+    subjectDer,
     subjectPKInfoDer,
     encodeTlv(contextConstructed(3), extensionsOf(issuer.keyIdentifier, subjectPKInfoDer)),
   );

@@ -10,6 +10,8 @@ import {
   encodeSetOf,
   encodeTlv,
   keyUsage,
+  nameConstraints,
+  type NameConstraints,
   type MlDsaAlgorithm,
   oids,
   rawSlot,
@@ -19,6 +21,7 @@ import {
   tags,
   tbsCertificateTemplate,
   tbsSlots,
+  type WritableSubtree,
 } from '@certmill/der';
 import { softwareSlot } from '../slots/software-slot.js';
 import { signatureSchemeOf } from '../slots/signature-scheme.js';
@@ -43,6 +46,7 @@ export function anIssuer(
   keyType: IssuerKeyType = 'P-256',
   name = 'device-ca',
   subjectDer = testSubjectDer,
+  constraints?: NameConstraints<WritableSubtree>,
 ): TestIssuer {
   const { privateKey, publicKey } = aKeyPair(keyType);
   const directory = mkdtempSync(join(tmpdir(), 'certmill-signing-'));
@@ -58,7 +62,7 @@ export function anIssuer(
   return {
     name,
     directory,
-    certificateDer: aCaCertificate(privateKey, spki, subjectDer),
+    certificateDer: aCaCertificate(privateKey, spki, subjectDer, constraints),
     privateKey: createPrivateKey(privateKey.export({ type: 'pkcs8', format: 'pem' })),
     keyFile,
     passphraseFile,
@@ -110,6 +114,7 @@ export function aCaCertificate(
   privateKey: KeyObject,
   spki: Uint8Array,
   nameDer = testSubjectDer,
+  constraints?: NameConstraints<WritableSubtree>,
 ): Uint8Array {
   const { algorithm, hash } = signatureSchemeOf(spki, 'sha256');
   const algorithmDer = signatureAlgorithmDer(algorithm);
@@ -121,6 +126,9 @@ export function aCaCertificate(
       extension(oids.id_ce_basicConstraints, true, basicConstraints(true)),
       extension(oids.id_ce_keyUsage, true, keyUsage(['keyCertSign', 'cRLSign'])),
       extension(oids.id_ce_subjectKeyIdentifier, false, skiOf(tbsSlots.spki, 'sha1')),
+      ...(constraints === undefined
+        ? []
+        : [extension(oids.id_ce_nameConstraints, true, nameConstraints(constraints))]),
     ],
   });
   const values = template.createValues();
