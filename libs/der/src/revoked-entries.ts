@@ -28,6 +28,8 @@ const unusedReason = 7;
  * doubling; `bytes` can go to another thread and be read there.
  */
 export class RevokedEntries {
+  static readonly octetsPerEntry = recordOctets;
+
   private buffer: Buffer;
   private count: number;
 
