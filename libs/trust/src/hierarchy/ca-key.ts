@@ -1,4 +1,5 @@
-import { type KeyObject, sign } from 'node:crypto';
+import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { CertmillError } from '@certmill/domain';
 import type { IssuerSignatureAlgorithm, SignatureAlgorithm } from '@certmill/der';
 import { generateIssuerKey } from '../keys/generate-key.js';
 import { issuerKeyTypeOf, type IssuerKeyType, signatureAlgorithmFor } from '../keys/key-types.js';
@@ -37,6 +38,21 @@ export function caSignerOf(privateKey: KeyObject, subjectPKInfoDer: Uint8Array):
     subjectPKInfoDer,
     sign: (bytes) => sign(hash, bytes, privateKey),
   };
+}
+
+/**
+ * A signature that verifies with the public key of the CA's certificate; FAULT_KEY_MISMATCH where it does
+ * not.
+ */
+export async function verifiedSignature(
+  signer: CaSigner,
+  bytes: Uint8Array,
+  subjectPKInfoDer = signer.subjectPKInfoDer,
+): Promise<Uint8Array> {
+  const signature = await signer.sign(bytes);
+  const key = createPublicKey({ key: Buffer.from(subjectPKInfoDer), format: 'der', type: 'spki' });
+  if (verify(hashOf(signer.signatureAlgorithm), bytes, key, signature)) return signature;
+  throw new CertmillError('FAULT_KEY_MISMATCH', "the signature does not verify with the CA's key");
 }
 
 /** The digest of node:crypto for a signature algorithm; null where the algorithm hashes by itself. */

@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject, randomBytes, verify } from 'node:crypto';
+import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import { CertmillError } from '@certmill/domain';
 import {
   authorityInfoAccess,
@@ -32,7 +32,7 @@ import {
 import { limitsOfChain } from '@certmill/pipeline/compute';
 import { issuerKeyTypeOf } from '../keys/key-types.js';
 import { type CaCertificate, isSelfIssued, readCaCertificate } from './ca-certificate.js';
-import { type CaSigner, hashOf } from './ca-key.js';
+import { type CaSigner, verifiedSignature } from './ca-key.js';
 import { isEmptyName, isSameName } from './distinguished-name.js';
 
 /** IEEE 802.1AR 8: the CAs above an IDevID live as long as it does, without expiration. */
@@ -103,9 +103,7 @@ export async function issueCaCertificate(
 ): Promise<Uint8Array> {
   const { signer } = parent;
   const tbs = caTbsCertificate(spec, subjectPKInfoDer, parent);
-  const signature = await signer.sign(tbs);
-  assertSigned(tbs, signature, signer);
-  return certificateWith(tbs, signature, signer);
+  return certificateWith(tbs, await verifiedSignature(signer, tbs), signer);
 }
 
 /**
@@ -373,19 +371,6 @@ function assertSubset(
   const wider = allowed && wanted?.find((oid) => !allowed.includes(oid));
   if (wider === undefined) return;
   throw refusal(`would have ${what} (${wider}) that a CA above it does not have`);
-}
-
-function assertSigned(tbs: Uint8Array, signature: Uint8Array, signer: CaSigner): void {
-  const key = createPublicKey({
-    key: Buffer.from(signer.subjectPKInfoDer),
-    format: 'der',
-    type: 'spki',
-  });
-  if (verify(hashOf(signer.signatureAlgorithm), tbs, key, signature)) return;
-  throw new CertmillError(
-    'FAULT_KEY_MISMATCH',
-    "the signature does not verify with the parent's key",
-  );
 }
 
 function isoTime(ms: number): string {

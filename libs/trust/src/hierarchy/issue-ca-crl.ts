@@ -9,6 +9,7 @@ import {
   writeTbsCertList,
 } from '@certmill/der';
 import { isErrorCode, publicFileMode, writeFileAtomically } from '../atomic-file.js';
+import { verifiedSignature } from './ca-key.js';
 import { withCaLock } from './folder-lock.js';
 import { type AuthorityPlace, openAuthorityKey, type SigningAuthority } from './open-authority.js';
 import type { RevokedCa } from './revoked-cas.js';
@@ -114,7 +115,7 @@ async function signed(
     },
     signatureRoom(algorithm, maxSignatureOctets),
   );
-  const signature = await signer.sign(out.subarray(start, end));
+  const signature = await verifiedSignature(signer, out.subarray(start, end));
   const range = finishCertificate(out, start, end, algorithm, signature);
   return out.slice(range.start, range.end);
 }

@@ -1,14 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { createPrivateKey } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pemEncode } from '@certmill/der';
 import { authorityProfiles, builtInProfiles } from '@certmill/domain/profile-files';
 import { createHierarchy } from './create-hierarchy.js';
-import { caSignerOf } from './ca-key.js';
+import { caSignerOf, generateCaKey } from './ca-key.js';
 import { issueDelegate } from './issue-delegate.js';
 import { type Issuer, loadRoot } from './load-issuers.js';
+import { openAuthority } from './open-authority.js';
 
 const passphrase = 'only for this test';
 const responder = authorityProfiles().get('ocsp-responder')!;
@@ -39,9 +39,9 @@ describe('issueDelegate', () => {
   }
 
   async function delegate(requestDer: Uint8Array, profile = responder): Promise<Uint8Array> {
-    const key = createPrivateKey({ key: readFileSync(issuer.keyFile), passphrase });
-    const signer = caSignerOf(key, issuer.spkiDer);
-    return issueDelegate({ profile, issuer, signer, requestDer, nowMs: Date.now() });
+    const nowMs = Date.now();
+    const authority = await openAuthority({ directory: folder, name: 'line', passphrase }, nowMs);
+    return issueDelegate({ profile, authority, requestDer, nowMs });
   }
 
   it.each([...authorityProfiles().values()])('certifies a $name that openssl takes', async (p) => {
@@ -69,6 +69,19 @@ describe('issueDelegate', () => {
       ),
     ).toString();
     expect(verified).toContain('Response verify OK');
+  });
+
+  it('signs with no other key than that of the issuer', async () => {
+    const opened = await openAuthority({ directory: folder, name: 'line', passphrase }, Date.now());
+    for (const keyType of ['ec-p256', 'ec-p384'] as const) {
+      const { privateKey, subjectPKInfoDer } = await generateCaKey(keyType);
+      for (const spkiDer of [subjectPKInfoDer, issuer.spkiDer]) {
+        const authority = { ...opened, signer: caSignerOf(privateKey, spkiDer) };
+        const options = { profile: responder, authority, nowMs: Date.now() };
+        const made = issueDelegate({ ...options, requestDer: aRequest('foreign') });
+        await expect(made).rejects.toMatchObject({ code: 'FAULT_KEY_MISMATCH' });
+      }
+    }
   });
 
   it('refuses a profile of orders, a forged request and a key that the profile has not', async () => {

@@ -9,17 +9,17 @@ import type { ReceivedChunk } from '@certmill/events';
 import { applyAllowList } from '@certmill/pipeline';
 import { compileAuthorityProfile, examineChunk } from '@certmill/pipeline/compute';
 import { lintSample } from '../admission/admit-profile.js';
-import type { CaSigner } from './ca-key.js';
+import { verifiedSignature } from './ca-key.js';
 import { newCaSerialNumber } from './issue-ca-certificate.js';
 import type { Issuer } from './load-issuers.js';
+import type { SigningAuthority } from './open-authority.js';
 
 /** Who speaks for an issuer, and what it is certified with. */
 export interface DelegateOptions {
   /** `ocsp-responder`, `crl-signer`, or one like them. */
   readonly profile: Profile;
-  readonly issuer: Issuer;
-  /** The key of the issuer. */
-  readonly signer: CaSigner;
+  /** The issuer, open. */
+  readonly authority: SigningAuthority;
   /** PKCS#10, DER: the delegate keeps its key. */
   readonly requestDer: Uint8Array;
   readonly nowMs: number;
@@ -33,10 +33,12 @@ const maxSignatureBytes = 5 * 1024;
  * server does. The request is examined as that of a device is: proof of possession, key, names.
  * @returns the Certificate, DER; the caller's.
  * Throws INVALID_INPUT where the profile is none of an authority or the request breaks it,
- * PROFILE_INVALID where the certificate would break a rule.
+ * PROFILE_INVALID where the certificate would break a rule, FAULT_KEY_MISMATCH where the key is not the
+ * issuer's.
  */
 export async function issueDelegate(options: DelegateOptions): Promise<Uint8Array> {
-  const { profile, issuer, signer, requestDer, nowMs } = options;
+  const { profile, authority, requestDer, nowMs } = options;
+  const { ca: issuer, signer } = authority;
   if (profile.conformsTo !== 'ocsp-responder' && profile.conformsTo !== 'crl-signer') {
     throw new CertmillError(
       'INVALID_INPUT',
@@ -54,7 +56,8 @@ export async function issueDelegate(options: DelegateOptions): Promise<Uint8Arra
     values,
   };
   const tbsStart = compiled.writeTbs(input, out, tbsEnd, CERTIFICATE_HEAD_ROOM);
-  const signature = await signer.sign(out.subarray(tbsStart, tbsEnd));
+  const tbs = out.subarray(tbsStart, tbsEnd);
+  const signature = await verifiedSignature(signer, tbs, issuer.spkiDer);
   const { signatureAlgorithmDer } = compiled;
   const { start, end } = finishCertificate(out, tbsStart, tbsEnd, signatureAlgorithmDer, signature);
   const der = out.slice(start, end);

@@ -7,7 +7,7 @@ import {
   authorityProfiles,
   type AuthorityProfileName,
 } from '@certmill/domain/profile-files';
-import { caSignerOf, decryptPrivateKey, issueDelegate, loadIssuer } from '@certmill/trust';
+import { issueDelegate, loadIssuer, openAuthority } from '@certmill/trust';
 import { passphraseOf } from '../../hierarchy.js';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
@@ -41,19 +41,15 @@ export function delegateCommand(terminal: Terminal): Command {
       const { data, out, profile: name } = options;
       const profile = authorityProfiles().get(name);
       if (profile === undefined) throw new CertmillError('NOT_FOUND', `no profile ${name}`);
-      const issuer = await loadIssuer(data, options.issuer);
-      const keyPem = await readFile(issuer.keyFile, 'utf8');
-      const key = decryptPrivateKey(keyPem, await passphraseOf(terminal, data), issuer.keyFile);
-      const certificate = await issueDelegate({
-        profile,
-        issuer,
-        signer: caSignerOf(key, issuer.spkiDer),
-        requestDer: await readRequest(request),
-        nowMs: Date.now(),
-      });
+      const { name: issuer } = await loadIssuer(data, options.issuer);
+      const requestDer = await readRequest(request);
+      const nowMs = Date.now();
+      const passphrase = await passphraseOf(terminal, data);
+      const authority = await openAuthority({ directory: data, name: issuer, passphrase }, nowMs);
+      const certificate = await issueDelegate({ profile, authority, requestDer, nowMs });
       await writeFile(out, pemEncode('CERTIFICATE', certificate));
-      terminal.report({ issuer: issuer.name, profile: name, certificateFile: out }, [
-        `certified a ${name} of ${issuer.name}: ${out}`,
+      terminal.report({ issuer, profile: name, certificateFile: out }, [
+        `certified a ${name} of ${issuer}: ${out}`,
       ]);
     });
   return withExamples(command, [
