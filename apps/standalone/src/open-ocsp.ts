@@ -16,8 +16,11 @@ import type {
   CertificateStore,
   Clock,
   JobQueue,
+  OrderStore,
   ResponderCertifier,
+  RevocationStore,
   Stoppable,
+  TenantStore,
 } from '@certmill/ports';
 import { openResponderPool } from '@certmill/signing';
 import { readPassphrase, ResponderFolder } from '@certmill/trust';
@@ -39,7 +42,12 @@ export interface OcspParts {
   readonly directory: string;
   readonly policy: OcspPolicy;
   readonly issuers: IssuerSet;
-  readonly store: BatchStore & CertificateStore & JobQueue;
+  readonly store: TenantStore &
+    OrderStore &
+    BatchStore &
+    CertificateStore &
+    RevocationStore &
+    JobQueue;
   readonly certifier: ResponderCertifier;
   readonly clock: Clock;
   readonly limits: KeepingLimits;
@@ -89,8 +97,10 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
   const presigning =
     presigned &&
     (await startPresigning({
+      ...{ tenants: store, orders: store, batches: store, revocations: store },
       certificates: store,
       responses: presigned,
+      issuers: () => catalogue.all.map(({ name }) => name),
       presigner: pool,
       issuerOf: (name) => catalogue.find(name),
       serialKeys,

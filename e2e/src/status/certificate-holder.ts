@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { pemEncode } from '@certmill/der';
 import type { BatchId, RevocationReason, StatusOutcome } from '@certmill/domain';
 import { certificatesOf } from '@certmill/pipeline';
+import type { StatusChange } from '@certmill/ports';
 import { issuerPathsOf } from '@certmill/trust';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { anOrder, ndjson, type TestServer } from '../http/test-server.js';
@@ -58,6 +59,25 @@ export async function serialOf(file: string): Promise<Buffer> {
   return Buffer.from(new X509Certificate(await readFile(file)).serialNumber, 'hex');
 }
 
+/** The revocation of a certificate, as the store records it. */
+export async function changeOf(
+  { tenant, batchId, certificates }: IssuedFiles,
+  index: number,
+  reason: RevocationReason,
+  revokedAtMs = Date.now(),
+): Promise<StatusChange> {
+  const file = certificates[index] ?? '';
+  return {
+    tenant,
+    batchId,
+    index,
+    scope: { issuer: 'dev', shard: 0 },
+    serialNumber: await serialOf(file),
+    notAfterMs: Date.parse(new X509Certificate(await readFile(file)).validTo),
+    change: { kind: 'revoke', reason, revokedAtMs },
+  };
+}
+
 /** Revokes a certificate as the store records it, and says so to what keeps answers. */
 export async function revoke(
   server: TestServer,
@@ -67,18 +87,8 @@ export async function revoke(
   revokedAtMs = Date.now(),
 ): Promise<StatusOutcome | undefined> {
   const { store, ocsp } = server.server.issuance;
-  const file = files.certificates[index] ?? '';
-  const [outcome] = await store.changeStatuses([
-    {
-      tenant: files.tenant,
-      batchId: files.batchId,
-      index,
-      scope: { issuer: 'dev', shard: 0 },
-      serialNumber: await serialOf(file),
-      notAfterMs: Date.parse(new X509Certificate(await readFile(file)).validTo),
-      change: { kind: 'revoke', reason, revokedAtMs },
-    },
-  ]);
+  const change = await changeOf(files, index, reason, revokedAtMs);
+  const [outcome] = await store.changeStatuses([change]);
   await ocsp.changed({ tenant: files.tenant, batchId: files.batchId, chunkNumber: 0 });
   return outcome;
 }

@@ -4,8 +4,15 @@ import { OcspFile } from '@certmill/adapter-embedded';
 import { OcspIssuers, type AnswerPorts } from '@certmill/pipeline';
 import { replyToStatusCall, startStatusHttp } from '@certmill/platform';
 import { loadIssuers, openSerialKeys } from '@certmill/trust';
-import { aServer, type TestServer } from '../http/test-server.js';
-import { issueFiles, revoke, run, serialOf, type IssuedFiles } from './certificate-holder.js';
+import { aDataFolder, aServer, aServerIn, type TestServer } from '../http/test-server.js';
+import {
+  changeOf,
+  issueFiles,
+  revoke,
+  run,
+  serialOf,
+  type IssuedFiles,
+} from './certificate-holder.js';
 
 let server: TestServer;
 let files: IssuedFiles;
@@ -22,10 +29,12 @@ afterAll(async () => {
 });
 
 /** A validation authority that has the issuers' certificates, serial keys and responses; no key. */
-async function keyless(): Promise<{ readonly url: string } & AsyncDisposable> {
-  const issuers = new OcspIssuers(await loadIssuers(server.data));
-  const { all } = await openSerialKeys(server.data);
-  const presigned = new OcspFile(join(server.data, 'ocsp-responses.sqlite'));
+async function keyless({ data }: Pick<TestServer, 'data'> = server): Promise<
+  { readonly url: string } & AsyncDisposable
+> {
+  const issuers = new OcspIssuers(await loadIssuers(data));
+  const { all } = await openSerialKeys(data);
+  const presigned = new OcspFile(join(data, 'ocsp-responses.sqlite'));
   const ports: AnswerPorts = {
     issuers: () => issuers,
     clock: { nowMs: () => nowMs },
@@ -62,10 +71,20 @@ async function keyless(): Promise<{ readonly url: string } & AsyncDisposable> {
 
 /** What OpenSSL says of a certificate, once the authority says anything of it. */
 async function told(url: string, index: number, wanted: RegExp, ...options: readonly string[]) {
-  const ask = ['ocsp', '-CAfile', files.chain, '-issuer', files.issuer, '-url', url, ...options];
+  return toldOf(files, url, index, wanted, options);
+}
+
+async function toldOf(
+  { chain, issuer, certificates }: IssuedFiles,
+  url: string,
+  index: number,
+  wanted: RegExp,
+  options: readonly string[] = [],
+) {
+  const ask = ['ocsp', '-CAfile', chain, '-issuer', issuer, '-url', url, ...options];
   const deadline = Date.now() + 20_000;
   for (;;) {
-    const { text } = await run('openssl', ...ask, '-cert', files.certificates[index] ?? '');
+    const { text } = await run('openssl', ...ask, '-cert', certificates[index] ?? '');
     if (wanted.test(text) || Date.now() > deadline) return text;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
@@ -126,6 +145,34 @@ async function whenSigned(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
+
+test('what was published and revoked before responses were signed ahead is told from then on', async () => {
+  await using folder = await aDataFolder();
+  const older = await issuedBefore(folder.path);
+  const config = { ocsp: { presign: 'all', presignedHours: 3 } };
+  await using after = await aServerIn(folder.path, { config });
+  await using authority = await keyless(after);
+  expect(await toldOf(older, authority.url, 0, /: good/)).toMatch(/device-0\.pem: good/);
+  expect(await toldOf(older, authority.url, 1, /: revoked/)).toMatch(/Reason: keyCompromise/);
+  await older[Symbol.asyncDispose]();
+});
+
+/** By a server that signs nothing ahead; one of them is revoked. */
+async function issuedBefore(data: string): Promise<IssuedFiles> {
+  await using before = await aServerIn(data);
+  const issued = await issueFiles(before, 3);
+  await revoke(before, issued, 1, 'keyCompromise');
+  return issued;
+}
+
+test('a revocation of which nobody was told is found by itself', async () => {
+  await using authority = await keyless();
+  await told(authority.url, 4, /: good/);
+  const { store } = server.server.issuance;
+  const outcomes = await store.changeStatuses([await changeOf(files, 4, 'superseded')]);
+  expect(outcomes).toEqual(['changed']);
+  expect(await told(authority.url, 4, /: revoked/)).toMatch(/Reason: superseded/);
+}, 40_000);
 
 test('nobody is told of numbers that nothing was signed for', async () => {
   await using authority = await keyless();

@@ -43,6 +43,7 @@ export {
   type AnswerTimes,
   type OcspAnswer,
 } from './ocsp/answer-ocsp-request.js';
+export type { WaitingChanges } from './crl/waiting-scopes.js';
 export { certStatusOf, type StatusPorts } from './ocsp/certificate-status.js';
 export {
   issuerHashes,
@@ -53,8 +54,8 @@ export {
 export { presignChunk, type PresignOutcome, type PresignPorts } from './ocsp/presign-chunk.js';
 export {
   planPresigning,
-  presignQueue,
   startPresigning,
+  type Presigning,
   type PresignWork,
 } from './ocsp/presign-schedule.js';
 export {

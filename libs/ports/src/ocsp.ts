@@ -12,6 +12,8 @@ export interface OcspResponses extends ChunkRef {
   readonly thisUpdateMs: number;
   /** In whole seconds, as the others: DER has no fractions. */
   readonly nextUpdateMs: number;
+  /** What they tell, hashed: responses that tell the same need not be signed again before their time. */
+  readonly digest: string;
   /** As `packResponses` of @certmill/pipeline makes it. */
   readonly packed: Uint8Array;
 }
@@ -31,16 +33,21 @@ export interface OcspResponder {
  */
 export interface OcspStore {
   /**
-   * In place of the chunk's earlier ones, in one effect. Of several writers the latest `producedAtMs`
-   * wins; resolves to whether these are in force.
+   * In place of the chunk's ones that were produced at `replaces`, undefined: where it has none; in one
+   * effect. False where it has others, or these were produced no later: what their maker did not know
+   * of stays.
    */
-  putResponses(responses: OcspResponses): Promise<boolean>;
+  putResponses(responses: OcspResponses, replaces: number | undefined): Promise<boolean>;
+  /** Takes away what was produced at that time; false where the chunk has others, or none. */
+  removeResponses(batchId: BatchId, firstIndex: number, producedAtMs: number): Promise<boolean>;
   /** Of the chunk that holds the index, whether they are still in time or not. */
   findResponses(batchId: BatchId, index: number): Promise<OcspResponses | undefined>;
-  /** Chunks whose responses end before `beforeMs`, the first to end first. */
+  /** First indexes of the chunks of a batch that have responses, ascending. */
+  listFirstIndexes(batchId: BatchId): Promise<readonly number[]>;
+  /** Chunks of these issuers whose responses end before `beforeMs`, the first to end first. */
   listEndingResponses(
     beforeMs: number,
-    limit: number,
+    page: { readonly issuers: readonly string[]; readonly limit: number },
   ): Promise<readonly (ChunkRef & { readonly nextUpdateMs: number })[]>;
   /** Removes responses that ended before; those of certificates that ended are made no more. */
   forgetResponses(endedBeforeMs: number): Promise<number>;

@@ -4,14 +4,14 @@ import type { OcspResponder, OcspResponses, OcspStore, Stoppable } from '@certmi
 import { bytesIn, numberIn, textIn, type Row } from '../store/rows.js';
 
 /** It is made again from segments and statuses, so another format is thrown away. */
-const formatVersion = 1;
+const formatVersion = 2;
 
 const tables = `
 CREATE TABLE responses (
   batch_id TEXT NOT NULL, first_index INTEGER NOT NULL, count INTEGER NOT NULL,
   tenant TEXT NOT NULL, chunk_number INTEGER NOT NULL, issuer TEXT NOT NULL,
   responder TEXT NOT NULL, produced_at_ms INTEGER NOT NULL, this_update_ms INTEGER NOT NULL,
-  next_update_ms INTEGER NOT NULL, packed BLOB NOT NULL, PRIMARY KEY (batch_id, first_index)
+  next_update_ms INTEGER NOT NULL, digest TEXT NOT NULL, packed BLOB NOT NULL, PRIMARY KEY (batch_id, first_index)
 ) STRICT;
 CREATE INDEX responses_ending ON responses (next_update_ms);
 CREATE TABLE responders (
@@ -26,18 +26,21 @@ CREATE TABLE responders (
  */
 export class OcspFile implements OcspStore, Stoppable {
   readonly #db: DatabaseSync;
-  readonly #put: StatementSync;
+  readonly #insert: StatementSync;
+  readonly #replace: StatementSync;
   readonly #find: StatementSync;
 
   constructor(path: string) {
     this.#db = opened(path);
-    this.#put = this.#db.prepare(
-      `INSERT INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET count = excluded.count, issuer = excluded.issuer,
-         responder = excluded.responder, produced_at_ms = excluded.produced_at_ms,
-         this_update_ms = excluded.this_update_ms, next_update_ms = excluded.next_update_ms,
-         packed = excluded.packed
-       WHERE excluded.produced_at_ms > responses.produced_at_ms`,
+    this.#insert = this.#db.prepare(
+      `INSERT INTO responses (count, issuer, responder, produced_at_ms, this_update_ms,
+         next_update_ms, digest, packed, batch_id, first_index, tenant, chunk_number)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+    );
+    this.#replace = this.#db.prepare(
+      `UPDATE responses SET count = ?, issuer = ?, responder = ?, produced_at_ms = ?,
+         this_update_ms = ?, next_update_ms = ?, digest = ?, packed = ?
+       WHERE batch_id = ? AND first_index = ? AND produced_at_ms = ?`,
     );
     this.#find = this.#db.prepare(
       `SELECT * FROM responses WHERE batch_id = ? AND first_index <= ?
@@ -45,25 +48,35 @@ export class OcspFile implements OcspStore, Stoppable {
     );
   }
 
-  putResponses(given: OcspResponses): Promise<boolean> {
+  putResponses(given: OcspResponses, replaces: number | undefined): Promise<boolean> {
     return this.#run(() => {
       const { batchId, firstIndex, count, tenant, chunkNumber, issuer, responder } = given;
-      const { producedAtMs, thisUpdateMs, nextUpdateMs, packed } = given;
-      const { changes } = this.#put.run(
-        batchId,
-        firstIndex,
-        count,
-        tenant,
-        chunkNumber,
-        issuer,
-        responder,
-        producedAtMs,
-        thisUpdateMs,
-        nextUpdateMs,
-        packed,
-      );
-      return changes === 1;
+      const { producedAtMs, thisUpdateMs, nextUpdateMs, digest, packed } = given;
+      const told = [count, issuer, responder, producedAtMs, thisUpdateMs, nextUpdateMs, digest];
+      const values = [...told, packed, batchId, firstIndex];
+      if (replaces === undefined) {
+        return this.#insert.run(...values, tenant, chunkNumber).changes === 1;
+      }
+      return producedAtMs > replaces && this.#replace.run(...values, replaces).changes === 1;
     });
+  }
+
+  removeResponses(batchId: BatchId, firstIndex: number, producedAtMs: number): Promise<boolean> {
+    return this.#run(() => {
+      const remove = this.#db.prepare(
+        'DELETE FROM responses WHERE batch_id = ? AND first_index = ? AND produced_at_ms = ?',
+      );
+      return remove.run(batchId, firstIndex, producedAtMs).changes === 1;
+    });
+  }
+
+  listFirstIndexes(batchId: BatchId): Promise<readonly number[]> {
+    return this.#run(() =>
+      this.#db
+        .prepare('SELECT first_index FROM responses WHERE batch_id = ? ORDER BY first_index')
+        .all(batchId)
+        .map((row) => numberIn(row, 'first_index')),
+    );
   }
 
   findResponses(batchId: BatchId, index: number): Promise<OcspResponses | undefined> {
@@ -76,15 +89,16 @@ export class OcspFile implements OcspStore, Stoppable {
 
   listEndingResponses(
     beforeMs: number,
-    limit: number,
+    { issuers, limit }: Parameters<OcspStore['listEndingResponses']>[1],
   ): ReturnType<OcspStore['listEndingResponses']> {
     return this.#run(() =>
       this.#db
         .prepare(
           `SELECT tenant, batch_id, chunk_number, next_update_ms FROM responses
-           WHERE next_update_ms < ? ORDER BY next_update_ms LIMIT ?`,
+           WHERE next_update_ms < ? AND issuer IN (SELECT value FROM json_each(?))
+           ORDER BY next_update_ms LIMIT ?`,
         )
-        .all(beforeMs, limit)
+        .all(beforeMs, JSON.stringify(issuers), limit)
         .map((row) => ({
           tenant: textIn(row, 'tenant'),
           batchId: textIn(row, 'batch_id'),
@@ -169,6 +183,7 @@ function responsesOf(row: Row): OcspResponses {
     producedAtMs: numberIn(row, 'produced_at_ms'),
     thisUpdateMs: numberIn(row, 'this_update_ms'),
     nextUpdateMs: numberIn(row, 'next_update_ms'),
+    digest: textIn(row, 'digest'),
     packed: bytesIn(row, 'packed'),
   };
 }

@@ -1,6 +1,6 @@
 import type { BatchId } from '@certmill/domain';
 import type { OcspResponder, OcspResponses, OcspStore } from '@certmill/ports';
-import type { Documents, Stored } from '../connection/documents.js';
+import { idsUnder, type Documents, type Stored } from '../connection/documents.js';
 
 /** `_id`: `<batch>/<first index>`, of eight digits so that it sorts: a serial number tells no tenant. */
 export interface OcspResponsesDocument extends Stored, OcspResponses {}
@@ -34,11 +34,24 @@ export class OcspDocuments implements OcspStore {
     this.#responders = ocspResponders;
   }
 
-  async putResponses(responses: OcspResponses): Promise<boolean> {
+  async putResponses(responses: OcspResponses, replaces: number | undefined): Promise<boolean> {
     const _id = responsesKey(responses.batchId, responses.firstIndex);
-    if ((await this.#responses.insert({ ...responses, _id })) === 'inserted') return true;
-    const older = { _id, producedAtMs: { $lt: responses.producedAtMs } };
-    return this.#responses.update(older, { $set: { ...responses } });
+    if (replaces === undefined) {
+      return (await this.#responses.insert({ ...responses, _id })) === 'inserted';
+    }
+    if (responses.producedAtMs <= replaces) return false;
+    const before = { _id, producedAtMs: replaces };
+    return this.#responses.update(before, { $set: { ...responses } });
+  }
+
+  removeResponses(batchId: BatchId, firstIndex: number, producedAtMs: number): Promise<boolean> {
+    return this.#responses.remove({ _id: responsesKey(batchId, firstIndex), producedAtMs });
+  }
+
+  async listFirstIndexes(batchId: BatchId): Promise<readonly number[]> {
+    const scan = { sort: { _id: 1 }, fields: ['firstIndex'] } as const;
+    const found = await this.#responses.find(idsUnder(`${batchId}/`), scan);
+    return found.map(({ firstIndex }) => firstIndex);
   }
 
   async findResponses(batchId: BatchId, index: number): Promise<OcspResponses | undefined> {
@@ -56,16 +69,17 @@ export class OcspDocuments implements OcspStore {
       producedAtMs: found.producedAtMs,
       thisUpdateMs: found.thisUpdateMs,
       nextUpdateMs: found.nextUpdateMs,
+      digest: found.digest,
       packed: new Uint8Array(found.packed),
     };
   }
 
   async listEndingResponses(
     beforeMs: number,
-    limit: number,
+    { issuers, limit }: Parameters<OcspStore['listEndingResponses']>[1],
   ): ReturnType<OcspStore['listEndingResponses']> {
     const fields = ['tenant', 'batchId', 'chunkNumber', 'nextUpdateMs'];
-    const where = { nextUpdateMs: { $lt: beforeMs } };
+    const where = { nextUpdateMs: { $lt: beforeMs }, issuer: { $in: [...issuers] } };
     const found = await this.#responses.find(where, { sort: { nextUpdateMs: 1 }, limit, fields });
     return found.map(({ tenant, batchId, chunkNumber, nextUpdateMs }) => ({
       tenant,

@@ -1,4 +1,5 @@
 import type { JobQueue, RevocationStore, Stoppable } from '@certmill/ports';
+import { repeat } from '../repeat.js';
 import type { CrlPorts } from './build-crl.js';
 import { type CrlObserver, processCrlJobs } from './crl-jobs.js';
 import type { CrlPolicy } from './crl-policy.js';
@@ -47,31 +48,5 @@ export async function runCrlGeneration(options: CrlGenerationOptions): Promise<C
     async stop(timeoutMs) {
       await Promise.all([changed(), due(), worker.stop(timeoutMs)]);
     },
-  };
-}
-
-/** Runs the action now and after each pause, one at a time. Returns what ends it. */
-function repeat(
-  action: () => Promise<unknown>,
-  pauseMs: number,
-  failed: (error: unknown) => void,
-): () => Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  let isStopped = false;
-  const run = async (): Promise<void> => {
-    await action().catch((error: unknown) => {
-      if (!isStopped) failed(error);
-    });
-    if (isStopped) return;
-    timer = setTimeout(() => {
-      running = run();
-    }, pauseMs);
-    timer.unref();
-  };
-  let running = run();
-  return async () => {
-    isStopped = true;
-    clearTimeout(timer);
-    await running;
   };
 }

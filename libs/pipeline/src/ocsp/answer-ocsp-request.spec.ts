@@ -95,6 +95,7 @@ function presigned(overrides: Partial<OcspResponses> = {}): OcspResponses {
     producedAtMs: nowMs - 1_000,
     thisUpdateMs: nowMs - 1_000,
     nextUpdateMs: nowMs + 3_600_000,
+    digest: '',
     packed: packResponses([undefined, { sha1: Buffer.from('none'), sha256: presignedBody }]),
     ...overrides,
   };

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { createCertificateWalk, walkCertificate } from '@certmill/der';
 import {
   CertmillError,
@@ -13,13 +14,17 @@ import type {
   OcspStore,
   PresignedStatus,
 } from '@certmill/ports';
-import { issuerNameOf, resultsOf } from '../publish/read-results.js';
+import { issuanceClock } from '../issuance-clock.js';
+import { issuerNameOf, resultsOf, type Result } from '../publish/read-results.js';
 import { certStatusOf } from './certificate-status.js';
 import type { OcspIssuer } from './ocsp-issuers.js';
 
 export interface PresignPorts {
-  readonly certificates: Pick<CertificateStore, 'getSegment' | 'getStatus'>;
-  readonly responses: Pick<OcspStore, 'putResponses' | 'putResponder'>;
+  readonly certificates: Pick<CertificateStore, 'getSegment' | 'listStatuses'>;
+  readonly responses: Pick<
+    OcspStore,
+    'findResponses' | 'putResponses' | 'removeResponses' | 'putResponder'
+  >;
   readonly presigner: OcspPresigner;
   readonly issuerOf: (name: string) => OcspIssuer | undefined;
   /** By id. */
@@ -29,55 +34,112 @@ export interface PresignPorts {
   readonly lifetimeSeconds: number;
 }
 
-/** `none`: nothing of it is in time, or no responder of its issuer is here. */
-export type PresignOutcome = 'signed' | 'older' | 'none';
+/**
+ * `current`: what is in force tells the same and has time. `none`: the chunk has no certificate that is in
+ * time, and no responses any more.
+ */
+export type PresignOutcome = 'signed' | 'current' | 'none';
+
+/** Another process being first this often is no bad luck any more. */
+const maxTries = 16;
 
 /**
  * Signs the responses of a chunk's certificates ahead and puts them in force, as their status is now.
  * What the store says is believed for the status alone: a certificate whose serial number does not lead
- * to its place in the chunk is told of to nobody. Faults: FAULT_STORE_CORRUPT, the ports'.
+ * to its place in the chunk is told of to nobody. Faults: FAULT_STORE_CORRUPT; FAULT_PROCESSING where this
+ * process does not know the issuer or has no responder of it, which another one may;
+ * FAULT_CLOCK_BACKWARDS where the clock is more than 5 s behind what is in force; the ports'.
  */
 export async function presignChunk(ports: PresignPorts, chunk: ChunkRef): Promise<PresignOutcome> {
   const segment = await ports.certificates.getSegment(chunk);
-  const issuer = segment && ports.issuerOf(issuerNameOf(segment));
-  if (segment === undefined || issuer === undefined) return 'none';
-  // Before the statuses are read: what changes meanwhile is younger than these responses.
-  const nowMs = ports.clock.nowMs();
-  const thisUpdateSeconds = Math.floor(nowMs / 1_000);
-  const results = resultsOf(segment);
+  if (segment === undefined) return 'none';
+  const issuerName = issuerNameOf(segment);
+  const issuer = ports.issuerOf(issuerName);
+  if (issuer === undefined) throw notHere(`issuer '${issuerName}' is not known`);
+  for (let tries = 0; tries < maxTries; tries += 1) {
+    const outcome = await tryToPresign(ports, chunk, issuer, resultsOf(segment));
+    if (outcome !== undefined) return outcome;
+  }
+  throw new CertmillError('FAULT_OVERLOADED', 'others keep signing the responses of a chunk');
+}
+
+/** Undefined where others put theirs meanwhile, which may know less, or more. */
+async function tryToPresign(
+  ports: PresignPorts,
+  chunk: ChunkRef,
+  issuer: OcspIssuer,
+  results: readonly Result[],
+): Promise<PresignOutcome | undefined> {
+  const { responses, lifetimeSeconds } = ports;
+  const { tenant, batchId, chunkNumber } = chunk;
   const firstIndex = results[0]?.index ?? 0;
-  const found = results.map(async (result, place): Promise<PresignedStatus | undefined> => {
-    if (result.certificateDer === undefined) return undefined;
-    const { serialNumber, notAfterMs } = identityOf(result.certificateDer);
-    if (notAfterMs <= nowMs) return undefined;
-    assertOwnSerial(ports, chunk, result.index, serialNumber);
-    const { tenant, batchId } = chunk;
-    const status = await ports.certificates.getStatus(tenant, batchId, result.index);
-    return { place, serialNumber, status: certStatusOf(issuer, status) };
-  });
-  const statuses = (await Promise.all(found)).filter((status) => status !== undefined);
-  if (statuses.length === 0) return 'none';
-  const nextUpdateSeconds = thisUpdateSeconds + ports.lifetimeSeconds;
+  // Before the statuses are read: whoever replaces what is in force has read them after it was put.
+  const before = await responses.findResponses(batchId, firstIndex);
+  const beforeMs = before?.producedAtMs ?? 0;
+  const nowMs = issuanceClock(ports.clock, beforeMs).nowMs();
+  const statuses = await statusesOf(ports, chunk, issuer, results, nowMs);
+  if (statuses.length === 0) {
+    if (before !== undefined) await responses.removeResponses(batchId, firstIndex, beforeMs);
+    return 'none';
+  }
+  const digest = hash('sha256', JSON.stringify(statuses.map(toldOf)));
+  const isEnding = (before?.nextUpdateMs ?? 0) - nowMs < signedAgainMs(lifetimeSeconds);
+  if (before?.digest === digest && !isEnding) return 'current';
+  const thisUpdateSeconds = Math.floor(nowMs / 1_000);
+  const nextUpdateSeconds = thisUpdateSeconds + lifetimeSeconds;
   const times = { thisUpdateSeconds, nextUpdateSeconds };
   const count = results.length;
   const signed = await ports.presigner.signResponses(issuer.name, { count, statuses, ...times });
-  if (signed === undefined) return 'none';
+  if (signed === undefined) throw notHere(`issuer '${issuer.name}' has no responder`);
   // The responder first: responses that name it are in force only when it is known.
-  await ports.responses.putResponder(signed.responder);
-  const isInForce = await ports.responses.putResponses({
-    tenant: chunk.tenant,
-    batchId: chunk.batchId,
-    chunkNumber: chunk.chunkNumber,
+  await responses.putResponder(signed.responder);
+  const given = {
+    tenant,
+    batchId,
+    chunkNumber,
     firstIndex,
     count,
     issuer: issuer.name,
     responder: signed.responder.id,
-    producedAtMs: nowMs,
+    producedAtMs: Math.max(nowMs, beforeMs + 1),
     thisUpdateMs: thisUpdateSeconds * 1_000,
     nextUpdateMs: nextUpdateSeconds * 1_000,
+    digest,
     packed: signed.packed,
+  };
+  const isInForce = await responses.putResponses(given, before?.producedAtMs);
+  return isInForce ? 'signed' : undefined;
+}
+
+/** Responses are signed again when they have less time than this. */
+export function signedAgainMs(lifetimeSeconds: number): number {
+  return (lifetimeSeconds * 1_000) / 3;
+}
+
+/** Of the certificates that are in time. */
+async function statusesOf(
+  ports: PresignPorts,
+  chunk: ChunkRef,
+  issuer: OcspIssuer,
+  results: readonly Result[],
+  nowMs: number,
+): Promise<readonly PresignedStatus[]> {
+  const { tenant, batchId } = chunk;
+  const firstIndex = results[0]?.index ?? 0;
+  const { certificates } = ports;
+  const changed = await certificates.listStatuses(tenant, batchId, firstIndex, results.length);
+  return results.flatMap(({ index, certificateDer }, place) => {
+    if (certificateDer === undefined) return [];
+    const { serialNumber, notAfterMs } = identityOf(certificateDer);
+    if (notAfterMs <= nowMs) return [];
+    assertOwnSerial(ports, chunk, index, serialNumber);
+    const status = certStatusOf(issuer, changed.get(index) ?? { state: 'good' });
+    return { place, serialNumber, status };
   });
-  return isInForce ? 'signed' : 'older';
+}
+
+function toldOf({ place, status }: PresignedStatus): unknown {
+  return [place, status];
 }
 
 const walk = createCertificateWalk();
@@ -101,6 +163,10 @@ function assertOwnSerial(
   const request = serialKey && requestOfSerialNumber(serialKey, serialNumber);
   if (request?.batchId === batchId && request.index === index) return;
   throw corrupt('a certificate has a serial number that does not lead to its request');
+}
+
+function notHere(reason: string): CertmillError {
+  return new CertmillError('FAULT_PROCESSING', `responses are not signed here: ${reason}`);
 }
 
 function corrupt(reason: string): CertmillError {

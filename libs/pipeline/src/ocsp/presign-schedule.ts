@@ -1,17 +1,28 @@
 import { chunkIdOf, type ChunkRef } from '@certmill/domain';
-import type { Job, JobQueue, OcspStore, Stoppable } from '@certmill/ports';
-import { presignChunk, type PresignPorts } from './presign-chunk.js';
+import type { Job, JobQueue, OcspStore, RevocationStore, Stoppable } from '@certmill/ports';
+import { listAllChanged } from '../crl/list-all-changed.js';
+import { WaitingScopes, type WaitingChanges } from '../crl/waiting-scopes.js';
+import { repeat } from '../repeat.js';
+import { findUnsignedChunks, type UnsignedChunkPorts } from './find-unsigned-chunks.js';
+import { presignChunk, signedAgainMs, type PresignPorts } from './presign-chunk.js';
+import { presignScope, type PresignScopePorts } from './presign-scope.js';
 
-export const presignQueue = 'ocsp-presign';
+const presignQueue = 'ocsp-presign';
+const scopeQueue = 'ocsp-presign-scopes';
+const backfillQueue = 'ocsp-presign-backfill';
 
 /** Changes of one chunk within it are signed once; a later one finds no job of an earlier second. */
 const joinMs = 1_000;
 const sweepMs = 60_000;
+const changesEveryMs = 15_000;
 /** Chunks that one sweep plans: some ten thousand a minute can be signed on one core. */
 const chunksPerSweep = 5_000;
 const attempts = 20;
 
-/** Plans that a chunk's responses are signed: it was published, or a status in it changed. */
+/**
+ * Plans that a chunk's responses are signed at once: it was published, or a status in it changed. Where that
+ * is lost they are late: `startPresigning` finds what is not signed by itself.
+ */
 export async function planPresigning(
   jobs: Pick<JobQueue, 'add'>,
   chunk: ChunkRef,
@@ -32,48 +43,101 @@ function jobOf({ tenant, batchId, chunkNumber }: ChunkRef, reason: string): Job 
 export interface PresignWork extends PresignPorts {
   readonly jobs: JobQueue;
   readonly responses: OcspStore;
+  readonly revocations: PresignScopePorts['revocations'] &
+    Pick<RevocationStore, 'listChangedScopes'>;
+  readonly tenants: UnsignedChunkPorts['tenants'];
+  readonly orders: UnsignedChunkPorts['orders'];
+  readonly batches: PresignScopePorts['batches'] & UnsignedChunkPorts['batches'];
+  readonly certificates: PresignPorts['certificates'] &
+    PresignScopePorts['certificates'] &
+    UnsignedChunkPorts['certificates'];
+  /** Those that `issuerOf` knows, as they are at the time. */
+  readonly issuers: () => readonly string[];
   /** Chunks at once. */
   readonly concurrency: number;
   readonly onFault: (error: unknown) => void;
 }
 
+export interface Presigning extends Stoppable {
+  /** Changes of status that the responses do not tell, as of the last look. */
+  waiting(): readonly WaitingChanges[];
+}
+
 /**
- * Signs what is planned, and plans what is two thirds through its time: by any number of processes, for
- * a job's id is of the responses that it replaces.
+ * Signs what is planned, and plans what is two thirds through its time, what no response tells of though it
+ * changed, and at the start what was published without: so a plan that is lost is only late. By any number
+ * of processes, for a job's id is of what it signs.
  */
-export async function startPresigning(work: PresignWork): Promise<Stoppable> {
-  const { jobs, responses, clock, lifetimeSeconds, onFault } = work;
-  const options = { concurrency: work.concurrency, attempts };
-  const worker = await jobs.process(presignQueue, options, async (job) => {
-    try {
-      await presignChunk(work, chunkOf(job));
-    } catch (error) {
-      onFault(error);
-      throw error;
-    }
-  });
-  const sweep = async (): Promise<void> => {
-    const nowMs = clock.nowMs();
-    const beforeMs = nowMs + (lifetimeSeconds * 1_000) / 3;
-    for (const ending of await responses.listEndingResponses(beforeMs, chunksPerSweep)) {
-      await jobs.add(presignQueue, jobOf(ending, `after-${String(ending.nextUpdateMs)}`));
-    }
-    // Those of certificates that have ended are made no more.
-    await responses.forgetResponses(nowMs - lifetimeSeconds * 1_000);
-  };
-  let sweeping = Promise.resolve();
-  const begin = (): void => {
-    sweeping = sweeping.then(sweep).catch(onFault);
-  };
-  const timer = setInterval(begin, sweepMs);
-  begin();
+export async function startPresigning(work: PresignWork): Promise<Presigning> {
+  const { jobs, onFault } = work;
+  const told =
+    (handler: (job: Job) => Promise<unknown>) =>
+    async (job: Job): Promise<void> => {
+      try {
+        await handler(job);
+      } catch (error) {
+        onFault(error);
+        throw error;
+      }
+    };
+  const { concurrency } = work;
+  const workers = [
+    await jobs.process(
+      presignQueue,
+      { concurrency, attempts },
+      told((job) => presignChunk(work, chunkOf(job))),
+    ),
+    // One at a time: each may be of many chunks.
+    await jobs.process(scopeQueue, { concurrency: 1, attempts }, told(scopeHandler(work))),
+    await jobs.process(backfillQueue, { concurrency: 1, attempts }, told(backfillHandler(work))),
+  ];
+  const waiting = new WaitingScopes();
+  const stops = [
+    repeat(() => planChangedScopes(work, waiting), changesEveryMs, onFault),
+    repeat(() => planEnding(work), sweepMs, onFault),
+  ];
+  await jobs.add(backfillQueue, { id: 'backfill', data: {} });
   return {
+    waiting: () => waiting.oldest(),
     async stop(timeoutMs) {
-      clearInterval(timer);
-      await worker.stop(timeoutMs);
-      await sweeping;
+      const stopped = workers.map((worker) => worker.stop(timeoutMs));
+      await Promise.all([...stops.map((stop) => stop()), ...stopped]);
     },
   };
+}
+
+async function planChangedScopes(work: PresignWork, waiting: WaitingScopes): Promise<void> {
+  const changed = await listAllChanged(work.revocations, 'presigned', work.issuers());
+  waiting.look(changed);
+  for (const { issuer, shard } of changed) {
+    await work.jobs.add(scopeQueue, { id: `${issuer}-${String(shard)}`, data: { issuer, shard } });
+  }
+}
+
+function scopeHandler(work: PresignWork): (job: Job) => Promise<void> {
+  return async ({ data }) => {
+    const scope = { issuer: String(data['issuer']), shard: Number(data['shard']) };
+    await presignScope(work, scope, (chunk) => presignChunk(work, chunk));
+  };
+}
+
+function backfillHandler(work: PresignWork): () => Promise<void> {
+  return async () => {
+    for await (const chunk of findUnsignedChunks(work, new Set(work.issuers()))) {
+      await work.jobs.add(presignQueue, jobOf(chunk, 'first'));
+    }
+  };
+}
+
+async function planEnding({ jobs, responses, clock, issuers, lifetimeSeconds }: PresignWork) {
+  const nowMs = clock.nowMs();
+  const page = { issuers: issuers(), limit: chunksPerSweep };
+  const beforeMs = nowMs + signedAgainMs(lifetimeSeconds);
+  for (const ending of await responses.listEndingResponses(beforeMs, page)) {
+    await jobs.add(presignQueue, jobOf(ending, `after-${String(ending.nextUpdateMs)}`));
+  }
+  // Of issuers that nobody signs for any more.
+  await responses.forgetResponses(nowMs - lifetimeSeconds * 1_000);
 }
 
 function chunkOf({ data }: Job): ChunkRef {

@@ -58,6 +58,7 @@ const ports: AnswerPorts = {
         producedAtMs: nowMs,
         thisUpdateMs: nowMs,
         nextUpdateMs: nowMs + 86_400_000,
+        digest: '',
         packed: documents[chunkNumber] ?? new Uint8Array(),
       });
     },

@@ -24,6 +24,7 @@ function responses(batchId: string, overrides: Partial<OcspResponses> = {}): Ocs
     producedAtMs: nowMs,
     thisUpdateMs: nowMs,
     nextUpdateMs: nowMs + 1_000,
+    digest: 'd',
     packed: new Uint8Array(Buffer.from('packed')),
     ...overrides,
   };
@@ -34,7 +35,7 @@ export const ocspCases: readonly OcspStoreCase[] = [
     name: 'responses are found by every index of their chunk, and by no other',
     async run(store, batchId) {
       const given = responses(batchId);
-      assert.equal(await store.putResponses(given), true);
+      assert.equal(await store.putResponses(given, undefined), true);
       for (const index of [256, 300, 355]) {
         expectSame(await store.findResponses(batchId, index), given);
       }
@@ -46,20 +47,56 @@ export const ocspCases: readonly OcspStoreCase[] = [
     broken: (store) => ({ findResponses: (batchId) => store.findResponses(batchId, 256) }),
   },
   {
-    name: 'of 8 writers at once the latest wins, whoever is last',
+    name: 'of 8 writers that knew of the same responses one puts its own, whatever the time',
     async run(store, batchId) {
       const times = [3, 8, 1, 7, 2, 6, 4, 5];
-      await Promise.all(
+      const first = await Promise.all(
         times.map((later) =>
-          store.putResponses(responses(batchId, { producedAtMs: nowMs + later })),
+          store.putResponses(responses(batchId, { producedAtMs: nowMs + later }), undefined),
         ),
       );
-      assert.equal((await store.findResponses(batchId, 300))?.producedAtMs, nowMs + 8);
-      assert.equal(await store.putResponses(responses(batchId)), false);
-      assert.equal((await store.findResponses(batchId, 300))?.producedAtMs, nowMs + 8);
+      expectSame(first.filter(Boolean), [true]);
+      const inForce = nowMs + (times[first.indexOf(true)] ?? 0);
+      assert.equal((await store.findResponses(batchId, 300))?.producedAtMs, inForce);
+      const next = await Promise.all(
+        times.map((later) =>
+          store.putResponses(responses(batchId, { producedAtMs: nowMs + 10 + later }), inForce),
+        ),
+      );
+      expectSame(next.filter(Boolean), [true]);
+      const last = nowMs + 10 + (times[next.indexOf(true)] ?? 0);
+      // A later time of who has read before is no later status.
+      const late = responses(batchId, { producedAtMs: nowMs + 1_000 });
+      assert.equal(await store.putResponses(late, inForce), false);
+      assert.equal(await store.putResponses(late, undefined), false);
+      assert.equal(
+        await store.putResponses(responses(batchId, { producedAtMs: last }), last),
+        false,
+      );
+      assert.equal((await store.findResponses(batchId, 300))?.producedAtMs, last);
     },
     broken: (store) => ({
-      putResponses: (given) => store.putResponses({ ...given, producedAtMs: nowMs + 1 }),
+      putResponses: async (given) => {
+        const found = await store.findResponses(given.batchId, given.firstIndex);
+        return store.putResponses(given, found?.producedAtMs);
+      },
+    }),
+  },
+  {
+    name: 'responses are removed by who knows of them',
+    async run(store, batchId) {
+      await store.putResponses(responses(batchId), undefined);
+      assert.equal(await store.removeResponses(batchId, 256, nowMs - 1), false);
+      assert.notEqual(await store.findResponses(batchId, 256), undefined);
+      assert.equal(await store.removeResponses(batchId, 256, nowMs), true);
+      assert.equal(await store.findResponses(batchId, 256), undefined);
+      assert.equal(await store.removeResponses(batchId, 256, nowMs), false);
+    },
+    broken: (store) => ({
+      removeResponses: async (batchId, firstIndex) => {
+        const found = await store.findResponses(batchId, firstIndex);
+        return store.removeResponses(batchId, firstIndex, found?.producedAtMs ?? 0);
+      },
     }),
   },
   {
@@ -74,9 +111,15 @@ export const ocspCases: readonly OcspStoreCase[] = [
         const chunkNumber = firstIndex / 256;
         await store.putResponses(
           responses(batchId, { chunkNumber, firstIndex, nextUpdateMs: endsIn }),
+          undefined,
         );
       }
-      const own = (await store.listEndingResponses(60, 1_000)).filter(
+      await store.putResponses(
+        responses(batchId, { firstIndex: 768, issuer: 'other', nextUpdateMs: 10 }),
+        undefined,
+      );
+      const ours = { issuers: ['none', 'dev'], limit: 1_000 };
+      const own = (await store.listEndingResponses(60, ours)).filter(
         (listed) => listed.batchId === batchId,
       );
       expectSame(
@@ -86,12 +129,16 @@ export const ocspCases: readonly OcspStoreCase[] = [
           ['acme', 0, 50],
         ],
       );
-      assert.equal((await store.listEndingResponses(60, 1)).length, 1);
+      assert.equal((await store.listEndingResponses(60, { ...ours, limit: 1 })).length, 1);
+      expectSame(await store.listFirstIndexes(batchId), [0, 256, 512, 768]);
       assert.ok((await store.forgetResponses(30)) >= 1);
       assert.equal(await store.findResponses(batchId, 300), undefined);
       assert.notEqual(await store.findResponses(batchId, 10), undefined);
     },
-    broken: () => ({ forgetResponses: () => Promise.resolve(1) }),
+    broken: (store) => ({
+      listEndingResponses: (beforeMs, page) =>
+        store.listEndingResponses(beforeMs, { ...page, issuers: ['dev', 'other'] }),
+    }),
   },
   {
     name: 'a responder is kept as it was first told',
