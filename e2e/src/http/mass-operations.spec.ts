@@ -1,7 +1,7 @@
 import { auditBreakOf, type ChainedAuditEntry } from '@certmill/domain';
 import { massOperationSchema } from '@certmill/platform';
 import { X509Certificate } from 'node:crypto';
-import { csrsOf, ndjsonOf, type DeviceCsr } from '../testing/a-csr.js';
+import { aCsr, aKey, csrsOf, ndjsonOf, type DeviceCsr } from '../testing/a-csr.js';
 import { anOrder, aServer, aTenantKey, ndjson, type TestServer } from './test-server.js';
 
 type View = ReturnType<typeof massOperationSchema.parse>;
@@ -167,6 +167,104 @@ describe('a population whose issuer is given up', () => {
   });
 });
 
+describe('a population that renews with new keys', () => {
+  const population = 300;
+  const newCsr = (deviceId: string): DeviceCsr => ({ deviceId, csr: aCsr(deviceId, aKey()) });
+  const json = {
+    operationId: 'renewal',
+    kind: 'renew',
+    selection: { orderId: 'summer' },
+    issuer: 'second',
+    profile: 'tls-client',
+  };
+
+  interface Device {
+    readonly deviceId: string;
+    readonly state: string;
+  }
+
+  async function devicesOf(query = ''): Promise<readonly (readonly Device[])[]> {
+    const pages: (readonly Device[])[] = [];
+    let cursor = '';
+    do {
+      const path = `/v1/operations/renewal/devices?limit=200${query}${cursor}`;
+      const page = (await (await server.call('GET', path)).json()) as {
+        readonly items: readonly Device[];
+        readonly next?: string;
+      };
+      pages.push(page.items);
+      cursor = page.next === undefined ? '' : `&cursor=${page.next}`;
+    } while (cursor !== '');
+    return pages;
+  }
+  const inState = async (state: string): Promise<readonly string[]> =>
+    (await devicesOf(`&state=${state}`)).flat().map(({ deviceId }) => deviceId);
+
+  beforeAll(async () => {
+    await anOrder(server, 'summer', { issuer: 'first', requiresAllowList: true });
+    const csrs = csrsOf(population, 'meter');
+    const csv = csrs.map(({ deviceId }) => `${deviceId},east\n`).join('');
+    const headers = { 'content-type': 'text/csv' };
+    const body = `deviceId,site\n${csv}`;
+    await server.call('PUT', '/v1/orders/summer/devices', { headers, body });
+    await issued('summer', csrs);
+    const [gone] = await ofDevice('meter-0');
+    const serialNumber = new X509Certificate(gone?.certificate ?? '').serialNumber.toLowerCase();
+    const path = `/v1/certificates/${serialNumber}/revocation`;
+    await server.call('POST', path, { json: { reason: 'keyCompromise' } });
+  });
+
+  test('gets an order for those that may, with what was known of them', async () => {
+    const told = await begun({ ...json, dryRun: true });
+    expect(told.counts).toMatchObject({ submitted: population - 1, skipped: 1 });
+    await begun(json);
+    await ended('renewal');
+    const order = await (await server.call('GET', '/v1/orders/renewal')).json();
+    expect(order).toMatchObject({ state: 'open', renews: true, requiresAllowList: true });
+    const pages = await devicesOf();
+    expect(pages.map(({ length }) => length)).toEqual([200, 100]);
+    expect(await inState('outstanding')).toHaveLength(population - 1);
+    expect(await inState('passed-over')).toEqual(['meter-0']);
+  });
+
+  test('renews under it, and nobody else does; who has not is told', async () => {
+    const some = Array.from({ length: 10 }, (_, i) => `meter-${String(i + 1)}`);
+    const batchId = await issued('renewal', ['meter-0', 'stranger', ...some].map(newCsr));
+    const batch = await (await server.call('GET', `/v1/batches/${batchId}`)).json();
+    expect(batch).toMatchObject({ counters: { issued: 10, rejected: 2 } });
+    expect(await inState('renewed')).toEqual(some);
+    expect(await inState('outstanding')).toHaveLength(population - 11);
+    expect((await shown('renewal')).counts).toMatchObject({ submitted: 299, issued: 10 });
+  });
+
+  test('is revoked as far as it has renewed', async () => {
+    const selection = { orderId: 'summer', site: 'east', renewedBy: 'renewal' };
+    const revocation = { kind: 'revoke', selection, reason: 'superseded' };
+    const told = await begun({ ...revocation, operationId: 'replaced', dryRun: true });
+    expect(told.counts).toMatchObject({ selected: 10, changed: 10 });
+    await begun({ ...revocation, operationId: 'replaced' });
+    expect((await ended('replaced')).counts).toMatchObject({ selected: 10, changed: 10 });
+    expect(await ofDevice('meter-1')).toMatchObject([{ status: 'good' }, { status: 'revoked' }]);
+    expect(await ofDevice('meter-11')).toMatchObject([{ status: 'good' }]);
+    expect(await inState('renewed')).toHaveLength(10);
+    const statusOf = async (path: string) => (await server.call('GET', path)).status;
+    expect(await statusOf('/v1/operations/replaced/devices')).toBe(409);
+    expect(await statusOf('/v1/operations/nope/devices')).toBe(404);
+    expect(await statusOf('/v1/operations/renewal/devices?cursor=0.0')).toBe(400);
+    expect(await statusOf('/v1/operations/renewal/devices?state=gone')).toBe(400);
+  });
+
+  test('has time until its order is closed or ends', async () => {
+    expect((await server.call('POST', '/v1/operations/renewal/cancel')).status).toBe(409);
+    await server.call('POST', '/v1/orders/renewal/close');
+    const late = await server.call('POST', '/v1/orders/renewal/batches', {
+      headers: { ...ndjson, 'idempotency-key': 'late' },
+      body: ndjsonOf([newCsr('meter-20')]),
+    });
+    expect(late.status).toBe(409);
+  });
+});
+
 describe('a site', () => {
   test('is what the allow-list says of devices', async () => {
     await anOrder(server, 'listed', { requiresAllowList: true, issuer: 'second' });
@@ -183,6 +281,25 @@ describe('a site', () => {
     expect(counts).toMatchObject({ selected: 15, changed: 15 });
     expect(await ofDevice('line-14')).toMatchObject([{ status: 'revoked' }]);
     expect(await ofDevice('line-15')).toMatchObject([{ status: 'good' }]);
+  });
+});
+
+describe('a selection', () => {
+  test.each([
+    [{ orderId: 'listed' }, 40],
+    [{ site: 'south' }, 25],
+    [{ orderId: 'listed', profile: 'tls-client' }, 40],
+    [{ orderId: 'listed', profile: 'idevid' }, undefined],
+    [{ orderId: 'listed', issuer: 'second' }, 40],
+    [{ site: 'south', issuer: 'first' }, 0],
+  ] as const)('is the same for every work: %j', async (selection, selected) => {
+    const to = { issuer: 'second', profile: 'tls-client' };
+    for (const work of [{ kind: 'revoke' }, { kind: 'reissue', ...to }, { kind: 'renew', ...to }]) {
+      const json = { operationId: 'looked', selection, dryRun: true, ...work };
+      const answer = await server.call('POST', '/v1/operations', { json });
+      if (selected === undefined) expect(answer.status).toBe(400);
+      else expect(await answer.json()).toMatchObject({ counts: { selected } });
+    }
   });
 });
 
@@ -203,6 +320,12 @@ describe('an operation', () => {
   test.each([
     ['nothing in particular', { selection: {} }, 400],
     ['an order that is not there', { selection: { orderId: 'nope' } }, 404],
+    [
+      'devices of an order that is not there',
+      { selection: { orderId: 'spring', renewedBy: 'x' } },
+      404,
+    ],
+    ['an order alone that devices hold', { selection: { renewedBy: 'spring' } }, 400],
     ['what has no certificates', { selection: { issuer: 'nobody' } }, 400],
     ['a name that is none', { operationId: 'No Name' }, 400],
     ['another member', { selection: { batchId: 'b' } }, 400],

@@ -286,6 +286,10 @@ export class MongoStore
     return this.#inHand.run(() => this.#parts.certificates.findByDevice(tenant, deviceId, limit));
   }
 
+  placesOf(tenant: TenantId, devices: readonly AllowListQuery[]) {
+    return this.#inHand.run(() => this.#parts.certificates.placesOf(tenant, devices));
+  }
+
   getStatus(tenant: TenantId, batchId: BatchId, index: number) {
     return this.#inHand.run(() => this.#parts.certificates.getStatus(tenant, batchId, index));
   }

@@ -10,6 +10,8 @@ export interface MassSelection {
   /** Of the order that they were issued under. */
   readonly profileName?: string;
   readonly issuer?: string;
+  /** Of devices that hold a good certificate of this order too: of a reissue or renewal, or any other. */
+  readonly renewedBy?: OrderId;
 }
 
 /** What becomes of each certificate. */
@@ -21,8 +23,11 @@ export type MassWork =
       readonly invalidityDateMs?: number;
     }
   | {
-      /** The stored request (same key) is issued once more, under another issuer or profile. */
-      readonly kind: 'reissue';
+      /**
+       * `reissue`: the stored request (same key) is issued once more, under another issuer or profile.
+       * `renew`: an order is opened for the device, whose new request is yet to come.
+       */
+      readonly kind: 'reissue' | 'renew';
       readonly issuer: string;
       readonly profileName: string;
       /** Of the order that the new certificates are issued under. */
@@ -77,7 +82,10 @@ export interface MassCounts {
   readonly changed: number;
   readonly unchanged: number;
   readonly refused: number;
-  /** Of a reissue: requests uploaded again; certificates revoked, on hold or ended, which are not. */
+  /**
+   * Of a reissue: requests uploaded again; certificates revoked, on hold or ended, which are not. Of a
+   * renewal: those whose devices may renew, and those that may not.
+   */
   readonly submitted: number;
   readonly skipped: number;
   /** What came of those that were submitted. */
@@ -104,13 +112,13 @@ export const noMassCounts: MassCounts = {
 /** A job over many certificates. Its selection was frozen when it began. */
 export interface MassOperation {
   readonly tenant: TenantId;
-  /** Chosen by the caller: asking twice is asking once. Of a reissue, the name of its order too. */
+  /** Chosen by the caller: asking twice is asking once. Of a reissue or renewal, the name of its order too. */
   readonly operationId: string;
   readonly selection: MassSelection;
   readonly work: MassWork;
   /** Certificates a second at most. */
   readonly ratePerSecond?: number;
-  /** Certificates that were selected at most when it was frozen: the quota of a reissue. */
+  /** Certificates that were selected at most when it was frozen: the quota of the order. */
   readonly quota: number;
   readonly createdAtMs: number;
   /** As the audit trail names them. */

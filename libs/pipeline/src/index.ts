@@ -68,6 +68,12 @@ export { beginOperation, previewOperation, type NewMassOperation } from './mass/
 export { controlOperation, noSuchOperation, type MassControl } from './mass/control-operation.js';
 export { processMassJobs, waitUnlessAborted, type MassObserver } from './mass/mass-jobs.js';
 export type { MassCallPorts, MassPorts } from './mass/mass-ports.js';
+export {
+  deviceStates,
+  listMassDevices,
+  type DeviceState,
+  type MassDevice,
+} from './mass/list-devices.js';
 export { reissuedCounts, runOperation, type RunOptions } from './mass/run-operation.js';
 export { profileCatalogue, type ProfileCatalogue } from './profile/profile-catalogue.js';
 export {

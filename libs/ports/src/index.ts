@@ -22,6 +22,7 @@ export type {
   PageRequest,
   ProfileStore,
   StoredProfile,
+  RequestPlace,
   StoredRequest,
   TenantStore,
   TerminalChunk,

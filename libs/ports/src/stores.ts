@@ -258,6 +258,9 @@ export interface StoredRequest {
   readonly segment: Uint8Array;
 }
 
+/** Where a request is that was accepted. */
+export type RequestPlace = Pick<StoredRequest, 'batchId' | 'chunkNumber' | 'index'>;
+
 export interface CertificateStore {
   /** Insert if absent: the first durable segment is the chunk's end. Moves counters in the same effect. */
   publish(terminal: TerminalChunk): Promise<'published' | 'already-published'>;
@@ -289,6 +292,14 @@ export interface CertificateStore {
     deviceId: string,
     limit: number,
   ): Promise<readonly StoredRequest[]>;
+  /**
+   * Requests that were accepted for devices, whether they have certificates or not: newest first, some 16 of
+   * each, aligned with the queries. Without a device id the key tells the device.
+   */
+  placesOf(
+    tenant: TenantId,
+    devices: readonly AllowListQuery[],
+  ): Promise<readonly (readonly RequestPlace[])[]>;
   /** O(1). Changed by `RevocationStore`. */
   getStatus(tenant: TenantId, batchId: BatchId, index: number): Promise<CertificateStatus>;
   /** Of a range of a batch, those that were ever changed, by their indexes. */

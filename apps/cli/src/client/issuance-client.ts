@@ -11,6 +11,7 @@ import {
   credentialSchema,
   deadLetterSchema,
   importSchema,
+  massDeviceSchema,
   massOperationSchema,
   orderSchema,
   pageOf,
@@ -24,6 +25,7 @@ import {
   type ChangesView,
   type CredentialView,
   type DeadLetterView,
+  type MassDeviceView,
   type MassOperationView,
   type OrderView,
   type ProfileView,
@@ -61,6 +63,7 @@ export interface MassSelection {
   readonly site?: string;
   readonly profile?: string;
   readonly issuer?: string;
+  readonly renewedBy?: string;
 }
 
 /** Of a call that an installation with a quorum wants approved. */
@@ -77,7 +80,7 @@ export interface NewMassOperation {
   readonly work:
     | { readonly kind: 'revoke'; readonly reason: string; readonly invalidityDate?: string }
     | {
-        readonly kind: 'reissue';
+        readonly kind: 'reissue' | 'renew';
         readonly issuer: string;
         readonly profile: string;
         readonly expiresAt?: string;
@@ -288,6 +291,11 @@ export class IssuanceClient implements Disposable {
     return this.#ask(massOperationSchema, { method: 'GET', path: operationPath(name) });
   }
 
+  /** Of a reissue or renewal; page by page. */
+  operationDevices(name: string, state?: string): AsyncGenerator<MassDeviceView> {
+    return this.#each(massDeviceSchema, `${operationPath(name)}/devices`, { state });
+  }
+
   controlOperation(
     name: string,
     control: 'pause' | 'resume' | 'cancel',
@@ -339,15 +347,21 @@ export class IssuanceClient implements Disposable {
   }
 
   async #all<Item extends z.ZodType>(item: Item, path: string): Promise<z.output<Item>[]> {
-    const items: z.output<Item>[] = [];
+    return Array.fromAsync(this.#each(item, path));
+  }
+
+  async *#each<Item extends z.ZodType>(
+    item: Item,
+    path: string,
+    filter: Readonly<Record<string, string | undefined>> = {},
+  ): AsyncGenerator<z.output<Item>> {
     let cursor: string | undefined;
     do {
-      const query = { limit: 1_000, cursor };
+      const query = { ...filter, limit: 1_000, cursor };
       const page = await this.#ask(pageOf(item), { method: 'GET', path, query });
-      items.push(...page.items);
+      yield* page.items;
       cursor = page.next;
     } while (cursor !== undefined);
-    return items;
   }
 
   async #ask<Schema extends z.ZodType>(schema: Schema, call: Call): Promise<z.output<Schema>> {

@@ -106,6 +106,14 @@ export const changesSchema = z.looseObject({
 });
 export type ChangesView = z.infer<typeof changesSchema>;
 
+export const massDeviceSchema = z.looseObject({
+  deviceId: z.string(),
+  serialNumber: z.string(),
+  notAfter: z.string(),
+  state: z.string(),
+});
+export type MassDeviceView = z.infer<typeof massDeviceSchema>;
+
 export const massOperationSchema = z.looseObject({
   operationId: z.string(),
   kind: z.string(),

@@ -16,6 +16,7 @@ interface BeginOptions extends ServerOptions, ApprovalOptions {
   readonly site?: string;
   readonly profile?: string;
   readonly issuer?: string;
+  readonly renewedBy?: string;
   readonly rate?: number;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
@@ -52,6 +53,10 @@ export function massRevokeCommand(terminal: Terminal): Command {
       'certmill mass revoke leak-7 --issuer factory-a --reason cACompromise --yes',
       'begins; asked again, it is the same operation',
     ],
+    [
+      'certmill mass revoke old-7 --issuer factory-a --renewed-by move-7 --reason superseded --yes',
+      'of devices that have their new one',
+    ],
     ['certmill mass revoke north --site north --rate 500 --yes', 'at most 500 a second'],
     [
       'certmill mass revoke leak-7 --issuer factory-a --propose op.json',
@@ -61,24 +66,9 @@ export function massRevokeCommand(terminal: Terminal): Command {
 }
 
 export function massReissueCommand(terminal: Terminal): Command {
-  const command = withSelection(new Command('reissue'))
-    .description('issue the certificates of a population once more from their stored requests')
-    .requiredOption('--to-issuer <name>', 'issuing CA of the new certificates')
-    .requiredOption('--to-profile <name>', 'profile of the new certificates')
-    .option('--expires <time>', 'of the order that they are issued under', parseTime)
-    .addHelpText(
-      'after',
-      "\nThe new certificates are in an order of the operation's name, which lasts 90 days where" +
-        '\n--expires is not given. Revoked and held certificates, and those that have ended, are passed over.',
-    )
-    .action(async (name: string, options: ReissueOptions) => {
-      await begin(terminal, name, options, {
-        kind: 'reissue',
-        issuer: options.toIssuer,
-        profile: options.toProfile,
-        ...(options.expires === undefined ? {} : { expiresAt: options.expires }),
-      });
-    });
+  const command = withNewCertificates(terminal, new Command('reissue'), 'reissue').description(
+    'issue the certificates of a population once more from their stored requests',
+  );
   return withExamples(withServerOptions(command, patienceSeconds), [
     [
       'certmill mass reissue move-7 --issuer factory-a --to-issuer factory-b --to-profile idevid --dry-run',
@@ -91,6 +81,43 @@ export function massReissueCommand(terminal: Terminal): Command {
   ]);
 }
 
+export function massRenewCommand(terminal: Terminal): Command {
+  const command = withNewCertificates(terminal, new Command('renew'), 'renew').description(
+    'open an order under which the devices of a population renew, with new requests and keys',
+  );
+  return withExamples(withServerOptions(command, patienceSeconds), [
+    [
+      'certmill mass renew move-7 --issuer factory-a --to-issuer factory-b --to-profile pq-device --yes',
+      'another algorithm: upload the new requests to order move-7',
+    ],
+    ['certmill mass devices move-7 --state outstanding', 'who has not renewed yet'],
+  ]);
+}
+
+function withNewCertificates(
+  terminal: Terminal,
+  command: Command,
+  kind: 'reissue' | 'renew',
+): Command {
+  return withSelection(command)
+    .requiredOption('--to-issuer <name>', 'issuing CA of the new certificates')
+    .requiredOption('--to-profile <name>', 'profile of the new certificates')
+    .option('--expires <time>', 'of the order that they are issued under', parseTime)
+    .addHelpText(
+      'after',
+      "\nThe new certificates are in an order of the operation's name, which lasts 90 days where" +
+        '\n--expires is not given. Revoked and held certificates, and those that have ended, are passed over.',
+    )
+    .action(async (name: string, options: ReissueOptions) => {
+      await begin(terminal, name, options, {
+        kind,
+        issuer: options.toIssuer,
+        profile: options.toProfile,
+        ...(options.expires === undefined ? {} : { expiresAt: options.expires }),
+      });
+    });
+}
+
 function withSelection(command: Command): Command {
   return withApprovalOptions(command)
     .argument('<name>', 'of the operation: lower-case letters, digits, hyphens')
@@ -98,6 +125,10 @@ function withSelection(command: Command): Command {
     .option('--site <name>', 'those of a site on the allow-lists')
     .option('--profile <name>', 'those of a profile')
     .option('--issuer <name>', 'those of an issuer')
+    .option(
+      '--renewed-by <order>',
+      'of these, those of devices that hold a good one of this order too',
+    )
     .option('--rate <number>', 'certificates a second at most', parseRate)
     .option('--dry-run', 'tell what would become of them, and begin nothing')
     .option('--yes', 'needed to begin');
@@ -127,7 +158,7 @@ async function begin(
   terminal.report(operation, [...massLines(operation), ...next]);
 }
 
-function selectionOf({ order, site, profile, issuer }: BeginOptions): MassSelection {
+function selectionOf({ order, site, profile, issuer, renewedBy }: BeginOptions): MassSelection {
   if ([order, site, profile, issuer].every((part) => part === undefined)) {
     throw new CertmillError(
       'INVALID_INPUT',
@@ -139,6 +170,7 @@ function selectionOf({ order, site, profile, issuer }: BeginOptions): MassSelect
     ...(site === undefined ? {} : { site }),
     ...(profile === undefined ? {} : { profile }),
     ...(issuer === undefined ? {} : { issuer }),
+    ...(renewedBy === undefined ? {} : { renewedBy }),
   };
 }
 

@@ -11,7 +11,7 @@ export function massLines(operation: MassOperationView): string[] {
   return [
     `operation  ${operationId} (${kind}, ${state})`,
     `selection  ${selected.join(', ')}`,
-    ...(kind === 'reissue'
+    ...(kind !== 'revoke'
       ? [`new        issuer ${String(operation.issuer)}, profile ${String(operation.profile)}`]
       : [`reason     ${String(operation.reason)}`]),
     `looked at  ${formatNumber(lookedAt)} of ${formatNumber(requests)} requests${eta}`,
@@ -31,6 +31,16 @@ function outcomeOf({ kind, state, counts }: MassOperationView): string {
       `${formatNumber(changed)} ${state === 'dry-run' ? 'would be ' : ''}revoked`,
       `${formatNumber(unchanged)} were so already`,
       `${formatNumber(refused)} refused`,
+      ...pending,
+    ].join(', ');
+  }
+  if (kind === 'renew') {
+    return [
+      `${formatNumber(submitted)} may renew`,
+      `${formatNumber(skipped)} passed over`,
+      ...(state === 'dry-run'
+        ? []
+        : [`${formatNumber(issued)} issued`, `${formatNumber(rejected)} rejected`]),
       ...pending,
     ].join(', ');
   }

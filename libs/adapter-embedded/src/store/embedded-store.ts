@@ -406,6 +406,10 @@ export class EmbeddedStore
     return this.#client.call('findByDevice', [tenant, deviceId, limit]);
   }
 
+  placesOf(tenant: TenantId, devices: readonly AllowListQuery[]) {
+    return this.#client.call('placesOf', [tenant, devices]);
+  }
+
   getStatus(tenant: TenantId, batchId: BatchId, index: number) {
     return this.#client.call('getStatus', [tenant, batchId, index]);
   }

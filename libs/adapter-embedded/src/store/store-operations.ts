@@ -9,9 +9,11 @@ import type {
 } from '@certmill/domain';
 import type { Locator } from '@certmill/packed';
 import type {
+  AllowListQuery,
   ChunkState,
   CrlScope,
   DeadLetterCause,
+  RequestPlace,
   StatusChange,
   StoredRequest,
 } from '@certmill/ports';
@@ -38,6 +40,7 @@ import type { MaintenanceGate } from './maintenance-gate.js';
 
 /** Look-ups read more index entries than are asked for: some lead to requests without a certificate. */
 const indexSurplus = 64;
+const placesTold = 16;
 
 /** Calls that change something: they run in a transaction, the others between transactions. */
 export const writing = {
@@ -94,6 +97,13 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
     }
     return found;
   };
+
+  const requestPlaces = (locators: readonly Locator[]): RequestPlace[] =>
+    locators.flatMap(({ seq, index }) => {
+      const batch = batches.keyOfSeq(seq);
+      const chunk = batch && chunks.findAt(batch, index);
+      return chunk ? [{ batchId: chunk.batch.batchId, chunkNumber: chunk.chunkNumber, index }] : [];
+    });
 
   return {
     createTenant: tenants.createTenant.bind(tenants),
@@ -182,6 +192,15 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
     },
     findByDevice(tenant: TenantId, deviceId: string, limit: number): StoredRequest[] {
       return storedRequests(claims.requestsOfDevice(tenant, deviceId, limit + indexSurplus), limit);
+    },
+    placesOf(tenant: TenantId, devices: readonly AllowListQuery[]): RequestPlace[][] {
+      return devices.map(({ deviceId, udid }) =>
+        requestPlaces(
+          deviceId === undefined
+            ? claims.requestsOfUdid(tenant, Buffer.from(udid).toString('latin1'), placesTold)
+            : claims.requestsOfDevice(tenant, deviceId, placesTold),
+        ),
+      );
     },
     getStatus(tenant: TenantId, batchId: BatchId, index: number): CertificateStatus {
       const batch = batches.key(tenant, batchId);

@@ -14,6 +14,8 @@ import type {
   DeadLetterCause,
   Page,
   PageRequest,
+  AllowListQuery,
+  RequestPlace,
   StoredRequest,
   TerminalChunk,
 } from '@certmill/ports';
@@ -45,6 +47,7 @@ export interface CertificateParts {
 
 /** Look-ups read more places than are asked for: some lead to requests without a certificate. */
 const placesSurplus = 64;
+const placesTold = 16;
 const bucketsAtOnce = 8;
 const chunkNumberPattern = /^\d{1,8}$/;
 
@@ -167,6 +170,25 @@ export class Certificates implements CertificateStore {
     const { journal, segments } = this.#parts;
     const places = await journal.findByDevice(tenant, deviceId, limit + placesSurplus);
     return segments.requestsAt(places, limit);
+  }
+
+  placesOf(
+    tenant: TenantId,
+    devices: readonly AllowListQuery[],
+  ): Promise<readonly (readonly RequestPlace[])[]> {
+    const { journal } = this.#parts;
+    // Together they are one look at the journal's end.
+    return Promise.all(
+      devices.map(async ({ deviceId, udid }) => {
+        const places =
+          deviceId === undefined
+            ? await journal.findByUdid(tenant, udid, placesTold)
+            : await journal.findByDevice(tenant, deviceId, placesTold);
+        return places.map(({ chunk: { batchId, chunkNumber }, index }) => {
+          return { batchId, chunkNumber, index };
+        });
+      }),
+    );
   }
 
   getStatus(tenant: TenantId, batchId: BatchId, index: number): Promise<CertificateStatus> {

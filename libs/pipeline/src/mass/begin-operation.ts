@@ -16,6 +16,7 @@ import { freezeSelection, type FrozenSelection } from './freeze-selection.js';
 import { addMassJob } from './mass-jobs.js';
 import { detailOf } from './mass-audit.js';
 import { lookedAtIn, sumOf } from './mass-counts.js';
+import { maxRenewals, renewable } from './open-renewal.js';
 import type { MassCallPorts, MassPorts } from './mass-ports.js';
 import { readChunk, type MassChunk } from './read-chunk.js';
 import { orderOfReissue, reissuable } from './reissue-chunk.js';
@@ -97,7 +98,7 @@ async function frozenFor(ports: MassPorts, wanted: NewMassOperation): Promise<Fr
   if (frozen.certificates === 0) {
     throw new CertmillError('INVALID_INPUT', 'the selection has no certificates');
   }
-  if (work.kind === 'reissue') {
+  if (work.kind !== 'revoke') {
     if ((await ports.orders.getOrder(tenant, operationId)) !== undefined) {
       throw new CertmillError(
         'CONFLICT',
@@ -105,6 +106,12 @@ async function frozenFor(ports: MassPorts, wanted: NewMassOperation): Promise<Fr
       );
     }
     const { certificates: quota } = frozen;
+    if (work.kind === 'renew' && quota > maxRenewals) {
+      throw new CertmillError(
+        'LIMIT_EXCEEDED',
+        `more than ${String(maxRenewals)} certificates are selected: narrow the selection`,
+      );
+    }
     await orderToOpen(ports.opening, orderOfReissue({ tenant, operationId, quota }, work));
   }
   return frozen;
@@ -137,8 +144,9 @@ async function foreseen(
   chunk: MassChunk,
 ): Promise<Partial<MassCounts>> {
   const { certificates } = chunk;
-  if (work.kind === 'reissue') {
-    const submitted = (await reissuable(ports, certificates, createdAtMs)).length;
+  if (work.kind !== 'revoke') {
+    const select = work.kind === 'renew' ? renewable : reissuable;
+    const submitted = (await select(ports, certificates, createdAtMs)).length;
     return { ...lookedAtIn(chunk), submitted, skipped: certificates.length - submitted };
   }
   const change = { kind: 'revoke', reason: work.reason, revokedAtMs: createdAtMs } as const;

@@ -50,7 +50,7 @@ export async function controlOperation(
     const changed = changedTo(stored, to, ports.clock.nowMs());
     if (!(await ports.operations.saveOperation(changed, stored.version))) continue;
     await recordAudit(ports, { tenant, actor, action, detail: detailOf(changed) });
-    if (to === 'cancelled' && changed.work.kind === 'reissue') {
+    if (to === 'cancelled' && changed.work.kind !== 'revoke') {
       await ports.orders.closeOrder(tenant, operationId, ports.clock.nowMs());
     }
     if (control === 'resume' && ports.jobs !== undefined) await addMassJob(ports.jobs, changed);

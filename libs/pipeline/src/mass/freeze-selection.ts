@@ -58,14 +58,18 @@ async function* selectedOrders(
   tenant: TenantId,
   selection: MassSelection,
 ): AsyncGenerator<Order> {
-  const { orderId, site, profileName, issuer } = selection;
+  const { orderId, site, profileName, issuer, renewedBy } = selection;
   if ([orderId, site, profileName, issuer].every((part) => part === undefined)) {
     throw new CertmillError(
       'INVALID_INPUT',
       'say which certificates: by order, site, profile or issuer',
     );
   }
+  if (renewedBy !== undefined && (await orders.getOrder(tenant, renewedBy)) === undefined) {
+    throw new CertmillError('NOT_FOUND', `there is no order '${renewedBy.slice(0, 80)}'`);
+  }
   const isSelected = (order: Order): boolean =>
+    order.orderId !== renewedBy &&
     (profileName === undefined || order.profileName === profileName) &&
     (issuer === undefined || order.issuer === issuer);
   if (orderId !== undefined) {

@@ -15,5 +15,5 @@ export function detailOf(operation: MassOperation): AuditEntry['detail'] {
 
 function detailOfWork(work: MassOperation['work']): Record<string, string> {
   if (work.kind === 'revoke') return { work: 'revoke', reason: work.reason };
-  return { work: 'reissue', newIssuer: work.issuer, newProfile: work.profileName };
+  return { work: work.kind, newIssuer: work.issuer, newProfile: work.profileName };
 }

@@ -16,9 +16,9 @@ import type { AuditPorts } from '../revoke/record-audit.js';
 export interface MassPorts extends ChangePorts, AuditPorts {
   readonly operations: MassOperationStore;
   readonly orders: Pick<OrderStore, 'getOrder' | 'listOrders' | 'closeOrder'> &
-    Pick<AllowListStore, 'lookUp'>;
-  readonly batches: Pick<BatchStore, 'listBatches' | 'getRegistration'>;
-  readonly certificates: Pick<CertificateStore, 'getSegment' | 'getStatus'>;
+    Pick<AllowListStore, 'lookUp' | 'importAllowList'>;
+  readonly batches: Pick<BatchStore, 'getBatch' | 'listBatches' | 'getRegistration'>;
+  readonly certificates: Pick<CertificateStore, 'getSegment' | 'getStatus' | 'placesOf'>;
   /** Of an issuer's CRL; undefined where the issuer is not known. */
   readonly crlShardsOf: (issuer: string) => number | undefined;
   /** For what a reissue opens and uploads. */

@@ -1,5 +1,6 @@
 import type { FrozenBatch, MassCounts, MassCursor, MassOperation } from '@certmill/domain';
 import type { MassPorts } from './mass-ports.js';
+import { renewable } from './open-renewal.js';
 import type { MassChunk } from './read-chunk.js';
 import { planReissue, reissueChunk } from './reissue-chunk.js';
 import { revokeChunk } from './revoke-chunk.js';
@@ -42,7 +43,16 @@ export async function planStep(
 /** Does one step; again it does the same, and nothing twice. */
 export async function doStep(ports: MassPorts, step: MassStep): Promise<StepOutcome> {
   const { work, cursor } = step.operation;
-  return work.kind === 'revoke'
-    ? { counts: await revokeChunk(ports, step, work), targetIndex: cursor.targetIndex }
-    : reissueChunk(ports, step, work);
+  const { targetIndex } = cursor;
+  switch (work.kind) {
+    case 'revoke':
+      return { counts: await revokeChunk(ports, step, work), targetIndex };
+    case 'renew': {
+      const { certificates } = step.chunk;
+      const submitted = (await renewable(ports, certificates, step.begunAtMs)).length;
+      return { counts: { submitted, skipped: certificates.length - submitted }, targetIndex };
+    }
+    case 'reissue':
+      return reissueChunk(ports, step, work);
+  }
 }

@@ -1,13 +1,9 @@
 import type { FrozenBatch, MassSelection, TenantId } from '@certmill/domain';
 import { decodeIssuedChunk, decodeReceivedChunk, decodeVerdict } from '@certmill/events';
-import { certificatesIn, type IssuedCertificate } from '../revoke/read-certificates.js';
+import { certificatesIn } from '../revoke/read-certificates.js';
 import type { MassPorts } from './mass-ports.js';
-
-/** A certificate with the request that it was issued for; views into the segment. */
-export interface StoredCertificate extends IssuedCertificate {
-  readonly requestDer: Uint8Array;
-  readonly source: string;
-}
+import { renewalTest } from './renewal-test.js';
+import { deviceOf, type StoredCertificate } from './stored-certificate.js';
 
 /** A chunk of a frozen batch. */
 export interface MassChunk {
@@ -31,7 +27,7 @@ export async function readChunk(
   tenant: TenantId,
   { batchId, orderId, nextIndex }: FrozenBatch,
   chunkNumber: number,
-  { site }: MassSelection,
+  { site, renewedBy }: MassSelection,
 ): Promise<MassChunk> {
   const chunk = { tenant, batchId, chunkNumber };
   const segment = await ports.certificates.getSegment(chunk);
@@ -47,20 +43,25 @@ export async function readChunk(
   const { firstIndex, requestLengths } = received;
   if (firstIndex >= nextIndex) return noChunk;
   const requests = requestsIn(received.requestsDer, requestLengths);
-  const certificates = certificatesIn(chunk, segment, ports.crlShardsOf).map((certificate) => {
-    const position = certificate.index - firstIndex;
-    const requestDer = requests[position] ?? new Uint8Array();
-    return { ...certificate, requestDer, source: received.sources[position] ?? '' };
-  });
   const { udids } = decodeVerdict(issued.verdict);
-  const isOfSite = await siteTest(ports, tenant, orderId, site, certificates, (index) =>
-    udids.subarray((index - firstIndex) * udidBytes, (index - firstIndex + 1) * udidBytes),
-  );
+  const all = certificatesIn(chunk, segment, ports.crlShardsOf).map((certificate) => {
+    const position = certificate.index - firstIndex;
+    return {
+      ...certificate,
+      requestDer: requests[position] ?? new Uint8Array(),
+      source: received.sources[position] ?? '',
+      udid: udids.subarray(position * udidBytes, (position + 1) * udidBytes),
+    };
+  });
+  const isOfSite = await siteTest(ports, tenant, orderId, site, all);
+  const ofSite = all.filter((_, i) => isOfSite(i));
+  const isRenewed =
+    renewedBy === undefined ? () => true : await renewalTest(ports, tenant, renewedBy, ofSite);
   return {
     requests: requestLengths.length,
     pending: 0,
     isLast: firstIndex + requestLengths.length >= nextIndex,
-    certificates: certificates.filter((_, i) => isOfSite(i)),
+    certificates: ofSite.filter((_, i) => isRenewed(i)),
   };
 }
 
@@ -70,14 +71,10 @@ async function siteTest(
   tenant: TenantId,
   orderId: string,
   site: string | undefined,
-  certificates: readonly IssuedCertificate[],
-  udidOf: (index: number) => Uint8Array,
+  certificates: readonly StoredCertificate[],
 ): Promise<(position: number) => boolean> {
   if (site === undefined) return () => true;
-  const queries = certificates.map(({ deviceId, index }) => {
-    return { ...(deviceId === '' ? {} : { deviceId }), udid: udidOf(index) };
-  });
-  const rows = await orders.lookUp(tenant, orderId, queries);
+  const rows = await orders.lookUp(tenant, orderId, certificates.map(deviceOf));
   return (position) => rows[position]?.site === site;
 }
 

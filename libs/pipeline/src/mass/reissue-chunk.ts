@@ -12,14 +12,19 @@ import { openOrder } from '../ingest/open-order.js';
 import { extendBatch } from '../ingest/upload-batch.js';
 import type { MassPorts } from './mass-ports.js';
 import type { MassStep, StepOutcome } from './mass-step.js';
-import type { MassChunk, StoredCertificate } from './read-chunk.js';
+import type { MassChunk } from './read-chunk.js';
+import type { StoredCertificate } from './stored-certificate.js';
 
-export type ReissueWork = Extract<MassWork, { kind: 'reissue' }>;
+/** New certificates for devices: `reissue` and `renew`. */
+export type ReissueWork = Exclude<MassWork, { kind: 'revoke' }>;
 
-/** The order that a reissue uploads into: it renews what the devices hold. */
+/**
+ * The order that a reissue uploads into, or that devices renew under: it takes the place of what they hold.
+ * Whoever may renew is on its allow-list; the requests of a reissue are known.
+ */
 export function orderOfReissue(
   { tenant, operationId, quota }: Pick<MassOperation, 'tenant' | 'operationId' | 'quota'>,
-  { issuer, profileName, expiresAtMs }: ReissueWork,
+  { kind, issuer, profileName, expiresAtMs }: ReissueWork,
 ): NewOrder {
   return {
     tenant,
@@ -27,7 +32,7 @@ export function orderOfReissue(
     profileName,
     issuer,
     quota,
-    requiresAllowList: false,
+    requiresAllowList: kind === 'renew',
     renews: true,
     expiresAtMs,
   };
@@ -129,8 +134,8 @@ export async function reissuable(
   );
 }
 
-async function theOrder(
-  ports: MassPorts,
+export async function theOrder(
+  ports: Pick<MassPorts, 'orders' | 'opening'>,
   operation: MassOperation,
   work: ReissueWork,
 ): Promise<Order> {

@@ -3,7 +3,7 @@ import { applyChange, type ChangedItem } from '../revoke/apply-changes.js';
 import type { Selected } from '../revoke/select-certificates.js';
 import type { MassPorts } from './mass-ports.js';
 import type { MassStep } from './mass-step.js';
-import type { StoredCertificate } from './read-chunk.js';
+import type { StoredCertificate } from './stored-certificate.js';
 
 type RevokeWork = Extract<MassWork, { kind: 'revoke' }>;
 

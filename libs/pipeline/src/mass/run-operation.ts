@@ -13,6 +13,7 @@ import { allPages } from '../revoke/all-pages.js';
 import { detailOf } from './mass-audit.js';
 import { lookedAtIn, sumOf } from './mass-counts.js';
 import type { MassPorts } from './mass-ports.js';
+import { openRenewal } from './open-renewal.js';
 import { doStep, planStep } from './mass-step.js';
 import { readChunk } from './read-chunk.js';
 import { without } from './without.js';
@@ -144,10 +145,18 @@ class OperationRun {
     return false;
   }
 
-  /** Of a reissue: whether everything that was uploaded has ended; until then its counts grow. */
+  /**
+   * Of a reissue: whether everything that was uploaded has ended; until then its counts grow. Of a renewal:
+   * its order is open with it.
+   */
   async #isSettled(): Promise<boolean> {
     const { tenant, operationId, work } = this.operation;
     if (work.kind === 'revoke') return true;
+    if (work.kind === 'renew') {
+      await openRenewal(this.#ports, this.operation, this.#frozen, work, this.#options.signal);
+      await this.#look();
+      return this.operation.state === 'running';
+    }
     const { inFlight, ...ended } = await reissuedCounts(this.#ports, tenant, operationId);
     const before = without(this.operation, 'failure');
     if (!isSameEnd(before.counts, ended)) {

@@ -72,6 +72,8 @@ const massOperation = {
     site: z.string().max(200).optional(),
     profile: z.string().max(200).optional(),
     issuer: z.string().max(200).optional(),
+    /** Those of devices that hold a good certificate of this order too. */
+    renewedBy: z.string().max(200).optional(),
   }),
   /** Certificates a second at most. */
   ratePerSecond: z.number().positive().max(1_000_000).optional(),
@@ -79,15 +81,17 @@ const massOperation = {
   dryRun: z.boolean().default(false),
 };
 
+const reissue = {
+  ...massOperation,
+  /** What the new certificates are issued under. */
+  issuer: z.string().max(200),
+  profile: z.string().max(200),
+  /** Of the order that they are issued under; in 90 days where absent. */
+  expiresAt: z.iso.datetime({ offset: true }).optional(),
+};
+
 export const newMassOperationSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('revoke'), ...massOperation, ...revocation }),
-  z.strictObject({
-    kind: z.literal('reissue'),
-    ...massOperation,
-    /** What the new certificates are issued under. */
-    issuer: z.string().max(200),
-    profile: z.string().max(200),
-    /** Of the order that they are issued under; in 90 days where absent. */
-    expiresAt: z.iso.datetime({ offset: true }).optional(),
-  }),
+  z.strictObject({ kind: z.literal('reissue'), ...reissue }),
+  z.strictObject({ kind: z.literal('renew'), ...reissue }),
 ]);

@@ -1,9 +1,16 @@
-import type { MassCounts, MassOperation, MassSelection, MassState } from '@certmill/domain';
+import type {
+  MassCounts,
+  MassOperation,
+  MassSelection,
+  MassState,
+  MassWork,
+} from '@certmill/domain';
+import type { DeviceState, MassDevice } from '@certmill/pipeline';
 
 /** A mass operation as clients see it. */
 export interface MassOperationView {
   readonly operationId: string;
-  readonly kind: 'revoke' | 'reissue';
+  readonly kind: MassWork['kind'];
   readonly state: MassState | 'dry-run';
   readonly selection: Omit<MassSelection, 'profileName'> & { readonly profile?: string };
   /** Of a revocation. */
@@ -24,6 +31,23 @@ export interface MassOperationView {
   /** Of one that runs, once it has looked at some. */
   readonly etaSeconds?: number;
   readonly failure?: { readonly code: string; readonly message: string; readonly at: string };
+}
+
+/** A device of a reissue or renewal, by the certificate that it held when that began. */
+export interface MassDeviceView {
+  readonly deviceId: string;
+  readonly serialNumber: string;
+  readonly notAfter: string;
+  readonly state: DeviceState;
+}
+
+export function massDeviceView({ deviceId, serialNumber, ...device }: MassDevice): MassDeviceView {
+  return {
+    deviceId,
+    serialNumber: Buffer.from(serialNumber).toString('hex'),
+    notAfter: iso(device.notAfterMs),
+    state: device.state,
+  };
 }
 
 /** @param state as which it is told: its own, where it is no dry run. */
@@ -60,7 +84,7 @@ export function massOperationView(
 function workView(
   work: MassOperation['work'],
 ): Pick<MassOperationView, 'reason' | 'invalidityDate' | 'issuer' | 'profile' | 'expiresAt'> {
-  if (work.kind === 'reissue') {
+  if (work.kind !== 'revoke') {
     const { issuer, profileName: profile, expiresAtMs } = work;
     return { issuer, profile, expiresAt: iso(expiresAtMs) };
   }

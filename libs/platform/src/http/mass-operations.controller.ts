@@ -3,6 +3,7 @@ import type { Credential, MassSelection, MassWork } from '@certmill/domain';
 import {
   beginOperation,
   controlOperation,
+  listMassDevices,
   noSuchOperation,
   previewOperation,
   reissuedCounts,
@@ -15,10 +16,15 @@ import { routes } from '../openapi/routes.js';
 import { actorOf } from './audit-notes.js';
 import { newMassOperationSchema } from './bodies.js';
 import { demandApproval } from './demand-approval.js';
-import { massOperationView, type MassOperationView } from './mass-operation-view.js';
+import {
+  massDeviceView,
+  massOperationView,
+  type MassDeviceView,
+  type MassOperationView,
+} from './mass-operation-view.js';
 import { pageOf, pageRequestOf, type PageView } from './pages.js';
 import { parseWith } from './parse-with.js';
-import { pageQuerySchema } from './queries.js';
+import { massDeviceQuerySchema, pageQuerySchema } from './queries.js';
 import { servicesToken, type IssuanceServices } from './services.js';
 
 const defaultOrderMs = 90 * 86_400_000;
@@ -96,6 +102,22 @@ export class MassOperationsController {
     return massOperationView({ ...operation, counts }, clock.nowMs());
   }
 
+  @Get(':operationId/devices')
+  @Needs('operations:read')
+  @Describes(routes.listOperationDevices)
+  async devices(
+    @Caller() { tenant }: Credential,
+    @Param('operationId') operationId: string,
+    @Query() query: unknown,
+  ): Promise<PageView<MassDeviceView>> {
+    const { mass } = this.#services;
+    const { state, ...page } = parseWith(massDeviceQuerySchema, query);
+    const operation = await mass.operations.getOperation(tenant, operationId);
+    if (operation === undefined) throw noSuchOperation(operationId);
+    const { items, next } = await listMassDevices(mass, operation, pageRequestOf(page), state);
+    return pageOf(items.map(massDeviceView), next);
+  }
+
   @Post(':operationId/pause')
   @HttpCode(200)
   @Needs('operations:write')
@@ -130,7 +152,7 @@ export class MassOperationsController {
   }
 
   async #workOf({ tenant }: Credential, asked: Asked): Promise<MassWork> {
-    if (asked.kind === 'reissue') {
+    if (asked.kind !== 'revoke') {
       const { kind, issuer, profile, expiresAt, operationId } = asked;
       const expiresAtMs =
         expiresAt === undefined
@@ -148,7 +170,9 @@ export class MassOperationsController {
   async #defaultExpiry(tenant: string, operationId: string): Promise<number> {
     const { mass, clock } = this.#services;
     const begun = await mass.operations.getOperation(tenant, operationId);
-    return begun?.work.kind === 'reissue' ? begun.work.expiresAtMs : clock.nowMs() + defaultOrderMs;
+    return begun !== undefined && begun.work.kind !== 'revoke'
+      ? begun.work.expiresAtMs
+      : clock.nowMs() + defaultOrderMs;
   }
 
   async #control(
@@ -166,8 +190,9 @@ export class MassOperationsController {
 type Asked = z.output<typeof newMassOperationSchema>;
 
 function selectionOf({ selection }: Asked): MassSelection {
-  const { orderId, site, profile, issuer } = selection;
+  const { orderId, site, profile, issuer, renewedBy } = selection;
   return {
+    ...(renewedBy === undefined ? {} : { renewedBy }),
     ...(orderId === undefined ? {} : { orderId }),
     ...(site === undefined ? {} : { site }),
     ...(profile === undefined ? {} : { profileName: profile }),

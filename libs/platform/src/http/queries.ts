@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { maxRequestsPerBatch } from '@certmill/domain';
+import { deviceStates } from '@certmill/pipeline';
 import { downloadFormats } from './downloads.js';
 
 /** Queries as the routes take them: texts in, typed values out; unknown names are refused. */
@@ -19,6 +20,12 @@ const page = {
 };
 
 export const pageQuerySchema = z.strictObject(page);
+
+/** One state only, where it is given. */
+export const massDeviceQuerySchema = z.strictObject({
+  ...page,
+  state: z.enum(deviceStates).optional(),
+});
 
 /** Days from now; everything where absent. */
 export const calendarQuerySchema = z.strictObject({ days: count.optional() });

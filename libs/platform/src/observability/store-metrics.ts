@@ -46,6 +46,7 @@ const storeCalls = {
   findChunk: true,
   findByUdid: true,
   findByDevice: true,
+  placesOf: true,
   getStatus: true,
   listStatuses: true,
   changeStatuses: true,

@@ -17,6 +17,7 @@ import {
   deviceQuerySchema,
   findQuerySchema,
   followQuerySchema,
+  massDeviceQuerySchema,
   pageQuerySchema,
   resultsQuerySchema,
   uploadQuerySchema,
@@ -35,6 +36,7 @@ import {
   crlStateSchema,
   deadLetterSchema,
   enrolledSchema,
+  massDeviceSchema,
   massOperationSchema,
   newKeySchema,
   orderSchema,
@@ -274,7 +276,8 @@ export const routes = {
     description:
       'The selection is frozen now: what is received later is not in it. The same again is success; another ' +
       'one under its name is a 409. A reissue takes the stored requests, so keys stay, into an order of the ' +
-      "operation's name whose certificates take the place of what the devices hold. With dryRun it " +
+      "operation's name whose certificates take the place of what the devices hold. A renewal opens such " +
+      'an order for the devices, whose new requests are then uploaded to it. With dryRun it ' +
       'only tells what would become of the certificates. ' +
       approved,
     json: newMassOperationSchema,
@@ -289,6 +292,15 @@ export const routes = {
     summary: 'Show state, counts, rate and time left of a mass operation',
     params: operationId,
     answers: operationAnswer,
+  },
+  listOperationDevices: {
+    summary: 'List the devices of a reissue or renewal: renewed, outstanding or passed over',
+    description:
+      'By the certificates of the frozen selection, as they are now. A page may have fewer than asked for, ' +
+      'or none, with more behind it: go on while there is a `next`.',
+    params: operationId,
+    query: massDeviceQuerySchema,
+    answers: { 200: { description: 'A page of them', schema: pageOf(massDeviceSchema) } },
   },
   pauseOperation: {
     summary: 'Pause a mass operation after the step in hand',

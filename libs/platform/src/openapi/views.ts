@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { revocationReasons } from '@certmill/domain';
+import { deviceStates } from '@certmill/pipeline';
 
 /** The answers as clients see them; the e2e tests parse every answer with these. */
 
@@ -126,15 +127,23 @@ export const changesSchema = z.strictObject({
   items: z.array(changedItemSchema),
 });
 
+export const massDeviceSchema = z.strictObject({
+  deviceId: z.string(),
+  serialNumber: z.string(),
+  notAfter: time,
+  state: z.enum(deviceStates),
+});
+
 export const massOperationSchema = z.strictObject({
   operationId: z.string(),
-  kind: z.enum(['revoke', 'reissue']),
+  kind: z.enum(['revoke', 'reissue', 'renew']),
   state: z.enum(['running', 'paused', 'done', 'cancelled', 'failed', 'dry-run']),
   selection: z.strictObject({
     orderId: z.string().optional(),
     site: z.string().optional(),
     profile: z.string().optional(),
     issuer: z.string().optional(),
+    renewedBy: z.string().optional(),
   }),
   reason: z.enum(revocationReasons).optional(),
   invalidityDate: time.optional(),

@@ -341,6 +341,36 @@ export const issuanceCases: readonly StoreCase[] = [
     }),
   },
   {
+    name: 'the places of accepted requests are told by device, else by key, newest first',
+    async run(stores, tenant) {
+      await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      for (const profileName of ['one', 'two']) {
+        await issueAlone(stores, tenant, profileName, ['z', 'a'], { profileName });
+      }
+      await decideAlone(stores, tenant, 'pending', ['a'], { profileName: 'three' });
+      const udid = udidOf('key of z');
+      const told = await stores.placesOf(tenant, [
+        { deviceId: 'a', udid },
+        { deviceId: 'nobody', udid },
+        { udid },
+      ]);
+      const at = (name: string, index: number) => {
+        return { batchId: aBatch(tenant, name).batchId, chunkNumber: 0, index };
+      };
+      const wanted = [
+        [at('pending', 0), at('two', 1), at('one', 1)],
+        [],
+        [at('two', 0), at('one', 0)],
+      ];
+      expectSame(told, wanted);
+      expectSame(await stores.placesOf(`${tenant}-other`, [{ deviceId: 'a', udid }]), [[]]);
+    },
+    broken: (stores) => ({
+      placesOf: async (...args) =>
+        (await stores.placesOf(...args)).map((each) => each.toReversed()),
+    }),
+  },
+  {
     name: 'certificates are found by key and by device, newest first, up to a limit',
     async run(stores, tenant) {
       await open(stores, anOrder(tenant), aBatch(tenant, 'b'));

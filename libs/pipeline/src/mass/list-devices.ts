@@ -1,0 +1,91 @@
+import { CertmillError, type FrozenBatch, type MassOperation } from '@certmill/domain';
+import type { Page, PageRequest } from '@certmill/ports';
+import type { MassPorts } from './mass-ports.js';
+import { readChunk } from './read-chunk.js';
+import { reissuable } from './reissue-chunk.js';
+import { renewalTest } from './renewal-test.js';
+
+/** `passed-over`: revoked, on hold or ended, and not renewed. */
+export const deviceStates = ['renewed', 'outstanding', 'passed-over'] as const;
+export type DeviceState = (typeof deviceStates)[number];
+
+/** A device of a reissue or renewal, by the certificate of the selection that it holds. */
+export interface MassDevice {
+  readonly deviceId: string;
+  readonly serialNumber: Uint8Array;
+  readonly notAfterMs: number;
+  readonly state: DeviceState;
+}
+
+/** Read for one page at most: where few are looked for it is short, and the next one goes on. */
+const chunksPerPage = 64;
+const cursorPattern = /^(\d{1,6})\.(\d{1,9})\.(\d{1,5})$/;
+
+interface Place {
+  readonly batch: number;
+  readonly chunkNumber: number;
+  /** Certificates of the chunk that were told. */
+  readonly told: number;
+}
+
+/**
+ * The devices of an operation's frozen selection as they are now, in its order.
+ * Faults: INVALID_INPUT for a cursor, CONFLICT of a revocation.
+ */
+export async function listMassDevices(
+  ports: MassPorts,
+  operation: MassOperation,
+  { limit, cursor }: PageRequest,
+  state?: DeviceState,
+): Promise<Page<MassDevice>> {
+  const { tenant, operationId, work } = operation;
+  if (work.kind === 'revoke') {
+    throw new CertmillError('CONFLICT', `operation '${operationId}' is a revocation`);
+  }
+  const frozen = await ports.operations.frozenBatches(tenant, operationId);
+  const items: MassDevice[] = [];
+  let place: Place | undefined = placeOf(cursor);
+  for (let read = 0; read < chunksPerPage; read += 1) {
+    const batch: FrozenBatch | undefined = frozen[place.batch];
+    if (batch === undefined) return { items };
+    const { certificates, isLast } = await devicesIn(ports, operation, batch, place.chunkNumber);
+    for (const [i, device] of certificates.entries()) {
+      if (i < place.told || (state !== undefined && device.state !== state)) continue;
+      if (items.length === limit) return { items, next: cursorOf({ ...place, told: i }) };
+      items.push(device);
+    }
+    place = isLast
+      ? { batch: place.batch + 1, chunkNumber: 0, told: 0 }
+      : { batch: place.batch, chunkNumber: place.chunkNumber + 1, told: 0 };
+  }
+  return place.batch < frozen.length ? { items, next: cursorOf(place) } : { items };
+}
+
+async function devicesIn(
+  ports: MassPorts,
+  { tenant, operationId, selection }: MassOperation,
+  batch: FrozenBatch,
+  chunkNumber: number,
+): Promise<{ readonly certificates: readonly MassDevice[]; readonly isLast: boolean }> {
+  const { certificates, isLast } = await readChunk(ports, tenant, batch, chunkNumber, selection);
+  const isRenewed = await renewalTest(ports, tenant, operationId, certificates);
+  const live = new Set(await reissuable(ports, certificates, ports.clock.nowMs()));
+  const devices = certificates.map((certificate, i): MassDevice => {
+    const { deviceId, serialNumber, notAfterMs } = certificate;
+    const left = live.has(certificate) ? 'outstanding' : 'passed-over';
+    return { deviceId, serialNumber, notAfterMs, state: isRenewed(i) ? 'renewed' : left };
+  });
+  return { certificates: devices, isLast };
+}
+
+function placeOf(cursor: string | undefined): Place {
+  if (cursor === undefined) return { batch: 0, chunkNumber: 0, told: 0 };
+  const [, batch, chunkNumber, told] = cursorPattern.exec(cursor) ?? [];
+  if (batch === undefined)
+    throw new CertmillError('INVALID_INPUT', 'the cursor is not one of ours');
+  return { batch: Number(batch), chunkNumber: Number(chunkNumber), told: Number(told) };
+}
+
+function cursorOf({ batch, chunkNumber, told }: Place): string {
+  return [batch, chunkNumber, told].join('.');
+}
