@@ -143,7 +143,7 @@ describe('a mass reissue', () => {
       const name = `meanwhile-${call.toLowerCase()}`;
       const [, serialNumber = ''] = /"serialNumber":"([0-9a-f]+)"/u.exec(await issued(name)) ?? [];
       const path = `/v1/certificates/${serialNumber}/revocation`;
-      const meanwhile = () => server.call('POST', path, { json: { reason: 'keyCompromise' } });
+      const meanwhile = () => server.call('POST', path, { json: { reason: 'superseded' } });
       armed = { call, when: 'before', left, meanwhile };
       const counts = await countsOf({
         operationId: `${name}-new`,

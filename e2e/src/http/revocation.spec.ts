@@ -14,11 +14,12 @@ interface View {
 
 let server: TestServer;
 let batchId = '';
+const firstCsrs = csrsOf(6, 'first');
 
 beforeAll(async () => {
   server = await aServer();
   await anOrder(server, 'o1');
-  batchId = await issued('first', csrsOf(6, 'first'));
+  batchId = await issued('first', firstCsrs);
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
@@ -76,6 +77,11 @@ describe('a certificate', () => {
     expect((await server.call('DELETE', path)).status).toBe(409);
     const other = await server.call('POST', path, { json: { reason: 'superseded' } });
     expect(other.status).toBe(409);
+    const sameKey = await server.call('POST', '/v1/orders/o1/certificates?deviceId=first-0', {
+      headers: { 'content-type': 'application/pkcs10' },
+      body: new Uint8Array(firstCsrs[0]!.csr),
+    });
+    expect(await sameKey.json()).toMatchObject({ status: 400, code: 'KEY_COMPROMISED' });
     const actions = (await trail())
       .filter(({ detail }) => detail['serialNumber'] === serialNumber)
       .map(({ action }) => action);

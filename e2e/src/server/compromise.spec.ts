@@ -143,7 +143,7 @@ test('a population leaves a compromised issuer by one command, which is killed a
     close: { orders: 1 },
     drain: { profiles: ['tls-client'], issued: population },
     reissue: { issued: population, rejected: 0, deadLettered: 0 },
-    revoke: { revoked: population, before: 0, pending: 0, reason: 'keyCompromise' },
+    revoke: { revoked: population, before: 0, pending: 0, reason: 'superseded' },
     crls: { crls: shards, entries: population },
     'revoke-ca': { certificates: 1, reason: 'cACompromise' },
     'parent-crl': { files: [join('data', 'ca', 'root', 'ca.crl')] },

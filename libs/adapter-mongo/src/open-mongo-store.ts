@@ -142,6 +142,7 @@ async function partsOf(
     secret: meta.secret,
     cacheDirectory,
     isEnded: (chunks) => segments.haveEnded(chunks),
+    isHeld: (requests) => statuses.areOnHold(requests),
     runWriter,
     pageCache: new PageCache(journalCacheBytes),
     observer: observerOf(options),
@@ -161,6 +162,7 @@ async function partsOf(
       return found && { tenant, batchId, chunkNumber: found.chunkNumber };
     },
     releaseClaim: (chunk, index) => journal.releaseClaim(chunk, index),
+    blockKey: (chunk, index) => journal.blockKey(chunk, index),
     clock,
     random,
   });

@@ -70,6 +70,11 @@ export function isOnHold(status: CertificateStatus): boolean {
   return status.state === 'revoked' && status.reason === 'certificateHold';
 }
 
+/** Whether others may know its key: nobody may have another certificate for it. */
+export function isKeyCompromised(status: CertificateStatus): boolean {
+  return status.state === 'revoked' && status.reason === 'keyCompromise';
+}
+
 /** Whether its device may have another certificate: one on hold may come back. */
 export function isRevokedForGood(status: CertificateStatus): boolean {
   return status.state === 'revoked' && !isOnHold(status);

@@ -108,6 +108,7 @@ export {
 export {
   changedStatus,
   isOnHold,
+  isKeyCompromised,
   isRevokedForGood,
   type CertificateChange,
   type CertificateStatus,

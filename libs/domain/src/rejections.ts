@@ -58,7 +58,7 @@ export const rejectionCatalogue = {
     number: 8,
     title: 'The key is weak or known to be compromised',
     remedy:
-      'Make a new key with a sound generator. If every device of a line is rejected, suspect the generator or the secure element.',
+      'Make a new key with a sound generator; one whose certificate was revoked for keyCompromise is never certified again. If every device of a line is rejected, suspect the generator or the secure element.',
   },
   KEY_IN_USE: {
     number: 9,

@@ -1,6 +1,7 @@
 import {
   CertmillError,
   changedStatus,
+  isKeyCompromised,
   isRevokedForGood,
   serialNumberBytes,
   type BatchId,
@@ -12,10 +13,8 @@ import type { StatusChange } from '@certmill/ports';
 import type { ChunkRecord } from './chunk-table.js';
 import type { DecideTables } from './decide-chunk.js';
 import type { RevocationTable } from './revocation-table.js';
-import type { StatusTable } from './status-table.js';
 
 export interface StatusTables extends DecideTables {
-  readonly statuses: StatusTable;
   readonly revocations: RevocationTable;
 }
 
@@ -41,6 +40,7 @@ export function changeStatuses(
     if (outcome !== 'changed') return outcome;
     tables.statuses.put(batch, index, status);
     tables.revocations.put(change, status, nowMs);
+    if (isKeyCompromised(status)) chunk.blockKey(index);
     if (isRevokedForGood(status)) chunk.releaseClaim(index);
     return outcome;
   });
@@ -52,6 +52,8 @@ interface IssuedChunk {
   assertIssued(index: number): void;
   /** The device may have another certificate of the profile; its key stays bound to it. */
   releaseClaim(index: number): void;
+  /** Nobody may have another certificate for its key. */
+  blockKey(index: number): void;
 }
 
 /** Neighbours share their chunk's verdict: it is read once. */
@@ -82,6 +84,8 @@ function issuedChunk(tables: StatusTables, record: ChunkRecord): IssuedChunk {
   const verdict = decodeVerdict(encoded);
   const { buffer, byteOffset, byteLength } = verdict.udids;
   const udids = Buffer.from(buffer, byteOffset, byteLength);
+  const deviceAt = (index: number): string => verdict.deviceIds[index - record.firstIndex] ?? '';
+  const udidAt = (index: number): string => udidIdAt(udids, index - record.firstIndex);
   const scoped = tables.claims.within({ tenant, profileName: order.profileName });
   return {
     record,
@@ -89,9 +93,10 @@ function issuedChunk(tables: StatusTables, record: ChunkRecord): IssuedChunk {
       if (verdict.codes[index - record.firstIndex] !== 0) throw noCertificate(batchId, index);
     },
     releaseClaim(index) {
-      const position = index - record.firstIndex;
-      const deviceId = verdict.deviceIds[position] ?? '';
-      scoped.releaseClaim(deviceId, udidIdAt(udids, position), { seq, index });
+      scoped.releaseClaim(deviceAt(index), udidAt(index), { seq, index });
+    },
+    blockKey(index) {
+      scoped.blockKey(deviceAt(index), udidAt(index));
     },
   };
 }

@@ -1,10 +1,11 @@
-import { CertmillError, rejectionNumber, type RejectionCode } from '@certmill/domain';
+import { CertmillError, isOnHold, rejectionNumber, type RejectionCode } from '@certmill/domain';
 import { amendVerdict, type VerdictChange } from '@certmill/events';
 import { obstacleDetail, udidIdAt, type ClaimObstacle } from '@certmill/packed';
 import type { Decision } from '@certmill/ports';
 import type { BatchTable } from './batch-table.js';
 import type { ChunkRecord, ChunkTable } from './chunk-table.js';
 import type { OrderTable } from './order-table.js';
+import type { StatusTable } from './status-table.js';
 import type { StoreClaims } from './store-claims.js';
 
 export interface DecideTables {
@@ -12,12 +13,14 @@ export interface DecideTables {
   readonly chunks: ChunkTable;
   readonly orders: OrderTable;
   readonly claims: StoreClaims;
+  readonly statuses: StatusTable;
 }
 
 /**
  * The verdict in force on a chunk, made now where there is none: claims first, then the order's
  * dates, then its quota, request by request, so the lowest indexes win. An order that renews takes
- * over the claim of a device whose certificate is issued, until it is given back. One transaction, the caller's.
+ * over the claim of a device whose certificate is issued and not on hold, until it is given back. One
+ * transaction, the caller's.
  */
 export function decideChunk(tables: DecideTables, decision: Decision): Uint8Array {
   const { chunks, claims, orders } = tables;
@@ -42,7 +45,8 @@ export function decideChunk(tables: DecideTables, decision: Decision): Uint8Arra
   for (const { position, deviceId, udidId, locator } of requests) {
     const obstacle = scoped.obstacleOf(deviceId, udidId, locator);
     const code = obstacle && codeOf(tables, chunk, obstacle);
-    const isReplaced = account.renews && code === 'DEVICE_ALREADY_ISSUED';
+    const isReplaced =
+      account.renews && code === 'DEVICE_ALREADY_ISSUED' && !isHeld(tables, obstacle);
     if (obstacle !== undefined && code !== undefined && !isReplaced) {
       reject(position, code, obstacleDetail(obstacle, deviceId));
     } else if (isClosed) {
@@ -79,7 +83,16 @@ function* requestsOf(chunk: ChunkRecord, decision: Decision) {
   }
 }
 
+/** What is on hold keeps its device's claim until it is released or revoked: it is not renewed. */
+function isHeld({ batches, statuses }: DecideTables, obstacle: ClaimObstacle | undefined): boolean {
+  if (obstacle?.kind !== 'device-claimed') return false;
+  const { seq, index } = obstacle.holder;
+  const batch = batches.keyOfSeq(seq);
+  return batch !== undefined && isOnHold(statuses.get(batch, index));
+}
+
 function codeOf(tables: DecideTables, chunk: ChunkRecord, obstacle: ClaimObstacle): RejectionCode {
+  if (obstacle.kind === 'key-compromised') return 'KEY_COMPROMISED';
   if (obstacle.kind === 'key-of-another-device') {
     const isOfSameBatch = obstacle.holders.some(({ seq }) => seq === chunk.batch.seq);
     return isOfSameBatch ? 'DUPLICATE_IN_BATCH' : 'KEY_IN_USE';

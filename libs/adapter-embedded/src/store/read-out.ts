@@ -133,6 +133,8 @@ export interface ReadDecision {
   readonly isGivenBack: boolean;
   /** Positions of certificates that are not their device's live one, and never are again. */
   readonly released: readonly number[];
+  /** Positions of requests whose keys nobody is issued certificates for any more. */
+  readonly blocked: readonly number[];
   /** Chunks whose decision came before, as far as devices and keys tell. */
   readonly before: readonly ChunkPlace[];
 }
@@ -265,7 +267,7 @@ function historyOf(
   record: ChunkRecord,
   profileName: string,
   verdict: Uint8Array,
-): Pick<ReadDecision, 'isGivenBack' | 'released' | 'before'> {
+): Pick<ReadDecision, 'isGivenBack' | 'released' | 'blocked' | 'before'> {
   const { codes, deviceIds, udids } = decodeVerdict(verdict);
   const { seq, tenant } = record.batch;
   const { segment } = record;
@@ -273,6 +275,7 @@ function historyOf(
     segment !== undefined && decodeIssuedChunk(segments.read(segment)).endedBy !== 0;
   const column = Buffer.from(udids.buffer, udids.byteOffset, udids.byteLength);
   const released: number[] = [];
+  const blocked: number[] = [];
   const before = new Map<string, ChunkPlace>();
   for (const [position, code] of codes.entries()) {
     if (code !== 0) continue;
@@ -281,6 +284,7 @@ function historyOf(
     const scope = { tenant, profileName };
     const history = claims.historyOf(scope, deviceIds[position] ?? '', udidId, request);
     if (segment !== undefined && !isGivenBack && !history.isListed) released.push(position);
+    if (history.isKeyBlocked) blocked.push(position);
     for (const earlier of history.before) {
       const batch = batches.keyOfSeq(earlier.seq);
       const chunk = batch && chunks.findAt(batch, earlier.index);
@@ -290,7 +294,7 @@ function historyOf(
     }
   }
   before.delete(`${String(seq)}.${String(record.chunkNumber)}`);
-  return { isGivenBack, released, before: [...before.values()] };
+  return { isGivenBack, released, blocked, before: [...before.values()] };
 }
 
 function surveyOf(db: DatabaseSync): StoreSurvey {

@@ -20,6 +20,8 @@ const firstLookUp = 16;
 export interface ClaimHistory {
   /** It is in flight, or its certificate is its device's live one, or comes after renewals. */
   readonly isListed: boolean;
+  /** Nobody is issued a certificate for its key any more. */
+  readonly isKeyBlocked: boolean;
   /** Accepted before it, the last of its key and the last of its device. */
   readonly before: readonly Locator[];
 }
@@ -69,6 +71,10 @@ export class StoreClaims {
         writeKeys(deviceId, udidId, keys, 0);
         claims.releaseClaim(keys, 0, request);
       },
+      blockKey: (deviceId, udidId) => {
+        writeKeys(deviceId, udidId, keys, 0);
+        claims.blockKey(keys, 0);
+      },
     };
   }
 
@@ -77,7 +83,11 @@ export class StoreClaims {
     const keys = this.#scratch;
     this.#keys.within(scope)(deviceId, udidId, keys, 0);
     const before = [udidKeyAt, deviceKeyAt].flatMap((at) => this.#oneBefore(keys, at, request));
-    return { isListed: this.#claims.isListed(keys, 0, request), before };
+    return {
+      isListed: this.#claims.isListed(keys, 0, request),
+      isKeyBlocked: this.#claims.isKeyBlocked(keys, 0),
+      before,
+    };
   }
 
   /** Requests that were accepted with the key, newest first. */
@@ -116,4 +126,6 @@ export interface ScopedClaims {
   release(deviceId: string, udidId: string, request: Locator): void;
   /** The certificate was revoked: the device may have another; its key stays bound. */
   releaseClaim(deviceId: string, udidId: string, request: Locator): void;
+  /** The certificate was revoked since others know its key: nobody may have another for it. */
+  blockKey(deviceId: string, udidId: string): void;
 }

@@ -1,8 +1,10 @@
 import {
   crlReasonOf,
   crlReasons,
+  isOnHold,
   type BatchId,
   type CertificateStatus,
+  type ChunkRef,
   type RevocationReason,
   type TenantId,
 } from '@certmill/domain';
@@ -50,6 +52,17 @@ export class Statuses {
         return status === undefined ? [] : [[index, status]];
       }),
     );
+  }
+
+  async areOnHold(
+    requests: readonly { readonly chunk: ChunkRef; readonly index: number }[],
+  ): Promise<readonly boolean[]> {
+    const keys = requests.map(({ chunk, index }) => statusKey(chunk.tenant, chunk.batchId, index));
+    const found = await this.getMany(keys);
+    return keys.map((key) => {
+      const status = found.get(key)?.status;
+      return status !== undefined && isOnHold(status);
+    });
   }
 
   /** Those that are there, by key, each with the number of the entry that changed it last. */

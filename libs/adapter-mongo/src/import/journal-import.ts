@@ -29,6 +29,8 @@ export interface ImportedDecision {
   readonly isGivenBack: boolean;
   /** Positions, in the chunk, whose claims have ended otherwise. */
   readonly released: readonly number[];
+  /** Positions whose keys nobody is issued certificates for any more. */
+  readonly blocked: readonly number[];
 }
 
 interface ShardEnd {
@@ -137,19 +139,18 @@ export class JournalImport {
       verdict,
       keys,
     };
-    const released = new Set(imported.released);
-    const which = [...accepted.keys()].filter(
-      (i) => isGivenBack || released.has(accepted[i] ?? -1),
-    );
-    if (which.length === 0) return [decision];
-    const release: ReleaseItem = {
-      kind: isGivenBack ? 'giving-back' : 'claim-release',
-      chunk,
-      orderId,
-      positions: which.map((i) => accepted[i] ?? 0),
-      keys: keysOf(keys, which),
-    };
-    return [decision, release];
+    const ended = isGivenBack ? accepted : imported.released;
+    const releases = [
+      [isGivenBack ? 'giving-back' : 'claim-release', new Set(ended)],
+      ['key-block', new Set(imported.blocked)],
+    ] as const;
+    const items = releases.flatMap(([kind, positions]): ReleaseItem[] => {
+      const which = [...accepted.keys()].filter((i) => positions.has(accepted[i] ?? -1));
+      if (which.length === 0) return [];
+      const own = { positions: which.map((i) => accepted[i] ?? 0), keys: keysOf(keys, which) };
+      return [{ kind, chunk, orderId, ...own }];
+    });
+    return [decision, ...items];
   }
 }
 

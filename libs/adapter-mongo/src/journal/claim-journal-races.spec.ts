@@ -86,6 +86,7 @@ async function run(
       random: seeded(pick(1e9)),
       graceMs: 0,
       isEnded: (chunks) => Promise.resolve(chunks.map(() => race.renews === true)),
+      isHeld: (requests) => Promise.resolve(requests.map(() => false)),
     });
   const all: JournalProcess[] = [];
   const running = Array.from({ length: race.processes }, () => {
@@ -122,13 +123,17 @@ async function run(
   };
   const release = async (who: number, { chunk, firstIndex, codes }: Decision): Promise<void> => {
     const isRevoked = pick(4) === 0;
+    const isCompromised = pick(8) === 0;
     const indexes = [...codes.keys()].map((i) => firstIndex + i).filter(() => pick(2) === 0);
     const some = isRevoked ? indexes.slice(0, 1) : indexes;
     for (const index of some) attempted.add(`${chunkIdOf(chunk)}/${String(index)}`);
     await persistently(async () => {
       const { journal } = running[who] as JournalProcess;
       if (!isRevoked) await journal.giveBack(chunk, some);
-      else if (some[0] !== undefined) await journal.releaseClaim(chunk, some[0]);
+      else if (some[0] !== undefined) {
+        if (isCompromised) await journal.blockKey(chunk, some[0]);
+        await journal.releaseClaim(chunk, some[0]);
+      }
     }, race.attempts);
     for (const index of some) released.add(`${chunkIdOf(chunk)}/${String(index)}`);
   };

@@ -31,6 +31,7 @@ function start(storage: MemoryStorage): ClaimJournal {
     secret: randomBytes(32),
     cacheDirectory: join(folder, String(folders)),
     isEnded: (all) => Promise.resolve(all.map(() => false)),
+    isHeld: (requests) => Promise.resolve(requests.map(() => false)),
     runWriter,
     pageCache: new PageCache(8 * 1024 * 1024),
     clock: { nowMs: () => 1 },

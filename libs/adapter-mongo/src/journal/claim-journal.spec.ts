@@ -30,6 +30,7 @@ afterEach(() => processes.end());
 function start(): JournalProcess {
   return processes.start(storage, {
     isEnded: (chunks) => Promise.resolve(chunks.map(({ batchId }) => ended.has(batchId))),
+    isHeld: (requests) => Promise.resolve(requests.map(() => false)),
   });
 }
 

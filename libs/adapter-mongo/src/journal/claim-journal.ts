@@ -41,6 +41,8 @@ export interface ClaimJournalOptions {
   readonly cacheDirectory: string;
   /** Whether each chunk has its terminal record: tells pending from issued. */
   readonly isEnded: (chunks: readonly ChunkRef[]) => Promise<readonly boolean[]>;
+  /** Whether the certificate of each request, which has one, is on hold: it is not renewed then. */
+  readonly isHeld: (requests: readonly RequestPlace[]) => Promise<readonly boolean[]>;
   readonly runWriter: RunWriter;
   readonly pageCache: PageCache;
   readonly observer?: JournalObserver;
@@ -76,6 +78,8 @@ export interface ClaimJournal extends Stoppable {
   giveBack(chunk: ChunkRef, indexes: readonly number[]): Promise<void>;
   /** The certificate was revoked: its device may have another; key and quota stay taken. Idempotent. */
   releaseClaim(chunk: ChunkRef, index: number): Promise<void>;
+  /** Others know the key of the request: nobody is issued a certificate for it any more. Idempotent. */
+  blockKey(chunk: ChunkRef, index: number): Promise<void>;
   /** Requests that were accepted with the key, whether issued or not, newest first. */
   findByUdid(tenant: TenantId, udid: Uint8Array, limit: number): Promise<readonly RequestPlace[]>;
   /** The same by device. */

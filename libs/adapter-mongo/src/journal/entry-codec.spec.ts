@@ -40,7 +40,7 @@ function aDecision(codes: readonly number[], changes: Partial<DecisionItem> = {}
 }
 
 function aRelease(
-  kind: 'giving-back' | 'claim-release',
+  kind: 'giving-back' | 'claim-release' | 'key-block',
   positions: readonly number[],
 ): JournalItem {
   return {
@@ -63,7 +63,7 @@ const item: fc.Arbitrary<JournalItem> = fc.oneof(
     .map((c) => aDecision(c, { renews: c.length % 2 === 0 })),
   fc
     .tuple(
-      fc.constantFrom('giving-back' as const, 'claim-release' as const),
+      fc.constantFrom('giving-back' as const, 'claim-release' as const, 'key-block' as const),
       fc.uniqueArray(fc.nat(255), { minLength: 1, maxLength: 20 }),
     )
     .map(([kind, positions]) => aRelease(kind, positions)),
@@ -147,6 +147,7 @@ describe('the golden entries', () => {
       { previous: new Uint8Array(32).fill(0xab), items: [aRelease('giving-back', [0, 3])] },
     ],
     ['v1-claim-release', anEntry(aRelease('claim-release', [0]))],
+    ['v1-key-block', anEntry(aRelease('key-block', [0, 255]))],
   ]);
 
   it('are all known', () => {

@@ -26,6 +26,7 @@ const kinds: readonly (JournalItem['kind'] | undefined)[] = [
   'decision',
   'giving-back',
   'claim-release',
+  'key-block',
 ];
 const digestBytes = 32;
 

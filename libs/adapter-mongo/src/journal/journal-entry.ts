@@ -20,10 +20,10 @@ export interface DecisionItem {
 
 /**
  * What ends claims of a decided chunk: `giving-back` also the hold on the keys, and gives quota back;
- * `claim-release` is a revocation.
+ * `claim-release` is a revocation. `key-block` ends none: nobody is issued a certificate for its keys any more.
  */
 export interface ReleaseItem {
-  readonly kind: 'giving-back' | 'claim-release';
+  readonly kind: 'giving-back' | 'claim-release' | 'key-block';
   readonly chunk: ChunkRef;
   /** Of the decision: whose quota it is. */
   readonly orderId: OrderId;

@@ -59,6 +59,7 @@ export function journalProcesses(): JournalProcesses {
         secret,
         cacheDirectory: join(folder, String(started.length)),
         isEnded: (chunks) => Promise.resolve(chunks.map(() => false)),
+        isHeld: (requests) => Promise.resolve(requests.map(() => false)),
         runWriter,
         pageCache: new PageCache(256 * 1024),
         observer,

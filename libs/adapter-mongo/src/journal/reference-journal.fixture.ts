@@ -39,6 +39,8 @@ export class ReferenceJournal {
   readonly bindings = new Map<string, { readonly device: string; holders: number }>();
   /** Claim to its holder, and whom that one and those before took it over from. */
   readonly claims = new Map<string, readonly AcceptedRequest[]>();
+  /** Keys of certificates that were revoked as compromised. */
+  readonly blocked = new Set<string>();
   readonly reserved = new Map<string, number>();
   /** In the order of their acceptance. */
   readonly accepted: AcceptedRequest[] = [];
@@ -107,6 +109,7 @@ export class ReferenceJournal {
     request: Pick<AcceptedRequest, 'device' | 'key' | 'claim'>,
   ): RejectionCode | undefined {
     const { batchId } = item.chunk;
+    if (this.blocked.has(request.key)) return 'KEY_COMPROMISED';
     const binding = this.bindings.get(request.key);
     if (binding !== undefined && binding.device !== request.device) {
       const holders = this.accepted
@@ -134,6 +137,10 @@ export class ReferenceJournal {
         (one) => one.index === index && chunkIdOf(one.chunk) === chunkIdOf(chunk),
       );
       if (request === undefined) continue;
+      if (kind === 'key-block') {
+        this.blocked.add(request.key);
+        continue;
+      }
       const listed = this.claims.get(request.claim) ?? [];
       if (!listed.includes(request)) continue;
       const isRevoked = kind === 'claim-release' && listed[0] === request;

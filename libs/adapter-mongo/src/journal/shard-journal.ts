@@ -1,15 +1,15 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { CertmillError, isCertmillError, type ChunkRef } from '@certmill/domain';
+import { CertmillError, isCertmillError } from '@certmill/domain';
 import type { Locator } from '@certmill/packed';
 import { CallQueue, type DecideCall, type ReleaseCall, type WriteCall } from './call-queue.js';
-import type { JournalObserver } from './claim-journal.js';
+import type { ClaimJournalOptions, JournalObserver } from './claim-journal.js';
 import { Contention } from './contention.js';
 import { encodeEntry } from './entry-codec.js';
 import { chainAfter, type DecisionItem, type ReleaseItem } from './journal-entry.js';
 import type { JournalStorage, StoredEntry } from './journal-storage.js';
 import { decisionItem, type Judgement } from './judge.js';
 import { judgeGroup, type JudgedCall } from './judge-group.js';
-import { obstacleCodes } from './obstacle-codes.js';
+import { findObstacles } from './find-obstacles.js';
 import { RecentEntries } from './recent-entries.js';
 import { renewableHolders } from './renewable-holders.js';
 import type { ShardView } from './shard-view.js';
@@ -17,7 +17,8 @@ import type { ShardView } from './shard-view.js';
 export interface ShardJournalOptions {
   readonly shard: number;
   readonly storage: JournalStorage;
-  readonly isEnded: (chunks: readonly ChunkRef[]) => Promise<readonly boolean[]>;
+  readonly isEnded: ClaimJournalOptions['isEnded'];
+  readonly isHeld: ClaimJournalOptions['isHeld'];
   readonly observer: JournalObserver;
   /** 0 to 1. */
   readonly random: () => number;
@@ -206,25 +207,25 @@ export class ShardJournal {
   }
 
   async #writeGroup(view: ShardView, group: readonly WriteCall[]): Promise<void> {
-    const { shard, storage, isEnded, observer } = this.#options;
+    const { shard, storage, isEnded, isHeld, observer } = this.#options;
     await view.makeRoom();
     const seq = view.place.seq + 1;
     const judged = view.tentatively(() => judgeGroup(view, seq, group));
     this.#answer(view, judged.settled);
     let { toWrite } = judged;
     if (toWrite.length === 0) return;
-    const codesOf = (judged: typeof toWrite) =>
-      obstacleCodes(judgementsOf(judged), seq, this.entries, isEnded);
-    let codeOf = await codesOf(toWrite);
-    const isRenewable = renewableHolders(judgementsOf(toWrite), codeOf);
+    const obstaclesOf = (judged: typeof toWrite) =>
+      findObstacles(judgementsOf(judged), seq, this.entries, isEnded);
+    let obstacles = await obstaclesOf(toWrite);
+    const isRenewable = await renewableHolders(judgementsOf(toWrite), obstacles, isHeld);
     if (isRenewable !== undefined) {
       const calls = toWrite.map(({ call }) => call);
       ({ toWrite } = view.tentatively(() => judgeGroup(view, seq, calls, isRenewable)));
-      codeOf = await codesOf(toWrite);
+      obstacles = await obstaclesOf(toWrite);
     }
     const written = toWrite.map((one): WrittenCall =>
       'judgement' in one
-        ? { ...one, item: decisionItem(one.judgement, codeOf) }
+        ? { ...one, item: decisionItem(one.judgement, obstacles.codeOf) }
         : { ...one, item: one.call.item },
     );
     const items = written.map(({ item }) => item);

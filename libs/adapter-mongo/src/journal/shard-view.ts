@@ -123,8 +123,8 @@ export class ShardView {
   }
 
   /**
-   * As its fold does; returns how many claims it ended. Only the request that holds a claim can end
-   * it: a second time there is nothing to end.
+   * As its fold does; returns how many claims it ended, or keys it blocked. Only the request that holds
+   * a claim can end it: a second time there is nothing to end.
    */
   release({ kind, chunk, orderId, positions, keys }: ReleaseItem): number {
     const decided = this.decidedAt(chunk);
@@ -133,14 +133,21 @@ export class ShardView {
     for (const [i, position] of positions.entries()) {
       const request = { seq: decided.seq, index: decided.index + position };
       const at = i * requestKeysBytes;
-      const isReleased =
-        kind === 'giving-back'
-          ? this.claims.release(keys, at, request)
-          : this.claims.releaseClaim(keys, at, request);
-      if (isReleased) released += 1;
+      if (this.#releaseOne(kind, keys, at, request)) released += 1;
     }
     if (kind === 'giving-back') this.reserve(chunk.tenant, orderId, -released);
     return released;
+  }
+
+  #releaseOne(kind: ReleaseItem['kind'], keys: Buffer, at: number, request: Locator): boolean {
+    switch (kind) {
+      case 'giving-back':
+        return this.claims.release(keys, at, request);
+      case 'claim-release':
+        return this.claims.releaseClaim(keys, at, request);
+      case 'key-block':
+        return this.claims.blockKey(keys, at);
+    }
   }
 
   #applyWhole(entry: DecodedEntry, seq: number): void {

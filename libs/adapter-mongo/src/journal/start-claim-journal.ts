@@ -100,6 +100,10 @@ class StartedJournal implements ClaimJournal {
     return this.#release('claim-release', chunk, [index]);
   }
 
+  blockKey(chunk: ChunkRef, index: number): Promise<void> {
+    return this.#release('key-block', chunk, [index]);
+  }
+
   findByUdid(tenant: TenantId, udid: Uint8Array, limit: number): Promise<readonly RequestPlace[]> {
     const udidId = udidIdAt(Buffer.from(udid), 0);
     return this.#find(tenant, (view) => view.requestsOfUdid(tenant, udidId, limit));
@@ -195,11 +199,12 @@ class StartedJournal implements ClaimJournal {
     if (this.#stopped !== undefined) {
       throw new CertmillError('FAULT_STOPPING', 'the claims journal is closing');
     }
-    const { storage, isEnded, random } = this.#options;
+    const { storage, isEnded, isHeld, random } = this.#options;
     const journal = new ShardJournal({
       shard,
       storage,
       isEnded,
+      isHeld,
       observer: this.#observer,
       random: random ?? Math.random,
       openView: () => this.#open(shard),
@@ -293,7 +298,7 @@ class StartedJournal implements ClaimJournal {
       keys: keysOf(keys, which),
     };
     await new Promise<void>((resolve, reject) => {
-      const isUrgent = kind === 'claim-release';
+      const isUrgent = kind !== 'giving-back';
       journal.write({ kind: 'release', item, isUrgent, resolve, reject });
     });
   }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   CertmillError,
   changedStatus,
+  isKeyCompromised,
   isRevokedForGood,
   type CertificateStatus,
   type ChunkRef,
@@ -25,6 +26,7 @@ export interface ChangeLogParts {
     index: number,
   ) => Promise<ChunkRef | undefined>;
   readonly releaseClaim: (chunk: ChunkRef, index: number) => Promise<void>;
+  readonly blockKey: (chunk: ChunkRef, index: number) => Promise<void>;
   readonly clock: Clock;
   readonly random: () => number;
 }
@@ -130,17 +132,20 @@ export class ChangeLog {
   }
 
   async #applyEntry({ number, places, rows }: LogEntry): Promise<void> {
-    const { statuses, findChunk, releaseClaim } = this.#parts;
+    const { statuses, findChunk, releaseClaim, blockKey } = this.#parts;
     const last = new Map<string, CertificateStatus>();
     rows.forEach((row, i) => last.set(places[i] ?? '', statusOfRow(row)));
     await statuses.putNewer(last, number);
     // After it: a device may have another certificate only when this one is known to be bad.
     const revoked = [...last].filter(([, status]) => isRevokedForGood(status));
     await Promise.all(
-      revoked.map(async ([place]) => {
+      revoked.map(async ([place, status]) => {
         const [tenant = '', batchId = '', index = ''] = place.split('/');
         const chunk = await findChunk(tenant, batchId, Number(index));
-        if (chunk !== undefined) await releaseClaim(chunk, Number(index));
+        if (chunk === undefined) return;
+        // Before the device may have another: not for the same key.
+        if (isKeyCompromised(status)) await blockKey(chunk, Number(index));
+        await releaseClaim(chunk, Number(index));
       }),
     );
   }

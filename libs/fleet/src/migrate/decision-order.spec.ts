@@ -21,6 +21,7 @@ function readerOf(before: readonly (readonly number[])[]): DecisionReader {
         renews: false,
         isGivenBack: false,
         released: [],
+        blocked: [],
       }),
   };
 }

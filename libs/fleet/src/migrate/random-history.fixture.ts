@@ -146,7 +146,8 @@ async function decided(
     if (isUnsigned) return;
     for (const [i, code] of codes.entries()) {
       if (code !== 0 || random() > 0.4) continue;
-      const change = { kind: 'revoke', reason: 'keyCompromise', revokedAtMs: 7 } as const;
+      const reason = random() < 0.3 ? 'keyCompromise' : 'superseded';
+      const change = { kind: 'revoke', reason, revokedAtMs: 7 } as const;
       await store.changeStatuses([aChange(chunk, firstIndex + i, change)]);
     }
   };

@@ -68,6 +68,22 @@ describe('claims', () => {
     expect(claims.requestsOf(keysOf('b', 'k'), udidKeyAt, 1)).toEqual([second]);
   });
 
+  test('with a key that is blocked are in reach of nobody, whatever is decided or given back', () => {
+    expect(claims.blockKey(keysOf('a', 'k'), 0)).toBe(true);
+    expect(claims.blockKey(keysOf('b', 'k'), 0)).toBe(false);
+    for (const device of ['a', 'b']) {
+      const obstacle = claims.obstacleOf(keysOf(device, 'k', 'ldevid'), 0, second);
+      expect(obstacle).toEqual({ kind: 'key-compromised' });
+      expect(obstacleDetail(obstacle!, device)).toContain('compromised');
+    }
+    claims.take(keysOf('a', 'k', 'ldevid'), 0, second);
+    expect(claims.release(keysOf('a', 'k', 'ldevid'), 0, second)).toBe(true);
+    expect(claims.release(keysOf('a', 'k'), 0, first)).toBe(true);
+    expect(claims.isKeyBlocked(keysOf('c', 'k'), 0)).toBe(true);
+    expect(claims.isKeyBlocked(keysOf('a', 'l'), 0)).toBe(false);
+    expect(claims.obstacleOf(keysOf('a', 'l'), 0, third)).toBeUndefined();
+  });
+
   test('are given back by their holder alone, and once', () => {
     claims.take(keysOf('a', 'k', 'ldevid'), 0, second);
     expect(claims.release(keysOf('a', 'k'), 0, third)).toBe(false);

@@ -5,6 +5,8 @@ import { claimKeyAt, deviceKeyAt, udidKeyAt } from './request-keys.js';
 
 /** What stands in the way of a request, or nothing. */
 export type ClaimObstacle =
+  /** Whoever asks (`Claims.blockKey`). */
+  | { readonly kind: 'key-compromised' }
   /** With the newest requests that were accepted with the key. */
   | { readonly kind: 'key-of-another-device'; readonly holders: readonly Locator[] }
   | { readonly kind: 'device-claimed'; readonly holder: Locator };
@@ -24,6 +26,8 @@ export interface RequestIndex {
 /** Requests of one key that are looked at for one of the same batch; a key has a handful. */
 const holdersLookedAt = 16;
 const maxHolders = 0xffff;
+/** Both words of the binding of a blocked key: to no device, for ever. */
+const blocked = 0xffff_ffff;
 /** Renewals of one device that are followed back; what ended before that many is not found any more. */
 const linksFollowed = 32;
 /** Tells keys of links from all others. */
@@ -35,6 +39,7 @@ const linkMark = 0x4c494e4b;
  * A binding (tenant, UDID) -> device: 48 bits that stand for the device, 16 that count the requests
  * which were accepted with the key. It ends when each of them was given back unissued (`release`),
  * so a key is bound for ever once a certificate was issued for it; the count stops at its maximum.
+ * A key that is blocked is bound to no device: older versions take it for another device's.
  * A claim (tenant, profile name, device) -> the request that is in flight or holds the certificate.
  * A link (claim, request) -> the request whose claim it took over, as a renewal: where it is given back,
  * that one has the claim again, unless it was revoked meanwhile. So the requests of a claim are a list.
@@ -58,7 +63,8 @@ export class Claims {
   /** Finding its own claim is no obstacle. */
   obstacleOf(keys: Buffer, offset: number, request: Locator): ClaimObstacle | undefined {
     const value = this.#value;
-    const isBound = this.#claims.get(keys, offset + udidKeyAt, value);
+    if (this.isKeyBlocked(keys, offset)) return { kind: 'key-compromised' };
+    const isBound = value.high !== 0 || value.low !== 0;
     if (isBound && !this.#isBoundToDevice(keys, offset)) {
       const holders = this.requestsOf(keys, offset + udidKeyAt, holdersLookedAt);
       return { kind: 'key-of-another-device', holders };
@@ -81,8 +87,10 @@ export class Claims {
     }
     const high = locatorHigh(request.seq);
     const low = locatorLow(request.seq, request.index);
-    this.#claims.get(keys, offset + udidKeyAt, value);
-    this.#putBinding(keys, offset, Math.min((value.low & maxHolders) + 1, maxHolders));
+    // What others decided before they knew does not free the key.
+    if (!this.isKeyBlocked(keys, offset)) {
+      this.#putBinding(keys, offset, Math.min((value.low & maxHolders) + 1, maxHolders));
+    }
     this.#claims.put(keys, offset + claimKeyAt, high, low);
     this.#index.put(keys, offset + udidKeyAt, high, low);
     this.#index.put(keys, offset + deviceKeyAt, high, low);
@@ -110,6 +118,20 @@ export class Claims {
     if (!this.holdsClaim(keys, offset, request)) return this.#unlink(keys, offset, request);
     this.#putClaim(keys, offset, undefined);
     return true;
+  }
+
+  /** The key is known to others: no request passes with it any more. False where it was blocked. */
+  blockKey(keys: Buffer, offset: number): boolean {
+    if (this.isKeyBlocked(keys, offset)) return false;
+    this.#claims.put(keys, offset + udidKeyAt, blocked, blocked);
+    return true;
+  }
+
+  /** Leaves the key's binding in `#value`. */
+  isKeyBlocked(keys: Buffer, offset: number): boolean {
+    const value = this.#value;
+    this.#claims.get(keys, offset + udidKeyAt, value);
+    return value.high === blocked && value.low === blocked;
   }
 
   /** Whether the request holds its claim, or would again if renewals that took it over were given back. */

@@ -178,14 +178,86 @@ export const revocationCases: readonly StoreCase<RevocationStores>[] = [
       await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
       const chunk = await issueAlone(stores, tenant, 'first', [{ device: 'a', key: 'k' }]);
       expectSame(await statusOf(stores, chunk), { state: 'good' });
-      const change = aChange(chunk, 0, revoked('keyCompromise'));
+      const change = aChange(chunk, 0, revoked('superseded'));
       expectSame(await stores.changeStatuses([change]), ['changed']);
-      const status = { state: 'revoked', reason: 'keyCompromise', atMs: nowMs };
+      const status = { state: 'revoked', reason: 'superseded', atMs: nowMs };
       expectSame(await statusOf(stores, chunk), status);
       const stolen = await decideAlone(stores, tenant, 'second', [{ device: 'b', key: 'k' }]);
       expectSame(stolen.codes, ['KEY_IN_USE']);
       const renewed = await decideAlone(stores, tenant, 'third', [{ device: 'a', key: 'k' }]);
       expectSame(renewed.codes, [undefined]);
+    },
+    broken: () => ({ changeStatuses: (changes) => Promise.resolve(changes.map(() => 'changed')) }),
+  },
+  {
+    name: 'a key that was revoked as compromised is certified for nobody any more',
+    async run(stores, tenant) {
+      await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      const chunk = await issueAlone(stores, tenant, 'first', [
+        { device: 'a', key: 'k' },
+        { device: 'c', key: 'l' },
+      ]);
+      await stores.createOrder(anOrder(tenant, { orderId: 'renewal', renews: true }));
+      expectSame(await stores.changeStatuses([aChange(chunk, 0, held)]), ['changed']);
+      const lost = aChange(chunk, 0, revoked('keyCompromise'));
+      expectSame(await stores.changeStatuses([lost]), ['changed']);
+      const asked = [
+        { device: 'a', key: 'k' },
+        { device: 'b', key: 'k' },
+        { device: 'c', key: 'l' },
+        { device: 'a', key: 'm' },
+      ];
+      const again = await decideAlone(stores, tenant, 'again', asked);
+      expectSame(again.codes, [
+        'KEY_COMPROMISED',
+        'KEY_COMPROMISED',
+        'DEVICE_ALREADY_ISSUED',
+        undefined,
+      ]);
+      const renewed = await decideAlone(stores, tenant, 'renewed', asked.slice(0, 3), {
+        orderId: 'renewal',
+      });
+      expectSame(renewed.codes, ['KEY_COMPROMISED', 'KEY_COMPROMISED', undefined]);
+    },
+    broken: (stores) => ({
+      changeStatuses: (changes) =>
+        stores.changeStatuses(changes.map((each) => ({ ...each, change: revoked('superseded') }))),
+    }),
+  },
+  {
+    name: 'a key that is compromised while it is in flight stays blocked when that ends',
+    async run(stores, tenant) {
+      await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      const first = await issueAlone(stores, tenant, 'first', [{ device: 'a', key: 'k' }]);
+      await stores.createOrder(anOrder(tenant, { orderId: 'renewal', renews: true }));
+      const same = [{ device: 'a', key: 'k' }];
+      const renew = (name: string) =>
+        decideAlone(stores, tenant, name, same, { orderId: 'renewal' });
+      const { chunk } = await renew('renewal');
+      await stores.changeStatuses([aChange(first, 0, revoked('keyCompromise'))]);
+      const codes = [rejectionNumber('ISSUER_UNAVAILABLE')];
+      await stores.publish(chunk.terminal({ codes, released: [0] }));
+      expectSame((await renew('after')).codes, ['KEY_COMPROMISED']);
+    },
+    broken: (stores) => ({
+      changeStatuses: (changes) =>
+        stores.changeStatuses(changes.map((each) => ({ ...each, change: revoked('superseded') }))),
+    }),
+  },
+  {
+    name: 'a certificate on hold is not renewed, and is once it is released',
+    async run(stores, tenant) {
+      const chunk = await issued(stores, tenant, ['a', 'b']);
+      await stores.createOrder(anOrder(tenant, { orderId: 'renewal', renews: true }));
+      const renew = (name: string) =>
+        decideAlone(stores, tenant, name, ['a', 'b'], { orderId: 'renewal' });
+      await stores.changeStatuses([aChange(chunk, 0, held)]);
+      expectSame((await renew('held')).codes, ['DEVICE_ALREADY_ISSUED', undefined]);
+      await stores.changeStatuses([aChange(chunk, 0, released)]);
+      const afterwards = await decideAlone(stores, tenant, 'released', ['a'], {
+        orderId: 'renewal',
+      });
+      expectSame(afterwards.codes, [undefined]);
     },
     broken: () => ({ changeStatuses: (changes) => Promise.resolve(changes.map(() => 'changed')) }),
   },

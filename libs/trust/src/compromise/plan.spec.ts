@@ -79,11 +79,13 @@ describe('planCompromise', () => {
   });
 
   it.each([
-    ['cACompromise', 'keyCompromise'],
-    ['superseded', 'superseded'],
-    ['cessationOfOperation', 'cessationOfOperation'],
-  ] as const)('gives devices under a CA that is revoked for %s the reason %s', (reason, device) => {
-    expect(deviceReasonFor(reason)).toBe(device);
+    ['cACompromise', 'superseded', 'keyCompromise'],
+    ['superseded', 'superseded', 'superseded'],
+    ['cessationOfOperation', 'cessationOfOperation', 'cessationOfOperation'],
+  ] as const)('gives devices under a CA that is revoked for %s the reason %s', (...row) => {
+    const [reason, device, withoutReissue] = row;
+    expect(deviceReasonFor({ reason, isReissued: true })).toBe(device);
+    expect(deviceReasonFor({ reason, isReissued: false })).toBe(withoutReissue);
     expect(planCompromise(aWish({ reason }), facts).deviceReason).toBe(device);
     const own = aWish({ reason, deviceReason: 'affiliationChanged' });
     expect(planCompromise(own, facts).deviceReason).toBe('affiliationChanged');

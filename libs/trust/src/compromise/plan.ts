@@ -77,7 +77,7 @@ export function planCompromise(wish: CompromiseWish, facts: CompromiseFacts): Co
   return {
     wish,
     serialNumberHex: facts.serialNumberHex,
-    deviceReason: wish.deviceReason ?? deviceReasonFor(wish.reason),
+    deviceReason: wish.deviceReason ?? deviceReasonFor(wish),
     makesSuccessor: wish.successor !== undefined && !facts.isSuccessorThere,
     steps: stepsOf(wish, facts),
     createdAtMs: facts.nowMs,
@@ -86,11 +86,15 @@ export function planCompromise(wish: CompromiseWish, facts: CompromiseFacts): Co
 
 /**
  * The reason of the certificates of devices under a CA that is revoked for another one: cACompromise is
- * of CA certificates only, and keyCompromise says of others that the key, or something else that
- * the certificate vouches for, cannot be relied on (RFC 5280 5.3.1, X.509 9.5.3.1).
+ * of CA certificates only (RFC 5280 5.3.1, X.509 9.5.3.1). Devices that have others for the same keys by then
+ * are superseded; keyCompromise blocks those keys, and is for devices that are to make new ones.
  */
-export function deviceReasonFor(reason: RevocationReason): RevocationReason {
-  return reason === 'cACompromise' ? 'keyCompromise' : reason;
+export function deviceReasonFor({
+  reason,
+  isReissued,
+}: Pick<CompromiseWish, 'reason' | 'isReissued'>): RevocationReason {
+  if (reason !== 'cACompromise') return reason;
+  return isReissued ? 'superseded' : 'keyCompromise';
 }
 
 /**

@@ -77,7 +77,7 @@ export function compromiseCommand(terminal: Terminal): Command {
     .addOption(
       new Option(
         '--device-reason <reason>',
-        'why certificates of devices are; default: keyCompromise for cACompromise, else the same',
+        'why certificates of devices are; default: for cACompromise superseded, with --no-reissue keyCompromise; else the same',
       ).choices(reasons),
     )
     .option('--rate <number>', 'certificates a second at most', parseRate)

@@ -1,19 +1,26 @@
 import { chunkIdOf, type ChunkRef } from '@certmill/domain';
 import type { Locator } from '@certmill/packed';
+import type { RequestPlace } from './claim-journal.js';
 import type { DecidedChunk, EntryHead } from './entry-codec.js';
 import type { CodeOfObstacle, Judgement } from './judge.js';
 import { chunkAt, type RecentEntries } from './recent-entries.js';
+
+/** Who holds what judgements ran into. */
+export interface Obstacles {
+  readonly codeOf: CodeOfObstacle;
+  readonly placeOf: (holder: Locator) => RequestPlace;
+}
 
 /**
  * Finds out who holds what the judgements of an entry ran into, before it is written: the chunks that
  * the holders are of, and which of those have ended. What is in the entry itself (`seq`) is in flight.
  */
-export async function obstacleCodes(
+export async function findObstacles(
   judgements: readonly Judgement[],
   seq: number,
   entries: RecentEntries,
   isEnded: (chunks: readonly ChunkRef[]) => Promise<readonly boolean[]>,
-): Promise<CodeOfObstacle> {
+): Promise<Obstacles> {
   const earlier = new Set<number>();
   const lookAt = (holder: Locator): void => {
     if (holder.seq !== seq) earlier.add(holder.seq);
@@ -22,7 +29,7 @@ export async function obstacleCodes(
   for (const { candidate, refusals } of judgements) {
     const { batchId } = candidate.decision.chunk;
     for (const { why } of refusals) {
-      if (typeof why === 'string') continue;
+      if (typeof why === 'string' || why.kind === 'key-compromised') continue;
       if (why.kind === 'key-of-another-device') why.holders.forEach(lookAt);
       else {
         lookAt(why.holder);
@@ -42,7 +49,8 @@ export async function obstacleCodes(
   const answers = asked.size > 0 ? await isEnded([...asked.values()]) : [];
   const ended = new Set([...asked.keys()].filter((_, i) => answers[i] === true));
 
-  return (batchId, obstacle) => {
+  const codeOf: CodeOfObstacle = (batchId, obstacle) => {
+    if (obstacle.kind === 'key-compromised') return 'KEY_COMPROMISED';
     if (obstacle.kind === 'key-of-another-device') {
       const isOfSameBatch = obstacle.holders.some((holder) => chunkOf(holder).batchId === batchId);
       return isOfSameBatch ? 'DUPLICATE_IN_BATCH' : 'KEY_IN_USE';
@@ -50,6 +58,13 @@ export async function obstacleCodes(
     const chunk = chunkOf(obstacle.holder);
     if (chunk.batchId === batchId) return 'DUPLICATE_IN_BATCH';
     return ended.has(chunkIdOf(chunk)) ? 'DEVICE_ALREADY_ISSUED' : 'DEVICE_REQUEST_PENDING';
+  };
+  return {
+    codeOf,
+    placeOf({ seq: at, index }) {
+      const { chunk, firstIndex, start } = chunkAt(heads.get(at) as EntryHead, index);
+      return { chunk, index: firstIndex + index - start };
+    },
   };
 }
 
