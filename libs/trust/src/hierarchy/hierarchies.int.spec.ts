@@ -482,6 +482,33 @@ describe('hierarchies', () => {
     await expect(itself).rejects.toThrow('does not cross-certify itself');
   });
 
+  it('tell of a revoked CA in one CRL beyond its end, whenever that is made', async () => {
+    await aRoot();
+    const atDay = (day: number): number => nowMs + day * 86_400_000;
+    const revoked = async (name: string, day: number): Promise<void> => {
+      const ca = await issueAuthority(
+        wish(name, { lifetimeSeconds: 30 * 86_400 }),
+        place('root'),
+        nowMs,
+      );
+      const [certificateDer = new Uint8Array()] = ca.chainDer;
+      const entry = { certificateDer, reason: 'superseded', nowMs: atDay(day) } as const;
+      await revokeAuthority({ directory: data, parent: 'root', ...entry });
+    };
+    const entriesAt = async (day: number): Promise<number> =>
+      (await issueCaCrl(place('root'), 86_400, atDay(day))).entries;
+    await revoked('early', 10);
+    expect(await entriesAt(31)).toBe(1);
+    expect(await entriesAt(32)).toBe(0);
+    await revoked('late', 33);
+    expect(await entriesAt(34)).toBe(1);
+    expect(await entriesAt(35)).toBe(0);
+    // Nobody knows any more what the last one said.
+    rmSync(join(data, 'ca/root/ca.crl'));
+    expect(await entriesAt(36)).toBe(2);
+    expect(await entriesAt(37)).toBe(0);
+  });
+
   it('end with a kill switch: its revocation ends its certificates and no others', async () => {
     const status = { baseUri: 'http://status.example.com', crlShards: 0 };
     await aRoot(data, { status });

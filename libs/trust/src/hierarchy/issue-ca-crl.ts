@@ -6,6 +6,7 @@ import {
   RevokedEntries,
   signatureAlgorithmDer,
   signatureRoom,
+  walkCertificateList,
   writeTbsCertList,
 } from '@certmill/der';
 import { isErrorCode, publicFileMode, writeFileAtomically } from '../atomic-file.js';
@@ -73,7 +74,11 @@ export async function signCaCrl(
   const crlNumber = last !== undefined && last >= BigInt(nowMs) ? last + 1n : BigInt(nowMs);
   const thisUpdateMs = Math.floor(nowMs / 1_000) * 1_000;
   const nextUpdateMs = thisUpdateMs + validitySeconds * 1_000;
-  const revoked = opened.ca.revokedCas.filter(({ notAfterMs }) => notAfterMs >= thisUpdateMs);
+  const lastUpdateMs = await lastUpdate(join(opened.ca.directory, caCrlFileName));
+  // RFC 5280 3.3: an entry stands in one CRL that is made beyond the end of its certificate.
+  const revoked = opened.ca.revokedCas.filter(
+    ({ notAfterMs, revokedAtMs }) => lastUpdateMs <= Math.max(notAfterMs, revokedAtMs),
+  );
   await storeNumber(`${JSON.stringify({ crlNumber: String(crlNumber) })}\n`);
   const der = await signed(opened, revoked, { crlNumber, thisUpdateMs, nextUpdateMs });
   return { crlNumber, thisUpdateMs, nextUpdateMs, entries: revoked.length, der };
@@ -123,6 +128,17 @@ async function signed(
 /** Serial numbers by length and value, as `RevokedEntries` has them ascending. */
 function compareHex(left: string, right: string): number {
   return left.length - right.length || (left < right ? -1 : left > right ? 1 : 0);
+}
+
+/** thisUpdate of the last CRL; before everything where there is none, or none that can be read. */
+async function lastUpdate(file: string): Promise<number> {
+  try {
+    const { error, thisUpdateSeconds } = walkCertificateList(await readFile(file));
+    return error === undefined ? thisUpdateSeconds * 1_000 : -Infinity;
+  } catch (cause) {
+    if (isErrorCode(cause, 'ENOENT')) return -Infinity;
+    throw cause;
+  }
 }
 
 async function lastNumber(file: string): Promise<bigint | undefined> {
