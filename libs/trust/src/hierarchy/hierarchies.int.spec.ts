@@ -368,6 +368,27 @@ describe('hierarchies', () => {
     verifies(await loadIssuer(data, 'factory'));
   });
 
+  it('taken in and killed in the middle, they are whole again once it is taken in again', async () => {
+    await aRoot();
+    await issueAuthority(wish('oem', { pathLenConstraint: 1 }), place('root'), nowMs);
+    const before = await issueAuthority(wish('factory'), place('oem'), nowMs);
+    const requestPem = await requestRenewal(place('oem'));
+    const pathLenConstraint = 1;
+    const signing = { requestPem, parent: place('root'), pathLenConstraint, nowMs };
+    const { chainDer } = await signAuthorityRequest(signing);
+    const chainPem = chainDer.map((der) => pemEncode('CERTIFICATE', der)).join('');
+    const complete = () =>
+      completeAuthority({ directory: data, name: 'oem', chainPem, passphrase, nowMs });
+    await complete();
+    // As a kill after the CA's own chain leaves it.
+    const old = before.chainDer.map((der) => pemEncode('CERTIFICATE', der)).join('');
+    writeFileSync(before.chainFile, old);
+    const oem = await complete();
+    expect((await loadIssuer(data, 'factory')).chainDer[1]).toEqual(oem.chainDer[0]);
+    verifies(await loadIssuer(data, 'factory'));
+    expect(readdirSync(join(data, 'ca/oem/former'))).toHaveLength(1);
+  });
+
   describe('with a root that gets a new key', () => {
     const secret = 'another one';
     let next: string;

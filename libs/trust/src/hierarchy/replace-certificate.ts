@@ -38,7 +38,8 @@ export async function replaceCertificate(
 
 /**
  * The files that change, in the order in which they are written: the certificate before is kept in
- * `former/` first. INVALID_INPUT where the new chain is none.
+ * `former/` first. Of a certificate that is in its place already, those of chains without it.
+ * INVALID_INPUT where the new chain is none.
  */
 export async function replacedFiles(
   directory: string,
@@ -46,17 +47,24 @@ export async function replacedFiles(
   chainDer: readonly Uint8Array[],
 ): Promise<readonly ReplacedFile[]> {
   checkChainDer(chainDer);
-  const former = join('ca', ca.name, formerFolderName, `${ca.serialNumberHex}.pem`);
-  const files: ReplacedFile[] = [
-    { path: former, content: pemOfCertificates(ca.chainDer.slice(0, 1)) },
-    ...chainFiles(ca.name, chainDer),
-  ];
+  const files = [...formerFiles(ca, chainDer), ...chainFiles(ca.name, chainDer)];
   const isSameCa = sameCaAs(ca);
   for (const { name, chainDer: chain } of await loadAuthorities(directory)) {
     const at = chain.findIndex((der) => isSameCa(der));
-    if (at > 0) files.push(...chainFiles(name, [...chain.slice(0, at), ...chainDer]));
+    if (at <= 0) continue;
+    const replaced = [...chain.slice(0, at), ...chainDer];
+    if (pemOfCertificates(replaced) === pemOfCertificates(chain)) continue;
+    files.push(...chainFiles(name, replaced));
   }
   return files;
+}
+
+/** None where the new certificate is in its place already: a kill came before the other chains. */
+function formerFiles(ca: Issuer, chainDer: readonly Uint8Array[]): readonly ReplacedFile[] {
+  const [before = new Uint8Array()] = ca.chainDer;
+  if (Buffer.compare(before, chainDer[0] ?? new Uint8Array()) === 0) return [];
+  const path = join('ca', ca.name, formerFolderName, `${ca.serialNumberHex}.pem`);
+  return [{ path, content: pemOfCertificates([before]) }];
 }
 
 /** Of certificates: whether it is the CA's by the same CA above, the one in force or one before that. */

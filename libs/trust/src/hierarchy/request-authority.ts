@@ -429,8 +429,6 @@ async function takeAnother(
   own: CaCertificate,
 ): Promise<void> {
   assertOwn(own, existing.spkiDer, existing.subjectDer);
-  const serialNumberHex = Buffer.from(own.serialNumber).toString('hex');
-  if (serialNumberHex === existing.serialNumberHex) return;
   await replaceCertificate(
     directory,
     existing,
