@@ -1,7 +1,13 @@
 import { join } from 'node:path';
 import { OcspFile } from '@certmill/adapter-embedded';
 import type { ChunkRef } from '@certmill/domain';
-import { OcspIssuers, planPresigning, startPresigning, type AnswerPorts } from '@certmill/pipeline';
+import {
+  OcspIssuers,
+  planPresigning,
+  startPresigning,
+  type AnswerPorts,
+  type WaitingChanges,
+} from '@certmill/pipeline';
 import {
   replyToStatusCall,
   type Repository,
@@ -32,6 +38,8 @@ export interface Ocsp extends Stoppable {
   reply(call: StatusCall): Promise<StatusReply>;
   /** See `ResponderFolder`. */
   firstOverdueEndMs(): number | undefined;
+  /** Changes of status that what is signed ahead does not tell. */
+  waiting(): readonly WaitingChanges[];
   /** Called when a status changed here: what was kept of answers may be wrong. */
   onChange(forget: () => void): void;
   /** A chunk was published, or a status in it changed: its responses are signed, where that is done ahead. */
@@ -127,6 +135,7 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
   return {
     reply: (call) => replyToStatusCall(ports, call, clock.nowMs(), parts),
     firstOverdueEndMs: () => folder.firstOverdueEndMs(),
+    waiting: () => presigning?.waiting() ?? [],
     onChange: (forget) => void forgets.push(forget),
     async changed(chunk) {
       if (presigned !== undefined) await planPresigning(store, chunk, clock.nowMs());

@@ -195,6 +195,11 @@ async function generateCrls(
     () => generation.ages(),
     () => clock.nowMs(),
   );
+  metrics.revocations.waiting(
+    'crl',
+    () => generation.waiting(),
+    () => clock.nowMs(),
+  );
   return generation;
 }
 
@@ -211,6 +216,11 @@ function gaugeParts(
   );
   metrics.trust.ends('issuer', firstIssuerEndMs);
   metrics.trust.ends('responder', () => ocsp.firstOverdueEndMs());
+  metrics.revocations.waiting(
+    'ocsp',
+    () => ocsp.waiting(),
+    () => services.clock.nowMs(),
+  );
   metrics.readiness(services.readiness, {
     parts: ['validate', 'sign', 'publish', 'store'],
     needs: [],

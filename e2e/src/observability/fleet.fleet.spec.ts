@@ -86,6 +86,7 @@ const onlyInTrouble: Readonly<Record<string, string>> = {
   certmill_sign_issuer_out: 'an issuer has no key that signs',
   'certmill_trust_not_after_seconds{kind="responder"}': 'a responder could not be renewed',
   certmill_status_faults_total: 'an OCSP answer fails',
+  certmill_revocation_waiting_seconds: 'a revocation waits for a CRL',
   // Not in trouble, but not in this fleet: issuers with status addresses, and the role status.
   certmill_crl_age_seconds: 'an issuer has status addresses',
   certmill_crl_missing: 'the same',

@@ -66,20 +66,24 @@ export async function presignFor(
   const jobs = await context.waitFor(what, open);
   parts.push(jobs);
   const byName = new Map(trust.issuers.map((issuer) => [issuer.name, issuer]));
-  parts.push(
-    await startPresigning({
-      jobs,
-      presigner,
-      clock,
-      ...{ tenants: store, orders: store, batches: store, revocations: store },
-      certificates: store,
-      responses: ocsp,
-      issuers: () => trust.catalogue.all.map(({ name }) => name),
-      issuerOf: (name) => byName.get(name),
-      serialKeys: new Map(trust.serialKeys.map((key) => [key.id, key])),
-      lifetimeSeconds: config.ocsp.presignedHours * 3_600,
-      concurrency: 4,
-      onFault: (error) => observeStatus(logger, metrics).fault(error),
-    }),
+  const presigning = await startPresigning({
+    jobs,
+    presigner,
+    clock,
+    ...{ tenants: store, orders: store, batches: store, revocations: store },
+    certificates: store,
+    responses: ocsp,
+    issuers: () => trust.catalogue.all.map(({ name }) => name),
+    issuerOf: (name) => byName.get(name),
+    serialKeys: new Map(trust.serialKeys.map((key) => [key.id, key])),
+    lifetimeSeconds: config.ocsp.presignedHours * 3_600,
+    concurrency: 4,
+    onFault: (error) => observeStatus(logger, metrics).fault(error),
+  });
+  parts.push(presigning);
+  metrics.revocations.waiting(
+    'ocsp',
+    () => presigning.waiting(),
+    () => clock.nowMs(),
   );
 }

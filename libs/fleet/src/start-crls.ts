@@ -37,6 +37,11 @@ export function startCrls(
         () => generation.ages(),
         () => clock.nowMs(),
       );
+      metrics.revocations.waiting(
+        'crl',
+        () => generation.waiting(),
+        () => clock.nowMs(),
+      );
       return {
         async stop(timeoutMs) {
           await generation.stop(timeoutMs);

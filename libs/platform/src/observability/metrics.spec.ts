@@ -44,6 +44,11 @@ describe('the metrics of a service', () => {
       .publish()
       .catch(() => undefined);
     metrics.journal.conflict(3);
+    metrics.revocations.waiting(
+      'ocsp',
+      () => [{ issuer: 'devices', sinceMs: 1_000 }],
+      () => 91_000,
+    );
     metrics.crls.built('full', 1, 1);
     metrics.crls.failed('full', 'FAULT_HSM_LOST');
     metrics.status.fault('FAULT_HSM_LOST');
@@ -91,6 +96,7 @@ describe('the metrics of a service', () => {
       'certmill_process_written_bytes_total counter',
       'certmill_publish_chunk_age_seconds histogram lane',
       'certmill_publish_requests_total counter code',
+      'certmill_revocation_waiting_seconds gauge in issuer',
       'certmill_sign_issuer_out gauge issuer',
       'certmill_sign_slot_busy_seconds_total counter slot',
       'certmill_sign_slot_failures_total counter slot',

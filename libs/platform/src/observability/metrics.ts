@@ -9,6 +9,7 @@ import { registerReadiness, type KnownParts } from './readiness-metrics.js';
 import { readOf } from './scrape-readings.js';
 import { registerSlots, type SlotReading } from './slot-metrics.js';
 import { StageMetrics } from './stage-metrics.js';
+import { RevocationMetrics } from './revocation-metrics.js';
 import { StatusMetrics } from './status-metrics.js';
 import { StoreMetrics } from './store-metrics.js';
 import { TrustMetrics } from './trust-metrics.js';
@@ -23,6 +24,7 @@ export class Metrics {
   readonly store = new StoreMetrics(this.#registry);
   readonly journal = new JournalMetrics(this.#registry);
   readonly status = new StatusMetrics(this.#registry);
+  readonly revocations = new RevocationMetrics(this.#registry);
   readonly crls = new CrlMetrics(this.#registry);
   readonly trust = new TrustMetrics(this.#registry);
 
