@@ -9,7 +9,12 @@ import {
 } from '@certmill/adapter-embedded';
 import { CertmillError, isCertmillError } from '@certmill/domain';
 import type { Clock } from '@certmill/ports';
-import { caDirectoryOf, caRequestsFolderName, developmentPassphraseFileOf } from '@certmill/trust';
+import {
+  auditFolderName,
+  caDirectoryOf,
+  caRequestsFolderName,
+  developmentPassphraseFileOf,
+} from '@certmill/trust';
 import { ceremoniesFolderName } from '@certmill/trust/ceremony';
 import { compromisesFolderName } from '@certmill/trust/compromise';
 import { backupMark, restoringMark, takeDataFolder } from './data-folder.js';
@@ -17,12 +22,12 @@ import { nodeSyncDisk, syncTree, type SyncDisk } from './sync-tree.js';
 
 /**
  * What lies beside store and log: CAs and those that wait for their certificates (keys stay encrypted),
- * serial keys, secrets of the folder, approvals that were used, and what ceremonies and runs that
- * leave an issuer left.
+ * serial keys, secrets of the folder, approvals that were used, what ceremonies and runs that leave an
+ * issuer left, and the audit trail that needs no store.
  */
 const besides = [
   ...['ca', caRequestsFolderName, 'serial-keys.json', 'hop-secret', 'manifest-key.pem'],
-  ...['approvals', ceremoniesFolderName, compromisesFolderName],
+  ...['approvals', ceremoniesFolderName, compromisesFolderName, auditFolderName],
 ];
 const segmentSuffix = '.log';
 const offsetsFile = 'groups.json';

@@ -2,19 +2,30 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createConnection, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { once } from 'node:events';
+import { z } from 'zod';
 import { CertmillError, faultCatalogue, isCertmillError, type FaultCode } from '@certmill/domain';
 
+const requestSchema = z.discriminatedUnion('command', [
+  z.object({ command: z.literal('backup'), directory: z.string() }),
+  /** An entry of the audit trail; it is of the moment when it comes. */
+  z.object({
+    command: z.literal('audit'),
+    entry: z.object({
+      actor: z.string(),
+      action: z.string(),
+      detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+    }),
+  }),
+]);
+
 /** What a command on the same machine asks of the process that has the data folder. */
-export interface ControlRequest {
-  readonly command: 'backup';
-  readonly directory: string;
-}
+export type ControlRequest = z.infer<typeof requestSchema>;
 
 type ControlAnswer = { readonly ok: true } | { readonly code: string; readonly message: string };
 
 /** Longest path of a Unix socket (sun_path) on Linux and macOS. */
 const maxSocketPathBytes = 103;
-const maxRequestBytes = 8 * 1024;
+const maxRequestBytes = 64 * 1024;
 
 function socketOf(directory: string): string {
   return join(directory, 'control.sock');
@@ -73,17 +84,8 @@ async function answer(
 }
 
 function parseRequest(line: string): ControlRequest {
-  const value: unknown = JSON.parse(line);
-  if (
-    typeof value === 'object' &&
-    value !== null &&
-    'command' in value &&
-    value.command === 'backup' &&
-    'directory' in value &&
-    typeof value.directory === 'string'
-  ) {
-    return { command: 'backup', directory: value.directory };
-  }
+  const parsed = requestSchema.safeParse(JSON.parse(line));
+  if (parsed.success) return parsed.data;
   throw new CertmillError('INVALID_INPUT', 'there is no such control command');
 }
 

@@ -17,6 +17,7 @@ export {
 } from './open-issuance.js';
 export { readServeConfig, serve, serveSchema, type ServeConfig, type Server } from './serve.js';
 export { openFolderToMigrate, type FolderToMigrate } from './open-folder-to-migrate.js';
+export { noteInFolder } from './note-in-folder.js';
 export { openFolderToRevoke, type FolderToRevoke } from './open-folder-to-revoke.js';
 export { openStoreForReading, type OpenedStore } from './open-store-for-reading.js';
 export { verifyFolder, type VerifiedFolder } from './verify-folder.js';

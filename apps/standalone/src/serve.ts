@@ -1,7 +1,12 @@
 import type { Server as ControlServer } from 'node:net';
 import { z } from 'zod';
 import { groups, topics } from '@certmill/events';
-import { processMassJobs, runCrlGeneration, waitUnlessAborted } from '@certmill/pipeline';
+import {
+  processMassJobs,
+  recordAudit,
+  runCrlGeneration,
+  waitUnlessAborted,
+} from '@certmill/pipeline';
 import type { Stoppable } from '@certmill/ports';
 import {
   createLogger,
@@ -122,7 +127,12 @@ export async function serve(
       logger.info({ url: status.url }, 'telling the status of certificates');
     }
     const telling = status;
-    control = await openControlSocket(folder.directory, async ({ directory }) => {
+    control = await openControlSocket(folder.directory, async (request) => {
+      if (request.command === 'audit') {
+        await recordAudit(running.services, request.entry);
+        return;
+      }
+      const { directory } = request;
       await backUpDataFolder(folder.directory, running, directory);
       logger.info({ directory }, 'backed up');
     });

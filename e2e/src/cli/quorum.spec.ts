@@ -1,6 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import '../one-realm.js';
 import { serve, serveSchema, type Server } from '@certmill/standalone';
+import type { ChainedAuditEntry } from '@certmill/domain';
 import { builtInProfileText } from '@certmill/domain/profile-files';
 import { jest } from '@jest/globals';
 import { openssl } from './testing/openssl.js';
@@ -54,6 +55,14 @@ const issuers = async (): Promise<string[]> =>
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name);
 
+interface Trail {
+  readonly entries: readonly ChainedAuditEntry[];
+  readonly folderEntries: readonly ChainedAuditEntry[];
+}
+
+const trailOf = async (folder: string): Promise<Trail> =>
+  JSON.parse(await done('audit', 'list', '--data', folder, '--json')) as Trail;
+
 describe('in an installation that has a quorum', () => {
   const approvalsOf = (...names: string[]): string[] =>
     names.flatMap((name) => ['--approval', `op.json.${name}.approval.json`]);
@@ -100,6 +109,22 @@ describe('in an installation that has a quorum', () => {
 
   it('a folder without a quorum asks nobody', async () => {
     await done('ca', 'init', 'factory', '--data', 'plain');
+  });
+
+  it('the trail of a folder without a store says who did what with which approvals', async () => {
+    const { folderEntries } = await trailOf('data');
+    expect(folderEntries.map(({ action }) => action)).toEqual([
+      ...['ceremony.run.ended', 'approvals.used', 'ca.init.begun', 'ca.init.ended'],
+    ]);
+    expect(folderEntries[0]?.detail).toMatchObject({
+      sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown,
+    });
+    expect(folderEntries[1]?.detail).toMatchObject({ approvers: 'bob, carol' });
+    expect(folderEntries.at(-1)).toMatchObject({
+      actor: expect.stringMatching(/^certmill ca init \(.+\)$/) as unknown,
+      detail: { name: 'factory' },
+    });
+    expect(await done('audit', 'verify', '--data', 'data')).toContain('4 entries');
   });
 });
 
@@ -170,5 +195,30 @@ describe('at the server of an installation that has a quorum', () => {
     await done(...begin, '--propose', 'server.json');
     const { stderr } = await type(...begin, '--yes', ...(await approvedBy('bob')), '--rate', '5');
     expect(stderr).toContain('the selection has no certificates');
+  });
+
+  it('what is done with its CAs is in its trail, while it runs and when it rests', async () => {
+    const approve = async (...args: string[]): Promise<void> => {
+      await done(...args, '--propose', 'server.json');
+      await done(...args, ...(await approvedBy('alice', 'bob')));
+    };
+    await approve('ca', 'crl', 'root', '--data', 'data');
+    await server.stop();
+    await approve('ca', 'issue', 'other', '--under', 'root', '--data', 'data');
+    const { entries, folderEntries } = await trailOf('data');
+    const ofCas = entries.filter(({ action }) => action.startsWith('ca.'));
+    expect(ofCas.map(({ action }) => action)).toEqual([
+      ...['ca.crl.begun', 'ca.crl.ended', 'ca.issue.begun', 'ca.issue.ended'],
+    ]);
+    expect(ofCas[2]?.detail).toMatchObject({ name: 'other', under: 'root' });
+    expect(folderEntries).toHaveLength(4);
+    await done('audit', 'verify', '--data', 'data');
+    const text = await readFile(work.at('data/audit/00000002.json'), 'utf8');
+    await writeFile(work.at('data/audit/00000002.json'), text.replace('bob', 'eve'));
+    const broken = await type('audit', 'verify', '--data', 'data');
+    expect([broken.exitCode, broken.stderr]).toEqual([
+      1,
+      expect.stringContaining('the audit trail of the folder is broken at entry 2'),
+    ]);
   });
 });

@@ -32,6 +32,7 @@ import {
   createRoot,
   developmentPassphraseFileOf,
   distinguishedNameDer,
+  openAuditFolder,
   requestAuthority,
   signAuthorityRequest,
 } from '@certmill/trust';
@@ -59,6 +60,7 @@ beforeAll(async () => {
   const { batchId } = (await uploaded.json()) as { batchId: string };
   await (await server.call('GET', `/v1/batches/${batchId}/manifest?follow=true`)).text();
   await openApprovalFolder(server.data).useApprovals(usedApprovals);
+  await openAuditFolder(server.data).appendAudit(auditEntry);
   saved = join(parent, 'saved');
   await backUpDataFolder(server.data, server.server.issuance, saved);
 });
@@ -68,6 +70,7 @@ afterAll(async () => {
   await rm(parent, { recursive: true, force: true });
 });
 
+const auditEntry = { atMs: 1, actor: 'somebody', action: 'ca.init.ended', detail: {} };
 const usedApprovals = {
   operationId: 'ab'.repeat(16),
   useId: 'run-1',
@@ -144,8 +147,9 @@ describe('a backup', () => {
     }
   });
 
-  it('keeps approvals used up', async () => {
+  it('keeps approvals used up, and the trail from before there was a store', async () => {
     expect(await readApprovalFolder(saved)).toEqual([usedApprovals]);
+    expect(await openAuditFolder(saved).listAudit({ limit: 9 })).toMatchObject([auditEntry]);
   });
 
   it('that was cut off is not restored', async () => {

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import type { Command } from 'commander';
 import { ApprovalRequired, CertmillError } from '@certmill/domain';
 import {
@@ -11,6 +10,15 @@ import {
   type Operation,
   type OperationKind,
 } from '@certmill/trust/ceremony';
+import type { UsedApprovals } from '@certmill/ports';
+import { noteInFolder } from '@certmill/standalone';
+import { actorHere } from '../audit/actor-here.js';
+import {
+  commandNameOf,
+  foldersOf,
+  parametersOf,
+  type CommandParameters,
+} from '../audit/command-parameters.js';
 import type { Terminal } from '../terminal/terminal.js';
 import {
   howApproved,
@@ -19,19 +27,14 @@ import {
   withApprovalOptions,
   type ApprovalOptions,
 } from './approval-options.js';
-import { readBytes } from '../read-input.js';
 
 /** A command that needs a quorum where its data folder asks for one. */
-export interface SensitiveCommand {
+export interface SensitiveCommand extends CommandParameters {
   readonly kind: Exclude<OperationKind, 'ceremony'>;
-  /** Arguments and options that name files: their content is approved, not their name. */
-  readonly files?: readonly string[];
   /** Options that name data folders beside `data`, whose quorum is asked as well. */
   readonly folders?: readonly string[];
   /** Whether it is done in the data folder; absent: always. A server asks for its own quorum. */
   isInFolder?(options: Readonly<Record<string, unknown>>): boolean;
-  /** Options that say how and where, beside those that do of every command. */
-  readonly circumstances?: readonly string[];
   /**
    * Typed again it goes on with what was approved: the same approvals are taken for the same again, and
    * those of other operations, which its steps need, are passed over here.
@@ -40,12 +43,6 @@ export interface SensitiveCommand {
   /** Whether it is sensitive with these options; absent: always. */
   isSensitive?(options: Readonly<Record<string, unknown>>): boolean;
 }
-
-/** Say how and where, and not what is done. */
-const circumstances: readonly string[] = [
-  ...['json', 'propose', 'approval', 'data', 'out', 'yes'],
-  ...['keyPassphraseFile', 'parentPassphraseFile'],
-];
 
 /**
  * Puts a sensitive command under the quorum of its data folder (`ca/quorum.json`). Without one nothing
@@ -83,8 +80,7 @@ async function demandQuorum(
     return;
   }
   if (sensitive.isSensitive?.(options) === false) return;
-  const folders = [options.data, ...(sensitive.folders ?? []).map((name) => options[name])];
-  for (const folder of new Set(folders.filter((name) => typeof name === 'string'))) {
+  for (const folder of foldersOf(command, sensitive.folders)) {
     const policy = await readQuorumPolicy(folder);
     if (policy === undefined) continue;
     const gate = await openOperationGate({
@@ -97,7 +93,8 @@ async function demandQuorum(
     const given = await readApprovals(options.approval);
     const use = sensitive.isResumable === true ? ownUse(wanted, given) : { approvals: given };
     try {
-      await gate.demand(wanted, use);
+      const used = await gate.demand(wanted, use);
+      if (used !== undefined) await noteApprovals(command, folder, used, use.approvals);
     } catch (error) {
       if (!(error instanceof ApprovalRequired)) throw error;
       throw new CertmillError('APPROVAL_REQUIRED', `${folder}: ${error.message}\n${howApproved}`);
@@ -118,22 +115,17 @@ function ownUse(
   return first === undefined ? { approvals } : { approvals, useId: first.operation.id };
 }
 
-/** Everything that decides what the command does. */
-async function parametersOf(
+function noteApprovals(
   command: Command,
-  { files = [], circumstances: own = [] }: SensitiveCommand,
-): Promise<Readonly<Record<string, unknown>>> {
-  const named = command.registeredArguments.map(
-    (argument, index) => [argument.name(), command.processedArgs[index] as unknown] as const,
-  );
-  const options = Object.entries(command.opts<Record<string, unknown>>());
-  const parameters: Record<string, unknown> = { command: command.name() };
-  for (const [name, value] of [...named, ...options]) {
-    if (value === undefined || circumstances.includes(name) || own.includes(name)) continue;
-    parameters[name] =
-      files.includes(name) && typeof value === 'string'
-        ? { sha256: hash('sha256', await readBytes(value), 'hex') }
-        : value;
-  }
-  return parameters;
+  folder: string,
+  { operationId, kind, sha256 }: UsedApprovals,
+  approvals: readonly Approval[],
+): Promise<void> {
+  const approvers = approvals.map(({ approver }) => approver).join(', ');
+  const detail = { operationId, kind, sha256, approvers };
+  return noteInFolder(folder, {
+    actor: actorHere(commandNameOf(command)),
+    action: 'approvals.used',
+    detail,
+  });
 }

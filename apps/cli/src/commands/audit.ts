@@ -1,7 +1,10 @@
+import { join } from 'node:path';
 import { Command } from 'commander';
+import { holdsStore } from '@certmill/adapter-embedded';
 import { auditBreakOf, CertmillError, type ChainedAuditEntry } from '@certmill/domain';
 import type { AuditStore } from '@certmill/ports';
 import { openStoreForReading } from '@certmill/standalone';
+import { openAuditFolder } from '@certmill/trust';
 import { openClient, withServerOptions, type ServerOptions } from '../client/server-options.js';
 import { withExamples } from '../terminal/program.js';
 import { formatNumber } from '../terminal/quantities.js';
@@ -29,23 +32,19 @@ function listCommand(terminal: Terminal): Command {
     .option('--action <action>', 'only these, e.g. certificate.revoked')
     .addOption(dataOption())
     .action(async (options: AuditOptions) => {
-      const entries: ChainedAuditEntry[] = [];
-      await readTrail(terminal, options, (page) => {
+      const found: Record<TrailName, ChainedAuditEntry[]> = { folder: [], store: [] };
+      await readTrails(terminal, options, (trail, page) => {
         const { action } = options;
-        entries.push(...page.filter((entry) => action === undefined || entry.action === action));
+        found[trail].push(
+          ...page.filter((entry) => action === undefined || entry.action === action),
+        );
       });
-      const rows = entries.map(({ sequence, atMs, tenant, actor, action, detail }) => [
-        sequence,
-        new Date(atMs).toISOString(),
-        tenant ?? '',
-        actor,
-        action,
-        Object.entries(detail)
-          .map(([name, value]) => `${name}=${String(value)}`)
-          .join(' '),
-      ]);
+      const rows = [
+        ...found.folder.map((entry) => rowOf(`folder ${String(entry.sequence)}`, entry)),
+        ...found.store.map((entry) => rowOf(String(entry.sequence), entry)),
+      ];
       terminal.report(
-        { entries },
+        { entries: found.store, folderEntries: found.folder },
         rows.length === 0
           ? ['no entries']
           : tableLines(['#', 'at', 'tenant', 'actor', 'action', 'detail'], rows),
@@ -62,20 +61,26 @@ function verifyCommand(terminal: Terminal): Command {
     .description('check that no entry was changed, or left out between others')
     .addOption(dataOption())
     .action(async (options: AuditOptions) => {
-      let last: ChainedAuditEntry | undefined;
-      await readTrail(terminal, options, (page) => {
-        const broken = auditBreakOf(page, last);
+      const last: Partial<Record<TrailName, ChainedAuditEntry>> = {};
+      await readTrails(terminal, options, (trail, page) => {
+        const broken = auditBreakOf(page, last[trail]);
         if (broken !== undefined) {
           throw new CertmillError(
             'FAULT_AUDIT_BROKEN',
-            `the audit trail is broken at entry ${String(broken)}: it was changed, or entries are missing`,
+            `the audit trail${trail === 'folder' ? ' of the folder' : ''} is broken at entry ` +
+              `${String(broken)}: it was changed, or entries are missing`,
           );
         }
-        last = page.at(-1) ?? last;
+        const end = page.at(-1);
+        if (end !== undefined) last[trail] = end;
       });
-      const { sequence = 0, hash = '' } = last ?? {};
-      terminal.report({ entries: sequence, lastHash: hash }, [
-        `${formatNumber(sequence)} entries, each behind the one before; the last one's hash is ${hash || 'none'}`,
+      const whole = endOf(last.store);
+      const { folder } = last;
+      terminal.report({ ...whole, ...(folder === undefined ? {} : { folder: endOf(folder) }) }, [
+        ...(folder !== undefined && whole.entries === 0 ? [] : [lineOf(whole)]),
+        ...(folder === undefined
+          ? []
+          : [`of the folder, without a store: ${lineOf(endOf(folder))}`]),
         'keep it elsewhere: entries that are cut off at the end are told by it alone',
       ]);
     });
@@ -84,18 +89,64 @@ function verifyCommand(terminal: Terminal): Command {
   ]);
 }
 
-async function readTrail(
+function rowOf(number: string, entry: ChainedAuditEntry): string[] {
+  const { atMs, tenant, actor, action, detail } = entry;
+  return [
+    number,
+    new Date(atMs).toISOString(),
+    tenant ?? '',
+    actor,
+    action,
+    Object.entries(detail)
+      .map(([name, value]) => `${name}=${String(value)}`)
+      .join(' '),
+  ];
+}
+
+interface TrailEnd {
+  readonly entries: number;
+  readonly lastHash: string;
+}
+
+function endOf(last: ChainedAuditEntry | undefined): TrailEnd {
+  return { entries: last?.sequence ?? 0, lastHash: last?.hash ?? '' };
+}
+
+function lineOf({ entries, lastHash }: TrailEnd): string {
+  return `${formatNumber(entries)} entries, each behind the one before; the last one's hash is ${lastHash || 'none'}`;
+}
+
+/** That of the store, and what was noted in the data folder where no store was at hand. */
+type TrailName = 'folder' | 'store';
+
+async function readTrails(
   terminal: Terminal,
   options: AuditOptions,
-  onPage: (entries: readonly ChainedAuditEntry[]) => void,
+  onPage: (trail: TrailName, entries: readonly ChainedAuditEntry[]) => void,
 ): Promise<void> {
   if (options.server !== undefined) {
     using client = openClient(terminal, options);
-    await readPages((page) => client.listAudit(page), onPage);
+    await readPages(
+      (page) => client.listAudit(page),
+      (entries) => onPage('store', entries),
+    );
     return;
   }
+  let noted = 0;
+  const folder = openAuditFolder(options.data);
+  await readPages(
+    (page) => folder.listAudit(page),
+    (entries) => {
+      noted += entries.length;
+      onPage('folder', entries);
+    },
+  );
+  if (noted > 0 && !holdsStore(join(options.data, 'store'))) return;
   await using opened = await openStoreForReading(options.data);
-  await readPages((page) => opened.store.listAudit(page), onPage);
+  await readPages(
+    (page) => opened.store.listAudit(page),
+    (entries) => onPage('store', entries),
+  );
 }
 
 async function readPages(

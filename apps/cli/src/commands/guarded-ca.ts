@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { recordCommand } from '../audit/record-command.js';
 import { guardWithQuorum, type SensitiveCommand } from '../ceremony/quorum-gate.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { caCommand } from './ca/ca.js';
@@ -29,12 +30,19 @@ const sensitive: Readonly<Record<string, SensitiveCommand>> = {
   },
 };
 
-/** `certmill ca`, under the quorum of an installation that has one. */
+/** Certifies nothing: what comes of it is for `complete`. */
+const recordedOnly: readonly string[] = ['request'];
+
+/** `certmill ca`, in the audit trail, and under the quorum of an installation that has one. */
 export function guardedCaCommand(terminal: Terminal): Command {
   const group = caCommand(terminal);
   for (const command of group.commands) {
     const found = Object.hasOwn(sensitive, command.name()) ? sensitive[command.name()] : undefined;
+    // First: what was not approved was not begun.
     if (found !== undefined) guardWithQuorum(terminal, command, found);
+    if (found !== undefined || recordedOnly.includes(command.name())) {
+      recordCommand(terminal, command, { ...found, isChange: ({ dryRun }) => dryRun !== true });
+    }
   }
   return group;
 }

@@ -1,5 +1,4 @@
 import { createReadStream } from 'node:fs';
-import { userInfo } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import {
   CertmillError,
@@ -17,6 +16,7 @@ import {
   type Selection,
 } from '@certmill/pipeline';
 import { openFolderToRevoke } from '@certmill/standalone';
+import { actorHere } from '../audit/actor-here.js';
 import type { ApprovalOptions } from '../ceremony/approval-options.js';
 import { askForApproved } from '../ceremony/ask-for-approved.js';
 import { openClient, withServerOptions, type ServerOptions } from '../client/server-options.js';
@@ -227,11 +227,6 @@ function reportChanges(terminal: Terminal, options: RevokeOptions, changes: Chan
       `${formatNumber(notFound)} not found`,
     ...left.map(({ name, outcome }) => `${name}: ${outcome}`),
   ]);
-}
-
-/** The user of the system, for the audit trail. */
-export function actorHere(command: string): string {
-  return `certmill ${command} (${userInfo().username})`;
 }
 
 async function selectionOf(terminal: Terminal, options: RevokeOptions): Promise<Selection> {

@@ -34,6 +34,7 @@ export class Terminal {
   readonly #stderr: OutputStream;
   #isJson = false;
   #reported = false;
+  #result: object | undefined;
   #progress: Progress = silent;
 
   constructor(surroundings: Surroundings, signal: AbortSignal) {
@@ -47,6 +48,11 @@ export class Terminal {
   /** True where stdout carries one JSON object only. */
   get isJson(): boolean {
     return this.#isJson;
+  }
+
+  /** What the command has reported so far. */
+  get result(): object | undefined {
+    return this.#result;
   }
 
   /** Called by the frame once `--json` was parsed. */
@@ -89,6 +95,7 @@ export class Terminal {
    * @param value MUST hold no key or passphrase, except a credential that was just made.
    */
   report(value: object, lines: readonly string[]): void {
+    this.#result = value;
     if (this.#isJson) {
       this.#reported = true;
       this.#write(this.#stdout, JSON.stringify(value));

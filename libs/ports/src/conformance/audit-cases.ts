@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { auditBreakOf, chainAuditEntry, type ChainedAuditEntry } from '@certmill/domain';
 import { expectSame } from './expect-same.js';
-import type { RevocationStores } from './revocation-cases.js';
+import type { AuditStore } from '../revocations.js';
 import type { StoreCase } from './store-case.js';
 import { atOnce, nowMs, writers } from './stores-fixture.js';
 
@@ -16,7 +16,7 @@ function anEntry(tenant: string, n: number) {
 }
 
 /** The whole trail, two entries at a time; other cases append to it too. */
-async function trailOf(stores: RevocationStores): Promise<ChainedAuditEntry[]> {
+async function trailOf(stores: AuditStore): Promise<ChainedAuditEntry[]> {
   const trail: ChainedAuditEntry[] = [];
   for (;;) {
     const after = trail.at(-1)?.sequence;
@@ -29,7 +29,7 @@ async function trailOf(stores: RevocationStores): Promise<ChainedAuditEntry[]> {
 }
 
 /** The audit trail: one for the whole store. */
-export const auditCases: readonly StoreCase<RevocationStores>[] = [
+export const auditCases: readonly StoreCase<AuditStore>[] = [
   {
     name: 'entries of 8 writers at once are all in the trail, each behind another',
     async run(stores, tenant) {

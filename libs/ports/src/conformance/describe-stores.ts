@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { ApprovalLedger } from '../approvals.js';
 import type { JobQueue } from '../jobs.js';
 import type { MassOperationStore } from '../mass-operations.js';
-import type { CrlStore } from '../revocations.js';
+import type { AuditStore, CrlStore } from '../revocations.js';
 import { accountCases } from './account-cases.js';
 import { approvalCases } from './approval-cases.js';
 import { auditCases } from './audit-cases.js';
@@ -56,6 +56,17 @@ export function describeRevocations(
 ): void {
   describeCases(name, [...revocationCases, ...auditCases], async () => {
     const opened = await makeStores();
+    return { port: opened.stores, close: () => opened.close() };
+  });
+}
+
+/** The same of an audit trail alone. */
+export function describeAudit(
+  name: string,
+  makeTrail: () => Promise<{ readonly stores: AuditStore; readonly close: () => Promise<void> }>,
+): void {
+  describeCases(name, auditCases, async () => {
+    const opened = await makeTrail();
     return { port: opened.stores, close: () => opened.close() };
   });
 }

@@ -1,5 +1,6 @@
 export {
   describeApprovals,
+  describeAudit,
   describeCrls,
   describeJobQueue,
   describeMassOperations,
