@@ -56,7 +56,7 @@ describe('createHierarchy', () => {
     const key = decryptPrivateKey(pem, passphrase, 'the key');
     const spki = createPublicKey(key).export({ format: 'der', type: 'spki' });
     expect(Buffer.compare(spki, issuer.spkiDer)).toBe(0);
-    expect(readdirSync(dirname(issuer.directory)).sort()).toEqual(['factory', 'root']);
+    expect(readdirSync(dirname(issuer.directory)).sort()).toEqual(['.lock', 'factory', 'root']);
     expect(readdirSync(issuer.directory).sort()).toEqual([
       'ca.json',
       'certificate.pem',
@@ -137,7 +137,7 @@ describe('createHierarchy', () => {
       createHierarchy(options({ name: 'second' })),
     ]);
     expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
-    expect(readdirSync(join(folder, 'ca')).filter((name) => name.startsWith('.'))).toEqual([]);
+    expect(readdirSync(join(folder, 'ca')).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 });
 

@@ -4,6 +4,7 @@ import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { openSerialKeys } from '../keys/serial-keys.js';
 import { certificatesInPem, readCaCertificate } from './ca-certificate.js';
 import { checkChain } from './check-chain.js';
+import { withCaLock } from './folder-lock.js';
 import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
 import { assertIssuerName } from './issuer-paths.js';
 import { type Issuer, loadIssuer } from './load-issuers.js';
@@ -56,10 +57,11 @@ export async function importIssuer(options: ImportOptions): Promise<Issuer> {
       'the issuing key does not belong to the first certificate of the chain',
     );
   }
-  await writeIssuerFolder(directory, name, {
+  const folder = {
     chainDer: chain.map(({ der }) => der),
     key: { pkcs8Der: key.export({ format: 'der', type: 'pkcs8' }), passphrase: options.passphrase },
-  });
+  };
   await openSerialKeys(directory);
+  await withCaLock(directory, async () => writeIssuerFolder(directory, name, folder));
   return loadIssuer(directory, name);
 }

@@ -14,7 +14,8 @@ import {
   newCaSerialNumber,
   noExpirationMs,
 } from './issue-ca-certificate.js';
-import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
+import { withCaLock } from './folder-lock.js';
+import { assertNoIssuer, type IssuerFolderContent, writeIssuerFolder } from './issuer-folder.js';
 import { assertIssuerName, rootName } from './issuer-paths.js';
 import { type Issuer } from './load-issuers.js';
 import { newCaKey } from './new-ca-key.js';
@@ -76,18 +77,20 @@ export async function createRoot(
     signer.subjectPKInfoDer,
     { signer },
   );
-  await writeIssuerFolder(directory, rootName, {
+  const folder = {
     chainDer: [certificateDer],
     ...content,
     ...(status === undefined ? {} : { status }),
-  });
+  };
+  await withCaLock(directory, async () => writeIssuerFolder(directory, rootName, folder));
   return authorityIn(directory, rootName);
 }
 
 /**
  * Makes a CA under one whose key is at hand: an intermediate or an issuing CA, with a key of its own.
  * The parent may lie in another folder, such as that of an offline root. Nothing is there, or all of
- * it. Throws as `openAuthority` and `issueProfiledCaCertificate`; CONFLICT where the name is taken.
+ * it; what its parent has recorded of one that is not there was given to nobody. Throws as
+ * `openAuthority` and `issueProfiledCaCertificate`; CONFLICT where the name is taken.
  */
 export async function issueAuthority(
   wish: AuthorityWish,
@@ -113,7 +116,7 @@ export async function issueAuthority(
     parent,
   );
   await recordIssued(parent.ca, certificateDer);
-  await writeIssuerFolder(directory, name, {
+  const folder: IssuerFolderContent = {
     chainDer: [certificateDer, ...parent.ca.chainDer],
     ...content,
     ...(wish.status === undefined ? {} : { status: wish.status }),
@@ -122,8 +125,10 @@ export async function issueAuthority(
       ...(place.directory === directory ? { parent: place.name } : {}),
       ...(wish.order === undefined ? {} : { order: wish.order }),
     },
-  });
+  };
+  // Before the CA: once it is there, nothing is missing.
   await openSerialKeys(directory);
+  await withCaLock(directory, async () => writeIssuerFolder(directory, name, folder));
   return authorityIn(directory, name);
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CertmillError, type StatusAddresses } from '@certmill/domain';
 import { pemEncode } from '@certmill/der';
@@ -47,7 +47,8 @@ export async function assertNoIssuer(dataDirectory: string, name: string): Promi
 }
 
 /**
- * Writes the folder of a CA; it appears with all of its files or not at all. INVALID_INPUT where its
+ * Writes the folder of a CA; it appears with all of its files or not at all, and what a killed command
+ * left of one goes. The caller holds the lock of the CAs (`withCaLock`). INVALID_INPUT where the
  * chain is none (`checkChain`): what lies there with a digest is not verified again.
  */
 export async function writeIssuerFolder(
@@ -62,6 +63,7 @@ export async function writeIssuerFolder(
   const keyPem = await keyPemOf(dataDirectory, content.key);
   const pems = content.chainDer.map((der) => pemEncode('CERTIFICATE', der));
   await mkdir(parent, { recursive: true, mode: 0o700 });
+  await removeUnfinished(parent, name);
   await mkdir(temporary, { mode: 0o700 });
   try {
     const files = pathsIn(temporary);
@@ -85,6 +87,16 @@ export async function writeIssuerFolder(
   }
   await syncDirectory(parent);
   return paths;
+}
+
+/** A key that was never in force lies in it: nothing was signed with it that anybody has. */
+async function removeUnfinished(parent: string, name: string): Promise<void> {
+  const begin = `.${name}.`;
+  for (const entry of await readdir(parent)) {
+    if (!entry.startsWith(begin) || !/^[0-9a-f]{12}\.tmp$/.test(entry.slice(begin.length)))
+      continue;
+    await rm(join(parent, entry), { recursive: true, force: true });
+  }
 }
 
 async function keyPemOf(
