@@ -31,6 +31,16 @@ describe('crlStateOf', () => {
     expect(await state()).toMatchObject({ behind: 0, entries: 1 });
   });
 
+  it('is behind where a CRL is of other changes, as after a restore', async () => {
+    ports.revoke(1);
+    await buildCrl(ports, defaultCrlPolicy, ports.scope, 'full');
+    const full = await ports.crls.describeCrl(ports.scope, 'full');
+    const describeCrl = (_: unknown, kind: string) =>
+      Promise.resolve(kind === 'full' && full ? { ...full, changes: 9 } : undefined);
+    const restored = { revocations: ports.revocations, crls: { describeCrl } };
+    expect(await crlStateOf(restored, issuer, 0)).toMatchObject({ missing: 0, behind: 1 });
+  });
+
   it('counts every shard', async () => {
     ports.revoke(1);
     // The ports of this test have one scope in all shards.

@@ -42,8 +42,7 @@ export async function crlStateOf(
 }
 
 interface ScopeState {
-  readonly changes: number;
-  readonly listed: number;
+  readonly isListed: boolean;
   readonly full: Awaited<ReturnType<CrlStore['describeCrl']>>;
 }
 
@@ -54,11 +53,13 @@ async function look({ revocations, crls }: CrlStatePorts, scope: CrlScope): Prom
     crls.describeCrl(scope, 'full'),
     crls.describeCrl(scope, 'delta'),
   ]);
-  return { changes, listed: Math.max(full?.changes ?? 0, delta?.changes ?? 0), full };
+  // Exactly those: in a store that was restored, a CRL may be of changes that it does not know.
+  const isListed = [full?.changes ?? 0, delta?.changes].includes(changes);
+  return { isListed, full };
 }
 
-function withScope(state: CrlState, { changes, listed, full }: ScopeState): CrlState {
-  const behind = state.behind + (listed < changes ? 1 : 0);
+function withScope(state: CrlState, { isListed, full }: ScopeState): CrlState {
+  const behind = state.behind + (isListed ? 0 : 1);
   if (full === undefined) return { ...state, behind, missing: state.missing + 1 };
   return {
     ...state,

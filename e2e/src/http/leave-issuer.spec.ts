@@ -1,0 +1,216 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { builtInProfileText } from '@certmill/domain/profile-files';
+import { addCrlJob } from '@certmill/pipeline';
+import { authorityIn, distinguishedNameDer, issueAuthority } from '@certmill/trust';
+import {
+  approve,
+  parseOperation,
+  quorumPolicyFileOf,
+  serializeQuorumPolicy,
+} from '@certmill/trust/ceremony';
+import { runCertmill, type Ended } from '../cli/testing/run-certmill.js';
+import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import {
+  aDataFolder,
+  anOrder,
+  aServer,
+  ndjson,
+  passphrase,
+  type TestServer,
+} from './test-server.js';
+
+interface Told {
+  readonly state: string;
+  readonly steps: readonly {
+    readonly step: string;
+    readonly state: string;
+    readonly facts?: Readonly<Record<string, unknown>>;
+  }[];
+  readonly left: readonly string[];
+  readonly error?: { readonly code: string; readonly step: string };
+}
+
+const population = 3;
+const status = { baseUri: 'http://pki.example', crlShards: 2 };
+let server: TestServer;
+let hurry: NodeJS.Timeout;
+
+beforeAll(async () => {
+  const issuers = { abused: 'ec-p256', picky: 'ec-p256', alone: 'ec-p256' } as const;
+  server = await aServer({}, {}, { issuers, status });
+  await addProfile('devices', 1);
+  for (const issuer of Object.keys(issuers)) {
+    await anOrder(server, `order-of-${issuer}`, { issuer, profile: 'devices' });
+    const path = `/v1/orders/order-of-${issuer}/batches`;
+    const headers = { ...ndjson, 'idempotency-key': issuer };
+    const body = ndjsonOf(csrsOf(population, issuer));
+    const answer = await server.call('POST', path, { headers, body });
+    const { batchId } = (await answer.json()) as { readonly batchId: string };
+    await (await server.call('GET', `/v1/batches/${batchId}/certificates?follow=true`)).text();
+  }
+  // By itself the server looks at what was revoked four times a minute.
+  const { store } = server.server.issuance;
+  hurry = setInterval(() => {
+    void store
+      .listChangedScopes('full', { issuers: ['abused', 'alone', 'picky', 'next'], limit: 100 })
+      .then(async (scopes) => {
+        for (const { issuer, shard } of scopes) await addCrlJob(store, { issuer, shard });
+      });
+  }, 200);
+});
+afterAll(async () => {
+  clearInterval(hurry);
+  await server[Symbol.asyncDispose]();
+});
+
+async function addProfile(name: string, version: number, keys = 'ec-p256'): Promise<void> {
+  const yaml = builtInProfileText('tls-client')
+    .replace(/^name: .*$/m, `name: ${name}`)
+    .replace(/^version: .*$/m, `version: ${String(version)}`)
+    .replace(/^keys: .*$/m, `keys: [${keys}]`);
+  const headers = { 'content-type': 'application/yaml' };
+  const answer = await server.call('POST', '/v1/profiles', { headers, body: yaml });
+  expect([answer.status, await answer.text()]).toEqual([201, expect.anything()]);
+}
+
+function typed(...args: readonly string[]): Promise<Ended> {
+  return runCertmill(['ca', 'compromise', '--json', '--data', server.data, ...args], {
+    env: {
+      CERTMILL_SERVER: server.url,
+      CERTMILL_API_KEY: server.key,
+      CERTMILL_CA_PASSPHRASE_FILE: join(server.data, 'test-passphrase'),
+    },
+  });
+}
+
+/** What the command tells, and what it ends with. */
+async function told(...args: readonly string[]): Promise<Told & Pick<Ended, 'exitCode'>> {
+  const { exitCode, stdout, stderr } = await typed(...args);
+  expect([stdout === '' ? stderr : '']).toEqual(['']);
+  return { exitCode, ...(JSON.parse(stdout) as Told) };
+}
+
+const factsOf = ({ steps }: Told) =>
+  Object.fromEntries(steps.map(({ step, facts }) => [step, facts]));
+
+async function statusesOf(deviceId: string): Promise<readonly string[]> {
+  const answer = await server.call('GET', `/v1/certificates?deviceId=${deviceId}`);
+  const { items } = (await answer.json()) as { items: readonly { readonly status: string }[] };
+  return items.map((item) => item.status).sort();
+}
+
+describe('an issuer whose key somebody else uses', () => {
+  it('is revoked first, and what it issued moves all the same', async () => {
+    const ended = await told('abused', '--to', 'next', '--revoke-first', '--yes');
+    expect(ended).toMatchObject({ exitCode: 0, state: 'done', left: [] });
+    expect(ended.steps.map(({ step }) => step)).toEqual([
+      ...['successor', 'close', 'revoke-ca', 'parent-crl', 'drain', 'reissue', 'revoke', 'crls'],
+    ]);
+    expect(factsOf(ended)).toMatchObject({
+      reissue: { issued: population },
+      revoke: { revoked: population },
+      // A revoked CA still signs its CRLs, for those who look at nothing else.
+      crls: { crls: status.crlShards, entries: population },
+    });
+    expect(await statusesOf('abused-0')).toEqual(['good', 'revoked']);
+    expect((await authorityIn(server.data, 'abused')).revoked?.reason).toBe('cACompromise');
+  });
+});
+
+describe('an issuer that is only revoked', () => {
+  it('leaves its devices without certificates, for the reason that is given', async () => {
+    const args = ['alone', '--no-reissue', '--reason', 'superseded'];
+    const unsure = await typed(...args);
+    expect([unsure.exitCode, unsure.stderr]).toEqual([1, expect.stringContaining('say --yes')]);
+    expect(await statusesOf('alone-0')).toEqual(['good']);
+    const ended = await told(...args, '--yes');
+    expect(ended).toMatchObject({ exitCode: 0, state: 'done' });
+    expect(factsOf(ended)).toMatchObject({ revoke: { reason: 'superseded', revoked: population } });
+    expect(await statusesOf('alone-0')).toEqual(['revoked']);
+  });
+});
+
+describe('a run that cannot go on', () => {
+  it('says the code, the step and how to, and revokes nothing before devices have moved', async () => {
+    await issueAuthority(
+      {
+        ...{ name: 'narrow', directory: server.data, passphrase, keyType: 'ec-p256' },
+        ...{ pathLenConstraint: 0, extKeyUsage: ['1.3.6.1.5.5.7.3.3'] },
+        subjectDer: distinguishedNameDer([{ type: 'commonName', value: 'narrow' }]),
+      },
+      { directory: server.data, name: 'root', passphrase },
+      Date.now(),
+    );
+    const refused = await told('picky', '--to', 'narrow', '--name', 'try', '--yes');
+    expect(refused).toMatchObject({ exitCode: 1, state: 'stopped', error: { step: 'reissue' } });
+    expect(refused.steps.map(({ state }) => state)).toEqual([
+      ...['done', 'done', 'done', 'begun', 'to do', 'to do', 'to do', 'to do'],
+    ]);
+    // Another key policy since: no request of them passes any more.
+    await addProfile('devices', 2, 'ec-p384');
+    const args = ['picky', '--to', 'next', '--yes'];
+    const rejected = await told(...args);
+    expect(rejected).toMatchObject({ exitCode: 1, error: { code: 'STEP_WAITS', step: 'reissue' } });
+    expect(await statusesOf('picky-0')).toEqual(['good']);
+    const ended = await told(...args, '--leave-behind', String(population));
+    expect(ended).toMatchObject({
+      exitCode: 2,
+      state: 'done',
+      left: ['3 devices have no new certificate: leave-picky-reissue-1'],
+    });
+    expect(await statusesOf('picky-0')).toEqual(['revoked']);
+  });
+
+  it('refuses the folder of another installation', async () => {
+    await using other = await aDataFolder();
+    await issueAuthority(
+      {
+        ...{ name: 'next', directory: other.path, passphrase, keyType: 'ec-p256' },
+        ...{ subjectDer: distinguishedNameDer([{ type: 'commonName', value: 'next' }]) },
+        pathLenConstraint: 0,
+      },
+      { directory: server.data, name: 'root', passphrase },
+      Date.now(),
+    );
+    const { stdout } = await typed('next', '--no-reissue', '--yes', '--data', other.path);
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: { code: 'CONFLICT', message: expect.stringContaining('is --data its own?') as string },
+    });
+  });
+});
+
+/** Last: the quorum stays in force. */
+describe('where the installation has a quorum', () => {
+  it('the run and its operations at the server are approved, and it goes on from each', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const pem = String(publicKey.export({ format: 'pem', type: 'spki' }));
+    const quorum = { threshold: 1, approvers: [{ name: 'alice', publicKey: pem }] };
+    await writeFile(quorumPolicyFileOf(server.data), serializeQuorumPolicy(quorum));
+    const approved = async (file: string): Promise<string[]> => {
+      const operation = parseOperation(await readFile(file, 'utf8'), file);
+      const nowMs = Date.now();
+      const times = { nowMs, expiresMs: nowMs + 86_400_000 };
+      const to = `${file}.approval`;
+      await writeFile(to, JSON.stringify(approve(operation, 'alice', privateKey, times)));
+      return ['--approval', to];
+    };
+    const args = ['next', '--no-reissue', '--yes'];
+    const alone = await typed(...args);
+    expect([alone.exitCode, alone.stderr]).toEqual([
+      1,
+      expect.stringContaining('APPROVAL_REQUIRED'),
+    ]);
+    expect((await authorityIn(server.data, 'next')).retirement).toBeUndefined();
+    const proposal = join(server.data, 'run.json');
+    await typed(...args, '--propose', proposal);
+    const own = await approved(proposal);
+    const stopped = await told(...args, ...own);
+    expect(stopped).toMatchObject({ error: { code: 'APPROVAL_REQUIRED', step: 'revoke' } });
+    const operation = join(server.data, 'compromises', 'leave-next-revoke.proposed.json');
+    const ended = await told(...args, ...own, ...(await approved(operation)));
+    expect(ended).toMatchObject({ exitCode: 0, state: 'done' });
+    expect(await statusesOf('abused-0')).toEqual(['revoked', 'revoked']);
+  });
+});
