@@ -21,9 +21,15 @@ export {
   type StepRecord,
 } from './compromise/run-record.js';
 export { factsOf, runSteps, stepsLeft, type StepDoer } from './compromise/run-steps.js';
-export { assertSuccessor, makeSuccessor, type SuccessorOutcome } from './compromise/successor.js';
+export {
+  assertKeyPlace,
+  assertSuccessor,
+  makeSuccessor,
+  type SuccessorOutcome,
+} from './compromise/successor.js';
 export {
   certificatesOfCa,
+  isKeyAtHand,
   signersOf,
   type CertificateOfCa,
   type Signer,

@@ -1,6 +1,7 @@
 import { CertmillError } from '@certmill/domain';
 import { findAuthority, loadIssuer, type Issuer } from '@certmill/trust';
 import {
+  assertKeyPlace,
   assertSameWish,
   certificatesOfCa,
   planCompromise,
@@ -41,11 +42,16 @@ export async function runOf(
   await assertSameAtServer(client, old);
   const nowMs = Date.now();
   const { successor } = wish;
+  const isSuccessorThere =
+    successor !== undefined && (await findAuthority(data, successor.name)) !== undefined;
+  if (successor !== undefined && !isSuccessorThere) {
+    // Before it is frozen: a run cannot be typed otherwise later.
+    assertKeyPlace(old, successor.slot !== undefined);
+  }
   const plan = planCompromise(wish, {
     serialNumberHex: old.serialNumberHex,
     hasParent: (await certificatesOfCa(old, nowMs)).length > 0,
-    isSuccessorThere:
-      successor !== undefined && (await findAuthority(data, successor.name)) !== undefined,
+    isSuccessorThere,
     nowMs,
   });
   return { old, run: { plan, done: [] }, isBegun: false };

@@ -120,6 +120,16 @@ describe('a new issuer under a root whose key is elsewhere', () => {
     expect((await authorityIn(data, 'new')).hasKey).toBe(true);
   });
 
+  it('has no key in a file where the one before has it in a token', async () => {
+    const atHand = await context({ parentData: medium });
+    const slot = { module: '/m.so', token: 't', keyLabel: 'old', keyId: '01', pinFile: '/pin' };
+    const old = { ...atHand.old, slot } as StepContext['old'];
+    await expect(makeNewIssuer({ ...atHand, old }, run)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining('--slot') as string,
+    });
+  });
+
   it('cannot be one that was given up itself, or is none of devices', async () => {
     const successor = { name: 'root' };
     const plan = { ...run.plan, wish: { ...run.plan.wish, successor } };

@@ -1,6 +1,7 @@
 import { findAuthority } from '@certmill/trust';
 import {
   assertSuccessor,
+  isKeyAtHand,
   type CompromisePlan,
   type CompromiseRun,
   type CompromiseStep,
@@ -144,8 +145,10 @@ const would: Readonly<Record<CompromiseStep, Would>> = {
   },
   async 'parent-crl'(context) {
     const all = await certificatesToRevoke(context);
-    const isKeyAtHand = all.every(({ signers }) => signers[0]?.ca.hasKey === true);
-    return { isKeyAtHand };
+    const firsts = all.map(({ signers }) => signers[0]);
+    return {
+      isKeyAtHand: firsts.every((signer) => signer !== undefined && isKeyAtHand(signer.ca)),
+    };
   },
 };
 

@@ -27,6 +27,8 @@ export interface SuccessorWish {
   readonly lifetime?: string;
   readonly statusUrl?: string;
   readonly crlShards?: string;
+  /** File that names the PKCS#11 token of its key. */
+  readonly slot?: string;
 }
 
 /** What is to be done, as somebody typed it. Typed again for a run, it MUST be the same. */

@@ -41,7 +41,7 @@ const planSchema = z.strictObject({
       .strictObject({
         name: z.string(),
         ...{ under: text, key: text, subject: text, lifetime: text },
-        ...{ statusUrl: text, crlShards: text },
+        ...{ statusUrl: text, crlShards: text, slot: text },
       })
       .exactOptional(),
     isReissued: z.boolean(),

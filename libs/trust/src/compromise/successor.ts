@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import { exists } from '../ceremony/ceremony-folder.js';
+import { isKeyAtHand } from './ca-certificates.js';
 import { readCaCertificate } from '../hierarchy/ca-certificate.js';
 import { type AuthorityWish, issueAuthority } from '../hierarchy/issue-authority.js';
 import { findAuthority, type Issuer, refusalOf } from '../hierarchy/load-issuers.js';
@@ -10,7 +11,7 @@ import { caRequestsFolderName, requestAuthority } from '../hierarchy/request-aut
 
 export interface SuccessorOptions extends Pick<
   AuthorityWish,
-  'name' | 'directory' | 'passphrase' | 'subjectDer' | 'lifetimeSeconds'
+  'name' | 'directory' | 'passphrase' | 'slot' | 'modules' | 'subjectDer' | 'lifetimeSeconds'
 > {
   /** The issuer whose place it takes: what stands in that one's certificate, stands in its own. */
   readonly old: Issuer;
@@ -38,6 +39,13 @@ export async function makeSuccessor(options: SuccessorOptions): Promise<Successo
     assertSuccessor(there, options.old, nowMs);
     return { kind: 'there', ca: there };
   }
+  assertKeyPlace(options.old, options.slot !== undefined);
+  if (parent === undefined && options.slot !== undefined) {
+    throw new CertmillError(
+      'INVALID_INPUT',
+      `the request of a CA has its key in a file: have '${name}' made in its token by a ceremony`,
+    );
+  }
   const wish = wishOf(options);
   if (parent !== undefined) {
     return { kind: 'there', ca: await issueAuthority(wish, parent, nowMs) };
@@ -47,12 +55,21 @@ export async function makeSuccessor(options: SuccessorOptions): Promise<Successo
   return { kind: 'requested', requestFile };
 }
 
+/** INVALID_INPUT where a key in a token would be followed by one in a file. */
+export function assertKeyPlace(old: Pick<Issuer, 'name' | 'slot'>, hasSlot: boolean): void {
+  if (old.slot === undefined || hasSlot) return;
+  throw new CertmillError(
+    'INVALID_INPUT',
+    `the key of '${old.name}' is in a token: say with --slot where that of the new one is to be`,
+  );
+}
+
 /** CONFLICT where no order can be opened under the CA now, or it is the same key. */
 export function assertSuccessor(ca: Issuer, old: Issuer, nowMs: number): void {
   const reason =
     refusalOf(ca, nowMs) ??
     (ca.role === 'issuing' ? undefined : 'issues nothing to devices') ??
-    (ca.hasKey ? undefined : 'has its key elsewhere') ??
+    (isKeyAtHand(ca) ? undefined : 'has its key elsewhere') ??
     (ca.retirement === undefined ? undefined : 'is retired') ??
     (ca.order === undefined ? undefined : 'was made for one order') ??
     (Buffer.compare(ca.spkiDer, old.spkiDer) === 0 ? 'has the same key' : undefined);
@@ -61,7 +78,7 @@ export function assertSuccessor(ca: Issuer, old: Issuer, nowMs: number): void {
 }
 
 function wishOf(options: SuccessorOptions): AuthorityWish {
-  const { name, directory, passphrase, subjectDer, lifetimeSeconds, old } = options;
+  const { name, directory, passphrase, subjectDer, lifetimeSeconds, old, slot, modules } = options;
   const [der = new Uint8Array()] = old.chainDer;
   const { policies, extKeyUsage, nameConstraints } = specOfCertificate(
     readCaCertificate(der, `the certificate of CA '${old.name}'`),
@@ -71,6 +88,8 @@ function wishOf(options: SuccessorOptions): AuthorityWish {
     ...{ name, directory, passphrase, subjectDer },
     keyType: options.keyType ?? old.keyType,
     pathLenConstraint: 0,
+    ...(slot === undefined ? {} : { slot }),
+    ...(modules === undefined ? {} : { modules }),
     ...(lifetimeSeconds === undefined ? {} : { lifetimeSeconds }),
     ...(policies === undefined ? {} : { policies }),
     ...(extKeyUsage === undefined ? {} : { extKeyUsage }),

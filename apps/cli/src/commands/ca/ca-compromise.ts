@@ -24,6 +24,7 @@ import {
   type ParentOptions,
   withLifetimeOption,
   withParentOptions,
+  withSlotOption,
   withStatusOptions,
   withSubjectOption,
 } from './ca-options.js';
@@ -44,6 +45,7 @@ interface CompromiseOptions extends ServerOptions, ParentOptions {
   readonly lifetime?: string;
   readonly statusUrl?: string;
   readonly crlShards?: string;
+  readonly slot?: string;
   readonly parentCrl: readonly string[];
   readonly next: string;
   readonly timeout: number;
@@ -109,7 +111,9 @@ export function compromiseCommand(terminal: Terminal): Command {
       '\nIt is killed, or stops, wherever it is: type the same command again, and it goes on. The server' +
         '\nruns meanwhile; the data folder is its own, or that of sign in a fleet.',
     );
-  withParentOptions(withStatusOptions(withLifetimeOption(withSubjectOption(command))));
+  withParentOptions(
+    withStatusOptions(withLifetimeOption(withSlotOption(withSubjectOption(command)))),
+  );
   return withExamples(withServerOptions(command, patienceSeconds), [
     ['certmill ca compromise factory --to factory-2 --dry-run', 'what would be done, with counts'],
     ['certmill ca compromise factory --to factory-2 --yes', 'the whole way'],
@@ -189,8 +193,8 @@ function wishOf(issuer: string, options: CompromiseOptions): CompromiseWish {
 }
 
 function successorOf(options: CompromiseOptions): SuccessorWish | undefined {
-  const { to, under, key, subject, lifetime, statusUrl, crlShards } = options;
-  const parts = { under, key, subject, lifetime, statusUrl, crlShards };
+  const { to, under, key, subject, lifetime, statusUrl, crlShards, slot } = options;
+  const parts = { under, key, subject, lifetime, statusUrl, crlShards, slot };
   const given = Object.entries(parts).filter(([, value]) => value !== undefined);
   if (to !== undefined) return { name: to, ...Object.fromEntries(given) };
   if (given.length === 0) return undefined;

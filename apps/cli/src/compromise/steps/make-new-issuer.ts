@@ -10,12 +10,18 @@ import {
 } from '@certmill/trust';
 import {
   certificatesOfCa,
+  isKeyAtHand,
   makeSuccessor,
   signersOf,
   type SuccessorWish,
 } from '@certmill/trust/compromise';
-import { lifetimeOf, placeOf, statusOf, subjectOf } from '../../commands/ca/ca-options.js';
-import { passphraseOf } from '../../hierarchy.js';
+import {
+  keyPlaceOf,
+  lifetimeOf,
+  placeOf,
+  statusOf,
+  subjectOf,
+} from '../../commands/ca/ca-options.js';
 import { carryRequest } from '../carry.js';
 import { type Step, type StepContext, waits } from '../step-context.js';
 
@@ -28,7 +34,7 @@ export const makeNewIssuer: Step = async (context, { plan }) => {
   const above = await parentOfSuccessor(context, successor, nowMs);
   const outcome = await makeSuccessor({
     ...{ name: successor.name, directory: data, old, nowMs },
-    passphrase: await passphraseOf(terminal, data),
+    ...(await keyPlaceOf(terminal, data, successor)),
     subjectDer: distinguishedNameDer(subjectOf(successor, `${successor.name} issuing CA`)),
     ...(successor.key === undefined ? {} : { keyType: keyTypeOf(successor.key) }),
     ...lifetimeOf(successor),
@@ -65,7 +71,7 @@ export async function parentOfSuccessor(
     await authorityIn(directory, under);
   }
   const name = found?.name ?? under ?? 'root';
-  if (found?.hasKey !== true) return { name, place: undefined };
+  if (found === undefined || !isKeyAtHand(found)) return { name, place: undefined };
   return { name, place: await placeOf(terminal, name, data, circumstances) };
 }
 

@@ -1,5 +1,5 @@
 import { issueCaCrl } from '@certmill/trust';
-import { publishCaCrl } from '@certmill/trust/compromise';
+import { isKeyAtHand, publishCaCrl } from '@certmill/trust/compromise';
 import { placeOf, secondsOf } from '../../commands/ca/ca-options.js';
 import { type Step, waits } from '../step-context.js';
 import { carryAll, certificatesToRevoke } from './revoke-old-ca.js';
@@ -9,7 +9,8 @@ export const publishParentCrl: Step = async (context, { plan }) => {
   const { terminal, data, circumstances } = context;
   const all = await certificatesToRevoke(context);
   const away = all.filter(
-    ({ signers, carried }) => carried === undefined && signers[0]?.ca.hasKey !== true,
+    ({ signers, carried }) =>
+      carried === undefined && !signers.slice(0, 1).some(({ ca }) => isKeyAtHand(ca)),
   );
   if (away.length > 0) throw waits(carryAll(away, plan.wish.reason));
   const made = new Map<string, { readonly file: string; readonly der: Uint8Array }>();

@@ -3,6 +3,7 @@ import {
   type CarriedCrl,
   type CertificateOfCa,
   certificatesOfCa,
+  isKeyAtHand,
   listsAsRevoked,
   readCarriedCrl,
   type Signer,
@@ -83,5 +84,7 @@ export function carryAll(
 }
 
 function keyFirst(signers: readonly Signer[]): readonly Signer[] {
-  return [...signers].sort((one, other) => Number(other.ca.hasKey) - Number(one.ca.hasKey));
+  return [...signers].sort(
+    (one, other) => Number(isKeyAtHand(other.ca)) - Number(isKeyAtHand(one.ca)),
+  );
 }
