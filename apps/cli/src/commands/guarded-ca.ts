@@ -20,6 +20,7 @@ const sensitive: Readonly<Record<string, SensitiveCommand>> = {
   revoke: { kind: 'mass-revocation', files: ['certificate'] },
   compromise: {
     kind: 'mass-revocation',
+    files: ['slot'],
     folders: ['parentData'],
     isResumable: true,
     circumstances: [

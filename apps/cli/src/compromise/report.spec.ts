@@ -36,7 +36,7 @@ describe('the report of a run', () => {
     expect(view).toMatchObject({
       state: 'stopped',
       successor: 'new',
-      deviceReason: 'keyCompromise',
+      deviceReason: 'superseded',
     });
     expect(view.steps.slice(1, 4)).toEqual([
       {
