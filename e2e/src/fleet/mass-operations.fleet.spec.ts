@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { approve, serializeQuorumPolicy, type Operation } from '@certmill/trust/ceremony';
 import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
@@ -18,12 +19,15 @@ interface MassOperation {
 }
 
 beforeAll(async () => {
-  fleet = await TestFleet.start();
+  const roles = ['ingest', 'validate', 'sign', 'publish', 'ingest'] as const;
+  fleet = await TestFleet.start({
+    plan: roles.map((role) => ({ role, lanes: ['bulk', 'interactive'] })),
+  });
 });
 afterAll(() => fleet.stop());
 
-async function shown(): Promise<MassOperation> {
-  return (await (await fleet.call('GET', '/v1/operations/give-up')).json()) as MassOperation;
+async function shown(name = 'give-up'): Promise<MassOperation> {
+  return (await (await fleet.call('GET', `/v1/operations/${name}`)).json()) as MassOperation;
 }
 
 test('a fleet goes on with a mass revocation whose ingest process was stopped, and revokes none twice', async () => {
@@ -54,6 +58,45 @@ test('a fleet goes on with a mass revocation whose ingest process was stopped, a
     changed: population,
     unchanged: 0,
   });
+});
+
+test('two ingest processes that go on at once, one killed, with the store and Redis away, revoke each once', async () => {
+  await fleet.openOrder('summer');
+  const batch = await fleet.upload('summer', 'first', ndjsonOf(csrsOf(population, 'summer')));
+  await fleet.settled(batch);
+  const json = {
+    operationId: 'together',
+    kind: 'revoke',
+    selection: { orderId: 'summer' },
+    ratePerSecond: 400,
+  };
+  expect((await fleet.call('POST', '/v1/operations', { json })).status).toBe(202);
+  await until('some are revoked', async () => (await shown('together')).counts.changed > 0);
+  // Each time it is another job: whoever is free takes it, beside the one that runs.
+  const resume = () => fleet.call('POST', '/v1/operations/together/resume');
+  for (let times = 0; times < 4; times += 1) {
+    const answers = await Promise.all([resume(), resume()]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+  }
+  expect((await shown('together')).counts.lookedAt).toBeLessThan(population);
+  await fleet.mongo.pause();
+  await fleet.redis.kill();
+  const [, second] = fleet.fleet.of('ingest');
+  await second?.kill();
+  await sleep(1_000);
+  fleet.mongo.resume();
+  await fleet.redis.start();
+  let operation: MassOperation | undefined;
+  await until('the operation is done', async () => {
+    operation = await shown('together').catch(() => undefined);
+    return operation?.state === 'done';
+  });
+  const counts = { lookedAt: population, changed: population, unchanged: 0 };
+  expect(operation).toMatchObject({ counts });
+  const trail = await (await fleet.call('GET', '/v1/audit?limit=1000')).text();
+  expect([...trail.matchAll(/"mass-operation.ended"[^}]*"operation":"together"/gu)]).toHaveLength(
+    1,
+  );
 });
 
 test('an ingest process without redis refuses mass operations, with the reason', async () => {

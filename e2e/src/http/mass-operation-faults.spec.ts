@@ -17,6 +17,8 @@ type Call = (typeof revokeCalls | typeof reissueCalls | typeof moreReissueCalls)
 let server: TestServer;
 /** Counted down by calls of the name; at 0 one fails. */
 let armed: Armed | undefined;
+/** Nothing can be changed while it is. */
+let isFull = false;
 
 interface Armed {
   readonly call: Call;
@@ -31,6 +33,9 @@ function failingStore<T extends IssuanceStore>(store: T): T {
   const failing = (call: Call) => {
     const own = store[call].bind(store) as (...args: readonly unknown[]) => Promise<unknown>;
     return async (...args: readonly unknown[]) => {
+      if (isFull && call === 'changeStatuses') {
+        throw new CertmillError('FAULT_DISK_FULL', 'the disk is full');
+      }
       const isHit = armed?.call === call && (armed.left -= 1) === 0;
       if (!isHit) return own(...args);
       const { when, meanwhile } = armed ?? {};
@@ -49,6 +54,7 @@ beforeAll(async () => {
   server = await aServer({}, { aroundStore: failingStore }, { issuers });
 }, 120_000);
 afterEach(() => {
+  isFull = false;
   armed = undefined;
 });
 afterAll(() => server[Symbol.asyncDispose]());
@@ -78,6 +84,10 @@ async function countsOf(
   }
 }
 
+async function waitUntil(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
 const times = ['before', 'after'] as const;
 const cases = (calls: readonly Call[]) =>
   calls.flatMap((call) => times.map((when) => [call, when] as const));
@@ -104,6 +114,22 @@ describe('a mass revocation', () => {
     60_000,
   );
 });
+
+test('a mass revocation says that the disk is full, and goes on when there is room', async () => {
+  await issued('full');
+  isFull = true;
+  const json = { operationId: 'full', kind: 'revoke', selection: { orderId: 'full' } };
+  const ending = countsOf(json);
+  const shown = async () => (await server.call('GET', '/v1/operations/full')).json();
+  await waitUntil(async () => ((await shown()) as { failure?: object }).failure !== undefined);
+  expect(await shown()).toMatchObject({
+    state: 'running',
+    failure: { code: 'FAULT_DISK_FULL' },
+    counts: { changed: 0 },
+  });
+  isFull = false;
+  expect(await ending).toMatchObject({ changed: population, unchanged: 0 });
+}, 60_000);
 
 describe('a mass reissue', () => {
   test.each(cases([...reissueCalls, ...moreReissueCalls]))(
