@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DatabaseSync } from 'node:sqlite';
+import type { ChainedAuditEntry } from '@certmill/domain';
 import { openStoreForReading, verifyFolder } from '@certmill/standalone';
 import { jest } from '@jest/globals';
 import { runCertmill } from '../cli/testing/run-certmill.js';
@@ -46,6 +47,12 @@ async function rows() {
   };
 }
 
+async function revokedSerials(): Promise<readonly string[]> {
+  await using opened = await openStoreForReading(folder.path);
+  const listed = await opened.store.listRevoked({ issuer: 'dev', shard: 0 }, { limit: 10_000 });
+  return listed.map(({ serialNumber }) => Buffer.from(serialNumber).toString('hex'));
+}
+
 const revoke = (...more: readonly string[]) =>
   runCertmill([
     ...['revoke', '--batch', batchId, '--reason', 'cACompromise', '--data', folder.path],
@@ -74,15 +81,21 @@ test('a mass revocation that is killed and repeated revokes each certificate onc
 
   const listed = await runCertmill(['audit', 'list', '--data', folder.path, '--json']);
   const { entries } = JSON.parse(listed.stdout) as {
-    readonly entries: readonly { readonly action: string; readonly actor: string }[];
+    readonly entries: readonly ChainedAuditEntry[];
   };
-  const told = entries.filter(({ action }) => action.startsWith('revocation.'));
+  const told = entries.filter(({ action }) => /^revocation\.(begun|ended)$/.test(action));
   expect(told.map(({ action }) => action)).toEqual([
     'revocation.begun',
     'revocation.begun',
     'revocation.ended',
   ]);
   expect(told[0]?.actor).toBe('the one that dies');
+  const begun = told.slice(0, 2).map(({ sequence }) => sequence);
+  expect(told[2]?.detail['begun']).toBe(begun[1]);
+  const chunks = entries.filter(({ action }) => action === 'revocation.chunk');
+  expect(new Set(chunks.map(({ detail }) => detail['begun']))).toEqual(new Set(begun));
+  const named = chunks.flatMap(({ detail }) => String(detail['serialNumbers']).split(' '));
+  expect(new Set(named)).toEqual(new Set(await revokedSerials()));
 });
 
 test('a trail that somebody changed is broken, and rows that somebody took away are missed', async () => {

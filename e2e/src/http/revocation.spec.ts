@@ -135,13 +135,42 @@ describe('many certificates', () => {
     expect(await call({ orderId: 'o1', reason: 'certificateHold', dryRun: true })).toMatchObject({
       refused: 301,
     });
-    const ended = (await trail()).filter(
+    const entries = await trail();
+    const ended = entries.filter(
       ({ action, detail }) => action === 'revocation.ended' && detail['name'] === own,
     );
     expect(ended.map(({ detail }) => detail['changed'])).toEqual([300, 0]);
+    const begun = ended[0]?.detail['begun'];
+    expect(entries.find(({ sequence }) => sequence === begun)?.action).toBe('revocation.begun');
+    const named = entries
+      .filter(({ action, detail }) => action === 'revocation.chunk' && detail['begun'] === begun)
+      .flatMap(({ detail }) => String(detail['serialNumbers']).split(' '));
+    const revoked = await server.server.issuance.store.listRevoked(
+      { issuer: 'dev', shard: 0 },
+      { limit: 1_000 },
+    );
+    const stored = new Set(revoked.map((row) => Buffer.from(row.serialNumber).toString('hex')));
+    expect(new Set(named).size).toBe(300);
+    expect(named.every((serial) => stored.has(serial))).toBe(true);
     const scope = { issuer: 'dev', shard: 0 };
     const { store } = server.server.issuance;
     expect((await store.listRevoked(scope, { limit: 1_000 })).length).toBe(301);
+  });
+
+  test('of one device are all that it ever had, however many', async () => {
+    await anOrder(server, 'often', { renews: true });
+    const body = new Uint8Array(csrsOf(1, 'often')[0]!.csr);
+    const path = '/v1/orders/often/certificates?deviceId=often-0';
+    for (let i = 0; i < 101; i += 1) {
+      const answer = await server.call('POST', path, {
+        headers: { 'content-type': 'application/pkcs10' },
+        body,
+      });
+      expect(answer.status).toBe(201);
+    }
+    const json = { deviceIds: ['often-0'], reason: 'cessationOfOperation' };
+    const answer = await server.call('POST', '/v1/revocations', { json });
+    expect(await answer.json()).toMatchObject({ changed: 101 });
   });
 
   test('are named by device, key and number; what is not there is told', async () => {

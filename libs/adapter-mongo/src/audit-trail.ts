@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   CertmillError,
@@ -12,6 +13,8 @@ import type { Documents, Stored } from './connection/documents.js';
 export interface AuditDocument extends Stored, Omit<ChainedAuditEntry, 'detail'> {
   /** JSON: names of details may hold anything. */
   readonly detail: string;
+  /** Of one try to append it. */
+  readonly writer?: string;
 }
 
 /** Others being first this often in a row is no bad luck any more. */
@@ -32,7 +35,8 @@ export class AuditTrail implements AuditStore {
   async appendAudit(entry: AuditEntry): Promise<ChainedAuditEntry> {
     for (let losses = 0; losses <= maxLosses; losses += 1) {
       const chained = chainAuditEntry(entry, await this.#last());
-      if ((await this.#entries.insert(auditDocumentOf(chained))) === 'inserted') return chained;
+      const document = { ...auditDocumentOf(chained), writer: randomUUID() };
+      if ((await this.#entries.insertOwn(document)) === 'inserted') return chained;
       await delay(this.#random() * longestPauseMs);
     }
     throw new CertmillError('FAULT_OVERLOADED', 'other processes keep coming first');
@@ -64,7 +68,7 @@ function keyOf(sequence: number): string {
   return String(sequence).padStart(12, '0');
 }
 
-function entryOf({ _id, detail, ...entry }: AuditDocument): ChainedAuditEntry {
+function entryOf({ _id, detail, writer: _, ...entry }: AuditDocument): ChainedAuditEntry {
   try {
     return { ...entry, detail: JSON.parse(detail) as ChainedAuditEntry['detail'] };
   } catch (cause) {

@@ -286,8 +286,8 @@ export class MongoStore
     return this.#inHand.run(() => this.#parts.certificates.findByDevice(tenant, deviceId, limit));
   }
 
-  placesOf(tenant: TenantId, devices: readonly AllowListQuery[]) {
-    return this.#inHand.run(() => this.#parts.certificates.placesOf(tenant, devices));
+  placesOf(tenant: TenantId, devices: readonly AllowListQuery[], limit?: number) {
+    return this.#inHand.run(() => this.#parts.certificates.placesOf(tenant, devices, limit));
   }
 
   getStatus(tenant: TenantId, batchId: BatchId, index: number) {

@@ -293,12 +293,14 @@ export interface CertificateStore {
     limit: number,
   ): Promise<readonly StoredRequest[]>;
   /**
-   * Requests that were accepted for devices, whether they have certificates or not: newest first, some 16 of
-   * each, aligned with the queries. Without a device id the key tells the device.
+   * Requests that were accepted for devices, whether they have certificates or not: newest first, at most
+   * `limit` of each (16 where it is left out), aligned with the queries; fewer where there are no more.
+   * Without a device id the key tells the device.
    */
   placesOf(
     tenant: TenantId,
     devices: readonly AllowListQuery[],
+    limit?: number,
   ): Promise<readonly (readonly RequestPlace[])[]>;
   /** O(1). Changed by `RevocationStore`. */
   getStatus(tenant: TenantId, batchId: BatchId, index: number): Promise<CertificateStatus>;

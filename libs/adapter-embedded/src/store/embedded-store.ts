@@ -406,8 +406,8 @@ export class EmbeddedStore
     return this.#client.call('findByDevice', [tenant, deviceId, limit]);
   }
 
-  placesOf(tenant: TenantId, devices: readonly AllowListQuery[]) {
-    return this.#client.call('placesOf', [tenant, devices]);
+  placesOf(tenant: TenantId, devices: readonly AllowListQuery[], limit?: number) {
+    return this.#client.call('placesOf', [tenant, devices, limit]);
   }
 
   getStatus(tenant: TenantId, batchId: BatchId, index: number) {

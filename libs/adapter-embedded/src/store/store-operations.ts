@@ -193,12 +193,16 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
     findByDevice(tenant: TenantId, deviceId: string, limit: number): StoredRequest[] {
       return storedRequests(claims.requestsOfDevice(tenant, deviceId, limit + indexSurplus), limit);
     },
-    placesOf(tenant: TenantId, devices: readonly AllowListQuery[]): RequestPlace[][] {
+    placesOf(
+      tenant: TenantId,
+      devices: readonly AllowListQuery[],
+      limit = placesTold,
+    ): RequestPlace[][] {
       return devices.map(({ deviceId, udid }) =>
         requestPlaces(
           deviceId === undefined
-            ? claims.requestsOfUdid(tenant, Buffer.from(udid).toString('latin1'), placesTold)
-            : claims.requestsOfDevice(tenant, deviceId, placesTold),
+            ? claims.requestsOfUdid(tenant, Buffer.from(udid).toString('latin1'), limit)
+            : claims.requestsOfDevice(tenant, deviceId, limit),
         ),
       );
     },

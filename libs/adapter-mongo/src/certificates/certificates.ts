@@ -175,6 +175,7 @@ export class Certificates implements CertificateStore {
   placesOf(
     tenant: TenantId,
     devices: readonly AllowListQuery[],
+    limit = placesTold,
   ): Promise<readonly (readonly RequestPlace[])[]> {
     const { journal } = this.#parts;
     // Together they are one look at the journal's end.
@@ -182,8 +183,8 @@ export class Certificates implements CertificateStore {
       devices.map(async ({ deviceId, udid }) => {
         const places =
           deviceId === undefined
-            ? await journal.findByUdid(tenant, udid, placesTold)
-            : await journal.findByDevice(tenant, deviceId, placesTold);
+            ? await journal.findByUdid(tenant, udid, limit)
+            : await journal.findByDevice(tenant, deviceId, limit);
         return places.map(({ chunk: { batchId, chunkNumber }, index }) => {
           return { batchId, chunkNumber, index };
         });

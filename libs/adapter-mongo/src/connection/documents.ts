@@ -52,6 +52,13 @@ export class Documents<D extends Stored> {
     });
   }
 
+  /** As `insert`; what is there by the same writer is one's own, whose answer was lost on the way. */
+  async insertOwn(document: D & { readonly writer: string }): Promise<'inserted' | 'exists'> {
+    if ((await this.insert(document)) === 'inserted') return 'inserted';
+    const found = (await this.get(document._id, ['writer'])) as { writer?: string } | undefined;
+    return found?.writer === document.writer ? 'inserted' : 'exists';
+  }
+
   get(id: string, fields?: readonly string[]): Promise<D | undefined> {
     return this.#run('get', async () => {
       const options = projectionOf(fields);

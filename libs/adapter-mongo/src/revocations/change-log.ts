@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   CertmillError,
@@ -88,12 +89,13 @@ export class ChangeLog {
     // Before it: a scope whose writer dies now is looked at by whoever asks for changes.
     await scopes.update({ _id }, { $max: { intended: number } });
     const entry = { number, places, rows, changes: tail.changes + rows.length, atMs };
-    const inserted = await log.insert({
+    const inserted = await log.insertOwn({
       _id: logKey(scope, number),
       places,
       rows: encodeRows(rows),
       changes: entry.changes,
       atMs,
+      writer: randomUUID(),
     });
     if (inserted === 'exists') return undefined;
     await this.#apply(scope, [...tail.entries, entry]);

@@ -35,6 +35,24 @@ describe('a scope of a CRL', () => {
     await fleet.close();
   });
 
+  test.each(['insert crlLogs', 'insert audit'])(
+    'knows what it wrote itself where the answer to %s was lost and it was sent again',
+    async (step) => {
+      const sound = await fleet.open();
+      const chunk = await issueTo(sound, ['a']);
+      const around = async <T>(name: string, call: () => Promise<T>): Promise<T> => {
+        if (name === step) await call();
+        return call();
+      };
+      const resending = await fleet.open({ around });
+      expect(await resending.changeStatuses([aChange(chunk, 0, revoke)])).toEqual(['changed']);
+      expect(await sound.countChanges(scope)).toBe(1);
+      const entry = { atMs: 5, actor: 'olga', action: 'certificate.revoked', detail: { n: 1 } };
+      expect(await resending.appendAudit(entry)).toMatchObject({ ...entry, sequence: 1 });
+      expect(await sound.listAudit({ limit: 9 })).toHaveLength(1);
+    },
+  );
+
   const steps = ['update crlScopes', 'insert crlLogs', 'put statuses', 'insert journal'];
   const failures = steps.flatMap((step) => [[step, 'before'] as const, [step, 'after'] as const]);
   test.each(failures)(

@@ -44,6 +44,8 @@ export interface LogDocument extends Stored {
   /** Of the scope, with these. */
   readonly changes: number;
   readonly atMs: number;
+  /** Of one try to insert it. */
+  readonly writer?: string;
   readonly isFolded?: boolean;
 }
 

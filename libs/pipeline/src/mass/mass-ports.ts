@@ -18,7 +18,10 @@ export interface MassPorts extends ChangePorts, AuditPorts {
   readonly orders: Pick<OrderStore, 'getOrder' | 'listOrders' | 'closeOrder'> &
     Pick<AllowListStore, 'lookUp' | 'importAllowList'>;
   readonly batches: Pick<BatchStore, 'getBatch' | 'listBatches' | 'getRegistration'>;
-  readonly certificates: Pick<CertificateStore, 'getSegment' | 'getStatus' | 'placesOf'>;
+  readonly certificates: Pick<
+    CertificateStore,
+    'getSegment' | 'getStatus' | 'listStatuses' | 'placesOf'
+  >;
   /** Of an issuer's CRL; undefined where the issuer is not known. */
   readonly crlShardsOf: (issuer: string) => number | undefined;
   /** For what a reissue opens and uploads. */

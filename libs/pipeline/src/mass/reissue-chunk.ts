@@ -10,6 +10,7 @@ import {
 import type { NewOrder } from '../ingest/open-order.js';
 import { openOrder } from '../ingest/open-order.js';
 import { extendBatch } from '../ingest/upload-batch.js';
+import { readStatuses } from '../revoke/read-statuses.js';
 import type { MassPorts } from './mass-ports.js';
 import type { MassStep, StepOutcome } from './mass-step.js';
 import type { MassChunk } from './read-chunk.js';
@@ -122,13 +123,11 @@ export async function reissueChunk(
 
 /** Those whose devices shall have another one. */
 export async function reissuable(
-  { certificates: store }: Pick<MassPorts, 'certificates'>,
+  ports: Pick<MassPorts, 'certificates'>,
   certificates: readonly StoredCertificate[],
   nowMs: number,
 ): Promise<readonly StoredCertificate[]> {
-  const statuses = await Promise.all(
-    certificates.map(({ tenant, batchId, index }) => store.getStatus(tenant, batchId, index)),
-  );
+  const statuses = await readStatuses(ports, certificates);
   return certificates.filter(
     ({ notAfterMs }, i) => statuses[i]?.state === 'good' && notAfterMs > nowMs,
   );

@@ -1,6 +1,7 @@
 import type { MassCounts, MassWork } from '@certmill/domain';
 import { applyChange, type ChangedItem } from '../revoke/apply-changes.js';
 import type { Selected } from '../revoke/select-certificates.js';
+import { readStatuses } from '../revoke/read-statuses.js';
 import type { MassPorts } from './mass-ports.js';
 import type { MassStep } from './mass-step.js';
 import type { StoredCertificate } from './stored-certificate.js';
@@ -24,7 +25,9 @@ export async function revokeChunk(
       ...(work.invalidityDateMs === undefined ? {} : { invalidityDateMs: work.invalidityDateMs }),
     },
     {
-      onItems: (items) => unchanged.push(...items.filter(({ outcome }) => outcome === 'unchanged')),
+      onItems(items) {
+        unchanged.push(...items.filter(({ outcome }) => outcome === 'unchanged'));
+      },
     },
   );
   const own = isRepeated ? await countRevokedAt(ports, unchanged, begunAtMs) : 0;
@@ -37,14 +40,13 @@ export async function revokeChunk(
 
 /** What this very step had revoked before its process was killed. */
 async function countRevokedAt(
-  { certificates }: Pick<MassPorts, 'certificates'>,
+  ports: Pick<MassPorts, 'certificates'>,
   items: readonly ChangedItem[],
   atMs: number,
 ): Promise<number> {
-  const statuses = await Promise.all(
-    items
-      .flatMap((item) => (item.outcome === 'not-found' ? [] : item.certificate))
-      .map(({ tenant, batchId, index }) => certificates.getStatus(tenant, batchId, index)),
+  const statuses = await readStatuses(
+    ports,
+    items.flatMap((item) => (item.outcome === 'not-found' ? [] : item.certificate)),
   );
   return statuses.filter((status) => status.state === 'revoked' && status.atMs === atMs).length;
 }

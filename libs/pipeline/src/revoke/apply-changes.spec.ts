@@ -30,7 +30,7 @@ function aStore(outcomeOf: (index: number) => StatusOutcome) {
     revocations: {
       changeStatuses: (changes) => Promise.resolve(changes.map(({ index }) => outcomeOf(index))),
     },
-    certificates: { getStatus: () => Promise.resolve({ state: 'good' }) },
+    certificates: { listStatuses: () => Promise.resolve(new Map()) },
     onChanged(chunks) {
       told.push(chunks);
       return Promise.resolve();

@@ -7,11 +7,12 @@ import {
 } from '@certmill/domain';
 import type { CertificateStore, RevocationStore } from '@certmill/ports';
 import type { IssuedCertificate } from './read-certificates.js';
+import { readStatuses } from './read-statuses.js';
 import type { Selected } from './select-certificates.js';
 
 export interface ChangePorts {
   readonly revocations: Pick<RevocationStore, 'changeStatuses'>;
-  readonly certificates: Pick<CertificateStore, 'getStatus'>;
+  readonly certificates: Pick<CertificateStore, 'listStatuses'>;
   /**
    * Told of chunks in which a status is changed for good: what was signed of them ahead is to be signed
    * anew. Told of those that are unchanged too, for who changed them may have died before telling.
@@ -45,32 +46,35 @@ export async function applyChange(
   ports: ChangePorts,
   selected: AsyncIterable<Selected>,
   change: CertificateChange,
-  { isDryRun = false, onItems = () => undefined }: ApplyOptions = {},
+  { isDryRun = false, onBefore, onItems = () => undefined }: ApplyOptions = {},
 ): Promise<ChangeCounts> {
   const counts = { changed: 0, unchanged: 0, refused: 0, notFound: 0 };
-  const note = (items: readonly ChangedItem[]): void => {
+  const note = (items: readonly ChangedItem[]): void | Promise<void> => {
     for (const { outcome } of items) counts[outcome === 'not-found' ? 'notFound' : outcome] += 1;
-    onItems(items);
+    return onItems(items);
   };
   let waiting: IssuedCertificate[] = [];
   const flush = async (): Promise<void> => {
     if (waiting.length === 0) return;
     const certificates = waiting;
     waiting = [];
+    const expected = isDryRun || onBefore ? await outcomesOf(ports, certificates, change) : [];
+    const toChange = certificates.filter((_, i) => expected[i] === 'changed');
+    if (!isDryRun && toChange.length > 0) await onBefore?.(toChange);
     const outcomes = isDryRun
-      ? await outcomesOf(ports, certificates, change)
+      ? expected
       : await ports.revocations.changeStatuses(
           certificates.map((certificate) => ({ ...certificate, change })),
         );
     if (!isDryRun) await ports.onChanged?.(changedChunks(certificates, outcomes));
-    note(
+    await note(
       certificates.map((certificate, i) => {
         return { certificate, outcome: outcomes[i] ?? 'refused' };
       }),
     );
   };
   for await (const { certificate, notFound } of selected) {
-    if (certificate === undefined) note([{ notFound, outcome: 'not-found' }]);
+    if (certificate === undefined) await note([{ notFound, outcome: 'not-found' }]);
     else if (waiting.push(certificate) === changesPerCall) await flush();
   }
   await flush();
@@ -94,18 +98,17 @@ function changedChunks(
 export interface ApplyOptions {
   /** Says what would become of them, and changes nothing. */
   readonly isDryRun?: boolean;
-  readonly onItems?: (items: readonly ChangedItem[]) => void;
+  /** Waited for before a chunk is changed, with what will be as its statuses are now. */
+  readonly onBefore?: (certificates: readonly IssuedCertificate[]) => Promise<void>;
+  /** Waited for behind each chunk. */
+  readonly onItems?: (items: readonly ChangedItem[]) => void | Promise<void>;
 }
 
-function outcomesOf(
-  { certificates: statuses }: ChangePorts,
+async function outcomesOf(
+  ports: ChangePorts,
   certificates: readonly IssuedCertificate[],
   change: CertificateChange,
 ): Promise<readonly StatusOutcome[]> {
-  return Promise.all(
-    certificates.map(async ({ tenant, batchId, index }) => {
-      const status = await statuses.getStatus(tenant, batchId, index);
-      return changedStatus(status, change).outcome;
-    }),
-  );
+  const statuses = await readStatuses(ports, certificates);
+  return statuses.map((status) => changedStatus(status, change).outcome);
 }

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import {
   CertmillError,
   type CertificateChange,
@@ -10,6 +11,7 @@ import {
   type ChangedItem,
   type ChangePorts,
 } from './apply-changes.js';
+import type { IssuedCertificate } from './read-certificates.js';
 import { recordAudit, type AuditPorts } from './record-audit.js';
 import {
   nameText,
@@ -39,8 +41,9 @@ const maxNamedAlone = 100;
 
 /**
  * Revokes, holds or releases the certificates of a selection. The trail has an entry before the first
- * change, one for each certificate of a short list, and one with the counts; a call that was killed has
- * the first only, and done again it does the rest. Faults: those of `selectCertificates`,
+ * change, one with serial numbers before each chunk that is changed, one for each certificate of a short
+ * list behind it, and one with the counts; all say by which number the first one went. A call that was
+ * killed leaves them off somewhere, and done again it does the rest. Faults: those of `selectCertificates`,
  * INVALID_INPUT for dates that cannot be, and when all is changed that of `onChanged`: done again it is
  * told again.
  */
@@ -55,37 +58,63 @@ export async function changeCertificates(
   const [only, ...others] = tenants;
   const about = only === undefined || others.length > 0 ? {} : { tenant: only };
   const told = { ...detailOf(selection), ...detailOfChange(change) };
-  await recordAudit(ports, { ...about, actor, action: 'revocation.begun', detail: told });
+  const action = 'revocation.begun';
+  const { sequence: begun } = await recordAudit(ports, { ...about, actor, action, detail: told });
   const isShort = selection.by === 'names' && selection.names.length <= maxNamedAlone;
-  const single: ChangedItem[] = [];
+  const trail: ChangeTrail = { actor, begun, change };
   const telling = new Telling(ports);
   const counts = await applyChange(
     { ...ports, onChanged: (chunks) => telling.tell(chunks) },
     selected,
     change,
     {
-      onItems(items) {
-        if (isShort) single.push(...items);
+      onBefore: (certificates) => recordChanging(ports, trail, certificates),
+      async onItems(items) {
+        if (isShort) await recordChanged(ports, trail, items);
         onItems?.(items);
       },
     },
   );
-  for (const item of single) {
-    if (item.outcome !== 'changed') continue;
-    const { tenant, batchId, index, scope } = item.certificate;
-    const detail = { serialNumber: serialHexOf(item), batchId, index, issuer: scope.issuer };
-    const action = actionOf(change);
-    await recordAudit(ports, {
-      tenant,
-      actor,
-      action,
-      detail: { ...detail, ...detailOfChange(change) },
-    });
-  }
-  const detail = { ...told, ...counts };
+  const detail = { begun, ...told, ...counts };
   await recordAudit(ports, { ...about, actor, action: 'revocation.ended', detail });
   telling.assertTold();
   return counts;
+}
+
+interface ChangeTrail {
+  readonly actor: string;
+  /** Number of the entry with which it began. */
+  readonly begun: number;
+  readonly change: CertificateChange;
+}
+
+/** What is about to be changed, by tenant: whoever dies right behind it has not changed it silently. */
+async function recordChanging(
+  ports: AuditPorts,
+  { actor, begun, change }: ChangeTrail,
+  certificates: readonly IssuedCertificate[],
+): Promise<void> {
+  for (const [tenant, own] of Map.groupBy(certificates, (each) => each.tenant)) {
+    const serialNumbers = own.map(serialHexOf).join(' ');
+    const detail = { begun, certificates: own.length, serialNumbers, ...detailOfChange(change) };
+    await recordAudit(ports, { tenant, actor, action: 'revocation.chunk', detail });
+  }
+}
+
+async function recordChanged(
+  ports: AuditPorts,
+  { actor, begun, change }: ChangeTrail,
+  items: readonly ChangedItem[],
+): Promise<void> {
+  const action = actionOf(change);
+  for (const item of items) {
+    if (item.outcome !== 'changed') continue;
+    const { tenant, batchId, index, scope } = item.certificate;
+    const serialNumber = serialHexOf(item.certificate);
+    const detail = { begun, serialNumber, batchId, index, issuer: scope.issuer };
+    const told = { ...detail, ...detailOfChange(change) };
+    await recordAudit(ports, { tenant, actor, action, detail: told });
+  }
 }
 
 /** Revoking goes on where nobody can be told of it, and the call fails at its end. */
@@ -106,8 +135,8 @@ class Telling {
   }
 }
 
-function serialHexOf(item: Extract<ChangedItem, { certificate: unknown }>): string {
-  return Buffer.from(item.certificate.serialNumber).toString('hex');
+function serialHexOf({ serialNumber }: IssuedCertificate): string {
+  return Buffer.from(serialNumber).toString('hex');
 }
 
 function actionOf(change: CertificateChange): string {
@@ -122,6 +151,12 @@ function detailOf(selection: Selection): Record<string, string | number> {
       return {
         selection: first?.by ?? 'names',
         names: selection.names.length,
+        // Of the list, a name a line.
+        sha256: hash(
+          'sha256',
+          selection.names.map((name) => `${nameText(name)}\n`).join(''),
+          'hex',
+        ),
         ...(first === undefined || others.length > 0 ? {} : { name: nameText(first) }),
       };
     }

@@ -85,7 +85,7 @@ export function certificatesIn(
       deviceId,
       scope: { issuer, shard: crlShardOf(batchId, index, crlShards) },
       // A copy: a view would keep the segment in memory.
-      serialNumber: certificateDer.slice(serialNumberStart, serialNumberEnd),
+      serialNumber: new Uint8Array(certificateDer.subarray(serialNumberStart, serialNumberEnd)),
       notAfterMs: notAfterSeconds * 1_000,
     };
   });

@@ -7,7 +7,13 @@ import {
   type SerialKey,
   type TenantId,
 } from '@certmill/domain';
-import type { BatchStore, CertificateStore, OrderStore } from '@certmill/ports';
+import type {
+  AllowListQuery,
+  BatchStore,
+  CertificateStore,
+  OrderStore,
+  RequestPlace,
+} from '@certmill/ports';
 import { allPages } from './all-pages.js';
 import {
   CertificateReader,
@@ -21,7 +27,7 @@ export type CertificateName =
   | { readonly by: 'udid'; readonly udid: Uint8Array }
   | { readonly by: 'deviceId'; readonly deviceId: string };
 
-/** Which certificates. A device and a key have all that they ever had. */
+/** Which certificates. A device and a key have all that they ever had, however many. */
 export type Selection =
   | { readonly by: 'names'; readonly names: readonly CertificateName[] }
   | { readonly by: 'batch'; readonly batchId: string }
@@ -33,7 +39,7 @@ export interface SelectionPorts extends CertificateReaderPorts {
   readonly batches: Pick<BatchStore, 'getBatch' | 'listBatches'>;
   readonly certificates: Pick<
     CertificateStore,
-    'getSegment' | 'findChunk' | 'findByUdid' | 'findByDevice' | 'chunkState'
+    'getSegment' | 'findChunk' | 'placesOf' | 'chunkState'
   >;
   /** By id; look-ups may hold serial keys, they certify nothing. */
   readonly serialKeys: ReadonlyMap<number, SerialKey>;
@@ -44,7 +50,10 @@ export type Selected =
   | { readonly certificate: IssuedCertificate; readonly notFound?: never }
   | { readonly notFound: string; readonly certificate?: never };
 
-const maxPerName = 100;
+/** Most have one; where there are as many as asked for, it is asked for more. */
+const firstPerName = 100;
+/** Beside a device id it is not looked at. */
+const noUdid = new Uint8Array(32);
 
 /**
  * The certificates of a selection, read a chunk at a time, in the tenants given. Chunks that have not
@@ -165,9 +174,9 @@ async function certificatesNamed(
   name: CertificateName,
 ): Promise<readonly IssuedCertificate[]> {
   const certificates: IssuedCertificate[] = [];
-  for (const { batchId, index } of await placesOf(ports, tenant, name)) {
-    const chunk = await ports.certificates.findChunk(tenant, batchId, index);
-    const found = (chunk && (await reader.ofChunk(chunk)))?.find((each) => each.index === index);
+  for (const { batchId, chunkNumber, index } of await placesOf(ports, tenant, name)) {
+    const issued = await reader.ofChunk({ tenant, batchId, chunkNumber });
+    const found = issued?.find((each) => each.index === index);
     if (found !== undefined && isOf(name, found)) certificates.push(found);
   }
   return certificates;
@@ -182,17 +191,30 @@ async function placesOf(
   { certificates, serialKeys }: SelectionPorts,
   tenant: TenantId,
   name: CertificateName,
-): Promise<readonly { readonly batchId: string; readonly index: number }[]> {
+): Promise<readonly RequestPlace[]> {
+  const all = (device: AllowListQuery) =>
+    allOf(async (limit) => (await certificates.placesOf(tenant, [device], limit))[0] ?? []);
   switch (name.by) {
     case 'serialNumber': {
       if (name.serialNumber.length !== serialNumberBytes) return [];
       const keyId = serialKeyIdOf(name.serialNumber);
       const key = keyId === undefined ? undefined : serialKeys.get(keyId);
-      return key === undefined ? [] : [requestOfSerialNumber(key, name.serialNumber)];
+      if (key === undefined) return [];
+      const { batchId, index } = requestOfSerialNumber(key, name.serialNumber);
+      const chunk = await certificates.findChunk(tenant, batchId, index);
+      return chunk === undefined ? [] : [{ batchId, chunkNumber: chunk.chunkNumber, index }];
     }
     case 'udid':
-      return certificates.findByUdid(tenant, name.udid, maxPerName);
+      return all({ udid: name.udid });
     case 'deviceId':
-      return certificates.findByDevice(tenant, name.deviceId, maxPerName);
+      return all({ deviceId: name.deviceId, udid: noUdid });
+  }
+}
+
+/** All of what is found newest first, up to a limit. */
+async function allOf<T>(find: (limit: number) => Promise<readonly T[]>): Promise<readonly T[]> {
+  for (let limit = firstPerName; ; limit *= 16) {
+    const found = await find(limit);
+    if (found.length < limit) return found;
   }
 }

@@ -363,6 +363,16 @@ export const issuanceCases: readonly StoreCase[] = [
         [at('two', 0), at('one', 0)],
       ];
       expectSame(told, wanted);
+      const [newest] = await stores.placesOf(tenant, [{ deviceId: 'a', udid }], 2);
+      expectSame(newest, wanted[0]?.slice(0, 2));
+      for (let i = 0; i < 20; i += 1) {
+        await decideAlone(stores, tenant, `more ${String(i)}`, ['m'], {
+          profileName: `m${String(i)}`,
+        });
+      }
+      const many = [{ deviceId: 'm', udid }];
+      assert.equal((await stores.placesOf(tenant, many))[0]?.length, 16);
+      assert.equal((await stores.placesOf(tenant, many, 100))[0]?.length, 20);
       expectSame(await stores.placesOf(`${tenant}-other`, [{ deviceId: 'a', udid }]), [[]]);
     },
     broken: (stores) => ({
