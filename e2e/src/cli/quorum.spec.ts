@@ -85,7 +85,8 @@ describe('in an installation that has a quorum', () => {
       parameters: { command: 'init', name: 'factory' },
     });
     for (const name of ['bob', 'carol']) {
-      await done('ceremony', 'approve', 'op.json', '--as', name, ...keyOf(name));
+      const said = await done('ceremony', 'approve', 'op.json', '--as', name, ...keyOf(name));
+      expect(said).toMatch(/^ {2}command: "init"\n {2}name: "factory"$/m);
     }
     const one = await type(...init, ...approvalsOf('bob'));
     expect([one.exitCode, one.stderr]).toEqual([1, expect.stringContaining('1 of 2 approvals')]);

@@ -45,6 +45,7 @@ export function ceremonyApproveCommand(terminal: Terminal): Command {
       const sha256 = operationHash(operation);
       terminal.report({ approval: out, approver, sha256, expiresAt: approval.expiresAt }, [
         `${approver} approves ${operation.kind} ${operation.id} until ${approval.expiresAt}: ${out}`,
+        ...(operation.kind === 'ceremony' ? [] : parameterLines(operation)),
         'SHA-256 of what is approved, to be read aloud:',
         spokenFingerprint(sha256),
       ]);
@@ -55,6 +56,17 @@ export function ceremonyApproveCommand(terminal: Terminal): Command {
       'writes root.yaml.alice.approval.json',
     ],
   ]);
+}
+
+/** As much of a parameter as fits a line; the file has the whole. */
+const maxShownCharacters = 200;
+
+function parameterLines({ parameters }: Operation): readonly string[] {
+  return Object.entries(parameters).map(([name, value]) => {
+    const text = JSON.stringify(value);
+    const isCut = text.length > maxShownCharacters;
+    return `  ${name}: ${text.slice(0, maxShownCharacters)}${isCut ? ' ...' : ''}`;
+  });
 }
 
 /** Of a ceremony the approvers stand in it; of an operation they stand in the installation. */
