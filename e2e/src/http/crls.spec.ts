@@ -157,9 +157,8 @@ async function verified(
   ]);
 }
 
-/** Needs openssl and certtool on the PATH. */
 describe('CRLs of a server', () => {
-  it('tell a revoked certificate from a good one, shard by shard, to openssl and GnuTLS', async () => {
+  it('tell a revoked certificate from a good one, shard by shard, to openssl', async () => {
     await using server = await aRevocableServer();
     await firstCrls(server);
     const [good, bad] = [await enrol(server, 'good'), await enrol(server, 'bad')];
@@ -178,11 +177,6 @@ describe('CRLs of a server', () => {
     }
     expect(await verified(server, good.file, files)).toContain('good.pem: OK');
     expect(await verified(server, bad.file, files)).toMatch(/certificate revoked/);
-    const issuing = join(server.data, 'ca', 'dev', 'certificate.pem');
-    const gnutls = run('certtool', [
-      ...['--verify-crl', '--load-ca-certificate', issuing, '--infile', files[1]!],
-    ]);
-    expect(gnutls).toContain('Verification output: Verified');
     const text = run('openssl', ['crl', '-in', files[1]!, '-noout', '-text']);
     expect(text).toMatch(/Issuing Distribution Point: critical/);
     expect(text).toContain('Key Compromise');

@@ -110,27 +110,6 @@ describe('openssl ocsp', () => {
   });
 });
 
-test('ocsptool agrees', async () => {
-  const ask = (index: number) =>
-    run(
-      'ocsptool',
-      `--ask=${url}`,
-      '--load-issuer',
-      files.issuer,
-      '--load-cert',
-      files.certificates[index] ?? '',
-      '--load-trust',
-      files.chain,
-      '--nonce',
-    );
-  const good = await ask(0);
-  expect(good.text).toContain('Certificate Status: good');
-  expect(good.text).toContain('Verifying OCSP Response: Success');
-  const revoked = await ask(1);
-  expect(revoked.text).toContain('Certificate Status: revoked');
-  expect(revoked.text).toContain('Verifying OCSP Response: Success');
-});
-
 describe("the responder's certificate", () => {
   test('is one by the rules of RFC 6960 4.2.2.2 and 5280', async () => {
     const file = join(server.data, 'ocsp-responders', 'dev.pem');

@@ -1,13 +1,18 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { X509Certificate } from 'node:crypto';
-import { NssDatabase, statusByBouncyCastle, type StatusQuestion } from '@certmill/native';
+import {
+  findGnuTls,
+  NssDatabase,
+  statusByBouncyCastle,
+  type StatusQuestion,
+} from '@certmill/native';
 import { addCrlJob } from '@certmill/pipeline';
 import { issueCaCrl } from '@certmill/trust';
 import { aServer, passphrase, type TestServer } from '../http/test-server.js';
 import { issueFiles, revoke, run, type IssuedFiles } from './certificate-holder.js';
 
-/** Certificates, CRLs and OCSP responses of a real server, judged by NSS and by Bouncy Castle. */
+/** Certificates, CRLs and OCSP responses of a real server, judged by GnuTLS, NSS and Bouncy Castle. */
 const good = 0;
 const revoked = 1;
 const held = 2;
@@ -50,6 +55,35 @@ afterAll(async () => {
 async function derOf(file: string): Promise<Uint8Array> {
   return new X509Certificate(await readFile(file)).raw;
 }
+
+describe('GnuTLS', () => {
+  test('verifies the CRL, and reads its entries', async () => {
+    const { certtool } = await findGnuTls();
+    const issuer = join(files.directory, 'issuer.der');
+    await writeFile(issuer, await derOf(files.issuer));
+    const verify = ['--verify-crl', '--inder', '--load-ca-certificate', issuer];
+    const verified = await run(certtool, ...verify, '--infile', crlFile);
+    expect(verified.text).toContain('Verification output: Verified');
+    const { text } = await run(certtool, '--crl-info', '--inder', '--infile', crlFile);
+    expect(text).toContain('Revoked certificates (2):');
+    expect(text).toContain('Signature Algorithm: ECDSA-SHA256');
+  }, 120_000);
+
+  test('asks the responder itself, and verifies what it is answered', async () => {
+    const { ocsptool } = await findGnuTls();
+    const url = `${server.server.status?.url ?? ''}/ocsp`;
+    const status = async (index: number): Promise<string> => {
+      const about = ['--load-cert', files.certificates[index] ?? '', '--nonce'];
+      const trust = ['--load-issuer', files.issuer, '--load-trust', files.chain];
+      const { text } = await run(ocsptool, `--ask=${url}`, ...about, ...trust);
+      expect(text).toContain('Verifying OCSP Response: Success');
+      return /Certificate Status: (\w+)/.exec(text)?.[1] ?? '';
+    };
+    expect(await status(good)).toBe('good');
+    expect(await status(revoked)).toBe('revoked');
+    expect(await status(held)).toBe('revoked');
+  }, 120_000);
+});
 
 test('NSS takes the CRL, and refuses what is on it', async () => {
   const database = await NssDatabase.create();

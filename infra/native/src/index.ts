@@ -1,3 +1,4 @@
+export { findGnuTls } from './gnutls/find-gnutls.js';
 export { NssDatabase, type NssUsage } from './nss/nss-database.js';
 export {
   statusByBouncyCastle,

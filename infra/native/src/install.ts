@@ -1,5 +1,6 @@
 import { isCertmillError } from '@certmill/domain';
 import { installBouncyCastle, installKafka, installMongoStandIn } from './install/maven.js';
+import { findGnuTls } from './gnutls/find-gnutls.js';
 import { ensureTool, toolNames, type ToolName } from './install/ensure-tool.js';
 import { buildFaultsModule } from './pkcs11-faults/build-faults-module.js';
 import { findNssTools } from './nss/nss-database.js';
@@ -10,6 +11,7 @@ const parts: Readonly<Record<string, () => Promise<string>>> = {
   kafka: installKafka,
   mongo: installMongoStandIn,
   'bouncy-castle': installBouncyCastle,
+  gnutls: async () => (await findGnuTls()).certtool,
   nss: async () => (await findNssTools()).programFile('certutil'),
   redis: findRedis,
   softhsm: async () => (await findSoftHsm()).moduleFile,
