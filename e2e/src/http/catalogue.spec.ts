@@ -134,6 +134,18 @@ function csrOf(folder: string, name: string, { key, subject, hardware }: Device)
   return readFileSync(file, 'utf8');
 }
 
+async function ask(
+  server: TestServer,
+  order: string,
+  name: string,
+  device: Device,
+): Promise<Response> {
+  return server.call('POST', `/v1/orders/${order}/certificates`, {
+    headers: { 'content-type': 'application/x-pem-file' },
+    body: csrOf(server.data, name, device),
+  });
+}
+
 async function issued(server: TestServer, name: string, device: Device): Promise<string> {
   const { issuer = 'line', allowed } = device;
   const order = { profile: name, issuer, requiresAllowList: allowed !== undefined };
@@ -145,10 +157,7 @@ async function issued(server: TestServer, name: string, device: Device): Promise
     });
     expect(listed.status).toBe(200);
   }
-  const answer = await server.call('POST', `/v1/orders/${name}/certificates`, {
-    headers: { 'content-type': 'application/x-pem-file' },
-    body: csrOf(server.data, name, device),
-  });
+  const answer = await ask(server, name, name, device);
   const certificate = await answer.text();
   expect([name, answer.status, certificate]).toEqual([
     name,
@@ -200,5 +209,9 @@ describe('every profile of the catalogue', () => {
       const trusted = ['-CAfile', rootFile, '-untrusted', issuer.chainFile];
       expect(openssl('verify', '-x509_strict', ...purpose, ...trusted, file)).toContain(': OK');
     }
+    // A registration id that differs in case only is the same device to Azure.
+    const namesake = { ...devices['azure-dps'], subject: '/CN=LINE-7:unit_1.A-' };
+    const refused = await ask(server, 'azure-dps', 'namesake', namesake);
+    expect(await refused.json()).toMatchObject({ status: 409, code: 'DEVICE_ALREADY_ISSUED' });
   });
 });

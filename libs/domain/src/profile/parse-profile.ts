@@ -102,6 +102,7 @@ function profileOf(file: ProfileFile): Profile {
     keys: file.keys.map(profileKeyOf),
     signatureHashes: file.signatureHashes,
     deviceIdFrom: file.deviceId?.from ?? [],
+    ...(file.deviceId?.ignoreCase === true ? { deviceIdIgnoresCase: true } : {}),
     validity: {
       backdateSeconds: durationSeconds(validity.backdate ?? '0s'),
       notAfter:
@@ -116,6 +117,7 @@ function profileOf(file: ProfileFile): Profile {
     })),
     extensions: extensionsOf(file.extensions),
     csr: file.csr,
+    ...(file.jitpParameters === undefined ? {} : { jitpParameters: file.jitpParameters }),
     ...(file.maxCertificateBytes === undefined
       ? {}
       : { maxCertificateBytes: file.maxCertificateBytes }),

@@ -333,7 +333,13 @@ export const profileFileSchema = z.strictObject({
     .min(1)
     .describe('Hashes that the signature of a request may use.'),
   deviceId: z
-    .strictObject({ from: z.array(source) })
+    .strictObject({
+      from: z.array(source),
+      ignoreCase: z
+        .boolean()
+        .optional()
+        .describe('Ids that differ in case only are one device; its id is in lower case.'),
+    })
     .optional()
     .describe('Where the device id comes from when the upload gives none.'),
   validity,
@@ -351,6 +357,12 @@ export const profileFileSchema = z.strictObject({
         ),
     ),
   }),
+  jitpParameters: z
+    .array(z.string().min(1).max(100))
+    .min(1)
+    .max(20)
+    .optional()
+    .describe("Parameters of the customer's AWS provisioning template that certificates fill."),
   maxCertificateBytes: z.int().min(200).max(65_536).optional(),
   maxWait: duration.optional().describe('Longest wait for the issuer; default 7d.'),
 });

@@ -173,6 +173,8 @@ export interface Profile {
   readonly signatureHashes: readonly SignatureHash[];
   /** Where the device id comes from when the upload gives none; both present must agree. */
   readonly deviceIdFrom: readonly ValueSource[];
+  /** Ids that differ in the case of ASCII letters only are one device, whose id is in lower case. */
+  readonly deviceIdIgnoresCase?: true;
   readonly validity: {
     /** Subtracted from receivedAt: devices with a slow clock. */
     readonly backdateSeconds: number;
@@ -182,6 +184,8 @@ export interface Profile {
   readonly subject: readonly SubjectAttribute[];
   readonly extensions: ProfileExtensions;
   readonly csr: CsrPolicy;
+  /** Parameters of a provisioning template of AWS that the certificates have to fill. */
+  readonly jitpParameters?: readonly string[];
   /** Upper bound of the certificate's DER (Matter: 600). */
   readonly maxCertificateBytes?: number;
   /** A chunk that waited longer for its issuer is rejected (ISSUER_UNAVAILABLE). */

@@ -262,6 +262,17 @@ describe('the values', () => {
     );
   });
 
+  it('keep the case of a device id that is told apart without it', () => {
+    const profile = aProfile({}, 'azure-dps');
+    const { verdict, deviceId, values } = decided(profile, examined('Line-7:UNIT'));
+    expect([verdict, deviceId, values]).toEqual(['accepted: ', 'line-7:unit', ['Line-7:UNIT']]);
+    const exact = aProfile({}, 'aws-iot');
+    expect(exact.deviceIdIgnoresCase).toBeUndefined();
+    expect(decided(exact, examined('Line-7:UNIT', ['Line-7:UNIT', 'S'])).deviceId).toBe(
+      'Line-7:UNIT',
+    );
+  });
+
   it('are those of the issuer, where they are ids of Matter', () => {
     const profile = aProfile({}, 'matter-dac');
     const under = (heldIds: { vendorId?: string; productId?: string }): string => {

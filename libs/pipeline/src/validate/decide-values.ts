@@ -36,6 +36,7 @@ const subjectMismatch = rejectionNumber('SUBJECT_MISMATCH');
  *   this key is not on the list. A row that binds the key to another device id is SUBJECT_MISMATCH.
  * - The device id is that of the upload, else the profile's (deviceIdFrom), else the row's, else the
  *   UDID in hex.
+ *   Where the profile ignores its case, it is in lower case; names and the allow-list take it as it came.
  * - All present sources of a field must agree and keep the field's rules: else SUBJECT_MISMATCH.
  *   `deviceId` and `udid` are always there: behind others they count only where those are absent.
  * - Vendor and product of a Matter device are those that `heldIds` names: else SUBJECT_MISMATCH.
@@ -114,6 +115,10 @@ class RequestDecision {
     this.udidOffset = index * udidBytes;
     if (rows !== undefined && !this.isAuthorized()) return;
     if (this.settleDeviceId() && this.fillSlots()) this.holdIds();
+    // Names have it as it came; whose claims they are does not depend on case.
+    if (this.plan.profile.deviceIdIgnoresCase === true) {
+      this.deviceId = this.deviceId.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+    }
   }
 
   private isAuthorized(): boolean {

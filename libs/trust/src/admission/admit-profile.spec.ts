@@ -123,6 +123,23 @@ describe('admitProfile', () => {
     });
   });
 
+  it('refuses a profile that does not fill the parameters of its provisioning template', async () => {
+    const withParameters = (...names: string[]): Profile =>
+      parseProfile(`${goodProfile}jitpParameters: [${names.join(', ')}]\n`, 'jitp.yaml');
+    const admit = (profile: Profile) => admitProfile(profile, aSampleIssuer(), sampleNowMs);
+    await admit(withParameters('AWS::IoT::Certificate::CommonName', 'AWS::IoT::Certificate::Id'));
+    for (const [name, reason] of [
+      ['AWS::IoT::Certificate::Country', 'the subject of the profile has no countryName'],
+      ['AWS::IoT::Certificate::Colour', 'there is no parameter'],
+      ['Colour', 'nothing of a certificate fills the parameter Colour'],
+    ] as const) {
+      await expect(admit(withParameters(name))).rejects.toMatchObject({
+        code: 'PROFILE_INVALID',
+        message: expect.stringContaining(reason) as string,
+      });
+    }
+  });
+
   it('refuses a Matter profile under an issuer of another vendor', async () => {
     const text = goodProfile
       .replace(

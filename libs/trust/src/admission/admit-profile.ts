@@ -5,6 +5,7 @@ import { lintCertificate } from '../lint/lint-certificate.js';
 import type { LintContext, LintFinding } from '../lint/lint-rule.js';
 import { x509 } from '../x509-library.js';
 import { chunkBoundFindings } from './chunk-bound.js';
+import { lintJitpParameters } from './jitp-template.js';
 import { makeSamples, type SampleCertificate, type SampleIssuer } from './sample-certificates.js';
 
 /**
@@ -21,6 +22,9 @@ export async function admitProfile(
   const findings = new Map<string, string>();
   for (const finding of await chunkBoundFindings(profile, issuer, nowMs)) {
     findings.set(findingText(finding), 'every value of its greatest length');
+  }
+  for (const finding of lintJitpParameters(profile, profile.jitpParameters ?? [])) {
+    findings.set(findingText(finding), 'each of them');
   }
   for (const sample of samples) {
     for (const finding of lintSample(profile, issuer, sample)) {

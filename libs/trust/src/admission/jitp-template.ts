@@ -39,7 +39,15 @@ export function jitpParametersOf(templateText: string): readonly string[] {
  *   registration of a CA takes. INVALID_INPUT where it is neither.
  */
 export function lintJitpTemplate(profile: Profile, templateText: string): readonly LintFinding[] {
-  return jitpParametersOf(templateText).flatMap((name) => {
+  return lintJitpParameters(profile, jitpParametersOf(templateText));
+}
+
+/** The same for parameters by their names. */
+export function lintJitpParameters(
+  profile: Profile,
+  names: readonly string[],
+): readonly LintFinding[] {
+  return names.flatMap((name) => {
     const detail = problemOf(profile, name);
     return detail === undefined ? [] : [{ rule: 'jitp-parameter', clause, detail }];
   });
