@@ -13,14 +13,21 @@ import {
 import { buildCrl, defaultCrlPolicy, type CrlKind, type CrlPolicy } from '@certmill/pipeline';
 import { crlStateSchema } from '@certmill/platform';
 import type { CrlScope } from '@certmill/ports';
-import { issueCaCrl } from '@certmill/trust';
+import {
+  distinguishedNameDer,
+  issueAuthority,
+  issueCaCrl,
+  loadIssuer,
+  revokeAuthority,
+} from '@certmill/trust';
 import { jest } from '@jest/globals';
-import { aCsr } from '../testing/a-csr.js';
+import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import {
   aDataFolder,
   aServer,
   aServerIn,
   anOrder,
+  ndjson,
   passphrase,
   type TestServer,
   type TestSetup,
@@ -324,5 +331,92 @@ describe('CRLs of a server', () => {
     expect(metrics).toMatch(/^certmill_crl_build_seconds_count\{kind="full"\} 5$/m);
     expect(metrics).toMatch(/^certmill_crl_missing\{issuer="dev"\} 4$/m);
     expect(metrics).toMatch(/^certmill_crl_entries_total\{kind="full"\} 1$/m);
+  });
+});
+
+/** An issuer for one order, that order, and one batch of three in it; the files of its certificates. */
+async function aBatchOfItsOwn(server: TestServer, name: string): Promise<readonly string[]> {
+  const { data } = server;
+  await issueAuthority(
+    {
+      ...{ name, directory: data, passphrase, keyType: 'ec-p256', pathLenConstraint: 0, status },
+      subjectDer: distinguishedNameDer([{ type: 'commonName', value: name }]),
+      order: { tenant: 'default', orderId: name },
+    },
+    { directory: data, name: 'root', passphrase },
+    Date.now(),
+  );
+  const opened = await anOrder(server, name, { issuer: name, quota: 3 });
+  expect(opened.status).toBe(201);
+  const batchId = await uploaded(server, name, 'one');
+  const answer = await server.call(
+    'GET',
+    `/v1/batches/${batchId}/certificates?format=pem&follow=true`,
+  );
+  const pems = (await answer.text()).match(/-----BEGIN[^]*?-----END CERTIFICATE-----\n/g) ?? [];
+  // The chain stands behind each, or once at the end.
+  const devices = pems.filter((pem) =>
+    new x509.X509Certificate(pem).subject.startsWith('CN=device'),
+  );
+  expect(devices).toHaveLength(3);
+  const files = devices.map((_, index) => join(data, `${name}-${String(index)}.pem`));
+  await Promise.all(files.map(async (file, index) => writeFile(file, devices[index] ?? '')));
+  return files;
+}
+
+async function uploaded(server: TestServer, order: string, key: string): Promise<string> {
+  const answer = await server.call('POST', `/v1/orders/${order}/batches`, {
+    headers: { ...ndjson, 'idempotency-key': key },
+    body: ndjsonOf(csrsOf(3, `device-${order}-${key}`)),
+  });
+  expect(answer.status).toBe(202);
+  return ((await answer.json()) as { batchId: string }).batchId;
+}
+
+describe('an issuer for an order of one batch', () => {
+  it('is its kill switch: revoked, it ends exactly that batch, as openssl sees it', async () => {
+    await using server = await aServer({}, {}, { status });
+    const batches = {
+      'line-7': await aBatchOfItsOwn(server, 'line-7'),
+      'line-8': await aBatchOfItsOwn(server, 'line-8'),
+    };
+    const { store, signer, services } = server.server.issuance;
+    const ports = { revocations: store, crls: store, signer, clock: services.clock };
+    const crls: string[] = [];
+    for (const issuer of Object.keys(batches)) {
+      for (let shard = 0; shard < status.crlShards; shard += 1) {
+        await buildCrl(ports, defaultCrlPolicy, { issuer, shard }, 'full');
+        const crl = await store.getCrl({ issuer, shard }, 'full');
+        crls.push(await pemFile(server, `${issuer}-${String(shard)}.crl.pem`, crl!.der));
+      }
+    }
+    const verdicts = async (name: keyof typeof batches): Promise<readonly string[]> => {
+      const under = ['-untrusted', join(server.data, 'ca', name, 'certificate.pem')];
+      const all: string[] = [];
+      for (const file of batches[name]) all.push(await verified(server, file, crls, under));
+      return all.map((output) => /: OK|certificate revoked/.exec(output)?.[0] ?? output);
+    };
+    const good = [': OK', ': OK', ': OK'];
+    expect([await verdicts('line-7'), await verdicts('line-8')]).toEqual([good, good]);
+    const [certificateDer = new Uint8Array()] = (await loadIssuer(server.data, 'line-7')).chainDer;
+    const revocation = { reason: 'keyCompromise', certificateDer, nowMs: Date.now() } as const;
+    await revokeAuthority({ directory: server.data, parent: 'root', ...revocation });
+    const ended = good.map(() => 'certificate revoked');
+    expect([await verdicts('line-7'), await verdicts('line-8')]).toEqual([ended, good]);
+    // Nor is anything more made of it, or of another order under it.
+    const other = await anOrder(server, 'line-9', { issuer: 'line-8' });
+    expect([other.status, await other.json()]).toMatchObject([
+      400,
+      { detail: expect.stringContaining('was made for another order') as string },
+    ]);
+    // Seen a second later at the latest.
+    for (let status = 202; status !== 409;) {
+      const more = await server.call('POST', '/v1/orders/line-7/batches', {
+        headers: { ...ndjson, 'idempotency-key': `more-${String(performance.now())}` },
+        body: ndjsonOf(csrsOf(1, 'more')),
+      });
+      status = more.status;
+      if (status === 409) expect(await more.text()).toContain('is revoked');
+    }
   });
 });
