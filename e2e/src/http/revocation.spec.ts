@@ -17,14 +17,18 @@ let batchId = '';
 const firstCsrs = csrsOf(6, 'first');
 
 beforeAll(async () => {
-  server = await aServer();
+  server = await aServer({ limits: { maxRevocationsPerCall: 320 } });
   await anOrder(server, 'o1');
   batchId = await issued('first', firstCsrs);
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
-async function issued(key: string, csrs: ReturnType<typeof csrsOf>): Promise<string> {
-  const answer = await server.call('POST', '/v1/orders/o1/batches', {
+async function issued(
+  key: string,
+  csrs: ReturnType<typeof csrsOf>,
+  orderId = 'o1',
+): Promise<string> {
+  const answer = await server.call('POST', `/v1/orders/${orderId}/batches`, {
     headers: { ...ndjson, 'idempotency-key': key },
     body: ndjsonOf(csrs),
   });
@@ -155,6 +159,32 @@ describe('many certificates', () => {
     const scope = { issuer: 'dev', shard: 0 };
     const { store } = server.server.issuance;
     expect((await store.listRevoked(scope, { limit: 1_000 })).length).toBe(301);
+  });
+
+  test('above the limit of a call are none of it but a mass operation, and none is changed', async () => {
+    await anOrder(server, 'large');
+    const large = await issued('large', csrsOf(321, 'large'), 'large');
+    const before = (await trail()).length;
+    for (const which of [{ batchId: large }, { orderId: 'large' }, { issuer: 'dev' }]) {
+      for (const dryRun of [true, false]) {
+        const json = { ...which, dryRun, reason: 'superseded' };
+        const answer = await server.call('POST', '/v1/revocations', { json });
+        expect(await answer.json()).toMatchObject({ status: 413, code: 'LIMIT_EXCEEDED' });
+      }
+    }
+    expect(await ofDevice('large-0')).toMatchObject({ status: 'good' });
+    expect(await trail()).toHaveLength(before);
+  });
+
+  test('are looked at by a few calls of a tenant at once', async () => {
+    const path = '/v1/calendar';
+    const answers = await Promise.all(Array.from({ length: 12 }, () => server.call('GET', path)));
+    const statuses = answers.map(({ status }) => status);
+    expect(statuses).toContain(200);
+    expect(statuses).toContain(429);
+    expect(new Set(statuses)).toEqual(new Set([200, 429]));
+    await Promise.all(answers.map((answer) => answer.text()));
+    expect((await server.call('GET', path)).status).toBe(200);
   });
 
   test('of one device are all that it ever had, however many', async () => {

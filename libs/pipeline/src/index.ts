@@ -148,6 +148,7 @@ export {
   type ChangedItem,
   type ChangePorts,
 } from './revoke/apply-changes.js';
+export { assertSelectable } from './revoke/assert-selectable.js';
 export {
   changeCertificates,
   type CertificatesChange,

@@ -138,6 +138,19 @@ describe('expiryCalendar', () => {
     expect(soon.authorities.map(({ subject }) => subject)).toEqual(['CN=short']);
   });
 
+  it('is given up when nobody waits for it any more', async () => {
+    const gone = new AbortController();
+    const one = ports({ o: [anOrder('o'), [aBatch(january, 3), aBatch(january, 4)]] });
+    const batches: ExpiryPorts['batches'] = {
+      listBatches(...args) {
+        gone.abort(new RangeError('gone'));
+        return one.batches.listBatches(...args);
+      },
+    };
+    const asked = expiryCalendar({ ...one, batches }, 'acme', forEver, gone.signal);
+    await expect(asked).rejects.toThrow(RangeError);
+  });
+
   it('leaves out what does not expire, and orders of issuers and profiles that are gone', async () => {
     const calendar = await expiryCalendar(
       ports({

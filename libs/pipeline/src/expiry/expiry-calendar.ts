@@ -52,23 +52,32 @@ const noExpirationYear = 9_999;
 /**
  * What runs out when, up to `untilMs`: the CAs above the tenant's orders, and the certificates of its
  * devices. These are counted by batch, as if all of one had come when its upload began: no certificate is
- * read, so that ten million cost what their batches do.
+ * read, so that ten million cost what their batches do. Once `signal` aborts its reason is thrown.
  */
 export async function expiryCalendar(
   ports: ExpiryPorts,
   tenant: TenantId,
   untilMs: number,
+  signal?: AbortSignal,
 ): Promise<ExpiryCalendar> {
   const authorities = new Map<string, AuthorityEnd>();
   const devices = new Map<string, DeviceEnds>();
+  const chains = new Map<string, readonly X509Certificate[] | undefined>();
   for await (const order of all((page) => ports.orders.listOrders(tenant, page))) {
-    const chain = ports.chainOf(order.issuer)?.map((der) => new X509Certificate(der));
+    signal?.throwIfAborted();
+    const { issuer } = order;
+    if (!chains.has(issuer)) {
+      const found = ports.chainOf(issuer)?.map((der) => new X509Certificate(der));
+      chains.set(issuer, found);
+      for (const certificate of found ?? []) noteAuthority(authorities, certificate, issuer);
+    }
+    const chain = chains.get(issuer);
     if (chain === undefined) continue;
-    for (const certificate of chain) noteAuthority(authorities, certificate, order.issuer);
     const endOf = await endRule(ports, order, chain);
     if (endOf === undefined) continue;
     const list = (page: PageRequest) => ports.batches.listBatches(tenant, order.orderId, page);
     for await (const batch of all(list)) {
+      signal?.throwIfAborted();
       const endMs = endOf(batch);
       if (endMs !== undefined && endMs <= untilMs) noteDevices(devices, order, batch, endMs);
     }

@@ -65,6 +65,7 @@ export async function beginOperation(
 export async function previewOperation(
   ports: MassPorts,
   wanted: NewMassOperation,
+  signal?: AbortSignal,
 ): Promise<MassOperation> {
   assertName('operation id', wanted.operationId);
   const frozen = await frozenFor(ports, wanted);
@@ -73,6 +74,7 @@ export async function previewOperation(
   for (const batch of frozen.batches) {
     let isLast = false;
     for (let chunkNumber = 0; !isLast; chunkNumber += 1) {
+      signal?.throwIfAborted();
       const chunk = await readChunk(ports, wanted.tenant, batch, chunkNumber, wanted.selection);
       ({ isLast } = chunk);
       counts = sumOf(counts, await foreseen(ports, operation, chunk));

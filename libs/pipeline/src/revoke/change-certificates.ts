@@ -33,6 +33,8 @@ export interface CertificatesChange {
   readonly selection: Selection;
   readonly change: CertificateChange;
   readonly isDryRun?: boolean;
+  /** Nothing more is looked at or changed once it aborts; its reason is thrown. */
+  readonly signal?: AbortSignal;
   readonly onItems?: (items: readonly ChangedItem[]) => void;
 }
 
@@ -49,10 +51,10 @@ const maxNamedAlone = 100;
  */
 export async function changeCertificates(
   ports: ChangeCertificatesPorts,
-  { actor, tenants, selection, change, isDryRun = false, onItems }: CertificatesChange,
+  { actor, tenants, selection, change, isDryRun = false, signal, onItems }: CertificatesChange,
 ): Promise<ChangeCounts> {
   assertDates(change, ports.clock.nowMs());
-  const selected = selectCertificates(ports, tenants, selection);
+  const selected = whileWanted(selectCertificates(ports, tenants, selection), signal);
   const report = onItems === undefined ? {} : { onItems };
   if (isDryRun) return applyChange(ports, selected, change, { isDryRun, ...report });
   const [only, ...others] = tenants;
@@ -79,6 +81,16 @@ export async function changeCertificates(
   await recordAudit(ports, { ...about, actor, action: 'revocation.ended', detail });
   telling.assertTold();
   return counts;
+}
+
+async function* whileWanted<T>(
+  items: AsyncIterable<T>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T> {
+  for await (const item of items) {
+    signal?.throwIfAborted();
+    yield item;
+  }
 }
 
 interface ChangeTrail {

@@ -37,6 +37,7 @@ import { progressEvents } from './progress-events.js';
 import { sendStream } from './send-stream.js';
 import { Stopping } from './stopping.js';
 import { uploadedItems } from './uploaded-items.js';
+import { untilClosed } from './until-closed.js';
 import { DownloadSlots, UploadSlots } from './call-slots.js';
 
 /** Batches: upload, progress, results, cancel. */
@@ -240,15 +241,7 @@ export class BatchesController {
 
   /** Takes a place until the answer ended or the client hung up; aborts then. */
   #takeDownload({ tenant }: Credential, reply: FastifyReply): AbortSignal {
-    const place = this.#downloads.take(tenant);
-    const gone = new AbortController();
-    const end = (): void => {
-      place[Symbol.dispose]();
-      gone.abort();
-    };
-    if (reply.raw.closed) end();
-    else reply.raw.once('close', end);
-    return gone.signal;
+    return untilClosed(reply, this.#downloads.take(tenant));
   }
 
   async #batchOf(caller: Credential, batchId: string): Promise<Batch> {

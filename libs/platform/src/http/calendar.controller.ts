@@ -1,12 +1,15 @@
-import { Controller, Get, Inject, Query } from '@nestjs/common';
+import { Controller, Get, Inject, Query, Res } from '@nestjs/common';
 import type { Credential } from '@certmill/domain';
 import { expiryCalendar } from '@certmill/pipeline';
+import type { FastifyReply } from 'fastify';
 import { Caller, Needs } from '../auth/callers.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
+import { WalkSlots } from './call-slots.js';
 import { parseWith } from './parse-with.js';
 import { calendarQuerySchema } from './queries.js';
 import { servicesToken, type IssuanceServices } from './services.js';
+import { untilClosed } from './until-closed.js';
 
 const dayMs = 86_400_000;
 
@@ -15,22 +18,34 @@ const dayMs = 86_400_000;
 export class CalendarController {
   readonly #services: IssuanceServices;
 
-  constructor(@Inject(servicesToken) services: IssuanceServices) {
+  readonly #walks: WalkSlots;
+
+  constructor(
+    @Inject(servicesToken) services: IssuanceServices,
+    @Inject(WalkSlots) walks: WalkSlots,
+  ) {
     this.#services = services;
+    this.#walks = walks;
   }
 
   @Get()
   @Needs('orders:read')
   @Describes(routes.showCalendar)
-  async show(@Caller() caller: Credential, @Query() query: unknown): Promise<CalendarView> {
+  async show(
+    @Caller() caller: Credential,
+    @Query() query: unknown,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CalendarView> {
     const { days } = parseWith(calendarQuerySchema, query);
     const { orders, batches, profiles, clock } = this.#services;
+    const signal = untilClosed(reply, this.#walks.take(caller.tenant));
     const nowMs = clock.nowMs();
     const untilMs = days === undefined ? Number.MAX_SAFE_INTEGER : nowMs + days * dayMs;
     const { authorities, devices } = await expiryCalendar(
       { orders, batches, profiles, chainOf: (issuer) => this.#services.chainOf(issuer) },
       caller.tenant,
       untilMs,
+      signal,
     );
     return {
       authorities: authorities.map(({ notAfterMs, ...authority }) => ({

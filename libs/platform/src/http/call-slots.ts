@@ -122,6 +122,14 @@ export class RepositorySlots {
   }
 }
 
+/** Calls that look at all certificates of an order, an issuer or a tenant before they answer. */
+export class WalkSlots extends CallSlots {
+  constructor(limits: HttpConfig['limits']) {
+    const { walksAtOnce: all, walksAtOncePerTenant: perTenant } = limits;
+    super({ all, perTenant, what: 'dry runs, calendars and revocations of many' });
+  }
+}
+
 /** Results that are sent, and followers of events; their connections may last as long as a batch. */
 export class DownloadSlots extends CallSlots {
   constructor(limits: HttpConfig['limits']) {

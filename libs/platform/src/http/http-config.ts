@@ -39,6 +39,11 @@ export const httpConfigSchema = z.strictObject({
       /** Downloads and followers of events; more get 429. With the others below `maxConnections`. */
       downloadsAtOnce: z.int().min(1).default(512),
       downloadsAtOncePerTenant: z.int().min(1).default(256),
+      /** Dry runs, calendars and revocations of many certificates; more get 429. */
+      walksAtOnce: z.int().min(1).default(8),
+      walksAtOncePerTenant: z.int().min(1).default(2),
+      /** Certificates that one call revokes, of a batch, an order or an issuer; more are a mass operation. */
+      maxRevocationsPerCall: z.int().min(1).default(10_000),
       /** CRLs and certificates of CAs that are being sent; more get 429. */
       repositoryCallsAtOnce: z.int().min(1).default(256),
       /** Open connections, idle ones too; one more is closed at once. */

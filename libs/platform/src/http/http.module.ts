@@ -8,7 +8,13 @@ import { ProblemFilter } from '../problem/problem.filter.js';
 import type { HttpParts } from './application.js';
 import { BatchesController } from './batches.controller.js';
 import { CalendarController } from './calendar.controller.js';
-import { DownloadSlots, EnrolmentSlots, RepositorySlots, UploadSlots } from './call-slots.js';
+import {
+  DownloadSlots,
+  EnrolmentSlots,
+  RepositorySlots,
+  UploadSlots,
+  WalkSlots,
+} from './call-slots.js';
 import { CertificatesController } from './certificates.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
 import { HttpConfigHolder } from './http-config.js';
@@ -36,6 +42,7 @@ const injectedTokens = [
   EnrolmentSlots,
   DownloadSlots,
   RepositorySlots,
+  WalkSlots,
   Repository,
   Stopping,
 ];
@@ -83,6 +90,7 @@ export class HttpModule {
         { provide: EnrolmentSlots, useValue: state.enrolments },
         { provide: DownloadSlots, useValue: state.downloads },
         { provide: RepositorySlots, useValue: new RepositorySlots(parts.config.limits) },
+        { provide: WalkSlots, useValue: new WalkSlots(parts.config.limits) },
         { provide: Repository, useValue: services.repository },
         { provide: Stopping, useValue: state.stopping },
         { provide: APP_FILTER, useClass: ProblemFilter },

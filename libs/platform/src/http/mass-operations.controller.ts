@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import type { Credential, MassSelection, MassWork } from '@certmill/domain';
 import {
   beginOperation,
@@ -9,12 +9,14 @@ import {
   reissuedCounts,
   type MassControl,
 } from '@certmill/pipeline';
+import type { FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import { Caller, Needs } from '../auth/callers.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
 import { actorOf } from './audit-notes.js';
 import { newMassOperationSchema } from './bodies.js';
+import { WalkSlots } from './call-slots.js';
 import { demandApproval } from './demand-approval.js';
 import {
   massDeviceView,
@@ -26,6 +28,7 @@ import { pageOf, pageRequestOf, type PageView } from './pages.js';
 import { parseWith } from './parse-with.js';
 import { massDeviceQuerySchema, pageQuerySchema } from './queries.js';
 import { servicesToken, type IssuanceServices } from './services.js';
+import { untilClosed } from './until-closed.js';
 
 const defaultOrderMs = 90 * 86_400_000;
 
@@ -34,15 +37,25 @@ const defaultOrderMs = 90 * 86_400_000;
 export class MassOperationsController {
   readonly #services: IssuanceServices;
 
-  constructor(@Inject(servicesToken) services: IssuanceServices) {
+  readonly #walks: WalkSlots;
+
+  constructor(
+    @Inject(servicesToken) services: IssuanceServices,
+    @Inject(WalkSlots) walks: WalkSlots,
+  ) {
     this.#services = services;
+    this.#walks = walks;
   }
 
   @Post()
   @HttpCode(202)
   @Needs('operations:write')
   @Describes(routes.beginOperation)
-  async begin(@Caller() caller: Credential, @Body() body: unknown): Promise<MassOperationView> {
+  async begin(
+    @Caller() caller: Credential,
+    @Body() body: unknown,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<MassOperationView> {
     const asked = parseWith(newMassOperationSchema, body);
     const { mass, clock, gate } = this.#services;
     const { ratePerSecond, approvals, propose, dryRun, ...content } = asked;
@@ -63,7 +76,9 @@ export class MassOperationsController {
       beforeBegun: () => demandApproval(this.#services, caller, operation, { approvals, useId }),
     };
     if (dryRun) {
-      return massOperationView(await previewOperation(mass, wanted), clock.nowMs(), 'dry-run');
+      const signal = untilClosed(reply, this.#walks.take(tenant));
+      const foreseen = await previewOperation(mass, wanted, signal);
+      return massOperationView(foreseen, clock.nowMs(), 'dry-run');
     }
     return massOperationView(await beginOperation(mass, wanted), clock.nowMs());
   }

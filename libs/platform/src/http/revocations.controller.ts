@@ -8,6 +8,7 @@ import {
   Param,
   Post,
   Query,
+  Res,
 } from '@nestjs/common';
 import {
   CertmillError,
@@ -16,6 +17,7 @@ import {
   type Credential,
 } from '@certmill/domain';
 import {
+  assertSelectable,
   certificateNameOf,
   changeCertificates,
   type ChangeCounts,
@@ -23,16 +25,20 @@ import {
   type CertificateName,
   type Selection,
 } from '@certmill/pipeline';
+import type { FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import { Caller, Needs } from '../auth/callers.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
 import { actorOf } from './audit-notes.js';
 import { revocationSchema, revocationsSchema } from './bodies.js';
+import { WalkSlots } from './call-slots.js';
 import { demandApproval } from './demand-approval.js';
+import { HttpConfigHolder } from './http-config.js';
 import { parseWith } from './parse-with.js';
 import { auditQuerySchema } from './queries.js';
 import { servicesToken, type IssuanceServices } from './services.js';
+import { untilClosed } from './until-closed.js';
 
 /** What became of one certificate of a call. */
 export interface ChangedItemView {
@@ -56,8 +62,17 @@ const defaultAuditEntries = 100;
 export class RevocationsController {
   readonly #services: IssuanceServices;
 
-  constructor(@Inject(servicesToken) services: IssuanceServices) {
+  readonly #walks: WalkSlots;
+  readonly #config: HttpConfigHolder;
+
+  constructor(
+    @Inject(servicesToken) services: IssuanceServices,
+    @Inject(WalkSlots) walks: WalkSlots,
+    @Inject(HttpConfigHolder) config: HttpConfigHolder,
+  ) {
     this.#services = services;
+    this.#walks = walks;
+    this.#config = config;
   }
 
   @Post('certificates/:serialNumber/revocation')
@@ -88,11 +103,20 @@ export class RevocationsController {
   @HttpCode(200)
   @Needs('certificates:revoke')
   @Describes(routes.revokeCertificates)
-  async revokeAll(@Caller() caller: Credential, @Body() body: unknown): Promise<ChangesView> {
+  async revokeAll(
+    @Caller() caller: Credential,
+    @Body() body: unknown,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ChangesView> {
     const wanted = parseWith(revocationsSchema, body);
     const { release, reason, invalidityDate, dryRun: isDryRun } = wanted;
     const change = release ? this.#release() : this.#revocation(reason, invalidityDate);
     const selection = selectionOf(wanted);
+    const signal = untilClosed(reply, this.#walks.take(caller.tenant));
+    const bounds = { signal, maxCertificates: this.#config.value.limits.maxRevocationsPerCall };
+    if (!wanted.propose) {
+      await assertSelectable(this.#services.revoking, [caller.tenant], selection, bounds);
+    }
     await this.#demandApproval(caller, wanted, selection);
     const items: ChangedItemView[] = [];
     const counts = await changeCertificates(this.#services.revoking, {
@@ -101,6 +125,7 @@ export class RevocationsController {
       selection,
       change,
       isDryRun,
+      signal,
       onItems(changed) {
         if (items.length < maxItems) items.push(...changed.map(itemView));
       },
