@@ -87,10 +87,10 @@ export interface RevocationStore {
     },
   ): Promise<readonly RevokedCertificate[]>;
   /**
-   * Removes rows of certificates that ended before that time and before the thisUpdate of the stored
-   * full CRL, which has them (RFC 5280 3.3). Resolves to how many.
+   * Rows of certificates that ended before that time and before the thisUpdate of the stored full CRL,
+   * which has them, are listed no more (RFC 5280 3.3).
    */
-  forgetExpired(scope: CrlScope, endedBeforeMs: number): Promise<number>;
+  forgetExpired(scope: CrlScope, endedBeforeMs: number): Promise<void>;
   /**
    * Scopes of which the follower does not have exactly the changes that there are: the CRL in force of
    * that kind (`StoredCrl.changes`), or what `notePresigned` told. A page with fewer than `limit` is

@@ -453,17 +453,14 @@ export class EmbeddedStore
     return found;
   }
 
-  async forgetExpired(scope: CrlScope, endedBeforeMs: number): Promise<number> {
-    let forgotten = 0;
+  async forgetExpired(scope: CrlScope, endedBeforeMs: number): Promise<void> {
     let after: Uint8Array | undefined;
     do {
       const page = await this.#client.call('forgetExpired', [scope, endedBeforeMs, after], {
         isUrgent: false,
       });
-      forgotten += page.forgotten;
       after = page.lookedUpTo;
     } while (after !== undefined);
-    return forgotten;
   }
 
   putCrl(crl: StoredCrl, replaces: bigint | undefined): Promise<boolean> {

@@ -14,7 +14,7 @@ import { statusKey, type Statuses } from '../certificates/statuses.js';
 import type { Documents } from '../connection/documents.js';
 import { encodeRows, rowOfStatus, statusOfRow, type ScopeRow } from './row-codec.js';
 import { logKey, type LogDocument, type ScopeDocument } from './scope-documents.js';
-import type { LogEntry, ScopeLogs, ScopeTail } from './scope-log.js';
+import type { LogEntry, ScopeLogs, UnappliedEntries } from './scope-log.js';
 
 export interface ChangeLogParts {
   readonly scopes: Documents<ScopeDocument>;
@@ -88,7 +88,8 @@ export class ChangeLog {
     const { _id } = scope;
     // Before it: a scope whose writer dies now is looked at by whoever asks for changes.
     await scopes.update({ _id }, { $max: { intended: number } });
-    const entry = { number, places, rows, changes: tail.changes + rows.length, atMs };
+    const changesThen = tail.changes + rows.length;
+    const entry = { number, places, rows, changes: changesThen, atMs, isFolded: false };
     const inserted = await log.insertOwn({
       _id: logKey(scope, number),
       places,
@@ -104,7 +105,7 @@ export class ChangeLog {
 
   /** What the statuses are with the entries that are not written to them. */
   async #statusesBehind(
-    { entries }: ScopeTail,
+    { entries }: UnappliedEntries,
     changes: readonly StatusChange[],
   ): Promise<Map<string, CertificateStatus>> {
     const keys = [...new Set(changes.map(placeOf))];

@@ -1,16 +1,11 @@
 import type { Documents } from '../connection/documents.js';
-import { BoundedCache } from '../connection/bounded-cache.js';
 import { decodeRows, type ScopeRow } from './row-codec.js';
-import { blockKey, scopeKey, type BlockDocument, type ScopeDocument } from './scope-documents.js';
-import type { ScopeTail } from './scope-log.js';
-
-/** Tails that are sorted already: a CRL is read page by page. */
-const tailsKept = 4;
+import { blockKey, type BlockDocument, type ScopeDocument } from './scope-documents.js';
+import { compareRows, type ScopeTail } from './scope-tails.js';
 
 /** The rows of scopes, latest ones only, in order of their serial numbers: a snapshot and what is behind it. */
 export class FoldedRows {
   readonly #blocks: Documents<BlockDocument>;
-  readonly #tails = new BoundedCache<readonly ScopeRow[]>(tailsKept);
 
   constructor(blocks: Documents<BlockDocument>) {
     this.#blocks = blocks;
@@ -24,7 +19,7 @@ export class FoldedRows {
     tail: ScopeTail,
     after: Uint8Array | undefined,
   ): AsyncGenerator<ScopeRow | undefined> {
-    const behind = this.#sortedTail(tail);
+    const behind = tail.rows;
     let at = after === undefined ? 0 : firstBehind(behind, after);
     for await (const row of this.#snapshotRows(tail.scope, after)) {
       if (row === undefined) {
@@ -32,14 +27,14 @@ export class FoldedRows {
         return;
       }
       for (let next = behind[at]; next !== undefined; next = behind[at]) {
-        const order = compare(next, row);
+        const order = compareRows(next, row);
         if (order > 0) break;
         yield next;
         at += 1;
         if (order === 0) break;
       }
       const last = behind[at - 1];
-      if (last === undefined || compare(last, row) !== 0) yield row;
+      if (last === undefined || compareRows(last, row) !== 0) yield row;
     }
     yield* behind.slice(at);
   }
@@ -66,26 +61,15 @@ export class FoldedRows {
       }
     }
   }
-
-  #sortedTail({ scope, entries, end }: ScopeTail): readonly ScopeRow[] {
-    const key = `${scopeKey(scope)} ${scope.snapshot?.id ?? ''} ${String(end)}`;
-    const known = this.#tails.get(key);
-    if (known !== undefined) return known;
-    const latest = new Map<string, ScopeRow>();
-    for (const { rows } of entries) {
-      for (const row of rows) latest.set(Buffer.from(row.serialNumber).toString('hex'), row);
-    }
-    const sorted = [...latest.values()].sort(compare);
-    this.#tails.set(key, sorted);
-    return sorted;
-  }
 }
 
-function compare(one: ScopeRow, other: ScopeRow): number {
-  return Buffer.compare(one.serialNumber, other.serialNumber);
-}
-
+/** Where the rows after that serial number begin. */
 function firstBehind(rows: readonly ScopeRow[], after: Uint8Array): number {
-  const found = rows.findIndex(({ serialNumber }) => Buffer.compare(serialNumber, after) > 0);
-  return found < 0 ? rows.length : found;
+  let [from, to] = [0, rows.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (Buffer.compare(rows[middle]?.serialNumber ?? after, after) > 0) to = middle;
+    else from = middle + 1;
+  }
+  return from;
 }

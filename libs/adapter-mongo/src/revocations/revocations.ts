@@ -16,8 +16,9 @@ import { ChangeLog, type ChangeLogParts } from './change-log.js';
 import { FoldedRows } from './folded-rows.js';
 import type { ScopeRow } from './row-codec.js';
 import { scopeKey, type BlockDocument, type ScopeDocument } from './scope-documents.js';
-import { ScopeLogs, type ScopeTail } from './scope-log.js';
+import { ScopeLogs } from './scope-log.js';
 import { takeSnapshot, type SnapshotParts } from './scope-snapshots.js';
+import { ScopeTails, type ScopeTail } from './scope-tails.js';
 
 export interface RevocationParts extends Omit<ChangeLogParts, 'logs'> {
   readonly blocks: Documents<BlockDocument>;
@@ -40,12 +41,14 @@ const scopesAtOnce = 1_000;
 export class Revocations implements RevocationStore {
   readonly #parts: RevocationParts;
   readonly #logs: ScopeLogs;
+  readonly #tails: ScopeTails;
   readonly #changeLog: ChangeLog;
   readonly #folded: FoldedRows;
 
   constructor(parts: RevocationParts) {
     this.#parts = parts;
     this.#logs = new ScopeLogs(parts.scopes, parts.log);
+    this.#tails = new ScopeTails(this.#logs);
     this.#changeLog = new ChangeLog({ ...parts, logs: this.#logs });
     this.#folded = new FoldedRows(parts.blocks);
   }
@@ -87,7 +90,9 @@ export class Revocations implements RevocationStore {
           break;
         }
         after = row.serialNumber;
-        if (isListed(row, changedSince)) found.push(revokedOf(row));
+        if (!isForgotten(tail.scope, row) && isListed(row, changedSince)) {
+          found.push(revokedOf(row));
+        }
         if (found.length === limit) break;
       }
       if (isWhole) return found;
@@ -95,19 +100,14 @@ export class Revocations implements RevocationStore {
     return found;
   }
 
-  async forgetExpired(scope: CrlScope, endedBeforeMs: number): Promise<number> {
-    const tail = await this.#tail(scope);
-    if (tail === undefined) return 0;
-    const { followed, fullThisUpdateMs = 0 } = tail.scope;
+  /** Rows are passed over from now on; the next snapshot leaves them out. */
+  async forgetExpired(scope: CrlScope, endedBeforeMs: number): Promise<void> {
+    const found = await this.#logs.scope(scope);
+    if (found?.followed?.full === undefined) return;
+    const { _id, followed, fullThisUpdateMs = 0 } = found;
     const beforeMs = Math.min(endedBeforeMs, fullThisUpdateMs);
-    const isOver = (row: ScopeRow): boolean =>
-      row.notAfterMs < beforeMs && row.change <= (followed?.full ?? 0);
-    let forgotten = 0;
-    for await (const row of this.#folded.read(tail, undefined)) {
-      if (row !== undefined && isOver(row)) forgotten += 1;
-    }
-    if (forgotten === 0) return 0;
-    return (await takeSnapshot(this.#snapshotParts, tail, (row) => !isOver(row))) ? forgotten : 0;
+    const forgotten = { beforeMs, changes: followed.full };
+    await this.#parts.scopes.update({ _id }, { $set: { forgotten } });
   }
 
   async listChangedScopes(
@@ -190,7 +190,7 @@ export class Revocations implements RevocationStore {
     for (;;) {
       const found = await this.#logs.scope(scope);
       if (found === undefined) return undefined;
-      const tail = await this.#logs.tail(await this.#changeLog.applyAll(found));
+      const tail = await this.#tails.read(await this.#changeLog.applyAll(found));
       if (tail !== undefined) return tail;
     }
   }
@@ -201,7 +201,8 @@ export class Revocations implements RevocationStore {
     const { rows, changes } = found.snapshot ?? { rows: 0, changes: 0 };
     if (found.changes - changes < Math.max(tailRows, rows / snapshotFraction)) return;
     const tail = await this.#tail(scope);
-    if (tail !== undefined) await takeSnapshot(this.#snapshotParts, tail);
+    if (tail === undefined) return;
+    await takeSnapshot(this.#snapshotParts, tail, (row) => !isForgotten(tail.scope, row));
   }
 
   /** Faults: NOT_FOUND, INVALID_INPUT. */
@@ -248,6 +249,11 @@ function byScope(changes: readonly StatusChange[]) {
     else group[1].push(change);
   }
   return groups.values();
+}
+
+function isForgotten({ forgotten }: ScopeDocument, { notAfterMs, change }: ScopeRow): boolean {
+  if (forgotten === undefined) return false;
+  return notAfterMs < forgotten.beforeMs && change <= forgotten.changes;
 }
 
 function isListed(row: ScopeRow, changedSince: number | undefined): boolean {

@@ -30,6 +30,8 @@ export interface ScopeDocument extends Stored, CrlScope {
   readonly followed?: Readonly<Partial<Record<ScopeFollower, number>>>;
   /** Of the full CRL in force. */
   readonly fullThisUpdateMs?: number;
+  /** Rows of certificates that ended before, and had changed so far, are none any more. */
+  readonly forgotten?: { readonly beforeMs: number; readonly changes: number };
 }
 
 /**

@@ -10,10 +10,12 @@ export interface LogEntry {
   readonly rows: readonly ScopeRow[];
   readonly changes: number;
   readonly atMs: number;
+  /** A snapshot has taken its rows over. */
+  readonly isFolded: boolean;
 }
 
 /** A scope and the entries behind a number. */
-export interface ScopeTail {
+export interface UnappliedEntries {
   readonly scope: ScopeDocument;
   readonly entries: readonly LogEntry[];
   /** The last entry's number. */
@@ -58,8 +60,8 @@ export class ScopeLogs {
   }
 
   /** What is behind the entries whose statuses are written. */
-  async unapplied(scope: ScopeDocument): Promise<ScopeTail> {
-    const entries = await this.#read(scope, scope.applied);
+  async unapplied(scope: ScopeDocument): Promise<UnappliedEntries> {
+    const entries = await this.read(scope, scope.applied);
     const last = entries.at(-1);
     return {
       scope,
@@ -69,17 +71,9 @@ export class ScopeLogs {
     };
   }
 
-  /** What is behind the snapshot. Undefined where a later snapshot has taken some of it over. */
-  async tail(scope: ScopeDocument): Promise<ScopeTail | undefined> {
-    const upTo = scope.snapshot?.upTo ?? 0;
-    const entries = await this.#read(scope, upTo);
-    if (entries.some(({ isFolded }) => isFolded)) return undefined;
-    const last = entries.at(-1);
-    return { scope, entries, end: last?.number ?? upTo, changes: last?.changes ?? scope.changes };
-  }
-
-  async #read(scope: CrlScope, after: number): Promise<(LogEntry & { isFolded: boolean })[]> {
-    const read: (LogEntry & { isFolded: boolean })[] = [];
+  /** All behind that number. */
+  async read(scope: CrlScope, after: number): Promise<readonly LogEntry[]> {
+    const read: LogEntry[] = [];
     for (let count = firstEntries; ; count = entriesAtOnce) {
       const first = after + read.length + 1;
       const keys = Array.from({ length: count }, (_, i) => logKey(scope, first + i));

@@ -10,7 +10,7 @@ import {
   type ScopeDocument,
   type SnapshotDocument,
 } from './scope-documents.js';
-import type { ScopeTail } from './scope-log.js';
+import type { ScopeTail } from './scope-tails.js';
 
 /** Some 240 KB. */
 export const rowsPerBlock = 4_096;
@@ -33,7 +33,7 @@ export async function takeSnapshot(
   keeps: (row: ScopeRow) => boolean = () => true,
 ): Promise<boolean> {
   const { scopes, log, blocks } = parts;
-  const { scope, entries, end } = tail;
+  const { scope, end } = tail;
   const made = await writeBlocks(parts, tail, keeps);
   if (made === undefined) return false;
   const before = scope.snapshot;
@@ -44,7 +44,7 @@ export async function takeSnapshot(
   // Nobody sees the blocks of the one that lost.
   const gone = isTaken ? before : made;
   if (isTaken) {
-    for (const { number } of entries) {
+    for (let number = (before?.upTo ?? 0) + 1; number <= end; number += 1) {
       const emptied = { places: [], rows: noRows, isFolded: true };
       await log.update({ _id: logKey(scope, number) }, { $set: emptied });
     }

@@ -521,6 +521,36 @@ export const revocationCases: readonly StoreCase<RevocationStores>[] = [
     }),
   },
   {
+    name: 'a row is listed no more once a full CRL beyond the end of its certificate has had it',
+    async run(stores, tenant) {
+      const chunk = await issued(stores, tenant, ['a', 'b', 'c']);
+      const scope = scopeOf(tenant);
+      const ending = (index: number, endsMs: number) =>
+        aChange(chunk, index, held, { notAfterMs: nowMs + endsMs });
+      await stores.changeStatuses([ending(0, -5), ending(1, 5)]);
+      const forgetAt = async (ms: number): Promise<number> => {
+        await stores.forgetExpired(scope, nowMs + ms);
+        return (await listed(stores, scope, 2)).length;
+      };
+      assert.equal(await forgetAt(9), 2);
+      await putWith(stores, scope, 'delta', 2);
+      assert.equal(await forgetAt(9), 2);
+      // Its thisUpdate is between the two ends; what changes behind it, it has not.
+      await putWith(stores, scope, 'full', 2);
+      await stores.changeStatuses([ending(2, -5)]);
+      assert.equal(await forgetAt(-9), 3);
+      assert.equal(await forgetAt(9), 2);
+      expectSame(
+        await listed(stores, scope, 2),
+        expected([ending(1, 5), ending(2, -5)], 'certificateHold'),
+      );
+      await putWith(stores, scope, 'full', 3);
+      assert.equal(await forgetAt(9), 1);
+      assert.equal(await stores.countChanges(scope), 3);
+    },
+    broken: () => ({ forgetExpired: () => Promise.resolve() }),
+  },
+  {
     name: 'scopes with changes that no CRL has are listed with their number of changes, all of them',
     async run(stores, tenant) {
       const devices = Array.from({ length: 6 }, (_, i) => `d${String(i)}`);

@@ -46,7 +46,7 @@ export class MemoryCrlPorts implements CrlPorts {
         ([, { notAfterMs, change }]) => notAfterMs < beforeMs && change <= (full?.changes ?? 0),
       );
       for (const [key] of gone) this.#rows.delete(key);
-      return Promise.resolve(gone.length);
+      return Promise.resolve();
     },
     listChangedScopes: (follower, { issuers, limit, after }) => {
       const kind = follower === 'delta' ? 'delta' : 'full';
