@@ -5,12 +5,14 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { jest } from '@jest/globals';
 import { distinguishedNameDer, parseDistinguishedName } from '../hierarchy/distinguished-name.js';
+import { withCaLock } from '../hierarchy/folder-lock.js';
 import { requestAuthority } from '../hierarchy/request-authority.js';
+import { revokeAuthority } from '../hierarchy/revoke-authority.js';
 import type { CeremonyStep } from './ceremony-file.js';
 import { parseKeyShare } from './key-share.js';
-import type { CeremonyResult } from './run-ceremony.js';
+import { type CeremonyResult, runCeremony } from './run-ceremony.js';
 import { aCeremony } from './testing/a-ceremony.js';
-import { aCeremonyOf, aRun, everybody, play } from './testing/play.js';
+import { aCeremonyOf, aRun, ceremonyMs, everybody, play } from './testing/play.js';
 import { rehearseCeremony } from './rehearse-ceremony.js';
 
 jest.setTimeout(60_000);
@@ -102,6 +104,56 @@ describe('under a root whose key is split', () => {
       return BigInt(String(entry.facts['crlNumber']));
     };
     expect(numberOf(later)).toBeGreaterThan(numberOf(revoked));
+  });
+
+  it('a ceremony that was killed does not undo what others did before it went on', async () => {
+    const issued = async (): Promise<string> => {
+      const step = { do: 'issue-ca', under: 'root', request: input('factory.csr.pem') } as const;
+      const { folder } = await playHere(step);
+      return relative(data, join(folder, '01-issue-ca/outputs/factory.chain.pem'));
+    };
+    const [a, b] = [await issued(), await issued()];
+    const certificate = new X509Certificate(readFileSync(at(b)));
+    const reason = 'keyCompromise';
+    const run = aRun(
+      data,
+      aCeremonyOf({ do: 'revoke-ca', under: 'root', certificate: input(a), reason }),
+      { custody: custody() },
+    );
+    const revokeB = (): ReturnType<typeof revokeAuthority> =>
+      revokeAuthority({
+        ...{ directory: data, parent: 'root', reason, nowMs: ceremonyMs },
+        certificateDer: certificate.raw,
+      });
+    const dies = runCeremony({
+      ...run,
+      tell: ({ kind }) => {
+        if (kind === 'committed') throw new Error('killed');
+      },
+    });
+    await expect(dies).rejects.toThrow('killed');
+    await revokeB();
+    await expect(runCeremony(run)).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('ca/root/revoked-cas.json was changed') as string,
+    });
+    await expect(revokeB()).resolves.toMatchObject({ isNew: false });
+  });
+
+  it('another command waits until a step has changed what it was made from', async () => {
+    const order: string[] = [];
+    const step = { do: 'make-crl', ca: 'root', nextUpdate: '30d' } as const;
+    let other: Promise<unknown> = Promise.resolve();
+    await play(data, [step], {
+      custody: custody(),
+      tell: ({ kind }) => {
+        order.push(kind);
+        if (kind !== 'staged') return;
+        other = withCaLock(data, () => Promise.resolve(order.push('other')));
+      },
+    });
+    await other;
+    expect(order).toEqual(['begun', 'staged', 'committed', 'done', 'other']);
   });
 
   it('another root is cross-certified', async () => {

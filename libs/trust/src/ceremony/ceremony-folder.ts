@@ -85,10 +85,14 @@ export class StepStage {
     this.effects.push({ kind: 'install', path, files: records });
   }
 
-  /** A file of the data folder, in the place of what may be there. */
+  /** A file of the data folder, in the place of what is there now. */
   async put(path: string, content: string | Uint8Array): Promise<void> {
     const { sha256 } = await this.write(join('install', path), content, secretFileMode);
-    this.effects.push({ kind: 'put', path, sha256 });
+    const replaces = await fileHash(join(this.dataDirectory, path));
+    this.effects.push({
+      ...{ kind: 'put', path, sha256 },
+      ...(replaces === undefined ? {} : { replaces }),
+    });
   }
 
   /** A file of the data folder is to go for good. */
@@ -177,7 +181,8 @@ async function readEntry(file: string): Promise<TranscriptEntry | undefined> {
 
 /**
  * Does what a step was to change in the data folder, from its committed folder. What a killed run had
- * done already stays done. One line of evidence for each effect.
+ * done already stays done. One line of evidence for each effect. CONFLICT where another command has
+ * changed since what the step was made from.
  */
 export async function applyEffects(
   dataDirectory: string,
@@ -200,6 +205,13 @@ async function applyEffect(
   if (await exists(source)) {
     if (effect.kind === 'install' && (await exists(target))) {
       throw new CertmillError('CONFLICT', `${effect.path} was made by somebody else meanwhile`);
+    }
+    if (effect.kind === 'put' && (await fileHash(target)) !== effect.replaces) {
+      throw new CertmillError(
+        'CONFLICT',
+        `${effect.path} was changed by another command after this step was made from it: this ` +
+          'ceremony cannot go on; do this step and those after it in a new one',
+      );
     }
     await mkdir(dirname(target), { recursive: true, mode: 0o700 });
     await rename(source, target);
@@ -254,6 +266,16 @@ async function syncTree(directory: string): Promise<void> {
     if (entry.isDirectory()) await syncDirectory(join(entry.parentPath, entry.name));
   }
   await syncDirectory(directory);
+}
+
+/** SHA-256 of a file; undefined where there is none. */
+async function fileHash(file: string): Promise<string | undefined> {
+  try {
+    return sha256Of(await readFile(file));
+  } catch (cause) {
+    if (isErrorCode(cause, 'ENOENT')) return undefined;
+    throw cause;
+  }
 }
 
 export async function exists(path: string): Promise<boolean> {

@@ -17,7 +17,13 @@ export type Effect =
   /** A folder that was not there, such as `ca/root`. */
   | { readonly kind: 'install'; readonly path: string; readonly files: readonly FileRecord[] }
   /** A file, new or in the place of the one before. */
-  | { readonly kind: 'put'; readonly path: string; readonly sha256: string }
+  | {
+      readonly kind: 'put';
+      readonly path: string;
+      readonly sha256: string;
+      /** SHA-256 of the file before; absent where there was none. */
+      readonly replaces?: string;
+    }
   /** A file is overwritten and removed. */
   | {
       readonly kind: 'destroy';

@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
+import { withCaLock } from '../hierarchy/folder-lock.js';
 import { type Approval, checkQuorum } from './approval.js';
 import { openApprovalFolder } from './approval-folder.js';
 import type { CeremonyFile, CeremonyStep } from './ceremony-file.js';
@@ -72,8 +73,8 @@ const clockToleranceMs = 5_000;
  * on after the last step that is whole.
  *
  * Throws FORBIDDEN outside its window, APPROVAL_REQUIRED without its quorum (that of the installation
- * too, where it has one), CONFLICT where it was carried out before, FAULT_CLOCK_BACKWARDS,
- * FAULT_DISK_FULL, and as its steps do. Where a step throws, the steps before it stay and it leaves nothing.
+ * too, where it has one), CONFLICT where it was carried out before, or where it was killed and the CAs
+ * were changed since, DATA_FOLDER_IN_USE, FAULT_CLOCK_BACKWARDS, FAULT_DISK_FULL, and as its steps do. Where a step throws, the steps before it stay and it leaves nothing.
  */
 export async function runCeremony(run: CeremonyRun): Promise<CeremonyResult> {
   const { ceremony, dataDirectory } = run;
@@ -81,7 +82,8 @@ export async function runCeremony(run: CeremonyRun): Promise<CeremonyResult> {
   const book = new TranscriptBook(run.now);
   await begin(run, folder, book);
   for (const [index, step] of ceremony.steps.entries()) {
-    await doStep(run, folder, book, step, index + 1);
+    // What a step is made from stays as it is until the step has changed it.
+    await withCaLock(dataDirectory, async () => doStep(run, folder, book, step, index + 1));
   }
   const end = await finish(folder, book, ceremony.steps.length + 1);
   return { folder, ...end, entries: book.entries };

@@ -6,6 +6,7 @@ import { CertmillError } from '@certmill/domain';
 import { certificatesInPem, readCaCertificate } from '../../hierarchy/ca-certificate.js';
 import { caSignerOf, hashOf } from '../../hierarchy/ca-key.js';
 import { issuerPathsOf } from '../../hierarchy/issuer-paths.js';
+import { readRevokedCas, revokedCasFileName } from '../../hierarchy/revoked-cas.js';
 import { decryptPrivateKey } from '../../keys/encrypted-private-key.js';
 import { filesBelow, isFolder } from '../ceremony-folder.js';
 import type { StepOf } from '../ceremony-file.js';
@@ -90,13 +91,22 @@ export async function restoreKeys(
         name: file.name,
         content: Buffer.from(file.content, 'base64'),
       }));
-      proofs.push({ ca: name, ...(await proveKey(name, decoded, context)) });
+      const proof = await proveKey(name, decoded, context);
+      proofs.push({ ca: name, ...proof, revocations: revocationsIn(decoded) });
       await context.stage.install(`ca/${name}`, decoded);
     }
     return { cas: proofs };
   } finally {
     plain.fill(0);
   }
+}
+
+/** How many CAs the restored one has revoked: those since the backup are to be recorded again. */
+function revocationsIn(
+  files: readonly { readonly name: string; readonly content: Buffer }[],
+): number {
+  const file = files.find(({ name }) => name === revokedCasFileName);
+  return file === undefined ? 0 : readRevokedCas(file.content.toString('utf8')).length;
 }
 
 async function proveKey(
