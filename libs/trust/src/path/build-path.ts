@@ -1,5 +1,5 @@
 import { isSameBytes, type PathCertificate } from './path-certificate.js';
-import { verifySignature } from './verify-signature.js';
+import { hasSigned } from './verify-signature.js';
 
 /** Longer paths are somebody's attack; a device's has three or four certificates. */
 const maxPathLength = 10;
@@ -32,7 +32,7 @@ export function buildPath(
     for (const issuer of [...anchors, ...intermediates]) {
       if (!mayHaveIssued(issuer, last) || isInPath(issuer, path)) continue;
       if (++trials > maxTrials) return undefined;
-      if (!hasIssued(issuer, last)) continue;
+      if (!hasSigned(issuer.publicKey, last)) continue;
       const found = extend([...path, issuer]);
       if (found !== undefined) return found;
     }
@@ -51,12 +51,6 @@ function mayHaveIssued(issuer: PathCertificate, issued: PathCertificate): boolea
     isSameBytes(issuer.certificate.subject.der, issued.certificate.issuer.der) &&
     (wanted === undefined || identifier === undefined || isSameBytes(wanted, identifier))
   );
-}
-
-function hasIssued({ publicKey }: PathCertificate, issued: PathCertificate): boolean {
-  if (publicKey === undefined) return false;
-  const { certificate, tbsDer, signature } = issued;
-  return verifySignature(certificate.signatureAlgorithm, tbsDer, signature, publicKey) === 'good';
 }
 
 /** The same name with the same key twice leads nowhere new. */

@@ -97,10 +97,14 @@ function problemOf(
   const algorithm = readDerNode(
     der.subarray(walk.signatureAlgorithmStart, walk.signatureAlgorithmEnd),
   );
+  const inner = der.subarray(walk.tbsSignatureStart, walk.tbsSignatureEnd);
+  if (algorithm === undefined || !isSameBytes(algorithm.der, inner)) {
+    return 'it names one signature algorithm inside and another outside (RFC 5280 5.1.1.2)';
+  }
   const { publicKey, keyUsage } = issuer;
   if (keyUsage?.has(usageBit.cRLSign) === false) return "its issuer's keyUsage lacks cRLSign";
   const verdict =
-    algorithm === undefined || publicKey === undefined
+    publicKey === undefined
       ? 'unsupported'
       : verifySignature(
           algorithm,

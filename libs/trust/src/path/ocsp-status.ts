@@ -12,7 +12,7 @@ import {
   ocspResponseStatuses,
 } from './read-ocsp-response.js';
 import type { StatusFinding } from './status.js';
-import { verifySignature } from './verify-signature.js';
+import { hasSigned, verifySignature } from './verify-signature.js';
 
 /**
  * What the responses say of a certificate (RFC 6960 3.2), one finding for each answer that is about it.
@@ -65,7 +65,7 @@ function responderProblem(
     ...basic.certificates.flatMap((der) => readPathCertificate(der) ?? []),
   ].filter((candidate) => isNamed(basic.responder, candidate));
   if (candidates.length === 0) return 'the certificate of its responder is not in it';
-  const signer = candidates.find((candidate) => hasSigned(candidate, basic));
+  const signer = candidates.find((candidate) => hasSignedResponse(candidate, basic));
   if (signer === undefined) return "its signature does not verify with its responder's key";
   if (signer === issuer) return undefined;
   return delegateProblem(signer, issuer, atSeconds);
@@ -77,7 +77,7 @@ function isNamed(responder: BasicOcspResponse['responder'], candidate: PathCerti
     : isSameBytes(responder.keyHash, hash('sha1', candidate.subjectPublicKey, 'buffer'));
 }
 
-function hasSigned({ publicKey }: PathCertificate, basic: BasicOcspResponse): boolean {
+function hasSignedResponse({ publicKey }: PathCertificate, basic: BasicOcspResponse): boolean {
   const { signatureAlgorithm, tbsResponseData, signature } = basic;
   return (
     publicKey !== undefined &&
@@ -90,11 +90,10 @@ function delegateProblem(
   issuer: PathCertificate,
   atSeconds: number,
 ): string | undefined {
-  const { certificate, tbsDer, signature, purposes = [] } = delegate;
+  const { certificate, purposes = [] } = delegate;
   const isOfIssuer =
     isSameBytes(certificate.issuer.der, issuer.certificate.subject.der) &&
-    issuer.publicKey !== undefined &&
-    verifySignature(certificate.signatureAlgorithm, tbsDer, signature, issuer.publicKey) === 'good';
+    hasSigned(issuer.publicKey, delegate);
   if (!isOfIssuer) return 'its responder is neither the issuer nor certified by it';
   if (!purposes.includes(oids.id_kp_OCSPSigning)) {
     return 'the certificate of its responder lacks id-kp-OCSPSigning';

@@ -1,7 +1,9 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { encodeOid, oids } from '@certmill/der';
 import { pemBlocksOf } from '../inspect/pem-blocks.js';
 import { OpensslPki } from '../testing/openssl-pki.js';
+import { replaceBytes, resign } from '../testing/resign.js';
 import {
   openVerifier,
   type VerificationDemands,
@@ -93,11 +95,31 @@ describe('verification of certificates that OpenSSL made', () => {
     expect(problemsOf('good.pem', {}, { atSeconds: nowSeconds - 10 * days })).toHaveLength(3);
     const forged = Uint8Array.from(der('good.pem'));
     forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1;
-    writeFileSync(
-      pki.path('forged.pem'),
-      `-----BEGIN CERTIFICATE-----\n${Buffer.from(forged).toString('base64')}\n-----END CERTIFICATE-----\n`,
-    );
+    pki.writePem('forged.pem', 'CERTIFICATE', forged);
     expect(problemsOf('forged.pem')).toEqual([expect.stringContaining('0: no certificate')]);
+  });
+
+  it('refuses a certificate and a CRL whose two AlgorithmIdentifiers differ, as OpenSSL does', () => {
+    const key = readFileSync(pki.path('issuing.key'));
+    const asSha384 = (tbs: Uint8Array) =>
+      replaceBytes(tbs, encodeOid(oids.ecdsa_with_SHA256), encodeOid(oids.ecdsa_with_SHA384));
+    pki.writePem('two-algorithms.pem', 'CERTIFICATE', resign(der('good.pem'), key, asSha384));
+    expect(problemsOf('two-algorithms.pem')).toEqual([
+      expect.stringContaining('0: no certificate'),
+    ]);
+    expect(opensslSays('two-algorithms.pem')).toBe(false);
+    pki.writePem(
+      'unchanged.pem',
+      'CERTIFICATE',
+      resign(der('good.pem'), key, (tbs) => tbs),
+    );
+    expect(problemsOf('unchanged.pem')).toEqual([]);
+    pki.writePem('two-algorithms.crl', 'X509 CRL', resign(der('full.crl'), key, asSha384));
+    expect(
+      verify('bad.pem', { crls: [der('two-algorithms.crl')] }).path[0]?.findings,
+    ).toMatchObject([
+      { state: 'unusable', detail: expect.stringContaining('signature algorithm') as string },
+    ]);
   });
 
   it('refuses what a device signed, and a CA where pathLenConstraint allows none', () => {

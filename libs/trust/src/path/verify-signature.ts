@@ -1,24 +1,33 @@
 import { constants, type KeyObject, verify } from 'node:crypto';
 import { contextConstructed, oids } from '@certmill/der';
 import { type DerNode, oidOf } from '../lint/der-node.js';
+import { isSameBytes, type PathCertificate } from './path-certificate.js';
 
 /** `unsupported`: an algorithm that is not known here, or one that proves nothing any more. */
 export type SignatureVerdict = 'good' | 'bad' | 'unsupported';
 
-/** Hash of an algorithm, `null` where it has its own; SHA-1 and older ones are left out. */
-const hashes: Readonly<Record<string, string | null>> = {
-  [oids.ecdsa_with_SHA256]: 'sha256',
-  [oids.ecdsa_with_SHA384]: 'sha384',
-  [oids.ecdsa_with_SHA512]: 'sha512',
-  [oids.sha256WithRSAEncryption]: 'sha256',
-  [oids.sha384WithRSAEncryption]: 'sha384',
-  [oids.sha512WithRSAEncryption]: 'sha512',
-  [oids.id_Ed25519]: null,
-  // Ed448 (RFC 8410 3), ML-DSA-44, -65 and -87 (RFC 9881 2).
-  '1.3.101.113': null,
-  '2.16.840.1.101.3.4.3.17': null,
-  '2.16.840.1.101.3.4.3.18': null,
-  '2.16.840.1.101.3.4.3.19': null,
+/** `keyType` as node:crypto names it: no other key makes such a signature. */
+interface Algorithm {
+  readonly keyType: string;
+  /** Null where the algorithm has its own. */
+  readonly hash: string | null;
+}
+
+/** By OID; SHA-1 and older hashes are left out. */
+const algorithms: Readonly<Record<string, Algorithm>> = {
+  [oids.ecdsa_with_SHA256]: { keyType: 'ec', hash: 'sha256' },
+  [oids.ecdsa_with_SHA384]: { keyType: 'ec', hash: 'sha384' },
+  [oids.ecdsa_with_SHA512]: { keyType: 'ec', hash: 'sha512' },
+  [oids.sha256WithRSAEncryption]: { keyType: 'rsa', hash: 'sha256' },
+  [oids.sha384WithRSAEncryption]: { keyType: 'rsa', hash: 'sha384' },
+  [oids.sha512WithRSAEncryption]: { keyType: 'rsa', hash: 'sha512' },
+  [oids.id_Ed25519]: { keyType: 'ed25519', hash: null },
+  // RFC 8410 3.
+  '1.3.101.113': { keyType: 'ed448', hash: null },
+  // RFC 9881 2.
+  [oids.id_ml_dsa_44]: { keyType: 'ml-dsa-44', hash: null },
+  [oids.id_ml_dsa_65]: { keyType: 'ml-dsa-65', hash: null },
+  [oids.id_ml_dsa_87]: { keyType: 'ml-dsa-87', hash: null },
 };
 
 const pssHashes: Readonly<Record<string, string>> = {
@@ -39,9 +48,23 @@ export function verifySignature(
 ): SignatureVerdict {
   const oid = oidOf(algorithm.children[0]) ?? '';
   if (oid === oids.id_RSASSA_PSS) return verifyPss(algorithm, signed, signature, key);
-  const hash = hashes[oid];
-  if (hash === undefined) return 'unsupported';
-  return verified(hash, signed, key, signature);
+  const known = algorithms[oid];
+  if (known === undefined) return 'unsupported';
+  if (key.asymmetricKeyType !== known.keyType) return 'bad';
+  return verified(known.hash, signed, key, signature);
+}
+
+/** Whether the key has signed the certificate, by the one algorithm that it names twice (RFC 5280 4.1.1.2). */
+export function hasSigned(
+  key: KeyObject | undefined,
+  { certificate, tbsDer, signature }: PathCertificate,
+): boolean {
+  const { signatureAlgorithm, tbsSignatureAlgorithm } = certificate;
+  return (
+    key !== undefined &&
+    isSameBytes(signatureAlgorithm.der, tbsSignatureAlgorithm.der) &&
+    verifySignature(signatureAlgorithm, tbsDer, signature, key) === 'good'
+  );
 }
 
 /** `RSASSA-PSS-params` (RFC 4055 3.1) with a SHA-2 hash that is written out. */
@@ -51,6 +74,7 @@ function verifyPss(
   signature: Uint8Array,
   key: KeyObject,
 ): SignatureVerdict {
+  if (!['rsa', 'rsa-pss'].includes(key.asymmetricKeyType ?? '')) return 'bad';
   const parameters = algorithm.children[1]?.children ?? [];
   const part = (number: number) =>
     parameters.find(({ tag }) => tag === contextConstructed(number))?.children[0];

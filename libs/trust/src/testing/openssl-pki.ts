@@ -91,6 +91,13 @@ export class OpensslPki {
     return join(this.folder, name);
   }
 
+  writePem(name: string, label: 'CERTIFICATE' | 'X509 CRL', der: Uint8Array): void {
+    const base64 = Buffer.from(der)
+      .toString('base64')
+      .replace(/(.{64})/g, '$1\n');
+    writeFileSync(this.path(name), `-----BEGIN ${label}-----\n${base64}\n-----END ${label}-----\n`);
+  }
+
   run(...args: readonly string[]): string {
     return execFileSync('openssl', args, {
       cwd: this.folder,
