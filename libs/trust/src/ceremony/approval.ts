@@ -107,6 +107,35 @@ export function checkQuorum(
   }
 }
 
+/** The approvals by people of a quorum, with the keys by which it knows them. */
+export function approvalsOf(
+  { approvers }: Quorum,
+  approvals: readonly Approval[],
+): readonly Approval[] {
+  const known = new Map(
+    approvers.map(({ name, publicKey }) => [name, keyFingerprint(participantKeyOf(publicKey))]),
+  );
+  return approvals.filter(({ approver, keySha256 }) => known.get(approver) === keySha256);
+}
+
+/**
+ * `checkQuorum` for an operation that several quorums have to approve: each by its own people. An
+ * approval by nobody of them refuses the whole.
+ */
+export function checkQuorums(
+  operation: Operation,
+  approvals: readonly Approval[],
+  quorums: readonly Quorum[],
+  nowMs: number,
+): void {
+  const known = new Set(quorums.flatMap((quorum) => approvalsOf(quorum, approvals)));
+  for (const quorum of quorums) {
+    const own = new Set(approvalsOf(quorum, approvals));
+    const relevant = approvals.filter((approval) => own.has(approval) || !known.has(approval));
+    checkQuorum(operation, relevant, quorum, nowMs);
+  }
+}
+
 function defectOf(
   approval: Approval,
   operation: Operation,

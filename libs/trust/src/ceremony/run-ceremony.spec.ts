@@ -2,6 +2,7 @@ import { createHash, X509Certificate } from 'node:crypto';
 import {
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -12,15 +13,22 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { jest } from '@jest/globals';
+import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
 import { createHierarchy } from '../hierarchy/create-hierarchy.js';
-import { approve } from './approval.js';
+import { type Approval, approve } from './approval.js';
 import type { CeremonyStep } from './ceremony-file.js';
 import { newOperationId } from './operation.js';
 import { ceremonyOperation } from './parse-ceremony.js';
-import { readQuorumPolicy } from './quorum-policy.js';
+import { quorumPolicyFileOf, readQuorumPolicy, serializeQuorumPolicy } from './quorum-policy.js';
 import { parseKeyShare } from './key-share.js';
 import { runCeremony } from './run-ceremony.js';
-import { aCeremony, aliceAndFriends, participantOf } from './testing/a-ceremony.js';
+import {
+  aCeremony,
+  aliceAndFriends,
+  aPerson,
+  participantOf,
+  type Person,
+} from './testing/a-ceremony.js';
 import { aCeremonyOf, aRun, ceremonyMs, everybody, play, transcriptOf } from './testing/play.js';
 import { verifyTranscript, witnessTranscript } from './transcript.js';
 
@@ -143,8 +151,57 @@ describe('a ceremony is refused', () => {
     const time = { nowMs: ceremonyMs, expiresMs: ceremonyMs + 3_600_000 };
     const approvals = [approve(ceremonyOperation(usurpers), 'wendy', wendy.privateKey, time)];
     await expect(runCeremony(aRun(data, usurpers, { approvals }))).rejects.toThrow(
-      'wendy: is not among those who can approve this',
+      '0 of 2 approvals are there; these can approve: alice, bob, carol',
     );
+  });
+
+  it('by another quorum that the installation adopted while it lay killed', async () => {
+    const run = aRun(data, aCeremonyOf(makeRoot));
+    const stop = (): never => {
+      throw new Error('stopped');
+    };
+    await expect(runCeremony({ ...run, tell: stop })).rejects.toThrow('stopped');
+    const strangers = ['dora', 'emil'].map((name) => aPerson(name));
+    mkdirSync(at('ca'));
+    await writeFileAtomically(
+      quorumPolicyFileOf(data),
+      serializeQuorumPolicy({ threshold: 2, approvers: strangers }),
+      publicFileMode,
+    );
+    await expect(runCeremony(run)).rejects.toMatchObject({ code: 'APPROVAL_REQUIRED' });
+    expect(readdirSync(at('ca'))).toEqual(['quorum.json']);
+  });
+
+  it('unless the people of the file and those of the installation, who are others, approve', async () => {
+    const [dora, emil] = [aPerson('dora'), aPerson('emil')];
+    await play(data, [{ do: 'adopt-quorum' }]);
+    const heirs = [dora, emil].map((one) => participantOf(one, 'administrator', 'custodian'));
+    const ceremony = aCeremony({
+      ...{ id: newOperationId(), participants: [...heirs, participantOf(wendy, 'witness')] },
+      steps: [{ do: 'adopt-quorum' }],
+    });
+    const time = { nowMs: ceremonyMs, expiresMs: ceremonyMs + 3_600_000 };
+    const operation = ceremonyOperation(ceremony);
+    const signed = (...people: Person[]): Approval[] =>
+      people.map((one) => approve(operation, one.name, one.privateKey, time));
+    const { bob } = aliceAndFriends;
+    const run = aRun(data, ceremony, { approvals: signed(dora, emil, alice) });
+    await expect(runCeremony(run)).rejects.toThrow('1 of 2 approvals');
+    const approved = { ...run, approvals: signed(dora, emil, alice, bob) };
+    const dies = runCeremony({
+      ...approved,
+      tell: ({ kind }) => {
+        if (kind === 'done') throw new Error('killed');
+      },
+    });
+    await expect(dies).rejects.toThrow('killed');
+    const result = await runCeremony(approved);
+    const signature = witnessTranscript(await transcriptOf(result), wendy.privateKey, ceremonyMs);
+    await expect(verifyTranscript(result.transcriptFile, [signature])).resolves.toBeDefined();
+    expect((await readQuorumPolicy(data))?.approvers.map(({ name }) => name)).toEqual([
+      'dora',
+      'emil',
+    ]);
   });
 
   it('when the clock was set back behind what is recorded', async () => {

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
 import { withCaLock } from '../hierarchy/folder-lock.js';
-import { type Approval, checkQuorum } from './approval.js';
+import { type Approval, approvalsOf, checkQuorum, checkQuorums } from './approval.js';
 import { openApprovalFolder } from './approval-folder.js';
 import type { CeremonyFile, CeremonyStep } from './ceremony-file.js';
 import {
@@ -136,15 +136,15 @@ class TranscriptBook {
 async function begin(run: CeremonyRun, folder: string, book: TranscriptBook): Promise<void> {
   const { ceremony, approvals, dataDirectory } = run;
   const operation = ceremonyOperation(ceremony);
+  // The people of the file are its own claim; those of the installation are known.
+  const policy = await readQuorumPolicy(dataDirectory);
+  const quorums = [...(policy === undefined ? [] : [policy]), ceremonyQuorum(ceremony)];
   const nowMs = book.time();
   assertWindow(ceremony, nowMs);
   const stepFolder = stepFolderOf(folder, 0, 'begin');
   const earlier = await readStepEntry(stepFolder);
   if (earlier === undefined) {
-    const policy = await readQuorumPolicy(dataDirectory);
-    // The people of the file are its own claim; those of the installation are known.
-    if (policy !== undefined) checkQuorum(operation, approvals, policy, nowMs);
-    checkQuorum(operation, approvals, ceremonyQuorum(ceremony), nowMs);
+    checkQuorums(operation, approvals, quorums, nowMs);
     const entry: BeginEntry = {
       ...book.head(),
       kind: 'begin',
@@ -170,10 +170,15 @@ async function begin(run: CeremonyRun, folder: string, book: TranscriptBook): Pr
     );
   }
   book.take(begun);
-  await requireApproval(operation, begun.approvals, ceremonyQuorum(ceremony), {
+  // They were good when it began; a quorum that was adopted since asks for its own people as well.
+  const begunMs = Date.parse(begun.at);
+  for (const quorum of quorums) {
+    checkQuorum(operation, approvalsOf(quorum, begun.approvals), quorum, begunMs);
+  }
+  const own = ceremonyQuorum(ceremony);
+  await requireApproval(operation, approvalsOf(own, begun.approvals), own, {
     ledger: openApprovalFolder(dataDirectory),
-    // They were good when it began.
-    nowMs: Date.parse(begun.at),
+    nowMs: begunMs,
     useId: begun.runId,
   });
   run.tell?.({ kind: 'begun', folder, isResumed: earlier !== undefined });

@@ -4,7 +4,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import { canonicalJson, CertmillError, isCertmillError } from '@certmill/domain';
 import { isErrorCode } from '../atomic-file.js';
-import { checkQuorum } from './approval.js';
+import { approvalsOf, checkQuorum } from './approval.js';
 import type { CeremonyFile } from './ceremony-file.js';
 import { filesBelow, stepFolderOf } from './ceremony-folder.js';
 import {
@@ -79,7 +79,10 @@ export function parseTranscript(text: string, fileName: string): Transcript {
   if (operationHash(operation) !== begin.ceremonySha256) {
     throw refusal(fileName, 'its ceremony is not the one that was approved');
   }
-  checkQuorum(operation, begin.approvals, ceremonyQuorum(ceremony), Date.parse(begin.at));
+  // Those of an installation's quorum stand there as well.
+  const quorum = ceremonyQuorum(ceremony);
+  const approvals = approvalsOf(quorum, begin.approvals);
+  checkQuorum(operation, approvals, quorum, Date.parse(begin.at));
   return { begin, ceremony, entries, head: form.head, sha256: sha256Of(text) };
 }
 
