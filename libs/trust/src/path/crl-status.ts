@@ -4,6 +4,7 @@ import {
   contextPrimitive,
   decodeInteger,
   oids,
+  tags,
   walkCertificateList,
   walkCrlEntries,
 } from '@certmill/der';
@@ -21,7 +22,6 @@ const cRLNumber = '2.5.29.20';
 const deltaCRLIndicator = '2.5.29.27';
 const issuingDistributionPoint = '2.5.29.28';
 const certificateIssuer = '2.5.29.29';
-const uriTag = contextPrimitive(6);
 
 /** A CRL that was read once and is asked often. */
 export interface ReadCrl {
@@ -55,8 +55,9 @@ export function readCrl(der: Uint8Array): ReadCrl | undefined {
 }
 
 function numberIn(extensions: readonly LintedExtension[], oid: string): bigint | undefined {
-  const content = extensions.find((extension) => extension.oid === oid)?.value?.content;
-  return content && decodeInteger(content, 0, content.length);
+  const value = extensions.find((extension) => extension.oid === oid)?.value;
+  if (value?.tag !== tags.integer) return undefined;
+  return decodeInteger(value.content, 0, value.content.length);
 }
 
 /**
@@ -72,14 +73,15 @@ export function crlFindings(
 ): readonly StatusFinding[] {
   return crls.flatMap((crl, index) => {
     if (!isSameBytes(crl.issuer.der, issuer.certificate.subject.der)) return [];
+    const unusable = (detail: string) =>
+      [{ source: 'crl', index, state: 'unusable', detail }] as const;
     const problem = problemOf(crl, certificate, issuer, atSeconds);
     if (problem === 'other-scope') return [];
-    if (problem !== undefined) {
-      return [{ source: 'crl', index, state: 'unusable', detail: problem } as const];
-    }
-    if (crl.baseCrlNumber !== undefined && !hasBase(crl, crls)) {
-      const detail = 'it is a delta, and the full list that it is of is not here';
-      return [{ source: 'crl', index, state: 'unusable', detail } as const];
+    if (problem !== undefined) return unusable(problem);
+    const isBase = (other: ReadCrl): boolean =>
+      isBaseOf(other, crl) && problemOf(other, certificate, issuer, atSeconds) === undefined;
+    if (crl.baseCrlNumber !== undefined && !crls.some(isBase)) {
+      return unusable('it is a delta, and the full list that it is of is not here');
     }
     return findingOf(crl, index, certificate, atSeconds);
   });
@@ -87,7 +89,7 @@ export function crlFindings(
 
 /** Why the list cannot be relied on; `other-scope` where it is not about the certificate. */
 function problemOf(
-  { der, walk, extensions }: ReadCrl,
+  { der, walk, extensions, baseCrlNumber }: ReadCrl,
   certificate: PathCertificate,
   issuer: PathCertificate,
   atSeconds: number,
@@ -119,6 +121,8 @@ function problemOf(
   if (atSeconds > walk.nextUpdateSeconds) {
     return `it was to be replaced at ${isoTime(walk.nextUpdateSeconds) ?? ''} (nextUpdate)`;
   }
+  const isDelta = extensions.some(({ oid }) => oid === deltaCRLIndicator);
+  if (isDelta && baseCrlNumber === undefined) return 'its deltaCRLIndicator cannot be read';
   const unknown = extensions.find(
     ({ oid, critical }) => critical && ![deltaCRLIndicator, issuingDistributionPoint].includes(oid),
   );
@@ -130,50 +134,72 @@ function scopeOf(
   extensions: readonly LintedExtension[],
   certificate: PathCertificate,
 ): string | undefined {
-  const point = extensions.find(({ oid }) => oid === issuingDistributionPoint)?.value;
+  const point = scopeExtension(extensions);
   if (point === undefined) return undefined;
+  if (point.value?.tag !== tags.sequence) return 'its issuingDistributionPoint cannot be read';
+  const { children } = point.value;
   const flag = (number: number): boolean =>
-    point.children.some(({ tag, content }) => tag === contextPrimitive(number) && content[0] !== 0);
+    children.some(({ tag, content }) => tag === contextPrimitive(number) && content[0] !== 0);
   if (flag(1) && certificate.isCa) return 'other-scope';
   if (flag(2) && !certificate.isCa) return 'other-scope';
   if (flag(5)) return 'other-scope';
   if (flag(4)) return 'it is an indirect CRL, which is not supported';
-  const names = urisIn(point.children.find(({ tag }) => tag === contextConstructed(0)));
-  const own = certificateUris(certificate);
-  return names.length === 0 || names.some((name) => own.includes(name)) ? undefined : 'other-scope';
+  const name = children.find(({ tag }) => tag === contextConstructed(0));
+  if (name === undefined) return undefined;
+  const own = pointNamesOf(certificate);
+  const isShared = fullNamesIn(name).some((one) => own.some((other) => isSameBytes(one, other)));
+  return isShared ? undefined : 'other-scope';
 }
 
-function certificateUris({ certificate }: PathCertificate): readonly string[] {
+function scopeExtension(extensions: readonly LintedExtension[]): LintedExtension | undefined {
+  return extensions.find(({ oid }) => oid === issuingDistributionPoint);
+}
+
+/** Of a list of some reasons only (onlySomeReasons), what it does not list may be revoked in another. */
+function isOfSomeReasons({ extensions }: ReadCrl): boolean {
+  const parts = scopeExtension(extensions)?.value?.children ?? [];
+  return parts.some(({ tag }) => tag === contextPrimitive(3));
+}
+
+/** Names of the certificate's points that are of its own issuer and of all reasons (RFC 5280 4.2.1.13). */
+function pointNamesOf({ certificate }: PathCertificate): readonly Uint8Array[] {
   return [oids.id_ce_cRLDistributionPoints, oids.id_ce_freshestCRL].flatMap((oid) => {
     const points = findExtension(certificate, oid)?.value?.children ?? [];
-    return points.flatMap((point) => urisIn(point.children[0]));
+    return points.flatMap(({ children: [name, ...limits] }) =>
+      name?.tag === contextConstructed(0) && limits.length === 0 ? fullNamesIn(name) : [],
+    );
   });
 }
 
-/** URIs of `DistributionPointName`. */
-function urisIn(name: DerNode | undefined): readonly string[] {
-  const [fullName] = name?.children ?? [];
-  return (fullName?.children ?? [])
-    .filter(({ tag }) => tag === uriTag)
-    .map(({ content }) => Buffer.from(content).toString('latin1'));
+/**
+ * GeneralNames of `DistributionPointName ::= CHOICE { fullName [0], nameRelativeToCRLIssuer [1] }` in DER;
+ * relative ones are not supported and match nothing.
+ */
+function fullNamesIn({ children: [name] }: DerNode): readonly Uint8Array[] {
+  return name?.tag === contextConstructed(0) ? name.children.map(({ der }) => der) : [];
 }
 
-function hasBase({ baseCrlNumber }: ReadCrl, crls: readonly ReadCrl[]): boolean {
-  return crls.some(
-    (crl) =>
-      crl.baseCrlNumber === undefined &&
-      crl.crlNumber !== undefined &&
-      baseCrlNumber !== undefined &&
-      crl.crlNumber >= baseCrlNumber,
+/** A full list of the same scope, and not older than what the delta begins with (RFC 5280 5.2.4). */
+function isBaseOf(full: ReadCrl, { issuer, extensions, baseCrlNumber }: ReadCrl): boolean {
+  const scope = (all: readonly LintedExtension[]): Uint8Array =>
+    scopeExtension(all)?.value?.der ?? new Uint8Array();
+  return (
+    full.baseCrlNumber === undefined &&
+    full.crlNumber !== undefined &&
+    baseCrlNumber !== undefined &&
+    full.crlNumber >= baseCrlNumber &&
+    isSameBytes(full.issuer.der, issuer.der) &&
+    isSameBytes(scope(full.extensions), scope(extensions))
   );
 }
 
 function findingOf(
-  { der, walk, baseCrlNumber }: ReadCrl,
+  crl: ReadCrl,
   index: number,
   { certificate }: PathCertificate,
   atSeconds: number,
 ): readonly StatusFinding[] {
+  const { der, walk, baseCrlNumber } = crl;
   const times = {
     thisUpdateSeconds: walk.thisUpdateSeconds,
     nextUpdateSeconds: walk.nextUpdateSeconds,
@@ -185,6 +211,10 @@ function findingOf(
   // What a delta does not list is as the full list says.
   if (entry.kind === 'absent' && baseCrlNumber !== undefined) return [];
   if (entry.kind === 'absent' || entry.reason === 'removeFromCRL' || entry.atSeconds > atSeconds) {
+    if (isOfSomeReasons(crl)) {
+      const detail = 'it covers some reasons only, and none of them was there at that time';
+      return [{ source: 'crl', index, state: 'unusable', detail }];
+    }
     return [{ source: 'crl', index, state: 'good', ...times }];
   }
   const { atSeconds: revokedAtSeconds, reason } = entry;

@@ -48,6 +48,17 @@ describe('verification of certificates that OpenSSL made', () => {
     pki.revoke('bad');
     pki.revoke('held', 'certificateHold');
     pki.crl('full');
+    for (const name of [
+      'partition',
+      'other_partition',
+      'relative_partition',
+      'unreadable_partition',
+      'some_reasons',
+      'delta',
+    ]) {
+      pki.crl(name, '-crlexts', `crl_${name}`);
+    }
+    pki.crl('of-root', '-cert', 'root.pem', '-keyfile', 'root.key');
     pki.ocsp('both', 'responder', ['good', 'bad']);
     pki.ocsp('by-issuer', 'issuing', ['good']);
     pki.ocsp('by-device', 'good', ['good']);
@@ -180,6 +191,48 @@ describe('verification of certificates that OpenSSL made', () => {
     expect(problemsOf('good.pem', { crls }, { status: 'all' })).toEqual([
       '1: nothing that is here tells its status',
     ]);
+  });
+
+  it.each([
+    ['partition', true],
+    ['other_partition', false],
+    ['relative_partition', false],
+    ['some_reasons', false],
+  ])(
+    'takes a CRL for what its issuing distribution point is about, as OpenSSL does: %s',
+    (name, isGood) => {
+      const crls = [der(`${name}.crl`)];
+      expect(opensslSays('-crl_check', '-CRLfile', `${name}.crl`, 'good.pem')).toBe(isGood);
+      expect(verify('good.pem', { crls }, { status: 'leaf' }).isValid).toBe(isGood);
+    },
+  );
+
+  it('relies on no CRL whose scope cannot be read', () => {
+    const crls = [der('unreadable_partition.crl')];
+    expect(verify('good.pem', { crls }).path[0]?.findings).toMatchObject([{ state: 'unusable' }]);
+  });
+
+  it('believes a CRL of some reasons when it says revoked', () => {
+    expect(problemsOf('bad.pem', { crls: [der('some_reasons.crl')] })).toEqual([
+      expect.stringMatching(/^0: revoked at .* \(keyCompromise\)$/),
+    ]);
+  });
+
+  it('takes a delta only with a full CRL of the same issuer and scope that can be relied on', () => {
+    const unusable = [
+      { state: 'unusable', detail: expect.stringContaining('full list') as string },
+    ];
+    const [delta, full] = [der('delta.crl'), der('full.crl')];
+    const deltaFindings = (...others: Uint8Array[]) =>
+      verify('bad.pem', { crls: [...others, delta] }).path[0]?.findings.filter(
+        ({ index }) => index === others.length,
+      );
+    expect(deltaFindings(full)).toMatchObject([{ state: 'revoked' }]);
+    const forged = Uint8Array.from(full);
+    forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1;
+    for (const others of [[], [der('of-root.crl')], [der('partition.crl')], [forged]]) {
+      expect(deltaFindings(...others)).toMatchObject(unusable);
+    }
   });
 
   it('asks for a status at a time: what was revoked later was good', () => {

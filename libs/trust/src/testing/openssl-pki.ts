@@ -25,6 +25,34 @@ commonName = supplied
 organizationName = optional
 [crl_extensions]
 authorityKeyIdentifier = keyid
+[crl_partition]
+authorityKeyIdentifier = keyid
+issuingDistributionPoint = critical, @own_partition
+[own_partition]
+fullname = URI:http://crl.example/issuing.crl
+[crl_other_partition]
+authorityKeyIdentifier = keyid
+issuingDistributionPoint = critical, @other_partition
+[other_partition]
+fullname = dirName:partition_name
+[partition_name]
+CN = partition 7
+[crl_relative_partition]
+authorityKeyIdentifier = keyid
+issuingDistributionPoint = critical, @relative_partition
+[relative_partition]
+relativename = partition_name
+[crl_some_reasons]
+authorityKeyIdentifier = keyid
+issuingDistributionPoint = critical, @some_reasons
+[some_reasons]
+onlysomereasons = keyCompromise, CACompromise
+[crl_unreadable_partition]
+authorityKeyIdentifier = keyid
+issuingDistributionPoint = critical, DER:30030101
+[crl_delta]
+authorityKeyIdentifier = keyid
+2.5.29.27 = critical, DER:02012A
 [root]
 basicConstraints = critical, CA:TRUE
 keyUsage = critical, keyCertSign, cRLSign
