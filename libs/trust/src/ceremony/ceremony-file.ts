@@ -115,7 +115,7 @@ const recoverKey = z.strictObject({
 });
 const backupKeys = z.strictObject({
   do: z.literal('backup-keys'),
-  cas: z.array(caName).min(1).max(1_000),
+  cas: z.array(caName).min(1).max(10_000),
 });
 const restoreKeys = z.strictObject({
   do: z.literal('restore-keys'),

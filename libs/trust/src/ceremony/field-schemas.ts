@@ -19,3 +19,8 @@ export function base64(octets: number): z.ZodType<string> {
       `expected ${String(octets)} octets`,
     );
 }
+
+/** Base64 of any length. A pattern would overflow the stack of the engine on megabytes. */
+export const base64Text = z
+  .string()
+  .refine((text) => Buffer.from(text, 'base64').toString('base64') === text, 'expected base64');

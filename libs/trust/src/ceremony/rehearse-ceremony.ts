@@ -203,7 +203,8 @@ class RehearsalStage {
 
   /** A backup that opens in the rehearsal, of CAs with the names of the real one. */
   async standInBundle(original: SealedSecret): Promise<SealedSecret> {
-    const names = original.purpose.replace(/^backup /, '').split(',');
+    // Of several CAs the label names the first.
+    const names = /^backup ([a-z0-9-]+)/.exec(original.purpose)?.slice(1) ?? [];
     const cas = await Promise.all(
       names.map(async (name) => {
         const files = await this.standIn(name, undefined, { isWhole: true });

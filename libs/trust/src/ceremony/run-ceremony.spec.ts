@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
 import {
   cpSync,
@@ -15,6 +16,7 @@ import { basename, dirname, join } from 'node:path';
 import { jest } from '@jest/globals';
 import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
 import { createHierarchy } from '../hierarchy/create-hierarchy.js';
+import { writeRevokedCas } from '../hierarchy/revoked-cas.js';
 import { type Approval, approve } from './approval.js';
 import type { CeremonyStep } from './ceremony-file.js';
 import { newOperationId } from './operation.js';
@@ -287,6 +289,50 @@ describe('the keys of CAs', () => {
       expect(step).toMatchObject({
         facts: {
           cas: [{ ca: 'root', proof: expect.stringContaining('signed a challenge') as string }],
+        },
+      });
+    } finally {
+      rmSync(empty, { recursive: true });
+    }
+  });
+
+  it('of many CAs are backed up with all that lies beside them, and that is restored', async () => {
+    const options = { directory: data, passphrase: 'the folder', nowMs: ceremonyMs - 1 };
+    await createHierarchy({ name: 'factory', ...options });
+    const factory = text('ca/factory/certificate.pem');
+    const names = Array.from(
+      { length: 14 },
+      (_, i) => `factory-line-${String(i).padStart(2, '0')}`,
+    );
+    for (const name of names) cpSync(at('ca/factory'), at('ca', name), { recursive: true });
+    // As much as thousands of certificates, in few files.
+    writeFileSync(at('ca/root/issued/4a01.pem'), factory.repeat(1_000));
+    const leftovers = ['ca/root/.ca.crl.0a1b2c3d.tmp', 'ca/root/issued/.4a01.pem.0a1b2c3d.tmp'];
+    for (const file of leftovers) writeFileSync(at(file), 'killed');
+    const revoked = { serialNumberHex: '4a01', subject: 'CN=x', reason: 'superseded' } as const;
+    const times = { revokedAtMs: ceremonyMs, notAfterMs: ceremonyMs };
+    await writeRevokedCas(at('ca/root/revoked-cas.json'), [{ ...revoked, ...times }]);
+    const { folder } = await play(data, [{ do: 'backup-keys', cas: ['root', ...names] }]);
+    const bundle = readFileSync(join(folder, '01-backup-keys/outputs/backup.sealed.json'));
+    expect(bundle.length).toBeGreaterThan(1024 * 1024);
+    const empty = mkdtempSync(join(tmpdir(), 'certmill-restored-'));
+    try {
+      writeFileSync(join(empty, 'b.json'), bundle);
+      const sha256 = createHash('sha256').update(bundle).digest('hex');
+      const shares = sharesBelow(folder);
+      const restore = { do: 'restore-keys', bundle: { file: 'b.json', sha256 } } as const;
+      const result = await play(empty, [restore], { custody: { ...everybody, shares } });
+      const signature = witnessTranscript(await transcriptOf(result), wendy.privateKey, ceremonyMs);
+      await verifyTranscript(result.transcriptFile, [signature]);
+      for (const file of leftovers) rmSync(at(file));
+      for (const name of ['root', ...names]) {
+        const [before, after] = [at('ca', name), join(empty, 'ca', name)];
+        execFileSync('diff', ['-r', before, after]);
+      }
+      const step = result.entries.find(({ kind }) => kind === 'step');
+      expect(step).toMatchObject({
+        facts: {
+          cas: [{ ca: 'root', revocations: 1 }, ...names.map((ca) => ({ ca, revocations: 0 }))],
         },
       });
     } finally {

@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, hash, randomBytes, timingSafeEqual } 
 import { combine, split } from 'shamir-secret-sharing';
 import { z } from 'zod';
 import { canonicalJson, CertmillError, isCertmillError } from '@certmill/domain';
-import { base64, hex } from './field-schemas.js';
+import { base64, base64Text, hex } from './field-schemas.js';
 import {
   closeShare,
   type Custodian,
@@ -11,7 +11,7 @@ import {
   openShare,
 } from './key-share.js';
 import { participantName } from './participants.js';
-import { parseStatement } from './statement-file.js';
+import { bulkCharacters, parseStatement } from './statement-file.js';
 
 const keyOctets = 32;
 const ivOctets = 12;
@@ -36,7 +36,7 @@ const sealedSchema = z.strictObject({
   ...headShape,
   iv: base64(ivOctets),
   tag: base64(16),
-  ciphertext: z.base64(),
+  ciphertext: base64Text,
 });
 
 /**
@@ -136,7 +136,7 @@ export async function recoverSecret(
 }
 
 export function parseSealedSecret(text: string, fileName: string): SealedSecret {
-  return parseStatement(text, fileName, 'sealed secret', sealedSchema);
+  return parseStatement(text, fileName, 'sealed secret', sealedSchema, bulkCharacters);
 }
 
 function assertBelongs(share: KeyShare, sealed: SealedSecret): void {

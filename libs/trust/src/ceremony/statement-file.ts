@@ -2,7 +2,9 @@ import type { z } from 'zod';
 import { CertmillError } from '@certmill/domain';
 
 /** Far above an approval, a share or a policy of many people. */
-const maxCharacters = 1024 * 1024;
+const smallCharacters = 1024 * 1024;
+/** A sealed backup of 10,000 issuing CAs has 100 MB, the transcript of its restore 20. */
+export const bulkCharacters = 256 * 1024 * 1024;
 
 /**
  * Reads one of the JSON files that ceremonies exchange; unknown members are refused.
@@ -14,6 +16,7 @@ export function parseStatement<T>(
   fileName: string,
   kind: string,
   schema: z.ZodType<T>,
+  maxCharacters = smallCharacters,
 ): T {
   const refused = (reason: string): CertmillError =>
     new CertmillError('INVALID_INPUT', `${fileName} is no ${kind}: ${reason}`);

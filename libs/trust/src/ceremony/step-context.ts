@@ -15,7 +15,7 @@ import { issuerPathsOf } from '../hierarchy/issuer-paths.js';
 import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
 import type { StepStage } from './ceremony-folder.js';
 import type { CeremonyFile, Participant } from './ceremony-file.js';
-import type { CustodianSecret, KeyShare, ShareLock } from './key-share.js';
+import { type CustodianSecret, type KeyShare, parseKeyShare, type ShareLock } from './key-share.js';
 import { participantsIn } from './parse-ceremony.js';
 import {
   type BroughtShare,
@@ -75,9 +75,13 @@ export async function splitAmongCustodians(
     threshold: ceremony.quorum.shares ?? 0,
     custodians,
   });
+  // What the custodians carry away is what they can be asked for.
+  parseSealedSecret(JSON.stringify(sealed), purpose);
   for (const share of shares) {
     const name = `${purpose.replaceAll(/[^a-z0-9-]+/g, '-')}.${share.custodian}.share.json`;
-    await stage.output(name, `${JSON.stringify(share, undefined, 2)}\n`, true);
+    const text = `${JSON.stringify(share, undefined, 2)}\n`;
+    parseKeyShare(text, name);
+    await stage.output(name, text, true);
   }
   return sealed;
 }

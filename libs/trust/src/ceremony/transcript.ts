@@ -25,7 +25,7 @@ import {
   participantKeyOf,
   signStatement,
 } from './participant-keys.js';
-import { parseStatement } from './statement-file.js';
+import { bulkCharacters, parseStatement } from './statement-file.js';
 
 export const transcriptFileName = 'transcript.json';
 export const witnessFileEnding = '.witness.json';
@@ -58,7 +58,7 @@ export interface Transcript {
  * and its approvals. INVALID_INPUT with the entry that is wrong.
  */
 export function parseTranscript(text: string, fileName: string): Transcript {
-  const form = parseStatement(text, fileName, 'transcript', transcriptSchema);
+  const form = parseStatement(text, fileName, 'transcript', transcriptSchema, bulkCharacters);
   if (text !== `${canonicalJson(form)}\n`) {
     throw refusal(fileName, 'it is not canonical JSON: something was changed');
   }

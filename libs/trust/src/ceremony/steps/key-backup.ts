@@ -9,10 +9,11 @@ import { issuerPathsOf } from '../../hierarchy/issuer-paths.js';
 import { readRevokedCas, revokedCasFileName } from '../../hierarchy/revoked-cas.js';
 import { decryptPrivateKey } from '../../keys/encrypted-private-key.js';
 import { filesBelow, isFolder } from '../ceremony-folder.js';
+import { base64Text } from '../field-schemas.js';
 import type { StepOf } from '../ceremony-file.js';
 import { participantName } from '../participants.js';
 import { parseSealedSecret } from '../split-secret.js';
-import { parseStatement } from '../statement-file.js';
+import { bulkCharacters, parseStatement } from '../statement-file.js';
 import {
   assertKeyOf,
   openSealed,
@@ -33,7 +34,7 @@ const bundleSchema = z.strictObject({
         z.strictObject({
           // Such as key.pem or issued/4a01.pem; never out of the folder.
           name: z.string().regex(/^(?:[a-z0-9][a-z0-9.-]{0,62}\/){0,2}[a-z0-9][a-z0-9.-]{0,62}$/),
-          content: z.base64(),
+          content: base64Text,
         }),
       ),
     }),
@@ -52,20 +53,39 @@ export async function backUpKeys(
     if (!(await isFolder(directory))) {
       throw new CertmillError('NOT_FOUND', `there is no CA '${name}'`);
     }
-    const files = (await filesBelow(directory)).map(async (file) => ({
+    const names = (await filesBelow(directory)).filter((file) => !isLeftover(file));
+    const files = names.map(async (file) => ({
       name: file,
       content: (await readFile(join(directory, file))).toString('base64'),
     }));
     bundle.cas.push({ name, files: await Promise.all(files) });
   }
-  const plain = Buffer.from(JSON.stringify(bundle));
+  const text = JSON.stringify(bundle);
+  parseBundle(text, 'this backup');
+  const plain = Buffer.from(text);
   try {
-    const sealed = await splitAmongCustodians(plain, `backup ${cas.join(',')}`, context);
+    const sealed = await splitAmongCustodians(plain, backupLabel(cas), context);
     await context.stage.output('backup.sealed.json', `${JSON.stringify(sealed, undefined, 2)}\n`);
   } finally {
     plain.fill(0);
   }
   return { cas };
+}
+
+/** What a write that was killed left: `.ca.crl.0a1b.tmp`. */
+function isLeftover(file: string): boolean {
+  return file.split('/').some((part) => part.startsWith('.'));
+}
+
+/** Names the shares: short, however many CAs there are. */
+function backupLabel([first = '', ...others]: readonly string[]): string {
+  return others.length === 0
+    ? `backup ${first}`
+    : `backup ${first} and ${String(others.length)} more`;
+}
+
+function parseBundle(text: string, fileName: string): Bundle {
+  return parseStatement(text, fileName, 'backup of keys', bundleSchema, bulkCharacters);
 }
 
 /**
@@ -79,12 +99,7 @@ export async function restoreKeys(
   const text = Buffer.from(await context.input(step.bundle)).toString('utf8');
   const plain = await openSealed(parseSealedSecret(text, step.bundle.file), context);
   try {
-    const bundle = parseStatement(
-      Buffer.from(plain).toString('utf8'),
-      step.bundle.file,
-      'backup of keys',
-      bundleSchema,
-    );
+    const bundle = parseBundle(Buffer.from(plain).toString('utf8'), step.bundle.file);
     const proofs = [];
     for (const { name, files } of bundle.cas) {
       const decoded = files.map((file) => ({
