@@ -159,6 +159,7 @@ describe('what is kept', () => {
       await post(`${face.url}/ocsp?z`, new Uint8Array(aRequest(2, nonce))),
     ];
     for (const answer of answers) {
+      expect(answer.headers.get('connection')).toBe('keep-alive');
       expect((await answer.arrayBuffer()).byteLength).toBe(1_000);
     }
     expect(face.calls).toHaveLength(1);

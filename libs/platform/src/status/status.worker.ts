@@ -203,7 +203,9 @@ function write(
     return;
   }
   response.once('close', close);
-  if (isStopping || !request.complete) response.setHeader('Connection', 'close');
+  // What is kept is written before Node has noted that a GET is complete.
+  const isCutShort = request.method !== 'GET' && request.method !== 'HEAD' && !request.complete;
+  if (isStopping || isCutShort) response.setHeader('Connection', 'close');
   if (etag !== undefined && hasTag(request.headers['if-none-match'], etag)) {
     response.writeHead(304, [...headers]);
     response.end();
