@@ -1,12 +1,7 @@
 import type { Server as ControlServer } from 'node:net';
 import { z } from 'zod';
 import { groups, topics } from '@certmill/events';
-import {
-  processMassJobs,
-  recordAudit,
-  runCrlGeneration,
-  waitUnlessAborted,
-} from '@certmill/pipeline';
+import { processMassJobs, recordAudit, runCrlGeneration } from '@certmill/pipeline';
 import type { Stoppable } from '@certmill/ports';
 import {
   createLogger,
@@ -182,7 +177,7 @@ function runMassOperations(
   { store, services }: Issuance,
   logger: ReturnType<typeof createLogger>,
 ): Promise<Stoppable> {
-  return processMassJobs(services.mass, store, { wait: waitUnlessAborted }, observeMass(logger));
+  return processMassJobs(services.mass, store, observeMass(logger));
 }
 
 /** Makes the CRLs of all issuers that have status addresses, while the server runs. */

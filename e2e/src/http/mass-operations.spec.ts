@@ -304,6 +304,28 @@ describe('a selection', () => {
 });
 
 describe('an operation', () => {
+  test('keeps no place while it waits for its rate, begun again or not', async () => {
+    await anOrder(server, 'slow', { issuer: 'second' });
+    await issued('slow', csrsOf(520, 'slow'));
+    const names = Array.from({ length: 6 }, (_, i) => `slow-${String(i)}`);
+    const slow = (operationId: string) => ({
+      operationId,
+      kind: 'revoke',
+      selection: { orderId: 'slow' },
+      ratePerSecond: 0.01,
+    });
+    for (const name of [...names, ...names]) await begun(slow(name));
+    for (const name of names) await until(name, ({ counts }) => counts.lookedAt > 0);
+    await begun({ ...slow('urgent'), ratePerSecond: 100_000 });
+    expect((await ended('urgent')).counts).toMatchObject({ lookedAt: 520, refused: 0 });
+    for (const name of [...names, ...names]) {
+      await begun(slow(name));
+      await called('POST', `/v1/operations/${name}/resume`);
+      expect((await shown(name)).counts.lookedAt).toBeLessThan(520);
+    }
+    for (const name of names) await called('POST', `/v1/operations/${name}/cancel`);
+  });
+
   test('that is cancelled stays where it is', async () => {
     await anOrder(server, 'autumn', { issuer: 'second' });
     await issued('autumn', csrsOf(600, 'leaf'));
@@ -330,6 +352,7 @@ describe('an operation', () => {
     ['a name that is none', { operationId: 'No Name' }, 400],
     ['another member', { selection: { batchId: 'b' } }, 400],
     ['a rate of nothing', { ratePerSecond: 0 }, 400],
+    ['a rate of years', { ratePerSecond: 0.001 }, 400],
     ['a date to come', { invalidityDate: '2999-01-01T00:00:00Z' }, 400],
     ['another work under a name that is taken', { operationId: 'give-up' }, 409],
     ['the name of an order', { operationId: 'spring', kind: 'reissue' }, 409],
@@ -361,7 +384,7 @@ describe('an operation', () => {
     expect(await statusOf('GET', '/v1/operations', factory)).toBe(403);
     const answer = await server.call('GET', '/v1/operations?limit=2');
     const page = (await answer.json()) as { readonly items: readonly View[]; next?: string };
-    expect(page.items.map(({ operationId }) => operationId)).toEqual(['stop-it', 'north']);
+    expect(page.items.map(({ operationId }) => operationId)).toEqual(['stop-it', 'urgent']);
     expect(page.next).toBeDefined();
   });
 });

@@ -1,5 +1,5 @@
 import { CertmillError } from '@certmill/domain';
-import type { Clock, Job, JobQueue, Stoppable } from '@certmill/ports';
+import type { Clock, Job, JobHandler, JobQueue, Stoppable } from '@certmill/ports';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { bullJobId, bullJobOptions, checkQueueName, jobName } from './job-shape.js';
@@ -81,7 +81,7 @@ export class BullmqQueue implements JobQueue, Stoppable {
   process(
     queue: string,
     options: { readonly concurrency: number; readonly attempts: number },
-    handler: (job: Job) => Promise<void>,
+    handler: JobHandler,
   ): Promise<{ stop(timeoutMs: number): Promise<void> }> {
     checkQueueName(queue);
     if (this.#stopped !== undefined) return Promise.reject(stopping());

@@ -1,6 +1,13 @@
 import { CertmillError, isCertmillError } from '@certmill/domain';
-import type { Job } from '@certmill/ports';
-import { ErrorCode, UnrecoverableError, WaitingError, Worker, type Job as BullJob } from 'bullmq';
+import type { JobHandler, RunAgain } from '@certmill/ports';
+import {
+  DelayedError,
+  ErrorCode,
+  UnrecoverableError,
+  WaitingError,
+  Worker,
+  type Job as BullJob,
+} from 'bullmq';
 import { jobOf } from './job-shape.js';
 import { WorkerClient } from './redis-client.js';
 import type { RedisAddress } from './redis-server.js';
@@ -25,7 +32,7 @@ export interface JobWorkerOptions {
   readonly asksForServer: boolean;
   /** 0 to 1: spreads retries. */
   readonly random: () => number;
-  readonly handler: (job: Job) => Promise<void>;
+  readonly handler: JobHandler;
   /** The worker goes on after it. */
   readonly onError: (error: unknown) => void;
 }
@@ -108,7 +115,11 @@ export class JobWorker {
     end(undefined);
     // The job is back in the queue, whatever its handler still does.
     if (outcome === 'abandoned') throw new WaitingError();
-    if (outcome === 'done') return;
+    if (outcome === undefined) return;
+    if ('againAtMs' in outcome) {
+      await job.moveToDelayed(outcome.againAtMs, token);
+      throw new DelayedError();
+    }
     // What is stored and shown beside a failed job is a code: no foreign text, no secret.
     throw job.attemptsMade + 1 >= this.#options.attempts
       ? new UnrecoverableError(outcome.code)
@@ -116,10 +127,9 @@ export class JobWorker {
   }
 
   /** Never rejects, for nobody may be waiting for it any more. */
-  async #handle(job: BullJob): Promise<'done' | CertmillError> {
+  async #handle(job: BullJob): Promise<RunAgain | CertmillError | undefined> {
     try {
-      await this.#options.handler(jobOf(job));
-      return 'done';
+      return (await this.#options.handler(jobOf(job))) ?? undefined;
     } catch (error) {
       const code = isCertmillError(error) ? error.code : 'FAULT_PROCESSING';
       return new CertmillError(code, code, { cause: error });

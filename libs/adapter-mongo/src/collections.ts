@@ -56,14 +56,18 @@ export const collectionNames = {
 export type CollectionName = keyof typeof collectionNames;
 
 /** For listings that no range of `_id` gives; none is unique. */
-export const indexes: Readonly<Partial<Record<CollectionName, Readonly<Record<string, 1 | -1>>>>> =
-  {
-    credentials: { tenant: 1 },
-    orders: { tenant: 1, listedAs: -1 },
-    massOperations: { tenant: 1, listedAs: -1 },
-    batches: { tenant: 1, orderId: 1, listedAs: -1 },
-    ocspResponses: { nextUpdateMs: 1 },
-  };
+export const indexes: Readonly<
+  Partial<Record<CollectionName, readonly Readonly<Record<string, 1 | -1>>[]>>
+> = {
+  credentials: [{ tenant: 1 }],
+  orders: [{ tenant: 1, listedAs: -1 }],
+  massOperations: [
+    { tenant: 1, listedAs: -1 },
+    { 'operation.state': 1, listedAs: -1 },
+  ],
+  batches: [{ tenant: 1, orderId: 1, listedAs: -1 }],
+  ocspResponses: [{ nextUpdateMs: 1 }],
+};
 
 export interface Collections {
   readonly meta: Documents<MetaDocument>;

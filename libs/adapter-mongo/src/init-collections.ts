@@ -50,8 +50,7 @@ export async function makeCollections(db: Db, calls: DriverCalls): Promise<void>
   }
   for (const name of names) {
     await calls.run(`create ${name}`, () => createCollection(db, collectionNames[name]));
-    const index = indexes[name];
-    if (index !== undefined) {
+    for (const index of indexes[name] ?? []) {
       await calls.run(`index ${name}`, () =>
         db.collection(collectionNames[name]).createIndex({ ...index }),
       );
@@ -97,8 +96,8 @@ async function differencesOf(
   const stored = await calls.run(`list indexes of ${name}`, () => indexesOf(db, name));
   if (stored === undefined) return [`collection ${name} is missing`];
   const differences: string[] = [];
-  const wanted = indexes[name];
-  if (wanted !== undefined && !stored.includes(JSON.stringify(wanted))) {
+  for (const wanted of indexes[name] ?? []) {
+    if (stored.includes(JSON.stringify(wanted))) continue;
     differences.push(`collection ${name} has no index ${JSON.stringify(wanted)}`);
   }
   if (sharded) {

@@ -1,6 +1,6 @@
 import type { FrozenBatch, MassOperation, TenantId } from '@certmill/domain';
 import type { MassOperationStore, Page, PageRequest } from '@certmill/ports';
-import type { Documents, Stored } from './connection/documents.js';
+import type { Documents, Stored, Where } from './connection/documents.js';
 import { listingKeyPattern, type ListingKeys } from './listing-keys.js';
 import { cursorPlace, pageLimit, pageOf } from './page-cursor.js';
 
@@ -45,10 +45,19 @@ export class MassOperations implements MassOperationStore {
   }
 
   /** All shards look into their index by tenant and listing key. */
-  async listOperations(tenant: TenantId, page: PageRequest): Promise<Page<MassOperation>> {
+  listOperations(tenant: TenantId, page: PageRequest): Promise<Page<MassOperation>> {
+    return this.#listed({ tenant }, page);
+  }
+
+  /** By an index of its own, as above. */
+  listRunning(page: PageRequest): Promise<Page<MassOperation>> {
+    return this.#listed({ 'operation.state': 'running' }, page);
+  }
+
+  async #listed(of: Where, page: PageRequest): Promise<Page<MassOperation>> {
     const limit = pageLimit(page);
     const before = cursorPlace(page, listingKeyPattern);
-    const where = before === undefined ? { tenant } : { tenant, listedAs: { $lt: before } };
+    const where = before === undefined ? of : { ...of, listedAs: { $lt: before } };
     const found = await this.#operations.find(where, {
       sort: { listedAs: -1 },
       limit: limit + 1,

@@ -364,6 +364,10 @@ export class MongoStore
     return this.#inHand.run(() => this.#parts.massOperations.listOperations(tenant, page));
   }
 
+  listRunning(page: PageRequest) {
+    return this.#inHand.run(() => this.#parts.massOperations.listRunning(page));
+  }
+
   saveOperation(operation: MassOperation, expectedVersion: number) {
     return this.#inHand.run(() =>
       this.#parts.massOperations.saveOperation(operation, expectedVersion),

@@ -1,5 +1,5 @@
 import { CertmillError } from '@certmill/domain';
-import { processMassJobs, waitUnlessAborted, type MassPorts } from '@certmill/pipeline';
+import { processMassJobs, type MassPorts } from '@certmill/pipeline';
 import { observeMass } from '@certmill/platform';
 import type { JobQueue, Stoppable } from '@certmill/ports';
 import { jobsOf } from './connections/open-jobs.js';
@@ -25,8 +25,7 @@ export function massQueue(context: ServiceContext): MassQueue {
   const begin = async (ports: MassPorts): Promise<Stoppable> => {
     const queue = await open();
     try {
-      const options = { wait: waitUnlessAborted };
-      const running = await processMassJobs(ports, queue, options, observeMass(logger));
+      const running = await processMassJobs(ports, queue, observeMass(logger));
       opened = queue;
       return {
         async stop(timeoutMs) {

@@ -66,7 +66,7 @@ export {
 } from './ocsp/packed-responses.js';
 export { beginOperation, previewOperation, type NewMassOperation } from './mass/begin-operation.js';
 export { controlOperation, noSuchOperation, type MassControl } from './mass/control-operation.js';
-export { processMassJobs, waitUnlessAborted, type MassObserver } from './mass/mass-jobs.js';
+export { processMassJobs, type MassObserver } from './mass/mass-jobs.js';
 export type { MassCallPorts, MassPorts } from './mass/mass-ports.js';
 export {
   deviceStates,
@@ -74,7 +74,7 @@ export {
   type DeviceState,
   type MassDevice,
 } from './mass/list-devices.js';
-export { reissuedCounts, runOperation, type RunOptions } from './mass/run-operation.js';
+export { reissuedCounts } from './mass/run-operation.js';
 export { profileCatalogue, type ProfileCatalogue } from './profile/profile-catalogue.js';
 export {
   findByDevice,

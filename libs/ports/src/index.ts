@@ -57,7 +57,7 @@ export type {
   UsedApprovals,
 } from './approvals.js';
 export type { MassOperationStore } from './mass-operations.js';
-export type { Clock, Job, JobQueue } from './jobs.js';
+export type { Clock, Job, JobHandler, JobQueue, RunAgain } from './jobs.js';
 export type { CpuMeter } from './cpu-meter.js';
 export type { Stoppable } from './stoppable.js';
 export type {

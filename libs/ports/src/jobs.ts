@@ -7,6 +7,14 @@ export interface Job {
   readonly runAtMs?: number;
 }
 
+/** What a handler answers that wants its job to run again: it has not failed, and is one job still. */
+export interface RunAgain {
+  readonly againAtMs: number;
+}
+
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- most want nothing, and say nothing
+export type JobHandler = (job: Job) => Promise<RunAgain | undefined | void>;
+
 export interface JobQueue {
   /** Durable before it resolves; insert if absent by id among waiting jobs. */
   add(queue: string, job: Job): Promise<void>;
@@ -14,7 +22,7 @@ export interface JobQueue {
   process(
     queue: string,
     options: { readonly concurrency: number; readonly attempts: number },
-    handler: (job: Job) => Promise<void>,
+    handler: JobHandler,
   ): Promise<{ stop(timeoutMs: number): Promise<void> }>;
   count(queue: string, state: 'waiting' | 'failed'): Promise<number>;
 }

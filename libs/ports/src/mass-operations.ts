@@ -10,6 +10,8 @@ export interface MassOperationStore {
   frozenBatches(tenant: TenantId, operationId: string): Promise<readonly FrozenBatch[]>;
   /** Newest first. */
   listOperations(tenant: TenantId, page: PageRequest): Promise<Page<MassOperation>>;
+  /** Of all tenants those whose state is `running`, newest first. */
+  listRunning(page: PageRequest): Promise<Page<MassOperation>>;
   /**
    * Stores the operation in place of the one of `expectedVersion`, durable before it resolves; false,
    * with nothing changed, where another version is stored, or none. Its selection stays.

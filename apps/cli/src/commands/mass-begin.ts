@@ -176,7 +176,7 @@ function selectionOf({ order, site, profile, issuer, renewedBy }: BeginOptions):
 
 function parseRate(text: string): number {
   const rate = Number(text.replaceAll('_', ''));
-  if (!(rate > 0)) throw new InvalidArgumentError('not a number above 0');
+  if (!(rate >= 0.01)) throw new InvalidArgumentError('not a number from 0.01 on');
   return rate;
 }
 

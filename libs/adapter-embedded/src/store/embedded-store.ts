@@ -511,6 +511,10 @@ export class EmbeddedStore
     return this.#client.call('listOperations', [tenant, page]);
   }
 
+  listRunning(page: PageRequest) {
+    return this.#client.call('listRunning', [page]);
+  }
+
   saveOperation(operation: MassOperation, expectedVersion: number): Promise<boolean> {
     return this.#client.call('saveOperation', [operation, expectedVersion]);
   }

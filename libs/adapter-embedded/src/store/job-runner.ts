@@ -1,4 +1,4 @@
-import type { Clock, Job, JobQueue } from '@certmill/ports';
+import type { Clock, Job, JobHandler, JobQueue } from '@certmill/ports';
 import type { StoreClient } from './store-client.js';
 
 /** The pause after the first failure; it doubles with each further one. */
@@ -43,7 +43,7 @@ export class JobRunner implements JobQueue {
   process(
     queue: string,
     options: { readonly concurrency: number; readonly attempts: number },
-    handler: (job: Job) => Promise<void>,
+    handler: JobHandler,
   ): Promise<{ stop(timeoutMs: number): Promise<void> }> {
     const inHand = new Map<string, Promise<void>>();
     const stopping = new AbortController();
@@ -58,8 +58,9 @@ export class JobRunner implements JobQueue {
 
     const work = async (job: Job, failures: number): Promise<void> => {
       try {
-        await handler(job);
-        await this.#client.call('finishJob', [queue, job.id]);
+        const again = await handler(job);
+        if (again === undefined) await this.#client.call('finishJob', [queue, job.id]);
+        else await this.#client.call('postponeJob', [queue, job.id, again.againAtMs]);
       } catch {
         const isLast = failures + 1 >= options.attempts;
         const retryAtMs = isLast ? undefined : this.#clock.nowMs() + this.#pauseMs(failures);

@@ -55,6 +55,13 @@ export class JobTable {
     this.#db.prepare('DELETE FROM jobs WHERE queue = ? AND id = ?').run(queue, id);
   }
 
+  /** A run wants another one, which is none after a failure. */
+  postponeJob(queue: string, id: string, runAtMs: number): void {
+    this.#db
+      .prepare('UPDATE jobs SET attempts = 0, run_at_ms = ? WHERE queue = ? AND id = ?')
+      .run(runAtMs, queue, id);
+  }
+
   /** A run failed; without a time for the next one, the job has failed for good. */
   failJob(queue: string, id: string, retryAtMs: number | undefined): void {
     this.#db

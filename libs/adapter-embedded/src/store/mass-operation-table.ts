@@ -52,7 +52,19 @@ export class MassOperationTable {
          ORDER BY seq DESC LIMIT ?`,
       )
       .all(tenant, cursorSeq(page) ?? Number.MAX_SAFE_INTEGER, limit + 1);
-    return pageOf(rows, limit, operationOf, (row) => String(numberIn(row, 'seq')));
+    return pageOf(rows, limit, operationOf, seqOf);
+  }
+
+  listRunning(page: PageRequest): Page<MassOperation> {
+    const limit = pageLimit(page);
+    const rows = this.#db
+      .prepare(
+        `SELECT seq, operation FROM mass_operations
+         WHERE json_extract(operation, '$.state') = 'running' AND seq < ?
+         ORDER BY seq DESC LIMIT ?`,
+      )
+      .all(cursorSeq(page) ?? Number.MAX_SAFE_INTEGER, limit + 1);
+    return pageOf(rows, limit, operationOf, seqOf);
   }
 
   save(operation: MassOperation, expectedVersion: number): boolean {
@@ -66,6 +78,10 @@ export class MassOperationTable {
         .run(version, JSON.stringify(operation), tenant, operationId, expectedVersion).changes === 1
     );
   }
+}
+
+function seqOf(row: Row): string {
+  return String(numberIn(row, 'seq'));
 }
 
 /** Of a row with its column `operation`. Faults: FAULT_STORE_CORRUPT. */

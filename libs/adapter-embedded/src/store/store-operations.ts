@@ -68,6 +68,7 @@ export const writing = {
   saveOperation: true,
   addJob: true,
   finishJob: true,
+  postponeJob: true,
   failJob: true,
   putCrl: true,
   notePresigned: true,
@@ -140,6 +141,7 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
     addJob: jobs.addJob.bind(jobs),
     dueJobs: jobs.dueJobs.bind(jobs),
     finishJob: jobs.finishJob.bind(jobs),
+    postponeJob: jobs.postponeJob.bind(jobs),
     failJob: jobs.failJob.bind(jobs),
     countJobs: jobs.countJobs.bind(jobs),
 
@@ -250,6 +252,7 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
     getOperation: core.massOperations.get.bind(core.massOperations),
     frozenBatches: core.massOperations.frozenBatches.bind(core.massOperations),
     listOperations: core.massOperations.list.bind(core.massOperations),
+    listRunning: core.massOperations.listRunning.bind(core.massOperations),
     saveOperation: core.massOperations.save.bind(core.massOperations),
     async lookUp(tenant: TenantId, orderId: OrderId, packed: PackedQueries): Promise<string> {
       const queries = unpackQueries(packed);

@@ -22,6 +22,9 @@ import { readChunk, type MassChunk } from './read-chunk.js';
 import { orderOfReissue, reissuable } from './reissue-chunk.js';
 import { selectedOf } from './revoke-chunk.js';
 
+/** A certificate in 100 s: a chunk takes a working day. */
+const lowestRate = 0.01;
+
 export interface NewMassOperation {
   readonly tenant: TenantId;
   readonly operationId: string;
@@ -93,8 +96,8 @@ export function noJobs(): CertmillError {
 async function frozenFor(ports: MassPorts, wanted: NewMassOperation): Promise<FrozenSelection> {
   const { work, ratePerSecond, tenant, operationId } = wanted;
   assertDates(work, ports.clock.nowMs());
-  if (ratePerSecond !== undefined && !(ratePerSecond > 0)) {
-    throw new CertmillError('INVALID_INPUT', 'the rate must be above 0');
+  if (ratePerSecond !== undefined && !(ratePerSecond >= lowestRate)) {
+    throw new CertmillError('INVALID_INPUT', `the rate is ${String(lowestRate)} a second at least`);
   }
   const frozen = await freezeSelection(ports, tenant, wanted.selection);
   if (frozen.certificates === 0) {

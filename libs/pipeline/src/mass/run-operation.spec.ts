@@ -45,9 +45,14 @@ class AtItsEnd {
     clock: { nowMs: () => this.nowMs++ },
   } as unknown as MassPorts;
 
-  run(): Promise<MassOperation | undefined> {
+  /** Turn by turn until it wants no other. */
+  async run(): Promise<void> {
     const { signal } = new AbortController();
-    return runOperation(this.ports, 'acme', 'give-up', { wait: () => Promise.resolve(), signal });
+    let again = await runOperation(this.ports, 'acme', 'give-up', signal);
+    while (again !== undefined) {
+      this.nowMs = Math.max(this.nowMs, again.againAtMs);
+      again = await runOperation(this.ports, 'acme', 'give-up', signal);
+    }
   }
 }
 

@@ -8,6 +8,7 @@ import {
   type MassOperation,
   type TenantId,
 } from '@certmill/domain';
+import type { RunAgain } from '@certmill/ports';
 import { recordAudit } from '../revoke/record-audit.js';
 import { allPages } from '../revoke/all-pages.js';
 import { detailOf } from './mass-audit.js';
@@ -18,38 +19,34 @@ import { doStep, planStep } from './mass-step.js';
 import { readChunk } from './read-chunk.js';
 import { without } from './without.js';
 
-export interface RunOptions {
-  /** Resolves after so long, or at once when the signal aborts. */
-  readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
-  /** Aborts when the process stops: FAULT_STOPPING, and the operation goes on with the next run. */
-  readonly signal: AbortSignal;
-}
-
-/** Between looks at what is still being issued, and at an operation that waits for its rate. */
+/** Between looks at what is still being issued. */
 const lookAgainMs = 500;
+/** After so long others have their turn. */
+const turnMs = 1_000;
 
 /**
- * Works an operation off from where it is, a chunk at a time, until it is done, or somebody has paused
- * or cancelled it. Killed anywhere, the next run goes on: what a step does twice has its effect once, and
- * counts once. Of two runs at a time one ends. Faults that may pass are thrown; what cannot be mended
+ * Works an operation off from where it is, a chunk at a time, and resolves to when it wants to go on:
+ * after a while others have their turn, and it waits for its rate or for what is still being issued
+ * without keeping a place. Undefined where it is done, or somebody has paused or cancelled it. Killed anywhere, the next run goes on: what a step does twice has its effect once, and
+ * counts once. Of two runs at a time one gives way. Faults that may pass are thrown; what cannot be mended
  * by waiting makes it `failed`, with the reason.
+ * @param signal aborts when the process stops: FAULT_STOPPING, and the operation goes on with the next run.
  */
 export async function runOperation(
   ports: MassPorts,
   tenant: TenantId,
   operationId: string,
-  options: RunOptions,
-): Promise<MassOperation | undefined> {
+  signal: AbortSignal,
+): Promise<RunAgain | undefined> {
   const operation = await ports.operations.getOperation(tenant, operationId);
-  if (operation?.state !== 'running') return operation;
+  if (operation?.state !== 'running') return undefined;
   const frozen = await ports.operations.frozenBatches(tenant, operationId);
-  const run = new OperationRun(ports, operation, frozen, options);
+  const run = new OperationRun(ports, operation, frozen, signal);
   try {
-    await run.toItsEnd();
+    return await run.takeTurn();
   } catch (error) {
-    await run.fail(error);
+    return await run.fail(error);
   }
-  return run.operation;
 }
 
 /** Another process is at work on the operation. */
@@ -58,34 +55,44 @@ class Superseded extends Error {}
 class OperationRun {
   readonly #ports: MassPorts;
   readonly #frozen: readonly FrozenBatch[];
-  readonly #options: RunOptions;
+  readonly #signal: AbortSignal;
   /** As stored. */
-  operation: MassOperation;
+  #operation: MassOperation;
 
   constructor(
     ports: MassPorts,
     operation: MassOperation,
     frozen: readonly FrozenBatch[],
-    options: RunOptions,
+    signal: AbortSignal,
   ) {
     this.#ports = ports;
-    this.operation = operation;
+    this.#operation = operation;
     this.#frozen = frozen;
-    this.#options = options;
+    this.#signal = signal;
   }
 
-  async toItsEnd(): Promise<void> {
-    while (this.operation.state === 'running') {
+  async takeTurn(): Promise<RunAgain | undefined> {
+    const endMs = this.#ports.clock.nowMs() + turnMs;
+    while (this.#isRunning()) {
       this.#assertRunning();
-      if (!(await this.#isDue())) continue;
-      const batch = this.#frozen[this.operation.cursor.batch];
-      if (batch !== undefined) await this.#step(batch);
-      else if ((await this.#isSettled()) && (await this.#hasEnd())) await this.#end('done');
+      const nowMs = this.#ports.clock.nowMs();
+      const { batch, dueAtMs = 0 } = this.#operation.cursor;
+      if (dueAtMs > nowMs) return { againAtMs: dueAtMs };
+      if (nowMs >= endMs) return { againAtMs: nowMs };
+      const frozen = this.#frozen[batch];
+      if (frozen !== undefined) {
+        await this.#step(frozen);
+        continue;
+      }
+      const again = (await this.#settle()) ?? (await this.#beginEnd());
+      if (again !== undefined) return again;
+      if (this.#isRunning()) await this.#end('done');
     }
+    return undefined;
   }
 
-  async fail(error: unknown): Promise<void> {
-    if (error instanceof Superseded) return;
+  async fail(error: unknown): Promise<RunAgain | undefined> {
+    if (error instanceof Superseded) return this.#lookAgain();
     const fault = isCertmillError(error)
       ? error
       : new CertmillError('FAULT_PROCESSING', 'an unexpected fault', { cause: error });
@@ -94,26 +101,28 @@ class OperationRun {
     const failure = { code, message, atMs: this.#ports.clock.nowMs() };
     if (disposition !== 'retry') {
       await this.#end('failed', failure);
-      return;
+      return undefined;
     }
     // Told where it can be: the store itself may be what is away.
-    await this.#save({ ...this.operation, failure }).catch(() => undefined);
+    await this.#save({ ...this.#operation, failure }).catch(() => undefined);
     throw fault;
   }
 
   async #step(batch: FrozenBatch): Promise<void> {
-    const { tenant, selection, cursor } = this.operation;
+    const { tenant, selection, cursor } = this.#operation;
     const chunk = await readChunk(this.#ports, tenant, batch, cursor.chunkNumber, selection);
     const isRepeated = cursor.begunAtMs !== undefined;
     const hasWork = chunk.certificates.length > 0 || cursor.targetIndex > 0;
-    const planned = hasWork ? await planStep(this.#ports, this.operation, batch, chunk) : undefined;
+    const planned = hasWork
+      ? await planStep(this.#ports, this.#operation, batch, chunk)
+      : undefined;
     if (planned !== undefined) {
-      await this.#save({ ...this.operation, cursor: planned });
-      if (this.operation.state !== 'running') return;
+      await this.#save({ ...this.#operation, cursor: planned });
+      if (!this.#isRunning()) return;
     }
-    const { operation } = this;
+    const operation = this.#operation;
     const begunAtMs = operation.cursor.begunAtMs ?? this.#ports.clock.nowMs();
-    const { signal } = this.#options;
+    const signal = this.#signal;
     const outcome = await doStep(this.#ports, {
       operation,
       batch,
@@ -136,59 +145,54 @@ class OperationRun {
     await this.#save({ ...done, cursor: { ...next, ...due }, counts });
   }
 
-  /** Whether it is time for the next step; waits a little where it is not, and a pause shows then. */
-  async #isDue(): Promise<boolean> {
-    const leftMs = (this.operation.cursor.dueAtMs ?? 0) - this.#ports.clock.nowMs();
-    if (leftMs <= 0) return true;
-    await this.#options.wait(Math.min(leftMs, lookAgainMs), this.#options.signal);
-    await this.#look();
-    return false;
-  }
-
   /**
-   * Of a reissue: whether everything that was uploaded has ended; until then its counts grow. Of a renewal:
-   * its order is open with it.
+   * Of a reissue: when to look again, until everything that was uploaded has ended; its counts grow with
+   * it. Of a renewal: its order is open afterwards.
    */
-  async #isSettled(): Promise<boolean> {
-    const { tenant, operationId, work } = this.operation;
-    if (work.kind === 'revoke') return true;
+  async #settle(): Promise<RunAgain | undefined> {
+    const { tenant, operationId, work } = this.#operation;
+    if (work.kind === 'revoke') return undefined;
     if (work.kind === 'renew') {
-      await openRenewal(this.#ports, this.operation, this.#frozen, work, this.#options.signal);
+      await openRenewal(this.#ports, this.#operation, this.#frozen, work, this.#signal);
       await this.#look();
-      return this.operation.state === 'running';
+      return undefined;
     }
     const { inFlight, ...ended } = await reissuedCounts(this.#ports, tenant, operationId);
-    const before = without(this.operation, 'failure');
+    const before = without(this.#operation, 'failure');
     if (!isSameEnd(before.counts, ended)) {
       await this.#save({ ...before, counts: { ...before.counts, ...ended } });
     }
-    if (inFlight === 0) return true;
-    await this.#options.wait(lookAgainMs, this.#options.signal);
-    await this.#look();
-    return false;
+    return inFlight === 0 ? undefined : this.#lookAgain();
   }
 
   /**
    * Marks the end as begun, as a step is, so that of two runs that come to it one tells it. Where it is
    * marked already, another run is at it, or was killed: then this one does it after a while.
    */
-  async #hasEnd(): Promise<boolean> {
-    const { cursor } = this.operation;
+  async #beginEnd(): Promise<RunAgain | undefined> {
+    const { cursor } = this.#operation;
+    if (!this.#isRunning()) return undefined;
+    const nowMs = this.#ports.clock.nowMs();
     if (cursor.begunAtMs === undefined) {
-      const begunAtMs = this.#ports.clock.nowMs();
-      await this.#save({ ...this.operation, cursor: { ...cursor, begunAtMs } });
-    } else {
-      await this.#options.wait(lookAgainMs, this.#options.signal);
-      await this.#look();
+      await this.#save({ ...this.#operation, cursor: { ...cursor, begunAtMs: nowMs } });
+      return undefined;
     }
-    return this.operation.state === 'running';
+    return nowMs < cursor.begunAtMs + lookAgainMs ? this.#lookAgain() : undefined;
+  }
+
+  #isRunning(): boolean {
+    return this.#operation.state === 'running';
+  }
+
+  #lookAgain(): RunAgain {
+    return { againAtMs: this.#ports.clock.nowMs() + lookAgainMs };
   }
 
   async #end(state: 'done' | 'failed', failure?: MassOperation['failure']): Promise<void> {
-    const { tenant, createdBy: actor, counts, work, operationId } = this.operation;
+    const { tenant, createdBy: actor, counts, work, operationId } = this.#operation;
     const told = failure === undefined ? {} : { failure };
     const endedAtMs = this.#ports.clock.nowMs();
-    const ended = { ...without(this.operation, 'failure'), ...told, state, endedAtMs };
+    const ended = { ...without(this.#operation, 'failure'), ...told, state, endedAtMs };
     if (state === 'done' && work.kind === 'reissue' && counts.deadLettered === 0) {
       await this.#ports.orders.closeOrder(tenant, operationId, endedAtMs);
     }
@@ -200,7 +204,7 @@ class OperationRun {
 
   /** Stores it; whoever paused or cancelled it meanwhile is right, and what was done stays counted. */
   async #save(wanted: MassOperation): Promise<void> {
-    const before = this.operation;
+    const before = this.#operation;
     let expected = before.version;
     let next: MassOperation = { ...wanted, version: expected + 1 };
     while (!(await this.#ports.operations.saveOperation(next, expected))) {
@@ -219,24 +223,24 @@ class OperationRun {
         version: expected + 1,
       };
     }
-    this.operation = next;
+    this.#operation = next;
   }
 
   async #look(): Promise<void> {
     const stored = await this.#stored();
-    if (!sameCursor(stored.cursor, this.operation.cursor)) throw new Superseded();
-    this.operation = stored;
+    if (!sameCursor(stored.cursor, this.#operation.cursor)) throw new Superseded();
+    this.#operation = stored;
   }
 
   async #stored(): Promise<MassOperation> {
-    const { tenant, operationId } = this.operation;
+    const { tenant, operationId } = this.#operation;
     const stored = await this.#ports.operations.getOperation(tenant, operationId);
     if (stored === undefined) throw new Superseded();
     return stored;
   }
 
   #assertRunning(): void {
-    if (!this.#options.signal.aborted) return;
+    if (!this.#signal.aborted) return;
     throw new CertmillError('FAULT_STOPPING', 'the process stops; the operation goes on later');
   }
 }

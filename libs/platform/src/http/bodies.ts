@@ -76,7 +76,7 @@ const massOperation = {
     renewedBy: z.string().max(200).optional(),
   }),
   /** Certificates a second at most. */
-  ratePerSecond: z.number().positive().max(1_000_000).optional(),
+  ratePerSecond: z.number().min(0.01).max(1_000_000).optional(),
   /** True: tells what would become of them, and begins nothing. */
   dryRun: z.boolean().default(false),
 };

@@ -9,6 +9,6 @@ export function observeMass(logger: Logger): MassObserver {
     const passed = limiter.pass(fault.code);
     if (passed === undefined) return;
     const line = { code: fault.code, err: fault, operation, ...passed };
-    logger.warn(line, 'a mass operation cannot go on; it is tried again');
+    logger.warn(line, 'mass operations cannot go on; they are tried again');
   };
 }

@@ -61,6 +61,7 @@ const storeCalls = {
   getOperation: true,
   frozenBatches: true,
   listOperations: true,
+  listRunning: true,
   saveOperation: true,
   listAudit: true,
   lastIssuanceMs: true,

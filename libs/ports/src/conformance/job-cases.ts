@@ -84,6 +84,41 @@ export const jobCases: readonly StoreCase<JobQueue>[] = [
     }),
   },
   {
+    name: 'a job that its handler wants to run again does so at its time, however often, and has not failed',
+    async run(jobs, tenant) {
+      const queue = `on-${tenant}`;
+      const pauseMs = 60;
+      await jobs.add(queue, { id: 'job', data: { i: 1 } });
+      const ran: number[] = [];
+      const others: string[] = [];
+      const worker = await jobs.process(queue, { concurrency: 1, attempts: 2 }, async ({ id }) => {
+        if (id !== 'job') {
+          others.push(id);
+          return undefined;
+        }
+        ran.push(Date.now());
+        if (ran.length === 1) await jobs.add(queue, { id: 'other', data: {} });
+        return ran.length < 4 ? { againAtMs: Date.now() + pauseMs } : undefined;
+      });
+      await until(async () => (await jobs.count(queue, 'waiting')) === 0);
+      await worker.stop(1_000);
+      assert.equal(ran.length, 4);
+      expectSame(others, ['other']);
+      const pauses = ran.slice(1).map((at, i) => at - (ran[i] ?? 0));
+      assert.ok(
+        pauses.every((ms) => ms >= pauseMs - 2),
+        pauses.join(' '),
+      );
+      assert.equal(await jobs.count(queue, 'failed'), 0);
+    },
+    broken: (jobs) => ({
+      process: (queue, options, handler) =>
+        jobs.process(queue, options, async (job) => {
+          await handler(job);
+        }),
+    }),
+  },
+  {
     name: 'a job waits for its time',
     async run(jobs, tenant) {
       const queue = `later-${tenant}`;

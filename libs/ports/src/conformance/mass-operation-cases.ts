@@ -130,4 +130,37 @@ export const massOperationCases: readonly StoreCase<MassOperationStore>[] = [
       },
     }),
   },
+  {
+    name: 'running operations of all tenants are listed, as long as they run',
+    async run(stores, tenant) {
+      const tenants = [tenant, `${tenant}-other`];
+      for (const each of tenants) {
+        await stores.addOperation(anOperation(each), []);
+        await stores.addOperation(anOperation(each, { operationId: 'ends' }), []);
+        await stores.addOperation(anOperation(each, { operationId: 'off', state: 'paused' }), []);
+        const done = anOperation(each, { operationId: 'ends', state: 'done', version: 2 });
+        await stores.saveOperation(done, 1);
+      }
+      const listed: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const from = cursor === undefined ? {} : { cursor };
+        const page = await stores.listRunning({ limit: 1, ...from });
+        assert.ok(page.items.length <= 1);
+        const own = page.items.filter((operation) => tenants.includes(operation.tenant));
+        listed.push(...own.map((operation) => `${operation.tenant} ${operation.operationId}`));
+        cursor = page.next;
+      } while (cursor !== undefined);
+      expectSame(
+        listed,
+        tenants.toReversed().map((each) => `${each} op`),
+      );
+    },
+    broken: (stores) => ({
+      listRunning: async (page) => {
+        const { items } = await stores.listRunning(page);
+        return { items };
+      },
+    }),
+  },
 ];
