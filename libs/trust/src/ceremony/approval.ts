@@ -24,7 +24,7 @@ const statementShape = {
   expiresAt: z.iso.datetime(),
   nonce: z.string().regex(/^[0-9a-f]{32}$/),
 } as const;
-const approvalSchema = z.strictObject({ ...statementShape, signature: z.base64().max(200) });
+export const approvalSchema = z.strictObject({ ...statementShape, signature: z.base64().max(200) });
 
 /** A detached approval: one person's signature over one operation, until a time. */
 export type Approval = z.infer<typeof approvalSchema>;

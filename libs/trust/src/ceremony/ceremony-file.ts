@@ -184,6 +184,13 @@ export type CeremonyStep = CeremonyFile['steps'][number];
 export type Participant = CeremonyFile['participants'][number];
 export type StepOf<K extends CeremonyStep['do']> = Extract<CeremonyStep, { readonly do: K }>;
 
+/** The files that a step takes in. */
+export function inputsOf(step: CeremonyStep): readonly z.infer<typeof inputFile>[] {
+  if (step.do === 'issue-ca') return [step.request];
+  if (step.do === 'cross-certify' || step.do === 'revoke-ca') return [step.certificate];
+  return step.do === 'restore-keys' ? [step.bundle] : [];
+}
+
 /** JSON Schema (draft 2020-12), for editors and docs/ceremony.schema.json. */
 export function ceremonyFileJsonSchema(): object {
   return {

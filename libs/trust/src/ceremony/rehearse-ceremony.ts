@@ -69,11 +69,11 @@ export async function rehearseCeremony(options: RehearsalOptions): Promise<Cerem
     readInput: async (file) => inputs.get(file) ?? options.readInput(file),
   });
   const text = (await readTextOrUndefined(result.transcriptFile)) ?? '';
-  const transcript = parseTranscript(text, result.transcriptFile);
+  const transcript = parseTranscript(text, result.transcriptFile, { isRehearsal: true });
   const signatures = participantsIn(ceremony, 'witness').map(({ name }) =>
     witnessTranscript(transcript, privateKeyIn(cast, name), now()),
   );
-  await verifyTranscript(result.transcriptFile, signatures);
+  await verifyTranscript(result.transcriptFile, signatures, { isRehearsal: true });
   return result;
 }
 

@@ -19,6 +19,7 @@ import { createHierarchy } from '../hierarchy/create-hierarchy.js';
 import { writeRevokedCas } from '../hierarchy/revoked-cas.js';
 import { type Approval, approve } from './approval.js';
 import type { CeremonyStep } from './ceremony-file.js';
+import { entryHash, type TranscriptEntry } from './ceremony-record.js';
 import { newOperationId } from './operation.js';
 import { ceremonyOperation } from './parse-ceremony.js';
 import { quorumPolicyFileOf, readQuorumPolicy, serializeQuorumPolicy } from './quorum-policy.js';
@@ -32,7 +33,12 @@ import {
   type Person,
 } from './testing/a-ceremony.js';
 import { aCeremonyOf, aRun, ceremonyMs, everybody, play, transcriptOf } from './testing/play.js';
-import { verifyTranscript, witnessTranscript } from './transcript.js';
+import {
+  parseTranscript,
+  serializeTranscript,
+  verifyTranscript,
+  witnessTranscript,
+} from './transcript.js';
 
 // On busy cores the many fsyncs take their time.
 jest.setTimeout(30_000);
@@ -401,6 +407,62 @@ describe('verifying a transcript', () => {
       writeFileSync(file, sound.slice(0, index) + other + sound.slice(index + 1));
       await expect(verifyTranscript(file, [])).rejects.toMatchObject({ code: 'INVALID_INPUT' });
     }
+  });
+
+  /** A transcript with every hash right again. */
+  const chained = (sound: string, change: (entries: Record<string, unknown>[]) => void): string => {
+    const { entries } = JSON.parse(sound) as { entries: Record<string, unknown>[] };
+    change(entries);
+    let previous = '0'.repeat(64);
+    const again = entries.map((entry) => {
+      const linked = { ...entry, previous } as unknown as TranscriptEntry;
+      previous = entryHash(linked);
+      return linked;
+    });
+    return serializeTranscript(again);
+  };
+  const path = '../../../../ca/root/certificate.pem';
+  it.each<[string, (begin: Record<string, unknown>, step: Record<string, unknown>) => void]>([
+    ['a step without effects', (_, step) => delete step['effects']],
+    ['no approvals', (begin) => delete begin['approvals']],
+    ['approvals of null', (begin) => (begin['approvals'] = null)],
+    ['a null approval', (begin) => (begin['approvals'] = [null, null])],
+    [
+      'a signature that is a number',
+      (begin) => {
+        const [first = {}, ...others] = begin['approvals'] as object[];
+        begin['approvals'] = [{ ...first, signature: 7 }, ...others];
+      },
+    ],
+    [
+      'a path out of the folder',
+      (_, step) => (step['outputs'] = [{ path, sha256: '0'.repeat(64), bytes: 1 }]),
+    ],
+    ['a member that nobody knows', (_, step) => (step['more'] = true)],
+    ['a rehearsal', (begin) => (begin['isRehearsal'] = true)],
+    ['a step of 1999', (_, step) => (step['startedAt'] = '1999-01-01T00:00:00.000Z')],
+    [
+      'a step after the window',
+      (_, step) => (step['startedAt'] = step['at'] = '2031-01-01T00:00:00.000Z'),
+    ],
+    [
+      'a file that was not approved',
+      (_, step) => (step['inputs'] = [{ path: 'inputs/x', sha256: '0'.repeat(64), bytes: 1 }]),
+    ],
+  ])('refuses %s, with a reason', async (_, change) => {
+    const { sound, file } = await played();
+    const text = chained(sound, ([begin = {}, step = {}]) => change(begin, step));
+    expect(() => parseTranscript(text, file)).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT' }) as Error,
+    );
+  });
+
+  it('refuses nesting without end, with a reason', async () => {
+    const { sound, file } = await played();
+    const deep = `"facts":{"deep":${'['.repeat(100_000)}${']'.repeat(100_000)},`;
+    expect(() => parseTranscript(sound.replace('"facts":{', deep), file)).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT' }) as Error,
+    );
   });
 
   it('finds a transcript that was rewritten as a whole, by the signature of its witness', async () => {

@@ -211,7 +211,6 @@ async function doStep(
   const told = { step: number, do: step.do };
   let entry = await readStepEntry(stepFolder);
   if (entry === undefined) {
-    assertWindow(run.ceremony, book.time());
     entry = await writing(stepFolder, async () =>
       stageStep(run, folder, book, step, number, () => run.tell?.({ kind: 'staged', ...told })),
     );
@@ -239,6 +238,7 @@ async function stageStep(
   const { ceremony, custody, dataDirectory } = run;
   const stepFolder = stepFolderOf(folder, number, step.do);
   const startedMs = book.time();
+  assertWindow(ceremony, startedMs);
   const stage = await StepStage.open(stepFolder, dataDirectory);
   try {
     const facts = await runStep(step, {

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import { canonicalJson, CertmillError, isCertmillError } from '@certmill/domain';
 import { isErrorCode } from '../atomic-file.js';
 import { approvalsOf, checkQuorum } from './approval.js';
-import type { CeremonyFile } from './ceremony-file.js';
+import { type CeremonyFile, inputsOf } from './ceremony-file.js';
 import { filesBelow, stepFolderOf } from './ceremony-folder.js';
 import {
   type BeginEntry,
@@ -26,17 +26,10 @@ import {
   signStatement,
 } from './participant-keys.js';
 import { bulkCharacters, parseStatement } from './statement-file.js';
+import { transcriptSchema } from './transcript-schema.js';
 
 export const transcriptFileName = 'transcript.json';
 export const witnessFileEnding = '.witness.json';
-
-const transcriptSchema = z.strictObject({
-  type: z.literal('certmill-ceremony-transcript'),
-  version: z.literal(1),
-  /** Hash of the last entry. */
-  head: hex(32),
-  entries: z.array(z.looseObject({ kind: z.string(), previous: hex(32), at: z.iso.datetime() })),
-});
 
 /** Canonical JSON, a line. */
 export function serializeTranscript(entries: readonly TranscriptEntry[]): string {
@@ -54,10 +47,15 @@ export interface Transcript {
 }
 
 /**
- * Reads a transcript and checks what stands in it: form, chain of entries, order of steps, the ceremony
- * and its approvals. INVALID_INPUT with the entry that is wrong.
+ * Reads a transcript and checks what stands in it: form, chain of entries, order of steps and times, the
+ * window, the ceremony, its approvals and what it took in. That the people are who they say is not in it.
+ * INVALID_INPUT with the entry that is wrong, also for a rehearsal where a ceremony is asked for.
  */
-export function parseTranscript(text: string, fileName: string): Transcript {
+export function parseTranscript(
+  text: string,
+  fileName: string,
+  { isRehearsal = false } = {},
+): Transcript {
   const form = parseStatement(text, fileName, 'transcript', transcriptSchema, bulkCharacters);
   if (text !== `${canonicalJson(form)}\n`) {
     throw refusal(fileName, 'it is not canonical JSON: something was changed');
@@ -73,8 +71,13 @@ export function parseTranscript(text: string, fileName: string): Transcript {
   if (form.head !== previous) throw refusal(fileName, 'its head is not the hash of its last entry');
   const [begin] = entries;
   if (begin?.kind !== 'begin') throw refusal(fileName, 'it has no beginning');
+  if (begin.isRehearsal !== isRehearsal) {
+    throw refusal(fileName, begin.isRehearsal ? 'it is of a rehearsal' : 'it is of no rehearsal');
+  }
   const ceremony = parseCeremony(canonicalJson(begin.ceremony), `${fileName} (its ceremony)`);
   assertComplete(entries, ceremony, fileName);
+  assertTimes(entries, ceremony, fileName);
+  assertInputs(entries, ceremony, fileName);
   const operation = ceremonyOperation(ceremony);
   if (operationHash(operation) !== begin.ceremonySha256) {
     throw refusal(fileName, 'its ceremony is not the one that was approved');
@@ -84,6 +87,44 @@ export function parseTranscript(text: string, fileName: string): Transcript {
   const approvals = approvalsOf(quorum, begin.approvals);
   checkQuorum(operation, approvals, quorum, Date.parse(begin.at));
   return { begin, ceremony, entries, head: form.head, sha256: sha256Of(text) };
+}
+
+/** Entries follow each other in time; it begins, and each step does, in the window. */
+function assertTimes(
+  entries: readonly TranscriptEntry[],
+  { window }: CeremonyFile,
+  fileName: string,
+): void {
+  const [from, to] = [Date.parse(window.notBefore), Date.parse(window.notAfter)];
+  let lastMs = 0;
+  for (const [index, entry] of entries.entries()) {
+    const startMs = Date.parse(entry.kind === 'step' ? entry.startedAt : entry.at);
+    const endMs = Date.parse(entry.at);
+    if (startMs < lastMs || endMs < startMs) {
+      throw refusal(fileName, `entry ${String(index + 1)} is older than what it follows`);
+    }
+    const isBound = entry.kind === 'begin' || entry.kind === 'step';
+    if (isBound && (startMs < from || startMs >= to)) {
+      throw refusal(fileName, `entry ${String(index + 1)} began outside the window`);
+    }
+    lastMs = endMs;
+  }
+}
+
+/** What each step took in is what was approved. */
+function assertInputs(
+  entries: readonly TranscriptEntry[],
+  { steps }: CeremonyFile,
+  fileName: string,
+): void {
+  for (const entry of entries) {
+    const step = entry.kind === 'step' ? steps[entry.step - 1] : undefined;
+    if (entry.kind !== 'step' || step === undefined) continue;
+    const approved = inputsOf(step).map(({ file, sha256 }) => `${sha256} inputs/${basename(file)}`);
+    const found = entry.inputs.map(({ path, sha256 }) => `${sha256} ${path}`);
+    if (canonicalJson(approved) === canonicalJson(found)) continue;
+    throw refusal(fileName, `step ${String(entry.step)} took in other files than were approved`);
+  }
 }
 
 /** Every step of the ceremony once, in its order, each change done, and an end. */
@@ -178,8 +219,9 @@ export interface TranscriptVerdict {
 export async function verifyTranscript(
   transcriptFile: string,
   signatures: readonly WitnessSignature[],
+  options: Parameters<typeof parseTranscript>[2] = {},
 ): Promise<TranscriptVerdict> {
-  const transcript = parseTranscript(await readText(transcriptFile), transcriptFile);
+  const transcript = parseTranscript(await readText(transcriptFile), transcriptFile, options);
   const { ceremony } = transcript;
   const files = await verifyFiles(dirname(transcriptFile), transcript);
   const names = new Set<string>();
