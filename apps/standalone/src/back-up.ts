@@ -14,6 +14,7 @@ import {
   caDirectoryOf,
   caRequestsFolderName,
   developmentPassphraseFileOf,
+  importedCrlsFolderName,
 } from '@certmill/trust';
 import { ceremoniesFolderName } from '@certmill/trust/ceremony';
 import { compromisesFolderName } from '@certmill/trust/compromise';
@@ -23,11 +24,12 @@ import { nodeSyncDisk, syncTree, type SyncDisk } from './sync-tree.js';
 /**
  * What lies beside store and log: CAs and those that wait for their certificates (keys stay encrypted),
  * serial keys, secrets of the folder, approvals that were used, what ceremonies and runs that leave an
- * issuer left, and the audit trail that needs no store.
+ * issuer left, the audit trail that needs no store, and CRLs that were taken in.
  */
 const besides = [
   ...['ca', caRequestsFolderName, 'serial-keys.json', 'hop-secret', 'manifest-key.pem'],
   ...['approvals', ceremoniesFolderName, compromisesFolderName, auditFolderName],
+  importedCrlsFolderName,
 ];
 const segmentSuffix = '.log';
 const offsetsFile = 'groups.json';

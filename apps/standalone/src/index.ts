@@ -19,5 +19,6 @@ export { readServeConfig, serve, serveSchema, type ServeConfig, type Server } fr
 export { openFolderToMigrate, type FolderToMigrate } from './open-folder-to-migrate.js';
 export { noteInFolder } from './note-in-folder.js';
 export { openFolderToRevoke, type FolderToRevoke } from './open-folder-to-revoke.js';
+export { openCrls, type OpenedCrls } from './open-crls.js';
 export { openStoreForReading, type OpenedStore } from './open-store-for-reading.js';
 export { verifyFolder, type VerifiedFolder } from './verify-folder.js';

@@ -5,17 +5,22 @@ import {
   developmentPassphraseFileOf,
   findPassphrase,
   IssuerCatalogue,
-  loadIssuers,
+  issuerPathsOf,
+  loadAuthorities,
   openSerialKeys,
   type PassphraseSource,
   refusalOf,
   type ServingIssuer,
+  StatusAuthorities,
 } from '@certmill/trust';
 import type { StandaloneConfig } from './config.js';
 
 /** The issuers of a data folder and what signing with them takes. */
 export interface IssuerSet {
+  readonly dataDirectory: string;
   readonly catalogue: IssuerCatalogue;
+  /** The same with the CAs above them. */
+  readonly authorities: StatusAuthorities;
   readonly serialKeys: readonly SerialKey[];
   readonly serialKeyId: number;
   readonly passphrase: PassphraseSource;
@@ -26,7 +31,8 @@ export async function openIssuers(
   dataDirectory: string,
   { passphraseFile, issuers: configured }: Pick<StandaloneConfig, 'passphraseFile' | 'issuers'>,
 ): Promise<IssuerSet> {
-  const loaded = await loadIssuers(dataDirectory);
+  const all = await loadAuthorities(dataDirectory);
+  const loaded = all.filter(({ role }) => role === 'issuing');
   if (loaded.length === 0) {
     throw new CertmillError(
       'CONFIG_INVALID',
@@ -42,12 +48,19 @@ export async function openIssuers(
     });
     throw new CertmillError('CONFIG_INVALID', reasons.slice(0, 10).join('\n'));
   }
+  const elapsedMs = (): number => performance.now();
   const catalogue = new IssuerCatalogue({
     dataDirectory,
     issuers: bound.filter(({ hasKey }) => hasKey),
     configured,
     withKeys: true,
-    elapsedMs: () => performance.now(),
+    elapsedMs,
+  });
+  const authorities = new StatusAuthorities({
+    dataDirectory,
+    catalogue,
+    authorities: all,
+    elapsedMs,
   });
   const { all: serialKeys, current } = await openSerialKeys(dataDirectory);
   const passphrase =
@@ -57,7 +70,7 @@ export async function openIssuers(
           developmentFile: developmentPassphraseFileOf(dataDirectory),
         })
       : { file: passphraseFile };
-  return { catalogue, serialKeys, serialKeyId: current.id, passphrase };
+  return { dataDirectory, catalogue, authorities, serialKeys, serialKeyId: current.id, passphrase };
 }
 
 /** The issuers with one software slot each, the key file of their folder: all, and one by its name. */
@@ -67,7 +80,7 @@ export interface SigningIssuers {
 }
 
 export function signingIssuers(
-  { catalogue, passphrase }: IssuerSet,
+  { dataDirectory, catalogue, authorities, passphrase }: IssuerSet,
   slotModule: string | undefined,
 ): SigningIssuers {
   // The pools take another object for another configuration.
@@ -79,17 +92,34 @@ export function signingIssuers(
     made.set(issuer, one);
     return one;
   };
+  // Of CAs that issue to no device; they certify responders.
+  const others = new Map<string, SigningIssuer>();
+  const other = (name: string): SigningIssuer | undefined => {
+    const ca = authorities.find(name);
+    if (ca?.hasKey !== true) return undefined;
+    const known = others.get(name);
+    const [der = new Uint8Array()] = ca.chainDer;
+    if (known?.chainDer[0] !== undefined && Buffer.compare(known.chainDer[0], der) === 0) {
+      return known;
+    }
+    const { keyFile } = issuerPathsOf(dataDirectory, name);
+    const { chainDer } = ca;
+    const made = signingIssuer({ name, chainDer, keyFile }, passphrase, slotModule);
+    const one = { ...made, respondersOnly: true } as const;
+    others.set(name, one);
+    return one;
+  };
   return {
     all: catalogue.all.map(signing),
     find(name) {
       const issuer = catalogue.find(name);
-      return issuer && signing(issuer);
+      return issuer === undefined ? other(name) : signing(issuer);
     },
   };
 }
 
 function signingIssuer(
-  issuer: ServingIssuer,
+  issuer: Pick<ServingIssuer, 'name' | 'chainDer' | 'tenants' | 'order' | 'status' | 'keyFile'>,
   passphrase: PassphraseSource,
   slotModule: string | undefined,
 ): SigningIssuer {

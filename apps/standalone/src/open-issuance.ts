@@ -34,7 +34,7 @@ import {
   type OpenExaminationPool,
   type SigningPools,
 } from '@certmill/signing';
-import { issuingPolicy, publishedCas, type Issuer } from '@certmill/trust';
+import { CaCrlEnds, issuingPolicy, publishedCas, type Issuer } from '@certmill/trust';
 import { openApprovalFolder, openOperationGate, readQuorumPolicy } from '@certmill/trust/ceremony';
 import type { StandaloneConfig } from './config.js';
 import type { DataFolder } from './data-folder.js';
@@ -52,6 +52,8 @@ export interface Issuance extends Stoppable {
   readonly ocsp: Ocsp;
   /** Unix milliseconds; undefined where no issuer signs now. */
   readonly firstIssuerEndMs: () => number | undefined;
+  /** The first nextUpdate of a CRL of CA certificates; undefined where there is none. */
+  readonly firstCaCrlEndMs: () => number | undefined;
   /** As they are now: one that was added to the folder is among them once it was asked for. */
   readonly issuers: readonly Issuer[];
   /** Built-in profiles of which tenants have one of their own, stored before: theirs stay in force. */
@@ -188,8 +190,10 @@ async function assemble(
   parts.push(subscription);
   const common = { log, certificates: store, observer: watched };
   const concurrency = { bulk: config.bulkChunksInHand, interactive: interactiveInHand };
+  const caCrls = new CaCrlEnds(folder.directory, catalogue);
   const repository = new Repository({
     ...publishedCas(folder.directory),
+    caCrlEnds: () => caCrls.list(),
     crls: store,
     clock: systemClock,
     shardsOf: (name) => {
@@ -275,6 +279,7 @@ async function assemble(
     signer,
     ocsp,
     firstIssuerEndMs: () => catalogue.firstEndMs(systemClock.nowMs()),
+    firstCaCrlEndMs: () => caCrls.firstEndMs(),
     get issuers() {
       return catalogue.all;
     },

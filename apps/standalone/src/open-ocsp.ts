@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { OcspFile } from '@certmill/adapter-embedded';
 import type { ChunkRef } from '@certmill/domain';
 import {
-  OcspIssuers,
   planPresigning,
   startPresigning,
   type AnswerPorts,
@@ -73,10 +72,11 @@ const dayMs = 24 * 3_600_000;
 /** Responders lie in `<data>/ocsp-responders`, under the issuers' passphrase. */
 export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
   const { policy, issuers, store, clock, observer } = parts;
-  const { catalogue, passphrase } = issuers;
+  const { catalogue, authorities, passphrase } = issuers;
   const folder = new ResponderFolder({
     directory: join(parts.directory, 'ocsp-responders'),
-    issuerOf: (name) => catalogue.find(name),
+    issuerOf: (name) => authorities.find(name),
+    certifies: (name) => authorities.find(name)?.hasKey === true,
     readPassphrase: () => readPassphrase(passphrase, process.env),
     certifier: parts.certifier,
     clock,
@@ -86,7 +86,7 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
   const pool = openResponderPool({
     threads: 1,
     async responderOf(name) {
-      const issuer = catalogue.find(name);
+      const issuer = authorities.find(name);
       const responder = await folder.responderOf(name);
       if (issuer === undefined || responder === undefined) return undefined;
       const { subjectDer, spkiDer } = issuer;
@@ -118,15 +118,19 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
       concurrency: 4,
       onFault: (error) => observer.fault(error),
     }));
-  const known = new OcspIssuers(catalogue.all);
   const ports: AnswerPorts = {
-    issuers: () => known,
+    issuers: authorities,
     clock,
     serialKeys,
     ...(presigned === undefined ? {} : { presigned }),
     live: {
       signer: pool,
-      statuses: { batches: store, certificates: store, serialKeys },
+      statuses: {
+        batches: store,
+        certificates: store,
+        serialKeys,
+        caStatus: (...asked) => authorities.caStatus(...asked),
+      },
       lifetimeSeconds: policy.answerSeconds,
       nonce: policy.nonce,
     },

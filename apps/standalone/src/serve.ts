@@ -210,7 +210,7 @@ async function generateCrls(
 
 function gaugeParts(
   metrics: Metrics,
-  { log, examiner, signer, services, ocsp, firstIssuerEndMs }: Issuance,
+  { log, examiner, signer, services, ocsp, firstIssuerEndMs, firstCaCrlEndMs }: Issuance,
 ): void {
   metrics.stages.begin(['validate', 'sign', 'publish']);
   metrics.pool('examination', () => examiner.load());
@@ -220,6 +220,7 @@ function gaugeParts(
     () => signer.issuersOut(),
   );
   metrics.trust.ends('issuer', firstIssuerEndMs);
+  metrics.trust.ends('ca_crl', firstCaCrlEndMs);
   metrics.trust.ends('responder', () => ocsp.firstOverdueEndMs());
   metrics.revocations.waiting(
     'ocsp',

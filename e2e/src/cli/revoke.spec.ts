@@ -46,6 +46,20 @@ test('certmill revoke takes a list, once that is confirmed', async () => {
   expect(await told('--issuer', 'dev', '--yes')).toMatchObject({ changed: 1 });
 });
 
+test('certmill crl build keeps to the lifetime of the configuration', async () => {
+  await writeFile(work.at('certmill.yaml'), 'crls: { lifetimeHours: 2 }\n');
+  const built = async (...options: readonly string[]): Promise<number> => {
+    const args = ['crl', 'build', 'dev', '--json', ...options];
+    const { stdout } = await runCertmill(args, { cwd: work.path });
+    const { crls } = JSON.parse(stdout) as { readonly crls: readonly { nextUpdate: string }[] };
+    return (Date.parse(crls[0]?.nextUpdate ?? '') - Date.now()) / 3_600_000;
+  };
+  expect(await built()).toBeGreaterThan(100);
+  const configured = await built('--config', 'certmill.yaml');
+  expect(configured).toBeGreaterThan(1.9);
+  expect(configured).toBeLessThanOrEqual(2);
+});
+
 test.each([
   [[]],
   [['--device', 'd-0', '--serial', '01']],

@@ -181,6 +181,8 @@ const steps: Readonly<Record<string, readonly Step[]>> = {
     { types: 'npx certmill ca request', sees: /^request of CA factory: factory\.csr\.pem$/m },
     { types: 'npx certmill ca sign', sees: /^signed CA O=Example, CN=Factory/m },
     { types: 'npx certmill ca complete', sees: /^CA factory is ready/m },
+    { types: 'npx certmill ca crl root', sees: /^CRL of root: 0 entries, next update/m },
+    { types: 'npx certmill crl import', sees: /^took in CRL \d+ of root-medium, 0 entries/m },
     { types: 'npx certmill ca renew', sees: /^renewed CA oem: valid until/m },
     { types: 'npx certmill ca rekey', sees: /^manufacturing is retired/m },
     { types: 'npx certmill ca root --data new-root', sees: /^made root O=Example/m },

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { spawnSync } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 import { pemEncode } from '@certmill/der';
@@ -13,14 +13,20 @@ import {
 import { buildCrl, defaultCrlPolicy, type CrlKind, type CrlPolicy } from '@certmill/pipeline';
 import { crlStateSchema } from '@certmill/platform';
 import type { CrlScope } from '@certmill/ports';
+import { openCrls } from '@certmill/standalone';
 import {
+  createHierarchy,
   distinguishedNameDer,
+  importCaCrl,
   issueAuthority,
   issueCaCrl,
+  issuerPathsOf,
   loadIssuer,
   revokeAuthority,
 } from '@certmill/trust';
 import { jest } from '@jest/globals';
+import { run as runProgram } from '../status/certificate-holder.js';
+import { runCertmill } from '../cli/testing/run-certmill.js';
 import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import {
   aDataFolder,
@@ -267,6 +273,27 @@ describe('CRLs of a server', () => {
     expect((await fetch(`${url}/crl/dev/9.crl`)).status).toBe(404);
   });
 
+  it('are read beside the server that has the folder, as they are at the time', async () => {
+    await using server = await aRevocableServer();
+    await firstCrls(server);
+    await using opened = await openCrls(server.data);
+    expect(opened.issuers.map(({ name }) => name)).toEqual(['dev']);
+    const scope = { issuer: 'dev', shard: 0 };
+    const served = async (): Promise<string> => {
+      const answer = await server.call('GET', '/crl/dev/0.crl', { key: null });
+      return Buffer.from(await answer.arrayBuffer()).toString('hex');
+    };
+    const read = async (): Promise<string> =>
+      Buffer.from((await opened.crls.getCrl(scope, 'full'))?.der ?? []).toString('hex');
+    const before = await served();
+    expect(await read()).toBe(before);
+    await crlAfter(server, scope, 'full');
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    expect(await read()).not.toBe(before);
+    expect(await read()).toBe(await served());
+    expect(await opened.crls.describeCrl(scope, 'delta')).toBeUndefined();
+  });
+
   it('are not there at addresses that no certificate has', async () => {
     await using server = await aRevocableServer();
     for (const path of [
@@ -420,3 +447,89 @@ describe('an issuer for an order of one batch', () => {
     }
   });
 });
+
+/** Needs openssl on the PATH. */
+describe('the CRL of an offline root, taken in while the server runs', () => {
+  it('ends what it revokes: enrolment, OCSP, the calendar, certmill verify', async () => {
+    await using offline = await aDataFolder();
+    await using plant = await aDataFolder();
+    const made = { name: 'dev', directory: plant.path, passphrase, status, nowMs: Date.now() };
+    await createHierarchy(made);
+    await cp(plant.path, offline.path, { recursive: true });
+    await rm(issuerPathsOf(plant.path, 'root').keyFile);
+    await writeFile(join(plant.path, 'test-passphrase'), passphrase);
+    const config = { status: { port: 0, cachedMs: 0 } };
+    await using server = await aServerIn(plant.path, { config });
+    await anOrder(server, 'o');
+    const device = await enrol(server, 'before');
+    const { certificateFile: issuerFile, chainFile } = issuerPathsOf(server.data, 'dev');
+    const { certificateFile: rootFile } = issuerPathsOf(server.data, 'root');
+    const url = `${server.server.status?.url ?? ''}/ocsp`;
+    // The server is in this process: who waits for OpenSSL must not keep it from answering.
+    const told = async (issuer: string, about: string): Promise<string> => {
+      const ask = ['-CAfile', rootFile, '-issuer', issuer, '-cert', about, '-url', url];
+      return (await runProgram('openssl', 'ocsp', ...ask)).text;
+    };
+    expect(await told(issuerFile, device.file)).toContain(': good');
+    // Nobody here can speak for the root, until it has certified a responder where its key is.
+    expect(await told(rootFile, issuerFile)).toContain('unauthorized');
+    await aResponderOf(offline.path, server.data);
+    expect(await told(rootFile, issuerFile)).toContain(': good');
+
+    const nowMs = Date.now();
+    const { chainDer } = await loadIssuer(server.data, 'dev');
+    await revokeAuthority({
+      directory: offline.path,
+      parent: 'root',
+      certificateDer: chainDer[0]!,
+      reason: 'cACompromise',
+      nowMs,
+    });
+    const root = { directory: offline.path, name: 'root', passphrase };
+    const { der: crlDer } = await issueCaCrl(root, 10 * 86_400, nowMs);
+    await importCaCrl({ directory: server.data, crlDer, nowMs: nowMs + 1_000 });
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+
+    const refused = await server.call('POST', '/v1/orders/o/certificates?deviceId=after', {
+      headers: { 'content-type': 'application/pkcs10', accept: 'application/pkix-cert' },
+      body: new Uint8Array(aCsr('after')),
+    });
+    expect(refused.status).toBe(409);
+    expect(await refused.text()).toContain('is revoked: CN=dev');
+    expect(await told(issuerFile, device.file)).toMatch(/: revoked\n[^]*Reason: cACompromise/);
+    expect(await told(rootFile, issuerFile)).toMatch(/: revoked\n[^]*Reason: cACompromise/);
+    const crl = await server.call('GET', '/crl/root/ca.crl', { key: null });
+    expect(crl.headers.get('etag')).toMatch(/^"[0-9a-f]+"$/);
+    expect(Buffer.from(await crl.arrayBuffer())).toEqual(Buffer.from(crlDer));
+    const calendar = (await (await server.call('GET', '/v1/calendar')).json()) as object;
+    expect(calendar).toMatchObject({ caCrls: [{ ca: 'root', daysLeft: 9 }] });
+    const metrics = await (await server.call('GET', '/metrics', { key: null })).text();
+    expect(metrics).toMatch(/certmill_trust_not_after_seconds\{kind="ca_crl"\} \d+/);
+    const verdict = await runCertmill(['verify', device.file, '--data', server.data]);
+    expect(verdict.exitCode).toBe(2);
+    expect(verdict.stdout).toMatch(/revoked at .* \(cACompromise\)/);
+    expect(run('openssl', ['verify', '-CAfile', rootFile, chainFile])).toContain('OK');
+  });
+});
+
+/** A responder that the root certifies where its key is, carried into the server's folder. */
+async function aResponderOf(offline: string, data: string): Promise<void> {
+  const file = (name: string): string => join(offline, name);
+  const pass = `pass:${passphrase}`;
+  const curve = ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'];
+  run('openssl', ['genpkey', ...curve, '-aes-256-cbc', '-pass', pass, '-out', file('va.key')]);
+  const subject = ['-subj', '/CN=OCSP root', '-out', file('va.csr')];
+  run('openssl', ['req', '-new', '-key', file('va.key'), '-passin', pass, ...subject]);
+  const certified = await runCertmill(
+    [
+      ...['ca', 'delegate', file('va.csr'), '--issuer', 'root', '--profile', 'ocsp-responder'],
+      ...['--data', offline, '--out', file('va.pem')],
+    ],
+    { env: { CERTMILL_CA_PASSPHRASE: passphrase } },
+  );
+  expect([certified.exitCode, certified.exitCode === 0 ? '' : certified.stderr]).toEqual([0, '']);
+  await mkdir(join(data, 'ocsp-responders'), { recursive: true });
+  const content =
+    (await readFile(file('va.key'), 'utf8')) + (await readFile(file('va.pem'), 'utf8'));
+  await writeFile(join(data, 'ocsp-responders', 'root.pem'), content, { mode: 0o600 });
+}

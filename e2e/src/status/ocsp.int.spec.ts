@@ -1,7 +1,19 @@
 import { X509Certificate } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { aServer, aServerIn, aDataFolder, type TestServer } from '../http/test-server.js';
+import {
+  distinguishedNameDer,
+  issueAuthority,
+  issuerPathsOf,
+  revokeAuthority,
+} from '@certmill/trust';
+import {
+  aDataFolder,
+  aServer,
+  aServerIn,
+  passphrase,
+  type TestServer,
+} from '../http/test-server.js';
 import { issueFiles, revoke, run, type IssuedFiles } from './certificate-holder.js';
 
 let server: TestServer;
@@ -107,6 +119,73 @@ describe('openssl ocsp', () => {
     expect(text).toContain('Response verify OK');
     expect(text).toMatch(/device-0\.pem: good/);
     expect(text).toMatch(/device-1\.pem: revoked/);
+  });
+});
+
+describe('CA certificates', () => {
+  const wish = (name: string) => ({
+    name,
+    directory: server.data,
+    passphrase,
+    keyType: 'ec-p256' as const,
+    pathLenConstraint: 0,
+    subjectDer: distinguishedNameDer([{ type: 'commonName', value: name }]),
+  });
+  const ask = async (issuer: string, ...about: readonly string[]): Promise<string> => {
+    const file = issuerPathsOf(server.data, issuer).certificateFile;
+    const trust = ['-CAfile', issuerPathsOf(server.data, 'root').certificateFile];
+    return (await run('openssl', 'ocsp', ...trust, '-issuer', file, '-url', url, ...about)).text;
+  };
+  /** What is kept of a CA is up to a second old. */
+  const within = async (wanted: RegExp, asked: () => Promise<string>): Promise<string> => {
+    const deadline = Date.now() + 5_000;
+    for (;;) {
+      const text = await asked();
+      if (wanted.test(text) || Date.now() > deadline) return text;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  };
+
+  test('good, under a responder of the root, and its own certificate too', async () => {
+    const { certificateFile: root } = issuerPathsOf(server.data, 'root');
+    const text = await ask('root', '-cert', files.issuer, '-cert', root);
+    expect(text).toContain('Response verify OK');
+    expect(text.match(/: good$/gm)).toHaveLength(2);
+    const sha256 = await ask('root', '-sha256', '-cert', files.issuer);
+    expect(sha256).toMatch(/certificate\.pem: good$/m);
+    expect(await ask('root', '-serial', '0x0102030405')).toContain('0x0102030405: unknown');
+  });
+
+  test('of an issuer that is made while the server runs, and what it is asked itself', async () => {
+    const root = { directory: server.data, name: 'root', passphrase };
+    const late = await issueAuthority(wish('late'), root, Date.now());
+    const text = await within(/: unknown/, () => ask('late', '-serial', '0x05'));
+    expect(text).toContain('0x05: unknown');
+    expect(await ask('root', '-cert', late.certificateFile)).toMatch(/: good$/m);
+    await revokeAuthority({
+      directory: server.data,
+      parent: 'root',
+      certificateDer: late.chainDer[0] ?? new Uint8Array(),
+      reason: 'cessationOfOperation',
+      nowMs: Date.now(),
+    });
+    const revoked = await within(/: revoked/, () => ask('root', '-cert', late.certificateFile));
+    expect(revoked).toContain('Response verify OK');
+    expect(revoked).toMatch(/: revoked\n[^]*Reason: cessationOfOperation/);
+  });
+
+  test('a server that has the key of the root signs nothing with it but responders', async () => {
+    const { signer } = server.server.issuance;
+    const thisUpdateMs = Date.now();
+    const crl = {
+      scope: { issuer: 'root', shard: 0 },
+      crlNumber: 1n,
+      thisUpdateMs,
+      nextUpdateMs: thisUpdateMs + 60_000,
+      hasDeltas: false,
+      entries: new Uint8Array(),
+    };
+    await expect(signer.signCrl(crl)).rejects.toThrow('CA root issues nothing to devices');
   });
 });
 

@@ -36,7 +36,7 @@ async function keyless({ data }: Pick<TestServer, 'data'> = server): Promise<
   const { all } = await openSerialKeys(data);
   const presigned = new OcspFile(join(data, 'ocsp-responses.sqlite'));
   const ports: AnswerPorts = {
-    issuers: () => issuers,
+    issuers,
     clock: { nowMs: () => nowMs },
     serialKeys: new Map(all.map((key) => [key.id, key])),
     presigned,

@@ -29,5 +29,6 @@ export type {
   SurveyedCount,
 } from './store/read-out.js';
 export type { StoreReadOut } from './store/store-read-out.js';
+export { readRunningCrls, type RunningCrls } from './store/running-crls.js';
 export type { StoreDisk } from './store/store-disk.js';
 export { holdsStore, viewEmbeddedStore, type StoreView } from './store/view-embedded-store.js';

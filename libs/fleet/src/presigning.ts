@@ -65,7 +65,6 @@ export async function presignFor(
   const { what, open } = jobsOf(context, promptJobs);
   const jobs = await context.waitFor(what, open);
   parts.push(jobs);
-  const byName = new Map(trust.issuers.map((issuer) => [issuer.name, issuer]));
   const presigning = await startPresigning({
     jobs,
     presigner,
@@ -74,7 +73,7 @@ export async function presignFor(
     certificates: store,
     responses: ocsp,
     issuers: () => trust.catalogue.all.map(({ name }) => name),
-    issuerOf: (name) => byName.get(name),
+    issuerOf: (name) => trust.catalogue.find(name),
     serialKeys: new Map(trust.serialKeys.map((key) => [key.id, key])),
     lifetimeSeconds: config.ocsp.presignedHours * 3_600,
     concurrency: 4,

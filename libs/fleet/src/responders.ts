@@ -15,16 +15,16 @@ const dayMs = 24 * 3_600_000;
  */
 export function openResponders(
   { config, clock, logger, metrics, parts }: ServiceContext,
-  { issuers }: Pick<Trust, 'issuers'>,
+  { authorities, catalogue }: Pick<Trust, 'authorities' | 'catalogue'>,
   certifier?: ResponderCertifier,
 ): ResponderPool | undefined {
   const { responders, responderPassphraseFile, responderDays } = config.ocsp;
   if (responders === undefined || responderPassphraseFile === undefined) return undefined;
-  const byName = new Map(issuers.map((issuer) => [issuer.name, issuer]));
   const observer = observeStatus(logger, metrics);
   const folder = new ResponderFolder({
     directory: responders,
-    issuerOf: (name) => byName.get(name),
+    issuerOf: (name) => authorities.find(name),
+    certifies: (name) => catalogue.find(name) !== undefined,
     readPassphrase: () =>
       Promise.resolve(readSecret('ocsp.responderPassphraseFile', responderPassphraseFile)),
     clock,
@@ -38,7 +38,7 @@ export function openResponders(
   const pool = openResponderPool({
     threads: 1,
     async responderOf(name) {
-      const issuer = byName.get(name);
+      const issuer = authorities.find(name);
       const responder = await folder.responderOf(name);
       if (issuer === undefined || responder === undefined) return undefined;
       const { subjectDer, spkiDer } = issuer;

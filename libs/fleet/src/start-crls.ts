@@ -15,7 +15,7 @@ export function startCrls(
   context: ServiceContext,
   store: RevocationStore & CrlStore,
   signer: CrlSigner,
-  { issuers }: Trust,
+  { catalogue }: Pick<Trust, 'catalogue'>,
 ): Stoppable {
   const { config, clock, logger, metrics, stopping } = context;
   if (config.redis === undefined) {
@@ -30,7 +30,7 @@ export function startCrls(
         ports: { revocations: store, crls: store, signer, clock },
         jobs,
         policy: crlPolicyOf(config.crls),
-        issuers: () => issuers,
+        issuers: () => catalogue.all,
         observer: observeCrls(logger, metrics),
       });
       metrics.crls.ages(

@@ -44,7 +44,7 @@ export {
   type OcspAnswer,
 } from './ocsp/answer-ocsp-request.js';
 export type { WaitingChanges } from './crl/waiting-scopes.js';
-export { certStatusOf, type StatusPorts } from './ocsp/certificate-status.js';
+export { certStatusOf, type CaStatus, type StatusPorts } from './ocsp/certificate-status.js';
 export {
   issuerHashes,
   OcspIssuers,

@@ -55,6 +55,13 @@ export {
 } from './hierarchy/revoke-authority.js';
 export { closeIssuer, type CloseIssuerOptions } from './hierarchy/close-issuer.js';
 export { publishedCas, type PublishedCas } from './hierarchy/published-cas.js';
+export { importCaCrl, type CrlImport, type CrlImportOptions } from './hierarchy/import-ca-crl.js';
+export {
+  ImportedCrlFolder,
+  importedCrlsFolderName,
+  type ImportedCrl,
+} from './hierarchy/imported-crls.js';
+export { CaCrlEnds, type CaCrlEnd } from './hierarchy/ca-crl-ends.js';
 export { caCrlFileName, issueCaCrl, type CaCrl } from './hierarchy/issue-ca-crl.js';
 export type { RevokedCa } from './hierarchy/revoked-cas.js';
 export {
@@ -173,4 +180,9 @@ export {
 } from './responders/responder-folder.js';
 export type { CaModules, CaSlot } from './hierarchy/ca-slot.js';
 export { constraintsOfTexts, type ConstraintTexts } from './hierarchy/ca-constraints.js';
+export {
+  StatusAuthorities,
+  type StatusAuthoritiesOptions,
+  type StatusAuthority,
+} from './hierarchy/status-authorities.js';
 export { statusUnder } from './hierarchy/status-under.js';

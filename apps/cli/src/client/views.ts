@@ -25,6 +25,17 @@ export const calendarSchema = z.looseObject({
       issuers: z.array(z.string()),
     }),
   ),
+  /** Absent from servers before there were any. */
+  caCrls: z
+    .array(
+      z.looseObject({
+        ca: z.string(),
+        subject: z.string(),
+        nextUpdate: z.string(),
+        daysLeft: z.int(),
+      }),
+    )
+    .default([]),
   devices: z.array(
     z.looseObject({
       month: z.string(),

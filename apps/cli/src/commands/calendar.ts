@@ -16,7 +16,11 @@ export function calendarCommand(terminal: Terminal): Command {
   const command = new Command('calendar')
     .description('what runs out when: CAs, and certificates of devices by month')
     .option('--days <number>', 'so many days from now; default: everything', parseDays)
-    .option('--fail-within <days>', 'exit with 2 where a CA ends within so many days', parseDays)
+    .option(
+      '--fail-within <days>',
+      'exit with 2 where a CA ends, or a CRL of CAs, within so many days',
+      parseDays,
+    )
     .action(async (options: CalendarOptions) => {
       using client = openClient(terminal, options);
       const calendar = await client.calendar(options.days);
@@ -24,7 +28,7 @@ export function calendarCommand(terminal: Terminal): Command {
       const { failWithin } = options;
       const isNear =
         failWithin !== undefined &&
-        calendar.authorities.some(({ daysLeft }) => daysLeft < failWithin);
+        [...calendar.authorities, ...calendar.caCrls].some(({ daysLeft }) => daysLeft < failWithin);
       if (isNear) terminal.exitCode = exitCodes.someRejected;
     });
   return withExamples(withServerOptions(command), [
@@ -36,13 +40,19 @@ export function calendarCommand(terminal: Terminal): Command {
   ]);
 }
 
-function linesOf({ authorities, devices }: CalendarView): string[] {
-  if (authorities.length + devices.length === 0) return ['nothing runs out in that time'];
+function linesOf({ authorities, caCrls, devices }: CalendarView): string[] {
+  const left = (days: number): string => (days < 0 ? 'over' : formatNumber(days));
   const cas = authorities.map(({ subject, notAfter, daysLeft, issuers }) => [
     notAfter.slice(0, 10),
-    daysLeft < 0 ? 'over' : formatNumber(daysLeft),
+    left(daysLeft),
     subject,
     issuers.join(' '),
+  ]);
+  const crls = caCrls.map(({ ca, subject, nextUpdate, daysLeft }) => [
+    nextUpdate.slice(0, 10),
+    left(daysLeft),
+    subject,
+    ca,
   ]);
   const ends = devices.map(({ month, profile, issuer, certificates }) => [
     month,
@@ -50,13 +60,16 @@ function linesOf({ authorities, devices }: CalendarView): string[] {
     issuer,
     formatNumber(certificates),
   ]);
-  return [
-    ...(cas.length === 0 ? [] : tableLines(['CA until', 'days', 'subject', 'issuers'], cas)),
-    ...(cas.length > 0 && ends.length > 0 ? [''] : []),
-    ...(ends.length === 0
-      ? []
-      : tableLines(['devices until', 'profile', 'issuer', 'certificates'], ends)),
-  ];
+  const tables = [
+    { headings: ['CA until', 'days', 'subject', 'issuers'], rows: cas },
+    { headings: ['CRL until', 'days', 'subject', 'CA'], rows: crls },
+    { headings: ['devices until', 'profile', 'issuer', 'certificates'], rows: ends },
+  ].filter(({ rows }) => rows.length > 0);
+  if (tables.length === 0) return ['nothing runs out in that time'];
+  return tables.flatMap(({ headings, rows }, index) => [
+    ...(index === 0 ? [] : ['']),
+    ...tableLines(headings, rows),
+  ]);
 }
 
 function parseDays(text: string): number {

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { CertmillError } from '@certmill/domain';
 import { extKeyPurposes } from '@certmill/domain/profile-files';
 import {
+  ImportedCrlFolder,
   inspect,
   loadIssuers,
   loadRoot,
@@ -146,7 +147,7 @@ async function sourcesOf(
         certificates.filter(({ isCa }) => isCa).map(({ der }) => der),
       ),
     ],
-    crls: await ofKind(options.crl, 'crl'),
+    crls: [...(await ofKind(options.crl, 'crl')), ...(own?.crls ?? [])],
     ocspResponses: await ofKind(options.ocsp, 'ocsp-response'),
   };
 }
@@ -159,15 +160,16 @@ async function objectsIn(file: string, kind: InspectedKind): Promise<Uint8Array[
   throw new CertmillError('INVALID_INPUT', `${file} holds no ${kind.replaceAll('-', ' ')}`);
 }
 
-/** The ends of the chains of a data folder, and what is between. */
+/** The ends of the chains of a data folder, what is between, and the CRLs that were taken in there. */
 async function authoritiesOf(
   data: string,
-): Promise<Pick<VerificationSources, 'anchors' | 'intermediates'>> {
+): Promise<Pick<VerificationSources, 'anchors' | 'intermediates' | 'crls'>> {
   const root = await loadRoot(data);
   const chains = (await loadIssuers(data)).map(({ chainDer }) => chainDer);
   return {
     anchors: [...(root?.chainDer ?? []), ...chains.flatMap((chain) => chain.slice(-1))],
     intermediates: chains.flatMap((chain) => chain.slice(0, -1)),
+    crls: new ImportedCrlFolder(data).all().map(({ der }) => der),
   };
 }
 

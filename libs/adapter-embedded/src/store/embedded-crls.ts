@@ -1,20 +1,21 @@
-import { CertmillError } from '@certmill/domain';
-import type { CrlScope, CrlStore, StoredCrl } from '@certmill/ports';
+import type { CrlStore, StoredCrl } from '@certmill/ports';
 import { CrlFiles } from './crl-files.js';
-import type { CrlRecord } from './crl-table.js';
+import { CrlReader, type FindCrl } from './crl-reader.js';
 import type { StoreClient } from './store-client.js';
 
-/** A reader is overtaken by writers this often before it gives up: minutes lie between two CRLs. */
-const readTries = 8;
-
 /** CRLs in force: a row each, which the store thread compares and changes, and its file. */
-export class EmbeddedCrls implements CrlStore {
+export class EmbeddedCrls extends CrlReader implements CrlStore {
   readonly #client: StoreClient;
   readonly #files: CrlFiles;
+  readonly #find: FindCrl;
 
   constructor(client: StoreClient, directory: string) {
+    const files = new CrlFiles(directory);
+    const find: FindCrl = (scope, kind) => client.call('findCrl', [scope, kind]);
+    super(find, files);
     this.#client = client;
-    this.#files = new CrlFiles(directory);
+    this.#files = files;
+    this.#find = find;
   }
 
   async putCrl({ der, ...crl }: StoredCrl, replaces: bigint | undefined): Promise<boolean> {
@@ -35,27 +36,4 @@ export class EmbeddedCrls implements CrlStore {
       throw error;
     }
   }
-
-  async getCrl(scope: CrlScope, kind: StoredCrl['kind']): Promise<StoredCrl | undefined> {
-    for (let tries = 0; tries < readTries; tries += 1) {
-      const record = await this.#find(scope, kind);
-      if (record === undefined) return undefined;
-      const der = await this.#files.read(record);
-      if (der !== undefined) return { ...described(record), der };
-    }
-    throw new CertmillError('FAULT_STORE_DOWN', 'the file of a CRL is missing');
-  }
-
-  async describeCrl(scope: CrlScope, kind: StoredCrl['kind']) {
-    const record = await this.#find(scope, kind);
-    return record && described(record);
-  }
-
-  #find(scope: CrlScope, kind: StoredCrl['kind']): Promise<CrlRecord | undefined> {
-    return this.#client.call('findCrl', [scope, kind]);
-  }
-}
-
-function described({ fileId: _, bytes: __, sha256: ___, ...crl }: CrlRecord) {
-  return crl;
 }

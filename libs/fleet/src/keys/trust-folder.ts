@@ -1,12 +1,15 @@
 import { CertmillError, type SerialKey } from '@certmill/domain';
 import {
   boundToTenants,
+  CaCrlEnds,
+  type CaCrlEnd,
   findSerialKeys,
   IssuerCatalogue,
-  loadIssuers,
+  loadAuthorities,
   type PublishedCas,
   publishedCas,
   type ServingIssuer,
+  StatusAuthorities,
 } from '@certmill/trust';
 import type { FleetConfig } from '../config/fleet-config.js';
 
@@ -15,10 +18,16 @@ export interface Trust {
   readonly issuers: readonly ServingIssuer[];
   /** The same as they are now. */
   readonly catalogue: IssuerCatalogue;
+  /** The same with the CAs above them. */
+  readonly authorities: StatusAuthorities;
   readonly serialKeys: readonly SerialKey[];
   readonly serialKeyId: number;
   /** What everybody may have of them. */
-  readonly cas: PublishedCas & { shardsOf(issuer: string): number | undefined };
+  readonly cas: PublishedCas & {
+    shardsOf(issuer: string): number | undefined;
+    caCrlEnds(): readonly CaCrlEnd[];
+    firstCaCrlEndMs(): number | undefined;
+  };
 }
 
 /** CONFIG_INVALID where the folder is not configured, or holds no issuer or no serial key. */
@@ -29,7 +38,8 @@ export async function openTrust({
   if (trust === undefined) {
     throw new CertmillError('CONFIG_INVALID', 'trust is missing: the folder of the issuers');
   }
-  const loaded = await loadIssuers(trust);
+  const all = await loadAuthorities(trust);
+  const loaded = all.filter(({ role }) => role === 'issuing');
   if (loaded.length === 0) {
     throw new CertmillError(
       'CONFIG_INVALID',
@@ -42,20 +52,31 @@ export async function openTrust({
     throw new CertmillError('CONFIG_INVALID', `trust: ${trust} has no serial-keys.json`);
   }
   const issuers = boundToTenants(loaded, configured, trust);
-  const byName = new Map(issuers.map((issuer) => [issuer.name, issuer]));
+  const elapsedMs = (): number => performance.now();
+  const catalogue = new IssuerCatalogue({
+    dataDirectory: trust,
+    issuers,
+    configured,
+    withKeys: false,
+    elapsedMs,
+  });
+  const authorities = new StatusAuthorities({
+    dataDirectory: trust,
+    catalogue,
+    authorities: all,
+    elapsedMs,
+  });
+  const caCrls = new CaCrlEnds(trust, catalogue);
   return {
     issuers,
-    catalogue: new IssuerCatalogue({
-      dataDirectory: trust,
-      issuers,
-      configured,
-      withKeys: false,
-      elapsedMs: () => performance.now(),
-    }),
+    catalogue,
+    authorities,
     cas: {
       ...publishedCas(trust),
+      caCrlEnds: () => caCrls.list(),
+      firstCaCrlEndMs: () => caCrls.firstEndMs(),
       shardsOf(name) {
-        const issuer = byName.get(name);
+        const issuer = catalogue.find(name);
         return issuer && (issuer.status?.crlShards ?? 0);
       },
     },

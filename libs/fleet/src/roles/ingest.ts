@@ -24,6 +24,7 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
   const { config, clock, logger, metrics, observer, parts, readiness, traces } = context;
   const hops = hopsOf(roleHops.ingest, config, clock);
   const trust = await openTrust(config);
+  metrics.trust.ends('ca_crl', () => trust.cas.firstCaCrlEndMs());
   const manifestKey = openManifestKey(config.manifestKeyFile);
   const pinningClock = issuanceClock(clock, 0);
   const learn = (atMs: number): void => {

@@ -1,4 +1,4 @@
-import { OcspIssuers, type AnswerPorts } from '@certmill/pipeline';
+import type { AnswerPorts } from '@certmill/pipeline';
 import { observeStatus, replyToStatusCall, Repository, startStatusHttp } from '@certmill/platform';
 import { openStores } from '../connections/open-store.js';
 import { openTrust } from '../keys/trust-folder.js';
@@ -12,12 +12,12 @@ import type { OpenedRole, ServiceContext } from '../service-context.js';
 export async function openStatus(context: ServiceContext): Promise<OpenedRole> {
   const { config, clock, logger, metrics, parts } = context;
   const trust = await openTrust(config);
+  metrics.trust.ends('ca_crl', () => trust.cas.firstCaCrlEndMs());
   const { store, ocsp } = await openStores(context);
   const serialKeys = new Map(trust.serialKeys.map((key) => [key.id, key]));
   const signer = openResponders(context, trust);
-  const issuers = new OcspIssuers(trust.issuers);
   const ports: AnswerPorts = {
-    issuers: () => issuers,
+    issuers: trust.authorities,
     clock,
     serialKeys,
     presigned: ocsp,
@@ -26,7 +26,12 @@ export async function openStatus(context: ServiceContext): Promise<OpenedRole> {
       : {
           live: {
             signer,
-            statuses: { batches: store, certificates: store, serialKeys },
+            statuses: {
+              batches: store,
+              certificates: store,
+              serialKeys,
+              caStatus: (...asked) => trust.authorities.caStatus(...asked),
+            },
             lifetimeSeconds: config.ocsp.answerSeconds,
             nonce: config.ocsp.nonce,
           },

@@ -104,7 +104,7 @@ function presigned(overrides: Partial<OcspResponses> = {}): OcspResponses {
 /** A validation authority without a key. */
 function keyless(overrides: Partial<OcspResponses> = {}): AnswerPorts {
   return {
-    issuers: () => new OcspIssuers([ours, second]),
+    issuers: new OcspIssuers([ours, second]),
     clock: { nowMs: () => nowMs },
     serialKeys: new Map([[1, serialKey]]),
     presigned: {

@@ -8,7 +8,12 @@ import {
 } from '@certmill/der';
 import { isCertmillError, requestOfSerialNumber, serialKeyIdOf } from '@certmill/domain';
 import type { Clock, OcspSigner, OcspStore } from '@certmill/ports';
-import { certificateStatus, type StatusPorts } from './certificate-status.js';
+import {
+  caCertificateStatus,
+  certificateStatus,
+  type CaStatus,
+  type StatusPorts,
+} from './certificate-status.js';
 import type { OcspIssuer, OcspIssuers } from './ocsp-issuers.js';
 import { packedResponse, withResponder } from './packed-responses.js';
 
@@ -34,7 +39,8 @@ export type OcspAnswer =
     };
 
 export interface AnswerPorts {
-  readonly issuers: () => OcspIssuers;
+  /** Asked for every CertID, so it MUST be fast. */
+  readonly issuers: Pick<OcspIssuers, 'named'>;
   readonly clock: Clock;
   readonly serialKeys: StatusPorts['serialKeys'];
   /** Absent: nothing is signed ahead. */
@@ -63,9 +69,9 @@ export async function answerOcspRequest(
   const read = readOcspRequest(requestDer, 0, requestDer.length);
   // A critical extension that is not understood cannot be answered as it is meant (RFC 6960 4.4).
   if (!read.ok || read.value.hasUnknownCritical) return refusal('malformedRequest');
-  const issuers = issuersOf(ports.issuers(), requestDer, read.value);
-  if (issuers === undefined) return refusal('unauthorized');
   try {
+    const issuers = issuersOf(ports.issuers, requestDer, read.value);
+    if (issuers === undefined) return refusal('unauthorized');
     return await answerFor(ports, issuers, requestDer, read.value);
   } catch (cause) {
     const passes = isCertmillError(cause) && cause.disposition === 'retry';
@@ -78,7 +84,7 @@ function refusal(kind: OcspErrorStatus): Extract<OcspAnswer, { readonly kind: Oc
 }
 
 function issuersOf(
-  issuers: OcspIssuers,
+  issuers: Pick<OcspIssuers, 'named'>,
   requestDer: Uint8Array,
   { certIds }: OcspRequest,
 ): readonly OcspIssuer[] | undefined {
@@ -149,29 +155,28 @@ async function signLive(
   { certIds, nonceStart, nonceEnd }: OcspRequest,
 ): Promise<OcspAnswer | undefined> {
   const issuer = issuers[0]?.name ?? '';
-  const statuses = await Promise.all(
-    certIds.map(({ serialNumberStart, serialNumberEnd }) =>
-      certificateStatus(
-        live.statuses,
-        issuers,
-        requestDer.subarray(serialNumberStart, serialNumberEnd),
-      ),
-    ),
+  const found = await Promise.all(
+    certIds.map(({ serialNumberStart, serialNumberEnd }): Promise<CaStatus> => {
+      const serialNumber = requestDer.subarray(serialNumberStart, serialNumberEnd);
+      return statusOf(live.statuses, issuers, serialNumber, clock.nowMs());
+    }),
   );
+  const statuses = found.filter((status) => status !== 'untold');
+  // Its records are over: what was good then may not be by now (RFC 9919 3.2.3).
+  if (statuses.length < found.length) return undefined;
   // After the statuses were read: nobody is told "good" of a later time than is known.
   const nowSeconds = Math.floor(clock.nowMs() / 1_000);
-  const times = {
-    thisUpdateSeconds: nowSeconds,
-    nextUpdateSeconds: nowSeconds + live.lifetimeSeconds,
-  };
+  const endSeconds = nowSeconds + live.lifetimeSeconds;
+  const responses = statuses.map(({ status, thisUpdateSeconds, nextUpdateSeconds }, i) => ({
+    certIdDer: requestDer.subarray(certIds[i]?.start, certIds[i]?.end),
+    status,
+    thisUpdateSeconds: thisUpdateSeconds ?? nowSeconds,
+    nextUpdateSeconds: Math.min(endSeconds, nextUpdateSeconds ?? endSeconds),
+  }));
   const hasNonce = nonceStart >= 0 && live.nonce === 'echo';
   const basic = await live.signer.signAnswer(issuer, {
     producedAtSeconds: nowSeconds,
-    responses: certIds.map(({ start, end }, i) => ({
-      certIdDer: requestDer.subarray(start, end),
-      status: statuses[i] ?? { kind: 'unknown' },
-      ...times,
-    })),
+    responses,
     ...(hasNonce ? { nonce: requestDer.subarray(nonceStart, nonceEnd) } : {}),
   });
   if (basic === undefined) return undefined;
@@ -179,9 +184,20 @@ async function signLive(
     kind: 'successful',
     der: encodeSuccessfulResponse(basic),
     times: {
-      thisUpdateMs: times.thisUpdateSeconds * 1_000,
-      nextUpdateMs: times.nextUpdateSeconds * 1_000,
+      thisUpdateMs: Math.min(...responses.map((each) => each.thisUpdateSeconds)) * 1_000,
+      nextUpdateMs: Math.min(...responses.map((each) => each.nextUpdateSeconds)) * 1_000,
     },
-    isForAll: !hasNonce && statuses.every(({ kind }) => kind !== 'unknown'),
+    isForAll: !hasNonce && statuses.every(({ status }) => status.kind !== 'unknown'),
   };
+}
+
+/** Of a CA certificate where it is one, else of a device's. */
+async function statusOf(
+  statuses: StatusPorts,
+  issuers: readonly OcspIssuer[],
+  serialNumber: Uint8Array,
+  nowMs: number,
+): Promise<CaStatus> {
+  const told = caCertificateStatus(statuses, issuers, serialNumber, nowMs);
+  return told ?? { status: await certificateStatus(statuses, issuers, serialNumber) };
 }

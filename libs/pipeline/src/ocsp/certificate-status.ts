@@ -11,15 +11,51 @@ import type { BatchStore, CertificateStore } from '@certmill/ports';
 import { findBySerialNumber } from '../publish/find-certificates.js';
 import type { OcspIssuer } from './ocsp-issuers.js';
 
+/**
+ * What is known of a CA certificate: now, or as of the CRL whose times these are; `untold` where that
+ * is over.
+ */
+export type CaStatus =
+  | {
+      readonly status: CertStatus;
+      readonly thisUpdateSeconds?: number;
+      readonly nextUpdateSeconds?: number;
+    }
+  | 'untold';
+
 export interface StatusPorts {
+  /**
+   * Of a CA certificate by the name of the CA that signed it; undefined where it has signed none of the
+   * number. Absent: CA certificates are unknown.
+   */
+  readonly caStatus?: (
+    issuer: string,
+    serialNumber: Uint8Array,
+    nowMs: number,
+  ) => CaStatus | undefined;
   readonly batches: Pick<BatchStore, 'findTenant'>;
   readonly certificates: CertificateStore;
   /** By id; they certify nothing. */
   readonly serialKeys: ReadonlyMap<number, SerialKey>;
 }
 
+/** The same of a CA certificate; undefined where the number is of none that is known here. */
+export function caCertificateStatus(
+  { caStatus }: Pick<StatusPorts, 'caStatus'>,
+  issuers: readonly Pick<OcspIssuer, 'name'>[],
+  serialNumber: Uint8Array,
+  nowMs: number,
+): CaStatus | undefined {
+  if (caStatus === undefined) return undefined;
+  for (const { name } of issuers) {
+    const told = caStatus(name, serialNumber, nowMs);
+    if (told !== undefined) return told;
+  }
+  return undefined;
+}
+
 /**
- * The status of a serial number under issuers that are one to OCSP. A number that is not ours, that
+ * The status of a device's serial number under issuers that are one to OCSP. A number that is not ours, that
  * another issuer has, or that was never issued is `unknown`: nobody is told that it was revoked (RFC
  * 6960 2.2), for nothing here promises so (4.4.8).
  */

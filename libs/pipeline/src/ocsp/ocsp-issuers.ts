@@ -35,12 +35,14 @@ export class OcspIssuers {
   readonly #byHashes = new Map<string, OcspIssuer[]>();
 
   constructor(issuers: Iterable<OcspIssuer>) {
-    for (const issuer of issuers) {
-      for (const algorithm of certIdHashes) {
-        const { nameHash, keyHash } = issuerHashes(algorithm, issuer);
-        const key = keyOf(algorithm, nameHash, keyHash);
-        this.#byHashes.set(key, [...(this.#byHashes.get(key) ?? []), issuer]);
-      }
+    for (const issuer of issuers) this.add(issuer);
+  }
+
+  add(issuer: OcspIssuer): void {
+    for (const algorithm of certIdHashes) {
+      const { nameHash, keyHash } = issuerHashes(algorithm, issuer);
+      const key = keyOf(algorithm, nameHash, keyHash);
+      this.#byHashes.set(key, [...(this.#byHashes.get(key) ?? []), issuer]);
     }
   }
 

@@ -53,6 +53,14 @@ export class CalendarController {
         notAfter: new Date(notAfterMs).toISOString(),
         daysLeft: Math.floor((notAfterMs - nowMs) / dayMs),
       })),
+      caCrls: this.#services.repository
+        .caCrlEnds()
+        .filter(({ nextUpdateMs }) => nextUpdateMs <= untilMs)
+        .map(({ nextUpdateMs, ...crl }) => ({
+          ...crl,
+          nextUpdate: new Date(nextUpdateMs).toISOString(),
+          daysLeft: Math.floor((nextUpdateMs - nowMs) / dayMs),
+        })),
       devices,
     };
   }
@@ -67,6 +75,14 @@ export interface CalendarView {
     /** Below 0 once it has ended. */
     readonly daysLeft: number;
     readonly issuers: readonly string[];
+  }[];
+  /** CRLs of CA certificates, which people replace. */
+  readonly caCrls: readonly {
+    readonly ca: string;
+    readonly subject: string;
+    readonly nextUpdate: string;
+    /** Below 0 once it was to be replaced. */
+    readonly daysLeft: number;
   }[];
   readonly devices: readonly {
     readonly month: string;

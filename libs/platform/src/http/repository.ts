@@ -12,6 +12,17 @@ export interface RepositoryParts {
   readonly certificateOf: (ca: string) => Promise<Uint8Array | undefined>;
   /** The CRL of the CA certificates that a CA has signed, DER, where it has made one. */
   readonly caCrlOf: (ca: string) => Promise<Uint8Array | undefined>;
+  /** When those are to be replaced. */
+  readonly caCrlEnds: () => readonly CaCrlEnd[];
+}
+
+/** When a CRL of CA certificates is to be replaced, by people. */
+export interface CaCrlEnd {
+  /** The name by which it is served. */
+  readonly ca: string;
+  /** Of the CA that signed it. */
+  readonly subject: string;
+  readonly nextUpdateMs: number;
 }
 
 /** Octets with what a cache needs to know of them (RFC 9110 8.8, RFC 9111 5.2). */
@@ -75,6 +86,10 @@ export class Repository {
 
   async findCaCrl(ca: string, ifNoneMatch?: string): Promise<PublishedFile | undefined> {
     return fileOf(await this.#parts.caCrlOf(ca), 'application/pkix-crl', ifNoneMatch);
+  }
+
+  caCrlEnds(): readonly CaCrlEnd[] {
+    return this.#parts.caCrlEnds();
   }
 
   #fileOf(crl: Description): PublishedFile {

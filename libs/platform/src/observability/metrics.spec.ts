@@ -153,11 +153,15 @@ describe('the metrics of a service', () => {
     let endMs: number | undefined = 1_900_000_000_500;
     metrics.trust.ends('issuer', () => endMs);
     metrics.trust.ends('responder', () => undefined);
+    metrics.trust.ends('ca_crl', () => 1_800_000_000_000);
     expect(await samplesOf(metrics, 'certmill_trust_')).toEqual([
       'certmill_trust_not_after_seconds{kind="issuer"} 1900000000.5',
+      'certmill_trust_not_after_seconds{kind="ca_crl"} 1800000000',
     ]);
     endMs = undefined;
-    expect(await samplesOf(metrics, 'certmill_trust_')).toEqual([]);
+    expect(await samplesOf(metrics, 'certmill_trust_')).toEqual([
+      'certmill_trust_not_after_seconds{kind="ca_crl"} 1800000000',
+    ]);
   });
 
   it('leave out what cannot be read, and show all the rest', async () => {

@@ -1,7 +1,7 @@
 import { Gauge, type Registry } from 'prom-client';
 
-/** What ends: the certificates of issuers, and those of OCSP responders. */
-export type TrustKind = 'issuer' | 'responder';
+/** What ends: the certificates of issuers, those of OCSP responders, and CRLs of CA certificates. */
+export type TrustKind = 'issuer' | 'responder' | 'ca_crl';
 
 /** When what the process signs with runs out. */
 export class TrustMetrics {
@@ -11,7 +11,7 @@ export class TrustMetrics {
     const ends = this.#ends;
     new Gauge({
       name: 'certmill_trust_not_after_seconds',
-      help: 'The first end of a certificate that the process signs with, in Unix seconds.',
+      help: 'The first end of a certificate that the process signs with, or nextUpdate of a CRL of CAs that it serves, in Unix seconds.',
       labelNames: ['kind'],
       registers: [registry],
       collect() {

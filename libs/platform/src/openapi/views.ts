@@ -20,6 +20,14 @@ export const calendarSchema = z.object({
       issuers: z.array(z.string()),
     }),
   ),
+  caCrls: z.array(
+    z.object({
+      ca: z.string(),
+      subject: z.string(),
+      nextUpdate: z.iso.datetime(),
+      daysLeft: z.int(),
+    }),
+  ),
   devices: z.array(
     z.object({
       month: z.string(),

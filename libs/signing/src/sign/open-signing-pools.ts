@@ -99,7 +99,7 @@ export async function openSigningPools(options: SigningPoolsOptions): Promise<Si
     await router.stop(0);
     throw fatal;
   }
-  return signingPools(router, options);
+  return signingPools(router, { ...options, findIssuer });
 }
 
 function finderIn(issuers: readonly SigningIssuer[]): SlotRouterOptions['findIssuer'] {
@@ -109,8 +109,16 @@ function finderIn(issuers: readonly SigningIssuer[]): SlotRouterOptions['findIss
 
 function signingPools(
   router: SlotRouter,
-  { profiles, lanes = allLanes }: Pick<SigningPoolsOptions, 'profiles' | 'lanes'>,
+  {
+    profiles,
+    lanes = allLanes,
+    findIssuer,
+  }: Pick<SigningPoolsOptions, 'profiles' | 'lanes'> & Pick<SlotRouterOptions, 'findIssuer'>,
 ): SigningPools {
+  const assertIssues = async (issuer: string): Promise<void> => {
+    if ((await findIssuer(issuer))?.respondersOnly !== true) return;
+    throw new CertmillError('FAULT_PROCESSING', `CA ${issuer} issues nothing to devices`);
+  };
   const ownLane = lanes.includes('bulk') ? 'bulk' : 'interactive';
   return {
     health: () => router.health(),
@@ -119,6 +127,7 @@ function signingPools(
     stop: (timeoutMs) => router.stop(timeoutMs),
     async sign(received, verdict, lane): Promise<SignedCertificates> {
       const { issuer, profileHash, count } = decodeReceivedHead(received);
+      await assertIssues(issuer);
       const profile = await profiles(issuer, profileHash);
       if (profile === undefined) {
         throw new CertmillError(
@@ -132,6 +141,7 @@ function signingPools(
       return { certificatesDer, certificateLengths: Array.from(certificateLengths), slot };
     },
     async signCrl(crl): Promise<SignedCrl> {
+      await assertIssues(crl.scope.issuer);
       const { result, slot } = await router.run(crl.scope.issuer, crlTask(ownLane, crl));
       return { der: result.der, slot };
     },

@@ -14,6 +14,8 @@ export interface SigningIssuer {
   readonly order?: BoundOrder;
   /** Where the status of its certificates is told (ADR 0020); absent: nowhere. */
   readonly status?: StatusAddresses;
+  /** It certifies OCSP responders and signs nothing else: a CA that issues to no device. */
+  readonly respondersOnly?: true;
   /** Each holds the issuer's key. */
   readonly slots: readonly SigningSlot[];
   /** Hash of RSA signatures (ECDSA's follows the curve); SHA-256 where absent. */

@@ -142,7 +142,8 @@ export async function recordIssued(parent: Issuer, certificateDer: Uint8Array): 
   await writeFileAtomically(file, pemEncode('CERTIFICATE', certificateDer), publicFileMode);
 }
 
-const issuedFolderName = 'issued';
+/** In the folder of a CA: each CA certificate that it signed, by serial number. */
+export const issuedFolderName = 'issued';
 
 /** Where a CA certificate is kept in the folder of the CA that signed it. */
 export function issuedFileOf(certificateDer: Uint8Array): string {

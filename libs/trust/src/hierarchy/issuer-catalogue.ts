@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CertmillError, isName } from '@certmill/domain';
+import { ImportedCrlFolder } from './imported-crls.js';
 import { issuerPathsOf } from './issuer-paths.js';
 import { retirementFileName } from './ca-description.js';
 import { readAuthority, refusalOf } from './load-issuers.js';
@@ -42,7 +43,10 @@ export class IssuerCatalogue {
   private readonly known: Map<string, KnownIssuer>;
   private looks = 0;
   private looksBeganMs = -Infinity;
-  /** Counts changes of the records of revoked CAs. */
+  private readonly crls: ImportedCrlFolder;
+  private crlsLookedAtMs = -Infinity;
+  private crlsStamp = '';
+  /** Counts changes of the records of revoked CAs, and of CRLs that were taken in. */
   private generation = 0;
   private readonly records = new Map<
     string,
@@ -52,6 +56,7 @@ export class IssuerCatalogue {
 
   constructor(options: CatalogueOptions) {
     this.options = options;
+    this.crls = new ImportedCrlFolder(options.dataDirectory);
     this.known = new Map(
       options.issuers.map((issuer) => [
         issuer.name,
@@ -73,9 +78,20 @@ export class IssuerCatalogue {
     return ends.length === 0 ? undefined : ends.reduce((first, end) => Math.min(first, end));
   }
 
+  /** Names of the CAs of the folder above the issuers. */
+  namesAbove(): readonly string[] {
+    const names = new Set<string>();
+    for (const { parent } of this.all) {
+      for (let at = parent; at !== undefined && !names.has(at); at = this.parentOf(at))
+        names.add(at);
+    }
+    return [...names];
+  }
+
   find(name: string): ServingIssuer | undefined {
     const known = this.known.get(name);
     if (known === undefined) return this.lookFor(name);
+    this.lookAtCrls();
     this.lookAtRecords(known.issuer.parent);
     const lookedAtMs = this.options.elapsedMs();
     const isFresh = lookedAtMs - known.lookedAtMs < lookPauseMs;
@@ -96,8 +112,13 @@ export class IssuerCatalogue {
     throw new CertmillError('FAULT_PROCESSING', `issuer ${name.slice(0, 80)} ${refusal}`);
   }
 
+  /** The issuer of a name that was read in the folder; undefined where it is none, or not to be served. */
+  add(name: string): ServingIssuer | undefined {
+    return this.known.get(name)?.issuer ?? this.takeIn(name);
+  }
+
   private lookFor(name: string): ServingIssuer | undefined {
-    const { configured, dataDirectory, elapsedMs, issuers, withKeys } = this.options;
+    const { configured, elapsedMs } = this.options;
     if (configured !== undefined || !isName(name)) return undefined;
     if (elapsedMs() - this.looksBeganMs > lookPauseMs) {
       this.looksBeganMs = elapsedMs();
@@ -105,7 +126,13 @@ export class IssuerCatalogue {
     }
     if (this.looks >= looksPerPause) return undefined;
     this.looks += 1;
-    const issuer = readAuthority(dataDirectory, name, issuers[0]?.serialKeyId);
+    return this.takeIn(name);
+  }
+
+  private takeIn(name: string): ServingIssuer | undefined {
+    const { configured, dataDirectory, issuers, withKeys } = this.options;
+    if (configured !== undefined || !isName(name)) return undefined;
+    const issuer = readAuthority(dataDirectory, name, issuers[0]?.serialKeyId, this.crls);
     if (issuer?.role !== 'issuing' || (withKeys && !issuer.hasKey)) return undefined;
     return this.keep(issuer, undefined, -Infinity);
   }
@@ -122,7 +149,7 @@ export class IssuerCatalogue {
 
   private readAgain(before: ServingIssuer): ServingIssuer {
     const { dataDirectory } = this.options;
-    const now = readAuthority(dataDirectory, before.name, before.serialKeyId);
+    const now = readAuthority(dataDirectory, before.name, before.serialKeyId, this.crls);
     const revoked = before.revoked ?? now?.revoked;
     const retirement = now?.retirement ?? before.retirement;
     const isSame =
@@ -135,6 +162,16 @@ export class IssuerCatalogue {
       ...(revoked === undefined ? {} : { revoked }),
       ...(retirement === undefined ? {} : { retirement }),
     };
+  }
+
+  private lookAtCrls(): void {
+    const now = this.options.elapsedMs();
+    if (now - this.crlsLookedAtMs < lookPauseMs) return;
+    this.crlsLookedAtMs = now;
+    const stamp = this.crls.stamp();
+    // As for the records: the first look is later than the start.
+    if (stamp !== this.crlsStamp) this.generation += 1;
+    this.crlsStamp = stamp;
   }
 
   /** Of the CAs on the way up; each at most once in a while. */

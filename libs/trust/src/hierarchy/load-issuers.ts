@@ -12,6 +12,7 @@ import type { BoundOrder, CaRole, Retirement } from './ca-description.js';
 import type { CaSlot } from './ca-slot.js';
 import { type CaFiles, damagedCa, readCaFiles } from './ca-files.js';
 import { checkChainDer } from './check-chain.js';
+import { type ImportedCrl, ImportedCrlFolder, revocationIn } from './imported-crls.js';
 import { caDirectoryOf, issuerPathsOf, rootName, type IssuerPaths } from './issuer-paths.js';
 import type { RevokedCa } from './revoked-cas.js';
 
@@ -112,8 +113,9 @@ export function readAuthority(
   dataDirectory: string,
   name: string,
   serialKeyId: number | undefined,
+  crls = new ImportedCrlFolder(dataDirectory),
 ): Issuer | undefined {
-  const reader = new AuthorityReader(dataDirectory, serialKeyId);
+  const reader = new AuthorityReader(dataDirectory, serialKeyId, crls);
   return reader.has(name) ? reader.read(name).issuer : undefined;
 }
 
@@ -185,9 +187,16 @@ class AuthorityReader {
   private readonly serialKeyId: number | undefined;
   private readonly certificates = new CaCertificateReader();
   private readonly loaded = new Map<string, LoadedAuthority>();
+  private readonly crls: ImportedCrlFolder;
+  private imported?: readonly ImportedCrl[];
 
-  constructor(dataDirectory: string, serialKeyId: number | undefined) {
+  constructor(
+    dataDirectory: string,
+    serialKeyId: number | undefined,
+    crls = new ImportedCrlFolder(dataDirectory),
+  ) {
     this.dataDirectory = dataDirectory;
+    this.crls = crls;
     this.serialKeyId = serialKeyId;
   }
 
@@ -215,10 +224,10 @@ class AuthorityReader {
     if (ca === undefined) throw damagedCa(name, `${paths.chainFile} holds no certificate`);
     const { description, status, retirement } = files;
     const parent = this.parentOf(name, description?.parent);
+    const above = parent === undefined ? undefined : this.read(parent, [...below, name]).issuer;
     const revoked =
-      parent === undefined
-        ? undefined
-        : this.revocationOf(ca, this.read(parent, [...below, name]).issuer);
+      (above === undefined ? undefined : this.revocationOf(ca, above)) ??
+      revocationIn(chain, this.importedCrls());
     const issuer: Issuer = {
       ...paths,
       name,
@@ -245,6 +254,10 @@ class AuthorityReader {
       serialKeyId: this.serialKeyId,
     };
     return { issuer, files };
+  }
+
+  private importedCrls(): readonly ImportedCrl[] {
+    return (this.imported ??= this.crls.all());
   }
 
   /** Before CAs were described, whatever was made in a folder stood under its root. */

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { isName } from '@certmill/domain';
 import { isErrorCode } from '../atomic-file.js';
 import { certificatesInPem } from './ca-certificate.js';
+import { pemBlocksOf } from '../inspect/pem-blocks.js';
+import { importedCrlFileOf } from './imported-crls.js';
 import { caCrlFileName } from './issue-ca-crl.js';
 import { issuerPathsOf } from './issuer-paths.js';
 
@@ -10,20 +12,27 @@ import { issuerPathsOf } from './issuer-paths.js';
 export interface PublishedCas {
   /** DER; undefined where there is no CA of the name, whatever the name is. */
   certificateOf(ca: string): Promise<Uint8Array | undefined>;
-  /** The CA's CRL of the CA certificates that it signed, DER; undefined where it has made none. */
+  /** The CA's CRL of the CA certificates that it signed, DER; undefined where none is here. */
   caCrlOf(ca: string): Promise<Uint8Array | undefined>;
 }
 
 export function publishedCas(dataDirectory: string): PublishedCas {
+  const imported = async (ca: string) => {
+    const file = await readIfThere(importedCrlFileOf(dataDirectory, ca));
+    const [certificate, crl] = file === undefined ? [] : pemBlocksOf(file);
+    return { certificate: certificate?.der, crl: crl?.der };
+  };
   return {
     async certificateOf(ca) {
       if (!isName(ca)) return undefined;
       const pem = await readIfThere(issuerPathsOf(dataDirectory, ca).certificateFile);
-      return pem && certificatesInPem(pem.toString('utf8'))[0];
+      if (pem === undefined) return (await imported(ca)).certificate;
+      return certificatesInPem(pem.toString('utf8'))[0];
     },
     async caCrlOf(ca) {
       if (!isName(ca)) return undefined;
-      return readIfThere(join(issuerPathsOf(dataDirectory, ca).directory, caCrlFileName));
+      const { crl } = await imported(ca);
+      return crl ?? readIfThere(join(issuerPathsOf(dataDirectory, ca).directory, caCrlFileName));
     },
   };
 }

@@ -87,15 +87,11 @@ export function crlFindings(
   });
 }
 
-/** Why the list cannot be relied on; `other-scope` where it is not about the certificate. */
-function problemOf(
-  { der, walk, extensions, baseCrlNumber }: ReadCrl,
-  certificate: PathCertificate,
-  issuer: PathCertificate,
-  atSeconds: number,
+/** Why nobody can say that the issuer has signed the list; undefined where it has. */
+export function signatureProblemOf(
+  { der, walk }: ReadCrl,
+  { publicKey, keyUsage }: PathCertificate,
 ): string | undefined {
-  const scope = scopeOf(extensions, certificate);
-  if (scope !== undefined) return scope;
   const algorithm = readDerNode(
     der.subarray(walk.signatureAlgorithmStart, walk.signatureAlgorithmEnd),
   );
@@ -103,7 +99,6 @@ function problemOf(
   if (algorithm === undefined || !isSameBytes(algorithm.der, inner)) {
     return 'it names one signature algorithm inside and another outside (RFC 5280 5.1.1.2)';
   }
-  const { publicKey, keyUsage } = issuer;
   if (keyUsage?.has(usageBit.cRLSign) === false) return "its issuer's keyUsage lacks cRLSign";
   const verdict =
     publicKey === undefined
@@ -114,7 +109,19 @@ function problemOf(
           der.subarray(walk.signatureStart, walk.signatureEnd),
           publicKey,
         );
-  if (verdict !== 'good') return "its signature does not verify with its issuer's key";
+  return verdict === 'good' ? undefined : "its signature does not verify with its issuer's key";
+}
+
+/** Why the list cannot be relied on; `other-scope` where it is not about the certificate. */
+function problemOf(
+  crl: ReadCrl,
+  certificate: PathCertificate,
+  issuer: PathCertificate,
+  atSeconds: number,
+): string | undefined {
+  const { walk, extensions, baseCrlNumber } = crl;
+  const doubt = scopeOf(extensions, certificate) ?? signatureProblemOf(crl, issuer);
+  if (doubt !== undefined) return doubt;
   if (atSeconds < walk.thisUpdateSeconds) {
     return `it is of ${isoTime(walk.thisUpdateSeconds) ?? ''}, after the time in question`;
   }
@@ -171,6 +178,14 @@ function pointNamesOf({ certificate }: PathCertificate): readonly Uint8Array[] {
   });
 }
 
+/** Of `cRLDistributionPoints` and `freshestCRL`. */
+export function certificateUris(certificate: PathCertificate): readonly string[] {
+  return pointNamesOf(certificate).flatMap((name) => {
+    const { tag, content } = readDerNode(name) ?? {};
+    return tag === contextPrimitive(6) ? Buffer.from(content ?? []).toString('latin1') : [];
+  });
+}
+
 /**
  * GeneralNames of `DistributionPointName ::= CHOICE { fullName [0], nameRelativeToCRLIssuer [1] }` in DER;
  * relative ones are not supported and match nothing.
@@ -223,6 +238,12 @@ function findingOf(
   ];
 }
 
+/** Of an entry; undefined where it says none, or one that RFC 5280 does not know. */
+export function reasonOf(extensions: readonly LintedExtension[]): CrlReason | undefined {
+  const code = extensions.find(({ oid }) => oid === reasonCode)?.value?.content[0];
+  return code === undefined ? undefined : crlReasonOf(code);
+}
+
 type Entry =
   | { readonly kind: 'absent' }
   | {
@@ -241,14 +262,13 @@ function entryOf(der: Uint8Array, walk: CertificateListWalk, serialNumber: Uint8
       entry.extensionsStart < 0
         ? []
         : extensionsOf(readDerNode(der.subarray(entry.extensionsStart, entry.extensionsEnd)));
-    const code = extensions.find(({ oid }) => oid === reasonCode)?.value?.content[0];
     found.push(
       extensions.some(({ oid }) => oid === certificateIssuer)
         ? { kind: 'unusable', detail: 'an entry names another issuer' }
         : {
             kind: 'present',
             atSeconds: entry.revocationDateSeconds,
-            reason: code === undefined ? undefined : crlReasonOf(code),
+            reason: reasonOf(extensions),
           },
     );
     return false;

@@ -26,6 +26,8 @@ export interface ResponderFolderOptions {
   readonly readPassphrase: () => Promise<string>;
   /** Absent: another process renews the files, and this one only reads them. */
   readonly certifier?: ResponderCertifier;
+  /** Of which issuers the certifier has the key; of all where absent. */
+  readonly certifies?: (issuer: string) => boolean;
   readonly clock: Clock;
   /** 30 days where absent. */
   readonly lifeMs?: number;
@@ -102,7 +104,8 @@ export class ResponderFolder {
   }
 
   async #renew(name: string): Promise<StoredResponder | undefined> {
-    const { clock, issuerOf, certifier } = this.#options;
+    const { clock, issuerOf, certifies = () => true } = this.#options;
+    const certifier = certifies(name) ? this.#options.certifier : undefined;
     const issuer = issuerOf(name);
     const nowMs = clock.nowMs();
     if (issuer === undefined || nowMs >= issuer.notAfterMs) return undefined;

@@ -7,7 +7,7 @@ import {
   authorityProfiles,
   type AuthorityProfileName,
 } from '@certmill/domain/profile-files';
-import { issueDelegate, loadIssuer, openAuthority } from '@certmill/trust';
+import { authorityIn, issueDelegate, openAuthority } from '@certmill/trust';
 import { passphraseOf } from '../../hierarchy.js';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
@@ -28,7 +28,7 @@ export function delegateCommand(terminal: Terminal): Command {
   const command = new Command('delegate')
     .description('certify who answers OCSP or signs indirect CRLs in the place of an issuer')
     .argument('<request>', 'PKCS#10 of the delegate, PEM or DER')
-    .requiredOption('--issuer <name>', 'the issuer whose key is in the data folder')
+    .requiredOption('--issuer <name>', 'the CA whose key is in the data folder')
     .addOption(
       new Option('--profile <name>', 'what it is certified for')
         .choices(authorityProfileNames)
@@ -41,7 +41,7 @@ export function delegateCommand(terminal: Terminal): Command {
       const { data, out, profile: name } = options;
       const profile = authorityProfiles().get(name);
       if (profile === undefined) throw new CertmillError('NOT_FOUND', `no profile ${name}`);
-      const { name: issuer } = await loadIssuer(data, options.issuer);
+      const { name: issuer } = await authorityIn(data, options.issuer);
       const requestDer = await readRequest(request);
       const nowMs = Date.now();
       const passphrase = await passphraseOf(terminal, data);

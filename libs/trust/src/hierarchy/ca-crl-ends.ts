@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isErrorCode } from '../atomic-file.js';
+import { nameView } from '../inspect/view.js';
+import { type ReadCrl, readCrl } from '../path/crl-status.js';
+import { ImportedCrlFolder } from './imported-crls.js';
+import { caCrlFileName } from './issue-ca-crl.js';
+import type { IssuerCatalogue } from './issuer-catalogue.js';
+import { issuerPathsOf } from './issuer-paths.js';
+
+/** When a CRL of CA certificates that is served here is to be replaced, by people. */
+export interface CaCrlEnd {
+  /** The name by which it is served. */
+  readonly ca: string;
+  /** Of the CA that signed it, for people. */
+  readonly subject: string;
+  readonly nextUpdateMs: number;
+}
+
+/**
+ * The CRLs of CA certificates in a data folder: those that were taken in, and those of CAs above its
+ * issuers. Nothing makes another one by itself: their keys rest.
+ */
+export class CaCrlEnds {
+  readonly #dataDirectory: string;
+  readonly #catalogue: Pick<IssuerCatalogue, 'namesAbove'>;
+  readonly #imported: ImportedCrlFolder;
+
+  constructor(dataDirectory: string, catalogue: Pick<IssuerCatalogue, 'namesAbove'>) {
+    this.#dataDirectory = dataDirectory;
+    this.#catalogue = catalogue;
+    this.#imported = new ImportedCrlFolder(dataDirectory);
+  }
+
+  /** By name, as they are now. Throws FAULT_STORE_CORRUPT where a file is damaged. */
+  list(): readonly CaCrlEnd[] {
+    const imported = this.#imported.all().map(({ ca, signer, nextUpdateMs }) => {
+      return { ca, subject: signer.subject, nextUpdateMs };
+    });
+    const names = new Set(imported.map(({ ca }) => ca));
+    const own = this.#catalogue.namesAbove().flatMap((ca) => {
+      const crl = names.has(ca) ? undefined : this.#ownCrl(ca);
+      if (crl === undefined || Number.isNaN(crl.walk.nextUpdateSeconds)) return [];
+      const nextUpdateMs = crl.walk.nextUpdateSeconds * 1_000;
+      return [{ ca, subject: nameView(crl.issuer), nextUpdateMs }];
+    });
+    return [...imported, ...own].sort((left, right) => (left.ca < right.ca ? -1 : 1));
+  }
+
+  /** Unix milliseconds; undefined where there is none. */
+  firstEndMs(): number | undefined {
+    const ends = this.list().map(({ nextUpdateMs }) => nextUpdateMs);
+    return ends.length === 0 ? undefined : Math.min(...ends);
+  }
+
+  #ownCrl(ca: string): ReadCrl | undefined {
+    try {
+      return readCrl(
+        readFileSync(join(issuerPathsOf(this.#dataDirectory, ca).directory, caCrlFileName)),
+      );
+    } catch (error) {
+      if (isErrorCode(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  }
+}

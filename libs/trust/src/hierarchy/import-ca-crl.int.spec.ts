@@ -1,0 +1,196 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pemBlocksOf } from '../inspect/pem-blocks.js';
+import { OpensslPki } from '../testing/openssl-pki.js';
+import { distinguishedNameDer } from './distinguished-name.js';
+import { importCaCrl } from './import-ca-crl.js';
+import { importIssuer } from './import-issuer.js';
+import { createRoot, issueAuthority } from './issue-authority.js';
+import { issueCaCrl } from './issue-ca-crl.js';
+import { IssuerCatalogue } from './issuer-catalogue.js';
+import { loadIssuer, loadIssuers, refusalOf } from './load-issuers.js';
+import { publishedCas } from './published-cas.js';
+import { revokeAuthority } from './revoke-authority.js';
+
+const passphrase = 'only for this test';
+const nowMs = Math.floor(Date.now() / 1_000) * 1_000;
+const dayS = 86_400;
+const hourMs = 3_600_000;
+
+describe('the CRL of an offline root', () => {
+  let folder: string;
+  let plant: string;
+  let offline: string;
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'certmill-import-crl-'));
+    [plant, offline] = [join(folder, 'plant'), join(folder, 'offline')];
+    const common = { passphrase, keyType: 'ec-p256' as const };
+    const status = { baseUri: 'http://pki.example', crlShards: 0 };
+    const named = (value: string) => distinguishedNameDer([{ type: 'commonName', value }]);
+    await createRoot(
+      { ...common, directory: offline, subjectDer: named('Offline root'), status },
+      nowMs,
+    );
+    const wish = { ...common, directory: plant, pathLenConstraint: 0, status };
+    for (const name of ['line-1', 'line-2']) {
+      const root = { directory: offline, name: 'root', passphrase };
+      await issueAuthority({ ...wish, name, subjectDer: named(name) }, root, nowMs);
+    }
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const revoke = async (name: string): Promise<void> => {
+    const { chainDer } = await loadIssuer(plant, name);
+    await revokeAuthority({
+      directory: offline,
+      parent: 'root',
+      certificateDer: chainDer[0] ?? new Uint8Array(),
+      reason: 'cACompromise',
+      nowMs,
+    });
+  };
+  const madeAt = async (atMs: number, days = 30): Promise<Uint8Array> => {
+    const root = { directory: offline, name: 'root', passphrase };
+    return (await issueCaCrl(root, days * dayS, atMs)).der;
+  };
+  const take = (crlDer: Uint8Array, atMs = nowMs, name?: string) =>
+    importCaCrl({ directory: plant, crlDer, nowMs: atMs, ...(name === undefined ? {} : { name }) });
+
+  it('revokes an issuer here, which a process that runs sees a second later', async () => {
+    let elapsedMs = 0;
+    const catalogue = new IssuerCatalogue({
+      dataDirectory: plant,
+      issuers: await loadIssuers(plant),
+      configured: undefined,
+      withKeys: true,
+      elapsedMs: () => elapsedMs,
+    });
+    expect(() => catalogue.assertSigns('line-1', nowMs)).not.toThrow();
+    await revoke('line-1');
+    const { crl, isNew, revoked } = await take(await madeAt(nowMs));
+    expect([crl.ca, isNew, revoked.map(({ name }) => name)]).toEqual(['root', true, ['line-1']]);
+    expect(refusalOf(await loadIssuer(plant, 'line-1'), nowMs)).toMatch(
+      /^is revoked: CN=line-1, cACompromise, at /,
+    );
+    expect(refusalOf(await loadIssuer(plant, 'line-2'), nowMs)).toBeUndefined();
+    elapsedMs += 1_001;
+    expect(() => catalogue.assertSigns('line-1', nowMs)).toThrow('is revoked: CN=line-1');
+    expect(() => catalogue.assertSigns('line-2', nowMs)).not.toThrow();
+  });
+
+  it('is served by the name that stands in the certificates below it, with the root itself', async () => {
+    const der = await madeAt(nowMs);
+    expect(await publishedCas(plant).caCrlOf('root')).toBeUndefined();
+    await take(der);
+    const { caCrlOf, certificateOf } = publishedCas(plant);
+    expect(await caCrlOf('root')).toEqual(Buffer.from(der));
+    const { chainDer } = await loadIssuer(plant, 'line-1');
+    expect(await certificateOf('root')).toEqual(Buffer.from(chainDer[1] ?? []));
+  });
+
+  it('goes forwards only, and is taken in twice', async () => {
+    const [first, second] = [await madeAt(nowMs - hourMs), await madeAt(nowMs)];
+    await take(second);
+    expect((await take(second)).isNew).toBe(false);
+    await expect(take(first)).rejects.toMatchObject({ code: 'CONFLICT' });
+    await revoke('line-2');
+    const third = await take(await madeAt(nowMs + hourMs), nowMs + hourMs);
+    expect(third.revoked.map(({ name }) => name)).toEqual(['line-2']);
+  });
+
+  it.each([
+    ['before its time', -2 * dayS * 1_000, /after the time in question/],
+    ['after its nextUpdate', 31 * dayS * 1_000, /was to be replaced at/],
+  ])('is refused %s', async (_, laterMs, reason) => {
+    await expect(take(await madeAt(nowMs), nowMs + laterMs)).rejects.toThrow(reason);
+  });
+
+  it('is refused where an octet of it changed, or it is of another root', async () => {
+    const der = await madeAt(nowMs);
+    const forged = Uint8Array.from(der, (octet, at) => (at === der.length - 1 ? octet ^ 1 : octet));
+    await expect(take(forged)).rejects.toThrow('its signature does not verify');
+    await expect(take(der.subarray(1))).rejects.toThrow('this is no CRL in DER');
+    using other = new OpensslPki();
+    other.crl('other');
+    const [block] = pemBlocksOf(readFileSync(other.path('other.crl')));
+    await expect(take(block?.der ?? new Uint8Array())).rejects.toThrow(/no CA here was signed by/);
+  });
+
+  it('has no name but the one that it has', async () => {
+    await take(await madeAt(nowMs));
+    const next = await madeAt(nowMs + 1_000);
+    await expect(take(next, nowMs + 1_000, 'another')).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(take(next, nowMs + 1_000, 'line-1')).rejects.toMatchObject({ code: 'CONFLICT' });
+  });
+
+  it('is made and not taken in where its key is', async () => {
+    const issuer = await loadIssuer(plant, 'line-1');
+    await issueAuthority(
+      {
+        name: 'beside',
+        directory: offline,
+        passphrase,
+        keyType: 'ec-p256',
+        pathLenConstraint: 0,
+        subjectDer: issuer.subjectDer,
+      },
+      { directory: offline, name: 'root', passphrase },
+      nowMs,
+    );
+    const crlDer = await madeAt(nowMs);
+    await expect(importCaCrl({ directory: offline, crlDer, nowMs })).rejects.toThrow(
+      "CA 'root' has its key here",
+    );
+  });
+
+  it('stops a start where its file is damaged', async () => {
+    await take(await madeAt(nowMs));
+    const file = join(plant, 'ca-crls', 'root.pem');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replace(/(-----BEGIN X509 CRL-----\n.{20})./, '$1!'));
+    await expect(loadIssuers(plant)).rejects.toMatchObject({ code: 'FAULT_STORE_CORRUPT' });
+  });
+});
+
+describe('the CRL of a root of somebody else, made by OpenSSL', () => {
+  it('is taken in by a name, with its reasons, and ends what stands below', async () => {
+    using pki = new OpensslPki();
+    const atMs = Date.now() + 1_000;
+    const plant = pki.path('plant');
+    pki.run('pkcs8', '-topk8', '-in', 'issuing.key', '-out', 'issuing.p8', '-passout', 'pass:x');
+    const text = (name: string): string => readFileSync(pki.path(name), 'utf8');
+    await importIssuer({
+      name: 'issuing',
+      directory: plant,
+      keyPem: text('issuing.p8'),
+      keyPassphrase: 'x',
+      chainPem: text('issuing.pem') + text('root.pem'),
+      passphrase,
+      nowMs: atMs,
+    });
+    const signer = ['-cert', 'root.pem', '-keyfile', 'root.key'];
+    const config = ['-config', 'pki.cnf'];
+    const made = (): Uint8Array => {
+      pki.run('ca', ...config, '-gencrl', ...signer, '-out', 'root.crl');
+      return pemBlocksOf(readFileSync(pki.path('root.crl')))[0]?.der ?? new Uint8Array();
+    };
+    const take = (crlDer: Uint8Array, name?: string) =>
+      importCaCrl({
+        directory: plant,
+        crlDer,
+        nowMs: atMs,
+        ...(name === undefined ? {} : { name }),
+      });
+    const good = made();
+    await expect(take(good)).rejects.toThrow('say by which name');
+    expect((await take(good, 'their-root')).revoked).toEqual([]);
+    const reason = ['-crl_reason', 'CACompromise'];
+    pki.run('ca', ...config, '-revoke', 'issuing.pem', ...signer, ...reason);
+    const { crl, revoked } = await take(made());
+    expect([crl.ca, revoked.map(({ name }) => name)]).toEqual(['their-root', ['issuing']]);
+    expect((await loadIssuer(plant, 'issuing')).revoked?.reason).toBe('cACompromise');
+  });
+});

@@ -1,0 +1,176 @@
+import { mkdir } from 'node:fs/promises';
+import { assertName, CertmillError } from '@certmill/domain';
+import { publicFileMode, syncDirectory, writeFileAtomically } from '../atomic-file.js';
+import { nameView } from '../inspect/view.js';
+import { certificateUris, crlFindings, type ReadCrl, readCrl } from '../path/crl-status.js';
+import {
+  isSameBytes,
+  type PathCertificate,
+  readPathCertificate,
+} from '../path/path-certificate.js';
+import { withCaLock } from './folder-lock.js';
+import {
+  type ImportedCrl,
+  ImportedCrlFolder,
+  importedCrlFileOf,
+  importedCrlOf,
+  importedCrlsFolderOf,
+  importedCrlText,
+  maxImportedCrlBytes,
+} from './imported-crls.js';
+import { type Issuer, loadAuthorities } from './load-issuers.js';
+
+export interface CrlImportOptions {
+  /** The data folder, or a fleet's trust folder. */
+  readonly directory: string;
+  readonly crlDer: Uint8Array;
+  /** The name by which it is served; default: what the certificates below the CA say. */
+  readonly name?: string;
+  readonly nowMs: number;
+}
+
+export interface CrlImport {
+  readonly crl: ImportedCrl;
+  /** False where this very list is here already. */
+  readonly isNew: boolean;
+  /** CAs of the folder that are revoked by it, or stand below one. */
+  readonly revoked: readonly Issuer[];
+}
+
+/**
+ * Takes in the CRL of a CA whose key is kept elsewhere, such as an offline root: what it revokes signs
+ * nothing here any more. It has to be signed by a CA above one of this folder, be about CA certificates, be
+ * in force now, and be later than the one before (crlNumber, RFC 5280 5.2.3). Durable before it
+ * resolves; repeating it is success. INVALID_INPUT with the reason; CONFLICT for an earlier list, a name
+ * that another CA has, and for a CA that has its key here.
+ */
+export async function importCaCrl(options: CrlImportOptions): Promise<CrlImport> {
+  const { directory, crlDer } = options;
+  if (crlDer.length > maxImportedCrlBytes) throw refused('has more than 16 MiB');
+  const crl = readCrl(Uint8Array.from(crlDer));
+  if (crl === undefined) throw new CertmillError('INVALID_INPUT', 'this is no CRL in DER');
+  return withCaLock(directory, async () => {
+    const authorities = await loadAuthorities(directory);
+    const { signer, child } = signerOf(crl, authorities, Math.floor(options.nowMs / 1_000));
+    const known = new ImportedCrlFolder(directory).all();
+    const name = nameOf(options.name, { signer, child }, authorities, known);
+    const imported = importedCrlOf(name, signer, crl);
+    if (imported === undefined) throw refused('has no crlNumber (RFC 5280 5.2.3), or a bad entry');
+    const before = known.find(({ ca }) => ca === name);
+    const isNew = before === undefined || !isSameBytes(before.der, imported.der);
+    if (isNew) {
+      assertLater(imported, before);
+      await mkdir(importedCrlsFolderOf(directory), { recursive: true, mode: 0o755 });
+      await syncDirectory(directory);
+      const file = importedCrlFileOf(directory, name);
+      await writeFileAtomically(file, importedCrlText(imported), publicFileMode);
+    }
+    const after = await loadAuthorities(directory);
+    return { crl: imported, isNew, revoked: after.filter((ca) => isRevokedBy(ca, imported)) };
+  });
+}
+
+interface Link {
+  readonly child: PathCertificate;
+  readonly signer: PathCertificate;
+}
+
+/** The CA that signed the list, above a certificate that the list is about. */
+function signerOf(crl: ReadCrl, authorities: readonly Issuer[], atSeconds: number): Link {
+  let problem = `the CRL is of ${nameView(crl.issuer)}, and no CA here was signed by that`;
+  for (const link of linksOf(authorities)) {
+    if (!isSameBytes(link.signer.certificate.subject.der, crl.issuer.der)) continue;
+    if (crl.baseCrlNumber !== undefined) throw refused('is a delta CRL: take in the full one');
+    const [finding] = crlFindings(link.child, link.signer, [crl], atSeconds);
+    if (finding === undefined) {
+      problem = 'the CRL is not about the CA certificates here (issuingDistributionPoint)';
+    } else if (finding.state === 'unusable') {
+      problem = `the CRL cannot be relied on: ${finding.detail}`;
+    } else if (Number.isNaN(crl.walk.nextUpdateSeconds)) {
+      throw refused('has no nextUpdate (RFC 5280 5.1.2.5)');
+    } else {
+      return link;
+    }
+  }
+  throw new CertmillError('INVALID_INPUT', problem);
+}
+
+/** Each certificate that stands in a chain, with the one above it. */
+function* linksOf(authorities: readonly Issuer[]): Generator<Link> {
+  const read = new Map<string, PathCertificate | undefined>();
+  const certificateOf = (der: Uint8Array | undefined): PathCertificate | undefined => {
+    if (der === undefined) return undefined;
+    const key = Buffer.from(der).toString('latin1');
+    if (!read.has(key)) read.set(key, readPathCertificate(der));
+    return read.get(key);
+  };
+  for (const { chainDer } of authorities) {
+    for (const [index, der] of chainDer.entries()) {
+      const [child, signer] = [certificateOf(der), certificateOf(chainDer[index + 1])];
+      if (child !== undefined && signer !== undefined) yield { child, signer };
+    }
+  }
+}
+
+const caCrlPath = /\/crl\/([^/]+)\/ca\.crl$/;
+
+function nameOf(
+  wanted: string | undefined,
+  { signer, child }: Link,
+  authorities: readonly Issuer[],
+  known: readonly ImportedCrl[],
+): string {
+  const isSigner = ({ subjectDer, spkiDer }: Pick<Issuer, 'subjectDer' | 'spkiDer'>): boolean =>
+    isSameBytes(subjectDer, signer.certificate.subject.der) &&
+    isSameBytes(spkiDer, signer.subjectPKInfoDer);
+  const own = authorities.find(isSigner);
+  if (own?.hasKey === true) {
+    throw new CertmillError(
+      'CONFLICT',
+      `CA '${own.name}' has its key here, and makes its own: certmill ca crl ${own.name}`,
+    );
+  }
+  const keyOf = ({ signer: { certificate, subjectPKInfoDer } }: Pick<ImportedCrl, 'signer'>) =>
+    Buffer.concat([certificate.subject.der, subjectPKInfoDer]);
+  const before = known.find((crl) => isSameBytes(keyOf(crl), keyOf({ signer })));
+  const fixed = own?.name ?? before?.ca;
+  if (fixed !== undefined && wanted !== undefined && wanted !== fixed) {
+    throw new CertmillError(
+      'CONFLICT',
+      `the CA that signed the CRL is here by the name '${fixed}'`,
+    );
+  }
+  const [, told] = certificateUris(child).flatMap((uri) => caCrlPath.exec(uri) ?? []);
+  const name = fixed ?? wanted ?? told;
+  if (name === undefined) {
+    throw new CertmillError('INVALID_INPUT', 'say by which name the CRL is served: --as NAME');
+  }
+  assertName('CA', name);
+  const isTaken =
+    authorities.some((ca) => ca.name === name && !isSigner(ca)) ||
+    known.some((crl) => crl.ca === name && crl !== before);
+  if (isTaken) throw new CertmillError('CONFLICT', `another CA has the name '${name}'`);
+  return name;
+}
+
+function assertLater(
+  { crlNumber, thisUpdateMs }: ImportedCrl,
+  before: ImportedCrl | undefined,
+): void {
+  if (before === undefined) return;
+  if (crlNumber > before.crlNumber && thisUpdateMs >= before.thisUpdateMs) return;
+  throw new CertmillError(
+    'CONFLICT',
+    `the CRL has number ${String(crlNumber)}, and the one that is here ${String(before.crlNumber)}: ` +
+      'a later one does not go back',
+  );
+}
+
+function isRevokedBy({ revoked }: Issuer, crl: ImportedCrl): boolean {
+  const entry = revoked && crl.revoked.get(revoked.serialNumberHex);
+  return entry !== undefined && entry.revokedAtMs === revoked?.revokedAtMs;
+}
+
+function refused(reason: string): CertmillError {
+  return new CertmillError('INVALID_INPUT', `the CRL ${reason}`);
+}

@@ -1,0 +1,173 @@
+import { readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
+import { join } from 'node:path';
+import { CertmillError, isName } from '@certmill/domain';
+import { pemEncode, walkCrlEntries } from '@certmill/der';
+import { isErrorCode } from '../atomic-file.js';
+import { pemBlocksOf } from '../inspect/pem-blocks.js';
+import { extensionsOf } from '../inspect/extension-view.js';
+import { readDerNode } from '../lint/der-node.js';
+import { type ReadCrl, readCrl, reasonOf, signatureProblemOf } from '../path/crl-status.js';
+import {
+  isSameBytes,
+  type PathCertificate,
+  readPathCertificate,
+} from '../path/path-certificate.js';
+import type { CaCertificate } from './ca-certificate.js';
+import type { RevokedCa } from './revoked-cas.js';
+
+/** Beside `ca`, for a CA of any name may lie there. */
+export const importedCrlsFolderName = 'ca-crls';
+const suffix = '.pem';
+/** Of CA certificates: longer is a list of something else. */
+export const maxImportedCrlBytes = 16 * 1024 * 1024;
+
+/** A CRL that another machine has made, of a CA whose key is not here, as it was taken in. */
+export interface ImportedCrl {
+  /** The name by which it is served. */
+  readonly ca: string;
+  readonly signer: PathCertificate;
+  readonly der: Uint8Array;
+  readonly crlNumber: bigint;
+  readonly thisUpdateMs: number;
+  readonly nextUpdateMs: number;
+  /** By serial number: content of its INTEGER in hex. */
+  readonly revoked: ReadonlyMap<string, Pick<RevokedCa, 'reason' | 'revokedAtMs'>>;
+}
+
+interface KnownFile {
+  readonly stamp: string;
+  readonly crl: ImportedCrl;
+}
+
+export function importedCrlsFolderOf(dataDirectory: string): string {
+  return join(dataDirectory, importedCrlsFolderName);
+}
+
+export function importedCrlFileOf(dataDirectory: string, ca: string): string {
+  return join(importedCrlsFolderOf(dataDirectory), `${ca}${suffix}`);
+}
+
+/** What lies in the file: one that replaces the other appears with both. */
+export function importedCrlText({ signer, der }: Pick<ImportedCrl, 'signer' | 'der'>): string {
+  return pemEncode('CERTIFICATE', signer.der) + pemEncode('X509 CRL', der);
+}
+
+/** The imported CRLs of a data folder as they are now; a file that did not change is not read again. */
+export class ImportedCrlFolder {
+  readonly #dataDirectory: string;
+  readonly #known = new Map<string, KnownFile>();
+
+  constructor(dataDirectory: string) {
+    this.#dataDirectory = dataDirectory;
+  }
+
+  /** Changes whenever a CRL is taken in. */
+  stamp(): string {
+    const directory = importedCrlsFolderOf(this.#dataDirectory);
+    return stampOf(statSync(directory, { throwIfNoEntry: false }));
+  }
+
+  /** By name. Throws FAULT_STORE_CORRUPT where a file is damaged. */
+  all(): readonly ImportedCrl[] {
+    return this.#names().map((name) => this.#read(name));
+  }
+
+  #names(): readonly string[] {
+    try {
+      return readdirSync(importedCrlsFolderOf(this.#dataDirectory))
+        .filter((file) => file.endsWith(suffix) && isName(file.slice(0, -suffix.length)))
+        .map((file) => file.slice(0, -suffix.length))
+        .sort();
+    } catch (error) {
+      if (isErrorCode(error, 'ENOENT')) return [];
+      throw error;
+    }
+  }
+
+  #read(ca: string): ImportedCrl {
+    const file = importedCrlFileOf(this.#dataDirectory, ca);
+    const stamp = stampOf(statSync(file, { throwIfNoEntry: false }));
+    const known = this.#known.get(ca);
+    if (known?.stamp === stamp) return known.crl;
+    const crl = readImportedCrl(ca, readFileSync(file));
+    if (crl === undefined) throw new CertmillError('FAULT_STORE_CORRUPT', `${file} is damaged`);
+    this.#known.set(ca, { stamp, crl });
+    return crl;
+  }
+}
+
+/** What the CRLs say of a chain: of the CA, or of the nearest one above it that is revoked. */
+export function revocationIn(
+  chain: readonly CaCertificate[],
+  crls: readonly ImportedCrl[],
+): RevokedCa | undefined {
+  if (crls.length === 0) return undefined;
+  for (const [index, ca] of chain.slice(0, -1).entries()) {
+    const signer = chain[index + 1];
+    const crl = signer && crls.find((candidate) => isOf(candidate, signer));
+    const found = crl && revocationOf(crl, ca);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** Undefined where the bytes are not what `importedCrlText` makes, or the signature does not verify. */
+function readImportedCrl(ca: string, bytes: Uint8Array): ImportedCrl | undefined {
+  const [certificate, list, ...more] = pemBlocksOf(bytes);
+  const signer = certificate && readPathCertificate(certificate.der);
+  const crl = list && readCrl(list.der);
+  if (signer === undefined || crl === undefined || more.length > 0) return undefined;
+  return signatureProblemOf(crl, signer) === undefined ? importedCrlOf(ca, signer, crl) : undefined;
+}
+
+/** Undefined where the list has no number, or an entry cannot be read. */
+export function importedCrlOf(
+  ca: string,
+  signer: PathCertificate,
+  { der, walk, crlNumber }: ReadCrl,
+): ImportedCrl | undefined {
+  const revoked = new Map<string, Pick<RevokedCa, 'reason' | 'revokedAtMs'>>();
+  const failure = walkCrlEntries(der, walk, (entry) => {
+    const extensions =
+      entry.extensionsStart < 0
+        ? []
+        : extensionsOf(readDerNode(der.subarray(entry.extensionsStart, entry.extensionsEnd)));
+    const reason = reasonOf(extensions) ?? 'unspecified';
+    if (reason === 'removeFromCRL') return true;
+    const serialNumber = der.subarray(entry.serialNumberStart, entry.serialNumberEnd);
+    const revokedAtMs = entry.revocationDateSeconds * 1_000;
+    revoked.set(hexOf(serialNumber), { reason, revokedAtMs });
+    return true;
+  });
+  if (failure !== undefined || crlNumber === undefined) return undefined;
+  const thisUpdateMs = walk.thisUpdateSeconds * 1_000;
+  const nextUpdateMs = walk.nextUpdateSeconds * 1_000;
+  return { ca, signer, der, crlNumber, thisUpdateMs, nextUpdateMs, revoked };
+}
+
+/** Same name and key: a CA that was renewed is the same one. */
+function isOf(
+  { signer }: Pick<ImportedCrl, 'signer'>,
+  ca: Pick<CaCertificate, 'subjectDer' | 'spkiDer'>,
+): boolean {
+  return (
+    isSameBytes(signer.certificate.subject.der, ca.subjectDer) &&
+    isSameBytes(signer.subjectPKInfoDer, ca.spkiDer)
+  );
+}
+
+function revocationOf({ revoked }: ImportedCrl, ca: CaCertificate): RevokedCa | undefined {
+  const serialNumberHex = hexOf(ca.serialNumber);
+  const entry = revoked.get(serialNumberHex);
+  if (entry === undefined) return undefined;
+  const subject = ca.certificate.subject.replaceAll('\n', ', ');
+  return { serialNumberHex, subject, ...entry, notAfterMs: ca.notAfterMs };
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}
+
+function stampOf(found: Stats | undefined): string {
+  return found === undefined ? '' : `${String(found.ino)} ${String(found.mtimeMs)}`;
+}
