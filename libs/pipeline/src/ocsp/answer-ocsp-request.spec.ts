@@ -13,7 +13,7 @@ import {
 import { CertmillError, serialNumbersOf, type SerialKey } from '@certmill/domain';
 import type { OcspResponder, OcspResponses, UnsignedOcspAnswer } from '@certmill/ports';
 import { answerOcspRequest, type AnswerPorts, type OcspAnswer } from './answer-ocsp-request.js';
-import type { StatusPorts } from './certificate-status.js';
+import type { CaStatus, StatusPorts } from './certificate-status.js';
 import { issuerHashes, OcspIssuers, type OcspIssuer } from './ocsp-issuers.js';
 import { packResponses } from './packed-responses.js';
 
@@ -143,6 +143,15 @@ function withKey(
   };
 }
 
+/** The same where the number 7 is that of a CA certificate under `ours`. */
+function askingCas(ports: AnswerPorts, told: CaStatus): AnswerPorts {
+  const { live } = ports;
+  if (live === undefined) return ports;
+  const caStatus = (issuer: string, serial: Uint8Array): CaStatus | undefined =>
+    issuer === 'ours' && serial[0] === 7 ? told : undefined;
+  return { ...ports, live: { ...live, statuses: { ...live.statuses, caStatus } } };
+}
+
 function textOf(answer: OcspAnswer): string {
   return Buffer.from(answer.der).toString('latin1');
 }
@@ -237,6 +246,26 @@ describe('with a responder', () => {
   ])('what is %s is unauthorized', async (_name, certIds) => {
     const answer = await answerOcspRequest(withKey('echo'), aRequest(certIds));
     expect(answer.kind).toBe('unauthorized');
+  });
+
+  test('a CA certificate is of the time of the CRL that tells of it, and never outlives that', async () => {
+    const ports = withKey('echo');
+    const crl = { thisUpdateSeconds: nowMs / 1_000 - 3_600, nextUpdateSeconds: nowMs / 1_000 + 60 };
+    const asked = askingCas(ports, { status: { kind: 'good' }, ...crl });
+    const answer = await answerOcspRequest(asked, aRequest([certIdOf(ours, Buffer.of(7))]));
+    expect(answer).toMatchObject({
+      kind: 'successful',
+      times: { thisUpdateMs: nowMs - 3_600_000, nextUpdateMs: nowMs + 60_000 },
+    });
+    expect(ports.signed[0]).toMatchObject({ producedAtSeconds: nowMs / 1_000, responses: [crl] });
+  });
+
+  test('where that CRL is over nobody is told that it is good', async () => {
+    const ports = withKey('echo');
+    const request = aRequest([certIdOf(ours), certIdOf(ours, Buffer.of(7))]);
+    const answer = await answerOcspRequest(askingCas(ports, 'untold'), request);
+    expect(answer.der).toEqual(encodeErrorResponse('unauthorized'));
+    expect(ports.signed).toHaveLength(0);
   });
 
   test('a status that cannot be read is never told', async () => {
