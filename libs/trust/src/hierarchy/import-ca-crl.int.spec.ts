@@ -85,10 +85,10 @@ describe('the CRL of an offline root', () => {
     const der = await madeAt(nowMs);
     expect(await publishedCas(plant).caCrlOf('root')).toBeUndefined();
     await take(der);
-    const { caCrlOf, certificateOf } = publishedCas(plant);
-    expect(await caCrlOf('root')).toEqual(Buffer.from(der));
+    const cas = publishedCas(plant);
+    expect(await cas.caCrlOf('root')).toEqual(Buffer.from(der));
     const { chainDer } = await loadIssuer(plant, 'line-1');
-    expect(await certificateOf('root')).toEqual(Buffer.from(chainDer[1] ?? []));
+    expect(await cas.certificateOf('root')).toEqual(Buffer.from(chainDer[1] ?? []));
   });
 
   it('goes forwards only, and is taken in twice', async () => {
