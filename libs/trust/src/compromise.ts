@@ -29,7 +29,6 @@ export {
 } from './compromise/successor.js';
 export {
   certificatesOfCa,
-  isKeyAtHand,
   signersOf,
   type CertificateOfCa,
   type Signer,
@@ -40,3 +39,4 @@ export {
   readCarriedCrl,
   type CarriedCrl,
 } from './compromise/carried-crl.js';
+export { isKeyAtHand } from './hierarchy/load-issuers.js';

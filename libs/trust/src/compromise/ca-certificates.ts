@@ -91,8 +91,3 @@ async function pemsIn(folder: string): Promise<readonly string[]> {
     throw cause;
   }
 }
-
-/** Whether the CA can sign here: its key is in its folder, or in a token that the folder names. */
-export function isKeyAtHand({ hasKey, slot }: Pick<Issuer, 'hasKey' | 'slot'>): boolean {
-  return hasKey || slot !== undefined;
-}

@@ -1,10 +1,9 @@
 import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import { exists } from '../ceremony/ceremony-folder.js';
-import { isKeyAtHand } from './ca-certificates.js';
 import { readCaCertificate } from '../hierarchy/ca-certificate.js';
 import { type AuthorityWish, issueAuthority } from '../hierarchy/issue-authority.js';
-import { findAuthority, type Issuer, refusalOf } from '../hierarchy/load-issuers.js';
+import { findAuthority, isKeyAtHand, type Issuer, refusalOf } from '../hierarchy/load-issuers.js';
 import type { AuthorityPlace } from '../hierarchy/open-authority.js';
 import { specOfCertificate } from '../hierarchy/certificate-spec.js';
 import { caRequestsFolderName, requestAuthority } from '../hierarchy/request-authority.js';

@@ -18,7 +18,7 @@ import {
   importedCrlText,
   maxImportedCrlBytes,
 } from './imported-crls.js';
-import { type Issuer, loadAuthorities } from './load-issuers.js';
+import { isKeyAtHand, type Issuer, loadAuthorities } from './load-issuers.js';
 
 export interface CrlImportOptions {
   /** The data folder, or a fleet's trust folder. */
@@ -124,7 +124,7 @@ function nameOf(
     isSameBytes(subjectDer, signer.certificate.subject.der) &&
     isSameBytes(spkiDer, signer.subjectPKInfoDer);
   const own = authorities.find(isSigner);
-  if (own?.hasKey === true) {
+  if (own !== undefined && isKeyAtHand(own)) {
     throw new CertmillError(
       'CONFLICT',
       `CA '${own.name}' has its key here, and makes its own: certmill ca crl ${own.name}`,

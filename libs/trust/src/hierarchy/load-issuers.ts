@@ -124,6 +124,11 @@ export function lifeLeftMs(issuer: Issuer, nowMs: number): number {
   return Math.max(0, issuer.notAfterMs - nowMs);
 }
 
+/** Whether the CA can sign here: its key is in its folder, or in a token that the folder names. */
+export function isKeyAtHand({ hasKey, slot }: Pick<Issuer, 'hasKey' | 'slot'>): boolean {
+  return hasKey || slot !== undefined;
+}
+
 /** Why nothing may be signed with a CA at the time, to stand behind its name; undefined where it may. */
 export function refusalOf(
   ca: Pick<Issuer, 'notBeforeMs' | 'notAfterMs' | 'revoked'>,
