@@ -85,7 +85,7 @@ async function fill(): Promise<void> {
 async function measure(name: string, paths: readonly string[]): Promise<void> {
   const issuers = new OcspIssuers([issuer]);
   const ports: AnswerPorts = {
-    issuers: () => issuers,
+    issuers,
     clock: { nowMs: () => Date.now() },
     serialKeys: new Map([[1, serialKey]]),
     presigned: file,
