@@ -53,7 +53,7 @@ export function checkPath(
     const found = [
       ...timeProblems(member, demands.atSeconds),
       ...(position === 0 ? purposeProblems(member, demands.purpose) : []),
-      ...(position > 0 ? issuerProblems(path, position) : []),
+      ...(position > 0 ? issuerProblems(path, position, demands.purpose) : []),
       ...(isAnchor ? [] : criticalProblems(member)),
     ];
     return found.map((problem) => ({ position, ...problem }));
@@ -88,7 +88,11 @@ function allows(purposes: readonly string[], purpose: string): boolean {
   return purposes.includes(purpose) || purposes.includes(oids.anyExtendedKeyUsage);
 }
 
-function issuerProblems(path: readonly PathCertificate[], position: number): Problem[] {
+function issuerProblems(
+  path: readonly PathCertificate[],
+  position: number,
+  purpose: string | undefined,
+): Problem[] {
   const issuer = path[position];
   const [leaf] = path;
   if (issuer === undefined || leaf === undefined) return [];
@@ -117,8 +121,8 @@ function issuerProblems(path: readonly PathCertificate[], position: number): Pro
   problems.push(...constraintProblems(path, position));
   // Not of RFC 5280, but what every TLS library does: an extKeyUsage of a CA limits what is below it.
   const { purposes } = issuer;
-  const lost =
-    purposes === undefined ? [] : (leaf.purposes ?? []).filter((oid) => !allows(purposes, oid));
+  const wanted = new Set([...(leaf.purposes ?? []), ...(purpose === undefined ? [] : [purpose])]);
+  const lost = purposes === undefined ? [] : [...wanted].filter((oid) => !allows(purposes, oid));
   if (lost.length > 0) {
     problems.push({
       clause: 'RFC 5280 4.2.1.12',

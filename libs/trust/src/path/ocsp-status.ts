@@ -2,6 +2,8 @@ import { hash } from 'node:crypto';
 import { oids } from '@certmill/der';
 import { crlReasonOf } from '@certmill/domain';
 import { isoTime } from '../inspect/view.js';
+import { findExtension } from '../lint/linted-certificate.js';
+import { crlFindings, type ReadCrl } from './crl-status.js';
 import { isSameBytes, type PathCertificate, readPathCertificate } from './path-certificate.js';
 import {
   type BasicOcspResponse,
@@ -11,8 +13,14 @@ import {
   type OcspSingleResponse,
   ocspResponseStatuses,
 } from './read-ocsp-response.js';
-import type { StatusFinding } from './status.js';
+import { type StatusFinding, statusOf } from './status.js';
 import { hasSigned, verifySignature } from './verify-signature.js';
+
+export interface StatusSources {
+  readonly responses: readonly OcspResponse[];
+  /** They tell the status of responders. */
+  readonly crls: readonly ReadCrl[];
+}
 
 /**
  * What the responses say of a certificate (RFC 6960 3.2), one finding for each answer that is about it.
@@ -21,7 +29,7 @@ import { hasSigned, verifySignature } from './verify-signature.js';
 export function ocspFindings(
   certificate: PathCertificate,
   issuer: PathCertificate,
-  responses: readonly OcspResponse[],
+  { responses, crls }: StatusSources,
   atSeconds: number,
 ): readonly StatusFinding[] {
   return responses.flatMap(({ status, basic }, index) => {
@@ -31,7 +39,7 @@ export function ocspFindings(
     }
     const about = basic.responses.filter(({ certId }) => isAbout(certId, certificate, issuer));
     if (about.length === 0) return [];
-    const problem = responderProblem(basic, issuer, atSeconds);
+    const problem = responderProblem(basic, issuer, crls, atSeconds);
     return about.map((single): StatusFinding => {
       const detail = problem ?? timeProblem(single, atSeconds);
       return detail === undefined
@@ -58,6 +66,7 @@ function isAbout(certId: OcspCertId, certificate: PathCertificate, issuer: PathC
 function responderProblem(
   basic: BasicOcspResponse,
   issuer: PathCertificate,
+  crls: readonly ReadCrl[],
   atSeconds: number,
 ): string | undefined {
   const candidates = [
@@ -68,7 +77,7 @@ function responderProblem(
   const signer = candidates.find((candidate) => hasSignedResponse(candidate, basic));
   if (signer === undefined) return "its signature does not verify with its responder's key";
   if (signer === issuer) return undefined;
-  return delegateProblem(signer, issuer, atSeconds);
+  return delegateProblem(signer, issuer, crls, atSeconds);
 }
 
 function isNamed(responder: BasicOcspResponse['responder'], candidate: PathCertificate): boolean {
@@ -88,6 +97,7 @@ function hasSignedResponse({ publicKey }: PathCertificate, basic: BasicOcspRespo
 function delegateProblem(
   delegate: PathCertificate,
   issuer: PathCertificate,
+  crls: readonly ReadCrl[],
   atSeconds: number,
 ): string | undefined {
   const { certificate, purposes = [] } = delegate;
@@ -99,7 +109,12 @@ function delegateProblem(
     return 'the certificate of its responder lacks id-kp-OCSPSigning';
   }
   const isValid = atSeconds >= delegate.notBeforeSeconds && atSeconds <= delegate.notAfterSeconds;
-  return isValid ? undefined : 'the certificate of its responder is not valid at that time';
+  if (!isValid) return 'the certificate of its responder is not valid at that time';
+  // Where no list tells, the responder is believed: its CA may have no way to say so (4.2.2.2.1).
+  const isRevoked =
+    findExtension(certificate, oids.id_pkix_ocsp_nocheck) === undefined &&
+    statusOf(crlFindings(delegate, issuer, crls, atSeconds)).state === 'revoked';
+  return isRevoked ? 'the certificate of its responder is revoked' : undefined;
 }
 
 function timeProblem(

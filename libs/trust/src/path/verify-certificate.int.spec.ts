@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { encodeOid, oids } from '@certmill/der';
 import { pemBlocksOf } from '../inspect/pem-blocks.js';
 import { OpensslPki } from '../testing/openssl-pki.js';
@@ -40,6 +40,24 @@ describe('verification of certificates that OpenSSL made', () => {
     }
   };
 
+  /** What OpenSSL says of a response about good.pem, with the status of the responder by responders.crl. */
+  const opensslBelieves = (name: string): boolean => {
+    const trusted = ['root.pem', 'issuing.pem', 'responders.crl'];
+    writeFileSync(
+      pki.path('trusted.pem'),
+      trusted.map((file) => readFileSync(pki.path(file), 'utf8')).join(''),
+    );
+    try {
+      pki.run(
+        ...['ocsp', '-issuer', 'issuing.pem', '-cert', 'good.pem', '-respin', `${name}.ocsp`],
+        ...['-CAfile', 'trusted.pem', '-crl_check', '-no_nonce'],
+      );
+      return true;
+    } catch {
+      return false;
+    }
+  };
+
   beforeAll(() => {
     pki = new OpensslPki();
     for (const name of ['good', 'bad', 'held']) pki.device(name);
@@ -68,6 +86,12 @@ describe('verification of certificates that OpenSSL made', () => {
     pki.signedBy('root', 'constrained', '/O=Example/CN=constrained', 'constrained_ca');
     pki.signedBy('constrained', 'within', '/O=Example', 'device');
     pki.signedBy('constrained', 'outside', '/O=Example', 'elsewhere');
+    pki.signedBy('root', 'code-signing', '/O=Example/CN=code signing', 'code_signing_ca');
+    pki.signedBy('code-signing', 'any-purpose', '/O=Example/CN=any', 'any_purpose');
+    pki.device('checked-responder', 'checked_responder');
+    pki.ocsp('by-checked', 'checked-responder', ['good']);
+    for (const name of ['checked-responder', 'responder']) pki.revoke(name);
+    pki.crl('responders');
     nowSeconds = Math.ceil(Date.now() / 1_000);
   }, 60_000);
   afterAll(() => {
@@ -161,6 +185,17 @@ describe('verification of certificates that OpenSSL made', () => {
     expect(problemsOf('good.pem', {}, { purpose: '1.3.6.1.5.5.7.3.1' })).toHaveLength(1);
   });
 
+  it('asks for the purpose of every CA above as well, as OpenSSL does', () => {
+    const [intermediates, args] = [[der('code-signing.pem')], ['-untrusted', 'code-signing.pem']];
+    expect(problemsOf('any-purpose.pem', { intermediates })).toEqual([]);
+    expect(opensslSays(...args, 'any-purpose.pem')).toBe(true);
+    const purpose = '1.3.6.1.5.5.7.3.2';
+    expect(problemsOf('any-purpose.pem', { intermediates }, { purpose })).toEqual([
+      `1: its extKeyUsage does not allow ${purpose} below it`,
+    ]);
+    expect(opensslSays(...args, '-purpose', 'sslclient', 'any-purpose.pem')).toBe(false);
+  });
+
   it('finds revoked and held ones by a CRL, as OpenSSL does', () => {
     const crls = [der('full.crl')];
     expect(verify('good.pem', { crls }, { status: 'leaf' }).isValid).toBe(true);
@@ -250,6 +285,22 @@ describe('verification of certificates that OpenSSL made', () => {
     expect(verify('good.pem', { ocspResponses: byIssuer }, { status: 'leaf' }).isValid).toBe(true);
     const other = { ocspResponses: byIssuer };
     expect(problemsOf('bad.pem', other, { status: 'leaf' })).toHaveLength(1);
+  });
+
+  it.each([
+    ['by-checked', false],
+    ['both', true],
+  ])('relies on no responder that is revoked, but where nobody is to check: %s', (name, isGood) => {
+    const ocspResponses = [readFileSync(pki.path(`${name}.ocsp`))];
+    const crls = [der('responders.crl')];
+    // The finding of the list itself is of the certificate, and good.
+    const { path } = verify('good.pem', { ocspResponses, crls });
+    expect(path[0]?.findings).toMatchObject([
+      { source: 'crl', state: 'good' },
+      { source: 'ocsp', state: isGood ? 'good' : 'unusable' },
+    ]);
+    expect(verify('good.pem', { ocspResponses }, { status: 'leaf' }).isValid).toBe(true);
+    expect(opensslBelieves(name)).toBe(isGood);
   });
 
   it('relies on no response of a device, however right it looks', () => {

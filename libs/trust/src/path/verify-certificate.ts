@@ -65,7 +65,7 @@ export function openVerifier(sources: VerificationSources): {
               ? []
               : [
                   ...crlFindings(member, issuer, crls, demands.atSeconds),
-                  ...ocspFindings(member, issuer, responses, demands.atSeconds),
+                  ...ocspFindings(member, issuer, { responses, crls }, demands.atSeconds),
                 ];
           const status = issuer === undefined ? undefined : statusOf(findings);
           return { member, status, findings };
