@@ -106,8 +106,8 @@ async function call(method: string, path: string, json?: unknown, as = key): Pro
   });
 }
 
-async function upload(name: string, lines: string): Promise<string> {
-  const response = await fetch(`${server.url}/v1/orders/o1/batches`, {
+async function upload(name: string, lines: string, orderId = 'o1'): Promise<string> {
+  const response = await fetch(`${server.url}/v1/orders/${orderId}/batches`, {
     method: 'POST',
     headers: {
       authorization: `Bearer ${key}`,
@@ -163,27 +163,31 @@ async function codesOf(batchId: string): Promise<readonly string[]> {
 
 let fleets = 0;
 /** Three requests and a bad line, whose chunk became a dead letter in the stage. */
-async function aDeadBatch(stage: NonNullable<typeof poisoned>) {
+async function aDeadBatch(stage: NonNullable<typeof poisoned>, orderId = 'o1') {
   const name = `fleet-${String(fleets++)}`;
   const lines = `${ndjsonOf(csrsOf(3, name))}{not json\n`;
   poisoned = stage;
-  const batchId = await upload(name, lines);
+  const batchId = await upload(name, lines, orderId);
   const batch = await settled(batchId);
   poisoned = undefined;
   expect(batch.counters).toMatchObject({ accepted: 4, deadLettered: 4, issued: 0 });
   return { name, lines, batchId };
 }
 
-beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), 'certmill-dead-'));
-  await start();
-  await call('POST', '/v1/orders', {
-    orderId: 'o1',
+function openOrder(orderId: string): Promise<Response> {
+  return call('POST', '/v1/orders', {
+    orderId,
     profile: 'tls-client',
     quota: 10_000,
     requiresAllowList: false,
     expiresAt: new Date(Date.now() + 86_400_000).toISOString(),
   });
+}
+
+beforeAll(async () => {
+  data = await mkdtemp(join(tmpdir(), 'certmill-dead-'));
+  await start();
+  await openOrder('o1');
 });
 
 afterEach(() => {
@@ -206,6 +210,41 @@ async function reach(...args: readonly string[]): Promise<Ended> {
   await writeFile(join(data, 'operator.key'), key);
   return runCertmill([...args, '--server', server.url, '--key-file', join(data, 'operator.key')]);
 }
+
+describe('a mass revocation', () => {
+  interface Told {
+    readonly state: string;
+    readonly counts: Readonly<Record<string, number>>;
+  }
+
+  async function told(isSo: (operation: Told) => boolean): Promise<Told> {
+    for (;;) {
+      const operation = (await (await call('GET', '/v1/operations/all')).json()) as Told;
+      if (isSo(operation)) return operation;
+      await pause(20);
+    }
+  }
+
+  it('is done when dead letters of its selection have ended, and what came of them is revoked', async () => {
+    await openOrder('o2');
+    const retried = await aDeadBatch('publish', 'o2');
+    const dropped = await aDeadBatch('publish', 'o2');
+    await settled(await upload('good', ndjsonOf(csrsOf(5, 'good')), 'o2'));
+    const json = { operationId: 'all', kind: 'revoke', selection: { orderId: 'o2' } };
+    expect((await call('POST', '/v1/operations', json)).status).toBe(202);
+    const waiting = await told(({ counts }) => counts['lookedAt'] === 13);
+    expect(waiting).toMatchObject({ state: 'running', counts: { changed: 5, pending: 8 } });
+    await settle(retried.batchId, 'retry');
+    const still = await told(({ counts }) => counts['changed'] === 8);
+    expect(still).toMatchObject({ state: 'running', counts: { pending: 4 } });
+    await settle(dropped.batchId, 'drop');
+    const done = await told(({ state }) => state === 'done');
+    const counts = { lookedAt: 13, selected: 8, changed: 8, unchanged: 0, pending: 0 };
+    expect(done).toMatchObject({ counts });
+    const found = await call('GET', `/v1/certificates?deviceId=${retried.name}-1`);
+    expect(await found.json()).toMatchObject({ items: [{ status: 'revoked' }] });
+  });
+});
 
 describe('certmill dead-letters', () => {
   const deadLetters = (...args: readonly string[]): Promise<Ended> =>

@@ -43,6 +43,7 @@ export {
   type FrozenBatch,
   type MassCounts,
   type MassCursor,
+  type PendingChunks,
   type MassOperation,
   type MassSelection,
   type MassState,

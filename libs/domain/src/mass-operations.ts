@@ -65,8 +65,20 @@ export interface MassCursor {
     /** Of the others, how many, the first ones, are in a batch that a restore broke off. */
     readonly uploaded: number;
   };
+  /**
+   * Of a revocation, behind the last batch: the chunk of the step, which was on its way before. The
+   * chunk number counts these steps.
+   */
+  readonly late?: { readonly batch: number; readonly chunkNumber: number };
   /** The step begins then at the earliest, and the end comes then: the rate allows no more. */
   readonly dueAtMs?: number;
+}
+
+/** Chunks `from` to `to` of a batch, by its position in the frozen selection. */
+export interface PendingChunks {
+  readonly batch: number;
+  readonly from: number;
+  readonly to: number;
 }
 
 /** Of requests. What is looked at is selected, passed over or pending. */
@@ -76,7 +88,10 @@ export interface MassCounts {
   readonly lookedAt: number;
   /** Certificates that meet the selection. */
   readonly selected: number;
-  /** On their way when they were looked at: what comes of them is not in the operation. */
+  /**
+   * On their way when they were looked at. A revocation looks at them again until they have ended; of
+   * others, what comes of them is not in the operation.
+   */
   readonly pending: number;
   /** Revoked by the operation; before, for the same reason; for good for another reason. */
   readonly changed: number;
@@ -128,6 +143,8 @@ export interface MassOperation {
   readonly endedAtMs?: number;
   readonly cursor: MassCursor;
   readonly counts: MassCounts;
+  /** Of a revocation: what it has yet to look at again, in the order of the selection. */
+  readonly pending?: readonly PendingChunks[];
   /** Why it failed, or what keeps it from going on. */
   readonly failure?: { readonly code: FaultCode; readonly message: string; readonly atMs: number };
   /** Grows with every change. */

@@ -7,18 +7,22 @@ import type { MassOperationView } from './views.js';
 /** Between looks at something that takes seconds or hours. */
 export const lookAgainMs = 1_000;
 
-/** Follows a mass operation, with progress, until it is over, paused or has failed. FAULT_STOPPING. */
+/**
+ * Follows a mass operation, with progress, until it is over, paused or has failed, or it is enough.
+ * FAULT_STOPPING.
+ */
 export async function watchOperation(
   terminal: Terminal,
   client: IssuanceClient,
   name: string,
+  isEnough: (operation: MassOperationView) => boolean = () => false,
 ): Promise<MassOperationView> {
   using progress = terminal.progress('looked at');
   for (;;) {
     const operation = await client.getOperation(name);
     const { requests: total, lookedAt: done, refused, rejected } = operation.counts;
     progress.update({ done, rejected: refused + rejected, total });
-    if (operation.state !== 'running') return operation;
+    if (operation.state !== 'running' || isEnough(operation)) return operation;
     await waitFor(terminal, lookAgainMs, 'stopped; the operation goes on');
   }
 }

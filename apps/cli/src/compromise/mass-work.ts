@@ -12,6 +12,7 @@ import { type StepContext, waits } from './step-context.js';
 
 /**
  * Begins a mass operation, or goes on with the one that was begun before, and follows it to its end.
+ * A revocation also until nothing but dead letters is left: it is for people to retry or drop them.
  * One that has failed is resumed once; STEP_WAITS where somebody has paused or cancelled it, and its own
  * fault where it fails again.
  */
@@ -23,8 +24,10 @@ export async function massWork(
   const { operationId: name } = wanted;
   const begun = await beginApproved(context, { ...wanted, dryRun: false });
   if (begun.state === 'failed') await client.controlOperation(name, 'resume');
-  const ended = await watchOperation(terminal, client, name);
-  if (ended.state === 'done') return ended;
+  const isEnough = ({ kind, counts }: MassOperationView): boolean =>
+    kind === 'revoke' && counts.pending > 0 && counts.lookedAt >= counts.requests;
+  const ended = await watchOperation(terminal, client, name, isEnough);
+  if (ended.state === 'done' || ended.state === 'running') return ended;
   throw notDone(ended);
 }
 

@@ -16,11 +16,14 @@ import { lookedAtIn, sumOf } from './mass-counts.js';
 import type { MassPorts } from './mass-ports.js';
 import { openRenewal } from './open-renewal.js';
 import { doStep, planStep } from './mass-step.js';
-import { readChunk } from './read-chunk.js';
+import { eachPending, withoutPending, withPending, type PendingChunk } from './pending-chunks.js';
+import { readChunk, type MassChunk } from './read-chunk.js';
 import { without } from './without.js';
 
 /** Between looks at what is still being issued. */
 const lookAgainMs = 500;
+/** Between looks at what was on its way: it may be dead letters, for days. */
+const lookAtPendingMs = 1_000;
 /** After so long others have their turn. */
 const turnMs = 1_000;
 
@@ -56,6 +59,8 @@ class OperationRun {
   readonly #ports: MassPorts;
   readonly #frozen: readonly FrozenBatch[];
   readonly #signal: AbortSignal;
+  /** Of this turn: chunks that have not ended. */
+  readonly #seenPending = new Set<string>();
   /** As stored. */
   #operation: MassOperation;
 
@@ -84,6 +89,7 @@ class OperationRun {
         await this.#step(frozen);
         continue;
       }
+      if (await this.#stepLate()) continue;
       const again = (await this.#settle()) ?? (await this.#beginEnd());
       if (again !== undefined) return again;
       if (this.#isRunning()) await this.#end('done');
@@ -111,14 +117,70 @@ class OperationRun {
   async #step(batch: FrozenBatch): Promise<void> {
     const { tenant, selection, cursor } = this.#operation;
     const chunk = await readChunk(this.#ports, tenant, batch, cursor.chunkNumber, selection);
+    const done = await this.#do(batch, chunk);
+    if (done === undefined) return;
+    const { operation, targetIndex, counts, due } = done;
+    const next: MassCursor = chunk.isLast
+      ? { batch: cursor.batch + 1, chunkNumber: 0, targetIndex: 0 }
+      : {
+          batch: cursor.batch,
+          chunkNumber: cursor.chunkNumber + 1,
+          targetIndex,
+          ...targetOf(operation.cursor),
+        };
+    const isPending = chunk.pending > 0 && operation.work.kind === 'revoke';
+    await this.#save({
+      ...without(operation, 'failure'),
+      ...(isPending ? { pending: withPending(operation.pending ?? [], cursor) } : {}),
+      cursor: { ...next, ...due },
+      counts: sumOf(counts, lookedAtIn(chunk)),
+    });
+  }
+
+  /** Looks again at what was on its way; false where nothing of it has ended meanwhile. */
+  async #stepLate(): Promise<boolean> {
+    const { tenant, selection, pending = [], cursor } = this.#operation;
+    for (const late of cursor.late === undefined ? eachPending(pending) : [cursor.late]) {
+      const name = `${String(late.batch)}.${String(late.chunkNumber)}`;
+      const batch = this.#frozen[late.batch];
+      if (batch === undefined || this.#seenPending.has(name)) continue;
+      this.#assertRunning();
+      const chunk = await readChunk(this.#ports, tenant, batch, late.chunkNumber, selection);
+      if (chunk.pending > 0) {
+        this.#seenPending.add(name);
+        continue;
+      }
+      const done = await this.#do(batch, chunk, late);
+      if (done === undefined) return true;
+      const { operation, counts, due } = done;
+      await this.#save({
+        ...without(operation, 'failure'),
+        pending: withoutPending(pending, late),
+        cursor: {
+          batch: cursor.batch,
+          chunkNumber: cursor.chunkNumber + 1,
+          targetIndex: 0,
+          ...due,
+        },
+        counts: sumOf(counts, { pending: -chunk.requests, selected: chunk.certificates.length }),
+      });
+      return true;
+    }
+    return false;
+  }
+
+  /** Stores that a step is begun, and does it; undefined where somebody has paused or cancelled the operation. */
+  async #do(batch: FrozenBatch, chunk: MassChunk, late?: PendingChunk) {
+    const { cursor } = this.#operation;
     const isRepeated = cursor.begunAtMs !== undefined;
     const hasWork = chunk.certificates.length > 0 || cursor.targetIndex > 0;
     const planned = hasWork
       ? await planStep(this.#ports, this.#operation, batch, chunk)
       : undefined;
     if (planned !== undefined) {
-      await this.#save({ ...this.#operation, cursor: planned });
-      if (!this.#isRunning()) return;
+      const place = late === undefined ? {} : { late };
+      await this.#save({ ...this.#operation, cursor: { ...planned, ...place } });
+      if (!this.#isRunning()) return undefined;
     }
     const operation = this.#operation;
     const begunAtMs = operation.cursor.begunAtMs ?? this.#ports.clock.nowMs();
@@ -131,27 +193,24 @@ class OperationRun {
       isRepeated,
       signal,
     });
-    const counts = sumOf(sumOf(operation.counts, lookedAtIn(chunk)), outcome.counts);
-    const next: MassCursor = chunk.isLast
-      ? { batch: cursor.batch + 1, chunkNumber: 0, targetIndex: 0 }
-      : {
-          batch: cursor.batch,
-          chunkNumber: cursor.chunkNumber + 1,
-          targetIndex: outcome.targetIndex,
-          ...targetOf(operation.cursor),
-        };
-    const due = dueAfter(operation, chunk.certificates.length, begunAtMs);
-    const done = without(operation, 'failure');
-    await this.#save({ ...done, cursor: { ...next, ...due }, counts });
+    return {
+      operation,
+      targetIndex: outcome.targetIndex,
+      counts: sumOf(operation.counts, outcome.counts),
+      due: dueAfter(operation, chunk.certificates.length, begunAtMs),
+    };
   }
 
   /**
-   * Of a reissue: when to look again, until everything that was uploaded has ended; its counts grow with
+   * Of a revocation: when to look again at what is on its way. Of a reissue: when to look again, until everything that was uploaded has ended; its counts grow with
    * it. Of a renewal: its order is open afterwards.
    */
   async #settle(): Promise<RunAgain | undefined> {
     const { tenant, operationId, work } = this.#operation;
-    if (work.kind === 'revoke') return undefined;
+    if (work.kind === 'revoke') {
+      const isWaiting = (this.#operation.pending ?? []).length > 0;
+      return isWaiting ? this.#lookAgain(lookAtPendingMs) : undefined;
+    }
     if (work.kind === 'renew') {
       await openRenewal(this.#ports, this.#operation, this.#frozen, work, this.#signal);
       await this.#look();
@@ -184,8 +243,8 @@ class OperationRun {
     return this.#operation.state === 'running';
   }
 
-  #lookAgain(): RunAgain {
-    return { againAtMs: this.#ports.clock.nowMs() + lookAgainMs };
+  #lookAgain(afterMs = lookAgainMs): RunAgain {
+    return { againAtMs: this.#ports.clock.nowMs() + afterMs };
   }
 
   async #end(state: 'done' | 'failed', failure?: MassOperation['failure']): Promise<void> {
