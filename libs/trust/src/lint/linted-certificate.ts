@@ -37,8 +37,16 @@ export interface LintedCertificate {
 /** `Certificate` of RFC 5280 4.1; undefined where the bytes do not have that shape in DER. */
 export function readLintedCertificate(der: Uint8Array): LintedCertificate | undefined {
   const certificate = readDerNode(der);
-  const [tbs, signatureAlgorithm] = certificate?.children ?? [];
-  if (tbs === undefined || signatureAlgorithm === undefined) return undefined;
+  const [tbs, signatureAlgorithm, signature, ...more] = certificate?.children ?? [];
+  if (
+    certificate?.tag !== tags.sequence ||
+    tbs?.tag !== tags.sequence ||
+    signatureAlgorithm?.tag !== tags.sequence ||
+    signature?.tag !== tags.bitString ||
+    more.length > 0
+  ) {
+    return undefined;
+  }
   const fields = [...tbs.children];
   const version = fields[0]?.tag === contextConstructed(0) ? fields.shift() : undefined;
   const [serialNumber, tbsSignatureAlgorithm, issuer, validity, subject, spki] = fields;

@@ -39,9 +39,9 @@ export interface PathCertificate {
 export function readPathCertificate(der: Uint8Array): PathCertificate | undefined {
   const certificate = readLintedCertificate(der);
   const [tbs, , signature] = readDerNode(der)?.children ?? [];
-  if (certificate === undefined || tbs === undefined || signature?.tag !== tags.bitString) {
-    return undefined;
-  }
+  if (certificate === undefined || tbs === undefined || signature === undefined) return undefined;
+  // Signatures are of whole octets.
+  if (signature.content[0] !== 0) return undefined;
   const hasVersion = tbs.children[0]?.tag === contextConstructed(0);
   const spki = tbs.children[hasVersion ? 6 : 5];
   const subjectPublicKey = spki?.children[1]?.content.subarray(1);

@@ -59,7 +59,9 @@ export interface OcspResponse {
 export function readOcspResponse(der: Uint8Array): OcspResponse | undefined {
   const response = readDerNode(der);
   const [status, bytes, ...rest] = response?.children ?? [];
-  if (status?.tag !== tags.enumerated || rest.length > 0) return undefined;
+  if (response?.tag !== tags.sequence || status?.tag !== tags.enumerated || rest.length > 0) {
+    return undefined;
+  }
   const number = status.content[0] ?? -1;
   if (bytes === undefined) return { status: number, basic: undefined };
   const [type, octets] = bytes.children[0]?.children ?? [];

@@ -1,7 +1,11 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { encodeOid, oids } from '@certmill/der';
+import { CertmillError } from '@certmill/domain';
+import { inspect } from '../inspect/inspect.js';
 import { pemBlocksOf } from '../inspect/pem-blocks.js';
+import { readDerNode } from '../lint/der-node.js';
+import { alteredElements } from '../testing/altered-elements.js';
 import { OpensslPki } from '../testing/openssl-pki.js';
 import { replaceBytes, resign } from '../testing/resign.js';
 import {
@@ -310,6 +314,71 @@ describe('verification of certificates that OpenSSL made', () => {
     expect(path[0]?.findings).toMatchObject([
       { state: 'unusable', detail: 'the certificate of its responder lacks id-kp-OCSPSigning' },
     ]);
+  });
+
+  it('refuses a signature with unused bits, as OpenSSL does', () => {
+    const key = readFileSync(pki.path('issuing.key'));
+    let signed = resign(der('good.pem'), key, (tbs) => tbs);
+    while (((signed.at(-1) ?? 1) & 1) === 1) signed = resign(der('good.pem'), key, (tbs) => tbs);
+    const signature = readDerNode(signed)?.children[2]?.content.length ?? 0;
+    signed[signed.length - signature] = 1;
+    pki.writePem('unused-bits.pem', 'CERTIFICATE', signed);
+    expect(() => verify('unused-bits.pem')).toThrow(/certificate 1 cannot be read/);
+    expect(opensslSays('unused-bits.pem')).toBe(false);
+  });
+
+  /** Undefined where the bytes are refused with a code; anything else that is thrown fails the test. */
+  const unlessRefused = <T>(read: () => T): T | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      if (error instanceof CertmillError && error.code === 'INVALID_INPUT') return undefined;
+      throw error;
+    }
+  };
+  const verifyDer = (leaf: Uint8Array, sources: Partial<VerificationSources>) =>
+    openVerifier({
+      anchors: [der('root.pem')],
+      intermediates: [der('issuing.pem')],
+      crls: [],
+      ocspResponses: [],
+      ...sources,
+    }).verify(leaf, { atSeconds: nowSeconds, status: 'none' });
+
+  it('finds no altered certificate valid, and crashes on none that its issuer signed', () => {
+    const [good, key] = [der('good.pem'), readFileSync(pki.path('issuing.key'))];
+    for (const altered of alteredElements(good)) {
+      unlessRefused(() => inspect(altered));
+      const isValid = unlessRefused(() => verifyDer(altered, {}))?.isValid ?? false;
+      const isSame = Buffer.compare(altered, good) === 0;
+      expect([isValid && !isSame, Buffer.from(altered).toString('hex')]).toEqual([
+        false,
+        expect.anything(),
+      ]);
+    }
+    for (const tbs of alteredElements(readDerNode(good)!.children[0]!.der)) {
+      const signed = resign(good, key, () => tbs);
+      unlessRefused(() => inspect(signed));
+      unlessRefused(() => verifyDer(signed, {}));
+      unlessRefused(() => verifyDer(good, { intermediates: [signed] }));
+    }
+  });
+
+  it('crashes on no altered CRL that its issuer signed, and on no altered response', () => {
+    const [bad, key] = [der('bad.pem'), readFileSync(pki.path('issuing.key'))];
+    for (const name of ['partition.crl', 'delta.crl']) {
+      for (const tbs of alteredElements(readDerNode(der(name))!.children[0]!.der)) {
+        const crl = resign(der(name), key, () => tbs);
+        unlessRefused(() => inspect(crl));
+        unlessRefused(() => verifyDer(bad, { crls: [der('full.crl'), crl] }));
+      }
+    }
+    for (const response of alteredElements(readFileSync(pki.path('both.ocsp')))) {
+      unlessRefused(() => inspect(response));
+      const [first] =
+        unlessRefused(() => verifyDer(bad, { ocspResponses: [response] }))?.path ?? [];
+      expect(first?.status?.state ?? 'untold').not.toBe('good');
+    }
   });
 
   it('refuses sources that are none', () => {
