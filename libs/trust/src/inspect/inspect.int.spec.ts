@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { readOcspResponse } from '../path/read-ocsp-response.js';
 import { OpensslPki } from '../testing/openssl-pki.js';
 import { chainLinks } from './chain-links.js';
 import { inspect } from './inspect.js';
@@ -21,6 +22,7 @@ describe('inspect', () => {
     pki.revoke('bad');
     pki.crl('full');
     pki.ocsp('both', 'responder', ['good', 'bad']);
+    pki.ocsp('by-device', 'good', ['good']);
   }, 60_000);
   afterAll(() => {
     pki[Symbol.dispose]();
@@ -94,6 +96,18 @@ describe('inspect', () => {
       requests: [{ hashAlgorithm: 'sha1' }, { hashAlgorithm: 'sha1' }],
       signed: false,
     });
+  });
+
+  it('says of a response that its enclosed responder has not signed it, or may not', () => {
+    const forged = Uint8Array.from(read('both.ocsp'));
+    const signature = readOcspResponse(forged)!.basic!.signature;
+    signature[signature.length - 1] = (signature.at(-1) ?? 0) ^ 1;
+    expect(only(forged).findings).toMatchObject([
+      { rule: 'ocsp-signer', detail: expect.stringContaining('does not verify') as string },
+    ]);
+    expect(only(read('by-device.ocsp')).findings).toMatchObject([
+      { rule: 'ocsp-signer', detail: expect.stringContaining('id-kp-OCSPSigning') as string },
+    ]);
   });
 
   it('reads all of a bundle, PEM or PKCS #7, and says who issued whom', () => {

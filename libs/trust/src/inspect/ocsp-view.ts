@@ -1,6 +1,7 @@
 import { contextConstructed, tags } from '@certmill/der';
 import { readDerNode } from '../lint/der-node.js';
 import type { LintFinding } from '../lint/lint-rule.js';
+import { enclosedSignerProblem } from '../path/ocsp-status.js';
 import {
   hashOfCertId,
   type OcspCertId,
@@ -73,11 +74,14 @@ function certIdView(certId: OcspCertId): View {
   };
 }
 
-function lint({ responses, producedAtSeconds }: BasicOcspResponse): readonly LintFinding[] {
+function lint(basic: BasicOcspResponse): readonly LintFinding[] {
+  const { responses, producedAtSeconds } = basic;
   const findings: LintFinding[] = [];
   const say = (isWrong: boolean, rule: string, clause: string, detail: string): void => {
     if (isWrong) findings.push({ rule, clause, detail });
   };
+  const problem = enclosedSignerProblem(basic);
+  say(problem !== undefined, 'ocsp-signer', 'RFC 6960 4.2.2.2', problem ?? '');
   say(responses.length === 0, 'ocsp-responses', 'RFC 6960 4.2.1', 'the response answers nothing');
   say(Number.isNaN(producedAtSeconds), 'ocsp-produced-at', 'RFC 6960 4.2.1', 'producedAt is bad');
   for (const { thisUpdateSeconds, nextUpdateSeconds } of responses) {

@@ -16,6 +16,8 @@ import {
 import { type StatusFinding, statusOf } from './status.js';
 import { hasSigned, verifySignature } from './verify-signature.js';
 
+const lacksPurpose = 'the certificate of its responder lacks id-kp-OCSPSigning';
+
 export interface StatusSources {
   readonly responses: readonly OcspResponse[];
   /** They tell the status of responders. */
@@ -80,6 +82,21 @@ function responderProblem(
   return delegateProblem(signer, issuer, crls, atSeconds);
 }
 
+/**
+ * What the response shows to be wrong with its own signer, by the certificates in it and without its issuer;
+ * undefined also where none of them is the responder's.
+ */
+export function enclosedSignerProblem(basic: BasicOcspResponse): string | undefined {
+  const enclosed = basic.certificates
+    .flatMap((der) => readPathCertificate(der) ?? [])
+    .filter((candidate) => isNamed(basic.responder, candidate));
+  if (enclosed.length === 0) return undefined;
+  const signer = enclosed.find((candidate) => hasSignedResponse(candidate, basic));
+  if (signer === undefined) return "its signature does not verify with its responder's key";
+  const isResponder = signer.isCa || signer.purposes?.includes(oids.id_kp_OCSPSigning) === true;
+  return isResponder ? undefined : lacksPurpose;
+}
+
 function isNamed(responder: BasicOcspResponse['responder'], candidate: PathCertificate): boolean {
   return 'name' in responder
     ? isSameBytes(responder.name.der, candidate.certificate.subject.der)
@@ -106,7 +123,7 @@ function delegateProblem(
     hasSigned(issuer.publicKey, delegate);
   if (!isOfIssuer) return 'its responder is neither the issuer nor certified by it';
   if (!purposes.includes(oids.id_kp_OCSPSigning)) {
-    return 'the certificate of its responder lacks id-kp-OCSPSigning';
+    return lacksPurpose;
   }
   const isValid = atSeconds >= delegate.notBeforeSeconds && atSeconds <= delegate.notAfterSeconds;
   if (!isValid) return 'the certificate of its responder is not valid at that time';
