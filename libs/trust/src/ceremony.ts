@@ -45,7 +45,12 @@ export { draftCeremony, type CeremonyDraft } from './ceremony/write-ceremony.js'
 export type { CeremonyResult, CeremonyProgress, CeremonyRun } from './ceremony/run-ceremony.js';
 export { runCeremony } from './ceremony/run-ceremony.js';
 export { rehearseCeremony, type RehearsalOptions } from './ceremony/rehearse-ceremony.js';
-export { codeHash, machineFacts, outwardInterfaces } from './ceremony/running-software.js';
+export {
+  codeHash,
+  secretLibraries,
+  machineFacts,
+  outwardInterfaces,
+} from './ceremony/running-software.js';
 export { ceremonyFolderOf } from './ceremony/ceremony-folder.js';
 export type {
   MachineFacts,

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { codeHash, type SoftwareFacts } from '@certmill/trust/ceremony';
+import { codeHash, secretLibraries, type SoftwareFacts } from '@certmill/trust/ceremony';
 
 const packageFile = new URL('../../package.json', import.meta.url);
 
@@ -12,7 +12,10 @@ export async function softwareFacts(): Promise<SoftwareFacts> {
     readonly dependencies: Readonly<Record<string, string>>;
   };
   const own = Object.keys(dependencies).filter((name) => name.startsWith('@certmill/'));
-  const folders = new Map([['certmill-cli', join(import.meta.dirname, '..')]]);
+  const folders = new Map([
+    ...secretLibraries(),
+    ['certmill-cli', join(import.meta.dirname, '..')],
+  ]);
   for (const name of own.sort()) {
     folders.set(name, dirname(fileURLToPath(import.meta.resolve(name))));
   }

@@ -2,8 +2,10 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import {
+  keyFingerprint,
   parseTranscript,
   parseWitnessSignature,
+  participantKeyOf,
   verifyTranscript,
   witnessFileEnding,
   witnessTranscript,
@@ -44,10 +46,20 @@ export function ceremonyVerifyCommand(terminal: Terminal): Command {
   const command = new Command('verify')
     .description('verify a ceremony from its folder: chain, approvals, files, witnesses; offline')
     .argument('<transcript>', 'transcript.json of the ceremony')
+    .option(
+      '--trust-key <file>',
+      'public key of somebody you know; for each who signed',
+      collect,
+      [],
+    )
     .option('--json', 'print one JSON object')
-    .action(async (file: string) => {
-      const verdict = await verifyTranscript(file, await signaturesBeside(file));
-      const { transcript, witnesses, auditors, filesChecked, handedOut } = verdict;
+    .action(async (file: string, { trustKey }: { readonly trustKey: readonly string[] }) => {
+      const trustedKeys = new Set(await Promise.all(trustKey.map(fingerprintIn)));
+      const verdict = await verifyTranscript(file, await signaturesBeside(file), {
+        ...(trustedKeys.size === 0 ? {} : { trustedKeys }),
+      });
+      const { transcript, witnesses, auditors, signers, filesChecked, handedOut } = verdict;
+      const areTrusted = trustedKeys.size > 0;
       const { begin, ceremony, sha256 } = transcript;
       const { software, machine } = begin;
       terminal.report(
@@ -61,7 +73,14 @@ export function ceremonyVerifyCommand(terminal: Terminal): Command {
             software,
             machine,
           },
-          ...{ filesChecked, handedOut, steps: ceremony.steps.length, begun: begin.at },
+          ...{
+            signers,
+            areTrusted,
+            filesChecked,
+            handedOut,
+            steps: ceremony.steps.length,
+            begun: begin.at,
+          },
         },
         [
           `ceremony ${ceremony.name} of ${begin.at} is sound`,
@@ -71,12 +90,30 @@ export function ceremonyVerifyCommand(terminal: Terminal): Command {
           `${String(filesChecked)} files are as recorded, ${String(handedOut)} shares were handed out`,
           `certmill ${software.version}, code ${software.codeSha256.slice(0, 16)}; ` +
             `${String(machine.networkInterfaces)} network interfaces were up`,
+          '',
+          ...signers.map(
+            ({ name, part, keySha256 }) => `${name} ${part} with the key ${keySha256}`,
+          ),
+          areTrusted
+            ? 'all of these keys are trusted'
+            : 'NOT PROVED: whose keys these are. The transcript itself says it; give --trust-key FILE for each',
         ],
       );
     });
   return withExamples(command, [
-    ['certmill ceremony verify ceremonies/root-0a1b2c3d/transcript.json', 'for an auditor'],
+    [
+      'certmill ceremony verify ceremonies/root-0a1b2c3d/transcript.json --trust-key alice.pub.pem --trust-key bob.pub.pem --trust-key carol.pub.pem',
+      'for an auditor, who knows the three by their keys',
+    ],
   ]);
+}
+
+async function fingerprintIn(file: string): Promise<string> {
+  return keyFingerprint(participantKeyOf(await readText(file)));
+}
+
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
 }
 
 async function signaturesBeside(transcriptFile: string): Promise<readonly WitnessSignature[]> {

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
 import {
+  appendFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -21,9 +22,11 @@ import { type Approval, approve } from './approval.js';
 import type { CeremonyStep } from './ceremony-file.js';
 import { entryHash, type TranscriptEntry } from './ceremony-record.js';
 import { newOperationId } from './operation.js';
+import { keyFingerprint, participantKeyOf } from './participant-keys.js';
 import { ceremonyOperation } from './parse-ceremony.js';
 import { quorumPolicyFileOf, readQuorumPolicy, serializeQuorumPolicy } from './quorum-policy.js';
 import { parseKeyShare } from './key-share.js';
+import { codeHash, secretLibraries } from './running-software.js';
 import { runCeremony } from './run-ceremony.js';
 import {
   aCeremony,
@@ -394,6 +397,18 @@ describe('the keys of CAs', () => {
   });
 });
 
+describe('the hash of the running code', () => {
+  it('covers the library that splits secrets', async () => {
+    const found = secretLibraries().get('shamir-secret-sharing') ?? '';
+    const before = await codeHash(new Map([['shamir', found]]));
+    cpSync(found, at('library'), { recursive: true });
+    const copied = new Map([['shamir', at('library')]]);
+    await expect(codeHash(copied)).resolves.toBe(before);
+    appendFileSync(at('library/index.js'), '\n');
+    await expect(codeHash(copied)).resolves.not.toBe(before);
+  });
+});
+
 describe('verifying a transcript', () => {
   const played = async (): Promise<{ file: string; folder: string; sound: string }> => {
     const { transcriptFile, folder } = await play(data, [makeRoot]);
@@ -484,6 +499,26 @@ describe('verifying a transcript', () => {
     const { file, folder } = await played();
     damage(join(folder, '01-make-root/outputs/root.pem'));
     await expect(verifyTranscript(file, [])).rejects.toThrow(reason);
+  });
+
+  it('finds people whose keys the auditor does not know', async () => {
+    const { file, folder } = await played();
+    const empty = { transcriptSha256: '', entries: [] };
+    const transcript = await transcriptOf({ transcriptFile: file, folder, ...empty });
+    const signature = witnessTranscript(transcript, wendy.privateKey, ceremonyMs);
+    const keyOf = ({ publicKey }: Person): string => keyFingerprint(participantKeyOf(publicKey));
+    const { bob } = aliceAndFriends;
+    const verify = (...known: Person[]): ReturnType<typeof verifyTranscript> =>
+      verifyTranscript(file, [signature], { trustedKeys: new Set(known.map(keyOf)) });
+    await expect(verify(alice, wendy)).rejects.toThrow(`not trusted: bob (${keyOf(bob)})`);
+    await expect(verify(alice, bob)).rejects.toThrow(`not trusted: wendy (${keyOf(wendy)})`);
+    await expect(verify(alice, bob, wendy)).resolves.toMatchObject({
+      signers: [
+        { name: 'alice', part: 'approved', keySha256: keyOf(alice) },
+        { name: 'bob', part: 'approved' },
+        { name: 'wendy', part: 'signed' },
+      ],
+    });
   });
 
   it('asks for enough witnesses, each once, of the ceremony', async () => {

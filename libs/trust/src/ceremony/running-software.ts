@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { canonicalJson } from '@certmill/domain';
 import { filesBelow } from './ceremony-folder.js';
 import { type MachineFacts, sha256Of } from './ceremony-record.js';
@@ -32,10 +33,20 @@ export async function codeHash(folders: ReadonlyMap<string, string>): Promise<st
   const files: Record<string, string> = {};
   for (const [name, folder] of folders) {
     const found = (await filesBelow(folder)).filter(
-      (file) => file.endsWith('.js') && !/\.(?:spec|bench|conformance)\.js$/.test(file),
+      (file) => /\.[cm]?js$/.test(file) && !/\.(?:spec|bench|conformance)\.js$/.test(file),
     );
     for (const file of found)
       files[`${name}/${file}`] = sha256Of(await readFile(join(folder, file)));
   }
   return hash('sha256', canonicalJson(files), 'hex');
+}
+
+/** Folders of the libraries of others through whose hands secrets of a ceremony go, for `codeHash`. */
+export function secretLibraries(): ReadonlyMap<string, string> {
+  return new Map(
+    ['shamir-secret-sharing', 'zod'].map((name) => [
+      name,
+      dirname(fileURLToPath(import.meta.resolve(name))),
+    ]),
+  );
 }

@@ -201,25 +201,42 @@ function observersOf({ participants }: CeremonyFile): CeremonyFile['participants
   return participants.filter(({ roles }) => roles.includes('witness') || roles.includes('auditor'));
 }
 
+/** Somebody whose signature counted. The transcript itself says whose key it is. */
+export interface Signer {
+  readonly name: string;
+  readonly part: 'approved' | 'signed';
+  /** SHA-256 of the SubjectPublicKeyInfo, hex. */
+  readonly keySha256: string;
+}
+
 export interface TranscriptVerdict {
   readonly transcript: Transcript;
   readonly witnesses: readonly string[];
   readonly auditors: readonly string[];
+  /** Whose signatures were checked, and with which keys. */
+  readonly signers: readonly Signer[];
   /** Files whose hashes were compared. */
   readonly filesChecked: number;
   /** Shares that are not in the folder any more, as it should be. */
   readonly handedOut: number;
 }
 
+export interface VerifyOptions {
+  readonly isRehearsal?: boolean;
+  /** Fingerprints (`keyFingerprint`) of people who are known; absent: nobody is asked about. */
+  readonly trustedKeys?: ReadonlySet<string>;
+}
+
 /**
  * Verifies a ceremony from its folder, offline: the transcript (`parseTranscript`), every file of every
- * step, and the signatures of its witnesses, of whom there must be enough. INVALID_INPUT or FORBIDDEN
- * with the reason.
+ * step, and the signatures of its witnesses, of whom there must be enough. With `trustedKeys` everybody
+ * who approved or signed has one of them. Without, a transcript that somebody made up with keys of their
+ * own is as good. INVALID_INPUT or FORBIDDEN with the reason.
  */
 export async function verifyTranscript(
   transcriptFile: string,
   signatures: readonly WitnessSignature[],
-  options: Parameters<typeof parseTranscript>[2] = {},
+  options: VerifyOptions = {},
 ): Promise<TranscriptVerdict> {
   const transcript = parseTranscript(await readText(transcriptFile), transcriptFile, options);
   const { ceremony } = transcript;
@@ -243,7 +260,38 @@ export async function verifyTranscript(
       `${String(witnesses.length)} of ${String(ceremony.quorum.witnesses)} witnesses have signed`,
     );
   }
-  return { transcript, witnesses, auditors: withRole('auditor'), ...files };
+  const signers = signersOf(transcript, signatures);
+  assertTrusted(signers, options.trustedKeys);
+  return { transcript, witnesses, auditors: withRole('auditor'), signers, ...files };
+}
+
+function signersOf(
+  { begin, ceremony }: Transcript,
+  signatures: readonly WitnessSignature[],
+): readonly Signer[] {
+  const approvals = approvalsOf(ceremonyQuorum(ceremony), begin.approvals);
+  return [
+    ...approvals.map(({ approver, keySha256 }) => ({
+      ...{ name: approver, part: 'approved' as const, keySha256 },
+    })),
+    ...observersOf(ceremony)
+      .filter(({ name }) => signatures.some(({ witness }) => witness === name))
+      .map(({ name, publicKey }) => ({
+        ...{ name, part: 'signed' as const },
+        keySha256: keyFingerprint(participantKeyOf(publicKey)),
+      })),
+  ];
+}
+
+function assertTrusted(
+  signers: readonly Signer[],
+  trustedKeys: ReadonlySet<string> | undefined,
+): void {
+  if (trustedKeys === undefined) return;
+  const strangers = signers.filter(({ keySha256 }) => !trustedKeys.has(keySha256));
+  if (strangers.length === 0) return;
+  const people = strangers.map(({ name, keySha256 }) => `${name} (${keySha256})`);
+  throw new CertmillError('FORBIDDEN', `these keys are not trusted: ${people.join(', ')}`);
 }
 
 function assertWitness(signature: WitnessSignature, transcript: Transcript): void {
