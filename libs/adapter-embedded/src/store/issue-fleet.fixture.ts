@@ -36,11 +36,15 @@ export async function issueFleet(store: EmbeddedStore, acknowledge: Acknowledge)
   await again(() => store.createTenant(tenant, 1));
   await again(() => store.createOrder(order));
   await again(() => store.openBatch(batch));
+  // Chunks of a batch are registered one after the other, as an upload does.
+  let registered: Promise<unknown> = Promise.resolve();
+  const register = (chunk: ChunkUnderTest): Promise<unknown> =>
+    (registered = registered.then(() => again(() => store.registerChunk(chunk.registration))));
   let next = 0;
   const work = async (): Promise<void> => {
     for (let n = next++; n < chunkCount; n = next++) {
       const chunk = chunkOf(n);
-      await again(() => store.registerChunk(chunk.registration));
+      await register(chunk);
       await again(() => store.confirmChunk(chunk.ref));
       const verdict = Buffer.from(await again(() => store.decide(chunk.decision))).toString('hex');
       acknowledge('decided', n, verdict);
