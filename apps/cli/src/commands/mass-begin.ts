@@ -174,7 +174,8 @@ function selectionOf({ order, site, profile, issuer, renewedBy }: BeginOptions):
   };
 }
 
-function parseRate(text: string): number {
+/** Certificates a second, at least the lowest rate of a mass operation. */
+export function parseRate(text: string): number {
   const rate = Number(text.replaceAll('_', ''));
   if (!(rate >= 0.01)) throw new InvalidArgumentError('not a number from 0.01 on');
   return rate;

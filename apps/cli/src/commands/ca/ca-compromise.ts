@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { CertmillError, revocationReasons, type RevocationReason } from '@certmill/domain';
 import type { IssuerKeyType } from '@certmill/trust';
 import {
@@ -18,6 +18,7 @@ import { exitCodes } from '../../terminal/exit-codes.js';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
+import { parseRate } from '../mass-begin.js';
 import {
   count,
   keyOption,
@@ -212,10 +213,4 @@ async function circumstancesOf(options: CompromiseOptions): Promise<Circumstance
     leaveBehind,
     approvals: await readApprovals(options.approval ?? []),
   };
-}
-
-function parseRate(text: string): number {
-  const rate = Number(text.replaceAll('_', ''));
-  if (!(rate > 0)) throw new InvalidArgumentError('not a number above 0');
-  return rate;
 }
