@@ -18,5 +18,6 @@ export default {
   transform: {},
   haste: { enableSymlinks: false },
   testTimeout: 30_000,
-  maxWorkers: 2,
+  // On two cores the third works while the others wait for processes and disks.
+  maxWorkers: 3,
 };

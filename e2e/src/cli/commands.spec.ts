@@ -1,7 +1,10 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { builtInProfileText } from '@certmill/domain/profile-files';
 import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import { fencedCommands } from '../docs/testing/documented-commands.js';
 import { startServer, type RunningServer } from '../server/testing/running-server.js';
 import { openssl } from './testing/openssl.js';
 import { runCertmill, type Ended } from './testing/run-certmill.js';
@@ -9,6 +12,8 @@ import { aWorkFolder, type WorkFolder } from './testing/work-folder.js';
 
 // Each command is a process that starts: on busy cores some take ten times as long.
 jest.setTimeout(120_000);
+
+const root = join(import.meta.dirname, '../../..');
 
 interface Leaf {
   /** `order create` */
@@ -139,7 +144,7 @@ const calls = (run: string, batchId: () => string): readonly (readonly [string, 
   ['mass watch', [`more-${run}`]],
   ['mass devices', [`more-${run}`]],
   ['mass renew', [`new-${run}`, '--order', `order-${run}`, ...toIssuing(run), '--yes']],
-  ['mass revoke', [`no-${run}`, '--order', `order-${run}`, '--rate', '0.001', '--yes']],
+  ['mass revoke', [`no-${run}`, '--order', `order-${run}`, '--rate', '0.01', '--yes']],
   ['mass list', []],
   ['mass show', [`no-${run}`]],
   ['mass pause', [`no-${run}`]],
@@ -167,8 +172,12 @@ const seenInFleet = [
   'migrate',
 ];
 
-/** Slow ones, whose plain output the test of the documents sees. */
-const seenInDocs = ['demo', 'bench'];
+/** What the test of the documents types, and sees the plain output of; no other command here needs it. */
+const seenInDocs = [
+  ...['demo', 'bench', 'issue', 'inspect', 'verify', 'backup', 'restore', 'verify-store', 'plan'],
+  ...['ca show', 'ca renew', 'ca cross', 'ca import', 'ca delegate', 'crl import'],
+  ...['profile check', 'profile list', 'calendar', 'watch', 'fetch'],
+];
 
 const aFleetBench = {
   issued: 1,
@@ -234,6 +243,16 @@ describe('the output of every command', () => {
   afterAll(async () => {
     await server[Symbol.asyncDispose]();
     await work[Symbol.asyncDispose]();
+  });
+
+  it('is seen in the documents where it is not here', () => {
+    const folder = join(root, 'docs');
+    const names = readdirSync(folder).filter((name) => name.endsWith('.md'));
+    const files = [join(root, 'README.md'), ...names.map((name) => join(folder, name))];
+    const typed = files.flatMap((file) => fencedCommands(readFileSync(file, 'utf8'))).join('\n');
+    for (const path of seenInDocs) {
+      expect(typed).toMatch(new RegExp(`(?:certmill|npm run) ${path}(?: |$)`, 'm'));
+    }
   });
 
   const type = (path: string, args: readonly string[], ...more: string[]): Promise<Ended> =>

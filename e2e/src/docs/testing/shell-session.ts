@@ -16,6 +16,21 @@ export interface ShellSession extends AsyncDisposable {
   interrupt(): Promise<string[]>;
 }
 
+/**
+ * `npx` costs as much as the command itself: here its own work, to find the program in the nearest
+ * node_modules, is the shell's. `command npx` is the real one.
+ */
+const quickNpx = `npx() {
+  local at=$PWD
+  while [ ! -x "$at/node_modules/.bin/$1" ]; do
+    [ -n "$at" ] || { command npx "$@"; return; }
+    at=\${at%/*}
+  done
+  PATH="$at/node_modules/.bin:$PATH" "$@"
+}
+export -f npx
+`;
+
 const endMark = '--- the command has ended ---';
 
 export function openShell(
@@ -24,6 +39,7 @@ export function openShell(
 ): ShellSession {
   const options = { cwd, env: environment, stdio: 'pipe', detached: true } as const;
   const shell = spawn('bash', ['-s'], options);
+  shell.stdin.write(quickNpx);
   const started = new Map<ChildProcess, { stderr: string; readonly ended: Promise<unknown> }>();
   return {
     async run(command) {
