@@ -6,11 +6,11 @@ import {
   type PublishPorts,
 } from '@certmill/pipeline';
 import { observeStatus } from '@certmill/platform';
-import type { ResponderCertifier } from '@certmill/ports';
+import type { ResponderPool } from '@certmill/signing';
 import { jobsOf, promptJobs } from './connections/open-jobs.js';
 import type { OpenedStores } from './connections/open-store.js';
 import type { Trust } from './keys/trust-folder.js';
-import { openResponders, respondersMissing } from './responders.js';
+import { respondersMissing } from './responders.js';
 import type { ServiceContext } from './service-context.js';
 
 /**
@@ -56,11 +56,10 @@ export async function presignFor(
   context: ServiceContext,
   { store, ocsp }: OpenedStores,
   trust: Trust,
-  certifier: ResponderCertifier,
+  presigner: ResponderPool | undefined,
 ): Promise<void> {
   const { config, clock, logger, metrics, parts } = context;
   if (config.ocsp.presign === 'none' || !config.lanes.includes('bulk')) return;
-  const presigner = openResponders(context, trust, certifier);
   if (presigner === undefined) throw respondersMissing();
   const { what, open } = jobsOf(context, promptJobs);
   const jobs = await context.waitFor(what, open);

@@ -1,6 +1,7 @@
 import { CertmillError } from '@certmill/domain';
+import { repeat } from '@certmill/pipeline';
 import { observeStatus } from '@certmill/platform';
-import type { ResponderCertifier } from '@certmill/ports';
+import type { ResponderCertifier, Stoppable } from '@certmill/ports';
 import { openResponderPool, type ResponderPool } from '@certmill/signing';
 import { ResponderFolder } from '@certmill/trust';
 import { readSecret } from './config/secret-files.js';
@@ -8,6 +9,14 @@ import type { Trust } from './keys/trust-folder.js';
 import type { ServiceContext } from './service-context.js';
 
 const dayMs = 24 * 3_600_000;
+/** Between two looks at whose responder is to be made or renewed. */
+const keepEveryMs = 60_000;
+
+/** Those of a folder, and the threads that sign with their keys. */
+export interface Responders {
+  readonly folder: ResponderFolder;
+  readonly pool: ResponderPool;
+}
 
 /**
  * The responders of the configured folder, whose keys sign in worker threads; undefined where no folder
@@ -17,7 +26,7 @@ export function openResponders(
   { config, clock, logger, metrics, parts }: ServiceContext,
   { authorities, catalogue }: Pick<Trust, 'authorities' | 'catalogue'>,
   certifier?: ResponderCertifier,
-): ResponderPool | undefined {
+): Responders | undefined {
   const { responders, responderPassphraseFile, responderDays } = config.ocsp;
   if (responders === undefined || responderPassphraseFile === undefined) return undefined;
   const observer = observeStatus(logger, metrics);
@@ -47,7 +56,34 @@ export function openResponders(
     },
   });
   parts.push(pool);
-  return pool;
+  return { folder, pool };
+}
+
+/**
+ * Makes and renews the responders of issuers whose certificates say where to ask, until stopped: a status that
+ * signs while its clients wait only reads them.
+ */
+export function keepResponders(
+  { logger, metrics }: ServiceContext,
+  { catalogue }: Pick<Trust, 'catalogue'>,
+  folder: Pick<ResponderFolder, 'responderOf'>,
+): Stoppable {
+  const observer = observeStatus(logger, metrics);
+  let isStopped = false;
+  const keep = async (): Promise<void> => {
+    for (const { name } of catalogue.all) {
+      if (isStopped) return;
+      if (catalogue.find(name)?.status === undefined) continue;
+      await folder.responderOf(name).catch((error: unknown) => observer.fault(error));
+    }
+  };
+  const stop = repeat(keep, keepEveryMs, (error) => observer.fault(error));
+  return {
+    async stop() {
+      isStopped = true;
+      await stop();
+    },
+  };
 }
 
 /** CONFIG_INVALID where the folder is not configured. */

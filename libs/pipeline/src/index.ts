@@ -24,6 +24,7 @@ export {
   type CrlGenerationOptions,
   runCrlGeneration,
 } from './crl/run-crl-generation.js';
+export { repeat } from './repeat.js';
 export { issuanceClock, type IssuanceClock } from './issuance-clock.js';
 export { enroll, type EnrollPorts, type Enrolment } from './ingest/enroll.js';
 export {

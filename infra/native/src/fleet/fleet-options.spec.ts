@@ -8,17 +8,21 @@ test('nothing said: one broker, one process of each kind, the usual port', () =>
     validate: 1,
     sign: 1,
     port: 8460,
+    statusPort: 8462,
     keep: undefined,
     showsKey: false,
   });
 });
 
 test('everything said', () => {
-  expect(read('--brokers 3 --validate 2 --sign 4 --port 9000 --keep f --show-key')).toEqual({
+  expect(
+    read('--brokers 3 --validate 2 --sign 4 --port 9000 --status-port 9001 --keep f --show-key'),
+  ).toEqual({
     brokers: 3,
     validate: 2,
     sign: 4,
     port: 9000,
+    statusPort: 9001,
     keep: 'f',
     showsKey: true,
   });
@@ -46,6 +50,8 @@ test.each([
   '--sign 1.5',
   '--validate many',
   '--port 65536',
+  '--status-port 0',
+  '--port 8462',
   '--unknown',
   'extra',
 ])('%s is refused', (text) => {

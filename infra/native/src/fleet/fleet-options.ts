@@ -10,6 +10,8 @@ export interface FleetOptions {
   readonly sign: number;
   /** Of the API. */
   readonly port: number;
+  /** Of the validation authority. */
+  readonly statusPort: number;
   /** Where keys, configuration and logs go and stay; a folder that is removed at the end where absent. */
   readonly keep: string | undefined;
   readonly showsKey: boolean;
@@ -21,6 +23,7 @@ A whole fleet on this machine: Kafka, MongoDB, Redis and tokens of SoftHSM2 as i
 starts them, a CA made for it, and each service as a process of its own. Ctrl-C stops everything.
 
   --port <n>        of the API (8460)
+  --status-port <n> of the validation authority: OCSP, CRLs (8462)
   --brokers <1|3>   Kafka brokers (1)
   --validate <n>    processes of validate for bulk (1)
   --sign <n>        processes of sign for bulk (1)
@@ -28,7 +31,7 @@ starts them, a CA made for it, and each service as a process of its own. Ctrl-C 
   --show-key        print the admin's API key too, not only where it lies
 `;
 
-const defaultPort = 8460;
+const defaultPorts = { api: 8460, status: 8462 } as const;
 const mostProcesses = 64;
 
 /** CONFIG_INVALID where the command line says something that cannot be done. */
@@ -38,11 +41,17 @@ export function readFleetOptions(args: readonly string[]): FleetOptions {
   if (brokers !== 1 && brokers !== 3) {
     throw new CertmillError('CONFIG_INVALID', '--brokers must be 1 or 3');
   }
+  const port = portOf('--port', values.port, defaultPorts.api);
+  const statusPort = portOf('--status-port', values['status-port'], defaultPorts.status);
+  if (port === statusPort) {
+    throw new CertmillError('CONFIG_INVALID', '--port and --status-port must not be the same');
+  }
   return {
     brokers,
     validate: wholeNumber('--validate', values.validate ?? '1', mostProcesses),
     sign: wholeNumber('--sign', values.sign ?? '1', mostProcesses),
-    port: wholeNumber('--port', values.port ?? String(defaultPort), 65_535),
+    port,
+    statusPort,
     keep: values.keep,
     showsKey: values['show-key'] === true,
   };
@@ -62,6 +71,7 @@ function parse(args: readonly string[]) {
   try {
     const options = {
       port: text,
+      'status-port': text,
       brokers: text,
       validate: text,
       sign: text,
@@ -73,6 +83,10 @@ function parse(args: readonly string[]) {
     const said = cause instanceof Error ? cause.message : 'the command line is wrong';
     throw new CertmillError('CONFIG_INVALID', said, { cause });
   }
+}
+
+function portOf(option: string, text: string | undefined, usual: number): number {
+  return wholeNumber(option, text ?? String(usual), 65_535);
 }
 
 function wholeNumber(option: string, text: string, most: number): number {

@@ -5,6 +5,7 @@ import { CertmillError } from '@certmill/domain';
 import { freePorts } from '../process/free-ports.js';
 import { runCommand } from '../process/run-command.js';
 import type { FleetRole, FleetService } from './fleet-service.js';
+import { localAuthority } from './local-authority.js';
 import { ServiceMaker, type ServicePlan } from './service-maker.js';
 import { tokensWithKey } from './tokens-with-key.js';
 import { commandFile, pathOfWorkspace } from './workspace-commands.js';
@@ -33,6 +34,8 @@ export interface LocalFleetOptions {
   /** Put over each service's configuration. */
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly apiPort?: number;
+  /** Port of a validation authority, the role status; there is none where absent. */
+  readonly statusPort?: number;
   /** Makes the hierarchy with its issuer `factory`; `certmill ca init` where absent. */
   readonly makeTrust?: (directory: string, passphraseFile: string) => Promise<void>;
   /** What runs a role, for tests; it is given `--config FILE`. */
@@ -112,7 +115,8 @@ export class LocalFleet {
 
   /** Makes all that needs no server: CA, keys, and the services with their configurations. */
   static async make(options: LocalFleetOptions): Promise<LocalFleet> {
-    const { folder, environment } = options;
+    const { folder, environment, statusPort } = options;
+    const authority = statusPort === undefined ? undefined : localAuthority(folder, statusPort);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const trust = join(folder, 'trust');
     const passphraseFile = join(folder, 'passphrase');
@@ -128,10 +132,12 @@ export class LocalFleet {
         },
       });
     if (options.makeTrust === undefined) {
-      await certmill('ca', 'init', issuerName, '--data', trust, '--json');
+      const addresses = authority?.addresses ?? [];
+      await certmill('ca', 'init', issuerName, '--data', trust, ...addresses, '--json');
     } else {
       await options.makeTrust(trust, passphraseFile);
     }
+    await authority?.prepare(trust);
     const keys = JSON.parse(
       await certmill('fleet', 'keys', '--out', join(folder, 'keys'), '--json'),
     ) as { hopKeys: Record<string, string>; manifestKey: string };
@@ -179,7 +185,10 @@ export class LocalFleet {
     );
     const configFile = await maker.writeConfig('fleet', {});
     const services: FleetService[] = [];
-    for (const plan of options.plan ?? defaultPlan) services.push(...(await maker.make(plan)));
+    const usual = options.plan ?? defaultPlan;
+    for (const plan of authority?.planOf(usual) ?? usual) {
+      services.push(...(await maker.make(plan)));
+    }
     const url = `http://127.0.0.1:${String(apiPort)}`;
     return new LocalFleet(options, { url, configFile, services, maker, certmill });
   }

@@ -13,10 +13,13 @@ const stopWithinMs = 60_000;
 const fleets: RunningFleet[] = [];
 let folder: string;
 let port: string;
+let statusPort: string;
+/** The command that the fleet has told. */
+let fetchesCrl = '';
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'certmill-run-fleet-'));
-  port = String((await freePorts(1))[0]);
+  [port = '', statusPort = ''] = (await freePorts(2)).map(String);
 });
 
 afterEach(async () => {
@@ -25,7 +28,7 @@ afterEach(async () => {
 });
 
 function run(...args: string[]): RunningFleet {
-  const fleet = new RunningFleet(['--port', port, ...args]);
+  const fleet = new RunningFleet(['--port', port, '--status-port', statusPort, ...args]);
   fleets.push(fleet);
   return fleet;
 }
@@ -39,6 +42,37 @@ function shell(command: string): string {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, PATH: `${bin}:${process.env['PATH'] ?? ''}` },
   });
+}
+
+/** Types a command; a CRL is fetched again until it has the revocation, which takes some seconds. */
+async function typed(command: string): Promise<string> {
+  if (!command.startsWith('openssl crl ')) {
+    if (command.startsWith('curl ')) fetchesCrl = command;
+    // OpenSSL says there whether it believes the answer.
+    return shell(command.startsWith('openssl ocsp ') ? `${command} 2>&1` : command);
+  }
+  let answer = '';
+  const hasIt = (): boolean => {
+    shell(fetchesCrl);
+    answer = shell(command);
+    return answer.includes('Key Compromise');
+  };
+  expect([await until(hasIt, 60_000), answer]).toEqual([true, expect.anything()]);
+  return answer;
+}
+
+/** Files of the configuration's trust folder that hold a key. */
+function keysOfCasNamedIn(configFile: string): readonly string[] {
+  const config = JSON.parse(readFileSync(configFile, 'utf8')) as Record<string, unknown>;
+  expect(Object.keys(config)).not.toEqual(
+    expect.arrayContaining([expect.stringMatching(/hopKeys|passphraseFile|issuers/)]),
+  );
+  const trust = String(config['trust']);
+  const files = readdirSync(trust, { recursive: true, withFileTypes: true });
+  return files
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((file) => readFileSync(file, 'utf8').includes('PRIVATE KEY'));
 }
 
 test('starts, says what to do, starts again what dies; Ctrl-C ends every process', async () => {
@@ -56,30 +90,34 @@ test('starts, says what to do, starts again what dies; Ctrl-C ends every process
   expect(statSync(keyFile).mode & 0o777).toBe(0o600);
   expect(fleet.said).not.toContain(readFileSync(keyFile, 'utf8').trim());
 
-  const commands = [...fleet.said.matchAll(/^ {2}((?:openssl|npx) .+)$/gm)].map(
+  const commands = [...fleet.said.matchAll(/^ {2}((?:openssl|npx|curl) .+)$/gm)].map(
     ([, command = '']) => command,
   );
-  expect(commands).toHaveLength(7);
+  expect(commands).toHaveLength(11);
   let batchId = 'BATCH_ID';
   const answers: string[] = [];
   for (const command of commands) {
-    const typed = command.replace('BATCH_ID', batchId).replace('50000', '300 --warm-up 0');
-    const answer = shell(typed);
+    const answer = await typed(
+      command.replace('BATCH_ID', batchId).replace('50000', '300 --warm-up 0'),
+    );
     answers.push(answer);
     batchId = /^batch (\w+):/m.exec(answer)?.[1] ?? batchId;
   }
   expect(readdirSync(join(folder, 'certs'))).toContain('manifest.ndjson');
+  const told = answers.find((answer) => answer.includes('Response verify OK'));
+  expect(told).toMatch(/certificates\.pem: revoked\n(?:.+\n)+\s+Reason: keyCompromise/);
+  expect(keysOfCasNamedIn(join(dirname(keyFile), 'status.json'))).toEqual([]);
   expect(answers.at(-2)).toContain('waiting');
   expect(answers.at(-1)).toContain('sign-bulk-2');
   await fleet.says(/^([1-9][\d,]*) issued\/s \| waiting: validate \d+, sign \d+, publish \d+ \|/m);
 
   process.kill(fleet.pidOf(join(dirname(keyFile), 'sign-bulk.json')), 'SIGKILL');
   await fleet.says(/^(sign-bulk was killed): it is started again in 1 s$/m);
-  await fleet.says(/was killed[^]*\| slots (6\/6) \| services 8\/8/);
+  await fleet.says(/was killed[^]*\| slots (6\/6) \| services 9\/9/);
 
   const seen = fleet.descendants();
-  // Eight services, Kafka, the store, Redis.
-  expect(seen.length).toBeGreaterThanOrEqual(11);
+  // Nine services, Kafka, the store, Redis.
+  expect(seen.length).toBeGreaterThanOrEqual(12);
   const begun = performance.now();
   expect(await fleet.interrupt()).toBe(0);
   expect(performance.now() - begun).toBeLessThan(stopWithinMs);

@@ -13,6 +13,7 @@ import { firstCommands } from './first-commands.js';
 import { fleetUsage, planOf, readFleetOptions, type FleetOptions } from './fleet-options.js';
 import { readFleetStatus, type FleetStatus } from './fleet-status.js';
 import { FleetSupervisor } from './fleet-supervisor.js';
+import { crlPath, publicTrustOf } from './local-authority.js';
 import { LiveLine } from './live-line.js';
 import { LocalFleet } from './local-fleet.js';
 import { statusLine } from './status-line.js';
@@ -32,7 +33,8 @@ async function main(args: readonly string[]): Promise<void> {
     return;
   }
   const options = readFleetOptions(args);
-  await refuseTakenPort(options.port);
+  await refuseTakenPort('--port', options.port);
+  await refuseTakenPort('--status-port', options.statusPort);
   const folder = await folderOf(options.keep);
   const removeFolder = (): void => {
     if (options.keep === undefined) rmSync(folder, { recursive: true, force: true });
@@ -75,7 +77,7 @@ function startFleet(
   folder: string,
   servers: ResolvedServers,
 ): Promise<LocalFleet> {
-  const { brokers, validate, sign, port } = options;
+  const { brokers, validate, sign, port, statusPort } = options;
   return LocalFleet.start({
     folder,
     environment: servers.environment,
@@ -85,6 +87,7 @@ function startFleet(
     minInsyncReplicas: brokers === 3 ? 2 : 1,
     partitions: { bulk: Math.max(leastPartitions, 2 * validate, 2 * sign), interactive: 2 },
     apiPort: port,
+    statusPort,
   });
 }
 
@@ -96,9 +99,16 @@ function introduce(
 ): void {
   const { KAFKA_BROKERS = '', MONGODB_URI = '', REDIS_URL = '' } = environment;
   const { url, configFile, services, folder } = fleet;
-  const commands = firstCommands({ url, keyFile, configFile, services });
+  const statusUrl = fleet.of('status')[0]?.apiUrl ?? '';
+  const publicTrust = publicTrustOf(folder);
+  const commands = firstCommands({
+    ...{ url, statusUrl, publicTrust },
+    ...{ keyFile, configFile, services },
+  });
   const rows = [
     ['API', `${url}, described at ${url}/openapi.json`],
+    ['OCSP', `${statusUrl}/ocsp`],
+    ['CRL', `${statusUrl}${crlPath}`],
     ['Kafka', KAFKA_BROKERS],
     ['MongoDB', MONGODB_URI],
     ['Redis', REDIS_URL],
@@ -167,12 +177,12 @@ async function folderOf(keep: string | undefined): Promise<string> {
   return folder;
 }
 
-async function refuseTakenPort(port: number): Promise<void> {
+async function refuseTakenPort(option: string, port: number): Promise<void> {
   const server = createServer().listen(port, '127.0.0.1');
   try {
     await once(server, 'listening');
   } catch (cause) {
-    const said = `port ${String(port)} of 127.0.0.1 is taken: give another with --port`;
+    const said = `port ${String(port)} of 127.0.0.1 is taken: give another with ${option}`;
     throw new CertmillError('CONFIG_INVALID', said, { cause });
   } finally {
     server.close();

@@ -9,6 +9,8 @@ export interface ServicePlan {
   readonly lanes: readonly ('bulk' | 'interactive')[];
   /** Processes of the kind; 1 where absent. */
   readonly count?: number;
+  /** Of the face, for the first process of a kind that has one; a free one where absent. */
+  readonly port?: number;
   /** Put over their configuration. */
   readonly settings?: Readonly<Record<string, unknown>>;
 }
@@ -45,7 +47,7 @@ export class ServiceMaker {
       this.#counts.set(kind, number);
       const name = number === 1 ? kind : `${kind}-${String(number)}`;
       const [operationsPort = 0] = await freePorts(1);
-      const apiPort = await this.#apiPortOf(role, number);
+      const apiPort = await this.#apiPortOf(plan, number);
       const configFile = await this.writeConfig(name, {
         lanes,
         operations: { port: operationsPort },
@@ -69,11 +71,12 @@ export class ServiceMaker {
   }
 
   /** Of roles with a face; a second ingest cannot have the first one's. */
-  async #apiPortOf(role: FleetRole, number: number): Promise<number | undefined> {
+  async #apiPortOf({ role, port }: ServicePlan, number: number): Promise<number | undefined> {
     if (role !== 'ingest' && role !== 'status') return undefined;
-    if (role === 'ingest' && number === 1) return this.#apiPort;
-    const [port = 0] = await freePorts(1);
-    return port;
+    const own = role === 'ingest' ? this.#apiPort : port;
+    if (number === 1 && own !== undefined) return own;
+    const [free = 0] = await freePorts(1);
+    return free;
   }
 
   #faceOf(role: FleetRole, port: number): Readonly<Record<string, unknown>> {

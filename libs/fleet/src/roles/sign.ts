@@ -9,6 +9,7 @@ import { startCrls } from '../start-crls.js';
 import { signingIssuers } from '../keys/signing-issuers.js';
 import { openTrust } from '../keys/trust-folder.js';
 import { presignFor } from '../presigning.js';
+import { keepResponders, openResponders } from '../responders.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
 
 /** The only role that reaches issuer keys. What it signs for is in its own configuration only. */
@@ -52,7 +53,12 @@ export async function openSign(context: ServiceContext): Promise<OpenedRole> {
   const { store } = stores;
   const log = await openLog(context);
   watchLags(context, log, ['sign']);
-  await presignFor(context, stores, trust, signer);
+  // Interactive processes stay free for enrolments.
+  const responders = config.lanes.includes('bulk')
+    ? openResponders(context, trust, signer)
+    : undefined;
+  if (responders !== undefined) parts.push(keepResponders(context, trust, responders.folder));
+  await presignFor(context, stores, trust, responders?.pool);
   const ports = { certificates: store, signer, log, hops, clock };
   parts.push(startCrls(context, store, signer, trust));
   parts.push(

@@ -15,7 +15,7 @@ export async function openStatus(context: ServiceContext): Promise<OpenedRole> {
   metrics.trust.ends('ca_crl', () => trust.cas.firstCaCrlEndMs());
   const { store, ocsp } = await openStores(context);
   const serialKeys = new Map(trust.serialKeys.map((key) => [key.id, key]));
-  const signer = openResponders(context, trust);
+  const signer = openResponders(context, trust)?.pool;
   const ports: AnswerPorts = {
     issuers: trust.authorities,
     clock,
