@@ -29,8 +29,10 @@ async function leavesOf(path: readonly string[]): Promise<Leaf[]> {
   const words = [...listed.matchAll(/^ {2}([\w-]+)/gm)]
     .map(([, word = '']) => word)
     .filter((word) => word !== 'help');
-  if (words.length === 0) return [{ path: path.join(' '), help }];
-  return (await Promise.all(words.map((word) => leavesOf([...path, word])))).flat();
+  // A command may do something by itself and have others below: it shows an example of its own then.
+  const isAlone = words.length === 0 || (path.length > 0 && help.includes('\nExamples:\n'));
+  const below = await Promise.all(words.map((word) => leavesOf([...path, word])));
+  return [...(isAlone ? [{ path: path.join(' '), help }] : []), ...below.flat()];
 }
 
 let leaves: readonly Leaf[];
@@ -126,6 +128,10 @@ const calls = (run: string, batchId: () => string): readonly (readonly [string, 
   ['verify-store', ['--data', `restored-${run}`]],
   ['demo', ['20', '--data', 'local']],
   ['bench', ['--requests', '100', '--warm-up', '10', '--data', 'local']],
+  [
+    'bench authority',
+    [...['--entries', '1000', '--certificates', '500'], ...['--rounds', '1', '--seconds', '0.1']],
+  ],
   ['plan', ['--per-day', '10000000', '--bench', 'bench.json']],
   ['fleet keys', ['--out', `keys-${run}`]],
   ['profile check', [`${run}.yaml`]],

@@ -36,6 +36,10 @@ const runElsewhere: Readonly<Record<string, readonly [line: string, reason: stri
   'certmill fleet verify': ['npm run test:fleet', 'the same'],
   'certmill fleet reconcile': ['npm run test:fleet', 'it too: settle-dead-letters.fleet.spec.ts'],
   'npm run bench': ['npm run bench -- --requests 20000 --json', 'a minute of full load'],
+  'certmill bench authority': [
+    'npm run bench -- authority --entries 100000 --certificates 20000 --rounds 1 --seconds 1',
+    'a minute of full load',
+  ],
   'npm run test:crash -- --kills 50 --requests 50000': [
     'npm run test:crash -- --kills 6 --requests 6000',
     'ten minutes',

@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { CertmillError } from '@certmill/domain';
 import { ensureHierarchy } from '../hierarchy.js';
 import { benchHtml } from '../load/bench-html.js';
 import { runBench, type BenchReport } from '../load/run-bench.js';
@@ -13,7 +12,9 @@ import {
 } from '../terminal/quantities.js';
 import { tableLines } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
+import { benchAuthorityCommand } from './bench-authority.js';
 import { dataOption } from './data-option.js';
+import { wholeNumber } from './whole-number.js';
 
 interface BenchCommandOptions {
   readonly data: string;
@@ -24,6 +25,9 @@ interface BenchCommandOptions {
   readonly enrolments: string;
   readonly fsyncMs: string;
 }
+
+/** Requests or devices: more are no bench any more. */
+const most = 16_000_000;
 
 export function benchCommand(terminal: Terminal): Command {
   const command = new Command('bench')
@@ -43,16 +47,16 @@ export function benchCommand(terminal: Terminal): Command {
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
     .action(async (options: BenchCommandOptions) => {
-      const requests = wholeNumber('--requests', options.requests);
+      const requests = wholeNumber('--requests', options.requests, 1, most);
       const devices = Math.max(
         requests,
-        wholeNumber('--devices', options.devices ?? options.requests),
+        wholeNumber('--devices', options.devices ?? options.requests, 1, most),
       );
       await ensureHierarchy(terminal, options.data);
       const report = await runBench({
         data: options.data,
         requests,
-        warmUp: wholeNumber('--warm-up', options.warmUp, 0),
+        warmUp: wholeNumber('--warm-up', options.warmUp, 0, most),
         devices,
         enrolmentsPerSecond: wholeNumber('--enrolments', options.enrolments, 0, 1_000),
         fsyncMs: wholeNumber('--fsync-ms', options.fsyncMs, 0, 1_000),
@@ -61,24 +65,14 @@ export function benchCommand(terminal: Terminal): Command {
       if (options.report !== undefined) await writeFile(options.report, benchHtml(report));
       if (report.rejected > 0) terminal.exitCode = 2;
       terminal.report(report, benchLines(report));
-    });
+    })
+    .addCommand(benchAuthorityCommand(terminal));
   return withExamples(command, [
     ['certmill bench', '100,000 requests'],
     ['certmill bench --requests 1000000 --report bench.html', 'with curves of rate and memory'],
     ['certmill bench --devices 5000000 --json', 'a long allow-list, for a script'],
     ['certmill bench --requests 1000000 --enrolments 50', 'what a single device waits meanwhile'],
   ]);
-}
-
-function wholeNumber(option: string, text: string, min = 1, max = 16_000_000): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new CertmillError(
-      'INVALID_INPUT',
-      `${option} must be a whole number from ${formatNumber(min)} to ${formatNumber(max)}`,
-    );
-  }
-  return value;
 }
 
 function benchLines(report: BenchReport): string[] {

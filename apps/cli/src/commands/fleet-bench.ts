@@ -11,6 +11,7 @@ import {
 } from '../terminal/quantities.js';
 import { tableLines } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
+import { wholeNumber } from './whole-number.js';
 import type { FleetBenchReport, MetricsSource } from '../load/run-fleet-bench.js';
 
 interface FleetBenchOptions {
@@ -21,6 +22,9 @@ interface FleetBenchOptions {
   readonly warmUp: string;
   readonly enrolments: string;
 }
+
+/** Requests: more are no bench any more. */
+const most = 16_000_000;
 
 export function fleetBenchCommand(terminal: Terminal): Command {
   const command = new Command('bench')
@@ -44,9 +48,9 @@ export function fleetBenchCommand(terminal: Terminal): Command {
       const report = await runFleetBench({
         access: { url: options.server, key: readFileSync(options.keyFile, 'utf8').trim() },
         sources: options.metrics,
-        requests: wholeNumber('--requests', options.requests, 1),
-        warmUp: wholeNumber('--warm-up', options.warmUp, 0),
-        enrolmentsPerSecond: wholeNumber('--enrolments', options.enrolments, 0),
+        requests: wholeNumber('--requests', options.requests, 1, most),
+        warmUp: wholeNumber('--warm-up', options.warmUp, 0, most),
+        enrolmentsPerSecond: wholeNumber('--enrolments', options.enrolments, 0, 1_000),
         onStep: (step) => terminal.note(step),
       });
       if (report.rejected > 0) terminal.exitCode = exitCodes.someRejected;
@@ -66,14 +70,6 @@ function metricsSource(text: string): MetricsSource {
     throw new CertmillError('INVALID_INPUT', `--metrics ${text}: must be NAME=URL`);
   }
   return { name, url };
-}
-
-function wholeNumber(option: string, text: string, min: number): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < min || value > 16_000_000) {
-    throw new CertmillError('INVALID_INPUT', `${option} must be a whole number`);
-  }
-  return value;
 }
 
 /** Per certificate. */

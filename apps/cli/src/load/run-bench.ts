@@ -2,7 +2,6 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import type { IssuanceCpu } from '@certmill/standalone';
@@ -10,6 +9,7 @@ import type { BenchCpu, BenchQuestion, BenchReady } from './bench-server.js';
 import type { ServerAccess } from './drive-batch.js';
 import { drive, openOrder, prepareLoad } from './prepared-load.js';
 import { startEnrolments, type EnrolmentFigures } from './drive-enrolments.js';
+import { describeMachine, type Machine } from './machine.js';
 import { measureLimit, rateToLimit, type RateToLimit } from './machine-limit.js';
 import { addFillerDevices } from './filler-devices.js';
 
@@ -63,14 +63,7 @@ export interface BenchReport extends RateToLimit {
   /** null where none were asked for. */
   readonly enrolments: EnrolmentFigures | null;
   readonly fsyncMs: number;
-  readonly machine: {
-    readonly cores: number;
-    readonly model: string;
-    readonly memoryBytes: number;
-    readonly node: string;
-    readonly openssl: string | null;
-    readonly loadBefore: number;
-  };
+  readonly machine: Machine & { readonly openssl: string | null };
 }
 
 const limitSeconds = 3;
@@ -86,7 +79,7 @@ const minSlopeSamples = 10;
  */
 export async function runBench(options: BenchOptions): Promise<BenchReport> {
   const { data, requests, warmUp, devices, enrolmentsPerSecond, fsyncMs, onStep } = options;
-  const loadBefore = loadavg()[0] ?? 0;
+  const machine = describeMachine();
   const orderId = `bench-${String(Date.now())}`;
   const directory = join(data, 'bench', orderId);
   await mkdir(directory, { recursive: true });
@@ -172,14 +165,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       samples: series,
       enrolments: enrolled,
       fsyncMs,
-      machine: {
-        cores: availableParallelism(),
-        model: cpus()[0]?.model ?? 'unknown',
-        memoryBytes: totalmem(),
-        node: process.version,
-        openssl: limits[0]?.version ?? null,
-        loadBefore,
-      },
+      machine: { ...machine, openssl: limits[0]?.version ?? null },
     };
   } finally {
     server.process.send('stop' satisfies BenchQuestion);

@@ -1,9 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import type { ServerAccess } from './drive-batch.js';
 import { startEnrolments, type EnrolmentFigures } from './drive-enrolments.js';
+import { describeMachine, type Machine } from './machine.js';
 import { measureLimit, rateToLimit, type RateToLimit } from './machine-limit.js';
 import { drive, openOrder, prepareLoad } from './prepared-load.js';
 
@@ -50,13 +51,7 @@ export interface FleetBenchReport extends RateToLimit {
   /** Of one session of a slot while it signed; null where no process that was asked signs. */
   readonly signaturesPerSessionSecond: number | null;
   readonly enrolments: EnrolmentFigures | null;
-  readonly machine: {
-    readonly cores: number;
-    readonly model: string;
-    readonly memoryBytes: number;
-    readonly node: string;
-    readonly loadBefore: number;
-  };
+  readonly machine: Machine;
 }
 
 interface ProcessReading {
@@ -81,7 +76,7 @@ const enrolmentSeconds = 180;
  */
 export async function runFleetBench(options: FleetBenchOptions): Promise<FleetBenchReport> {
   const { access, sources, requests, warmUp, enrolmentsPerSecond, onStep } = options;
-  const loadBefore = loadavg()[0] ?? 0;
+  const machine = describeMachine();
   const directory = await mkdtemp(join(tmpdir(), 'certmill-bench-'));
   const orderId = `bench-${String(Date.now())}`;
   try {
@@ -149,13 +144,7 @@ export async function runFleetBench(options: FleetBenchOptions): Promise<FleetBe
       ),
       signaturesPerSessionSecond: signaturesPerSecond(readings),
       enrolments: enrolled,
-      machine: {
-        cores: availableParallelism(),
-        model: cpus()[0]?.model ?? 'unknown',
-        memoryBytes: totalmem(),
-        node: process.version,
-        loadBefore,
-      },
+      machine,
     };
   } finally {
     await rm(directory, { recursive: true, force: true });

@@ -24,6 +24,8 @@ export async function createProgram(
     .version(version, '-V, --version', 'show the version')
     .helpOption('-h, --help', 'show help')
     .showSuggestionAfterError(true)
+    // An option belongs to the command that it stands behind: 'bench' and 'bench authority' both have --data.
+    .enablePositionalOptions()
     .configureOutput({
       writeOut: (text) => terminal.say(text.trimEnd()),
       writeErr: (text) => terminal.note(text.trimEnd()),

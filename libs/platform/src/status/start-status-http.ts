@@ -32,8 +32,8 @@ const workerFile = new URL('./status.worker.js', import.meta.url);
 /**
  * The plain HTTP face of a validation authority: threads that each take connections on the same port
  * and keep answers, in front of one that finds them. Node's own server and no framework, for an answer
- * out of what a thread keeps costs it some 30 us in all (`ocsp.bench.ts` of the standalone server). Faults: CONFIG_INVALID where
- * the address cannot be listened on.
+ * out of what a thread keeps costs it some 30 us in all (`certmill bench authority`). Faults:
+ * CONFIG_INVALID where the address cannot be listened on.
  */
 export async function startStatusHttp(parts: StatusHttpParts): Promise<StatusHttp> {
   const { config } = parts;

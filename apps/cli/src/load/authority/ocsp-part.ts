@@ -1,14 +1,4 @@
-/**
- * Run by hand: `node apps/standalone/dist/ocsp.bench.js [seconds] [certificates]`. Pre-signed answers a
- * second of the status face with its default settings, out of an `OcspFile`, with its clients on the same
- * cores. `spread`: over all certificates, more than the caches hold, so that nearly each answer is read
- * from the file; `few`: over 1,000 of them, so that threads keep them for `cachedMs`. Each line says how
- * much came out of the threads. Responses are of the size of real ones, with octets that nobody signed:
- * a validation authority verifies none, nor do these clients.
- */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { OcspFile } from '@certmill/adapter-embedded';
@@ -17,12 +7,33 @@ import { serialNumbersOf, type SerialKey } from '@certmill/domain';
 import { issuerHashes, OcspIssuers, packResponses, type AnswerPorts } from '@certmill/pipeline';
 import { replyToStatusCall, startStatusHttp, statusHttpSchema } from '@certmill/platform';
 import type { LoadClientData } from './ocsp-client.worker.js';
+import { median, rounded, tellFigures } from './part.js';
+import type { PartOptions } from './run-authority-bench.js';
 
-const seconds = Number(process.argv[2] ?? 5);
-const certificates = Number(process.argv[3] ?? 102_400);
+/**
+ * Pre-signed answers a second of the status face with its default settings, out of an `OcspFile`, with its
+ * clients on the same cores. Responses are of the size of real ones, with octets that nobody signed: a
+ * validation authority verifies none, nor do these clients.
+ */
+export interface OcspFigures {
+  readonly certificates: number;
+  /** Asked about all of them in random order: more than the caches hold, nearly each is looked up. */
+  readonly spread: OcspRate;
+  /** Asked about 1,000 of them: threads keep what they answered. */
+  readonly few: OcspRate;
+}
+
+export interface OcspRate {
+  /** Median of the rounds. */
+  readonly perSecond: number;
+  /** The share that threads had kept. */
+  readonly kept: number;
+}
+
 const perChunk = 256;
 const fewCertificates = 1_000;
 const clients = 2;
+const connections = 32;
 /** Of a P-256 responder: what stands in the file for one certificate and one hash, and its certificate. */
 const responseBytes = 250;
 const responderBytes = 450;
@@ -31,45 +42,43 @@ const startMs = Math.floor(Date.now() / 1_000) * 1_000;
 const endMs = startMs + 86_400_000;
 const serialKey: SerialKey = { id: 1, key: randomBytes(16) };
 const batchId = randomBytes(13).toString('hex');
-const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const issuer = {
   name: 'bench',
   subjectDer: encodeSequence(),
-  spkiDer: publicKey.export({ type: 'spki', format: 'der' }),
+  spkiDer: generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({
+    type: 'spki',
+    format: 'der',
+  }),
 };
-const serials = serialNumbersOf(serialKey, batchId, 0, certificates, startMs);
-const serialOf = (index: number): Uint8Array => serials.subarray(index * 20, index * 20 + 20);
 
-const directory = await mkdtemp(join(tmpdir(), 'certmill-ocsp-bench-'));
-const file = new OcspFile(join(directory, 'responses.sqlite'));
-try {
-  await fill();
-  const { nameHash, keyHash } = issuerHashes('sha256', issuer);
-  const paths = Array.from({ length: certificates }, (_, index) => {
-    const certId = encodeCertId('sha256', nameHash, keyHash, serialOf(index));
-    const der = encodeSequence(encodeSequence(encodeSequence(encodeSequence(certId))));
-    return `/ocsp/${encodeURIComponent(Buffer.from(der).toString('base64'))}`;
-  });
-  // Neighbours share a document: whoever asks in their order would read each 256 times in a row.
-  shuffle(paths);
-  await measure('spread', paths);
-  await measure('few', paths.slice(0, fewCertificates));
-} finally {
+await tellFigures(measureOcsp);
+
+async function measureOcsp(options: PartOptions): Promise<OcspFigures> {
+  const { directory, ocspCertificates: certificates } = options;
+  const serials = serialNumbersOf(serialKey, batchId, 0, certificates, startMs);
+  const file = new OcspFile(join(directory, 'responses.sqlite'));
+  await fill(file, serials);
+  // Neighbours lie together: whoever asks in their order would find each in the part it has just read.
+  const paths = shuffled(pathsOf(serials));
+  const spread = await rateOf(file, paths, options);
+  const few = await rateOf(file, paths.slice(0, fewCertificates), options);
   await file.stop();
-  await rm(directory, { recursive: true });
+  return { certificates, spread, few };
 }
 
-async function fill(): Promise<void> {
+async function fill(file: OcspFile, serials: Uint8Array): Promise<void> {
   await file.putResponder({
     id: 'r',
     issuer: issuer.name,
     certificateDer: randomBytes(responderBytes),
     notAfterMs: endMs,
   });
+  const certificates = serials.length / 20;
   for (let firstIndex = 0; firstIndex < certificates; firstIndex += perChunk) {
     const count = Math.min(perChunk, certificates - firstIndex);
     const pairs = Array.from({ length: count }, (_, place) => {
-      const body = Buffer.concat([randomBytes(responseBytes - 20), serialOf(firstIndex + place)]);
+      const at = (firstIndex + place) * 20;
+      const body = Buffer.concat([randomBytes(responseBytes - 20), serials.subarray(at, at + 20)]);
       return { sha1: body, sha256: body };
     });
     const responses = {
@@ -82,19 +91,32 @@ async function fill(): Promise<void> {
   }
 }
 
-async function measure(name: string, paths: readonly string[]): Promise<void> {
-  const issuers = new OcspIssuers([issuer]);
+/** Requests by GET, one certificate each, as RFC 6960 A.1 has them. */
+function pathsOf(serials: Uint8Array): string[] {
+  const { nameHash, keyHash } = issuerHashes('sha256', issuer);
+  return Array.from({ length: serials.length / 20 }, (_, index) => {
+    const serial = serials.subarray(index * 20, index * 20 + 20);
+    const certId = encodeCertId('sha256', nameHash, keyHash, serial);
+    const der = encodeSequence(encodeSequence(encodeSequence(encodeSequence(certId))));
+    return `/ocsp/${encodeURIComponent(Buffer.from(der).toString('base64'))}`;
+  });
+}
+
+async function rateOf(
+  file: OcspFile,
+  paths: readonly string[],
+  { rounds, seconds }: PartOptions,
+): Promise<OcspRate> {
   const ports: AnswerPorts = {
-    issuers,
+    issuers: new OcspIssuers([issuer]),
     clock: { nowMs: () => Date.now() },
     serialKeys: new Map([[1, serialKey]]),
     presigned: file,
   };
   const config = statusHttpSchema.parse({ port: 0 });
-  const refused = new Set<string>();
   const observer = {
     answered(kind: string) {
-      if (kind !== 'successful') refused.add(kind);
+      if (kind !== 'successful') throw new RangeError(`answered ${kind}`);
     },
     fault: (error: unknown) => {
       throw error;
@@ -109,18 +131,16 @@ async function measure(name: string, paths: readonly string[]): Promise<void> {
     },
   });
   const port = Number(new URL(http.url).port);
-  await answersOf({ port, paths, connections: 32, seconds: Math.min(2, seconds) });
+  await answersOf({ port, paths, connections, seconds });
   const keptBefore = http.cachedAnswers();
-  const answers = await answersOf({ port, paths, connections: 32, seconds });
-  const kept = Math.round((100 * (http.cachedAnswers() - keptBefore)) / answers);
-  const load = loadavg()[0]?.toFixed(2) ?? '';
-  const rate = Math.round(answers / seconds);
-  const others = refused.size === 0 ? '' : `, also ${[...refused].join(', ')}`;
-  process.stdout.write(
-    `${name}: ${String(rate)} answers/s of ${String(paths.length)} certificates, ` +
-      `${String(kept)} % kept, load ${load}${others}\n`,
-  );
+  const answers: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    answers.push(await answersOf({ port, paths, connections, seconds }));
+  }
+  const sum = answers.reduce((one, other) => one + other, 0);
+  const kept = rounded((http.cachedAnswers() - keptBefore) / sum, 2);
   await http.stop(1_000);
+  return { perSecond: Math.round(median(answers) / seconds), kept };
 }
 
 /** Each client asks in an order of its own, from another place on. */
@@ -141,9 +161,10 @@ async function answersOf(data: LoadClientData): Promise<number> {
   return (await Promise.all(running)).reduce((sum, answers) => sum + answers, 0);
 }
 
-function shuffle(items: string[]): void {
+function shuffled(items: string[]): string[] {
   for (let i = items.length - 1; i > 0; i -= 1) {
     const j = Math.floor(Math.random() * (i + 1));
     [items[i], items[j]] = [items[j] ?? '', items[i] ?? ''];
   }
+  return items;
 }
