@@ -94,10 +94,10 @@ const calls = (run: string, batchId: () => string): readonly (readonly [string, 
       `root-${run}.yml`,
       '--participant',
       'eve=administrator:eve.pub',
+      '--participant',
+      'amy=witness:amy.pub',
       '--approvals',
       '1',
-      '--witnesses',
-      '0',
       '--steps',
       'steps.yml',
     ],
@@ -200,8 +200,8 @@ async function aCeremonyThatIsDone(work: WorkFolder): Promise<void> {
   };
   const eve = 'eve=administrator:eve.pub';
   const key = ['--key', 'eve.key', '--passphrase-file', 'eve.pass'];
-  const few = ['--approvals', '1', '--witnesses', '0', '--steps', 'steps.yml'];
-  const auditor = 'amy=auditor:amy.pub';
+  const few = ['--approvals', '1', '--witnesses', '1', '--steps', 'steps.yml'];
+  const auditor = 'amy=witness+auditor:amy.pub';
   await type('new', 'done.yml', '--participant', eve, '--participant', auditor, ...few);
   await type('approve', 'done.yml', ...key);
   const approval = ['--approval', 'done.yml.eve.approval.json'];

@@ -27,7 +27,7 @@ beforeAll(async () => {
   work = await aWorkFolder();
   openssl('rand', '-base64', '-out', work.at('pass'), '24');
   const people = ['alice', 'bob', 'carol'];
-  for (const name of people) {
+  for (const name of [...people, 'wendy']) {
     const pass = `file:${work.at('pass')}`;
     const key = work.at(`${name}.key`);
     openssl('genpkey', '-algorithm', 'ed25519', '-aes-256-cbc', '-pass', pass, '-out', key);
@@ -38,7 +38,7 @@ beforeAll(async () => {
     '--participant',
     `${name}=administrator:${name}.pub`,
   ]);
-  const quorum = ['--approvals', '2', '--witnesses', '0', '--steps', 'steps.yaml'];
+  const quorum = ['--participant', 'wendy=witness:wendy.pub', '--steps', 'steps.yaml'];
   await done('ceremony', 'new', 'quorum.yaml', ...participants, ...quorum);
   for (const name of ['alice', 'bob'])
     await done('ceremony', 'approve', 'quorum.yaml', ...keyOf(name));

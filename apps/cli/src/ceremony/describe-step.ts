@@ -6,7 +6,7 @@ export function describeStep(step: CeremonyStep): string {
     case 'make-root':
       return (
         `make the root ${step.subject}, ${step.key}, ${validityOf(step)}` +
-        `${constraintsOf(step)}, ${keeperOf(step)}`
+        `${constraintsOf(step)}, ${statusOf(step)}${keeperOf(step)}`
       );
     case 'renew-root':
       return `renew the certificate of the root for the same key, ${validityOf(step)}`;
@@ -41,6 +41,11 @@ function keeperOf({ slot }: StepOf<'make-root'>): string {
   return slot === undefined
     ? 'split among the custodians'
     : `made and kept in token ${slot.token} as ${slot.keyLabel}`;
+}
+
+function statusOf({ statusUrl, crlShards = 0 }: StepOf<'make-root'>): string {
+  if (statusUrl === undefined) return '';
+  return `status at ${statusUrl}${crlShards === 0 ? '' : ` in ${String(crlShards)} CRLs`}, `;
 }
 
 function validityOf({ validity }: StepOf<'make-root' | 'renew-root'>): string {

@@ -141,7 +141,7 @@ describe('the key of a root in a token', () => {
   it('is made in a ceremony, which uses it where it is', async () => {
     await writeFile(work.at('people.pass'), 'only for this test', { mode: 0o600 });
     const pass = `file:${work.at('people.pass')}`;
-    for (const name of ['alice', 'bob']) {
+    for (const name of ['alice', 'bob', 'wendy']) {
       const [key, publicKey] = [work.at(`${name}.key`), work.at(`${name}.pub`)];
       openssl('genpkey', ...['-algorithm', 'ed25519', '-aes-256-cbc', '-pass', pass, '-out', key]);
       openssl('pkey', '-in', key, '-passin', pass, '-pubout', '-out', publicKey);
@@ -149,12 +149,13 @@ describe('the key of a root in a token', () => {
     const people = ['alice', 'bob'].flatMap((name) => [
       ...['--participant', `${name}=administrator:${name}.pub`],
     ]);
+    people.push('--participant', 'wendy=witness:wendy.pub');
     const slot = await slotFile('ceremony-root');
     const carriedOut = async (name: string, steps: object[], ...more: string[]) => {
       await writeFile(work.at(`${name}.steps.yaml`), JSON.stringify(steps));
       await succeeds(
         ...['ceremony', 'new', `${name}.yaml`, '--description', 'Of a test.'],
-        ...['--steps', `${name}.steps.yaml`, ...people, '--approvals', '2', '--witnesses', '0'],
+        ...['--steps', `${name}.steps.yaml`, ...people],
       );
       const run = ['ceremony', 'run', `${name}.yaml`, '--data', 'vaulted'];
       await succeeds(...run, '--dry-run');

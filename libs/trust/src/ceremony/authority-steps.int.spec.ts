@@ -6,6 +6,7 @@ import { join, relative } from 'node:path';
 import { jest } from '@jest/globals';
 import { distinguishedNameDer, parseDistinguishedName } from '../hierarchy/distinguished-name.js';
 import { withCaLock } from '../hierarchy/folder-lock.js';
+import { authorityIn } from '../hierarchy/open-authority.js';
 import { requestAuthority } from '../hierarchy/request-authority.js';
 import { revokeAuthority } from '../hierarchy/revoke-authority.js';
 import type { CeremonyStep } from './ceremony-file.js';
@@ -67,8 +68,10 @@ const input = (file: string): { file: string; sha256: string } => ({
 const custody = (): typeof everybody => ({ ...everybody, shares });
 const playHere = (...steps: CeremonyStep[]): Promise<CeremonyResult> =>
   play(data, steps, { custody: custody() });
+const verifiedUnder = (root: string, ...args: string[]): string =>
+  openssl('verify', '-x509_strict', '-CAfile', root, ...args);
 const verified = (...args: string[]): string =>
-  openssl('verify', '-x509_strict', '-CAfile', at('ca/root/certificate.pem'), ...args);
+  verifiedUnder(at('ca/root/certificate.pem'), ...args);
 
 describe('under a root whose key is split', () => {
   it('a CA is issued for a request, revoked, and stands in the CRL, as openssl sees it', async () => {
@@ -219,6 +222,32 @@ describe('a ceremony of its own', () => {
     expect(text).toContain('Policy: 1.3.6.1.4.1.99999.1');
     expect(text).toContain('X509v3 Extended Key Usage: TLS Web Client Authentication');
     openssl('verify', '-x509_strict', '-check_ss_sig', '-CAfile', root(), root());
+  });
+
+  it('makes a root that says where its CRL will be in what it signs, as ca root does', async () => {
+    const statusUrl = 'http://pki.example.com/status/';
+    const made = await play(folder, [{ ...makeRoot, statusUrl, crlShards: 4 }]);
+    const held = { custody: { ...everybody, shares: sharesOf(made) } };
+    const sha256 = input('factory.csr.pem').sha256;
+    writeFileSync(join(folder, 'factory.csr.pem'), readFileSync(at('factory.csr.pem')));
+    const request = { file: 'factory.csr.pem', sha256 };
+    const issue: CeremonyStep = { do: 'issue-ca', under: 'root', request };
+    const signed = await play(
+      folder,
+      [issue, { do: 'make-crl', ca: 'root', nextUpdate: '90d' }],
+      held,
+    );
+    const chain = join(signed.folder, '01-issue-ca/outputs/factory.chain.pem');
+    const text = openssl('x509', '-in', chain, '-noout', '-text');
+    expect(text).toContain('URI:http://pki.example.com/status/crl/root/ca.crl');
+    expect(text).toContain('CA Issuers - URI:http://pki.example.com/status/ca/root.cer');
+    const crl = join(signed.folder, '02-make-crl/outputs/root.crl.pem');
+    expect(openssl('crl', '-in', crl, '-noout', '-text')).toContain('Only CA Certificates');
+    expect(verifiedUnder(root(), '-crl_check', '-CRLfile', crl, chain)).toContain(': OK');
+    expect((await authorityIn(folder, 'root')).status).toEqual({
+      baseUri: 'http://pki.example.com/status',
+      crlShards: 4,
+    });
   });
 
   it('renews its root for the same key, and the chains below it', async () => {

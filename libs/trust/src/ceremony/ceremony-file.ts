@@ -1,5 +1,10 @@
 import { z } from 'zod';
-import { durationPattern, revocationReasons } from '@certmill/domain';
+import {
+  durationPattern,
+  durationSeconds,
+  maxCrlShards,
+  revocationReasons,
+} from '@certmill/domain';
 import { newCaKeyTypes } from '../keys/key-types.js';
 import { hex } from './field-schemas.js';
 import { participantName, publicKeyPem } from './participants.js';
@@ -11,13 +16,19 @@ const instant = z
 
 /** A file that the ceremony takes in: its content is approved with the ceremony. */
 const inputFile = z.strictObject({
-  file: z.string().min(1).max(1_000).describe('Relative to the ceremony file.'),
+  file: z
+    .string()
+    .min(1)
+    .max(1_000)
+    .refine(isRecordable, 'expected the path of a file')
+    .describe('Relative to the ceremony file.'),
   sha256: hex(32),
 });
 
 const lifetime = z
   .string()
-  .regex(durationPattern, 'expected a whole number and a unit, such as 12h, 90d or 25y');
+  .regex(durationPattern, 'expected a whole number and a unit, such as 12h, 90d or 25y')
+  .refine(isLifetime, 'expected some time, and less than for ever');
 
 const validity = z
   .strictObject({
@@ -54,6 +65,12 @@ const makeRoot = z.strictObject({
   validity,
   pathLength: z.int().min(1).max(8).optional(),
   ...constraints,
+  statusUrl: z
+    .string()
+    .max(1_000)
+    .optional()
+    .describe('http address that stands in what the root signs: where its CRL will be (ADR 0020).'),
+  crlShards: z.int().min(0).max(maxCrlShards).optional().describe('Default: 0, one CRL.'),
   slot: z
     .strictObject({ token: z.string().min(1).max(32), keyLabel: z.string().min(1).max(255) })
     .optional()
@@ -97,7 +114,9 @@ const revokeCa = z.strictObject({
   do: z.literal('revoke-ca').describe('Recorded; the next make-crl says so.'),
   under: caName,
   certificate: inputFile.describe('The certificate that is revoked, PEM.'),
-  reason: z.enum(revocationReasons),
+  reason: z
+    .enum(revocationReasons.filter((reason) => reason !== 'certificateHold'))
+    .describe('For good: nothing releases a CA.'),
 });
 const makeCrl = z.strictObject({
   do: z.literal('make-crl').describe('Over the CA certificates that the CA has signed.'),
@@ -173,7 +192,7 @@ export const ceremonyFileSchema = z.strictObject({
   quorum: z.strictObject({
     approvals: z.int().min(1).max(255).describe('Administrators who have to approve.'),
     shares: z.int().min(2).max(255).optional().describe('Custodians who open a split key.'),
-    witnesses: z.int().min(0).max(255).describe('Witnesses who have to sign the transcript.'),
+    witnesses: z.int().min(1).max(255).describe('Witnesses who have to sign the transcript.'),
   }),
   steps: z.array(step).min(1).max(200),
 });
@@ -197,6 +216,16 @@ export function ceremonyFileJsonSchema(): object {
     title: 'Certmill key ceremony',
     ...z.toJSONSchema(ceremonyFileSchema, { io: 'input' }),
   };
+}
+
+/** A name that stands in the transcript with the file: `inputs/<name>`. */
+function isRecordable(file: string): boolean {
+  return !/^\.{0,2}$|[\\\0]/.test(file.split('/').at(-1) ?? '');
+}
+
+function isLifetime(text: string): boolean {
+  const seconds = durationSeconds(text);
+  return Number.isSafeInteger(seconds) && seconds > 0;
 }
 
 /** Date accepts 2031-02-30 and moves it on: an instant is one that reads back as it was written. */

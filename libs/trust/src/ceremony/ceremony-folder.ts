@@ -12,7 +12,15 @@ import {
   writeFileAtomically,
 } from '../atomic-file.js';
 import type { CeremonyFile } from './ceremony-file.js';
-import { type Effect, type FileRecord, sha256Of, type TranscriptEntry } from './ceremony-record.js';
+import {
+  type Effect,
+  type EffectsEntry,
+  type FileRecord,
+  sha256Of,
+  type TranscriptEntry,
+} from './ceremony-record.js';
+import { bulkCharacters, parseStatement } from './statement-file.js';
+import { entrySchema } from './transcript-schema.js';
 
 const entryFile = 'entry.json';
 const effectsFile = 'effects.json';
@@ -147,14 +155,19 @@ export function diskFault(cause: unknown, path: string): unknown {
   return new CertmillError('FAULT_DISK_FULL', `there is no room for ${path}`, { cause });
 }
 
-/** The entry of a step that is done; undefined where it is not. */
-export async function readStepEntry(stepFolder: string): Promise<TranscriptEntry | undefined> {
-  return readEntry(join(stepFolder, entryFile));
+/** The entry of a step that is done; undefined where it is not. FAULT_STORE_CORRUPT where it is none. */
+export async function readStepEntry<K extends Exclude<TranscriptEntry['kind'], 'effects'>>(
+  stepFolder: string,
+  kind: K,
+): Promise<EntryOf<K> | undefined> {
+  return readEntry(join(stepFolder, entryFile), kind);
 }
 
-export async function readEffectsEntry(stepFolder: string): Promise<TranscriptEntry | undefined> {
-  return readEntry(join(stepFolder, effectsFile));
+export async function readEffectsEntry(stepFolder: string): Promise<EffectsEntry | undefined> {
+  return readEntry(join(stepFolder, effectsFile), 'effects');
 }
+
+type EntryOf<K extends TranscriptEntry['kind']> = Extract<TranscriptEntry, { readonly kind: K }>;
 
 export async function writeEffectsEntry(stepFolder: string, entry: TranscriptEntry): Promise<void> {
   await createFileAtomically(
@@ -164,7 +177,10 @@ export async function writeEffectsEntry(stepFolder: string, entry: TranscriptEnt
   );
 }
 
-async function readEntry(file: string): Promise<TranscriptEntry | undefined> {
+async function readEntry<K extends TranscriptEntry['kind']>(
+  file: string,
+  kind: K,
+): Promise<EntryOf<K> | undefined> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
@@ -172,11 +188,23 @@ async function readEntry(file: string): Promise<TranscriptEntry | undefined> {
     if (isErrorCode(cause, 'ENOENT')) return undefined;
     throw cause;
   }
+  let entry: TranscriptEntry;
   try {
-    return JSON.parse(text) as TranscriptEntry;
+    const form = parseStatement(text, file, 'entry of a ceremony', entrySchema, bulkCharacters);
+    entry = form as unknown as TranscriptEntry;
   } catch (cause) {
-    throw new CertmillError('FAULT_STORE_CORRUPT', `${file} is damaged`, { cause });
+    if (!isCertmillError(cause)) throw cause;
+    throw new CertmillError('FAULT_STORE_CORRUPT', `${cause.message}: it is damaged`, { cause });
   }
+  if (isOfKind(entry, kind)) return entry;
+  throw new CertmillError('FAULT_STORE_CORRUPT', `${file} is no entry '${kind}' of a ceremony`);
+}
+
+function isOfKind<K extends TranscriptEntry['kind']>(
+  entry: TranscriptEntry,
+  kind: K,
+): entry is EntryOf<K> {
+  return entry.kind === kind;
 }
 
 /**

@@ -36,6 +36,7 @@ describe('a ceremony file', () => {
     ['31 November', '2026-12-01', '2026-11-31', 'expected an instant in UTC'],
     ['too few administrators', 'approvals: 2', 'approvals: 4', 'role administrator are 3'],
     ['too few custodians', 'shares: 2', 'shares: 4', 'role custodian are 3'],
+    ['no witness', 'witnesses: 1', 'witnesses: 0', 'quorum.witnesses'],
     ['too few witnesses', 'witnesses: 1', 'witnesses: 2', 'role witness are 1'],
     ['no shares for a key to split', /^ {2}shares: 2\n/m, '', 'quorum.shares has to say'],
     ['a witness who takes part', '- witness', '- witness\n      - custodian', 'has no part'],
@@ -47,7 +48,27 @@ describe('a ceremony file', () => {
       'ec-p384$1profile: matter-paa',
       'CA profile matter-paa: the key is ec-p256, not ec-p384',
     ],
-
+    [
+      'a PAA whose name says another vendor id in words',
+      /O=Example,CN=Example Root([^]*)profile: root/,
+      'CN=Example Mvid:fff1$1profile: matter-paa',
+      'CA profile matter-paa: of it, ',
+    ],
+    [
+      'a PAA whose names are longer than Matter takes',
+      /subject: .*([^]*)profile: root/,
+      `subject: CN=${'x'.repeat(64)},O=${'y'.repeat(64)}$1purposes: [${Array.from({ length: 60 }, (_, i) => `1.3.6.1.4.1.99999.${String(i)}`).join(', ')}]\n    profile: matter-paa`,
+      'CA profile matter-paa: of it, ',
+    ],
+    [
+      'a status address of https',
+      'pathLength: 1',
+      'statusUrl: https://pki.example',
+      'must begin with http://',
+    ],
+    ['CRLs of no address', 'pathLength: 1', 'crlShards: 4', 'crlShards needs a statusUrl'],
+    ['a life of no time', 'notAfter: never', 'lifetime: 0d', 'validity.lifetime'],
+    ['a life beyond the year 9999', 'notAfter: never', 'lifetime: 9000y', 'ends after the year'],
     ['a subject that is none', 'O=Example,', 'X=Example,', "has 'X=Example'"],
     ['a root that has ended by then', 'notAfter: never', 'lifetime: 3d', 'would have ended'],
     ['a root without CAs', 'pathLength: 1', 'pathLength: 0', 'steps.0.pathLength'],
@@ -69,6 +90,23 @@ describe('a ceremony file', () => {
   ])('is refused where a root says %s', (constraint, reason) => {
     const bad = text.replace('pathLength: 1', constraint);
     expect(() => parseCeremony(bad, 'root.yaml')).toThrow(reason);
+  });
+
+  it.each([
+    [{ do: 'make-crl', ca: 'root', nextUpdate: '0d' }, 'steps.0.nextUpdate'],
+    [{ do: 'make-crl', ca: 'root', nextUpdate: '9000y' }, 'ends after the year 9999'],
+    [{ do: 'renew-root', validity: { lifetime: '9000y' } }, 'ends after the year 9999'],
+    [{ do: 'backup-keys', cas: ['root', 'factory', 'root'] }, 'a CA stands twice'],
+    [{ do: 'restore-keys', bundle: { file: 'a\\b' } }, 'steps.0.bundle.file'],
+    [{ do: 'restore-keys', bundle: { file: 'a/..' } }, 'steps.0.bundle.file'],
+    [
+      { do: 'revoke-ca', under: 'root', certificate: { file: 'a' }, reason: 'certificateHold' },
+      'steps.0.reason',
+    ],
+  ])('is refused for the step %j', async (step, reason) => {
+    const stepsYaml = JSON.stringify([step]);
+    const sha256 = (): Promise<string> => Promise.resolve('ab'.repeat(32));
+    await expect(draftCeremony({ ...draft, stepsYaml }, sha256)).rejects.toThrow(reason);
   });
 
   it('is refused where two names have one key: one person counts once', () => {

@@ -1,4 +1,4 @@
-import { isCertmillError } from '@certmill/domain';
+import { durationSeconds, isCertmillError } from '@certmill/domain';
 import { type Contradiction, parseYaml } from '@certmill/domain/yaml-files';
 import { constraintsOfTexts } from '../hierarchy/ca-constraints.js';
 import type { Approver, Quorum } from './approval.js';
@@ -6,23 +6,29 @@ import { type CeremonyFile, ceremonyFileSchema, type Participant } from './cerem
 import { encryptionKeyOf } from './key-share.js';
 import type { Operation } from './operation.js';
 import { approverListDefect } from './participants.js';
-import { rootEndOf, rootOf } from './root-wish.js';
+import { noExpirationMs } from '../hierarchy/issue-ca-certificate.js';
+import { assertRootCanBeMade, rootEndOf } from './root-wish.js';
 
 const maxCeremonyCharacters = 1024 * 1024;
 
 /**
  * Reads a ceremony file.
  * @param fileName stands in the messages only.
+ * @param isCarriedOut it was: whether its steps can be done, by the rules of today, is not asked.
  * Throws INVALID_INPUT with one `file:line: reason` per problem, in the order of their lines.
  */
-export function parseCeremony(text: string, fileName: string): CeremonyFile {
+export function parseCeremony(
+  text: string,
+  fileName: string,
+  { isCarriedOut = false } = {},
+): CeremonyFile {
   return parseYaml(text, {
     fileName,
     kind: 'ceremony',
     code: 'INVALID_INPUT',
     maxCharacters: maxCeremonyCharacters,
     schema: ceremonyFileSchema,
-    contradictionsOf,
+    contradictionsOf: isCarriedOut ? lastingContradictionsOf : contradictionsOf,
   });
 }
 
@@ -53,10 +59,13 @@ function approverOf({ name, publicKey }: Participant): Approver {
 /** What no single key of the file shows. */
 function contradictionsOf(ceremony: CeremonyFile): Contradiction[] {
   return [
-    ...windowDefects(ceremony),
-    ...peopleDefects(ceremony),
+    ...lastingContradictionsOf(ceremony),
     ...ceremony.steps.flatMap((_, index) => stepDefects(ceremony, index)),
   ];
+}
+
+function lastingContradictionsOf(ceremony: CeremonyFile): Contradiction[] {
+  return [...windowDefects(ceremony), ...peopleDefects(ceremony)];
 }
 
 function windowDefects({ window }: CeremonyFile): Contradiction[] {
@@ -118,11 +127,19 @@ function stepDefects({ quorum, steps, window }: CeremonyFile, index: number): Co
   if (isSplit && quorum.shares === undefined) {
     tell('do', 'splits a key, so quorum.shares has to say how many custodians open it');
   }
-  if (step.do === 'make-root') tellRefusal(() => rootOf(step), tell);
+  const [fromMs, toMs] = [Date.parse(window.notBefore), Date.parse(window.notAfter)];
+  if (step.do === 'make-root') tellRefusal(() => assertRootCanBeMade(step, fromMs), tell);
   if (step.do === 'make-root' || step.do === 'renew-root') {
-    if (rootEndOf(step.validity, Date.parse(window.notBefore)) <= Date.parse(window.notAfter)) {
+    if (rootEndOf(step.validity, fromMs) <= toMs) {
       tell('validity', 'the root would have ended before the ceremony has to');
     }
+    if (rootEndOf(step.validity, toMs) > noExpirationMs) tell('validity', beyondTime);
+  }
+  if (step.do === 'make-crl' && toMs + durationSeconds(step.nextUpdate) * 1_000 > noExpirationMs) {
+    tell('nextUpdate', beyondTime);
+  }
+  if (step.do === 'backup-keys' && new Set(step.cas).size < step.cas.length) {
+    tell('cas', 'a CA stands twice');
   }
   if (step.do === 'issue-ca') tellRefusal(() => constraintsOfTexts(step), tell);
   if (step.do === 'make-root' && steps.findIndex((one) => one.do === 'make-root') < index) {
@@ -130,6 +147,8 @@ function stepDefects({ quorum, steps, window }: CeremonyFile, index: number): Co
   }
   return found;
 }
+
+const beyondTime = 'ends after the year 9999 (RFC 5280 4.1.2.5)';
 
 function tellRefusal(read: () => unknown, tell: (key: string, reason: string) => void): void {
   try {

@@ -1,8 +1,24 @@
-import { durationSeconds } from '@certmill/domain';
+import { generateKeyPairSync } from 'node:crypto';
+import {
+  CertmillError,
+  durationSeconds,
+  statusAddresses,
+  type StatusAddresses,
+} from '@certmill/domain';
 import { constraintsOfTexts } from '../hierarchy/ca-constraints.js';
-import { type CaProfile, caOfProfile, caProfiles } from '../hierarchy/ca-profiles.js';
+import { caSignerOf } from '../hierarchy/ca-key.js';
+import {
+  assertIssuable,
+  type CaProfile,
+  caOfProfile,
+  caProfiles,
+} from '../hierarchy/ca-profiles.js';
 import { distinguishedNameDer, parseDistinguishedName } from '../hierarchy/distinguished-name.js';
-import { type CaCertificateSpec, noExpirationMs } from '../hierarchy/issue-ca-certificate.js';
+import {
+  type CaCertificateSpec,
+  newCaSerialNumber,
+  noExpirationMs,
+} from '../hierarchy/issue-ca-certificate.js';
 import type { StepOf } from './ceremony-file.js';
 
 /** What the step says of the certificate. INVALID_INPUT where it cannot be said, or not of the profile. */
@@ -28,6 +44,35 @@ export function rootOf(step: StepOf<'make-root'>): Omit<
     subjectDer: distinguishedNameDer(subject),
     ...(pathLength === undefined ? {} : { pathLenConstraint: pathLength }),
   };
+}
+
+/** Where the status of what the root signs is told. INVALID_INPUT as `statusAddresses`. */
+export function rootStatusOf({
+  statusUrl,
+  crlShards,
+}: StepOf<'make-root'>): StatusAddresses | undefined {
+  if (statusUrl !== undefined) return statusAddresses(statusUrl, crlShards ?? 0);
+  if (crlShards === undefined) return undefined;
+  throw new CertmillError('INVALID_INPUT', 'crlShards needs a statusUrl');
+}
+
+/**
+ * Writes and judges the certificate that the step would make, with another key: INVALID_INPUT for
+ * everything that it would be refused for.
+ */
+export function assertRootCanBeMade(step: StepOf<'make-root'>, notBeforeMs: number): void {
+  rootStatusOf(step);
+  const { profile, ...said } = rootOf(step);
+  // Of any type: what else a profile asks of the key is asked of its name.
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+  const spkiDer = publicKey.export({ format: 'der', type: 'spki' });
+  const notAfterMs = rootEndOf(step.validity, notBeforeMs);
+  assertIssuable(
+    profile,
+    { ...said, serialNumber: newCaSerialNumber(), notBeforeMs, notAfterMs },
+    spkiDer,
+    { signer: caSignerOf(privateKey, spkiDer) },
+  );
 }
 
 /** The last second of a validity (RFC 5280 4.1.2.5: both ends included). */

@@ -27,7 +27,7 @@ import { ceremonyOperation } from './parse-ceremony.js';
 import { quorumPolicyFileOf, readQuorumPolicy, serializeQuorumPolicy } from './quorum-policy.js';
 import { parseKeyShare } from './key-share.js';
 import { codeHash, secretLibraries } from './running-software.js';
-import { runCeremony } from './run-ceremony.js';
+import { type CeremonyRun, runCeremony } from './run-ceremony.js';
 import {
   aCeremony,
   aliceAndFriends,
@@ -152,9 +152,10 @@ describe('a ceremony is refused', () => {
     expect(await readQuorumPolicy(data)).toMatchObject({ threshold: 2 });
     const usurpers = aCeremony({
       id: newOperationId(),
-      quorum: { approvals: 1, shares: 2, witnesses: 0 },
+      quorum: { approvals: 1, shares: 2, witnesses: 1 },
       participants: [
         participantOf(wendy, 'administrator'),
+        participantOf(aPerson('walter'), 'witness'),
         participantOf(carol, 'custodian'),
         participantOf(alice, 'custodian'),
       ],
@@ -231,6 +232,64 @@ describe('a ceremony is refused', () => {
     await expect(runCeremony({ ...run, tell: stop })).rejects.toThrow('stopped');
     const changed = aRun(data, aCeremony({ description: 'Another.' }));
     await expect(runCeremony(changed)).rejects.toThrow('was begun with another content');
+  });
+});
+
+describe('a ceremony whose record was tampered with while it lay killed', () => {
+  const killedAt = async (
+    kind: string,
+  ): Promise<{ readonly run: CeremonyRun; readonly folder: string }> => {
+    const run = aRun(data, aCeremonyOf(makeRoot));
+    const dies = runCeremony({
+      ...run,
+      tell: (progress) => {
+        if (progress.kind === kind) throw new Error('killed');
+      },
+    });
+    await expect(dies).rejects.toThrow('killed');
+    return { run, folder: at('ceremonies', readdirSync(at('ceremonies'))[0] ?? '') };
+  };
+  const install = { kind: 'install', path: 'ca/root', files: [] };
+
+  it.each([
+    ['is empty', '', 'it is not JSON'],
+    ['is a list', '[]', 'no entry of a ceremony'],
+    ['has no hash', '{"kind":"step"}', 'no entry of a ceremony'],
+    ['writes out of the folder', { effects: [{ ...install, path: '../ca' }] }, 'effects.0.path'],
+    [
+      'destroys out of the folder',
+      { effects: [{ kind: 'destroy', path: '../x', sha256: '0'.repeat(64), bytes: 1 }] },
+      'effects.0.path',
+    ],
+    ['changes what is no path', { effects: [{ ...install, path: 7 }] }, 'effects.0.path'],
+    ['is of another kind', { kind: 'end' }, 'no entry'],
+    ['is of another step', { step: 2 }, 'is of another step'],
+    ['does not follow', { previous: '1'.repeat(64) }, 'does not follow'],
+  ])('does not go on from an entry that %s', async (_, change, reason) => {
+    const { run, folder } = await killedAt('committed');
+    const file = join(folder, '01-make-root/entry.json');
+    const entry = JSON.parse(readFileSync(file, 'utf8')) as object;
+    writeFileSync(
+      file,
+      typeof change === 'string' ? change : JSON.stringify({ ...entry, ...change }),
+    );
+    await expect(runCeremony(run)).rejects.toMatchObject({
+      code: 'FAULT_STORE_CORRUPT',
+      message: expect.stringContaining(reason) as string,
+    });
+    expect(existsSync(at('ca/root'))).toBe(false);
+  });
+
+  it.each([
+    ['00-begin/entry.json', 'begun'],
+    ['01-make-root/effects.json', 'done'],
+  ])('says which file is damaged: %s', async (name, kind) => {
+    const { run, folder } = await killedAt(kind);
+    writeFileSync(join(folder, name), '{"kind":null}');
+    await expect(runCeremony(run)).rejects.toMatchObject({
+      code: 'FAULT_STORE_CORRUPT',
+      message: expect.stringContaining(name) as string,
+    });
   });
 });
 

@@ -142,7 +142,7 @@ async function begin(run: CeremonyRun, folder: string, book: TranscriptBook): Pr
   const nowMs = book.time();
   assertWindow(ceremony, nowMs);
   const stepFolder = stepFolderOf(folder, 0, 'begin');
-  const earlier = await readStepEntry(stepFolder);
+  const earlier = await readStepEntry(stepFolder, 'begin');
   if (earlier === undefined) {
     checkQuorums(operation, approvals, quorums, nowMs);
     const entry: BeginEntry = {
@@ -162,8 +162,8 @@ async function begin(run: CeremonyRun, folder: string, book: TranscriptBook): Pr
       await stage.commit(stepFolder, entry);
     });
   }
-  const begun = earlier ?? (await readStepEntry(stepFolder));
-  if (begun?.kind !== 'begin' || begun.ceremonySha256 !== operationHash(operation)) {
+  const begun = earlier ?? (await readStepEntry(stepFolder, 'begin'));
+  if (begun?.ceremonySha256 !== operationHash(operation)) {
     throw new CertmillError(
       'CONFLICT',
       `${folder} was begun with another content of this ceremony: it was changed since`,
@@ -209,17 +209,17 @@ async function doStep(
 ): Promise<void> {
   const stepFolder = stepFolderOf(folder, number, step.do);
   const told = { step: number, do: step.do };
-  let entry = await readStepEntry(stepFolder);
+  let entry = await readStepEntry(stepFolder, 'step');
   if (entry === undefined) {
     entry = await writing(stepFolder, async () =>
       stageStep(run, folder, book, step, number, () => run.tell?.({ kind: 'staged', ...told })),
     );
   }
+  if (entry.step !== number || entry.do !== step.do) {
+    throw new CertmillError('FAULT_STORE_CORRUPT', `${stepFolder} is of another step`);
+  }
   book.take(entry);
   run.tell?.({ kind: 'committed', ...told });
-  if (entry.kind !== 'step') {
-    throw new CertmillError('FAULT_STORE_CORRUPT', `${stepFolder} is no step`);
-  }
   if (entry.effects.length > 0) {
     const effects = await changed(run, stepFolder, book, entry);
     book.take(effects);
@@ -291,9 +291,12 @@ async function changed(
   stepFolder: string,
   book: TranscriptBook,
   { step, effects }: StepEntry,
-): Promise<TranscriptEntry> {
+): Promise<EffectsEntry> {
   const earlier = await readEffectsEntry(stepFolder);
-  if (earlier !== undefined) return earlier;
+  if (earlier !== undefined) {
+    if (earlier.step === step) return earlier;
+    throw new CertmillError('FAULT_STORE_CORRUPT', `${stepFolder} has the changes of another step`);
+  }
   const done = await writing(stepFolder, async () =>
     applyEffects(run.dataDirectory, stepFolder, effects),
   );
@@ -308,7 +311,7 @@ async function finish(
   number: number,
 ): Promise<Pick<CeremonyResult, 'transcriptFile' | 'transcriptSha256'>> {
   const stepFolder = stepFolderOf(folder, number, 'end');
-  const earlier = await readStepEntry(stepFolder);
+  const earlier = await readStepEntry(stepFolder, 'end');
   if (earlier === undefined) {
     const end: EndEntry = { ...book.head(), kind: 'end' };
     await writing(stepFolder, async () => {

@@ -43,7 +43,8 @@ const effect = z.discriminatedUnion('kind', [
 
 const head = { previous: hex(32), at: instant } as const;
 
-const entry = z.discriminatedUnion('kind', [
+/** An entry, as it lies in the folder of its step and in the transcript. */
+export const entrySchema = z.discriminatedUnion('kind', [
   z.strictObject({
     ...head,
     kind: z.literal('begin'),
@@ -91,7 +92,7 @@ export const transcriptSchema = z.strictObject({
   version: z.literal(1),
   /** Hash of the last entry. */
   head: hex(32),
-  entries: z.array(entry),
+  entries: z.array(entrySchema),
 });
 
 function facts(depth: number): z.ZodType {

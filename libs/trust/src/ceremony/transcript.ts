@@ -74,7 +74,9 @@ export function parseTranscript(
   if (begin.isRehearsal !== isRehearsal) {
     throw refusal(fileName, begin.isRehearsal ? 'it is of a rehearsal' : 'it is of no rehearsal');
   }
-  const ceremony = parseCeremony(canonicalJson(begin.ceremony), `${fileName} (its ceremony)`);
+  const ceremony = parseCeremony(canonicalJson(begin.ceremony), `${fileName} (its ceremony)`, {
+    isCarriedOut: true,
+  });
   assertComplete(entries, ceremony, fileName);
   assertTimes(entries, ceremony, fileName);
   assertInputs(entries, ceremony, fileName);

@@ -104,15 +104,24 @@ export async function issueProfiledCaCertificate(
   subjectPKInfoDer: Uint8Array,
   parent: CaParent,
 ): Promise<Uint8Array> {
-  if (profile !== undefined) {
-    const draft = draftCaCertificate(spec, subjectPKInfoDer, parent, maxSignatureOctets);
-    assertKept(profile, draft, 'it');
-    const [aboveDer] = parent.chainDer ?? [];
-    if (profile.below !== undefined && aboveDer !== undefined) {
-      assertKept(caProfiles[profile.below], aboveDer, 'the CA above');
-    }
-  }
+  if (profile !== undefined) assertIssuable(profile, spec, subjectPKInfoDer, parent);
   return issueCaCertificate(spec, subjectPKInfoDer, parent);
+}
+
+/** Throws what `issueProfiledCaCertificate` would, but of the signature; no key is used. */
+export function assertIssuable(
+  profile: CaProfile | undefined,
+  spec: CaCertificateSpec,
+  subjectPKInfoDer: Uint8Array,
+  parent: CaParent,
+): void {
+  const draft = draftCaCertificate(spec, subjectPKInfoDer, parent, maxSignatureOctets);
+  if (profile === undefined) return;
+  assertKept(profile, draft, 'it');
+  const [aboveDer] = parent.chainDer ?? [];
+  if (profile.below !== undefined && aboveDer !== undefined) {
+    assertKept(caProfiles[profile.below], aboveDer, 'the CA above');
+  }
 }
 
 function assertKept(profile: CaProfile, certificateDer: Uint8Array, whose: string): void {

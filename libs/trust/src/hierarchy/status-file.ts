@@ -7,9 +7,11 @@ const formatVersion = 1;
 
 /** For the folder of a CA that is being made; nothing changes such a file afterwards. */
 export async function writeStatus(file: string, status: StatusAddresses): Promise<void> {
-  const { baseUri, crlShards } = status;
-  const text = `${JSON.stringify({ formatVersion, baseUri, crlShards }, undefined, 2)}\n`;
-  await writeFileAtomically(file, text, publicFileMode);
+  await writeFileAtomically(file, statusText(status), publicFileMode);
+}
+
+export function statusText({ baseUri, crlShards }: StatusAddresses): string {
+  return `${JSON.stringify({ formatVersion, baseUri, crlShards }, undefined, 2)}\n`;
 }
 
 /** Throws INVALID_INPUT where the text is not what `writeStatus` makes. */

@@ -9,8 +9,9 @@ import { backdated } from '../../hierarchy/issue-authority.js';
 import { newKeyInSlot } from '../../hierarchy/new-ca-key.js';
 import { newCaSerialNumber } from '../../hierarchy/issue-ca-certificate.js';
 import { rootName } from '../../hierarchy/issuer-paths.js';
+import { statusFileName, statusText } from '../../hierarchy/status-file.js';
 import type { StepOf } from '../ceremony-file.js';
-import { rootEndOf, rootOf } from '../root-wish.js';
+import { rootEndOf, rootOf, rootStatusOf } from '../root-wish.js';
 import {
   sealedKeyFileName,
   splitAmongCustodians,
@@ -24,6 +25,7 @@ export async function makeRoot(
   context: StepContext,
 ): Promise<StepFacts> {
   const { profile, ...said } = rootOf(step);
+  const status = rootStatusOf(step);
   const key =
     step.slot === undefined
       ? await keyToSplit(step.key)
@@ -48,8 +50,9 @@ export async function makeRoot(
       { name: 'certificate.pem', content: pem },
       { name: 'chain.pem', content: pem },
       keyFile,
+      ...(status === undefined ? [] : [{ name: statusFileName, content: statusText(status) }]),
     ]);
-    return { ...certificateFacts(certificateDer), ...(step.slot ?? {}) };
+    return { ...certificateFacts(certificateDer), ...(step.slot ?? {}), ...(status ?? {}) };
   } finally {
     key.wipe();
   }
