@@ -19,9 +19,13 @@ beforeAll(async () => {
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
-async function issued(orderId: string, csrs: readonly DeviceCsr[]): Promise<string> {
+async function issued(
+  orderId: string,
+  csrs: readonly DeviceCsr[],
+  upload = 'upload',
+): Promise<string> {
   const answer = await server.call('POST', `/v1/orders/${orderId}/batches`, {
-    headers: { ...ndjson, 'idempotency-key': `${orderId}-upload` },
+    headers: { ...ndjson, 'idempotency-key': `${orderId}-${upload}` },
     body: ndjsonOf(csrs),
   });
   const { batchId } = (await answer.json()) as { readonly batchId: string };
@@ -303,6 +307,31 @@ describe('a selection', () => {
   });
 });
 
+describe('a batch', () => {
+  test('is revoked, and issued once more, by itself', async () => {
+    const csrs = csrsOf(8, 'halves');
+    await anOrder(server, 'halves', { issuer: 'first' });
+    const batchId = await issued('halves', csrs.slice(0, 5));
+    await issued('halves', csrs.slice(5), 'other');
+    const selection = { batchId };
+    const json = { selection, operationId: 'half', kind: 'revoke' };
+    const to = { kind: 'reissue', issuer: 'second', profile: 'tls-client' };
+    await begun({ ...json, ...to, operationId: 'half-again' });
+    expect((await ended('half-again')).counts).toMatchObject({ requests: 5, issued: 5 });
+    for (const others of [{ orderId: 'spring' }, { issuer: 'second' }, { profile: 'idevid' }]) {
+      const asked = { ...json, selection: { batchId, ...others } };
+      expect((await server.call('POST', '/v1/operations', { json: asked })).status).toBe(400);
+    }
+    await begun({ ...json, selection: { batchId, orderId: 'halves', issuer: 'first' } });
+    expect(await ended('half')).toMatchObject({
+      selection: { batchId },
+      counts: { requests: 5, selected: 5, changed: 5 },
+    });
+    expect(await ofDevice('halves-4')).toMatchObject([{ status: 'good' }, { status: 'revoked' }]);
+    expect(await ofDevice('halves-5')).toMatchObject([{ status: 'good' }]);
+  });
+});
+
 describe('an operation', () => {
   test('keeps no place while it waits for its rate, begun again or not', async () => {
     await anOrder(server, 'slow', { issuer: 'second' });
@@ -350,7 +379,8 @@ describe('an operation', () => {
     ['an order alone that devices hold', { selection: { renewedBy: 'spring' } }, 400],
     ['what has no certificates', { selection: { issuer: 'nobody' } }, 400],
     ['a name that is none', { operationId: 'No Name' }, 400],
-    ['another member', { selection: { batchId: 'b' } }, 400],
+    ['a batch that is not there', { selection: { batchId: 'b' } }, 404],
+    ['another member', { selection: { serialNumber: 'b' } }, 400],
     ['a rate of nothing', { ratePerSecond: 0 }, 400],
     ['a rate of years', { ratePerSecond: 0.001 }, 400],
     ['a date to come', { invalidityDate: '2999-01-01T00:00:00Z' }, 400],

@@ -15,7 +15,7 @@ import type { StatusDocument } from './certificates/statuses.js';
 import type { CrlDocument, CrlPiece } from './crls/crls.js';
 import type { DriverCalls } from './connection/driver-calls.js';
 import type { BlockDocument, LogDocument, ScopeDocument } from './revocations/scope-documents.js';
-import type { MassOperationDocument } from './mass-operations.js';
+import type { FrozenPageDocument, MassOperationDocument } from './mass-operations.js';
 import { Documents, type Stored } from './connection/documents.js';
 import type { BlobDocument, EntryDocument, StateDocument } from './journal-collections.js';
 import type { IssuanceTimeDocument, MetaDocument } from './meta.js';
@@ -46,6 +46,7 @@ export const collectionNames = {
   ocspResponses: 'ocspResponses',
   ocspResponders: 'ocspResponders',
   massOperations: 'massOperations',
+  frozenPages: 'frozenPages',
   approvals: 'approvals',
   allowLists: 'allowLists',
   journal: 'journal',
@@ -65,6 +66,7 @@ export const indexes: Readonly<
     { tenant: 1, listedAs: -1 },
     { 'operation.state': 1, listedAs: -1 },
   ],
+  frozenPages: [{ tenant: 1, unnamedSinceMs: 1 }],
   batches: [{ tenant: 1, orderId: 1, listedAs: -1 }],
   ocspResponses: [{ nextUpdateMs: 1 }],
 };
@@ -89,6 +91,7 @@ export interface Collections {
   readonly ocspResponses: Documents<OcspResponsesDocument>;
   readonly ocspResponders: Documents<OcspResponderDocument>;
   readonly massOperations: Documents<MassOperationDocument>;
+  readonly frozenPages: Documents<FrozenPageDocument>;
   readonly approvals: Documents<ApprovalDocument>;
   readonly allowLists: Documents<AllowListBlob>;
   readonly journal: Documents<EntryDocument>;
@@ -119,6 +122,7 @@ export function collectionsOf(db: Db, calls: DriverCalls): Collections {
     ocspResponses: of('ocspResponses'),
     ocspResponders: of('ocspResponders'),
     massOperations: of('massOperations'),
+    frozenPages: of('frozenPages'),
     approvals: of('approvals'),
     allowLists: of('allowLists'),
     journal: of('journal'),

@@ -1,6 +1,13 @@
 import type { FrozenBatch, MassOperation, TenantId } from '@certmill/domain';
-import type { MassOperationStore, Page, PageRequest } from '@certmill/ports';
-import type { Documents, Stored, Where } from './connection/documents.js';
+import type {
+  Clock,
+  FrozenSelectionName,
+  MassOperationStore,
+  Page,
+  PageRequest,
+} from '@certmill/ports';
+import type { Collections } from './collections.js';
+import { idsUnder, type Documents, type Stored, type Where } from './connection/documents.js';
 import { listingKeyPattern, type ListingKeys } from './listing-keys.js';
 import { cursorPlace, pageLimit, pageOf } from './page-cursor.js';
 
@@ -9,39 +16,94 @@ export interface MassOperationDocument extends Stored {
   readonly tenant: TenantId;
   readonly version: number;
   readonly operation: MassOperation;
-  /** Never changes. */
-  readonly frozen: readonly FrozenBatch[];
   /** Of `ListingKeys`. */
   readonly listedAs: string;
 }
 
-/** What is told of an operation: its frozen selection is large, and read once. */
+/** `_id`: `<tenant>/<freeze id>/<page, 6 digits>`. */
+export interface FrozenPageDocument extends Stored {
+  readonly tenant: TenantId;
+  readonly operationId: string;
+  readonly freezeId: string;
+  /** Never changes. */
+  readonly batches: readonly FrozenBatch[];
+  /** Of a first page, until its operation is added. */
+  readonly unnamedSinceMs?: number;
+}
+
 const fields = ['operation', 'listedAs'] as const;
+/** Who is still freezing after so long was killed. */
+const abandonedAfterMs = 3_600_000;
+
+type Parts = Pick<Collections, 'massOperations' | 'frozenPages'>;
 
 /** Mass operations, changed by compare-and-set. */
 export class MassOperations implements MassOperationStore {
   readonly #operations: Documents<MassOperationDocument>;
+  readonly #pages: Documents<FrozenPageDocument>;
   readonly #listingKeys: ListingKeys;
+  readonly #clock: Clock;
 
-  constructor(operations: Documents<MassOperationDocument>, listingKeys: ListingKeys) {
-    this.#operations = operations;
+  constructor({ massOperations, frozenPages }: Parts, listingKeys: ListingKeys, clock: Clock) {
+    this.#operations = massOperations;
+    this.#pages = frozenPages;
     this.#listingKeys = listingKeys;
+    this.#clock = clock;
   }
 
-  async addOperation(operation: MassOperation, frozen: readonly FrozenBatch[]): Promise<boolean> {
-    const { tenant, operationId, version } = operation;
+  async putFrozenPage(
+    { tenant, operationId, freezeId }: FrozenSelectionName,
+    page: number,
+    batches: readonly FrozenBatch[],
+  ): Promise<void> {
+    const unnamed = page === 0 ? { unnamedSinceMs: this.#clock.nowMs() } : {};
+    const _id = pageKeyOf(tenant, freezeId, page);
+    await this.#pages.put({ _id, tenant, operationId, freezeId, batches, ...unnamed });
+  }
+
+  async frozenPage(
+    { tenant, freezeId }: FrozenSelectionName,
+    page: number,
+  ): Promise<readonly FrozenBatch[]> {
+    return (await this.#pages.get(pageKeyOf(tenant, freezeId, page), ['batches']))?.batches ?? [];
+  }
+
+  dropFrozen({ tenant, freezeId }: FrozenSelectionName): Promise<void> {
+    return this.#pages.removeAll(idsUnder(`${tenant}/${freezeId}/`));
+  }
+
+  async addOperation(operation: MassOperation): Promise<boolean> {
+    const { tenant, operationId, freezeId, version } = operation;
     const _id = keyOf(tenant, operationId);
     const listedAs = this.#listingKeys.next();
-    const document = { _id, tenant, version, operation, frozen, listedAs };
-    return (await this.#operations.insert(document)) === 'inserted';
+    const document = { _id, tenant, version, operation, listedAs };
+    const isAdded = (await this.#operations.insert(document)) === 'inserted';
+    if (isAdded) await this.#name(tenant, freezeId);
+    await this.#dropAbandoned(tenant);
+    return isAdded;
+  }
+
+  async #name(tenant: TenantId, freezeId: string): Promise<void> {
+    const _id = pageKeyOf(tenant, freezeId, 0);
+    await this.#pages.update({ _id }, { $unset: { unnamedSinceMs: '' } });
+  }
+
+  /** Pages of those who were killed while they froze, and not of those killed right after. */
+  async #dropAbandoned(tenant: TenantId): Promise<void> {
+    const unnamedSinceMs = { $lt: this.#clock.nowMs() - abandonedAfterMs };
+    const found = await this.#pages.find(
+      { tenant, unnamedSinceMs },
+      { sort: { unnamedSinceMs: 1 }, limit: 10, fields: ['tenant', 'operationId', 'freezeId'] },
+    );
+    for (const frozen of found) {
+      const named = (await this.getOperation(tenant, frozen.operationId))?.freezeId;
+      if (named === frozen.freezeId) await this.#name(tenant, frozen.freezeId);
+      else await this.dropFrozen(frozen);
+    }
   }
 
   async getOperation(tenant: TenantId, operationId: string): Promise<MassOperation | undefined> {
     return (await this.#operations.get(keyOf(tenant, operationId), fields))?.operation;
-  }
-
-  async frozenBatches(tenant: TenantId, operationId: string): Promise<readonly FrozenBatch[]> {
-    return (await this.#operations.get(keyOf(tenant, operationId), ['frozen']))?.frozen ?? [];
   }
 
   /** All shards look into their index by tenant and listing key. */
@@ -82,4 +144,8 @@ export class MassOperations implements MassOperationStore {
 
 function keyOf(tenant: TenantId, operationId: string): string {
   return `${tenant}/${operationId}`;
+}
+
+function pageKeyOf(tenant: TenantId, freezeId: string, page: number): string {
+  return `${tenant}/${freezeId}/${String(page).padStart(6, '0')}`;
 }

@@ -26,6 +26,7 @@ import type {
   DeadLetterCause,
   Decision,
   OcspStore,
+  FrozenSelectionName,
   MassOperationStore,
   OrderStore,
   PageRequest,
@@ -348,16 +349,24 @@ export class MongoStore
     return this.#inHand.run(() => this.#parts.crls.describeCrl(scope, kind));
   }
 
-  addOperation(operation: MassOperation, frozen: readonly FrozenBatch[]) {
-    return this.#inHand.run(() => this.#parts.massOperations.addOperation(operation, frozen));
+  putFrozenPage(frozen: FrozenSelectionName, page: number, batches: readonly FrozenBatch[]) {
+    return this.#inHand.run(() => this.#parts.massOperations.putFrozenPage(frozen, page, batches));
+  }
+
+  dropFrozen(frozen: FrozenSelectionName) {
+    return this.#inHand.run(() => this.#parts.massOperations.dropFrozen(frozen));
+  }
+
+  addOperation(operation: MassOperation) {
+    return this.#inHand.run(() => this.#parts.massOperations.addOperation(operation));
   }
 
   getOperation(tenant: TenantId, operationId: string) {
     return this.#inHand.run(() => this.#parts.massOperations.getOperation(tenant, operationId));
   }
 
-  frozenBatches(tenant: TenantId, operationId: string) {
-    return this.#inHand.run(() => this.#parts.massOperations.frozenBatches(tenant, operationId));
+  frozenPage(frozen: FrozenSelectionName, page: number) {
+    return this.#inHand.run(() => this.#parts.massOperations.frozenPage(frozen, page));
   }
 
   listOperations(tenant: TenantId, page: PageRequest) {

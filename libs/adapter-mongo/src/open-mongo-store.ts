@@ -193,7 +193,7 @@ async function partsOf(
       pieces: collections.crlPieces,
       onPut: (crl) => revocations.noteCrl(crl),
     }),
-    massOperations: new MassOperations(collections.massOperations, listingKeys),
+    massOperations: new MassOperations(collections, listingKeys, clock),
     approvals: new UsedApprovalDocuments(collections.approvals),
     close: async (timeoutMs) => {
       // First: what still waits for the server, the journal too, need not be waited for.

@@ -40,6 +40,7 @@ export {
 export {
   isOver,
   noMassCounts,
+  frozenPageBatches,
   type FrozenBatch,
   type MassCounts,
   type MassCursor,

@@ -5,6 +5,7 @@ import type { BatchId, OrderId, TenantId } from './ids.js';
 /** Which certificates of a tenant a mass operation is about: those that meet every part given. */
 export interface MassSelection {
   readonly orderId?: OrderId;
+  readonly batchId?: BatchId;
   /** Of the device on the allow-list of its order. */
   readonly site?: string;
   /** Of the order that they were issued under. */
@@ -43,6 +44,9 @@ export interface FrozenBatch {
   readonly orderId: OrderId;
   readonly nextIndex: number;
 }
+
+/** Of a page of a frozen selection, but for the last one. */
+export const frozenPageBatches = 500;
 
 /** Where a mass operation goes on; everything before it is durable. */
 export interface MassCursor {
@@ -133,6 +137,8 @@ export interface MassOperation {
   readonly work: MassWork;
   /** Certificates a second at most. */
   readonly ratePerSecond?: number;
+  /** Names the pages of its frozen selection. */
+  readonly freezeId: string;
   /** Certificates that were selected at most when it was frozen: the quota of the order. */
   readonly quota: number;
   readonly createdAtMs: number;

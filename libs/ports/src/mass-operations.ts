@@ -1,13 +1,27 @@
 import type { FrozenBatch, MassOperation, TenantId } from '@certmill/domain';
 import type { Page, PageRequest } from './stores.js';
 
+/** Of an operation that is there, or is about to be added. */
+export type FrozenSelectionName = Pick<MassOperation, 'tenant' | 'operationId' | 'freezeId'>;
+
 /** Mass operations and their frozen selections. */
 export interface MassOperationStore {
-  /** Insert if absent by (tenant, operationId), with its selection; false where it is there already. */
-  addOperation(operation: MassOperation, frozen: readonly FrozenBatch[]): Promise<boolean>;
+  /**
+   * Stores a page of a selection that is being frozen, `frozenPageBatches` of it or its last ones, before
+   * its operation is added. Pages that no operation names are removed some time later, not within an hour.
+   */
+  putFrozenPage(
+    frozen: FrozenSelectionName,
+    page: number,
+    batches: readonly FrozenBatch[],
+  ): Promise<void>;
+  /** Of a selection that no operation names. */
+  dropFrozen(frozen: FrozenSelectionName): Promise<void>;
+  /** Insert if absent by (tenant, operationId); false where it is there already. Its selection is stored. */
+  addOperation(operation: MassOperation): Promise<boolean>;
   getOperation(tenant: TenantId, operationId: string): Promise<MassOperation | undefined>;
-  /** In the order given; empty for an unknown operation. */
-  frozenBatches(tenant: TenantId, operationId: string): Promise<readonly FrozenBatch[]>;
+  /** In the order given; empty behind the last page, and of an unknown selection. */
+  frozenPage(frozen: FrozenSelectionName, page: number): Promise<readonly FrozenBatch[]>;
   /** Newest first. */
   listOperations(tenant: TenantId, page: PageRequest): Promise<Page<MassOperation>>;
   /** Of all tenants those whose state is `running`, newest first. */

@@ -60,6 +60,7 @@ export interface NewRevocations {
 /** Certificates that meet every part given. */
 export interface MassSelection {
   readonly orderId?: string;
+  readonly batchId?: string;
   readonly site?: string;
   readonly profile?: string;
   readonly issuer?: string;

@@ -13,6 +13,7 @@ const patienceSeconds = 120;
 
 interface BeginOptions extends ServerOptions, ApprovalOptions {
   readonly order?: string;
+  readonly batch?: string;
   readonly site?: string;
   readonly profile?: string;
   readonly issuer?: string;
@@ -35,7 +36,7 @@ interface ReissueOptions extends BeginOptions {
 
 export function massRevokeCommand(terminal: Terminal): Command {
   const command = withSelection(new Command('revoke'))
-    .description('revoke all certificates of an order, site, profile or issuer')
+    .description('revoke all certificates of an order, batch, site, profile or issuer')
     .addOption(
       new Option('--reason <reason>', 'CRLReason of RFC 5280')
         .choices(revocationReasons)
@@ -122,6 +123,7 @@ function withSelection(command: Command): Command {
   return withApprovalOptions(command)
     .argument('<name>', 'of the operation: lower-case letters, digits, hyphens')
     .option('--order <id>', 'those of an order')
+    .option('--batch <id>', 'those of a batch')
     .option('--site <name>', 'those of a site on the allow-lists')
     .option('--profile <name>', 'those of a profile')
     .option('--issuer <name>', 'those of an issuer')
@@ -158,15 +160,17 @@ async function begin(
   terminal.report(operation, [...massLines(operation), ...next]);
 }
 
-function selectionOf({ order, site, profile, issuer, renewedBy }: BeginOptions): MassSelection {
-  if ([order, site, profile, issuer].every((part) => part === undefined)) {
+function selectionOf(options: BeginOptions): MassSelection {
+  const { order, batch, site, profile, issuer, renewedBy } = options;
+  if ([order, batch, site, profile, issuer].every((part) => part === undefined)) {
     throw new CertmillError(
       'INVALID_INPUT',
-      'say which: --order, --site, --profile, --issuer, or several of them',
+      'say which: --order, --batch, --site, --profile, --issuer, or several of them',
     );
   }
   return {
     ...(order === undefined ? {} : { orderId: order }),
+    ...(batch === undefined ? {} : { batchId: batch }),
     ...(site === undefined ? {} : { site }),
     ...(profile === undefined ? {} : { profile }),
     ...(issuer === undefined ? {} : { issuer }),

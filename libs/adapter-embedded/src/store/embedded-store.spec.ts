@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { noMassCounts, type MassOperation } from '@certmill/domain';
 import { aBatch, aChange, aChunk, anOrder, decideAlone } from '@certmill/ports/conformance';
 import { restoreEmbeddedStore } from './back-up.js';
 import { openEmbeddedStore, type EmbeddedStore } from './embedded-store.js';
@@ -14,14 +15,29 @@ import {
   order,
   tenant,
 } from './issue-fleet.fixture.js';
+import { runningOperationsSql } from './mass-operation-table.js';
 import { faultyDisk } from './faulty-disk-url.fixture.js';
 import { storeFiles } from './store-files.js';
 
 const clock = { nowMs: () => 1 };
 const toFormat2 = `DROP TABLE crl_scopes; DROP TABLE revocations; DROP TABLE crls; DROP TABLE audit;
-  DROP TABLE mass_operations;
+  DROP TABLE mass_operations; DROP TABLE frozen_pages;
   ALTER TABLE statuses DROP COLUMN invalidity_date_ms; ALTER TABLE orders DROP COLUMN renews;
   PRAGMA user_version = 2`;
+const massOperation: MassOperation = {
+  tenant,
+  operationId: 'op',
+  selection: { issuer: 'factory' },
+  work: { kind: 'revoke', reason: 'superseded' },
+  freezeId: '',
+  quota: 0,
+  createdAtMs: 1,
+  createdBy: 'olga',
+  state: 'running',
+  cursor: { batch: 0, chunkNumber: 0, targetIndex: 0 },
+  counts: noMassCounts,
+  version: 1,
+};
 const noAcknowledgement = (): void => undefined;
 
 describe('the embedded store', () => {
@@ -48,6 +64,27 @@ describe('the embedded store', () => {
     for (const statement of statements) db.exec(statement);
     db.close();
   }
+
+  test('drops at its start the pages of a selection whose operation was never added', async () => {
+    const name = { ...massOperation, freezeId: 'kept' };
+    const lost = { ...massOperation, freezeId: 'lost' };
+    const page = [{ batchId: 'b', orderId: 'order', nextIndex: 1 }];
+    await store.putFrozenPage(name, 0, page);
+    await store.putFrozenPage(lost, 0, page);
+    await store.addOperation(name);
+    await reopen();
+    expect(await store.frozenPage(name, 0)).toEqual(page);
+    expect(await store.frozenPage(lost, 0)).toEqual([]);
+  });
+
+  test('finds the operations that run by an index', async () => {
+    await store.close();
+    const db = new DatabaseSync(storeFiles(directory).database);
+    const plan = db.prepare(`EXPLAIN QUERY PLAN ${runningOperationsSql}`).all(9, 9);
+    expect(JSON.stringify(plan)).toContain('running_mass_operations');
+    db.close();
+    store = await openEmbeddedStore({ directory, clock });
+  });
 
   test('holds everything over a restart, its epoch too', async () => {
     await issueFleet(store, noAcknowledgement);

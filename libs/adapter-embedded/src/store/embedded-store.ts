@@ -34,6 +34,7 @@ import type {
   Decision,
   Job,
   JobQueue,
+  FrozenSelectionName,
   MassOperationStore,
   OrderStore,
   PageRequest,
@@ -495,16 +496,24 @@ export class EmbeddedStore
     return this.#client.call('listAudit', [after, limit]);
   }
 
-  addOperation(operation: MassOperation, frozen: readonly FrozenBatch[]): Promise<boolean> {
-    return this.#client.call('addOperation', [operation, frozen]);
+  putFrozenPage(frozen: FrozenSelectionName, page: number, batches: readonly FrozenBatch[]) {
+    return this.#client.call('putFrozenPage', [frozen, page, batches]);
+  }
+
+  dropFrozen(frozen: FrozenSelectionName) {
+    return this.#client.call('dropFrozen', [frozen]);
+  }
+
+  addOperation(operation: MassOperation): Promise<boolean> {
+    return this.#client.call('addOperation', [operation]);
   }
 
   getOperation(tenant: TenantId, operationId: string) {
     return this.#client.call('getOperation', [tenant, operationId]);
   }
 
-  frozenBatches(tenant: TenantId, operationId: string) {
-    return this.#client.call('frozenBatches', [tenant, operationId]);
+  frozenPage(frozen: FrozenSelectionName, page: number) {
+    return this.#client.call('frozenPage', [frozen, page]);
   }
 
   listOperations(tenant: TenantId, page: PageRequest) {

@@ -5,9 +5,13 @@ import {
   type MassOperation,
   type TenantId,
 } from '@certmill/domain';
-import type { Page, PageRequest } from '@certmill/ports';
+import type { FrozenSelectionName, Page, PageRequest } from '@certmill/ports';
 import { cursorSeq, pageLimit, pageOf } from './page-cursor.js';
 import { numberIn, textIn, type Row } from './rows.js';
+
+/** By their own index: nearly all that were ever begun are over. */
+export const runningOperationsSql = `SELECT seq, operation FROM mass_operations
+  WHERE state = 'running' AND seq < ? ORDER BY seq DESC LIMIT ?`;
 
 /** Mass operations, as MassOperationStore of @certmill/ports has them. */
 export class MassOperationTable {
@@ -17,16 +21,44 @@ export class MassOperationTable {
     this.#db = db;
   }
 
-  add(operation: MassOperation, frozen: readonly FrozenBatch[]): boolean {
-    const { tenant, operationId, version } = operation;
+  putFrozenPage(
+    { tenant, operationId, freezeId }: FrozenSelectionName,
+    page: number,
+    batches: readonly FrozenBatch[],
+  ): void {
+    this.#db
+      .prepare(
+        `INSERT INTO frozen_pages (tenant, freeze_id, page, operation_id, batches)
+         VALUES (?, ?, ?, ?, ?)`,
+      )
+      .run(tenant, freezeId, page, operationId, JSON.stringify(batches));
+  }
+
+  dropFrozen({ tenant, freezeId }: FrozenSelectionName): void {
+    this.#db
+      .prepare('DELETE FROM frozen_pages WHERE tenant = ? AND freeze_id = ?')
+      .run(tenant, freezeId);
+  }
+
+  /** Of those who were killed while they froze. Only before the first call. */
+  dropUnnamed(): void {
+    this.#db.exec(
+      `DELETE FROM frozen_pages WHERE NOT EXISTS (
+         SELECT 1 FROM mass_operations o
+         WHERE o.tenant = frozen_pages.tenant AND o.operation_id = frozen_pages.operation_id
+           AND json_extract(o.operation, '$.freezeId') = frozen_pages.freeze_id)`,
+    );
+  }
+
+  add(operation: MassOperation): boolean {
+    const { tenant, operationId, version, state } = operation;
     return (
       this.#db
         .prepare(
-          `INSERT INTO mass_operations (tenant, operation_id, version, operation, frozen)
+          `INSERT INTO mass_operations (tenant, operation_id, version, state, operation)
            VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
         )
-        .run(tenant, operationId, version, JSON.stringify(operation), JSON.stringify(frozen))
-        .changes === 1
+        .run(tenant, operationId, version, state, JSON.stringify(operation)).changes === 1
     );
   }
 
@@ -37,11 +69,11 @@ export class MassOperationTable {
     return row && operationOf(row);
   }
 
-  frozenBatches(tenant: TenantId, operationId: string): FrozenBatch[] {
+  frozenPage({ tenant, freezeId }: FrozenSelectionName, page: number): FrozenBatch[] {
     const row = this.#db
-      .prepare('SELECT frozen FROM mass_operations WHERE tenant = ? AND operation_id = ?')
-      .get(tenant, operationId);
-    return row === undefined ? [] : (parsed(textIn(row, 'frozen')) as FrozenBatch[]);
+      .prepare('SELECT batches FROM frozen_pages WHERE tenant = ? AND freeze_id = ? AND page = ?')
+      .get(tenant, freezeId, page);
+    return row === undefined ? [] : (parsed(textIn(row, 'batches')) as FrozenBatch[]);
   }
 
   list(tenant: TenantId, page: PageRequest): Page<MassOperation> {
@@ -58,24 +90,21 @@ export class MassOperationTable {
   listRunning(page: PageRequest): Page<MassOperation> {
     const limit = pageLimit(page);
     const rows = this.#db
-      .prepare(
-        `SELECT seq, operation FROM mass_operations
-         WHERE json_extract(operation, '$.state') = 'running' AND seq < ?
-         ORDER BY seq DESC LIMIT ?`,
-      )
+      .prepare(runningOperationsSql)
       .all(cursorSeq(page) ?? Number.MAX_SAFE_INTEGER, limit + 1);
     return pageOf(rows, limit, operationOf, seqOf);
   }
 
   save(operation: MassOperation, expectedVersion: number): boolean {
-    const { tenant, operationId, version } = operation;
+    const { tenant, operationId, version, state } = operation;
     return (
       this.#db
         .prepare(
-          `UPDATE mass_operations SET version = ?, operation = ?
+          `UPDATE mass_operations SET version = ?, state = ?, operation = ?
            WHERE tenant = ? AND operation_id = ? AND version = ?`,
         )
-        .run(version, JSON.stringify(operation), tenant, operationId, expectedVersion).changes === 1
+        .run(version, state, JSON.stringify(operation), tenant, operationId, expectedVersion)
+        .changes === 1
     );
   }
 }

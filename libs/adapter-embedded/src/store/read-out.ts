@@ -92,6 +92,7 @@ const contentSql = [
   'SELECT * FROM revocations ORDER BY scope_seq, serial_number',
   'SELECT * FROM audit ORDER BY sequence',
   'SELECT * FROM mass_operations ORDER BY seq',
+  'SELECT * FROM frozen_pages ORDER BY tenant, freeze_id, page',
 ];
 
 /** Where a chunk is among those of the store; 0 and -1 are before the first. */

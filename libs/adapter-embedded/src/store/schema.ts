@@ -44,13 +44,18 @@ CREATE TABLE audit (
   action TEXT NOT NULL, detail TEXT NOT NULL, hash TEXT NOT NULL
 ) STRICT;`;
 
-/** `frozen` is the selection, JSON, which never changes; `operation` the rest of it. */
+/** `operation` and the pages of frozen selections are JSON; pages never change. Few operations run. */
 const massOperations = `
 CREATE TABLE mass_operations (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, operation_id TEXT NOT NULL,
-  version INTEGER NOT NULL, operation TEXT NOT NULL, frozen TEXT NOT NULL,
+  version INTEGER NOT NULL, state TEXT NOT NULL, operation TEXT NOT NULL,
   UNIQUE (tenant, operation_id)
-) STRICT;`;
+) STRICT;
+CREATE INDEX running_mass_operations ON mass_operations (seq) WHERE state = 'running';
+CREATE TABLE frozen_pages (
+  tenant TEXT NOT NULL, freeze_id TEXT NOT NULL, page INTEGER NOT NULL,
+  operation_id TEXT NOT NULL, batches TEXT NOT NULL, PRIMARY KEY (tenant, freeze_id, page)
+) STRICT, WITHOUT ROWID;`;
 
 /**
  * Certificates are not in here: `chunks` points into segment files. Rows come in order of time, and

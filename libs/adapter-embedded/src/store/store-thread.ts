@@ -62,7 +62,9 @@ export class StoreThread {
   }
 
   async start(): Promise<void> {
-    removeUnusedFiles(await this.#openAnew());
+    const core = await this.#openAnew();
+    removeUnusedFiles(core);
+    core.massOperations.dropUnnamed();
   }
 
   receive(request: StoreRequest): void {

@@ -15,6 +15,7 @@ const emptyAtFirst = [
   'approvals',
   'allowLists',
   'massOperations',
+  'frozenPages',
   'journal',
 ] as const satisfies readonly CollectionName[];
 

@@ -82,7 +82,7 @@ export class StoreImport implements Stoppable {
     this.#segments = new Segments(collections.segments);
     this.#statuses = new Statuses(collections.statuses);
     this.#allowLists = new AllowListBlobs(collections.allowLists);
-    this.#massOperations = new MassOperations(collections.massOperations, this.#listingKeys);
+    this.#massOperations = new MassOperations(collections, this.#listingKeys, clock);
   }
 
   /** Whether the store may be filled. Faults: CONFLICT. */
@@ -185,9 +185,17 @@ export class StoreImport implements Stoppable {
   }
 
   /** With its frozen selection. */
-  async putMassOperation(operation: MassOperation, frozen: readonly FrozenBatch[]): Promise<void> {
+  async putMassOperation(
+    operation: MassOperation,
+    frozenPages: AsyncIterable<readonly FrozenBatch[]>,
+  ): Promise<void> {
     this.#listingTime.ms = operation.createdAtMs;
-    await this.#massOperations.addOperation(operation, frozen);
+    let page = 0;
+    for await (const batches of frozenPages) {
+      await this.#massOperations.putFrozenPage(operation, page, batches);
+      page += 1;
+    }
+    await this.#massOperations.addOperation(operation);
   }
 
   async putUsedApprovals(used: UsedApprovals): Promise<void> {

@@ -9,12 +9,13 @@ import type { RevocationImport, StoreImport } from '@certmill/adapter-mongo';
 import {
   chunkIdOf,
   type ChainedAuditEntry,
+  type FrozenBatch,
   type MassOperation,
   type TenantId,
 } from '@certmill/domain';
 import { decodeIssuedChunk, decodeReceivedHead, decodeVerdict } from '@certmill/events';
 import { terminalOf } from '@certmill/pipeline';
-import type { AuditStore, CrlScope } from '@certmill/ports';
+import type { AuditStore, CrlScope, MassOperationStore } from '@certmill/ports';
 import type { KeptLetters } from './carry-dead-letters.js';
 import { allOf } from '../all-of.js';
 import { inOrderOfDecision } from './decision-order.js';
@@ -87,9 +88,7 @@ export async function carryStore(
   await carryRevocations(read, into);
   for await (const entry of auditEntriesOf(store)) await into.putAuditEntry(entry);
   for await (const { operation } of rowsOf((after, limit) => read.massOperations(after, limit))) {
-    const { tenant, operationId } = operation;
-    const frozen = await store.frozenBatches(tenant, operationId);
-    await into.putMassOperation(carriedOperation(operation), frozen);
+    await into.putMassOperation(carriedOperation(operation), frozenPagesOf(store, operation));
   }
   for (const used of usedApprovals) await into.putUsedApprovals(used);
   await into.putIssuanceTime(await store.lastIssuanceMs());
@@ -162,6 +161,18 @@ export async function* auditEntriesOf(store: AuditStore): AsyncGenerator<Chained
     const last = entries.at(-1);
     if (last === undefined) return;
     after = last.sequence;
+  }
+}
+
+/** The pages of an operation's frozen selection. */
+export async function* frozenPagesOf(
+  store: Pick<MassOperationStore, 'frozenPage'>,
+  operation: MassOperation,
+): AsyncGenerator<readonly FrozenBatch[]> {
+  for (let page = 0; ; page += 1) {
+    const batches = await store.frozenPage(operation, page);
+    if (batches.length === 0) return;
+    yield batches;
   }
 }
 

@@ -101,23 +101,22 @@ async function addOperations(store: MassOperationStore, chunks: readonly Chunk[]
       nextIndex: i,
     }));
     for (const [i, state] of states.entries()) {
-      await store.addOperation(
-        {
-          tenant,
-          operationId: `mass-${state}`,
-          selection: { issuer: 'factory' },
-          work: { kind: 'reissue', issuer: 'other', profileName: 'idevid', expiresAtMs: 9 },
-          quota: 5,
-          createdAtMs: 3,
-          createdBy: 'olga',
-          state,
-          ...(state === 'running' ? {} : { endedAtMs: 7 }),
-          cursor: { batch: i, chunkNumber: 1, targetIndex: 2, begunAtMs: 5, dueAtMs: 6 },
-          counts: { ...noMassCounts, requests: 30, submitted: i },
-          version: i + 1,
-        },
-        frozen.slice(i),
-      );
+      const name = { tenant, operationId: `mass-${state}`, freezeId: `freeze-${state}` };
+      await store.putFrozenPage(name, 0, frozen.slice(i));
+      await store.putFrozenPage(name, 1, frozen.slice(0, i + 1));
+      await store.addOperation({
+        ...name,
+        selection: { issuer: 'factory' },
+        work: { kind: 'reissue', issuer: 'other', profileName: 'idevid', expiresAtMs: 9 },
+        quota: 5,
+        createdAtMs: 3,
+        createdBy: 'olga',
+        state,
+        ...(state === 'running' ? {} : { endedAtMs: 7 }),
+        cursor: { batch: i, chunkNumber: 1, targetIndex: 2, begunAtMs: 5, dueAtMs: 6 },
+        counts: { ...noMassCounts, requests: 30, submitted: i },
+        version: i + 1,
+      });
     }
   }
 }

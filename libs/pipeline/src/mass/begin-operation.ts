@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   assertName,
   canonicalJson,
@@ -12,7 +13,12 @@ import {
 import { orderToOpen } from '../ingest/open-order.js';
 import { applyChange } from '../revoke/apply-changes.js';
 import { recordAudit } from '../revoke/record-audit.js';
-import { freezeSelection, type FrozenSelection } from './freeze-selection.js';
+import {
+  freezeSelection,
+  selectedBatches,
+  sizeOf,
+  type SelectionSize,
+} from './freeze-selection.js';
 import { addMassJob } from './mass-jobs.js';
 import { detailOf } from './mass-audit.js';
 import { lookedAtIn, sumOf } from './mass-counts.js';
@@ -50,13 +56,16 @@ export async function beginOperation(
   const { tenant, operationId } = wanted;
   const existing = await ports.operations.getOperation(tenant, operationId);
   if (existing !== undefined) return beganBefore(ports, existing, wanted);
-  const frozen = await frozenFor(ports, wanted);
-  const operation = operationOf(wanted, frozen, ports.clock.nowMs());
+  await assertBeginnable(ports, wanted);
   if (ports.jobs === undefined) throw noJobs();
   await wanted.beforeBegun?.();
+  const name = { tenant, operationId, freezeId: randomUUID() };
+  const size = await freezeSelection(ports, name, wanted.selection);
+  const operation = operationOf(wanted, name.freezeId, size, ports.clock.nowMs());
   const entry = { tenant, actor: wanted.actor, action: 'mass-operation.begun' };
   await recordAudit(ports, { ...entry, detail: detailOf(operation) });
-  if (!(await ports.operations.addOperation(operation, frozen.batches))) {
+  if (!(await ports.operations.addOperation(operation))) {
+    await ports.operations.dropFrozen(name);
     const first = await ports.operations.getOperation(tenant, operationId);
     if (first !== undefined) return beganBefore(ports, first, wanted);
   }
@@ -71,14 +80,15 @@ export async function previewOperation(
   signal?: AbortSignal,
 ): Promise<MassOperation> {
   assertName('operation id', wanted.operationId);
-  const frozen = await frozenFor(ports, wanted);
-  const operation = operationOf(wanted, frozen, ports.clock.nowMs());
+  const { tenant, selection } = wanted;
+  const size = await assertBeginnable(ports, wanted);
+  const operation = operationOf(wanted, '', size, ports.clock.nowMs());
   let { counts } = operation;
-  for (const batch of frozen.batches) {
+  for await (const { batch } of selectedBatches(ports, tenant, selection)) {
     let isLast = false;
     for (let chunkNumber = 0; !isLast; chunkNumber += 1) {
       signal?.throwIfAborted();
-      const chunk = await readChunk(ports, wanted.tenant, batch, chunkNumber, wanted.selection);
+      const chunk = await readChunk(ports, tenant, batch, chunkNumber, selection);
       ({ isLast } = chunk);
       counts = sumOf(counts, await foreseen(ports, operation, chunk));
     }
@@ -93,14 +103,18 @@ export function noJobs(): CertmillError {
   );
 }
 
-async function frozenFor(ports: MassPorts, wanted: NewMassOperation): Promise<FrozenSelection> {
+/** Resolves to how much is selected now. */
+async function assertBeginnable(
+  ports: MassPorts,
+  wanted: NewMassOperation,
+): Promise<SelectionSize> {
   const { work, ratePerSecond, tenant, operationId } = wanted;
   assertDates(work, ports.clock.nowMs());
   if (ratePerSecond !== undefined && !(ratePerSecond >= lowestRate)) {
     throw new CertmillError('INVALID_INPUT', `the rate is ${String(lowestRate)} a second at least`);
   }
-  const frozen = await freezeSelection(ports, tenant, wanted.selection);
-  if (frozen.certificates === 0) {
+  const size = await sizeOf(selectedBatches(ports, tenant, wanted.selection));
+  if (size.certificates === 0) {
     throw new CertmillError('INVALID_INPUT', 'the selection has no certificates');
   }
   if (work.kind !== 'revoke') {
@@ -110,7 +124,7 @@ async function frozenFor(ports: MassPorts, wanted: NewMassOperation): Promise<Fr
         `there is an order '${operationId}': choose another name`,
       );
     }
-    const { certificates: quota } = frozen;
+    const { certificates: quota } = size;
     if (work.kind === 'renew' && quota > maxRenewals) {
       throw new CertmillError(
         'LIMIT_EXCEEDED',
@@ -119,12 +133,13 @@ async function frozenFor(ports: MassPorts, wanted: NewMassOperation): Promise<Fr
     }
     await orderToOpen(ports.opening, orderOfReissue({ tenant, operationId, quota }, work));
   }
-  return frozen;
+  return size;
 }
 
 function operationOf(
   { tenant, operationId, actor, selection, work, ratePerSecond }: NewMassOperation,
-  { requests, certificates: quota }: FrozenSelection,
+  freezeId: string,
+  { requests, certificates: quota }: SelectionSize,
   createdAtMs: number,
 ): MassOperation {
   return {
@@ -133,6 +148,7 @@ function operationOf(
     selection,
     work,
     ...(ratePerSecond === undefined ? {} : { ratePerSecond }),
+    freezeId,
     quota,
     createdAtMs,
     createdBy: actor,

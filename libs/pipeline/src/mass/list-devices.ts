@@ -1,5 +1,6 @@
 import { CertmillError, type FrozenBatch, type MassOperation } from '@certmill/domain';
 import type { Page, PageRequest } from '@certmill/ports';
+import { FrozenSelection } from './frozen-selection.js';
 import type { MassPorts } from './mass-ports.js';
 import { readChunk } from './read-chunk.js';
 import { reissuable } from './reissue-chunk.js';
@@ -19,7 +20,7 @@ export interface MassDevice {
 
 /** Read for one page at most: where few are looked for it is short, and the next one goes on. */
 const chunksPerPage = 64;
-const cursorPattern = /^(\d{1,6})\.(\d{1,9})\.(\d{1,5})$/;
+const cursorPattern = /^(\d{1,7})\.(\d{1,9})\.(\d{1,5})$/;
 
 interface Place {
   readonly batch: number;
@@ -38,15 +39,15 @@ export async function listMassDevices(
   { limit, cursor }: PageRequest,
   state?: DeviceState,
 ): Promise<Page<MassDevice>> {
-  const { tenant, operationId, work } = operation;
+  const { operationId, work } = operation;
   if (work.kind === 'revoke') {
     throw new CertmillError('CONFLICT', `operation '${operationId}' is a revocation`);
   }
-  const frozen = await ports.operations.frozenBatches(tenant, operationId);
+  const frozen = new FrozenSelection(ports.operations, operation);
   const items: MassDevice[] = [];
   let place: Place | undefined = placeOf(cursor);
   for (let read = 0; read < chunksPerPage; read += 1) {
-    const batch: FrozenBatch | undefined = frozen[place.batch];
+    const batch = await frozen.at(place.batch);
     if (batch === undefined) return { items };
     const { certificates, isLast } = await devicesIn(ports, operation, batch, place.chunkNumber);
     for (const [i, device] of certificates.entries()) {
@@ -58,7 +59,8 @@ export async function listMassDevices(
       ? { batch: place.batch + 1, chunkNumber: 0, told: 0 }
       : { batch: place.batch, chunkNumber: place.chunkNumber + 1, told: 0 };
   }
-  return place.batch < frozen.length ? { items, next: cursorOf(place) } : { items };
+  const isMore = (await frozen.at(place.batch)) !== undefined;
+  return isMore ? { items, next: cursorOf(place) } : { items };
 }
 
 async function devicesIn(

@@ -53,6 +53,7 @@ function anOperation(tenant: string, operationId: string, version = 1): MassOper
     operationId,
     selection: { issuer: 'first' },
     work: { kind: 'revoke', reason: 'superseded' },
+    freezeId: 'freeze',
     quota: 0,
     createdAtMs: 1,
     createdBy: 'olga',

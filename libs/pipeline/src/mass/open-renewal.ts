@@ -29,7 +29,7 @@ export async function renewable(
 export async function openRenewal(
   ports: MassPorts,
   operation: MassOperation,
-  frozen: readonly FrozenBatch[],
+  frozen: AsyncIterable<FrozenBatch>,
   work: ReissueWork,
   signal: AbortSignal,
 ): Promise<void> {
@@ -43,11 +43,11 @@ export async function openRenewal(
 async function* rowsOf(
   ports: MassPorts,
   { tenant, selection }: MassOperation,
-  frozen: readonly FrozenBatch[],
+  frozen: AsyncIterable<FrozenBatch>,
   signal: AbortSignal,
 ): AsyncGenerator<AllowListRow> {
   const listed = new Set<string>();
-  for (const batch of frozen) {
+  for await (const batch of frozen) {
     let isLast = false;
     for (let chunkNumber = 0; !isLast; chunkNumber += 1) {
       if (signal.aborted) {

@@ -7,6 +7,7 @@ const anOperation: MassOperation = {
   operationId: 'give-up',
   selection: { issuer: 'first' },
   work: { kind: 'revoke', reason: 'superseded' },
+  freezeId: 'freeze',
   quota: 0,
   createdAtMs: 1,
   createdBy: 'olga',
@@ -28,7 +29,7 @@ class AtItsEnd {
   readonly ports = {
     operations: {
       getOperation: () => Promise.resolve(this.stored),
-      frozenBatches: () => Promise.resolve([]),
+      frozenPage: () => Promise.resolve([]),
       saveOperation: async (operation: MassOperation, expected: number) => {
         await this.beforeSaves.shift()?.();
         if (this.stored.version !== expected) return false;

@@ -13,6 +13,7 @@ import { recordAudit } from '../revoke/record-audit.js';
 import { allPages } from '../revoke/all-pages.js';
 import { detailOf } from './mass-audit.js';
 import { lookedAtIn, sumOf } from './mass-counts.js';
+import { FrozenSelection } from './frozen-selection.js';
 import type { MassPorts } from './mass-ports.js';
 import { openRenewal } from './open-renewal.js';
 import { doStep, planStep } from './mass-step.js';
@@ -43,8 +44,7 @@ export async function runOperation(
 ): Promise<RunAgain | undefined> {
   const operation = await ports.operations.getOperation(tenant, operationId);
   if (operation?.state !== 'running') return undefined;
-  const frozen = await ports.operations.frozenBatches(tenant, operationId);
-  const run = new OperationRun(ports, operation, frozen, signal);
+  const run = new OperationRun(ports, operation, signal);
   try {
     return await run.takeTurn();
   } catch (error) {
@@ -57,22 +57,17 @@ class Superseded extends Error {}
 
 class OperationRun {
   readonly #ports: MassPorts;
-  readonly #frozen: readonly FrozenBatch[];
+  readonly #frozen: FrozenSelection;
   readonly #signal: AbortSignal;
   /** Of this turn: chunks that have not ended. */
   readonly #seenPending = new Set<string>();
   /** As stored. */
   #operation: MassOperation;
 
-  constructor(
-    ports: MassPorts,
-    operation: MassOperation,
-    frozen: readonly FrozenBatch[],
-    signal: AbortSignal,
-  ) {
+  constructor(ports: MassPorts, operation: MassOperation, signal: AbortSignal) {
     this.#ports = ports;
     this.#operation = operation;
-    this.#frozen = frozen;
+    this.#frozen = new FrozenSelection(ports.operations, operation);
     this.#signal = signal;
   }
 
@@ -84,7 +79,7 @@ class OperationRun {
       const { batch, dueAtMs = 0 } = this.#operation.cursor;
       if (dueAtMs > nowMs) return { againAtMs: dueAtMs };
       if (nowMs >= endMs) return { againAtMs: nowMs };
-      const frozen = this.#frozen[batch];
+      const frozen = await this.#frozen.at(batch);
       if (frozen !== undefined) {
         await this.#step(frozen);
         continue;
@@ -142,7 +137,7 @@ class OperationRun {
     const { tenant, selection, pending = [], cursor } = this.#operation;
     for (const late of cursor.late === undefined ? eachPending(pending) : [cursor.late]) {
       const name = `${String(late.batch)}.${String(late.chunkNumber)}`;
-      const batch = this.#frozen[late.batch];
+      const batch = await this.#frozen.at(late.batch);
       if (batch === undefined || this.#seenPending.has(name)) continue;
       this.#assertRunning();
       const chunk = await readChunk(this.#ports, tenant, batch, late.chunkNumber, selection);

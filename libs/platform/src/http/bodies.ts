@@ -68,6 +68,7 @@ const massOperation = {
   /** Certificates that meet every part given; at least one. */
   selection: z.strictObject({
     orderId: z.string().max(200).optional(),
+    batchId: z.string().max(64).optional(),
     /** Of the device on the allow-list of its order. */
     site: z.string().max(200).optional(),
     profile: z.string().max(200).optional(),

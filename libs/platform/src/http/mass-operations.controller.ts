@@ -205,10 +205,11 @@ export class MassOperationsController {
 type Asked = z.output<typeof newMassOperationSchema>;
 
 function selectionOf({ selection }: Asked): MassSelection {
-  const { orderId, site, profile, issuer, renewedBy } = selection;
+  const { orderId, batchId, site, profile, issuer, renewedBy } = selection;
   return {
     ...(renewedBy === undefined ? {} : { renewedBy }),
     ...(orderId === undefined ? {} : { orderId }),
+    ...(batchId === undefined ? {} : { batchId }),
     ...(site === undefined ? {} : { site }),
     ...(profile === undefined ? {} : { profileName: profile }),
     ...(issuer === undefined ? {} : { issuer }),

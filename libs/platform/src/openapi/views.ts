@@ -148,6 +148,7 @@ export const massOperationSchema = z.strictObject({
   state: z.enum(['running', 'paused', 'done', 'cancelled', 'failed', 'dry-run']),
   selection: z.strictObject({
     orderId: z.string().optional(),
+    batchId: z.string().optional(),
     site: z.string().optional(),
     profile: z.string().optional(),
     issuer: z.string().optional(),

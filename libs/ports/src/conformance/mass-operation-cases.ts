@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
-import { noMassCounts, type FrozenBatch, type MassOperation } from '@certmill/domain';
+import {
+  frozenPageBatches,
+  noMassCounts,
+  type FrozenBatch,
+  type MassOperation,
+} from '@certmill/domain';
 import type { MassOperationStore } from '../mass-operations.js';
 import { expectSame } from './expect-same.js';
 import type { StoreCase } from './store-case.js';
@@ -12,6 +17,7 @@ function anOperation(tenant: string, changes: Partial<MassOperation> = {}): Mass
     selection: { issuer: 'factory', site: 'north' },
     work: { kind: 'revoke', reason: 'cessationOfOperation', invalidityDateMs: nowMs - 1 },
     ratePerSecond: 10,
+    freezeId: 'freeze',
     quota: 7,
     createdAtMs: nowMs,
     createdBy: 'line 4',
@@ -34,49 +40,66 @@ function frozen(count: number): FrozenBatch[] {
 /** Mass operations: found under their names, changed by one writer at a time. */
 export const massOperationCases: readonly StoreCase<MassOperationStore>[] = [
   {
-    name: 'an operation is told as it was given, with its selection in order, to its tenant alone',
+    name: 'an operation is told as it was given, to its tenant alone',
     async run(stores, tenant) {
       const operation = anOperation(tenant);
-      const batches = frozen(1_000);
-      assert.equal(await stores.addOperation(operation, batches), true);
+      assert.equal(await stores.addOperation(operation), true);
       expectSame(await stores.getOperation(tenant, 'op'), operation);
-      expectSame(await stores.frozenBatches(tenant, 'op'), batches);
       assert.equal(await stores.getOperation(`${tenant}-other`, 'op'), undefined);
       assert.equal(await stores.getOperation(tenant, 'other'), undefined);
-      expectSame(await stores.frozenBatches(tenant, 'other'), []);
+    },
+    broken: (stores) => ({ getOperation: (_, name) => stores.getOperation('other', name) }),
+  },
+  {
+    name: 'pages of a frozen selection are told in order, also after others of its name were dropped',
+    async run(stores, tenant) {
+      const name = anOperation(tenant);
+      const lost = { ...name, freezeId: 'lost' };
+      const others = { ...name, tenant: `${tenant}-other` };
+      const batches = frozen(2 * frozenPageBatches - 1);
+      for (const each of [name, lost, others]) {
+        await stores.putFrozenPage(each, 0, batches.slice(0, frozenPageBatches));
+        await stores.putFrozenPage(each, 1, batches.slice(frozenPageBatches));
+      }
+      await stores.addOperation(name);
+      await stores.dropFrozen(lost);
+      for (const each of [name, others]) {
+        const pages = [await stores.frozenPage(each, 0), await stores.frozenPage(each, 1)];
+        expectSame(pages.flat(), batches);
+        expectSame(await stores.frozenPage(each, 2), []);
+      }
+      expectSame(await stores.frozenPage(lost, 0), []);
+      expectSame(await stores.frozenPage(lost, 1), []);
     },
     broken: (stores) => ({
-      frozenBatches: async (...name) => (await stores.frozenBatches(...name)).toReversed(),
+      frozenPage: async (...page) => (await stores.frozenPage(...page)).toReversed(),
     }),
   },
   {
-    name: 'of 8 that add one operation at once one does, and its selection is in force',
+    name: 'of 8 that add one operation at once one does',
     async run(stores, tenant) {
       const added = await atOnce((writer) =>
         stores.addOperation(
-          anOperation(tenant, { createdBy: String(writer) }),
-          frozen(3).map((batch) => ({ ...batch, nextIndex: writer })),
+          anOperation(tenant, { createdBy: String(writer), freezeId: `freeze-${String(writer)}` }),
         ),
       );
       assert.equal(added.filter(Boolean).length, 1);
-      const winner = added.indexOf(true);
-      assert.equal((await stores.getOperation(tenant, 'op'))?.createdBy, String(winner));
-      const batches = await stores.frozenBatches(tenant, 'op');
-      assert.ok(batches.every(({ nextIndex }) => nextIndex === winner));
+      const winner = String(added.indexOf(true));
+      const { createdBy, freezeId } = (await stores.getOperation(tenant, 'op')) ?? {};
+      expectSame([createdBy, freezeId], [winner, `freeze-${winner}`]);
     },
     broken: () => ({ addOperation: () => Promise.resolve(true) }),
   },
   {
     name: 'of 8 that change one version one does; the others change nothing',
     async run(stores, tenant) {
-      await stores.addOperation(anOperation(tenant), frozen(2));
+      await stores.addOperation(anOperation(tenant));
       const saved = await atOnce((writer) =>
         stores.saveOperation(anOperation(tenant, { version: 2, endedAtMs: writer }), 1),
       );
       assert.equal(saved.filter(Boolean).length, 1);
       const stored = await stores.getOperation(tenant, 'op');
       expectSame(stored, anOperation(tenant, { version: 2, endedAtMs: saved.indexOf(true) }));
-      expectSame(await stores.frozenBatches(tenant, 'op'), frozen(2));
     },
     broken: (stores) => ({
       saveOperation: async (...change) => {
@@ -93,7 +116,7 @@ export const massOperationCases: readonly StoreCase<MassOperationStore>[] = [
       const resumed = anOperation(tenant, { version: 2 });
       assert.equal(await stores.saveOperation(resumed, 1), false);
       assert.equal(await stores.getOperation(tenant, 'op'), undefined);
-      await stores.addOperation(failed, []);
+      await stores.addOperation(failed);
       assert.equal(await stores.saveOperation(resumed, 1), true);
       expectSame(await stores.getOperation(tenant, 'op'), resumed);
     },
@@ -109,9 +132,9 @@ export const massOperationCases: readonly StoreCase<MassOperationStore>[] = [
     async run(stores, tenant) {
       const names = Array.from({ length: writers }, (_, i) => `op-${String(i)}`);
       for (const operationId of names) {
-        await stores.addOperation(anOperation(tenant, { operationId }), []);
+        await stores.addOperation(anOperation(tenant, { operationId }));
       }
-      await stores.addOperation(anOperation(`${tenant}-other`), []);
+      await stores.addOperation(anOperation(`${tenant}-other`));
       const listed: string[] = [];
       let cursor: string | undefined;
       do {
@@ -135,9 +158,9 @@ export const massOperationCases: readonly StoreCase<MassOperationStore>[] = [
     async run(stores, tenant) {
       const tenants = [tenant, `${tenant}-other`];
       for (const each of tenants) {
-        await stores.addOperation(anOperation(each), []);
-        await stores.addOperation(anOperation(each, { operationId: 'ends' }), []);
-        await stores.addOperation(anOperation(each, { operationId: 'off', state: 'paused' }), []);
+        await stores.addOperation(anOperation(each));
+        await stores.addOperation(anOperation(each, { operationId: 'ends' }));
+        await stores.addOperation(anOperation(each, { operationId: 'off', state: 'paused' }));
         const done = anOperation(each, { operationId: 'ends', state: 'done', version: 2 });
         await stores.saveOperation(done, 1);
       }
