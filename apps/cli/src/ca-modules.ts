@@ -1,28 +1,21 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, newCaKeyTypes } from '@certmill/domain';
 import { parseYaml } from '@certmill/domain/yaml-files';
-import {
-  checkPinFile,
-  generateTokenKey,
-  openSlotSigner,
-  pkcs11Slot,
-  tokenKeyTypes,
-  type TokenKeyType,
-} from '@certmill/signing';
+import { checkPinFile, generateTokenKey, openSlotSigner, pkcs11Slot } from '@certmill/signing';
 import { type CaModules, type CaSlot, hashOf, signatureAlgorithmFor } from '@certmill/trust';
 import { readText } from './read-input.js';
 
 /** Keys of CAs in PKCS#11 modules, called by this process. */
 export const pkcs11Modules: CaModules = {
   generate: (slot, keyType) => {
-    const tokenKeyType: TokenKeyType | undefined = tokenKeyTypes.find((one) => one === keyType);
-    if (tokenKeyType === undefined) {
+    const newKeyType = newCaKeyTypes.find((one) => one === keyType);
+    if (newKeyType === undefined) {
       throw new CertmillError('INVALID_INPUT', `no module makes a key of type ${keyType}`);
     }
     const { module: moduleFile, token: tokenLabel, pinFile, keyLabel, keyId } = slot;
     generateTokenKey({
-      ...{ moduleFile, tokenLabel, pinFile, keyLabel, keyType: tokenKeyType },
+      ...{ moduleFile, tokenLabel, pinFile, keyLabel, keyType: newKeyType },
       keyId: Buffer.from(keyId, 'hex'),
     });
     return Promise.resolve();

@@ -1,3 +1,4 @@
+export { newCaKeyTypes, type NewCaKeyType } from './ca-key-types.js';
 export { canonicalJson } from './canonical-json.js';
 export { durationPattern, durationSeconds } from './profile/durations.js';
 export {

@@ -21,12 +21,7 @@ export { type SigningIssuer } from './sign/signing-issuer.js';
 export { type SlotHealth, type SlotState } from './sign/slot-pool.js';
 export { latencyBoundsSeconds, type SlotUsage } from './sign/slot-usage.js';
 export { openSlotSigner } from './slots/open-slot-signer.js';
-export {
-  generateTokenKey,
-  tokenKeyTypes,
-  type NewTokenKey,
-  type TokenKeyType,
-} from './slots/pkcs11/generate-token-key.js';
+export { generateTokenKey, type NewTokenKey } from './slots/pkcs11/generate-token-key.js';
 export { checkPinFile } from './slots/pkcs11/pin-file.js';
 export { pkcs11Slot, type Pkcs11SlotOptions } from './slots/pkcs11/pkcs11-slot.js';
 export { type SharedLatch } from './slots/shared-latch.js';

@@ -27,6 +27,7 @@ export { createRoot, issueAuthority, type AuthorityWish } from './hierarchy/issu
 export {
   caRequestsFolderName,
   completeAuthority,
+  findKeySlot,
   requestAuthority,
   requestRenewal,
   signAuthorityRequest,
@@ -104,12 +105,7 @@ export {
   type IssuerPaths,
 } from './hierarchy/issuer-paths.js';
 export { decryptPrivateKey, encryptPrivateKey } from './keys/encrypted-private-key.js';
-export {
-  issuerKeyTypeOf,
-  newCaKeyTypes,
-  signatureAlgorithmFor,
-  type IssuerKeyType,
-} from './keys/key-types.js';
+export { issuerKeyTypeOf, signatureAlgorithmFor, type IssuerKeyType } from './keys/key-types.js';
 export {
   findPassphrase,
   passphraseFileVariable,

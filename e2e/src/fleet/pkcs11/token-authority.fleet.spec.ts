@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { SoftHsm, type Token } from '@certmill/native';
@@ -39,7 +39,7 @@ console.log(JSON.stringify(keys.map((key) => ({
 }))));
 `;
 
-describe('the key of a root in a token', () => {
+describe('the key of a CA in a token', () => {
   let work: WorkFolder;
   let hsm: SoftHsm;
   let token: Token;
@@ -91,12 +91,96 @@ describe('the key of a root in a token', () => {
     },
   );
 
+  it("is that of a CA under somebody else's root, whose request it signs", async () => {
+    const foreign = ['-subj', '/CN=Foreign root', '-days', '3650', '-addext'];
+    openssl(
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-384', '-nodes'],
+      ...[
+        ...foreign,
+        'keyUsage=critical,keyCertSign,cRLSign',
+        '-keyout',
+        work.at('foreign.key'),
+        '-out',
+        work.at('foreign.pem'),
+      ],
+    );
+    const signed = (request: string, certificateFile: string): void => {
+      openssl(
+        ...['x509', '-req', '-in', work.at(request), '-copy_extensions', 'copyall', '-days', '900'],
+        ...['-CA', work.at('foreign.pem'), '-CAkey', work.at('foreign.key')],
+        ...['-out', work.at(certificateFile)],
+      );
+    };
+    const chain = async (certificateFile: string): Promise<string> => {
+      const file = `${certificateFile}.chain`;
+      const parts = [certificateFile, 'foreign.pem'].map((name) => readFile(work.at(name), 'utf8'));
+      await writeFile(work.at(file), (await Promise.all(parts)).join(''));
+      return file;
+    };
+    const slot = await slotFile('below-foreign');
+    const asked = ['--slot', slot, '--data', 'below', '--subject', 'O=Example,CN=Below'];
+    expect(
+      await succeeds('ca', 'request', 'factory', ...asked, '--out', 'first.csr'),
+    ).not.toContain('DEVELOPMENT');
+    openssl('req', '-in', work.at('first.csr'), '-noout', '-verify');
+    expect((await readdir(work.at('below/ca-requests/factory'))).sort()).toEqual([
+      ...['ca.json', 'request.pem', 'slot.json'],
+    ]);
+    signed('first.csr', 'first.pem');
+    // Killed behind the key: the folder is gone, the key is not, and the next request is for it.
+    await rm(work.at('below/ca-requests/factory'), { recursive: true });
+    await succeeds('ca', 'request', 'factory', ...asked, '--out', 'again.csr');
+    const twice = await certmill('ca', 'request', 'factory', ...asked);
+    expect([twice.exitCode, twice.stderr]).toEqual([1, expect.stringContaining('CONFLICT')]);
+    const other = await slotFile('below-other');
+    await succeeds(
+      ...['ca', 'request', 'other', '--slot', other, '--data', 'below'],
+      ...['--subject', 'O=Example,CN=Below', '--out', 'other.csr'],
+    );
+    signed('other.csr', 'other.pem');
+    const complete = ['ca', 'complete', 'factory', '--data', 'below', '--chain'];
+    const mistaken = await certmill(...complete, await chain('other.pem'));
+    expect([mistaken.exitCode, mistaken.stderr]).toEqual([
+      1,
+      expect.stringContaining('FAULT_KEY_MISMATCH'),
+    ]);
+    const completed = await succeeds(...complete, await chain('first.pem'));
+    expect(completed).not.toContain('DEVELOPMENT');
+    expect((await readdir(work.at('below/ca/factory'))).sort()).toEqual([
+      ...['ca.json', 'certificate.pem', 'chain.pem', 'chain.sha256', 'slot.json'],
+    ]);
+    expect(await readdir(work.at('below/ca-requests'))).toEqual(['other']);
+    await succeeds(
+      ...['ca', 'request', 'factory', '--renewal', '--data', 'below', '--out', 'renewal.csr'],
+    );
+    signed('renewal.csr', 'renewed.pem');
+    await succeeds(...complete, await chain('renewed.pem'));
+    await succeeds(
+      'ca',
+      'crl',
+      'factory',
+      '--next',
+      '30d',
+      '--data',
+      'below',
+      '--out',
+      'below.crl',
+    );
+    const { serialNumber } = await certificate('below/ca/factory');
+    expect(serialNumber).toBe(
+      new X509Certificate(await readFile(work.at('renewed.pem'))).serialNumber,
+    );
+    const issued = work.at('below/ca/factory/certificate.pem');
+    openssl('verify', '-x509_strict', '-CAfile', work.at('foreign.pem'), issued);
+    openssl('crl', '-in', work.at('below.crl'), '-CAfile', issued, '-noout', '-verify');
+  });
+
   it('is one that the token keeps: no secret, not even with the PIN', () => {
     const args = ['-e', theft, hsm.moduleFile, 'vault', token.pinFile];
     const env = { ...process.env, ...hsm.environment };
     const output = execFileSync(process.execPath, args, { cwd: root, env, encoding: 'utf8' });
     const keys = JSON.parse(output) as Record<string, string>[];
-    expect(keys).toHaveLength(3);
+    expect(keys).toHaveLength(5);
     for (const { sensitive, extractable, secret, loosened } of keys) {
       expect([sensitive, extractable]).toEqual(['01', '00']);
       expect(secret).toMatch(/^CKR_ATTRIBUTE_(?:SENSITIVE|TYPE_INVALID)/);

@@ -3,9 +3,9 @@ import {
   durationPattern,
   durationSeconds,
   maxCrlShards,
+  newCaKeyTypes,
   revocationReasons,
 } from '@certmill/domain';
-import { newCaKeyTypes } from '../keys/key-types.js';
 import { hex } from './field-schemas.js';
 import { participantName, publicKeyPem } from './participants.js';
 

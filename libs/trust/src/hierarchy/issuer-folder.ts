@@ -60,19 +60,17 @@ export async function writeIssuerFolder(
   const paths = issuerPathsOf(dataDirectory, name);
   const parent = dirname(paths.directory);
   const temporary = join(parent, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
-  const keyPem = await keyPemOf(dataDirectory, content.key);
   const pems = content.chainDer.map((der) => pemEncode('CERTIFICATE', der));
   await mkdir(parent, { recursive: true, mode: 0o700 });
   await removeUnfinished(parent, name);
   await mkdir(temporary, { mode: 0o700 });
   try {
     const files = pathsIn(temporary);
-    if (keyPem !== undefined) await writeFileAtomically(files.keyFile, keyPem, secretFileMode);
+    await writeKeyFile(dataDirectory, temporary, content);
     await writeFileAtomically(files.certificateFile, pems[0] ?? '', publicFileMode);
     await writeFileAtomically(files.chainFile, pems.join(''), publicFileMode);
     const digest = `${digestOfChain(pems.join(''))}\n`;
     await writeFileAtomically(join(temporary, checkedFileName), digest, publicFileMode);
-    if (content.slot !== undefined) await writeSlot(join(temporary, slotFileName), content.slot);
     if (content.status !== undefined) {
       await writeStatus(join(temporary, statusFileName), content.status);
     }
@@ -87,6 +85,19 @@ export async function writeIssuerFolder(
   }
   await syncDirectory(parent);
   return paths;
+}
+
+/** What leads to a key, in the folder of a CA or of a request: the encrypted key, or the slot that has it. */
+export async function writeKeyFile(
+  dataDirectory: string,
+  folder: string,
+  { key, slot }: Pick<IssuerFolderContent, 'key' | 'slot'>,
+): Promise<void> {
+  const keyPem = await keyPemOf(dataDirectory, key);
+  if (keyPem !== undefined) {
+    await writeFileAtomically(pathsIn(folder).keyFile, keyPem, secretFileMode);
+  }
+  if (slot !== undefined) await writeSlot(join(folder, slotFileName), slot);
 }
 
 /** A key that was never in force lies in it: nothing was signed with it that anybody has. */

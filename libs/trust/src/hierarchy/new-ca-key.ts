@@ -45,12 +45,18 @@ export async function newKeyInSlot(
   { keyType, subjectDer, modules }: Pick<NewCaKeyWish, 'keyType' | 'subjectDer' | 'modules'>,
   wanted: Omit<CaSlot, 'keyId'>,
 ): Promise<{ readonly signer: SoftwareCaSigner; readonly slot: CaSlot }> {
-  if (modules === undefined) {
-    throw new CertmillError('INVALID_INPUT', `no module is at hand here for ${wanted.token}`);
-  }
+  assertModules(modules, wanted);
   const slot = { ...wanted, keyId: keyIdOf(wanted.keyLabel, subjectDer, keyType) };
   await modules.generate(slot, keyType);
   return { signer: await modules.open(slot, keyType), slot };
+}
+
+export function assertModules(
+  modules: CaModules | undefined,
+  { token }: Pick<CaSlot, 'token'>,
+): asserts modules is CaModules {
+  if (modules !== undefined) return;
+  throw new CertmillError('INVALID_INPUT', `no module is at hand here for ${token}`);
 }
 
 /** 16 octets, in hex. */

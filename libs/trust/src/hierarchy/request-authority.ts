@@ -1,7 +1,8 @@
 import { createPublicKey, type KeyObject, randomBytes, verify } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, isName } from '@certmill/domain';
 import {
   basicConstraints,
   certificatePolicies,
@@ -30,20 +31,15 @@ import {
   type TemplateNode,
   walkCertificationRequest,
 } from '@certmill/der';
-import {
-  isErrorCode,
-  publicFileMode,
-  secretFileMode,
-  syncDirectory,
-  writeFileAtomically,
-} from '../atomic-file.js';
-import { decryptPrivateKey, encryptPrivateKey } from '../keys/encrypted-private-key.js';
+import { isErrorCode, publicFileMode, syncDirectory, writeFileAtomically } from '../atomic-file.js';
+import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { issuerKeyTypeOf, type IssuerKeyType } from '../keys/key-types.js';
 import { openSerialKeys } from '../keys/serial-keys.js';
 import { certificatesInPem, type CaCertificate, readCaCertificate } from './ca-certificate.js';
 import { descriptionFileName, readDescription, writeDescription } from './ca-description.js';
 import { type CaProfile, caOfProfile, issueProfiledCaCertificate } from './ca-profiles.js';
-import { caSignerOf, generateCaKey, hashOf, type SoftwareCaSigner } from './ca-key.js';
+import { hashOf, type SoftwareCaSigner } from './ca-key.js';
+import { type CaModules, type CaSlot, readSlot, slotFileName } from './ca-slot.js';
 import { checkChain } from './check-chain.js';
 import { withCaLock } from './folder-lock.js';
 import {
@@ -56,12 +52,16 @@ import {
   statusOf,
 } from './issue-authority.js';
 import { type CaCertificateSpec, newCaSerialNumber } from './issue-ca-certificate.js';
-import { saltOfFolder } from './folder-salt.js';
-import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
+import {
+  assertNoIssuer,
+  type IssuerFolderContent,
+  writeIssuerFolder,
+  writeKeyFile,
+} from './issuer-folder.js';
 import { assertIssuerName, keyFileName } from './issuer-paths.js';
 import { type DistinguishedName, isSameName, readDistinguishedName } from './distinguished-name.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
-import { assertPassphrase } from './new-ca-key.js';
+import { assertModules, newCaKey } from './new-ca-key.js';
 import {
   authorityIn,
   type AuthorityPlace,
@@ -86,29 +86,26 @@ export interface CaRequest {
 
 /**
  * Makes the key of a CA under somebody else's root, or under one that is offline, and its PKCS#10
- * request (RFC 2986) with the extensions that are wished for (RFC 2985 5.4.2). Both lie in
- * `ca-requests/<name>` until `completeAuthority`. The folder is there with all of its files or not at
- * all. CONFLICT where the CA or a request of the name is there.
+ * request (RFC 2986) with the extensions that are wished for (RFC 2985 5.4.2). The request lies in
+ * `ca-requests/<name>` until `completeAuthority`, with the key, or with the slot of the module that made
+ * it. The folder is there with all of its files or not at all. Faults: those of `newCaKey`; CONFLICT
+ * where the CA or a request of the name is there.
  */
 export async function requestAuthority(
   wish: Omit<AuthorityWish, 'lifetimeSeconds'>,
 ): Promise<CaRequest> {
-  const { name, directory, passphrase, status, order } = wish;
+  const { name, directory, status, order } = wish;
   assertIssuerName(name);
-  assertPassphrase(passphrase);
   assertOrderOfIssuer(wish);
   await assertNoIssuer(directory, name);
-  const key = await generateCaKey(wish.keyType);
-  const pkcs8Der = key.privateKey.export({ format: 'der', type: 'pkcs8' });
-  const keyPem = await encryptPrivateKey(pkcs8Der, passphrase, await saltOfFolder(directory));
-  pkcs8Der.fill(0);
-  const signer = caSignerOf(key.privateKey, key.subjectPKInfoDer);
-  const requestPem = requestOf(wish, signer);
   const folder = requestFolderOf(directory, name);
+  if (existsSync(folder)) throw requestIsThere(name, folder);
+  const { signer, content } = await newCaKey(wish);
+  const requestPem = requestOf(wish, signer);
   const temporary = `${folder}.${randomBytes(6).toString('hex')}.tmp`;
   await mkdir(temporary, { recursive: true, mode: 0o700 });
   try {
-    await writeFileAtomically(join(temporary, keyFileName), keyPem, secretFileMode);
+    await writeKeyFile(directory, temporary, content);
     await writeFileAtomically(join(temporary, requestFileName), requestPem, publicFileMode);
     await writeDescription(join(temporary, descriptionFileName), {
       role: roleOf(wish),
@@ -119,7 +116,7 @@ export async function requestAuthority(
   } catch (cause) {
     await rm(temporary, { recursive: true, force: true });
     if (!isErrorCode(cause, 'ENOTEMPTY') && !isErrorCode(cause, 'EEXIST')) throw cause;
-    throw new CertmillError('CONFLICT', `a request of CA '${name}' is there already: ${folder}`);
+    throw requestIsThere(name, folder);
   }
   await syncDirectory(join(directory, caRequestsFolderName));
   return { requestPem, file: join(folder, requestFileName) };
@@ -351,9 +348,23 @@ export interface CompletionOptions {
   readonly name: string;
   /** PEM certificates: the CA's first, the root last. */
   readonly chainPem: string;
-  /** Of the key in the request. */
+  /** Of the key in the request, where it lies in a file. */
   readonly passphrase: string;
+  /** Reaches a key that is in a module. */
+  readonly modules?: CaModules;
   readonly nowMs: number;
+}
+
+/** The module that has the key of a CA, or of one that has been asked for; undefined where a file has it. */
+export async function findKeySlot(directory: string, name: string): Promise<CaSlot | undefined> {
+  const ca = await findAuthority(directory, name);
+  return ca === undefined ? slotOfRequest(directory, name) : ca.slot;
+}
+
+async function slotOfRequest(directory: string, name: string): Promise<CaSlot | undefined> {
+  if (!isName(name)) return undefined;
+  const text = await requestFileOrNone(requestFolderOf(directory, name), slotFileName);
+  return text === undefined ? undefined : readSlot(text);
 }
 
 /**
@@ -390,15 +401,14 @@ export async function completeAuthority(options: CompletionOptions): Promise<Iss
 }
 
 async function takeIn(
-  { directory, name, passphrase }: CompletionOptions,
+  options: CompletionOptions,
   chain: readonly CaCertificate[],
   own: CaCertificate,
 ): Promise<void> {
+  const { directory, name } = options;
   const folder = requestFolderOf(directory, name);
-  const keyPem = await requestFile(folder, keyFileName, name);
   const request = readCaRequest(await requestFile(folder, requestFileName, name));
-  const key = decryptPrivateKey(keyPem, passphrase, `the key of the request of CA '${name}'`);
-  const spkiDer = createPublicKey(key).export({ format: 'der', type: 'spki' });
+  const { spkiDer, content } = await requestedKey(options, request.keyType);
   assertOwn(own, spkiDer, request.subjectDer);
   const description = readDescription(await requestFile(folder, descriptionFileName, name));
   if (description.role === 'intermediate' && own.pathLenConstraint === 0) {
@@ -407,19 +417,33 @@ async function takeIn(
       'the certificate allows no CA below it (pathLenConstraint 0), and an intermediate was asked for',
     );
   }
-  const status = await requestFile(folder, statusFileName, name).then(
-    readStatus,
-    (error: unknown) => {
-      if (error instanceof CertmillError && error.code === 'NOT_FOUND') return undefined;
-      throw error;
-    },
-  );
+  const status = await requestFileOrNone(folder, statusFileName);
   await writeIssuerFolder(directory, name, {
     chainDer: chain.map(({ der }) => der),
-    key: { encryptedPem: keyPem },
+    ...content,
     description,
-    ...(status === undefined ? {} : { status }),
+    ...(status === undefined ? {} : { status: readStatus(status) }),
   });
+}
+
+/** The key that was made for a request, asked where it is: in its file, or in its module. */
+async function requestedKey(
+  { directory, name, passphrase, modules }: CompletionOptions,
+  keyType: IssuerKeyType,
+): Promise<{
+  readonly spkiDer: Uint8Array;
+  readonly content: Pick<IssuerFolderContent, 'key' | 'slot'>;
+}> {
+  const slot = await slotOfRequest(directory, name);
+  if (slot !== undefined) {
+    assertModules(modules, slot);
+    const { subjectPKInfoDer } = await modules.open(slot, keyType);
+    return { spkiDer: subjectPKInfoDer, content: { slot } };
+  }
+  const keyPem = await requestFile(requestFolderOf(directory, name), keyFileName, name);
+  const key = decryptPrivateKey(keyPem, passphrase, `the key of the request of CA '${name}'`);
+  const spkiDer = createPublicKey(key).export({ format: 'der', type: 'spki' });
+  return { spkiDer, content: { key: { encryptedPem: keyPem } } };
 }
 
 async function takeAnother(
@@ -456,10 +480,20 @@ function requestFolderOf(directory: string, name: string): string {
 }
 
 async function requestFile(folder: string, fileName: string, name: string): Promise<string> {
+  const text = await requestFileOrNone(folder, fileName);
+  if (text !== undefined) return text;
+  throw new CertmillError('NOT_FOUND', `there is no request of CA '${name}' (${fileName})`);
+}
+
+async function requestFileOrNone(folder: string, fileName: string): Promise<string | undefined> {
   try {
     return await readFile(join(folder, fileName), 'utf8');
   } catch (cause) {
-    if (!isErrorCode(cause, 'ENOENT')) throw cause;
-    throw new CertmillError('NOT_FOUND', `there is no request of CA '${name}' (${fileName})`);
+    if (isErrorCode(cause, 'ENOENT')) return undefined;
+    throw cause;
   }
+}
+
+function requestIsThere(name: string, folder: string): CertmillError {
+  return new CertmillError('CONFLICT', `a request of CA '${name}' is there already: ${folder}`);
 }

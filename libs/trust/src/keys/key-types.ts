@@ -1,23 +1,10 @@
 import type { KeyObject } from 'node:crypto';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, newCaKeyTypes } from '@certmill/domain';
 import type { IssuerSignatureAlgorithm, MlDsaAlgorithm, PublicKeyWalk } from '@certmill/der';
 
 /** Key types that an issuer may have. */
 export type IssuerKeyType =
   'ec-p256' | 'ec-p384' | 'ec-p521' | 'ed25519' | MlDsaAlgorithm | `rsa-${number}`;
-
-/** Those that a new CA is made with: what is imported may have other RSA keys. */
-export const newCaKeyTypes = [
-  'ec-p256',
-  'ec-p384',
-  'ec-p521',
-  'rsa-3072',
-  'rsa-4096',
-  'ed25519',
-  'ml-dsa-44',
-  'ml-dsa-65',
-  'ml-dsa-87',
-] as const satisfies readonly IssuerKeyType[];
 
 const curves: Readonly<Record<string, 'ec-p256' | 'ec-p384' | 'ec-p521'>> = {
   prime256v1: 'ec-p256',

@@ -1,10 +1,10 @@
 import { Command } from 'commander';
 import { completeAuthority } from '@certmill/trust';
-import { passphraseOf } from '../../hierarchy.js';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
 import { readText } from '../../read-input.js';
+import { keyAccessOf } from './ca-options.js';
 import { authorityView } from './ca-view.js';
 
 export function completeCommand(terminal: Terminal): Command {
@@ -19,7 +19,7 @@ export function completeCommand(terminal: Terminal): Command {
         directory: data,
         name,
         chainPem: await readText(chain),
-        passphrase: await passphraseOf(terminal, data),
+        ...(await keyAccessOf(terminal, data, name)),
         nowMs: Date.now(),
       });
       terminal.report(authorityView(ca), [`CA ${name} is ready: ${ca.chainFile}`]);

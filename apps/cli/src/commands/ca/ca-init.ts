@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
-import { createHierarchy, type IssuerKeyType, newCaKeyTypes } from '@certmill/trust';
+import { newCaKeyTypes } from '@certmill/domain';
+import { createHierarchy, type IssuerKeyType } from '@certmill/trust';
 import { passphraseOf } from '../../hierarchy.js';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
   CertmillError,
   durationSeconds,
+  newCaKeyTypes,
   statusAddresses,
   type StatusAddresses,
 } from '@certmill/domain';
@@ -10,11 +11,11 @@ import {
   type AuthorityWish,
   type BoundOrder,
   type DistinguishedName,
-  findAuthority,
+  findKeySlot,
   constraintsOfTexts,
-  newCaKeyTypes,
   parseBoundOrder,
   parseDistinguishedName,
+  type PassphraseSource,
   readPassphrase,
 } from '@certmill/trust';
 import { pkcs11Modules, readSlotFile } from '../../ca-modules.js';
@@ -114,15 +115,28 @@ export async function placeOf(
 ): Promise<AuthorityPlace> {
   const directory = options.parentData ?? data;
   const { parentPassphraseFile: file } = options;
-  // Where the key is in a module there is a PIN and no passphrase: none is made up.
-  if ((await findAuthority(directory, name))?.slot !== undefined) {
-    return { directory, name, passphrase: '', modules: pkcs11Modules };
+  const passphrase = file === undefined ? undefined : { file };
+  return { directory, name, ...(await keyAccessOf(terminal, directory, name, passphrase)) };
+}
+
+/**
+ * What opens the key of a CA, or of one that has been asked for. Where it is in a module there is a PIN
+ * and no passphrase: none is made up.
+ */
+export async function keyAccessOf(
+  terminal: Terminal,
+  directory: string,
+  name: string,
+  source?: PassphraseSource,
+): Promise<Pick<AuthorityPlace, 'passphrase' | 'modules'>> {
+  if ((await findKeySlot(directory, name)) !== undefined) {
+    return { passphrase: '', modules: pkcs11Modules };
   }
   const passphrase =
-    file === undefined
+    source === undefined
       ? await passphraseOf(terminal, directory)
-      : await readPassphrase({ file }, terminal.env);
-  return { directory, name, passphrase };
+      : await readPassphrase(source, terminal.env);
+  return { passphrase };
 }
 
 export interface SlotOption {

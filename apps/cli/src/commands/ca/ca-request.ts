@@ -1,20 +1,23 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { type IssuerKeyType, requestAuthority, requestRenewal } from '@certmill/trust';
-import { passphraseOf } from '../../hierarchy.js';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
 import {
   type ConstraintOptions,
+  keyAccessOf,
   keyOption,
+  keyPlaceOf,
   type OrderOption,
   orderOf,
+  type SlotOption,
   statusOf,
   type StatusOptions,
   type SubjectOptions,
   withConstraintOptions,
   withOrderOption,
+  withSlotOption,
   withStatusOptions,
   withSubjectOption,
 } from './ca-options.js';
@@ -25,7 +28,13 @@ import {
 } from './ca-profile-options.js';
 
 interface RequestOptions
-  extends SubjectOptions, CaProfileOptions, ConstraintOptions, StatusOptions, OrderOption {
+  extends
+    SubjectOptions,
+    CaProfileOptions,
+    SlotOption,
+    ConstraintOptions,
+    StatusOptions,
+    OrderOption {
   readonly data: string;
   readonly key?: IssuerKeyType;
   readonly renewal?: true;
@@ -46,17 +55,20 @@ export function requestCommand(terminal: Terminal): Command {
     .option('--json', 'print one JSON object')
     .action(async (name: string, options: RequestOptions) => {
       const { data, out } = options;
-      const passphrase = await passphraseOf(terminal, data);
       const { requestPem, file } =
         options.renewal === true
           ? {
-              requestPem: await requestRenewal({ directory: data, name, passphrase }),
+              requestPem: await requestRenewal({
+                directory: data,
+                name,
+                ...(await keyAccessOf(terminal, data, name)),
+              }),
               file: `${name}.csr.pem`,
             }
           : await requestAuthority({
               name,
               directory: data,
-              passphrase,
+              ...(await keyPlaceOf(terminal, data, options)),
               ...certificateWishOf(options, {
                 key: 'ec-p256',
                 commonName: `${name} issuing CA`,
@@ -75,7 +87,7 @@ export function requestCommand(terminal: Terminal): Command {
   withOrderOption(
     withStatusOptions(
       withConstraintOptions(
-        withCaProfileOptions(withSubjectOption(command), 'below'),
+        withCaProfileOptions(withSlotOption(withSubjectOption(command)), 'below'),
         'CAs that may follow below it; default 0: an issuing CA',
       ),
     ),
@@ -85,6 +97,7 @@ export function requestCommand(terminal: Terminal): Command {
       "certmill ca request factory --subject 'O=Example,CN=Factory' --out factory.csr.pem",
       'key and request; the key stays here',
     ],
+    ['certmill ca request factory --slot slot.yaml', 'the key is made in an HSM and stays there'],
     ['certmill ca request factory --renewal', 'another certificate for the same key'],
   ]);
 }

@@ -1,8 +1,7 @@
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, newCaKeyTypes } from '@certmill/domain';
 import {
   authorityIn,
   distinguishedNameDer,
-  newCaKeyTypes,
   type AuthorityPlace,
   findAuthority,
   type Issuer,

@@ -1,5 +1,5 @@
 import { encodeOid, oids } from '@certmill/der';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, type NewCaKeyType } from '@certmill/domain';
 import {
   CKA_ALWAYS_SENSITIVE,
   CKA_CLASS,
@@ -29,20 +29,6 @@ import { type Cryptoki, type Handle, initialize, loadCryptoki } from './load-cry
 import { faultOf } from './pkcs11-fault.js';
 import { closeSession, openTokenSession } from './token-session.js';
 
-/** Key types that modules are asked for. */
-export const tokenKeyTypes = [
-  'ec-p256',
-  'ec-p384',
-  'ec-p521',
-  'rsa-3072',
-  'rsa-4096',
-  'ed25519',
-  'ml-dsa-44',
-  'ml-dsa-65',
-  'ml-dsa-87',
-] as const;
-export type TokenKeyType = (typeof tokenKeyTypes)[number];
-
 export interface NewTokenKey {
   readonly moduleFile: string;
   readonly tokenLabel: string;
@@ -51,7 +37,7 @@ export interface NewTokenKey {
   readonly keyLabel: string;
   /** CKA_ID: a key of this label and id is the one that was asked for before. */
   readonly keyId: Uint8Array;
-  readonly keyType: TokenKeyType;
+  readonly keyType: NewCaKeyType;
 }
 
 /**
@@ -139,7 +125,7 @@ const curves: Readonly<Record<'ec-p256' | 'ec-p384' | 'ec-p521', string>> = {
 /** CK_ML_DSA_PARAMETER_SET_TYPE (PKCS#11 3.2). */
 const parameterSets = { 'ml-dsa-44': 1, 'ml-dsa-65': 2, 'ml-dsa-87': 3 } as const;
 
-function generationOf(keyType: TokenKeyType): {
+function generationOf(keyType: NewCaKeyType): {
   readonly mechanism: number;
   readonly parameters: Template;
 } {
