@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { CertmillError, newCaKeyTypes } from '@certmill/domain';
 import { parseYaml } from '@certmill/domain/yaml-files';
-import { checkPinFile, generateTokenKey, openSlotSigner, pkcs11Slot } from '@certmill/signing';
+import { checkPinFile, generateTokenKey, openSlotSigner, tokenSlot } from '@certmill/signing';
 import { type CaModules, type CaSlot, hashOf, signatureAlgorithmFor } from '@certmill/trust';
 import { readText } from './read-input.js';
 
@@ -20,12 +20,10 @@ export const pkcs11Modules: CaModules = {
     });
     return Promise.resolve();
   },
-  open: async ({ module: moduleFile, token: tokenLabel, pinFile, keyLabel, keyId }, keyType) => {
+  open: async (caSlot, keyType) => {
     const signatureAlgorithm = signatureAlgorithmFor(keyType);
     const hash = hashOf(signatureAlgorithm) as 'sha256' | 'sha384' | 'sha512' | null;
-    const named = { keyLabel, keyId: Buffer.from(keyId, 'hex') };
-    const slot = pkcs11Slot({ name: tokenLabel, moduleFile, tokenLabel, pinFile, ...named });
-    const signer = await openSlotSigner(slot, { hash });
+    const signer = await openSlotSigner(tokenSlot({ ...caSlot, name: caSlot.token }), { hash });
     return {
       signatureAlgorithm,
       subjectPKInfoDer: signer.subjectPKInfoDer,

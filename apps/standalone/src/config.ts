@@ -26,6 +26,8 @@ export const standaloneSchema = z.strictObject({
         .default(Math.max(1, Math.ceil(availableParallelism() / 2))),
     })
     .prefault({}),
+  /** A slot that has a chunk for longer has failed, and hangs where its thread does not end. */
+  signTimeoutMs: z.int().min(1_000).max(600_000).default(60_000),
   /** Chunks of the bulk lane between log and store at once: bounds memory. */
   bulkChunksInHand: z.int().min(1).max(1024).default(16),
   /** The event log makes uploads wait above this many unprocessed bytes. */

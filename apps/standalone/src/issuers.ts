@@ -1,9 +1,10 @@
 import { CertmillError, type SerialKey } from '@certmill/domain';
-import { softwareSlot, type SigningIssuer } from '@certmill/signing';
+import { softwareSlot, tokenSlot, type SigningIssuer, type SigningSlot } from '@certmill/signing';
 import {
   boundToTenants,
   developmentPassphraseFileOf,
   findPassphrase,
+  isKeyAtHand,
   IssuerCatalogue,
   issuerPathsOf,
   loadAuthorities,
@@ -41,7 +42,7 @@ export async function openIssuers(
   }
   const bound = boundToTenants(loaded, configured, dataDirectory);
   const nowMs = Date.now();
-  if (!bound.some((issuer) => issuer.hasKey && refusalOf(issuer, nowMs) === undefined)) {
+  if (!bound.some((issuer) => isKeyAtHand(issuer) && refusalOf(issuer, nowMs) === undefined)) {
     const reasons = bound.map((issuer) => {
       const reason = refusalOf(issuer, nowMs) ?? 'has its key elsewhere';
       return `issuer '${issuer.name}' ${reason}`;
@@ -51,7 +52,7 @@ export async function openIssuers(
   const elapsedMs = (): number => performance.now();
   const catalogue = new IssuerCatalogue({
     dataDirectory,
-    issuers: bound.filter(({ hasKey }) => hasKey),
+    issuers: bound.filter(isKeyAtHand),
     configured,
     withKeys: true,
     elapsedMs,
@@ -73,7 +74,7 @@ export async function openIssuers(
   return { dataDirectory, catalogue, authorities, serialKeys, serialKeyId: current.id, passphrase };
 }
 
-/** The issuers with one software slot each, the key file of their folder: all, and one by its name. */
+/** The issuers with one slot each, the token or the key file that their folder names: all, and one by its name. */
 export interface SigningIssuers {
   readonly all: readonly SigningIssuer[];
   find(name: string): SigningIssuer | undefined;
@@ -96,15 +97,16 @@ export function signingIssuers(
   const others = new Map<string, SigningIssuer>();
   const other = (name: string): SigningIssuer | undefined => {
     const ca = authorities.find(name);
-    if (ca?.hasKey !== true) return undefined;
+    if (ca === undefined || !isKeyAtHand(ca)) return undefined;
     const known = others.get(name);
     const [der = new Uint8Array()] = ca.chainDer;
     if (known?.chainDer[0] !== undefined && Buffer.compare(known.chainDer[0], der) === 0) {
       return known;
     }
     const { keyFile } = issuerPathsOf(dataDirectory, name);
-    const { chainDer } = ca;
-    const made = signingIssuer({ name, chainDer, keyFile }, passphrase, slotModule);
+    const { chainDer, slot } = ca;
+    const key = slot === undefined ? { keyFile } : { keyFile, slot };
+    const made = signingIssuer({ name, chainDer, ...key }, passphrase, slotModule);
     const one = { ...made, respondersOnly: true } as const;
     others.set(name, one);
     return one;
@@ -119,7 +121,10 @@ export function signingIssuers(
 }
 
 function signingIssuer(
-  issuer: Pick<ServingIssuer, 'name' | 'chainDer' | 'tenants' | 'order' | 'status' | 'keyFile'>,
+  issuer: Pick<
+    ServingIssuer,
+    'name' | 'chainDer' | 'tenants' | 'order' | 'status' | 'keyFile' | 'slot'
+  >,
   passphrase: PassphraseSource,
   slotModule: string | undefined,
 ): SigningIssuer {
@@ -130,13 +135,19 @@ function signingIssuer(
     ...(issuer.order === undefined ? {} : { order: issuer.order }),
     ...(issuer.status === undefined ? {} : { status: issuer.status }),
     slots: [
-      softwareSlot({
-        name: `${issuer.name}-file`,
-        keyFile: issuer.keyFile,
-        passphrase:
-          'file' in passphrase ? passphrase : { environment: passphrase.environmentVariable },
-        ...(slotModule === undefined ? {} : { slotModule }),
-      }),
+      { ...ownSlot(issuer, passphrase), ...(slotModule === undefined ? {} : { slotModule }) },
     ],
   };
+}
+
+function ownSlot(
+  { name, keyFile, slot }: Pick<ServingIssuer, 'name' | 'keyFile' | 'slot'>,
+  passphrase: PassphraseSource,
+): SigningSlot {
+  if (slot !== undefined) return tokenSlot({ ...slot, name: `${name}-token` });
+  return softwareSlot({
+    name: `${name}-file`,
+    keyFile,
+    passphrase: 'file' in passphrase ? passphrase : { environment: passphrase.environmentVariable },
+  });
 }

@@ -1,4 +1,9 @@
-import { isCertmillError, profileOfCanonical, type FaultCode } from '@certmill/domain';
+import {
+  CertmillError,
+  isCertmillError,
+  profileOfCanonical,
+  type FaultCode,
+} from '@certmill/domain';
 import { topics } from '@certmill/events';
 import {
   createHops,
@@ -33,6 +38,7 @@ import {
   openSigningPools,
   type OpenExaminationPool,
   type SigningPools,
+  type SigningPoolsOptions,
 } from '@certmill/signing';
 import { CaCrlEnds, issuingPolicy, publishedCas, type Issuer } from '@certmill/trust';
 import { openApprovalFolder, openOperationGate, readQuorumPolicy } from '@certmill/trust/ceremony';
@@ -60,6 +66,10 @@ export interface Issuance extends Stoppable {
   readonly keptProfiles: readonly KeptProfile[];
   /** Until disposed the log removes nothing: for a copy of the folder. */
   holdLog(): Disposable;
+  /** Rejects when the process has to be started again: a PKCS#11 module hangs in a signature. */
+  readonly failed: Promise<never>;
+  /** A thread hangs in a module: the process ends by `endProcess` only. */
+  readonly hangs: boolean;
   /** What each part's threads cost so far, in microseconds of CPU. */
   cpu(): Promise<IssuanceCpu>;
 }
@@ -84,6 +94,8 @@ export interface IssuanceOverrides {
   /** URL of a module whose `storeDisk` the store uses in the place of the file system. */
   readonly storeDiskModule?: string;
   readonly statusObserver?: StatusObserver;
+  /** Told where a slot or a key in it fails, and where it can be used again. */
+  readonly slotObserver?: Pick<SigningPoolsOptions, 'onSlotChange' | 'onKeyChange'>;
   /** What the log uses in the place of the file system. */
   readonly logDisk?: Disk;
 }
@@ -128,6 +140,8 @@ async function assemble(
   });
   const { storeDiskModule: diskModule, logDisk: disk } = overrides;
   const halted = new Map<string, FaultCode>();
+  const { promise: failed, reject: fail } = Promise.withResolvers<never>();
+  failed.catch(() => undefined);
   const canonicalOf = (hash: string): string | undefined => profiles.canonicalOf(hash);
   const { catalogue } = issuers;
   const signing = signingIssuers(issuers, overrides.slotModule);
@@ -169,6 +183,17 @@ async function assemble(
       },
       serialKeys: issuers.serialKeys,
       threadsPerSlot: config.workers.sign,
+      chunkTimeoutMs: config.signTimeoutMs,
+      ...overrides.slotObserver,
+      onHung({ slot }) {
+        const fault = new CertmillError(
+          'FAULT_HSM_LOST',
+          `slot ${slot} hangs in its module: the process must be started again`,
+        );
+        halted.set('sign', fault.code);
+        observer.halted('sign', fault);
+        fail(fault);
+      },
     }),
   );
   const store = overrides.aroundStore?.(opened) ?? opened;
@@ -284,6 +309,10 @@ async function assemble(
       return catalogue.all;
     },
     keptProfiles,
+    failed,
+    get hangs() {
+      return signer.health().some(({ hungThreads }) => hungThreads > 0);
+    },
     holdLog: () => openedLog.holdSegments(),
     async cpu() {
       const main = process.threadCpuUsage();

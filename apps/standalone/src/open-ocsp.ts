@@ -28,7 +28,7 @@ import type {
   TenantStore,
 } from '@certmill/ports';
 import { openResponderPool } from '@certmill/signing';
-import { readPassphrase, ResponderFolder } from '@certmill/trust';
+import { isKeyAtHand, readPassphrase, ResponderFolder } from '@certmill/trust';
 import type { IssuerSet } from './issuers.js';
 
 /** OCSP of a data folder. */
@@ -76,7 +76,10 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
   const folder = new ResponderFolder({
     directory: join(parts.directory, 'ocsp-responders'),
     issuerOf: (name) => authorities.find(name),
-    certifies: (name) => authorities.find(name)?.hasKey === true,
+    certifies(name) {
+      const ca = authorities.find(name);
+      return ca !== undefined && isKeyAtHand(ca);
+    },
     readPassphrase: () => readPassphrase(passphrase, process.env),
     certifier: parts.certifier,
     clock,

@@ -86,6 +86,10 @@ export async function serve(
     const opening = openIssuance(folder, config, observer, {
       ...measuredOverrides(overrides, metrics),
       statusObserver: observeStatus(logger, metrics),
+      slotObserver: {
+        onSlotChange: (health) => logger.warn(health, 'a slot changed'),
+        onKeyChange: (health) => logger.warn(health, 'a key changed'),
+      },
     });
     // Loaded while the threads start: it takes as long as they do.
     const loading = import('@certmill/platform/http');

@@ -23,7 +23,7 @@ export { latencyBoundsSeconds, type SlotUsage } from './sign/slot-usage.js';
 export { openSlotSigner } from './slots/open-slot-signer.js';
 export { generateTokenKey, type NewTokenKey } from './slots/pkcs11/generate-token-key.js';
 export { checkPinFile } from './slots/pkcs11/pin-file.js';
-export { pkcs11Slot, type Pkcs11SlotOptions } from './slots/pkcs11/pkcs11-slot.js';
+export { pkcs11Slot, type Pkcs11SlotOptions, tokenSlot } from './slots/pkcs11/pkcs11-slot.js';
 export { type SharedLatch } from './slots/shared-latch.js';
 export { type SigningHash } from './slots/signature-scheme.js';
 export {

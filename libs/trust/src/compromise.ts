@@ -39,4 +39,3 @@ export {
   readCarriedCrl,
   type CarriedCrl,
 } from './compromise/carried-crl.js';
-export { isKeyAtHand } from './hierarchy/load-issuers.js';

@@ -83,6 +83,7 @@ export {
   findAuthority,
   findIssuers,
   lifeLeftMs,
+  isKeyAtHand,
   loadAuthorities,
   loadIssuer,
   loadIssuers,

@@ -1,7 +1,6 @@
-import { findAuthority } from '@certmill/trust';
+import { findAuthority, isKeyAtHand } from '@certmill/trust';
 import {
   assertSuccessor,
-  isKeyAtHand,
   type CompromisePlan,
   type CompromiseRun,
   type CompromiseStep,

@@ -1,5 +1,5 @@
 import { CertmillError } from '@certmill/domain';
-import { pkcs11Slot, softwareSlot, type SigningIssuer, type SigningSlot } from '@certmill/signing';
+import { softwareSlot, tokenSlot, type SigningIssuer, type SigningSlot } from '@certmill/signing';
 import type { ServingIssuer } from '@certmill/trust';
 import type { FleetConfig, SlotConfig } from '../config/fleet-config.js';
 
@@ -31,21 +31,13 @@ function slotOf(slot: SlotConfig): SigningSlot {
     const { name, keyFile, passphraseFile } = slot;
     return softwareSlot({ name, keyFile, passphrase: { file: passphraseFile } });
   }
-  const { name, module, token, keyLabel, keyId, pinFile } = slot;
-  return pkcs11Slot({
-    name,
-    moduleFile: module,
-    tokenLabel: token,
-    pinFile,
-    ...(keyLabel === undefined ? {} : { keyLabel }),
-    ...(keyId === undefined ? {} : { keyId: Buffer.from(keyId, 'hex') }),
-  });
+  return tokenSlot(slot);
 }
 
 /** Where the trust folder says that the key is: in a module, or in its own file. */
 function ownSlot(issuer: ServingIssuer, passphraseFile: string | undefined): SigningSlot {
   const { slot } = issuer;
-  if (slot !== undefined) return slotOf({ ...slot, name: `${issuer.name}-token` });
+  if (slot !== undefined) return tokenSlot({ ...slot, name: `${issuer.name}-token` });
   if (passphraseFile === undefined) {
     throw new CertmillError(
       'CONFIG_INVALID',

@@ -4,7 +4,7 @@ import { CertmillError, isName } from '@certmill/domain';
 import { ImportedCrlFolder } from './imported-crls.js';
 import { issuerPathsOf } from './issuer-paths.js';
 import { retirementFileName } from './ca-description.js';
-import { readAuthority, refusalOf } from './load-issuers.js';
+import { isKeyAtHand, readAuthority, refusalOf } from './load-issuers.js';
 import { revokedCasFileName } from './revoked-cas.js';
 import type { IssuerBindings, ServingIssuer } from './serving-issuers.js';
 
@@ -14,7 +14,7 @@ export interface CatalogueOptions {
   readonly issuers: readonly ServingIssuer[];
   /** Where a configuration speaks of issuers, one that it does not name is not taken in. */
   readonly configured: IssuerBindings | undefined;
-  /** Only issuers whose key is in their folder are taken in. */
+  /** Only issuers whose key is at hand, in their folder or in a token, are taken in. */
   readonly withKeys: boolean;
   /** Milliseconds that only grow. */
   readonly elapsedMs: () => number;
@@ -133,7 +133,7 @@ export class IssuerCatalogue {
     const { configured, dataDirectory, issuers, withKeys } = this.options;
     if (configured !== undefined || !isName(name)) return undefined;
     const issuer = readAuthority(dataDirectory, name, issuers[0]?.serialKeyId, this.crls);
-    if (issuer?.role !== 'issuing' || (withKeys && !issuer.hasKey)) return undefined;
+    if (issuer?.role !== 'issuing' || (withKeys && !isKeyAtHand(issuer))) return undefined;
     return this.keep(issuer, undefined, -Infinity);
   }
 

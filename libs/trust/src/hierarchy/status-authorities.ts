@@ -5,6 +5,7 @@ import { createCertificateWalk, walkCertificate, type CertIdRange } from '@certm
 import { certStatusOf, OcspIssuers, type CaStatus, type OcspIssuer } from '@certmill/pipeline';
 import { isErrorCode } from '../atomic-file.js';
 import { isSameBytes } from '../path/path-certificate.js';
+import type { CaSlot } from './ca-slot.js';
 import { type ImportedCrl, ImportedCrlFolder } from './imported-crls.js';
 import { issuedFolderName } from './issue-authority.js';
 import type { IssuerCatalogue } from './issuer-catalogue.js';
@@ -17,8 +18,10 @@ export interface StatusAuthority extends OcspIssuer {
   readonly chainDer: readonly Uint8Array[];
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
-  /** Its key can certify a responder here. */
+  /** Its key is in its folder. */
   readonly hasKey: boolean;
+  /** The module that has its key, where it is in one. */
+  readonly slot?: CaSlot;
 }
 
 export interface StatusAuthoritiesOptions {

@@ -34,7 +34,7 @@ export async function findPassphrase(options: PassphraseOptions): Promise<Passph
   if (options.createDevelopmentFile !== true) {
     throw new CertmillError(
       'CONFIG_INVALID',
-      `no passphrase for the CA keys: set ${passphraseFileVariable} or ${passphraseVariable}`,
+      `no passphrase for the keys of CAs and OCSP responders: set ${passphraseFileVariable} or ${passphraseVariable}`,
     );
   }
   await mkdir(dirname(developmentFile), { recursive: true, mode: 0o700 });

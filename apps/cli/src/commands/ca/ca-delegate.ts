@@ -8,10 +8,10 @@ import {
   type AuthorityProfileName,
 } from '@certmill/domain/profile-files';
 import { authorityIn, issueDelegate, openAuthority } from '@certmill/trust';
-import { passphraseOf } from '../../hierarchy.js';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
+import { keyAccessOf } from './ca-options.js';
 
 interface DelegateCommandOptions {
   readonly issuer: string;
@@ -44,8 +44,8 @@ export function delegateCommand(terminal: Terminal): Command {
       const { name: issuer } = await authorityIn(data, options.issuer);
       const requestDer = await readRequest(request);
       const nowMs = Date.now();
-      const passphrase = await passphraseOf(terminal, data);
-      const authority = await openAuthority({ directory: data, name: issuer, passphrase }, nowMs);
+      const access = await keyAccessOf(terminal, data, issuer);
+      const authority = await openAuthority({ directory: data, name: issuer, ...access }, nowMs);
       const certificate = await issueDelegate({ profile, authority, requestDer, nowMs });
       await writeFile(out, pemEncode('CERTIFICATE', certificate));
       terminal.report({ issuer, profile: name, certificateFile: out }, [

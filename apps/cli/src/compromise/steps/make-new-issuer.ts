@@ -6,10 +6,10 @@ import {
   findAuthority,
   type Issuer,
   type IssuerKeyType,
+  isKeyAtHand,
 } from '@certmill/trust';
 import {
   certificatesOfCa,
-  isKeyAtHand,
   makeSuccessor,
   signersOf,
   type SuccessorWish,

@@ -1,5 +1,5 @@
-import { issueCaCrl } from '@certmill/trust';
-import { isKeyAtHand, publishCaCrl } from '@certmill/trust/compromise';
+import { issueCaCrl, isKeyAtHand } from '@certmill/trust';
+import { publishCaCrl } from '@certmill/trust/compromise';
 import { placeOf, secondsOf } from '../../commands/ca/ca-options.js';
 import { type Step, waits } from '../step-context.js';
 import { carryAll, certificatesToRevoke } from './revoke-old-ca.js';

@@ -1,9 +1,8 @@
-import { revokeAuthority } from '@certmill/trust';
+import { revokeAuthority, isKeyAtHand } from '@certmill/trust';
 import {
   type CarriedCrl,
   type CertificateOfCa,
   certificatesOfCa,
-  isKeyAtHand,
   listsAsRevoked,
   readCarriedCrl,
   type Signer,

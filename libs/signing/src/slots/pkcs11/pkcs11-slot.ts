@@ -15,6 +15,27 @@ export interface Pkcs11SlotOptions {
   readonly slotModule?: string;
 }
 
+/** A slot in a token as a configuration has it, and `slot.json` of a CA. */
+export interface TokenSlotForm {
+  readonly name: string;
+  readonly module: string;
+  readonly token: string;
+  readonly keyLabel?: string | undefined;
+  /** CKA_ID, hex. */
+  readonly keyId?: string | undefined;
+  readonly pinFile: string;
+}
+
+/** Faults: as `pkcs11Slot`. */
+export function tokenSlot(form: TokenSlotForm): SigningSlot {
+  const { name, module: moduleFile, token: tokenLabel, keyLabel, keyId, pinFile } = form;
+  return pkcs11Slot({
+    ...{ name, moduleFile, tokenLabel, pinFile },
+    ...(keyLabel === undefined ? {} : { keyLabel }),
+    ...(keyId === undefined ? {} : { keyId: Buffer.from(keyId, 'hex') }),
+  });
+}
+
 /**
  * A slot whose key is in a PKCS#11 token, where it stays. The keys of one token are in one
  * place; workers of one module share its initialisation. Faults: CONFIG_INVALID.
