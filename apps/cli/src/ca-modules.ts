@@ -1,14 +1,13 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { CertmillError, newCaKeyTypes } from '@certmill/domain';
-import { parseYaml } from '@certmill/domain/yaml-files';
-import { checkPinFile, generateTokenKey, openSlotSigner, tokenSlot } from '@certmill/signing';
 import { type CaModules, type CaSlot, hashOf, signatureAlgorithmFor } from '@certmill/trust';
 import { readText } from './read-input.js';
 
 /** Keys of CAs in PKCS#11 modules, called by this process. */
 export const pkcs11Modules: CaModules = {
-  generate: (slot, keyType) => {
+  generate: async (slot, keyType) => {
+    const { generateTokenKey } = await import('@certmill/signing');
     const newKeyType = newCaKeyTypes.find((one) => one === keyType);
     if (newKeyType === undefined) {
       throw new CertmillError('INVALID_INPUT', `no module makes a key of type ${keyType}`);
@@ -18,9 +17,9 @@ export const pkcs11Modules: CaModules = {
       ...{ moduleFile, tokenLabel, pinFile, keyLabel, keyType: newKeyType },
       keyId: Buffer.from(keyId, 'hex'),
     });
-    return Promise.resolve();
   },
   open: async (caSlot, keyType) => {
+    const { openSlotSigner, tokenSlot } = await import('@certmill/signing');
     const signatureAlgorithm = signatureAlgorithmFor(keyType);
     const hash = hashOf(signatureAlgorithm) as 'sha256' | 'sha384' | 'sha512' | null;
     const signer = await openSlotSigner(tokenSlot({ ...caSlot, name: caSlot.token }), { hash });
@@ -45,6 +44,8 @@ const maxSlotCharacters = 64 * 1024;
 
 /** A slot as sign's configuration has it, in a YAML file of its own. INVALID_INPUT, CONFIG_INVALID. */
 export async function readSlotFile(file: string): Promise<Omit<CaSlot, 'keyId'>> {
+  const { parseYaml } = await import('@certmill/domain/yaml-files');
+  const { checkPinFile } = await import('@certmill/signing');
   const { module, token, keyLabel, pinFile } = parseYaml(await readText(file), {
     fileName: file,
     kind: 'slot',

@@ -16,7 +16,7 @@ import {
   developmentPassphraseFileOf,
   importedCrlsFolderName,
 } from '@certmill/trust';
-import { ceremoniesFolderName } from '@certmill/trust/ceremony';
+import { ceremoniesFolderName } from '@certmill/trust/approvals';
 import { compromisesFolderName } from '@certmill/trust/compromise';
 import { backupMark, restoringMark, takeDataFolder } from './data-folder.js';
 import { nodeSyncDisk, syncTree, type SyncDisk } from './sync-tree.js';

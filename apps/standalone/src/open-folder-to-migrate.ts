@@ -5,7 +5,7 @@ import { holdsStore, openEmbeddedStore, type EmbeddedStore } from '@certmill/ada
 import { CertmillError, type SerialKey } from '@certmill/domain';
 import type { UsedApprovals } from '@certmill/ports';
 import { findIssuers, findSerialKeys, type Issuer } from '@certmill/trust';
-import { readApprovalFolder } from '@certmill/trust/ceremony';
+import { readApprovalFolder } from '@certmill/trust/approvals';
 import { backupMark, holdDataFolder, migratedMark } from './data-folder.js';
 import { nodeSyncDisk } from './sync-tree.js';
 

@@ -5,7 +5,7 @@ import { CertmillError, type TenantId } from '@certmill/domain';
 import { planPresigning, type ChangeCertificatesPorts } from '@certmill/pipeline';
 import { findIssuers, findSerialKeys } from '@certmill/trust';
 import { takeDataFolder } from './data-folder.js';
-import { presignedFileOf } from './open-ocsp.js';
+import { presignedFileOf } from './presigned-file.js';
 
 /** A data folder at rest in which certificates are revoked; held until disposed. */
 export interface FolderToRevoke extends AsyncDisposable {

@@ -41,7 +41,7 @@ import {
   type SigningPoolsOptions,
 } from '@certmill/signing';
 import { CaCrlEnds, issuingPolicy, publishedCas, type Issuer } from '@certmill/trust';
-import { openApprovalFolder, openOperationGate, readQuorumPolicy } from '@certmill/trust/ceremony';
+import { openApprovalFolder, openOperationGate, readQuorumPolicy } from '@certmill/trust/approvals';
 import type { StandaloneConfig } from './config.js';
 import type { DataFolder } from './data-folder.js';
 import { openIssuers, signingIssuers } from './issuers.js';

@@ -30,6 +30,7 @@ import type {
 import { openResponderPool } from '@certmill/signing';
 import { isKeyAtHand, readPassphrase, ResponderFolder } from '@certmill/trust';
 import type { IssuerSet } from './issuers.js';
+import { presignedFileOf } from './presigned-file.js';
 
 /** OCSP of a data folder. */
 export interface Ocsp extends Stoppable {
@@ -60,11 +61,6 @@ export interface OcspParts {
   readonly limits: KeepingLimits;
   readonly observer: StatusObserver;
   readonly repository: Repository;
-}
-
-/** Of a data folder in which responses are signed ahead. */
-export function presignedFileOf(directory: string): string {
-  return join(directory, 'ocsp-responses.sqlite');
 }
 
 const dayMs = 24 * 3_600_000;

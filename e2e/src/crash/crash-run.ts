@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { leastRequestsPerChunk } from '@certmill/domain';
-import { openStoreForReading, verifyFolder } from '@certmill/standalone';
+import { openStoreForReading, verifyFolder } from '@certmill/standalone/folder';
 import { createHierarchy } from '@certmill/trust';
 import { FactoryClient, handledLater, type ServerLife } from './factory-client.js';
 import {

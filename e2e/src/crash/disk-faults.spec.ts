@@ -4,13 +4,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import {
-  openStoreForReading,
-  serve,
-  serveSchema,
-  verifyFolder,
-  type Server,
-} from '@certmill/standalone';
+import { serve, serveSchema, type Server } from '@certmill/standalone';
+import { openStoreForReading, verifyFolder } from '@certmill/standalone/folder';
 import { createHierarchy } from '@certmill/trust';
 import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';

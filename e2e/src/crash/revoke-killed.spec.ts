@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DatabaseSync } from 'node:sqlite';
 import type { ChainedAuditEntry } from '@certmill/domain';
-import { openStoreForReading, verifyFolder } from '@certmill/standalone';
+import { openStoreForReading, verifyFolder } from '@certmill/standalone/folder';
 import { jest } from '@jest/globals';
 import { runCertmill } from '../cli/testing/run-certmill.js';
 import { aDataFolder, anOrder, aServerIn, ndjson } from '../http/test-server.js';

@@ -1,6 +1,6 @@
 import '../one-realm.js';
 import { changeCertificates } from '@certmill/pipeline';
-import { openFolderToRevoke } from '@certmill/standalone';
+import { openFolderToRevoke } from '@certmill/standalone/folder';
 
 /** Revokes a batch and is killed when so many certificates are: arguments are folder, batch, number. */
 const [data = '', batchId = '', killedAfter = ''] = process.argv.slice(2);

@@ -4,7 +4,7 @@ import { createCertificateWalk, walkCertificate } from '@certmill/der';
 import type { ChunkRef } from '@certmill/domain';
 import { decodeIssuedChunk, groups, topics } from '@certmill/events';
 import type { DeliveredRecord, EventLog, TerminalChunk } from '@certmill/ports';
-import { openStoreForReading, verifyFolder } from '@certmill/standalone';
+import { openStoreForReading, verifyFolder } from '@certmill/standalone/folder';
 import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { anOrder, aServer, ndjson, type TestServer } from '../http/test-server.js';

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { approve, serializeQuorumPolicy, type Operation } from '@certmill/trust/ceremony';
+import { approve, serializeQuorumPolicy, type Operation } from '@certmill/trust/approvals';
 import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { TestFleet, until } from './testing/test-fleet.js';

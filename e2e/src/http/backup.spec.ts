@@ -25,7 +25,7 @@ import {
   takeDataFolder,
   verifyFolder,
   type SyncDisk,
-} from '@certmill/standalone';
+} from '@certmill/standalone/folder';
 import { pemEncode } from '@certmill/der';
 import {
   completeAuthority,
@@ -36,7 +36,7 @@ import {
   requestAuthority,
   signAuthorityRequest,
 } from '@certmill/trust';
-import { openApprovalFolder, readApprovalFolder } from '@certmill/trust/ceremony';
+import { openApprovalFolder, readApprovalFolder } from '@certmill/trust/approvals';
 import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { anOrder, aServer, ndjson, type TestServer } from './test-server.js';

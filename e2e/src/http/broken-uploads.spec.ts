@@ -5,14 +5,13 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CertmillError } from '@certmill/domain';
 import { topics } from '@certmill/events';
+import { serve, serveSchema } from '@certmill/standalone';
 import {
   backUpDataFolder,
   openStoreForReading,
   restoreDataFolder,
-  serve,
-  serveSchema,
   verifyFolder,
-} from '@certmill/standalone';
+} from '@certmill/standalone/folder';
 import { jest } from '@jest/globals';
 import { patchedStore } from '../crash/patched-store.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';

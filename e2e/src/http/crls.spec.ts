@@ -13,7 +13,7 @@ import {
 import { buildCrl, defaultCrlPolicy, type CrlKind, type CrlPolicy } from '@certmill/pipeline';
 import { crlStateSchema } from '@certmill/platform';
 import type { CrlScope } from '@certmill/ports';
-import { openCrls } from '@certmill/standalone';
+import { openCrls } from '@certmill/standalone/folder';
 import {
   createHierarchy,
   distinguishedNameDer,

@@ -9,7 +9,7 @@ import {
   parseOperation,
   quorumPolicyFileOf,
   serializeQuorumPolicy,
-} from '@certmill/trust/ceremony';
+} from '@certmill/trust/approvals';
 import { runCertmill, type Ended } from '../cli/testing/run-certmill.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import { massOperationSchema, type IssuanceStore } from '@certmill/platform';
-import { backUpDataFolder, restoreDataFolder } from '@certmill/standalone';
+import { backUpDataFolder, restoreDataFolder } from '@certmill/standalone/folder';
 import { patchedStore } from '../crash/patched-store.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { anOrder, aServer, aServerIn, ndjson, passphrase, type TestServer } from './test-server.js';

@@ -9,7 +9,7 @@ import {
   serializeQuorumPolicy,
   type Approval,
   type Operation,
-} from '@certmill/trust/ceremony';
+} from '@certmill/trust/approvals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import {
   aDataFolder,

@@ -11,7 +11,7 @@ import {
   builtInProfileText,
   parseProfile,
 } from '@certmill/domain/profile-files';
-import { takeDataFolder } from '@certmill/standalone';
+import { takeDataFolder } from '@certmill/standalone/folder';
 import { patchedStore } from '../crash/patched-store.js';
 import { aDataFolder, aServerIn } from './test-server.js';
 

@@ -13,7 +13,7 @@ import {
   verifyFolder,
   type OpenedStore,
   type VerifiedFolder,
-} from '@certmill/standalone';
+} from '@certmill/standalone/folder';
 import { createHierarchy, loadIssuers, type Issuer, type VerifiedStore } from '@certmill/trust';
 import { jest } from '@jest/globals';
 import { runCertmill } from '../cli/testing/run-certmill.js';

@@ -5,7 +5,7 @@ import {
   quorumPolicyFileOf,
   readQuorumPolicyFile,
   type Quorum,
-} from '@certmill/trust/ceremony';
+} from '@certmill/trust/approvals';
 import type { FleetConfig } from './config/fleet-config.js';
 
 type QuorumConfig = Pick<FleetConfig, 'quorumFile' | 'trust'>;

@@ -1,14 +1,4 @@
-// Key ceremonies and what needs a quorum; apart, for it brings YAML, zod and Shamir's scheme along.
-export { ceremoniesFolderName } from './ceremony/ceremony-folder.js';
-export {
-  approve,
-  checkQuorum,
-  maxApprovalMs,
-  parseApproval,
-  type Approval,
-  type Approver,
-  type Quorum,
-} from './ceremony/approval.js';
+// Key ceremonies; apart, for they bring YAML, zod and Shamir's scheme along.
 export {
   ceremonyFileJsonSchema,
   participantRoles,
@@ -18,29 +8,11 @@ export {
   type Participant,
 } from './ceremony/ceremony-file.js';
 export {
-  newOperationId,
-  operationHash,
-  operationKinds,
-  parseOperation,
-  type Operation,
-  type OperationKind,
-} from './ceremony/operation.js';
-export {
   ceremonyOperation,
   ceremonyQuorum,
   parseCeremony,
   participantsIn,
 } from './ceremony/parse-ceremony.js';
-export { keyFingerprint, participantKeyOf } from './ceremony/participant-keys.js';
-export {
-  quorumPolicyFileOf,
-  readQuorumPolicy,
-  readQuorumPolicyFile,
-  serializeQuorumPolicy,
-} from './ceremony/quorum-policy.js';
-export { requireApproval, type ApprovalUse } from './ceremony/require-approval.js';
-export { openApprovalFolder, readApprovalFolder } from './ceremony/approval-folder.js';
-export { openOperationGate, type GateParts } from './ceremony/open-operation-gate.js';
 export { draftCeremony, type CeremonyDraft } from './ceremony/write-ceremony.js';
 export type { CeremonyResult, CeremonyProgress, CeremonyRun } from './ceremony/run-ceremony.js';
 export { runCeremony } from './ceremony/run-ceremony.js';

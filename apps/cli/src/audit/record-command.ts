@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { AuditEntry } from '@certmill/domain';
-import { noteInFolder } from '@certmill/standalone';
+import { noteInFolder } from '@certmill/standalone/folder';
 import type { Terminal } from '../terminal/terminal.js';
 import { actorHere } from './actor-here.js';
 import {

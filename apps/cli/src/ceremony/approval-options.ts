@@ -1,7 +1,7 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { CommanderError, type Command } from 'commander';
 import type { ProposedOperation } from '@certmill/domain';
-import { parseApproval, type Approval } from '@certmill/trust/ceremony';
+import { parseApproval, type Approval } from '@certmill/trust/approvals';
 import type { Terminal } from '../terminal/terminal.js';
 import { readText } from '../read-input.js';
 

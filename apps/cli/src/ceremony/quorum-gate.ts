@@ -9,9 +9,9 @@ import {
   type Approval,
   type Operation,
   type OperationKind,
-} from '@certmill/trust/ceremony';
+} from '@certmill/trust/approvals';
 import type { UsedApprovals } from '@certmill/ports';
-import { noteInFolder } from '@certmill/standalone';
+import { noteInFolder } from '@certmill/standalone/folder';
 import { actorHere } from '../audit/actor-here.js';
 import {
   commandNameOf,

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { holdsStore } from '@certmill/adapter-embedded';
 import { auditBreakOf, CertmillError, type ChainedAuditEntry } from '@certmill/domain';
 import type { AuditStore } from '@certmill/ports';
-import { openStoreForReading } from '@certmill/standalone';
+import { openStoreForReading } from '@certmill/standalone/folder';
 import { openAuditFolder } from '@certmill/trust';
 import { openClient, withServerOptions, type ServerOptions } from '../client/server-options.js';
 import { withExamples } from '../terminal/program.js';

@@ -6,7 +6,7 @@ import {
   backUpStoppedFolder,
   holdsPassphrase,
   restoreDataFolder,
-} from '@certmill/standalone';
+} from '@certmill/standalone/folder';
 import { withExamples } from '../terminal/program.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { dataOption } from './data-option.js';

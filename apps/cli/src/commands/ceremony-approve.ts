@@ -4,15 +4,14 @@ import { Command } from 'commander';
 import { CertmillError, durationSeconds } from '@certmill/domain';
 import {
   approve,
-  ceremonyOperation,
-  ceremonyQuorum,
   keyFingerprint,
   operationHash,
   parseOperation,
   participantKeyOf,
   type Approver,
   type Operation,
-} from '@certmill/trust/ceremony';
+} from '@certmill/trust/approvals';
+import { ceremonyOperation, ceremonyQuorum } from '@certmill/trust/ceremony';
 import { assertInputFiles, readCeremony, spokenFingerprint } from '../ceremony/ceremony-inputs.js';
 import { readText } from '../read-input.js';
 import { readSigningKey, withSigningKey, type SigningKeyOptions } from '../ceremony/signing-key.js';

@@ -1,10 +1,6 @@
 import { Command } from 'commander';
-import {
-  ceremonyOperation,
-  keyFingerprint,
-  operationHash,
-  participantKeyOf,
-} from '@certmill/trust/ceremony';
+import { keyFingerprint, operationHash, participantKeyOf } from '@certmill/trust/approvals';
+import { ceremonyOperation } from '@certmill/trust/ceremony';
 import { assertInputFiles, readCeremony, spokenFingerprint } from '../ceremony/ceremony-inputs.js';
 import { describeStep } from '../ceremony/describe-step.js';
 import { withExamples } from '../terminal/program.js';

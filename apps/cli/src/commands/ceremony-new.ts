@@ -3,9 +3,9 @@ import { writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { CertmillError, durationSeconds, isName } from '@certmill/domain';
+import { newOperationId } from '@certmill/trust/approvals';
 import {
   draftCeremony,
-  newOperationId,
   parseCeremony,
   participantRoles,
   type Participant,

@@ -3,14 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { CertmillError } from '@certmill/domain';
-import { takeDataFolder } from '@certmill/standalone';
+import { takeDataFolder } from '@certmill/standalone/folder';
+import { parseApproval, type Approval } from '@certmill/trust/approvals';
 import {
   machineFacts,
   outwardInterfaces,
-  parseApproval,
   rehearseCeremony,
   runCeremony,
-  type Approval,
   type CeremonyProgress,
   type CeremonyResult,
 } from '@certmill/trust/ceremony';

@@ -1,11 +1,10 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
+import { keyFingerprint, participantKeyOf } from '@certmill/trust/approvals';
 import {
-  keyFingerprint,
   parseTranscript,
   parseWitnessSignature,
-  participantKeyOf,
   verifyTranscript,
   witnessFileEnding,
   witnessTranscript,

@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { CertmillError } from '@certmill/domain';
 import { pemEncode } from '@certmill/der';
-import { newApiKey } from '@certmill/platform';
-import { serve, serveSchema, type Server } from '@certmill/standalone';
+import type { Server } from '@certmill/standalone';
 import { ensureHierarchy } from '../hierarchy.js';
 import { checkChains } from '../load/check-chains.js';
 import { driveBatch, json, putFile, type ServerAccess } from '../load/drive-batch.js';
@@ -63,6 +62,7 @@ async function runDemo(terminal: Terminal, devices: number, data: string): Promi
   terminal.note("measuring this machine's own limit: openssl speed ecdsap256, all cores");
   const limit = await measureLimit(1);
 
+  const { serve, serveSchema } = await import('@certmill/standalone');
   const config = serveSchema.parse({ data, http: { port: 0 }, logLevel: 'warn' });
   const server = await serve(config);
   try {
@@ -134,6 +134,7 @@ async function runDemo(terminal: Terminal, devices: number, data: string): Promi
 async function openDemoTenant(server: Server): Promise<ServerAccess> {
   const { services } = server.issuance;
   await services.openTenant('demo');
+  const { newApiKey } = await import('@certmill/platform');
   const { key, keyHash } = newApiKey();
   const createdAtMs = Date.now();
   await services.tenants.addCredential({

@@ -1,12 +1,8 @@
 import { Command, Option } from 'commander';
 import type { Batch } from '@certmill/domain';
 import { ResultFolder, silentObserver, type ResultFolderFormat } from '@certmill/pipeline';
-import {
-  openIssuance,
-  standaloneSchema,
-  takeDataFolder,
-  type Issuance,
-} from '@certmill/standalone';
+import { type Issuance } from '@certmill/standalone';
+import { takeDataFolder } from '@certmill/standalone/folder';
 import { ensureHierarchy } from '../hierarchy.js';
 import { deadLettersOf, issueBatch, resultsOfBatch } from '../issue/issue-batch.js';
 import { exitCodes } from '../terminal/exit-codes.js';
@@ -63,6 +59,7 @@ async function issue(
   inputs: readonly string[],
   options: IssueOptions,
 ): Promise<void> {
+  const { openIssuance, standaloneSchema } = await import('@certmill/standalone');
   await ensureHierarchy(terminal, options.data);
   const folder = takeDataFolder(options.data);
   try {

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import type { MigrationReport } from '@certmill/fleet';
-import { openFolderToMigrate } from '@certmill/standalone';
+import { openFolderToMigrate } from '@certmill/standalone/folder';
 import { exitCodes } from '../terminal/exit-codes.js';
 import { withExamples } from '../terminal/program.js';
 import type { Progress } from '../terminal/progress.js';

@@ -15,7 +15,7 @@ import {
   type ChangedItem,
   type Selection,
 } from '@certmill/pipeline';
-import { openFolderToRevoke } from '@certmill/standalone';
+import { openFolderToRevoke } from '@certmill/standalone/folder';
 import { actorHere } from '../audit/actor-here.js';
 import type { ApprovalOptions } from '../ceremony/approval-options.js';
 import { askForApproved } from '../ceremony/ask-for-approved.js';

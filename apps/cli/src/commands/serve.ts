@@ -1,7 +1,6 @@
 import { Command, Option } from 'commander';
 import { once } from 'node:events';
-import { endProcess } from '@certmill/signing';
-import { readServeConfig, serve, type ServeConfig, type Server } from '@certmill/standalone';
+import type { ServeConfig, Server } from '@certmill/standalone';
 import type { Role } from '@certmill/fleet';
 import { CertmillError, isCertmillError } from '@certmill/domain';
 import { ensureHierarchy } from '../hierarchy.js';
@@ -40,7 +39,8 @@ export function serveCommand(terminal: Terminal): Command {
         await serveRole(terminal, options.role, options);
         return;
       }
-      const config = configOf(options);
+      const { readServeConfig, serve } = await import('@certmill/standalone');
+      const config = configOf(options, readServeConfig(options.config));
       if (options.checkConfig === true) {
         terminal.say('the configuration is good');
         return;
@@ -83,6 +83,7 @@ async function endServer(
   const isFailed = isCertmillError(failure);
   if (issuance.hangs) {
     if (isFailed) terminal.reportFailure(failure.code, failure.message);
+    const { endProcess } = await import('@certmill/signing');
     await endProcess(isFailed ? exitCodes.couldNotRun : terminal.exitCode);
   }
   if (isFailed) throw failure;
@@ -124,8 +125,7 @@ async function serveRole(
   }
 }
 
-function configOf(options: ServeOptions): ServeConfig {
-  const config = readServeConfig(options.config);
+function configOf(options: ServeOptions, config: ServeConfig): ServeConfig {
   return {
     ...config,
     data: options.data ?? config.data,

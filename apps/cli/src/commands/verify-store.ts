@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { openStoreForReading, verifyFolder } from '@certmill/standalone';
+import { openStoreForReading, verifyFolder } from '@certmill/standalone/folder';
 import { withExamples } from '../terminal/program.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { dataOption } from './data-option.js';

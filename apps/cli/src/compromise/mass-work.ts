@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { CertmillError, faultCatalogue, type FaultCode } from '@certmill/domain';
-import { parseOperation, type Operation } from '@certmill/trust/ceremony';
+import { parseOperation, type Operation } from '@certmill/trust/approvals';
 import { compromiseFileOf } from '@certmill/trust/compromise';
 import { writeProposal } from '../ceremony/approval-options.js';
 import type { NewMassOperation } from '../client/issuance-client.js';

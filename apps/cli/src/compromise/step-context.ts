@@ -1,6 +1,6 @@
 import { CertmillError } from '@certmill/domain';
 import type { CompromiseRun, StepFacts } from '@certmill/trust/compromise';
-import type { Approval } from '@certmill/trust/ceremony';
+import type { Approval } from '@certmill/trust/approvals';
 import type { Issuer } from '@certmill/trust';
 import type { IssuanceClient } from '../client/issuance-client.js';
 import type { Terminal } from '../terminal/terminal.js';

@@ -7,10 +7,10 @@ import { silentObserver } from '@certmill/pipeline';
 import {
   openIssuance,
   standaloneSchema,
-  takeDataFolder,
   type Issuance,
   type IssuanceOverrides,
 } from '@certmill/standalone';
+import { takeDataFolder } from '@certmill/standalone/folder';
 import { createHierarchy } from '@certmill/trust';
 import { jest } from '@jest/globals';
 import { simulateDevice } from '../load/device-request.js';

@@ -20,7 +20,7 @@ import {
   RedisServer,
 } from '@certmill/native';
 import { resultsOf } from '@certmill/pipeline';
-import { takeDataFolder } from '@certmill/standalone';
+import { takeDataFolder } from '@certmill/standalone/folder';
 import { jest } from '@jest/globals';
 import { patchedStore } from '../../crash/patched-store.js';
 import { anOrder, aServerIn, ndjson, type TestServer } from '../../http/test-server.js';

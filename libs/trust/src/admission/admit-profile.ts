@@ -3,7 +3,7 @@ import { CertmillError, isCertmillError, type Profile } from '@certmill/domain';
 import { compileProfile } from '@certmill/pipeline/compute';
 import { lintCertificate } from '../lint/lint-certificate.js';
 import type { LintContext, LintFinding } from '../lint/lint-rule.js';
-import { x509 } from '../x509-library.js';
+import type { x509 } from '../x509-library.js';
 import { chunkBoundFindings } from './chunk-bound.js';
 import { lintJitpParameters } from './jitp-template.js';
 import { makeSamples, type SampleCertificate, type SampleIssuer } from './sample-certificates.js';
@@ -39,7 +39,9 @@ export async function admitProfile(
       [`profile ${profile.name} would make certificates that break rules:`, ...lines].join('\n'),
     );
   }
-  for (const sample of samples) readBack(profile, issuer, sample);
+  // Only here, for it takes longer to load than all the rest.
+  const library = (await import('../x509-library.js')).x509;
+  for (const sample of samples) readBack(library, profile, issuer, sample);
   // Samples are made of any profile; what signs for orders compiles fewer.
   compileProfile(profile, issuer);
   return samples;
@@ -81,7 +83,12 @@ async function samplesOf(
 }
 
 /** The oracles: @peculiar/x509 reads what the template says it wrote, and OpenSSL verifies it. */
-function readBack(profile: Profile, issuer: SampleIssuer, sample: SampleCertificate): void {
+function readBack(
+  library: typeof x509,
+  profile: Profile,
+  issuer: SampleIssuer,
+  sample: SampleCertificate,
+): void {
   const differs = (what: string, cause?: unknown) =>
     new CertmillError(
       'PROFILE_INVALID',
@@ -90,7 +97,7 @@ function readBack(profile: Profile, issuer: SampleIssuer, sample: SampleCertific
     );
   let certificate: x509.X509Certificate;
   try {
-    certificate = new x509.X509Certificate(Uint8Array.from(sample.der));
+    certificate = new library.X509Certificate(Uint8Array.from(sample.der));
     // Extensions are decoded as they are looked at.
     certificate.extensions.forEach((extension) => extension.rawData.byteLength);
   } catch (cause) {

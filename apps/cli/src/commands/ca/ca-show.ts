@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { readServeConfig } from '@certmill/standalone';
 import { boundToTenants, loadAuthorities, type ServingIssuer } from '@certmill/trust';
 import { withExamples } from '../../terminal/program.js';
 import { tableLines } from '../../terminal/table.js';
@@ -79,8 +78,10 @@ async function authoritiesOf(
   data: string,
   config: string | undefined,
 ): Promise<readonly ServingIssuer[]> {
-  const { issuers: configured } = readServeConfig(config);
   const all = await loadAuthorities(data);
+  if (config === undefined) return all;
+  const { readServeConfig } = await import('@certmill/standalone');
+  const { issuers: configured } = readServeConfig(config);
   const issuing = all.filter(({ role }) => role === 'issuing');
   const bound = new Map(
     boundToTenants(issuing, configured, data).map((issuer) => [issuer.name, issuer]),

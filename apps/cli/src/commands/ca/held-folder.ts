@@ -1,4 +1,4 @@
-import { takeDataFolder } from '@certmill/standalone';
+import { takeDataFolder } from '@certmill/standalone/folder';
 
 /** A data folder that no server works in; given back at the end of its scope. */
 export function heldFolder(directory: string): { readonly directory: string } & Disposable {

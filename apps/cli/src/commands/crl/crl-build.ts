@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import { buildCrl, silentObserver, type CrlKind } from '@certmill/pipeline';
-import { crlPolicyOf } from '@certmill/platform';
-import { openIssuance, readServeConfig, takeDataFolder } from '@certmill/standalone';
+import { takeDataFolder } from '@certmill/standalone/folder';
 import { withExamples } from '../../terminal/program.js';
 import { formatNumber } from '../../terminal/quantities.js';
 import type { Terminal } from '../../terminal/terminal.js';
@@ -22,6 +21,8 @@ export function buildCommand(terminal: Terminal): Command {
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
     .action(async (issuer: string, options: BuildOptions) => {
+      const { openIssuance, readServeConfig } = await import('@certmill/standalone');
+      const { crlPolicyOf } = await import('@certmill/platform');
       const config = { ...readServeConfig(options.config), data: options.data };
       const folder = takeDataFolder(options.data);
       try {

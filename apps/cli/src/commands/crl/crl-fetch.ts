@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { pemEncode } from '@certmill/der';
 import { CertmillError } from '@certmill/domain';
 import type { CrlKind } from '@certmill/pipeline';
-import { openCrls } from '@certmill/standalone';
+import { openCrls } from '@certmill/standalone/folder';
 import { withExamples } from '../../terminal/program.js';
 import { formatNumber } from '../../terminal/quantities.js';
 import type { Terminal } from '../../terminal/terminal.js';

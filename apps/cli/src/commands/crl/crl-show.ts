@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import type { CrlScope, CrlStore } from '@certmill/ports';
-import { openCrls } from '@certmill/standalone';
+import { openCrls } from '@certmill/standalone/folder';
 import { withExamples } from '../../terminal/program.js';
 import { formatDuration, formatNumber } from '../../terminal/quantities.js';
 import { tableLines } from '../../terminal/table.js';
