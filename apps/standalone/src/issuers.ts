@@ -1,5 +1,11 @@
 import { CertmillError, type SerialKey } from '@certmill/domain';
-import { softwareSlot, tokenSlot, type SigningIssuer, type SigningSlot } from '@certmill/signing';
+import {
+  softwareSlot,
+  tokenSlot,
+  withSlots,
+  type SigningIssuer,
+  type SigningSlot,
+} from '@certmill/signing';
 import {
   boundToTenants,
   developmentPassphraseFileOf,
@@ -80,19 +86,17 @@ export interface SigningIssuers {
   find(name: string): SigningIssuer | undefined;
 }
 
+type KeyPlace = Pick<ServingIssuer, 'name' | 'keyFile' | 'slot'>;
+
 export function signingIssuers(
   { dataDirectory, catalogue, authorities, passphrase }: IssuerSet,
   slotModule: string | undefined,
 ): SigningIssuers {
-  // The pools take another object for another configuration.
-  const made = new WeakMap<ServingIssuer, SigningIssuer>();
-  const signing = (issuer: ServingIssuer): SigningIssuer => {
-    const known = made.get(issuer);
-    if (known !== undefined) return known;
-    const one = signingIssuer(issuer, passphrase, slotModule);
-    made.set(issuer, one);
-    return one;
-  };
+  const around = slotModule === undefined ? {} : { slotModule };
+  const slotsOf = (place: KeyPlace): readonly SigningSlot[] => [
+    { ...ownSlot(place, passphrase), ...around },
+  ];
+  const signing = withSlots<ServingIssuer>(slotsOf);
   // Of CAs that issue to no device; they certify responders.
   const others = new Map<string, SigningIssuer>();
   const other = (name: string): SigningIssuer | undefined => {
@@ -106,8 +110,8 @@ export function signingIssuers(
     const { keyFile } = issuerPathsOf(dataDirectory, name);
     const { chainDer, slot } = ca;
     const key = slot === undefined ? { keyFile } : { keyFile, slot };
-    const made = signingIssuer({ name, chainDer, ...key }, passphrase, slotModule);
-    const one = { ...made, respondersOnly: true } as const;
+    const slots = slotsOf({ name, ...key });
+    const one = { name, chainDer, slots, respondersOnly: true } as const;
     others.set(name, one);
     return one;
   };
@@ -120,30 +124,7 @@ export function signingIssuers(
   };
 }
 
-function signingIssuer(
-  issuer: Pick<
-    ServingIssuer,
-    'name' | 'chainDer' | 'tenants' | 'order' | 'status' | 'keyFile' | 'slot'
-  >,
-  passphrase: PassphraseSource,
-  slotModule: string | undefined,
-): SigningIssuer {
-  return {
-    name: issuer.name,
-    chainDer: issuer.chainDer,
-    ...(issuer.tenants === undefined ? {} : { tenants: issuer.tenants }),
-    ...(issuer.order === undefined ? {} : { order: issuer.order }),
-    ...(issuer.status === undefined ? {} : { status: issuer.status }),
-    slots: [
-      { ...ownSlot(issuer, passphrase), ...(slotModule === undefined ? {} : { slotModule }) },
-    ],
-  };
-}
-
-function ownSlot(
-  { name, keyFile, slot }: Pick<ServingIssuer, 'name' | 'keyFile' | 'slot'>,
-  passphrase: PassphraseSource,
-): SigningSlot {
+function ownSlot({ name, keyFile, slot }: KeyPlace, passphrase: PassphraseSource): SigningSlot {
   if (slot !== undefined) return tokenSlot({ ...slot, name: `${name}-token` });
   return softwareSlot({
     name: `${name}-file`,

@@ -2,8 +2,9 @@ import 'reflect-metadata';
 import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { pemEncode } from '@certmill/der';
 import { makeRunFolder } from '@certmill/native';
@@ -20,10 +21,11 @@ jest.setTimeout(240_000);
 /** Stands in the certificates; nobody looks it up here. */
 const baseUri = 'http://pki.example';
 const shards = 4;
-const orderId = 'o1';
+const firstOrder = 'o1';
 const serviceProgram = fileURLToPath(new URL('./service-under-test.js', import.meta.url));
 
 let folder = '';
+/** Of ingest and status: without a key. Sign has the fleet's own. */
 let publicTrust = '';
 let fleet: TestFleet;
 /** 300 of one batch: they are in one shard. */
@@ -51,13 +53,14 @@ beforeAll(async () => {
   fleet = await TestFleet.make({
     partitions: { bulk: 2, interactive: 1 },
     plan: [
-      { role: 'ingest', lanes },
+      { role: 'ingest', lanes, settings: { trust: publicTrust } },
       { role: 'validate', lanes },
       { role: 'sign', lanes, settings: { ocsp: { ...presigning, ...responders } } },
       { role: 'publish', lanes },
       { role: 'status', lanes, settings: { ...nothingSecret, trust: publicTrust } },
     ],
-    settings: { maxRequestsPerChunk: 256, ocsp: presigning },
+    // Issuers are those of the folders, as they are.
+    settings: { maxRequestsPerChunk: 256, ocsp: presigning, issuers: undefined },
     makeTrust,
     commandOf: (role) => [process.execPath, serviceProgram, role],
   });
@@ -66,7 +69,7 @@ beforeAll(async () => {
   await fleet.fleet.init();
   for (const service of fleet.fleet.services) service.start();
   await fleet.fleet.whenReady();
-  await fleet.openOrder(orderId);
+  await fleet.openOrder(firstOrder);
   first = await issue(300);
   do [other = first[0]!] = await issue(1);
   while (other.crlPath === first[0]?.crlPath);
@@ -91,10 +94,27 @@ async function makeTrust(directory: string, passphraseFile: string): Promise<voi
     env: { CERTMILL_CA_PASSPHRASE_FILE: passphraseFile },
   });
   expect([made.exitCode, made.stderr]).toEqual([0, '']);
-  await cp(directory, publicTrust, {
-    recursive: true,
-    filter: (file) => basename(file) !== 'key.pem',
-  });
+  await cp(directory, publicTrust, { recursive: true, filter: hasNoKey });
+}
+
+function hasNoKey(file: string): boolean {
+  return basename(file) !== 'key.pem';
+}
+
+/** Brings a CA from one folder into another: whole, or not at all. */
+async function carry(name: string, from: string, to: string, filter = hasNoKey): Promise<void> {
+  const [aside, place] = [join(to, `aside-${name}`), join(to, 'ca', name)];
+  await cp(join(from, 'ca', name), aside, { recursive: true, filter });
+  await rm(place, { recursive: true, force: true });
+  await rename(aside, place);
+}
+
+/** The command on a data folder, with the passphrase of the fleet's keys. */
+async function ca(...args: readonly string[]): Promise<string> {
+  const env = { CERTMILL_CA_PASSPHRASE_FILE: fleet.file('passphrase') };
+  const { exitCode, stdout, stderr } = await runCertmill(['ca', ...args], { env });
+  expect([exitCode, exitCode === 0 ? '' : stderr]).toEqual([0, '']);
+  return stdout;
 }
 
 /** A service may die where it signs; each has its files. */
@@ -108,7 +128,7 @@ function order(configFile: string, name: string, armed?: ServiceOrders['armed'])
   writeFileSync(ordersFileOf(configFile), JSON.stringify(orders));
 }
 
-async function issue(count: number): Promise<readonly Device[]> {
+async function issue(count: number, orderId = firstOrder): Promise<readonly Device[]> {
   const name = aName('batch');
   const batchId = await fleet.upload(orderId, name, ndjsonOf(csrsOf(count, name)));
   expect(await fleet.settled(batchId)).toMatchObject({ counters: { issued: count } });
@@ -131,7 +151,7 @@ async function deviceOf(line: string): Promise<Device> {
   };
 }
 
-function ca(name: string, file: string): string {
+function ofCa(name: string, file: string): string {
   return join(publicTrust, 'ca', name, file);
 }
 
@@ -146,13 +166,8 @@ function openssl(...args: readonly string[]): Promise<string> {
 const statusUrl = (): string => fleet.service('status').apiUrl ?? '';
 
 /** What OpenSSL says of a certificate, once it says what is waited for. */
-async function told({ file }: Device, wanted: string): Promise<string> {
-  const issuer = [
-    '-CAfile',
-    ca('factory', 'chain.pem'),
-    '-issuer',
-    ca('factory', 'certificate.pem'),
-  ];
+async function told({ file }: Device, wanted: string, name = 'factory'): Promise<string> {
+  const issuer = ['-CAfile', ofCa(name, 'chain.pem'), '-issuer', ofCa(name, 'certificate.pem')];
   let text = '';
   await until(`${basename(file)} is ${wanted}`, async () => {
     const url = `${statusUrl()}/ocsp`;
@@ -182,9 +197,9 @@ async function crlOf({ crlPath, file }: Device): Promise<string> {
 async function verified(device: Device): Promise<string> {
   const chain = [
     '-CAfile',
-    ca('root', 'certificate.pem'),
+    ofCa('root', 'certificate.pem'),
     '-untrusted',
-    ca('factory', 'certificate.pem'),
+    ofCa('factory', 'certificate.pem'),
   ];
   const crl = await crlOf(device);
   return openssl('verify', '-crl_check', '-x509_strict', ...chain, '-CRLfile', crl, device.file);
@@ -222,7 +237,7 @@ describe('a validation authority without a key', () => {
       expect(await verified(device)).toContain(`${basename(device.file)}: OK`);
     }
     const issuer = await fetch(`${statusUrl()}/ca/factory.cer`);
-    const { raw } = new X509Certificate(readFileSync(ca('factory', 'certificate.pem')));
+    const { raw } = new X509Certificate(readFileSync(ofCa('factory', 'certificate.pem')));
     expect(Buffer.compare(raw, Buffer.from(await issuer.arrayBuffer()))).toBe(0);
   });
 });
@@ -287,6 +302,56 @@ describe('a revocation by HTTP', () => {
       expect(await told(device, 'revoked')).toContain('Response verify OK');
     }
     expect(await verified(first[8]!)).toContain(': OK');
+  });
+});
+
+describe('an issuer that is made while the fleet runs', () => {
+  const pids = () => fleet.fleet.services.map(({ pid }) => pid);
+  const orderUnder = async (id: string, issuer: string): Promise<Response> => {
+    const expiresAt = new Date(Date.now() + 86_400_000).toISOString();
+    const json = { orderId: id, profile: 'tls-client', quota: 100, expiresAt, issuer };
+    return fleet.call('POST', '/v1/orders', { json: { ...json, requiresAllowList: false } });
+  };
+
+  it('is served without a restart, and its chunks wait for the sign that learns of it last', async () => {
+    const before = pids();
+    const trust = fleet.file('trust');
+    const made = join(folder, 'made');
+    await cp(trust, made, { recursive: true });
+    await ca('issue', 'line-b', '--under', 'root', '--data', made, '--status-url', baseUri);
+    expect((await orderUnder('b', 'line-b')).status).toBe(400);
+    await carry('line-b', made, publicTrust);
+    await until('ingest knows it', async () => (await orderUnder('b', 'line-b')).status === 201);
+    const batchId = await fleet.upload('b', 'b', ndjsonOf(csrsOf(2, 'b')));
+    const unknown = 'certmill_faults_total{stage="sign",code="FAULT_ISSUER_UNKNOWN"}';
+    await until('sign has seen the chunk', async () => (await fleet.metric('sign', unknown)) > 2);
+    const waiting = { issued: 0, deadLettered: 0, inFlight: 2 };
+    expect((await fleet.batch(batchId)).counters).toMatchObject(waiting);
+    await carry('line-b', made, trust, () => true);
+    expect(await fleet.settled(batchId)).toMatchObject({ counters: { issued: 2, inFlight: 0 } });
+    const [device] = await issue(1, 'b');
+    expect(await told(device!, 'good', 'line-b')).toContain('Response verify OK');
+    expect(pids()).toEqual(before);
+  });
+
+  it('signs nothing once it is revoked, whoever does not know it yet', async () => {
+    const [device] = await issue(1, 'b');
+    const trust = fleet.file('trust');
+    await ca('revoke', 'line-b', '--reason', 'cessationOfOperation', '--data', trust);
+    await sleep(1_500);
+    const batchId = await fleet.upload('b', 'late', ndjsonOf(csrsOf(1, 'late')));
+    await until('sign has refused the chunk', async () => {
+      return (await fleet.batch(batchId)).counters.deadLettered === 1;
+    });
+    const letters = await fleet.call('GET', `/v1/batches/${batchId}/dead-letters`);
+    expect(await letters.text()).toContain('issuer line-b is revoked');
+    const drop = `/v1/batches/${batchId}/dead-letters/0/drop`;
+    expect((await fleet.call('POST', drop)).status).toBe(200);
+    await carry('root', trust, publicTrust);
+    await until('ingest refuses orders', async () => {
+      return (await orderUnder('later', 'line-b')).status === 400;
+    });
+    expect(await told(device!, 'revoked', 'line-b')).toContain('Response verify OK');
   });
 });
 

@@ -9,6 +9,7 @@ export const faultCatalogue = {
   FAULT_HSM_BUSY: 'retry',
   FAULT_HSM_LOST: 'retry',
   FAULT_HSM_REFUSED: 'retry',
+  FAULT_ISSUER_UNKNOWN: 'retry',
   FAULT_BUS_DOWN: 'retry',
   FAULT_STORE_DOWN: 'retry',
   FAULT_DISK_FULL: 'retry',

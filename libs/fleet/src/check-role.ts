@@ -104,7 +104,7 @@ function signChecks(config: FleetConfig): readonly Check[] {
       path: ['trust'],
       run: async () => {
         const trust = await openTrust(config);
-        const serving = signingIssuers(trust.issuers, config, undefined);
+        const serving = signingIssuers(trust.catalogue, config, undefined).all;
         const { passphraseFile } = config;
         const usesFolder = serving.some(({ name }) => issuers[name]?.slots === undefined);
         if (usesFolder && passphraseFile !== undefined)

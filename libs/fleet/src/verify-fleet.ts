@@ -29,7 +29,10 @@ export async function openFleetForReading(
   config: FleetConfig,
   { isForChange = false }: { readonly isForChange?: boolean } = {},
 ): Promise<OpenedFleet> {
-  const { issuers, serialKeys } = await openTrust(config);
+  const {
+    catalogue: { all: issuers },
+    serialKeys,
+  } = await openTrust(config);
   const cache = await withCacheDirectory(config, 'verify');
   try {
     const store = await openMongoStore({

@@ -17,7 +17,7 @@ export {
   type SigningPoolsOptions,
 } from './sign/open-signing-pools.js';
 export { type IssuerSlotHealth, type IssuerSlotState } from './sign/issuer-slot.js';
-export { type SigningIssuer } from './sign/signing-issuer.js';
+export { type SigningIssuer, withSlots } from './sign/signing-issuer.js';
 export { type SlotHealth, type SlotState } from './sign/slot-pool.js';
 export { latencyBoundsSeconds, type SlotUsage } from './sign/slot-usage.js';
 export { openSlotSigner } from './slots/open-slot-signer.js';

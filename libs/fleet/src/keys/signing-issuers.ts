@@ -1,29 +1,46 @@
-import { CertmillError } from '@certmill/domain';
-import { softwareSlot, tokenSlot, type SigningIssuer, type SigningSlot } from '@certmill/signing';
-import type { ServingIssuer } from '@certmill/trust';
+import { CertmillError, isCertmillError } from '@certmill/domain';
+import {
+  softwareSlot,
+  tokenSlot,
+  withSlots,
+  type SigningIssuer,
+  type SigningSlot,
+} from '@certmill/signing';
+import type { IssuerCatalogue, ServingIssuer } from '@certmill/trust';
 import type { FleetConfig, SlotConfig } from '../config/fleet-config.js';
 
-/** The issuers with the slots that sign's configuration gives them. */
+/** The issuers of a sign process: all that it begins with, and one as it is now. */
+export interface SigningIssuers {
+  readonly all: readonly SigningIssuer[];
+  /** FAULT_HSM_REFUSED where one that was added is not told where its key is. */
+  find(name: string): SigningIssuer | undefined;
+}
+
+/** The issuers with the slots that sign's configuration gives them. CONFIG_INVALID. */
 export function signingIssuers(
-  issuers: readonly ServingIssuer[],
+  source: Pick<IssuerCatalogue, 'all' | 'find'>,
   config: Pick<FleetConfig, 'issuers' | 'passphraseFile'>,
   slotModule: string | undefined,
-): SigningIssuer[] {
+): SigningIssuers {
   const around = slotModule === undefined ? {} : { slotModule };
-  return issuers.map((issuer) => {
-    const configured = config.issuers?.[issuer.name]?.slots;
-    const slots = configured?.map((slot) => ({ ...slotOf(slot), ...around })) ?? [
-      { ...ownSlot(issuer, config.passphraseFile), ...around },
-    ];
-    return {
-      name: issuer.name,
-      chainDer: issuer.chainDer,
-      ...(issuer.tenants === undefined ? {} : { tenants: issuer.tenants }),
-      ...(issuer.order === undefined ? {} : { order: issuer.order }),
-      ...(issuer.status === undefined ? {} : { status: issuer.status }),
-      slots,
-    };
+  const signing = withSlots<ServingIssuer>((issuer) => {
+    const configured = config.issuers?.[issuer.name]?.slots?.map(slotOf);
+    const slots = configured ?? [ownSlot(issuer, config.passphraseFile)];
+    return slots.map((slot) => ({ ...slot, ...around }));
   });
+  return {
+    all: source.all.map(signing),
+    find(name) {
+      const issuer = source.find(name);
+      try {
+        return issuer && signing(issuer);
+      } catch (cause) {
+        // At the start it ends the process; later it is one issuer's, and the others' chunks go on.
+        if (!isCertmillError(cause) || cause.code !== 'CONFIG_INVALID') throw cause;
+        throw new CertmillError('FAULT_HSM_REFUSED', cause.message, { cause });
+      }
+    },
+  };
 }
 
 function slotOf(slot: SlotConfig): SigningSlot {

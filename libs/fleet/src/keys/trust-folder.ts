@@ -8,15 +8,13 @@ import {
   loadAuthorities,
   type PublishedCas,
   publishedCas,
-  type ServingIssuer,
   StatusAuthorities,
 } from '@certmill/trust';
 import type { FleetConfig } from '../config/fleet-config.js';
 
 /** The issuers that a fleet signs for, and the serial keys; no CA key. */
 export interface Trust {
-  readonly issuers: readonly ServingIssuer[];
-  /** The same as they are now. */
+  /** As they are now. */
   readonly catalogue: IssuerCatalogue;
   /** The same with the CAs above them. */
   readonly authorities: StatusAuthorities;
@@ -30,11 +28,14 @@ export interface Trust {
   };
 }
 
-/** CONFIG_INVALID where the folder is not configured, or holds no issuer or no serial key. */
-export async function openTrust({
-  trust,
-  issuers: configured,
-}: Pick<FleetConfig, 'trust' | 'issuers'>): Promise<Trust> {
+/**
+ * `withKeys`: of issuers that are added to the folder later, those are served whose key is at hand. CONFIG_INVALID
+ * where the folder is not configured, or holds no issuer or no serial key.
+ */
+export async function openTrust(
+  { trust, issuers: configured }: Pick<FleetConfig, 'trust' | 'issuers'>,
+  { withKeys = false }: { readonly withKeys?: boolean } = {},
+): Promise<Trust> {
   if (trust === undefined) {
     throw new CertmillError('CONFIG_INVALID', 'trust is missing: the folder of the issuers');
   }
@@ -51,13 +52,13 @@ export async function openTrust({
   if (serialKeys === undefined) {
     throw new CertmillError('CONFIG_INVALID', `trust: ${trust} has no serial-keys.json`);
   }
-  const issuers = boundToTenants(loaded, configured, trust);
+  const bound = boundToTenants(loaded, configured, trust);
   const elapsedMs = (): number => performance.now();
   const catalogue = new IssuerCatalogue({
     dataDirectory: trust,
-    issuers,
+    issuers: bound,
     configured,
-    withKeys: false,
+    withKeys,
     elapsedMs,
   });
   const authorities = new StatusAuthorities({
@@ -68,7 +69,6 @@ export async function openTrust({
   });
   const caCrls = new CaCrlEnds(trust, catalogue);
   return {
-    issuers,
     catalogue,
     authorities,
     cas: {

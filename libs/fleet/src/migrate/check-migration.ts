@@ -30,7 +30,7 @@ export function assertAtRest({ counts }: StoreSurvey): void {
  */
 export function assertSameTrust(source: MigrationSource, trust: Trust): void {
   for (const { name, chainDer } of source.issuers) {
-    const own = trust.issuers.find((issuer) => issuer.name === name);
+    const own = trust.catalogue.all.find((issuer) => issuer.name === name);
     const [certificate] = chainDer;
     const [other] = own?.chainDer ?? [];
     if (certificate === undefined || other === undefined || !isSame(certificate, other)) {

@@ -16,11 +16,15 @@ import type { OpenedRole, ServiceContext } from '../service-context.js';
 export async function openSign(context: ServiceContext): Promise<OpenedRole> {
   const { config, clock, observer, parts, logger, metrics } = context;
   const hops = hopsOf(roleHops.sign, config, clock);
-  const trust = await openTrust(config);
+  const trust = await openTrust(config, { withKeys: true });
+  const issuers = signingIssuers(trust.catalogue, config, context.overrides.slotModule);
   const profiles = signableProfiles(config.profiles);
   const signer = await openSigningPools({
-    issuers: signingIssuers(trust.issuers, config, context.overrides.slotModule),
+    issuers: issuers.all,
+    findIssuer: (name) => issuers.find(name),
     profiles(issuer, hash) {
+      // Others learn of an issuer first where it is rolled out: its chunks wait for it to come here.
+      if (trust.catalogue.find(issuer) === undefined) throw issuerUnknown(issuer);
       trust.catalogue.assertSigns(issuer, clock.nowMs());
       const profile = profiles.get(hash);
       const allowed = config.issuers?.[issuer]?.profiles;
@@ -75,4 +79,8 @@ export async function openSign(context: ServiceContext): Promise<OpenedRole> {
     ),
   );
   return {};
+}
+
+function issuerUnknown(name: string): CertmillError {
+  return new CertmillError('FAULT_ISSUER_UNKNOWN', `sign does not know issuer ${name}`);
 }

@@ -115,6 +115,14 @@ function keyless(overrides: Partial<OcspResponses> = {}): AnswerPorts {
   };
 }
 
+/** The status as sign tells it ahead, of a certificate of an issuer that is revoked. */
+function underRevoked(certStatus: readonly number[]): AnswerPorts {
+  const revoked = { ...ours, revoked: { revokedAtMs: nowMs, reason: 'cACompromise' } } as const;
+  const body = Buffer.concat([presignedBody, Buffer.from(certStatus)]);
+  const packed = packResponses([undefined, { sha1: Buffer.from('none'), sha256: body }]);
+  return { ...keyless({ packed }), issuers: new OcspIssuers([revoked]) };
+}
+
 /** The same with a responder's key; every certificate's tenant is unknown, so all are. */
 function withKey(
   policy: 'echo' | 'ignore',
@@ -191,6 +199,14 @@ describe('without a key', () => {
   ])('where the time of %s is over it says tryLater, never what was', async (_what, overrides) => {
     const answer = await answerOcspRequest(keyless(overrides), aRequest([certIdOf(ours)]));
     expect(answer.der).toEqual(encodeErrorResponse('tryLater'));
+  });
+
+  test('what was signed before its issuer was revoked says good to nobody any more', async () => {
+    const asked = aRequest([certIdOf(ours)]);
+    const good = await answerOcspRequest(underRevoked([0x80, 0x00]), asked);
+    expect(good.der).toEqual(encodeErrorResponse('tryLater'));
+    const revoked = await answerOcspRequest(underRevoked([0xa1, 0x11]), asked);
+    expect(revoked.kind).toBe('successful');
   });
 
   test('a store that is away is tryLater, one that is damaged internalError', async () => {

@@ -113,6 +113,9 @@ async function answerFor(
   return signed ?? refusal(isLate ? 'tryLater' : 'unauthorized');
 }
 
+/** Of `good [0] IMPLICIT NULL`: CertStatus stands behind the serial number (RFC 6960 4.2.1, 4.1.1). */
+const goodTag = 0x80;
+
 async function findPresigned(
   { presigned, serialKeys, clock }: AnswerPorts,
   issuers: readonly OcspIssuer[],
@@ -127,11 +130,17 @@ async function findPresigned(
   const { batchId, index } = requestOfSerialNumber(serialKey, serialNumber);
   const found = await presigned.findResponses(batchId, index);
   // The same number under another issuer's name was never issued.
-  if (!issuers.some(({ name }) => name === found?.issuer)) return undefined;
+  const issuer = issuers.find(({ name }) => name === found?.issuer);
+  if (issuer === undefined) return undefined;
   const response = found && packedResponse(found.packed, index - found.firstIndex, hash);
   if (found === undefined || response === undefined) return undefined;
   // The middle of a serial number is its time: another time is another number, never issued.
-  if (!Buffer.from(response).includes(Buffer.from(serialNumber))) return undefined;
+  const serialAt = Buffer.from(response).indexOf(Buffer.from(serialNumber));
+  if (serialAt < 0) return undefined;
+  // Of before its issuer was revoked: sign makes others, and until then nobody is told that it is good.
+  if (issuer.revoked !== undefined && response[serialAt + serialNumber.length] === goodTag) {
+    return { kind: 'late' };
+  }
   const { thisUpdateMs, nextUpdateMs } = found;
   const nowMs = clock.nowMs();
   const responder = await presigned.getResponder(found.responder);

@@ -24,13 +24,33 @@ export async function* findUnsignedChunks(
   ports: UnsignedChunkPorts,
   issuers: ReadonlySet<string>,
 ): AsyncGenerator<ChunkRef> {
-  for await (const tenant of allPages((page) => ports.tenants.listTenants(page))) {
-    for await (const batch of batchesUnder(ports, tenant, issuers)) yield* unsignedOf(ports, batch);
+  for await (const batch of batchesUnder(ports, issuers)) {
+    const signed = new Set(await ports.responses.listFirstIndexes(batch.batchId));
+    yield* publishedOf(ports, batch, signed);
+  }
+}
+
+/** All published chunks under some issuers. Looks at every batch. */
+export async function* findPublishedChunks(
+  ports: Omit<UnsignedChunkPorts, 'responses'>,
+  issuers: ReadonlySet<string>,
+): AsyncGenerator<ChunkRef> {
+  for await (const batch of batchesUnder(ports, issuers)) {
+    yield* publishedOf(ports, batch, new Set());
   }
 }
 
 async function* batchesUnder(
-  { orders, batches }: UnsignedChunkPorts,
+  ports: Pick<UnsignedChunkPorts, 'tenants' | 'orders' | 'batches'>,
+  issuers: ReadonlySet<string>,
+): AsyncGenerator<Batch> {
+  for await (const tenant of allPages((page) => ports.tenants.listTenants(page))) {
+    yield* batchesOf(ports, tenant, issuers);
+  }
+}
+
+async function* batchesOf(
+  { orders, batches }: Pick<UnsignedChunkPorts, 'orders' | 'batches'>,
   tenant: TenantId,
   issuers: ReadonlySet<string>,
 ): AsyncGenerator<Batch> {
@@ -41,16 +61,16 @@ async function* batchesUnder(
   }
 }
 
-async function* unsignedOf(
-  { batches, certificates, responses }: UnsignedChunkPorts,
+async function* publishedOf(
+  { batches, certificates }: Pick<UnsignedChunkPorts, 'batches' | 'certificates'>,
   { tenant, batchId }: Batch,
+  without: ReadonlySet<number>,
 ): AsyncGenerator<ChunkRef> {
-  const signed = new Set(await responses.listFirstIndexes(batchId));
   for (let chunkNumber = 0; ; chunkNumber += 1) {
     const chunk = { tenant, batchId, chunkNumber };
     const registration = await batches.getRegistration(chunk);
     if (registration === undefined) return;
-    if (signed.has(registration.firstIndex)) continue;
+    if (without.has(registration.firstIndex)) continue;
     if ((await certificates.chunkState(chunk))?.ended === true) yield chunk;
   }
 }

@@ -3,7 +3,11 @@ import type { Job, JobQueue, OcspStore, RevocationStore, Stoppable } from '@cert
 import { listAllChanged } from '../crl/list-all-changed.js';
 import { WaitingScopes, type WaitingChanges } from '../crl/waiting-scopes.js';
 import { repeat } from '../repeat.js';
-import { findUnsignedChunks, type UnsignedChunkPorts } from './find-unsigned-chunks.js';
+import {
+  findPublishedChunks,
+  findUnsignedChunks,
+  type UnsignedChunkPorts,
+} from './find-unsigned-chunks.js';
 import { presignChunk, signedAgainMs, type PresignPorts } from './presign-chunk.js';
 import { presignScope, type PresignScopePorts } from './presign-scope.js';
 
@@ -65,7 +69,7 @@ export interface Presigning extends Stoppable {
 
 /**
  * Signs what is planned, and plans what is two thirds through its time, what no response tells of though it
- * changed, and at the start what was published without: so a plan that is lost is only late. By any number
+ * changed or whose issuer was revoked, and at the start what was published without: so a plan that is lost is only late. By any number
  * of processes, for a job's id is of what it signs.
  */
 export async function startPresigning(work: PresignWork): Promise<Presigning> {
@@ -92,8 +96,10 @@ export async function startPresigning(work: PresignWork): Promise<Presigning> {
     await jobs.process(backfillQueue, { concurrency: 1, attempts }, told(backfillHandler(work))),
   ];
   const waiting = new WaitingScopes();
+  const revoked = new Set<string>();
   const stops = [
     repeat(() => planChangedScopes(work, waiting), changesEveryMs, onFault),
+    repeat(() => planRevokedIssuers(work, revoked), changesEveryMs, onFault),
     repeat(() => planEnding(work), sweepMs, onFault),
   ];
   await jobs.add(backfillQueue, { id: 'backfill', data: {} });
@@ -121,8 +127,26 @@ function scopeHandler(work: PresignWork): (job: Job) => Promise<void> {
   };
 }
 
-function backfillHandler(work: PresignWork): () => Promise<void> {
-  return async () => {
+/** What a revoked issuer has issued is revoked: once it is seen to be, all its responses are others. */
+async function planRevokedIssuers(work: PresignWork, seen: Set<string>): Promise<void> {
+  for (const issuer of work.issuers()) {
+    if (seen.has(issuer) || work.issuerOf(issuer)?.revoked === undefined) continue;
+    // Not before every process has seen it.
+    const runAtMs = work.clock.nowMs() + 2 * joinMs;
+    await work.jobs.add(backfillQueue, { id: `revoked-${issuer}`, data: { issuer }, runAtMs });
+    seen.add(issuer);
+  }
+}
+
+function backfillHandler(work: PresignWork): (job: Job) => Promise<void> {
+  return async ({ data }) => {
+    const { issuer } = data;
+    if (typeof issuer === 'string') {
+      for await (const chunk of findPublishedChunks(work, new Set([issuer]))) {
+        await work.jobs.add(presignQueue, jobOf(chunk, 'revoked'));
+      }
+      return;
+    }
     for await (const chunk of findUnsignedChunks(work, new Set(work.issuers()))) {
       await work.jobs.add(presignQueue, jobOf(chunk, 'first'));
     }

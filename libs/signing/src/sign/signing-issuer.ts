@@ -22,6 +22,36 @@ export interface SigningIssuer {
   readonly rsaHash?: SigningHash;
 }
 
+/** An issuer without the places of its key. */
+export type UnplacedIssuer = Pick<
+  SigningIssuer,
+  'name' | 'chainDer' | 'tenants' | 'order' | 'status'
+>;
+
+/**
+ * Gives issuers their slots, once for each object: pools take another object for another configuration, and
+ * open its key anew.
+ */
+export function withSlots<I extends UnplacedIssuer>(
+  slotsOf: (issuer: I) => readonly SigningSlot[],
+): (issuer: I) => SigningIssuer {
+  const made = new WeakMap<I, SigningIssuer>();
+  return (issuer) => {
+    const known = made.get(issuer);
+    if (known !== undefined) return known;
+    const { name, chainDer, tenants, order, status } = issuer;
+    const one = {
+      ...{ name, chainDer },
+      ...(tenants === undefined ? {} : { tenants }),
+      ...(order === undefined ? {} : { order }),
+      ...(status === undefined ? {} : { status }),
+      slots: slotsOf(issuer),
+    };
+    made.set(issuer, one);
+    return one;
+  };
+}
+
 /** In this process, so far. */
 let openings = 0;
 

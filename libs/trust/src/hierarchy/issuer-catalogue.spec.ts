@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { builtInProfiles, builtInProfileText, parseProfile } from '@certmill/domain/profile-files';
@@ -9,6 +9,7 @@ import { createHierarchy } from './create-hierarchy.js';
 import { distinguishedNameDer, parseDistinguishedName } from './distinguished-name.js';
 import { type AuthorityWish, issueAuthority } from './issue-authority.js';
 import { IssuerCatalogue } from './issuer-catalogue.js';
+import { issuerPathsOf } from './issuer-paths.js';
 import { loadIssuers } from './load-issuers.js';
 import { rekeyAuthority } from './renew-authority.js';
 import { revokeAuthority } from './revoke-authority.js';
@@ -62,6 +63,25 @@ describe('IssuerCatalogue', () => {
     expect(configured.find('late')).toBeUndefined();
     expect(catalogue.find('root')).toBeUndefined();
     expect(catalogue.find('../first')).toBeUndefined();
+  });
+
+  it('takes a folder that is being filled for none, until it is whole', async () => {
+    const catalogue = await open();
+    await issue('late');
+    const { directory, chainFile } = issuerPathsOf(data, 'late');
+    const [aside, chain] = [`${data}/aside`, readFileSync(chainFile, 'utf8')];
+    renameSync(directory, aside);
+    mkdirSync(directory);
+    expect(catalogue.find('late')).toBeUndefined();
+    rmSync(directory, { recursive: true });
+    renameSync(aside, directory);
+    const [own = ''] = chain.split(/(?<=-----END CERTIFICATE-----\n)/);
+    for (const part of [chain.slice(0, 300), own]) {
+      writeFileSync(chainFile, part);
+      expect(catalogue.find('late')).toBeUndefined();
+    }
+    writeFileSync(chainFile, chain);
+    expect(catalogue.find('late')?.name).toBe('late');
   });
 
   it('looks for no more than twenty strange names a second', async () => {

@@ -4,7 +4,7 @@ import { CertmillError, isName } from '@certmill/domain';
 import { ImportedCrlFolder } from './imported-crls.js';
 import { issuerPathsOf } from './issuer-paths.js';
 import { retirementFileName } from './ca-description.js';
-import { isKeyAtHand, readAuthority, refusalOf } from './load-issuers.js';
+import { isKeyAtHand, readAuthority, readWholeAuthority, refusalOf } from './load-issuers.js';
 import { revokedCasFileName } from './revoked-cas.js';
 import type { IssuerBindings, ServingIssuer } from './serving-issuers.js';
 
@@ -35,7 +35,7 @@ interface KnownIssuer {
 
 /**
  * The issuers that a process serves, as they are now: one that is added to the folder is seen when it is
- * first asked for, and one that is revoked or given up a second later, all without a restart. An issuer that did
+ * first asked for and is whole, and one that is revoked or given up a second later, all without a restart. An issuer that did
  * not change stays the same object. What else is changed in a folder is seen at the next start.
  */
 export class IssuerCatalogue {
@@ -132,7 +132,7 @@ export class IssuerCatalogue {
   private takeIn(name: string): ServingIssuer | undefined {
     const { configured, dataDirectory, issuers, withKeys } = this.options;
     if (configured !== undefined || !isName(name)) return undefined;
-    const issuer = readAuthority(dataDirectory, name, issuers[0]?.serialKeyId, this.crls);
+    const issuer = readWholeAuthority(dataDirectory, name, issuers[0]?.serialKeyId, this.crls);
     if (issuer?.role !== 'issuing' || (withKeys && !isKeyAtHand(issuer))) return undefined;
     return this.keep(issuer, undefined, -Infinity);
   }

@@ -119,6 +119,27 @@ export function readAuthority(
   return reader.has(name) ? reader.read(name).issuer : undefined;
 }
 
+/**
+ * The same, and undefined too where its folder is being filled or is damaged, its chain verified unless
+ * that was done when it was written: for folders that appear while somebody works.
+ */
+export function readWholeAuthority(
+  dataDirectory: string,
+  name: string,
+  serialKeyId: number | undefined,
+  crls: ImportedCrlFolder,
+): Issuer | undefined {
+  const reader = new AuthorityReader(dataDirectory, serialKeyId, crls);
+  if (!reader.has(name)) return undefined;
+  try {
+    const { issuer, files } = reader.read(name);
+    return files.isChecked || chainDefectOf(issuer) === undefined ? issuer : undefined;
+  } catch (error) {
+    if (isCertmillError(error) && error.code === 'FAULT_STORE_CORRUPT') return undefined;
+    throw error;
+  }
+}
+
 /** Milliseconds left until the issuer's certificate ends; 0 once it has. */
 export function lifeLeftMs(issuer: Issuer, nowMs: number): number {
   return Math.max(0, issuer.notAfterMs - nowMs);

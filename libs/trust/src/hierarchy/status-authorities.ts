@@ -10,7 +10,7 @@ import { type ImportedCrl, ImportedCrlFolder } from './imported-crls.js';
 import { issuedFolderName } from './issue-authority.js';
 import type { IssuerCatalogue } from './issuer-catalogue.js';
 import { caDirectoryOf, issuerPathsOf } from './issuer-paths.js';
-import { type Issuer, readAuthority } from './load-issuers.js';
+import { type Issuer, readAuthority, readWholeAuthority } from './load-issuers.js';
 import type { RevokedCa } from './revoked-cas.js';
 
 /** A CA of which a responder can speak. */
@@ -144,8 +144,8 @@ export class StatusAuthorities {
     if (stamp === this.#stamp && !this.#isBehind) return false;
     this.#stamp = stamp;
     const fresh = this.#namesInFolder().filter((name) => !this.#seen.has(name));
-    for (const name of fresh.slice(0, takenPerLook)) this.#take(name);
-    this.#isBehind = fresh.length > takenPerLook;
+    const taken = fresh.slice(0, takenPerLook).filter((name) => this.#take(name));
+    this.#isBehind = taken.length < fresh.length;
     this.#takeImported();
     return true;
   }
@@ -159,17 +159,19 @@ export class StatusAuthorities {
     }
   }
 
-  #take(name: string): void {
+  /** False where the folder is not whole: it may be being filled, and is looked at again. */
+  #take(name: string): boolean {
     const issuer = this.#options.catalogue.add(name);
     if (issuer !== undefined) {
       this.#takeIssuer(issuer);
-      return;
+      return true;
     }
-    this.#seen.add(name);
     const { dataDirectory } = this.#options;
-    if (!existsSync(issuerPathsOf(dataDirectory, name).chainFile)) return;
-    const ca = readAuthority(dataDirectory, name, undefined, this.#crls);
-    if (ca !== undefined && ca.role !== 'issuing') this.#takeCa(ca);
+    const ca = readWholeAuthority(dataDirectory, name, undefined, this.#crls);
+    if (ca === undefined) return false;
+    if (ca.role === 'issuing') this.#seen.add(name);
+    else this.#takeCa(ca);
+    return true;
   }
 
   #takeIssuer(issuer: Issuer): void {
