@@ -4,7 +4,7 @@ import {
   openOperationGate,
   quorumPolicyFileOf,
   readQuorumPolicyFile,
-  type Quorum,
+  type QuorumPolicy,
 } from '@certmill/trust/approvals';
 import type { FleetConfig } from './config/fleet-config.js';
 
@@ -26,7 +26,7 @@ export function openGate(
 export async function readFleetQuorum({
   quorumFile,
   trust,
-}: QuorumConfig): Promise<Quorum | undefined> {
+}: QuorumConfig): Promise<QuorumPolicy | undefined> {
   const file = quorumFile ?? (trust === undefined ? undefined : quorumPolicyFileOf(trust));
   if (file === undefined) return undefined;
   const field = quorumFile === undefined ? 'trust' : 'quorumFile';

@@ -11,6 +11,8 @@ export interface UsedApprovals {
   readonly sha256: string;
   /** As they were signed. */
   readonly approvals: readonly unknown[];
+  /** ISO 8601: what was approved is done, and its use too cannot go on. */
+  readonly endedAt?: string;
 }
 
 /** What keeps an operation that needs a quorum from being done twice. */

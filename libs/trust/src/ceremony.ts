@@ -39,5 +39,6 @@ export {
   witnessFileEnding,
   witnessTranscript,
   type TranscriptVerdict,
+  type VerifyOptions,
   type WitnessSignature,
 } from './ceremony/transcript.js';

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Command } from 'commander';
-import { readBytes } from '../read-input.js';
+import { pinnedBytes } from '../read-input.js';
 
 /** Say how and where, and not what is done. */
 const circumstances: readonly string[] = [
@@ -17,7 +17,7 @@ export interface CommandParameters {
   readonly circumstances?: readonly string[];
 }
 
-/** Everything that decides what a command does. */
+/** Everything that decides what a command does: files as they are now, whatever becomes of them. */
 export async function parametersOf(
   command: Command,
   { files = [], circumstances: own = [] }: CommandParameters,
@@ -31,7 +31,7 @@ export async function parametersOf(
     if (value === undefined || circumstances.includes(name) || own.includes(name)) continue;
     parameters[name] =
       files.includes(name) && typeof value === 'string'
-        ? { sha256: hash('sha256', await readBytes(value), 'hex') }
+        ? { sha256: hash('sha256', await pinnedBytes(value), 'hex') }
         : value;
   }
   return parameters;
@@ -39,9 +39,19 @@ export async function parametersOf(
 
 /** The data folders that a command works in: `--data`, and those of the options named. */
 export function foldersOf(command: Command, options: readonly string[] = []): ReadonlySet<string> {
+  return new Set(foldersByOption(command, options).values());
+}
+
+/** The same by the option that names each. */
+export function foldersByOption(
+  command: Command,
+  options: readonly string[] = [],
+): ReadonlyMap<string, string> {
   const given = command.opts<Record<string, unknown>>();
-  const folders = ['data', ...options].map((name) => given[name]);
-  return new Set(folders.filter((name) => typeof name === 'string'));
+  const named = ['data', ...options].map((name) => [name, given[name]] as const);
+  return new Map(
+    named.flatMap(([name, folder]) => (typeof folder === 'string' ? [[name, folder]] : [])),
+  );
 }
 
 /** With those above it, without `certmill`: `ca issue`. */

@@ -1,21 +1,24 @@
 import type { Command } from 'commander';
-import { ApprovalRequired, CertmillError } from '@certmill/domain';
+import { CertmillError, isCertmillError } from '@certmill/domain';
 import {
-  newOperationId,
+  approvalsOf,
+  assertNotEnded,
+  endUse,
   openApprovalFolder,
-  openOperationGate,
   operationHash,
+  operationOf,
   readQuorumPolicy,
+  requireApprovals,
   type Approval,
   type Operation,
   type OperationKind,
+  type QuorumPolicy,
 } from '@certmill/trust/approvals';
-import type { UsedApprovals } from '@certmill/ports';
 import { noteInFolder } from '@certmill/standalone/folder';
 import { actorHere } from '../audit/actor-here.js';
 import {
   commandNameOf,
-  foldersOf,
+  foldersByOption,
   parametersOf,
   type CommandParameters,
 } from '../audit/command-parameters.js';
@@ -44,88 +47,139 @@ export interface SensitiveCommand extends CommandParameters {
   isSensitive?(options: Readonly<Record<string, unknown>>): boolean;
 }
 
+/** A data folder of the command that asks for a quorum. */
+interface Installation {
+  /** The option that names it. */
+  readonly option: string;
+  readonly folder: string;
+  readonly policy: QuorumPolicy;
+}
+
 /**
- * Puts a sensitive command under the quorum of its data folder (`ca/quorum.json`). Without one nothing
- * changes. With one, `--propose FILE` writes down what would be done, for `certmill ceremony approve`,
- * and the command runs with as many `--approval FILE` as are asked for.
+ * Puts a sensitive command under the quorum of its data folders (`ca/quorum.json`), of each its own. Without
+ * one nothing changes. With one, `--propose FILE` writes down what would be done, for `certmill ceremony
+ * approve`, and the command runs with as many `--approval FILE` as are asked for. They are good until it has
+ * ended well: one that failed or was killed is typed again (ADR 0031).
  */
 export function guardWithQuorum(
   terminal: Terminal,
   command: Command,
   sensitive: SensitiveCommand,
 ): Command {
-  return withApprovalOptions(command).hook('preAction', async () =>
-    demandQuorum(terminal, command, sensitive),
-  );
+  let end = (): Promise<void> => Promise.resolve();
+  return withApprovalOptions(command)
+    .hook('preAction', async () => {
+      end = await demandQuorum(terminal, command, sensitive);
+    })
+    .hook('postAction', () => end());
 }
 
-interface GateOptions extends ApprovalOptions {
-  readonly data: string;
-}
-
+/** What is to be called once the command has ended. */
 async function demandQuorum(
   terminal: Terminal,
   command: Command,
   sensitive: SensitiveCommand,
-): Promise<void> {
-  const options = command.opts<GateOptions & Record<string, unknown>>();
-  if (sensitive.isInFolder?.(options) === false) return;
-  if (options.propose !== undefined) {
-    const parameters = await parametersOf(command, sensitive);
-    await propose(terminal, options.propose, {
-      kind: sensitive.kind,
-      id: newOperationId(),
-      parameters,
-    });
-    return;
-  }
-  if (sensitive.isSensitive?.(options) === false) return;
-  for (const folder of foldersOf(command, sensitive.folders)) {
+): Promise<() => Promise<void>> {
+  const nothing = (): Promise<void> => Promise.resolve();
+  const options = command.opts<ApprovalOptions & Record<string, unknown>>();
+  if (sensitive.isInFolder?.(options) === false) return nothing;
+  if (options.propose === undefined && sensitive.isSensitive?.(options) === false) return nothing;
+  const installations = await installationsOf(command, sensitive);
+  if (options.propose === undefined && installations.length === 0) return nothing;
+  const wanted = await operationOfCommand(command, sensitive, installations);
+  if (options.propose !== undefined) return propose(terminal, options.propose, operationOf(wanted));
+  const given = await readApprovals(options.approval);
+  const own = sensitive.isResumable === true ? approvalsOfOperation(wanted, given) : given;
+  const operation = operationOf(wanted, own[0]?.operation.id);
+  if (sensitive.isResumable !== true) await refuseIfDone(operation, installations);
+  await useApprovals(operation, own, installations);
+  for (const place of installations) await noteApprovals(command, place, operation, own);
+  if (sensitive.isResumable === true) return nothing;
+  return async () => {
+    for (const { folder } of installations) await endUse(folder, operation.id, Date.now());
+  };
+}
+
+async function installationsOf(
+  command: Command,
+  { folders }: SensitiveCommand,
+): Promise<readonly Installation[]> {
+  const found: Installation[] = [];
+  for (const [option, folder] of foldersByOption(command, folders)) {
     const policy = await readQuorumPolicy(folder);
-    if (policy === undefined) continue;
-    const gate = await openOperationGate({
-      policy: () => Promise.resolve(policy),
-      ledger: openApprovalFolder(folder),
-      clock: { nowMs: () => Date.now() },
-    });
-    const parameters = await parametersOf(command, sensitive);
-    const wanted = { kind: sensitive.kind, parameters };
-    const given = await readApprovals(options.approval);
-    const use = sensitive.isResumable === true ? ownUse(wanted, given) : { approvals: given };
-    try {
-      const used = await gate.demand(wanted, use);
-      if (used !== undefined) await noteApprovals(command, folder, used, use.approvals);
-    } catch (error) {
-      if (!(error instanceof ApprovalRequired)) throw error;
-      throw new CertmillError('APPROVAL_REQUIRED', `${folder}: ${error.message}\n${howApproved}`);
-    }
+    if (policy !== undefined) found.push({ option, folder, policy });
+  }
+  return found;
+}
+
+/** The command with all that decides what it does, and where: in other folders it is another operation. */
+async function operationOfCommand(
+  command: Command,
+  sensitive: SensitiveCommand,
+  installations: readonly Installation[],
+): Promise<Pick<Operation, 'kind' | 'parameters'>> {
+  const parameters = await parametersOf(command, sensitive);
+  if (installations.length === 0) return { kind: sensitive.kind, parameters };
+  const where = installations.map(({ option, policy }) => [option, policy.installation]);
+  return {
+    kind: sensitive.kind,
+    parameters: { ...parameters, installations: Object.fromEntries(where) as unknown },
+  };
+}
+
+async function refuseIfDone(
+  { id }: Operation,
+  installations: readonly Installation[],
+): Promise<void> {
+  for (const { folder } of installations) await assertNotEnded(folder, id);
+}
+
+/** Its own use whenever it is typed: all or none of the folders have approved it. */
+async function useApprovals(
+  operation: Operation,
+  approvals: readonly Approval[],
+  installations: readonly Installation[],
+): Promise<void> {
+  // Options may name one folder twice.
+  const places = new Map(
+    installations.map(({ folder, policy }) => [
+      policy.installation,
+      { quorum: policy, ledger: openApprovalFolder(folder) },
+    ]),
+  );
+  try {
+    const use = { nowMs: Date.now(), useId: operation.id };
+    await requireApprovals(operation, approvals, [...places.values()], use);
+  } catch (error) {
+    if (!isCertmillError(error) || error.code !== 'APPROVAL_REQUIRED') throw error;
+    const folders = installations.map(({ folder }) => folder).join(', ');
+    throw new CertmillError('APPROVAL_REQUIRED', `${folders}: ${error.message}\n${howApproved}`);
   }
 }
 
-/** The approvals of this very operation: the same use whenever it is typed. */
-function ownUse(
-  { kind, parameters }: Pick<Operation, 'kind' | 'parameters'>,
+/** Of those given: a command that goes on with others has some for its steps. */
+function approvalsOfOperation(
+  wanted: Pick<Operation, 'kind' | 'parameters'>,
   given: readonly Approval[],
-): { readonly approvals: readonly Approval[]; readonly useId?: string } {
-  const asInFile = JSON.parse(JSON.stringify(parameters)) as Operation['parameters'];
-  const approvals = given.filter(
-    ({ operation: { id, sha256 } }) => operationHash({ kind, id, parameters: asInFile }) === sha256,
+): readonly Approval[] {
+  return given.filter(
+    ({ operation: { id, sha256 } }) => operationHash(operationOf(wanted, id)) === sha256,
   );
-  const [first] = approvals;
-  return first === undefined ? { approvals } : { approvals, useId: first.operation.id };
 }
 
 function noteApprovals(
   command: Command,
-  folder: string,
-  { operationId, kind, sha256 }: UsedApprovals,
+  { folder, policy }: Installation,
+  operation: Operation,
   approvals: readonly Approval[],
 ): Promise<void> {
-  const approvers = approvals.map(({ approver }) => approver).join(', ');
-  const detail = { operationId, kind, sha256, approvers };
+  const approvers = approvalsOf(policy, approvals)
+    .map(({ approver }) => approver)
+    .join(', ');
+  const detail = { operationId: operation.id, kind: operation.kind, approvers };
   return noteInFolder(folder, {
     actor: actorHere(commandNameOf(command)),
     action: 'approvals.used',
-    detail,
+    detail: { ...detail, sha256: operationHash(operation) },
   });
 }

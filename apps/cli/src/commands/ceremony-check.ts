@@ -15,7 +15,7 @@ export function ceremonyCheckCommand(terminal: Terminal): Command {
     .action(async (file: string) => {
       const ceremony = await readCeremony(file);
       await assertInputFiles(file, ceremony);
-      const { name, id, window, quorum, participants } = ceremony;
+      const { name, id, installation, window, quorum, participants } = ceremony;
       const sha256 = operationHash(ceremonyOperation(ceremony));
       const steps = ceremony.steps.map(describeStep);
       const people = participants.map((participant) => ({
@@ -23,22 +23,30 @@ export function ceremonyCheckCommand(terminal: Terminal): Command {
         roles: participant.roles,
         keySha256: keyFingerprint(participantKeyOf(participant.publicKey)),
       }));
-      terminal.report({ file, name, id, sha256, window, quorum, participants: people, steps }, [
-        `${file}: ceremony ${name} is good`,
-        `from ${window.notBefore} until ${window.notAfter}`,
-        `${String(quorum.approvals)} approvals, ${String(quorum.witnesses)} witnesses` +
-          (quorum.shares === undefined ? '' : `, ${String(quorum.shares)} shares open a split key`),
-        '',
-        ...tableLines(
-          ['participant', 'roles', 'key'],
-          people.map((one) => [one.name, one.roles.join(' '), one.keySha256.slice(0, 16)]),
-        ),
-        '',
-        ...steps.map((step, index) => `${String(index + 1)}. ${step}`),
-        '',
-        'SHA-256 of what is approved, to be read aloud:',
-        spokenFingerprint(sha256),
-      ]);
+      terminal.report(
+        { file, name, id, installation, sha256, window, quorum, participants: people, steps },
+        [
+          `${file}: ceremony ${name} is good`,
+          installation === undefined
+            ? 'for a data folder without a quorum'
+            : `for the installation ${installation}`,
+          `from ${window.notBefore} until ${window.notAfter}`,
+          `${String(quorum.approvals)} approvals, ${String(quorum.witnesses)} witnesses` +
+            (quorum.shares === undefined
+              ? ''
+              : `, ${String(quorum.shares)} shares open a split key`),
+          '',
+          ...tableLines(
+            ['participant', 'roles', 'key'],
+            people.map((one) => [one.name, one.roles.join(' '), one.keySha256.slice(0, 16)]),
+          ),
+          '',
+          ...steps.map((step, index) => `${String(index + 1)}. ${step}`),
+          '',
+          'SHA-256 of what is approved, to be read aloud:',
+          spokenFingerprint(sha256),
+        ],
+      );
     });
   return withExamples(command, [
     ['certmill ceremony check root.yaml', 'names each line that is wrong'],

@@ -3,11 +3,12 @@ import { writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { CertmillError, durationSeconds, isName } from '@certmill/domain';
-import { newOperationId } from '@certmill/trust/approvals';
+import { newOperationId, parseQuorumPolicy } from '@certmill/trust/approvals';
 import {
   draftCeremony,
   parseCeremony,
   participantRoles,
+  type CeremonyFile,
   type Participant,
 } from '@certmill/trust/ceremony';
 import { inputPath } from '../ceremony/ceremony-inputs.js';
@@ -25,6 +26,7 @@ interface NewOptions {
   readonly from?: string;
   readonly within: string;
   readonly steps?: string;
+  readonly quorum?: string;
 }
 
 interface WantedParticipant {
@@ -52,6 +54,7 @@ export function ceremonyNewCommand(terminal: Terminal): Command {
     .option('--from <time>', 'begin of the time window, UTC; default: now')
     .option('--within <duration>', 'how long the window is', '7d')
     .option('--steps <file>', 'YAML list of steps; default: one that makes a root')
+    .option('--quorum <file>', 'quorum.json of the data folder that it is for, where that has one')
     .option('--json', 'print one JSON object')
     .action(async (file: string, options: NewOptions) => {
       const text = await draftOf(file, options);
@@ -90,6 +93,7 @@ async function draftOf(file: string, options: NewOptions): Promise<string> {
       name: options.name ?? basename(file).replace(/\.ya?ml$/, ''),
       id: newOperationId(),
       description: options.description,
+      ...(await installationIn(options)),
       window: { notBefore: instantOf(fromMs), notAfter: instantOf(toMs) },
       participants: await Promise.all(options.participant.map(readParticipant)),
       quorum: {
@@ -102,6 +106,12 @@ async function draftOf(file: string, options: NewOptions): Promise<string> {
     },
     async (input) => hash('sha256', await readBytes(inputPath(file, input)), 'hex'),
   );
+}
+
+async function installationIn({ quorum }: NewOptions): Promise<Pick<CeremonyFile, 'installation'>> {
+  if (quorum === undefined) return {};
+  const { installation } = parseQuorumPolicy(await readText(quorum), quorum);
+  return { installation };
 }
 
 async function readParticipant(wanted: WantedParticipant): Promise<Participant> {

@@ -1,13 +1,14 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
-import { keyFingerprint, participantKeyOf } from '@certmill/trust/approvals';
+import { keyFingerprint, parseQuorumPolicy, participantKeyOf } from '@certmill/trust/approvals';
 import {
   parseTranscript,
   parseWitnessSignature,
   verifyTranscript,
   witnessFileEnding,
   witnessTranscript,
+  type VerifyOptions,
   type WitnessSignature,
 } from '@certmill/trust/ceremony';
 import { spokenFingerprint } from '../ceremony/ceremony-inputs.js';
@@ -51,14 +52,13 @@ export function ceremonyVerifyCommand(terminal: Terminal): Command {
       collect,
       [],
     )
+    .option('--quorum <file>', 'quorum.json whose people you know, from a copy of your own')
     .option('--json', 'print one JSON object')
-    .action(async (file: string, { trustKey }: { readonly trustKey: readonly string[] }) => {
-      const trustedKeys = new Set(await Promise.all(trustKey.map(fingerprintIn)));
-      const verdict = await verifyTranscript(file, await signaturesBeside(file), {
-        ...(trustedKeys.size === 0 ? {} : { trustedKeys }),
-      });
+    .action(async (file: string, options: TrustOptions) => {
+      const trust = await trustOf(options);
+      const verdict = await verifyTranscript(file, await signaturesBeside(file), trust);
       const { transcript, witnesses, auditors, signers, filesChecked, handedOut } = verdict;
-      const areTrusted = trustedKeys.size > 0;
+      const areTrusted = trust.trustedKeys !== undefined;
       const { begin, ceremony, sha256 } = transcript;
       const { software, machine } = begin;
       terminal.report(
@@ -95,7 +95,7 @@ export function ceremonyVerifyCommand(terminal: Terminal): Command {
           ),
           areTrusted
             ? 'all of these keys are trusted'
-            : 'NOT PROVED: whose keys these are. The transcript itself says it; give --trust-key FILE for each',
+            : 'NOT PROVED: whose keys these are. The transcript itself says it; give --quorum FILE, --trust-key FILE',
         ],
       );
     });
@@ -104,7 +104,28 @@ export function ceremonyVerifyCommand(terminal: Terminal): Command {
       'certmill ceremony verify ceremonies/root-0a1b2c3d/transcript.json --trust-key alice.pub.pem --trust-key bob.pub.pem --trust-key carol.pub.pem',
       'for an auditor, who knows the three by their keys',
     ],
+    [
+      'certmill ceremony verify ceremonies/crl-4e5f6a7b/transcript.json --quorum quorum.json --trust-key carol.pub.pem',
+      'for one who has kept quorum.json of that folder, and the key of the witness',
+    ],
   ]);
+}
+
+interface TrustOptions {
+  readonly trustKey: readonly string[];
+  readonly quorum?: string;
+}
+
+/** Whom the one who verifies knows; nobody where nothing is given. */
+async function trustOf({
+  trustKey,
+  quorum,
+}: TrustOptions): Promise<Pick<VerifyOptions, 'trustedKeys' | 'installation'>> {
+  const keys = await Promise.all(trustKey.map(fingerprintIn));
+  if (quorum === undefined) return keys.length === 0 ? {} : { trustedKeys: new Set(keys) };
+  const { installation, approvers } = parseQuorumPolicy(await readText(quorum), quorum);
+  const known = approvers.map(({ publicKey }) => keyFingerprint(participantKeyOf(publicKey)));
+  return { trustedKeys: new Set([...keys, ...known]), installation };
 }
 
 async function fingerprintIn(file: string): Promise<string> {

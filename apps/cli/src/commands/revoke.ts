@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import {
   CertmillError,
@@ -24,6 +23,7 @@ import type { NewRevocations } from '../client/issuance-client.js';
 import { exitCodes } from '../terminal/exit-codes.js';
 import { withExamples } from '../terminal/program.js';
 import { formatNumber } from '../terminal/quantities.js';
+import { streamOf } from '../read-input.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { dataOption } from './data-option.js';
 
@@ -244,7 +244,7 @@ async function selectionOf(terminal: Terminal, options: RevokeOptions): Promise<
   if (batch !== undefined) return { by: 'batch', batchId: batch };
   if (issuer !== undefined) return { by: 'issuer', issuer };
   if (file !== undefined) {
-    const stream = file === '-' ? terminal.readStdin() : createReadStream(file);
+    const stream = file === '-' ? terminal.readStdin() : streamOf(file);
     return { by: 'names', names: await readCertificateNames(stream) };
   }
   const named: CertificateName | undefined =

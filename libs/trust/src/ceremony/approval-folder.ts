@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { canonicalJson, CertmillError } from '@certmill/domain';
 import type { ApprovalLedger, UsedApprovals } from '@certmill/ports';
-import { createFileAtomically, isErrorCode, publicFileMode } from '../atomic-file.js';
+import {
+  createFileAtomically,
+  isErrorCode,
+  publicFileMode,
+  writeFileAtomically,
+} from '../atomic-file.js';
 
 const fileEnding = '.json';
 const fileNamePattern = /^[0-9a-f]{32}\.json$/;
@@ -14,6 +19,7 @@ const recordSchema = z.object({
   kind: z.string(),
   sha256: z.string(),
   approvals: z.array(z.unknown()),
+  endedAt: z.string().optional(),
 });
 
 /**
@@ -33,6 +39,48 @@ export function openApprovalFolder(dataDirectory: string): ApprovalLedger {
       return readRecord(file, operationId);
     },
   };
+}
+
+/**
+ * Refuses what was approved once and is done (CONFLICT). One that failed or was killed before that is
+ * not.
+ */
+export async function assertNotEnded(dataDirectory: string, operationId: string): Promise<void> {
+  const used = await findUse(dataDirectory, operationId);
+  if (used?.endedAt === undefined) return;
+  throw new CertmillError(
+    'CONFLICT',
+    `operation ${operationId} was done at ${used.endedAt}: its approvals are used up`,
+  );
+}
+
+/** Marks what was approved as done, durably. */
+export async function endUse(
+  dataDirectory: string,
+  operationId: string,
+  nowMs: number,
+): Promise<void> {
+  const used = await findUse(dataDirectory, operationId);
+  if (used === undefined) return;
+  const { operationId: id, ...record } = used;
+  const text = canonicalJson({ ...record, endedAt: new Date(nowMs).toISOString() });
+  await writeFileAtomically(fileOf(dataDirectory, id), `${text}\n`, publicFileMode);
+}
+
+async function findUse(
+  dataDirectory: string,
+  operationId: string,
+): Promise<UsedApprovals | undefined> {
+  try {
+    return await readRecord(fileOf(dataDirectory, operationId), operationId);
+  } catch (error) {
+    if (error instanceof Error && isErrorCode(error.cause, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+function fileOf(dataDirectory: string, operationId: string): string {
+  return join(approvalFolderOf(dataDirectory), operationId + fileEnding);
 }
 
 /** All that were used in a data folder. FAULT_STORE_CORRUPT where one cannot be read. */
@@ -58,7 +106,8 @@ function approvalFolderOf(dataDirectory: string): string {
 
 async function readRecord(file: string, operationId: string): Promise<UsedApprovals> {
   try {
-    return { operationId, ...recordSchema.parse(JSON.parse(await readFile(file, 'utf8'))) };
+    const { endedAt, ...record } = recordSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+    return { operationId, ...record, ...(endedAt === undefined ? {} : { endedAt }) };
   } catch (cause) {
     throw new CertmillError('FAULT_STORE_CORRUPT', `${file} cannot be read`, { cause });
   }

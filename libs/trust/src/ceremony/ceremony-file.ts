@@ -185,6 +185,9 @@ export const ceremonyFileSchema = z.strictObject({
   name: caName.describe('Names the folder of its outputs.'),
   id: hex(16).describe('Random, made by `certmill ceremony new`: no two ceremonies have one id.'),
   description: z.string().min(1).max(2_000),
+  installation: hex(16)
+    .optional()
+    .describe('That of ca/quorum.json in the data folder: absent where there is none.'),
   window: z
     .strictObject({ notBefore: instant, notAfter: instant })
     .describe('When it may be carried out.'),

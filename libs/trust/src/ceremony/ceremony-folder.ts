@@ -4,7 +4,6 @@ import { dirname, join, relative, sep } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { canonicalJson, CertmillError, isCertmillError } from '@certmill/domain';
 import {
-  createFileAtomically,
   isErrorCode,
   publicFileMode,
   secretFileMode,
@@ -12,18 +11,10 @@ import {
   writeFileAtomically,
 } from '../atomic-file.js';
 import type { CeremonyFile } from './ceremony-file.js';
-import {
-  type Effect,
-  type EffectsEntry,
-  type FileRecord,
-  sha256Of,
-  type TranscriptEntry,
-} from './ceremony-record.js';
-import { bulkCharacters, parseStatement } from './statement-file.js';
-import { entrySchema } from './transcript-schema.js';
+import { type Effect, type FileRecord, sha256Of, type TranscriptEntry } from './ceremony-record.js';
 
-const entryFile = 'entry.json';
-const effectsFile = 'effects.json';
+/** In the folder of a step: what it did. */
+export const entryFile = 'entry.json';
 
 /** Records of ceremonies, a folder each, beside the CAs. */
 export const ceremoniesFolderName = 'ceremonies';
@@ -153,58 +144,6 @@ export function diskFault(cause: unknown, path: string): unknown {
   const isFull = ['ENOSPC', 'EDQUOT', 'EFBIG'].some((code) => isErrorCode(cause, code));
   if (!isFull) return cause;
   return new CertmillError('FAULT_DISK_FULL', `there is no room for ${path}`, { cause });
-}
-
-/** The entry of a step that is done; undefined where it is not. FAULT_STORE_CORRUPT where it is none. */
-export async function readStepEntry<K extends Exclude<TranscriptEntry['kind'], 'effects'>>(
-  stepFolder: string,
-  kind: K,
-): Promise<EntryOf<K> | undefined> {
-  return readEntry(join(stepFolder, entryFile), kind);
-}
-
-export async function readEffectsEntry(stepFolder: string): Promise<EffectsEntry | undefined> {
-  return readEntry(join(stepFolder, effectsFile), 'effects');
-}
-
-type EntryOf<K extends TranscriptEntry['kind']> = Extract<TranscriptEntry, { readonly kind: K }>;
-
-export async function writeEffectsEntry(stepFolder: string, entry: TranscriptEntry): Promise<void> {
-  await createFileAtomically(
-    join(stepFolder, effectsFile),
-    `${canonicalJson(entry)}\n`,
-    publicFileMode,
-  );
-}
-
-async function readEntry<K extends TranscriptEntry['kind']>(
-  file: string,
-  kind: K,
-): Promise<EntryOf<K> | undefined> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    if (isErrorCode(cause, 'ENOENT')) return undefined;
-    throw cause;
-  }
-  let entry: TranscriptEntry;
-  try {
-    const form = parseStatement(text, file, 'entry of a ceremony', entrySchema, bulkCharacters);
-    entry = form as unknown as TranscriptEntry;
-  } catch (cause) {
-    if (!isCertmillError(cause)) throw cause;
-    throw new CertmillError('FAULT_STORE_CORRUPT', `${cause.message}: it is damaged`, { cause });
-  }
-  if (isOfKind(entry, kind)) return entry;
-  throw new CertmillError('FAULT_STORE_CORRUPT', `${file} is no entry '${kind}' of a ceremony`);
-}
-
-function isOfKind<K extends TranscriptEntry['kind']>(
-  entry: TranscriptEntry,
-  kind: K,
-): entry is EntryOf<K> {
-  return entry.kind === kind;
 }
 
 /**

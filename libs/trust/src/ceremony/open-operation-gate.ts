@@ -1,12 +1,13 @@
 import { ApprovalRequired, CertmillError, isCertmillError } from '@certmill/domain';
 import type { ApprovalLedger, Clock, OperationGate, SensitiveOperation } from '@certmill/ports';
 import { parseApproval, type Quorum } from './approval.js';
-import { newOperationId, type Operation, operationHash } from './operation.js';
+import { newOperationId, type Operation, operationHash, operationOf } from './operation.js';
+import type { QuorumPolicy } from './quorum-policy.js';
 import { requireApproval } from './require-approval.js';
 
 export interface GateParts {
   /** Read at each demand: a quorum that is adopted is in force at once. */
-  readonly policy: () => Promise<Quorum | undefined>;
+  readonly policy: () => Promise<QuorumPolicy | undefined>;
   readonly ledger: ApprovalLedger;
   readonly clock: Clock;
 }
@@ -18,7 +19,7 @@ export interface GateParts {
 export async function openOperationGate(parts: GateParts): Promise<OperationGate> {
   const { ledger, clock } = parts;
   let isKnown = false;
-  const quorumNow = async (): Promise<Quorum | undefined> => {
+  const quorumNow = async (): Promise<QuorumPolicy | undefined> => {
     const quorum = await readPolicy(parts);
     if (quorum === undefined && isKnown) {
       throw new CertmillError('CONFIG_INVALID', 'the quorum policy of this installation is gone');
@@ -35,7 +36,7 @@ export async function openOperationGate(parts: GateParts): Promise<OperationGate
         parseApproval(JSON.stringify(approval), `approval ${String(i + 1)}`),
       );
       // Of approvals that do not fit together, the others are refused with their reason.
-      const operation = operationOf(wanted, given[0]?.operation.id);
+      const operation = operationOf(inInstallation(wanted, quorum), given[0]?.operation.id);
       try {
         return await requireApproval(operation, given, quorum, {
           ledger,
@@ -50,7 +51,11 @@ export async function openOperationGate(parts: GateParts): Promise<OperationGate
     async propose(wanted) {
       const quorum = await quorumNow();
       if (quorum === undefined) throw notAskedFor();
-      throw required('what would be done is to be approved', operationOf(wanted), quorum);
+      throw required(
+        'what would be done is to be approved',
+        operationOf(inInstallation(wanted, quorum)),
+        quorum,
+      );
     },
   };
 }
@@ -63,7 +68,7 @@ function notAskedFor(): CertmillError {
   );
 }
 
-async function readPolicy({ policy }: GateParts): Promise<Quorum | undefined> {
+async function readPolicy({ policy }: GateParts): Promise<QuorumPolicy | undefined> {
   try {
     return await policy();
   } catch (cause) {
@@ -76,10 +81,12 @@ async function readPolicy({ policy }: GateParts): Promise<Quorum | undefined> {
   }
 }
 
-function operationOf({ kind, parameters }: SensitiveOperation, id = newOperationId()): Operation {
-  // As it stands in a file.
-  const json = JSON.parse(JSON.stringify(parameters)) as Operation['parameters'];
-  return { kind, id, parameters: json };
+/** Approvals for one installation are good for no other with the same people. */
+function inInstallation(
+  { kind, parameters }: SensitiveOperation,
+  { installation }: QuorumPolicy,
+): Pick<Operation, 'kind' | 'parameters'> {
+  return { kind, parameters: { ...parameters, installation } };
 }
 
 function required(message: string, operation: Operation, quorum: Quorum): ApprovalRequired {

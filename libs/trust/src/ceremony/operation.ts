@@ -32,6 +32,15 @@ export function newOperationId(): string {
   return randomBytes(16).toString('hex');
 }
 
+/** What is to be done, as it stands in the file that is approved. */
+export function operationOf(
+  { kind, parameters }: Pick<Operation, 'kind' | 'parameters'>,
+  id = newOperationId(),
+): Operation {
+  const json = JSON.parse(JSON.stringify(parameters)) as Operation['parameters'];
+  return { kind, id, parameters: json };
+}
+
 /** SHA-256 of the canonical operation, hex. */
 export function operationHash(operation: Operation): string {
   const { kind, id, parameters } = operation;

@@ -17,13 +17,20 @@ import {
 import { caDirectoryOf, issuerPathsOf } from '../hierarchy/issuer-paths.js';
 import { encryptPrivateKey } from '../keys/encrypted-private-key.js';
 import type { IssuerKeyType } from '../keys/key-types.js';
-import { approve } from './approval.js';
+import { approve, type Approver } from './approval.js';
 import type { CeremonyFile } from './ceremony-file.js';
 import { sha256Of } from './ceremony-record.js';
 import type { KeyShare, ShareLock } from './key-share.js';
 import { newOperationId } from './operation.js';
-import { ceremonyOperation, participantsIn } from './parse-ceremony.js';
-import { type CeremonyResult, type CeremonyRun, runCeremony } from './run-ceremony.js';
+import { ceremonyOperation, ceremonyQuorum, participantsIn } from './parse-ceremony.js';
+import { keyFingerprint, participantKeyOf } from './participant-keys.js';
+import {
+  assertInstallation,
+  type CeremonyResult,
+  type CeremonyRun,
+  runCeremony,
+} from './run-ceremony.js';
+import { readQuorumPolicy } from './quorum-policy.js';
 import { parseSealedSecret, type SealedSecret, splitSecret } from './split-secret.js';
 import {
   caCertificateIn,
@@ -49,6 +56,7 @@ export interface RehearsalOptions extends Pick<
  */
 export async function rehearseCeremony(options: RehearsalOptions): Promise<CeremonyResult> {
   const { workDirectory, now } = options;
+  await assertApprovable(options);
   const cast = new Map(options.ceremony.participants.map(({ name }) => [name, aPair()]));
   const stage = new RehearsalStage(workDirectory, options.ceremony);
   await stage.standInFor(options.dataDirectory);
@@ -75,6 +83,24 @@ export async function rehearseCeremony(options: RehearsalOptions): Promise<Cerem
   );
   await verifyTranscript(result.transcriptFile, signatures, { isRehearsal: true });
   return result;
+}
+
+/** The ceremony is for this folder, and its administrators are enough people of the folder's quorum. */
+async function assertApprovable({ ceremony, dataDirectory }: RehearsalOptions): Promise<void> {
+  const policy = await readQuorumPolicy(dataDirectory);
+  assertInstallation(ceremony, policy);
+  if (policy === undefined) return;
+  const idOf = ({ name, publicKey }: Approver): string =>
+    `${name} ${keyFingerprint(participantKeyOf(publicKey))}`;
+  const administrators = new Set(ceremonyQuorum(ceremony).approvers.map(idOf));
+  const known = policy.approvers.filter((approver) => administrators.has(idOf(approver)));
+  if (known.length >= policy.threshold) return;
+  const names = policy.approvers.map(({ name }) => name).join(', ');
+  throw new CertmillError(
+    'APPROVAL_REQUIRED',
+    `the data folder asks for ${String(policy.threshold)} of ${names}, of whom ` +
+      `${String(known.length)} are administrators of the ceremony by the keys that it knows`,
+  );
 }
 
 const rehearsalMs = 3_600_000;
@@ -116,8 +142,9 @@ async function rehearsedCeremony(
     inputs.set(step.bundle.file, Buffer.from(text));
     return { ...step, bundle: { ...step.bundle, sha256: sha256Of(text) } };
   });
+  const { name: ceremonyName, description, quorum } = ceremony;
   return {
-    ...ceremony,
+    ...{ name: ceremonyName, description, quorum },
     id: newOperationId(),
     window: { notBefore: instant(now() - rehearsalMs), notAfter: instant(now() + rehearsalMs) },
     participants: ceremony.participants.map(({ name, roles }) => ({

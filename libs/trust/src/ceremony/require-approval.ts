@@ -1,27 +1,56 @@
 import { CertmillError } from '@certmill/domain';
 import type { ApprovalLedger, UsedApprovals } from '@certmill/ports';
-import { type Approval, checkQuorum, type Quorum } from './approval.js';
+import { type Approval, approvalsOf, checkQuorums, type Quorum } from './approval.js';
 import { type Operation, operationHash } from './operation.js';
 
-export interface ApprovalUse {
+/** Somewhere that has to approve, and where what it approved is used up. */
+export interface ApprovingPlace {
+  readonly quorum: Quorum;
   readonly ledger: ApprovalLedger;
+}
+
+export interface ApprovalUse {
   readonly nowMs: number;
   /** What uses them: an operation that was killed may be gone on with by the same use only. */
   readonly useId: string;
 }
 
-/**
- * Demands a quorum for an operation and uses its approvals up, durably, before it resolves.
- * Throws APPROVAL_REQUIRED (`checkQuorum`), or CONFLICT where the operation was done before: approvals
- * are for one time.
- */
+/** `requireApprovals` of one place. */
 export async function requireApproval(
   operation: Operation,
   approvals: readonly Approval[],
   quorum: Quorum,
-  { ledger, nowMs, useId }: ApprovalUse,
+  { ledger, ...use }: ApprovalUse & Pick<ApprovingPlace, 'ledger'>,
 ): Promise<UsedApprovals> {
-  checkQuorum(operation, approvals, quorum, nowMs);
+  checkQuorums(operation, approvals, [quorum], use.nowMs);
+  return usedUp(operation, approvals, ledger, use);
+}
+
+/**
+ * Demands the quorum of every place for an operation, of each its own people, and uses the approvals up
+ * there, durably, before it resolves: where one place refuses, none of them has used anything.
+ * Throws APPROVAL_REQUIRED (`checkQuorums`), or CONFLICT where the operation was done before: approvals
+ * are for one time.
+ */
+export async function requireApprovals(
+  operation: Operation,
+  approvals: readonly Approval[],
+  places: readonly ApprovingPlace[],
+  use: ApprovalUse,
+): Promise<void> {
+  const quorums = places.map(({ quorum }) => quorum);
+  checkQuorums(operation, approvals, quorums, use.nowMs);
+  for (const { quorum, ledger } of places) {
+    await usedUp(operation, approvalsOf(quorum, approvals), ledger, use);
+  }
+}
+
+async function usedUp(
+  operation: Operation,
+  approvals: readonly Approval[],
+  ledger: ApprovalLedger,
+  { nowMs, useId }: ApprovalUse,
+): Promise<UsedApprovals> {
   const used: UsedApprovals = {
     // Its place: the same operation with other content is a replay as well.
     operationId: operation.id,

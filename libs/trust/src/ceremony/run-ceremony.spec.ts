@@ -26,6 +26,7 @@ import { keyFingerprint, participantKeyOf } from './participant-keys.js';
 import { ceremonyOperation } from './parse-ceremony.js';
 import { quorumPolicyFileOf, readQuorumPolicy, serializeQuorumPolicy } from './quorum-policy.js';
 import { parseKeyShare } from './key-share.js';
+import { rehearseCeremony } from './rehearse-ceremony.js';
 import { codeHash, secretLibraries } from './running-software.js';
 import { type CeremonyRun, runCeremony } from './run-ceremony.js';
 import {
@@ -111,6 +112,11 @@ describe('a ceremony that makes a root', () => {
   });
 });
 
+const adoptedIn = async (folder: string): Promise<string> => {
+  await play(folder, [{ do: 'adopt-quorum' }]);
+  return (await readQuorumPolicy(folder))?.installation ?? '';
+};
+
 describe('a ceremony is refused', () => {
   const refused = async (changes: Parameters<typeof aRun>[2]): Promise<void> => {
     await runCeremony(aRun(data, aCeremony(), changes));
@@ -147,11 +153,55 @@ describe('a ceremony is refused', () => {
     await expect(runCeremony(aRun(data, again))).rejects.toMatchObject({ code: 'CONFLICT' });
   });
 
+  it('in another folder than it was approved for, with the same people', async () => {
+    const [here, there] = [at('here'), at('there')];
+    const installation = await adoptedIn(here);
+    const ceremony = aCeremony({ id: newOperationId(), installation, steps: [makeRoot] });
+    const run = aRun(there, ceremony);
+    await expect(runCeremony(run)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    const other = await adoptedIn(there);
+    await expect(runCeremony(run)).rejects.toThrow(
+      `is for the installation ${installation}, and the data folder is the installation ${other}`,
+    );
+    const unbound = aRun(there, aCeremonyOf(makeRoot));
+    await expect(runCeremony(unbound)).rejects.toThrow('is for a folder without a quorum');
+    const workDirectory = at('work');
+    await expect(rehearseCeremony({ ...run, workDirectory })).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+    });
+    const { transcriptFile } = await runCeremony({ ...run, dataDirectory: here });
+    const signature = witnessTranscript(
+      parseTranscript(readFileSync(transcriptFile, 'utf8'), transcriptFile),
+      wendy.privateKey,
+      ceremonyMs,
+    );
+    await expect(
+      verifyTranscript(transcriptFile, [signature], { installation: other }),
+    ).rejects.toThrow(`it is of the installation ${installation}`);
+    await expect(
+      verifyTranscript(transcriptFile, [signature], { installation }),
+    ).resolves.toBeDefined();
+  });
+
+  it('in its rehearsal where its administrators cannot be the quorum of the folder', async () => {
+    const installation = await adoptedIn(data);
+    const [dora, { bob }] = [aPerson('dora'), aliceAndFriends];
+    const ceremony = aCeremony({
+      ...{ id: newOperationId(), installation },
+      participants: [
+        participantOf(dora, 'administrator', 'custodian'),
+        participantOf(bob, 'administrator', 'custodian'),
+        participantOf(wendy, 'witness'),
+      ],
+    });
+    await expect(
+      rehearseCeremony({ ...aRun(data, ceremony), workDirectory: at('work') }),
+    ).rejects.toThrow('asks for 2 of alice, bob, carol, of whom 1 are administrators');
+  });
+
   it('by people whom the installation does not know, once it has a quorum', async () => {
-    await play(data, [{ do: 'adopt-quorum' }]);
-    expect(await readQuorumPolicy(data)).toMatchObject({ threshold: 2 });
     const usurpers = aCeremony({
-      id: newOperationId(),
+      ...{ id: newOperationId(), installation: await adoptedIn(data) },
       quorum: { approvals: 1, shares: 2, witnesses: 1 },
       participants: [
         participantOf(wendy, 'administrator'),
@@ -186,10 +236,11 @@ describe('a ceremony is refused', () => {
 
   it('unless the people of the file and those of the installation, who are others, approve', async () => {
     const [dora, emil] = [aPerson('dora'), aPerson('emil')];
-    await play(data, [{ do: 'adopt-quorum' }]);
+    const installation = await adoptedIn(data);
     const heirs = [dora, emil].map((one) => participantOf(one, 'administrator', 'custodian'));
     const ceremony = aCeremony({
       ...{ id: newOperationId(), participants: [...heirs, participantOf(wendy, 'witness')] },
+      installation,
       steps: [{ do: 'adopt-quorum' }],
     });
     const time = { nowMs: ceremonyMs, expiresMs: ceremonyMs + 3_600_000 };
@@ -214,6 +265,7 @@ describe('a ceremony is refused', () => {
       'dora',
       'emil',
     ]);
+    expect(await readQuorumPolicy(data)).toMatchObject({ installation });
   });
 
   it('when the clock was set back behind what is recorded', async () => {

@@ -12,11 +12,8 @@ import {
   ceremonyFolderOf,
   diskFault,
   filesBelow,
-  readEffectsEntry,
-  readStepEntry,
   stepFolderOf,
   StepStage,
-  writeEffectsEntry,
 } from './ceremony-folder.js';
 import {
   type BeginEntry,
@@ -33,9 +30,10 @@ import {
 import { type KeyShare, parseKeyShare } from './key-share.js';
 import { operationHash } from './operation.js';
 import { ceremonyOperation, ceremonyQuorum } from './parse-ceremony.js';
-import { readQuorumPolicy } from './quorum-policy.js';
+import { type QuorumPolicy, readQuorumPolicy } from './quorum-policy.js';
 import { requireApproval } from './require-approval.js';
 import type { Custody } from './step-context.js';
+import { readEffectsEntry, readStepEntry, writeEffectsEntry } from './step-entries.js';
 import { runStep } from './steps/run-step.js';
 import { serializeTranscript, transcriptFileName } from './transcript.js';
 
@@ -144,6 +142,7 @@ async function begin(run: CeremonyRun, folder: string, book: TranscriptBook): Pr
   const stepFolder = stepFolderOf(folder, 0, 'begin');
   const earlier = await readStepEntry(stepFolder, 'begin');
   if (earlier === undefined) {
+    assertInstallation(ceremony, policy);
     checkQuorums(operation, approvals, quorums, nowMs);
     const entry: BeginEntry = {
       ...book.head(),
@@ -182,6 +181,28 @@ async function begin(run: CeremonyRun, folder: string, book: TranscriptBook): Pr
     useId: begun.runId,
   });
   run.tell?.({ kind: 'begun', folder, isResumed: earlier !== undefined });
+}
+
+/**
+ * A ceremony is for the installation that it names, or for a folder that has no quorum: FORBIDDEN
+ * elsewhere, for its approvals would be good in two places.
+ */
+export function assertInstallation(
+  ceremony: Pick<CeremonyFile, 'installation'>,
+  policy: QuorumPolicy | undefined,
+): void {
+  if (ceremony.installation === policy?.installation) return;
+  throw new CertmillError(
+    'FORBIDDEN',
+    `the ceremony is for ${nameOf(ceremony.installation)}, and the data folder is ` +
+      `${nameOf(policy?.installation)} (ca/quorum.json; certmill ceremony new --quorum FILE)`,
+  );
+}
+
+function nameOf(installation: string | undefined): string {
+  return installation === undefined
+    ? 'a folder without a quorum'
+    : `the installation ${installation}`;
 }
 
 function assertWindow({ window }: CeremonyFile, nowMs: number): void {

@@ -227,6 +227,8 @@ export interface VerifyOptions {
   readonly isRehearsal?: boolean;
   /** Fingerprints (`keyFingerprint`) of people who are known; absent: nobody is asked about. */
   readonly trustedKeys?: ReadonlySet<string>;
+  /** Where it was carried out (`QuorumPolicy`), unless that had no quorum then. */
+  readonly installation?: string;
 }
 
 /**
@@ -242,6 +244,10 @@ export async function verifyTranscript(
 ): Promise<TranscriptVerdict> {
   const transcript = parseTranscript(await readText(transcriptFile), transcriptFile, options);
   const { ceremony } = transcript;
+  const { installation = ceremony.installation } = options;
+  if (ceremony.installation !== undefined && ceremony.installation !== installation) {
+    throw new CertmillError('FORBIDDEN', `it is of the installation ${ceremony.installation}`);
+  }
   const files = await verifyFiles(dirname(transcriptFile), transcript);
   const names = new Set<string>();
   for (const signature of signatures) {

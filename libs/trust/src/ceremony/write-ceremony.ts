@@ -6,6 +6,7 @@ import { parseCeremony } from './parse-ceremony.js';
 
 const notes: Readonly<Partial<Record<keyof CeremonyFile, string>>> = {
   id: 'Random: approvals are for this ceremony and no other.',
+  installation: 'The data folder that it is for: approvals of it are good nowhere else.',
   window: 'It can be carried out from notBefore until notAfter (UTC).',
   participants:
     'Who is there. Administrators approve, custodians hold shares of split keys, witnesses watch\n' +

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { CertmillError } from '@certmill/domain';
 import { pemEncode } from '@certmill/der';
@@ -9,6 +9,7 @@ import {
 } from '@certmill/domain/profile-files';
 import { authorityIn, issueDelegate, openAuthority } from '@certmill/trust';
 import { withExamples } from '../../terminal/program.js';
+import { readBytes } from '../../read-input.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
 import { keyAccessOf } from './ca-options.js';
@@ -61,12 +62,7 @@ export function delegateCommand(terminal: Terminal): Command {
 }
 
 async function readRequest(file: string): Promise<Uint8Array> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(file);
-  } catch (cause) {
-    throw new CertmillError('INVALID_INPUT', `cannot read ${file}`, { cause });
-  }
+  const bytes = await readBytes(file);
   if (bytes[0] === sequenceTag) return Uint8Array.from(bytes);
   const block = /-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----([^-]*)-----END/.exec(
     bytes.toString('latin1'),

@@ -4,8 +4,9 @@ import { CertmillError } from '@certmill/domain';
 import { encryptPrivateKey } from '../../keys/encrypted-private-key.js';
 import { issuerPathsOf } from '../../hierarchy/issuer-paths.js';
 import type { StepOf } from '../ceremony-file.js';
+import { newOperationId } from '../operation.js';
 import { ceremonyQuorum } from '../parse-ceremony.js';
-import { serializeQuorumPolicy } from '../quorum-policy.js';
+import { readQuorumPolicy, serializeQuorumPolicy } from '../quorum-policy.js';
 import {
   caCertificateIn,
   keyFormOf,
@@ -77,11 +78,16 @@ export async function destroyKey(
 /** From now on this installation asks for the quorum of the ceremony. */
 export async function adoptQuorum(
   _step: StepOf<'adopt-quorum'>,
-  { ceremony, stage }: StepContext,
+  { ceremony, dataDirectory, stage }: StepContext,
 ): Promise<StepFacts> {
   const quorum = ceremonyQuorum(ceremony);
-  await stage.put('ca/quorum.json', serializeQuorumPolicy(quorum));
-  return { threshold: quorum.threshold, approvers: quorum.approvers.map(({ name }) => name) };
+  const installation = (await readQuorumPolicy(dataDirectory))?.installation ?? newOperationId();
+  await stage.put('ca/quorum.json', serializeQuorumPolicy(quorum, installation));
+  return {
+    installation,
+    threshold: quorum.threshold,
+    approvers: quorum.approvers.map(({ name }) => name),
+  };
 }
 
 /** Names a key without telling anything of it. */
