@@ -141,7 +141,7 @@ async function partsOf(
     shards: meta.shards,
     secret: meta.secret,
     cacheDirectory,
-    isEnded: (chunks) => segments.haveEnded(chunks),
+    endsOf: (chunks) => segments.terminals(chunks),
     isHeld: (requests) => statuses.areOnHold(requests),
     runWriter,
     pageCache: new PageCache(journalCacheBytes),

@@ -94,3 +94,8 @@ export function statusAddresses(baseUri: string, crlShards: number): StatusAddre
   }
   return { baseUri: href.replace(/\/+$/, ''), crlShards };
 }
+
+/** Whether the validity of a certificate was over: it includes all of its last second (RFC 5280 4.1.2.5). */
+export function hasExpired(notAfterMs: number, atMs: number): boolean {
+  return atMs >= notAfterMs + 1_000;
+}

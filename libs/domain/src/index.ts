@@ -100,6 +100,7 @@ export {
   crlShardOf,
   crlUriOf,
   deltaCrlUriOf,
+  hasExpired,
   maxCrlShards,
   ocspUriOf,
   revocationReasons,

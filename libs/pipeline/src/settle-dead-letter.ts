@@ -114,6 +114,7 @@ export async function dropDeadLetter(
       profileName,
       firstIndex: received.firstIndex,
       nowMs,
+      receivedAtMs: received.receivedAtMs,
       draft: encodeVerdict(draft),
       codes: draft.codes,
       udids: draft.udids,

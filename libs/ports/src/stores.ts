@@ -137,6 +137,11 @@ export interface Decision {
   readonly firstIndex: number;
   readonly nowMs: number;
   /**
+   * As pinned in the chunk: a certificate whose validity was over then stands in no device's way. Nobody
+   * looks at a clock for it, so a chunk is judged alike whenever that is done.
+   */
+  readonly receivedAtMs: number;
+  /**
    * The encoded Verdict as every check but claims and quota would have it. The store amends it with
    * `amendVerdict` of @certmill/events where a claim or the quota says no.
    */
@@ -184,7 +189,9 @@ export interface VerdictStore {
    * Decides a chunk, at most once. Atomically and durably: takes key bindings and live claims, takes
    * quota (too little left: the lowest indexes win), and inserts the amended draft, if absent.
    * Resolves to the verdict in force: of two deciders, both get the first's.
-   * Finding the request's own binding or claim is success. Adds KEY_IN_USE, DUPLICATE_IN_BATCH,
+   * Finding the request's own binding or claim is success. A claim whose holder has a certificate that
+   * had expired when the chunk was received (`hasExpired`) is taken over, on hold or not; an order that
+   * does not renew takes it for good. Adds KEY_IN_USE, DUPLICATE_IN_BATCH,
    * DEVICE_REQUEST_PENDING, DEVICE_ALREADY_ISSUED, ORDER_QUOTA_EXCEEDED, ORDER_CLOSED.
    * CONFLICT, with nothing taken, where `confirmChunk` would be refused.
    */
@@ -209,6 +216,8 @@ export interface TerminalChunk {
   readonly endedAs: 'rejected' | 'cancelled';
   /** Requests accepted by the verdict that were not signed: claims and quota are given back. */
   readonly released: readonly number[];
+  /** When its certificates end (RFC 5280 4.1.2.5), all at once; absent where there is none. */
+  readonly notAfterMs?: number;
   readonly publishedAtMs: number;
   /** Latest pinned receivedAt, for the clock check across restarts. */
   readonly receivedAtMs: number;

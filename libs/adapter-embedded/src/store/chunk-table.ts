@@ -16,6 +16,8 @@ export interface ChunkRecord {
   readonly isDeadLetter: boolean;
   /** Where its segment lies, once it has ended. */
   readonly segment: SegmentPlace | undefined;
+  /** When its certificates end, where it has ended with some. */
+  readonly notAfterMs: number | undefined;
 }
 
 /** Chunks: what is pinned for them, their verdicts, and pointers to their segments. */
@@ -54,7 +56,7 @@ export class ChunkTable {
     );
     this.#end = db.prepare(
       `UPDATE chunks SET dead_letter_cause = NULL, segment_file = ?, segment_offset = ?,
-         segment_length = ? WHERE batch_seq = ? AND chunk_number = ?`,
+         segment_length = ?, not_after_ms = ? WHERE batch_seq = ? AND chunk_number = ?`,
     );
     this.#last = db.prepare(
       'SELECT first_index, count FROM chunks WHERE batch_seq = ? ORDER BY chunk_number DESC LIMIT 1',
@@ -201,10 +203,14 @@ export class ChunkTable {
     this.#markDead.run(code ?? null, chunk.batch.seq, chunk.chunkNumber);
   }
 
-  /** Points to the segment that ends the chunk. */
-  end(chunk: ChunkRecord, place: SegmentPlace): void {
-    this.#end.run(place.file, place.offset, place.length, chunk.batch.seq, chunk.chunkNumber);
-    this.#recordLength.run(place.file, endOf(place));
+  /**
+   * Points to the segment that ends the chunk.
+   * @param notAfterMs of its certificates, where there are any.
+   */
+  end({ batch, chunkNumber }: ChunkRecord, place: SegmentPlace, notAfterMs?: number): void {
+    const { file, offset, length } = place;
+    this.#end.run(file, offset, length, notAfterMs ?? null, batch.seq, chunkNumber);
+    this.#recordLength.run(file, endOf(place));
   }
 
   getVerdict(chunk: ChunkRecord): Uint8Array<ArrayBuffer> | undefined {
@@ -258,6 +264,7 @@ export function recordOf(batch: BatchKey, row: Row): ChunkRecord {
             offset: numberIn(row, 'segment_offset'),
             length: numberIn(row, 'segment_length'),
           },
+    notAfterMs: optionalNumberIn(row, 'not_after_ms'),
   };
 }
 

@@ -75,13 +75,14 @@ export function unpackRows(packed: string): (AllowListRow | undefined)[] {
 }
 
 export function packDecision(decision: Decision): PackedDecision {
-  const { orderId, profileName, firstIndex, nowMs, draft } = decision;
+  const { orderId, profileName, firstIndex, nowMs, receivedAtMs, draft } = decision;
   return {
     chunk: chunkRefOf(decision.chunk),
     orderId,
     profileName,
     firstIndex,
     nowMs,
+    receivedAtMs,
     columns: packColumns(draft, decision),
   };
 }
@@ -96,7 +97,7 @@ const nobody = { udids: new Uint8Array(), deviceIds: [] };
 
 export function packTerminal(terminal: TerminalChunk): PackedTerminal {
   const { orderId, profileName, lane, firstIndex, endedAs, released } = terminal;
-  const { publishedAtMs, receivedAtMs, segment } = terminal;
+  const { notAfterMs, publishedAtMs, receivedAtMs, segment } = terminal;
   return {
     chunk: chunkRefOf(terminal.chunk),
     orderId,
@@ -105,6 +106,7 @@ export function packTerminal(terminal: TerminalChunk): PackedTerminal {
     firstIndex,
     endedAs,
     released,
+    ...(notAfterMs === undefined ? {} : { notAfterMs }),
     publishedAtMs,
     receivedAtMs,
     columns: packColumns(

@@ -30,7 +30,7 @@ export function publishChunk(
     giveBack(tables, terminal, chunk.batch.seq);
   }
   chunks.pinIssuanceTime(terminal.receivedAtMs);
-  chunks.end(chunk, segments.append(terminal.segment));
+  chunks.end(chunk, segments.append(terminal.segment), terminal.notAfterMs);
   const { tenant, batchId } = terminal.chunk;
   batches.completeIfDone(tenant, batchId, terminal.publishedAtMs);
   return 'published';

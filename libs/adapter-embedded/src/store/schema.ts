@@ -104,7 +104,7 @@ CREATE TABLE chunks (
   count INTEGER NOT NULL, digest BLOB NOT NULL, received_at_ms INTEGER NOT NULL,
   sign_before_ms INTEGER NOT NULL, serial_key_id INTEGER NOT NULL,
   confirmed INTEGER NOT NULL DEFAULT 0, dead_letter_cause TEXT,
-  segment_file INTEGER, segment_offset INTEGER, segment_length INTEGER,
+  segment_file INTEGER, segment_offset INTEGER, segment_length INTEGER, not_after_ms INTEGER,
   PRIMARY KEY (batch_seq, chunk_number)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX chunks_by_index ON chunks (batch_seq, first_index);
@@ -203,11 +203,15 @@ function upgradeFrom1(db: DatabaseSync): void {
   db.exec('COMMIT');
 }
 
-/** No release of format 2 could revoke or renew: its statuses are those of tests at most. */
+/**
+ * No release of format 2 could revoke or renew: its statuses are those of tests at most. When its
+ * certificates end is not noted, so they keep their claims until they are revoked or renewed.
+ */
 function upgradeFrom2(db: DatabaseSync): void {
   db.exec('BEGIN IMMEDIATE');
   db.exec('ALTER TABLE statuses ADD COLUMN invalidity_date_ms INTEGER');
   db.exec('ALTER TABLE orders ADD COLUMN renews INTEGER NOT NULL DEFAULT 0');
+  db.exec('ALTER TABLE chunks ADD COLUMN not_after_ms INTEGER');
   db.exec(revocations);
   db.exec(massOperations);
   db.exec('PRAGMA user_version = 3');

@@ -9,6 +9,8 @@ export interface TerminalDocument {
   readonly ends: Ends;
   /** Indexes of requests that were accepted and not issued. */
   readonly released: readonly number[];
+  /** As in TerminalChunk; absent too in what was stored before it was noted. */
+  readonly notAfterMs?: number;
   readonly publishedAtMs: number;
   readonly receivedAtMs: number;
 }
@@ -29,6 +31,7 @@ export type SegmentToStore = Pick<
   | 'codes'
   | 'endedAs'
   | 'released'
+  | 'notAfterMs'
   | 'publishedAtMs'
   | 'receivedAtMs'
 >;
@@ -53,11 +56,13 @@ export class Segments {
   async insert(
     terminal: SegmentToStore,
   ): Promise<{ readonly isFirst: boolean; readonly stored: TerminalDocument }> {
+    const { notAfterMs } = terminal;
     const document: SegmentDocument = {
       _id: segmentKey(terminal.chunk),
       terminal: {
         ends: endsOf(terminal),
         released: [...terminal.released],
+        ...(notAfterMs === undefined ? {} : { notAfterMs }),
         publishedAtMs: terminal.publishedAtMs,
         receivedAtMs: terminal.receivedAtMs,
       },
@@ -89,6 +94,16 @@ export class Segments {
     const found = await this.#segments.getMany([...new Set(keys)], ['_id']);
     const ended = new Set(found.map(({ _id }) => _id));
     return keys.map((key) => ended.has(key));
+  }
+
+  /** What is stored with the segment of each chunk that has ended; one read, without the segments. */
+  async terminals(
+    chunks: readonly ChunkRef[],
+  ): Promise<readonly (TerminalDocument | undefined)[]> {
+    const keys = chunks.map(segmentKey);
+    const found = await this.#segments.getMany([...new Set(keys)], ['terminal']);
+    const terminals = new Map(found.map(({ _id, terminal }) => [_id, terminal]));
+    return keys.map((key) => terminals.get(key));
   }
 
   /** The first `limit` places whose chunks have ended. */

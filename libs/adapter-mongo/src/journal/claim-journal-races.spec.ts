@@ -1,4 +1,4 @@
-import { chunkIdOf } from '@certmill/domain';
+import { chunkIdOf, type ChunkRef } from '@certmill/domain';
 import type { Decision } from '@certmill/ports';
 import fc from 'fast-check';
 import {
@@ -11,7 +11,7 @@ import {
   type JournalProcess,
   type JournalProcesses,
 } from './journal-process.fixture.js';
-import type { OrderTerms } from './claim-journal.js';
+import type { ChunkEnd, OrderTerms } from './claim-journal.js';
 import type { JournalStorage } from './journal-storage.js';
 import { chaotic, MemoryStorage, seeded, turns } from './memory-storage.fixture.js';
 import { ReferenceJournal } from './reference-journal.fixture.js';
@@ -38,8 +38,17 @@ interface Race {
   readonly failures: number;
   /** Orders b and c renew, and each chunk has ended as soon as it is decided: also what is given back later. */
   readonly renews?: boolean;
+  /** Certificates of odd chunks have expired by the time that all are received. */
+  readonly expires?: boolean;
   /** How often a caller tries again. */
   readonly attempts?: number;
+}
+
+const isOdd = ({ chunkNumber }: ChunkRef): boolean => chunkNumber % 2 === 1;
+
+function endOf({ renews, expires }: Race, chunk: ChunkRef): ChunkEnd | undefined {
+  if (renews !== true) return undefined;
+  return { released: [], ...(expires === true && isOdd(chunk) ? { notAfterMs: 0 } : {}) };
 }
 
 let opened: JournalProcesses;
@@ -85,7 +94,7 @@ async function run(
       flushEntries: 400 + pick(1_200),
       random: seeded(pick(1e9)),
       graceMs: 0,
-      isEnded: (chunks) => Promise.resolve(chunks.map(() => race.renews === true)),
+      endsOf: (chunks) => Promise.resolve(chunks.map((chunk) => endOf(race, chunk))),
       isHeld: (requests) => Promise.resolve(requests.map(() => false)),
     });
   const all: JournalProcess[] = [];
@@ -174,8 +183,13 @@ async function run(
 }
 
 /** Every promise of the journal; throws where one is broken. */
-function expectKept(outcome: Outcome, processes: number, renews = false): ReferenceJournal {
-  const reference = new ReferenceJournal(quotaOf, renews).foldAll(outcome.storage, 0);
+function expectKept(
+  outcome: Outcome,
+  processes: number,
+  { renews = false, expires = false }: Partial<Race> = {},
+): ReferenceJournal {
+  const hasExpired = expires ? isOdd : undefined;
+  const reference = new ReferenceJournal(quotaOf, renews, hasExpired).foldAll(outcome.storage, 0);
   expect(reference.violations).toEqual([]);
   for (const [id, verdicts] of outcome.answers) {
     expect([...verdicts]).toEqual([reference.verdicts.get(id)]);
@@ -231,10 +245,23 @@ describe('journals of several processes on one storage that fails', () => {
   test('renewals come and go, and the one before has the device again', async () => {
     const race = { ...hard, seed: 5, devices: 60, renews: true };
     const outcome = await run(race);
-    const reference = expectKept(outcome, race.processes, true);
+    const reference = expectKept(outcome, race.processes, race);
     const listed = [...reference.claims.values()];
     expect(listed.filter(({ length }) => length > 1).length).toBeGreaterThan(20);
     expect(outcome.released.size).toBeGreaterThan(50);
+    expect(outcome.told.flatMap(({ faults }) => faults)).toEqual([]);
+  }, 120_000);
+
+  test('the claim of an expired certificate passes on, once, however many ask for it', async () => {
+    const race = { ...hard, seed: 11, devices: 60, renews: true, expires: true };
+    const outcome = await run(race);
+    const reference = expectKept(outcome, race.processes, race);
+    // Under the order that does not renew.
+    const plain = reference.accepted.filter(({ orderId }) => orderId === 'order-a');
+    const passedOn = plain.filter(({ claim, seq }) =>
+      reference.accepted.some((one) => one.claim === claim && one.seq < seq && isOdd(one.chunk)),
+    );
+    expect(passedOn.length).toBeGreaterThan(10);
     expect(outcome.told.flatMap(({ faults }) => faults)).toEqual([]);
   }, 120_000);
 

@@ -10,26 +10,33 @@ import {
   type JournalProcess,
   type JournalProcesses,
 } from './journal-process.fixture.js';
+import type { ChunkEnd } from './claim-journal.js';
 import { MemoryStorage } from './memory-storage.fixture.js';
 import { shardOf } from './start-claim-journal.js';
 
 let processes: JournalProcesses;
 let storage: MemoryStorage;
 let process: JournalProcess;
-/** Ids of batches whose chunks have ended. */
-let ended: Set<string>;
+/** How the chunks of batches have ended, by the id of the batch. */
+let ended: Map<string, ChunkEnd>;
+/** Chunks whose ends were asked for, by call. */
+let asked: number[];
 
 beforeEach(() => {
   processes = journalProcesses();
   storage = new MemoryStorage();
-  ended = new Set();
+  ended = new Map();
+  asked = [];
   process = start();
 });
 afterEach(() => processes.end());
 
 function start(): JournalProcess {
   return processes.start(storage, {
-    isEnded: (chunks) => Promise.resolve(chunks.map(({ batchId }) => ended.has(batchId))),
+    endsOf: (chunks) => {
+      asked.push(chunks.length);
+      return Promise.resolve(chunks.map(({ batchId }) => ended.get(batchId)));
+    },
     isHeld: (requests) => Promise.resolve(requests.map(() => false)),
   });
 }
@@ -38,7 +45,8 @@ const accepted = undefined;
 const twice = 'DUPLICATE_IN_BATCH';
 const pending = 'DEVICE_REQUEST_PENDING';
 const decide = (...args: Parameters<typeof aDecision>) => decideCodes(process, aDecision(...args));
-const end = (batchName: string) => ended.add(aBatch(tenant, batchName).batchId);
+const end = (batchName: string, how: Partial<ChunkEnd> = {}) =>
+  ended.set(aBatch(tenant, batchName).batchId, { released: [], ...how });
 const indexesOf = async (deviceId: string) =>
   (await process.journal.findByDevice(tenant, deviceId, 10)).map(({ index }) => index);
 
@@ -157,6 +165,75 @@ describe('a device', () => {
     expect(await process.journal.reservedUnder(tenant, 'order')).toBe(3);
     await process.journal.releaseClaim(decision.chunk, 0);
     expect(await decide('e', ['a'])).toEqual([pending]);
+  });
+});
+
+describe('a certificate that has expired', () => {
+  const notAfterMs = 9_999_000;
+  const late = { receivedAtMs: notAfterMs + 1_000 };
+
+  test('frees its device for one, who takes it for every process and for good', async () => {
+    await decide('b', ['a']);
+    end('b', { notAfterMs });
+    const early = { receivedAtMs: notAfterMs + 999 };
+    expect(await decide('early', ['a'], early)).toEqual(['DEVICE_ALREADY_ISSUED']);
+    const second = aDecision('c', ['a'], late);
+    expect(await decideCodes(process, second)).toEqual([accepted]);
+    // What follows is the journal's alone: whoever folds it needs to know of no end and no time.
+    ended.clear();
+    const other = start();
+    const verdict = await other.journal.decide({ ...second, receivedAtMs: 0 }, openOrder, true);
+    expect(codesOf(verdict)).toEqual([accepted]);
+    expect(await decideCodes(other, aDecision('d', ['a'], late))).toEqual([pending]);
+    expect(await other.journal.reservedUnder(tenant, 'order')).toBe(2);
+  });
+
+  test('frees it for one of those that share an entry, and is taken by itself in no other', async () => {
+    await decide('b', ['a', 'x']);
+    end('b', { notAfterMs });
+    const chunks = ['c', 'd', 'e'].map((name) => decide(name, ['a', 'x', 'a'], late));
+    expect(await Promise.all(chunks)).toEqual([
+      [accepted, accepted, twice],
+      [pending, pending, pending],
+      [pending, pending, pending],
+    ]);
+    expect(storage.entries.size).toBe(2);
+  });
+
+  test('does so for each chunk by its own time, in one entry too', async () => {
+    await decide('b', ['a', 'x']);
+    end('b', { notAfterMs });
+    const [early, other] = await Promise.all([
+      decide('c', ['a'], { receivedAtMs: notAfterMs }),
+      decide('c', ['x'], { ...late, chunkNumber: 1, firstIndex: 1 }),
+    ]);
+    expect([early, other]).toEqual([['DEVICE_ALREADY_ISSUED'], [accepted]]);
+    expect(storage.entries.size).toBe(2);
+  });
+
+  test('does not where the request has none: what it took is about to be given back', async () => {
+    const first = aDecision('b', ['a', 'x'], { firstIndex: 4 });
+    await decideCodes(process, first);
+    end('b', { notAfterMs, released: [4] });
+    expect(await decide('c', ['a', 'x'], late)).toEqual(['DEVICE_ALREADY_ISSUED', accepted]);
+    await process.journal.giveBack(first.chunk, [4]);
+    expect(await process.journal.reservedUnder(tenant, 'order')).toBe(2);
+    expect(await decide('d', ['a'], late)).toEqual([accepted]);
+  });
+
+  test('costs a look for all that stand in the way of an entry, and none where nothing does', async () => {
+    const names = Array.from({ length: 256 }, (_, n) => `device ${String(n)}`);
+    const half = (from: number) => names.slice(from, from + 128);
+    await Promise.all([decide('b', half(0)), decide('c', half(128))]);
+    expect([asked, storage.calls.get('readHeads')]).toEqual([[], undefined]);
+    end('b', { notAfterMs });
+    end('c', { notAfterMs: notAfterMs + 1_000 });
+    const codes = await decide('d', names, late);
+    expect(codes.slice(0, 128)).toEqual(half(0).map(() => accepted));
+    expect(codes.slice(128)).toEqual(half(0).map(() => 'DEVICE_ALREADY_ISSUED'));
+    // Two chunks of holders, then the one that is still in the way.
+    expect(asked).toEqual([2, 1]);
+    expect(storage.calls.get('readHeads')).toBe(1);
   });
 });
 

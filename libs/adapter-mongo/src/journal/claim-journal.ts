@@ -19,6 +19,14 @@ export interface RequestPlace {
   readonly index: number;
 }
 
+/** How a chunk ended. */
+export interface ChunkEnd {
+  /** When its certificates end, where it has any and that is known. */
+  readonly notAfterMs?: number;
+  /** Indexes in the batch: accepted, and not issued. */
+  readonly released: readonly number[];
+}
+
 /** What the journal tells for metrics and alarms. MUST NOT throw. */
 export interface JournalObserver {
   /** Entries were folded into a view; `entries` behind the last snapshot are its tail. */
@@ -39,8 +47,8 @@ export interface ClaimJournalOptions {
   readonly secret: Uint8Array;
   /** For this process alone: its folder `journal` is emptied at the first use. */
   readonly cacheDirectory: string;
-  /** Whether each chunk has its terminal record: tells pending from issued. */
-  readonly isEnded: (chunks: readonly ChunkRef[]) => Promise<readonly boolean[]>;
+  /** Of each chunk that has its terminal record: tells pending, issued and expired apart. */
+  readonly endsOf: (chunks: readonly ChunkRef[]) => Promise<readonly (ChunkEnd | undefined)[]>;
   /** Whether the certificate of each request, which has one, is on hold: it is not renewed then. */
   readonly isHeld: (requests: readonly RequestPlace[]) => Promise<readonly boolean[]>;
   readonly runWriter: RunWriter;

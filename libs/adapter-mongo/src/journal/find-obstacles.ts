@@ -1,25 +1,25 @@
 import { chunkIdOf, type ChunkRef } from '@certmill/domain';
 import type { Locator } from '@certmill/packed';
-import type { RequestPlace } from './claim-journal.js';
+import type { ChunkEnd, RequestPlace } from './claim-journal.js';
 import type { DecidedChunk, EntryHead } from './entry-codec.js';
-import type { CodeOfObstacle, Judgement } from './judge.js';
+import type { Judgement, ObstacleCodes } from './judge.js';
 import { chunkAt, type RecentEntries } from './recent-entries.js';
 
 /** Who holds what judgements ran into. */
-export interface Obstacles {
-  readonly codeOf: CodeOfObstacle;
+export interface Obstacles extends ObstacleCodes {
   readonly placeOf: (holder: Locator) => RequestPlace;
 }
 
 /**
  * Finds out who holds what the judgements of an entry ran into, before it is written: the chunks that
- * the holders are of, and which of those have ended. What is in the entry itself (`seq`) is in flight.
+ * the holders are of, and how those have ended: one read each, whatever their number. What is in the entry
+ * itself (`seq`) is in flight.
  */
 export async function findObstacles(
   judgements: readonly Judgement[],
   seq: number,
   entries: RecentEntries,
-  isEnded: (chunks: readonly ChunkRef[]) => Promise<readonly boolean[]>,
+  endsOf: (chunks: readonly ChunkRef[]) => Promise<readonly (ChunkEnd | undefined)[]>,
 ): Promise<Obstacles> {
   const earlier = new Set<number>();
   const lookAt = (holder: Locator): void => {
@@ -46,10 +46,14 @@ export async function findObstacles(
     const chunk = chunkOf(holder);
     if (holder.seq !== seq && chunk.batchId !== batchId) asked.set(chunkIdOf(chunk), chunk);
   }
-  const answers = asked.size > 0 ? await isEnded([...asked.values()]) : [];
-  const ended = new Set([...asked.keys()].filter((_, i) => answers[i] === true));
+  const answers = asked.size > 0 ? await endsOf([...asked.values()]) : [];
+  const ends = new Map([...asked.keys()].map((id, i) => [id, answers[i]]));
+  const placeOf = ({ seq: at, index }: Locator): RequestPlace => {
+    const { chunk, firstIndex, start } = chunkAt(heads.get(at) as EntryHead, index);
+    return { chunk, index: firstIndex + index - start };
+  };
 
-  const codeOf: CodeOfObstacle = (batchId, obstacle) => {
+  const codeOf: Obstacles['codeOf'] = (batchId, obstacle) => {
     if (obstacle.kind === 'key-compromised') return 'KEY_COMPROMISED';
     if (obstacle.kind === 'key-of-another-device') {
       const isOfSameBatch = obstacle.holders.some((holder) => chunkOf(holder).batchId === batchId);
@@ -57,13 +61,18 @@ export async function findObstacles(
     }
     const chunk = chunkOf(obstacle.holder);
     if (chunk.batchId === batchId) return 'DUPLICATE_IN_BATCH';
-    return ended.has(chunkIdOf(chunk)) ? 'DEVICE_ALREADY_ISSUED' : 'DEVICE_REQUEST_PENDING';
+    const hasEnded = ends.get(chunkIdOf(chunk)) !== undefined;
+    return hasEnded ? 'DEVICE_ALREADY_ISSUED' : 'DEVICE_REQUEST_PENDING';
   };
   return {
     codeOf,
-    placeOf({ seq: at, index }) {
-      const { chunk, firstIndex, start } = chunkAt(heads.get(at) as EntryHead, index);
-      return { chunk, index: firstIndex + index - start };
+    placeOf,
+    notAfterOf(obstacle) {
+      if (obstacle.kind !== 'device-claimed') return undefined;
+      const { chunk, index } = placeOf(obstacle.holder);
+      const end = ends.get(chunkIdOf(chunk));
+      // What was not issued is about to be given back, by whoever finishes its chunk.
+      return end?.released.includes(index) === true ? undefined : end?.notAfterMs;
     },
   };
 }

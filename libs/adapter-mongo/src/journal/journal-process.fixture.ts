@@ -58,7 +58,7 @@ export function journalProcesses(): JournalProcesses {
         shards: 1,
         secret,
         cacheDirectory: join(folder, String(started.length)),
-        isEnded: (chunks) => Promise.resolve(chunks.map(() => false)),
+        endsOf: (chunks) => Promise.resolve(chunks.map(() => undefined)),
         isHeld: (requests) => Promise.resolve(requests.map(() => false)),
         runWriter,
         pageCache: new PageCache(256 * 1024),

@@ -1,5 +1,5 @@
 import type { ReleaseCall, DecideCall, WriteCall } from './call-queue.js';
-import { judge, type IsRenewable, type Judgement } from './judge.js';
+import { judge, type IsReplaceable, type Judgement } from './judge.js';
 import type { ShardView } from './shard-view.js';
 
 /** A call that is to be part of an entry, in the order of its items. */
@@ -17,7 +17,7 @@ export function judgeGroup(
   view: ShardView,
   seq: number,
   group: readonly WriteCall[],
-  isRenewable: IsRenewable = () => false,
+  isReplaceable: IsReplaceable = () => false,
 ): JudgedGroup {
   const toWrite: JudgedCall[] = [];
   const settled: WriteCall[] = [];
@@ -29,7 +29,7 @@ export function judgeGroup(
     } else if (view.decidedAt(call.candidate.decision.chunk) !== undefined) {
       settled.push(call);
     } else {
-      toWrite.push({ call, judgement: judge(view, call.candidate, seq, start, isRenewable) });
+      toWrite.push({ call, judgement: judge(view, call.candidate, seq, start, isReplaceable) });
       start += call.candidate.decision.codes.length;
     }
   }

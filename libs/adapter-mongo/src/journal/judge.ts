@@ -1,4 +1,4 @@
-import { CertmillError, rejectionNumber, type RejectionCode } from '@certmill/domain';
+import { CertmillError, rejectionNumber, type ChunkRef, type RejectionCode } from '@certmill/domain';
 import { amendVerdict, decodeVerdict, type VerdictChange } from '@certmill/events';
 import {
   obstacleDetail,
@@ -60,20 +60,20 @@ export interface Judgement {
   readonly refusals: readonly Refusal[];
 }
 
-/** Whether the request at a place has a certificate that a batch of an order may renew. */
-export type IsRenewable = (batchId: string, holder: Locator) => boolean;
+/** Whether the request at a place has a certificate that a chunk may take the place of. */
+export type IsReplaceable = (chunk: ChunkRef, holder: Locator) => boolean;
 
 /**
  * Claims first, then the order's dates, then its quota, request by request, so the lowest indexes win.
- * Puts into the view what the fold of the decision will.
- * @param isRenewable asked for orders that renew only.
+ * Puts into the view what the fold of the decision will: of an order that renews with a way back for
+ * those that it takes over.
  */
 export function judge(
   view: ShardView,
   candidate: Candidate,
   seq: number,
   start: number,
-  isRenewable: IsRenewable,
+  isReplaceable: IsReplaceable,
 ): Judgement {
   const { decision, order, positions, keys } = candidate;
   const { chunk, orderId } = decision;
@@ -86,9 +86,7 @@ export function judge(
     const at = i * requestKeysBytes;
     const obstacle = view.claims.obstacleOf(keys, at, request);
     const isReplaced =
-      order.renews === true &&
-      obstacle?.kind === 'device-claimed' &&
-      isRenewable(chunk.batchId, obstacle.holder);
+      obstacle?.kind === 'device-claimed' && isReplaceable(chunk, obstacle.holder);
     const why =
       (isReplaced ? undefined : obstacle) ??
       (isClosed ? 'closed' : accepted.length >= left ? 'quota' : undefined);
@@ -105,10 +103,17 @@ export function judge(
 }
 
 /** Who holds what a chunk wants; asked only of obstacles that the judgement found. */
-export type CodeOfObstacle = (batchId: string, obstacle: ClaimObstacle) => RejectionCode;
+export interface ObstacleCodes {
+  readonly codeOf: (batchId: string, obstacle: ClaimObstacle) => RejectionCode;
+  /** When the certificate ends that stands in the way, where one does and that is known. */
+  readonly notAfterOf: (obstacle: ClaimObstacle) => number | undefined;
+}
 
 /** The judgement as an item of the journal. */
-export function decisionItem(judgement: Judgement, codeOf: CodeOfObstacle): DecisionItem {
+export function decisionItem(
+  judgement: Judgement,
+  { codeOf, notAfterOf }: ObstacleCodes,
+): DecisionItem {
   const { candidate, accepted, refusals } = judgement;
   const { decision, order, keys } = candidate;
   const { chunk, orderId, profileName, firstIndex, codes, deviceIds } = decision;
@@ -126,7 +131,9 @@ export function decisionItem(judgement: Judgement, codeOf: CodeOfObstacle): Deci
       return refuse('ORDER_QUOTA_EXCEEDED', allowed);
     }
     const deviceId = deviceIds[position] ?? '';
-    return refuse(codeOf(chunk.batchId, why), obstacleDetail(why, deviceId));
+    const code = codeOf(chunk.batchId, why);
+    const notAfterMs = code === 'DEVICE_ALREADY_ISSUED' ? notAfterOf(why) : undefined;
+    return refuse(code, obstacleDetail(why, deviceId, notAfterMs));
   });
   return {
     kind: 'decision',

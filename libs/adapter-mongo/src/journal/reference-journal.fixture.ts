@@ -7,6 +7,7 @@ import type { MemoryStorage } from './memory-storage.fixture.js';
 /** A request that was accepted. */
 export interface AcceptedRequest {
   readonly chunk: ChunkRef;
+  readonly orderId: string;
   readonly index: number;
   readonly claim: string;
   readonly key: string;
@@ -49,12 +50,21 @@ export class ReferenceJournal {
   ignored = 0;
   readonly #quotaOf: (orderId: string) => number;
   readonly #haveEnded: boolean;
+  readonly #hasExpired: (chunk: ChunkRef) => boolean;
   readonly #decisions = new Map<string, DecodedDecision>();
 
-  /** @param quotaOf Of each order; none of them closes. */
-  constructor(quotaOf: (orderId: string) => number, haveEnded = false) {
+  /**
+   * @param quotaOf Of each order; none of them closes.
+   * @param hasExpired Whether the certificates of a chunk that has ended are over, for all others.
+   */
+  constructor(
+    quotaOf: (orderId: string) => number,
+    haveEnded = false,
+    hasExpired: (chunk: ChunkRef) => boolean = () => false,
+  ) {
     this.#quotaOf = quotaOf;
     this.#haveEnded = haveEnded;
+    this.#hasExpired = hasExpired;
   }
 
   foldAll(storage: MemoryStorage, shard: number): this {
@@ -94,10 +104,13 @@ export class ReferenceJournal {
       const expected = this.#expected(item, seq, { device, key, claim });
       if (code !== expected) this.violations.push({ seq, index, device, code, expected });
       if (code !== undefined) continue;
-      const request = { chunk: item.chunk, index, claim, key, device, seq };
+      const { chunk, orderId } = item;
+      const request = { chunk, orderId, index, claim, key, device, seq };
       const holders = (this.bindings.get(key)?.holders ?? 0) + 1;
       this.bindings.set(key, { device, holders });
-      this.claims.set(claim, [request, ...(this.claims.get(claim) ?? [])]);
+      // Only an order that renews has a way back.
+      const before = item.renews ? (this.claims.get(claim) ?? []) : [];
+      this.claims.set(claim, [request, ...before]);
       this.accepted.push(request);
       this.reserved.set(item.orderId, (this.reserved.get(item.orderId) ?? 0) + 1);
     }
@@ -122,7 +135,7 @@ export class ReferenceJournal {
     if (holder !== undefined) {
       if (holder.chunk.batchId === batchId) return 'DUPLICATE_IN_BATCH';
       if (!this.#haveEnded || holder.seq === seq) return 'DEVICE_REQUEST_PENDING';
-      if (!item.renews) return 'DEVICE_ALREADY_ISSUED';
+      if (!item.renews && !this.#hasExpired(holder.chunk)) return 'DEVICE_ALREADY_ISSUED';
     }
     const left = this.#quotaOf(item.orderId) - (this.reserved.get(item.orderId) ?? 0);
     return left > 0 ? undefined : 'ORDER_QUOTA_EXCEEDED';

@@ -11,13 +11,13 @@ import { decisionItem, type Judgement } from './judge.js';
 import { judgeGroup, type JudgedCall } from './judge-group.js';
 import { findObstacles } from './find-obstacles.js';
 import { RecentEntries } from './recent-entries.js';
-import { renewableHolders } from './renewable-holders.js';
+import { replaceableHolders } from './replaceable-holders.js';
 import type { ShardView } from './shard-view.js';
 
 export interface ShardJournalOptions {
   readonly shard: number;
   readonly storage: JournalStorage;
-  readonly isEnded: ClaimJournalOptions['isEnded'];
+  readonly endsOf: ClaimJournalOptions['endsOf'];
   readonly isHeld: ClaimJournalOptions['isHeld'];
   readonly observer: JournalObserver;
   /** 0 to 1. */
@@ -207,7 +207,7 @@ export class ShardJournal {
   }
 
   async #writeGroup(view: ShardView, group: readonly WriteCall[]): Promise<void> {
-    const { shard, storage, isEnded, isHeld, observer } = this.#options;
+    const { shard, storage, endsOf, isHeld, observer } = this.#options;
     await view.makeRoom();
     const seq = view.place.seq + 1;
     const judged = view.tentatively(() => judgeGroup(view, seq, group));
@@ -215,17 +215,17 @@ export class ShardJournal {
     let { toWrite } = judged;
     if (toWrite.length === 0) return;
     const obstaclesOf = (judged: typeof toWrite) =>
-      findObstacles(judgementsOf(judged), seq, this.entries, isEnded);
+      findObstacles(judgementsOf(judged), seq, this.entries, endsOf);
     let obstacles = await obstaclesOf(toWrite);
-    const isRenewable = await renewableHolders(judgementsOf(toWrite), obstacles, isHeld);
-    if (isRenewable !== undefined) {
+    const isReplaceable = await replaceableHolders(judgementsOf(toWrite), obstacles, isHeld);
+    if (isReplaceable !== undefined) {
       const calls = toWrite.map(({ call }) => call);
-      ({ toWrite } = view.tentatively(() => judgeGroup(view, seq, calls, isRenewable)));
+      ({ toWrite } = view.tentatively(() => judgeGroup(view, seq, calls, isReplaceable)));
       obstacles = await obstaclesOf(toWrite);
     }
     const written = toWrite.map((one): WrittenCall =>
       'judgement' in one
-        ? { ...one, item: decisionItem(one.judgement, obstacles.codeOf) }
+        ? { ...one, item: decisionItem(one.judgement, obstacles) }
         : { ...one, item: one.call.item },
     );
     const items = written.map(({ item }) => item);

@@ -199,11 +199,11 @@ class StartedJournal implements ClaimJournal {
     if (this.#stopped !== undefined) {
       throw new CertmillError('FAULT_STOPPING', 'the claims journal is closing');
     }
-    const { storage, isEnded, isHeld, random } = this.#options;
+    const { storage, endsOf, isHeld, random } = this.#options;
     const journal = new ShardJournal({
       shard,
       storage,
-      isEnded,
+      endsOf,
       isHeld,
       observer: this.#observer,
       random: random ?? Math.random,

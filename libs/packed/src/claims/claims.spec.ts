@@ -195,6 +195,9 @@ describe('claims', () => {
     const claimed = { kind: 'device-claimed', holder: first } as const;
     const bound = { kind: 'key-of-another-device', holders: [first] } as const;
     expect(obstacleDetail(claimed, 'a')).toBe('device a is claimed by another request');
+    expect(obstacleDetail(claimed, 'a', Date.UTC(2027, 0, 2, 3, 4, 5))).toBe(
+      'device a has a certificate until 2027-01-02T03:04:05Z',
+    );
     expect(obstacleDetail(bound, '')).toBe('the key of this device is bound to another device');
   });
 });

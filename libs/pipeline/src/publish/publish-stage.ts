@@ -1,3 +1,4 @@
+import { createCertificateWalk, walkCertificate } from '@certmill/der';
 import { CertmillError, rejectionCodeOf, type ChunkRef } from '@certmill/domain';
 import {
   decodeIssuedChunk,
@@ -65,6 +66,7 @@ export async function endChunk(
   return isFirst;
 }
 
+/** Faults: FAULT_EVENT_UNDECODABLE where its first certificate is none. */
 export function terminalOf(
   received: ReceivedPins,
   verdict: Verdict,
@@ -80,6 +82,7 @@ export function terminalOf(
     return issued.endedBy;
   });
   const { tenant, batchId, chunkNumber } = received;
+  const notAfterMs = notAfterOf(issued);
   return {
     chunk: { tenant, batchId, chunkNumber },
     orderId: received.orderId,
@@ -94,7 +97,22 @@ export function terminalOf(
     },
     endedAs: rejectionCodeOf(issued.endedBy) === 'BATCH_CANCELLED' ? 'cancelled' : 'rejected',
     released,
+    ...(notAfterMs === undefined ? {} : { notAfterMs }),
     publishedAtMs,
     receivedAtMs: received.receivedAtMs,
   };
+}
+
+/**
+ * When the certificates of a chunk end, where it has any: profile, issuer and the time that is pinned in
+ * the chunk say so for all of them, so the first tells it.
+ */
+function notAfterOf({ certificatesDer, certificateLengths }: IssuedChunk): number | undefined {
+  const first = certificateLengths.find((length) => length > 0);
+  if (first === undefined) return undefined;
+  const walk = createCertificateWalk();
+  if (!walkCertificate(certificatesDer, 0, first, walk)) {
+    throw new CertmillError('FAULT_EVENT_UNDECODABLE', 'an issued certificate cannot be read');
+  }
+  return walk.notAfterSeconds * 1_000;
 }

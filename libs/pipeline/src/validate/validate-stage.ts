@@ -104,6 +104,7 @@ async function decide(
     profileName: profile.name,
     firstIndex: received.firstIndex,
     nowMs: clock.nowMs(),
+    receivedAtMs: received.receivedAtMs,
     draft: verdictSeals?.seal(received, value, encoded) ?? encoded,
     codes: draft.codes,
     udids: draft.udids,

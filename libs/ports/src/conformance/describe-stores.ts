@@ -9,6 +9,7 @@ import { auditCases } from './audit-cases.js';
 import { batchCases } from './batch-cases.js';
 import { crlCases } from './crl-cases.js';
 import { deadLetterCases } from './dead-letter-cases.js';
+import { expiryCases } from './expiry-cases.js';
 import { issuanceCases } from './issuance-cases.js';
 import { jobCases } from './job-cases.js';
 import { massOperationCases } from './mass-operation-cases.js';
@@ -46,7 +47,7 @@ export function describeStores(name: string, makeStores: () => Promise<StoresUnd
   });
 }
 
-/** The same of revocations and the audit trail. */
+/** The same of revocations, of certificates that expire, and the audit trail. */
 export function describeRevocations(
   name: string,
   makeStores: () => Promise<{
@@ -54,7 +55,7 @@ export function describeRevocations(
     readonly close: () => Promise<void>;
   }>,
 ): void {
-  describeCases(name, [...revocationCases, ...auditCases], async () => {
+  describeCases(name, [...revocationCases, ...expiryCases, ...auditCases], async () => {
     const opened = await makeStores();
     return { port: opened.stores, close: () => opened.close() };
   });

@@ -55,6 +55,8 @@ export function meetingPlace(): () => Promise<void> {
 const epochMs = Date.UTC(2026, 0, 1);
 export const hourMs = 3_600_000;
 export const nowMs = epochMs + hourMs;
+/** When certificates under test end, unless they are made to end otherwise. */
+const notAfterMs = nowMs + 1_000 * hourMs;
 
 export function anOrder(tenant: string, changes: Partial<Order> = {}): Order {
   return {
@@ -110,6 +112,7 @@ export interface ChunkPlace {
   readonly orderId?: string;
   readonly profileName?: string;
   readonly lane?: Lane;
+  readonly receivedAtMs?: number;
 }
 
 export function aChunk(
@@ -122,6 +125,7 @@ export function aChunk(
     firstIndex = 0,
     orderId = batch.orderId,
     profileName = 'idevid',
+    receivedAtMs = nowMs,
   } = place;
   const { tenant, batchId } = batch;
   const ref = { tenant, batchId, chunkNumber };
@@ -146,8 +150,8 @@ export function aChunk(
       firstIndex,
       count: devices.length,
       digest: udidOf(deviceIds.join()),
-      receivedAtMs: nowMs,
-      signBeforeMs: nowMs + hourMs,
+      receivedAtMs,
+      signBeforeMs: receivedAtMs + hourMs,
       serialKeyId: 1,
     },
     decision: {
@@ -156,6 +160,7 @@ export function aChunk(
       profileName,
       firstIndex,
       nowMs,
+      receivedAtMs,
       draft,
       codes,
       udids,
@@ -173,8 +178,9 @@ export function aChunk(
       deviceIds,
       endedAs: 'rejected',
       released: [],
+      notAfterMs,
       publishedAtMs: nowMs,
-      receivedAtMs: nowMs,
+      receivedAtMs,
       ...changes,
     }),
   };
@@ -227,8 +233,9 @@ export async function issueAlone(
   batchName: string,
   devices: readonly Device[],
   place: ChunkPlace = {},
+  changes: Partial<TerminalChunk> = {},
 ): Promise<ChunkUnderTest> {
   const { chunk } = await decideAlone(stores, tenant, batchName, devices, place);
-  await stores.publish(chunk.terminal());
+  await stores.publish(chunk.terminal(changes));
   return chunk;
 }
