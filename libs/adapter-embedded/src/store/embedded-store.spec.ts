@@ -98,7 +98,7 @@ describe('the embedded store', () => {
     expect(await store.count('webhook', 'waiting')).toBe(1);
     const query = [{ deviceId: 'listed', udid: new Uint8Array(32) }];
     expect(await store.lookUp(tenant, 'order', query)).toEqual([{ deviceId: 'listed' }]);
-    expect(await store.findByDevice(tenant, 'd1', 5)).toHaveLength(1);
+    expect(await store.findByDevice(tenant, 'd1', 5)).toHaveLength(2);
   });
 
   test('finds claims and certificates in runs, in memory and in the journal alike', async () => {

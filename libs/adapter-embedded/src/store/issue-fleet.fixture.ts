@@ -13,10 +13,19 @@ const triesPerCall = 3;
 export const order = anOrder(tenant, { quota });
 export const batch = aBatch(tenant, 'fleet');
 
+/** What all devices had before, and what has expired since: each request takes over a claim. */
+const before = anOrder(tenant, { orderId: 'before' });
+const batchBefore = aBatch(tenant, 'before', { orderId: 'before' });
+const chunkBefore = aChunk(batchBefore, devicesFrom(0, chunkCount * devicesPerChunk));
+const endedMs = chunkBefore.registration.receivedAtMs - 1_000;
+
 export function chunkOf(chunkNumber: number): ChunkUnderTest {
   const firstIndex = chunkNumber * devicesPerChunk;
-  const devices = Array.from({ length: devicesPerChunk }, (_, i) => `d${String(firstIndex + i)}`);
-  return aChunk(batch, devices, { chunkNumber, firstIndex });
+  return aChunk(batch, devicesFrom(firstIndex, devicesPerChunk), { chunkNumber, firstIndex });
+}
+
+function devicesFrom(first: number, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `d${String(first + i)}`);
 }
 
 /** What was acknowledged: the verdicts by chunk number as hex, and the chunks that ended. */
@@ -34,8 +43,12 @@ export async function issueFleet(store: EmbeddedStore, acknowledge: Acknowledge)
       failures += 1;
     });
   await again(() => store.createTenant(tenant, 1));
-  await again(() => store.createOrder(order));
-  await again(() => store.openBatch(batch));
+  for (const one of [before, order]) await again(() => store.createOrder(one));
+  for (const one of [batchBefore, batch]) await again(() => store.openBatch(one));
+  await again(() => store.registerChunk(chunkBefore.registration));
+  await again(() => store.confirmChunk(chunkBefore.ref));
+  await again(() => store.decide(chunkBefore.decision));
+  await again(() => store.publish(chunkBefore.terminal({ notAfterMs: endedMs })));
   // Chunks of a batch are registered one after the other, as an upload does.
   let registered: Promise<unknown> = Promise.resolve();
   const register = (chunk: ChunkUnderTest): Promise<unknown> =>

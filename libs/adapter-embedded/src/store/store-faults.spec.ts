@@ -20,11 +20,11 @@ import {
 
 const clock = { nowMs: () => 1 };
 const steps = [
-  { step: 'write', at: 3 },
-  { step: 'fdatasync', at: 2 },
-  { step: 'commit:registerChunk', at: 2 },
-  { step: 'commit:decide', at: 2 },
-  { step: 'commit:publish', at: 2 },
+  { step: 'write', at: 4 },
+  { step: 'fdatasync', at: 3 },
+  { step: 'commit:registerChunk', at: 3 },
+  { step: 'commit:decide', at: 3 },
+  { step: 'commit:publish', at: 3 },
 ];
 const exceeded = rejectionNumber('ORDER_QUOTA_EXCEEDED');
 
@@ -64,7 +64,7 @@ async function assertKept(store: EmbeddedStore, { decided, published }: Acknowle
   if (stored !== undefined) expect(inFlightOf(stored.counters)).toBeGreaterThanOrEqual(0);
 }
 
-/** After everything is done: sums, and each claim as the verdicts say. */
+/** After everything is done: sums, and each claim, which its device had had before, as the verdicts say. */
 async function assertSettled(store: EmbeddedStore, acknowledged: Acknowledged) {
   expect(acknowledged.published.size).toBe(chunkCount);
   const { counters, completedAtMs } = (await store.getBatch(tenant, batch.batchId)) ?? {};

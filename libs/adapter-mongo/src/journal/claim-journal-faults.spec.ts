@@ -1,5 +1,6 @@
-import { chunkIdOf } from '@certmill/domain';
+import { chunkIdOf, type ChunkRef } from '@certmill/domain';
 import type { Decision } from '@certmill/ports';
+import type { ChunkEnd } from './claim-journal.js';
 import {
   aDecision,
   journalProcesses,
@@ -22,6 +23,12 @@ const decisions: readonly Decision[] = [0, 1, 2, 3, 4].map((n) =>
     { firstIndex: n * 8 },
   ),
 );
+
+/** Certificates of the first three chunks expire as soon as they are issued, the others are in flight. */
+const endOf = (chunk: ChunkRef): ChunkEnd | undefined =>
+  decisions.slice(0, 3).some((one) => chunkIdOf(one.chunk) === chunkIdOf(chunk))
+    ? { released: [], notAfterMs: 0 }
+    : undefined;
 
 /** What callers were told. */
 interface Acknowledged {
@@ -58,7 +65,7 @@ const nothing = (): Acknowledged => ({ verdicts: new Map(), released: new Set() 
 
 /** What is in the journal, checked against the rules and against what callers were told. */
 function expectKept(storage: MemoryStorage, told: Acknowledged): ReferenceJournal {
-  const reference = new ReferenceJournal(() => quota).foldAll(storage, 0);
+  const reference = new ReferenceJournal(() => quota, endOf).foldAll(storage, 0);
   expect(reference.violations).toEqual([]);
   expect(reference.ignored).toBe(0);
   for (const [id, hex] of told.verdicts) expect(reference.verdicts.get(id)).toBe(hex);
@@ -97,7 +104,10 @@ beforeEach(() => {
 afterEach(() => opened.end());
 
 // Small maps, so that there are runs to upload after a few decisions.
-const options = { flushEntries: 12 };
+const options = {
+  flushEntries: 12,
+  endsOf: (chunks: readonly ChunkRef[]) => Promise.resolve(chunks.map(endOf)),
+};
 
 async function callsOfTheWork(): Promise<number> {
   const counting = new MemoryStorage();

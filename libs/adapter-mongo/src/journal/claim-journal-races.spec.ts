@@ -46,7 +46,7 @@ interface Race {
 
 const isOdd = ({ chunkNumber }: ChunkRef): boolean => chunkNumber % 2 === 1;
 
-function endOf({ renews, expires }: Race, chunk: ChunkRef): ChunkEnd | undefined {
+function endIn({ renews, expires }: Partial<Race>, chunk: ChunkRef): ChunkEnd | undefined {
   if (renews !== true) return undefined;
   return { released: [], ...(expires === true && isOdd(chunk) ? { notAfterMs: 0 } : {}) };
 }
@@ -94,7 +94,7 @@ async function run(
       flushEntries: 400 + pick(1_200),
       random: seeded(pick(1e9)),
       graceMs: 0,
-      endsOf: (chunks) => Promise.resolve(chunks.map((chunk) => endOf(race, chunk))),
+      endsOf: (chunks) => Promise.resolve(chunks.map((chunk) => endIn(race, chunk))),
       isHeld: (requests) => Promise.resolve(requests.map(() => false)),
     });
   const all: JournalProcess[] = [];
@@ -186,10 +186,10 @@ async function run(
 function expectKept(
   outcome: Outcome,
   processes: number,
-  { renews = false, expires = false }: Partial<Race> = {},
+  race: Partial<Race> = {},
 ): ReferenceJournal {
-  const hasExpired = expires ? isOdd : undefined;
-  const reference = new ReferenceJournal(quotaOf, renews, hasExpired).foldAll(outcome.storage, 0);
+  const endOf = (chunk: ChunkRef) => endIn(race, chunk);
+  const reference = new ReferenceJournal(quotaOf, endOf).foldAll(outcome.storage, 0);
   expect(reference.violations).toEqual([]);
   for (const [id, verdicts] of outcome.answers) {
     expect([...verdicts]).toEqual([reference.verdicts.get(id)]);
@@ -201,7 +201,7 @@ function expectKept(
     const name = `${chunkIdOf(request.chunk)}/${String(request.index)}`;
     const holds = (reference.claims.get(request.claim) ?? []).includes(request);
     // A renewed certificate that is revoked takes those before it along.
-    if (!outcome.attempted.has(name) && !renews) expect(holds).toBe(true);
+    if (!outcome.attempted.has(name) && race.renews !== true) expect(holds).toBe(true);
     if (outcome.released.has(name)) expect(holds).toBe(false);
   }
   const perProcess = outcome.probes.length / processes;

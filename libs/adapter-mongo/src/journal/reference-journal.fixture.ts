@@ -1,5 +1,6 @@
 import { chunkIdOf, rejectionCodeOf, type ChunkRef, type RejectionCode } from '@certmill/domain';
 import { decodeVerdict } from '@certmill/events';
+import type { ChunkEnd } from './claim-journal.js';
 import { decodeEntry, type DecodedDecision } from './entry-codec.js';
 import { chainAfter, emptyChain, type ReleaseItem } from './journal-entry.js';
 import type { MemoryStorage } from './memory-storage.fixture.js';
@@ -25,13 +26,15 @@ export interface Violation {
   readonly expected: RejectionCode | undefined;
 }
 
+/** Of each chunk as soon as it is decided; certificates that end at a time have expired for all others. */
+export type EndOf = (chunk: ChunkRef) => ChunkEnd | undefined;
+
 /** Holders of a key that a decider looks at. */
 const holdersLookedAt = 16;
 
 /**
  * The rules of decisions over again, from the verdicts alone: by names where a view has keyed hashes,
- * in plain maps, from the first entry on. Drafts that reject something are not looked at; of a shard
- * either nothing has ended, or every chunk as soon as it is decided.
+ * in plain maps, from the first entry on. Drafts that reject something are not looked at.
  */
 export class ReferenceJournal {
   /** By chunk id: the verdict in force, hex. */
@@ -49,22 +52,13 @@ export class ReferenceJournal {
   /** Entries of another history. */
   ignored = 0;
   readonly #quotaOf: (orderId: string) => number;
-  readonly #haveEnded: boolean;
-  readonly #hasExpired: (chunk: ChunkRef) => boolean;
+  readonly #endOf: EndOf;
   readonly #decisions = new Map<string, DecodedDecision>();
 
-  /**
-   * @param quotaOf Of each order; none of them closes.
-   * @param hasExpired Whether the certificates of a chunk that has ended are over, for all others.
-   */
-  constructor(
-    quotaOf: (orderId: string) => number,
-    haveEnded = false,
-    hasExpired: (chunk: ChunkRef) => boolean = () => false,
-  ) {
+  /** @param quotaOf Of each order; none of them closes. */
+  constructor(quotaOf: (orderId: string) => number, endOf: EndOf = () => undefined) {
     this.#quotaOf = quotaOf;
-    this.#haveEnded = haveEnded;
-    this.#hasExpired = hasExpired;
+    this.#endOf = endOf;
   }
 
   foldAll(storage: MemoryStorage, shard: number): this {
@@ -134,8 +128,9 @@ export class ReferenceJournal {
     const holder = this.claims.get(request.claim)?.[0];
     if (holder !== undefined) {
       if (holder.chunk.batchId === batchId) return 'DUPLICATE_IN_BATCH';
-      if (!this.#haveEnded || holder.seq === seq) return 'DEVICE_REQUEST_PENDING';
-      if (!item.renews && !this.#hasExpired(holder.chunk)) return 'DEVICE_ALREADY_ISSUED';
+      const end = this.#endOf(holder.chunk);
+      if (end === undefined || holder.seq === seq) return 'DEVICE_REQUEST_PENDING';
+      if (!item.renews && end.notAfterMs === undefined) return 'DEVICE_ALREADY_ISSUED';
     }
     const left = this.#quotaOf(item.orderId) - (this.reserved.get(item.orderId) ?? 0);
     return left > 0 ? undefined : 'ORDER_QUOTA_EXCEEDED';

@@ -16,7 +16,14 @@ import { aBatch, decideAlone, type Stores } from '@certmill/ports/conformance';
 import { carryStore } from './carry-store.js';
 import { compareStores } from './compare-stores.js';
 import type { MigrationSource } from './migration-source.js';
-import { deviceNames, keyNames, liveThrough, randomOf, tenants } from './random-history.fixture.js';
+import {
+  deviceNames,
+  keyNames,
+  lateMs,
+  liveThrough,
+  randomOf,
+  tenants,
+} from './random-history.fixture.js';
 
 const clock = { nowMs: () => Date.UTC(2026, 0, 2) };
 const silent = (): void => undefined;
@@ -119,6 +126,7 @@ describe.each([1, 2, 3])(
       expect(counts.verdicts).toBe(100);
       let found = 0;
       const codes = new Set<string | undefined>();
+      let freed = 0;
       for (const tenant of tenants) {
         for (const [i, deviceId] of deviceNames.entries()) {
           const key = keyNames[i] ?? '';
@@ -129,13 +137,18 @@ describe.each([1, 2, 3])(
         }
         // Whatever is asked from now on, both say the same.
         for (const [i, device] of deviceNames.entries()) {
-          for (const key of [keyNames[i] ?? '', keyNames[(i + 1) % keyNames.length] ?? '']) {
+          for (const [key, place] of [
+            [keyNames[i] ?? '', {}],
+            [keyNames[(i + 1) % keyNames.length] ?? '', {}],
+            [keyNames[i] ?? '', { receivedAtMs: lateMs }],
+          ] as const) {
             const asked = [{ device, key }];
-            const name = `after ${device} ${key}`;
-            const { codes: there } = await decideAlone(store, tenant, name, asked);
-            const { codes: here } = await decideAlone(source, tenant, name, asked);
+            const name = `after ${device} ${key} ${String('receivedAtMs' in place)}`;
+            const { codes: there } = await decideAlone(store, tenant, name, asked, place);
+            const { codes: here } = await decideAlone(source, tenant, name, asked, place);
             expect([device, key, there]).toEqual([device, key, here]);
             codes.add(here[0]);
+            if ('receivedAtMs' in place && here[0] === undefined) freed += 1;
           }
         }
       }
@@ -154,6 +167,7 @@ describe.each([1, 2, 3])(
         ['mass-paused', 'paused', 1],
         ['mass-running', 'paused', 0],
       ]);
+      expect(freed).toBeGreaterThan(0);
       expect(found).toBeGreaterThan(20);
     });
   },

@@ -34,7 +34,13 @@ export const keyNames = Array.from({ length: devices }, (_, i) => `key-${String(
 interface Chunk {
   readonly batch: Batch;
   readonly chunk: ReturnType<typeof aChunk>;
+  readonly notAfterMs: number;
 }
+
+/** Some certificates end between the two, so that others take their devices. The first is the store cases'. */
+const receivedAtMs = Date.UTC(2026, 0, 1, 1);
+const endMs = receivedAtMs + 60_000;
+export const lateMs = endMs + 1_000;
 
 /**
  * A store's life: chunks of all batches are decided in any order, issued or given back right away or
@@ -63,10 +69,15 @@ export async function liveThrough(
           };
         });
         const firstIndex = chunkNumber * devicesPerChunk;
-        const chunk = aChunk(batch, own, { chunkNumber, firstIndex });
+        const chunk = aChunk(batch, own, {
+          chunkNumber,
+          firstIndex,
+          receivedAtMs: random() < 0.4 ? lateMs : receivedAtMs,
+        });
         await store.registerChunk(chunk.registration);
         await store.confirmChunk(chunk.ref);
-        chunks.push({ batch, chunk });
+        const notAfterMs = random() < 0.5 ? endMs : Date.UTC(2040, 0, 1);
+        chunks.push({ batch, chunk, notAfterMs });
       }
       const total = chunksPerBatch * devicesPerChunk;
       await store.completeUpload(tenant, batch.batchId, total, 5);
@@ -124,7 +135,7 @@ async function addOperations(store: MassOperationStore, chunks: readonly Chunk[]
 /** What ends it. */
 async function decided(
   store: RevocationStores,
-  { batch, chunk }: Chunk,
+  { batch, chunk, notAfterMs }: Chunk,
   random: () => number,
 ): Promise<() => Promise<void>> {
   const encoded = await store.decide(chunk.decision);
@@ -136,7 +147,8 @@ async function decided(
     const released = codes.flatMap((code, i) => (isUnsigned && code === 0 ? [firstIndex + i] : []));
     await store.publish(
       chunk.terminal({
-        segment: segmentOf(batch, chunk, encoded, endedBy),
+        segment: segmentOf(batch, chunk, encoded, endedBy, notAfterMs),
+        notAfterMs,
         codes: codes.map((code) => (code === 0 ? endedBy : code)),
         released,
         endedAs: endedBy === cancelled ? 'cancelled' : 'rejected',
@@ -157,12 +169,14 @@ function segmentOf(
   chunk: Chunk['chunk'],
   verdict: Uint8Array,
   endedBy: number,
+  notAfterMs: number,
 ): Uint8Array {
   const { registration, decision } = chunk;
   const { codes } = decodeVerdict(verdict);
   const none = codes.map(() => 0);
   const noText = codes.map(() => '');
-  const lengths = codes.map((code) => (code === 0 && endedBy === 0 ? 1 : 0));
+  const certificate = certificateUntil(notAfterMs);
+  const isIssued = codes.map((code) => code === 0 && endedBy === 0);
   return encodeIssuedChunk({
     received: encodeReceivedChunk({
       ...registration,
@@ -178,9 +192,31 @@ function segmentOf(
       rejectionDetails: noText,
     }),
     verdict,
-    certificatesDer: new Uint8Array(lengths.reduce<number>((sum, length) => sum + length, 0)),
-    certificateLengths: lengths,
+    certificatesDer: Buffer.concat(isIssued.map((is) => (is ? certificate : Buffer.alloc(0)))),
+    certificateLengths: isIssued.map((is) => (is ? certificate.length : 0)),
     endedBy,
     endedDetail: '',
   });
+}
+
+/** The smallest that can be read: of nobody, for an Ed25519 key of zeros, with an empty signature. */
+function certificateUntil(notAfterMs: number): Buffer {
+  // Nothing in it has 128 octets.
+  const sequence = (...parts: readonly Buffer[]): Buffer => {
+    const content = Buffer.concat(parts);
+    return Buffer.concat([Buffer.from([0x30, content.length]), content]);
+  };
+  const utcTime = (ms: number): Buffer =>
+    Buffer.from(`\x17\x0d${new Date(ms).toISOString().slice(2, 19).replace(/[-:T]/g, '')}Z`);
+  const ed25519 = Buffer.from('300506032b6570', 'hex');
+  const key = Buffer.concat([Buffer.from('032100', 'hex'), Buffer.alloc(32)]);
+  const tbsCertificate = sequence(
+    Buffer.from('020101', 'hex'),
+    ed25519,
+    sequence(),
+    sequence(utcTime(receivedAtMs), utcTime(notAfterMs)),
+    sequence(),
+    sequence(ed25519, key),
+  );
+  return sequence(tbsCertificate, ed25519, Buffer.from('030100', 'hex'));
 }
