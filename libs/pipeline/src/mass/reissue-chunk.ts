@@ -1,6 +1,7 @@
 import {
   batchIdOf,
   CertmillError,
+  hasExpired,
   type FrozenBatch,
   type MassCursor,
   type MassOperation,
@@ -129,7 +130,7 @@ export async function reissuable(
 ): Promise<readonly StoredCertificate[]> {
   const statuses = await readStatuses(ports, certificates);
   return certificates.filter(
-    ({ notAfterMs }, i) => statuses[i]?.state === 'good' && notAfterMs > nowMs,
+    ({ notAfterMs }, i) => statuses[i]?.state === 'good' && !hasExpired(notAfterMs, nowMs),
   );
 }
 
