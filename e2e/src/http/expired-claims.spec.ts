@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { massOperationSchema } from '@certmill/platform';
-import { openStoreForReading, verifyFolder } from '@certmill/standalone';
+import { openStoreForReading, verifyFolder } from '@certmill/standalone/folder';
 import { openssl } from '../cli/testing/openssl.js';
 import { aCsr, aKey, csrsOf, ndjsonOf, type DeviceCsr } from '../testing/a-csr.js';
 import { aDataFolder, anOrder, aServerIn, ndjson, type TestServer } from './test-server.js';

@@ -110,7 +110,8 @@ export const rejectionCatalogue = {
   DEVICE_ALREADY_ISSUED: {
     number: 18,
     title: 'This device already holds a live certificate of the profile',
-    remedy: 'Fetch the existing certificate by device id, or revoke it first.',
+    remedy:
+      'Fetch the existing certificate by device id, ask again when it has ended, use an order that renews, or revoke it first.',
   },
   DEVICE_NOT_AUTHORIZED: {
     number: 19,

@@ -97,9 +97,7 @@ export class Segments {
   }
 
   /** What is stored with the segment of each chunk that has ended; one read, without the segments. */
-  async terminals(
-    chunks: readonly ChunkRef[],
-  ): Promise<readonly (TerminalDocument | undefined)[]> {
+  async terminals(chunks: readonly ChunkRef[]): Promise<readonly (TerminalDocument | undefined)[]> {
     const keys = chunks.map(segmentKey);
     const found = await this.#segments.getMany([...new Set(keys)], ['terminal']);
     const terminals = new Map(found.map(({ _id, terminal }) => [_id, terminal]));

@@ -1,4 +1,9 @@
-import { CertmillError, rejectionNumber, type ChunkRef, type RejectionCode } from '@certmill/domain';
+import {
+  CertmillError,
+  rejectionNumber,
+  type ChunkRef,
+  type RejectionCode,
+} from '@certmill/domain';
 import { amendVerdict, decodeVerdict, type VerdictChange } from '@certmill/events';
 import {
   obstacleDetail,
@@ -85,8 +90,7 @@ export function judge(
     const request = { seq, index: start + position };
     const at = i * requestKeysBytes;
     const obstacle = view.claims.obstacleOf(keys, at, request);
-    const isReplaced =
-      obstacle?.kind === 'device-claimed' && isReplaceable(chunk, obstacle.holder);
+    const isReplaced = obstacle?.kind === 'device-claimed' && isReplaceable(chunk, obstacle.holder);
     const why =
       (isReplaced ? undefined : obstacle) ??
       (isClosed ? 'closed' : accepted.length >= left ? 'quota' : undefined);

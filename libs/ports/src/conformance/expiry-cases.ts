@@ -76,8 +76,7 @@ const endsAll: StoreCase<RevocationStores>['broken'] = (stores) => ({
 
 /** A store that decides without looking at claims. */
 const forgetsClaims: StoreCase<RevocationStores>['broken'] = (stores) => ({
-  decide: (decision) =>
-    stores.decide({ ...decision, profileName: `p-${decision.chunk.batchId}` }),
+  decide: (decision) => stores.decide({ ...decision, profileName: `p-${decision.chunk.batchId}` }),
 });
 
 /** Claims of certificates whose validity is over (DESIGN 3.5). */
@@ -189,7 +188,10 @@ export const expiryCases: readonly StoreCase<RevocationStores>[] = [
       await issued(stores, tenant);
       const { chunk } = await decideAlone(stores, tenant, 'second', ['a']);
       const verdict = await stores.getVerdict(chunk.ref);
-      assert.match(decodeVerdict(verdict ?? new Uint8Array()).details[0] ?? '', /until 2026-01-01T01:59:59Z/);
+      assert.match(
+        decodeVerdict(verdict ?? new Uint8Array()).details[0] ?? '',
+        /until 2026-01-01T01:59:59Z/,
+      );
     },
     broken: keepsNoEnd,
   },
@@ -290,7 +292,9 @@ export const expiryCases: readonly StoreCase<RevocationStores>[] = [
     },
     broken: (stores) => ({
       changeStatuses: (changes) =>
-        stores.changeStatuses(changes.map((each) => ({ ...each, change: revocation('superseded') }))),
+        stores.changeStatuses(
+          changes.map((each) => ({ ...each, change: revocation('superseded') })),
+        ),
     }),
   },
 ];
