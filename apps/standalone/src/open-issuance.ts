@@ -27,6 +27,7 @@ import {
 import {
   addBuiltInProfiles,
   issuanceServices,
+  presignsAny,
   Repository,
   type IssuanceServices,
   type KeptProfile,
@@ -245,7 +246,7 @@ async function assemble(
     hops,
     clock: systemClock,
     onPublished: observer.published.bind(observer),
-    ...(config.ocsp.presign === 'all' ? { afterEnd: (chunk) => ocsp.changed(chunk) } : {}),
+    ...(presignsAny(config.ocsp) ? { afterEnd: (chunk) => ocsp.changed(chunk) } : {}),
   };
   const sign = { certificates: store, signer, log, hops, clock: systemClock };
   const validate = { stores: store, profiles, examiner, log, hops, clock: systemClock };

@@ -8,6 +8,9 @@ import {
   type WaitingChanges,
 } from '@certmill/pipeline';
 import {
+  assertIssuersOfPolicy,
+  presignPolicyOf,
+  presignsAny,
   replyToStatusCall,
   type Repository,
   type KeepingLimits,
@@ -65,10 +68,17 @@ export interface OcspParts {
 
 const dayMs = 24 * 3_600_000;
 
-/** Responders lie in `<data>/ocsp-responders`, under the issuers' passphrase. */
+/**
+ * Responders lie in `<data>/ocsp-responders`, under the issuers' passphrase. CONFIG_INVALID where the policy
+ * names an issuer that is not there.
+ */
 export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
   const { policy, issuers, store, clock, observer } = parts;
   const { catalogue, authorities, passphrase } = issuers;
+  assertIssuersOfPolicy(
+    policy,
+    catalogue.all.map(({ name }) => name),
+  );
   const folder = new ResponderFolder({
     directory: join(parts.directory, 'ocsp-responders'),
     issuerOf: (name) => authorities.find(name),
@@ -99,8 +109,9 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
     },
   });
   const serialKeys = new Map(issuers.serialKeys.map((key) => [key.id, key]));
-  const presigned =
-    policy.presign === 'all' ? new OcspFile(presignedFileOf(parts.directory)) : undefined;
+  const presigned = presignsAny(policy)
+    ? new OcspFile(presignedFileOf(parts.directory))
+    : undefined;
   const presigning =
     presigned &&
     (await startPresigning({
@@ -112,7 +123,7 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
       issuerOf: (name) => catalogue.find(name),
       serialKeys,
       clock,
-      lifetimeSeconds: policy.presignedHours * 3_600,
+      policy: presignPolicyOf(policy),
       jobs: store,
       concurrency: 4,
       onFault: (error) => observer.fault(error),

@@ -17,6 +17,7 @@ let ports: PresignPorts;
 let revoked = 0;
 const startMs = Date.now();
 const hourMs = 3_600_000;
+const lifetimeSeconds = 7 * 24 * 3_600;
 
 beforeAll(async () => {
   server = await aServer();
@@ -41,7 +42,7 @@ beforeEach(async () => {
     issuerOf: (name) => issuers.get(name),
     serialKeys: new Map(all.map((key) => [key.id, key])),
     clock: { nowMs: () => startMs },
-    lifetimeSeconds: 7 * 24 * 3_600,
+    policy: { lifetimeSecondsOf: () => lifetimeSeconds, longestSeconds: lifetimeSeconds },
   };
 });
 afterEach(() => responses.stop());
@@ -106,7 +107,7 @@ test('who has read the statuses before another process put its responses reads t
 test('what tells the same is not signed again before its time', async () => {
   expect(await presignAt(0)).toBe('signed');
   expect(await presignAt(60_000)).toBe('current');
-  expect(await presignAt((ports.lifetimeSeconds * 1_000 * 2) / 3 + 1_000)).toBe('signed');
+  expect(await presignAt((lifetimeSeconds * 1_000 * 2) / 3 + 1_000)).toBe('signed');
 });
 
 test('a process that does not know the issuer, or has no responder, leaves it to another', async () => {
@@ -116,6 +117,20 @@ test('a process that does not know the issuer, or has no responder, leaves it to
   ]) {
     await expect(presignAt(0, changes)).rejects.toMatchObject({ code: 'FAULT_PROCESSING' });
   }
+});
+
+test('they last as long as their issuer has it, and where it has none any more they are taken away', async () => {
+  const policyOf = (seconds: number | undefined): Partial<PresignPorts> => ({
+    policy: {
+      lifetimeSecondsOf: (issuer) => (issuer === 'dev' ? seconds : lifetimeSeconds),
+      longestSeconds: lifetimeSeconds,
+    },
+  });
+  expect(await presignAt(0, policyOf(3 * 3_600))).toBe('signed');
+  const found = await responses.findResponses(files.batchId, 0);
+  expect((found?.nextUpdateMs ?? 0) - (found?.thisUpdateMs ?? 0)).toBe(3 * hourMs);
+  expect(await presignAt(0, policyOf(undefined))).toBe('none');
+  expect(await responses.findResponses(files.batchId, 0)).toBeUndefined();
 });
 
 test('responses of certificates that have ended are taken away', async () => {

@@ -19,7 +19,8 @@ let files: IssuedFiles;
 let nowMs = Date.now();
 
 beforeAll(async () => {
-  server = await aServer({}, {}, { config: { ocsp: { presign: 'all', presignedHours: 3 } } });
+  const issuers = { dev: { presign: 'all', presignedHours: 3 } };
+  server = await aServer({}, {}, { config: { ocsp: { issuers } } });
   files = await issueFiles(server, 5);
 }, 60_000);
 

@@ -119,6 +119,23 @@ describe('what a role needs of its configuration', () => {
       /has no issuing CA/,
     ],
     [
+      'responses of an issuer that is not there',
+      ['ingest', 'sign'],
+      'ocsp',
+      () => ({
+        issuers: { factori: { presign: 'all' } },
+        ...{ responders: at('responders'), responderPassphraseFile: at('passphrase') },
+      }),
+      /ocsp.issuers.factori: there is no issuer 'factori'/,
+    ],
+    [
+      'responses of one issuer, and no keys that sign them',
+      ['sign'],
+      'ocsp',
+      () => ({ issuers: { factory: { presign: 'all' } } }),
+      /ocsp.responders is missing/,
+    ],
+    [
       'a quorum that is not there',
       ['ingest'],
       'quorumFile',

@@ -2,7 +2,13 @@ import { accessSync, constants } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { CertmillError, isCertmillError } from '@certmill/domain';
 import { readBlocklist } from '@certmill/pipeline/compute';
-import { assertListenable, placeInConfig, tlsOptionsOf } from '@certmill/platform';
+import {
+  assertIssuersOfPolicy,
+  assertListenable,
+  placeInConfig,
+  presignsAny,
+  tlsOptionsOf,
+} from '@certmill/platform';
 import { checkPinFile } from '@certmill/signing';
 import type { FleetConfig, SlotConfig } from './config/fleet-config.js';
 import { readNamedFile, readSecret } from './config/secret-files.js';
@@ -13,7 +19,7 @@ import { hopsOf, roleHops } from './keys/hops-of.js';
 import { openManifestKey } from './keys/manifest-key.js';
 import { signableProfiles } from './keys/profile-folder.js';
 import { signingIssuers } from './keys/signing-issuers.js';
-import { openTrust } from './keys/trust-folder.js';
+import { openTrust, type Trust } from './keys/trust-folder.js';
 import { readFleetQuorum } from './quorum.js';
 import type { Role } from './service-context.js';
 
@@ -81,14 +87,12 @@ function checksOf(role: Role, config: FleetConfig): readonly Check[] {
 
 function ingestChecks(config: FleetConfig): readonly Check[] {
   return [
-    { path: ['trust'], run: () => openTrust(config) },
+    { path: ['trust'], run: () => openTrustOf(config) },
     { path: ['quorumFile'], run: () => readFleetQuorum(config) },
     { path: ['manifestKeyFile'], run: () => openManifestKey(config.manifestKeyFile) },
     { path: ['http', 'host'], run: () => assertListenable(config.http) },
     { path: ['http', 'tls'], run: () => tlsOptionsOf(config.http) },
-    ...(config.ocsp.presign === 'none'
-      ? []
-      : [{ path: ['redis'], run: () => redisConnection(config) }]),
+    ...(presignsAny(config.ocsp) ? [{ path: ['redis'], run: () => redisConnection(config) }] : []),
   ];
 }
 
@@ -103,7 +107,7 @@ function signChecks(config: FleetConfig): readonly Check[] {
     {
       path: ['trust'],
       run: async () => {
-        const trust = await openTrust(config);
+        const trust = await openTrustOf(config);
         const serving = signingIssuers(trust.catalogue, config, undefined).all;
         const { passphraseFile } = config;
         const usesFolder = serving.some(({ name }) => issuers[name]?.slots === undefined);
@@ -131,6 +135,14 @@ function statusChecks(config: FleetConfig): readonly Check[] {
   return [{ path: ['trust'], run: () => openTrust(config) }, ...responderChecks(config)];
 }
 
+/** With the issuers that the configuration names. */
+async function openTrustOf(config: FleetConfig): Promise<Trust> {
+  const trust = await openTrust(config);
+  const names = trust.catalogue.all.map(({ name }) => name);
+  assertIssuersOfPolicy(config.ocsp, names);
+  return trust;
+}
+
 function responderChecks({ ocsp }: FleetConfig): readonly Check[] {
   const { responderPassphraseFile: file } = ocsp;
   if (file === undefined) return [];
@@ -140,7 +152,7 @@ function responderChecks({ ocsp }: FleetConfig): readonly Check[] {
 
 /** What signs ahead needs its queue. */
 function presignChecks(config: FleetConfig): readonly Check[] {
-  if (config.ocsp.presign === 'none') return [];
+  if (!presignsAny(config.ocsp)) return [];
   return [
     { path: ['redis'], run: () => redisConnection(config) },
     {

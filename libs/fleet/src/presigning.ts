@@ -5,7 +5,7 @@ import {
   type ChangeCertificatesPorts,
   type PublishPorts,
 } from '@certmill/pipeline';
-import { observeStatus } from '@certmill/platform';
+import { observeStatus, presignPolicyOf, presignsAny } from '@certmill/platform';
 import type { ResponderPool } from '@certmill/signing';
 import { jobsOf, promptJobs } from './connections/open-jobs.js';
 import type { OpenedStores } from './connections/open-store.js';
@@ -44,7 +44,7 @@ async function presigningPlanner(
   context: ServiceContext,
 ): Promise<((chunk: ChunkRef) => Promise<void>) | undefined> {
   const { config, clock, parts } = context;
-  if (config.ocsp.presign === 'none') return undefined;
+  if (!presignsAny(config.ocsp)) return undefined;
   const { what, open } = jobsOf(context);
   const jobs = await context.waitFor(what, open);
   parts.push(jobs);
@@ -59,7 +59,7 @@ export async function presignFor(
   presigner: ResponderPool | undefined,
 ): Promise<void> {
   const { config, clock, logger, metrics, parts } = context;
-  if (config.ocsp.presign === 'none' || !config.lanes.includes('bulk')) return;
+  if (!presignsAny(config.ocsp) || !config.lanes.includes('bulk')) return;
   if (presigner === undefined) throw respondersMissing();
   const { what, open } = jobsOf(context, promptJobs);
   const jobs = await context.waitFor(what, open);
@@ -74,7 +74,7 @@ export async function presignFor(
     issuers: () => trust.catalogue.all.map(({ name }) => name),
     issuerOf: (name) => trust.catalogue.find(name),
     serialKeys: new Map(trust.serialKeys.map((key) => [key.id, key])),
-    lifetimeSeconds: config.ocsp.presignedHours * 3_600,
+    policy: presignPolicyOf(config.ocsp),
     concurrency: 4,
     onFault: (error) => observeStatus(logger, metrics).fault(error),
   });

@@ -52,7 +52,12 @@ export {
   type IssuerHashes,
   type OcspIssuer,
 } from './ocsp/ocsp-issuers.js';
-export { presignChunk, type PresignOutcome, type PresignPorts } from './ocsp/presign-chunk.js';
+export {
+  presignChunk,
+  type PresignOutcome,
+  type PresignPolicy,
+  type PresignPorts,
+} from './ocsp/presign-chunk.js';
 export {
   planPresigning,
   startPresigning,

@@ -55,4 +55,10 @@ export { startStatusHttp, type StatusHttp } from './status/start-status-http.js'
 export { statusHttpSchema, type StatusHttpConfig } from './status/status-config.js';
 export type { StatusCall } from './status/status-call.js';
 export type { KeepingLimits, StatusReply } from './status/status-reply.js';
-export { ocspPolicySchema, type OcspPolicy } from './status/ocsp-policy.js';
+export {
+  assertIssuersOfPolicy,
+  ocspPolicySchema,
+  presignPolicyOf,
+  presignsAny,
+  type OcspPolicy,
+} from './status/ocsp-policy.js';

@@ -30,13 +30,20 @@ export interface PresignPorts {
   /** By id. */
   readonly serialKeys: ReadonlyMap<number, SerialKey>;
   readonly clock: Clock;
-  /** From thisUpdate to nextUpdate. */
-  readonly lifetimeSeconds: number;
+  readonly policy: PresignPolicy;
+}
+
+/** Whose responses are signed ahead, and how long they last. */
+export interface PresignPolicy {
+  /** From thisUpdate to nextUpdate; undefined where none of the issuer are signed ahead. */
+  lifetimeSecondsOf(issuer: string): number | undefined;
+  /** No response of any issuer lasts longer. */
+  readonly longestSeconds: number;
 }
 
 /**
  * `current`: what is in force tells the same and has time. `none`: the chunk has no certificate that is in
- * time, and no responses any more.
+ * time, or its issuer's are not signed ahead, and no responses any more.
  */
 export type PresignOutcome = 'signed' | 'current' | 'none';
 
@@ -70,15 +77,17 @@ async function tryToPresign(
   issuer: OcspIssuer,
   results: readonly Result[],
 ): Promise<PresignOutcome | undefined> {
-  const { responses, lifetimeSeconds } = ports;
+  const { responses, policy } = ports;
+  const lifetimeSeconds = policy.lifetimeSecondsOf(issuer.name);
   const { tenant, batchId, chunkNumber } = chunk;
   const firstIndex = results[0]?.index ?? 0;
   // Before the statuses are read: whoever replaces what is in force has read them after it was put.
   const before = await responses.findResponses(batchId, firstIndex);
   const beforeMs = before?.producedAtMs ?? 0;
   const nowMs = issuanceClock(ports.clock, beforeMs).nowMs();
-  const statuses = await statusesOf(ports, chunk, issuer, results, nowMs);
-  if (statuses.length === 0) {
+  const statuses =
+    lifetimeSeconds === undefined ? [] : await statusesOf(ports, chunk, issuer, results, nowMs);
+  if (lifetimeSeconds === undefined || statuses.length === 0) {
     if (before !== undefined) await responses.removeResponses(batchId, firstIndex, beforeMs);
     return 'none';
   }

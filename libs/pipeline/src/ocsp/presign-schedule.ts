@@ -22,6 +22,8 @@ const changesEveryMs = 15_000;
 /** Chunks that one sweep plans: some ten thousand a minute can be signed on one core. */
 const chunksPerSweep = 5_000;
 const attempts = 20;
+/** Longer than any response lasts. */
+const everMs = 10 * 365 * 86_400_000;
 
 /**
  * Plans that a chunk's responses are signed at once: it was published, or a status in it changed. Where that
@@ -113,7 +115,7 @@ export async function startPresigning(work: PresignWork): Promise<Presigning> {
 }
 
 async function planChangedScopes(work: PresignWork, waiting: WaitingScopes): Promise<void> {
-  const changed = await listAllChanged(work.revocations, 'presigned', work.issuers());
+  const changed = await listAllChanged(work.revocations, 'presigned', signedAheadOf(work));
   waiting.look(changed);
   for (const { issuer, shard } of changed) {
     await work.jobs.add(scopeQueue, { id: `${issuer}-${String(shard)}`, data: { issuer, shard } });
@@ -129,13 +131,17 @@ function scopeHandler(work: PresignWork): (job: Job) => Promise<void> {
 
 /** What a revoked issuer has issued is revoked: once it is seen to be, all its responses are others. */
 async function planRevokedIssuers(work: PresignWork, seen: Set<string>): Promise<void> {
-  for (const issuer of work.issuers()) {
+  for (const issuer of signedAheadOf(work)) {
     if (seen.has(issuer) || work.issuerOf(issuer)?.revoked === undefined) continue;
     // Not before every process has seen it.
     const runAtMs = work.clock.nowMs() + 2 * joinMs;
     await work.jobs.add(backfillQueue, { id: `revoked-${issuer}`, data: { issuer }, runAtMs });
     seen.add(issuer);
   }
+}
+
+function signedAheadOf({ issuers, policy }: PresignWork): readonly string[] {
+  return issuers().filter((issuer) => policy.lifetimeSecondsOf(issuer) !== undefined);
 }
 
 function backfillHandler(work: PresignWork): (job: Job) => Promise<void> {
@@ -147,21 +153,26 @@ function backfillHandler(work: PresignWork): (job: Job) => Promise<void> {
       }
       return;
     }
-    for await (const chunk of findUnsignedChunks(work, new Set(work.issuers()))) {
+    for await (const chunk of findUnsignedChunks(work, new Set(signedAheadOf(work)))) {
       await work.jobs.add(presignQueue, jobOf(chunk, 'first'));
     }
   };
 }
 
-async function planEnding({ jobs, responses, clock, issuers, lifetimeSeconds }: PresignWork) {
+async function planEnding({ jobs, responses, clock, issuers, policy }: PresignWork) {
   const nowMs = clock.nowMs();
-  const page = { issuers: issuers(), limit: chunksPerSweep };
-  const beforeMs = nowMs + signedAgainMs(lifetimeSeconds);
-  for (const ending of await responses.listEndingResponses(beforeMs, page)) {
-    await jobs.add(presignQueue, jobOf(ending, `after-${String(ending.nextUpdateMs)}`));
+  const byLifetime = Map.groupBy(issuers(), (issuer) => policy.lifetimeSecondsOf(issuer));
+  for (const [lifetimeSeconds, names] of byLifetime) {
+    // Of those that are signed ahead no more, all: they are removed, for nothing keeps them true.
+    const beforeMs =
+      nowMs + (lifetimeSeconds === undefined ? everMs : signedAgainMs(lifetimeSeconds));
+    const page = { issuers: names, limit: chunksPerSweep };
+    for (const ending of await responses.listEndingResponses(beforeMs, page)) {
+      await jobs.add(presignQueue, jobOf(ending, `after-${String(ending.nextUpdateMs)}`));
+    }
   }
   // Of issuers that nobody signs for any more.
-  await responses.forgetResponses(nowMs - lifetimeSeconds * 1_000);
+  await responses.forgetResponses(nowMs - policy.longestSeconds * 1_000);
 }
 
 function chunkOf({ data }: Job): ChunkRef {
