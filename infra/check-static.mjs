@@ -1,10 +1,11 @@
 // Everything about infra/ that can be checked without a container engine or a cluster; `npm run check:infra`.
 // A tool that is missing fails the run and is named with how to get it.
 import { problemsOfAlerts } from './checks/alerts.mjs';
-import { composeConfigs, missingParts, problemsOfCompose } from './checks/compose.mjs';
+import { composeConfigs, lostTrust, missingParts, problemsOfCompose } from './checks/compose.mjs';
 import { problemsOfConfigs } from './checks/fleet-configs.mjs';
 import { problemsOfLint, problemsOfScore, renderings, unnamedRefusals } from './checks/helm.mjs';
 import {
+  lostCaCrls,
   manifestConfigs,
   openDoors,
   strayPaths,
@@ -27,6 +28,7 @@ const manifests = renderings();
 const checks = {
   'compose files': problemsOfCompose,
   'images and mounts of compose files': missingParts,
+  'what the CA folder gives to services of compose files': lostTrust,
   'alert rules and their tests': problemsOfRules,
   'alerts: texts, runbooks, coverage': problemsOfAlerts,
   'names in alerts and dashboards': unknownNames,
@@ -39,6 +41,12 @@ const checks = {
     problemsOfConfigs([...composeConfigs(), ...manifests.flatMap(manifestConfigs)]),
   'triggers of KEDA': () => [...manifests.flatMap(wrongTriggers), ...wrongSaturation(manifests)],
   'secrets of each role': () => manifests.flatMap(strayPaths),
+  'CRLs of CAs above reach who has issuers': () => [
+    ...(manifests.some(({ values }) => Object.keys(values.caCrls ?? {}).length > 0)
+      ? []
+      : ['no values have caCrls: nothing is shown']),
+    ...manifests.flatMap(lostCaCrls),
+  ],
   'network policies': () => manifests.flatMap(openDoors),
   'all but status reach the brokers': () => manifests.flatMap((each) => waysToBrokers(each)),
   'only sign reaches the HSM': () => [

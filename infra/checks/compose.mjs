@@ -1,4 +1,7 @@
-import { globSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { readText, readYaml, root } from './files.mjs';
 import { problemsOf } from './tools.mjs';
 
@@ -30,6 +33,51 @@ export function missingParts() {
       ];
     }),
   );
+}
+
+const trustOfServices = '/var/lib/certmill/trust';
+/** Of a CA folder: what services get of it, and what stays. */
+const given = [
+  'serial-keys.json',
+  'ca-crls/root.pem',
+  ...['ca.json', 'chain.pem', 'retired.json', 'revoked-cas.json', 'status.json'].map(
+    (file) => `ca/issuing/${file}`,
+  ),
+];
+const kept = ['ca/issuing/key.pem', 'ca/root/key.pem', 'ca/development-passphrase'];
+
+/** Runs the script that fills the trust folder, twice, and looks who mounts that. */
+export function lostTrust() {
+  const { services } = readYaml('docker-compose.yml');
+  const unmounted = ['ingest', 'sign', 'status']
+    .filter((name) => !services[name].volumes.includes(`trust:${trustOfServices}:ro`))
+    .filter((name) => readYaml(`infra/docker/fleet/${name}.yaml`).trust === trustOfServices)
+    .map((name) => `docker-compose.yml: ${name} does not mount its trust folder`);
+  const folder = mkdtempSync(join(tmpdir(), 'certmill-trust-'));
+  try {
+    const [ca, trust] = [join(folder, 'ca'), join(folder, 'trust')];
+    for (const path of [...given, ...kept]) {
+      mkdirSync(dirname(join(ca, path)), { recursive: true });
+      writeFileSync(join(ca, path), path);
+    }
+    mkdirSync(trust);
+    const env = { ...process.env, CA_FOLDER: ca, TRUST_FOLDER: trust };
+    const script = join(root, 'infra/docker/fleet/init-ca.sh');
+    const runs = [1, 2].map(() => spawnSync('sh', [script], { env, encoding: 'utf8' }));
+    return [
+      ...unmounted,
+      ...runs.filter(({ status }) => status !== 0).map(({ stderr }) => `init-ca.sh: ${stderr}`),
+      ...given
+        .filter((path) => !existsSync(join(trust, path)))
+        .map((path) => `init-ca.sh does not give ${path} to the services`),
+      ...kept
+        .filter((path) => existsSync(join(trust, path)))
+        .map((path) => `init-ca.sh gives ${path} to the services`),
+      ...globSync('**/*.new', { cwd: trust }).map((path) => `init-ca.sh leaves ${path}`),
+    ];
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** Configuration files of services. */

@@ -79,21 +79,42 @@ const allowed = {
     `^(?:hop/(?:validated|issued)\\.json|slots/.*|responders/passphrase|trust/.*|${redis})$`,
   ),
   publish: new RegExp(`^(?:hop/issued\\.json|${redis})$`),
-  status: /^trust\/(?:serial-keys\.json|ca\/[^/]+\/(?:chain\.pem|status\.json))$/,
+  status:
+    /^trust\/(?:serial-keys\.json|ca\/[^/]+\/(?:chain\.pem|status\.json|ca\.json|retired\.json)|ca-crls\/[^/]+\.pem)$/,
   init: /^$/,
 };
 const connections = (role) => (role === 'status' ? /^mongo\// : /^(?:kafka|mongo)\//);
+
+const roleOfTrust = new Set(['ingest', 'sign', 'status']);
+
+/** CRLs of CAs above the issuers that a pod with a trust folder does not have. */
+export function lostCaCrls({ name, objects, values }) {
+  const wanted = Object.keys(values.caCrls ?? {}).map((ca) => `trust/ca-crls/${ca}.pem`);
+  const pods = objects.filter((object) => {
+    return object.kind === 'Deployment' && roleOfTrust.has(roleOf(object));
+  });
+  return pods.flatMap((pod) => {
+    const paths = new Set(secretPathsOf(pod));
+    return wanted
+      .filter((path) => !paths.has(path))
+      .map((path) => `${name}: ${pod.metadata.name} has no ${path}`);
+  });
+}
+
+function secretPathsOf(pod) {
+  const { volumes } = pod.spec.template.spec;
+  const sources = volumes.find((volume) => volume.name === 'secrets')?.projected.sources ?? [];
+  return sources.flatMap(({ secret, configMap }) =>
+    (secret ?? configMap).items.map(({ path }) => path),
+  );
+}
 
 /** Secrets that a pod has and its role does not need, and paths in configurations that no secret is at. */
 export function strayPaths({ name, objects }) {
   const pods = objects.filter(({ kind }) => kind === 'Deployment' || kind === 'Job');
   return pods.flatMap((pod) => {
     const role = roleOf(pod);
-    const { volumes } = pod.spec.template.spec;
-    const sources = volumes.find((volume) => volume.name === 'secrets')?.projected.sources ?? [];
-    const paths = sources.flatMap(({ secret, configMap }) =>
-      (secret ?? configMap).items.map(({ path }) => path),
-    );
+    const paths = secretPathsOf(pod);
     const mounted = new Set(paths.map((path) => `/etc/certmill/secrets/${path}`));
     const config = objects.find(
       ({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === pod.metadata.name,

@@ -10,9 +10,23 @@
 
 {{/* "true" where a process of sign signs OCSP responses ahead, for which it has keys: dict root, role, workload. */}}
 {{- define "certmill.presigns" -}}
-{{- if and (eq .role "sign") (eq .root.Values.ocsp.presign "all") -}}
-{{- if has "bulk" .workload.lanes }}true{{ end -}}
+{{- if and (eq .role "sign") (has "bulk" .workload.lanes) -}}
+{{- if eq .root.Values.ocsp.presign "all" -}}
+true
+{{- else -}}
+{{- range .root.Values.ocsp.issuers -}}
+{{- if eq (.presign | default "none") "all" }}true{{ end -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Whose OCSP responses are signed ahead, and for how long: dict root; JSON. */}}
+{{- define "certmill.presigning" -}}
+{{- $ocsp := .root.Values.ocsp -}}
+{{- $presigning := dict "presign" $ocsp.presign "presignedHours" (int $ocsp.presignedHours) -}}
+{{- with $ocsp.issuers }}{{ $_ := set $presigning "issuers" . }}{{ end -}}
+{{- toJson $presigning -}}
 {{- end -}}
 
 {{/* Paths of a client's TLS files: dict tls, folder; JSON. */}}
@@ -100,18 +114,19 @@
 {{- $tls := dict "certFile" (printf "%s/http/tls.crt" $secrets) "keyFile" (printf "%s/http/tls.key" $secrets) -}}
 {{- if $values.http.tls.clientCa }}{{ $_ := set $tls "clientCaFile" (printf "%s/http/ca.crt" $secrets) }}{{ end -}}
 {{- $_ := set $config "http" (dict "host" "0.0.0.0" "port" 8460 "tls" $tls "limits" $values.http.limits) -}}
-{{- $_ := set $config "ocsp" (dict "presign" $values.ocsp.presign) -}}
+{{- $_ := set $config "ocsp" (include "certmill.presigning" . | fromJson) -}}
 {{- else if eq $role "validate" -}}
 {{- if $values.blocklist.existingConfigMap }}{{ $_ := set $config "blocklistFile" "/etc/certmill/blocklist/blocklist.txt" }}{{ end -}}
 {{- else if eq $role "sign" -}}
 {{- if $values.profiles.existingConfigMap }}{{ $_ := set $config "profiles" (list "/etc/certmill/profiles") }}{{ end -}}
 {{- else if eq $role "publish" -}}
-{{- $_ := set $config "ocsp" (dict "presign" $values.ocsp.presign) -}}
+{{- $_ := set $config "ocsp" (include "certmill.presigning" . | fromJson) -}}
 {{- else if eq $role "status" -}}
 {{- $_ := set $config "status" (dict "host" "0.0.0.0" "port" 8462) -}}
 {{- end -}}
 {{- if include "certmill.presigns" . -}}
-{{- $_ := set $config "ocsp" (dict "presign" "all" "responders" "/var/lib/certmill/responders" "responderPassphraseFile" (printf "%s/responders/passphrase" $secrets)) -}}
+{{- $responders := dict "responders" "/var/lib/certmill/responders" "responderPassphraseFile" (printf "%s/responders/passphrase" $secrets) -}}
+{{- $_ := set $config "ocsp" (mergeOverwrite (include "certmill.presigning" . | fromJson) $responders) -}}
 {{- end -}}
 {{- if has $role (list "ingest" "publish" "sign") -}}
 {{- $redis := dict "host" (required "redis.host is required" $values.redis.host) "port" (int $values.redis.port) -}}

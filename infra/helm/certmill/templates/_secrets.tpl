@@ -48,6 +48,15 @@
 {{- with $issuer.status -}}
 {{- include "certmill.projected" (dict "kind" "configMap" "secret" .existingConfigMap "items" (dict (printf "trust/ca/%s/status.json" $name) .key)) -}}
 {{- end -}}
+{{- with $issuer.description -}}
+{{- include "certmill.projected" (dict "kind" "configMap" "secret" .existingConfigMap "items" (dict (printf "trust/ca/%s/ca.json" $name) .key)) -}}
+{{- end -}}
+{{- with $issuer.retired -}}
+{{- include "certmill.projected" (dict "kind" "configMap" "secret" .existingConfigMap "items" (dict (printf "trust/ca/%s/retired.json" $name) .key)) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $crl := $values.caCrls -}}
+{{- include "certmill.projected" (dict "kind" "configMap" "secret" $crl.existingConfigMap "items" (dict (printf "trust/ca-crls/%s.pem" $name) $crl.key)) -}}
 {{- end -}}
 {{- end -}}
 {{- if eq $role "ingest" -}}
