@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { jest } from '@jest/globals';
+import { createHierarchy } from '../hierarchy/create-hierarchy.js';
+import { issueAuthority } from '../hierarchy/issue-authority.js';
 import { distinguishedNameDer, parseDistinguishedName } from '../hierarchy/distinguished-name.js';
 import { withCaLock } from '../hierarchy/folder-lock.js';
 import { authorityIn } from '../hierarchy/open-authority.js';
@@ -178,6 +180,132 @@ describe('under a root whose key is split', () => {
     expect(rehearsed.entries.filter(({ kind }) => kind === 'step')).toHaveLength(3);
     const chain = join(rehearsed.folder, '01-issue-ca/outputs/factory.chain.pem');
     expect(() => verified(chain)).toThrow();
+  });
+
+  describe('a rehearsal', () => {
+    let work: string;
+    beforeEach(() => {
+      work = mkdtempSync(join(tmpdir(), 'certmill-rehearsal-'));
+    });
+    afterEach(() => rmSync(work, { recursive: true }));
+    const rehearse = (where: string, ...steps: CeremonyStep[]): Promise<CeremonyResult> =>
+      rehearseCeremony({ ...aRun(where, aCeremonyOf(...steps)), workDirectory: work });
+    const issueFactory = async (): Promise<string> => {
+      const step = { do: 'issue-ca', under: 'root', request: input('factory.csr.pem') } as const;
+      const { folder } = await playHere(step);
+      return relative(data, join(folder, '01-issue-ca/outputs/factory.chain.pem'));
+    };
+    const revoke = (file: string): CeremonyStep => ({
+      ...{ do: 'revoke-ca', under: 'root', certificate: input(file), reason: 'superseded' },
+    });
+
+    it('revokes a CA, alone or with the CRL that says so', async () => {
+      const file = await issueFactory();
+      const crl = { do: 'make-crl', ca: 'root', nextUpdate: '30d' } as const;
+      const { entries } = await rehearse(data, revoke(file), crl);
+      const [revoked, made] = entries.filter((entry) => entry.kind === 'step');
+      const { serialNumber } = new X509Certificate(readFileSync(at(file)));
+      expect(revoked?.facts).toMatchObject({
+        serialNumberHex: serialNumber.toLowerCase(),
+        isNew: true,
+      });
+      expect(made?.facts['entries']).toBeGreaterThan(0);
+      rmSync(work, { recursive: true });
+      await expect(rehearse(data, revoke(file))).resolves.toBeDefined();
+    });
+
+    it('revokes nothing that the CA did not sign, nor another file than was approved', async () => {
+      await expect(rehearse(data, revoke('other.pem'))).rejects.toThrow('did not sign');
+      const other = { ...input('other.pem'), sha256: '0'.repeat(64) };
+      const step = { ...revoke('other.pem'), certificate: other } as CeremonyStep;
+      await expect(rehearse(data, step)).rejects.toThrow('is not what was approved');
+    });
+
+    it('makes keys for CAs that steps sign with, and folders for those that they name', async () => {
+      const passphrase = 'a test';
+      const folder = join(work, 'data');
+      const options = { directory: folder, passphrase, nowMs: ceremonyMs - 1_000 };
+      await createHierarchy({ name: 'factory', ...options });
+      const place = { directory: folder, name: 'root', passphrase };
+      for (const name of ['mill', 'line']) {
+        const subjectDer = distinguishedNameDer(parseDistinguishedName(`CN=${name}`));
+        const wish = { ...options, name, subjectDer, keyType: 'ec-p256' } as const;
+        await issueAuthority({ ...wish, pathLenConstraint: 0 }, place, ceremonyMs);
+      }
+      const stage = join(work, 'stage');
+      const ceremony = aCeremonyOf(
+        { do: 'make-crl', ca: 'mill', nextUpdate: '30d' },
+        { do: 'backup-keys', cas: ['factory'] },
+      );
+      await rehearseCeremony({ ...aRun(folder, ceremony), workDirectory: stage });
+      const names = readdirSync(join(stage, 'ca')).filter((name) => !name.startsWith('.'));
+      expect(names.sort()).toEqual(['factory', 'mill', 'root']);
+      const isOwn = (name: string): boolean =>
+        readFileSync(join(stage, 'ca', name, 'certificate.pem'), 'utf8') ===
+        readFileSync(join(folder, 'ca', name, 'certificate.pem'), 'utf8');
+      expect(['factory', 'mill'].map(isOwn)).toEqual([true, false]);
+      // A new root certificate changes the chains of all.
+      const renewed = join(work, 'renewed');
+      const renewal = aCeremonyOf({ do: 'renew-root', validity: { lifetime: '40y' } });
+      const { entries } = await rehearseCeremony({
+        ...aRun(folder, renewal),
+        workDirectory: renewed,
+      });
+      const changed = entries.flatMap((entry) => (entry.kind === 'effects' ? entry.done : []));
+      for (const name of ['factory', 'mill', 'line']) {
+        expect(changed).toContain(`ca/${name}/chain.pem is there`);
+      }
+    });
+
+    it.each([
+      ['names', { permit: ['dn:O=Other'] }, 'outside the name constraints'],
+      ['policies', { policies: ['1.3.6.1.4.1.99999.1'] }, 'would have policies'],
+      ['purposes', { purposes: ['1.3.6.1.5.5.7.3.2'] }, 'would have purposes'],
+    ])(
+      'fails where the %s of the real CA are against it, as the ceremony does',
+      async (_, constraint, reason) => {
+        const folder = join(work, 'data');
+        const made = await play(folder, [{ ...makeRoot, ...constraint }]);
+        writeFileSync(join(folder, 'factory.csr.pem'), readFileSync(at('factory.csr.pem')));
+        const step: CeremonyStep = {
+          ...{ do: 'issue-ca', under: 'root', request: input('factory.csr.pem') },
+          ...{ policies: ['1.3.6.1.4.1.99999.2'], purposes: ['1.3.6.1.5.5.7.3.1'] },
+        };
+        const stage = join(work, 'stage');
+        const rehearsed = rehearseCeremony({
+          ...aRun(folder, aCeremonyOf(step)),
+          workDirectory: stage,
+        });
+        await expect(rehearsed).rejects.toThrow(reason);
+        const held = { custody: { ...everybody, shares: sharesOf(made) } };
+        await expect(play(folder, [step], held)).rejects.toThrow(reason);
+      },
+    );
+
+    it('uses CAs of a backup that it cannot open', async () => {
+      const file = await issueFactory();
+      const { folder } = await play(data, [{ do: 'backup-keys', cas: ['root'] }], {
+        custody: custody(),
+      });
+      const elsewhere = join(work, 'data');
+      mkdirSync(elsewhere);
+      const bundle = join(folder, '01-backup-keys/outputs/backup.sealed.json');
+      const inputHere = (from: string, name: string): ReturnType<typeof input> => {
+        writeFileSync(join(elsewhere, name), readFileSync(from));
+        return { ...input(relative(data, from)), file: name };
+      };
+      const ceremony = aCeremonyOf(
+        { do: 'restore-keys', bundle: inputHere(bundle, 'b.json') },
+        { ...revoke(file), certificate: inputHere(at(file), 'f.pem') } as CeremonyStep,
+        { do: 'make-crl', ca: 'root', nextUpdate: '30d' },
+      );
+      const stage = join(work, 'stage');
+      const { entries } = await rehearseCeremony({
+        ...aRun(elsewhere, ceremony),
+        workDirectory: stage,
+      });
+      expect(entries.findLast((entry) => entry.kind === 'step')?.facts['entries']).toBe(1);
+    });
   });
 
   it('nothing is signed with one share, for a request that was changed, or of no CA', async () => {

@@ -6,6 +6,7 @@ import {
   newCaKeyTypes,
   revocationReasons,
 } from '@certmill/domain';
+import { rootName } from '../hierarchy/issuer-paths.js';
 import { hex } from './field-schemas.js';
 import { participantName, publicKeyPem } from './participants.js';
 
@@ -206,11 +207,36 @@ export type CeremonyStep = CeremonyFile['steps'][number];
 export type Participant = CeremonyFile['participants'][number];
 export type StepOf<K extends CeremonyStep['do']> = Extract<CeremonyStep, { readonly do: K }>;
 
+export type InputFile = z.infer<typeof inputFile>;
+
 /** The files that a step takes in. */
-export function inputsOf(step: CeremonyStep): readonly z.infer<typeof inputFile>[] {
+export function inputsOf(step: CeremonyStep): readonly InputFile[] {
   if (step.do === 'issue-ca') return [step.request];
   if (step.do === 'cross-certify' || step.do === 'revoke-ca') return [step.certificate];
   return step.do === 'restore-keys' ? [step.bundle] : [];
+}
+
+/** The CAs of the data folder that a step works with. */
+export function casOf(step: CeremonyStep): readonly string[] {
+  switch (step.do) {
+    case 'make-root':
+    case 'renew-root':
+      return [rootName];
+    case 'issue-ca':
+    case 'cross-certify':
+    case 'revoke-ca':
+      return [step.under];
+    case 'make-crl':
+    case 'split-key':
+    case 'recover-key':
+    case 'destroy-key':
+      return [step.ca];
+    case 'backup-keys':
+      return step.cas;
+    case 'restore-keys':
+    case 'adopt-quorum':
+      return [];
+  }
 }
 
 /** JSON Schema (draft 2020-12), for editors and docs/ceremony.schema.json. */

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
-import { canonicalJson } from '@certmill/domain';
+import { canonicalJson, CertmillError } from '@certmill/domain';
 import type { Approval } from './approval.js';
-import type { CeremonyFile } from './ceremony-file.js';
+import type { CeremonyFile, InputFile } from './ceremony-file.js';
 
 /** A file that went in or came out, as it was then. */
 export interface FileRecord {
@@ -101,4 +101,14 @@ export function entryHash(entry: TranscriptEntry): string {
 
 export function sha256Of(bytes: string | Uint8Array): string {
   return hash('sha256', bytes, 'hex');
+}
+
+/** INVALID_INPUT where an input is not the file that was approved. */
+export function assertApproved(bytes: Uint8Array, { file, sha256 }: InputFile): void {
+  const found = sha256Of(bytes);
+  if (found === sha256) return;
+  throw new CertmillError(
+    'INVALID_INPUT',
+    `${file} is not what was approved: its SHA-256 is ${found}, approved is ${sha256}`,
+  );
 }

@@ -16,6 +16,7 @@ import {
   StepStage,
 } from './ceremony-folder.js';
 import {
+  assertApproved,
   type BeginEntry,
   type EffectsEntry,
   type EndEntry,
@@ -269,16 +270,10 @@ async function stageStep(
       stage,
       nowMs: startedMs,
       ownShares: await sharesIn(folder),
-      input: async ({ file, sha256 }) => {
-        const bytes = await run.readInput(file);
-        const found = sha256Of(bytes);
-        if (found !== sha256) {
-          throw new CertmillError(
-            'INVALID_INPUT',
-            `${file} is not what was approved: its SHA-256 is ${found}, approved is ${sha256}`,
-          );
-        }
-        await stage.input(basename(file), bytes);
+      input: async (input) => {
+        const bytes = await run.readInput(input.file);
+        assertApproved(bytes, input);
+        await stage.input(basename(input.file), bytes);
         return bytes;
       },
     });

@@ -71,9 +71,7 @@ export async function crossCertificate(
   >,
 ): Promise<Uint8Array> {
   const { pathLenConstraint, nameConstraints, nowMs } = options;
-  if (Buffer.compare(by.ca.spkiDer, own.spkiDer) === 0) {
-    throw new CertmillError('INVALID_INPUT', 'a CA does not cross-certify itself');
-  }
+  assertOtherCa(own, by.ca);
   const beginMs = Math.max(backdated(nowMs), by.ca.notBeforeMs);
   const isOtherKeyOfParent = isSameName(own.subjectDer, by.ca.subjectDer);
   return issueCaCertificate(
@@ -89,6 +87,15 @@ export async function crossCertificate(
     own.spkiDer,
     by,
   );
+}
+
+/** INVALID_INPUT where the CA that vouches has the key itself. */
+export function assertOtherCa(
+  own: Pick<CaCertificate, 'spkiDer'>,
+  by: Pick<CaCertificate, 'spkiDer'>,
+): void {
+  if (Buffer.compare(by.spkiDer, own.spkiDer) !== 0) return;
+  throw new CertmillError('INVALID_INPUT', 'a CA does not cross-certify itself');
 }
 
 /** Chains over other CAs than that of the chain in force, one file each. */
