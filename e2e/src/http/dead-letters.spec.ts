@@ -13,6 +13,7 @@ import { jest } from '@jest/globals';
 import { runCertmill, type Ended } from '../cli/testing/run-certmill.js';
 import { patchedStore } from '../crash/patched-store.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import { accountOf } from './mass-results.js';
 import { aServerIn } from './test-server.js';
 
 jest.setTimeout(60_000);
@@ -106,6 +107,8 @@ async function call(method: string, path: string, json?: unknown, as = key): Pro
     ...(json === undefined ? {} : { body: JSON.stringify(json) }),
   });
 }
+
+const get = (path: string): Promise<Response> => call('GET', path);
 
 async function upload(name: string, lines: string, orderId = 'o1'): Promise<string> {
   const response = await fetch(`${server.url}/v1/orders/${orderId}/batches`, {
@@ -212,21 +215,21 @@ async function reach(...args: readonly string[]): Promise<Ended> {
   return runCertmill([...args, '--server', server.url, '--key-file', join(data, 'operator.key')]);
 }
 
-describe('a mass revocation', () => {
+describe('a mass operation', () => {
   interface Told {
     readonly state: string;
     readonly counts: Readonly<Record<string, number>>;
   }
 
-  async function told(isSo: (operation: Told) => boolean): Promise<Told> {
+  async function told(isSo: (operation: Told) => boolean, name = 'all'): Promise<Told> {
     for (;;) {
-      const operation = (await (await call('GET', '/v1/operations/all')).json()) as Told;
+      const operation = (await (await call('GET', `/v1/operations/${name}`)).json()) as Told;
       if (isSo(operation)) return operation;
       await pause(20);
     }
   }
 
-  it('is done when dead letters of its selection have ended, and what came of them is revoked', async () => {
+  it('that revokes is done when dead letters of its selection have ended, and what came of them is revoked', async () => {
     await openOrder('o2');
     const retried = await aDeadBatch('publish', 'o2');
     const dropped = await aDeadBatch('publish', 'o2');
@@ -244,6 +247,66 @@ describe('a mass revocation', () => {
     expect(done).toMatchObject({ counts });
     const found = await call('GET', `/v1/certificates?deviceId=${retried.name}-1`);
     expect(await found.json()).toMatchObject({ items: [{ status: 'revoked' }] });
+    expect(await accountOf(get, 'all')).toEqual({ changed: 8 });
+  });
+
+  it.each(['reissue', 'renew'] as const)(
+    'that is a %s is done when each is issued or refused, dead letters too',
+    async (kind) => {
+      const name = `o-${kind}`;
+      await openOrder(name);
+      const retried = await aDeadBatch('publish', name);
+      const dropped = await aDeadBatch('publish', name);
+      await settled(await upload(`good-${kind}`, ndjsonOf(csrsOf(5, `good-${kind}`)), name));
+      const { issuer } = (await (await call('GET', `/v1/orders/${name}`)).json()) as {
+        readonly issuer: string;
+      };
+      const to = { kind, issuer, profile: 'tls-client', selection: { orderId: name } };
+      expect((await call('POST', '/v1/operations', { ...to, operationId: kind })).status).toBe(202);
+      const devices = async (): Promise<unknown> =>
+        ((await (await call('GET', `/v1/orders/${kind}`)).json()) as { devices: number }).devices;
+      const first = kind === 'reissue' ? 'issued' : 'submitted';
+      const waiting = await told(
+        ({ counts }) => counts['lookedAt'] === 13 && counts[first] === 5,
+        kind,
+      );
+      expect(waiting).toMatchObject({ state: 'running', counts: { submitted: 5, pending: 8 } });
+      expect(await accountOf(get, kind)).toEqual({ [first]: 5, pending: 8 });
+      await settle(retried.batchId, 'retry');
+      const still = await told(({ counts }) => counts[first] === 8, kind);
+      expect(still).toMatchObject({ state: 'running', counts: { submitted: 8, pending: 4 } });
+      while (kind === 'renew' && (await devices()) !== 8) await pause(20);
+      await settle(dropped.batchId, 'drop');
+      const done = await told(({ state }) => state === 'done', kind);
+      expect(done).toMatchObject({ counts: { lookedAt: 13, selected: 8, pending: 0 } });
+      expect(await accountOf(get, kind)).toEqual({ [first]: 8 });
+    },
+  );
+
+  it('that reissues is not done while what it uploaded is a dead letter', async () => {
+    await openOrder('o-own');
+    await settled(await upload('own', ndjsonOf(csrsOf(3, 'own')), 'o-own'));
+    const { issuer } = (await (await call('GET', '/v1/orders/o-own')).json()) as {
+      readonly issuer: string;
+    };
+    poisoned = 'publish';
+    const selection = { orderId: 'o-own' };
+    const json = { operationId: 'own', kind: 'reissue', issuer, profile: 'tls-client', selection };
+    expect((await call('POST', '/v1/operations', json)).status).toBe(202);
+    const waiting = await told(({ counts }) => counts['deadLettered'] === 3, 'own');
+    expect(waiting).toMatchObject({ state: 'running' });
+    expect(await accountOf(get, 'own')).toEqual({ submitted: 3 });
+    poisoned = undefined;
+    const [batch] = (
+      (await (await call('GET', '/v1/orders/own/batches')).json()) as {
+        readonly items: readonly { readonly batchId: string }[];
+      }
+    ).items;
+    await settle(batch?.batchId ?? '', 'retry');
+    expect(await told(({ state }) => state === 'done', 'own')).toMatchObject({
+      counts: { submitted: 3, issued: 3, deadLettered: 0 },
+    });
+    expect(await accountOf(get, 'own')).toEqual({ issued: 3 });
   });
 });
 

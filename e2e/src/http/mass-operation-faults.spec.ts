@@ -2,6 +2,7 @@ import { CertmillError } from '@certmill/domain';
 import { massOperationSchema, type IssuanceStore } from '@certmill/platform';
 import { patchedStore } from '../crash/patched-store.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import { accountOf } from './mass-results.js';
 import { anOrder, aServer, ndjson, type TestServer } from './test-server.js';
 
 /** Two chunks. */
@@ -57,6 +58,7 @@ afterEach(() => {
   isFull = false;
   armed = undefined;
 });
+const get = (path: string): Promise<Response> => server.call('GET', path);
 afterAll(() => server[Symbol.asyncDispose]());
 
 async function issued(orderId: string): Promise<string> {
@@ -110,6 +112,7 @@ describe('a mass revocation', () => {
         unchanged: 0,
         pending: 0,
       });
+      expect(await accountOf(get, name)).toEqual({ changed: population });
     },
     60_000,
   );
@@ -154,6 +157,7 @@ describe('a mass reissue', () => {
         issued: population,
         rejected: 0,
       });
+      expect(await accountOf(get, `${name}-new`)).toEqual({ issued: population });
       const order = await (await server.call('GET', `/v1/orders/${name}-new`)).json();
       expect(order).toMatchObject({ reserved: population, state: 'closed' });
     },

@@ -2,6 +2,7 @@ import { auditBreakOf, type ChainedAuditEntry } from '@certmill/domain';
 import { massOperationSchema } from '@certmill/platform';
 import { X509Certificate } from 'node:crypto';
 import { aCsr, aKey, csrsOf, ndjsonOf, type DeviceCsr } from '../testing/a-csr.js';
+import { accountOf, resultsOf } from './mass-results.js';
 import { anOrder, aServer, aTenantKey, ndjson, type TestServer } from './test-server.js';
 
 type View = ReturnType<typeof massOperationSchema.parse>;
@@ -17,6 +18,7 @@ let server: TestServer;
 beforeAll(async () => {
   server = await aServer({}, {}, { issuers: { first: 'ec-p256', second: 'ec-p256' } });
 });
+const get = (path: string): Promise<Response> => server.call('GET', path);
 afterAll(() => server[Symbol.asyncDispose]());
 
 async function issued(
@@ -130,6 +132,15 @@ describe('a population whose issuer is given up', () => {
       expect.stringContaining('first'),
     ]);
     expect(await actionsOf('move')).toEqual(['mass-operation.begun', 'mass-operation.ended']);
+    expect(await accountOf(get, 'move')).toEqual({ issued: population - 1, skipped: 1 });
+    const skipped = await resultsOf(get, 'move', { query: '&outcome=skipped' });
+    expect(skipped).toEqual([
+      expect.objectContaining({
+        deviceId: 'unit-7',
+        serialNumber: expect.stringMatching(new RegExp(`^0*${serialNumber}$`)) as string,
+        reason: 'CERTIFICATE_ON_HOLD',
+      }),
+    ]);
     const order = await (await server.call('GET', '/v1/orders/move')).json();
     expect(order).toMatchObject({ state: 'closed', renews: true, reserved: population - 1 });
   });
@@ -156,6 +167,7 @@ describe('a population whose issuer is given up', () => {
     // One was on hold, and is revoked for good now.
     expect(counts).toMatchObject({ selected: population, changed: population, refused: 0 });
     expect(ratePerSecond).toBeLessThanOrEqual(600);
+    expect(await accountOf(get, 'give-up')).toEqual({ changed: population });
     expect(await revokedUnder('first')).toHaveLength(population);
     expect(await revokedUnder('second')).toEqual([]);
     expect(await ofDevice('late-1')).toMatchObject([{ status: 'good' }]);
@@ -307,6 +319,84 @@ describe('a selection', () => {
   });
 });
 
+describe('who is not on the allow-list any more', () => {
+  const names = Array.from({ length: 6 }, (_, i) => `lamp-${String(i)}`);
+  const to = { issuer: 'second', profile: 'tls-client' };
+  const list = async (order: string, rows: readonly string[]): Promise<void> => {
+    const headers = { 'content-type': 'text/csv' };
+    const body = ['deviceId,udid', ...rows, ''].join('\n');
+    await server.call('PUT', `/v1/orders/${order}/devices`, { headers, body });
+  };
+  const reissued = async (operationId: string, orderId: string) => {
+    await begun({ operationId, kind: 'reissue', selection: { orderId }, ...to });
+    return (await ended(operationId)).counts;
+  };
+  const refusedIn = async (name: string): Promise<readonly unknown[]> => {
+    const refused = await resultsOf(get, name, { query: '&outcome=refused', limit: 1 });
+    return refused.map(({ deviceId, reason }) => [deviceId, reason]);
+  };
+
+  beforeAll(async () => {
+    await anOrder(server, 'lamps', { issuer: 'first', requiresAllowList: true });
+    await list(
+      'lamps',
+      names.map((name) => `${name},`),
+    );
+    await issued('lamps', csrsOf(6, 'lamp'));
+    // One is struck off, and one has another key by now.
+    await list('lamps', [
+      ...names.slice(1, 5).map((name) => `${name},`),
+      `lamp-5,${'ab'.repeat(32)}`,
+    ]);
+  });
+
+  test('gets no other certificate for the same key', async () => {
+    const json = { kind: 'reissue', selection: { orderId: 'lamps' }, ...to };
+    const told = await begun({ ...json, operationId: 'lamps-look', dryRun: true });
+    expect(told.counts).toMatchObject({ selected: 6, submitted: 4, refused: 2, skipped: 0 });
+    expect(await reissued('lamps-2', 'lamps')).toMatchObject({
+      submitted: 4,
+      issued: 4,
+      refused: 2,
+    });
+    expect(await accountOf(get, 'lamps-2')).toEqual({ issued: 4, refused: 2 });
+    expect(await refusedIn('lamps-2')).toEqual([
+      ['lamp-0', 'DEVICE_NOT_AUTHORIZED'],
+      ['lamp-5', 'DEVICE_NOT_AUTHORIZED'],
+    ]);
+    expect(await ofDevice('lamp-0')).toHaveLength(1);
+    expect(await ofDevice('lamp-1')).toHaveLength(2);
+  });
+
+  test('gets none either where what it holds was reissued, once or twice', async () => {
+    await list('lamps', ['lamp-2,', 'lamp-3,', 'lamp-4,']);
+    expect(await reissued('lamps-3', 'lamps-2')).toMatchObject({ selected: 4, issued: 3 });
+    expect(await refusedIn('lamps-3')).toEqual([['lamp-1', 'DEVICE_NOT_AUTHORIZED']]);
+    await list('lamps', ['lamp-3,', 'lamp-4,']);
+    expect(await reissued('lamps-4', 'lamps-3')).toMatchObject({ selected: 3, issued: 2 });
+    expect(await refusedIn('lamps-4')).toEqual([['lamp-2', 'DEVICE_NOT_AUTHORIZED']]);
+  });
+
+  test('may not renew; who has another key may', async () => {
+    await list('lamps', ['lamp-3,', `lamp-5,${'ab'.repeat(32)}`]);
+    await begun({
+      operationId: 'lamps-new',
+      kind: 'renew',
+      selection: { orderId: 'lamps' },
+      ...to,
+    });
+    expect((await ended('lamps-new')).counts).toMatchObject({
+      selected: 6,
+      submitted: 2,
+      refused: 4,
+    });
+    expect(await accountOf(get, 'lamps-new')).toEqual({ submitted: 2, refused: 4 });
+    expect(await (await server.call('GET', '/v1/orders/lamps-new')).json()).toMatchObject({
+      devices: 2,
+    });
+  });
+});
+
 describe('a batch', () => {
   test('is revoked, and issued once more, by itself', async () => {
     const csrs = csrsOf(8, 'halves');
@@ -327,6 +417,17 @@ describe('a batch', () => {
       selection: { batchId },
       counts: { requests: 5, selected: 5, changed: 5 },
     });
+    await begun({ operationId: 'half-other', kind: 'revoke', selection, reason: 'superseded' });
+    expect((await ended('half-other')).counts).toMatchObject({ refused: 5, changed: 0 });
+    expect(await accountOf(get, 'half-other')).toEqual({ refused: 5 });
+    const pages = await resultsOf(get, 'half-other', { query: '&outcome=refused', limit: 2 });
+    expect(pages.map(({ index, reason }) => [index, reason])).toEqual(
+      [0, 1, 2, 3, 4].map((index) => [index, 'CERTIFICATE_REVOKED']),
+    );
+    const statusOf = async (path: string) => (await server.call('GET', path)).status;
+    expect(await statusOf('/v1/operations/nope/results')).toBe(404);
+    expect(await statusOf('/v1/operations/half/results?cursor=0.0')).toBe(400);
+    expect(await statusOf('/v1/operations/half/results?outcome=gone')).toBe(400);
     expect(await ofDevice('halves-4')).toMatchObject([{ status: 'good' }, { status: 'revoked' }]);
     expect(await ofDevice('halves-5')).toMatchObject([{ status: 'good' }]);
   });

@@ -7,6 +7,7 @@ import { massOperationSchema, type IssuanceStore } from '@certmill/platform';
 import { backUpDataFolder, restoreDataFolder } from '@certmill/standalone/folder';
 import { patchedStore } from '../crash/patched-store.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import { accountOf } from './mass-results.js';
 import { anOrder, aServer, aServerIn, ndjson, passphrase, type TestServer } from './test-server.js';
 
 type View = ReturnType<typeof massOperationSchema.parse>;
@@ -65,6 +66,7 @@ async function until(at: TestServer, name: string, isSo: (view: View) => boolean
   }
 }
 
+const of = (at: TestServer) => (path: string) => at.call('GET', path, { key: server.key });
 const begin = (json: Readonly<Record<string, unknown>>): Promise<Response> =>
   server.call('POST', '/v1/operations', { json: { ratePerSecond: 400, ...json } });
 const control = (at: TestServer, name: string, what: string): Promise<Response> =>
@@ -107,6 +109,7 @@ describe('a mass operation in a backup', () => {
     await using again = await restored();
     const { counts } = await until(again, 'leaf-end', ({ state }) => state === 'done');
     expect(counts).toMatchObject({ changed: population, unchanged: 0, refused: 0 });
+    expect(await accountOf(of(again), 'leaf-end')).toEqual({ changed: population });
     await control(server, 'leaf-end', 'cancel');
   }, 60_000);
 
@@ -117,6 +120,7 @@ describe('a mass operation in a backup', () => {
     await using again = await restored();
     const { counts } = await until(again, 'root-new', ({ state }) => state === 'done');
     expect(counts).toMatchObject({ submitted: population, issued: population, rejected: 0 });
+    expect(await accountOf(of(again), 'root-new')).toEqual({ issued: population });
     expect(await heldIn(again, 'root')).toEqual(new Map([[2, population]]));
     await control(server, 'root-new', 'cancel');
   }, 60_000);
@@ -130,6 +134,7 @@ describe('a mass operation in a backup', () => {
     await using again = await restored();
     const { counts } = await until(again, 'stem-new', ({ state }) => state === 'done');
     expect(counts).toMatchObject({ submitted: population, issued: population, rejected: 0 });
+    expect(await accountOf(of(again), 'stem-new')).toEqual({ issued: population });
     expect(await heldIn(again, 'stem')).toEqual(new Map([[2, population]]));
     isStuck = false;
     await control(server, 'stem-new', 'cancel');

@@ -15,7 +15,11 @@ import type { StatusDocument } from './certificates/statuses.js';
 import type { CrlDocument, CrlPiece } from './crls/crls.js';
 import type { DriverCalls } from './connection/driver-calls.js';
 import type { BlockDocument, LogDocument, ScopeDocument } from './revocations/scope-documents.js';
-import type { FrozenPageDocument, MassOperationDocument } from './mass-operations.js';
+import type {
+  FrozenPageDocument,
+  MassOperationDocument,
+  OutcomeDocument,
+} from './mass-operations.js';
 import { Documents, type Stored } from './connection/documents.js';
 import type { BlobDocument, EntryDocument, StateDocument } from './journal-collections.js';
 import type { IssuanceTimeDocument, MetaDocument } from './meta.js';
@@ -47,6 +51,7 @@ export const collectionNames = {
   ocspResponders: 'ocspResponders',
   massOperations: 'massOperations',
   frozenPages: 'frozenPages',
+  massOutcomes: 'massOutcomes',
   approvals: 'approvals',
   allowLists: 'allowLists',
   journal: 'journal',
@@ -67,6 +72,7 @@ export const indexes: Readonly<
     { 'operation.state': 1, listedAs: -1 },
   ],
   frozenPages: [{ tenant: 1, unnamedSinceMs: 1 }],
+  massOutcomes: [{ pendingOf: 1, _id: 1 }],
   batches: [{ tenant: 1, orderId: 1, listedAs: -1 }],
   ocspResponses: [{ nextUpdateMs: 1 }],
 };
@@ -92,6 +98,7 @@ export interface Collections {
   readonly ocspResponders: Documents<OcspResponderDocument>;
   readonly massOperations: Documents<MassOperationDocument>;
   readonly frozenPages: Documents<FrozenPageDocument>;
+  readonly massOutcomes: Documents<OutcomeDocument>;
   readonly approvals: Documents<ApprovalDocument>;
   readonly allowLists: Documents<AllowListBlob>;
   readonly journal: Documents<EntryDocument>;
@@ -123,6 +130,7 @@ export function collectionsOf(db: Db, calls: DriverCalls): Collections {
     ocspResponders: of('ocspResponders'),
     massOperations: of('massOperations'),
     frozenPages: of('frozenPages'),
+    massOutcomes: of('massOutcomes'),
     approvals: of('approvals'),
     allowLists: of('allowLists'),
     journal: of('journal'),

@@ -72,7 +72,7 @@ describe('the collections on a sharded cluster', () => {
     const cluster = new FakeCluster('isdbgrid');
     await makeCollections(cluster.db, calls);
     expect(cluster.commands[0]).toEqual({ enableSharding: 'fleet' });
-    expect(cluster.shardKeys.size).toBe(25);
+    expect(cluster.shardKeys.size).toBe(26);
     expect(new Set([...cluster.shardKeys.values()].map((key) => JSON.stringify(key)))).toEqual(
       new Set(['{"_id":"hashed"}']),
     );

@@ -1,8 +1,15 @@
-import type { FrozenBatch, MassOperation, TenantId } from '@certmill/domain';
+import type {
+  ChunkOutcome,
+  ChunkPlace,
+  FrozenBatch,
+  MassOperation,
+  TenantId,
+} from '@certmill/domain';
 import type {
   Clock,
   FrozenSelectionName,
   MassOperationStore,
+  OutcomeQuery,
   Page,
   PageRequest,
 } from '@certmill/ports';
@@ -31,22 +38,37 @@ export interface FrozenPageDocument extends Stored {
   readonly unnamedSinceMs?: number;
 }
 
+/** `_id`: `<tenant>/<operation>/<place of the chunk>`. */
+export interface OutcomeDocument extends Stored {
+  /** Of the operation when it was stored. */
+  readonly version: number;
+  readonly outcome: ChunkOutcome;
+  /** `<tenant>/<operation>`, while the chunk is on its way. */
+  readonly pendingOf?: string;
+}
+
 const fields = ['operation', 'listedAs'] as const;
 /** Who is still freezing after so long was killed. */
 const abandonedAfterMs = 3_600_000;
 
-type Parts = Pick<Collections, 'massOperations' | 'frozenPages'>;
+type Parts = Pick<Collections, 'massOperations' | 'frozenPages' | 'massOutcomes'>;
 
 /** Mass operations, changed by compare-and-set. */
 export class MassOperations implements MassOperationStore {
   readonly #operations: Documents<MassOperationDocument>;
   readonly #pages: Documents<FrozenPageDocument>;
+  readonly #outcomes: Documents<OutcomeDocument>;
   readonly #listingKeys: ListingKeys;
   readonly #clock: Clock;
 
-  constructor({ massOperations, frozenPages }: Parts, listingKeys: ListingKeys, clock: Clock) {
+  constructor(
+    { massOperations, frozenPages, massOutcomes }: Parts,
+    listingKeys: ListingKeys,
+    clock: Clock,
+  ) {
     this.#operations = massOperations;
     this.#pages = frozenPages;
+    this.#outcomes = massOutcomes;
     this.#listingKeys = listingKeys;
     this.#clock = clock;
   }
@@ -133,13 +155,43 @@ export class MassOperations implements MassOperationStore {
     );
   }
 
-  saveOperation(operation: MassOperation, expectedVersion: number): Promise<boolean> {
+  /** The outcome first: of a writer that is too late it does not replace a later one. */
+  async saveOperation(
+    operation: MassOperation,
+    expectedVersion: number,
+    outcome?: ChunkOutcome,
+  ): Promise<boolean> {
     const { tenant, operationId, version } = operation;
+    if (outcome !== undefined) await this.putOutcome(operation, outcome);
     return this.#operations.update(
       { _id: keyOf(tenant, operationId), version: expectedVersion },
       { $set: { version, operation } },
     );
   }
+
+  async putOutcome(operation: MassOperation, outcome: ChunkOutcome): Promise<void> {
+    const { tenant, operationId, version } = operation;
+    const of = keyOf(tenant, operationId);
+    const _id = `${of}/${placeKeyOf(outcome)}`;
+    const pending = outcome.isPending ? { pendingOf: of } : {};
+    await this.#outcomes.putNewer([{ _id, version, outcome, ...pending }], 'version');
+  }
+
+  async listOutcomes(
+    { tenant, operationId }: Pick<MassOperation, 'tenant' | 'operationId'>,
+    { after, limit, isPending }: OutcomeQuery,
+  ): Promise<readonly ChunkOutcome[]> {
+    const of = keyOf(tenant, operationId);
+    const those = idsUnder(`${of}/`, after && placeKeyOf(after));
+    const where = isPending === undefined ? those : { ...those, pendingOf: of };
+    const found = await this.#outcomes.find(where, { sort: { _id: 1 }, limit });
+    return found.map(({ outcome }) => outcome);
+  }
+}
+
+/** By digits that sort as the numbers do. */
+function placeKeyOf({ batch, chunkNumber }: ChunkPlace): string {
+  return `${String(batch).padStart(8, '0')}.${String(chunkNumber).padStart(9, '0')}`;
 }
 
 function keyOf(tenant: TenantId, operationId: string): string {

@@ -4,6 +4,7 @@ import type {
   BatchId,
   ChunkRef,
   Credential,
+  ChunkOutcome,
   FrozenBatch,
   MassOperation,
   Order,
@@ -27,6 +28,7 @@ import type {
   Decision,
   OcspStore,
   FrozenSelectionName,
+  OutcomeQuery,
   MassOperationStore,
   OrderStore,
   PageRequest,
@@ -377,10 +379,14 @@ export class MongoStore
     return this.#inHand.run(() => this.#parts.massOperations.listRunning(page));
   }
 
-  saveOperation(operation: MassOperation, expectedVersion: number) {
+  saveOperation(operation: MassOperation, expectedVersion: number, outcome?: ChunkOutcome) {
     return this.#inHand.run(() =>
-      this.#parts.massOperations.saveOperation(operation, expectedVersion),
+      this.#parts.massOperations.saveOperation(operation, expectedVersion, outcome),
     );
+  }
+
+  listOutcomes(operation: Pick<MassOperation, 'tenant' | 'operationId'>, which: OutcomeQuery) {
+    return this.#inHand.run(() => this.#parts.massOperations.listOutcomes(operation, which));
   }
 
   useApprovals(used: UsedApprovals) {

@@ -45,12 +45,23 @@ export {
   type FrozenBatch,
   type MassCounts,
   type MassCursor,
-  type PendingChunks,
   type MassOperation,
   type MassSelection,
   type MassState,
   type MassWork,
 } from './mass-operations.js';
+export {
+  countIn,
+  massOutcomes,
+  outcomeReasons,
+  runsOf,
+  type ChunkOutcome,
+  type ChunkPlace,
+  type MassOutcome,
+  type OutcomeReason,
+  type OutcomeRun,
+  type UploadedPart,
+} from './mass-outcomes.js';
 export {
   requestOfSerialNumber,
   serialKeyIdOf,

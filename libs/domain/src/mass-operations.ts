@@ -1,6 +1,7 @@
 import type { RevocationReason } from './certificate-status.js';
 import type { FaultCode } from './faults.js';
 import type { BatchId, OrderId, TenantId } from './ids.js';
+import type { ChunkPlace, OutcomeRun, UploadedPart } from './mass-outcomes.js';
 
 /** Which certificates of a tenant a mass operation is about: those that meet every part given. */
 export interface MassSelection {
@@ -62,30 +63,28 @@ export interface MassCursor {
   readonly begunAtMs?: number;
   /** Of a reissue: the batch that `targetIndex` is of. After a restore the store's epoch gives another. */
   readonly target?: BatchId;
+  /** Of a step of a reissue that was begun: its chunk was on its way, and is passed over for now. */
+  readonly isPending?: true;
   /** Of a step of a reissue that was begun: what it uploads, the same when it is done again. */
   readonly upload?: {
-    /** Indexes of certificates of the chunk that get no other. */
-    readonly passedOver: readonly number[];
-    /** Of the others, how many, the first ones, are in a batch that a restore broke off. */
-    readonly uploaded: number;
+    /** What becomes of the certificates of the chunk. */
+    readonly runs: readonly OutcomeRun[];
+    /** Of those submitted the first ones: they are in batches that a restore broke off. */
+    readonly before: readonly UploadedPart[];
   };
   /**
-   * Of a revocation, behind the last batch: the chunk of the step, which was on its way before. The
-   * chunk number counts these steps.
+   * Behind the last batch: the chunk of the step, which was on its way before. The chunk number counts
+   * these steps.
    */
-  readonly late?: { readonly batch: number; readonly chunkNumber: number };
+  readonly late?: ChunkPlace;
   /** The step begins then at the earliest, and the end comes then: the rate allows no more. */
   readonly dueAtMs?: number;
 }
 
-/** Chunks `from` to `to` of a batch, by its position in the frozen selection. */
-export interface PendingChunks {
-  readonly batch: number;
-  readonly from: number;
-  readonly to: number;
-}
-
-/** Of requests. What is looked at is selected, passed over or pending. */
+/**
+ * Of requests. What is looked at is selected, pending, or meets the selection not. Selected are those
+ * changed, unchanged, refused, submitted and skipped; submitted, once a reissue is done, those issued and rejected.
+ */
 export interface MassCounts {
   /** Of the frozen selection, whatever became of them. */
   readonly requests: number;
@@ -93,18 +92,13 @@ export interface MassCounts {
   /** Certificates that meet the selection. */
   readonly selected: number;
   /**
-   * On their way when they were looked at. A revocation looks at them again until they have ended; of
-   * others, what comes of them is not in the operation.
+   * On their way when they were last looked at; looked at again until they have ended.
    */
   readonly pending: number;
-  /** Revoked by the operation; before, for the same reason; for good for another reason. */
+  /** By `MassOutcome`. */
   readonly changed: number;
   readonly unchanged: number;
   readonly refused: number;
-  /**
-   * Of a reissue: requests uploaded again; certificates revoked, on hold or ended, which are not. Of a
-   * renewal: those whose devices may renew, and those that may not.
-   */
   readonly submitted: number;
   readonly skipped: number;
   /** What came of those that were submitted. */
@@ -149,8 +143,10 @@ export interface MassOperation {
   readonly endedAtMs?: number;
   readonly cursor: MassCursor;
   readonly counts: MassCounts;
-  /** Of a revocation: what it has yet to look at again, in the order of the selection. */
-  readonly pending?: readonly PendingChunks[];
+  /** Of what was on its way, the chunk up to which it was looked at again; from the first on where absent. */
+  readonly lateUpTo?: ChunkPlace;
+  /** Of a renewal: how many were submitted when its allow-list was put in force. */
+  readonly listed?: number;
   /** Why it failed, or what keeps it from going on. */
   readonly failure?: { readonly code: FaultCode; readonly message: string; readonly atMs: number };
   /** Grows with every change. */

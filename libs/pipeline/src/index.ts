@@ -80,6 +80,12 @@ export {
   type DeviceState,
   type MassDevice,
 } from './mass/list-devices.js';
+export {
+  listMassResults,
+  resultOutcomes,
+  type MassResult,
+  type ResultOutcome,
+} from './mass/list-results.js';
 export { reissuedCounts } from './mass/run-operation.js';
 export { profileCatalogue, type ProfileCatalogue } from './profile/profile-catalogue.js';
 export {

@@ -25,6 +25,7 @@ export type { IssuanceServices } from './http/services.js';
 export {
   auditEntrySchema,
   massOperationSchema,
+  massResultSchema,
   batchSchema,
   certificateSchema,
   changesSchema,

@@ -56,7 +56,7 @@ export type {
   SensitiveOperation,
   UsedApprovals,
 } from './approvals.js';
-export type { FrozenSelectionName, MassOperationStore } from './mass-operations.js';
+export type { FrozenSelectionName, MassOperationStore, OutcomeQuery } from './mass-operations.js';
 export type { Clock, Job, JobHandler, JobQueue, RunAgain } from './jobs.js';
 export type { CpuMeter } from './cpu-meter.js';
 export type { Stoppable } from './stoppable.js';

@@ -1,10 +1,23 @@
-import type { FrozenBatch, MassOperation, TenantId } from '@certmill/domain';
+import type {
+  ChunkOutcome,
+  ChunkPlace,
+  FrozenBatch,
+  MassOperation,
+  TenantId,
+} from '@certmill/domain';
 import type { Page, PageRequest } from './stores.js';
 
 /** Of an operation that is there, or is about to be added. */
 export type FrozenSelectionName = Pick<MassOperation, 'tenant' | 'operationId' | 'freezeId'>;
 
-/** Mass operations and their frozen selections. */
+export interface OutcomeQuery {
+  readonly limit: number;
+  readonly after?: ChunkPlace;
+  /** Those alone that are on their way. */
+  readonly isPending?: true;
+}
+
+/** Mass operations, their frozen selections and what became of these. */
 export interface MassOperationStore {
   /**
    * Stores a page of a selection that is being frozen, `frozenPageBatches` of it or its last ones, before
@@ -28,7 +41,17 @@ export interface MassOperationStore {
   listRunning(page: PageRequest): Promise<Page<MassOperation>>;
   /**
    * Stores the operation in place of the one of `expectedVersion`, durable before it resolves; false,
-   * with nothing changed, where another version is stored, or none. Its selection stays.
+   * with the operation unchanged, where another version is stored, or none. Its selection stays.
+   * @param outcome Of a step: stored with it in place of what was stored of the chunk, never behind it.
    */
-  saveOperation(operation: MassOperation, expectedVersion: number): Promise<boolean>;
+  saveOperation(
+    operation: MassOperation,
+    expectedVersion: number,
+    outcome?: ChunkOutcome,
+  ): Promise<boolean>;
+  /** In the order of the selection, behind a chunk where it is given. */
+  listOutcomes(
+    operation: Pick<MassOperation, 'tenant' | 'operationId'>,
+    which: OutcomeQuery,
+  ): Promise<readonly ChunkOutcome[]>;
 }

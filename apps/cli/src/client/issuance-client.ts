@@ -12,6 +12,7 @@ import {
   deadLetterSchema,
   importSchema,
   massDeviceSchema,
+  massResultSchema,
   massOperationSchema,
   orderSchema,
   pageOf,
@@ -26,6 +27,7 @@ import {
   type CredentialView,
   type DeadLetterView,
   type MassDeviceView,
+  type MassResultView,
   type MassOperationView,
   type OrderView,
   type ProfileView,
@@ -295,6 +297,11 @@ export class IssuanceClient implements Disposable {
   /** Of a reissue or renewal; page by page. */
   operationDevices(name: string, state?: string): AsyncGenerator<MassDeviceView> {
     return this.#each(massDeviceSchema, `${operationPath(name)}/devices`, { state });
+  }
+
+  /** What became of each certificate; page by page. */
+  operationResults(name: string, outcome?: string): AsyncGenerator<MassResultView> {
+    return this.#each(massResultSchema, `${operationPath(name)}/results`, { outcome });
   }
 
   controlOperation(

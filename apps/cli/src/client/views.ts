@@ -125,6 +125,16 @@ export const massDeviceSchema = z.looseObject({
 });
 export type MassDeviceView = z.infer<typeof massDeviceSchema>;
 
+export const massResultSchema = z.looseObject({
+  batchId: z.string(),
+  index: z.int(),
+  outcome: z.string(),
+  reason: z.string().optional(),
+  deviceId: z.string().optional(),
+  serialNumber: z.string().optional(),
+});
+export type MassResultView = z.infer<typeof massResultSchema>;
+
 export const massOperationSchema = z.looseObject({
   operationId: z.string(),
   kind: z.string(),

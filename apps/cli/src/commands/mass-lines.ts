@@ -25,6 +25,7 @@ export function massLines(operation: MassOperationView): string[] {
 function outcomeOf({ kind, state, counts }: MassOperationView): string {
   const { changed, unchanged, refused, submitted, skipped, issued, rejected, deadLettered } =
     counts;
+  const denied = refused === 0 ? [] : [`${formatNumber(refused)} refused`];
   const pending = counts.pending === 0 ? [] : [`${formatNumber(counts.pending)} were on their way`];
   if (kind === 'revoke') {
     return [
@@ -38,6 +39,7 @@ function outcomeOf({ kind, state, counts }: MassOperationView): string {
     return [
       `${formatNumber(submitted)} may renew`,
       `${formatNumber(skipped)} passed over`,
+      ...denied,
       ...(state === 'dry-run'
         ? []
         : [`${formatNumber(issued)} issued`, `${formatNumber(rejected)} rejected`]),
@@ -48,12 +50,14 @@ function outcomeOf({ kind, state, counts }: MassOperationView): string {
     return [
       `${formatNumber(submitted)} would be issued`,
       `${formatNumber(skipped)} passed over`,
+      ...denied,
       ...pending,
     ].join(', ');
   }
   return [
     `${formatNumber(submitted)} submitted`,
     `${formatNumber(skipped)} passed over`,
+    ...denied,
     `${formatNumber(issued)} issued`,
     `${formatNumber(rejected)} rejected`,
     ...(deadLettered === 0 ? [] : [`${formatNumber(deadLettered)} dead letters`]),

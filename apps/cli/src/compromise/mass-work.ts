@@ -11,8 +11,8 @@ import { watchOperation } from '../client/watch-operation.js';
 import { type StepContext, waits } from './step-context.js';
 
 /**
- * Begins a mass operation, or goes on with the one that was begun before, and follows it to its end.
- * A revocation also until nothing but dead letters is left: it is for people to retry or drop them.
+ * Begins a mass operation, or goes on with the one that was begun before, and follows it to its end, or
+ * until nothing but dead letters is left: it is for people to retry or drop them.
  * One that has failed is resumed once; STEP_WAITS where somebody has paused or cancelled it, and its own
  * fault where it fails again.
  */
@@ -24,8 +24,6 @@ export async function massWork(
   const { operationId: name } = wanted;
   const begun = await beginApproved(context, { ...wanted, dryRun: false });
   if (begun.state === 'failed') await client.controlOperation(name, 'resume');
-  const isEnough = ({ kind, counts }: MassOperationView): boolean =>
-    kind === 'revoke' && counts.pending > 0 && counts.lookedAt >= counts.requests;
   const ended = await watchOperation(terminal, client, name, isEnough);
   if (ended.state === 'done' || ended.state === 'running') return ended;
   throw notDone(ended);
@@ -63,6 +61,14 @@ async function beginApproved(
 /** What is being approved; undefined where nothing is. */
 async function readProposed(file: string): Promise<Operation | undefined> {
   return existsSync(file) ? parseOperation(await readFile(file, 'utf8'), file) : undefined;
+}
+
+/** What is pending then was drained before: dead letters. */
+function isEnough({ kind, counts }: MassOperationView): boolean {
+  if (counts.lookedAt < counts.requests) return false;
+  if (kind === 'revoke') return counts.pending > 0;
+  const { submitted, issued, rejected, deadLettered, pending } = counts;
+  return issued + rejected + deadLettered >= submitted && deadLettered + pending > 0;
 }
 
 function notDone({ operationId: name, state, failure }: MassOperationView): CertmillError {

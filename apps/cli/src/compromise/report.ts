@@ -123,9 +123,9 @@ const told: Readonly<Record<CompromiseStep, Tell>> = {
     ({ issued, profiles }) => `${number(issued)} certificates of ${list(profiles) || 'no profile'}`,
   ),
   reissue: whenDone(
-    ({ issued, rejected, deadLettered, skipped }) =>
+    ({ issued, rejected, deadLettered, skipped, refused }) =>
       `${number(issued)} issued, ${number(rejected)} rejected, ${number(deadLettered)} dead letters, ` +
-      `${number(skipped)} passed over`,
+      `${number(skipped)} passed over, ${number(refused ?? 0)} refused`,
   ),
   revoke: whenDone(
     ({ revoked, before, reason }) =>

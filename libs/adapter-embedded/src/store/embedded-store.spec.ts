@@ -22,6 +22,7 @@ import { storeFiles } from './store-files.js';
 const clock = { nowMs: () => 1 };
 const toFormat2 = `DROP TABLE crl_scopes; DROP TABLE revocations; DROP TABLE crls; DROP TABLE audit;
   DROP TABLE mass_operations; DROP TABLE frozen_pages;
+  DROP TABLE mass_outcomes;
   ALTER TABLE statuses DROP COLUMN invalidity_date_ms; ALTER TABLE orders DROP COLUMN renews;
   ALTER TABLE chunks DROP COLUMN not_after_ms;
   PRAGMA user_version = 2`;

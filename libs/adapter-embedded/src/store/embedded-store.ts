@@ -9,6 +9,7 @@ import {
   type ChainedAuditEntry,
   type ChunkRef,
   type Credential,
+  type ChunkOutcome,
   type FrozenBatch,
   type MassOperation,
   type Order,
@@ -35,6 +36,7 @@ import type {
   Job,
   JobQueue,
   FrozenSelectionName,
+  OutcomeQuery,
   MassOperationStore,
   OrderStore,
   PageRequest,
@@ -524,8 +526,17 @@ export class EmbeddedStore
     return this.#client.call('listRunning', [page]);
   }
 
-  saveOperation(operation: MassOperation, expectedVersion: number): Promise<boolean> {
-    return this.#client.call('saveOperation', [operation, expectedVersion]);
+  saveOperation(
+    operation: MassOperation,
+    expectedVersion: number,
+    outcome?: ChunkOutcome,
+  ): Promise<boolean> {
+    return this.#client.call('saveOperation', [operation, expectedVersion, outcome]);
+  }
+
+  listOutcomes(operation: Pick<MassOperation, 'tenant' | 'operationId'>, which: OutcomeQuery) {
+    const { tenant, operationId } = operation;
+    return this.#client.call('listOutcomes', [{ tenant, operationId }, which]);
   }
 
   lastIssuanceMs(): Promise<number> {

@@ -1,11 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite';
 import {
   CertmillError,
+  type ChunkOutcome,
   type FrozenBatch,
   type MassOperation,
   type TenantId,
 } from '@certmill/domain';
-import type { FrozenSelectionName, Page, PageRequest } from '@certmill/ports';
+import type { FrozenSelectionName, OutcomeQuery, Page, PageRequest } from '@certmill/ports';
 import { cursorSeq, pageLimit, pageOf } from './page-cursor.js';
 import { numberIn, textIn, type Row } from './rows.js';
 
@@ -95,17 +96,40 @@ export class MassOperationTable {
     return pageOf(rows, limit, operationOf, seqOf);
   }
 
-  save(operation: MassOperation, expectedVersion: number): boolean {
+  save(operation: MassOperation, expectedVersion: number, outcome?: ChunkOutcome): boolean {
     const { tenant, operationId, version, state } = operation;
-    return (
+    const isSaved =
       this.#db
         .prepare(
           `UPDATE mass_operations SET version = ?, state = ?, operation = ?
            WHERE tenant = ? AND operation_id = ? AND version = ?`,
         )
         .run(version, state, JSON.stringify(operation), tenant, operationId, expectedVersion)
-        .changes === 1
+        .changes === 1;
+    if (isSaved && outcome !== undefined) this.#putOutcome(operation, outcome);
+    return isSaved;
+  }
+
+  listOutcomes(
+    { tenant, operationId }: Pick<MassOperation, 'tenant' | 'operationId'>,
+    { after = { batch: -1, chunkNumber: 0 }, limit, isPending }: OutcomeQuery,
+  ): ChunkOutcome[] {
+    const rows = this.#db.prepare(
+      `SELECT outcome FROM mass_outcomes
+       WHERE tenant = ? AND operation_id = ? AND (batch, chunk_number) > (?, ?)
+         ${isPending === undefined ? '' : 'AND is_pending = 1'}
+       ORDER BY batch, chunk_number LIMIT ?`,
     );
+    return rows
+      .all(tenant, operationId, after.batch, after.chunkNumber, limit)
+      .map((row) => parsed(textIn(row, 'outcome')) as ChunkOutcome);
+  }
+
+  #putOutcome({ tenant, operationId }: MassOperation, outcome: ChunkOutcome): void {
+    const { batch, chunkNumber, isPending } = outcome;
+    this.#db
+      .prepare('INSERT OR REPLACE INTO mass_outcomes VALUES (?, ?, ?, ?, ?, ?)')
+      .run(tenant, operationId, batch, chunkNumber, Number(isPending), JSON.stringify(outcome));
   }
 }
 

@@ -93,6 +93,7 @@ const contentSql = [
   'SELECT * FROM audit ORDER BY sequence',
   'SELECT * FROM mass_operations ORDER BY seq',
   'SELECT * FROM frozen_pages ORDER BY tenant, freeze_id, page',
+  'SELECT * FROM mass_outcomes ORDER BY tenant, operation_id, batch, chunk_number',
 ];
 
 /** Where a chunk is among those of the store; 0 and -1 are before the first. */

@@ -44,7 +44,7 @@ CREATE TABLE audit (
   action TEXT NOT NULL, detail TEXT NOT NULL, hash TEXT NOT NULL
 ) STRICT;`;
 
-/** `operation` and the pages of frozen selections are JSON; pages never change. Few operations run. */
+/** JSON are `operation`, `outcome` and the pages of frozen selections, which never change. Few operations run. */
 const massOperations = `
 CREATE TABLE mass_operations (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, operation_id TEXT NOT NULL,
@@ -55,7 +55,14 @@ CREATE INDEX running_mass_operations ON mass_operations (seq) WHERE state = 'run
 CREATE TABLE frozen_pages (
   tenant TEXT NOT NULL, freeze_id TEXT NOT NULL, page INTEGER NOT NULL,
   operation_id TEXT NOT NULL, batches TEXT NOT NULL, PRIMARY KEY (tenant, freeze_id, page)
-) STRICT, WITHOUT ROWID;`;
+) STRICT, WITHOUT ROWID;
+CREATE TABLE mass_outcomes (
+  tenant TEXT NOT NULL, operation_id TEXT NOT NULL, batch INTEGER NOT NULL,
+  chunk_number INTEGER NOT NULL, is_pending INTEGER NOT NULL, outcome TEXT NOT NULL,
+  PRIMARY KEY (tenant, operation_id, batch, chunk_number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX pending_mass_outcomes ON mass_outcomes (tenant, operation_id, batch, chunk_number)
+  WHERE is_pending = 1;`;
 
 /**
  * Certificates are not in here: `chunks` points into segment files. Rows come in order of time, and

@@ -257,6 +257,7 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
     frozenPage: core.massOperations.frozenPage.bind(core.massOperations),
     listOperations: core.massOperations.list.bind(core.massOperations),
     listRunning: core.massOperations.listRunning.bind(core.massOperations),
+    listOutcomes: core.massOperations.listOutcomes.bind(core.massOperations),
     saveOperation: core.massOperations.save.bind(core.massOperations),
     async lookUp(tenant: TenantId, orderId: OrderId, packed: PackedQueries): Promise<string> {
       const queries = unpackQueries(packed);

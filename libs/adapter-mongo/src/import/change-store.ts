@@ -16,6 +16,7 @@ const emptyAtFirst = [
   'allowLists',
   'massOperations',
   'frozenPages',
+  'massOutcomes',
   'journal',
 ] as const satisfies readonly CollectionName[];
 

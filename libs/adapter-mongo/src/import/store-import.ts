@@ -4,6 +4,7 @@ import type {
   CertificateStatus,
   ChainedAuditEntry,
   Credential,
+  ChunkOutcome,
   FrozenBatch,
   MassOperation,
   Order,
@@ -184,10 +185,11 @@ export class StoreImport implements Stoppable {
     await this.#collections.audit.insert(auditDocumentOf(entry));
   }
 
-  /** With its frozen selection. */
+  /** With its frozen selection, and what became of it. */
   async putMassOperation(
     operation: MassOperation,
     frozenPages: AsyncIterable<readonly FrozenBatch[]>,
+    outcomes: AsyncIterable<ChunkOutcome>,
   ): Promise<void> {
     this.#listingTime.ms = operation.createdAtMs;
     let page = 0;
@@ -195,6 +197,7 @@ export class StoreImport implements Stoppable {
       await this.#massOperations.putFrozenPage(operation, page, batches);
       page += 1;
     }
+    for await (const outcome of outcomes) await this.#massOperations.putOutcome(operation, outcome);
     await this.#massOperations.addOperation(operation);
   }
 

@@ -9,6 +9,8 @@ import type { RevocationImport, StoreImport } from '@certmill/adapter-mongo';
 import {
   chunkIdOf,
   type ChainedAuditEntry,
+  type ChunkOutcome,
+  type ChunkPlace,
   type FrozenBatch,
   type MassOperation,
   type TenantId,
@@ -88,7 +90,11 @@ export async function carryStore(
   await carryRevocations(read, into);
   for await (const entry of auditEntriesOf(store)) await into.putAuditEntry(entry);
   for await (const { operation } of rowsOf((after, limit) => read.massOperations(after, limit))) {
-    await into.putMassOperation(carriedOperation(operation), frozenPagesOf(store, operation));
+    await into.putMassOperation(
+      carriedOperation(operation),
+      frozenPagesOf(store, operation),
+      outcomesOf(store, operation),
+    );
   }
   for (const used of usedApprovals) await into.putUsedApprovals(used);
   await into.putIssuanceTime(await store.lastIssuanceMs());
@@ -173,6 +179,21 @@ export async function* frozenPagesOf(
     const batches = await store.frozenPage(operation, page);
     if (batches.length === 0) return;
     yield batches;
+  }
+}
+
+/** What became of its chunks so far. */
+export async function* outcomesOf(
+  store: Pick<MassOperationStore, 'listOutcomes'>,
+  operation: MassOperation,
+): AsyncGenerator<ChunkOutcome> {
+  let after: ChunkPlace | undefined;
+  for (;;) {
+    const from = after === undefined ? {} : { after };
+    const outcomes = await store.listOutcomes(operation, { limit: rowsAtOnce, ...from });
+    yield* outcomes;
+    after = outcomes.at(-1);
+    if (after === undefined) return;
   }
 }
 

@@ -1,12 +1,19 @@
+import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { StoreReadOut } from '@certmill/adapter-embedded';
-import { serialNumberBefore, type MassOperation, type TenantId } from '@certmill/domain';
+import {
+  canonicalJson,
+  serialNumberBefore,
+  type MassOperation,
+  type TenantId,
+} from '@certmill/domain';
 import type { IssuanceStore } from '@certmill/platform';
 import type { CrlScope, RevokedCertificate } from '@certmill/ports';
 import { allOf } from '../all-of.js';
 import {
   auditEntriesOf,
   carriedOperation,
+  outcomesOf,
   revocationsOf,
   rowsOf,
   statusesOf,
@@ -56,7 +63,14 @@ export async function compareStores(
       const name = `mass operation ${tenant}/${operationId}`;
       const wanted = operation && carriedOperation(operation);
       expect(name, wanted, await store.getOperation(tenant, operationId));
-      if (operation !== undefined) await expectSelection(name, operation);
+      if (operation !== undefined) {
+        await expectSelection(name, operation);
+        expect(
+          `what became of ${name}`,
+          await digestOf(outcomesOf(source, operation)),
+          await digestOf(outcomesOf(store, operation)),
+        );
+      }
       found.massOperations += 1;
     }
     for await (const order of allOf((page) => store.listOrders(tenant, page))) {
@@ -171,4 +185,10 @@ function isSame(left: unknown, right: unknown): boolean {
 
 function plain(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+}
+
+async function digestOf(values: AsyncIterable<unknown>): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const value of values) hash.update(canonicalJson(value));
+  return hash.digest('hex');
 }

@@ -1,4 +1,11 @@
-import { noMassCounts, rejectionNumber, type Batch, type MassState } from '@certmill/domain';
+import {
+  noMassCounts,
+  rejectionNumber,
+  type Batch,
+  type ChunkOutcome,
+  type MassOperation,
+  type MassState,
+} from '@certmill/domain';
 import { decodeVerdict, encodeIssuedChunk, encodeReceivedChunk } from '@certmill/events';
 import {
   aBatch,
@@ -115,7 +122,7 @@ async function addOperations(store: MassOperationStore, chunks: readonly Chunk[]
       const name = { tenant, operationId: `mass-${state}`, freezeId: `freeze-${state}` };
       await store.putFrozenPage(name, 0, frozen.slice(i));
       await store.putFrozenPage(name, 1, frozen.slice(0, i + 1));
-      await store.addOperation({
+      const operation: MassOperation = {
         ...name,
         selection: { issuer: 'factory' },
         work: { kind: 'reissue', issuer: 'other', profileName: 'idevid', expiresAtMs: 9 },
@@ -127,7 +134,18 @@ async function addOperations(store: MassOperationStore, chunks: readonly Chunk[]
         cursor: { batch: i, chunkNumber: 1, targetIndex: 2, begunAtMs: 5, dueAtMs: 6 },
         counts: { ...noMassCounts, requests: 30, submitted: i },
         version: i + 1,
-      });
+      };
+      await store.addOperation(operation);
+      for (let chunkNumber = 0; chunkNumber < i; chunkNumber += 1) {
+        const outcome: ChunkOutcome = {
+          batch: i,
+          chunkNumber,
+          isPending: chunkNumber === 1,
+          runs: [{ index: 0, count: i, outcome: 'submitted' }],
+          uploaded: [{ batchId: 'target', index: 7, count: i }],
+        };
+        await store.saveOperation(operation, operation.version, outcome);
+      }
     }
   }
 }

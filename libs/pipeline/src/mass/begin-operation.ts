@@ -4,6 +4,8 @@ import {
   canonicalJson,
   CertmillError,
   noMassCounts,
+  runsOf,
+  type FrozenBatch,
   type MassCounts,
   type MassOperation,
   type MassSelection,
@@ -11,7 +13,7 @@ import {
   type TenantId,
 } from '@certmill/domain';
 import { orderToOpen } from '../ingest/open-order.js';
-import { applyChange } from '../revoke/apply-changes.js';
+import { applyChange, type ChangedItem } from '../revoke/apply-changes.js';
 import { recordAudit } from '../revoke/record-audit.js';
 import {
   freezeSelection,
@@ -21,12 +23,13 @@ import {
 } from './freeze-selection.js';
 import { addMassJob } from './mass-jobs.js';
 import { detailOf } from './mass-audit.js';
-import { lookedAtIn, sumOf } from './mass-counts.js';
-import { maxRenewals, renewable } from './open-renewal.js';
+import { countsOf, sumOf } from './mass-counts.js';
+import { maxRenewals } from './open-renewal.js';
 import type { MassCallPorts, MassPorts } from './mass-ports.js';
 import { readChunk, type MassChunk } from './read-chunk.js';
-import { orderOfReissue, reissuable } from './reissue-chunk.js';
-import { selectedOf } from './revoke-chunk.js';
+import { orderOfReissue } from './reissue-chunk.js';
+import { renewalOutcomes } from './renewal-outcomes.js';
+import { runsOfItems, selectedOf } from './revoke-chunk.js';
 
 /** A certificate in 100 s: a chunk takes a working day. */
 const lowestRate = 0.01;
@@ -90,7 +93,7 @@ export async function previewOperation(
       signal?.throwIfAborted();
       const chunk = await readChunk(ports, tenant, batch, chunkNumber, selection);
       ({ isLast } = chunk);
-      counts = sumOf(counts, await foreseen(ports, operation, chunk));
+      counts = sumOf(counts, await foreseen(ports, operation, batch, chunk));
     }
   }
   return { ...operation, counts };
@@ -162,22 +165,23 @@ function operationOf(
 async function foreseen(
   ports: MassPorts,
   { work, createdAtMs }: MassOperation,
+  batch: FrozenBatch,
   chunk: MassChunk,
 ): Promise<Partial<MassCounts>> {
   const { certificates } = chunk;
   if (work.kind !== 'revoke') {
-    const select = work.kind === 'renew' ? renewable : reissuable;
-    const submitted = (await select(ports, certificates, createdAtMs)).length;
-    return { ...lookedAtIn(chunk), submitted, skipped: certificates.length - submitted };
+    const outcomes = await renewalOutcomes(ports, work, batch, certificates, createdAtMs);
+    return countsOf(chunk, runsOf(outcomes));
   }
   const change = { kind: 'revoke', reason: work.reason, revokedAtMs: createdAtMs } as const;
-  const { changed, unchanged, refused } = await applyChange(
-    ports,
-    selectedOf(certificates),
-    change,
-    { isDryRun: true },
-  );
-  return { ...lookedAtIn(chunk), changed, unchanged, refused };
+  const items: ChangedItem[] = [];
+  await applyChange(ports, selectedOf(certificates), change, {
+    isDryRun: true,
+    onItems(some) {
+      items.push(...some);
+    },
+  });
+  return countsOf(chunk, runsOfItems(items));
 }
 
 async function beganBefore(

@@ -3,10 +3,10 @@ import type { Page, PageRequest } from '@certmill/ports';
 import { FrozenSelection } from './frozen-selection.js';
 import type { MassPorts } from './mass-ports.js';
 import { readChunk } from './read-chunk.js';
-import { reissuable } from './reissue-chunk.js';
+import { renewalOutcomes, type ReissueWork } from './renewal-outcomes.js';
 import { renewalTest } from './renewal-test.js';
 
-/** `passed-over`: revoked, on hold or ended, and not renewed. */
+/** `passed-over`: not renewed, and revoked, on hold, ended, or without a right to another one. */
 export const deviceStates = ['renewed', 'outstanding', 'passed-over'] as const;
 export type DeviceState = (typeof deviceStates)[number];
 
@@ -49,7 +49,13 @@ export async function listMassDevices(
   for (let read = 0; read < chunksPerPage; read += 1) {
     const batch = await frozen.at(place.batch);
     if (batch === undefined) return { items };
-    const { certificates, isLast } = await devicesIn(ports, operation, batch, place.chunkNumber);
+    const { certificates, isLast } = await devicesIn(
+      ports,
+      operation,
+      work,
+      batch,
+      place.chunkNumber,
+    );
     for (const [i, device] of certificates.entries()) {
       if (i < place.told || (state !== undefined && device.state !== state)) continue;
       if (items.length === limit) return { items, next: cursorOf({ ...place, told: i }) };
@@ -66,15 +72,17 @@ export async function listMassDevices(
 async function devicesIn(
   ports: MassPorts,
   { tenant, operationId, selection }: MassOperation,
+  work: ReissueWork,
   batch: FrozenBatch,
   chunkNumber: number,
 ): Promise<{ readonly certificates: readonly MassDevice[]; readonly isLast: boolean }> {
   const { certificates, isLast } = await readChunk(ports, tenant, batch, chunkNumber, selection);
   const isRenewed = await renewalTest(ports, tenant, operationId, certificates);
-  const live = new Set(await reissuable(ports, certificates, ports.clock.nowMs()));
+  const nowMs = ports.clock.nowMs();
+  const outcomes = await renewalOutcomes(ports, work, batch, certificates, nowMs);
   const devices = certificates.map((certificate, i): MassDevice => {
     const { deviceId, serialNumber, notAfterMs } = certificate;
-    const left = live.has(certificate) ? 'outstanding' : 'passed-over';
+    const left = outcomes[i]?.outcome === 'submitted' ? 'outstanding' : 'passed-over';
     return { deviceId, serialNumber, notAfterMs, state: isRenewed(i) ? 'renewed' : left };
   });
   return { certificates: devices, isLast };

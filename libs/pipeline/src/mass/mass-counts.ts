@@ -1,4 +1,4 @@
-import type { MassCounts } from '@certmill/domain';
+import { countIn, massOutcomes, type MassCounts, type OutcomeRun } from '@certmill/domain';
 import type { MassChunk } from './read-chunk.js';
 
 export function sumOf(counts: MassCounts, more: Partial<MassCounts>): MassCounts {
@@ -7,7 +7,17 @@ export function sumOf(counts: MassCounts, more: Partial<MassCounts>): MassCounts
   return sum as unknown as MassCounts;
 }
 
-/** What every step counts, whatever the work. */
-export function lookedAtIn({ requests, pending, certificates }: MassChunk): Partial<MassCounts> {
-  return { lookedAt: requests, pending, selected: certificates.length };
+/** What a step counts of its chunk, which was on its way before where it is `late`. */
+export function countsOf(
+  chunk: MassChunk,
+  runs: readonly OutcomeRun[],
+  isLate = false,
+): Partial<MassCounts> {
+  const { requests, pending, certificates } = chunk;
+  return {
+    lookedAt: isLate ? 0 : requests,
+    pending: isLate ? -requests : pending,
+    selected: certificates.length,
+    ...Object.fromEntries(massOutcomes.map((outcome) => [outcome, countIn(runs, outcome)])),
+  };
 }

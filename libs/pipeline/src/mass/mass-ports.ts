@@ -20,7 +20,7 @@ export interface MassPorts extends ChangePorts, AuditPorts {
   readonly batches: Pick<BatchStore, 'getBatch' | 'listBatches' | 'getRegistration'>;
   readonly certificates: Pick<
     CertificateStore,
-    'getSegment' | 'getStatus' | 'listStatuses' | 'placesOf'
+    'getSegment' | 'findChunk' | 'getStatus' | 'listStatuses' | 'placesOf'
   >;
   /** Of an issuer's CRL; undefined where the issuer is not known. */
   readonly crlShardsOf: (issuer: string) => number | undefined;

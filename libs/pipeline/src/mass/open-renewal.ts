@@ -1,67 +1,58 @@
-import { CertmillError, type FrozenBatch, type MassOperation } from '@certmill/domain';
+import { CertmillError, type MassOperation } from '@certmill/domain';
 import type { AllowListRow } from '@certmill/ports';
+import type { FrozenSelection } from './frozen-selection.js';
 import type { MassPorts } from './mass-ports.js';
+import { outcomesOf } from './operation-outcomes.js';
 import { readChunk } from './read-chunk.js';
-import { deviceOf, type StoredCertificate } from './stored-certificate.js';
+import { theOrder } from './reissue-chunk.js';
+import type { ReissueWork } from './renewal-outcomes.js';
+import { listedDeviceOf } from './stored-certificate.js';
 import { without } from './without.js';
-import { reissuable, theOrder, type ReissueWork } from './reissue-chunk.js';
 
 /** Their ids are held in memory while the allow-list is made: some 100 MB. */
 export const maxRenewals = 1_000_000;
 
 /**
- * Of the certificates those whose devices may renew. A device that is known by its key alone cannot: with
- * another key it is another device.
- */
-export async function renewable(
-  ports: Pick<MassPorts, 'certificates'>,
-  certificates: readonly StoredCertificate[],
-  nowMs: number,
-): Promise<readonly StoredCertificate[]> {
-  const named = certificates.filter(({ deviceId }) => deviceId !== '');
-  return reissuable(ports, named, nowMs);
-}
-
-/**
- * Opens the order of a renewal for the devices of the frozen selection, and puts its allow-list in force:
+ * Opens the order of a renewal for the devices that were submitted so far, and puts its allow-list in force:
  * what the lists before said of them, without their keys. Again it does the same. Faults: as `openOrder`.
  */
 export async function openRenewal(
   ports: MassPorts,
   operation: MassOperation,
-  frozen: AsyncIterable<FrozenBatch>,
+  frozen: FrozenSelection,
   work: ReissueWork,
   signal: AbortSignal,
 ): Promise<void> {
-  const { tenant, operationId, counts } = operation;
-  // The allow-list of none is no list.
-  if (counts.submitted === 0) return;
+  const { tenant, operationId } = operation;
   await theOrder(ports, operation, work);
   await ports.orders.importAllowList(tenant, operationId, rowsOf(ports, operation, frozen, signal));
 }
 
 async function* rowsOf(
   ports: MassPorts,
-  { tenant, selection }: MassOperation,
-  frozen: AsyncIterable<FrozenBatch>,
+  operation: MassOperation,
+  frozen: FrozenSelection,
   signal: AbortSignal,
 ): AsyncGenerator<AllowListRow> {
+  const { tenant } = operation;
   const listed = new Set<string>();
-  for await (const batch of frozen) {
-    let isLast = false;
-    for (let chunkNumber = 0; !isLast; chunkNumber += 1) {
-      if (signal.aborted) {
-        throw new CertmillError('FAULT_STOPPING', 'the process stops; the operation goes on later');
-      }
-      const chunk = await readChunk(ports, tenant, batch, chunkNumber, selection);
-      ({ isLast } = chunk);
-      const certificates = await renewable(ports, chunk.certificates, ports.clock.nowMs());
-      const rows = await ports.orders.lookUp(tenant, batch.orderId, certificates.map(deviceOf));
-      for (const [i, { deviceId }] of certificates.entries()) {
-        if (listed.has(deviceId)) continue;
-        listed.add(deviceId);
-        yield { ...without(rows[i] ?? {}, 'udid'), deviceId };
-      }
+  for await (const { batch: position, chunkNumber, runs } of outcomesOf(ports, operation)) {
+    if (signal.aborted) {
+      throw new CertmillError('FAULT_STOPPING', 'the process stops; the operation goes on later');
+    }
+    const submitted = runs.filter(({ outcome }) => outcome === 'submitted');
+    const batch = await frozen.at(position);
+    if (batch === undefined || submitted.length === 0) continue;
+    const { certificates } = await readChunk(ports, tenant, batch, chunkNumber, {});
+    const those = certificates.filter(({ index: at }) =>
+      submitted.some(({ index, count }) => index <= at && at < index + count),
+    );
+    const { orderId } = batch;
+    const rows = await ports.orders.lookUp(tenant, orderId, those.map(listedDeviceOf));
+    for (const [i, { deviceId }] of those.entries()) {
+      if (listed.has(deviceId)) continue;
+      listed.add(deviceId);
+      yield { ...without(rows[i] ?? {}, 'udid'), deviceId };
     }
   }
 }

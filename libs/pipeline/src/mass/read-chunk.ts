@@ -3,7 +3,7 @@ import { decodeIssuedChunk, decodeReceivedChunk, decodeVerdict } from '@certmill
 import { certificatesIn } from '../revoke/read-certificates.js';
 import type { MassPorts } from './mass-ports.js';
 import { renewalTest } from './renewal-test.js';
-import { deviceOf, type StoredCertificate } from './stored-certificate.js';
+import { listedDeviceOf, type StoredCertificate } from './stored-certificate.js';
 
 /** A chunk of a frozen batch. */
 export interface MassChunk {
@@ -50,6 +50,7 @@ export async function readChunk(
       ...certificate,
       requestDer: requests[position] ?? new Uint8Array(),
       source: received.sources[position] ?? '',
+      uploadedDeviceId: received.deviceIds[position] ?? '',
       udid: udids.subarray(position * udidBytes, (position + 1) * udidBytes),
     };
   });
@@ -65,6 +66,11 @@ export async function readChunk(
   };
 }
 
+/** As if it had not ended. */
+export function onItsWay(chunk: MassChunk): MassChunk {
+  return { ...chunk, pending: chunk.requests, certificates: [] };
+}
+
 /** Says of each certificate whether its device is of the site, by the allow-list in force. */
 async function siteTest(
   { orders }: ChunkPorts,
@@ -74,7 +80,7 @@ async function siteTest(
   certificates: readonly StoredCertificate[],
 ): Promise<(position: number) => boolean> {
   if (site === undefined) return () => true;
-  const rows = await orders.lookUp(tenant, orderId, certificates.map(deviceOf));
+  const rows = await orders.lookUp(tenant, orderId, certificates.map(listedDeviceOf));
   return (position) => rows[position]?.site === site;
 }
 

@@ -1,24 +1,22 @@
 import {
   batchIdOf,
   CertmillError,
-  hasExpired,
+  runsOf,
   type FrozenBatch,
   type MassCursor,
   type MassOperation,
-  type MassWork,
   type Order,
+  type OutcomeRun,
+  type UploadedPart,
 } from '@certmill/domain';
 import type { NewOrder } from '../ingest/open-order.js';
 import { openOrder } from '../ingest/open-order.js';
 import { extendBatch } from '../ingest/upload-batch.js';
-import { readStatuses } from '../revoke/read-statuses.js';
+import { isOrderOfReissue } from './authorized-devices.js';
 import type { MassPorts } from './mass-ports.js';
-import type { MassStep, StepOutcome } from './mass-step.js';
+import type { MassStep, StepDone } from './mass-step.js';
 import type { MassChunk } from './read-chunk.js';
-import type { StoredCertificate } from './stored-certificate.js';
-
-/** New certificates for devices: `reissue` and `renew`. */
-export type ReissueWork = Exclude<MassWork, { kind: 'revoke' }>;
+import { renewalOutcomes, type ReissueWork } from './renewal-outcomes.js';
 
 /**
  * The order that a reissue uploads into, or that devices renew under: it takes the place of what they hold.
@@ -42,36 +40,41 @@ export function orderOfReissue(
 
 /**
  * What a step uploads and where: stored before it is done, so that it is the same when it is done again.
- * Certificates that are revoked, on hold or ended are passed over. After a restore the batch has another
- * id, and what had got into the one before stays there. Undefined where it stands as it is stored.
+ * After a restore the batch has another id, and what had got into the one before stays there. Undefined
+ * where it stands as it is stored.
  * @param begun the cursor with the time of the step.
  */
 export async function planReissue(
   ports: MassPorts,
   operation: MassOperation,
+  work: ReissueWork,
   batch: FrozenBatch,
   chunk: MassChunk,
   begun: MassCursor,
 ): Promise<MassCursor | undefined> {
   const { tenant, operationId, cursor } = operation;
   const epoch = await ports.ingest.batches.storeEpoch();
-  const target = batchIdOf(epoch, tenant, operationId, uploadKeyOf(operation, batch));
+  const target = batchIdOf(epoch, tenant, operationId, uploadKeyOf(operation, batch, begun));
   const isRestored = cursor.target !== undefined && cursor.target !== target;
   const targetIndex = isRestored ? 0 : cursor.targetIndex;
   const { upload } = cursor;
   if (upload !== undefined && isRestored) {
-    const before = await ports.ingest.batches.getBatch(tenant, cursor.target ?? '');
-    const uploaded = upload.uploaded + Math.max(0, (before?.nextIndex ?? 0) - cursor.targetIndex);
-    return { ...begun, target, targetIndex, upload: { ...upload, uploaded } };
+    const batchId = cursor.target ?? '';
+    const index = cursor.targetIndex;
+    const end = (await ports.ingest.batches.getBatch(tenant, batchId))?.nextIndex ?? 0;
+    const part = end > index ? [{ batchId, index, count: end - index }] : [];
+    const before = [...upload.before, ...part];
+    return { ...begun, target, targetIndex, upload: { ...upload, before } };
   }
   const hasBegun =
     upload !== undefined &&
-    (upload.uploaded > 0 || (await isRegistered(ports, tenant, target, targetIndex)));
+    (upload.before.length > 0 || (await isRegistered(ports, tenant, target, targetIndex)));
   if (hasBegun) return undefined;
   const { certificates } = chunk;
-  const wanted = new Set(await reissuable(ports, certificates, ports.clock.nowMs()));
-  const passedOver = certificates.filter((one) => !wanted.has(one)).map(({ index }) => index);
-  return { ...begun, target, targetIndex, upload: { passedOver, uploaded: 0 } };
+  const nowMs = ports.clock.nowMs();
+  const runs = runsOf(await renewalOutcomes(ports, work, batch, certificates, nowMs));
+  const pending = chunk.pending > 0 ? ({ isPending: true } as const) : {};
+  return { ...begun, ...pending, target, targetIndex, upload: { runs, before: [] } };
 }
 
 async function isRegistered(
@@ -83,8 +86,14 @@ async function isRegistered(
   return (await batches.findChunk(tenant, batchId, index)) !== undefined;
 }
 
-function uploadKeyOf({ operationId }: MassOperation, { batchId }: FrozenBatch): string {
-  return `${operationId}/${batchId}`;
+/** What was on its way is uploaded by itself: the batch that stands for its own is whole by then. */
+function uploadKeyOf(
+  { operationId }: MassOperation,
+  { batchId }: FrozenBatch,
+  { late }: MassCursor,
+): string {
+  const part = late === undefined ? '' : `/${String(late.chunkNumber)}`;
+  return `${operationId}/${batchId}${part}`;
 }
 
 /** Uploads the stored requests of a chunk's certificates once more, into the batch that stands for theirs. */
@@ -92,46 +101,49 @@ export async function reissueChunk(
   ports: MassPorts,
   { operation, batch, chunk, signal }: MassStep,
   work: ReissueWork,
-): Promise<StepOutcome> {
-  const { targetIndex, upload } = operation.cursor;
-  const passedOver = new Set(upload?.passedOver);
-  const submitted = chunk.certificates.filter(({ index }) => !passedOver.has(index));
-  const counts = { submitted: submitted.length, skipped: passedOver.size };
-  const wanted = submitted.slice(upload?.uploaded ?? 0);
-  if (wanted.length === 0 && !(chunk.isLast && targetIndex > 0)) return { counts, targetIndex };
+): Promise<StepDone> {
+  const { targetIndex, target = '', upload, late } = operation.cursor;
+  const runs = upload?.runs ?? [];
+  const before = upload?.before ?? [];
+  const submitted = submittedIndexes(runs);
+  const wanted = chunk.certificates
+    .filter(({ index }) => submitted.has(index))
+    .slice(before.reduce((sum, { count }) => sum + count, 0));
+  const isLast = late !== undefined || chunk.isLast;
+  const part: UploadedPart = { batchId: target, index: targetIndex, count: wanted.length };
+  const uploaded = wanted.length === 0 ? before : [...before, part];
+  const done = { runs, ...(uploaded.length === 0 ? {} : { uploaded }) };
+  if (wanted.length === 0 && !(isLast && targetIndex > 0)) return { ...done, targetIndex };
   const order = await theOrder(ports, operation, work);
   const profile = await ports.profiles.get(order.tenant, order.profileHash);
   if (profile === undefined) {
     throw new CertmillError('FAULT_STORE_CORRUPT', 'the profile of the order is not stored');
   }
+  const isAgain = await isOrderOfReissue(ports, order.tenant, batch.orderId);
   const next = await extendBatch(
     ports.ingest,
     {
       order,
       profile,
       lane: 'bulk',
-      idempotencyKey: uploadKeyOf(operation, batch),
+      idempotencyKey: uploadKeyOf(operation, batch, operation.cursor),
       firstIndex: targetIndex,
       signal,
     },
-    wanted.map(({ requestDer: der, deviceId, index }) => {
-      return { der, deviceId, source: `${batch.batchId} ${String(index)}` };
+    wanted.map(({ requestDer: der, deviceId, source, index }) => {
+      // Of one that was reissued before, where it was issued first.
+      return { der, deviceId, source: isAgain ? source : `${batch.batchId} ${String(index)}` };
     }),
-    chunk.isLast,
+    isLast,
   );
-  return { counts, targetIndex: next };
+  return { ...done, targetIndex: next };
 }
 
-/** Those whose devices shall have another one. */
-export async function reissuable(
-  ports: Pick<MassPorts, 'certificates'>,
-  certificates: readonly StoredCertificate[],
-  nowMs: number,
-): Promise<readonly StoredCertificate[]> {
-  const statuses = await readStatuses(ports, certificates);
-  return certificates.filter(
-    ({ notAfterMs }, i) => statuses[i]?.state === 'good' && !hasExpired(notAfterMs, nowMs),
-  );
+function submittedIndexes(runs: readonly OutcomeRun[]): ReadonlySet<number> {
+  const indexes = runs
+    .filter(({ outcome }) => outcome === 'submitted')
+    .flatMap(({ index, count }) => Array.from({ length: count }, (_, i) => index + i));
+  return new Set(indexes);
 }
 
 export async function theOrder(

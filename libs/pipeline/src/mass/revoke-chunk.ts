@@ -1,4 +1,4 @@
-import type { MassCounts, MassWork } from '@certmill/domain';
+import { runsOf, type MassWork, type OutcomeRun } from '@certmill/domain';
 import { applyChange, type ChangedItem } from '../revoke/apply-changes.js';
 import type { Selected } from '../revoke/select-certificates.js';
 import { readStatuses } from '../revoke/read-statuses.js';
@@ -13,9 +13,9 @@ export async function revokeChunk(
   ports: MassPorts,
   { chunk, begunAtMs, isRepeated }: MassStep,
   work: RevokeWork,
-): Promise<Partial<MassCounts>> {
-  const unchanged: ChangedItem[] = [];
-  const counts = await applyChange(
+): Promise<readonly OutcomeRun[]> {
+  const items: ChangedItem[] = [];
+  await applyChange(
     ports,
     selectedOf(chunk.certificates),
     {
@@ -25,30 +25,45 @@ export async function revokeChunk(
       ...(work.invalidityDateMs === undefined ? {} : { invalidityDateMs: work.invalidityDateMs }),
     },
     {
-      onItems(items) {
-        unchanged.push(...items.filter(({ outcome }) => outcome === 'unchanged'));
+      onItems(some) {
+        items.push(...some);
       },
     },
   );
-  const own = isRepeated ? await countRevokedAt(ports, unchanged, begunAtMs) : 0;
-  return {
-    changed: counts.changed + own,
-    unchanged: counts.unchanged - own,
-    refused: counts.refused,
-  };
+  const own = isRepeated ? await revokedAt(ports, items, begunAtMs) : new Set();
+  return runsOfItems(items, own);
+}
+
+/** @param own Indexes of those that are unchanged by this very step. */
+export function runsOfItems(
+  items: readonly ChangedItem[],
+  own: ReadonlySet<unknown> = new Set(),
+): readonly OutcomeRun[] {
+  const outcomes = items.flatMap((item): Omit<OutcomeRun, 'count'>[] => {
+    if (item.outcome === 'not-found') return [];
+    const { outcome, certificate } = item;
+    const { index } = certificate;
+    if (outcome === 'refused') return [{ index, outcome, reason: 'CERTIFICATE_REVOKED' }];
+    return [{ index, outcome: own.has(index) ? 'changed' : outcome }];
+  });
+  return runsOf(outcomes);
 }
 
 /** What this very step had revoked before its process was killed. */
-async function countRevokedAt(
+async function revokedAt(
   ports: Pick<MassPorts, 'certificates'>,
   items: readonly ChangedItem[],
   atMs: number,
-): Promise<number> {
-  const statuses = await readStatuses(
-    ports,
-    items.flatMap((item) => (item.outcome === 'not-found' ? [] : item.certificate)),
+): Promise<ReadonlySet<number>> {
+  const unchanged = items.flatMap((item) =>
+    item.outcome === 'unchanged' ? [item.certificate] : [],
   );
-  return statuses.filter((status) => status.state === 'revoked' && status.atMs === atMs).length;
+  const statuses = await readStatuses(ports, unchanged);
+  const own = unchanged.filter((_, i) => {
+    const status = statuses[i];
+    return status?.state === 'revoked' && status.atMs === atMs;
+  });
+  return new Set(own.map(({ index }) => index));
 }
 
 // eslint-disable-next-line @typescript-eslint/require-await -- what applyChange reads is a stream

@@ -2,6 +2,8 @@ import {
   CertmillError,
   inFlightOf,
   isCertmillError,
+  type ChunkOutcome,
+  type ChunkPlace,
   type FrozenBatch,
   type MassCounts,
   type MassCursor,
@@ -12,13 +14,14 @@ import type { RunAgain } from '@certmill/ports';
 import { recordAudit } from '../revoke/record-audit.js';
 import { allPages } from '../revoke/all-pages.js';
 import { detailOf } from './mass-audit.js';
-import { lookedAtIn, sumOf } from './mass-counts.js';
+import { countsOf, sumOf } from './mass-counts.js';
 import { FrozenSelection } from './frozen-selection.js';
 import type { MassPorts } from './mass-ports.js';
 import { openRenewal } from './open-renewal.js';
 import { doStep, planStep } from './mass-step.js';
-import { eachPending, withoutPending, withPending, type PendingChunk } from './pending-chunks.js';
-import { readChunk, type MassChunk } from './read-chunk.js';
+import { outcomesOf } from './operation-outcomes.js';
+import { onItsWay, readChunk, type MassChunk } from './read-chunk.js';
+import type { ReissueWork } from './renewal-outcomes.js';
 import { without } from './without.js';
 
 /** Between looks at what is still being issued. */
@@ -59,8 +62,8 @@ class OperationRun {
   readonly #ports: MassPorts;
   readonly #frozen: FrozenSelection;
   readonly #signal: AbortSignal;
-  /** Of this turn: chunks that have not ended. */
-  readonly #seenPending = new Set<string>();
+  /** Of this turn: of what was on its way, the last chunk that was looked at again. */
+  #lookedAtAgain: ChunkPlace | undefined;
   /** As stored. */
   #operation: MassOperation;
 
@@ -84,8 +87,9 @@ class OperationRun {
         await this.#step(frozen);
         continue;
       }
-      if (await this.#stepLate()) continue;
-      const again = (await this.#settle()) ?? (await this.#beginEnd());
+      const late = await this.#stepLate(endMs);
+      if (late === 'done') continue;
+      const again = late ?? (await this.#settle()) ?? (await this.#beginEnd());
       if (again !== undefined) return again;
       if (this.#isRunning()) await this.#end('done');
     }
@@ -111,10 +115,12 @@ class OperationRun {
 
   async #step(batch: FrozenBatch): Promise<void> {
     const { tenant, selection, cursor } = this.#operation;
-    const chunk = await readChunk(this.#ports, tenant, batch, cursor.chunkNumber, selection);
+    const found = await readChunk(this.#ports, tenant, batch, cursor.chunkNumber, selection);
+    // Also where it has ended since: the batch that it would go to may be whole.
+    const chunk = cursor.isPending === true ? onItsWay(found) : found;
     const done = await this.#do(batch, chunk);
     if (done === undefined) return;
-    const { operation, targetIndex, counts, due } = done;
+    const { operation, targetIndex, outcome, due } = done;
     const next: MassCursor = chunk.isLast
       ? { batch: cursor.batch + 1, chunkNumber: 0, targetIndex: 0 }
       : {
@@ -123,100 +129,117 @@ class OperationRun {
           targetIndex,
           ...targetOf(operation.cursor),
         };
-    const isPending = chunk.pending > 0 && operation.work.kind === 'revoke';
-    await this.#save({
-      ...without(operation, 'failure'),
-      ...(isPending ? { pending: withPending(operation.pending ?? [], cursor) } : {}),
-      cursor: { ...next, ...due },
-      counts: sumOf(counts, lookedAtIn(chunk)),
-    });
+    await this.#save(
+      {
+        ...without(operation, 'failure'),
+        cursor: { ...next, ...due },
+        counts: sumOf(operation.counts, countsOf(chunk, outcome.runs)),
+      },
+      chunk.requests === 0 ? undefined : outcome,
+    );
   }
 
-  /** Looks again at what was on its way; false where nothing of it has ended meanwhile. */
-  async #stepLate(): Promise<boolean> {
-    const { tenant, selection, pending = [], cursor } = this.#operation;
-    for (const late of cursor.late === undefined ? eachPending(pending) : [cursor.late]) {
-      const name = `${String(late.batch)}.${String(late.chunkNumber)}`;
-      const batch = await this.#frozen.at(late.batch);
-      if (batch === undefined || this.#seenPending.has(name)) continue;
+  /**
+   * Works on what was on its way and has ended, one chunk. Resolves to when it wants to go on where the turn is
+   * over before one was found, and to undefined where there is none: all were looked at again.
+   */
+  async #stepLate(endMs: number): Promise<'done' | RunAgain | undefined> {
+    const { cursor, counts, lateUpTo } = this.#operation;
+    if (cursor.late !== undefined) return this.#doLate(cursor.late);
+    if (counts.pending === 0) return undefined;
+    const from = this.#lookedAtAgain ?? lateUpTo;
+    for await (const late of outcomesOf(this.#ports, this.#operation, { isPending: true, from })) {
       this.#assertRunning();
-      const chunk = await readChunk(this.#ports, tenant, batch, late.chunkNumber, selection);
-      if (chunk.pending > 0) {
-        this.#seenPending.add(name);
-        continue;
-      }
-      const done = await this.#do(batch, chunk, late);
-      if (done === undefined) return true;
-      const { operation, counts, due } = done;
-      await this.#save({
-        ...without(operation, 'failure'),
-        pending: withoutPending(pending, late),
-        cursor: {
-          batch: cursor.batch,
-          chunkNumber: cursor.chunkNumber + 1,
-          targetIndex: 0,
-          ...due,
-        },
-        counts: sumOf(counts, { pending: -chunk.requests, selected: chunk.certificates.length }),
-      });
-      return true;
+      if ((await this.#doLate(late)) === 'done') return 'done';
+      const { batch, chunkNumber } = late;
+      this.#lookedAtAgain = { batch, chunkNumber };
+      const nowMs = this.#ports.clock.nowMs();
+      if (nowMs < endMs) continue;
+      await this.#save({ ...this.#operation, lateUpTo: this.#lookedAtAgain });
+      return { againAtMs: nowMs };
     }
-    return false;
+    if (lateUpTo !== undefined) await this.#save(without(this.#operation, 'lateUpTo'));
+    return undefined;
+  }
+
+  /** Undefined where the chunk has not ended. */
+  async #doLate({ batch: position, chunkNumber }: ChunkPlace): Promise<'done' | undefined> {
+    const { tenant, selection, cursor } = this.#operation;
+    const batch = await this.#frozen.at(position);
+    if (batch === undefined) return undefined;
+    const chunk = await readChunk(this.#ports, tenant, batch, chunkNumber, selection);
+    if (chunk.pending > 0) return undefined;
+    const done = await this.#do(batch, chunk, { batch: position, chunkNumber });
+    if (done === undefined) return 'done';
+    const { operation, outcome, due } = done;
+    const { batch: behind } = cursor;
+    await this.#save(
+      {
+        ...without(operation, 'failure'),
+        cursor: { batch: behind, chunkNumber: cursor.chunkNumber + 1, targetIndex: 0, ...due },
+        counts: sumOf(operation.counts, countsOf(chunk, outcome.runs, true)),
+      },
+      outcome,
+    );
+    return 'done';
   }
 
   /** Stores that a step is begun, and does it; undefined where somebody has paused or cancelled the operation. */
-  async #do(batch: FrozenBatch, chunk: MassChunk, late?: PendingChunk) {
+  async #do(batch: FrozenBatch, chunk: MassChunk, late?: ChunkPlace) {
     const { cursor } = this.#operation;
     const isRepeated = cursor.begunAtMs !== undefined;
     const hasWork = chunk.certificates.length > 0 || cursor.targetIndex > 0;
     const planned = hasWork
-      ? await planStep(this.#ports, this.#operation, batch, chunk)
+      ? await planStep(this.#ports, this.#operation, batch, chunk, late)
       : undefined;
     if (planned !== undefined) {
-      const place = late === undefined ? {} : { late };
-      await this.#save({ ...this.#operation, cursor: { ...planned, ...place } });
+      await this.#save({ ...this.#operation, cursor: planned });
       if (!this.#isRunning()) return undefined;
     }
     const operation = this.#operation;
     const begunAtMs = operation.cursor.begunAtMs ?? this.#ports.clock.nowMs();
     const signal = this.#signal;
-    const outcome = await doStep(this.#ports, {
-      operation,
-      batch,
-      chunk,
-      begunAtMs,
-      isRepeated,
-      signal,
-    });
-    return {
-      operation,
-      targetIndex: outcome.targetIndex,
-      counts: sumOf(operation.counts, outcome.counts),
-      due: dueAfter(operation, chunk.certificates.length, begunAtMs),
+    const step = { operation, batch, chunk, begunAtMs, isRepeated, signal };
+    const { targetIndex, runs, uploaded } = await doStep(this.#ports, step);
+    const outcome: ChunkOutcome = {
+      ...(late ?? { batch: cursor.batch, chunkNumber: cursor.chunkNumber }),
+      isPending: chunk.pending > 0,
+      runs,
+      ...(uploaded === undefined ? {} : { uploaded }),
     };
+    const due = dueAfter(operation, chunk.certificates.length, begunAtMs);
+    return { operation, targetIndex, outcome, due };
   }
 
   /**
-   * Of a revocation: when to look again at what is on its way. Of a reissue: when to look again, until everything that was uploaded has ended; its counts grow with
-   * it. Of a renewal: its order is open afterwards.
+   * When to look again at what is on its way: what was so when it was looked at, and what a reissue has
+   * uploaded since, whose counts grow with it. The order of a renewal is open afterwards, for those known so far.
    */
   async #settle(): Promise<RunAgain | undefined> {
-    const { tenant, operationId, work } = this.#operation;
-    if (work.kind === 'revoke') {
-      const isWaiting = (this.#operation.pending ?? []).length > 0;
-      return isWaiting ? this.#lookAgain(lookAtPendingMs) : undefined;
-    }
-    if (work.kind === 'renew') {
-      await openRenewal(this.#ports, this.#operation, this.#frozen, work, this.#signal);
-      await this.#look();
-      return undefined;
-    }
+    const { work, counts } = this.#operation;
+    if (work.kind === 'renew') await this.#openRenewal(work);
+    const isSettled = work.kind !== 'reissue' || (await this.#countReissued());
+    if (counts.pending > 0) return this.#lookAgain(lookAtPendingMs);
+    return isSettled ? undefined : this.#lookAgain();
+  }
+
+  async #openRenewal(work: ReissueWork): Promise<void> {
+    const { submitted } = this.#operation.counts;
+    // The allow-list of none is no list.
+    if (submitted === (this.#operation.listed ?? 0)) return;
+    await openRenewal(this.#ports, this.#operation, this.#frozen, work, this.#signal);
+    await this.#save({ ...this.#operation, listed: submitted });
+  }
+
+  /** Whether everything that was uploaded is issued or rejected. */
+  async #countReissued(): Promise<boolean> {
+    const { tenant, operationId } = this.#operation;
     const { inFlight, ...ended } = await reissuedCounts(this.#ports, tenant, operationId);
     const before = without(this.#operation, 'failure');
     if (!isSameEnd(before.counts, ended)) {
       await this.#save({ ...before, counts: { ...before.counts, ...ended } });
     }
-    return inFlight === 0 ? undefined : this.#lookAgain();
+    return inFlight === 0 && ended.deadLettered === 0;
   }
 
   /**
@@ -243,11 +266,11 @@ class OperationRun {
   }
 
   async #end(state: 'done' | 'failed', failure?: MassOperation['failure']): Promise<void> {
-    const { tenant, createdBy: actor, counts, work, operationId } = this.#operation;
+    const { tenant, createdBy: actor, work, operationId } = this.#operation;
     const told = failure === undefined ? {} : { failure };
     const endedAtMs = this.#ports.clock.nowMs();
     const ended = { ...without(this.#operation, 'failure'), ...told, state, endedAtMs };
-    if (state === 'done' && work.kind === 'reissue' && counts.deadLettered === 0) {
+    if (state === 'done' && work.kind === 'reissue') {
       await this.#ports.orders.closeOrder(tenant, operationId, endedAtMs);
     }
     // Before it: an end that nobody was told of would be worse than one that is told twice.
@@ -257,11 +280,11 @@ class OperationRun {
   }
 
   /** Stores it; whoever paused or cancelled it meanwhile is right, and what was done stays counted. */
-  async #save(wanted: MassOperation): Promise<void> {
+  async #save(wanted: MassOperation, outcome?: ChunkOutcome): Promise<void> {
     const before = this.#operation;
     let expected = before.version;
     let next: MassOperation = { ...wanted, version: expected + 1 };
-    while (!(await this.#ports.operations.saveOperation(next, expected))) {
+    while (!(await this.#ports.operations.saveOperation(next, expected, outcome))) {
       const stored = await this.#stored();
       if (stored.version === next.version && sameCursor(stored.cursor, next.cursor)) {
         // Our own save, whose answer was lost.
@@ -278,12 +301,6 @@ class OperationRun {
       };
     }
     this.#operation = next;
-  }
-
-  async #look(): Promise<void> {
-    const stored = await this.#stored();
-    if (!sameCursor(stored.cursor, this.#operation.cursor)) throw new Superseded();
-    this.#operation = stored;
   }
 
   async #stored(): Promise<MassOperation> {

@@ -5,6 +5,8 @@ import type { IssuedCertificate } from '../revoke/read-certificates.js';
 export interface StoredCertificate extends IssuedCertificate {
   readonly requestDer: Uint8Array;
   readonly source: string;
+  /** That came with the request, as it came; '' where the request itself or the allow-list had it. */
+  readonly uploadedDeviceId: string;
   /** 32 octets. */
   readonly udid: Uint8Array;
 }
@@ -12,4 +14,12 @@ export interface StoredCertificate extends IssuedCertificate {
 /** How stores find the device of a certificate. */
 export function deviceOf({ deviceId, udid }: StoredCertificate): AllowListQuery {
   return { ...(deviceId === '' ? {} : { deviceId }), udid };
+}
+
+/** How allow-lists find it, which take ids as they came. */
+export function listedDeviceOf(certificate: StoredCertificate): AllowListQuery {
+  const { uploadedDeviceId } = certificate;
+  return deviceOf(
+    uploadedDeviceId === '' ? certificate : { ...certificate, deviceId: uploadedDeviceId },
+  );
 }

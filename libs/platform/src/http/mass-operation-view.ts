@@ -5,7 +5,7 @@ import type {
   MassState,
   MassWork,
 } from '@certmill/domain';
-import type { DeviceState, MassDevice } from '@certmill/pipeline';
+import type { DeviceState, MassDevice, MassResult, ResultOutcome } from '@certmill/pipeline';
 
 /** A mass operation as clients see it. */
 export interface MassOperationView {
@@ -48,6 +48,21 @@ export function massDeviceView({ deviceId, serialNumber, ...device }: MassDevice
     notAfter: iso(device.notAfterMs),
     state: device.state,
   };
+}
+
+/** A certificate of an operation's selection, and what became of it. */
+export interface MassResultView {
+  readonly batchId: string;
+  readonly index: number;
+  readonly outcome: ResultOutcome;
+  readonly reason?: string;
+  readonly deviceId?: string;
+  readonly serialNumber?: string;
+}
+
+export function massResultView({ serialNumber, ...result }: MassResult): MassResultView {
+  if (serialNumber === undefined) return result;
+  return { ...result, serialNumber: Buffer.from(serialNumber).toString('hex') };
 }
 
 /** @param state as which it is told: its own, where it is no dry run. */

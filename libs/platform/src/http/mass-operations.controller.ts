@@ -4,6 +4,7 @@ import {
   beginOperation,
   controlOperation,
   listMassDevices,
+  listMassResults,
   noSuchOperation,
   previewOperation,
   reissuedCounts,
@@ -21,12 +22,14 @@ import { demandApproval } from './demand-approval.js';
 import {
   massDeviceView,
   massOperationView,
+  massResultView,
   type MassDeviceView,
   type MassOperationView,
+  type MassResultView,
 } from './mass-operation-view.js';
 import { pageOf, pageRequestOf, type PageView } from './pages.js';
 import { parseWith } from './parse-with.js';
-import { massDeviceQuerySchema, pageQuerySchema } from './queries.js';
+import { massDeviceQuerySchema, massResultQuerySchema, pageQuerySchema } from './queries.js';
 import { servicesToken, type IssuanceServices } from './services.js';
 import { untilClosed } from './until-closed.js';
 
@@ -131,6 +134,22 @@ export class MassOperationsController {
     if (operation === undefined) throw noSuchOperation(operationId);
     const { items, next } = await listMassDevices(mass, operation, pageRequestOf(page), state);
     return pageOf(items.map(massDeviceView), next);
+  }
+
+  @Get(':operationId/results')
+  @Needs('operations:read')
+  @Describes(routes.listOperationResults)
+  async results(
+    @Caller() { tenant }: Credential,
+    @Param('operationId') operationId: string,
+    @Query() query: unknown,
+  ): Promise<PageView<MassResultView>> {
+    const { mass } = this.#services;
+    const { outcome, ...page } = parseWith(massResultQuerySchema, query);
+    const operation = await mass.operations.getOperation(tenant, operationId);
+    if (operation === undefined) throw noSuchOperation(operationId);
+    const { items, next } = await listMassResults(mass, operation, pageRequestOf(page), outcome);
+    return pageOf(items.map(massResultView), next);
   }
 
   @Post(':operationId/pause')

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { maxRequestsPerBatch } from '@certmill/domain';
-import { deviceStates } from '@certmill/pipeline';
+import { deviceStates, resultOutcomes } from '@certmill/pipeline';
 import { downloadFormats } from './downloads.js';
 
 /** Queries as the routes take them: texts in, typed values out; unknown names are refused. */
@@ -25,6 +25,12 @@ export const pageQuerySchema = z.strictObject(page);
 export const massDeviceQuerySchema = z.strictObject({
   ...page,
   state: z.enum(deviceStates).optional(),
+});
+
+/** One outcome only, where it is given. */
+export const massResultQuerySchema = z.strictObject({
+  ...page,
+  outcome: z.enum(resultOutcomes).optional(),
 });
 
 /** Days from now; everything where absent. */

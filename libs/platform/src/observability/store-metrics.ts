@@ -65,6 +65,7 @@ const storeCalls = {
   listOperations: true,
   listRunning: true,
   saveOperation: true,
+  listOutcomes: true,
   listAudit: true,
   lastIssuanceMs: true,
   putCrl: true,

@@ -18,6 +18,7 @@ import {
   findQuerySchema,
   followQuerySchema,
   massDeviceQuerySchema,
+  massResultQuerySchema,
   pageQuerySchema,
   resultsQuerySchema,
   uploadQuerySchema,
@@ -37,6 +38,7 @@ import {
   deadLetterSchema,
   enrolledSchema,
   massDeviceSchema,
+  massResultSchema,
   massOperationSchema,
   newKeySchema,
   orderSchema,
@@ -301,6 +303,17 @@ export const routes = {
     params: operationId,
     query: massDeviceQuerySchema,
     answers: { 200: { description: 'A page of them', schema: pageOf(massDeviceSchema) } },
+  },
+  listOperationResults: {
+    summary: 'List the certificates that a mass operation has looked at, with what became of each',
+    description:
+      'Those changed, unchanged, refused, skipped and submitted are as many as the counts say; of those that a ' +
+      'reissue submitted what came of it, once it has ended. The reason is the code of a rejection, or why it was ' +
+      'refused or passed over. A page may have fewer than asked for, or none, with more behind it: go on while ' +
+      'there is a `next`.',
+    params: operationId,
+    query: massResultQuerySchema,
+    answers: { 200: { description: 'A page of them', schema: pageOf(massResultSchema) } },
   },
   pauseOperation: {
     summary: 'Pause a mass operation after the step in hand',

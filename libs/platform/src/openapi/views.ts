@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { revocationReasons } from '@certmill/domain';
-import { deviceStates } from '@certmill/pipeline';
+import { deviceStates, resultOutcomes } from '@certmill/pipeline';
 
 /** The answers as clients see them; the e2e tests parse every answer with these. */
 
@@ -140,6 +140,15 @@ export const massDeviceSchema = z.strictObject({
   serialNumber: z.string(),
   notAfter: time,
   state: z.enum(deviceStates),
+});
+
+export const massResultSchema = z.strictObject({
+  batchId: z.string(),
+  index: count,
+  outcome: z.enum(resultOutcomes),
+  reason: z.string().optional(),
+  deviceId: z.string().optional(),
+  serialNumber: z.string().optional(),
 });
 
 export const massOperationSchema = z.strictObject({

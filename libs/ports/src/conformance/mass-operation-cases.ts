@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import {
   frozenPageBatches,
   noMassCounts,
+  type ChunkOutcome,
   type FrozenBatch,
   type MassOperation,
 } from '@certmill/domain';
-import type { MassOperationStore } from '../mass-operations.js';
+import type { MassOperationStore, OutcomeQuery } from '../mass-operations.js';
 import { expectSame } from './expect-same.js';
 import type { StoreCase } from './store-case.js';
 import { atOnce, hex, nowMs, writers } from './stores-fixture.js';
@@ -26,6 +27,17 @@ function anOperation(tenant: string, changes: Partial<MassOperation> = {}): Mass
     counts: { ...noMassCounts, requests: 7 },
     version: 1,
     ...changes,
+  };
+}
+
+function anOutcome(batch: number, chunkNumber: number, isPending: boolean): ChunkOutcome {
+  return {
+    batch,
+    chunkNumber,
+    isPending,
+    runs: isPending
+      ? []
+      : [{ index: 0, count: 3, outcome: 'skipped', reason: 'CERTIFICATE_ENDED' }],
   };
 }
 
@@ -125,6 +137,44 @@ export const massOperationCases: readonly StoreCase<MassOperationStore>[] = [
         const stored = await stores.getOperation(operation.tenant, operation.operationId);
         return stores.saveOperation({ ...stored, ...operation }, version);
       },
+    }),
+  },
+  {
+    name: 'what became of chunks is stored with the change, in place of what was, and listed in order',
+    async run(stores, tenant) {
+      const operation = anOperation(tenant);
+      await stores.addOperation(operation);
+      await stores.addOperation(anOperation(tenant, { operationId: 'op-2' }));
+      const places = [3, 20, 100].flatMap((batch) => [1, 11].map((n) => [batch, n] as const));
+      const outcomes = places.map(([batch, chunkNumber]) =>
+        anOutcome(batch, chunkNumber, chunkNumber === 11),
+      );
+      let version = 1;
+      const save = async (outcome: ChunkOutcome): Promise<void> => {
+        version += 1;
+        assert.ok(await stores.saveOperation({ ...operation, version }, version - 1, outcome));
+      };
+      for (const outcome of outcomes.toReversed()) await save(outcome);
+      const ended = anOutcome(20, 11, false);
+      await save(ended);
+      assert.equal(await stores.saveOperation(operation, 1, anOutcome(20, 11, true)), false);
+      const wanted = outcomes.with(3, ended);
+      const listed = (which: Omit<OutcomeQuery, 'limit'>, limit = 10) =>
+        stores.listOutcomes(operation, { limit, ...which });
+      expectSame(await listed({}), wanted);
+      const after = { batch: 3, chunkNumber: 11 };
+      expectSame(await listed({ after }, 2), wanted.slice(2, 4));
+      const pending = [wanted[1], wanted[5]];
+      expectSame(await listed({ isPending: true }), pending);
+      expectSame(await listed({ isPending: true, after }), pending.slice(1));
+      expectSame(await stores.listOutcomes({ tenant, operationId: 'op-2' }, { limit: 10 }), []);
+      expectSame(
+        await stores.listOutcomes({ ...operation, tenant: `${tenant}-other` }, { limit: 10 }),
+        [],
+      );
+    },
+    broken: (stores) => ({
+      saveOperation: (operation, version) => stores.saveOperation(operation, version),
     }),
   },
   {

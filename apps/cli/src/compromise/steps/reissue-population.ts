@@ -21,12 +21,14 @@ export const reissuePopulation: Step = async (context, run) => {
     });
     operations.push(operation);
   }
-  const sum = (count: 'submitted' | 'issued' | 'skipped' | 'rejected' | 'deadLettered'): number =>
-    operations.reduce((total, { counts }) => total + counts[count], 0);
+  const sum = (
+    count: 'submitted' | 'issued' | 'skipped' | 'refused' | 'rejected' | 'deadLettered',
+  ): number => operations.reduce((total, { counts }) => total + counts[count], 0);
   const facts = {
     operations: operations.map(({ operationId }) => operationId),
     issued: sum('issued'),
     skipped: sum('skipped'),
+    refused: sum('refused'),
     rejected: sum('rejected'),
     deadLettered: sum('deadLettered'),
   };
