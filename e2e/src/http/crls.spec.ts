@@ -22,6 +22,7 @@ import {
   issueCaCrl,
   issuerPathsOf,
   loadIssuer,
+  rekeyAuthority,
   revokeAuthority,
 } from '@certmill/trust';
 import { jest } from '@jest/globals';
@@ -229,6 +230,63 @@ describe('CRLs of a server', () => {
     const next = await pemFile(server, 'next.crl', later);
     expect(await verified(server, device.file, [base, next], deltas)).toContain('held.pem: OK');
     expect(run('openssl', ['crl', '-in', next, '-noout', '-text'])).toContain('Remove From CRL');
+  });
+
+  it('of two keys of one subject are told apart by their key identifiers, and so are their answers', async () => {
+    await using server = await aServer();
+    const { data } = server;
+    const parent = { directory: data, name: 'root', passphrase };
+    const rekeyed = { directory: data, name: 'dev', successor: 'dev-2', passphrase, parent };
+    await anOrder(server, 'before');
+    const after = await rekeyAuthority({ ...rekeyed, nowMs: Date.now() });
+    await anOrder(server, 'after', { issuer: 'dev-2' });
+    const files: string[] = [];
+    for (const order of ['before', 'after']) {
+      const path = `/v1/orders/${order}/certificates?deviceId=${order}`;
+      const answer = await server.call('POST', path, {
+        headers: { 'content-type': 'application/pkcs10', accept: 'application/pkix-cert' },
+        body: new Uint8Array(aCsr(order)),
+      });
+      expect(answer.status).toBe(201);
+      const file = join(data, `${order}.pem`);
+      await writeFile(file, pemEncode('CERTIFICATE', new Uint8Array(await answer.arrayBuffer())));
+      files.push(file);
+    }
+    const [old = '', fresh = ''] = files;
+    const revoke = (deviceId: string) =>
+      server.call('POST', '/v1/revocations', { json: { deviceIds: [deviceId] } });
+    expect((await revoke('before')).status).toBe(200);
+    const second = ['-untrusted', after.certificateFile];
+    const crls: string[] = [];
+    for (const issuer of ['dev', 'dev-2']) {
+      const der = await crlAfter(server, { issuer, shard: 0 }, 'full');
+      crls.push(await pemFile(server, `${issuer}.crl`, der));
+    }
+    expect(await verified(server, old, crls, second)).toMatch(/certificate revoked/);
+    expect(await verified(server, fresh, crls, second)).toContain('after.pem: OK');
+    // The other key's CRL has the name of the issuer, and says nothing of its certificates.
+    const other = await verified(server, fresh, crls.slice(0, 1), second);
+    expect(other).toMatch(/unable to get certificate CRL/);
+    // Not `run`: it would keep the server from answering.
+    const told = async (issuer: string, file: string): Promise<string> => {
+      const { text } = await runProgram(
+        'openssl',
+
+        ...['ocsp', '-CAfile', issuerPathsOf(data, 'root').certificateFile, '-no_nonce'],
+        ...['-issuer', issuerPathsOf(data, issuer).certificateFile, '-cert', file],
+        ...['-verify_other', issuerPathsOf(data, issuer).certificateFile, '-url'],
+        `${server.url}/ocsp`,
+      );
+      return text;
+    };
+    expect(await told('dev', old)).toMatch(/before\.pem: revoked/);
+    expect(await told('dev-2', fresh)).toMatch(/after\.pem: good/);
+    for (const [issuer, file] of [
+      ['dev-2', old],
+      ['dev', fresh],
+    ] as const) {
+      expect(await told(issuer, file)).toMatch(/\.pem: unknown/);
+    }
   });
 
   it('are served with what caches need, to anybody', async () => {

@@ -21,12 +21,7 @@ export {
   type StepRecord,
 } from './compromise/run-record.js';
 export { factsOf, runSteps, stepsLeft, type StepDoer } from './compromise/run-steps.js';
-export {
-  assertKeyPlace,
-  assertSuccessor,
-  makeSuccessor,
-  type SuccessorOutcome,
-} from './compromise/successor.js';
+export { assertSuccessor, makeSuccessor, type SuccessorOutcome } from './compromise/successor.js';
 export {
   certificatesOfCa,
   signersOf,
@@ -39,3 +34,4 @@ export {
   readCarriedCrl,
   type CarriedCrl,
 } from './compromise/carried-crl.js';
+export { assertKeyPlace } from './hierarchy/new-ca-key.js';

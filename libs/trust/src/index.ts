@@ -29,6 +29,7 @@ export {
   completeAuthority,
   findKeySlot,
   requestAuthority,
+  requestRekey,
   requestRenewal,
   signAuthorityRequest,
   type CaRequest,

@@ -6,6 +6,7 @@ import { type AuthorityWish, issueAuthority } from '../hierarchy/issue-authority
 import { findAuthority, isKeyAtHand, type Issuer, refusalOf } from '../hierarchy/load-issuers.js';
 import type { AuthorityPlace } from '../hierarchy/open-authority.js';
 import { specOfCertificate } from '../hierarchy/certificate-spec.js';
+import { assertKeyPlace } from '../hierarchy/new-ca-key.js';
 import { caRequestsFolderName, requestAuthority } from '../hierarchy/request-authority.js';
 
 export interface SuccessorOptions extends Pick<
@@ -39,12 +40,6 @@ export async function makeSuccessor(options: SuccessorOptions): Promise<Successo
     return { kind: 'there', ca: there };
   }
   assertKeyPlace(options.old, options.slot !== undefined);
-  if (parent === undefined && options.slot !== undefined) {
-    throw new CertmillError(
-      'INVALID_INPUT',
-      `the request of a CA has its key in a file: have '${name}' made in its token by a ceremony`,
-    );
-  }
   const wish = wishOf(options);
   if (parent !== undefined) {
     return { kind: 'there', ca: await issueAuthority(wish, parent, nowMs) };
@@ -52,15 +47,6 @@ export async function makeSuccessor(options: SuccessorOptions): Promise<Successo
   const requestFile = join(directory, caRequestsFolderName, name, 'request.pem');
   if (!(await exists(requestFile))) await requestAuthority(wish);
   return { kind: 'requested', requestFile };
-}
-
-/** INVALID_INPUT where a key in a token would be followed by one in a file. */
-export function assertKeyPlace(old: Pick<Issuer, 'name' | 'slot'>, hasSlot: boolean): void {
-  if (old.slot === undefined || hasSlot) return;
-  throw new CertmillError(
-    'INVALID_INPUT',
-    `the key of '${old.name}' is in a token: say with --slot where that of the new one is to be`,
-  );
 }
 
 /** CONFLICT where no order can be opened under the CA now, or it is the same key. */

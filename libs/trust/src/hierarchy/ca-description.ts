@@ -15,6 +15,8 @@ export interface CaDescription {
   readonly role: Exclude<CaRole, 'root'>;
   /** The CA of the same folder that signed it: where its revocation is recorded. */
   readonly parent?: string;
+  /** The CA of the same folder whose new key it is: both have one subject. */
+  readonly rekeys?: string;
   readonly order?: BoundOrder;
 }
 
@@ -46,14 +48,19 @@ async function writeJson(file: string, content: object): Promise<void> {
 
 /** Throws INVALID_INPUT where the text is not what `writeDescription` makes. */
 export function readDescription(text: string): CaDescription {
-  const { role, parent, order } = fieldsOf(text);
+  const { role, parent, rekeys, order } = fieldsOf(text);
   if (role !== 'intermediate' && role !== 'issuing') throw damaged();
-  if (parent !== undefined && (typeof parent !== 'string' || !isName(parent))) throw damaged();
+  if (!isNameOrNone(parent) || !isNameOrNone(rekeys)) throw damaged();
   return {
     role,
     ...(parent === undefined ? {} : { parent }),
+    ...(rekeys === undefined ? {} : { rekeys }),
     ...(order === undefined ? {} : { order: boundOrder(order) }),
   };
+}
+
+function isNameOrNone(field: unknown): field is string | undefined {
+  return field === undefined || (typeof field === 'string' && isName(field));
 }
 
 /** Throws INVALID_INPUT where the text is not what `writeRetirement` makes. */

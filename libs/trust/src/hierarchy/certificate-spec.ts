@@ -7,7 +7,7 @@ import type { Issuer } from './load-issuers.js';
 /** What a certificate says, to be said again. INVALID_INPUT where it says what is not written here. */
 export function specOfCertificate(
   certificate: CaCertificate,
-): Omit<CaCertificateSpec, 'notBeforeMs' | 'notAfterMs'> {
+): Omit<CaCertificateSpec, 'notBeforeMs' | 'notAfterMs' | 'status'> {
   const { subjectDer, pathLenConstraint, keyUsage = [] } = certificate;
   const { policies, extKeyUsage } = certificate.limits;
   const own = keyUsage.filter((usage) => usage !== 'keyCertSign' && usage !== 'cRLSign');

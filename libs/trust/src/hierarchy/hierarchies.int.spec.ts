@@ -26,11 +26,13 @@ import { authorityIn, type AuthorityPlace, openAuthority } from './open-authorit
 import { readCaCertificate } from './ca-certificate.js';
 import { checkChain } from './check-chain.js';
 import { crossCertify } from './cross-certify.js';
+import { importIssuer } from './import-issuer.js';
 import { rekeyRoot, type RootRekeyOptions } from './rekey-root.js';
 import { rekeyAuthority, renewAuthority } from './renew-authority.js';
 import {
   completeAuthority,
   requestAuthority,
+  requestRekey,
   requestRenewal,
   signAuthorityRequest,
 } from './request-authority.js';
@@ -350,6 +352,84 @@ describe('hierarchies', () => {
       nowMs,
     });
     await expect(again).rejects.toThrow('a root gets a new key in a folder of its own');
+  });
+
+  it('of the subject of another one in the folder are refused before a key or a signature is made', async () => {
+    const root = await aRoot();
+    await issueAuthority(wish('factory'), place('root'), nowMs);
+    const subjectDer = distinguishedNameDer(parseDistinguishedName('O=EXAMPLE,CN=Factory'));
+    const issuedBefore = readdirSync(join(root.directory, 'issued'));
+    const refusal = {
+      code: 'CONFLICT',
+      message: expect.stringMatching(
+        /CA 'factory' has the subject .*CN=factory and another key: .*certmill ca rekey factory/,
+      ) as string,
+    };
+    const second = wish('second', { subjectDer });
+    await expect(issueAuthority(second, place('root'), nowMs)).rejects.toMatchObject(refusal);
+    await expect(requestAuthority(second)).rejects.toMatchObject(refusal);
+    expect(existsSync(join(data, 'ca-requests'))).toBe(false);
+    expect(readdirSync(join(root.directory, 'issued'))).toEqual(issuedBefore);
+    // Elsewhere it is made, and not taken in here.
+    const other = join(folder, 'other');
+    await aRoot(other, { subjectDer: wish('elsewhere').subjectDer });
+    const elsewhere = await issueAuthority(
+      wish('second', { directory: other, subjectDer }),
+      place('root', other),
+      nowMs,
+    );
+    const taken = importIssuer({
+      ...place('second'),
+      keyPem: readFileSync(elsewhere.keyFile, 'utf8'),
+      keyPassphrase: passphrase,
+      chainPem: readFileSync(elsewhere.chainFile, 'utf8'),
+      nowMs: Date.now(),
+    });
+    await expect(taken).rejects.toMatchObject(refusal);
+    // Two requests of one subject: whose certificate comes first, has it.
+    const late = wish('late', { subjectDer: wish('twice').subjectDer });
+    const requests = [await requestAuthority(wish('twice')), await requestAuthority(late)];
+    const completed = requests.map(async ({ requestPem }, index) => {
+      const { chainDer } = await signAuthorityRequest({ requestPem, parent: place('root'), nowMs });
+      const chainPem = chainDer.map((der) => pemEncode('CERTIFICATE', der)).join('');
+      return { ...place(index === 0 ? 'twice' : 'late'), chainPem, nowMs };
+    });
+    const [twice, lateOne] = await Promise.all(completed);
+    await completeAuthority(twice!);
+    await expect(completeAuthority(lateOne!)).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(readdirSync(join(data, 'ca')).filter((name) => !name.startsWith('.'))).toEqual([
+      ...['factory', 'root', 'twice'],
+    ]);
+  });
+
+  it('under an offline root get a new key by a request too, and the one before is retired', async () => {
+    const offline = join(folder, 'offline');
+    await aRoot(offline);
+    const carried = async (requestPem: string): Promise<string> => {
+      const parent = place('root', offline);
+      const { chainDer } = await signAuthorityRequest({ requestPem, parent, nowMs });
+      return chainDer.map((der) => pemEncode('CERTIFICATE', der)).join('');
+    };
+    const status = { baseUri: 'http://status.example', crlShards: 2 };
+    const { requestPem } = await requestAuthority(wish('factory', { status }));
+    const first = { ...place('factory'), chainPem: await carried(requestPem), nowMs };
+    const before = await completeAuthority(first);
+    const rekeyed = { ...place('factory-2'), rekeys: 'factory', keyType: 'ec-p384' } as const;
+    const next = await requestRekey(rekeyed);
+    const second = { ...place('factory-2'), chainPem: await carried(next.requestPem), nowMs };
+    const after = await completeAuthority(second);
+    expect(after.subjectDer).toEqual(before.subjectDer);
+    expect([after.keyType, after.status]).toEqual(['ec-p384', status]);
+    expect((await loadIssuer(data, 'factory')).retirement?.successor).toBe('factory-2');
+    // Killed before the one before was retired.
+    rmSync(join(before.directory, 'retired.json'));
+    await completeAuthority(second);
+    expect((await loadIssuer(data, 'factory')).retirement?.successor).toBe('factory-2');
+    await rekeyAuthority({
+      ...{ directory: data, name: 'factory-2', successor: 'factory-3', passphrase, nowMs },
+      parent: place('root', offline),
+    });
+    verifies(await loadIssuer(data, 'factory-3'));
   });
 
   it('renewed in the middle, they are whole again once it is renewed again', async () => {

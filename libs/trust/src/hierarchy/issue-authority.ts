@@ -19,6 +19,7 @@ import { assertNoIssuer, type IssuerFolderContent, writeIssuerFolder } from './i
 import { assertIssuerName, rootName } from './issuer-paths.js';
 import { type Issuer } from './load-issuers.js';
 import { newCaKey } from './new-ca-key.js';
+import { assertOwnName } from './own-name.js';
 import { authorityIn, type AuthorityPlace, openAuthority } from './open-authority.js';
 import { statusUnder } from './status-under.js';
 
@@ -55,7 +56,7 @@ export const backdateMs = 60_000;
 
 /**
  * Makes a root in a folder of its own or in a data folder: `<directory>/ca/root`. CONFLICT where one is
- * there; INVALID_INPUT as `issueProfiledCaCertificate`.
+ * there, or a CA of the subject; INVALID_INPUT as `issueProfiledCaCertificate`.
  */
 export async function createRoot(
   wish: Omit<AuthorityWish, 'name' | 'order'>,
@@ -69,6 +70,7 @@ export async function createRoot(
     );
   }
   await assertNoIssuer(directory, rootName);
+  assertOwnName(directory, wish);
   const { signer, content } = await newCaKey(wish);
   const notBeforeMs = backdated(nowMs);
   const certificateDer = await issueProfiledCaCertificate(
@@ -90,7 +92,8 @@ export async function createRoot(
  * Makes a CA under one whose key is at hand: an intermediate or an issuing CA, with a key of its own.
  * The parent may lie in another folder, such as that of an offline root. Nothing is there, or all of
  * it; what its parent has recorded of one that is not there was given to nobody. Throws as
- * `openAuthority` and `issueProfiledCaCertificate`; CONFLICT where the name is taken.
+ * `openAuthority` and `issueProfiledCaCertificate`; CONFLICT where the name is taken,
+ * as that of the folder or as the subject (`assertOwnName`).
  */
 export async function issueAuthority(
   wish: AuthorityWish,
@@ -101,6 +104,7 @@ export async function issueAuthority(
   assertIssuerName(name);
   assertOrderOfIssuer(wish);
   await assertNoIssuer(directory, name);
+  assertOwnName(directory, wish);
   const parent = await openAuthority(place, nowMs);
   const { signer, content } = await newCaKey(wish);
   const notBeforeMs = Math.max(backdated(nowMs), parent.ca.notBeforeMs);

@@ -11,10 +11,12 @@ import {
   writeFileAtomically,
 } from '../atomic-file.js';
 import { encryptPrivateKey } from '../keys/encrypted-private-key.js';
+import { type CaCertificate, readCaCertificate } from './ca-certificate.js';
 import { checkedFileName, digestOfChain } from './ca-files.js';
 import { checkChainDer } from './check-chain.js';
 import { type CaDescription, descriptionFileName, writeDescription } from './ca-description.js';
 import { type CaSlot, slotFileName, writeSlot } from './ca-slot.js';
+import { assertOwnName, type NewCaName } from './own-name.js';
 import { statusFileName, writeStatus } from './status-file.js';
 import { saltOfFolder } from './folder-salt.js';
 import { issuerPathsOf, pathsIn, type IssuerPaths } from './issuer-paths.js';
@@ -49,7 +51,8 @@ export async function assertNoIssuer(dataDirectory: string, name: string): Promi
 /**
  * Writes the folder of a CA; it appears with all of its files or not at all, and what a killed command
  * left of one goes. The caller holds the lock of the CAs (`withCaLock`). INVALID_INPUT where the
- * chain is none (`checkChain`): what lies there with a digest is not verified again.
+ * chain is none (`checkChain`): what lies there with a digest is not verified again. CONFLICT where the
+ * folder is there, and as `assertOwnName`.
  */
 export async function writeIssuerFolder(
   dataDirectory: string,
@@ -57,6 +60,7 @@ export async function writeIssuerFolder(
   content: IssuerFolderContent,
 ): Promise<IssuerPaths> {
   checkChainDer(content.chainDer);
+  assertOwnName(dataDirectory, { ...ownOf(content), ...rekeysOf(content) });
   const paths = issuerPathsOf(dataDirectory, name);
   const parent = dirname(paths.directory);
   const temporary = join(parent, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
@@ -85,6 +89,14 @@ export async function writeIssuerFolder(
   }
   await syncDirectory(parent);
   return paths;
+}
+
+function ownOf({ chainDer }: IssuerFolderContent): CaCertificate {
+  return readCaCertificate(chainDer[0] ?? new Uint8Array(), 'the certificate of the CA');
+}
+
+function rekeysOf({ description }: IssuerFolderContent): Pick<NewCaName, 'rekeys'> {
+  return description?.rekeys === undefined ? {} : { rekeys: description.rekeys };
 }
 
 /** What leads to a key, in the folder of a CA or of a request: the encrypted key, or the slot that has it. */

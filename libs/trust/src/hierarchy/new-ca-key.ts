@@ -4,6 +4,7 @@ import type { IssuerKeyType } from '../keys/key-types.js';
 import { caSignerOf, generateCaKey, type SoftwareCaSigner } from './ca-key.js';
 import type { CaModules, CaSlot } from './ca-slot.js';
 import type { IssuerFolderContent } from './issuer-folder.js';
+import type { Issuer } from './load-issuers.js';
 
 /** Where the key of a new CA is made and stays: in a module, or encrypted in a file. */
 export interface NewCaKeyWish {
@@ -51,6 +52,30 @@ export async function newKeyInSlot(
   return { signer: await modules.open(slot, keyType), slot };
 }
 
+/** INVALID_INPUT where a key in a token would be followed by one in a file. */
+export function assertKeyPlace(old: Pick<Issuer, 'name' | 'slot'>, hasSlot: boolean): void {
+  if (old.slot === undefined || hasSlot) return;
+  throw new CertmillError(
+    'INVALID_INPUT',
+    `the key of '${old.name}' is in a token: say with --slot where that of the new one is to be`,
+  );
+}
+
+/** The same of a new key for the CA; CONFLICT where its slot is that of the key before, which would be found again. */
+export function assertNewKeyPlace(
+  old: Pick<Issuer, 'name' | 'slot'>,
+  slot: NewCaKeyWish['slot'],
+): void {
+  assertKeyPlace(old, slot !== undefined);
+  if (slot === undefined || old.slot === undefined) return;
+  if (slot.token !== old.slot.token || slot.keyLabel !== old.slot.keyLabel) return;
+  throw new CertmillError(
+    'CONFLICT',
+    `the key of '${old.name}' has the label ${slot.keyLabel} in token ${slot.token}: choose another one`,
+  );
+}
+
+/** INVALID_INPUT where nothing here reaches modules. */
 export function assertModules(
   modules: CaModules | undefined,
   { token }: Pick<CaSlot, 'token'>,

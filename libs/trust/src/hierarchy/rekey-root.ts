@@ -9,6 +9,7 @@ import { alternativeFolderName, type CrossCertificate, crossCertify } from './cr
 import { createRoot } from './issue-authority.js';
 import { rootName } from './issuer-paths.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
+import { assertNewKeyPlace, type NewCaKeyWish } from './new-ca-key.js';
 import { type AuthorityPlace, openAuthority } from './open-authority.js';
 
 export interface RootRekeyOptions {
@@ -16,6 +17,8 @@ export interface RootRekeyOptions {
   readonly from: Omit<AuthorityPlace, 'name'>;
   /** The data folder of the root with the new key, and what encrypts that. */
   readonly into: Omit<AuthorityPlace, 'name'>;
+  /** The module that makes the new key and keeps it; absent: it lies in a file. */
+  readonly slot?: NewCaKeyWish['slot'];
   /** Default: as before. */
   readonly keyType?: IssuerKeyType;
   /** Of the new root; absent: no expiration. */
@@ -46,6 +49,7 @@ export async function rekeyRoot(options: RootRekeyOptions): Promise<RekeyedRoot>
   const from: AuthorityPlace = { ...options.from, name: rootName };
   const before = (await openAuthority(from, nowMs)).ca;
   assertOwnStatus(before, options.status);
+  assertNewKeyPlace(before, options.slot);
   const root =
     (await findAuthority(into.directory, rootName)) ?? (await successorOf(before, options));
   assertSuccessor(root, before, options);
@@ -59,7 +63,7 @@ export async function rekeyRoot(options: RootRekeyOptions): Promise<RekeyedRoot>
 }
 
 async function successorOf(before: Issuer, options: RootRekeyOptions): Promise<Issuer> {
-  const { into, lifetimeSeconds, status, nowMs } = options;
+  const { into, lifetimeSeconds, status, slot, nowMs } = options;
   const { subjectDer, pathLenConstraint, nameConstraints, policies, extKeyUsage } =
     specOfCertificate(certificateOf(before));
   const wish = {
@@ -72,6 +76,7 @@ async function successorOf(before: Issuer, options: RootRekeyOptions): Promise<I
     ...(extKeyUsage === undefined ? {} : { extKeyUsage }),
     ...(lifetimeSeconds === undefined ? {} : { lifetimeSeconds }),
     ...(status === undefined ? {} : { status }),
+    ...(slot === undefined ? {} : { slot }),
   };
   return createRoot(wish, nowMs);
 }

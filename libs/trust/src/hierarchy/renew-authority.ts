@@ -3,7 +3,7 @@ import { CertmillError } from '@certmill/domain';
 import type { IssuerKeyType } from '../keys/key-types.js';
 import type { CaCertificate } from './ca-certificate.js';
 import { retirementFileName, writeRetirement } from './ca-description.js';
-import { generateCaKey } from './ca-key.js';
+import type { CaModules } from './ca-slot.js';
 import { certificateOf, specOfCertificate } from './certificate-spec.js';
 import { withCaLock } from './folder-lock.js';
 import { issueCaCertificate, noExpirationMs } from './issue-ca-certificate.js';
@@ -11,7 +11,7 @@ import { backdated, endOf, recordIssued, statusOf } from './issue-authority.js';
 import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
 import { assertIssuerName } from './issuer-paths.js';
 import type { Issuer } from './load-issuers.js';
-import { assertPassphrase } from './new-ca-key.js';
+import { assertNewKeyPlace, newCaKey, type NewCaKeyWish } from './new-ca-key.js';
 import {
   authorityIn,
   type AuthorityPlace,
@@ -68,17 +68,21 @@ export interface RekeyOptions extends RenewalOptions {
   /** Name of the CA with the new key. */
   readonly successor: string;
   readonly keyType?: IssuerKeyType;
+  /** Encrypts a key in a file. */
   readonly passphrase: string;
+  /** The module that makes the new key and keeps it; absent: it lies in a file. */
+  readonly slot?: NewCaKeyWish['slot'];
+  readonly modules?: CaModules;
 }
 
 /**
  * A CA of the same subject with a new key and a new name. The one before is retired: it opens no
- * further order, and its key stays for the status of what it has issued.
+ * further order, and its key stays for the status of what it has issued. INVALID_INPUT where a key in a
+ * token would be followed by one in a file; CONFLICT where the new slot is that of the key before.
  */
 export async function rekeyAuthority(options: RekeyOptions): Promise<Issuer> {
   const { directory, name, successor, passphrase, parent: place, nowMs } = options;
   assertIssuerName(successor);
-  assertPassphrase(passphrase);
   return withCaLock(directory, async () => {
     const ca = await authorityIn(directory, name);
     if (ca.role === 'root') {
@@ -88,9 +92,15 @@ export async function rekeyAuthority(options: RekeyOptions): Promise<Issuer> {
       );
     }
     await assertNoIssuer(directory, successor);
+    assertNewKeyPlace(ca, options.slot);
     const parent = await openAuthority(place, nowMs);
     const before = certificateOf(ca);
-    const key = await generateCaKey(options.keyType ?? ca.keyType);
+    const { slot, modules, keyType = ca.keyType } = options;
+    const { signer, content } = await newCaKey({
+      ...{ keyType, passphrase, subjectDer: ca.subjectDer },
+      ...(slot === undefined ? {} : { slot }),
+      ...(modules === undefined ? {} : { modules }),
+    });
     const notBeforeMs = Math.max(backdated(nowMs), parent.ca.notBeforeMs);
     const certificateDer = await issueCaCertificate(
       {
@@ -99,16 +109,17 @@ export async function rekeyAuthority(options: RekeyOptions): Promise<Issuer> {
         notAfterMs: endOf(options, notBeforeMs, parent.ca.notAfterMs),
         ...statusOf(parent.ca),
       },
-      key.subjectPKInfoDer,
+      signer.subjectPKInfoDer,
       parent,
     );
     await recordIssued(parent.ca, certificateDer);
     await writeIssuerFolder(directory, successor, {
       chainDer: [certificateDer, ...parent.ca.chainDer],
-      key: { pkcs8Der: key.privateKey.export({ format: 'der', type: 'pkcs8' }), passphrase },
+      ...content,
       ...(ca.status === undefined ? {} : { status: ca.status }),
       description: {
         role: ca.role,
+        rekeys: name,
         ...(place.directory === directory ? { parent: place.name } : {}),
         ...(ca.order === undefined ? {} : { order: ca.order }),
       },

@@ -36,7 +36,14 @@ import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { issuerKeyTypeOf, type IssuerKeyType } from '../keys/key-types.js';
 import { openSerialKeys } from '../keys/serial-keys.js';
 import { certificatesInPem, type CaCertificate, readCaCertificate } from './ca-certificate.js';
-import { descriptionFileName, readDescription, writeDescription } from './ca-description.js';
+import {
+  descriptionFileName,
+  readDescription,
+  retirementFileName,
+  writeDescription,
+  writeRetirement,
+} from './ca-description.js';
+import { readCaFiles } from './ca-files.js';
 import { type CaProfile, caOfProfile, issueProfiledCaCertificate } from './ca-profiles.js';
 import { hashOf, type SoftwareCaSigner } from './ca-key.js';
 import { type CaModules, type CaSlot, readSlot, slotFileName } from './ca-slot.js';
@@ -58,10 +65,11 @@ import {
   writeIssuerFolder,
   writeKeyFile,
 } from './issuer-folder.js';
-import { assertIssuerName, keyFileName } from './issuer-paths.js';
+import { assertIssuerName, issuerPathsOf, keyFileName } from './issuer-paths.js';
 import { type DistinguishedName, isSameName, readDistinguishedName } from './distinguished-name.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
-import { assertModules, newCaKey } from './new-ca-key.js';
+import { assertModules, assertNewKeyPlace, newCaKey } from './new-ca-key.js';
+import { assertOwnName, type NewCaName } from './own-name.js';
 import {
   authorityIn,
   type AuthorityPlace,
@@ -89,15 +97,16 @@ export interface CaRequest {
  * request (RFC 2986) with the extensions that are wished for (RFC 2985 5.4.2). The request lies in
  * `ca-requests/<name>` until `completeAuthority`, with the key, or with the slot of the module that made
  * it. The folder is there with all of its files or not at all. Faults: those of `newCaKey`; CONFLICT
- * where the CA or a request of the name is there.
+ * where the CA or a request of the name is there, and as `assertOwnName`.
  */
 export async function requestAuthority(
-  wish: Omit<AuthorityWish, 'lifetimeSeconds'>,
+  wish: Omit<AuthorityWish, 'lifetimeSeconds'> & Pick<NewCaName, 'rekeys'>,
 ): Promise<CaRequest> {
-  const { name, directory, status, order } = wish;
+  const { name, directory, status, order, rekeys } = wish;
   assertIssuerName(name);
   assertOrderOfIssuer(wish);
   await assertNoIssuer(directory, name);
+  assertOwnName(directory, wish);
   const folder = requestFolderOf(directory, name);
   if (existsSync(folder)) throw requestIsThere(name, folder);
   const { signer, content } = await newCaKey(wish);
@@ -109,6 +118,7 @@ export async function requestAuthority(
     await writeFileAtomically(join(temporary, requestFileName), requestPem, publicFileMode);
     await writeDescription(join(temporary, descriptionFileName), {
       role: roleOf(wish),
+      ...(rekeys === undefined ? {} : { rekeys }),
       ...(order === undefined ? {} : { order }),
     });
     if (status !== undefined) await writeStatus(join(temporary, statusFileName), status);
@@ -120,6 +130,34 @@ export async function requestAuthority(
   }
   await syncDirectory(join(directory, caRequestsFolderName));
   return { requestPem, file: join(folder, requestFileName) };
+}
+
+/**
+ * The request of a new key for a CA that is there: its subject and all else that its certificate says, to
+ * be signed by a CA whose key is elsewhere. The one before is retired once the certificate is taken in.
+ */
+export async function requestRekey(
+  options: Pick<AuthorityWish, 'name' | 'directory' | 'passphrase' | 'slot' | 'modules'> & {
+    readonly rekeys: string;
+    /** Default: as before. */
+    readonly keyType?: IssuerKeyType;
+  },
+): Promise<CaRequest> {
+  const before = await authorityIn(options.directory, options.rekeys);
+  if (before.role === 'root') {
+    throw new CertmillError(
+      'INVALID_INPUT',
+      "a root gets a new key in a folder of its own: 'certmill ca rekey root --into DIR'",
+    );
+  }
+  assertNewKeyPlace(before, options.slot);
+  return requestAuthority({
+    ...specOfCertificate(certificateOf(before)),
+    ...(before.status === undefined ? {} : { status: before.status }),
+    ...(before.order === undefined ? {} : { order: before.order }),
+    ...options,
+    keyType: options.keyType ?? before.keyType,
+  });
 }
 
 /**
@@ -393,6 +431,7 @@ export async function completeAuthority(options: CompletionOptions): Promise<Iss
     const existing = await findAuthority(directory, name);
     if (existing === undefined) await takeIn(options, chain, own);
     else await takeAnother(directory, existing, chain, own);
+    await retireRekeyed(directory, name, nowMs);
     // Left over where this was killed after the CA was in its place, or done by now.
     await rm(requestFolderOf(directory, name), { recursive: true, force: true });
     await openSerialKeys(directory);
@@ -444,6 +483,15 @@ async function requestedKey(
   const key = decryptPrivateKey(keyPem, passphrase, `the key of the request of CA '${name}'`);
   const spkiDer = createPublicKey(key).export({ format: 'der', type: 'spki' });
   return { spkiDer, content: { key: { encryptedPem: keyPem } } };
+}
+
+/** What was killed behind the new CA retires the one before when it is typed again. */
+async function retireRekeyed(directory: string, name: string, nowMs: number): Promise<void> {
+  const { description } = readCaFiles(issuerPathsOf(directory, name), name);
+  const before = description?.rekeys && (await findAuthority(directory, description.rekeys));
+  if (!before || before.retirement !== undefined) return;
+  const retirement = { successor: name, retiredAtMs: nowMs };
+  await writeRetirement(join(before.directory, retirementFileName), retirement);
 }
 
 async function takeAnother(

@@ -1,26 +1,29 @@
 import { Command } from 'commander';
 import { CertmillError } from '@certmill/domain';
 import { type IssuerKeyType, rekeyAuthority, rekeyRoot, rootName } from '@certmill/trust';
-import { passphraseOf } from '../../hierarchy.js';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
 import {
+  keyAccessOf,
   keyOption,
+  keyPlaceOf,
   lifetimeOf,
   type LifetimeOptions,
   type ParentOptions,
   placeOf,
+  type SlotOption,
   statusOf,
   type StatusOptions,
   withLifetimeOption,
   withParentOptions,
+  withSlotOption,
   withStatusOptions,
 } from './ca-options.js';
 import { parentOf } from './ca-renew.js';
 import { authorityView } from './ca-view.js';
 
-interface RekeyCommandOptions extends LifetimeOptions, ParentOptions, StatusOptions {
+interface RekeyCommandOptions extends LifetimeOptions, ParentOptions, StatusOptions, SlotOption {
   readonly data: string;
   readonly as?: string;
   readonly into?: string;
@@ -52,7 +55,7 @@ export function rekeyCommand(terminal: Terminal): Command {
         directory: data,
         name,
         successor,
-        passphrase: await passphraseOf(terminal, data),
+        ...(await keyPlaceOf(terminal, data, options)),
         parent,
         ...(options.key === undefined ? {} : { keyType: options.key }),
         ...lifetimeOf(options),
@@ -63,7 +66,7 @@ export function rekeyCommand(terminal: Terminal): Command {
         `${name} is retired: it opens no further orders, and signs the status of what it issued`,
       ]);
     });
-  withStatusOptions(withParentOptions(withLifetimeOption(command)));
+  withStatusOptions(withParentOptions(withLifetimeOption(withSlotOption(command))));
   return withExamples(command, [
     ['certmill ca rekey factory --as factory-2', 'a key of the same type'],
     ['certmill ca rekey factory --as factory-pq --key ml-dsa-65', 'another algorithm'],
@@ -83,13 +86,11 @@ async function rekeyRootIn(terminal: Terminal, options: RekeyCommandOptions): Pr
       'a root keeps its name, and nothing is above it: give --into DIR alone',
     );
   }
-  const place = async (directory: string) => ({
-    directory,
-    passphrase: await passphraseOf(terminal, directory),
-  });
+  const { slot, ...access } = await keyPlaceOf(terminal, into, options);
   const { root, newWithOld, oldWithNew } = await rekeyRoot({
-    from: await place(data),
-    into: await place(into),
+    from: { directory: data, ...(await keyAccessOf(terminal, data, rootName)) },
+    into: { directory: into, ...access },
+    ...(slot === undefined ? {} : { slot }),
     ...(options.key === undefined ? {} : { keyType: options.key }),
     ...lifetimeOf(options),
     ...statusOf(options),

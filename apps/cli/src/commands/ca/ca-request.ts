@@ -1,6 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { type IssuerKeyType, requestAuthority, requestRenewal } from '@certmill/trust';
+import { CertmillError } from '@certmill/domain';
+import {
+  type CaRequest,
+  type IssuerKeyType,
+  requestAuthority,
+  requestRekey,
+  requestRenewal,
+} from '@certmill/trust';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
@@ -38,6 +45,7 @@ interface RequestOptions
   readonly data: string;
   readonly key?: IssuerKeyType;
   readonly renewal?: true;
+  readonly rekeys?: string;
   readonly out?: string;
 }
 
@@ -49,34 +57,17 @@ export function requestCommand(terminal: Terminal): Command {
     .addOption(keyOption('ec-p256'))
     .option('--renewal', 'for subject and key of the CA that is there; other options do not apply')
     .option(
+      '--rekeys <ca>',
+      'a new key for this CA, under another name: all else is as in its certificate',
+    )
+    .option(
       '-o, --out <file>',
       'where the request is written; default: it stays in the data folder',
     )
     .option('--json', 'print one JSON object')
     .action(async (name: string, options: RequestOptions) => {
-      const { data, out } = options;
-      const { requestPem, file } =
-        options.renewal === true
-          ? {
-              requestPem: await requestRenewal({
-                directory: data,
-                name,
-                ...(await keyAccessOf(terminal, data, name)),
-              }),
-              file: `${name}.csr.pem`,
-            }
-          : await requestAuthority({
-              name,
-              directory: data,
-              ...(await keyPlaceOf(terminal, data, options)),
-              ...certificateWishOf(options, {
-                key: 'ec-p256',
-                commonName: `${name} issuing CA`,
-                pathLenConstraint: 0,
-              }),
-              ...statusOf(options),
-              ...orderOf(options),
-            });
+      const { out } = options;
+      const { requestPem, file } = await requestOf(terminal, name, options);
       const target = out ?? file;
       if (target !== file || options.renewal === true) await writeFile(target, requestPem);
       terminal.report({ name, requestFile: target }, [
@@ -98,6 +89,37 @@ export function requestCommand(terminal: Terminal): Command {
       'key and request; the key stays here',
     ],
     ['certmill ca request factory --slot slot.yaml', 'the key is made in an HSM and stays there'],
+    ['certmill ca request factory-2 --rekeys factory', 'a new key for a CA of an offline root'],
     ['certmill ca request factory --renewal', 'another certificate for the same key'],
   ]);
+}
+
+async function requestOf(
+  terminal: Terminal,
+  name: string,
+  options: RequestOptions,
+): Promise<CaRequest> {
+  const { data, renewal, rekeys, key } = options;
+  if (renewal === true) {
+    if (rekeys !== undefined) {
+      throw new CertmillError('INVALID_INPUT', 'a renewal keeps its key: not --rekeys');
+    }
+    const access = await keyAccessOf(terminal, data, name);
+    const requestPem = await requestRenewal({ directory: data, name, ...access });
+    return { requestPem, file: `${name}.csr.pem` };
+  }
+  const wanted = { name, directory: data, ...(await keyPlaceOf(terminal, data, options)) };
+  if (rekeys !== undefined) {
+    return requestRekey({ ...wanted, rekeys, ...(key === undefined ? {} : { keyType: key }) });
+  }
+  return requestAuthority({
+    ...wanted,
+    ...certificateWishOf(options, {
+      key: 'ec-p256',
+      commonName: `${name} issuing CA`,
+      pathLenConstraint: 0,
+    }),
+    ...statusOf(options),
+    ...orderOf(options),
+  });
 }

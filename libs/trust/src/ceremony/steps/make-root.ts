@@ -9,6 +9,7 @@ import { backdated } from '../../hierarchy/issue-authority.js';
 import { newKeyInSlot } from '../../hierarchy/new-ca-key.js';
 import { newCaSerialNumber } from '../../hierarchy/issue-ca-certificate.js';
 import { rootName } from '../../hierarchy/issuer-paths.js';
+import { assertOwnName } from '../../hierarchy/own-name.js';
 import { statusFileName, statusText } from '../../hierarchy/status-file.js';
 import type { StepOf } from '../ceremony-file.js';
 import { rootEndOf, rootOf, rootStatusOf } from '../root-wish.js';
@@ -25,6 +26,7 @@ export async function makeRoot(
   context: StepContext,
 ): Promise<StepFacts> {
   const { profile, ...said } = rootOf(step);
+  assertOwnName(context.dataDirectory, said);
   const status = rootStatusOf(step);
   const key =
     step.slot === undefined

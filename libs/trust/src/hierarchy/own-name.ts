@@ -1,0 +1,61 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { CertmillError, isName } from '@certmill/domain';
+import { isErrorCode } from '../atomic-file.js';
+import { type CaCertificate, certificatesInPem, readCaCertificate } from './ca-certificate.js';
+import { isSameName } from './distinguished-name.js';
+import { caDirectoryOf, issuerPathsOf } from './issuer-paths.js';
+
+/** A CA that is to be made; a key that is not there yet is another one than all others. */
+export interface NewCaName {
+  readonly subjectDer: Uint8Array;
+  readonly spkiDer?: Uint8Array;
+  /** The CA of the folder whose new key it is: they have one subject. */
+  readonly rekeys?: string;
+}
+
+/**
+ * CONFLICT where another CA of the folder has the subject and another key: chains, CRLs and OCSP answers are
+ * found by the name of the issuer first (RFC 5280 4.1.2.6, 6.3.3; RFC 6960 4.1.1). Two may have it where
+ * one is the new key of the other: key identifiers tell them apart (RFC 5280 4.2.1.1). FAULT_STORE_CORRUPT
+ * where a certificate of the folder cannot be read.
+ */
+export function assertOwnName(
+  dataDirectory: string,
+  { subjectDer, spkiDer, rekeys }: NewCaName,
+): void {
+  for (const name of namesIn(dataDirectory)) {
+    const ca = certificateIn(dataDirectory, name);
+    if (ca === undefined || !isSameName(ca.subjectDer, subjectDer)) continue;
+    if (spkiDer !== undefined && Buffer.compare(ca.spkiDer, spkiDer) === 0) continue;
+    if (rekeys !== undefined) {
+      // Those that the one before has taken the place of have its name too.
+      const before = certificateIn(dataDirectory, rekeys);
+      if (before !== undefined && isSameName(before.subjectDer, subjectDer)) return;
+    }
+    throw new CertmillError(
+      'CONFLICT',
+      `CA '${name}' has the subject ${ca.subject} and another key: give the new one another subject, or ` +
+        `CA '${name}' a new key: certmill ca rekey ${name}`,
+    );
+  }
+}
+
+function namesIn(dataDirectory: string): readonly string[] {
+  try {
+    return readdirSync(caDirectoryOf(dataDirectory)).filter(isName).sort();
+  } catch (error) {
+    if (isErrorCode(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+function certificateIn(dataDirectory: string, name: string): CaCertificate | undefined {
+  const { certificateFile } = issuerPathsOf(dataDirectory, name);
+  if (!existsSync(certificateFile)) return undefined;
+  try {
+    const [der] = certificatesInPem(readFileSync(certificateFile, 'utf8'));
+    return der && readCaCertificate(der, `the certificate of CA '${name}'`);
+  } catch (cause) {
+    throw new CertmillError('FAULT_STORE_CORRUPT', `${certificateFile} cannot be read`, { cause });
+  }
+}
