@@ -9,9 +9,12 @@ import { importIssuer } from './import-issuer.js';
 import { createRoot, issueAuthority } from './issue-authority.js';
 import { issueCaCrl } from './issue-ca-crl.js';
 import { IssuerCatalogue } from './issuer-catalogue.js';
-import { loadIssuer, loadIssuers, refusalOf } from './load-issuers.js';
+import { pemOfCertificates } from './ca-certificate.js';
+import { loadAuthorities, loadIssuer, loadIssuers, refusalOf } from './load-issuers.js';
 import { publishedCas } from './published-cas.js';
+import { completeAuthority, requestRenewal, signAuthorityRequest } from './request-authority.js';
 import { revokeAuthority } from './revoke-authority.js';
+import { StatusAuthorities } from './status-authorities.js';
 
 const passphrase = 'only for this test';
 const nowMs = Math.floor(Date.now() / 1_000) * 1_000;
@@ -58,6 +61,41 @@ describe('the CRL of an offline root', () => {
   };
   const take = (crlDer: Uint8Array, atMs = nowMs, name?: string) =>
     importCaCrl({ directory: plant, crlDer, nowMs: atMs, ...(name === undefined ? {} : { name }) });
+
+  it('tells of certificates that were renewed, before a process began and since', async () => {
+    let elapsedMs = 0;
+    const serialNumbers: Uint8Array[] = [];
+    const note = async (): Promise<void> => {
+      const { serialNumberHex } = await loadIssuer(plant, 'line-1');
+      serialNumbers.push(Buffer.from(serialNumberHex, 'hex'));
+    };
+    const renew = async (): Promise<void> => {
+      const key = { directory: plant, name: 'line-1', passphrase };
+      const requestPem = await requestRenewal(key);
+      const parent = { directory: offline, name: 'root', passphrase };
+      const { chainDer } = await signAuthorityRequest({ requestPem, parent, nowMs });
+      await completeAuthority({ ...key, chainPem: pemOfCertificates(chainDer), nowMs });
+      await note();
+    };
+    await note();
+    await renew();
+    await take(await madeAt(nowMs));
+    const issuers = await loadIssuers(plant);
+    const common = { dataDirectory: plant, elapsedMs: () => elapsedMs };
+    const authorities = new StatusAuthorities({
+      ...common,
+      catalogue: new IssuerCatalogue({ ...common, issuers, configured: undefined, withKeys: true }),
+      authorities: await loadAuthorities(plant),
+    });
+    const told = () =>
+      serialNumbers.map((serial) => authorities.caStatus('root', serial, nowMs + 1_000));
+    const good = expect.objectContaining({ status: { kind: 'good' } }) as unknown;
+    expect(told()).toEqual([good, good]);
+    await renew();
+    expect(authorities.caStatus('root', Buffer.from('7f00', 'hex'), nowMs)).toBeUndefined();
+    elapsedMs += 10_000;
+    expect(told()).toEqual([good, good, good]);
+  });
 
   it('revokes an issuer here, which a process that runs sees a second later', async () => {
     let elapsedMs = 0;

@@ -1,16 +1,19 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { createPublicKey, X509Certificate } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { crlReasons, isName } from '@certmill/domain';
 import { createCertificateWalk, walkCertificate, type CertIdRange } from '@certmill/der';
 import { certStatusOf, OcspIssuers, type CaStatus, type OcspIssuer } from '@certmill/pipeline';
 import { isErrorCode } from '../atomic-file.js';
 import { isSameBytes } from '../path/path-certificate.js';
+import { certificatesInPem } from './ca-certificate.js';
 import type { CaSlot } from './ca-slot.js';
 import { type ImportedCrl, ImportedCrlFolder } from './imported-crls.js';
 import { issuedFolderName } from './issue-authority.js';
 import type { IssuerCatalogue } from './issuer-catalogue.js';
 import { caDirectoryOf, issuerPathsOf } from './issuer-paths.js';
 import { type Issuer, readAuthority, readWholeAuthority } from './load-issuers.js';
+import { formerFolderName } from './replace-certificate.js';
 import type { RevokedCa } from './revoked-cas.js';
 
 /** A CA of which a responder can speak. */
@@ -35,8 +38,17 @@ export interface StatusAuthoritiesOptions {
 
 /** Between two looks at the folder, and at what a CA has revoked. */
 const lookPauseMs = 1_000;
+/** Between two looks for renewals: each is a file or two of every CA in the folder. */
+const renewalPauseMs = 10_000;
 /** CAs that one look takes in: each costs a millisecond or less, and requests wait. */
 const takenPerLook = 100;
+
+/** A CA certificate, and the key that signed it once it has been looked for. */
+interface IssuedCa {
+  readonly der: Uint8Array;
+  readonly issuerDer: Uint8Array;
+  signerDer?: Uint8Array;
+}
 
 interface KnownCa {
   readonly ca: StatusAuthority;
@@ -57,9 +69,12 @@ export class StatusAuthorities {
   readonly #seen = new Set<string>();
   /** CAs that are no issuers of devices. */
   readonly #cas = new Map<string, KnownCa>();
-  /** Issuer names of the certificates in chains, by serial number. */
-  readonly #issued = new Map<string, Uint8Array[]>();
+  /** CA certificates of the folder, in force or before, by serial number. */
+  readonly #issued = new Map<string, IssuedCa[]>();
   readonly #walked = new Set<Uint8Array>();
+  /** The certificate in force of CAs that have former ones, as it was when those were read. */
+  readonly #renewals = new Map<string, string>();
+  #renewalsLookedAtMs = -Infinity;
   #lookedAtMs: number;
   #stamp = '';
   #isBehind = true;
@@ -128,11 +143,47 @@ export class StatusAuthorities {
     return this.#keepCa(ca);
   }
 
-  #hasIssued({ name, subjectDer }: StatusAuthority, serialNumberHex: string): boolean {
-    const named = this.#issued.get(serialNumberHex) ?? [];
-    if (named.some((issuerDer) => isSameBytes(issuerDer, subjectDer))) return true;
-    const { directory } = issuerPathsOf(this.#options.dataDirectory, name);
-    return existsSync(join(directory, issuedFolderName, `${serialNumberHex}.pem`));
+  #hasIssued(ca: StatusAuthority, serialNumberHex: string): boolean {
+    if (this.#hasKnown(ca, serialNumberHex)) return true;
+    const { directory } = issuerPathsOf(this.#options.dataDirectory, ca.name);
+    if (existsSync(join(directory, issuedFolderName, `${serialNumberHex}.pem`))) return true;
+    return this.#lookAtRenewals() && this.#hasKnown(ca, serialNumberHex);
+  }
+
+  /** Another key of the name has not signed it. */
+  #hasKnown({ subjectDer, spkiDer }: StatusAuthority, serialNumberHex: string): boolean {
+    return (this.#issued.get(serialNumberHex) ?? []).some((issued) => {
+      if (!isSameBytes(issued.issuerDer, subjectDer)) return false;
+      if (issued.signerDer !== undefined) return isSameBytes(issued.signerDer, spkiDer);
+      if (!isSignedBy(issued.der, spkiDer)) return false;
+      issued.signerDer = spkiDer;
+      return true;
+    });
+  }
+
+  /**
+   * Takes in the certificates that renewals have replaced, and those in their place. False where there is
+   * none that is new, or the last look was a moment ago.
+   */
+  #lookAtRenewals(): boolean {
+    const now = this.#options.elapsedMs();
+    if (now - this.#renewalsLookedAtMs < renewalPauseMs) return false;
+    this.#renewalsLookedAtMs = now;
+    let isNew = false;
+    for (const name of this.#namesInFolder()) {
+      const { directory, certificateFile } = issuerPathsOf(this.#options.dataDirectory, name);
+      const former = join(directory, formerFolderName);
+      if (!existsSync(former)) continue;
+      const stamp = stampOf(certificateFile);
+      if (this.#renewals.get(name) === stamp) continue;
+      this.#renewals.set(name, stamp);
+      isNew = true;
+      const files = readdirSync(former).filter((file) => file.endsWith('.pem'));
+      for (const file of [certificateFile, ...files.map((each) => join(former, each))]) {
+        this.#walk({ chainDer: certificatesInPem(readFileSync(file, 'utf8')) });
+      }
+    }
+    return isNew;
   }
 
   /** False where nothing has changed since the last look, or that was a moment ago. */
@@ -212,11 +263,21 @@ export class StatusAuthorities {
       const serialNumber = der.subarray(walk.serialNumberStart, walk.serialNumberEnd);
       const key = Buffer.from(serialNumber).toString('hex');
       const issuerDer = der.subarray(walk.issuerStart, walk.issuerEnd);
-      const named = this.#issued.get(key) ?? [];
-      if (!named.some((other) => isSameBytes(other, issuerDer))) {
-        this.#issued.set(key, [...named, issuerDer]);
+      const known = this.#issued.get(key) ?? [];
+      if (!known.some((other) => isSameBytes(other.der, der))) {
+        this.#issued.set(key, [...known, { der, issuerDer }]);
       }
     }
+  }
+}
+
+/** False also where the certificate or the key cannot be read. */
+function isSignedBy(der: Uint8Array, spkiDer: Uint8Array): boolean {
+  try {
+    const key = createPublicKey({ key: Buffer.from(spkiDer), format: 'der', type: 'spki' });
+    return new X509Certificate(der).verify(key);
+  } catch {
+    return false;
   }
 }
 
