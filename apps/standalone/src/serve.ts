@@ -87,7 +87,11 @@ export async function serve(
       ...measuredOverrides(overrides, metrics),
       statusObserver: observeStatus(logger, metrics),
       slotObserver: {
-        onSlotChange: (health) => logger.warn(health, 'a slot changed'),
+        // That it opens at the start and closes at the end is no news.
+        onSlotChange(health) {
+          if (health.failures === 0 && health.reason === undefined) return;
+          logger.warn(health, 'a slot changed');
+        },
         onKeyChange: (health) => logger.warn(health, 'a key changed'),
       },
     });
