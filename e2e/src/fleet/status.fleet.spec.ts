@@ -355,6 +355,65 @@ describe('an issuer that is made while the fleet runs', () => {
   });
 });
 
+describe('a population leaves a compromised issuer', () => {
+  it('by one command in the folder of sign, once the other roles were given what it asks for', async () => {
+    const trust = fleet.file('trust');
+    const env = {
+      CERTMILL_CA_PASSPHRASE_FILE: fleet.file('passphrase'),
+      CERTMILL_SERVER: fleet.fleet.url,
+      CERTMILL_API_KEY: fleet.fleet.adminKey,
+    };
+    const leave = ['ca', 'compromise', 'factory', '--to', 'line-c', '--data', trust, '--yes'];
+    const stopped = await runCertmill([...leave, '--timeout', '2'], { env });
+    expect([stopped.exitCode, stopped.stderr]).toEqual([
+      1,
+      expect.stringMatching(/STEP_WAITS: step 2 of 8 \(close\): give ca\/factory\/retired\.json/),
+    ]);
+    await carry('factory', trust, publicTrust);
+    const again = await runCertmill([...leave, '--timeout', '2'], { env });
+    expect(again.stderr).toMatch(/ca\/line-c, but not key\.pem.* takes no orders for 'line-c'/);
+    await carry('line-c', trust, publicTrust);
+    const left = await runCertmill([...leave, '--json'], { env });
+    expect([left.exitCode, left.exitCode === 0 ? '' : left.stderr]).toEqual([0, '']);
+    const report = JSON.parse(left.stdout) as {
+      readonly state: string;
+      readonly steps: readonly { readonly step: string; readonly facts?: unknown }[];
+    };
+    expect(report.state).toBe('done');
+    const facts = Object.fromEntries(report.steps.map(({ step, facts: told }) => [step, told]));
+    expect(facts).toMatchObject({
+      successor: { name: 'line-c' },
+      reissue: { rejected: 0, deadLettered: 0 },
+      crls: { crls: shards },
+      'revoke-ca': { certificates: 1, reason: 'cACompromise' },
+    });
+    await carry('root', trust, publicTrust);
+  });
+
+  it('and whoever asks is told: by CRL, by OCSP, of devices and of the CA', async () => {
+    const [device] = first;
+    expect(await told(device!, 'revoked')).toContain('Response verify OK');
+    expect(await crlWith(device!)).toContain('Superseded');
+    expect(await verified(device!)).toMatch(/certificate revoked/);
+    const rootCrl = join(folder, 'root.crl');
+    const served = await fetch(`${statusUrl()}/crl/root/ca.crl`);
+    await writeFile(rootCrl, new Uint8Array(await served.arrayBuffer()));
+    const { serialNumber } = new X509Certificate(readFileSync(ofCa('factory', 'certificate.pem')));
+    const listed = await openssl('crl', '-inform', 'der', '-in', rootCrl, '-noout', '-text');
+    expect(listed).toContain(`Serial Number: ${serialNumber}`);
+    const deviceId = basename(device!.file, '.pem');
+    const found = await fleet.call('GET', `/v1/certificates?deviceId=${deviceId}`);
+    const { items } = (await found.json()) as { items: readonly { certificate: string }[] };
+    const newer = await deviceOf(
+      JSON.stringify({ deviceId: `${deviceId}-newer`, certificate: items[0]?.certificate }),
+    );
+    expect(items).toHaveLength(2);
+    expect(await told(newer, 'good', 'line-c')).toContain('Response verify OK');
+    const keyOf = (file: string) => openssl('x509', '-in', file, '-noout', '-pubkey');
+    expect(await keyOf(newer.file)).toBe(await keyOf(device!.file));
+  });
+});
+
 it('the store agrees with all of it', async () => {
   expect(await fleet.verified()).toMatchObject({ findings: [], inFlight: 0 });
 });

@@ -181,8 +181,12 @@ describe('CRLs of a server', () => {
     expect(await change(server, bad, compromised())).toEqual(['changed']);
     await crlAfter(server, bad.scope, 'full');
     expect(await crlState(server)).toMatchObject({ behind: 0, entries: 1 });
-    const unknown = await server.call('GET', '/v1/issuers/other/crls');
-    expect([unknown.status, await unknown.json()]).toMatchObject([404, { code: 'NOT_FOUND' }]);
+    for (const path of ['/v1/issuers/other/crls', '/v1/issuers/other']) {
+      const unknown = await server.call('GET', path);
+      expect([unknown.status, await unknown.json()]).toMatchObject([404, { code: 'NOT_FOUND' }]);
+    }
+    const issuer = await (await server.call('GET', '/v1/issuers/dev')).json();
+    expect(issuer).toEqual({ issuer: 'dev', takesOrders: true, takesUploads: true });
     const files: string[] = [];
     for (const { crlPath, scope } of [good, bad]) {
       files.push(

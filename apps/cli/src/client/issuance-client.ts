@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { notOurServer, type Call, type HttpClient } from './http-client.js';
 import type { Patience } from './retry.js';
+import { ServerError } from './server-error.js';
 import {
   auditEntrySchema,
   batchSchema,
@@ -11,6 +12,7 @@ import {
   credentialSchema,
   deadLetterSchema,
   importSchema,
+  issuerSchema,
   massDeviceSchema,
   massResultSchema,
   massOperationSchema,
@@ -26,6 +28,7 @@ import {
   type ChangesView,
   type CredentialView,
   type DeadLetterView,
+  type IssuerView,
   type MassDeviceView,
   type MassResultView,
   type MassOperationView,
@@ -191,6 +194,17 @@ export class IssuanceClient implements Disposable {
       } catch (error) {
         await patience.wait(error, true);
       }
+    }
+  }
+
+  /** What the server takes under an issuer; undefined where it knows none of the name for this tenant. */
+  async findIssuer(issuer: string): Promise<IssuerView | undefined> {
+    const path = `/v1/issuers/${encodeURIComponent(issuer)}`;
+    try {
+      return await this.#ask(issuerSchema, { method: 'GET', path });
+    } catch (error) {
+      if (error instanceof ServerError && error.shownCode === 'NOT_FOUND') return undefined;
+      throw error;
     }
   }
 

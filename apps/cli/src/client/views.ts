@@ -47,6 +47,14 @@ export const calendarSchema = z.looseObject({
 });
 export type CalendarView = z.infer<typeof calendarSchema>;
 
+export const issuerSchema = z.looseObject({
+  issuer: z.string(),
+  takesOrders: z.boolean(),
+  takesUploads: z.boolean(),
+  refusal: z.string().optional(),
+});
+export type IssuerView = z.infer<typeof issuerSchema>;
+
 export const crlStateSchema = z.looseObject({
   issuer: z.string(),
   shards: z.int(),

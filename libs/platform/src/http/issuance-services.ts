@@ -102,6 +102,7 @@ interface OrderRef {
 export interface IssuingPolicy {
   batchRefusal(issuer: string, order: OrderRef): string | undefined;
   orderRefusal(issuer: string, order: OrderRef, profile: Profile): string | undefined;
+  standingOf: IssuanceServices['standingOf'];
   /** What the issuer holds vendor and product of Matter's devices to. */
   heldIds(issuer: string, profile: Profile): ReceivedChunk['heldIds'];
   requestsPerChunk(issuer: string, profile: Profile): Promise<number>;
@@ -201,6 +202,7 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     clock,
     defaultIssuerOf: (tenant) => policy.defaultIssuerOf(tenant),
     chainOf: (issuer) => policy.chainOf(issuer),
+    standingOf: (issuer, tenant) => policy.standingOf(issuer, tenant),
     async crlStateOf(issuer) {
       const shards = policy.crlShardsOf(issuer);
       const ports = { revocations: store, crls: store };

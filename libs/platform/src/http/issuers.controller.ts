@@ -1,6 +1,6 @@
 import { Controller, Get, Inject, Param } from '@nestjs/common';
-import { CertmillError } from '@certmill/domain';
-import { Needs } from '../auth/callers.js';
+import { CertmillError, type Credential } from '@certmill/domain';
+import { Caller, Needs } from '../auth/callers.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
 import { servicesToken, type IssuanceServices } from './services.js';
@@ -14,14 +14,21 @@ export class IssuersController {
     this.#services = services;
   }
 
+  @Get(':issuer')
+  @Needs('orders:read')
+  @Describes(routes.showIssuer)
+  show(@Caller() caller: Credential, @Param('issuer') issuer: string): IssuerView {
+    const standing = this.#services.standingOf(issuer, caller.tenant);
+    if (standing === undefined) throw noIssuer(issuer);
+    return { issuer, ...standing };
+  }
+
   @Get(':issuer/crls')
   @Needs('certificates:read')
   @Describes(routes.showCrls)
   async crls(@Param('issuer') issuer: string): Promise<CrlStateView> {
     const state = await this.#services.crlStateOf(issuer);
-    if (state === undefined) {
-      throw new CertmillError('NOT_FOUND', `there is no issuer '${issuer.slice(0, 80)}'`);
-    }
+    if (state === undefined) throw noIssuer(issuer);
     const { thisUpdateMs, nextUpdateMs, ...counts } = state;
     return {
       ...counts,
@@ -29,6 +36,18 @@ export class IssuersController {
       ...(nextUpdateMs === undefined ? {} : { nextUpdate: new Date(nextUpdateMs).toISOString() }),
     };
   }
+}
+
+function noIssuer(name: string): CertmillError {
+  return new CertmillError('NOT_FOUND', `there is no issuer '${name.slice(0, 80)}'`);
+}
+
+/** An issuer as the tenant of the caller finds it. */
+export interface IssuerView {
+  readonly issuer: string;
+  readonly takesOrders: boolean;
+  readonly takesUploads: boolean;
+  readonly refusal?: string;
 }
 
 /** The CRLs of an issuer as clients see them. */

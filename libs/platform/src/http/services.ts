@@ -51,6 +51,13 @@ export interface IssuanceServices {
   defaultIssuerOf(tenant: string): string;
   /** Certificates from the issuing CA up to the root, DER; undefined for an unknown issuer. */
   chainOf(issuer: string): readonly Uint8Array[] | undefined;
+  /** What it takes of a tenant, and why not; undefined where it does not serve the tenant. */
+  standingOf(
+    issuer: string,
+    tenant: string,
+  ):
+    | { readonly takesOrders: boolean; readonly takesUploads: boolean; readonly refusal?: string }
+    | undefined;
   /** How far its CRLs are behind what was revoked; undefined for an unknown issuer. */
   crlStateOf(issuer: string): Promise<CrlState | undefined>;
   /** The tenant whose admins open tenants and manage the credentials of all. */

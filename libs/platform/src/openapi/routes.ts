@@ -35,6 +35,7 @@ import {
   changesSchema,
   credentialSchema,
   crlStateSchema,
+  issuerSchema,
   deadLetterSchema,
   enrolledSchema,
   massDeviceSchema,
@@ -84,6 +85,14 @@ export const routes = {
     summary: 'What runs out when: CAs, and certificates of devices by month',
     query: calendarQuerySchema,
     answers: { 200: { description: 'The calendar', schema: calendarSchema } },
+  },
+  showIssuer: {
+    summary: 'Whether an issuer takes orders and uploads',
+    description:
+      'takesUploads: under orders that are open. refusal says why it takes no orders: it is revoked, has ended, has a ' +
+      'successor or was given up. 404 where it does not serve the tenant, as far as this server knows.',
+    params: { issuer: 'Issuing CA' },
+    answers: { 200: { description: 'The issuer', schema: issuerSchema } },
   },
   showCrls: {
     summary: "How far an issuer's CRLs are behind what was revoked",

@@ -38,6 +38,13 @@ export const calendarSchema = z.object({
   ),
 });
 
+export const issuerSchema = z.strictObject({
+  issuer: z.string(),
+  takesOrders: z.boolean(),
+  takesUploads: z.boolean(),
+  refusal: z.string().optional(),
+});
+
 export const crlStateSchema = z.strictObject({
   issuer: z.string(),
   shards: count,

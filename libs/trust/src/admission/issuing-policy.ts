@@ -22,6 +22,8 @@ export interface IssuingPolicy {
   batchRefusal(issuer: string, order: OrderRef): string | undefined;
   /** Why no such order can be opened: also where certificates of the profile do not fit under it. */
   orderRefusal(issuer: string, order: OrderRef, profile: Profile): string | undefined;
+  /** What the issuer takes of a tenant at all; undefined where it does not serve it. */
+  standingOf(issuer: string, tenant: TenantId): IssuerStanding | undefined;
   /** What the issuer's name holds vendor and product of Matter's devices to; undefined of others. */
   heldIds(issuer: string, profile: Profile): HeldMatterIds | undefined;
   /** How many requests of an admitted profile may share a chunk under the issuer, which MUST be there. */
@@ -34,6 +36,14 @@ export interface IssuingPolicy {
   crlShardsOf(issuer: string): number | undefined;
   /** Checks a profile against the issuers of a tenant; PROFILE_INVALID with clause, CONFLICT. */
   admit(tenant: TenantId, profile: Profile): Promise<void>;
+}
+
+/** Whether an issuer takes new orders, and uploads under those that are open. */
+export interface IssuerStanding {
+  readonly takesOrders: boolean;
+  readonly takesUploads: boolean;
+  /** Why it does not take orders. */
+  readonly refusal?: string;
 }
 
 /** The issuers as they are now; `IssuerCatalogue`. */
@@ -74,6 +84,17 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
       }
       const [finding] = lintAgainstIssuer(profile, issuer);
       return finding && `does not fit profile '${profile.name}': ${findingText(finding)}`;
+    },
+    standingOf(name, tenant) {
+      const issuer = source.find(name);
+      if (issuer === undefined || !doesServe(issuer, tenant)) return undefined;
+      const ended = refusalOf(issuer, clock.nowMs());
+      const refusal = ended ?? retired(issuer);
+      return {
+        takesOrders: refusal === undefined,
+        takesUploads: (ended ?? closed(issuer)) === undefined,
+        ...(refusal === undefined ? {} : { refusal }),
+      };
     },
     heldIds(name, profile) {
       const issuer = source.find(name);

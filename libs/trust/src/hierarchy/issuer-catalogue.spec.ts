@@ -139,6 +139,12 @@ describe('IssuerCatalogue', () => {
     expect(policy.orderRefusal('old', other, profile)).toContain("is retired: 'new'");
     expect(policy.batchRefusal('old', other)).toBeUndefined();
     expect(policy.orderRefusal('new', other, profile)).toBeUndefined();
+    expect(policy.standingOf('new', 'acme')).toEqual({ takesOrders: true, takesUploads: true });
+    expect(policy.standingOf('old', 'acme')).toEqual({
+      ...{ takesOrders: false, takesUploads: true },
+      refusal: expect.stringContaining("is retired: 'new'") as string,
+    });
+    expect(policy.standingOf('none', 'acme')).toBeUndefined();
     expect(policy.orderRefusal('narrow', other, profile)).toContain('does not sign profile');
     expect(policy.orderRefusal('none', other, profile)).toContain('does not exist');
     expect(policy.defaultIssuerOf('acme')).toBe('first');
@@ -166,6 +172,8 @@ describe('IssuerCatalogue', () => {
     const [first, second] = [catalogue.find('first'), catalogue.find('second')];
     const policy = issuingPolicy(catalogue, { nowMs: () => nowMs });
     expect(policy.batchRefusal('old', order)).toBe('is given up');
+    const standing = { takesOrders: false, takesUploads: false, refusal: 'is given up' };
+    expect(policy.standingOf('old', 'acme')).toEqual(standing);
     expect(policy.batchRefusal('first', order)).toBeUndefined();
     expect(policy.defaultIssuerOf('acme')).toBe('first');
     const closing = { directory: data, name: 'first', successor: 'second', nowMs };
