@@ -7,8 +7,8 @@ import { builtInProfiles } from '@certmill/domain/profile-files';
 import { makeSamples } from '../admission/sample-certificates.js';
 import { inspect } from '../inspect/inspect.js';
 import { lintMatterAttestation } from '../lint/lint-matter-attestation.js';
-import { findPkilint, pkilintFindings } from '../testing/pkilint.js';
-import { findZlint, zlintFindings } from '../testing/zlint.js';
+import { itWithPkilint, pkilintFindings } from '../testing/pkilint.js';
+import { itWithZlint, zlintFindings } from '../testing/zlint.js';
 import { type CaKeyPair, caSignerOf, generateCaKey } from './ca-key.js';
 import { caOfProfile, caProfiles, lintCaCertificate } from './ca-profiles.js';
 import { readCaCertificate } from './ca-certificate.js';
@@ -81,39 +81,44 @@ describe('the CA profiles of Matter', () => {
     expect(other.map(({ rule }) => rule)).toEqual(['attested-product']);
   });
 
-  it('make what openssl, zlint and pkilint agree with', async () => {
+  describe('make what others agree with', () => {
     const folder = mkdtempSync(join(tmpdir(), 'certmill-matter-'));
-    try {
-      const vendor = await aVendor();
-      const write = (name: string, der: Uint8Array) => {
-        const file = join(folder, name);
-        writeFileSync(file, der);
-        return file;
+    const [paa, pai, dac] = ['paa.der', 'pai.der', 'dac.der'].map((name) => join(folder, name));
+    const files = [paa!, pai!, dac!];
+    let vendor: Authorities;
+    beforeAll(async () => {
+      vendor = await aVendor();
+      for (const [i, der] of [vendor.paa, vendor.pai, await aDevice(vendor)].entries()) {
+        writeFileSync(files[i]!, der);
+      }
+    });
+    afterAll(() => {
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    it('by openssl', () => {
+      const pemFile = (name: string, der: Uint8Array) => {
+        writeFileSync(join(folder, name), pemEncode('CERTIFICATE', der));
+        return join(folder, name);
       };
-      const paa = write('paa.der', vendor.paa);
-      const pai = write('pai.der', vendor.pai);
-      const dac = write('dac.der', await aDevice(vendor));
-      const trusted = write('paa.pem', Buffer.from(pemEncode('CERTIFICATE', vendor.paa)));
-      const untrusted = write('pai.pem', Buffer.from(pemEncode('CERTIFICATE', vendor.pai)));
+      const trusted = pemFile('paa.pem', vendor.paa);
+      const untrusted = pemFile('pai.pem', vendor.pai);
       const output = execFileSync('openssl', [
-        ...['verify', '-x509_strict', '-CAfile', trusted, '-untrusted', untrusted, dac],
+        ...['verify', '-x509_strict', '-CAfile', trusted, '-untrusted', untrusted, dac!],
       ]);
       expect(output.toString()).toContain('OK');
-      const zlint = findZlint();
-      const files = [paa, pai, dac];
-      if (zlint !== undefined) {
-        expect(files.map((file) => zlintFindings(zlint, file))).toEqual([{}, {}, {}]);
-      }
-      const pkilint = findPkilint();
-      if (pkilint !== undefined) {
-        const bad = Object.values(pkilintFindings(pkilint, files)).flatMap((findings) =>
-          Object.entries(findings).filter(([, severity]) => severity !== 'INFO'),
-        );
-        expect(bad).toEqual([]);
-      }
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    });
+
+    itWithZlint('by zlint', (zlint) => {
+      expect(files.map((file) => zlintFindings(zlint, file))).toEqual([{}, {}, {}]);
+    });
+
+    itWithPkilint('by pkilint', (pkilint) => {
+      const bad = Object.values(pkilintFindings(pkilint, files)).flatMap((findings) =>
+        Object.entries(findings).filter(([, severity]) => severity !== 'INFO'),
+      );
+      expect(bad).toEqual([]);
+    });
   });
 
   it('tie an intermediate with a product id to that product', async () => {

@@ -20,6 +20,13 @@ export function findPkilint(): string | undefined {
   return existsSync(python) ? python : undefined;
 }
 
+/** A test by pkilint; where it is missing, one that is told as skipped, with what to do. */
+export function itWithPkilint(name: string, test: (python: string) => void): void {
+  const python = findPkilint();
+  if (python === undefined) it.skip(`${name}: ${howToGetPkilint}`, () => undefined);
+  else it(name, () => test(python));
+}
+
 /** Findings of each DER file by RFC 5280, as `finding: severity`, down to INFO; one process for all. */
 export function pkilintFindings(
   python: string,

@@ -9,6 +9,16 @@ export function findZlint(): string | undefined {
   return candidates.find((file) => file !== undefined && file !== '' && existsSync(file));
 }
 
+/** What to do where it is missing. */
+export const howToGetZlint = 'zlint is not there: run infra/native/install-zlint.sh';
+
+/** A test by zlint; where it is missing, one that is told as skipped, with what to do. */
+export function itWithZlint(name: string, test: (zlint: string) => void): void {
+  const zlint = findZlint();
+  if (zlint === undefined) it.skip(`${name}: ${howToGetZlint}`, () => undefined);
+  else it(name, () => test(zlint));
+}
+
 /** Lints that did not pass, `error` or `warn` each, by RFC 5280 only: web rules are not ours. */
 export function zlintFindings(
   zlint: string,
