@@ -20,8 +20,9 @@ export interface RecordedCommand extends CommandParameters {
   isChange?(options: Readonly<Record<string, unknown>>): boolean;
 }
 
-/** Of a text: a trail is no archive. */
+/** A trail is no archive: of a text, and of what is noted as JSON, such as the steps of a run. */
 const maxDetailCharacters = 500;
+const maxJsonCharacters = 4_000;
 const maxDetails = 40;
 
 /**
@@ -70,6 +71,7 @@ function detailOf(values: object): AuditEntry['detail'] {
 }
 
 function textOf(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return text.slice(0, maxDetailCharacters);
+  return typeof value === 'string'
+    ? value.slice(0, maxDetailCharacters)
+    : JSON.stringify(value).slice(0, maxJsonCharacters);
 }

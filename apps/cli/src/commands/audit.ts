@@ -5,6 +5,7 @@ import { auditBreakOf, CertmillError, type ChainedAuditEntry } from '@certmill/d
 import type { AuditStore } from '@certmill/ports';
 import { openStoreForReading } from '@certmill/standalone/folder';
 import { openAuditFolder } from '@certmill/trust';
+import { detailLine } from '../audit/detail-line.js';
 import { openClient, withServerOptions, type ServerOptions } from '../client/server-options.js';
 import { withExamples } from '../terminal/program.js';
 import { formatNumber } from '../terminal/quantities.js';
@@ -91,16 +92,7 @@ function verifyCommand(terminal: Terminal): Command {
 
 function rowOf(number: string, entry: ChainedAuditEntry): string[] {
   const { atMs, tenant, actor, action, detail } = entry;
-  return [
-    number,
-    new Date(atMs).toISOString(),
-    tenant ?? '',
-    actor,
-    action,
-    Object.entries(detail)
-      .map(([name, value]) => `${name}=${String(value)}`)
-      .join(' '),
-  ];
+  return [number, new Date(atMs).toISOString(), tenant ?? '', actor, action, detailLine(detail)];
 }
 
 interface TrailEnd {

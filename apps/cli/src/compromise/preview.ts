@@ -11,6 +11,7 @@ import {
 import type { NewMassOperation } from '../client/issuance-client.js';
 import type { MassOperationView } from '../client/views.js';
 import { populationUnder, type Population } from './population.js';
+import { formatNumber } from '../terminal/quantities.js';
 import type { StepContext } from './step-context.js';
 import { steps } from './steps.js';
 import { parentOfSuccessor } from './steps/make-new-issuer.js';
@@ -69,8 +70,7 @@ export function previewLines(preview: CompromisePreview): readonly string[] {
   return [
     `run ${preview.name} of issuer ${preview.issuer}: nothing was done`,
     ...preview.steps.map(({ step, state, does, would: facts = {} }, index) => {
-      const said = Object.entries(facts).map(([name, value]) => `${name} ${String(value)}`);
-      const rest = state === 'done' ? 'done' : said.join(', ');
+      const rest = state === 'done' ? 'done' : inWords[step](facts);
       return `${String(index + 1)}. ${step}: ${does}${rest === '' ? '' : ` (${rest})`}`;
     }),
     '',
@@ -78,6 +78,38 @@ export function previewLines(preview: CompromisePreview): readonly string[] {
     '  the same command with --yes in the place of --dry-run',
   ];
 }
+
+const keyAtHand = (isAtHand: unknown): string =>
+  isAtHand === true ? 'its key is at hand' : 'its key is elsewhere: files are carried';
+const several = (count: unknown, one: string, more = `${one}s`): string =>
+  `${formatNumber(Number(count ?? 0))} ${count === 1 ? one : more}`;
+
+/** What `would` finds, for people; '' where there is nothing to say. */
+const inWords: Readonly<Record<CompromiseStep, (facts: StepFacts) => string>> = {
+  successor({ isThere, under, isKeyAtHand: isAtHand }) {
+    if (isThere === undefined) return 'none is wanted';
+    return isThere === true
+      ? 'it is there already'
+      : `it is made under ${String(under)}; ${keyAtHand(isAtHand)}`;
+  },
+  close: ({ orders, open }) => `${several(orders, 'order')}, ${formatNumber(Number(open))} open`,
+  drain: ({ inFlight, deadLettered }) =>
+    `${several(inFlight, 'request')} in flight, ${formatNumber(Number(deadLettered))} dead-lettered`,
+  reissue: (facts) =>
+    Object.entries(facts)
+      .map(([profile, count]) => `${several(count, 'certificate')} of profile ${profile}`)
+      .join(', '),
+  revoke: ({ revoked, before, pending }) =>
+    `${several(revoked, 'certificate')}; ${formatNumber(Number(before))} revoked before, ` +
+    `${formatNumber(Number(pending))} not issued yet`,
+  crls: ({ crls, behind }) => `${several(crls, 'CRL')}, ${formatNumber(Number(behind))} behind`,
+  'revoke-ca': ({ certificates, elsewhere }) =>
+    `${several(certificates, 'certificate')} of the CA` +
+    (elsewhere === 0
+      ? ''
+      : `, ${formatNumber(Number(elsewhere))} signed by CAs that are elsewhere`),
+  'parent-crl': ({ isKeyAtHand: isAtHand }) => `the parent: ${keyAtHand(isAtHand)}`,
+};
 
 type Would = (
   context: StepContext,
