@@ -7,7 +7,8 @@ import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { fencedCommands } from '../docs/testing/documented-commands.js';
 import { startServer, type RunningServer } from '../server/testing/running-server.js';
 import { openssl } from './testing/openssl.js';
-import { runCertmill, type Ended } from './testing/run-certmill.js';
+import { openCertmill, type OpenCertmill } from './testing/open-certmill.js';
+import { runCertmill } from './testing/run-certmill.js';
 import { aWorkFolder, type WorkFolder } from './testing/work-folder.js';
 
 // Each command is a process that starts: on busy cores some take ten times as long.
@@ -22,8 +23,8 @@ interface Leaf {
 }
 
 /** Every command that does something, as the help itself lists them. */
-async function leavesOf(path: readonly string[]): Promise<Leaf[]> {
-  const { exitCode, stdout: help } = await runCertmill([...path, '--help']);
+async function leavesOf(certmill: OpenCertmill, path: readonly string[]): Promise<Leaf[]> {
+  const { exitCode, stdout: help } = await certmill.type(...path, '--help');
   expect([path, exitCode]).toEqual([path, 0]);
   const [, listed = ''] = /\nCommands:\n([^]*?)(?:\n\n|$)/.exec(help) ?? [];
   const words = [...listed.matchAll(/^ {2}([\w-]+)/gm)]
@@ -31,13 +32,14 @@ async function leavesOf(path: readonly string[]): Promise<Leaf[]> {
     .filter((word) => word !== 'help');
   // A command may do something by itself and have others below: it shows an example of its own then.
   const isAlone = words.length === 0 || (path.length > 0 && help.includes('\nExamples:\n'));
-  const below = await Promise.all(words.map((word) => leavesOf([...path, word])));
+  const below = await Promise.all(words.map((word) => leavesOf(certmill, [...path, word])));
   return [...(isAlone ? [{ path: path.join(' '), help }] : []), ...below.flat()];
 }
 
 let leaves: readonly Leaf[];
 beforeAll(async () => {
-  leaves = await leavesOf([]);
+  await using certmill = openCertmill();
+  leaves = await leavesOf(certmill, []);
 });
 
 describe('the help of every command', () => {
@@ -195,8 +197,9 @@ const aFleetBench = {
 
 /** In `done`: what `ceremony witness` and `ceremony verify` look at. */
 async function aCeremonyThatIsDone(work: WorkFolder): Promise<void> {
+  await using certmill = openCertmill({ cwd: work.path });
   const type = async (...args: string[]): Promise<void> => {
-    const { exitCode, stderr } = await runCertmill(['ceremony', ...args], { cwd: work.path });
+    const { exitCode, stderr } = await certmill.type('ceremony', ...args);
     expect([exitCode, exitCode === 0 ? '' : stderr]).toEqual([0, '']);
   };
   const eve = 'eve=administrator:eve.pub';
@@ -262,11 +265,10 @@ describe('the output of every command', () => {
     }
   });
 
-  const type = (path: string, args: readonly string[], ...more: string[]): Promise<Ended> =>
-    runCertmill([...path.split(' '), ...args, ...more], {
-      cwd: work.path,
-      env: { CERTMILL_SERVER: server.url, CERTMILL_API_KEY: server.key ?? '' },
-    });
+  const here = () => ({
+    cwd: work.path,
+    env: { CERTMILL_SERVER: server.url, CERTMILL_API_KEY: server.key ?? '' },
+  });
 
   it('is tested for every command that has --json', () => {
     const withJson = leaves
@@ -283,7 +285,10 @@ describe('the output of every command', () => {
     let batchId = '';
     for (const [i] of calls('', () => '').entries()) {
       const [path, args] = calls('json', () => batchId)[i]!;
-      const { exitCode, stdout, stderr } = await type(path, args, '--json');
+      const { exitCode, stdout, stderr } = await runCertmill(
+        [...path.split(' '), ...args, '--json'],
+        here(),
+      );
       expect([path, exitCode, exitCode === 0 ? '' : stderr]).toEqual([path, 0, '']);
       expect(stdout.endsWith('}\n')).toBe(true);
       const value = JSON.parse(stdout) as { readonly batchId?: string };
@@ -292,11 +297,12 @@ describe('the output of every command', () => {
   });
 
   it('has no escape codes away from a terminal', async () => {
+    await using certmill = openCertmill(here());
     let batchId = '';
     for (const [i] of calls('', () => '').entries()) {
       const [path, args] = calls('plain', () => batchId)[i]!;
       if (seenInDocs.includes(path)) continue;
-      const { exitCode, stdout, stderr } = await type(path, args);
+      const { exitCode, stdout, stderr } = await certmill.type(...path.split(' '), ...args);
       expect([path, exitCode, exitCode === 0 ? '' : stderr]).toEqual([path, 0, '']);
       expect(stdout).not.toBe('');
       expect(stdout + stderr).not.toContain('\u001B');

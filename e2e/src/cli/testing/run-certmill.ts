@@ -27,7 +27,7 @@ export interface RunOptions {
 }
 
 /** Nothing of the caller's settings. */
-const cleanEnv = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '' };
+export const cleanEnv = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '' };
 
 /** Starts the real command in a process of its own, without a terminal. */
 export function startCertmill(args: readonly string[], options: RunOptions = {}): Running {
