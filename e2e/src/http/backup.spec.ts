@@ -27,11 +27,14 @@ import {
   type SyncDisk,
 } from '@certmill/standalone/folder';
 import { pemEncode } from '@certmill/der';
+import { buildCrl, type CrlKind, defaultCrlPolicy } from '@certmill/pipeline';
 import {
   completeAuthority,
   createRoot,
   developmentPassphraseFileOf,
   distinguishedNameDer,
+  issueCaCrl,
+  issuerPathsOf,
   openAuditFolder,
   requestAuthority,
   signAuthorityRequest,
@@ -39,7 +42,8 @@ import {
 import { openApprovalFolder, readApprovalFolder } from '@certmill/trust/approvals';
 import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
-import { anOrder, aServer, ndjson, type TestServer } from './test-server.js';
+import { issueFiles, revoke, run } from '../status/certificate-holder.js';
+import { anOrder, aServer, aServerIn, ndjson, passphrase, type TestServer } from './test-server.js';
 
 jest.setTimeout(60_000);
 
@@ -321,5 +325,83 @@ describe('a restore', () => {
     await expect(openStoreForReading(directory)).rejects.toMatchObject({
       code: 'FAULT_STORE_CORRUPT',
     });
+  });
+});
+
+describe('a restore of a server that revokes', () => {
+  const status = { baseUri: 'http://pki.example', crlShards: 0 };
+  const config = {
+    crls: { deltaLifetimeHours: 24 },
+    ocsp: { issuers: { dev: { presign: 'all', presignedHours: 3 } } },
+  };
+  const scope = { issuer: 'dev', shard: 0 };
+  const policy = { ...defaultCrlPolicy, deltaLifetimeMs: 24 * 3_600_000 };
+  const made = async (from: TestServer, kind: CrlKind): Promise<bigint> => {
+    const { store, signer, services } = from.server.issuance;
+    const ports = { revocations: store, crls: store, signer, clock: services.clock };
+    return (await buildCrl(ports, policy, scope, kind)).crlNumber;
+  };
+
+  it('knows what was revoked and held, by CRLs above all that were published, and by OCSP', async () => {
+    const copy = target();
+    let published = 0n;
+    const original = await aServer({}, {}, { status, config });
+    await using files = await issueFiles(original, 4);
+    try {
+      await revoke(original, files, 0, 'keyCompromise');
+      await revoke(original, files, 1, 'certificateHold');
+      await made(original, 'full');
+      await made(original, 'delta');
+      await backUpDataFolder(original.data, original.server.issuance, copy);
+      // What is published after it is what the restored folder cannot know.
+      await revoke(original, files, 2, 'superseded');
+      await made(original, 'full');
+      published = await made(original, 'delta');
+    } finally {
+      await original[Symbol.asyncDispose]();
+    }
+    const data = target();
+    await restoreDataFolder(copy, data);
+    await writeFile(join(data, 'test-passphrase'), passphrase);
+    await using restored = await aServerIn(data, { config });
+    const { store } = restored.server.issuance;
+    const inForce = async (kind: CrlKind): Promise<Uint8Array> => {
+      for (;;) {
+        const crl = await store.getCrl(scope, kind);
+        if (crl !== undefined && crl.crlNumber > published) return crl.der;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    };
+    const root = { directory: data, name: 'root', passphrase };
+    const crls: string[] = [];
+    for (const [name, der] of [
+      ['root', (await issueCaCrl(root, 86_400, Date.now())).der],
+      ['full', await inForce('full')],
+      ['delta', await inForce('delta')],
+    ] as const) {
+      const file = join(data, `${name}.crl.pem`);
+      await writeFile(file, pemEncode('X509 CRL', der));
+      crls.push('-CRLfile', file);
+    }
+    const issuer = issuerPathsOf(data, 'dev').certificateFile;
+    const anchor = ['-CAfile', issuerPathsOf(data, 'root').certificateFile];
+    const verdicts = files.certificates.map(async (file) => {
+      const under = [...anchor, '-untrusted', issuer, ...crls, file];
+      const deltas = ['-crl_check_all', '-extended_crl', '-use_deltas'];
+      return (await run('openssl', 'verify', '-x509_strict', ...deltas, ...under)).text;
+    });
+    expect(await Promise.all(verdicts)).toEqual([
+      ...Array<unknown>(2).fill(expect.stringContaining('certificate revoked')),
+      ...Array<unknown>(2).fill(expect.stringContaining(': OK')),
+    ]);
+    const asked = files.certificates.flatMap((file) => ['-cert', file]);
+    const told = ['ocsp', ...anchor, '-issuer', issuer, '-url', `${restored.url}/ocsp`];
+    const { text } = await run('openssl', ...told, '-no_nonce', ...asked);
+    expect(text).toMatch(
+      /0\.pem: revoked[^]*keyCompromise[^]*1\.pem: revoked[^]*certificateHold[^]*2\.pem: good[^]*3\.pem: good/,
+    );
+    const [first = ''] = files.certificates;
+    const alone = await run('openssl', ...told, '-no_nonce', '-cert', first);
+    expect(alone.text).toMatch(/0\.pem: revoked[^]*keyCompromise/);
   });
 });

@@ -99,7 +99,7 @@ async function copyDatabase(from: string, to: string): Promise<void> {
 
 /**
  * Puts a backup in the place of a store, which must not be there. Each restore has no epoch until it is
- * opened, also where the backup was opened itself and has one. Faults: CONFLICT, NOT_FOUND,
+ * opened, also where the backup was opened itself and has one. Its CRLs are due. Faults: CONFLICT, NOT_FOUND,
  * FAULT_STORE_CORRUPT, FAULT_DISK_FULL, FAULT_STORE_DOWN.
  */
 export async function restoreEmbeddedStore(backupFolder: string, directory: string): Promise<void> {
@@ -114,6 +114,7 @@ export async function restoreEmbeddedStore(backupFolder: string, directory: stri
     const restored = new DatabaseSync(storeFiles(directory).database);
     try {
       markAsBackup(restored);
+      new CrlTable(restored).makeDue();
     } finally {
       restored.close();
     }

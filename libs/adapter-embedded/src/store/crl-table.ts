@@ -45,6 +45,14 @@ export class CrlTable {
       );
   }
 
+  /**
+   * Of a copy that takes the place of what was backed up: others may have been published since, which it does
+   * not know, so that new ones, with higher numbers, are to come at once (RFC 5280 5.2.3).
+   */
+  makeDue(): void {
+    this.#db.exec('UPDATE crls SET next_update_ms = this_update_ms');
+  }
+
   files(): readonly Pick<CrlRecord, 'fileId'>[] {
     const rows = this.#db.prepare('SELECT file_id FROM crls').all();
     return rows.map((row) => ({ fileId: textIn(row, 'file_id') }));

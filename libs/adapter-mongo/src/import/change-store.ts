@@ -71,6 +71,8 @@ export async function beginRestore(collections: Collections, atMs: number): Prom
     { _id: theOne },
     { $set: { epoch: randomBytes(16), change: began } },
   );
+  // Others may have been published since, with higher numbers: new ones are due (RFC 5280 5.2.3).
+  await collections.crls.updateAll({}, { $set: { nextUpdateMs: 0 } });
   return source;
 }
 
