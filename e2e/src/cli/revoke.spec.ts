@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import { openssl } from './testing/openssl.js';
 import { runCertmill, type Ended } from './testing/run-certmill.js';
 import { aWorkFolder, type WorkFolder } from './testing/work-folder.js';
 
@@ -58,6 +59,29 @@ test('certmill crl build keeps to the lifetime of the configuration', async () =
   const configured = await built('--config', 'certmill.yaml');
   expect(configured).toBeGreaterThan(1.9);
   expect(configured).toBeLessThanOrEqual(2);
+});
+
+test('certmill crl build makes a delta on demand, with the full CRL that points to it', async () => {
+  const run = (...args: readonly string[]) => runCertmill(['crl', ...args], { cwd: work.path });
+  const refused = await run('build', 'dev', '--delta');
+  expect([refused.exitCode, refused.stderr]).toEqual([
+    1,
+    expect.stringMatching(/INVALID_INPUT: a delta needs .*deltaLifetimeHours/),
+  ]);
+  await writeFile(work.at('deltas.yaml'), 'crls: { deltaLifetimeHours: 24 }\n');
+  const built = async (): Promise<readonly object[]> => {
+    const { stdout } = await run('build', 'dev', '--delta', '--config', 'deltas.yaml', '--json');
+    return (JSON.parse(stdout) as { readonly crls: readonly object[] }).crls;
+  };
+  expect(await built()).toMatchObject([
+    { kind: 'full', entries: 4 },
+    { kind: 'delta', entries: 0 },
+  ]);
+  expect(await built()).toMatchObject([{ kind: 'delta' }]);
+  await run('fetch', 'dev', '--delta', '--pem', '--out', 'delta.pem');
+  const ca = work.at('certmill-data/ca/dev/certificate.pem');
+  const text = openssl('crl', '-in', work.at('delta.pem'), '-noout', '-text', '-CAfile', ca);
+  expect(text).toMatch(/Delta CRL Indicator: critical/);
 });
 
 test.each([

@@ -13,6 +13,7 @@ export { buildCrl, type BuiltCrl, type CrlKind, type CrlPorts } from './crl/buil
 export { addCrlJob, type CrlObserver, processCrlJobs } from './crl/crl-jobs.js';
 export { type CrlPolicy, defaultCrlPolicy } from './crl/crl-policy.js';
 export { crlStateOf, type CrlState } from './crl/crl-state.js';
+export { crlsInForce, type CrlsInForce, kindDue } from './crl/due-crl.js';
 export {
   type CrlAge,
   type CrlIssuer,

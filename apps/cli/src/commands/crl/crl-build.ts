@@ -1,5 +1,16 @@
 import { Command } from 'commander';
-import { buildCrl, silentObserver, type CrlKind } from '@certmill/pipeline';
+import { CertmillError } from '@certmill/domain';
+import {
+  buildCrl,
+  type BuiltCrl,
+  type CrlKind,
+  type CrlPolicy,
+  type CrlPorts,
+  crlsInForce,
+  kindDue,
+  silentObserver,
+} from '@certmill/pipeline';
+import type { CrlScope } from '@certmill/ports';
 import { takeDataFolder } from '@certmill/standalone/folder';
 import { withExamples } from '../../terminal/program.js';
 import { formatNumber } from '../../terminal/quantities.js';
@@ -16,7 +27,10 @@ export function buildCommand(terminal: Terminal): Command {
     .description('make CRLs now, on this machine; a server that runs makes them by itself')
     .argument('<issuer>', 'issuing CA')
     .option('--shard <number>', 'of this shard; default: of all', parseShard)
-    .option('--delta', 'what changed since the full CRL')
+    .option(
+      '--delta',
+      'what changed since the full CRL; that is made first where it has ended or points to no delta',
+    )
     .option('--config <file>', "the server's configuration: how long its CRLs are good for")
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
@@ -31,20 +45,13 @@ export function buildCommand(terminal: Terminal): Command {
           const { store, signer, services } = issuance;
           const ports = { revocations: store, crls: store, signer, clock: services.clock };
           const scopes = scopesOf(issuance.issuers, issuer, options.shard);
-          const kind: CrlKind = options.delta === true ? 'delta' : 'full';
           const policy = crlPolicyOf(config.crls);
-          const made = [];
+          const made: BuiltCrl[] = [];
           for (const scope of scopes) {
-            const crl = await buildCrl(ports, policy, scope, kind);
-            const { crlNumber, nextUpdateMs, entries, bytes } = crl;
-            const nextUpdate = new Date(nextUpdateMs).toISOString();
-            const number = String(crlNumber);
-            made.push({ ...scope, kind, crlNumber: number, nextUpdate, entries, bytes });
+            const kinds = options.delta === true ? await deltaWithBase(ports, policy, scope) : full;
+            for (const kind of kinds) made.push(await buildCrl(ports, policy, scope, kind));
           }
-          const entries = made.reduce((sum, crl) => sum + crl.entries, 0);
-          terminal.report({ crls: made }, [
-            `made ${formatNumber(made.length)} CRLs of issuer ${issuer}, ${formatNumber(entries)} entries in all`,
-          ]);
+          terminal.report({ crls: made.map(viewOf) }, [summaryOf(made, issuer)]);
         } finally {
           await issuance.stop(5_000);
         }
@@ -54,6 +61,44 @@ export function buildCommand(terminal: Terminal): Command {
     });
   return withExamples(command, [
     ['certmill crl build devices', 'each shard'],
+    [
+      'certmill crl build devices --delta --config certmill.yaml',
+      'what was revoked since; the configuration has crls.deltaLifetimeHours',
+    ],
     ['certmill crl build devices --shard 3 --config certmill.yaml', 'one, as the server makes it'],
   ]);
+}
+
+const full: readonly CrlKind[] = ['full'];
+
+/** Nobody would look for a delta that the full CRL in force does not point to, or whose base has ended. */
+async function deltaWithBase(
+  { crls, clock }: Pick<CrlPorts, 'crls' | 'clock'>,
+  policy: CrlPolicy,
+  scope: CrlScope,
+): Promise<readonly CrlKind[]> {
+  if (policy.deltaLifetimeMs === undefined) {
+    throw new CertmillError(
+      'INVALID_INPUT',
+      'a delta needs a --config with crls.deltaLifetimeHours: else no full CRL points to it, and the ' +
+        'server makes no next one',
+    );
+  }
+  const due = kindDue(policy, await crlsInForce(crls, scope), clock.nowMs());
+  return due === 'full' ? ['full', 'delta'] : ['delta'];
+}
+
+function viewOf({ scope, kind, crlNumber, nextUpdateMs, entries, bytes }: BuiltCrl): object {
+  const nextUpdate = new Date(nextUpdateMs).toISOString();
+  return { ...scope, kind, crlNumber: String(crlNumber), nextUpdate, entries, bytes };
+}
+
+function summaryOf(made: readonly BuiltCrl[], issuer: string): string {
+  const deltas = made.filter(({ kind }) => kind === 'delta').length;
+  const entries = made.reduce((sum, crl) => sum + crl.entries, 0);
+  return (
+    `made ${formatNumber(made.length)} CRLs of issuer ${issuer}` +
+    (deltas === 0 ? '' : `, ${formatNumber(deltas)} of them deltas`) +
+    `, ${formatNumber(entries)} entries in all`
+  );
 }
