@@ -12,6 +12,7 @@ import {
   presignPolicyOf,
   presignsAny,
   replyToStatusCall,
+  type AnswerSource,
   type Repository,
   type KeepingLimits,
   type OcspPolicy,
@@ -33,12 +34,15 @@ import type {
 import { openResponderPool } from '@certmill/signing';
 import { isKeyAtHand, readPassphrase, ResponderFolder } from '@certmill/trust';
 import type { IssuerSet } from './issuers.js';
+import { presignedAnswers } from './presigned-answers.js';
 import { presignedFileOf } from './presigned-file.js';
 
 /** OCSP of a data folder. */
 export interface Ocsp extends Stoppable {
   /** Never rejects. */
   reply(call: StatusCall): Promise<StatusReply>;
+  /** What is signed ahead, for threads that read it by themselves; absent: nothing is. */
+  readonly answers?: AnswerSource;
   /** See `ResponderFolder`. */
   firstOverdueEndMs(): number | undefined;
   /** Changes of status that what is signed ahead does not tell. */
@@ -147,6 +151,9 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
   };
   const forgets: (() => void)[] = [];
   return {
+    ...(presigned === undefined
+      ? {}
+      : { answers: presignedAnswers({ path: presignedFileOf(parts.directory), serialKeys }) }),
     reply: (call) => replyToStatusCall(ports, call, clock.nowMs(), parts),
     firstOverdueEndMs: () => folder.firstOverdueEndMs(),
     waiting: () => presigning?.waiting() ?? [],

@@ -122,11 +122,12 @@ export async function serve(
       status = await startStatusHttp({
         config: config.status,
         echoesNonces: config.ocsp.nonce === 'echo',
+        answers: running.ocsp.answers,
         reply: (call) => running.ocsp.reply(call),
         onLost: (error) => logger.fatal({ err: error }, 'the status face cannot go on'),
       });
       running.ocsp.onChange(status.forget);
-      metrics.status.cached(status.cachedAnswers);
+      metrics.status.threads(status.answersOfThreads);
       logger.info({ url: status.url }, 'telling the status of certificates');
     }
     const telling = status;

@@ -50,7 +50,7 @@ afterEach(() => responses.stop());
 /** Tells what it was given in place of a signature. */
 const signResponses: OcspPresigner['signResponses'] = (issuer, { statuses }) =>
   Promise.resolve({
-    packed: Buffer.from(statuses.map(({ status }) => status.kind).join(' ')),
+    pairs: [Buffer.from(statuses.map(({ status }) => status.kind).join(' '))],
     responder: { id: 'r', issuer, certificateDer: Buffer.of(), notAfterMs: startMs + hourMs },
   });
 
@@ -67,7 +67,7 @@ async function revokeOne(): Promise<void> {
 
 /** How many of the chunk are told to be revoked. */
 async function toldRevoked(): Promise<number> {
-  const found = await responses.findResponses(files.batchId, 0);
+  const found = await responses.findPair(files.batchId, 0);
   return Buffer.from(found?.packed ?? [])
     .toString()
     .split(' ')

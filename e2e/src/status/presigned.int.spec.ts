@@ -20,7 +20,13 @@ let nowMs = Date.now();
 
 beforeAll(async () => {
   const issuers = { dev: { presign: 'all', presignedHours: 3 } };
-  server = await aServer({}, {}, { config: { ocsp: { issuers } } });
+  server = await aServer(
+    {},
+    {},
+    {
+      config: { ocsp: { issuers }, status: { port: 0, cachedMs: 1_000 } },
+    },
+  );
   files = await issueFiles(server, 5);
 }, 60_000);
 
@@ -116,13 +122,32 @@ test('the API serves what was signed ahead too, and not again to who has it', as
   expect([first.status, again.status]).toEqual([200, 304]);
 });
 
+test('threads of the status face read them by themselves, and tell a revocation as soon', async () => {
+  const { status } = server.server;
+  const url = `${status?.url ?? ''}/ocsp`;
+  await using authority = await keyless();
+  // Each thread asks the main one about the issuer first.
+  for (let i = 0; i < 20 && status?.answersOfThreads().read === 0; i += 1) {
+    await told(authority.url, 2 + (i % 2), /: good/);
+    expect(await told(url, 2 + (i % 2), /: good/, '-no_nonce')).toContain('Response verify OK');
+  }
+  expect(status?.answersOfThreads().read).toBeGreaterThan(0);
+  await revoke(server, files, 2, 'affiliationChanged');
+  const text = await told(url, 2, /: revoked/, '-no_nonce');
+  expect(text).toContain('Response verify OK');
+  expect(text).toMatch(/Reason: affiliationChanged/);
+  // What is in no file is for the main thread, which has a responder's key.
+  const unknown = ['-issuer', files.issuer, '-serial', `0x01${'ab'.repeat(19)}`, '-no_nonce'];
+  expect((await run('openssl', 'ocsp', ...unknown, '-url', url)).text).toMatch(/: unknown/);
+});
+
 test('a revocation makes them anew', async () => {
   await using authority = await keyless();
   await revoke(server, files, 1, 'keyCompromise');
   const text = await told(authority.url, 1, /: revoked/);
   expect(text).toContain('Response verify OK');
   expect(text).toMatch(/Reason: keyCompromise/);
-  expect(await told(authority.url, 2, /: good/)).toMatch(/device-2\.pem: good/);
+  expect(await told(authority.url, 0, /: good/)).toMatch(/device-0\.pem: good/);
 });
 
 test('a revocation by HTTP makes them anew, and once more where it is repeated', async () => {

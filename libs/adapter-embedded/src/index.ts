@@ -11,6 +11,7 @@ export {
   type ReadLogOptions,
 } from './event-log/read-log.js';
 export { OcspFile } from './ocsp/ocsp-file.js';
+export { openOcspFileReader, type OcspFileReader } from './ocsp/ocsp-file-reader.js';
 export {
   EmbeddedStore,
   openEmbeddedStore,

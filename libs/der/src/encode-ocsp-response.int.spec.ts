@@ -4,12 +4,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { encodeAlgorithmIdentifier } from './der-encode.js';
+import { encodeAlgorithmIdentifier, encodeSequence, encodeTlv } from './der-encode.js';
 import { CertmillDerError } from './der-error.js';
 import {
   encodeBasicOcspResponse,
   encodeCertId,
   encodeErrorResponse,
+  encodePresignedResponse,
   encodeResponseData,
   encodeSuccessfulResponse,
   type CertStatus,
@@ -60,6 +61,20 @@ function aResponse(status: CertStatus, nonce?: Uint8Array): Uint8Array {
     }),
   );
 }
+
+test('one that was signed ahead is the same as one that is encoded whole, whatever its lengths', () => {
+  const lengths = [0, 1, 90, 127, 128, 200, 255, 256, 65_500, 65_535, 65_536].map((length) =>
+    Buffer.alloc(length, length),
+  );
+  for (const signed of lengths) {
+    for (const certificate of lengths) {
+      const certs = encodeTlv(0xa0, encodeSequence(certificate));
+      const whole = encodeSuccessfulResponse(encodeSequence(signed, certs));
+      const spliced = encodePresignedResponse(signed, certificate);
+      expect(Buffer.compare(spliced, whole)).toBe(0);
+    }
+  }
+});
 
 describe('an OCSPResponse, read by OpenSSL', () => {
   test('has its times, its responder and both CertIDs', () => {

@@ -2,11 +2,13 @@ import {
   encodeAlgorithmIdentifier,
   encodeBitString,
   encodeInteger,
+  encodeLength,
   encodeNull,
   encodeOctetString,
   encodeOid,
   encodeSequence,
   encodeTlv,
+  lengthOctets,
 } from './der-encode.js';
 import { CertmillDerError } from './der-error.js';
 import { NO_EXPIRATION_SECONDS } from './der-time.js';
@@ -61,6 +63,8 @@ const certIdAlgorithms = {
 } as const;
 const basicOid = encodeOid(oids.id_pkix_ocsp_basic);
 const nonceOid = encodeOid(oids.id_pkix_ocsp_nonce);
+/** OCSPResponseStatus. */
+const successful = Uint8Array.of(tags.enumerated, 1, 0);
 const good = Uint8Array.of(contextPrimitive(0), 0);
 const unknown = Uint8Array.of(contextPrimitive(2), 0);
 
@@ -146,10 +150,52 @@ export function encodeBasicOcspResponse(response: BasicOcspResponse): Uint8Array
 /** `OCSPResponse ::= SEQUENCE { successful (0), responseBytes [0] { id-pkix-ocsp-basic, ... } }`. */
 export function encodeSuccessfulResponse(basicOcspResponseDer: Uint8Array): Uint8Array {
   const responseBytes = encodeSequence(basicOid, encodeOctetString(basicOcspResponseDer));
-  return encodeSequence(
-    Uint8Array.of(tags.enumerated, 1, 0),
-    encodeTlv(contextConstructed(0), responseBytes),
-  );
+  return encodeSequence(successful, encodeTlv(contextConstructed(0), responseBytes));
+}
+
+/**
+ * The same of a BasicOCSPResponse in two parts, what stands before its certificates and the only one of
+ * these (RFC 6960 4.2.1). Each octet is copied once: a validation authority does little else.
+ */
+export function encodePresignedResponse(
+  signedDer: Uint8Array,
+  certificateDer: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const certs = tlvLength(certificateDer.length);
+  const basic = signedDer.length + tlvLength(certs);
+  const responseBytes = basicOid.length + tlvLength(tlvLength(basic));
+  const whole = successful.length + tlvLength(tlvLength(responseBytes));
+  const der = new Uint8Array(tlvLength(whole));
+  let at = 0;
+  const header = (tag: number, length: number): void => {
+    der[at] = tag;
+    at += 1;
+    if (length < 0x80) {
+      der[at] = length;
+      at += 1;
+    } else put(encodeLength(length));
+  };
+  const put = (bytes: Uint8Array): void => {
+    der.set(bytes, at);
+    at += bytes.length;
+  };
+  header(tags.sequence, whole);
+  put(successful);
+  header(contextConstructed(0), tlvLength(responseBytes));
+  header(tags.sequence, responseBytes);
+  put(basicOid);
+  header(tags.octetString, tlvLength(basic));
+  header(tags.sequence, basic);
+  put(signedDer);
+  header(contextConstructed(0), certs);
+  header(tags.sequence, certificateDer.length);
+  put(certificateDer);
+  return der;
+}
+
+/** Octets of an element with so many of content. */
+function tlvLength(contentLength: number): number {
+  return 1 + lengthOctets(contentLength) + contentLength;
 }
 
 /** An OCSPResponse without responseBytes. */

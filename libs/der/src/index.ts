@@ -114,6 +114,7 @@ export {
   encodeCertId,
   encodeErrorResponse,
   encodeResponseData,
+  encodePresignedResponse,
   encodeSuccessfulResponse,
   type OcspErrorStatus,
   ocspErrorStatuses,

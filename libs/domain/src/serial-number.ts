@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type Decipheriv } from 'node:crypto';
 import { batchIdBytes, type BatchId, type RequestRef } from './ids.js';
 
 /**
@@ -57,12 +57,25 @@ export function serialKeyIdOf(serialNumber: Uint8Array): number | undefined {
 
 /** The request a serial number was made for. Any 20 octets give an answer: compare the certificate. */
 export function requestOfSerialNumber(serialKey: SerialKey, serialNumber: Uint8Array): RequestRef {
-  const decipher = createDecipheriv('aes-128-ecb', serialKey.key, null).setAutoPadding(false);
-  const block = decipher.update(serialNumber.subarray(prefixBytes));
+  // One whole block, so that the next call finds nothing of this one in the decipher.
+  const sealed = new Uint8Array(blockBytes);
+  sealed.set(serialNumber.subarray(prefixBytes, serialNumberBytes));
+  const block = decipherOf(serialKey).update(sealed);
   return {
     batchId: block.toString('hex', 0, batchIdBytes),
     index: block.readUIntBE(batchIdBytes, 3),
   };
+}
+
+/** Making one costs more than all that it is used for. */
+const deciphers = new WeakMap<SerialKey, Decipheriv>();
+
+function decipherOf(serialKey: SerialKey): Decipheriv {
+  const known = deciphers.get(serialKey);
+  if (known !== undefined) return known;
+  const decipher = createDecipheriv('aes-128-ecb', serialKey.key, null).setAutoPadding(false);
+  deciphers.set(serialKey, decipher);
+  return decipher;
 }
 
 /**

@@ -18,7 +18,8 @@ export {
 export { heldMatterIds, type HeldMatterIds, matterIdOfNames } from './profile/held-matter-ids.js';
 export { subjectAttributeOids } from './profile/subject-attribute-oids.js';
 export { issuerHashes } from './ocsp/ocsp-issuers.js';
-export { packResponses, type PresignedPair } from './ocsp/packed-responses.js';
+export { readPresignedAnswer } from './ocsp/presigned-answer.js';
+export { packPairs, type PresignedPair } from './ocsp/packed-pair.js';
 export {
   examineChunk,
   type ExaminationLimits,

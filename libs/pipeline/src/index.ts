@@ -42,9 +42,14 @@ export { openBatch, uploadBatch, type IngestPorts, type Upload } from './ingest/
 export {
   answerOcspRequest,
   type AnswerPorts,
-  type AnswerTimes,
   type OcspAnswer,
 } from './ocsp/answer-ocsp-request.js';
+export {
+  readPresignedAnswer,
+  type AnswerTimes,
+  type PresignedReader,
+  type SuccessfulAnswer,
+} from './ocsp/presigned-answer.js';
 export type { WaitingChanges } from './crl/waiting-scopes.js';
 export { certStatusOf, type CaStatus, type StatusPorts } from './ocsp/certificate-status.js';
 export {
@@ -65,12 +70,7 @@ export {
   type Presigning,
   type PresignWork,
 } from './ocsp/presign-schedule.js';
-export {
-  packedResponse,
-  packResponses,
-  withResponder,
-  type PresignedPair,
-} from './ocsp/packed-responses.js';
+export { packPairs, responseInPair, type PresignedPair } from './ocsp/packed-pair.js';
 export { beginOperation, previewOperation, type NewMassOperation } from './mass/begin-operation.js';
 export { controlOperation, noSuchOperation, type MassControl } from './mass/control-operation.js';
 export { processMassJobs, type MassObserver } from './mass/mass-jobs.js';

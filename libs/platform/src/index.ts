@@ -52,6 +52,7 @@ export { problemTypeOf, rejectionProblem, toProblem, type Problem } from './prob
 export { faultStatus, wireStatus, type WireStatus } from './problem/wire-status.js';
 export { replyToStatusCall, type StatusObserver } from './status/reply-to-status-call.js';
 export { observeStatus } from './observability/observe-status.js';
+export type { AnswerAtOnce, AnswerSource } from './status/answer-source.js';
 export { startStatusHttp, type StatusHttp } from './status/start-status-http.js';
 export { statusHttpSchema, type StatusHttpConfig } from './status/status-config.js';
 export type { StatusCall } from './status/status-call.js';

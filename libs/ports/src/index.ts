@@ -63,7 +63,9 @@ export type { Stoppable } from './stoppable.js';
 export type {
   OcspPresigner,
   OcspResponder,
+  OcspResponsePair,
   OcspResponses,
+  OcspResponsesHead,
   OcspSigner,
   OcspStore,
   PresignedStatus,

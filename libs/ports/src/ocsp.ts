@@ -1,8 +1,8 @@
 import type { CertStatus, ResponseData } from '@certmill/der';
 import type { BatchId, ChunkRef } from '@certmill/domain';
 
-/** The pre-signed OCSP responses of one chunk's certificates. */
-export interface OcspResponses extends ChunkRef {
+/** What is known of the pre-signed OCSP responses of one chunk's certificates. */
+export interface OcspResponsesHead extends ChunkRef {
   readonly firstIndex: number;
   readonly count: number;
   readonly issuer: string;
@@ -14,7 +14,19 @@ export interface OcspResponses extends ChunkRef {
   readonly nextUpdateMs: number;
   /** What they tell, hashed: responses that tell the same need not be signed again before their time. */
   readonly digest: string;
-  /** As `packResponses` of @certmill/pipeline makes it. */
+}
+
+export interface OcspResponses extends OcspResponsesHead {
+  /** By place in the chunk, packed by `packPairs` of @certmill/pipeline; none where nothing was signed. */
+  readonly pairs: readonly (Uint8Array | undefined)[];
+}
+
+/** What an answer about one certificate is made of. */
+export interface OcspResponsePair {
+  readonly issuer: string;
+  readonly responder: string;
+  readonly thisUpdateMs: number;
+  readonly nextUpdateMs: number;
   readonly packed: Uint8Array;
 }
 
@@ -41,7 +53,12 @@ export interface OcspStore {
   /** Takes away what was produced at that time; false where the chunk has others, or none. */
   removeResponses(batchId: BatchId, firstIndex: number, producedAtMs: number): Promise<boolean>;
   /** Of the chunk that holds the index, whether they are still in time or not. */
-  findResponses(batchId: BatchId, index: number): Promise<OcspResponses | undefined>;
+  findResponses(batchId: BatchId, index: number): Promise<OcspResponsesHead | undefined>;
+  /**
+   * Of one request, with what is known of the same responses. Reads little more than that: an answer that
+   * read a whole chunk would cost ten times as much.
+   */
+  findPair(batchId: BatchId, index: number): Promise<OcspResponsePair | undefined>;
   /** First indexes of the chunks of a batch that have responses, ascending. */
   listFirstIndexes(batchId: BatchId): Promise<readonly number[]>;
   /** Chunks of these issuers whose responses end before `beforeMs`, the first to end first. */
@@ -89,13 +106,15 @@ export interface ResponsesToSign {
 /** Signs responses ahead, in bulk. */
 export interface OcspPresigner {
   /**
-   * Resolves to the packed responses and the responder that signed them; undefined as for
+   * Resolves to the responses by place, packed, and the responder that signed them; undefined as for
    * `OcspSigner.signAnswer`, and the same faults.
    */
   signResponses(
     issuer: string,
     responses: ResponsesToSign,
-  ): Promise<{ readonly packed: Uint8Array; readonly responder: OcspResponder } | undefined>;
+  ): Promise<
+    { readonly pairs: OcspResponses['pairs']; readonly responder: OcspResponder } | undefined
+  >;
 }
 
 /** Where issuer keys are: makes the certificates of delegated responders. */

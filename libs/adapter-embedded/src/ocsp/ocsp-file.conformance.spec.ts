@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { ocspCases, withBroken } from '@certmill/ports/conformance';
-import type { OcspStore } from '@certmill/ports';
+import type { OcspResponses, OcspStore } from '@certmill/ports';
+import { openOcspFileReader } from './ocsp-file-reader.js';
 import { OcspFile } from './ocsp-file.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'certmill-ocsp-'));
@@ -32,4 +34,45 @@ test('what was put is there after a restart', async () => {
   const again = new OcspFile(path);
   expect((await again.findResponses(batchId, 300))?.count).toBe(100);
   await again.stop();
+});
+
+function twoOf(batchId: string, text: string, producedAtMs: number): OcspResponses {
+  return {
+    ...{ tenant: 't', batchId, chunkNumber: 0, firstIndex: 0, count: 2 },
+    ...{ issuer: 'i', responder: 'r', digest: text, producedAtMs },
+    ...{ thisUpdateMs: producedAtMs, nextUpdateMs: 1_000 },
+    pairs: [1, 2].map((number) => new Uint8Array(Buffer.from(`${text} ${String(number)}`))),
+  };
+}
+
+test('what was put is read by another connection from then on, whole or not at all', async () => {
+  const batchId = aBatchId();
+  const reader = openOcspFileReader(path);
+  const read = () =>
+    [0, 1].map((index) => Buffer.from(reader.findPair(batchId, index)?.packed ?? []).toString());
+  expect(reader.findPair(batchId, 0)).toBeUndefined();
+  await store.putResponses(twoOf(batchId, 'good', 1), undefined);
+  expect(read()).toEqual(['good 1', 'good 2']);
+  // The second one cannot be written, so the first one is not, nor what is known of both.
+  const broken = twoOf(batchId, 'broken', 2);
+  const halfDone = { ...broken, pairs: [broken.pairs[0], 'no octets' as never] };
+  await expect(store.putResponses(halfDone, 1)).rejects.toMatchObject({ code: 'FAULT_STORE_DOWN' });
+  expect(read()).toEqual(['good 1', 'good 2']);
+  expect((await store.findResponses(batchId, 0))?.digest).toBe('good');
+  await store.putResponses(twoOf(batchId, 'revoked', 2), 1);
+  expect(read()).toEqual(['revoked 1', 'revoked 2']);
+});
+
+test('what is forgotten or removed leaves no octets behind', async () => {
+  const db = new DatabaseSync(path, { readOnly: true });
+  const count = (): unknown => db.prepare('SELECT count(*) AS pairs FROM pairs').get()?.['pairs'];
+  const before = count();
+  const [one, other] = [aBatchId(), aBatchId()];
+  await store.putResponses(twoOf(one, 'a', 1), undefined);
+  await store.putResponses({ ...twoOf(other, 'b', 1), nextUpdateMs: 5 }, undefined);
+  expect(count()).toBe(Number(before) + 4);
+  await store.removeResponses(one, 0, 1);
+  await store.forgetResponses(10);
+  expect(count()).toBe(before);
+  db.close();
 });

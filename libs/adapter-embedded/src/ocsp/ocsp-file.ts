@@ -1,24 +1,16 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { CertmillError, type BatchId } from '@certmill/domain';
-import type { OcspResponder, OcspResponses, OcspStore, Stoppable } from '@certmill/ports';
-import { bytesIn, numberIn, textIn, type Row } from '../store/rows.js';
-
-/** It is made again from segments and statuses, so another format is thrown away. */
-const formatVersion = 2;
-
-const tables = `
-CREATE TABLE responses (
-  batch_id TEXT NOT NULL, first_index INTEGER NOT NULL, count INTEGER NOT NULL,
-  tenant TEXT NOT NULL, chunk_number INTEGER NOT NULL, issuer TEXT NOT NULL,
-  responder TEXT NOT NULL, produced_at_ms INTEGER NOT NULL, this_update_ms INTEGER NOT NULL,
-  next_update_ms INTEGER NOT NULL, digest TEXT NOT NULL, packed BLOB NOT NULL, PRIMARY KEY (batch_id, first_index)
-) STRICT;
-CREATE INDEX responses_ending ON responses (next_update_ms);
-CREATE TABLE responders (
-  id TEXT PRIMARY KEY, issuer TEXT NOT NULL, certificate BLOB NOT NULL,
-  not_after_ms INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-`;
+import type {
+  OcspResponder,
+  OcspResponses,
+  OcspResponsesHead,
+  OcspResponsePair,
+  OcspStore,
+  Stoppable,
+} from '@certmill/ports';
+import { numberIn, textIn, type Row } from '../store/rows.js';
+import { OcspFileReader } from './ocsp-file-reader.js';
+import { ocspFileVersion, ocspTables, pairsOfOne } from './ocsp-tables.js';
 
 /**
  * Pre-signed responses in a file of their own beside the store: it is no part of what a backup has to
@@ -26,39 +18,64 @@ CREATE TABLE responders (
  */
 export class OcspFile implements OcspStore, Stoppable {
   readonly #db: DatabaseSync;
+  readonly #reader: OcspFileReader;
   readonly #insert: StatementSync;
   readonly #replace: StatementSync;
   readonly #find: StatementSync;
+  readonly #putPair: StatementSync;
+  readonly #removePairs: StatementSync;
 
   constructor(path: string) {
     this.#db = opened(path);
+    this.#reader = new OcspFileReader(this.#db);
     this.#insert = this.#db.prepare(
       `INSERT INTO responses (count, issuer, responder, produced_at_ms, this_update_ms,
-         next_update_ms, digest, packed, batch_id, first_index, tenant, chunk_number)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+         next_update_ms, digest, batch_id, first_index, tenant, chunk_number)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id`,
     );
     this.#replace = this.#db.prepare(
       `UPDATE responses SET count = ?, issuer = ?, responder = ?, produced_at_ms = ?,
-         this_update_ms = ?, next_update_ms = ?, digest = ?, packed = ?
-       WHERE batch_id = ? AND first_index = ? AND produced_at_ms = ?`,
+         this_update_ms = ?, next_update_ms = ?, digest = ?
+       WHERE batch_id = ? AND first_index = ? AND produced_at_ms = ? RETURNING id`,
     );
     this.#find = this.#db.prepare(
       `SELECT * FROM responses WHERE batch_id = ? AND first_index <= ?
        ORDER BY first_index DESC LIMIT 1`,
     );
+    this.#putPair = this.#db.prepare('INSERT INTO pairs VALUES (?, ?)');
+    this.#removePairs = this.#db.prepare('DELETE FROM pairs WHERE id >= ? AND id < ?');
   }
 
   putResponses(given: OcspResponses, replaces: number | undefined): Promise<boolean> {
     return this.#run(() => {
-      const { batchId, firstIndex, count, tenant, chunkNumber, issuer, responder } = given;
-      const { producedAtMs, thisUpdateMs, nextUpdateMs, digest, packed } = given;
-      const told = [count, issuer, responder, producedAtMs, thisUpdateMs, nextUpdateMs, digest];
-      const values = [...told, packed, batchId, firstIndex];
-      if (replaces === undefined) {
-        return this.#insert.run(...values, tenant, chunkNumber).changes === 1;
+      if (replaces !== undefined && given.producedAtMs <= replaces) return false;
+      this.#db.exec('BEGIN IMMEDIATE');
+      try {
+        const isPut = this.#put(given, replaces);
+        this.#db.exec('COMMIT');
+        return isPut;
+      } catch (error) {
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+        throw error;
       }
-      return producedAtMs > replaces && this.#replace.run(...values, replaces).changes === 1;
     });
+  }
+
+  #put(given: OcspResponses, replaces: number | undefined): boolean {
+    const { batchId, firstIndex, count, tenant, chunkNumber, issuer, responder } = given;
+    const { producedAtMs, thisUpdateMs, nextUpdateMs, digest, pairs } = given;
+    const told = [count, issuer, responder, producedAtMs, thisUpdateMs, nextUpdateMs, digest];
+    const row =
+      replaces === undefined
+        ? this.#insert.get(...told, batchId, firstIndex, tenant, chunkNumber)
+        : this.#replace.get(...told, batchId, firstIndex, replaces);
+    if (row === undefined) return false;
+    const firstId = numberIn(row, 'id') * pairsOfOne;
+    this.#removePairs.run(firstId, firstId + pairsOfOne);
+    pairs.forEach((packed, place) => {
+      if (packed !== undefined) this.#putPair.run(firstId + place, packed);
+    });
+    return true;
   }
 
   removeResponses(batchId: BatchId, firstIndex: number, producedAtMs: number): Promise<boolean> {
@@ -79,10 +96,14 @@ export class OcspFile implements OcspStore, Stoppable {
     );
   }
 
-  findResponses(batchId: BatchId, index: number): Promise<OcspResponses | undefined> {
+  findPair(batchId: BatchId, index: number): Promise<OcspResponsePair | undefined> {
+    return this.#run(() => this.#reader.findPair(batchId, index));
+  }
+
+  findResponses(batchId: BatchId, index: number): Promise<OcspResponsesHead | undefined> {
     return this.#run(() => {
       const row = this.#find.get(batchId, index);
-      const found = row && responsesOf(row);
+      const found = row && headOf(row);
       return found !== undefined && index < found.firstIndex + found.count ? found : undefined;
     });
   }
@@ -126,17 +147,7 @@ export class OcspFile implements OcspStore, Stoppable {
   }
 
   getResponder(id: string): Promise<OcspResponder | undefined> {
-    return this.#run(() => {
-      const row = this.#db.prepare('SELECT * FROM responders WHERE id = ?').get(id);
-      return (
-        row && {
-          id,
-          issuer: textIn(row, 'issuer'),
-          certificateDer: bytesIn(row, 'certificate'),
-          notAfterMs: numberIn(row, 'not_after_ms'),
-        }
-      );
-    });
+    return this.#run(() => this.#reader.getResponder(id));
   }
 
   stop(): Promise<void> {
@@ -161,17 +172,20 @@ function opened(path: string): DatabaseSync {
     const db = new DatabaseSync(path);
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000');
     const version = db.prepare('PRAGMA user_version').get()?.['user_version'];
-    if (version === formatVersion) return db;
-    db.exec('BEGIN IMMEDIATE; DROP TABLE IF EXISTS responses; DROP TABLE IF EXISTS responders');
-    db.exec(tables);
-    db.exec(`PRAGMA user_version = ${String(formatVersion)}; COMMIT`);
+    if (version === ocspFileVersion) return db;
+    db.exec('BEGIN IMMEDIATE');
+    for (const table of ['responses', 'pairs', 'responders']) {
+      db.exec(`DROP TABLE IF EXISTS ${table}`);
+    }
+    db.exec(ocspTables);
+    db.exec(`PRAGMA user_version = ${String(ocspFileVersion)}; COMMIT`);
     return db;
   } catch (cause) {
     throw new CertmillError('FAULT_STORE_CORRUPT', `${path} cannot be opened`, { cause });
   }
 }
 
-function responsesOf(row: Row): OcspResponses {
+function headOf(row: Row): OcspResponsesHead {
   return {
     tenant: textIn(row, 'tenant'),
     batchId: textIn(row, 'batch_id'),
@@ -184,6 +198,5 @@ function responsesOf(row: Row): OcspResponses {
     thisUpdateMs: numberIn(row, 'this_update_ms'),
     nextUpdateMs: numberIn(row, 'next_update_ms'),
     digest: textIn(row, 'digest'),
-    packed: bytesIn(row, 'packed'),
   };
 }

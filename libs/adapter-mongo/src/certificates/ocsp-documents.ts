@@ -1,9 +1,21 @@
 import type { BatchId } from '@certmill/domain';
-import type { OcspResponder, OcspResponses, OcspStore } from '@certmill/ports';
+import type {
+  OcspResponder,
+  OcspResponsePair,
+  OcspResponses,
+  OcspResponsesHead,
+  OcspStore,
+} from '@certmill/ports';
 import { idsUnder, type Documents, type Stored } from '../connection/documents.js';
 
-/** `_id`: `<batch>/<first index>`, of eight digits so that it sorts: a serial number tells no tenant. */
-export interface OcspResponsesDocument extends Stored, OcspResponses {}
+/**
+ * `_id`: `<batch>/<first index>`, of eight digits so that it sorts: a serial number tells no tenant. Each
+ * pair is a field of its own, `r<index>`, so that an answer has the server send that one alone, and all of
+ * them change in one write with what is known of them.
+ */
+export interface OcspResponsesDocument extends Stored, OcspResponsesHead {
+  readonly [pair: `r${number}`]: Uint8Array | undefined;
+}
 
 /** `_id`: the id of the responder. */
 export interface OcspResponderDocument extends Stored {
@@ -17,6 +29,16 @@ const indexDigits = 8;
 function responsesKey(batchId: BatchId, index: number): string {
   return `${batchId}/${String(index).padStart(indexDigits, '0')}`;
 }
+
+function pairField(index: number): `r${number}` {
+  return `r${index}`;
+}
+
+const pairFields = ['firstIndex', 'count', 'issuer', 'responder', 'thisUpdateMs', 'nextUpdateMs'];
+const headFields = [
+  ...pairFields,
+  ...['tenant', 'batchId', 'chunkNumber', 'producedAtMs', 'digest'],
+];
 
 /** Pre-signed OCSP responses, a document of each chunk's. */
 export class OcspDocuments implements OcspStore {
@@ -34,14 +56,19 @@ export class OcspDocuments implements OcspStore {
     this.#responders = ocspResponders;
   }
 
-  async putResponses(responses: OcspResponses, replaces: number | undefined): Promise<boolean> {
-    const _id = responsesKey(responses.batchId, responses.firstIndex);
-    if (replaces === undefined) {
-      return (await this.#responses.insert({ ...responses, _id })) === 'inserted';
-    }
-    if (responses.producedAtMs <= replaces) return false;
-    const before = { _id, producedAtMs: replaces };
-    return this.#responses.update(before, { $set: { ...responses } });
+  async putResponses(
+    { pairs, ...head }: OcspResponses,
+    replaces: number | undefined,
+  ): Promise<boolean> {
+    const { batchId, firstIndex } = head;
+    const _id = responsesKey(batchId, firstIndex);
+    const fields = pairs.flatMap((packed, place) =>
+      packed === undefined ? [] : [[pairField(firstIndex + place), packed] as const],
+    );
+    const document = { _id, ...head, ...Object.fromEntries(fields) };
+    if (replaces === undefined) return (await this.#responses.insert(document)) === 'inserted';
+    if (head.producedAtMs <= replaces) return false;
+    return this.#responses.replace(document, { producedAtMs: replaces });
   }
 
   removeResponses(batchId: BatchId, firstIndex: number, producedAtMs: number): Promise<boolean> {
@@ -54,24 +81,48 @@ export class OcspDocuments implements OcspStore {
     return found.map(({ firstIndex }) => firstIndex);
   }
 
-  async findResponses(batchId: BatchId, index: number): Promise<OcspResponses | undefined> {
-    const where = { _id: { $gte: responsesKey(batchId, 0), $lte: responsesKey(batchId, index) } };
-    const [found] = await this.#responses.find(where, { sort: { _id: -1 }, limit: 1 });
-    if (found === undefined || index >= found.firstIndex + found.count) return undefined;
+  async findPair(batchId: BatchId, index: number): Promise<OcspResponsePair | undefined> {
+    const field = pairField(index);
+    const found = await this.#find(batchId, index, [...pairFields, field]);
+    const packed = found?.[field];
+    if (found === undefined || packed === undefined) return undefined;
     return {
-      tenant: found.tenant,
-      batchId: found.batchId,
-      chunkNumber: found.chunkNumber,
-      firstIndex: found.firstIndex,
-      count: found.count,
       issuer: found.issuer,
       responder: found.responder,
-      producedAtMs: found.producedAtMs,
       thisUpdateMs: found.thisUpdateMs,
       nextUpdateMs: found.nextUpdateMs,
-      digest: found.digest,
-      packed: new Uint8Array(found.packed),
+      packed: new Uint8Array(packed),
     };
+  }
+
+  async findResponses(batchId: BatchId, index: number): Promise<OcspResponsesHead | undefined> {
+    const found = await this.#find(batchId, index, headFields);
+    return (
+      found && {
+        tenant: found.tenant,
+        batchId: found.batchId,
+        chunkNumber: found.chunkNumber,
+        firstIndex: found.firstIndex,
+        count: found.count,
+        issuer: found.issuer,
+        responder: found.responder,
+        producedAtMs: found.producedAtMs,
+        thisUpdateMs: found.thisUpdateMs,
+        nextUpdateMs: found.nextUpdateMs,
+        digest: found.digest,
+      }
+    );
+  }
+
+  async #find(
+    batchId: BatchId,
+    index: number,
+    fields: readonly string[],
+  ): Promise<OcspResponsesDocument | undefined> {
+    const where = { _id: { $gte: responsesKey(batchId, 0), $lte: responsesKey(batchId, index) } };
+    const scan = { sort: { _id: -1 }, limit: 1, fields } as const;
+    const [found] = await this.#responses.find(where, scan);
+    return found !== undefined && index < found.firstIndex + found.count ? found : undefined;
   }
 
   async listEndingResponses(

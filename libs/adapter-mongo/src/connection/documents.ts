@@ -129,6 +129,16 @@ export class Documents<D extends Stored> {
     });
   }
 
+  /** In place of the one that is there, if it meets the filter; whether it does. */
+  replace(document: D, where: Where): Promise<boolean> {
+    return this.#run('replace', async () => {
+      const { _id, ...rest } = document;
+      const filter = filterOf({ ...where, _id });
+      const { matchedCount } = await this.#collection.replaceOne(filter, rest);
+      return matchedCount === 1;
+    });
+  }
+
   /** Each in place of the one that is there, unless that has as high a number in the field, or none. */
   putNewer(documents: readonly D[], field: keyof D & string): Promise<void> {
     return this.#run('put', async () => {

@@ -49,6 +49,6 @@ export async function openStatus(context: ServiceContext): Promise<OpenedRole> {
     onLost: (error) => context.fail(error),
   });
   parts.push(http);
-  metrics.status.cached(http.cachedAnswers);
+  metrics.status.threads(http.answersOfThreads);
   return { url: http.url };
 }

@@ -9,13 +9,15 @@ import {
   encodeSequence,
   encodeTlv,
   oids,
+  readOcspRequest,
 } from '@certmill/der';
 import { CertmillError, serialNumbersOf, type SerialKey } from '@certmill/domain';
-import type { OcspResponder, OcspResponses, UnsignedOcspAnswer } from '@certmill/ports';
+import type { OcspResponder, OcspResponsePair, UnsignedOcspAnswer } from '@certmill/ports';
 import { answerOcspRequest, type AnswerPorts, type OcspAnswer } from './answer-ocsp-request.js';
 import type { CaStatus, StatusPorts } from './certificate-status.js';
 import { issuerHashes, OcspIssuers, type OcspIssuer } from './ocsp-issuers.js';
-import { packResponses } from './packed-responses.js';
+import { packPairs } from './packed-pair.js';
+import { readPresignedAnswer } from './presigned-answer.js';
 
 const nowMs = Date.UTC(2026, 10, 22, 12);
 const serialKey: SerialKey = { id: 1, key: Buffer.alloc(16, 9) };
@@ -78,37 +80,28 @@ const responder: OcspResponder = {
   notAfterMs: nowMs + 86_400_000,
 };
 
-const presignedBody = Buffer.concat([
-  Buffer.from('presigned '),
-  ...(serialNumber ? [serialNumber] : []),
-]);
+const presignedBody = Buffer.concat([Buffer.from('presigned '), certIdOf(ours)]);
+const [packed = Buffer.of()] = packPairs([{ sha1: Buffer.from('none'), sha256: presignedBody }]);
 
-function presigned(overrides: Partial<OcspResponses> = {}): OcspResponses {
+function presigned(overrides: Partial<OcspResponsePair> = {}): OcspResponsePair {
   return {
-    tenant: 't',
-    batchId,
-    chunkNumber: 0,
-    firstIndex: 1,
-    count: 2,
     issuer: 'ours',
     responder: 'r',
-    producedAtMs: nowMs - 1_000,
     thisUpdateMs: nowMs - 1_000,
     nextUpdateMs: nowMs + 3_600_000,
-    digest: '',
-    packed: packResponses([undefined, { sha1: Buffer.from('none'), sha256: presignedBody }]),
+    packed,
     ...overrides,
   };
 }
 
 /** A validation authority without a key. */
-function keyless(overrides: Partial<OcspResponses> = {}): AnswerPorts {
+function keyless(overrides: Partial<OcspResponsePair> = {}): AnswerPorts {
   return {
     issuers: new OcspIssuers([ours, second]),
     clock: { nowMs: () => nowMs },
     serialKeys: new Map([[1, serialKey]]),
     presigned: {
-      findResponses: (asked, index) =>
+      findPair: (asked, index) =>
         Promise.resolve(asked === batchId && index === 2 ? presigned(overrides) : undefined),
       getResponder: (id) => Promise.resolve(id === 'r' ? responder : undefined),
     },
@@ -119,8 +112,8 @@ function keyless(overrides: Partial<OcspResponses> = {}): AnswerPorts {
 function underRevoked(certStatus: readonly number[]): AnswerPorts {
   const revoked = { ...ours, revoked: { revokedAtMs: nowMs, reason: 'cACompromise' } } as const;
   const body = Buffer.concat([presignedBody, Buffer.from(certStatus)]);
-  const packed = packResponses([undefined, { sha1: Buffer.from('none'), sha256: body }]);
-  return { ...keyless({ packed }), issuers: new OcspIssuers([revoked]) };
+  const [pair = Buffer.of()] = packPairs([{ sha1: Buffer.from('none'), sha256: body }]);
+  return { ...keyless({ packed: pair }), issuers: new OcspIssuers([revoked]) };
 }
 
 /** The same with a responder's key; every certificate's tenant is unknown, so all are. */
@@ -164,6 +157,14 @@ function textOf(answer: OcspAnswer): string {
   return Buffer.from(answer.der).toString('latin1');
 }
 
+const unauthorized: readonly (readonly [string, Uint8Array])[] = [
+  ["another CA's", certIdOf(foreign)],
+  ['our name with the key of another', certIdOf({ ...ours, spkiDer: foreign.spkiDer })],
+  ['a serial number that is not ours', certIdOf(ours, Buffer.from('05', 'hex'))],
+  ['the same request at another time', certIdOf(ours, otherTime)],
+  ['one that nothing was signed for', certIdOf(ours, Buffer.alloc(20, 1))],
+  ['the number under another CA of ours', certIdOf(second)],
+];
 describe('without a key', () => {
   test('the pre-signed response is served with its responder spliced in', async () => {
     const answer = await answerOcspRequest(keyless(), aRequest([certIdOf(ours)]));
@@ -181,13 +182,6 @@ describe('without a key', () => {
     expect(answer.kind).toBe('successful');
   });
 
-  const unauthorized: readonly (readonly [string, Uint8Array])[] = [
-    ["another CA's", certIdOf(foreign)],
-    ['our name with the key of another', certIdOf({ ...ours, spkiDer: foreign.spkiDer })],
-    ['a serial number that is not ours', certIdOf(ours, Buffer.from('05', 'hex'))],
-    ['the same request at another time', certIdOf(ours, otherTime)],
-    ['one that nothing was signed for', certIdOf(ours, Buffer.alloc(20, 1))],
-  ];
   test.each(unauthorized)('%s: unauthorized', async (_name, certId) => {
     const answer = await answerOcspRequest(keyless(), aRequest([certId]));
     expect(answer.der).toEqual(encodeErrorResponse('unauthorized'));
@@ -206,7 +200,7 @@ describe('without a key', () => {
     const good = await answerOcspRequest(underRevoked([0x80, 0x00]), asked);
     expect(good.der).toEqual(encodeErrorResponse('tryLater'));
     const revoked = await answerOcspRequest(underRevoked([0xa1, 0x11]), asked);
-    expect(revoked.kind).toBe('successful');
+    expect(revoked).toMatchObject({ kind: 'successful', isReadable: false });
   });
 
   test('a store that is away is tryLater, one that is damaged internalError', async () => {
@@ -219,13 +213,44 @@ describe('without a key', () => {
       const broken = {
         ...ports,
         presigned: {
-          findResponses: () => Promise.reject(cause),
+          findPair: () => Promise.reject(cause),
           getResponder: () => Promise.reject(cause),
         },
       };
       const answer = await answerOcspRequest(broken, aRequest([certIdOf(ours)]));
       expect(answer).toMatchObject({ kind, cause });
     }
+  });
+});
+
+describe('where responses are read at once', () => {
+  const times = { thisUpdateMs: nowMs - 1_000, nextUpdateMs: nowMs + 3_600_000 };
+  const readAtOnce = (certId: Uint8Array, overrides: Partial<OcspResponsePair> = {}) => {
+    const request = aRequest([certId]);
+    const read = readOcspRequest(request, 0, request.length);
+    const [range] = read.ok ? read.value.certIds : [];
+    if (range === undefined) throw new Error('no request');
+    const reader = {
+      findPair: (asked: string, index: number) =>
+        asked === batchId && index === 2 ? presigned(overrides) : undefined,
+      getResponder: (id: string) => (id === 'r' ? responder : undefined),
+    };
+    return readPresignedAnswer(reader, new Map([[1, serialKey]]), request, range, nowMs);
+  };
+
+  test('the answer is the one that is served elsewhere', async () => {
+    const answer = await answerOcspRequest(keyless(), aRequest([certIdOf(ours)]));
+    expect({ ...readAtOnce(certIdOf(ours)), isReadable: true }).toEqual({ ...answer, times });
+  });
+
+  test.each(unauthorized)('of %s there is none', (_name, certId) => {
+    expect(readAtOnce(certId)).toBeUndefined();
+  });
+
+  test('nor one whose time is over, and damage is told', () => {
+    expect(readAtOnce(certIdOf(ours), { nextUpdateMs: nowMs })).toBeUndefined();
+    expect(readAtOnce(certIdOf(ours), { responder: 'gone' })).toBeUndefined();
+    expect(() => readAtOnce(certIdOf(ours), { packed: Buffer.of(9) })).toThrow(/is damaged/);
   });
 });
 

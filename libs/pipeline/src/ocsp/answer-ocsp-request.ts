@@ -6,7 +6,7 @@ import {
   type OcspErrorStatus,
   type OcspRequest,
 } from '@certmill/der';
-import { isCertmillError, requestOfSerialNumber, serialKeyIdOf } from '@certmill/domain';
+import { isCertmillError } from '@certmill/domain';
 import type { Clock, OcspSigner, OcspStore } from '@certmill/ports';
 import {
   caCertificateStatus,
@@ -15,22 +15,15 @@ import {
   type StatusPorts,
 } from './certificate-status.js';
 import type { OcspIssuer, OcspIssuers } from './ocsp-issuers.js';
-import { packedResponse, withResponder } from './packed-responses.js';
-
-/** Until when an answer may be kept, in milliseconds; errors may not be. */
-export interface AnswerTimes {
-  readonly thisUpdateMs: number;
-  readonly nextUpdateMs: number;
-}
+import {
+  askedResponse,
+  responseTo,
+  servedResponse,
+  type SuccessfulAnswer,
+} from './presigned-answer.js';
 
 export type OcspAnswer =
-  | {
-      readonly kind: 'successful';
-      readonly der: Uint8Array;
-      readonly times: AnswerTimes;
-      /** Others who ask the same may get it: no nonce is in it, and nothing that may be known soon. */
-      readonly isForAll: boolean;
-    }
+  | SuccessfulAnswer
   | {
       readonly kind: OcspErrorStatus;
       readonly der: Uint8Array;
@@ -44,7 +37,7 @@ export interface AnswerPorts {
   readonly clock: Clock;
   readonly serialKeys: StatusPorts['serialKeys'];
   /** Absent: nothing is signed ahead. */
-  readonly presigned?: Pick<OcspStore, 'findResponses' | 'getResponder'>;
+  readonly presigned?: Pick<OcspStore, 'findPair' | 'getResponder'>;
   /** Absent: a validation authority without a key. */
   readonly live?: {
     readonly signer: OcspSigner;
@@ -113,47 +106,26 @@ async function answerFor(
   return signed ?? refusal(isLate ? 'tryLater' : 'unauthorized');
 }
 
-/** Of `good [0] IMPLICIT NULL`: CertStatus stands behind the serial number (RFC 6960 4.2.1, 4.1.1). */
-const goodTag = 0x80;
-
 async function findPresigned(
   { presigned, serialKeys, clock }: AnswerPorts,
   issuers: readonly OcspIssuer[],
   requestDer: Uint8Array,
-  { hash, serialNumberStart, serialNumberEnd }: CertIdRange,
-): Promise<Extract<OcspAnswer, { kind: 'successful' }> | { kind: 'late' } | undefined> {
-  if (presigned === undefined || hash === 'unsupported') return undefined;
-  const serialNumber = requestDer.subarray(serialNumberStart, serialNumberEnd);
-  const keyId = serialKeyIdOf(serialNumber);
-  const serialKey = keyId === undefined ? undefined : serialKeys.get(keyId);
-  if (serialKey === undefined) return undefined;
-  const { batchId, index } = requestOfSerialNumber(serialKey, serialNumber);
-  const found = await presigned.findResponses(batchId, index);
+  certId: CertIdRange,
+): Promise<ReturnType<typeof servedResponse> | undefined> {
+  if (presigned === undefined) return undefined;
+  const asked = askedResponse(serialKeys, requestDer, certId);
+  const pair = asked && (await presigned.findPair(asked.batchId, asked.index));
+  if (asked === undefined || pair === undefined) return undefined;
   // The same number under another issuer's name was never issued.
-  const issuer = issuers.find(({ name }) => name === found?.issuer);
-  if (issuer === undefined) return undefined;
-  const response = found && packedResponse(found.packed, index - found.firstIndex, hash);
-  if (found === undefined || response === undefined) return undefined;
-  // The middle of a serial number is its time: another time is another number, never issued.
-  const serialAt = Buffer.from(response).indexOf(Buffer.from(serialNumber));
-  if (serialAt < 0) return undefined;
+  const issuer = issuers.find(({ name }) => name === pair.issuer);
+  const response = issuer && responseTo(asked, pair);
+  if (response === undefined) return undefined;
   // Of before its issuer was revoked: sign makes others, and until then nobody is told that it is good.
-  if (issuer.revoked !== undefined && response[serialAt + serialNumber.length] === goodTag) {
-    return { kind: 'late' };
-  }
-  const { thisUpdateMs, nextUpdateMs } = found;
-  const nowMs = clock.nowMs();
-  const responder = await presigned.getResponder(found.responder);
-  if (responder === undefined || nowMs >= Math.min(nextUpdateMs, responder.notAfterMs)) {
-    return { kind: 'late' };
-  }
-  const der = encodeSuccessfulResponse(withResponder(response, responder.certificateDer));
-  return {
-    kind: 'successful',
-    der,
-    times: { thisUpdateMs, nextUpdateMs },
-    isForAll: true,
-  };
+  if (issuer?.revoked !== undefined && response.isGood) return { kind: 'late' };
+  const responder = await presigned.getResponder(pair.responder);
+  const served = servedResponse(response, pair, responder, clock.nowMs());
+  const isReadable = issuers.every(({ revoked }) => revoked === undefined);
+  return served.kind === 'successful' ? { ...served, isReadable } : served;
 }
 
 async function signLive(

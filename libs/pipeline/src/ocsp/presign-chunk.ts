@@ -114,7 +114,7 @@ async function tryToPresign(
     thisUpdateMs: thisUpdateSeconds * 1_000,
     nextUpdateMs: nextUpdateSeconds * 1_000,
     digest,
-    packed: signed.packed,
+    pairs: signed.pairs,
   };
   const isInForce = await responses.putResponses(given, before?.producedAtMs);
   return isInForce ? 'signed' : undefined;

@@ -1,6 +1,7 @@
 import type { OcspAnswer } from '@certmill/pipeline';
 import type { FaultCode } from '@certmill/domain';
 import { Counter, type Registry } from 'prom-client';
+import type { AnswersOfThreads } from '../status/thread-counts.js';
 
 const kinds: readonly OcspAnswer['kind'][] = [
   'successful',
@@ -14,8 +15,8 @@ const kinds: readonly OcspAnswer['kind'][] = [
 export class StatusMetrics {
   readonly #answers: Counter<'answer'>;
   readonly #faults: Counter<'code'>;
-  #readCached: (() => number) | undefined;
-  #cachedTold = 0;
+  #ofThreads: (() => AnswersOfThreads) | undefined;
+  #told: AnswersOfThreads = { cached: 0, read: 0 };
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -24,7 +25,7 @@ export class StatusMetrics {
       help: 'Answers about the status of certificates: cached, or what OCSP says.',
       labelNames: ['answer'],
       registers,
-      collect: () => this.#tellCached(),
+      collect: () => this.#tellThreads(),
     });
     this.#faults = new Counter({
       name: 'certmill_status_faults_total',
@@ -43,14 +44,15 @@ export class StatusMetrics {
     this.#faults.inc({ code });
   }
 
-  /** @param read counts from the start, and may begin again at 2^32. */
-  cached(read: () => number): void {
-    this.#readCached = read;
+  /** What threads answer by themselves counts too. */
+  threads(read: () => AnswersOfThreads): void {
+    this.#ofThreads = read;
   }
 
-  #tellCached(): void {
-    const now = this.#readCached?.() ?? 0;
-    this.#answers.inc({ answer: 'cached' }, (now - this.#cachedTold) >>> 0);
-    this.#cachedTold = now;
+  #tellThreads(): void {
+    const now = this.#ofThreads?.() ?? this.#told;
+    this.#answers.inc({ answer: 'cached' }, (now.cached - this.#told.cached) >>> 0);
+    this.#answers.inc({ answer: 'successful' }, (now.read - this.#told.read) >>> 0);
+    this.#told = now;
   }
 }

@@ -9,6 +9,7 @@ import {
   encodeTlv,
   oids,
 } from '@certmill/der';
+import type { AnswerSource } from './answer-source.js';
 import type { StatusCall } from './status-call.js';
 import { startStatusHttp, type StatusHttp } from './start-status-http.js';
 import type { StatusReply } from './status-reply.js';
@@ -38,9 +39,13 @@ interface Face extends StatusHttp, AsyncDisposable {
 /** The face in front of something that replies as it is told. */
 async function aFace(
   reply: (call: StatusCall) => StatusReply,
-  options: { readonly echoesNonces?: boolean; readonly repositoryCallsAtOnce?: number } = {},
+  options: {
+    readonly echoesNonces?: boolean;
+    readonly repositoryCallsAtOnce?: number;
+    readonly answers?: AnswerSource;
+  } = {},
 ): Promise<Face> {
-  const { echoesNonces = false, repositoryCallsAtOnce = 256 } = options;
+  const { echoesNonces = false, repositoryCallsAtOnce = 256, answers } = options;
   const calls: StatusCall[] = [];
   const http = await startStatusHttp({
     config: {
@@ -55,6 +60,7 @@ async function aFace(
       maxAgeSeconds: 60,
     },
     echoesNonces,
+    answers,
     reply(call) {
       calls.push(call);
       return Promise.resolve(reply(call));
@@ -163,7 +169,7 @@ describe('what is kept', () => {
       expect((await answer.arrayBuffer()).byteLength).toBe(1_000);
     }
     expect(face.calls).toHaveLength(1);
-    expect(face.cachedAnswers()).toBe(4);
+    expect(face.answersOfThreads().cached).toBe(4);
     await (await post(`${face.url}/ocsp`, new Uint8Array(aRequest(3)))).arrayBuffer();
     expect(face.calls).toHaveLength(2);
   });
@@ -174,7 +180,73 @@ describe('what is kept', () => {
     await (await post(`${face.url}/ocsp`, new Uint8Array(aRequest(2, nonce)))).arrayBuffer();
     await (await post(`${face.url}/ocsp`, new Uint8Array(aRequest(2, nonce)))).arrayBuffer();
     expect(face.calls).toHaveLength(3);
-    expect(face.cachedAnswers()).toBe(0);
+    expect(face.answersOfThreads().cached).toBe(0);
+  });
+});
+
+describe('what threads read by themselves', () => {
+  /** Knows of the serial numbers below 10: tells them, and how often it did. */
+  const source = `let asked = 0;
+    export const openAnswers = (times) => (requestDer, certId) => {
+      const serial = requestDer[certId.serialNumberStart];
+      if (serial >= 10) return undefined;
+      asked += 1;
+      return { kind: 'successful', der: Uint8Array.of(serial, asked), times, isForAll: true };
+    };`;
+  const nowMs = Date.now();
+  const answers = {
+    module: `data:text/javascript,${encodeURIComponent(source)}`,
+    data: { thisUpdateMs: nowMs, nextUpdateMs: nowMs + 3_600_000 },
+  };
+  const ask = async (face: Face, request: Buffer): Promise<readonly number[]> => {
+    const path = `/ocsp/${encodeURIComponent(request.toString('base64'))}`;
+    const answer = await fetch(face.url + path);
+    expect(answer.headers.get('content-type')).toBe('application/ocsp-response');
+    return [...Buffer.from(await answer.arrayBuffer())];
+  };
+
+  /** The main thread's reply, which lets threads read for so long. */
+  const letting = (ms: number) => (): StatusReply => {
+    const { status, headers, body } = answerOf(3);
+    return { status, headers, body, readUntilMs: Date.now() + ms };
+  };
+  const ofMain = [7, 7, 7];
+
+  test('is told once the main thread knows the issuer, and kept as any answer', async () => {
+    await using face = await aFace(letting(60_000), { answers });
+    expect(await ask(face, aRequest(2))).toEqual(ofMain);
+    expect(await ask(face, aRequest(2))).toEqual([2, 1]);
+    expect(await ask(face, aRequest(2))).toEqual([2, 1]);
+    expect(await ask(face, aRequest(3))).toEqual([3, 2]);
+    expect(face.answersOfThreads()).toEqual({ cached: 1, read: 2 });
+    expect(face.calls).toHaveLength(1);
+  });
+
+  test('is asked about again after a change, and when some time is over', async () => {
+    await using face = await aFace(letting(200), { answers });
+    await ask(face, aRequest(2));
+    expect(await ask(face, aRequest(2))).toEqual([2, 1]);
+    face.forget();
+    expect(await ask(face, aRequest(2))).toEqual(ofMain);
+    await new Promise((resolve) => setTimeout(resolve, 220));
+    expect(await ask(face, aRequest(2))).toEqual(ofMain);
+    expect(face.calls).toHaveLength(3);
+  });
+
+  test('is nothing of an issuer that is not known to be in force', async () => {
+    await using face = await aFace(letting(0), { answers });
+    for (let i = 0; i < 3; i += 1) expect(await ask(face, aRequest(2))).toEqual(ofMain);
+    expect(face.answersOfThreads()).toEqual({ cached: 0, read: 0 });
+  });
+
+  test('is all that the main thread is not asked for', async () => {
+    await using face = await aFace(letting(60_000), { answers, echoesNonces: true });
+    await ask(face, aRequest(2));
+    for (const request of [aRequest(11), aRequest(2, nonce), Buffer.from('no request')]) {
+      expect(await ask(face, request)).toEqual(ofMain);
+    }
+    expect(face.calls).toHaveLength(4);
+    expect(face.answersOfThreads()).toEqual({ cached: 0, read: 0 });
   });
 });
 

@@ -2,25 +2,29 @@ import { Worker } from 'node:worker_threads';
 import { CertmillError } from '@certmill/domain';
 import type { Stoppable } from '@certmill/ports';
 import { RepositorySlots } from '../http/call-slots.js';
+import type { AnswerSource } from './answer-source.js';
 import { KeptReplies } from './kept-replies.js';
 import { PartedBodies, partBytes } from './parted-bodies.js';
-import { keyOfRequest, type StatusCall } from './status-call.js';
+import { readSharedRequest, type StatusCall } from './status-call.js';
 import type { StatusHttpConfig } from './status-config.js';
 import type { StatusWorkerData, ToMain, ToThread } from './status-messages.js';
 import { laterReply, type StatusReply } from './status-reply.js';
+import { ThreadCounts, type AnswersOfThreads } from './thread-counts.js';
 
 export interface StatusHttp extends Stoppable {
   readonly url: string;
   /** A status changed: no thread tells what it kept. */
   readonly forget: () => void;
-  /** Answers that threads gave out of what they kept, since the start. */
-  readonly cachedAnswers: () => number;
+  /** Answers that the main thread was not asked for, since the start. */
+  readonly answersOfThreads: () => AnswersOfThreads;
 }
 
 export interface StatusHttpParts {
   readonly config: StatusHttpConfig;
   /** An answer to a request with a nonce is that client's own. */
   readonly echoesNonces: boolean;
+  /** Where threads look before they ask for a reply. */
+  readonly answers?: AnswerSource | undefined;
   /** Never rejects. */
   readonly reply: (call: StatusCall) => Promise<StatusReply>;
   /** A thread is gone that nobody stopped: the process has to be started again. */
@@ -39,7 +43,7 @@ export async function startStatusHttp(parts: StatusHttpParts): Promise<StatusHtt
   const { config } = parts;
   const replies = new Replies(parts);
   const slots = new RepositorySlots(config);
-  const cachedCount = new SharedArrayBuffer(4);
+  const counts = new ThreadCounts();
   const threads: Worker[] = [];
   // Only Linux shares connections out among the listeners of a port.
   const wanted = process.platform === 'linux' ? config.threads : 1;
@@ -64,7 +68,9 @@ export async function startStatusHttp(parts: StatusHttpParts): Promise<StatusHtt
         cachedAnswers: config.cachedAnswers,
         cachedBytes: config.cachedBytes,
         echoesNonces: parts.echoesNonces,
-        cachedCount,
+        limits: { cachedMs: config.cachedMs, maxAgeSeconds: config.maxAgeSeconds },
+        counts: counts.shared,
+        ...(parts.answers === undefined ? {} : { answers: parts.answers }),
       };
       const thread = new Worker(workerFile, { workerData: data });
       threads.push(thread);
@@ -85,7 +91,7 @@ export async function startStatusHttp(parts: StatusHttpParts): Promise<StatusHtt
       replies.forget();
       for (const thread of threads) send(thread, { kind: 'forget' });
     },
-    cachedAnswers: () => Atomics.load(new Int32Array(cachedCount), 0) >>> 0,
+    answersOfThreads: () => counts.read(),
   };
 }
 
@@ -103,7 +109,9 @@ class Replies {
 
   async to(call: StatusCall): Promise<StatusReply> {
     const { reply, echoesNonces } = this.#parts;
-    const key = call.kind === 'ocsp' ? keyOfRequest(call.requestDer, echoesNonces) : undefined;
+    const shared =
+      call.kind === 'ocsp' ? readSharedRequest(call.requestDer, echoesNonces) : undefined;
+    const key = shared?.key;
     const known = key === undefined ? undefined : this.#kept.get(key, Date.now());
     if (known !== undefined) return known;
     const begunIn = this.#generation;

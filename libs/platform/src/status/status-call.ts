@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { readOcspRequest } from '@certmill/der';
+import { readOcspRequest, type CertIdRange } from '@certmill/der';
 
 /** What a client asks of the status face. */
 export type StatusCall =
@@ -44,18 +44,34 @@ function decoded(text: string): Uint8Array {
   return new Uint8Array();
 }
 
+/** A request whose answer others may get as well. */
+export interface SharedRequest {
+  readonly key: string;
+  readonly certIds: readonly CertIdRange[];
+}
+
+/** A CertID of the hashes that are known has 105 at most; hashing one costs more than its octets. */
+const maxPlainKeyBytes = 128;
+
 /**
- * The same for requests that have one answer for all who send them: about the same certificates, in the
+ * The key is the same for requests that have one answer for all who send them: about the same certificates, in the
  * same order. Whoever signed a request, or padded it, gets what others get. Undefined where a nonce makes
  * the answer the client's own, and where the request is malformed.
  */
-export function keyOfRequest(requestDer: Uint8Array, echoesNonces: boolean): string | undefined {
+export function readSharedRequest(
+  requestDer: Uint8Array,
+  echoesNonces: boolean,
+): SharedRequest | undefined {
   const read = readOcspRequest(requestDer, 0, requestDer.length);
   if (!read.ok) return undefined;
   const { certIds, nonceStart, hasUnknownCritical } = read.value;
   if (hasUnknownCritical || (echoesNonces && nonceStart >= 0)) return undefined;
+  const [first] = certIds;
+  if (certIds.length === 1 && first !== undefined && first.end - first.start <= maxPlainKeyBytes) {
+    const { buffer, byteOffset } = requestDer;
+    const certId = Buffer.from(buffer, byteOffset + first.start, first.end - first.start);
+    return { key: certId.toString('latin1'), certIds };
+  }
   const asked = certIds.map(({ start, end }) => requestDer.subarray(start, end));
-  const [first, ...others] = asked;
-  const bytes = others.length === 0 && first !== undefined ? first : Buffer.concat(asked);
-  return hash('sha256', bytes, 'base64');
+  return { key: hash('sha256', Buffer.concat(asked), 'base64'), certIds };
 }

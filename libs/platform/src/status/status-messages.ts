@@ -1,5 +1,6 @@
+import type { AnswerSource } from './answer-source.js';
 import type { StatusCall } from './status-call.js';
-import type { StatusReply } from './status-reply.js';
+import type { KeepingLimits, StatusReply } from './status-reply.js';
 
 /** What a thread of the status face is started with. */
 export interface StatusWorkerData {
@@ -12,8 +13,10 @@ export interface StatusWorkerData {
   readonly cachedBytes: number;
   /** An answer to a request with a nonce is that client's own. */
   readonly echoesNonces: boolean;
-  /** Answers out of the cache, counted by all threads. */
-  readonly cachedCount: SharedArrayBuffer;
+  readonly limits: KeepingLimits;
+  /** What `ThreadCounts` shares. */
+  readonly counts: SharedArrayBuffer;
+  readonly answers?: AnswerSource;
 }
 
 /** A reply as it reaches the thread: the whole body, or its first part and how much there is in all. */

@@ -11,6 +11,8 @@ export interface StatusReply {
   readonly etag?: string;
   /** Others who ask the same get it until then; absent: nobody does. */
   readonly keepUntilMs?: number;
+  /** A thread may read what was signed ahead for the same issuer by itself until then. */
+  readonly readUntilMs?: number;
 }
 
 export interface KeepingLimits {
@@ -18,6 +20,8 @@ export interface KeepingLimits {
   readonly maxAgeSeconds: number;
 }
 
+/** How late a thread notes that an issuer was revoked; the main thread looks as often. */
+const readAtOnceMs = 1_000;
 /** Of what may be told otherwise soon, or was signed for one client: the least that is later than thisUpdate. */
 const leastMaxAgeSeconds = 1;
 
@@ -45,7 +49,11 @@ export function ocspReply(answer: OcspAnswer, nowMs: number, limits: KeepingLimi
     ...['Cache-Control', `max-age=${String(maxAge)},public,no-transform,must-revalidate`],
   ];
   const keepUntilMs = Math.min(nextUpdateMs, nowMs + limits.cachedMs);
-  return { status: 200, headers, body: der, etag, ...(isForAll ? { keepUntilMs } : {}) };
+  return {
+    ...{ status: 200, headers, body: der, etag },
+    ...(isForAll ? { keepUntilMs } : {}),
+    ...(answer.isReadable === true ? { readUntilMs: nowMs + readAtOnceMs } : {}),
+  };
 }
 
 /** For people who look at the wrong place. */

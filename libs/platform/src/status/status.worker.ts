@@ -3,11 +3,20 @@ import type { AddressInfo, Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { encodeErrorResponse } from '@certmill/der';
 import { hasTag } from '../http/entity-tag.js';
+import type { AnswerModule } from './answer-source.js';
 import { KeptReplies } from './kept-replies.js';
 import { OctetBudget } from './octet-budget.js';
-import { keyOfRequest, readStatusCall, type HttpCall, type StatusCall } from './status-call.js';
+import { ReadableIssuers } from './readable-issuers.js';
+import {
+  readSharedRequest,
+  readStatusCall,
+  type HttpCall,
+  type SharedRequest,
+  type StatusCall,
+} from './status-call.js';
 import type { BegunReply, StatusWorkerData, ToMain, ToThread } from './status-messages.js';
-import { laterReply, plainReply } from './status-reply.js';
+import { laterReply, ocspReply, plainReply, type StatusReply } from './status-reply.js';
+import { ThreadCounts } from './thread-counts.js';
 
 const data = workerData as StatusWorkerData;
 /** RFC 6960 sets none; a signed request with its certificates fits (`readOcspRequest` has the same). */
@@ -31,7 +40,11 @@ const kept = new KeptReplies({ answers: data.cachedAnswers, bytes: data.cachedBy
 /** Of requests that are not answered and answers that are not taken, of all connections. */
 const budget = new OctetBudget(32 * 1024 * 1024);
 const unanswered = new WeakMap<Socket, number>();
-const cachedCount = new Int32Array(data.cachedCount);
+const counts = new ThreadCounts(data.counts);
+const readable = new ReadableIssuers();
+const answerAtOnce =
+  data.answers &&
+  ((await import(data.answers.module)) as AnswerModule).openAnswers(data.answers.data);
 let lastId = 0;
 let isStopping = false;
 
@@ -56,9 +69,15 @@ server.listen({ host: data.host, port: data.port, reusePort: data.reusePort }, (
 parentPort?.on('message', (message: ToThread) => {
   if (message.kind === 'reply') waiting.get(message.id)?.(message.reply);
   else if (message.kind === 'part') parts.get(message.id)?.(message.bytes);
-  else if (message.kind === 'forget') kept.clear();
+  else if (message.kind === 'forget') forget();
   else stop(message.timeoutMs);
 });
+
+/** A status changed, be it that of an issuer. */
+function forget(): void {
+  kept.clear();
+  readable.clear();
+}
 
 function tell(message: ToMain, own?: Uint8Array<ArrayBuffer>): void {
   parentPort?.postMessage(message, own === undefined ? [] : [own.buffer]);
@@ -144,11 +163,11 @@ async function answer(
     write(request, response, plainReply(404, 'there is nothing here'));
     return;
   }
-  const key = call.kind === 'ocsp' ? keyOfRequest(call.requestDer, data.echoesNonces) : undefined;
-  const known = key === undefined ? undefined : kept.get(key, Date.now());
-  if (known !== undefined) {
-    Atomics.add(cachedCount, 0, 1);
-    write(request, response, known);
+  const shared =
+    call.kind === 'ocsp' ? readSharedRequest(call.requestDer, data.echoesNonces) : undefined;
+  const own = call.kind === 'ocsp' && shared && replyAtOnce(call.requestDer, shared);
+  if (own !== undefined && own !== false) {
+    write(request, response, own);
     return;
   }
   if (waiting.size >= maxWaiting) {
@@ -161,8 +180,37 @@ async function answer(
     ask(id, call);
   });
   waiting.delete(id);
-  if (key !== undefined) kept.keep(key, reply);
+  if (shared !== undefined && call.kind === 'ocsp') {
+    const [certId] = shared.certIds;
+    kept.keep(shared.key, reply);
+    if (certId !== undefined && reply.readUntilMs !== undefined) {
+      readable.allow(call.requestDer, certId, reply.readUntilMs);
+    }
+  }
   write(request, response, reply, id);
+}
+
+/** Out of what is kept, or what this thread can read by itself. */
+function replyAtOnce(
+  requestDer: Uint8Array,
+  { key, certIds }: SharedRequest,
+): StatusReply | undefined {
+  const nowMs = Date.now();
+  const known = kept.get(key, nowMs);
+  if (known !== undefined) {
+    counts.count('cached');
+    return known;
+  }
+  const [certId] = certIds;
+  if (certId === undefined || certIds.length > 1) return undefined;
+  // The main thread knows which issuers there are, and which of them are revoked.
+  if (!readable.has(requestDer, certId, nowMs)) return undefined;
+  const answer = answerAtOnce?.(requestDer, certId, nowMs);
+  if (answer === undefined) return undefined;
+  counts.count('read');
+  const reply = ocspReply(answer, nowMs, data.limits);
+  kept.keep(key, reply);
+  return reply;
 }
 
 function ask(id: number, call: StatusCall): void {

@@ -12,6 +12,13 @@ export interface OcspStoreCase {
 
 const nowMs = Date.UTC(2026, 10, 22);
 
+/** None for each third request. */
+function pairsOf(text: string, count: number): OcspResponses['pairs'] {
+  return Array.from({ length: count }, (_, place) =>
+    place % 3 === 2 ? undefined : new Uint8Array(Buffer.from(`${text} ${String(place)}`)),
+  );
+}
+
 function responses(batchId: string, overrides: Partial<OcspResponses> = {}): OcspResponses {
   return {
     tenant: 'acme',
@@ -25,7 +32,7 @@ function responses(batchId: string, overrides: Partial<OcspResponses> = {}): Ocs
     thisUpdateMs: nowMs,
     nextUpdateMs: nowMs + 1_000,
     digest: 'd',
-    packed: new Uint8Array(Buffer.from('packed')),
+    pairs: pairsOf('first', overrides.count ?? 100),
     ...overrides,
   };
 }
@@ -34,17 +41,49 @@ export const ocspCases: readonly OcspStoreCase[] = [
   {
     name: 'responses are found by every index of their chunk, and by no other',
     async run(store, batchId) {
-      const given = responses(batchId);
-      assert.equal(await store.putResponses(given, undefined), true);
+      const { pairs, ...head } = responses(batchId);
+      assert.equal(await store.putResponses({ ...head, pairs }, undefined), true);
       for (const index of [256, 300, 355]) {
-        expectSame(await store.findResponses(batchId, index), given);
+        expectSame(await store.findResponses(batchId, index), head);
       }
       for (const index of [0, 255, 356, 5_000]) {
         assert.equal(await store.findResponses(batchId, index), undefined);
+        assert.equal(await store.findPair(batchId, index), undefined);
       }
       assert.equal(await store.findResponses('f'.repeat(26), 256), undefined);
     },
     broken: (store) => ({ findResponses: (batchId) => store.findResponses(batchId, 256) }),
+  },
+  {
+    name: 'a pair is found by its index alone, and is of the responses in force',
+    async run(store, batchId) {
+      const range = { firstIndex: 250, count: 100 };
+      const before = responses(batchId, { chunkNumber: 0, firstIndex: 0, count: 250 });
+      await store.putResponses(before, undefined);
+      const first = responses(batchId, range);
+      await store.putResponses(first, undefined);
+      const changed = responses(batchId, {
+        ...range,
+        ...{ producedAtMs: nowMs + 1, thisUpdateMs: nowMs + 1_000, responder: 'other' },
+        // A certificate ended, and one was not told of before.
+        pairs: [undefined, ...pairsOf('second', 99)],
+      });
+      const expectInForce = async ({ pairs, ...head }: OcspResponses): Promise<void> => {
+        const { issuer, responder, thisUpdateMs, nextUpdateMs } = head;
+        for (const [place, packed] of pairs.entries()) {
+          const told = packed && { issuer, responder, thisUpdateMs, nextUpdateMs, packed };
+          expectSame(await store.findPair(batchId, head.firstIndex + place), told);
+        }
+      };
+      await expectInForce(first);
+      assert.equal(await store.putResponses(changed, nowMs), true);
+      assert.equal(await store.putResponses(first, nowMs), false);
+      await expectInForce(changed);
+      await expectInForce(before);
+    },
+    broken: (store) => ({
+      findPair: (batchId, index) => store.findPair(batchId, Math.min(index, 290)),
+    }),
   },
   {
     name: 'of 8 writers that knew of the same responses one puts its own, whatever the time',
@@ -90,6 +129,7 @@ export const ocspCases: readonly OcspStoreCase[] = [
       assert.notEqual(await store.findResponses(batchId, 256), undefined);
       assert.equal(await store.removeResponses(batchId, 256, nowMs), true);
       assert.equal(await store.findResponses(batchId, 256), undefined);
+      assert.equal(await store.findPair(batchId, 256), undefined);
       assert.equal(await store.removeResponses(batchId, 256, nowMs), false);
     },
     broken: (store) => ({

@@ -23,5 +23,6 @@ export interface ResponsesTask {
   readonly responses: ResponsesToSign;
 }
 
-/** A BasicOCSPResponse, or a packed document of responses. */
-export type OcspReply = { readonly kind: 'done'; readonly bytes: Uint8Array } | WorkerFault;
+/** One BasicOCSPResponse, or packed pairs of responses by place. */
+export type OcspReply =
+  { readonly kind: 'done'; readonly made: readonly (Uint8Array | undefined)[] } | WorkerFault;

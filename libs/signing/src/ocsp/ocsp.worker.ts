@@ -10,7 +10,7 @@ import {
   type ResponseData,
 } from '@certmill/der';
 import { CertmillError } from '@certmill/domain';
-import { issuerHashes, packResponses, type PresignedPair } from '@certmill/pipeline/compute';
+import { issuerHashes, packPairs, type PresignedPair } from '@certmill/pipeline/compute';
 import type { PresignedStatus, ResponsesToSign } from '@certmill/ports';
 import { decryptKey, readPassphrase } from '../slots/software-signer.js';
 import { BoundedCache } from '../worker-pool/bounded-cache.js';
@@ -33,12 +33,13 @@ export function signAnswer({ key, answer }: AnswerTask): OcspReply {
   return replied(() => {
     const { key: privateKey, keyHash } = open(key);
     const responseDataDer = encodeResponseData({ ...answer, responderKeyHash: keyHash });
-    return encodeBasicOcspResponse({
+    const basic = encodeBasicOcspResponse({
       responseDataDer,
       signatureAlgorithmDer: algorithmDer,
       signature: sign('sha256', responseDataDer, privateKey),
       certificatesDer: [key.certificateDer],
     });
+    return [Uint8Array.from(basic)];
   });
 }
 
@@ -56,7 +57,7 @@ export function signResponses({ key, issuer, responses }: ResponsesTask): OcspRe
       };
       pairs[status.place] = { sha1: signed('sha1'), sha256: signed('sha256') };
     }
-    return packResponses(pairs);
+    return packPairs(pairs);
   });
 }
 
@@ -101,10 +102,12 @@ function open({ id, certificateDer, encryptedKeyPem, passphrase }: ResponderKey)
   return found;
 }
 
-function replied(work: () => Uint8Array): OcspReply {
+/** @param work Makes octets in buffers of their own: they move to the main thread. */
+function replied(work: () => readonly (Uint8Array<ArrayBuffer> | undefined)[]): OcspReply {
   try {
-    const bytes = Uint8Array.from(work());
-    return packedReply({ kind: 'done', bytes }, [bytes.buffer]);
+    const made = work();
+    const buffers = new Set(made.flatMap((bytes) => (bytes === undefined ? [] : [bytes.buffer])));
+    return packedReply({ kind: 'done', made }, [...buffers]);
   } catch (error) {
     return workerFaultOf(error, 'FAULT_PROCESSING', 'an OCSP response cannot be signed');
   }

@@ -47,7 +47,8 @@ export function openResponderPool(options: ResponderPoolOptions): ResponderPool 
       const responder = await options.responderOf(issuer);
       if (responder === undefined) return undefined;
       const message: AnswerTask = { key: keyOf(responder), answer: copied(answer) };
-      return run(pool('interactive'), 'signAnswer', message);
+      const [basic] = await run(pool('interactive'), 'signAnswer', message);
+      return basic;
     },
     async signResponses(issuer, responses) {
       const responder = await options.responderOf(issuer);
@@ -64,8 +65,8 @@ export function openResponderPool(options: ResponderPoolOptions): ResponderPool 
           })),
         },
       };
-      const packed = await run(pool('bulk'), 'signResponses', message);
-      return { packed, responder: { id, issuer, certificateDer, notAfterMs } };
+      const pairs = await run(pool('bulk'), 'signResponses', message);
+      return { pairs, responder: { id, issuer, certificateDer, notAfterMs } };
     },
     async stop(timeoutMs) {
       isStopped = true;
@@ -94,12 +95,12 @@ async function run(
   pool: TaskPool,
   handler: PackedTask['handler'],
   message: unknown,
-): Promise<Uint8Array> {
+): Promise<readonly (Uint8Array | undefined)[]> {
   const outcome = await pool.run<OcspReply>(() => ({ handler, message, transferList: [] }));
   switch (outcome.kind) {
     case 'done':
       if (outcome.reply.kind === 'fault') throw errorOfFault(outcome.reply);
-      return outcome.reply.bytes;
+      return outcome.reply.made;
     case 'overloaded':
       throw new CertmillError('FAULT_OVERLOADED', 'the queue of the OCSP responder is full');
     case 'drained':
