@@ -34,6 +34,14 @@ const sees: Readonly<
   ],
   'ceremony-issuer.md': [
     ['openssl req -in factory.csr.pem', /verify OK/],
+    [
+      'certmill ceremony check issuer.yaml',
+      /^1\. sign a CA under root as factory\.csr\.pem asks, for 10y, path length 0\n {3}factory\.csr\.pem asks for O=Example, CN=Factory, with a key of type ec-p256 of SHA-256\n {3}(?:[0-9a-f]{4} ?){16}\n {3}it asks for basicConstraints .*: that decides nothing$/m,
+    ],
+    [
+      'certmill ceremony approve issuer.yaml',
+      /^ {3}factory\.csr\.pem asks for O=Example, CN=Factory/m,
+    ],
     ['certmill ceremony run issuer.yaml --data offline $approvals', /^the ceremony is done: /m],
     [
       'certmill ceremony verify',

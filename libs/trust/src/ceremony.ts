@@ -1,6 +1,8 @@
 // Key ceremonies; apart, for they bring YAML, zod and Shamir's scheme along.
 export {
   ceremonyFileJsonSchema,
+  inputsOf,
+  type InputFile,
   participantRoles,
   type CeremonyFile,
   type CeremonyStep,
@@ -23,6 +25,7 @@ export {
   machineFacts,
   outwardInterfaces,
 } from './ceremony/running-software.js';
+export { viewInput, type InputView } from './ceremony/view-input.js';
 export { ceremonyFolderOf } from './ceremony/ceremony-folder.js';
 export type {
   MachineFacts,

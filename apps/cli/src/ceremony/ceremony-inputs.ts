@@ -1,7 +1,13 @@
 import { hash } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { CertmillError } from '@certmill/domain';
-import { type CeremonyFile, parseCeremony } from '@certmill/trust/ceremony';
+import {
+  type CeremonyFile,
+  inputsOf,
+  type InputView,
+  parseCeremony,
+  viewInput,
+} from '@certmill/trust/ceremony';
 import { readText, readBytes } from '../read-input.js';
 
 /** A ceremony file, with the files that it takes in as they are now. */
@@ -9,39 +15,46 @@ export async function readCeremony(file: string): Promise<CeremonyFile> {
   return parseCeremony(await readText(file), file);
 }
 
-export interface InputFile {
-  readonly file: string;
-  readonly sha256: string;
-}
-
-/** The files that the steps take in, by the member that names them. */
-export function inputFilesOf(ceremony: Pick<CeremonyFile, 'steps'>): readonly InputFile[] {
-  return ceremony.steps.flatMap((step) =>
-    Object.values(step).filter(
-      (value): value is InputFile =>
-        typeof value === 'object' && 'file' in value && 'sha256' in value,
-    ),
-  );
-}
-
 /** Where an input file of a ceremony lies. */
 export function inputPath(ceremonyFile: string, input: string): string {
   return resolve(dirname(ceremonyFile), input);
 }
 
-/** INVALID_INPUT where a file that the ceremony takes in is not the one that it names. */
-export async function assertInputFiles(
+/** A file that a step takes in, and what is in it. */
+export interface StepInput {
+  /** From 1. */
+  readonly step: number;
+  readonly file: string;
+  readonly view: InputView;
+}
+
+/**
+ * What the files hold that the ceremony takes in. INVALID_INPUT where one is not that which it names, or
+ * its step would refuse it.
+ */
+export async function viewInputs(
   ceremonyFile: string,
-  ceremony: CeremonyFile,
-): Promise<void> {
-  for (const { file, sha256 } of inputFilesOf(ceremony)) {
-    const found = hash('sha256', await readBytes(inputPath(ceremonyFile, file)), 'hex');
-    if (found === sha256) continue;
-    throw new CertmillError(
-      'INVALID_INPUT',
-      `${file} is not the file that the ceremony names: its SHA-256 is ${found}, named is ${sha256}`,
-    );
+  { steps }: CeremonyFile,
+): Promise<readonly StepInput[]> {
+  const found: StepInput[] = [];
+  for (const [index, step] of steps.entries()) {
+    for (const { file, sha256 } of inputsOf(step)) {
+      const bytes = await readBytes(inputPath(ceremonyFile, file));
+      assertNamed(bytes, file, sha256);
+      const view = viewInput(step, bytes);
+      if (view !== undefined) found.push({ step: index + 1, file, view });
+    }
   }
+  return found;
+}
+
+function assertNamed(bytes: Uint8Array, file: string, sha256: string): void {
+  const found = hash('sha256', bytes, 'hex');
+  if (found === sha256) return;
+  throw new CertmillError(
+    'INVALID_INPUT',
+    `${file} is not the file that the ceremony names: its SHA-256 is ${found}, named is ${sha256}`,
+  );
 }
 
 /** Groups of four, for two people who read it aloud to each other. */

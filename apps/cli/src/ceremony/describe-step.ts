@@ -14,7 +14,7 @@ export function describeStep(step: CeremonyStep): string {
       return (
         `sign a CA under ${step.under} as ${step.request.file} asks` +
         (step.lifetime === undefined ? '' : `, for ${step.lifetime}`) +
-        constraintsOf(step)
+        constraintsOf({ ...step, pathLength: step.pathLength ?? 0 })
       );
     case 'cross-certify':
       return `cross-certify ${step.certificate.file} under ${step.under}`;

@@ -12,7 +12,8 @@ import {
   type Operation,
 } from '@certmill/trust/approvals';
 import { ceremonyOperation, ceremonyQuorum } from '@certmill/trust/ceremony';
-import { assertInputFiles, readCeremony, spokenFingerprint } from '../ceremony/ceremony-inputs.js';
+import { readCeremony, spokenFingerprint, viewInputs } from '../ceremony/ceremony-inputs.js';
+import { stepLines } from '../ceremony/ceremony-lines.js';
 import { readText } from '../read-input.js';
 import { readSigningKey, withSigningKey, type SigningKeyOptions } from '../ceremony/signing-key.js';
 import { withExamples } from '../terminal/program.js';
@@ -34,7 +35,7 @@ export function ceremonyApproveCommand(terminal: Terminal): Command {
     .option('--json', 'print one JSON object')
     .action(async (file: string, options: ApproveOptions) => {
       const key = await readSigningKey(terminal, options);
-      const { operation, approvers } = await readOperation(file);
+      const { operation, approvers, lines } = await readOperation(file);
       const approver = approverOf(approvers, keyFingerprint(createPublicKey(key)), options.as);
       const nowMs = Date.now();
       const expiresMs = nowMs + durationSeconds(options.expires) * 1_000;
@@ -44,7 +45,7 @@ export function ceremonyApproveCommand(terminal: Terminal): Command {
       const sha256 = operationHash(operation);
       terminal.report({ approval: out, approver, sha256, expiresAt: approval.expiresAt }, [
         `${approver} approves ${operation.kind} ${operation.id} until ${approval.expiresAt}: ${out}`,
-        ...(operation.kind === 'ceremony' ? [] : parameterLines(operation)),
+        ...lines,
         'SHA-256 of what is approved, to be read aloud:',
         spokenFingerprint(sha256),
       ]);
@@ -69,15 +70,20 @@ function parameterLines({ parameters }: Operation): readonly string[] {
 }
 
 /** Of a ceremony the approvers stand in it; of an operation they stand in the installation. */
-async function readOperation(
-  file: string,
-): Promise<{ readonly operation: Operation; readonly approvers: readonly Approver[] }> {
+async function readOperation(file: string): Promise<{
+  readonly operation: Operation;
+  readonly approvers: readonly Approver[];
+  /** What is approved. */
+  readonly lines: readonly string[];
+}> {
   if (file.endsWith('.json')) {
-    return { operation: parseOperation(await readText(file), file), approvers: [] };
+    const operation = parseOperation(await readText(file), file);
+    return { operation, approvers: [], lines: parameterLines(operation) };
   }
   const ceremony = await readCeremony(file);
-  await assertInputFiles(file, ceremony);
-  return { operation: ceremonyOperation(ceremony), approvers: ceremonyQuorum(ceremony).approvers };
+  const lines = stepLines(ceremony, await viewInputs(file, ceremony));
+  const { approvers } = ceremonyQuorum(ceremony);
+  return { operation: ceremonyOperation(ceremony), approvers, lines };
 }
 
 function approverOf(

@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { keyFingerprint, operationHash, participantKeyOf } from '@certmill/trust/approvals';
 import { ceremonyOperation } from '@certmill/trust/ceremony';
-import { assertInputFiles, readCeremony, spokenFingerprint } from '../ceremony/ceremony-inputs.js';
+import { readCeremony, spokenFingerprint, viewInputs } from '../ceremony/ceremony-inputs.js';
+import { stepLines } from '../ceremony/ceremony-lines.js';
 import { describeStep } from '../ceremony/describe-step.js';
 import { withExamples } from '../terminal/program.js';
 import { tableLines } from '../terminal/table.js';
@@ -14,7 +15,7 @@ export function ceremonyCheckCommand(terminal: Terminal): Command {
     .option('--json', 'print one JSON object')
     .action(async (file: string) => {
       const ceremony = await readCeremony(file);
-      await assertInputFiles(file, ceremony);
+      const inputs = await viewInputs(file, ceremony);
       const { name, id, installation, window, quorum, participants } = ceremony;
       const sha256 = operationHash(ceremonyOperation(ceremony));
       const steps = ceremony.steps.map(describeStep);
@@ -24,7 +25,18 @@ export function ceremonyCheckCommand(terminal: Terminal): Command {
         keySha256: keyFingerprint(participantKeyOf(participant.publicKey)),
       }));
       terminal.report(
-        { file, name, id, installation, sha256, window, quorum, participants: people, steps },
+        {
+          file,
+          name,
+          id,
+          installation,
+          sha256,
+          window,
+          quorum,
+          participants: people,
+          steps,
+          inputs,
+        },
         [
           `${file}: ceremony ${name} is good`,
           installation === undefined
@@ -41,7 +53,7 @@ export function ceremonyCheckCommand(terminal: Terminal): Command {
             people.map((one) => [one.name, one.roles.join(' '), one.keySha256.slice(0, 16)]),
           ),
           '',
-          ...steps.map((step, index) => `${String(index + 1)}. ${step}`),
+          ...stepLines(ceremony, inputs),
           '',
           'SHA-256 of what is approved, to be read aloud:',
           spokenFingerprint(sha256),

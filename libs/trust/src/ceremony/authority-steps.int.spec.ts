@@ -17,6 +17,7 @@ import { type CeremonyResult, runCeremony } from './run-ceremony.js';
 import { aCeremony } from './testing/a-ceremony.js';
 import { aCeremonyOf, aRun, ceremonyMs, everybody, play } from './testing/play.js';
 import { rehearseCeremony } from './rehearse-ceremony.js';
+import { viewInput } from './view-input.js';
 
 jest.setTimeout(60_000);
 
@@ -180,6 +181,57 @@ describe('under a root whose key is split', () => {
     expect(rehearsed.entries.filter(({ kind }) => kind === 'step')).toHaveLength(3);
     const chain = join(rehearsed.folder, '01-issue-ca/outputs/factory.chain.pem');
     expect(() => verified(chain)).toThrow();
+  });
+
+  describe('a request that asks for two tiers below it', () => {
+    const request = (): ReturnType<typeof input> => {
+      const subject = ['-subj', '/O=Example/CN=Greedy', '-keyout', at('g.key')];
+      openssl(
+        ...['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-384', '-nodes'],
+        ...['-addext', 'basicConstraints=critical,CA:TRUE,pathlen:2', ...subject],
+        ...['-addext', 'certificatePolicies=1.3.6.1.4.1.99999.7', '-out', at('greedy.csr.pem')],
+      );
+      return input('greedy.csr.pem');
+    };
+    const step = (pathLength?: number): CeremonyStep => ({
+      ...{ do: 'issue-ca', under: 'root', request: request() },
+      ...(pathLength === undefined ? {} : { pathLength }),
+    });
+
+    it('decides nothing: the ceremony says what it gets, or it is refused', async () => {
+      const reason = 'asks for the path length 2: say which it gets';
+      await expect(playHere(step())).rejects.toThrow(reason);
+      expect(() => viewInput(step(), readFileSync(at('greedy.csr.pem')))).toThrow(reason);
+      const { folder } = await playHere(step(0));
+      const chain = join(folder, '01-issue-ca/outputs/greedy.chain.pem');
+      expect(openssl('x509', '-in', chain, '-noout', '-text')).toContain('CA:TRUE, pathlen:0');
+    });
+
+    it('is shown to those who approve it, with its key as openssl hashes it', () => {
+      const view = viewInput(step(0), readFileSync(at('greedy.csr.pem')));
+      const key = openssl('pkey', '-in', at('g.key'), '-pubout');
+      const spki = Buffer.from(key.replaceAll(/-----[^-]+-----/g, ''), 'base64');
+      expect(view).toMatchObject({
+        ...{ kind: 'request', subject: 'O=Example, CN=Greedy', keyType: 'ec-p384' },
+        keySha256: createHash('sha256').update(spki).digest('hex'),
+        extensions: [
+          { name: 'basicConstraints', value: { cA: true, pathLenConstraint: 2 } },
+          { name: 'certificatePolicies' },
+        ],
+      });
+      expect(view).toMatchObject({ taken: expect.arrayContaining(['2.5.29.32']) as unknown });
+      const ours = { ...step(0), policies: ['1.3.6.1.4.1.99999.8'] } as CeremonyStep;
+      expect(viewInput(ours, readFileSync(at('greedy.csr.pem')))).toMatchObject({
+        taken: expect.not.arrayContaining(['2.5.29.32']) as unknown,
+      });
+    });
+
+    it('is refused before anybody approves it where it is no PAI that is to be one', () => {
+      const pai = { ...step(0), profile: 'matter-pai' } as CeremonyStep;
+      expect(() => viewInput(pai, readFileSync(at('greedy.csr.pem')))).toThrow(
+        'CA profile matter-pai: the key is ec-p256, not ec-p384',
+      );
+    });
   });
 
   describe('a rehearsal', () => {

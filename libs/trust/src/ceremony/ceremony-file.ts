@@ -95,7 +95,12 @@ const issueCa = z.strictObject({
   under: caName,
   request: inputFile,
   lifetime: lifetime.optional().describe('Default: as long as the CA above.'),
-  pathLength: z.int().min(0).max(8).optional().describe('Default: what is asked for, or 0.'),
+  pathLength: z
+    .int()
+    .min(0)
+    .max(8)
+    .optional()
+    .describe('Default: 0. What is asked for decides nothing.'),
   ...constraints,
   profile: z
     .enum(['matter-pai'])

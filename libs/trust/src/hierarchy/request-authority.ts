@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject, randomBytes, verify } from 'node:crypto';
+import { createPublicKey, hash, type KeyObject, randomBytes, verify } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -32,6 +32,9 @@ import {
   walkCertificationRequest,
 } from '@certmill/der';
 import { isErrorCode, publicFileMode, syncDirectory, writeFileAtomically } from '../atomic-file.js';
+import { extensionsOf, extensionsView, type ExtensionView } from '../inspect/extension-view.js';
+import { nameText } from '../inspect/view.js';
+import { readDerNode } from '../lint/der-node.js';
 import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { issuerKeyTypeOf, type IssuerKeyType } from '../keys/key-types.js';
 import { openSerialKeys } from '../keys/serial-keys.js';
@@ -215,7 +218,7 @@ export interface SignRequestOptions {
   readonly requestPem: string;
   readonly parent: AuthorityPlace;
   readonly lifetimeSeconds?: number;
-  /** In the place of what is asked for; what neither says is 0: an issuing CA. */
+  /** Whatever is asked for: absent it is 0, an issuing CA. */
   readonly pathLenConstraint?: number;
   readonly nameConstraints?: CaCertificateSpec['nameConstraints'];
   readonly policies?: readonly string[];
@@ -235,8 +238,9 @@ export interface SignedRequest {
 
 /**
  * What the machine of an offline root does with a request: a CA certificate for its subject and key.
- * Of the extensions that are asked for, path length, name constraints, policies and purposes are taken
- * where the options do not say otherwise, within what the parent allows; anything else is left out.
+ * Of the extensions that are asked for, name constraints, policies and purposes are taken where the options
+ * do not say otherwise, within what the parent allows; anything else is left out. How many CAs may follow is
+ * never the request's to say: INVALID_INPUT where it asks for more than none, and the options say nothing.
  * Throws INVALID_INPUT where the request is none, does not prove possession of its key, or says that it
  * is no CA; as `openAuthority` and `issueCaCertificate`.
  */
@@ -257,8 +261,7 @@ export async function certificateForRequest(
   const constraints = options.nameConstraints ?? request.nameConstraints;
   const policies = options.policies ?? request.policies;
   const purposes = options.extKeyUsage ?? request.extKeyUsage;
-  const pathLenConstraint = options.pathLenConstraint ?? request.pathLenConstraint;
-  assertRequested(options, { ...request, pathLenConstraint });
+  const pathLenConstraint = assertRequested(options, request);
   const certificateDer = await issueProfiledCaCertificate(
     options.profile,
     {
@@ -266,7 +269,7 @@ export async function certificateForRequest(
       serialNumber: newCaSerialNumber(),
       notBeforeMs,
       notAfterMs: endOf(options, notBeforeMs, parent.ca.notAfterMs),
-      pathLenConstraint: pathLenConstraint ?? 0,
+      pathLenConstraint,
       ...(constraints === undefined ? {} : { nameConstraints: constraints }),
       ...(policies === undefined ? {} : { policies }),
       ...(purposes === undefined ? {} : { extKeyUsage: purposes }),
@@ -281,24 +284,62 @@ export async function certificateForRequest(
   };
 }
 
+/** The path length that it gets. Throws INVALID_INPUT where it asks for what it does not get. */
 function assertRequested(
-  { profile, attributes = [] }: Pick<SignRequestOptions, 'profile' | 'attributes'>,
-  request: Pick<ReadRequest, 'subjectDer' | 'keyType'> & {
-    readonly pathLenConstraint: number | undefined;
-  },
-): void {
-  if (profile === undefined && attributes.length === 0) return;
-  const subject = readDistinguishedName(request.subjectDer);
-  for (const { type, value } of attributes) {
-    if (subject.some((own) => own.type === type && own.value === value)) continue;
-    throw badRequest(`does not ask for the ${type} ${value}`);
+  {
+    profile,
+    attributes = [],
+    pathLenConstraint,
+  }: Pick<SignRequestOptions, 'profile' | 'attributes' | 'pathLenConstraint'>,
+  request: Pick<ReadRequest, 'subjectDer' | 'keyType' | 'pathLenConstraint'>,
+): number {
+  const asked = request.pathLenConstraint ?? 0;
+  if (profile !== undefined || attributes.length > 0) {
+    const subject = readDistinguishedName(request.subjectDer);
+    for (const { type, value } of attributes) {
+      if (subject.some((own) => own.type === type && own.value === value)) continue;
+      throw badRequest(`does not ask for the ${type} ${value}`);
+    }
+    const wished = { ...request, subject, pathLenConstraint: pathLenConstraint ?? asked };
+    if (profile !== undefined) caOfProfile(profile, wished);
   }
-  if (profile !== undefined) caOfProfile(profile, { ...request, subject });
+  if (pathLenConstraint === undefined && asked > 0) {
+    throw badRequest(
+      `asks for the path length ${String(asked)}: say which it gets, for an issuing CA 0`,
+    );
+  }
+  return pathLenConstraint ?? 0;
+}
+
+/** What a request asks for, for those who decide. */
+export interface CaRequestView {
+  readonly subject: string;
+  readonly keyType: IssuerKeyType;
+  /** SHA-256 of the SubjectPublicKeyInfo, hex. */
+  readonly keySha256: string;
+  /** As `inspect` shows them, whether or not the certificate gets them. */
+  readonly extensions: readonly ExtensionView[];
+}
+
+/** Reads a request, and refuses as `certificateForRequest` does what needs no key to be refused. */
+export function viewCaRequest(
+  options: Pick<SignRequestOptions, 'requestPem' | 'profile' | 'attributes' | 'pathLenConstraint'>,
+): CaRequestView {
+  const request = readCaRequest(options.requestPem);
+  assertRequested(options, request);
+  return {
+    subject: nameText(request.subjectDer),
+    keyType: request.keyType,
+    keySha256: hash('sha256', request.subjectPKInfoDer, 'hex'),
+    extensions: extensionsView(extensionsOf(readDerNode(request.extensionsDer))),
+  };
 }
 
 interface ReadRequest extends RequestedExtensions {
   readonly subjectPKInfoDer: Uint8Array;
   readonly keyType: IssuerKeyType;
+  /** The Extensions that are asked for; empty for none. */
+  readonly extensionsDer: Uint8Array;
 }
 
 function readCaRequest(pem: string): ReadRequest {
@@ -334,6 +375,7 @@ function readCaRequest(pem: string): ReadRequest {
     subjectDer: der.slice(walk.subjectStart, walk.subjectEnd),
     subjectPKInfoDer,
     keyType,
+    extensionsDer: der.slice(Math.max(0, walk.extensionsStart), Math.max(0, walk.extensionsEnd)),
     ...(basic?.pathLenConstraint === undefined
       ? {}
       : { pathLenConstraint: basic.pathLenConstraint }),

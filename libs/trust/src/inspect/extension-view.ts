@@ -73,7 +73,15 @@ export function crlReasonName(number: number): string {
   return crlReasonOf(number) ?? `reason ${String(number)}`;
 }
 
-export function extensionsView(extensions: readonly LintedExtension[]): View {
+export interface ExtensionView {
+  readonly [field: string]: View;
+  readonly name: string;
+  readonly oid: string;
+  readonly critical: boolean;
+  readonly value: View;
+}
+
+export function extensionsView(extensions: readonly LintedExtension[]): readonly ExtensionView[] {
   return extensions.map(({ oid, critical, value }) => ({
     name: oidName(oid),
     oid,

@@ -60,7 +60,7 @@ export function signCommand(terminal: Terminal): Command {
     });
   withConstraintOptions(
     withLifetimeOption(withCaProfileOptions(command, 'below')),
-    'in the place of what is asked for; where neither says one: 0',
+    'CAs that may follow below it, whatever is asked for; default: 0',
   );
   return withExamples(command, [
     [
