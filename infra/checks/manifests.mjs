@@ -73,10 +73,12 @@ const redis = 'redis/.*|redis-tls/.*';
 
 /** Files of secrets that a pod of each role may have, beside how it speaks to brokers and store. */
 const allowed = {
-  ingest: new RegExp(`^(?:hop/received\\.json|manifest-key\\.pem|http/.*|trust/.*|${redis})$`),
+  ingest: new RegExp(
+    `^(?:hop/(?:received|status)\\.json|manifest-key\\.pem|http/.*|trust/.*|${redis})$`,
+  ),
   validate: /^hop\/(?:received|validated)\.json$/,
   sign: new RegExp(
-    `^(?:hop/(?:validated|issued)\\.json|slots/.*|responders/passphrase|trust/.*|${redis})$`,
+    `^(?:hop/(?:validated|issued|status)\\.json|slots/.*|responders/passphrase|trust/.*|${redis})$`,
   ),
   publish: new RegExp(`^(?:hop/issued\\.json|${redis})$`),
   status:

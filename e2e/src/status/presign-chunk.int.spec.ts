@@ -37,6 +37,7 @@ beforeEach(async () => {
   const { all } = await openSerialKeys(server.data);
   ports = {
     certificates: server.server.issuance.store,
+    revocations: server.server.issuance.store,
     responses,
     presigner: { signResponses },
     issuerOf: (name) => issuers.get(name),

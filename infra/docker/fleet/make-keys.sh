@@ -12,7 +12,7 @@ give() {
   shift
   for file in "$@"; do install -m 0400 "$keys/all/$file" "$keys/$service/$file"; done
 }
-give ingest hop-received.json manifest-key.pem
+give ingest hop-received.json hop-status.json manifest-key.pem
 give validate hop-received.json hop-validated.json
-give sign hop-validated.json hop-issued.json
+give sign hop-validated.json hop-issued.json hop-status.json
 give publish hop-issued.json

@@ -1,5 +1,6 @@
 export { checkCollections, initCollections } from './init-collections.js';
 export { openMongoStore, type MongoStoreOptions } from './open-mongo-store.js';
+export type { LogHead, StatusMarks } from './revocations/scope-seals.js';
 export type { AroundCall } from './connection/driver-calls.js';
 export type { MongoConnectionOptions } from './connection/open-client.js';
 export type { JournalObserver } from './journal/claim-journal.js';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { CertmillError } from '@certmill/domain';
+import type { StatusSeals } from '@certmill/pipeline';
 import { defaultMaxDevices, PageCache, startRunWriter } from '@certmill/packed';
 import type { Clock } from '@certmill/ports';
 import { Profiles, Tenants } from './accounts/accounts.js';
@@ -35,6 +36,7 @@ import { ListingKeys } from './listing-keys.js';
 import { MassOperations } from './mass-operations.js';
 import { readMeta, type MetaDocument } from './meta.js';
 import { MongoStore } from './mongo-store.js';
+import { MarksInMemory, ScopeSeals, type StatusMarks } from './revocations/scope-seals.js';
 import { Revocations } from './revocations/revocations.js';
 import { UsedApprovalDocuments } from './used-approvals.js';
 
@@ -58,6 +60,13 @@ export interface MongoStoreOptions extends MongoConnectionOptions {
   readonly onIssuanceTime?: (atMs: number) => void;
   /** Told of faults that no caller waits for: what could be passed over was. */
   readonly onFault?: (fault: CertmillError) => void;
+  /**
+   * What seals the log of status changes, and checks it wherever it is read (ADR 0035); absent: neither,
+   * and whoever checks refuses what was written so.
+   */
+  readonly statusSeals?: StatusSeals;
+  /** What was seen of it; in memory where absent. */
+  readonly statusMarks?: StatusMarks;
   /** Told what the journal of claims does, for metrics; its faults go to `onFault`. */
   readonly journalObserver?: Omit<JournalObserver, 'fault'>;
   /** For whoever changes the store as a whole: services MUST NOT work in it meanwhile. */
@@ -150,7 +159,11 @@ async function partsOf(
     random,
   });
   const certificateParts = { batches, buckets, segments, statuses, journal, issuanceTime, clock };
+  const seals =
+    options.statusSeals &&
+    new ScopeSeals(options.statusSeals, options.statusMarks ?? new MarksInMemory());
   const revocations = new Revocations({
+    seals,
     scopes: collections.crlScopes,
     log: collections.crlLogs,
     blocks: collections.crlBlocks,
@@ -189,6 +202,7 @@ async function partsOf(
     revocations,
     audit: new AuditTrail(collections.audit, random),
     crls: new Crls({
+      seals,
       crls: collections.crls,
       pieces: collections.crlPieces,
       onPut: (crl) => revocations.noteCrl(crl),

@@ -19,6 +19,7 @@ export const faultCatalogue = {
   FAULT_EVENT_UNDECODABLE: 'dead-letter',
   FAULT_EVENT_FORGED: 'dead-letter',
   FAULT_VERDICT_FORGED: 'dead-letter',
+  FAULT_STATUS_FORGED: 'halt',
   FAULT_LINT_FAILED: 'dead-letter',
   FAULT_PROCESSING: 'dead-letter',
   FAULT_SERIAL_COLLISION: 'halt',

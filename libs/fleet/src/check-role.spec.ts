@@ -273,6 +273,20 @@ describe('what a role needs of its configuration', () => {
       /issuers.factory.slots.0.module: cannot read/,
     ],
     [
+      'no keys of the log of status changes',
+      ['ingest', 'sign'],
+      'hopKeys',
+      () => hops('status'),
+      /hopKeys.status is missing/,
+    ],
+    [
+      'a folder of marks that is not there',
+      ['sign'],
+      'statusMarks',
+      () => at(none),
+      /statusMarks: cannot write to/,
+    ],
+    [
       'the open network without TLS',
       ['ingest'],
       'http',

@@ -17,6 +17,7 @@ import { kafkaConnection } from './connections/open-log.js';
 import { mongoConnection } from './connections/open-store.js';
 import { hopsOf, roleHops } from './keys/hops-of.js';
 import { openManifestKey } from './keys/manifest-key.js';
+import { statusSealsFor } from './keys/status-seals.js';
 import { signableProfiles } from './keys/profile-folder.js';
 import { signingIssuers } from './keys/signing-issuers.js';
 import { openTrust, type Trust } from './keys/trust-folder.js';
@@ -77,6 +78,9 @@ function checksOf(role: Role, config: FleetConfig): readonly Check[] {
       path: ['hopKeys', hop],
       run: () => hopsOf([hop], config, { nowMs: () => 0 }),
     })),
+    ...(role === 'ingest' || role === 'sign'
+      ? [{ path: ['hopKeys', 'status'], run: () => statusSealsFor(config) }]
+      : []),
     {
       path: ['cacheDirectory'],
       run: () => assertWritable('cacheDirectory', config.cacheDirectory ?? tmpdir()),
@@ -102,8 +106,11 @@ function validateChecks({ blocklistFile }: FleetConfig): readonly Check[] {
 }
 
 function signChecks(config: FleetConfig): readonly Check[] {
-  const { issuers = {} } = config;
+  const { issuers = {}, statusMarks } = config;
   return [
+    ...(statusMarks === undefined
+      ? []
+      : [{ path: ['statusMarks'], run: () => assertWritable('statusMarks', statusMarks) }]),
     {
       path: ['trust'],
       run: async () => {

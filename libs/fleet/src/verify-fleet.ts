@@ -9,6 +9,7 @@ import type { FleetConfig } from './config/fleet-config.js';
 import { kafkaConnection } from './connections/open-log.js';
 import { withCacheDirectory } from './connections/cache-directory.js';
 import { mongoConnection } from './connections/open-store.js';
+import { statusSealsFor } from './keys/status-seals.js';
 import { openTrust } from './keys/trust-folder.js';
 import { topicReaders } from './topics.js';
 
@@ -40,6 +41,7 @@ export async function openFleetForReading(
       clock: { nowMs: () => Date.now() },
       cacheDirectory: cache.directory,
       isForChange,
+      ...(config.hopKeys.status === undefined ? {} : { statusSeals: statusSealsFor(config) }),
     });
     return {
       store,

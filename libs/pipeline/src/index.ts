@@ -9,6 +9,13 @@ export {
   type HopName,
   type Hops,
 } from './hop-seal.js';
+export {
+  forgedStatus,
+  framed,
+  statusKeysOf,
+  statusSealsOf,
+  type StatusSeals,
+} from './status-seal.js';
 export { buildCrl, type BuiltCrl, type CrlKind, type CrlPorts } from './crl/build-crl.js';
 export { addCrlJob, type CrlObserver, processCrlJobs } from './crl/crl-jobs.js';
 export { type CrlPolicy, defaultCrlPolicy } from './crl/crl-policy.js';

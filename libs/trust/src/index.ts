@@ -1,3 +1,4 @@
+export { isErrorCode, publicFileMode, writeFileAtomically } from './atomic-file.js';
 export { auditFolderName, openAuditFolder } from './audit-folder.js';
 export { createHierarchy, type HierarchyOptions } from './hierarchy/create-hierarchy.js';
 export { certificatesInPem } from './hierarchy/ca-certificate.js';

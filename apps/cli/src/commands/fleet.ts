@@ -65,6 +65,7 @@ function keysCommand(terminal: Terminal): Command {
         ['ingest, validate', files.hopKeys.received],
         ['validate, sign', files.hopKeys.validated],
         ['sign, publish', files.hopKeys.issued],
+        ['ingest, sign', files.hopKeys.status],
         ['ingest', files.manifestKey],
       ];
       const next = rotate === 'add' ? 'seal' : rotate === 'seal' ? 'drop' : undefined;

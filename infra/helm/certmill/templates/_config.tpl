@@ -78,7 +78,7 @@ true
 {{- $_ := set $config "stopTimeoutMs" (int $values.stopTimeoutMs) -}}
 {{- if and $values.tracing.url (ne $role "status") }}{{ $_ := set $config "tracing" (dict "url" $values.tracing.url "ratio" $values.tracing.ratio) }}{{ end -}}
 {{- $hopKeys := dict -}}
-{{- range index (dict "ingest" (list "received") "validate" (list "received" "validated") "sign" (list "validated" "issued") "publish" (list "issued") "status" list) $role -}}
+{{- range index (dict "ingest" (list "received" "status") "validate" (list "received" "validated") "sign" (list "validated" "issued" "status") "publish" (list "issued") "status" list) $role -}}
 {{- $_ := set $hopKeys . (printf "%s/hop/%s.json" $secrets .) -}}
 {{- end -}}
 {{- $_ := set $config "hopKeys" $hopKeys -}}

@@ -36,7 +36,7 @@
 {{- if $to.mongo.username -}}
 {{- include "certmill.projected" (dict "secret" $to.mongo.existingSecret "items" (dict "mongo/password" "password")) -}}
 {{- end -}}
-{{- range index (dict "ingest" (list "received") "validate" (list "received" "validated") "sign" (list "validated" "issued") "publish" (list "issued") "status" list "init" list) $role -}}
+{{- range index (dict "ingest" (list "received" "status") "validate" (list "received" "validated") "sign" (list "validated" "issued" "status") "publish" (list "issued") "status" list "init" list) $role -}}
 {{- $hop := index $values.hopKeys . -}}
 {{- include "certmill.projected" (dict "secret" $hop.existingSecret "items" (dict (printf "hop/%s.json" .) $hop.key)) -}}
 {{- end -}}

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { CertmillError } from '@certmill/domain';
 import type { CrlScope, CrlStore, StoredCrl } from '@certmill/ports';
+import type { ScopeSeals } from '../revocations/scope-seals.js';
 import { idsUnder, type Documents, type Stored } from '../connection/documents.js';
 
 /** The CRL in force. `_id`: `<issuer>/<shard>/<kind>`. Its octets are in pieces under `blob`. */
@@ -15,6 +16,8 @@ export interface CrlDocument extends Stored {
   readonly blob: string;
   readonly bytes: number;
   readonly sha256: Uint8Array;
+  /** As of `ScopeSeals.sealCrl`; empty where the store is opened without keys. */
+  readonly seal: string;
 }
 
 /** A piece of a CRL. `_id`: `<issuer>/<shard>/<kind>/<blob>/<piece>`. */
@@ -25,6 +28,8 @@ export interface CrlPiece extends Stored {
 export interface CrlParts {
   readonly crls: Documents<CrlDocument>;
   readonly pieces: Documents<CrlPiece>;
+  /** Absent: what a CRL is said to have is believed. */
+  readonly seals?: ScopeSeals | undefined;
   /** A CRL is in force. */
   readonly onPut: (crl: Omit<StoredCrl, 'der'>) => Promise<void>;
 }
@@ -58,7 +63,10 @@ export class Crls implements CrlStore {
       const bytes = der.subarray(at, at + pieceBytes);
       await this.#parts.pieces.insert({ _id: pieceKey(_id, blob, piece), bytes });
     }
-    const isStored = await this.#switch(documentOf(_id, crl, blob), before);
+    const isStored = await this.#switch(
+      { ...documentOf(_id, crl, blob), seal: this.#parts.seals?.sealCrl(crl) ?? '' },
+      before,
+    );
     if (!isStored) {
       await this.#parts.pieces.removeAll(idsUnder(`${_id}/${blob}/`));
       return false;
@@ -83,7 +91,11 @@ export class Crls implements CrlStore {
 
   async describeCrl(scope: CrlScope, kind: StoredCrl['kind']) {
     const document = await this.#parts.crls.get(crlKey(scope, kind));
-    return document && describedBy(document, scope, kind);
+    if (document === undefined) return undefined;
+    const described = describedBy(document, scope, kind);
+    // One that says more than it was made of would have a delta leave that out: it is made anew.
+    const isSound = this.#parts.seals?.isCrlSound(document.seal, described) ?? true;
+    return isSound ? described : { ...described, changes: 0 };
   }
 
   /** False where another one has taken the place of `before`. */
@@ -134,7 +146,7 @@ function paddedOf(crlNumber: bigint): string {
   return String(crlNumber).padStart(numberDigits, '0');
 }
 
-function documentOf(_id: string, crl: StoredCrl, blob: string): CrlDocument {
+function documentOf(_id: string, crl: StoredCrl, blob: string): Omit<CrlDocument, 'seal'> {
   const { thisUpdateMs, nextUpdateMs, entries, changes, hasDeltas, der } = crl;
   return {
     _id,

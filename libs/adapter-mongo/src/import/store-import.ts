@@ -10,6 +10,7 @@ import type {
   Order,
   TenantId,
 } from '@certmill/domain';
+import type { StatusSeals } from '@certmill/pipeline';
 import type { Clock, CrlScope, Stoppable, StoredProfile, UsedApprovals } from '@certmill/ports';
 import { profileDocument } from '../accounts/accounts.js';
 import { orderKey, type OrderDocument } from '../accounts/orders.js';
@@ -29,6 +30,7 @@ import { JournalCollections } from '../journal-collections.js';
 import { ListingKeys } from '../listing-keys.js';
 import { MassOperations } from '../mass-operations.js';
 import { readMeta } from '../meta.js';
+import { MarksInMemory, ScopeSeals } from '../revocations/scope-seals.js';
 import { UsedApprovalDocuments } from '../used-approvals.js';
 import { BatchImport, type ImportedChunk } from './batch-import.js';
 import { assertFresh, beginMigration, endChange } from './change-store.js';
@@ -48,13 +50,13 @@ const segmentsAtOnce = 8;
  * Opens a fresh store to fill it. Faults: those of `openMongoStore`.
  */
 export async function openStoreImport(
-  options: MongoConnectionOptions & { readonly clock: Clock },
+  options: MongoConnectionOptions & { readonly clock: Clock; readonly statusSeals: StatusSeals },
 ): Promise<StoreImport> {
   const connection = await openMongoConnection(options);
   try {
     const collections = collectionsOf(connection.db, connection.calls);
     await readMeta(collections, true);
-    return new StoreImport(connection, collections, options.clock);
+    return new StoreImport(connection, collections, options.clock, options.statusSeals);
   } catch (error) {
     await connection.close().catch(() => undefined);
     throw error;
@@ -69,6 +71,7 @@ export class StoreImport implements Stoppable {
   readonly #connection: MongoConnection;
   readonly #collections: Collections;
   readonly #clock: Clock;
+  readonly #seals: ScopeSeals;
   readonly #segments: Segments;
   readonly #statuses: Statuses;
   readonly #allowLists: AllowListBlobs;
@@ -76,7 +79,13 @@ export class StoreImport implements Stoppable {
   readonly #listingTime = { ms: 0 };
   readonly #listingKeys = new ListingKeys({ nowMs: () => this.#listingTime.ms });
 
-  constructor(connection: MongoConnection, collections: Collections, clock: Clock) {
+  constructor(
+    connection: MongoConnection,
+    collections: Collections,
+    clock: Clock,
+    statusSeals: StatusSeals,
+  ) {
+    this.#seals = new ScopeSeals(statusSeals, new MarksInMemory());
     this.#connection = connection;
     this.#collections = collections;
     this.#clock = clock;
@@ -177,7 +186,7 @@ export class StoreImport implements Stoppable {
 
   /** For the rows of one scope, all of them. */
   revocations(scope: CrlScope): RevocationImport {
-    return new RevocationImport(this.#collections, scope, this.#clock.nowMs());
+    return new RevocationImport(this.#collections, scope, this.#clock.nowMs(), this.#seals);
   }
 
   /** In its place of the chain. */

@@ -14,12 +14,15 @@ import { statusKey, type Statuses } from '../certificates/statuses.js';
 import type { Documents } from '../connection/documents.js';
 import { encodeRows, rowOfStatus, statusOfRow, type ScopeRow } from './row-codec.js';
 import { logKey, type LogDocument, type ScopeDocument } from './scope-documents.js';
+import { contentOf, type ScopeSeals } from './scope-seals.js';
 import type { LogEntry, ScopeLogs, UnappliedEntries } from './scope-log.js';
 
 export interface ChangeLogParts {
   readonly scopes: Documents<ScopeDocument>;
   readonly log: Documents<LogDocument>;
   readonly logs: ScopeLogs;
+  /** Absent: entries have no seals, and whoever checks them refuses them. */
+  readonly seals?: ScopeSeals | undefined;
   readonly statuses: Statuses;
   readonly findChunk: (
     tenant: string,
@@ -74,7 +77,7 @@ export class ChangeLog {
     { issuer, shard }: CrlScope,
     changes: readonly StatusChange[],
   ): Promise<readonly StatusOutcome[] | undefined> {
-    const { logs, log, scopes, clock } = this.#parts;
+    const { logs, log, scopes, seals, clock } = this.#parts;
     const scope = await logs.requireScope({ issuer, shard });
     const tail = await logs.unapplied(scope);
     const statuses = await this.#statusesBehind(tail, changes);
@@ -84,21 +87,28 @@ export class ChangeLog {
       return outcomes;
     }
     const number = tail.end + 1;
+    const head = tail.entries.at(-1)?.seal ?? (await logs.sealOf(scope, tail.end));
+    // Nothing is built on a log that is not the one it was: the seal of this entry would hide that.
+    await seals?.advance(scope, { number: tail.end, seal: head }, (after) =>
+      logs.read(scope, after),
+    );
     const atMs = clock.nowMs();
     const { _id } = scope;
     // Before it: a scope whose writer dies now is looked at by whoever asks for changes.
     await scopes.update({ _id }, { $max: { intended: number } });
     const changesThen = tail.changes + rows.length;
-    const entry = { number, places, rows, changes: changesThen, atMs, isFolded: false };
+    const stored = { places, rows: encodeRows(rows), changes: changesThen, atMs };
+    const content = contentOf(stored);
+    const seal = seals?.sealEntry(scope, { number, content }, head) ?? '';
+    const entry = { ...stored, number, rows, content, seal, isFolded: false };
     const inserted = await log.insertOwn({
       _id: logKey(scope, number),
-      places,
-      rows: encodeRows(rows),
-      changes: entry.changes,
-      atMs,
+      ...stored,
+      seal,
       writer: randomUUID(),
     });
     if (inserted === 'exists') return undefined;
+    await seals?.noteOwn(scope, { number, seal });
     await this.#apply(scope, [...tail.entries, entry]);
     return outcomes;
   }

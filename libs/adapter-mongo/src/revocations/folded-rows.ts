@@ -1,6 +1,8 @@
+import { forgedStatus } from '@certmill/pipeline';
 import type { Documents } from '../connection/documents.js';
 import { decodeRows, type ScopeRow } from './row-codec.js';
 import { blockKey, type BlockDocument, type ScopeDocument } from './scope-documents.js';
+import { digestOfBlock } from './scope-seals.js';
 import { compareRows, type ScopeTail } from './scope-tails.js';
 
 /** The rows of scopes, latest ones only, in order of their serial numbers: a snapshot and what is behind it. */
@@ -55,6 +57,9 @@ export class FoldedRows {
       if (found === undefined) {
         yield undefined;
         return;
+      }
+      if (digestOfBlock(found.rows) !== snapshot.digests[block]) {
+        throw forgedStatus(`block ${found._id} is not the one of its snapshot`);
       }
       for (const row of decodeRows(found.rows)) {
         if (after === undefined || Buffer.compare(row.serialNumber, after) > 0) yield row;

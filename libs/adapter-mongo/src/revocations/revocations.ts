@@ -1,4 +1,5 @@
 import { CertmillError, serialNumberBytes, type StatusOutcome } from '@certmill/domain';
+import { forgedStatus } from '@certmill/pipeline';
 import type {
   ChangedScope,
   ChangedScopesPage,
@@ -15,6 +16,7 @@ import { crlKey, type CrlDocument } from '../crls/crls.js';
 import { ChangeLog, type ChangeLogParts } from './change-log.js';
 import { FoldedRows } from './folded-rows.js';
 import type { ScopeRow } from './row-codec.js';
+import type { ScopeSeals } from './scope-seals.js';
 import { scopeKey, type BlockDocument, type ScopeDocument } from './scope-documents.js';
 import { ScopeLogs } from './scope-log.js';
 import { takeSnapshot, type SnapshotParts } from './scope-snapshots.js';
@@ -24,6 +26,8 @@ export interface RevocationParts extends Omit<ChangeLogParts, 'logs'> {
   readonly blocks: Documents<BlockDocument>;
   readonly crls: Documents<CrlDocument>;
   readonly segments: Segments;
+  /** Absent: nothing of a scope is sealed or checked. */
+  readonly seals?: ScopeSeals | undefined;
 }
 
 /** Rows of one entry of the log: some 100 KB with their places. */
@@ -48,7 +52,7 @@ export class Revocations implements RevocationStore {
   constructor(parts: RevocationParts) {
     this.#parts = parts;
     this.#logs = new ScopeLogs(parts.scopes, parts.log);
-    this.#tails = new ScopeTails(this.#logs);
+    this.#tails = new ScopeTails(this.#logs, parts.seals);
     this.#changeLog = new ChangeLog({ ...parts, logs: this.#logs });
     this.#folded = new FoldedRows(parts.blocks);
   }
@@ -57,6 +61,7 @@ export class Revocations implements RevocationStore {
     await this.#assertIssued(changes);
     const outcomes = new Map<StatusChange, StatusOutcome>();
     for (const [scope, group] of byScope(changes)) {
+      if ((await this.#parts.seals?.hasSeen(scope)) === false) await this.#tail(scope);
       for (let at = 0; at < group.length; at += rowsPerEntry) {
         const together = group.slice(at, at + rowsPerEntry);
         const own = await this.#changeLog.change(scope, together);
@@ -68,6 +73,7 @@ export class Revocations implements RevocationStore {
   }
 
   async countChanges(scope: CrlScope): Promise<number> {
+    if (this.#parts.seals !== undefined) return (await this.#tail(scope))?.changes ?? 0;
     const found = await this.#logs.scope(scope);
     // Also what its writer did not live to count: a CRL has it from now on, so statuses should.
     return found === undefined ? 0 : (await this.#changeLog.applyAll(found)).changes;
@@ -80,9 +86,13 @@ export class Revocations implements RevocationStore {
     const { limit, changedSince } = page;
     const found: RevokedCertificate[] = [];
     let after = page.after;
+    let snapshot: string | undefined;
     while (found.length < limit) {
       const tail = await this.#tail(scope);
       if (tail === undefined) return found;
+      if (snapshot !== undefined && snapshot === tail.scope.snapshot?.id)
+        throw blocksMissing(scope);
+      snapshot = tail.scope.snapshot?.id;
       let isWhole = true;
       for await (const row of this.#folded.read(tail, after)) {
         if (row === undefined) {
@@ -90,7 +100,10 @@ export class Revocations implements RevocationStore {
           break;
         }
         after = row.serialNumber;
-        if (!isForgotten(tail.scope, row) && isListed(row, changedSince)) {
+        if (
+          !isForgotten(tail.scope, row, this.#parts.clock.nowMs()) &&
+          isListed(row, changedSince)
+        ) {
           found.push(revokedOf(row));
         }
         if (found.length === limit) break;
@@ -181,17 +194,30 @@ export class Revocations implements RevocationStore {
   }
 
   get #snapshotParts(): SnapshotParts {
-    const { scopes, log, blocks } = this.#parts;
-    return { scopes, log, blocks, folded: this.#folded };
+    const { scopes, log, blocks, seals } = this.#parts;
+    return { scopes, log, blocks, seals, folded: this.#folded };
   }
 
   /** Everything of a scope, its statuses written; undefined where there is none. */
   async #tail(scope: CrlScope): Promise<ScopeTail | undefined> {
-    for (;;) {
+    const { seals } = this.#parts;
+    for (let emptiedBehind: string | undefined; ;) {
       const found = await this.#logs.scope(scope);
-      if (found === undefined) return undefined;
+      if (found === undefined) {
+        await seals?.assertNeverSeen(scope);
+        return undefined;
+      }
       const tail = await this.#tails.read(await this.#changeLog.applyAll(found));
-      if (tail !== undefined) return tail;
+      if (tail !== undefined) {
+        await seals?.advance(scope, { number: tail.end, seal: tail.head }, (after) =>
+          this.#logs.read(scope, after),
+        );
+        return tail;
+      }
+      // Entries are emptied when a later snapshot is in force.
+      const snapshot = found.snapshot?.id ?? '';
+      if (snapshot === emptiedBehind) throw blocksMissing(scope);
+      emptiedBehind = snapshot;
     }
   }
 
@@ -202,7 +228,8 @@ export class Revocations implements RevocationStore {
     if (found.changes - changes < Math.max(tailRows, rows / snapshotFraction)) return;
     const tail = await this.#tail(scope);
     if (tail === undefined) return;
-    await takeSnapshot(this.#snapshotParts, tail, (row) => !isForgotten(tail.scope, row));
+    const nowMs = this.#parts.clock.nowMs();
+    await takeSnapshot(this.#snapshotParts, tail, (row) => !isForgotten(tail.scope, row, nowMs));
   }
 
   /** Faults: NOT_FOUND, INVALID_INPUT. */
@@ -251,9 +278,18 @@ function byScope(changes: readonly StatusChange[]) {
   return groups.values();
 }
 
-function isForgotten({ forgotten }: ScopeDocument, { notAfterMs, change }: ScopeRow): boolean {
+/** Whatever the scope says, which is not sealed: nothing is forgotten before its end. */
+function isForgotten(
+  { forgotten }: ScopeDocument,
+  { notAfterMs, change }: ScopeRow,
+  nowMs: number,
+): boolean {
   if (forgotten === undefined) return false;
-  return notAfterMs < forgotten.beforeMs && change <= forgotten.changes;
+  return notAfterMs < Math.min(forgotten.beforeMs, nowMs) && change <= forgotten.changes;
+}
+
+function blocksMissing(scope: CrlScope): CertmillError {
+  return forgedStatus(`rows of ${scopeKey(scope)} are gone that its snapshot names`);
 }
 
 function isListed(row: ScopeRow, changedSince: number | undefined): boolean {

@@ -11,6 +11,12 @@ export interface SnapshotDocument {
   readonly changes: number;
   /** The first serial number of each block, hex. */
   readonly firsts: readonly string[];
+  /** SHA-256 of each block, hex. */
+  readonly digests: readonly string[];
+  /** The seal of entry `upTo`; empty for none. */
+  readonly head: string;
+  /** Binds all of it (`ScopeSeals`); empty where the store is opened without keys. */
+  readonly seal: string;
 }
 
 /**
@@ -46,9 +52,13 @@ export interface LogDocument extends Stored {
   /** Of the scope, with these. */
   readonly changes: number;
   readonly atMs: number;
+  /** Binds it to the entry before (`ScopeSeals`); empty where the store is opened without keys. */
+  readonly seal: string;
   /** Of one try to insert it. */
   readonly writer?: string;
   readonly isFolded?: boolean;
+  /** What the seal was of, where it is emptied: `contentOf`. */
+  readonly content?: Uint8Array;
 }
 
 /** Rows in order of their serial numbers. `_id`: `<issuer>/<shard>/<snapshot>/<number from 0>`. */

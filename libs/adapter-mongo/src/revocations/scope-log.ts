@@ -2,10 +2,10 @@ import type { CrlScope } from '@certmill/ports';
 import type { Documents } from '../connection/documents.js';
 import { decodeRows, type ScopeRow } from './row-codec.js';
 import { logKey, scopeKey, type LogDocument, type ScopeDocument } from './scope-documents.js';
+import { contentOf, type SealedEntry } from './scope-seals.js';
 
 /** An entry of a scope's log. */
-export interface LogEntry {
-  readonly number: number;
+export interface LogEntry extends SealedEntry {
   readonly places: readonly string[];
   readonly rows: readonly ScopeRow[];
   readonly changes: number;
@@ -71,6 +71,12 @@ export class ScopeLogs {
     };
   }
 
+  /** Of the entry with that number; empty where there is none. */
+  async sealOf(scope: CrlScope, number: number): Promise<string> {
+    if (number === 0) return '';
+    return (await this.#log.get(logKey(scope, number), ['seal']))?.seal ?? '';
+  }
+
   /** All behind that number. */
   async read(scope: CrlScope, after: number): Promise<readonly LogEntry[]> {
     const read: LogEntry[] = [];
@@ -81,9 +87,11 @@ export class ScopeLogs {
       for (const key of keys) {
         const entry = found.get(key);
         if (entry === undefined) return read;
-        const { places, changes, atMs, isFolded = false } = entry;
+        const { places, changes, atMs, seal, isFolded = false } = entry;
         const number = after + read.length + 1;
-        read.push({ number, places, rows: decodeRows(entry.rows), changes, atMs, isFolded });
+        const content = entry.content ?? contentOf(entry);
+        const rows = decodeRows(entry.rows);
+        read.push({ number, places, rows, changes, atMs, seal, content, isFolded });
       }
     }
   }

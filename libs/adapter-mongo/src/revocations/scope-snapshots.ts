@@ -10,6 +10,7 @@ import {
   type ScopeDocument,
   type SnapshotDocument,
 } from './scope-documents.js';
+import { contentOf, digestOfBlock, type ScopeSeals } from './scope-seals.js';
 import type { ScopeTail } from './scope-tails.js';
 
 /** Some 240 KB. */
@@ -21,6 +22,7 @@ export interface SnapshotParts {
   readonly log: Documents<LogDocument>;
   readonly blocks: Documents<BlockDocument>;
   readonly folded: FoldedRows;
+  readonly seals?: ScopeSeals | undefined;
 }
 
 /**
@@ -32,21 +34,26 @@ export async function takeSnapshot(
   tail: ScopeTail,
   keeps: (row: ScopeRow) => boolean = () => true,
 ): Promise<boolean> {
-  const { scopes, log, blocks } = parts;
+  const { scopes, log, blocks, seals } = parts;
   const { scope, end } = tail;
   const made = await writeBlocks(parts, tail, keeps);
   if (made === undefined) return false;
   const before = scope.snapshot;
+  const sealed = { ...made, upTo: end, changes: tail.changes, head: tail.head };
+  const snapshot = { ...sealed, seal: seals?.sealSnapshot(scope, sealed) ?? '' };
   const isTaken = await scopes.update(
     { _id: scope._id, 'snapshot.id': before?.id ?? null },
-    { $set: { snapshot: { ...made, upTo: end, changes: tail.changes } } },
+    { $set: { snapshot } },
   );
   // Nobody sees the blocks of the one that lost.
   const gone = isTaken ? before : made;
   if (isTaken) {
     for (let number = (before?.upTo ?? 0) + 1; number <= end; number += 1) {
-      const emptied = { places: [], rows: noRows, isFolded: true };
-      await log.update({ _id: logKey(scope, number) }, { $set: emptied });
+      const _id = logKey(scope, number);
+      const entry = await log.get(_id);
+      if (entry === undefined || entry.isFolded === true) continue;
+      const content = contentOf(entry);
+      await log.update({ _id }, { $set: { places: [], rows: noRows, content, isFolded: true } });
     }
   }
   for (const [block] of gone?.firsts.entries() ?? []) {
@@ -59,16 +66,19 @@ async function writeBlocks(
   { blocks, folded }: SnapshotParts,
   tail: ScopeTail,
   keeps: (row: ScopeRow) => boolean,
-): Promise<Omit<SnapshotDocument, 'upTo' | 'changes'> | undefined> {
+): Promise<Pick<SnapshotDocument, 'id' | 'rows' | 'firsts' | 'digests'> | undefined> {
   const id = randomUUID();
   const firsts: string[] = [];
+  const digests: string[] = [];
   let waiting: ScopeRow[] = [];
   let rows = 0;
   const flush = async (): Promise<void> => {
     const [first] = waiting;
     if (first === undefined) return;
     const _id = blockKey(tail.scope, id, firsts.length);
-    await blocks.insert({ _id, rows: encodeRows(waiting) });
+    const encoded = encodeRows(waiting);
+    await blocks.insert({ _id, rows: encoded });
+    digests.push(digestOfBlock(encoded));
     firsts.push(Buffer.from(first.serialNumber).toString('hex'));
     rows += waiting.length;
     waiting = [];
@@ -79,5 +89,5 @@ async function writeBlocks(
     if (waiting.length === rowsPerBlock) await flush();
   }
   await flush();
-  return { id, rows, firsts };
+  return { id, rows, firsts, digests };
 }

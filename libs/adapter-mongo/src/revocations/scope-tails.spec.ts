@@ -21,7 +21,8 @@ class MemoryLog {
     const rows = serials.map((serial) => aRow(serial, (this.changes += 1)));
     const number = this.entries.length + 1;
     const { changes } = this;
-    this.entries.push({ number, rows, changes, places: [], atMs: 0, isFolded: false });
+    const seal = { content: new Uint8Array(), seal: '' };
+    this.entries.push({ ...seal, number, rows, changes, places: [], atMs: 0, isFolded: false });
   }
 
   /** What a snapshot of entries up to this one leaves of them. */
@@ -45,7 +46,18 @@ class MemoryLog {
     const scope = { _id: `dev/${String(shard)}`, issuer: 'dev', shard, ...rest };
     return snapshot === undefined
       ? scope
-      : { ...scope, snapshot: { rows: 0, changes: 0, firsts: [], ...snapshot } };
+      : {
+          ...scope,
+          snapshot: {
+            rows: 0,
+            changes: 0,
+            firsts: [],
+            digests: [],
+            head: '',
+            seal: '',
+            ...snapshot,
+          },
+        };
   }
 
   /** Row and change of each, folded by another way. */

@@ -1,14 +1,17 @@
+import { forgedStatus } from '@certmill/pipeline';
 import type { ScopeRow } from './row-codec.js';
 import { scopeKey, type ScopeDocument } from './scope-documents.js';
 import type { LogEntry, ScopeLogs } from './scope-log.js';
+import type { ScopeSeals } from './scope-seals.js';
 
 /** What is behind the snapshot of a scope, folded. */
 export interface ScopeTail {
   readonly scope: ScopeDocument;
   /** The latest of each serial number, ascending. */
   readonly rows: readonly ScopeRow[];
-  /** The last entry's number. */
+  /** The last entry's number, and its seal. */
   readonly end: number;
+  readonly head: string;
   /** With the last entry. */
   readonly changes: number;
 }
@@ -26,23 +29,29 @@ const rowsKept = 300_000;
  */
 export class ScopeTails {
   readonly #logs: ScopeLogs;
+  readonly #seals: ScopeSeals | undefined;
   readonly #kept = new Map<string, KeptTail>();
   #rows = 0;
 
-  constructor(logs: ScopeLogs) {
+  /** @param seals Absent: what is read is not checked. */
+  constructor(logs: ScopeLogs, seals?: ScopeSeals) {
     this.#logs = logs;
+    this.#seals = seals;
   }
 
-  /** Undefined where a later snapshot than the scope's has taken some of it over. */
+  /**
+   * Undefined where a later snapshot than the scope's has taken some of it over. Entries are checked once,
+   * when they are read. Faults: FAULT_STATUS_FORGED.
+   */
   async read(scope: ScopeDocument): Promise<ScopeTail | undefined> {
+    this.#seals?.assertSnapshot(scope);
     const snapshot = scope.snapshot?.id;
     const kept = this.#kept.get(scopeKey(scope));
-    const from =
-      kept?.snapshot === snapshot && kept !== undefined
-        ? kept
-        : { snapshot, rows: [], end: scope.snapshot?.upTo ?? 0, changes: scope.changes };
+    const from = kept?.snapshot === snapshot && kept !== undefined ? kept : tailBehind(scope);
     const entries = await this.#logs.read(scope, from.end);
     if (entries.some(({ isFolded }) => isFolded)) return undefined;
+    const head = this.#seals?.follow(scope, from.head, entries) ?? '';
+    if (this.#seals !== undefined) assertCounts(scope, from.changes, entries);
     const last = entries.at(-1);
     const tail =
       last === undefined
@@ -51,10 +60,11 @@ export class ScopeTails {
             snapshot,
             rows: merged(from.rows, latestOf(entries)),
             end: last.number,
+            head,
             changes: last.changes,
           };
     this.#keep(scopeKey(scope), tail);
-    return { scope, rows: tail.rows, end: tail.end, changes: tail.changes };
+    return { ...tail, scope };
   }
 
   #keep(key: string, tail: KeptTail): void {
@@ -71,6 +81,23 @@ export class ScopeTails {
     this.#rows -= this.#kept.get(key)?.rows.length ?? 0;
     this.#kept.delete(key);
   }
+}
+
+/** Its writer counts on from the scope, which says what it likes: a delta goes by the count. */
+function assertCounts(scope: ScopeDocument, before: number, entries: readonly LogEntry[]): void {
+  let counted = before;
+  for (const { rows, changes, number } of entries) {
+    counted += rows.length;
+    if (changes !== counted) {
+      throw forgedStatus(`entry ${String(number)} of ${scopeKey(scope)} counts other changes`);
+    }
+  }
+}
+
+/** Nothing but the snapshot: what the scope says of itself is not sealed. */
+function tailBehind({ snapshot }: ScopeDocument): KeptTail {
+  const { upTo: end = 0, head = '', changes = 0 } = snapshot ?? {};
+  return { snapshot: snapshot?.id, rows: [], end, head, changes };
 }
 
 function latestOf(entries: readonly LogEntry[]): readonly ScopeRow[] {

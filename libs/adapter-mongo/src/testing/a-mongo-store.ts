@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { statusKeysOf, statusSealsOf } from '@certmill/pipeline';
 import { MongoClient } from 'mongodb';
 import { initCollections } from '../init-collections.js';
 import { openMongoStore, type MongoStoreOptions } from '../open-mongo-store.js';
@@ -22,6 +23,8 @@ export interface Fleet {
   close(): Promise<void>;
 }
 
+const statusSeals = statusSealsOf(statusKeysOf(new Uint8Array(32)));
+
 export async function aFleet(): Promise<Fleet> {
   const uri = mongoUri();
   const database = `certmill-test-${randomUUID()}`;
@@ -34,7 +37,8 @@ export async function aFleet(): Promise<Fleet> {
     async open(changes = {}) {
       const cacheDirectory = join(directory, String((opened += 1)));
       const clock = { nowMs: () => Date.now() };
-      const store = await openMongoStore({ uri, database, clock, cacheDirectory, ...changes });
+      const own = { uri, database, clock, cacheDirectory, statusSeals };
+      const store = await openMongoStore({ ...own, ...changes });
       stores.push(store);
       return store;
     },

@@ -127,6 +127,8 @@ export const fleetSchema = z
         received: path.optional(),
         validated: path.optional(),
         issued: path.optional(),
+        /** Of ingest, who records status changes, and sign, who makes CRLs and responses of them. */
+        status: path.optional(),
       })
       .prefault({}),
     /** Folder with `ca/` and `serial-keys.json`, as `certmill ca init` makes it; for all but sign without `key.pem`. */
@@ -185,6 +187,11 @@ export const fleetSchema = z
     allowListIndexMebibytes: z.int().min(1).max(65_536).default(256),
     /** SHA-256 SPKI hashes, hex, one per line, of keys that are refused. */
     blocklistFile: path.optional(),
+    /**
+     * Folder of this sign alone, not in the store's reach, where it keeps what it has seen of the log of
+     * status changes; absent: for as long as the process lives.
+     */
+    statusMarks: path.optional(),
     /** For what can be read from the store again; a folder of the system's for temporary files where absent. */
     cacheDirectory: path.optional(),
     /** The HTTP face of ingest. */

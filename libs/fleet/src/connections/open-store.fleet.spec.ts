@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { initCollections, openStoreImport } from '@certmill/adapter-mongo';
+import { statusKeysOf, statusSealsOf } from '@certmill/pipeline';
 import { fleetSchema } from '../config/fleet-config.js';
 import { openContext } from '../service-context.js';
 import { openStore } from './open-store.js';
 
 const clock = { nowMs: () => 1 };
+const statusSeals = statusSealsOf(statusKeysOf(new Uint8Array(32)));
 
 async function aDatabase(): Promise<{ readonly uri: string; readonly database: string }> {
   const uri = process.env['MONGODB_URI'];
@@ -36,7 +38,7 @@ describe('a service', () => {
 
   test('does not start while a migration has begun and not ended, and does not wait for it', async () => {
     const where = await aDatabase();
-    const into = await openStoreImport({ ...where, clock });
+    const into = await openStoreImport({ ...where, clock, statusSeals });
     await into.begin('a folder', new Uint8Array(16));
     await expect(startOn(where)).rejects.toMatchObject({ code: 'CONFLICT' });
     await into.end('a folder');

@@ -1,9 +1,10 @@
-import { checkCollections, openMongoStore } from '@certmill/adapter-mongo';
+import { checkCollections, openMongoStore, type MongoStoreOptions } from '@certmill/adapter-mongo';
 import { CertmillError } from '@certmill/domain';
 import { LineLimiter, type IssuanceStore } from '@certmill/platform';
 import type { ApprovalLedger, OcspStore } from '@certmill/ports';
 import { readClientTls, readSecret } from '../config/secret-files.js';
 import type { FleetConfig } from '../config/fleet-config.js';
+import { MarksInFolder, statusSealsFor } from '../keys/status-seals.js';
 import type { ServiceContext } from '../service-context.js';
 import { withCacheDirectory } from './cache-directory.js';
 import { snapshotJournal } from './snapshot-journal.js';
@@ -66,6 +67,7 @@ export async function openStores(
     openMongoStore({
       ...connection,
       clock: context.clock,
+      ...statusOptions(context),
       cacheDirectory: cache.directory,
       maxAllowListDevices: config.maxAllowListDevices,
       allowListIndexBytes: config.allowListIndexMebibytes * 1024 * 1024,
@@ -96,6 +98,20 @@ export async function openStores(
   const measured = context.metrics.store.measured(store);
   const around = context.overrides.aroundStore?.(measured) ?? measured;
   return { store: around, ocsp: store.ocsp, approvals: store };
+}
+
+/** Of those who record status changes, and of sign, who makes CRLs of them: nobody else has the keys. */
+function statusOptions({
+  role,
+  config,
+}: ServiceContext): Pick<MongoStoreOptions, 'statusSeals' | 'statusMarks'> {
+  if (role !== 'ingest' && role !== 'sign') return {};
+  const { statusMarks: folder } = config;
+  const keepsMarks = role === 'sign' && folder !== undefined;
+  return {
+    statusSeals: statusSealsFor(config),
+    ...(keepsMarks ? { statusMarks: new MarksInFolder(folder) } : {}),
+  };
 }
 
 function hostsOf(uri: string): string {

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SealedAttributes } from '@certmill/events';
-import { createHops } from '@certmill/pipeline';
+import { createHops, statusSealsOf } from '@certmill/pipeline';
 import { readHopKeys } from './hop-key-file.js';
 import { makeFleetKeys, rotateFleetKeys } from './make-fleet-keys.js';
 
@@ -55,9 +55,9 @@ describe('keys of a fleet', () => {
   it('are files of their own that nobody else can read, and are never written over', () => {
     const { hopKeys, manifestKey } = makeFleetKeys(directory, 0);
     const files = [...Object.values(hopKeys), manifestKey];
-    expect(files.map((file) => statSync(file).mode & 0o777)).toEqual([0o600, 0o600, 0o600, 0o600]);
+    expect(files.map((file) => statSync(file).mode & 0o777)).toEqual(files.map(() => 0o600));
     const contents = files.map((file) => readFileSync(file, 'utf8'));
-    expect(new Set(contents).size).toBe(4);
+    expect(new Set(contents).size).toBe(5);
     expect(() => makeFleetKeys(directory, 0)).toThrow(/cannot be made: it is there already/);
     expect(files.map((file) => readFileSync(file, 'utf8'))).toEqual(contents);
   });
@@ -92,10 +92,28 @@ describe('keys of a fleet', () => {
       expect(readFileSync(files[0] ?? '', 'utf8')).toBe(first);
     }
     const contents = files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as HopKeyFile);
-    for (const { keys, sealing } of contents) {
-      expect(keys.map(({ id }) => id)).toEqual([sealing]);
+    for (const [i, { keys, sealing }] of contents.entries()) {
       expect(sealing).toBe('2026-01-02');
+      // What the key of the log of status changes has sealed stays in the store.
+      const isKept = files[i] === hopKeys.status;
+      expect(keys.map(({ id }) => id)).toEqual(isKept ? ['1970-01-01', sealing] : [sealing]);
     }
+  });
+
+  it('are rotated again where one file has kept its keys', () => {
+    const { status } = makeFleetKeys(directory, 0).hopKeys;
+    const seals: string[] = [];
+    for (let day = 1; day < 4; day += 1) {
+      seals.push(statusSealsOf(readHopKeys(status)).seal(['entry'], seals.at(-1) ?? ''));
+      for (const step of ['add', 'seal', 'drop'] as const) {
+        rotateFleetKeys(directory, step, day * 86_400_000);
+      }
+    }
+    const after = statusSealsOf(readHopKeys(status));
+    seals.forEach((seal, i) =>
+      expect(after.isSound(seal, ['entry'], seals[i - 1] ?? '')).toBe(true),
+    );
+    expect(new Set(seals.map((seal) => seal.split('.')[0])).size).toBe(3);
   });
 
   it('take no step out of turn', () => {

@@ -14,7 +14,7 @@ const hopKeyFileSchema = z.strictObject({
   keys: z
     .array(z.strictObject({ id: keyId, secretHex: z.string().regex(/^[0-9a-f]{64}$/) }))
     .min(1)
-    .max(4),
+    .max(64),
 });
 
 type HopKeyFile = z.infer<typeof hopKeyFileSchema>;
@@ -44,15 +44,21 @@ export type RotationStep = (typeof rotationSteps)[number];
 /**
  * The text after one step. `add`: a new key opens; `seal`: the newest one seals; `drop`: only the
  * sealing one is left. CONFLICT where it is not the step's turn.
+ * @param keepsKeys Of a file whose keys are never dropped: it has had more than one for good.
  */
-export function rotatedHopKeyFile(path: string, step: RotationStep, nowMs: number): string {
+export function rotatedHopKeyFile(
+  path: string,
+  step: RotationStep,
+  nowMs: number,
+  { keepsKeys = false }: { readonly keepsKeys?: boolean } = {},
+): string {
   const file = readFile(path);
   const newest = file.keys.at(-1);
   if (newest === undefined) throw notKeys(path);
   const isNewestSealing = newest.id === file.sealing;
   switch (step) {
     case 'add':
-      if (file.keys.length > 1) {
+      if (keepsKeys ? !isNewestSealing : file.keys.length > 1) {
         throw outOfTurn(path, 'a rotation is under way: go on with seal, then drop');
       }
       return textOf({ ...file, keys: [...file.keys, newKey(nowMs, file.keys)] });

@@ -28,7 +28,10 @@ export function hopsOf<N extends HopName>(
 }
 
 /** The keys of one hop. CONFIG_INVALID where it has none. */
-export function hopKeysFor(name: HopName, { hopKeys }: Pick<FleetConfig, 'hopKeys'>): HopKeys {
+export function hopKeysFor(
+  name: HopName | 'status',
+  { hopKeys }: Pick<FleetConfig, 'hopKeys'>,
+): HopKeys {
   const path = hopKeys[name];
   if (path === undefined) {
     throw new CertmillError(

@@ -9,7 +9,7 @@ import {
   type RotationStep,
 } from './hop-key-file.js';
 
-const hopNames = ['received', 'validated', 'issued'] as const;
+const hopNames = ['received', 'validated', 'issued', 'status'] as const;
 
 export interface FleetKeyFiles {
   readonly hopKeys: Readonly<Record<(typeof hopNames)[number], string>>;
@@ -22,6 +22,7 @@ function filesIn(directory: string): FleetKeyFiles {
       received: join(directory, 'hop-received.json'),
       validated: join(directory, 'hop-validated.json'),
       issued: join(directory, 'hop-issued.json'),
+      status: join(directory, 'hop-status.json'),
     },
     manifestKey: join(directory, 'manifest-key.pem'),
   };
@@ -39,6 +40,9 @@ export function makeFleetKeys(directory: string, nowMs: number): FleetKeyFiles {
   return files;
 }
 
+/** Their seals stay in the store, so none of their keys is ever dropped (ADR 0035). */
+const keptForGood: readonly (typeof hopNames)[number][] = ['status'];
+
 /**
  * One step of a rotation of all hop keys of a folder; nothing is changed where a file is out of turn. A
  * step that was cut off goes on: files that have taken it are left as they are, unless all have.
@@ -49,9 +53,12 @@ export function rotateFleetKeys(
   nowMs: number,
 ): FleetKeyFiles {
   const files = filesIn(directory);
-  const left = hopNames.filter((name) => !hasTakenStep(files.hopKeys[name], step));
-  const texts = (left.length === 0 ? hopNames : left).map((name) => {
-    return { path: files.hopKeys[name], text: rotatedHopKeyFile(files.hopKeys[name], step, nowMs) };
+  const stepping = hopNames.filter((name) => step !== 'drop' || !keptForGood.includes(name));
+  const left = stepping.filter((name) => !hasTakenStep(files.hopKeys[name], step));
+  const texts = (left.length === 0 ? stepping : left).map((name) => {
+    const keepsKeys = keptForGood.includes(name);
+    const path = files.hopKeys[name];
+    return { path, text: rotatedHopKeyFile(path, step, nowMs, { keepsKeys }) };
   });
   for (const { path, text } of texts) {
     const temporary = `${path}.tmp`;

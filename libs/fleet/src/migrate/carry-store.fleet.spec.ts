@@ -12,6 +12,7 @@ import {
   type MongoStore,
 } from '@certmill/adapter-mongo';
 import { CertmillError } from '@certmill/domain';
+import { statusKeysOf, statusSealsOf } from '@certmill/pipeline';
 import { aBatch, decideAlone, type Stores } from '@certmill/ports/conformance';
 import { carryStore } from './carry-store.js';
 import { compareStores } from './compare-stores.js';
@@ -26,6 +27,7 @@ import {
 } from './random-history.fixture.js';
 
 const clock = { nowMs: () => Date.UTC(2026, 0, 2) };
+const statusSeals = statusSealsOf(statusKeysOf(new Uint8Array(32)));
 const silent = (): void => undefined;
 
 let folder = '';
@@ -65,7 +67,7 @@ function sourceOf(): MigrationSource {
 async function carryOver(options: { uri: string; database: string }, around: AroundCall) {
   const epoch = await source.storeEpoch();
   for (let faults = 0; ; faults += 1) {
-    const into = await openStoreImport({ ...options, clock, around });
+    const into = await openStoreImport({ ...options, statusSeals, clock, around });
     try {
       // It may die when the end is stored.
       if ((await into.begin('this one', epoch)) === 'ended') return faults;
@@ -113,7 +115,8 @@ describe.each([1, 2, 3])(
         throw new CertmillError('FAULT_STORE_DOWN', `died at ${step}`);
       });
       expect(faults).toBeGreaterThan(3);
-      store = await openMongoStore({ uri, database, clock, cacheDirectory: join(folder, 'cache') });
+      const where = { uri, database, clock, cacheDirectory: join(folder, 'cache') };
+      store = await openMongoStore({ ...where, statusSeals });
     });
     afterEach(() => store?.stop(1_000));
 
@@ -181,7 +184,7 @@ describe('a store that is filled', () => {
     const where = options();
     await initCollections(where);
     const epoch = await source.storeEpoch();
-    const into = await openStoreImport({ ...where, clock });
+    const into = await openStoreImport({ ...where, statusSeals, clock });
     expect(await into.begin('one', epoch)).toBe('begun');
     const open = () =>
       openMongoStore({ ...where, clock, cacheDirectory: join(folder, randomUUID()) });
@@ -203,7 +206,7 @@ describe('a store that is filled', () => {
     const store = await openMongoStore({ ...where, clock, cacheDirectory: join(folder, 'c') });
     await store.openBatch(aBatch('acme', 'first'));
     await store.stop(1_000);
-    const into = await openStoreImport({ ...where, clock });
+    const into = await openStoreImport({ ...where, statusSeals, clock });
     await expect(into.begin('one', new Uint8Array(16))).rejects.toMatchObject({
       code: 'CONFLICT',
       message: expect.stringContaining('collection batches is not empty') as string,

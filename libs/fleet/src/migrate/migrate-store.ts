@@ -6,6 +6,7 @@ import type { VerifiedStore } from '@certmill/trust';
 import type { FleetConfig } from '../config/fleet-config.js';
 import { mongoConnection } from '../connections/open-store.js';
 import { hopsOf } from '../keys/hops-of.js';
+import { statusSealsFor } from '../keys/status-seals.js';
 import { openTrust } from '../keys/trust-folder.js';
 import { openFleetForReading, verifyFleet } from '../verify-fleet.js';
 import { assertLettersKept, carryDeadLetters, deadLettersOf } from './carry-dead-letters.js';
@@ -47,7 +48,11 @@ export async function migrateStore(options: MigrationOptions): Promise<Migration
   assertAtRest(survey);
   assertSameTrust(source, await openTrust(config));
   await assertInitialisedAndStopped(config, 'certmill-migrate');
-  const into = await openStoreImport({ ...mongoConnection(config, 'certmill-migrate'), clock });
+  const into = await openStoreImport({
+    ...mongoConnection(config, 'certmill-migrate'),
+    clock,
+    statusSeals: statusSealsFor(config),
+  });
   try {
     if (isDryRun) {
       await into.assertFresh();

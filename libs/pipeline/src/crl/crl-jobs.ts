@@ -36,24 +36,27 @@ export function processCrlJobs(
     if (scope === undefined) return;
     // A full CRL, and the delta that is due with it.
     for (let made = 0; made < crlsAtOnce; made += 1) {
-      const kind = await dueCrl(ports, policy, scope);
-      if (kind === undefined) return;
-      await build(ports, policy, scope, kind, observer);
+      if (!(await buildDue(ports, policy, scope, observer))) return;
     }
   });
 }
 
-async function build(
+/** False where none is due. What is due is counted in rows, which may be refused as well. */
+async function buildDue(
   ports: CrlPorts,
   policy: CrlPolicy,
   scope: CrlScope,
-  kind: CrlKind,
   observer: CrlObserver,
-): Promise<void> {
+): Promise<boolean> {
   const begunMs = performance.now();
+  let kind: CrlKind = 'full';
   try {
+    const due = await dueCrl(ports, policy, scope);
+    if (due === undefined) return false;
+    kind = due;
     const crl = await buildCrl(ports, policy, scope, kind);
     observer.built(crl, (performance.now() - begunMs) / 1e3);
+    return true;
   } catch (error) {
     const fault = isCertmillError(error)
       ? error

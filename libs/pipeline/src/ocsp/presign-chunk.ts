@@ -6,6 +6,7 @@ import {
   serialKeyIdOf,
   type ChunkRef,
   type SerialKey,
+  type StatusAddresses,
 } from '@certmill/domain';
 import type {
   CertificateStore,
@@ -13,20 +14,28 @@ import type {
   OcspPresigner,
   OcspStore,
   PresignedStatus,
+  RevocationStore,
 } from '@certmill/ports';
 import { issuanceClock } from '../issuance-clock.js';
 import { issuerNameOf, resultsOf, type Result } from '../publish/read-results.js';
 import { certStatusOf } from './certificate-status.js';
 import type { OcspIssuer } from './ocsp-issuers.js';
+import { statusesInRows } from './statuses-in-rows.js';
+
+/** An issuer with what says in which scope its certificates are. */
+export interface PresignIssuer extends OcspIssuer {
+  readonly status?: Pick<StatusAddresses, 'crlShards'>;
+}
 
 export interface PresignPorts {
-  readonly certificates: Pick<CertificateStore, 'getSegment' | 'listStatuses'>;
+  readonly certificates: Pick<CertificateStore, 'getSegment'>;
+  readonly revocations: Pick<RevocationStore, 'listRevoked'>;
   readonly responses: Pick<
     OcspStore,
     'findResponses' | 'putResponses' | 'removeResponses' | 'putResponder'
   >;
   readonly presigner: OcspPresigner;
-  readonly issuerOf: (name: string) => OcspIssuer | undefined;
+  readonly issuerOf: (name: string) => PresignIssuer | undefined;
   /** By id. */
   readonly serialKeys: ReadonlyMap<number, SerialKey>;
   readonly clock: Clock;
@@ -74,7 +83,7 @@ export async function presignChunk(ports: PresignPorts, chunk: ChunkRef): Promis
 async function tryToPresign(
   ports: PresignPorts,
   chunk: ChunkRef,
-  issuer: OcspIssuer,
+  issuer: PresignIssuer,
   results: readonly Result[],
 ): Promise<PresignOutcome | undefined> {
   const { responses, policy } = ports;
@@ -129,21 +138,23 @@ export function signedAgainMs(lifetimeSeconds: number): number {
 async function statusesOf(
   ports: PresignPorts,
   chunk: ChunkRef,
-  issuer: OcspIssuer,
+  issuer: PresignIssuer,
   results: readonly Result[],
   nowMs: number,
 ): Promise<readonly PresignedStatus[]> {
-  const { tenant, batchId } = chunk;
-  const firstIndex = results[0]?.index ?? 0;
-  const { certificates } = ports;
-  const changed = await certificates.listStatuses(tenant, batchId, firstIndex, results.length);
-  return results.flatMap(({ index, certificateDer }, place) => {
+  const inTime = results.flatMap(({ index, certificateDer }, place) => {
     if (certificateDer === undefined) return [];
     const { serialNumber, notAfterMs } = identityOf(certificateDer);
     if (notAfterMs <= nowMs) return [];
     assertOwnSerial(ports, chunk, index, serialNumber);
-    const status = certStatusOf(issuer, changed.get(index) ?? { state: 'good' });
-    return { place, serialNumber, status };
+    return { index, place, serialNumber };
+  });
+  const { name, status } = issuer;
+  const shards = status?.crlShards ?? 0;
+  const changed = await statusesInRows(ports.revocations, name, shards, chunk.batchId, inTime);
+  return inTime.map(({ index, place, serialNumber }) => {
+    const told = certStatusOf(issuer, changed.get(index) ?? { state: 'good' });
+    return { place, serialNumber, status: told };
   });
 }
 

@@ -94,6 +94,7 @@ export const faultStatus = {
   FAULT_EVENT_UNDECODABLE: hidden(500, 'An internal record could not be read'),
   FAULT_EVENT_FORGED: hidden(500, 'An internal record could not be read'),
   FAULT_VERDICT_FORGED: hidden(500, 'A stored decision could not be used'),
+  FAULT_STATUS_FORGED: hidden(503, 'The stored log of revocations could not be used'),
   FAULT_LINT_FAILED: hidden(500, 'The profile makes a bad certificate'),
   FAULT_PROCESSING: hidden(500, 'The request could not be processed'),
   FAULT_SERIAL_COLLISION: hidden(503, 'Issuance is halted'),

@@ -1,10 +1,12 @@
 import {
   auditBreakOf,
+  isCertmillError,
   crlShardOf,
   requestOfSerialNumber,
   serialKeyIdOf,
   serialNumberBefore,
   type BatchId,
+  type CertmillError,
   type CertificateStatus,
   type ChainedAuditEntry,
   type SerialKey,
@@ -54,7 +56,13 @@ export async function checkRowsOf(
     const shard = crlShardOf(batchId, index, issuer.status?.crlShards ?? 0);
     const scope = { issuer: issuer.name, shard };
     const after = serialNumberBefore(serialNumber);
-    const [row] = await store.listRevoked(scope, { limit: 1, after, changedSince: 0 });
+    const [row] = await store
+      .listRevoked(scope, { limit: 1, after, changedSince: 0 })
+      .catch((error: unknown) => {
+        // Its scope is told of once, by `checkRevocations`.
+        if (isForged(error)) return [];
+        throw error;
+      });
     const own = row !== undefined && isSame(row.serialNumber, serialNumber) ? row : undefined;
     if (own === undefined && notAfterMs < nowMs) continue;
     if (own === undefined || !isRowOf(own, status)) {
@@ -69,7 +77,12 @@ export async function checkRevocations(parts: RevocationCheckParts): Promise<voi
     const shards = Math.max(1, issuer.status?.crlShards ?? 0);
     for (let shard = 0; shard < shards; shard += 1) {
       const scope = { issuer: issuer.name, shard };
-      if ((await parts.store.countChanges(scope)) > 0) await checkScope(parts, scope, shards);
+      try {
+        if ((await parts.store.countChanges(scope)) > 0) await checkScope(parts, scope, shards);
+      } catch (error) {
+        if (!isForged(error)) throw error;
+        parts.find(`the CRL of '${issuer.name}', shard ${String(shard)}: ${error.message}`);
+      }
     }
   }
   await checkAuditTrail(parts);
@@ -128,6 +141,10 @@ function isRowOf(row: RevokedCertificate, status: CertificateStatus): boolean {
   return (
     row.reason === reason && row.revokedAtMs === atMs && row.invalidityDateMs === invalidityDateMs
   );
+}
+
+function isForged(error: unknown): error is CertmillError {
+  return isCertmillError(error) && error.code === 'FAULT_STATUS_FORGED';
 }
 
 function isSame(one: Uint8Array, other: Uint8Array): boolean {
