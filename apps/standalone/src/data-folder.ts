@@ -179,6 +179,11 @@ function secretOf(file: string, log: string): Uint8Array {
   return secret;
 }
 
+/** The secret of a data folder or a backup; undefined where it has none. */
+export function readFolderSecret(directory: string): Uint8Array | undefined {
+  return readIfThere(join(directory, 'hop-secret'));
+}
+
 function readIfThere(file: string): Buffer | undefined {
   try {
     return readFileSync(file);

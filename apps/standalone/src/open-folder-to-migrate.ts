@@ -40,14 +40,19 @@ export async function openFolderToMigrate(directory: string): Promise<FolderToMi
   const lock = holdDataFolder(directory);
   try {
     const clock = { nowMs: () => Date.now() };
-    const store = await openEmbeddedStore({ directory: storeDirectory, clock });
+    const hopSecret = await readFile(join(directory, 'hop-secret'));
+    const store = await openEmbeddedStore({
+      directory: storeDirectory,
+      clock,
+      statusSecret: hopSecret,
+    });
     try {
       return {
         store,
         logDirectory: join(directory, 'log'),
         issuers: await findIssuers(directory),
         serialKeys: (await findSerialKeys(directory))?.all ?? [],
-        hopSecret: await readFile(join(directory, 'hop-secret')),
+        hopSecret,
         usedApprovals: await readApprovalFolder(directory),
         retire: () => retire(directory, clock.nowMs()),
         async [Symbol.asyncDispose]() {

@@ -28,7 +28,11 @@ export async function openFolderToRevoke(directory: string): Promise<FolderToRev
     const clock = { nowMs: () => Date.now() };
     const issuers = new Map((await findIssuers(directory)).map((issuer) => [issuer.name, issuer]));
     const serialKeys = (await findSerialKeys(directory))?.all ?? [];
-    const store = await openEmbeddedStore({ directory: folder.store, clock });
+    const store = await openEmbeddedStore({
+      directory: folder.store,
+      clock,
+      statusSecret: folder.secret,
+    });
     const isPresigned = existsSync(presignedFileOf(directory));
     return {
       store,

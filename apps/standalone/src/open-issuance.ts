@@ -151,6 +151,7 @@ async function assemble(
     openEmbeddedStore({
       directory: folder.store,
       clock: systemClock,
+      statusSecret: folder.secret,
       maxAllowListDevices: config.maxAllowListDevices,
       onFault: (fault) => {
         if (fault.code === 'FAULT_DISK_FULL' || halted.has('store')) return;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { holdsStore, viewEmbeddedStore, type EmbeddedStore } from '@certmill/adapter-embedded';
 import { CertmillError, type SerialKey } from '@certmill/domain';
 import { findIssuers, findSerialKeys, type Issuer } from '@certmill/trust';
-import { holdDataFolder } from './data-folder.js';
+import { holdDataFolder, readFolderSecret } from './data-folder.js';
 
 /** The store of a data folder without its pipeline; holds the folder until disposed. */
 export interface OpenedStore extends AsyncDisposable {
@@ -27,7 +27,9 @@ export async function openStoreForReading(directory: string): Promise<OpenedStor
   }
   const folder = holdDataFolder(directory);
   try {
+    const statusSecret = readFolderSecret(directory);
     const view = await viewEmbeddedStore({
+      ...(statusSecret === undefined ? {} : { statusSecret }),
       directory: storeDirectory,
       clock: { nowMs: () => Date.now() },
     });

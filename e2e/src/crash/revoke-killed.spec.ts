@@ -101,6 +101,14 @@ test('a mass revocation that is killed and repeated revokes each certificate onc
 test('a trail that somebody changed is broken, and rows that somebody took away are missed', async () => {
   const verify = () => runCertmill(['audit', 'verify', '--data', folder.path]);
   expect((await verify()).exitCode).toBe(0);
+  const env = { CERTMILL_CA_PASSPHRASE_FILE: join(folder.path, 'test-passphrase') };
+  const build = () => runCertmill(['crl', 'build', 'dev', '--data', folder.path], { env });
+  const inForce = async (): Promise<bigint | undefined> => {
+    await using opened = await openStoreForReading(folder.path);
+    return (await opened.store.describeCrl({ issuer: 'dev', shard: 0 }, 'full'))?.crlNumber;
+  };
+  expect((await build()).exitCode).toBe(0);
+  const before = await inForce();
   const db = new DatabaseSync(join(folder.path, 'store', 'certmill.db'));
   db.exec(`UPDATE audit SET actor = 'nobody' WHERE sequence = 2;
     DELETE FROM revocations WHERE serial_number = (SELECT min(serial_number) FROM revocations)`);
@@ -111,4 +119,11 @@ test('a trail that somebody changed is broken, and rows that somebody took away 
   const found = await findings();
   expect(found).toContain('the audit trail is broken at entry 2');
   expect(found.some((line) => line.includes('not in the rows of its CRL'))).toBe(true);
+  expect(found.some((line) => line.includes('others than were recorded'))).toBe(true);
+  // No CRL is made of them, and the one in force stays.
+  const refused = await build();
+  expect(refused.exitCode).toBe(1);
+  expect(refused.stderr).toContain('FAULT_STATUS_FORGED');
+  expect(before).toBeDefined();
+  expect(await inForce()).toBe(before);
 });

@@ -12,7 +12,7 @@ import { udidIdAt } from '@certmill/packed';
 import type { StatusChange } from '@certmill/ports';
 import type { ChunkRecord } from './chunk-table.js';
 import type { DecideTables } from './decide-chunk.js';
-import type { RevocationTable } from './revocation-table.js';
+import type { ChangedRow, RevocationTable } from './revocation-table.js';
 
 export interface StatusTables extends DecideTables {
   readonly revocations: RevocationTable;
@@ -28,7 +28,8 @@ export function changeStatuses(
   nowMs: number,
 ): StatusOutcome[] {
   const chunkAt = issuedChunks(tables);
-  return changes.map((change) => {
+  const rows: ChangedRow[] = [];
+  const outcomes = changes.map((change) => {
     const { index, serialNumber } = change;
     if (serialNumber.length !== serialNumberBytes) {
       throw new CertmillError('INVALID_INPUT', 'a serial number has 20 octets');
@@ -39,11 +40,13 @@ export function changeStatuses(
     const { outcome, status } = changedStatus(tables.statuses.get(batch, index), change.change);
     if (outcome !== 'changed') return outcome;
     tables.statuses.put(batch, index, status);
-    tables.revocations.put(change, status, nowMs);
+    rows.push([change, status]);
     if (isKeyCompromised(status)) chunk.blockKey(index);
     if (isRevokedForGood(status)) chunk.releaseClaim(index);
     return outcome;
   });
+  tables.revocations.put(rows, nowMs);
+  return outcomes;
 }
 
 interface IssuedChunk {

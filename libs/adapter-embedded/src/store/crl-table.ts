@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { CrlScope, StoredCrl } from '@certmill/ports';
+import type { ScopeSums } from './scope-sums.js';
 import { bytesIn, numberIn, textIn, type Row } from './rows.js';
 
 /** A CRL without its octets, which lie in a file of their own. */
@@ -14,21 +15,29 @@ export interface CrlRecord extends Omit<StoredCrl, 'der'> {
 /** The CRLs in force, one of each scope and kind. */
 export class CrlTable {
   readonly #db: DatabaseSync;
+  readonly #sums: ScopeSums | undefined;
 
-  constructor(db: DatabaseSync) {
+  /** @param sums Absent: what a CRL is said to have is believed. */
+  constructor(db: DatabaseSync, sums?: ScopeSums) {
     this.#db = db;
+    this.#sums = sums;
   }
 
   find({ issuer, shard }: CrlScope, kind: StoredCrl['kind']): CrlRecord | undefined {
     const row = this.#db
       .prepare('SELECT * FROM crls WHERE issuer = ? AND shard = ? AND kind = ?')
       .get(issuer, shard, kind);
-    return row && recordOf(row);
+    if (row === undefined) return undefined;
+    const record = recordOf(row);
+    // One that says more than it was made of would have a delta leave that out: it is made anew.
+    const isSound = this.#sums?.isCrlSound(bytesIn(row, 'seal'), record) ?? true;
+    return isSound ? record : { ...record, changes: 0 };
   }
 
-  put({ scope, ...crl }: CrlRecord): void {
+  put(record: CrlRecord): void {
+    const { scope, ...crl } = record;
     this.#db
-      .prepare('INSERT OR REPLACE INTO crls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+      .prepare('INSERT OR REPLACE INTO crls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
       .run(
         scope.issuer,
         scope.shard,
@@ -42,6 +51,7 @@ export class CrlTable {
         crl.fileId,
         crl.bytes,
         crl.sha256,
+        this.#sums?.sealCrl(record) ?? new Uint8Array(),
       );
   }
 

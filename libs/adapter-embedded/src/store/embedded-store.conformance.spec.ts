@@ -16,6 +16,7 @@ async function openStore() {
     directory,
     clock: { nowMs: () => Date.now() },
     firstJobRetryMs: 20,
+    statusSecret: new Uint8Array(32),
   });
   return {
     stores: store,

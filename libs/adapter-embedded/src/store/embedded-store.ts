@@ -73,6 +73,11 @@ export interface EmbeddedStoreOptions {
   readonly maxAllowListDevices?: number;
   /** URL of a module whose `storeDisk` (StoreDisk) the store thread uses instead of node:fs. */
   readonly diskModule?: string;
+  /**
+   * Of the data folder: seals what is revoked, and checks it where it is listed (ADR 0035). Absent: neither;
+   * what was changed without it is refused with it.
+   */
+  readonly statusSecret?: Uint8Array;
   /** For looking at a store (`viewEmbeddedStore`): segment files may be missing or cut short. */
   readonly allowsDamage?: boolean;
   /** Told of faults that no caller waits for, e.g. of a merge. */
@@ -149,6 +154,7 @@ export class EmbeddedStore
         diskModule: options.diskModule,
         openedAtMs: options.clock.nowMs(),
         allowsDamage: options.allowsDamage ?? false,
+        statusSecret: options.statusSecret && new Uint8Array(options.statusSecret),
       },
       options.onFault ?? (() => undefined),
     );

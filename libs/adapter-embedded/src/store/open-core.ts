@@ -24,6 +24,7 @@ import { numberIn } from './rows.js';
 import { RevocationTable } from './revocation-table.js';
 import { prepareSchema, type StoreIdentity } from './schema.js';
 import { SegmentFiles } from './segment-files.js';
+import { ScopeSums } from './scope-sums.js';
 import { StatusTable } from './status-table.js';
 import { StoreClaims } from './store-claims.js';
 import type { StoreDisk } from './store-disk.js';
@@ -38,6 +39,8 @@ export interface CoreOptions {
   readonly segmentFileBytes: number;
   /** When the store was opened: that of a restore, where it is one. */
   readonly openedAtMs: number;
+  /** What seals the rows of CRLs, and checks them; absent: neither. */
+  readonly statusSecret?: Uint8Array | undefined;
   /** Whether segment files may be missing or cut short. */
   readonly allowsDamage: boolean;
 }
@@ -118,6 +121,8 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
     const batches = new BatchTable(db);
     const chunks = new ChunkTable(db, batches);
     const orders = new OrderTable(db);
+    const { statusSecret } = options;
+    const sums = statusSecret === undefined ? undefined : new ScopeSums(statusSecret);
     return {
       directory,
       db,
@@ -130,8 +135,8 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
       deadLetters: new DeadLetterTable(db, batches, chunks),
       jobs: new JobTable(db),
       statuses: new StatusTable(db),
-      revocations: new RevocationTable(db),
-      crls: new CrlTable(db),
+      revocations: new RevocationTable(db, sums),
+      crls: new CrlTable(db, sums),
       audit: new AuditTable(db),
       massOperations: new MassOperationTable(db),
       claims: new StoreClaims(new RequestKeys(identity.keySecret), claimRuns, indexRuns),

@@ -20,7 +20,7 @@ describe('rows of a scope', () => {
   });
 
   function revoke(n: number, notAfterMs: number): void {
-    table.put({ scope, serialNumber: serialOf(n), notAfterMs }, revoked, n);
+    table.put([[{ scope, serialNumber: serialOf(n), notAfterMs }, revoked]], n);
   }
 
   function noteCrl(changes: number, thisUpdateMs: number): void {

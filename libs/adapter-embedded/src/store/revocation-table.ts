@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { CertmillError, crlReasons, type CertificateStatus } from '@certmill/domain';
+import { forgedStatus } from '@certmill/pipeline';
 import type {
   ChangedScope,
   ChangedScopesPage,
@@ -9,6 +10,18 @@ import type {
 } from '@certmill/ports';
 import { packRevocations, type RevocationRow } from './packed-revocations.js';
 import { numberIn, textIn } from './rows.js';
+import { ScopeScans, type ScanPage } from './scope-scans.js';
+import {
+  addTo,
+  isSameSum,
+  nameOf,
+  type ScopeSums,
+  type Sum,
+  type SummedRow,
+} from './scope-sums.js';
+
+/** A certificate and what its status has become. */
+export type ChangedRow = readonly [RevocationKey, CertificateStatus];
 
 /** What a row holds besides its certificate's status. */
 export interface RevocationKey {
@@ -27,9 +40,23 @@ const countOf: Readonly<Record<ScopeFollower, string>> = {
   presigned: 'presigned_changes',
 };
 
-/** Rows of the CRLs' scopes, each by serial number. */
+/** A scope while its rows change, with the sum of them. */
+interface OpenScope {
+  readonly seq: number;
+  readonly sum: Sum;
+  changes: number;
+}
+
+/**
+ * Rows of the CRLs' scopes, each by serial number. With `sums` they are sealed as a whole and checked
+ * whenever all are listed: FAULT_STATUS_FORGED with the last page.
+ */
 export class RevocationTable {
   readonly #db: DatabaseSync;
+  readonly #sums: ScopeSums | undefined;
+  readonly #scans = new ScopeScans();
+  readonly #row: StatementSync;
+  readonly #setSealed: StatementSync;
   readonly #scope: StatementSync;
   readonly #addScope: StatementSync;
   readonly #countChange: StatementSync;
@@ -37,13 +64,20 @@ export class RevocationTable {
   readonly #page: StatementSync;
   readonly #remove: StatementSync;
 
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, sums?: ScopeSums) {
     this.#db = db;
+    this.#sums = sums;
+    this.#row = db.prepare(
+      `SELECT serial_number, reason, revoked_at_ms, invalidity_date_ms, not_after_ms, change
+       FROM revocations WHERE scope_seq = ? AND serial_number = ?`,
+    );
+    this.#row.setReturnArrays(true);
+    this.#setSealed = db.prepare('UPDATE crl_scopes SET sealed = ? WHERE seq = ?');
     this.#scope = db.prepare('SELECT * FROM crl_scopes WHERE issuer = ? AND shard = ?');
     this.#addScope = db.prepare('INSERT INTO crl_scopes (issuer, shard) VALUES (?, ?)');
     this.#countChange = db.prepare(
       `UPDATE crl_scopes SET changes = changes + 1, changed_at_ms = max(changed_at_ms, ?)
-       WHERE issuer = ? AND shard = ? RETURNING seq, changes`,
+       WHERE issuer = ? AND shard = ? RETURNING seq, changes, sealed`,
     );
     this.#put = db.prepare('INSERT OR REPLACE INTO revocations VALUES (?, ?, ?, ?, ?, ?, ?)');
     this.#page = db.prepare(
@@ -54,28 +88,45 @@ export class RevocationTable {
     this.#remove = db.prepare('DELETE FROM revocations WHERE scope_seq = ? AND serial_number = ?');
   }
 
-  /** The status of one certificate has changed to this. */
-  put(
-    { scope, serialNumber, notAfterMs }: RevocationKey,
-    status: CertificateStatus,
-    nowMs: number,
-  ) {
-    const isRevoked = status.state === 'revoked';
-    const counted = this.#counted(scope, nowMs);
-    this.#put.run(
-      numberIn(counted, 'seq'),
-      serialNumber,
-      crlReasons[isRevoked ? status.reason : 'removeFromCRL'],
-      (isRevoked ? status.atMs : status.releasedAtMs) ?? 0,
-      (isRevoked ? status.invalidityDateMs : undefined) ?? null,
-      notAfterMs,
-      numberIn(counted, 'changes'),
-    );
+  /** Statuses have changed, in this order. Faults: FAULT_STATUS_FORGED; the caller's transaction is undone. */
+  put(rows: readonly ChangedRow[], nowMs: number): void {
+    const open = new Map<string, OpenScope>();
+    for (const [{ scope, serialNumber, notAfterMs }, status] of rows) {
+      const counted = this.#counted(scope, nowMs);
+      const seq = numberIn(counted, 'seq');
+      const change = numberIn(counted, 'changes');
+      const row = { ...numbersOf(status), serialNumber, notAfterMs, change };
+      if (this.#sums !== undefined) {
+        const known = open.get(nameOf(scope));
+        const sealed = counted['sealed'] as Uint8Array;
+        const own = known ?? { seq, changes: 0, sum: this.#sums.open(scope, change - 1, sealed) };
+        open.set(nameOf(scope), own);
+        const delta = this.#sums.ofRow(scope, row);
+        const before = this.#row.get(seq, serialNumber) as unknown as SQLOutputValue[] | undefined;
+        if (before !== undefined) addTo(delta, this.#sums.ofRow(scope, summedRow(before)), -1);
+        addTo(own.sum, delta);
+        own.changes = change;
+        this.#scans.changed(seq, serialNumber, change, delta);
+      }
+      const { reason, revokedAtMs, invalidityDateMs } = row;
+      const lost = invalidityDateMs ?? null;
+      this.#put.run(seq, serialNumber, reason, revokedAtMs, lost, notAfterMs, change);
+    }
+    for (const [{ scope }] of rows) {
+      const own = open.get(nameOf(scope));
+      if (own === undefined) continue;
+      this.#seal(scope, own);
+      open.delete(nameOf(scope));
+    }
   }
 
+  /** Faults: FAULT_STATUS_FORGED. */
   countChanges({ issuer, shard }: CrlScope): number {
     const row = this.#scope.get(issuer, shard);
-    return row === undefined ? 0 : numberIn(row, 'changes');
+    if (row === undefined) return 0;
+    const changes = numberIn(row, 'changes');
+    this.#sums?.open({ issuer, shard }, changes, row['sealed'] as Uint8Array);
+    return changes;
   }
 
   /**
@@ -91,12 +142,10 @@ export class RevocationTable {
   ): Uint8Array<ArrayBuffer> {
     const scope = this.#scope.get(issuer, shard);
     if (scope === undefined) return packRevocations([], undefined);
+    const seq = numberIn(scope, 'seq');
     const looked = Math.min(limit, rowsLookedAt);
-    const stored = this.#page.all(
-      numberIn(scope, 'seq'),
-      after ?? beforeAll,
-      looked,
-    ) as unknown as SQLOutputValue[][];
+    const scan = this.#sums === undefined ? undefined : this.#scans.goOn(seq, after);
+    const stored = this.#page.all(seq, after ?? beforeAll, looked) as unknown as SQLOutputValue[][];
     const rows = stored
       .filter((row) =>
         changedSince === undefined
@@ -106,6 +155,11 @@ export class RevocationTable {
       .map(rowOf);
     const last = stored.at(-1);
     const isEnd = stored.length < looked || last === undefined;
+    if (scan !== undefined && this.#sums !== undefined) {
+      for (const row of stored) scan.add(this.#sums.ofRow({ issuer, shard }, summedRow(row)));
+      if (isEnd) this.#assertSum({ issuer, shard }, scan);
+      else scan.upTo(last[0] as Uint8Array);
+    }
     return packRevocations(rows, isEnd ? undefined : (last[0] as Uint8Array));
   }
 
@@ -128,12 +182,19 @@ export class RevocationTable {
       after ?? beforeAll,
       rowsLookedAt,
     ) as unknown as SQLOutputValue[][];
-    let forgotten = 0;
-    for (const [serialNumber, , , , notAfterMs, change] of stored) {
-      if ((notAfterMs as number) >= beforeMs || (change as number) > crlChanges) continue;
-      this.#remove.run(seq, serialNumber as Uint8Array);
-      forgotten += 1;
+    const gone = stored.filter(
+      ([, , , , notAfterMs, change]) =>
+        (notAfterMs as number) < beforeMs && (change as number) <= crlChanges,
+    );
+    const forgotten = gone.length;
+    if (this.#sums !== undefined && forgotten > 0) {
+      const changes = numberIn(scope, 'changes');
+      const sum = this.#sums.open({ issuer, shard }, changes, scope['sealed'] as Uint8Array);
+      for (const row of gone) addTo(sum, this.#sums.ofRow({ issuer, shard }, summedRow(row)), -1);
+      this.#seal({ issuer, shard }, { seq, changes, sum });
+      this.#scans.lose(seq);
     }
+    for (const [serialNumber] of gone) this.#remove.run(seq, serialNumber as Uint8Array);
     const last = stored.at(-1);
     return stored.length < rowsLookedAt || last === undefined
       ? { forgotten }
@@ -185,6 +246,19 @@ export class RevocationTable {
       .run(thisUpdateMs, scope.issuer, scope.shard);
   }
 
+  #seal(scope: CrlScope, { seq, changes, sum }: OpenScope): void {
+    if (this.#sums !== undefined) this.#setSealed.run(this.#sums.seal(scope, changes, sum), seq);
+  }
+
+  #assertSum(scope: CrlScope, scan: ScanPage): void {
+    const row = this.#scope.get(scope.issuer, scope.shard);
+    if (row === undefined || this.#sums === undefined) return;
+    const changes = numberIn(row, 'changes');
+    const sum = this.#sums.open(scope, changes, row['sealed'] as Uint8Array);
+    if (isSameSum(scan.end(changes), sum)) return;
+    throw forgedStatus(`the rows of ${nameOf(scope)} are others than were recorded`);
+  }
+
   #counted({ issuer, shard }: CrlScope, nowMs: number) {
     const counted = this.#countChange.get(nowMs, issuer, shard);
     if (counted !== undefined) return counted;
@@ -193,6 +267,22 @@ export class RevocationTable {
     if (added !== undefined) return added;
     throw new CertmillError('FAULT_STORE_CORRUPT', `the scope of issuer ${issuer} cannot be read`);
   }
+}
+
+/** Reason and times of a status, as they are stored. */
+function numbersOf(
+  status: CertificateStatus,
+): Pick<SummedRow, 'reason' | 'revokedAtMs' | 'invalidityDateMs'> {
+  if (status.state === 'good') {
+    const revokedAtMs = status.releasedAtMs ?? 0;
+    return { reason: crlReasons.removeFromCRL, revokedAtMs, invalidityDateMs: undefined };
+  }
+  const { reason, atMs: revokedAtMs, invalidityDateMs } = status;
+  return { reason: crlReasons[reason], revokedAtMs, invalidityDateMs };
+}
+
+function summedRow(row: readonly SQLOutputValue[]): SummedRow {
+  return { ...rowOf(row), change: row[5] as number };
 }
 
 function rowOf(row: readonly SQLOutputValue[]): RevocationRow {

@@ -19,6 +19,7 @@ CREATE TABLE dead_letters (
 /**
  * What is revoked, by scope of its CRL (ADR 0020); `change` is the scope's count of changes at the row's
  * last one, the other counts tell what follows from the scope has. A released row stays, for delta CRLs.
+ * `sealed`: of all rows of the scope together (ScopeSums).
  */
 const revocations = `
 CREATE TABLE crl_scopes (
@@ -26,6 +27,7 @@ CREATE TABLE crl_scopes (
   changes INTEGER NOT NULL DEFAULT 0, changed_at_ms INTEGER NOT NULL DEFAULT 0,
   full_changes INTEGER NOT NULL DEFAULT 0, full_this_update_ms INTEGER NOT NULL DEFAULT 0,
   delta_changes INTEGER NOT NULL DEFAULT 0, presigned_changes INTEGER NOT NULL DEFAULT 0,
+  sealed BLOB NOT NULL DEFAULT x'',
   UNIQUE (issuer, shard)
 ) STRICT;
 CREATE TABLE revocations (
@@ -37,7 +39,7 @@ CREATE TABLE crls (
   issuer TEXT NOT NULL, shard INTEGER NOT NULL, kind TEXT NOT NULL, crl_number TEXT NOT NULL,
   this_update_ms INTEGER NOT NULL, next_update_ms INTEGER NOT NULL, entries INTEGER NOT NULL,
   changes INTEGER NOT NULL, has_deltas INTEGER NOT NULL, file_id TEXT NOT NULL, bytes INTEGER NOT NULL, sha256 BLOB NOT NULL,
-  PRIMARY KEY (issuer, shard, kind)
+  seal BLOB NOT NULL, PRIMARY KEY (issuer, shard, kind)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE audit (
   sequence INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, tenant TEXT, actor TEXT NOT NULL,

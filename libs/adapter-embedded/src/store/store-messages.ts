@@ -40,6 +40,7 @@ export interface StoreThreadData {
   readonly segmentFileBytes: number;
   readonly openedAtMs: number;
   readonly allowsDamage: boolean;
+  readonly statusSecret?: Uint8Array | undefined;
   /** URL of a module whose `storeDisk` takes the place of node:fs. */
   readonly diskModule: string | undefined;
 }

@@ -32,7 +32,7 @@ const databaseSuffixes = ['', '-wal', '-journal'];
  * Faults: NOT_FOUND where there is no store; those of `openEmbeddedStore`.
  */
 export async function viewEmbeddedStore(
-  options: Pick<EmbeddedStoreOptions, 'directory' | 'clock'>,
+  options: Pick<EmbeddedStoreOptions, 'directory' | 'clock' | 'statusSecret'>,
 ): Promise<StoreView> {
   const directory = resolve(options.directory);
   if (!holdsStore(directory)) {

@@ -87,7 +87,7 @@ export async function carryStore(
   for await (const { chunk, index, status } of statusesOf(read)) {
     await into.putStatus(chunk.tenant, chunk.batchId, index, status);
   }
-  await carryRevocations(read, into);
+  await carryRevocations(store, read, into);
   for await (const entry of auditEntriesOf(store)) await into.putAuditEntry(entry);
   for await (const { operation } of rowsOf((after, limit) => read.massOperations(after, limit))) {
     await into.putMassOperation(
@@ -101,17 +101,32 @@ export async function carryStore(
 }
 
 /** Rows of a scope are behind each other. */
-async function carryRevocations(read: StoreReadOut, into: StoreImport): Promise<void> {
+async function carryRevocations(
+  store: MigrationSource['store'],
+  read: StoreReadOut,
+  into: StoreImport,
+): Promise<void> {
   let open: { readonly scope: CrlScope; readonly rows: RevocationImport } | undefined;
   for await (const row of revocationsOf(read)) {
     const { scope } = row;
     if (open?.scope.issuer !== scope.issuer || open.scope.shard !== scope.shard) {
       await open?.rows.finish();
+      await assertRecorded(store, scope);
       open = { scope, rows: into.revocations(scope) };
     }
     await open.rows.add(row);
   }
   await open?.rows.finish();
+}
+
+/** A fleet seals what it is given: rows that nobody recorded stay behind. Faults: FAULT_STATUS_FORGED. */
+async function assertRecorded(store: MigrationSource['store'], scope: CrlScope): Promise<void> {
+  let after: Uint8Array | undefined;
+  do {
+    const start = after === undefined ? {} : { after };
+    const page = await store.listRevoked(scope, { limit: rowsAtOnce, changedSince: 0, ...start });
+    after = page.length < rowsAtOnce ? undefined : page.at(-1)?.serialNumber;
+  } while (after !== undefined);
 }
 
 async function carryTenant(

@@ -1,0 +1,183 @@
+import { randomBytes } from 'node:crypto';
+import { DatabaseSync } from 'node:sqlite';
+import type { CertificateStatus } from '@certmill/domain';
+import type { CrlScope } from '@certmill/ports';
+import { CrlTable } from './crl-table.js';
+import { unpackRevocations } from './packed-revocations.js';
+import { RevocationTable } from './revocation-table.js';
+import { ScopeSums } from './scope-sums.js';
+import { prepareSchema } from './schema.js';
+
+const secret = randomBytes(32);
+const scope = { issuer: 'factory', shard: 3 };
+const other = { issuer: 'factory', shard: 4 };
+const revoked: CertificateStatus = { state: 'revoked', reason: 'superseded', atMs: 5 };
+const held: CertificateStatus = { state: 'revoked', reason: 'certificateHold', atMs: 5 };
+const released: CertificateStatus = { state: 'good', releasedAtMs: 6 };
+const forged = expect.objectContaining({ code: 'FAULT_STATUS_FORGED' }) as Error;
+
+function serialOf(n: number): Uint8Array {
+  const serialNumber = new Uint8Array(20).fill(1);
+  new DataView(serialNumber.buffer).setUint32(16, n);
+  return serialNumber;
+}
+
+describe('rows of a scope that are sealed', () => {
+  let db: DatabaseSync;
+  let table: RevocationTable;
+  beforeEach(() => {
+    db = new DatabaseSync(':memory:');
+    prepareSchema(db, 'memory', 1);
+    table = new RevocationTable(db, new ScopeSums(secret));
+    change(scope, [1, 2, 3, 4], held);
+    change(scope, [2], released);
+    change(scope, [2], revoked);
+    change(other, [9], revoked);
+  });
+  afterEach(() => {
+    db.close();
+  });
+
+  function change(to: CrlScope, numbers: readonly number[], status: CertificateStatus): void {
+    table.put(
+      numbers.map((n) => [{ scope: to, serialNumber: serialOf(n), notAfterMs: n }, status]),
+      7,
+    );
+  }
+
+  /** All pages of so many rows; what happens between them. */
+  function list(
+    from = scope,
+    limit = 100,
+    between: (page: number) => void = () => undefined,
+    read = table,
+  ): number {
+    let found = 0;
+    let after: Uint8Array | undefined;
+    for (let page = 1; ; page += 1) {
+      const { revoked: rows, lookedUpTo } = unpackRevocations(
+        read.page(from, after, limit, undefined),
+      );
+      found += rows.length;
+      if (lookedUpTo === undefined) return found;
+      after = Uint8Array.from(lookedUpTo);
+      between(page);
+    }
+  }
+
+  const hex = (n: number): string => `x'${Buffer.from(serialOf(n)).toString('hex')}'`;
+  const own = 'scope_seq = (SELECT seq FROM crl_scopes WHERE shard = 3)';
+  test.each([
+    ['deletes one', `DELETE FROM revocations WHERE serial_number = ${hex(3)}`],
+    ['deletes all', `DELETE FROM revocations WHERE ${own}`],
+    ['alters a serial number', `UPDATE revocations SET serial_number = ${hex(8)} WHERE change = 3`],
+    ['alters a reason', `UPDATE revocations SET reason = 8 WHERE change = 3`],
+    ['alters a time', `UPDATE revocations SET revoked_at_ms = 9 WHERE change = 3`],
+    ['alters an invalidity date', `UPDATE revocations SET invalidity_date_ms = 1 WHERE change = 3`],
+    ['alters an end', `UPDATE revocations SET not_after_ms = 1 WHERE change = 3`],
+    ['alters its place in the order', `UPDATE revocations SET change = 1 WHERE change = 3`],
+    ['swaps two', `UPDATE revocations SET change = 7 - change WHERE ${own} AND change IN (3, 4)`],
+    [
+      'inserts one',
+      `INSERT INTO revocations SELECT scope_seq, ${hex(8)}, reason, revoked_at_ms, NULL, 9, 7
+       FROM revocations WHERE ${own} LIMIT 1`,
+    ],
+    [
+      'copies one of another scope',
+      `INSERT INTO revocations SELECT (SELECT seq FROM crl_scopes WHERE shard = 3), serial_number,
+       reason, revoked_at_ms, NULL, not_after_ms, change FROM revocations WHERE serial_number = ${hex(9)}`,
+    ],
+    [
+      'puts one back as it was before it was revoked for good',
+      `UPDATE revocations SET reason = 6, change = 2 WHERE serial_number = ${hex(2)}`,
+    ],
+    ['alters the count of changes', 'UPDATE crl_scopes SET changes = changes - 1 WHERE shard = 3'],
+    [
+      'takes the seal of another scope',
+      `UPDATE crl_scopes SET sealed = (SELECT sealed FROM crl_scopes WHERE shard = 4)
+       WHERE shard = 3`,
+    ],
+    ['takes the seal away', `UPDATE crl_scopes SET sealed = x'' WHERE shard = 3`],
+  ])('find out who %s', (_, sql) => {
+    expect(list()).toBe(4);
+    expect(db.prepare(sql).run().changes).toBeGreaterThan(0);
+    for (const limit of [1, 2, 100]) expect(() => list(scope, limit)).toThrow(forged);
+    expect(list(other)).toBe(1);
+  });
+
+  test('of a CRL that says it has more than it has, the next one is made from the beginning', () => {
+    const crls = new CrlTable(db, new ScopeSums(secret));
+    const rest = { thisUpdateMs: 1, nextUpdateMs: 2, entries: 2, hasDeltas: true };
+    const file = { fileId: 'f', bytes: 1, sha256: new Uint8Array(32) };
+    crls.put({ scope, kind: 'full', crlNumber: 7n, changes: 2, ...rest, ...file });
+    expect(crls.find(scope, 'full')?.changes).toBe(2);
+    db.exec('UPDATE crls SET changes = 6');
+    expect(crls.find(scope, 'full')?.changes).toBe(0);
+  });
+
+  test('are refused by who has another secret, and to be changed where the seal is gone', () => {
+    const foreign = new RevocationTable(db, new ScopeSums(randomBytes(32)));
+    expect(() => list(scope, 100, undefined, foreign)).toThrow(forged);
+    expect(() => foreign.countChanges(scope)).toThrow(forged);
+    db.exec(`UPDATE crl_scopes SET sealed = x''`);
+    expect(() => change(scope, [5], revoked)).toThrow(forged);
+  });
+
+  test('agree whatever changes between the pages of a listing, before and behind it', () => {
+    change(
+      scope,
+      Array.from({ length: 40 }, (_, i) => 10 * i + 10),
+      held,
+    );
+    for (const limit of [1, 3, 7]) {
+      let step = limit;
+      list(scope, limit, (page) => {
+        step = (step * 37 + 11) % 400;
+        change(scope, [step], page % 3 === 0 ? released : held);
+        change(scope, [step, 10 * (page % 40), step], page % 2 === 0 ? revoked : held);
+      });
+    }
+    expect(list()).toBeGreaterThan(40);
+  });
+
+  test('agree where a change was undone on the way, and another took its number', () => {
+    for (const [undone, next] of [
+      [1, 4],
+      [4, 1],
+      [1, 2],
+      [1, undefined],
+    ] as const) {
+      list(scope, 3, () => {
+        db.exec('SAVEPOINT one');
+        change(scope, [undone], released);
+        db.exec('ROLLBACK TO one; RELEASE one');
+        if (next !== undefined) change(scope, [next], held);
+      });
+    }
+    expect(list()).toBe(4);
+  });
+
+  test('two listings at once, page by page, are both checked', () => {
+    const begin = (): Uint8Array => {
+      const { lookedUpTo } = unpackRevocations(table.page(scope, undefined, 2, undefined));
+      return Uint8Array.from(lookedUpTo ?? []);
+    };
+    const ends = [begin(), begin()];
+    db.exec(`DELETE FROM revocations WHERE serial_number = ${hex(3)}`);
+    for (const after of ends) {
+      const go = () => table.page(scope, after, 100, undefined);
+      // The other one ended with the same row: it is told to begin anew.
+      expect(go).toThrow(/was refused|took too long/);
+    }
+  });
+
+  test('agree after rows have left that ended, and a listing that this cut into begins anew', () => {
+    const rest = { crlNumber: 1n, nextUpdateMs: 1_000, entries: 0, hasDeltas: false };
+    table.noteCrl({ scope, kind: 'full', changes: 6, thisUpdateMs: 100, ...rest });
+    const forget = () => void table.forgetExpired(scope, 3, undefined);
+    const overloaded = expect.objectContaining({ code: 'FAULT_OVERLOADED' }) as Error;
+    expect(() => list(scope, 1, forget)).toThrow(overloaded);
+    expect(list()).toBe(2);
+    expect(table.countChanges(scope)).toBe(6);
+  });
+});
