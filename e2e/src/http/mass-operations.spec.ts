@@ -237,6 +237,10 @@ describe('a population that renews with new keys', () => {
     await ended('renewal');
     const order = await (await server.call('GET', '/v1/orders/renewal')).json();
     expect(order).toMatchObject({ state: 'open', renews: true, requiresAllowList: true });
+    const calendar: unknown = await (await get('/v1/calendar')).json();
+    expect(calendar).toMatchObject({
+      renewals: [{ orderId: 'renewal', devices: population - 1, issued: 0, daysLeft: 89 }],
+    });
     const pages = await devicesOf();
     expect(pages.map(({ length }) => length)).toEqual([200, 100]);
     expect(await inState('outstanding')).toHaveLength(population - 1);
@@ -297,6 +301,30 @@ describe('a site', () => {
     expect(counts).toMatchObject({ selected: 15, changed: 15 });
     expect(await ofDevice('line-14')).toMatchObject([{ status: 'revoked' }]);
     expect(await ofDevice('line-15')).toMatchObject([{ status: 'good' }]);
+  });
+
+  test('is that of the list in force when a chunk is looked at; the requests alone are frozen', async () => {
+    const population = 300;
+    await anOrder(server, 'moving', { requiresAllowList: true, issuer: 'second' });
+    const csrs = csrsOf(population, 'van');
+    const list = async (site: string): Promise<void> => {
+      const rows = csrs.map(({ deviceId }) => `${deviceId},${site}\n`).join('');
+      const headers = { 'content-type': 'text/csv' };
+      const body = `deviceId,site\n${rows}`;
+      await server.call('PUT', '/v1/orders/moving/devices', { headers, body });
+    };
+    await list('west');
+    await issued('moving', csrs);
+    const selection = { orderId: 'moving', site: 'west' };
+    await begun({ operationId: 'west', kind: 'revoke', selection, ratePerSecond: 150 });
+    const { counts: first } = await until('west', ({ counts }) => counts.changed > 0);
+    await list('east');
+    const { counts } = await ended('west');
+    expect(first.changed).toBeLessThan(population);
+    expect(counts).toMatchObject({ lookedAt: population, selected: first.changed });
+    expect(await accountOf(get, 'west')).toEqual({ changed: first.changed });
+    const [last] = await ofDevice(`van-${String(population - 1)}`);
+    expect(last).toMatchObject({ status: 'good' });
   });
 });
 

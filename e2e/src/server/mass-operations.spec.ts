@@ -125,6 +125,16 @@ describe('a mass reissue', () => {
     const curl = curlAt(server.url, key, work.path);
     const found = await curl('GET', '/v1/certificates?deviceId=csrs.ndjson-1999');
     expect(found.json<{ items: unknown[] }>().items).toHaveLength(2);
+    const env = { CERTMILL_SERVER: at.url, CERTMILL_API_KEY: at.key };
+    const results = ['mass', 'results', 'again', '--outcome', 'issued'];
+    const csv = await runCertmill([...results, '--csv'], { cwd: work.path, env });
+    const [header, first = '', ...rows] = csv.stdout.trimEnd().split('\n');
+    expect(header).toBe('serialNumber,deviceId,batchId,index,outcome,reason');
+    expect(first).toMatch(/^[0-9a-f]{40},csrs\.ndjson-\d+,[0-9a-z]{26},0,issued,$/);
+    expect(rows).toHaveLength(population - 1);
+    const json = await runCertmill([...results, '--json'], { cwd: work.path, env });
+    const told = JSON.parse(json.stdout) as { readonly results: readonly unknown[] };
+    expect(told.results).toHaveLength(population);
     const order = (await curl('GET', '/v1/orders/again')).json();
     expect(order).toMatchObject({ reserved: population, state: 'closed' });
 

@@ -7,7 +7,7 @@ import type { ChunkPlace, OutcomeRun, UploadedPart } from './mass-outcomes.js';
 export interface MassSelection {
   readonly orderId?: OrderId;
   readonly batchId?: BatchId;
-  /** Of the device on the allow-list of its order. */
+  /** Of the device on the allow-list of its order that is in force when its chunk is looked at. */
   readonly site?: string;
   /** Of the order that they were issued under. */
   readonly profileName?: string;

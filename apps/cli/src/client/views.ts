@@ -36,6 +36,20 @@ export const calendarSchema = z.looseObject({
       }),
     )
     .default([]),
+  /** As `caCrls`. */
+  renewals: z
+    .array(
+      z.looseObject({
+        orderId: z.string(),
+        profile: z.string(),
+        issuer: z.string(),
+        expiresAt: z.string(),
+        daysLeft: z.int(),
+        devices: z.int().optional(),
+        issued: z.int(),
+      }),
+    )
+    .default([]),
   devices: z.array(
     z.looseObject({
       month: z.string(),

@@ -14,7 +14,7 @@ interface CalendarOptions extends ServerOptions {
 
 export function calendarCommand(terminal: Terminal): Command {
   const command = new Command('calendar')
-    .description('what runs out when: CAs, and certificates of devices by month')
+    .description('what runs out when: CAs, orders that renew, and certificates of devices by month')
     .option('--days <number>', 'so many days from now; default: everything', parseDays)
     .option(
       '--fail-within <days>',
@@ -40,7 +40,7 @@ export function calendarCommand(terminal: Terminal): Command {
   ]);
 }
 
-function linesOf({ authorities, caCrls, devices }: CalendarView): string[] {
+function linesOf({ authorities, caCrls, renewals, devices }: CalendarView): string[] {
   const left = (days: number): string => (days < 0 ? 'over' : formatNumber(days));
   const cas = authorities.map(({ subject, notAfter, daysLeft, issuers }) => [
     notAfter.slice(0, 10),
@@ -54,6 +54,14 @@ function linesOf({ authorities, caCrls, devices }: CalendarView): string[] {
     subject,
     ca,
   ]);
+  const open = renewals.map((renewal) => [
+    renewal.expiresAt.slice(0, 10),
+    left(renewal.daysLeft),
+    renewal.orderId,
+    renewal.issuer,
+    renewal.devices === undefined ? 'any' : formatNumber(renewal.devices),
+    formatNumber(renewal.issued),
+  ]);
   const ends = devices.map(({ month, profile, issuer, certificates }) => [
     month,
     profile,
@@ -63,6 +71,10 @@ function linesOf({ authorities, caCrls, devices }: CalendarView): string[] {
   const tables = [
     { headings: ['CA until', 'days', 'subject', 'issuers'], rows: cas },
     { headings: ['CRL until', 'days', 'subject', 'CA'], rows: crls },
+    {
+      headings: ['renewal until', 'days', 'order', 'issuer', 'devices', 'issued'],
+      rows: open,
+    },
     { headings: ['devices until', 'profile', 'issuer', 'certificates'], rows: ends },
   ].filter(({ rows }) => rows.length > 0);
   if (tables.length === 0) return ['nothing runs out in that time'];

@@ -124,7 +124,7 @@ function withSelection(command: Command): Command {
     .argument('<name>', 'of the operation: lower-case letters, digits, hyphens')
     .option('--order <id>', 'those of an order')
     .option('--batch <id>', 'those of a batch')
-    .option('--site <name>', 'those of a site on the allow-lists')
+    .option('--site <name>', 'those of a site, by the allow-list in force when they are looked at')
     .option('--profile <name>', 'those of a profile')
     .option('--issuer <name>', 'those of an issuer')
     .option(

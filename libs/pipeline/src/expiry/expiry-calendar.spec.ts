@@ -8,7 +8,8 @@ import { expiryCalendar, type ExpiryPorts } from './expiry-calendar.js';
 x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]);
 
 const january = Date.UTC(2026, 0, 15);
-const forEver = Number.MAX_SAFE_INTEGER;
+const always = { nowMs: january, untilMs: Number.MAX_SAFE_INTEGER };
+
 const yearOf = (profile: Profile): Profile => ({
   ...profile,
   validity: { backdateSeconds: 0, notAfter: { seconds: 365 * 86_400 } },
@@ -104,7 +105,7 @@ describe('expiryCalendar', () => {
         p: [anOrder('p'), [aBatch(Date.UTC(2025, 4, 2), 2)]],
       }),
       'acme',
-      forEver,
+      always,
     );
     expect(devices).toEqual([
       { month: '2026-05', profile: 'tls-client', issuer: 'factory', certificates: 2 },
@@ -117,7 +118,7 @@ describe('expiryCalendar', () => {
     const calendar = await expiryCalendar(
       ports({ o: [order, [aBatch(january, 4)]] }),
       'acme',
-      forEver,
+      always,
     );
     expect(calendar.devices).toMatchObject([{ month: '2026-06', certificates: 4 }]);
   });
@@ -128,14 +129,45 @@ describe('expiryCalendar', () => {
       p: [anOrder('p'), []],
       q: [anOrder('q', { issuer: 'short', profileHash: 'gone' }), []],
     });
-    const { authorities } = await expiryCalendar(both, 'acme', forEver);
+    const { authorities } = await expiryCalendar(both, 'acme', always);
     expect(authorities.map(({ subject, issuers }) => [subject, issuers])).toEqual([
       ['CN=short', ['short']],
       ['CN=factory', ['factory']],
       ['CN=root', ['factory', 'short']],
     ]);
-    const soon = await expiryCalendar(both, 'acme', Date.UTC(2027, 0, 1));
+    const soon = await expiryCalendar(both, 'acme', {
+      nowMs: january,
+      untilMs: Date.UTC(2027, 0, 1),
+    });
     expect(soon.authorities.map(({ subject }) => subject)).toEqual(['CN=short']);
+  });
+
+  it('tells the orders that renew while they are open, of any issuer, with who is left', async () => {
+    const at = (days: number): Pick<Order, 'expiresAtMs'> => ({
+      expiresAtMs: january + days * 86_400_000,
+    });
+    const renews = true;
+    const renewing = ports({
+      late: [anOrder('late', { renews, ...at(90) }), [aBatch(january, 1)]],
+      soon: [
+        anOrder('soon', { renews, requiresAllowList: true, allowListDevices: 20, ...at(30) }),
+        [aBatch(january, 5), aBatch(january, 7)],
+      ],
+      gone: [anOrder('gone', { renews, issuer: 'gone', ...at(40) }), [aBatch(january, 2)]],
+      over: [anOrder('over', { renews, ...at(0) }), []],
+      shut: [anOrder('shut', { renews, closedAtMs: january, ...at(30) }), []],
+      first: [anOrder('first', at(30)), []],
+    });
+    const { renewals } = await expiryCalendar(renewing, 'acme', always);
+    const told = renewals.map(({ orderId, devices, issued }) => [orderId, devices, issued]);
+    expect(told).toEqual([
+      ['soon', 20, 12],
+      ['gone', undefined, 2],
+      ['late', undefined, 1],
+    ]);
+    const untilMs = january + 31 * 86_400_000;
+    const near = await expiryCalendar(renewing, 'acme', { nowMs: january, untilMs });
+    expect(near.renewals.map(({ orderId }) => orderId)).toEqual(['soon']);
   });
 
   it('is given up when nobody waits for it any more', async () => {
@@ -147,7 +179,7 @@ describe('expiryCalendar', () => {
         return one.batches.listBatches(...args);
       },
     };
-    const asked = expiryCalendar({ ...one, batches }, 'acme', forEver, gone.signal);
+    const asked = expiryCalendar({ ...one, batches }, 'acme', always, gone.signal);
     await expect(asked).rejects.toThrow(RangeError);
   });
 
@@ -158,7 +190,7 @@ describe('expiryCalendar', () => {
         p: [anOrder('p', { issuer: 'gone' }), [aBatch(january, 3)]],
       }),
       'acme',
-      forEver,
+      always,
     );
     expect(calendar.devices).toEqual([]);
   });

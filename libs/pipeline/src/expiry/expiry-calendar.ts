@@ -6,9 +6,10 @@ import {
   type Profile,
   type TenantId,
 } from '@certmill/domain';
-import type { BatchStore, OrderStore, Page, PageRequest } from '@certmill/ports';
+import type { BatchStore, OrderStore, PageRequest } from '@certmill/ports';
 import { validityRule } from '../profile/compile-profile.js';
 import type { ProfileCatalogue } from '../profile/profile-catalogue.js';
+import { allPages } from '../revoke/all-pages.js';
 
 export interface ExpiryPorts {
   readonly orders: Pick<OrderStore, 'listOrders'>;
@@ -38,32 +39,47 @@ export interface DeviceEnds {
   readonly certificates: number;
 }
 
+/** An order that is open, whose certificates take the place of what devices hold. */
+export interface OpenRenewal {
+  readonly orderId: string;
+  readonly profile: string;
+  readonly issuer: string;
+  /** Until then. */
+  readonly expiresAtMs: number;
+  /** On its allow-list; undefined where it takes any. */
+  readonly devices?: number;
+  /** Certificates so far. */
+  readonly issued: number;
+}
+
 export interface ExpiryCalendar {
   /** The next to end first. */
   readonly authorities: readonly AuthorityEnd[];
+  /** The next to end first. */
+  readonly renewals: readonly OpenRenewal[];
   /** By month; certificates without expiration are left out. */
   readonly devices: readonly DeviceEnds[];
 }
 
-const pageItems = 500;
 /** The months of the year 9999 are nobody's calendar (RFC 5280 4.1.2.5). */
 const noExpirationYear = 9_999;
 
 /**
- * What runs out when, up to `untilMs`: the CAs above the tenant's orders, and the certificates of its
- * devices. These are counted by batch, as if all of one had come when its upload began: no certificate is
+ * What runs out when, from `nowMs` up to `untilMs`: the CAs above the tenant's orders, the certificates of its
+ * devices, and the time to renew these. CAs and devices also where they are over. These are counted by batch, as if all of one had come when its upload began: no certificate is
  * read, so that ten million cost what their batches do. Once `signal` aborts its reason is thrown.
  */
 export async function expiryCalendar(
   ports: ExpiryPorts,
   tenant: TenantId,
-  untilMs: number,
+  { nowMs, untilMs }: { readonly nowMs: number; readonly untilMs: number },
   signal?: AbortSignal,
 ): Promise<ExpiryCalendar> {
   const authorities = new Map<string, AuthorityEnd>();
   const devices = new Map<string, DeviceEnds>();
+  const renewals: OpenRenewal[] = [];
   const chains = new Map<string, readonly X509Certificate[] | undefined>();
-  for await (const order of all((page) => ports.orders.listOrders(tenant, page))) {
+  for await (const order of allPages((page) => ports.orders.listOrders(tenant, page))) {
     signal?.throwIfAborted();
     const { issuer } = order;
     if (!chains.has(issuer)) {
@@ -72,22 +88,36 @@ export async function expiryCalendar(
       for (const certificate of found ?? []) noteAuthority(authorities, certificate, issuer);
     }
     const chain = chains.get(issuer);
-    if (chain === undefined) continue;
-    const endOf = await endRule(ports, order, chain);
-    if (endOf === undefined) continue;
+    const endOf = chain && (await endRule(ports, order, chain));
+    const isRenewal = isOpenRenewal(order, nowMs) && order.expiresAtMs <= untilMs;
+    if (endOf === undefined && !isRenewal) continue;
+    let issued = 0;
     const list = (page: PageRequest) => ports.batches.listBatches(tenant, order.orderId, page);
-    for await (const batch of all(list)) {
+    for await (const batch of allPages(list)) {
       signal?.throwIfAborted();
-      const endMs = endOf(batch);
+      issued += batch.counters.issued;
+      const endMs = endOf?.(batch);
       if (endMs !== undefined && endMs <= untilMs) noteDevices(devices, order, batch, endMs);
     }
+    if (isRenewal) renewals.push(renewalOf(order, issued));
   }
   return {
     authorities: [...authorities.values()]
       .filter(({ notAfterMs }) => notAfterMs <= untilMs)
       .sort((left, right) => left.notAfterMs - right.notAfterMs),
+    renewals: renewals.sort((left, right) => left.expiresAtMs - right.expiresAtMs),
     devices: [...devices.values()].sort((left, right) => (keyOf(left) < keyOf(right) ? -1 : 1)),
   };
+}
+
+function isOpenRenewal({ renews, closedAtMs, expiresAtMs }: Order, nowMs: number): boolean {
+  return renews === true && closedAtMs === undefined && expiresAtMs > nowMs;
+}
+
+function renewalOf(order: Order, issued: number): OpenRenewal {
+  const { orderId, profileName: profile, issuer, expiresAtMs, requiresAllowList } = order;
+  const devices = requiresAllowList ? { devices: order.allowListDevices ?? 0 } : {};
+  return { orderId, profile, issuer, expiresAtMs, ...devices, issued };
 }
 
 function noteAuthority(
@@ -153,16 +183,4 @@ function noteDevices(
 
 function keyOf({ month, profile, issuer }: Pick<DeviceEnds, 'month' | 'profile' | 'issuer'>) {
   return `${month} ${profile} ${issuer}`;
-}
-
-async function* all<T>(list: (request: PageRequest) => Promise<Page<T>>): AsyncGenerator<T> {
-  let cursor: string | undefined;
-  do {
-    const { items, next } = await list({
-      limit: pageItems,
-      ...(cursor === undefined ? {} : { cursor }),
-    });
-    yield* items;
-    cursor = next;
-  } while (cursor !== undefined);
 }

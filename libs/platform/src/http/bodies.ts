@@ -69,7 +69,7 @@ const massOperation = {
   selection: z.strictObject({
     orderId: z.string().max(200).optional(),
     batchId: z.string().max(64).optional(),
-    /** Of the device on the allow-list of its order. */
+    /** Of the device on the allow-list of its order that is in force when its chunk is looked at. */
     site: z.string().max(200).optional(),
     profile: z.string().max(200).optional(),
     issuer: z.string().max(200).optional(),

@@ -41,10 +41,10 @@ export class CalendarController {
     const signal = untilClosed(reply, this.#walks.take(caller.tenant));
     const nowMs = clock.nowMs();
     const untilMs = days === undefined ? Number.MAX_SAFE_INTEGER : nowMs + days * dayMs;
-    const { authorities, devices } = await expiryCalendar(
+    const { authorities, renewals, devices } = await expiryCalendar(
       { orders, batches, profiles, chainOf: (issuer) => this.#services.chainOf(issuer) },
       caller.tenant,
-      untilMs,
+      { nowMs, untilMs },
       signal,
     );
     return {
@@ -61,6 +61,11 @@ export class CalendarController {
           nextUpdate: new Date(nextUpdateMs).toISOString(),
           daysLeft: Math.floor((nextUpdateMs - nowMs) / dayMs),
         })),
+      renewals: renewals.map(({ expiresAtMs, ...renewal }) => ({
+        ...renewal,
+        expiresAt: new Date(expiresAtMs).toISOString(),
+        daysLeft: Math.floor((expiresAtMs - nowMs) / dayMs),
+      })),
       devices,
     };
   }
@@ -83,6 +88,17 @@ export interface CalendarView {
     readonly nextUpdate: string;
     /** Below 0 once it was to be replaced. */
     readonly daysLeft: number;
+  }[];
+  /** Orders that are open and renew what devices hold. */
+  readonly renewals: readonly {
+    readonly orderId: string;
+    readonly profile: string;
+    readonly issuer: string;
+    readonly expiresAt: string;
+    readonly daysLeft: number;
+    /** On the allow-list; absent where any device may. */
+    readonly devices?: number;
+    readonly issued: number;
   }[];
   readonly devices: readonly {
     readonly month: string;

@@ -28,6 +28,17 @@ export const calendarSchema = z.object({
       daysLeft: z.int(),
     }),
   ),
+  renewals: z.array(
+    z.object({
+      orderId: z.string(),
+      profile: z.string(),
+      issuer: z.string(),
+      expiresAt: z.iso.datetime(),
+      daysLeft: z.int(),
+      devices: z.int().optional(),
+      issued: z.int(),
+    }),
+  ),
   devices: z.array(
     z.object({
       month: z.string(),
