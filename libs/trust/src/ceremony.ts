@@ -21,7 +21,8 @@ export { runCeremony } from './ceremony/run-ceremony.js';
 export { rehearseCeremony, type RehearsalOptions } from './ceremony/rehearse-ceremony.js';
 export {
   codeHash,
-  secretLibraries,
+  installedPackages,
+  nodeHash,
   machineFacts,
   outwardInterfaces,
 } from './ceremony/running-software.js';

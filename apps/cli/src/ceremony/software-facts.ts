@@ -1,29 +1,28 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { codeHash, secretLibraries, type SoftwareFacts } from '@certmill/trust/ceremony';
+import {
+  codeHash,
+  installedPackages,
+  nodeHash,
+  type SoftwareFacts,
+} from '@certmill/trust/ceremony';
 
 const packageFile = new URL('../../package.json', import.meta.url);
 
-/** The version of this program, its commit where that is known, and the hash of its running code. */
+/** The version of this program, its commit where that is known, and the hashes of all that it can load. */
 export async function softwareFacts(): Promise<SoftwareFacts> {
-  const { version, dependencies } = JSON.parse(await readFile(packageFile, 'utf8')) as {
+  const { version } = JSON.parse(await readFile(packageFile, 'utf8')) as {
     readonly version: string;
-    readonly dependencies: Readonly<Record<string, string>>;
   };
-  const own = Object.keys(dependencies).filter((name) => name.startsWith('@certmill/'));
-  const folders = new Map([
-    ...secretLibraries(),
-    ['certmill-cli', join(import.meta.dirname, '..')],
-  ]);
-  for (const name of own.sort()) {
-    folders.set(name, dirname(fileURLToPath(import.meta.resolve(name))));
-  }
+  const packages = await installedPackages(dirname(fileURLToPath(packageFile)));
   const commit = await checkedOutCommit();
   return {
     version,
     ...(commit === undefined ? {} : { commit }),
-    codeSha256: await codeHash(folders),
+    codeSha256: codeHash(packages),
+    packages,
+    nodeSha256: await nodeHash(),
   };
 }
 

@@ -87,7 +87,8 @@ export function ceremonyVerifyCommand(terminal: Terminal): Command {
             begin.approvals.map(({ approver }) => approver).join(', '),
           `witnesses ${witnesses.join(', ') || '-'}; auditors ${auditors.join(', ') || '-'}`,
           `${String(filesChecked)} files are as recorded, ${String(handedOut)} shares were handed out`,
-          `certmill ${software.version}, code ${software.codeSha256.slice(0, 16)}; ` +
+          `certmill ${software.version}, code ${software.codeSha256.slice(0, 16)} of ` +
+            `${String(software.packages.length)} packages, node ${software.nodeSha256.slice(0, 16)}; ` +
             `${String(machine.networkInterfaces)} network interfaces were up`,
           '',
           ...signers.map(

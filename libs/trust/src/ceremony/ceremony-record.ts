@@ -36,8 +36,20 @@ export type Effect =
 export interface SoftwareFacts {
   readonly version: string;
   readonly commit?: string;
-  /** SHA-256 over the running code's files, by path. */
+  /** SHA-256 of the canonical `packages`. */
   readonly codeSha256: string;
+  /** All that it can load, whether or not it did. */
+  readonly packages: readonly PackageFacts[];
+  /** SHA-256 of the node program. Libraries of the system are not in it. */
+  readonly nodeSha256: string;
+}
+
+/** A package as it was installed. */
+export interface PackageFacts {
+  readonly name: string;
+  readonly version: string;
+  /** Of its code (`installedPackages`). */
+  readonly sha256: string;
 }
 
 /** The machine, without anything that identifies it or its owner. */

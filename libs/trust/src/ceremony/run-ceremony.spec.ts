@@ -27,7 +27,7 @@ import { ceremonyOperation } from './parse-ceremony.js';
 import { quorumPolicyFileOf, readQuorumPolicy, serializeQuorumPolicy } from './quorum-policy.js';
 import { parseKeyShare } from './key-share.js';
 import { rehearseCeremony } from './rehearse-ceremony.js';
-import { codeHash, secretLibraries } from './running-software.js';
+import { codeHash, installedPackages } from './running-software.js';
 import { type CeremonyRun, runCeremony } from './run-ceremony.js';
 import {
   aCeremony,
@@ -509,14 +509,32 @@ describe('the keys of CAs', () => {
 });
 
 describe('the hash of the running code', () => {
+  const aPackage = (path: string, content: object, code = ''): void => {
+    mkdirSync(at(path), { recursive: true });
+    writeFileSync(at(path, 'package.json'), JSON.stringify({ version: '1.0.0', ...content }));
+    writeFileSync(at(path, 'index.js'), code);
+    writeFileSync(at(path, 'README.md'), code);
+  };
+
+  it('covers every package that the program can load, and only their code', async () => {
+    aPackage('app', { name: 'app', dependencies: { a: '1' }, devDependencies: { test: '1' } });
+    aPackage('node_modules/test', { name: 'test' });
+    aPackage('app/node_modules/a', { name: 'a', dependencies: { b: '1' } });
+    aPackage('node_modules/b', { name: 'b', optionalDependencies: { a: '1', absent: '1' } });
+    const hashed = async (): Promise<string> => codeHash(await installedPackages(at('app')));
+    expect((await installedPackages(at('app'))).map(({ name }) => name)).toEqual(['a', 'app', 'b']);
+    const before = await hashed();
+    appendFileSync(at('node_modules/b/README.md'), 'x');
+    appendFileSync(at('node_modules/test/index.js'), 'x');
+    expect(await hashed()).toBe(before);
+    appendFileSync(at('node_modules/b/index.js'), 'x');
+    expect(await hashed()).not.toBe(before);
+  });
+
   it('covers the library that splits secrets', async () => {
-    const found = secretLibraries().get('shamir-secret-sharing') ?? '';
-    const before = await codeHash(new Map([['shamir', found]]));
-    cpSync(found, at('library'), { recursive: true });
-    const copied = new Map([['shamir', at('library')]]);
-    await expect(codeHash(copied)).resolves.toBe(before);
-    appendFileSync(at('library/index.js'), '\n');
-    await expect(codeHash(copied)).resolves.not.toBe(before);
+    const trust = join(import.meta.dirname, '../..');
+    const names = (await installedPackages(trust)).map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(['@certmill/trust', 'shamir-secret-sharing']));
   });
 });
 

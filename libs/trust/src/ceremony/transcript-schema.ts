@@ -57,6 +57,16 @@ export const entrySchema = z.discriminatedUnion('kind', [
       version: z.string().max(100),
       commit: z.string().max(100).optional(),
       codeSha256: hex(32),
+      packages: z
+        .array(
+          z.strictObject({
+            name: z.string().max(300),
+            version: z.string().max(300),
+            sha256: hex(32),
+          }),
+        )
+        .max(10_000),
+      nodeSha256: hex(32),
     }),
     machine: z.strictObject({
       platform: z.string().max(100),

@@ -25,6 +25,7 @@ import {
   participantKeyOf,
   signStatement,
 } from './participant-keys.js';
+import { codeHash } from './running-software.js';
 import { bulkCharacters, parseStatement } from './statement-file.js';
 import { transcriptSchema } from './transcript-schema.js';
 
@@ -73,6 +74,9 @@ export function parseTranscript(
   if (begin?.kind !== 'begin') throw refusal(fileName, 'it has no beginning');
   if (begin.isRehearsal !== isRehearsal) {
     throw refusal(fileName, begin.isRehearsal ? 'it is of a rehearsal' : 'it is of no rehearsal');
+  }
+  if (codeHash(begin.software.packages) !== begin.software.codeSha256) {
+    throw refusal(fileName, 'its code is not the packages that it lists');
   }
   const ceremony = parseCeremony(canonicalJson(begin.ceremony), `${fileName} (its ceremony)`, {
     isCarriedOut: true,

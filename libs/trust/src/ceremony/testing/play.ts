@@ -5,6 +5,7 @@ import { approve } from '../approval.js';
 import type { CeremonyFile } from '../ceremony-file.js';
 import { newOperationId } from '../operation.js';
 import { ceremonyOperation } from '../parse-ceremony.js';
+import { codeHash } from '../running-software.js';
 import { type CeremonyResult, type CeremonyRun, runCeremony } from '../run-ceremony.js';
 import type { Custody } from '../step-context.js';
 import { parseTranscript, type Transcript } from '../transcript.js';
@@ -45,7 +46,10 @@ export function aRun(
     dataDirectory,
     approvals: [alice, bob].map((one) => approve(operation, one.name, one.privateKey, time)),
     custody: everybody,
-    software: { version: '0.1.0', codeSha256: '0'.repeat(64) },
+    software: {
+      ...{ version: '0.1.0', packages: [], nodeSha256: '0'.repeat(64) },
+      codeSha256: codeHash([]),
+    },
     machine: {
       ...{ platform: 'linux', architecture: 'x64', node: '24', openssl: '3.5' },
       networkInterfaces: 0,
