@@ -1,4 +1,12 @@
 import { readFileSync } from 'node:fs';
+import {
+  encodeCertId,
+  encodeOctetString,
+  encodeOid,
+  encodeSequence,
+  encodeTlv,
+  oids,
+} from '@certmill/der';
 import { readOcspResponse } from '../path/read-ocsp-response.js';
 import { OpensslPki } from '../testing/openssl-pki.js';
 import { chainLinks } from './chain-links.js';
@@ -126,6 +134,40 @@ describe('inspect', () => {
       'certificate',
       'crl',
     ]);
+  });
+
+  it('says what keeps an OCSP request from being answered with what was made ahead', () => {
+    const rulesOf = (...asked: readonly string[]): readonly string[] => {
+      const about = ['ocsp', '-issuer', 'issuing.pem', '-cert', 'good.pem'];
+      pki.run(...about, ...asked, '-reqout', 'asked.req');
+      return only(read('asked.req')).findings.map(({ rule }) => rule);
+    };
+    expect(rulesOf('-no_nonce')).toEqual([]);
+    expect(rulesOf()).toEqual([]);
+    expect(rulesOf('-cert', 'bad.pem')).toEqual(['ocsp-one-request']);
+    const signed = ['-signer', 'good.pem', '-signkey', 'good.key'];
+    expect(rulesOf('-no_nonce', ...signed)).toEqual(['ocsp-request-unsigned']);
+    expect(inspect(Buffer.concat([read('asked.req'), Buffer.of(0)]))).toMatchObject([
+      { object: undefined },
+    ]);
+  });
+
+  it.each([
+    [0, ['ocsp-nonce-length']],
+    [1, []],
+    [128, []],
+    [129, ['ocsp-nonce-length']],
+  ])('judges a nonce of %d octets in a request', (octets, rules) => {
+    const certId = encodeCertId('sha1', Buffer.alloc(20), Buffer.alloc(20), Buffer.of(5));
+    const nonce = encodeSequence(
+      encodeOid(oids.id_pkix_ocsp_nonce),
+      encodeOctetString(encodeOctetString(Buffer.alloc(octets, 1))),
+    );
+    const requests = encodeSequence(encodeSequence(certId));
+    const extensions = encodeTlv(0xa2, encodeSequence(nonce));
+    const { kind, findings } = only(encodeSequence(encodeSequence(requests, extensions)));
+    expect(kind).toBe('ocsp-request');
+    expect(findings.map(({ rule }) => rule)).toEqual(rules);
   });
 
   it('looks into no private key', () => {

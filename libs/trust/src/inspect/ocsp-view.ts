@@ -1,6 +1,7 @@
-import { contextConstructed, tags } from '@certmill/der';
-import { readDerNode } from '../lint/der-node.js';
+import { contextConstructed, oids, tags } from '@certmill/der';
+import { type DerNode, readDerNode } from '../lint/der-node.js';
 import type { LintFinding } from '../lint/lint-rule.js';
+import { type LintedExtension, repeatedExtensions } from '../lint/linted-certificate.js';
 import { enclosedSignerProblem } from '../path/ocsp-status.js';
 import {
   hashOfCertId,
@@ -126,5 +127,61 @@ export function inspectOcspRequest(der: Uint8Array): Inspected | undefined {
     extensions: extensionsView(extensionsOf(part(2))),
     signed: signature !== undefined,
   };
-  return { kind: 'ocsp-request', der, view, findings: [] };
+  const findings = lintRequest({
+    requests: list?.children ?? [],
+    extensions: extensionsOf(part(2)),
+    hasRequestor: requestor !== undefined,
+    isSigned: signature !== undefined,
+  });
+  return { kind: 'ocsp-request', der, view, findings };
+}
+
+const maxNonceOctets = 128;
+
+/** By the nonce of RFC 9654, and by what RFC 9919 asks of a client so that its answer can be a kept one. */
+function lintRequest(request: {
+  readonly requests: readonly DerNode[];
+  readonly extensions: readonly LintedExtension[];
+  readonly hasRequestor: boolean;
+  readonly isSigned: boolean;
+}): readonly LintFinding[] {
+  const { requests, extensions, hasRequestor, isSigned } = request;
+  const findings: LintFinding[] = [];
+  const say = (isWrong: boolean, rule: string, clause: string, detail: string): void => {
+    if (isWrong) findings.push({ rule, clause, detail });
+  };
+  for (const oid of repeatedExtensions(extensions)) {
+    say(true, 'extension-once', 'RFC 5280 4.2', `the extension ${oid} stands twice`);
+  }
+  const nonces = extensions.filter(({ oid }) => oid === oids.id_pkix_ocsp_nonce);
+  for (const { value } of nonces) {
+    const octets = value?.tag === tags.octetString ? value.content.length : 0;
+    say(
+      octets < 1 || octets > maxNonceOctets,
+      'ocsp-nonce-length',
+      'RFC 9654 2.1',
+      'the nonce is no OCTET STRING of 1 to 128 octets',
+    );
+  }
+  const lightweight = 'RFC 9919 3.1.1';
+  say(
+    requests.length > 1,
+    'ocsp-one-request',
+    lightweight,
+    'it asks about several certificates: no answer that was made ahead fits it',
+  );
+  say(
+    requests.some(({ children }) => children.length > 1),
+    'ocsp-single-request-extensions',
+    lightweight,
+    'a request has singleRequestExtensions',
+  );
+  say(isSigned, 'ocsp-request-unsigned', 'RFC 9919 3.1.2', 'it is signed');
+  say(
+    hasRequestor && !isSigned,
+    'ocsp-requestor-name',
+    'RFC 9919 3.1.2',
+    'it has a requestorName and is not signed',
+  );
+  return findings;
 }

@@ -1,6 +1,11 @@
 import { contextConstructed, contextPrimitive, oids, tags } from '@certmill/der';
 import { type DerNode, latin1, oidOf } from './der-node.js';
-import { findExtension, isSelfIssued, type LintedCertificate } from './linted-certificate.js';
+import {
+  findExtension,
+  isSelfIssued,
+  type LintedCertificate,
+  repeatedExtensions,
+} from './linted-certificate.js';
 import { type LintRule, when } from './lint-rule.js';
 import { uriProblem } from './general-name-rules.js';
 
@@ -47,11 +52,8 @@ export const extensionRules: readonly LintRule[] = [
     id: 'extension-once',
     clause: 'RFC 5280 4.2',
     check: ({ extensions }) =>
-      extensions.flatMap(({ oid }, index) =>
-        when(
-          extensions.findIndex((other) => other.oid === oid) < index,
-          `the extension ${oid} stands twice`,
-        ),
+      repeatedExtensions(extensions).flatMap((oid) =>
+        when(true, `the extension ${oid} stands twice`),
       ),
   },
   {

@@ -195,3 +195,9 @@ export function subjectTextsOf(certificate: LintedCertificate, oid: string): rea
     .filter((attribute) => attribute.oid === oid)
     .map(({ value }) => Buffer.from(value.content).toString('utf8'));
 }
+
+/** OIDs that stand more than once (RFC 5280 4.2): readers may not agree which one counts. */
+export function repeatedExtensions(extensions: readonly LintedExtension[]): readonly string[] {
+  const oids = extensions.map(({ oid }) => oid);
+  return [...new Set(oids.filter((oid, index) => oids.indexOf(oid) < index))];
+}

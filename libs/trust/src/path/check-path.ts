@@ -5,7 +5,7 @@ import {
   readTbsNames,
   type ConstrainedNames,
 } from '@certmill/der';
-import { findExtension, usageBit } from '../lint/linted-certificate.js';
+import { findExtension, repeatedExtensions, usageBit } from '../lint/linted-certificate.js';
 import { isoTime } from '../inspect/view.js';
 import { isSelfIssuedCertificate, type PathCertificate } from './path-certificate.js';
 
@@ -54,7 +54,7 @@ export function checkPath(
       ...timeProblems(member, demands.atSeconds),
       ...(position === 0 ? purposeProblems(member, demands.purpose) : []),
       ...(position > 0 ? issuerProblems(path, position, demands.purpose) : []),
-      ...(isAnchor ? [] : criticalProblems(member)),
+      ...(isAnchor ? [] : [...repetitionProblems(member), ...criticalProblems(member)]),
     ];
     return found.map((problem) => ({ position, ...problem }));
   });
@@ -159,6 +159,13 @@ function constraintProblems(path: readonly PathCertificate[], position: number):
 function namesOf({ tbsDer }: PathCertificate): ConstrainedNames | undefined {
   const read = readTbsNames(tbsDer, 0, tbsDer.length);
   return read.ok ? read.value : undefined;
+}
+
+function repetitionProblems({ certificate }: PathCertificate): Problem[] {
+  return repeatedExtensions(certificate.extensions).map((oid) => ({
+    clause: 'RFC 5280 4.2',
+    detail: `the extension ${oid} stands twice`,
+  }));
 }
 
 /** RFC 5280 6.1.4 (o), 6.1.5 (f): what is critical and not understood ends the path. */

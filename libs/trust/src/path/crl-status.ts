@@ -12,7 +12,12 @@ import { crlReasonOf, type CrlReason } from '@certmill/domain';
 import { extensionsOf } from '../inspect/extension-view.js';
 import { isoTime } from '../inspect/view.js';
 import { readDerNode, type DerNode } from '../lint/der-node.js';
-import { findExtension, type LintedExtension, usageBit } from '../lint/linted-certificate.js';
+import {
+  findExtension,
+  type LintedExtension,
+  repeatedExtensions,
+  usageBit,
+} from '../lint/linted-certificate.js';
 import { isSameBytes, type PathCertificate } from './path-certificate.js';
 import type { StatusFinding } from './status.js';
 import { verifySignature } from './verify-signature.js';
@@ -120,10 +125,15 @@ function problemOf(
   atSeconds: number,
 ): string | undefined {
   const { walk, extensions, baseCrlNumber } = crl;
+  const [repeated] = repeatedExtensions(extensions);
+  if (repeated !== undefined) return `its extension ${repeated} stands twice (RFC 5280 4.2)`;
   const doubt = scopeOf(extensions, certificate) ?? signatureProblemOf(crl, issuer);
   if (doubt !== undefined) return doubt;
   if (atSeconds < walk.thisUpdateSeconds) {
     return `it is of ${isoTime(walk.thisUpdateSeconds) ?? ''}, after the time in question`;
+  }
+  if (Number.isNaN(walk.nextUpdateSeconds)) {
+    return 'it does not say until when it counts: nextUpdate is missing (RFC 5280 5.1.2.5)';
   }
   if (atSeconds > walk.nextUpdateSeconds) {
     return `it was to be replaced at ${isoTime(walk.nextUpdateSeconds) ?? ''} (nextUpdate)`;

@@ -36,7 +36,12 @@ export function ocspFindings(
 ): readonly StatusFinding[] {
   return responses.flatMap(({ status, basic }, index) => {
     if (basic === undefined) {
-      const detail = `the responder answered ${ocspResponseStatuses[status] ?? String(status)}`;
+      const name =
+        ocspResponseStatuses[status] ?? `${String(status)}, which is no OCSPResponseStatus`;
+      const detail =
+        name === 'successful'
+          ? 'the response is of a type that is not known'
+          : `the responder answered ${name}`;
       return [{ source: 'ocsp', index, state: 'unusable', detail } as const];
     }
     const about = basic.responses.filter(({ certId }) => isAbout(certId, certificate, issuer));

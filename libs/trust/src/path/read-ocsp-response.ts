@@ -4,6 +4,8 @@ import { secondsOf } from '../lint/field-rules.js';
 
 const idPkixOcspBasic = '1.3.6.1.5.5.7.48.1.1';
 
+const successful = 0;
+
 /** RFC 6960 4.2.1; 4 is not used. */
 export const ocspResponseStatuses: Readonly<Record<number, string>> = {
   0: 'successful',
@@ -63,7 +65,8 @@ export function readOcspResponse(der: Uint8Array): OcspResponse | undefined {
     return undefined;
   }
   const number = status.content[0] ?? -1;
-  if (bytes === undefined) return { status: number, basic: undefined };
+  // What comes along with an error is no answer (RFC 6960 4.2.1).
+  if (bytes === undefined || number !== successful) return { status: number, basic: undefined };
   const [type, octets] = bytes.children[0]?.children ?? [];
   if (bytes.tag !== contextConstructed(0) || octets?.tag !== tags.octetString) return undefined;
   if (oidOf(type) !== idPkixOcspBasic) return { status: number, basic: undefined };

@@ -1,10 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { encodeOid, oids } from '@certmill/der';
+import { encodeOid, encodeSequence, encodeTlv, oids } from '@certmill/der';
 import { CertmillError } from '@certmill/domain';
 import { inspect } from '../inspect/inspect.js';
 import { pemBlocksOf } from '../inspect/pem-blocks.js';
-import { readDerNode } from '../lint/der-node.js';
+import { type DerNode, readDerNode } from '../lint/der-node.js';
 import { alteredElements } from '../testing/altered-elements.js';
 import { OpensslPki } from '../testing/openssl-pki.js';
 import { replaceBytes, resign } from '../testing/resign.js';
@@ -245,6 +245,61 @@ describe('verification of certificates that OpenSSL made', () => {
       expect(verify('good.pem', { crls }, { status: 'leaf' }).isValid).toBe(isGood);
     },
   );
+
+  /** The TBS part with other elements. */
+  const rebuilt = (name: string, change: (parts: readonly DerNode[]) => readonly Uint8Array[]) =>
+    resign(der(name), readFileSync(pki.path('issuing.key')), (tbs) =>
+      encodeSequence(...change(readDerNode(tbs)?.children ?? [])),
+    );
+  /** With the first of its extensions once more. */
+  const twice = (parts: readonly DerNode[]) =>
+    parts.map((part) => {
+      const all = part.children[0]?.children.map((extension) => extension.der) ?? [];
+      const isExtensions = [0xa0, 0xa3].includes(part.tag) && all.length > 0;
+      return isExtensions
+        ? encodeTlv(part.tag, encodeSequence(...all, ...all.slice(0, 1)))
+        : part.der;
+    });
+
+  it('refuses an extension that stands twice, as OpenSSL does', () => {
+    pki.writePem('twice.pem', 'CERTIFICATE', rebuilt('good.pem', twice));
+    expect(problemsOf('twice.pem')).toEqual([expect.stringMatching(/^0: the extension .* twice$/)]);
+    expect(opensslSays('twice.pem')).toBe(false);
+    const crls = [rebuilt('full.crl', twice)];
+    expect(verify('good.pem', { crls }).path[0]?.findings).toMatchObject([
+      { state: 'unusable', detail: expect.stringContaining('stands twice') as string },
+    ]);
+  });
+
+  it('relies on no CRL without a nextUpdate, which RFC 5280 5.1.2.5 requires', () => {
+    const isTime = ({ tag }: DerNode): boolean => tag === 0x17 || tag === 0x18;
+    const open = rebuilt('full.crl', (parts) => {
+      const [, nextUpdate] = parts.filter(isTime);
+      return parts.filter((part) => part !== nextUpdate).map((part) => part.der);
+    });
+    for (const name of ['good.pem', 'bad.pem']) {
+      const { isValid, path } = verify(name, { crls: [open] }, { status: 'leaf' });
+      expect(isValid).toBe(false);
+      expect(path[0]?.findings).toMatchObject([
+        { state: 'unusable', detail: expect.stringContaining('nextUpdate is missing') as string },
+      ]);
+    }
+    expect(inspect(open)[0]?.object?.findings).toMatchObject([{ rule: 'crl-next-update' }]);
+  });
+
+  it.each([
+    [1, 'malformedRequest'],
+    [3, 'tryLater'],
+    [6, 'unauthorized'],
+    [4, '4, which is no OCSPResponseStatus'],
+  ])('believes nothing that comes with the responseStatus %d', (status, told) => {
+    const response = readFileSync(pki.path('both.ocsp'));
+    response[response.indexOf(Buffer.of(0x0a, 0x01, 0x00)) + 2] = status;
+    const { path } = verify('good.pem', { ocspResponses: [response] });
+    expect(path[0]?.findings).toMatchObject([
+      { state: 'unusable', detail: `the responder answered ${told}` },
+    ]);
+  });
 
   it('relies on no CRL whose scope cannot be read', () => {
     const crls = [der('unreadable_partition.crl')];
