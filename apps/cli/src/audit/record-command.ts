@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import type { AuditEntry } from '@certmill/domain';
 import { noteInFolder } from '@certmill/standalone/folder';
 import type { Terminal } from '../terminal/terminal.js';
 import { actorHere } from './actor-here.js';
@@ -11,6 +10,7 @@ import {
   parametersOf,
   type CommandParameters,
 } from './command-parameters.js';
+import { noteOf } from './note-of.js';
 
 /** A command that stands in the audit trail of its data folders. */
 export interface RecordedCommand extends CommandParameters {
@@ -19,11 +19,6 @@ export interface RecordedCommand extends CommandParameters {
   /** Whether it changes anything with these options; absent: always. */
   isChange?(options: Readonly<Record<string, unknown>>): boolean;
 }
-
-/** A trail is no archive: of a text, and of what is noted as JSON, such as the steps of a run. */
-const maxDetailCharacters = 500;
-const maxJsonCharacters = 4_000;
-const maxDetails = 40;
 
 /**
  * Notes a command in the audit trail of each of its data folders: `<command>.begun` with what was asked
@@ -39,7 +34,7 @@ export function recordCommand(
   const note = (folder: string, what: 'begun' | 'ended', detail: object): Promise<void> => {
     const name = commandNameOf(command);
     const action = `${name.replaceAll(' ', '.')}.${what}`;
-    return noteInFolder(folder, { actor: actorHere(name), action, detail: detailOf(detail) });
+    return noteInFolder(folder, { actor: actorHere(name), action, detail: noteOf(detail) });
   };
   return command
     .hook('preAction', async () => {
@@ -55,23 +50,4 @@ export function recordCommand(
         await note(folder, 'ended', terminal.result ?? {});
       }
     });
-}
-
-function detailOf(values: object): AuditEntry['detail'] {
-  const entries = Object.entries(values) as [string, unknown][];
-  return Object.fromEntries(
-    entries
-      .filter(([, value]) => value !== undefined && value !== null)
-      .slice(0, maxDetails)
-      .map(([name, value]) => [
-        name,
-        typeof value === 'number' || typeof value === 'boolean' ? value : textOf(value),
-      ]),
-  );
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string'
-    ? value.slice(0, maxDetailCharacters)
-    : JSON.stringify(value).slice(0, maxJsonCharacters);
 }
