@@ -85,9 +85,9 @@ const calls = (run: string, batchId: () => string): readonly (readonly [string, 
   [
     'ca import',
     [
-      ...[`taken-${run}`, '--data', 'local', '--key', 'data/ca/issuing/key.pem'],
-      ...['--chain', 'data/ca/issuing/chain.pem'],
-      ...['--key-passphrase-file', 'data/ca/development-passphrase'],
+      ...[`taken-${run}`, '--data', 'local', '--key', 'oem/ca/line/key.pem'],
+      ...['--chain', 'oem/ca/line/chain.pem'],
+      ...['--key-passphrase-file', 'oem/ca/development-passphrase'],
     ],
   ],
   [
@@ -222,6 +222,8 @@ describe('the output of every command', () => {
     work = await aWorkFolder();
     server = await startServer(work);
     await writeFile(work.at('dev.pem'), aCsr('dev'));
+    const line = await runCertmill(['ca', 'init', 'line', '--data', 'oem'], { cwd: work.path });
+    expect([line.exitCode, line.exitCode === 0 ? '' : line.stderr]).toEqual([0, '']);
     await writeFile(work.at('bench.json'), JSON.stringify(aFleetBench));
     await writeFile(work.at('eve.pass'), 'four words of eve\n');
     await writeFile(work.at('steps.yml'), '- do: adopt-quorum\n');
