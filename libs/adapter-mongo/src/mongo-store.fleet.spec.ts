@@ -6,7 +6,10 @@ import {
   describeStores,
 } from '@certmill/ports/conformance';
 import { noMassCounts, type MassOperation } from '@certmill/domain';
-import { aFleet } from './testing/a-mongo-store.js';
+import { crlsInForce, kindDue } from '@certmill/pipeline';
+import type { StoredCrl } from '@certmill/ports';
+import { beginStoreRestore } from './import/restored-store.js';
+import { aFleet, mongoUri } from './testing/a-mongo-store.js';
 
 const batches = [{ batchId: 'b', orderId: 'order', nextIndex: 1 }];
 const massOperation: MassOperation = {
@@ -60,6 +63,42 @@ describe('pages of a selection that nobody added an operation for', () => {
     await store.addOperation(await freeze('third', 'third'));
     expect(await isThere(lost)).toEqual([false, false]);
     expect(await isThere(kept)).toEqual([true, true]);
+    await fleet.close();
+  });
+});
+
+describe('a database that was restored to an earlier time', () => {
+  test('has CRLs that are due: others were published since', async () => {
+    const fleet = await aFleet();
+    const scope = { issuer: 'factory', shard: 0 };
+    const nowMs = Date.now();
+    const policy = { lifetimeMs: 86_400_000 };
+    const crl: StoredCrl = {
+      ...{
+        scope,
+        kind: 'full',
+        crlNumber: BigInt(nowMs),
+        entries: 0,
+        changes: 0,
+        hasDeltas: false,
+      },
+      ...{
+        thisUpdateMs: nowMs,
+        nextUpdateMs: nowMs + policy.lifetimeMs,
+        der: Uint8Array.of(0x30, 0),
+      },
+    };
+    const before = await fleet.open();
+    expect(await before.putCrl(crl, undefined)).toBe(true);
+    expect(kindDue(policy, await crlsInForce(before, scope), nowMs)).toBeUndefined();
+    await before.stop(1_000);
+    const { database } = fleet;
+    const clock = { nowMs: () => nowMs };
+    const restore = await beginStoreRestore({ uri: mongoUri(), database, clock });
+    await restore.end();
+    const after = await crlsInForce(await fleet.open(), scope);
+    expect(after.full?.crlNumber).toBe(crl.crlNumber);
+    expect(kindDue(policy, after, nowMs)).toBe('full');
     await fleet.close();
   });
 });

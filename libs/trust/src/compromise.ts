@@ -34,4 +34,3 @@ export {
   readCarriedCrl,
   type CarriedCrl,
 } from './compromise/carried-crl.js';
-export { assertKeyPlace } from './hierarchy/new-ca-key.js';

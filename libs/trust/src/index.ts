@@ -185,3 +185,4 @@ export {
   type StatusAuthority,
 } from './hierarchy/status-authorities.js';
 export { statusUnder } from './hierarchy/status-under.js';
+export { assertKeyPlace } from './hierarchy/new-ca-key.js';

@@ -1,7 +1,6 @@
 import { CertmillError } from '@certmill/domain';
-import { findAuthority, loadIssuer, type Issuer } from '@certmill/trust';
+import { assertKeyPlace, findAuthority, loadIssuer, type Issuer } from '@certmill/trust';
 import {
-  assertKeyPlace,
   assertSameWish,
   certificatesOfCa,
   planCompromise,

@@ -175,12 +175,43 @@ describe('the key of a CA in a token', () => {
     openssl('crl', '-in', work.at('below.crl'), '-CAfile', issued, '-noout', '-verify');
   });
 
+  it('is followed by another one in a token, and by none in a file', async () => {
+    const slots = ['root-1', 'root-2', 'line-1', 'line-2'];
+    const [root1 = '', root2 = '', line1 = '', line2 = ''] = await Promise.all(
+      slots.map((label) => slotFile(`rekey-${label}`)),
+    );
+    const data = ['--data', 'rekeyed'];
+    await succeeds('ca', 'root', ...data, '--slot', root1, '--subject', 'CN=Rekeyed root');
+    await succeeds('ca', 'issue', 'line', '--under', 'root', ...data, '--slot', line1);
+    const rekey = ['ca', 'rekey', 'line', '--as', 'line-2', ...data];
+    for (const [options, reason] of [
+      [[], /INVALID_INPUT: the key of 'line' is in a token: say with --slot/],
+      [['--slot', line1], /CONFLICT: the key of 'line' has the label rekey-line-1/],
+    ] as const) {
+      const { exitCode, stderr } = await certmill(...rekey, ...options);
+      expect([exitCode, stderr]).toEqual([1, expect.stringMatching(reason)]);
+    }
+    await succeeds(...rekey, '--slot', line2);
+    expect(
+      (await readdir(work.at('rekeyed/ca'))).filter((name) => !name.startsWith('.')).sort(),
+    ).toEqual([...['line', 'line-2', 'root']]);
+    expect(await readdir(work.at('rekeyed/ca/line-2'))).toContain('slot.json');
+    await succeeds(...['ca', 'rekey', 'root', ...data, '--into', 'rekeyed-root', '--slot', root2]);
+    expect(await readdir(work.at('rekeyed-root/ca/root'))).toContain('slot.json');
+    const anchor = ['-CAfile', work.at('rekeyed-root/ca/root/certificate.pem')];
+    const [oldWithNew = ''] = await readdir(work.at('rekeyed/ca/root/alternative'));
+    const between = ['-untrusted', work.at('rekeyed/ca/root/alternative', oldWithNew)];
+    const successor = work.at('rekeyed/ca/line-2/certificate.pem');
+    openssl('verify', '-x509_strict', ...anchor, ...between, successor);
+  });
+
   it('is one that the token keeps: no secret, not even with the PIN', () => {
     const args = ['-e', theft, hsm.moduleFile, 'vault', token.pinFile];
     const env = { ...process.env, ...hsm.environment };
     const output = execFileSync(process.execPath, args, { cwd: root, env, encoding: 'utf8' });
     const keys = JSON.parse(output) as Record<string, string>[];
-    expect(keys).toHaveLength(5);
+    // Three roots, two requests, four of the rekeyed hierarchy.
+    expect(keys).toHaveLength(9);
     for (const { sensitive, extractable, secret, loosened } of keys) {
       expect([sensitive, extractable]).toEqual(['01', '00']);
       expect(secret).toMatch(/^CKR_ATTRIBUTE_(?:SENSITIVE|TYPE_INVALID)/);

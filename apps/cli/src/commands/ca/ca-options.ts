@@ -7,11 +7,13 @@ import {
   type StatusAddresses,
 } from '@certmill/domain';
 import {
+  assertKeyPlace,
   type AuthorityPlace,
   type AuthorityWish,
   type BoundOrder,
   type DistinguishedName,
   findKeySlot,
+  type Issuer,
   constraintsOfTexts,
   parseBoundOrder,
   parseDistinguishedName,
@@ -148,6 +150,17 @@ export function withSlotOption(command: Command): Command {
     '--slot <file>',
     'YAML with module, token, keyLabel and pinFile: the PKCS#11 token that makes the key and keeps it',
   );
+}
+
+/** The same of a new key for a CA that is there. INVALID_INPUT as `assertKeyPlace`, before a passphrase is made up. */
+export async function newKeyPlaceOf(
+  terminal: Terminal,
+  data: string,
+  options: SlotOption,
+  before: Issuer,
+): Promise<Pick<AuthorityWish, 'passphrase' | 'slot' | 'modules'>> {
+  assertKeyPlace(before, options.slot !== undefined);
+  return keyPlaceOf(terminal, data, options);
 }
 
 /** Where the key of a new CA is made, and what encrypts it where that is a file. */

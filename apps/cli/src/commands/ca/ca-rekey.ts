@@ -1,13 +1,19 @@
 import { Command } from 'commander';
 import { CertmillError } from '@certmill/domain';
-import { type IssuerKeyType, rekeyAuthority, rekeyRoot, rootName } from '@certmill/trust';
+import {
+  authorityIn,
+  type IssuerKeyType,
+  rekeyAuthority,
+  rekeyRoot,
+  rootName,
+} from '@certmill/trust';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
 import {
   keyAccessOf,
   keyOption,
-  keyPlaceOf,
+  newKeyPlaceOf,
   lifetimeOf,
   type LifetimeOptions,
   type ParentOptions,
@@ -55,7 +61,7 @@ export function rekeyCommand(terminal: Terminal): Command {
         directory: data,
         name,
         successor,
-        ...(await keyPlaceOf(terminal, data, options)),
+        ...(await newKeyPlaceOf(terminal, data, options, await authorityIn(data, name))),
         parent,
         ...(options.key === undefined ? {} : { keyType: options.key }),
         ...lifetimeOf(options),
@@ -86,7 +92,12 @@ async function rekeyRootIn(terminal: Terminal, options: RekeyCommandOptions): Pr
       'a root keeps its name, and nothing is above it: give --into DIR alone',
     );
   }
-  const { slot, ...access } = await keyPlaceOf(terminal, into, options);
+  const { slot, ...access } = await newKeyPlaceOf(
+    terminal,
+    into,
+    options,
+    await authorityIn(data, rootName),
+  );
   const { root, newWithOld, oldWithNew } = await rekeyRoot({
     from: { directory: data, ...(await keyAccessOf(terminal, data, rootName)) },
     into: { directory: into, ...access },

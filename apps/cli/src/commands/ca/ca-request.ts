@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { CertmillError } from '@certmill/domain';
 import {
+  authorityIn,
   type CaRequest,
   type IssuerKeyType,
   requestAuthority,
@@ -16,6 +17,7 @@ import {
   keyAccessOf,
   keyOption,
   keyPlaceOf,
+  newKeyPlaceOf,
   type OrderOption,
   orderOf,
   type SlotOption,
@@ -108,12 +110,16 @@ async function requestOf(
     const requestPem = await requestRenewal({ directory: data, name, ...access });
     return { requestPem, file: `${name}.csr.pem` };
   }
-  const wanted = { name, directory: data, ...(await keyPlaceOf(terminal, data, options)) };
   if (rekeys !== undefined) {
+    const before = await authorityIn(data, rekeys);
+    const place = await newKeyPlaceOf(terminal, data, options, before);
+    const wanted = { name, directory: data, ...place };
     return requestRekey({ ...wanted, rekeys, ...(key === undefined ? {} : { keyType: key }) });
   }
   return requestAuthority({
-    ...wanted,
+    name,
+    directory: data,
+    ...(await keyPlaceOf(terminal, data, options)),
     ...certificateWishOf(options, {
       key: 'ec-p256',
       commonName: `${name} issuing CA`,
