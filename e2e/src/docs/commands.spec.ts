@@ -37,8 +37,12 @@ const runElsewhere: Readonly<Record<string, readonly [line: string, reason: stri
   'certmill fleet reconcile': ['npm run test:fleet', 'it too: settle-dead-letters.fleet.spec.ts'],
   'npm run bench': ['npm run bench -- --requests 20000 --json', 'a minute of full load'],
   'certmill bench authority': [
-    'npm run bench -- authority --entries 100000 --certificates 20000 --rounds 1 --seconds 1',
+    'npm run bench -- authority --entries 100000 --certificates 51200 --rounds 1 --max-ocsp-cpu 200',
     'a minute of full load',
+  ],
+  'node e2e/dist/fleet/crl.bench.js': [
+    'node e2e/dist/fleet/crl.bench.js 20000',
+    'it needs the stand-in for MongoDB',
   ],
   'npm run test:crash -- --kills 50 --requests 50000': [
     'npm run test:crash -- --kills 6 --requests 6000',

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { CertmillError } from '@certmill/domain';
 import type { AuthorityBenchReport } from '../load/authority/run-authority-bench.js';
+import { exitCodes } from '../terminal/exit-codes.js';
 import { withExamples } from '../terminal/program.js';
 import { formatBytes, formatNumber, formatPercent } from '../terminal/quantities.js';
 import { tableLines } from '../terminal/table.js';
@@ -14,6 +15,7 @@ interface BenchAuthorityOptions {
   readonly certificates: string;
   readonly rounds: string;
   readonly seconds: string;
+  readonly maxOcspCpu?: string;
 }
 
 export function benchAuthorityCommand(terminal: Terminal): Command {
@@ -25,9 +27,19 @@ export function benchAuthorityCommand(terminal: Terminal): Command {
     .option('--certificates <n>', 'certificates that OCSP is asked about', '102400')
     .option('--rounds <n>', 'rounds of each figure', '3')
     .option('--seconds <n>', 'of each rate in each round', '3')
+    .option(
+      '--max-ocsp-cpu <us>',
+      'fail where an OCSP answer that is looked up costs more microseconds of CPU',
+    )
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
     .action(async (options: BenchAuthorityOptions) => {
+      const maxOcspCpu = wholeNumber(
+        '--max-ocsp-cpu',
+        options.maxOcspCpu ?? '1000000',
+        1,
+        1_000_000,
+      );
       const { runAuthorityBench } = await import('../load/authority/run-authority-bench.js');
       const report = await runAuthorityBench({
         data: options.data,
@@ -38,6 +50,11 @@ export function benchAuthorityCommand(terminal: Terminal): Command {
         onStep: (step) => terminal.note(step),
       });
       terminal.report(report, linesOf(report));
+      const { microseconds } = report.ocsp.spread;
+      if (microseconds > maxOcspCpu) {
+        terminal.note(`an OCSP answer costs ${formatNumber(microseconds)} us of CPU`);
+        terminal.exitCode = exitCodes.couldNotRun;
+      }
     });
   return withExamples(command, [
     ['certmill bench authority', 'a CRL of 1,000,000 entries, OCSP over 102,400 certificates'],
