@@ -23,6 +23,8 @@ export interface MassOperationDocument extends Stored {
   readonly tenant: TenantId;
   readonly version: number;
   readonly operation: MassOperation;
+  /** What the change to this version came with; it may not stand among the outcomes yet. */
+  readonly outcome?: ChunkOutcome;
   /** Of `ListingKeys`. */
   readonly listedAs: string;
 }
@@ -51,6 +53,7 @@ const fields = ['operation', 'listedAs'] as const;
 /** Who is still freezing after so long was killed. */
 const abandonedAfterMs = 3_600_000;
 
+type OperationName = Pick<MassOperation, 'tenant' | 'operationId'>;
 type Parts = Pick<Collections, 'massOperations' | 'frozenPages' | 'massOutcomes'>;
 
 /** Mass operations, changed by compare-and-set. */
@@ -155,22 +158,40 @@ export class MassOperations implements MassOperationStore {
     );
   }
 
-  /** The outcome first: of a writer that is too late it does not replace a later one. */
+  /**
+   * The outcome is part of the change: of a writer that is too late nothing is stored. Put among the others
+   * behind it, here or, where that was not done, before the next change and before they are listed.
+   */
   async saveOperation(
     operation: MassOperation,
     expectedVersion: number,
     outcome?: ChunkOutcome,
   ): Promise<boolean> {
     const { tenant, operationId, version } = operation;
-    if (outcome !== undefined) await this.putOutcome(operation, outcome);
-    return this.#operations.update(
+    if ((await this.#putLastOutcome(operation)) !== expectedVersion) return false;
+    const isSaved = await this.#operations.update(
       { _id: keyOf(tenant, operationId), version: expectedVersion },
-      { $set: { version, operation } },
+      outcome === undefined
+        ? { $set: { version, operation }, $unset: { outcome: '' } }
+        : { $set: { version, operation, outcome } },
     );
+    if (isSaved && outcome !== undefined) await this.putOutcome(operation, outcome);
+    return isSaved;
   }
 
-  async putOutcome(operation: MassOperation, outcome: ChunkOutcome): Promise<void> {
-    const { tenant, operationId, version } = operation;
+  /** Resolves to the version that is stored. */
+  async #putLastOutcome({ tenant, operationId }: OperationName): Promise<number | undefined> {
+    const stored = await this.#operations.get(keyOf(tenant, operationId), ['version', 'outcome']);
+    if (stored?.outcome !== undefined) {
+      await this.putOutcome({ tenant, operationId, version: stored.version }, stored.outcome);
+    }
+    return stored?.version;
+  }
+
+  async putOutcome(
+    { tenant, operationId, version }: OperationName & Pick<MassOperation, 'version'>,
+    outcome: ChunkOutcome,
+  ): Promise<void> {
     const of = keyOf(tenant, operationId);
     const _id = `${of}/${placeKeyOf(outcome)}`;
     const pending = outcome.isPending ? { pendingOf: of } : {};
@@ -178,9 +199,11 @@ export class MassOperations implements MassOperationStore {
   }
 
   async listOutcomes(
-    { tenant, operationId }: Pick<MassOperation, 'tenant' | 'operationId'>,
+    name: OperationName,
     { after, limit, isPending }: OutcomeQuery,
   ): Promise<readonly ChunkOutcome[]> {
+    await this.#putLastOutcome(name);
+    const { tenant, operationId } = name;
     const of = keyOf(tenant, operationId);
     const those = idsUnder(`${of}/`, after && placeKeyOf(after));
     const where = isPending === undefined ? those : { ...those, pendingOf: of };

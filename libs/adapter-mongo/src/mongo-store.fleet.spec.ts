@@ -5,7 +5,7 @@ import {
   describeRevocations,
   describeStores,
 } from '@certmill/ports/conformance';
-import { noMassCounts, type MassOperation } from '@certmill/domain';
+import { noMassCounts, type ChunkOutcome, type MassOperation } from '@certmill/domain';
 import { crlsInForce, kindDue } from '@certmill/pipeline';
 import type { StoredCrl } from '@certmill/ports';
 import { beginStoreRestore } from './import/restored-store.js';
@@ -63,6 +63,56 @@ describe('pages of a selection that nobody added an operation for', () => {
     await store.addOperation(await freeze('third', 'third'));
     expect(await isThere(lost)).toEqual([false, false]);
     expect(await isThere(kept)).toEqual([true, true]);
+    await fleet.close();
+  });
+});
+
+describe('what became of a chunk', () => {
+  const outcomeOf = (version: number): ChunkOutcome => {
+    return {
+      batch: 0,
+      chunkNumber: 0,
+      isPending: version === 2,
+      runs: [{ index: 0, count: version, outcome: 'changed' }],
+    };
+  };
+
+  test('is told with its change or not at all, whichever call of it was the last of its process', async () => {
+    const fleet = await aFleet();
+    let left = 0;
+    let isDone = false;
+    const around = async <T>(step: string, call: () => Promise<T>): Promise<T> => {
+      left -= 1;
+      if (left > 0) return call();
+      if (left === 0 && isDone) await call();
+      throw Object.assign(new Error(`${step} was made to fail`), { code: 'ECONNRESET' });
+    };
+    left = Infinity;
+    const killed = await fleet.open({ around });
+    const store = await fleet.open();
+    const seen = new Set<number>();
+    for (const [i, at] of [1, 1, 2, 2, 3, 3].entries()) {
+      const operation = { ...massOperation, operationId: `op-${String(i)}`, version: 1 };
+      await store.addOperation(operation);
+      left = at;
+      isDone = i % 2 === 1;
+      await killed.saveOperation({ ...operation, version: 2 }, 1, outcomeOf(2)).catch(() => 0);
+      const { version = 0 } = (await store.getOperation('acme', operation.operationId)) ?? {};
+      seen.add(version);
+      const wanted = version === 2 ? [outcomeOf(2)] : [];
+      // Only read where the next change does not put it in its place.
+      if (i % 2 === 0) expect(await store.listOutcomes(operation, { limit: 9 })).toEqual(wanted);
+      const next = { ...operation, version: version + 1 };
+      const other = { ...outcomeOf(version + 1), chunkNumber: 1 };
+      expect(await store.saveOperation(next, version, other)).toBe(true);
+      expect(await store.listOutcomes(operation, { limit: 9 })).toEqual([...wanted, other]);
+      const pending = await store.listOutcomes(operation, { limit: 9, isPending: true });
+      expect(pending).toEqual(version === 2 ? wanted : [other]);
+      // Of a run that was overtaken: it is too late, with what it saw.
+      expect(await store.saveOperation(next, version, outcomeOf(9))).toBe(false);
+      expect(await store.listOutcomes(operation, { limit: 9 })).toEqual([...wanted, other]);
+    }
+    expect([...seen].toSorted()).toEqual([1, 2]);
     await fleet.close();
   });
 });
