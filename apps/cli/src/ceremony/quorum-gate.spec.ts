@@ -1,5 +1,13 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -10,6 +18,7 @@ import {
   parseOperation,
   quorumPolicyFileOf,
   readApprovalFolder,
+  readQuorumPolicy,
   serializeQuorumPolicy,
 } from '@certmill/trust/approvals';
 import { readText } from '../read-input.js';
@@ -112,6 +121,52 @@ describe('a command in two folders whose quorums are other people', () => {
       const [used] = await readApprovalFolder(at(name));
       expect(used?.approvals).toMatchObject([{ approver: first }, {}]);
     }
+  });
+});
+
+describe('a command in two folders of one installation', () => {
+  it('is refused where they are two: the one with the copied id does not stand for both', async () => {
+    const mine = anInstallation('mine', 'dora');
+    const theirs = anInstallation('theirs', 'alice', 'bob');
+    const { installation } = (await readQuorumPolicy(theirs)) ?? {};
+    const people = JSON.parse(readFileSync(quorumPolicyFileOf(mine), 'utf8')) as object;
+    writeFileSync(quorumPolicyFileOf(mine), JSON.stringify({ ...people, installation }));
+    for (const args of [
+      ['--data', theirs, '--parent-data', mine],
+      ['--data', mine, '--parent-data', theirs],
+    ]) {
+      await expect(approvedBy(args, 'dora')).rejects.toMatchObject({
+        code: 'CONFLICT',
+        message: expect.stringMatching(
+          /both claim .* take ca\/quorum\.json out of the copy/,
+        ) as unknown,
+      });
+    }
+  });
+
+  it('runs once an honest copy has a quorum of its own', async () => {
+    const first = anInstallation('first', 'alice');
+    cpSync(first, at('copy'), { recursive: true });
+    const args = ['--data', first, '--parent-data', at('copy')];
+    await expect(approvedBy(args, 'alice')).rejects.toMatchObject({ code: 'CONFLICT' });
+    rmSync(quorumPolicyFileOf(at('copy')));
+    anInstallation('copy', 'alice');
+    await expect(typed(nothing, ...args, ...(await approvedBy(args, 'alice')))).resolves.toBe(
+      'what was read',
+    );
+    for (const folder of [first, at('copy')]) {
+      expect(await readApprovalFolder(folder)).toHaveLength(1);
+    }
+  });
+
+  it('is asked once where both are one, whatever link leads there', async () => {
+    const first = anInstallation('first', 'alice');
+    symlinkSync(first, at('link'));
+    const args = ['--data', first, '--parent-data', at('link')];
+    await expect(typed(nothing, ...args, ...(await approvedBy(args, 'alice')))).resolves.toBe(
+      'what was read',
+    );
+    expect(await readApprovalFolder(first)).toHaveLength(1);
   });
 });
 

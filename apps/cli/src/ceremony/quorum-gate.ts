@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { CertmillError, isCertmillError } from '@certmill/domain';
 import {
@@ -52,6 +53,8 @@ interface Installation {
   /** The option that names it. */
   readonly option: string;
   readonly folder: string;
+  /** Where it is, whatever links lead there. */
+  readonly place: string;
   readonly policy: QuorumPolicy;
 }
 
@@ -86,17 +89,20 @@ async function demandQuorum(
   if (options.propose === undefined && sensitive.isSensitive?.(options) === false) return nothing;
   const installations = await installationsOf(command, sensitive);
   if (options.propose === undefined && installations.length === 0) return nothing;
+  assertDistinct(installations);
   const wanted = await operationOfCommand(command, sensitive, installations);
   if (options.propose !== undefined) return propose(terminal, options.propose, operationOf(wanted));
   const given = await readApprovals(options.approval);
   const own = sensitive.isResumable === true ? approvalsOfOperation(wanted, given) : given;
   const operation = operationOf(wanted, own[0]?.operation.id);
-  if (sensitive.isResumable !== true) await refuseIfDone(operation, installations);
-  await useApprovals(operation, own, installations);
-  for (const place of installations) await noteApprovals(command, place, operation, own);
+  // Options may name one folder twice.
+  const asked = [...new Map(installations.map((one) => [one.place, one])).values()];
+  if (sensitive.isResumable !== true) await refuseIfDone(operation, asked);
+  await useApprovals(operation, own, asked);
+  for (const place of asked) await noteApprovals(command, place, operation, own);
   if (sensitive.isResumable === true) return nothing;
   return async () => {
-    for (const { folder } of installations) await endUse(folder, operation.id, Date.now());
+    for (const { folder } of asked) await endUse(folder, operation.id, Date.now());
   };
 }
 
@@ -107,9 +113,29 @@ async function installationsOf(
   const found: Installation[] = [];
   for (const [option, folder] of foldersByOption(command, folders)) {
     const policy = await readQuorumPolicy(folder);
-    if (policy !== undefined) found.push({ option, folder, policy });
+    if (policy === undefined) continue;
+    found.push({ option, folder, place: await realpath(folder), policy });
   }
   return found;
+}
+
+/**
+ * CONFLICT where two folders are one installation by their ids: anyone can copy one, with people of their own
+ * beside it, and who approves sees ids only.
+ */
+function assertDistinct(installations: readonly Installation[]): void {
+  for (const { folder, place, policy } of installations) {
+    const other = installations.find(
+      (one) => one.place !== place && one.policy.installation === policy.installation,
+    );
+    if (other === undefined) continue;
+    throw new CertmillError(
+      'CONFLICT',
+      `${folder} and ${other.folder} are two folders, and both claim to be the installation ` +
+        `${policy.installation} (ca/quorum.json). Where one is an honest copy: take ca/quorum.json out of the ` +
+        'copy, and give it a quorum of its own there by a ceremony with the step adopt-quorum',
+    );
+  }
 }
 
 /** The command with all that decides what it does, and where: in other folders it is another operation. */
@@ -140,16 +166,13 @@ async function useApprovals(
   approvals: readonly Approval[],
   installations: readonly Installation[],
 ): Promise<void> {
-  // Options may name one folder twice.
-  const places = new Map(
-    installations.map(({ folder, policy }) => [
-      policy.installation,
-      { quorum: policy, ledger: openApprovalFolder(folder) },
-    ]),
-  );
+  const places = installations.map(({ folder, policy }) => ({
+    quorum: policy,
+    ledger: openApprovalFolder(folder),
+  }));
   try {
     const use = { nowMs: Date.now(), useId: operation.id };
-    await requireApprovals(operation, approvals, [...places.values()], use);
+    await requireApprovals(operation, approvals, places, use);
   } catch (error) {
     if (!isCertmillError(error) || error.code !== 'APPROVAL_REQUIRED') throw error;
     const folders = installations.map(({ folder }) => folder).join(', ');
