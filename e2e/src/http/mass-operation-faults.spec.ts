@@ -164,6 +164,24 @@ describe('a mass reissue', () => {
     60_000,
   );
 
+  test('uploads nothing into another order that somebody opens under its name, and leaves that alone', async () => {
+    await issued('taken');
+    const name = 'taken-new';
+    const meanwhile = () => anOrder(server, name, { issuer: 'first', renews: true });
+    armed = { call: 'createOrder', when: 'before', left: 1, meanwhile };
+    const counting = countsOf({
+      operationId: name,
+      kind: 'reissue',
+      selection: { orderId: 'taken' },
+      issuer: 'second',
+      profile: 'tls-client',
+    });
+    await expect(counting).rejects.toThrow(`order '${name}' is another one`);
+    expect((await server.call('POST', `/v1/operations/${name}/cancel`)).status).toBe(200);
+    const order = await (await get(`/v1/orders/${name}`)).json();
+    expect(order).toMatchObject({ reserved: 0, state: 'open' });
+  }, 60_000);
+
   test.each([
     // Its chunk is uploaded by then, or not.
     ['saveOperation', 2, population],

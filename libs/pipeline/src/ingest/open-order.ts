@@ -91,12 +91,17 @@ export async function orderToOpen(ports: OrderPorts, wanted: NewOrder): Promise<
 }
 
 function isSameOrder(a: Order, b: Order): boolean {
+  return a.profileHash === b.profileHash && isOrderWanted(a, b);
+}
+
+/** Whether an order is the one that is wanted, whichever version of its profile is pinned. */
+export function isOrderWanted(order: Order, wanted: NewOrder): boolean {
   return (
-    a.profileHash === b.profileHash &&
-    a.issuer === b.issuer &&
-    a.quota === b.quota &&
-    a.requiresAllowList === b.requiresAllowList &&
-    a.renews === b.renews &&
-    a.expiresAtMs === b.expiresAtMs
+    order.profileName === wanted.profileName &&
+    order.issuer === wanted.issuer &&
+    order.quota === wanted.quota &&
+    order.requiresAllowList === wanted.requiresAllowList &&
+    (order.renews === true) === (wanted.renews === true) &&
+    order.expiresAtMs === wanted.expiresAtMs
   );
 }

@@ -26,8 +26,8 @@ import { detailOf } from './mass-audit.js';
 import { countsOf, sumOf } from './mass-counts.js';
 import { maxRenewals } from './open-renewal.js';
 import type { MassCallPorts, MassPorts } from './mass-ports.js';
+import { orderOfReissue } from './operation-order.js';
 import { readChunk, type MassChunk } from './read-chunk.js';
-import { orderOfReissue } from './reissue-chunk.js';
 import { renewalOutcomes } from './renewal-outcomes.js';
 import { runsOfItems, selectedOf } from './revoke-chunk.js';
 

@@ -4,6 +4,7 @@ import { noJobs } from './begin-operation.js';
 import { detailOf } from './mass-audit.js';
 import { addMassJob } from './mass-jobs.js';
 import type { MassCallPorts } from './mass-ports.js';
+import { closeTheOrder } from './operation-order.js';
 import { without } from './without.js';
 
 export type MassControl = 'pause' | 'resume' | 'cancel';
@@ -50,9 +51,7 @@ export async function controlOperation(
     const changed = changedTo(stored, to, ports.clock.nowMs());
     if (!(await ports.operations.saveOperation(changed, stored.version))) continue;
     await recordAudit(ports, { tenant, actor, action, detail: detailOf(changed) });
-    if (to === 'cancelled' && changed.work.kind !== 'revoke') {
-      await ports.orders.closeOrder(tenant, operationId, ports.clock.nowMs());
-    }
+    if (to === 'cancelled') await closeTheOrder(ports, changed, ports.clock.nowMs());
     if (control === 'resume' && ports.jobs !== undefined) await addMassJob(ports.jobs, changed);
     return changed;
   }

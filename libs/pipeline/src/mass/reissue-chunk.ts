@@ -5,38 +5,16 @@ import {
   type FrozenBatch,
   type MassCursor,
   type MassOperation,
-  type Order,
   type OutcomeRun,
   type UploadedPart,
 } from '@certmill/domain';
-import type { NewOrder } from '../ingest/open-order.js';
-import { openOrder } from '../ingest/open-order.js';
 import { extendBatch } from '../ingest/upload-batch.js';
 import { isOrderOfReissue } from './authorized-devices.js';
 import type { MassPorts } from './mass-ports.js';
 import type { MassStep, StepDone } from './mass-step.js';
+import { theOrder } from './operation-order.js';
 import type { MassChunk } from './read-chunk.js';
 import { renewalOutcomes, type ReissueWork } from './renewal-outcomes.js';
-
-/**
- * The order that a reissue uploads into, or that devices renew under: it takes the place of what they hold.
- * Whoever may renew is on its allow-list; the requests of a reissue are known.
- */
-export function orderOfReissue(
-  { tenant, operationId, quota }: Pick<MassOperation, 'tenant' | 'operationId' | 'quota'>,
-  { kind, issuer, profileName, expiresAtMs }: ReissueWork,
-): NewOrder {
-  return {
-    tenant,
-    orderId: operationId,
-    profileName,
-    issuer,
-    quota,
-    requiresAllowList: kind === 'renew',
-    renews: true,
-    expiresAtMs,
-  };
-}
 
 /**
  * What a step uploads and where: stored before it is done, so that it is the same when it is done again.
@@ -144,13 +122,4 @@ function submittedIndexes(runs: readonly OutcomeRun[]): ReadonlySet<number> {
     .filter(({ outcome }) => outcome === 'submitted')
     .flatMap(({ index, count }) => Array.from({ length: count }, (_, i) => index + i));
   return new Set(indexes);
-}
-
-export async function theOrder(
-  ports: Pick<MassPorts, 'orders' | 'opening'>,
-  operation: MassOperation,
-  work: ReissueWork,
-): Promise<Order> {
-  const stored = await ports.orders.getOrder(operation.tenant, operation.operationId);
-  return stored ?? openOrder(ports.opening, orderOfReissue(operation, work));
 }

@@ -19,6 +19,7 @@ import { FrozenSelection } from './frozen-selection.js';
 import type { MassPorts } from './mass-ports.js';
 import { openRenewal } from './open-renewal.js';
 import { doStep, planStep } from './mass-step.js';
+import { closeTheOrder } from './operation-order.js';
 import { outcomesOf } from './operation-outcomes.js';
 import { onItsWay, readChunk, type MassChunk } from './read-chunk.js';
 import type { ReissueWork } from './renewal-outcomes.js';
@@ -266,12 +267,12 @@ class OperationRun {
   }
 
   async #end(state: 'done' | 'failed', failure?: MassOperation['failure']): Promise<void> {
-    const { tenant, createdBy: actor, work, operationId } = this.#operation;
+    const { tenant, createdBy: actor, work } = this.#operation;
     const told = failure === undefined ? {} : { failure };
     const endedAtMs = this.#ports.clock.nowMs();
     const ended = { ...without(this.#operation, 'failure'), ...told, state, endedAtMs };
     if (state === 'done' && work.kind === 'reissue') {
-      await this.#ports.orders.closeOrder(tenant, operationId, endedAtMs);
+      await closeTheOrder(this.#ports, ended, endedAtMs);
     }
     // Before it: an end that nobody was told of would be worse than one that is told twice.
     const action = state === 'done' ? 'mass-operation.ended' : 'mass-operation.failed';

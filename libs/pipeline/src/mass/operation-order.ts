@@ -1,0 +1,57 @@
+import { CertmillError, type MassOperation, type Order } from '@certmill/domain';
+import { isOrderWanted, openOrder, type NewOrder } from '../ingest/open-order.js';
+import type { MassPorts } from './mass-ports.js';
+import type { ReissueWork } from './renewal-outcomes.js';
+
+/**
+ * The order that a reissue uploads into, or that devices renew under: it takes the place of what they hold.
+ * Whoever may renew is on its allow-list; the requests of a reissue are known.
+ */
+export function orderOfReissue(
+  { tenant, operationId, quota }: Pick<MassOperation, 'tenant' | 'operationId' | 'quota'>,
+  { kind, issuer, profileName, expiresAtMs }: ReissueWork,
+): NewOrder {
+  return {
+    tenant,
+    orderId: operationId,
+    profileName,
+    issuer,
+    quota,
+    requiresAllowList: kind === 'renew',
+    renews: true,
+    expiresAtMs,
+  };
+}
+
+/**
+ * The order of an operation, which is opened where there is none. Faults: as `openOrder`, CONFLICT where
+ * somebody has opened another one under its name since the operation began.
+ */
+export async function theOrder(
+  ports: Pick<MassPorts, 'orders' | 'opening'>,
+  operation: MassOperation,
+  work: ReissueWork,
+): Promise<Order> {
+  const { tenant, operationId } = operation;
+  const wanted = orderOfReissue(operation, work);
+  const stored = await ports.orders.getOrder(tenant, operationId);
+  if (stored === undefined) return openOrder(ports.opening, wanted);
+  if (isOrderWanted(stored, wanted)) return stored;
+  throw new CertmillError(
+    'CONFLICT',
+    `order '${operationId}' is another one: begin the operation again under another name`,
+  );
+}
+
+/** Closes the order of an operation, if there is one, and no other one of its name. */
+export async function closeTheOrder(
+  { orders }: Pick<MassPorts, 'orders'>,
+  operation: MassOperation,
+  atMs: number,
+): Promise<void> {
+  const { tenant, operationId, work } = operation;
+  if (work.kind === 'revoke') return;
+  const stored = await orders.getOrder(tenant, operationId);
+  if (stored === undefined || !isOrderWanted(stored, orderOfReissue(operation, work))) return;
+  await orders.closeOrder(tenant, operationId, atMs);
+}
