@@ -3,6 +3,7 @@ import { OcspFile } from '@certmill/adapter-embedded';
 import type { ChunkRef } from '@certmill/domain';
 import {
   planPresigning,
+  presignedUnder,
   startPresigning,
   type AnswerPorts,
   type WaitingChanges,
@@ -136,7 +137,9 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
     issuers: authorities,
     clock,
     serialKeys,
-    ...(presigned === undefined ? {} : { presigned }),
+    ...(presigned === undefined
+      ? {}
+      : { presigned: presignedUnder(presignPolicyOf(policy), presigned) }),
     live: {
       signer: pool,
       statuses: {

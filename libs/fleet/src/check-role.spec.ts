@@ -120,7 +120,7 @@ describe('what a role needs of its configuration', () => {
     ],
     [
       'responses of an issuer that is not there',
-      ['ingest', 'sign'],
+      ['ingest', 'sign', 'status'],
       'ocsp',
       () => ({
         issuers: { factori: { presign: 'all' } },

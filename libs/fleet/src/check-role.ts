@@ -139,7 +139,7 @@ function signChecks(config: FleetConfig): readonly Check[] {
 }
 
 function statusChecks(config: FleetConfig): readonly Check[] {
-  return [{ path: ['trust'], run: () => openTrust(config) }, ...responderChecks(config)];
+  return [{ path: ['trust'], run: () => openTrustOf(config) }, ...responderChecks(config)];
 }
 
 /** With the issuers that the configuration names. */

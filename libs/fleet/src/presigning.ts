@@ -1,7 +1,10 @@
 import type { ChunkRef } from '@certmill/domain';
 import {
   planPresigning,
+  presignedUnder,
+  startPresignedRemoval,
   startPresigning,
+  type AnswerPorts,
   type ChangeCertificatesPorts,
   type PublishPorts,
 } from '@certmill/pipeline';
@@ -51,7 +54,19 @@ async function presigningPlanner(
   return (chunk) => planPresigning(jobs, chunk, clock.nowMs());
 }
 
-/** Sign signs what is planned, with the keys of responders; their certificates come from its slots. */
+/** What status tells of what was signed ahead, by its own configuration: nothing of other issuers. */
+export function presignedFor(
+  { config }: Pick<ServiceContext, 'config'>,
+  { ocsp }: Pick<OpenedStores, 'ocsp'>,
+): Pick<AnswerPorts, 'presigned'> {
+  if (!presignsAny(config.ocsp)) return {};
+  return { presigned: presignedUnder(presignPolicyOf(config.ocsp), ocsp) };
+}
+
+/**
+ * Sign signs what is planned, with the keys of responders; their certificates come from its slots. Where
+ * nothing is signed ahead it takes away what was.
+ */
 export async function presignFor(
   context: ServiceContext,
   { store, ocsp }: OpenedStores,
@@ -59,24 +74,31 @@ export async function presignFor(
   presigner: ResponderPool | undefined,
 ): Promise<void> {
   const { config, clock, logger, metrics, parts } = context;
-  if (!presignsAny(config.ocsp) || !config.lanes.includes('bulk')) return;
+  if (!config.lanes.includes('bulk')) return;
+  const common = {
+    clock,
+    responses: ocsp,
+    issuers: () => trust.catalogue.all.map(({ name }) => name),
+    onFault: (error: unknown) => observeStatus(logger, metrics).fault(error),
+  };
+  if (!presignsAny(config.ocsp)) {
+    parts.push(startPresignedRemoval(common));
+    return;
+  }
   if (presigner === undefined) throw respondersMissing();
   const { what, open } = jobsOf(context, promptJobs);
   const jobs = await context.waitFor(what, open);
   parts.push(jobs);
   const presigning = await startPresigning({
+    ...common,
     jobs,
     presigner,
-    clock,
     ...{ tenants: store, orders: store, batches: store, revocations: store },
     certificates: store,
-    responses: ocsp,
-    issuers: () => trust.catalogue.all.map(({ name }) => name),
     issuerOf: (name) => trust.catalogue.find(name),
     serialKeys: new Map(trust.serialKeys.map((key) => [key.id, key])),
     policy: presignPolicyOf(config.ocsp),
     concurrency: 4,
-    onFault: (error) => observeStatus(logger, metrics).fault(error),
   });
   parts.push(presigning);
   metrics.revocations.waiting(

@@ -77,6 +77,8 @@ export {
   type Presigning,
   type PresignWork,
 } from './ocsp/presign-schedule.js';
+export { startPresignedRemoval } from './ocsp/presigned-removal.js';
+export { presignedUnder } from './ocsp/presigned-under.js';
 export { packPairs, responseInPair, type PresignedPair } from './ocsp/packed-pair.js';
 export { beginOperation, previewOperation, type NewMassOperation } from './mass/begin-operation.js';
 export { controlOperation, noSuchOperation, type MassControl } from './mass/control-operation.js';

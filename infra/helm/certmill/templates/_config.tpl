@@ -123,6 +123,7 @@ true
 {{- $_ := set $config "ocsp" (include "certmill.presigning" . | fromJson) -}}
 {{- else if eq $role "status" -}}
 {{- $_ := set $config "status" (dict "host" "0.0.0.0" "port" 8462) -}}
+{{- $_ := set $config "ocsp" (include "certmill.presigning" . | fromJson) -}}
 {{- end -}}
 {{- if include "certmill.presigns" . -}}
 {{- $responders := dict "responders" "/var/lib/certmill/responders" "responderPassphraseFile" (printf "%s/responders/passphrase" $secrets) -}}

@@ -198,7 +198,7 @@ export const fleetSchema = z
     http: httpConfigSchema.prefault({}),
     /** The face of status, in plain HTTP. */
     status: statusHttpSchema.prefault({}),
-    /** How OCSP requests are answered: for status, and what is signed ahead for publish and sign. */
+    /** How OCSP requests are answered: for status, and what is signed ahead, the same for ingest, publish and sign. */
     ocsp: ocspPolicySchema
       .extend({
         /**

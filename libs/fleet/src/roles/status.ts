@@ -2,6 +2,7 @@ import type { AnswerPorts } from '@certmill/pipeline';
 import { observeStatus, replyToStatusCall, Repository, startStatusHttp } from '@certmill/platform';
 import { openStores } from '../connections/open-store.js';
 import { openTrust } from '../keys/trust-folder.js';
+import { presignedFor } from '../presigning.js';
 import { openResponders } from '../responders.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
 
@@ -13,14 +14,15 @@ export async function openStatus(context: ServiceContext): Promise<OpenedRole> {
   const { config, clock, logger, metrics, parts } = context;
   const trust = await openTrust(config);
   metrics.trust.ends('ca_crl', () => trust.cas.firstCaCrlEndMs());
-  const { store, ocsp } = await openStores(context);
+  const stores = await openStores(context);
+  const { store } = stores;
   const serialKeys = new Map(trust.serialKeys.map((key) => [key.id, key]));
   const signer = openResponders(context, trust)?.pool;
   const ports: AnswerPorts = {
     issuers: trust.authorities,
     clock,
     serialKeys,
-    presigned: ocsp,
+    ...presignedFor(context, stores),
     ...(signer === undefined
       ? {}
       : {
