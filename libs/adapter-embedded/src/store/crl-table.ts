@@ -34,6 +34,19 @@ export class CrlTable {
     return isSound ? record : { ...record, changes: 0 };
   }
 
+  /** The most changes that a CRL in force is known to have; -1 where there is none. */
+  countListed({ issuer, shard }: CrlScope): number {
+    const rows = this.#db
+      .prepare('SELECT * FROM crls WHERE issuer = ? AND shard = ?')
+      .all(issuer, shard);
+    const counts = rows.map((row) => {
+      const record = recordOf(row);
+      // Without its seal nobody knows how many, but who took that away does not tell of none.
+      return (this.#sums?.isCrlSound(bytesIn(row, 'seal'), record) ?? true) ? record.changes : 1;
+    });
+    return Math.max(-1, ...counts);
+  }
+
   put(record: CrlRecord): void {
     const { scope, ...crl } = record;
     this.#db

@@ -8,6 +8,7 @@ import type {
   ScopeFollower,
   StoredCrl,
 } from '@certmill/ports';
+import { CrlTable } from './crl-table.js';
 import { packRevocations, type RevocationRow } from './packed-revocations.js';
 import { numberIn, textIn } from './rows.js';
 import { ScopeScans, type ScanPage } from './scope-scans.js';
@@ -18,6 +19,7 @@ import {
   type ScopeSums,
   type Sum,
   type SummedRow,
+  zeroSum,
 } from './scope-sums.js';
 
 /** A certificate and what its status has become. */
@@ -54,7 +56,10 @@ interface OpenScope {
 export class RevocationTable {
   readonly #db: DatabaseSync;
   readonly #sums: ScopeSums | undefined;
+  readonly #crls: CrlTable;
   readonly #scans = new ScopeScans();
+  /** Committed changes that were seen, by scope: fewer are those of an earlier time. */
+  readonly #seen = new Map<string, number>();
   readonly #row: StatementSync;
   readonly #setSealed: StatementSync;
   readonly #scope: StatementSync;
@@ -67,6 +72,7 @@ export class RevocationTable {
   constructor(db: DatabaseSync, sums?: ScopeSums) {
     this.#db = db;
     this.#sums = sums;
+    this.#crls = new CrlTable(db, sums);
     this.#row = db.prepare(
       `SELECT serial_number, reason, revoked_at_ms, invalidity_date_ms, not_after_ms, change
        FROM revocations WHERE scope_seq = ? AND serial_number = ?`,
@@ -74,7 +80,7 @@ export class RevocationTable {
     this.#row.setReturnArrays(true);
     this.#setSealed = db.prepare('UPDATE crl_scopes SET sealed = ? WHERE seq = ?');
     this.#scope = db.prepare('SELECT * FROM crl_scopes WHERE issuer = ? AND shard = ?');
-    this.#addScope = db.prepare('INSERT INTO crl_scopes (issuer, shard) VALUES (?, ?)');
+    this.#addScope = db.prepare('INSERT INTO crl_scopes (issuer, shard, sealed) VALUES (?, ?, ?)');
     this.#countChange = db.prepare(
       `UPDATE crl_scopes SET changes = changes + 1, changed_at_ms = max(changed_at_ms, ?)
        WHERE issuer = ? AND shard = ? RETURNING seq, changes, sealed`,
@@ -99,7 +105,7 @@ export class RevocationTable {
       if (this.#sums !== undefined) {
         const known = open.get(nameOf(scope));
         const sealed = counted['sealed'] as Uint8Array;
-        const own = known ?? { seq, changes: 0, sum: this.#sums.open(scope, change - 1, sealed) };
+        const own = known ?? { seq, changes: 0, sum: this.#opened(scope, change - 1, sealed) };
         open.set(nameOf(scope), own);
         const delta = this.#sums.ofRow(scope, row);
         const before = this.#row.get(seq, serialNumber) as unknown as SQLOutputValue[] | undefined;
@@ -123,9 +129,12 @@ export class RevocationTable {
   /** Faults: FAULT_STATUS_FORGED. */
   countChanges({ issuer, shard }: CrlScope): number {
     const row = this.#scope.get(issuer, shard);
-    if (row === undefined) return 0;
+    if (row === undefined) {
+      this.#assertNone({ issuer, shard });
+      return 0;
+    }
     const changes = numberIn(row, 'changes');
-    this.#sums?.open({ issuer, shard }, changes, row['sealed'] as Uint8Array);
+    this.#opened({ issuer, shard }, changes, row['sealed'] as Uint8Array);
     return changes;
   }
 
@@ -141,7 +150,10 @@ export class RevocationTable {
     changedSince: number | undefined,
   ): Uint8Array<ArrayBuffer> {
     const scope = this.#scope.get(issuer, shard);
-    if (scope === undefined) return packRevocations([], undefined);
+    if (scope === undefined) {
+      this.#assertNone({ issuer, shard });
+      return packRevocations([], undefined);
+    }
     const seq = numberIn(scope, 'seq');
     const looked = Math.min(limit, rowsLookedAt);
     const scan = this.#sums === undefined ? undefined : this.#scans.goOn(seq, after);
@@ -189,7 +201,7 @@ export class RevocationTable {
     const forgotten = gone.length;
     if (this.#sums !== undefined && forgotten > 0) {
       const changes = numberIn(scope, 'changes');
-      const sum = this.#sums.open({ issuer, shard }, changes, scope['sealed'] as Uint8Array);
+      const sum = this.#opened({ issuer, shard }, changes, scope['sealed'] as Uint8Array);
       for (const row of gone) addTo(sum, this.#sums.ofRow({ issuer, shard }, summedRow(row)), -1);
       this.#seal({ issuer, shard }, { seq, changes, sum });
       this.#scans.lose(seq);
@@ -231,7 +243,7 @@ export class RevocationTable {
   /** The follower has exactly so many changes of the scope. */
   note(scope: CrlScope, follower: ScopeFollower, changes: number): void {
     const { issuer, shard } = scope;
-    if (this.#scope.get(issuer, shard) === undefined) this.#addScope.run(issuer, shard);
+    if (this.#scope.get(issuer, shard) === undefined) this.#add(scope);
     this.#db
       .prepare(`UPDATE crl_scopes SET ${countOf[follower]} = ? WHERE issuer = ? AND shard = ?`)
       .run(changes, issuer, shard);
@@ -252,17 +264,43 @@ export class RevocationTable {
 
   #assertSum(scope: CrlScope, scan: ScanPage): void {
     const row = this.#scope.get(scope.issuer, scope.shard);
-    if (row === undefined || this.#sums === undefined) return;
+    if (row === undefined) return;
     const changes = numberIn(row, 'changes');
-    const sum = this.#sums.open(scope, changes, row['sealed'] as Uint8Array);
+    const sum = this.#opened(scope, changes, row['sealed'] as Uint8Array);
     if (isSameSum(scan.end(changes), sum)) return;
     throw forgedStatus(`the rows of ${nameOf(scope)} are others than were recorded`);
+  }
+
+  /** The sum of a scope's rows, where it has not fewer changes than are known of. */
+  #opened(scope: CrlScope, changes: number, sealed: Uint8Array): Sum {
+    const sum = this.#sums?.open(scope, changes, sealed) ?? zeroSum();
+    this.#assertNoFewer(scope, changes);
+    this.#seen.set(nameOf(scope), changes);
+    return sum;
+  }
+
+  /** Of a scope that is not there nothing is known: whoever notes a CRL makes it. */
+  #assertNone(scope: CrlScope): void {
+    this.#assertNoFewer(scope, -1);
+  }
+
+  #assertNoFewer(scope: CrlScope, changes: number): void {
+    if (this.#sums === undefined) return;
+    const name = nameOf(scope);
+    if (changes >= Math.max(this.#seen.get(name) ?? -1, this.#crls.countListed(scope))) return;
+    throw forgedStatus(`${name} has fewer changes than it had`);
+  }
+
+  #add(scope: CrlScope): void {
+    const sealed = this.#sums?.seal(scope, 0, zeroSum()) ?? new Uint8Array();
+    this.#addScope.run(scope.issuer, scope.shard, sealed);
   }
 
   #counted({ issuer, shard }: CrlScope, nowMs: number) {
     const counted = this.#countChange.get(nowMs, issuer, shard);
     if (counted !== undefined) return counted;
-    this.#addScope.run(issuer, shard);
+    this.#assertNone({ issuer, shard });
+    this.#add({ issuer, shard });
     const added = this.#countChange.get(nowMs, issuer, shard);
     if (added !== undefined) return added;
     throw new CertmillError('FAULT_STORE_CORRUPT', `the scope of issuer ${issuer} cannot be read`);

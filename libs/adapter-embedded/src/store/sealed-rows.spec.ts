@@ -105,6 +105,66 @@ describe('rows of a scope that are sealed', () => {
     expect(list(other)).toBe(1);
   });
 
+  const emptied = `UPDATE crl_scopes SET changes = 0, sealed = x'' WHERE shard = 3;
+    DELETE FROM revocations`;
+  const replayed = `UPDATE crl_scopes SET (changes, sealed) = (SELECT changes, sealed FROM earlier);
+    DELETE FROM revocations WHERE change > 1`;
+  describe.each([
+    ['emptied', emptied],
+    ['taken away', 'DELETE FROM crl_scopes'],
+    ['taken away with its rows', 'DELETE FROM crl_scopes; DELETE FROM revocations'],
+    ['put back to what it was', replayed],
+  ])('of a scope that was %s', (_, sql) => {
+    const fresh = { issuer: 'factory', shard: 5 };
+    beforeEach(() => {
+      db.exec(`DELETE FROM crl_scopes; DELETE FROM revocations`);
+      table = new RevocationTable(db, new ScopeSums(secret));
+      change(scope, [1], revoked);
+      db.exec('CREATE TABLE earlier AS SELECT * FROM crl_scopes');
+      change(scope, [2, 3], revoked);
+    });
+    const expectRefused = (by = table): void => {
+      for (const limit of [1, 2, 100]) {
+        expect(() => list(scope, limit, undefined, by)).toThrow(forged);
+      }
+      expect(() => by.countChanges(scope)).toThrow(forged);
+      expect(() => change(scope, [7], revoked)).toThrow(forged);
+      expect(list(fresh, 100, undefined, by)).toBe(0);
+    };
+
+    test('are refused by a process that has seen more', () => {
+      expect(table.countChanges(scope)).toBe(3);
+      db.exec(sql);
+      expectRefused();
+    });
+
+    test('are refused by one that has just started, where a CRL in force has more', () => {
+      const rest = { thisUpdateMs: 1, nextUpdateMs: 2, entries: 3, hasDeltas: false };
+      const file = { fileId: 'f', bytes: 1, sha256: new Uint8Array(32) };
+      const crl = { scope, kind: 'full' as const, crlNumber: 7n, changes: 3, ...rest, ...file };
+      new CrlTable(db, new ScopeSums(secret)).put(crl);
+      table.noteCrl(crl);
+      table = new RevocationTable(db, new ScopeSums(secret));
+      expect(list()).toBe(3);
+      db.exec(sql);
+      table = new RevocationTable(db, new ScopeSums(secret));
+      expectRefused();
+      if (sql === replayed) return;
+      // Nor does it help to have the CRL count as nothing.
+      db.exec(`UPDATE crls SET seal = x''`);
+      table = new RevocationTable(db, new ScopeSums(secret));
+      expectRefused();
+    });
+  });
+
+  test('a scope of which there is a CRL only is sealed too', () => {
+    const fresh = { issuer: 'factory', shard: 5 };
+    table.note(fresh, 'presigned', 0);
+    expect(list(fresh)).toBe(0);
+    db.exec(`UPDATE crl_scopes SET sealed = x'' WHERE shard = 5`);
+    expect(() => list(fresh)).toThrow(forged);
+  });
+
   test('of a CRL that says it has more than it has, the next one is made from the beginning', () => {
     const crls = new CrlTable(db, new ScopeSums(secret));
     const rest = { thisUpdateMs: 1, nextUpdateMs: 2, entries: 2, hasDeltas: true };
