@@ -103,9 +103,7 @@ describe('a backup that was made while a batch ran', () => {
     const follow = 'certificates?follow=true&format=ndjson';
     const late = await linesAt<Certificate>(`${anew.location}/${follow}`);
     const refused = await linesAt<{ code: string }>(`${anew.location}/rejections?follow=true`);
-    const early = await linesAt<Certificate>(
-      `/v1/batches/${batchId ?? ''}/certificates?format=ndjson`,
-    );
+    const early = await linesAt<Certificate>(`/v1/batches/${batchId ?? ''}/${follow}`);
     expect(early.length).toBeGreaterThanOrEqual(had.nextIndex);
     expect(refused).toHaveLength(early.length);
     const devices = [...early, ...late].map(({ deviceId }) => deviceId).sort();
