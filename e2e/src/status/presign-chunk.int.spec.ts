@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { OcspFile } from '@certmill/adapter-embedded';
-import { presignChunk, type PresignPorts } from '@certmill/pipeline';
+import { presignChunk, startPresigning, type PresignPorts } from '@certmill/pipeline';
 import type { OcspPresigner } from '@certmill/ports';
 import { loadIssuers, openSerialKeys } from '@certmill/trust';
 import { aServer, type TestServer } from '../http/test-server.js';
@@ -142,3 +143,46 @@ test('responses of certificates that have ended are taken away', async () => {
   expect(await presignAt(endMs - startMs)).toBe('none');
   expect(await responses.listEndingResponses(endMs, { issuers, limit: 9 })).toEqual([]);
 });
+
+test('what a revoked issuer has issued is signed anew once, however often the process is started', async () => {
+  const { store } = server.server.issuance;
+  expect(await presignAt(0)).toBe('signed');
+  const revokedAtMs = startMs - 24 * hourMs;
+  const read: string[] = [];
+  const start = (): ReturnType<typeof startPresigning> =>
+    startPresigning({
+      ...ports,
+      ...{ jobs: store, tenants: store, orders: store, batches: store, revocations: store },
+      responses,
+      certificates: {
+        getSegment(asked) {
+          read.push(asked.batchId);
+          return store.getSegment(asked);
+        },
+        findChunk: (...asked) => store.findChunk(...asked),
+        chunkState: (asked) => store.chunkState(asked),
+      },
+      clock: { nowMs: () => Date.now() },
+      issuers: () => ['dev'],
+      issuerOf(name) {
+        const issuer = ports.issuerOf(name);
+        const reason = 'cACompromise' as const;
+        return issuer && { ...issuer, revoked: { revokedAtMs, reason } };
+      },
+      concurrency: 1,
+      onFault: (error) => {
+        throw error;
+      },
+    });
+  const first = await start();
+  for (let tries = 0; tries < 100 && (await toldRevoked()) < 8; tries += 1) await sleep(100);
+  // What was signed before all knew of it, if it tells the same: once more.
+  await sleep(5_000);
+  await first.stop(1_000);
+  expect(await toldRevoked()).toBe(8);
+  read.length = 0;
+  const again = await start();
+  await sleep(4_500);
+  await again.stop(1_000);
+  expect(read).toEqual([]);
+}, 30_000);

@@ -30,16 +30,6 @@ export async function* findUnsignedChunks(
   }
 }
 
-/** All published chunks under some issuers. Looks at every batch. */
-export async function* findPublishedChunks(
-  ports: Omit<UnsignedChunkPorts, 'responses'>,
-  issuers: ReadonlySet<string>,
-): AsyncGenerator<ChunkRef> {
-  for await (const batch of batchesUnder(ports, issuers)) {
-    yield* publishedOf(ports, batch, new Set());
-  }
-}
-
 async function* batchesUnder(
   ports: Pick<UnsignedChunkPorts, 'tenants' | 'orders' | 'batches'>,
   issuers: ReadonlySet<string>,

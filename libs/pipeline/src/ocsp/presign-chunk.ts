@@ -65,15 +65,20 @@ const maxTries = 16;
  * to its place in the chunk is told of to nobody. Faults: FAULT_STORE_CORRUPT; FAULT_PROCESSING where this
  * process does not know the issuer or has no responder of it, which another one may;
  * FAULT_CLOCK_BACKWARDS where the clock is more than 5 s behind what is in force; the ports'.
+ * @param signedSinceMs What was signed before is signed again, whatever it tells.
  */
-export async function presignChunk(ports: PresignPorts, chunk: ChunkRef): Promise<PresignOutcome> {
+export async function presignChunk(
+  ports: PresignPorts,
+  chunk: ChunkRef,
+  signedSinceMs = 0,
+): Promise<PresignOutcome> {
   const segment = await ports.certificates.getSegment(chunk);
   if (segment === undefined) return 'none';
   const issuerName = issuerNameOf(segment);
   const issuer = ports.issuerOf(issuerName);
   if (issuer === undefined) throw notHere(`issuer '${issuerName}' is not known`);
   for (let tries = 0; tries < maxTries; tries += 1) {
-    const outcome = await tryToPresign(ports, chunk, issuer, resultsOf(segment));
+    const outcome = await tryToPresign(ports, chunk, issuer, resultsOf(segment), signedSinceMs);
     if (outcome !== undefined) return outcome;
   }
   throw new CertmillError('FAULT_OVERLOADED', 'others keep signing the responses of a chunk');
@@ -85,6 +90,7 @@ async function tryToPresign(
   chunk: ChunkRef,
   issuer: PresignIssuer,
   results: readonly Result[],
+  signedSinceMs: number,
 ): Promise<PresignOutcome | undefined> {
   const { responses, policy } = ports;
   const lifetimeSeconds = policy.lifetimeSecondsOf(issuer.name);
@@ -102,7 +108,8 @@ async function tryToPresign(
   }
   const digest = hash('sha256', JSON.stringify(statuses.map(toldOf)));
   const isEnding = (before?.nextUpdateMs ?? 0) - nowMs < signedAgainMs(lifetimeSeconds);
-  if (before?.digest === digest && !isEnding) return 'current';
+  const isSince = (before?.thisUpdateMs ?? 0) >= signedSinceMs;
+  if (before?.digest === digest && isSince && !isEnding) return 'current';
   const thisUpdateSeconds = Math.floor(nowMs / 1_000);
   const nextUpdateSeconds = thisUpdateSeconds + lifetimeSeconds;
   const times = { thisUpdateSeconds, nextUpdateSeconds };

@@ -1,19 +1,23 @@
 import { chunkIdOf, type ChunkRef } from '@certmill/domain';
-import type { Job, JobQueue, OcspStore, RevocationStore, Stoppable } from '@certmill/ports';
+import type {
+  Job,
+  JobQueue,
+  OcspStore,
+  RevocationStore,
+  RunAgain,
+  Stoppable,
+} from '@certmill/ports';
 import { listAllChanged } from '../crl/list-all-changed.js';
 import { WaitingScopes, type WaitingChanges } from '../crl/waiting-scopes.js';
 import { repeat } from '../repeat.js';
-import {
-  findPublishedChunks,
-  findUnsignedChunks,
-  type UnsignedChunkPorts,
-} from './find-unsigned-chunks.js';
+import { findUnsignedChunks, type UnsignedChunkPorts } from './find-unsigned-chunks.js';
 import { presignChunk, signedAgainMs, type PresignPorts } from './presign-chunk.js';
 import { presignScope, type PresignScopePorts } from './presign-scope.js';
 
 const presignQueue = 'ocsp-presign';
 const scopeQueue = 'ocsp-presign-scopes';
 const backfillQueue = 'ocsp-presign-backfill';
+const revokedQueue = 'ocsp-presign-revoked';
 
 /** Changes of one chunk within it are signed once; a later one finds no job of an earlier second. */
 const joinMs = 1_000;
@@ -22,6 +26,8 @@ const changesEveryMs = 15_000;
 /** Chunks that one sweep plans: some ten thousand a minute can be signed on one core. */
 const chunksPerSweep = 5_000;
 const attempts = 20;
+/** For so long it may be that another process knows that an issuer is revoked, and this one not yet. */
+const learningMs = 3_600_000;
 /** Longer than any response lasts. */
 const everMs = 10 * 365 * 86_400_000;
 
@@ -91,17 +97,17 @@ export async function startPresigning(work: PresignWork): Promise<Presigning> {
     await jobs.process(
       presignQueue,
       { concurrency, attempts },
-      told((job) => presignChunk(work, chunkOf(job))),
+      told((job) => presignChunk(work, chunkOf(job), Number(job.data['sinceMs'] ?? 0))),
     ),
     // One at a time: each may be of many chunks.
     await jobs.process(scopeQueue, { concurrency: 1, attempts }, told(scopeHandler(work))),
     await jobs.process(backfillQueue, { concurrency: 1, attempts }, told(backfillHandler(work))),
+    await jobs.process(revokedQueue, { concurrency: 1, attempts }, revokedHandler(work)),
   ];
   const waiting = new WaitingScopes();
-  const revoked = new Set<string>();
   const stops = [
     repeat(() => planChangedScopes(work, waiting), changesEveryMs, onFault),
-    repeat(() => planRevokedIssuers(work, revoked), changesEveryMs, onFault),
+    repeat(() => planRevokedIssuers(work), changesEveryMs, onFault),
     repeat(() => planEnding(work), sweepMs, onFault),
   ];
   await jobs.add(backfillQueue, { id: 'backfill', data: {} });
@@ -129,14 +135,50 @@ function scopeHandler(work: PresignWork): (job: Job) => Promise<void> {
   };
 }
 
-/** What a revoked issuer has issued is revoked: once it is seen to be, all its responses are others. */
-async function planRevokedIssuers(work: PresignWork, seen: Set<string>): Promise<void> {
+/**
+ * What a revoked issuer has issued is revoked: what was signed before that was known tells otherwise. The
+ * job stays, and with it since when all know: no start signs the same again.
+ */
+async function planRevokedIssuers(work: PresignWork): Promise<void> {
   for (const issuer of signedAheadOf(work)) {
-    if (seen.has(issuer) || work.issuerOf(issuer)?.revoked === undefined) continue;
-    // Not before every process has seen it.
-    const runAtMs = work.clock.nowMs() + 2 * joinMs;
-    await work.jobs.add(backfillQueue, { id: `revoked-${issuer}`, data: { issuer }, runAtMs });
-    seen.add(issuer);
+    const revokedAtMs = work.issuerOf(issuer)?.revoked?.revokedAtMs;
+    if (revokedAtMs === undefined) continue;
+    // Not before every process has seen it; in whole seconds, as thisUpdate.
+    const sinceMs = Math.ceil(work.clock.nowMs() / 1_000) * 1_000 + 2 * joinMs;
+    const id = `${issuer}.${String(revokedAtMs)}`;
+    const data = { issuer, revokedAtMs, sinceMs };
+    await work.jobs.add(revokedQueue, { id, data, runAtMs: sinceMs });
+  }
+}
+
+/**
+ * Plans a page of what was signed before, by its end: all of an issuer's last equally long. Those that
+ * last longer, of before their life was made shorter, tell nobody `good` and wait for their time.
+ */
+function revokedHandler(work: PresignWork): (job: Job) => Promise<RunAgain | undefined> {
+  return async ({ data }) => {
+    const [issuer, sinceMs] = [String(data['issuer']), Number(data['sinceMs'])];
+    const nowMs = work.clock.nowMs();
+    if (work.issuerOf(issuer)?.revoked?.revokedAtMs === data['revokedAtMs']) {
+      // Over the years more may go wrong than a job that fails is tried.
+      await planSignedBefore(work, issuer, sinceMs).catch(work.onFault);
+    } else if (nowMs > sinceMs + learningMs) return undefined;
+    return { againAtMs: nowMs + changesEveryMs };
+  };
+}
+
+async function planSignedBefore(
+  { jobs, responses, policy }: PresignWork,
+  issuer: string,
+  sinceMs: number,
+): Promise<void> {
+  const lifetimeSeconds = policy.lifetimeSecondsOf(issuer);
+  if (lifetimeSeconds === undefined) return;
+  const page = { issuers: [issuer], limit: chunksPerSweep };
+  const endBeforeMs = sinceMs + lifetimeSeconds * 1_000;
+  for (const before of await responses.listEndingResponses(endBeforeMs, page)) {
+    const job = jobOf(before, `since-${String(sinceMs)}`);
+    await jobs.add(presignQueue, { ...job, data: { ...job.data, sinceMs } });
   }
 }
 
@@ -144,15 +186,8 @@ function signedAheadOf({ issuers, policy }: PresignWork): readonly string[] {
   return issuers().filter((issuer) => policy.lifetimeSecondsOf(issuer) !== undefined);
 }
 
-function backfillHandler(work: PresignWork): (job: Job) => Promise<void> {
-  return async ({ data }) => {
-    const { issuer } = data;
-    if (typeof issuer === 'string') {
-      for await (const chunk of findPublishedChunks(work, new Set([issuer]))) {
-        await work.jobs.add(presignQueue, jobOf(chunk, 'revoked'));
-      }
-      return;
-    }
+function backfillHandler(work: PresignWork): () => Promise<void> {
+  return async () => {
     for await (const chunk of findUnsignedChunks(work, new Set(signedAheadOf(work)))) {
       await work.jobs.add(presignQueue, jobOf(chunk, 'first'));
     }
