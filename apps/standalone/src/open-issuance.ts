@@ -69,8 +69,6 @@ export interface Issuance extends Stoppable {
   holdLog(): Disposable;
   /** Rejects when the process has to be started again: a PKCS#11 module hangs in a signature. */
   readonly failed: Promise<never>;
-  /** A thread hangs in a module: the process ends by `endProcess` only. */
-  readonly hangs: boolean;
   /** What each part's threads cost so far, in microseconds of CPU. */
   cpu(): Promise<IssuanceCpu>;
 }
@@ -312,9 +310,6 @@ async function assemble(
     },
     keptProfiles,
     failed,
-    get hangs() {
-      return signer.health().some(({ hungThreads }) => hungThreads > 0);
-    },
     holdLog: () => openedLog.holdSegments(),
     async cpu() {
       const main = process.threadCpuUsage();

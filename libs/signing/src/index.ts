@@ -10,7 +10,7 @@ export {
   type ResponderPool,
   type ResponderPoolOptions,
 } from './ocsp/open-responder-pool.js';
-export { endProcess } from './sign/end-process.js';
+export { endProcess } from './worker-pool/end-process.js';
 export {
   openSigningPools,
   type SigningPools,

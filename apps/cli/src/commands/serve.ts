@@ -1,10 +1,9 @@
 import { Command, Option } from 'commander';
 import { once } from 'node:events';
-import type { ServeConfig, Server } from '@certmill/standalone';
+import type { ServeConfig } from '@certmill/standalone';
 import type { Role } from '@certmill/fleet';
-import { CertmillError, isCertmillError } from '@certmill/domain';
+import { CertmillError } from '@certmill/domain';
 import { ensureHierarchy } from '../hierarchy.js';
-import { exitCodes } from '../terminal/exit-codes.js';
 import { withExamples } from '../terminal/program.js';
 import type { Terminal } from '../terminal/terminal.js';
 
@@ -47,7 +46,6 @@ export function serveCommand(terminal: Terminal): Command {
       }
       await ensureHierarchy(terminal, config.data);
       const server = await serve(config);
-      let failure: unknown;
       try {
         terminal.say(`certmill serves at ${terminal.style('bold', server.url)}`);
         const first = await server.openFirstCredential();
@@ -58,35 +56,17 @@ export function serveCommand(terminal: Terminal): Command {
         }
         terminal.say('OpenAPI at /openapi.json, metrics at /metrics; Ctrl-C stops it');
         const stopped = terminal.signal.aborted ? undefined : once(terminal.signal, 'abort');
-        failure = await Promise.race([stopped, server.issuance.failed]).catch(
-          (error: unknown) => error,
-        );
-        terminal.note('stopping: finishing what is in hand');
+        await Promise.race([stopped, server.issuance.failed]);
       } finally {
+        terminal.note('stopping: finishing what is in hand');
         await server.stop();
       }
-      await endServer(terminal, server, failure);
     });
   return withExamples(command, [
     ['certmill serve', 'all roles on http://127.0.0.1:8460, data in ./certmill-data'],
     ['certmill serve --config certmill.yaml --check-config', 'name each line that is wrong'],
     ['certmill serve --role sign --config fleet.yaml', 'one service of a fleet'],
   ]);
-}
-
-/** A thread that hangs in a PKCS#11 module would keep the process from ending. */
-async function endServer(
-  terminal: Terminal,
-  { issuance }: Server,
-  failure: unknown,
-): Promise<void> {
-  const isFailed = isCertmillError(failure);
-  if (issuance.hangs) {
-    if (isFailed) terminal.reportFailure(failure.code, failure.message);
-    const { endProcess } = await import('@certmill/signing');
-    await endProcess(isFailed ? exitCodes.couldNotRun : terminal.exitCode);
-  }
-  if (isFailed) throw failure;
 }
 
 /** One service of a fleet, as its own program runs it: docs/fleet.md. */
@@ -119,8 +99,8 @@ async function serveRole(
   try {
     const stopped = terminal.signal.aborted ? Promise.resolve() : once(terminal.signal, 'abort');
     await Promise.race([stopped, service.failed]);
-    terminal.note('stopping: finishing what is in hand');
   } finally {
+    terminal.note('stopping: finishing what is in hand');
     await service.stop();
   }
 }

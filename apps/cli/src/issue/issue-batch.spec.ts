@@ -107,4 +107,18 @@ describe('issuing for files', () => {
       expect(await deadLettersOf(issuance, batch)).toBeUndefined();
     });
   });
+
+  it('ends at once where the process has to be started again', async () => {
+    const input = join(data, 'one.ndjson');
+    const { deviceId, csrDer } = simulateDevice('device-late');
+    const csr = Buffer.from(csrDer).toString('base64');
+    await writeFile(input, `${JSON.stringify({ deviceId, csr })}\n`);
+    await withIssuance(async (issuance) => {
+      const failed = Promise.reject(new CertmillError('FAULT_HSM_LOST', 'a slot hangs'));
+      failed.catch(() => undefined);
+      await expect(issue({ ...issuance, failed }, input)).rejects.toMatchObject({
+        code: 'FAULT_HSM_LOST',
+      });
+    });
+  });
 });

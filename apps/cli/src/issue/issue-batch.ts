@@ -56,12 +56,10 @@ export async function issueBatch(
   await retryDeadLetters(issuance, uploaded);
   const watching = watch(issuance, uploaded, onProgress);
   try {
-    const ended = await waitForBatch(
-      services.results,
-      localTenant,
-      uploaded.batchId,
-      request.signal,
-    );
+    const ended = await Promise.race([
+      waitForBatch(services.results, localTenant, uploaded.batchId, request.signal),
+      issuance.failed,
+    ]);
     if (ended === undefined) throw new CertmillError('FAULT_STORE_CORRUPT', 'the batch is gone');
     if (request.signal.aborted)
       throw new CertmillError('FAULT_STOPPING', 'stopped; run the same command again to go on');

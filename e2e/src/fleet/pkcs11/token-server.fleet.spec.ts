@@ -57,6 +57,16 @@ describe('a standalone server whose issuer has its key in a token', () => {
     return { ...running, url, key };
   };
 
+  it('is needed by a command too, which ends where the module hangs', async () => {
+    await faults.set({ function: 'C_Sign', does: { sleepMs: 3_600_000 } });
+    const { exitCode, stderr } = await runCertmill(['crl', 'build', 'line', '--data', 'data'], {
+      cwd: work.path,
+      env: env({ CERTMILL_CA_PASSPHRASE: passphrase }),
+    });
+    await faults.set();
+    expect([exitCode, stderr]).toEqual([1, expect.stringMatching(/^error FAULT_HSM_LOST: .*\n$/)]);
+  });
+
   it('needs a passphrase all the same, for the keys of OCSP responders', async () => {
     const { exitCode, stderr } = await runCertmill(['serve', '--data', 'data', '--port', '0'], {
       cwd: work.path,

@@ -34,7 +34,7 @@ export interface SlotHealth {
   readonly failures: number;
   /** Threads that hold keys open. */
   readonly sessions: number;
-  /** Threads that were told to end and have not: the process ends by `endProcess` only. */
+  /** Threads that were told to end and have not. */
   readonly hungThreads: number;
   readonly usage: SlotUsage;
   /** Why it is not ready, for people. */

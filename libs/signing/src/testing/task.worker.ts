@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { threadId } from 'node:worker_threads';
 import { packedReply } from '../worker-pool/packed-reply.js';
 
@@ -22,4 +23,9 @@ export function exhaustHeap(): number {
 
 export function spin(): never {
   for (;;) Math.random();
+}
+
+/** In native code, which nothing ends. */
+export function hang(seconds: number): void {
+  spawnSync('sleep', [String(seconds)]);
 }

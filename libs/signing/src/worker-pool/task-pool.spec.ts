@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { TaskPool, type PackedTask, type TaskPoolOptions } from './task-pool.js';
 
 const workerFile = new URL('../testing/task.worker.js', import.meta.url);
@@ -106,5 +108,33 @@ describe('TaskPool', () => {
     await pool.stop(100);
     expect(performance.now() - begun).toBeLessThan(3_000);
     expect((await stuck).kind).toBe('stopping');
+  });
+});
+
+/** A process with a pool whose only thread hangs for 20 seconds. */
+const hangingProgram = (steps: string): string => `
+  import { TaskPool } from ${JSON.stringify(new URL('./task-pool.js', import.meta.url).href)};
+  const pool = new TaskPool({
+    workerFile: new URL(${JSON.stringify(workerFile.href)}),
+    workerData: {}, lane: 'bulk', threads: 1, maxQueue: 8, taskTimeoutMs: 20_000,
+  });
+  const hang = (timeoutMs) =>
+    pool.run(() => ({ handler: 'hang', message: 20, transferList: [] }), undefined, timeoutMs);
+  ${steps}
+`;
+
+describe('a process whose thread hangs in native code', () => {
+  it.each([
+    ['is done with it', 'await hang(300); process.exitCode = 70;', 70],
+    ['has stopped', 'await hang(300); await pool.stop(300); process.exitCode = 70;', 70],
+    ['cuts it off', 'void hang(); await pool.stop(500); process.exitCode = 70;', 70],
+    ['exits', 'void hang(); setTimeout(() => process.exit(130), 500);', 130],
+    ['throws', 'void hang(); setTimeout(() => { throw new Error(); }, 500);', 1],
+  ])('ends, with its code, when it %s', async (_, steps, code) => {
+    const begunMs = performance.now();
+    const args = ['--input-type=module', '-e', hangingProgram(steps)];
+    const child = spawn(process.execPath, args, { stdio: 'ignore' });
+    expect(await once(child, 'close')).toEqual([code, null]);
+    expect(performance.now() - begunMs).toBeLessThan(15_000);
   });
 });

@@ -3,6 +3,7 @@ import type { ResourceLimits } from 'node:worker_threads';
 import type { Lane } from '@certmill/domain';
 import type { CpuMeter } from '@certmill/ports';
 import { Piscina } from 'piscina';
+import { holdExit, releaseExit } from './held-exit.js';
 
 export interface TaskPoolOptions {
   /** The worker's entry module; its handlers are named exports that return data and never throw. */
@@ -55,6 +56,8 @@ export type TaskOutcome<R> =
    * it has ended: at once from JavaScript, when the call returns from native code, which may be never.
    */
   | { readonly kind: 'timed-out'; readonly threadEnd: Promise<void> };
+
+type Thread = Piscina['threads'][number];
 
 interface WaitingTask {
   /** Called when a worker is free, so that a task that waits or moves on has copied nothing. */
@@ -166,7 +169,8 @@ export class TaskPool implements CpuMeter {
     }
   }
 
-  private async execute({ pack, timeoutMs }: WaitingTask): Promise<TaskOutcome<unknown>> {
+  private async execute(task: WaitingTask): Promise<TaskOutcome<unknown>> {
+    const { pack, timeoutMs } = task;
     const timeout = new AbortController();
     let threadEnd = Promise.resolve();
     const timer = setTimeout(() => {
@@ -176,6 +180,7 @@ export class TaskPool implements CpuMeter {
       const abandoned = threads.find((thread) => !left.has(thread));
       if (abandoned !== undefined) threadEnd = this.endOf(abandoned);
     }, timeoutMs);
+    holdExit(task);
     try {
       const { handler, message, transferList } = pack();
       const reply: unknown = await this.piscina.run(message, {
@@ -189,6 +194,7 @@ export class TaskPool implements CpuMeter {
       return this.stopped === undefined ? { kind: 'worker-lost', cause } : { kind: 'stopping' };
     } finally {
       clearTimeout(timer);
+      releaseExit(task);
     }
   }
 
@@ -206,7 +212,10 @@ export class TaskPool implements CpuMeter {
     }
     if (this.running === 0) await Promise.race([this.closeWorkers(), expired]);
     // A worker inside a native call ends only when the call returns, which may be never.
-    await Promise.race([this.piscina.destroy(), expired]);
+    const threads = this.piscina.threads;
+    const destroyed = this.piscina.destroy();
+    for (const thread of threads) void abandon(thread);
+    await Promise.race([destroyed, expired]);
     clearTimeout(timer);
   }
 
@@ -219,9 +228,19 @@ export class TaskPool implements CpuMeter {
     await Promise.allSettled(closing);
   }
 
-  private async endOf(thread: Piscina['threads'][0]): Promise<void> {
-    await once(thread, 'exit');
+  private async endOf(thread: Thread): Promise<void> {
+    await abandon(thread);
     // Piscina replaces a worker that ends late even where the pool was destroyed before.
     if (this.stopped !== undefined) void this.stopped.then(() => this.piscina.destroy());
   }
+}
+
+/** Resolves once the thread, which was told to end, has ended. Nothing else waits for that, nor does the process. */
+async function abandon(thread: Thread): Promise<void> {
+  thread.unref();
+  // Piscina refs a thread once more when its port has closed.
+  thread.ref = () => undefined;
+  holdExit(thread);
+  await once(thread, 'exit');
+  releaseExit(thread);
 }

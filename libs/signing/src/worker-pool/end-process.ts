@@ -15,6 +15,12 @@ export async function endProcess(
     Promise.allSettled([flushed(process.stdout), flushed(process.stderr), flush()]),
     new Promise((resolve) => setTimeout(resolve, flushMs)),
   ]);
+  replaceProcess(code);
+  return new Promise<never>(() => undefined);
+}
+
+/** The same at once: what waits to be written is lost. */
+export function replaceProcess(code: number): void {
   const { execPath } = process;
   const program = `process.exit(${String(Math.trunc(code))})`;
   try {
@@ -23,7 +29,6 @@ export async function endProcess(
     // The program file is gone, or this system cannot replace a process.
   }
   process.kill(process.pid, 'SIGKILL');
-  return new Promise<never>(() => undefined);
 }
 
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
