@@ -133,6 +133,8 @@ export interface MassOperation {
   readonly ratePerSecond?: number;
   /** Names the pages of its frozen selection. */
   readonly freezeId: string;
+  /** Batches of its frozen selection. */
+  readonly frozenBatches: number;
   /** Certificates that were selected at most when it was frozen: the quota of the order. */
   readonly quota: number;
   readonly createdAtMs: number;

@@ -32,6 +32,7 @@ const massOperation: MassOperation = {
   selection: { issuer: 'factory' },
   work: { kind: 'revoke', reason: 'superseded' },
   freezeId: '',
+  frozenBatches: 1,
   quota: 0,
   createdAtMs: 1,
   createdBy: 'olga',

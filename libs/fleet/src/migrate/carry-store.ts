@@ -7,7 +7,9 @@ import type {
 } from '@certmill/adapter-embedded';
 import type { RevocationImport, StoreImport } from '@certmill/adapter-mongo';
 import {
+  CertmillError,
   chunkIdOf,
+  frozenPageBatches,
   type ChainedAuditEntry,
   type ChunkOutcome,
   type ChunkPlace,
@@ -185,14 +187,20 @@ export async function* auditEntriesOf(store: AuditStore): AsyncGenerator<Chained
   }
 }
 
-/** The pages of an operation's frozen selection. */
+/** The pages of an operation's frozen selection. Faults: FAULT_STORE_CORRUPT where one is not stored. */
 export async function* frozenPagesOf(
   store: Pick<MassOperationStore, 'frozenPage'>,
   operation: MassOperation,
 ): AsyncGenerator<readonly FrozenBatch[]> {
-  for (let page = 0; ; page += 1) {
+  for (let page = 0; page * frozenPageBatches < operation.frozenBatches; page += 1) {
     const batches = await store.frozenPage(operation, page);
-    if (batches.length === 0) return;
+    if (batches.length === 0) {
+      const { operationId } = operation;
+      throw new CertmillError(
+        'FAULT_STORE_CORRUPT',
+        `page ${String(page)} of the selection of operation '${operationId}' is not stored`,
+      );
+    }
     yield batches;
   }
 }

@@ -1,4 +1,5 @@
 import {
+  frozenPageBatches,
   noMassCounts,
   rejectionNumber,
   type Batch,
@@ -126,6 +127,7 @@ async function addOperations(store: MassOperationStore, chunks: readonly Chunk[]
         ...name,
         selection: { issuer: 'factory' },
         work: { kind: 'reissue', issuer: 'other', profileName: 'idevid', expiresAtMs: 9 },
+        frozenBatches: frozenPageBatches + i + 1,
         quota: 5,
         createdAtMs: 3,
         createdBy: 'olga',

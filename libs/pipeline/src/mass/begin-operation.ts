@@ -142,7 +142,7 @@ async function assertBeginnable(
 function operationOf(
   { tenant, operationId, actor, selection, work, ratePerSecond }: NewMassOperation,
   freezeId: string,
-  { requests, certificates: quota }: SelectionSize,
+  { batches: frozenBatches, requests, certificates: quota }: SelectionSize,
   createdAtMs: number,
 ): MassOperation {
   return {
@@ -152,6 +152,7 @@ function operationOf(
     work,
     ...(ratePerSecond === undefined ? {} : { ratePerSecond }),
     freezeId,
+    frozenBatches,
     quota,
     createdAtMs,
     createdBy: actor,

@@ -6,6 +6,8 @@ import type { MassPorts } from './mass-ports.js';
 
 const name: FrozenSelectionName = { tenant: 'acme', operationId: 'op', freezeId: 'freeze' };
 
+const count = 100_000;
+
 /** An order of single enrolments, which may grow while it is read; and where it is frozen. */
 class Enrolments {
   /** Newest last. */
@@ -14,7 +16,7 @@ class Enrolments {
   pagesRead = 0;
   onPage: (page: number) => void = () => undefined;
 
-  constructor(count: number) {
+  constructor() {
     this.batches = Array.from({ length: count }, (_, i) => this.#enrolled(i));
   }
 
@@ -47,13 +49,17 @@ class Enrolments {
     },
   } as unknown as MassPorts;
 
+  get frozen(): FrozenSelection {
+    return new FrozenSelection(this.ports.operations, { ...name, frozenBatches: count });
+  }
+
   enrolOne(): void {
     this.batches.push(this.#enrolled(this.batches.length));
   }
 
   async frozenIds(): Promise<readonly string[]> {
     const ids: string[] = [];
-    for await (const { batchId } of new FrozenSelection(this.ports.operations, name)) {
+    for await (const { batchId } of this.frozen) {
       ids.push(batchId);
     }
     return ids;
@@ -67,19 +73,17 @@ class Enrolments {
 }
 
 describe('an order of 100,000 single enrolments', () => {
-  const count = 100_000;
-
   it('is frozen and read page by page, each once, without those that came meanwhile', async () => {
-    const enrolments = new Enrolments(count);
+    const enrolments = new Enrolments();
     enrolments.onPage = () => enrolments.enrolOne();
     const before = enrolments.batches.map(({ batchId }) => batchId);
     const selection = { orderId: 'spring' };
     const size = await freezeSelection(enrolments.ports, name, selection);
-    expect(size).toEqual({ requests: count, certificates: count });
+    expect(size).toEqual({ batches: count, requests: count, certificates: count });
     expect(enrolments.pages.map(({ length }) => length)).toEqual(Array(200).fill(500));
     expect(await enrolments.frozenIds()).toEqual(before.toReversed());
-    expect(enrolments.pagesRead).toBe(201);
-    const frozen = new FrozenSelection(enrolments.ports.operations, name);
+    expect(enrolments.pagesRead).toBe(200);
+    const { frozen } = enrolments;
     expect([await frozen.at(0), await frozen.at(count - 1), await frozen.at(count)]).toEqual([
       expect.objectContaining({ batchId: 'batch-99999' }),
       expect.objectContaining({ batchId: 'batch-0' }),
@@ -87,8 +91,18 @@ describe('an order of 100,000 single enrolments', () => {
     ]);
   });
 
+  it('does not end before a page that is not stored', async () => {
+    const enrolments = new Enrolments();
+    await freezeSelection(enrolments.ports, name, { orderId: 'spring' });
+    enrolments.pages.length = 199;
+    await expect(enrolments.frozenIds()).rejects.toMatchObject({ code: 'FAULT_STORE_CORRUPT' });
+    enrolments.pages.push([]);
+    await expect(enrolments.frozen.at(count - 1)).rejects.toThrow('batch 99999 of');
+    expect(await enrolments.frozen.at(count)).toBeUndefined();
+  });
+
   it('leaves nothing behind where it cannot be frozen whole', async () => {
-    const enrolments = new Enrolments(count);
+    const enrolments = new Enrolments();
     enrolments.onPage = (page) => {
       if (page === 7) throw new CertmillError('FAULT_DISK_FULL', 'no room');
     };

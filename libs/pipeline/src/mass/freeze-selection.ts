@@ -24,6 +24,7 @@ export interface SelectedBatch {
 }
 
 export interface SelectionSize {
+  readonly batches: number;
   /** Requests of its batches, whatever became of them. */
   readonly requests: number;
   readonly certificates: number;
@@ -57,13 +58,15 @@ export async function* selectedBatches(
 
 /** Faults: those of `selectedBatches`. */
 export async function sizeOf(selected: AsyncIterable<SelectedBatch>): Promise<SelectionSize> {
+  let batches = 0;
   let requests = 0;
   let certificates = 0;
   for await (const { batch, certificates: of } of selected) {
+    batches += 1;
     requests += batch.nextIndex;
     certificates += of;
   }
-  return { requests, certificates };
+  return { batches, requests, certificates };
 }
 
 /**

@@ -54,6 +54,7 @@ function anOperation(tenant: string, operationId: string, version = 1): MassOper
     selection: { issuer: 'first' },
     work: { kind: 'revoke', reason: 'superseded' },
     freezeId: 'freeze',
+    frozenBatches: 0,
     quota: 0,
     createdAtMs: 1,
     createdBy: 'olga',

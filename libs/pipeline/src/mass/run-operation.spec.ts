@@ -8,6 +8,7 @@ const anOperation: MassOperation = {
   selection: { issuer: 'first' },
   work: { kind: 'revoke', reason: 'superseded' },
   freezeId: 'freeze',
+  frozenBatches: 0,
   quota: 0,
   createdAtMs: 1,
   createdBy: 'olga',

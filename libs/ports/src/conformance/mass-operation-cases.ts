@@ -19,6 +19,7 @@ function anOperation(tenant: string, changes: Partial<MassOperation> = {}): Mass
     work: { kind: 'revoke', reason: 'cessationOfOperation', invalidityDateMs: nowMs - 1 },
     ratePerSecond: 10,
     freezeId: 'freeze',
+    frozenBatches: 2,
     quota: 7,
     createdAtMs: nowMs,
     createdBy: 'line 4',
