@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { access, lstat, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { canonicalJson, CertmillError, isCertmillError } from '@certmill/domain';
@@ -94,9 +94,13 @@ export class StepStage {
     });
   }
 
-  /** A file of the data folder is to go for good. */
+  /** A file of the data folder is to go for good. CONFLICT where it is a link. */
   async destroy(path: string): Promise<void> {
-    const content = await readFile(join(this.dataDirectory, path));
+    const file = join(this.dataDirectory, path);
+    if ((await lstat(file)).isSymbolicLink()) {
+      throw new CertmillError('CONFLICT', `${path} is a link: put the file itself in its place`);
+    }
+    const content = await readFile(file);
     this.effects.push({
       kind: 'destroy',
       path,
@@ -167,18 +171,14 @@ async function applyEffect(
   effect: Effect,
 ): Promise<string> {
   const target = join(dataDirectory, effect.path);
-  if (effect.kind === 'destroy') return destroyFile(target, effect);
+  if (effect.kind === 'destroy') return destroyFile(target, stepFolder, effect);
   const source = join(stepFolder, 'install', effect.path);
   if (await exists(source)) {
     if (effect.kind === 'install' && (await exists(target))) {
       throw new CertmillError('CONFLICT', `${effect.path} was made by somebody else meanwhile`);
     }
     if (effect.kind === 'put' && (await fileHash(target)) !== effect.replaces) {
-      throw new CertmillError(
-        'CONFLICT',
-        `${effect.path} was changed by another command after this step was made from it: this ` +
-          'ceremony cannot go on; do this step and those after it in a new one',
-      );
+      throw changedSince(effect.path);
     }
     await mkdir(dirname(target), { recursive: true, mode: 0o700 });
     await rename(source, target);
@@ -192,30 +192,61 @@ async function applyEffect(
     : `${effect.path} is there`;
 }
 
+function changedSince(path: string): CertmillError {
+  return new CertmillError(
+    'CONFLICT',
+    `${path} was changed by another command after this step was made from it: this ` +
+      'ceremony cannot go on; do this step and those after it in a new one',
+  );
+}
+
 /**
- * Overwrites with random octets, makes that durable, unlinks. On media that write elsewhere (flash,
- * copy-on-write file systems) former blocks may stay: why keys lie there encrypted, and the runbook
- * asks for the medium too.
+ * Takes the file that was approved into the step's folder, and overwrites it there: a run that was killed
+ * goes on with that one, whatever lies in its place now. Its name stays in the folder, without content,
+ * for that it was this step that destroyed it. CONFLICT, and nothing is done to it, where another file
+ * lies in its place.
  */
 async function destroyFile(
   file: string,
-  effect: Extract<Effect, { readonly kind: 'destroy' }>,
+  stepFolder: string,
+  { path, bytes, sha256 }: Extract<Effect, { readonly kind: 'destroy' }>,
 ): Promise<string> {
-  if (await exists(file)) {
-    const handle = await open(file, 'r+');
-    try {
-      const { size } = await handle.stat();
-      await handle.write(randomBytes(size), 0, size, 0);
-      await handle.sync();
-      await handle.truncate(0);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rm(file);
-    await syncDirectory(dirname(file));
+  const what = `${path}, ${String(bytes)} octets of SHA-256 ${sha256},`;
+  const tombstone = join(stepFolder, 'destroyed', path);
+  const isTaken = await exists(tombstone);
+  if (isTaken) await overwrite(tombstone);
+  const found = await fileHash(file);
+  if (found === undefined) {
+    return isTaken
+      ? `${what} was overwritten and removed`
+      : `${what} was not there any more: it was not this step that removed it`;
   }
-  return `${effect.path}, ${String(effect.bytes)} octets of SHA-256 ${effect.sha256}, was overwritten and removed`;
+  if (found !== sha256) throw changedSince(path);
+  await mkdir(dirname(tombstone), { recursive: true, mode: 0o700 });
+  await syncTree(stepFolder);
+  await rename(file, tombstone);
+  await syncDirectory(dirname(tombstone));
+  await syncDirectory(dirname(file));
+  await overwrite(tombstone);
+  return `${what} was overwritten and removed`;
+}
+
+/**
+ * Overwrites with random octets, makes that durable, and leaves nothing of the content. On media that
+ * write elsewhere (flash, copy-on-write file systems) former blocks may stay: why keys lie there
+ * encrypted, and the runbook asks for the medium too.
+ */
+async function overwrite(file: string): Promise<void> {
+  const handle = await open(file, constants.O_RDWR | constants.O_NOFOLLOW);
+  try {
+    const { size } = await handle.stat();
+    await handle.writeFile(randomBytes(size));
+    await handle.sync();
+    await handle.truncate(0);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Every file below a folder, with its path in it, sorted. */

@@ -1,8 +1,17 @@
 import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { jest } from '@jest/globals';
 import type { CeremonyStep } from './ceremony-file.js';
 import { parseTranscript, verifyTranscript, witnessTranscript } from './transcript.js';
@@ -87,11 +96,16 @@ describe('a ceremony that is killed', () => {
   it('while it overwrote a key goes on to overwrite and remove it', () => {
     const plan = aPlan([makeRoot, { do: 'destroy-key', ca: 'root', reason: 'a test' }]);
     expect(run(plan, 'committed 2').signal).toBe('SIGKILL');
-    const key = join(plan.data, 'ca/root/key.sealed.json');
-    writeFileSync(key, readFileSync(key).fill(0x5a, 0, 100));
+    const path = 'ca/root/key.sealed.json';
+    const [name = ''] = readdirSync(join(plan.data, 'ceremonies'));
+    const taken = join(plan.data, 'ceremonies', name, '02-destroy-key/destroyed', path);
+    mkdirSync(dirname(taken), { recursive: true });
+    renameSync(join(plan.data, path), taken);
+    writeFileSync(taken, readFileSync(taken).fill(0x5a, 0, 100));
     const { status, stderr } = run(plan, '');
     expect([status, stderr]).toEqual([0, '']);
     expect(rootFolder(plan.data)).toBe('');
+    expect(readFileSync(taken)).toHaveLength(0);
   });
 
   it('for want of room leaves nothing of the step, and goes on when there is some', () => {
