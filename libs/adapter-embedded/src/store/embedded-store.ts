@@ -197,6 +197,7 @@ export class EmbeddedStore
       decision: (place) => client.call('readDecision', [place]),
       statuses: (afterSeq, afterIndex, limit) =>
         client.call('readStatuses', [afterSeq, afterIndex, limit]),
+      scopes: () => client.call('readScopes', []),
       revocations: (after, limit) => client.call('readRevocations', [after, limit]),
       massOperations: (afterSeq, limit) => client.call('readMassOperations', [afterSeq, limit]),
       allowListFile: (allowListId) => allowListFile(this.#directory, allowListId),

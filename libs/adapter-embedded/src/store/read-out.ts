@@ -253,6 +253,16 @@ export function readOutOperations(core: StoreCore) {
       const { scopeSeq = 0, serialNumber = new Uint8Array() } = after ?? {};
       return rows.all(scopeSeq, serialNumber, limit).map(readRevocationOf);
     },
+    /** Those that have rows, and those that only say that they had, or have a CRL. */
+    readScopes(): CrlScope[] {
+      return db
+        .prepare(
+          `SELECT issuer, shard FROM crl_scopes UNION SELECT issuer, shard FROM crls
+           ORDER BY issuer, shard`,
+        )
+        .all()
+        .map((row) => ({ issuer: textIn(row, 'issuer'), shard: numberIn(row, 'shard') }));
+    },
     readMassOperations(afterSeq: number, limit: number): ReadMassOperation[] {
       const rows = db.prepare(
         'SELECT seq, operation FROM mass_operations WHERE seq > ? ORDER BY seq LIMIT ?',

@@ -1,3 +1,4 @@
+import type { CrlScope } from '@certmill/ports';
 import type {
   ChunkPlace,
   ReadBatch,
@@ -24,6 +25,8 @@ export interface StoreReadOut {
   decided(after: ChunkPlace, limit: number): Promise<readonly ChunkPlace[]>;
   decision(place: ChunkPlace): Promise<ReadDecision | undefined>;
   statuses(afterSeq: number, afterIndex: number, limit: number): Promise<readonly ReadStatus[]>;
+  /** All that anything is known of, with rows or without. */
+  scopes(): Promise<readonly CrlScope[]>;
   /** Rows of all scopes, released ones too. */
   revocations(
     after: RevocationPlace | undefined,

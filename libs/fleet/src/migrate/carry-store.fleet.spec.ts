@@ -3,6 +3,7 @@ import { hash, randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { openEmbeddedStore, type EmbeddedStore } from '@certmill/adapter-embedded';
 import {
   initCollections,
@@ -13,7 +14,7 @@ import {
 } from '@certmill/adapter-mongo';
 import { CertmillError } from '@certmill/domain';
 import { statusKeysOf, statusSealsOf } from '@certmill/pipeline';
-import { aBatch, decideAlone, type Stores } from '@certmill/ports/conformance';
+import { aBatch, aChange, anOrder, decideAlone, type Stores } from '@certmill/ports/conformance';
 import { carryStore } from './carry-store.js';
 import { compareStores } from './compare-stores.js';
 import type { MigrationSource } from './migration-source.js';
@@ -197,6 +198,44 @@ describe('a store that is filled', () => {
     const store = await open();
     expect(await store.storeEpoch()).toEqual(epoch);
     await store.stop(1_000);
+    await into.stop();
+  });
+
+  test.each([
+    ['whose rows are all gone', 'DELETE FROM revocations'],
+    [
+      'that was emptied',
+      `DELETE FROM revocations; UPDATE crl_scopes SET changes = 0, sealed = x''`,
+    ],
+    ['that is gone itself, beside its CRL', 'DELETE FROM revocations; DELETE FROM crl_scopes'],
+  ])('takes nothing from a folder with a scope %s', async (_, sql) => {
+    await source.close();
+    const directory = join(folder, 'sealed');
+    const own = { directory, clock, statusSecret: new Uint8Array(32) };
+    source = await openEmbeddedStore(own);
+    await source.createTenant('acme', 1);
+    await source.createOrder(anOrder('acme'));
+    const { chunk: issued } = await decideAlone(source, 'acme', 'b', [{ device: 'd', key: 'k' }]);
+    await source.publish(issued.terminal());
+    await source.changeStatuses([
+      aChange(issued, 0, { kind: 'revoke', reason: 'superseded', revokedAtMs: 5 }),
+    ]);
+    const { scope } = aChange(issued, 0, { kind: 'release', releasedAtMs: 6 });
+    const times = { crlNumber: 1n, thisUpdateMs: 1, nextUpdateMs: 2 };
+    const counts = { entries: 1, changes: 1, hasDeltas: false, der: Buffer.from('crl') };
+    await source.putCrl({ scope, kind: 'full', ...times, ...counts }, undefined);
+    await source.close();
+    const db = new DatabaseSync(join(directory, 'certmill.db'));
+    db.exec(sql);
+    db.close();
+    source = await openEmbeddedStore(own);
+    const where = options();
+    await initCollections(where);
+    const into = await openStoreImport({ ...where, statusSeals, clock });
+    await into.begin('one', await source.storeEpoch());
+    await expect(carryStore(sourceOf(), into, new Map(), silent)).rejects.toMatchObject({
+      code: 'FAULT_STATUS_FORGED',
+    });
     await into.stop();
   });
 

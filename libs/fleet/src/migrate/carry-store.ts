@@ -48,7 +48,8 @@ export async function* rowsOf<T extends { readonly seq: number }>(
 
 /**
  * Carries a store over, in an order in which nothing names what is not there yet; whatever is there
- * already is passed over.
+ * already is passed over. Nothing is of a folder whose revocations are others than were recorded. Faults:
+ * FAULT_STATUS_FORGED.
  */
 export async function carryStore(
   { store, usedApprovals }: MigrationSource,
@@ -57,6 +58,8 @@ export async function carryStore(
   onCarried: OnCarried,
 ): Promise<void> {
   const read = store.readOut();
+  // A fleet seals what it is given, and with it what it is not: scopes that have no rows any more too.
+  for (const scope of await read.scopes()) await assertRecorded(store, scope);
   const { counts } = await read.survey();
   for await (const tenant of allOf((page) => store.listTenants(page))) {
     await carryTenant(store, into, tenant);
@@ -89,7 +92,7 @@ export async function carryStore(
   for await (const { chunk, index, status } of statusesOf(read)) {
     await into.putStatus(chunk.tenant, chunk.batchId, index, status);
   }
-  await carryRevocations(store, read, into);
+  await carryRevocations(read, into);
   for await (const entry of auditEntriesOf(store)) await into.putAuditEntry(entry);
   for await (const { operation } of rowsOf((after, limit) => read.massOperations(after, limit))) {
     await into.putMassOperation(
@@ -103,17 +106,12 @@ export async function carryStore(
 }
 
 /** Rows of a scope are behind each other. */
-async function carryRevocations(
-  store: MigrationSource['store'],
-  read: StoreReadOut,
-  into: StoreImport,
-): Promise<void> {
+async function carryRevocations(read: StoreReadOut, into: StoreImport): Promise<void> {
   let open: { readonly scope: CrlScope; readonly rows: RevocationImport } | undefined;
   for await (const row of revocationsOf(read)) {
     const { scope } = row;
     if (open?.scope.issuer !== scope.issuer || open.scope.shard !== scope.shard) {
       await open?.rows.finish();
-      await assertRecorded(store, scope);
       open = { scope, rows: into.revocations(scope) };
     }
     await open.rows.add(row);
@@ -121,7 +119,7 @@ async function carryRevocations(
   await open?.rows.finish();
 }
 
-/** A fleet seals what it is given: rows that nobody recorded stay behind. Faults: FAULT_STATUS_FORGED. */
+/** Listing all rows of a scope checks them. */
 async function assertRecorded(store: MigrationSource['store'], scope: CrlScope): Promise<void> {
   let after: Uint8Array | undefined;
   do {
