@@ -27,7 +27,8 @@ export interface SnapshotParts {
 
 /**
  * Puts the rows of a tail, without those that are not kept, into a new snapshot in the place of the one
- * before. Everything of the tail MUST be applied. False where another process was first.
+ * before. False where another process was first, or where the tail has an entry that nobody has applied
+ * yet: emptied, its changes would reach no status. The next change takes the snapshot then.
  */
 export async function takeSnapshot(
   parts: SnapshotParts,
@@ -36,6 +37,7 @@ export async function takeSnapshot(
 ): Promise<boolean> {
   const { scopes, log, blocks, seals } = parts;
   const { scope, end } = tail;
+  if (end > scope.applied) return false;
   const made = await writeBlocks(parts, tail, keeps);
   if (made === undefined) return false;
   const before = scope.snapshot;
