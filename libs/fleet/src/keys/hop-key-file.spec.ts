@@ -62,6 +62,23 @@ describe('keys of a fleet', () => {
     expect(files.map((file) => readFileSync(file, 'utf8'))).toEqual(contents);
   });
 
+  it('are added up to as many as a file may have, and no file is written that nothing opens', () => {
+    const { status } = makeFleetKeys(directory, 0).hopKeys;
+    const keys = Array.from({ length: 1_023 }, (_, i) => ({
+      id: `k${String(i)}`,
+      secretHex: 'ab'.repeat(32),
+    }));
+    writeFileSync(status, JSON.stringify({ formatVersion: 1, sealing: 'k1022', keys }));
+    rotateFleetKeys(directory, 'add', clock.nowMs());
+    expect(readHopKeys(status).opening.size).toBe(1_024);
+    rotateFleetKeys(directory, 'seal', clock.nowMs());
+    rotateFleetKeys(directory, 'drop', clock.nowMs());
+    const before = readFileSync(status, 'utf8');
+    expect(() => rotateFleetKeys(directory, 'add', clock.nowMs())).toThrow(/the most there may be/);
+    expect(readFileSync(status, 'utf8')).toBe(before);
+    expect(readHopKeys(status).opening.size).toBe(1_024);
+  });
+
   it('are rotated in three steps, and services a step apart understand each other', () => {
     const { received } = makeFleetKeys(directory, 0).hopKeys;
     const stages = [keep(received, 'made')];

@@ -5,6 +5,8 @@ import { CertmillError } from '@certmill/domain';
 import type { HopKeys } from '@certmill/pipeline';
 
 const secretOctets = 32;
+/** Keys of status changes are never dropped: a rotation a month for 85 years. */
+const maxKeys = 1_024;
 const keyId = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/);
 
 const hopKeyFileSchema = z.strictObject({
@@ -14,7 +16,7 @@ const hopKeyFileSchema = z.strictObject({
   keys: z
     .array(z.strictObject({ id: keyId, secretHex: z.string().regex(/^[0-9a-f]{64}$/) }))
     .min(1)
-    .max(64),
+    .max(maxKeys),
 });
 
 type HopKeyFile = z.infer<typeof hopKeyFileSchema>;
@@ -43,7 +45,8 @@ export type RotationStep = (typeof rotationSteps)[number];
 
 /**
  * The text after one step. `add`: a new key opens; `seal`: the newest one seals; `drop`: only the
- * sealing one is left. CONFLICT where it is not the step's turn.
+ * sealing one is left. CONFLICT where it is not the step's turn, or there
+ * are as many keys as a file may have.
  * @param keepsKeys Of a file whose keys are never dropped: it has had more than one for good.
  */
 export function rotatedHopKeyFile(
@@ -60,6 +63,12 @@ export function rotatedHopKeyFile(
     case 'add':
       if (keepsKeys ? !isNewestSealing : file.keys.length > 1) {
         throw outOfTurn(path, 'a rotation is under way: go on with seal, then drop');
+      }
+      if (file.keys.length >= maxKeys) {
+        throw outOfTurn(
+          path,
+          `it has ${String(maxKeys)} keys, the most there may be: leave it as it is, its newest key goes on`,
+        );
       }
       return textOf({ ...file, keys: [...file.keys, newKey(nowMs, file.keys)] });
     case 'seal':
