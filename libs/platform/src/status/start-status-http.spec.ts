@@ -38,7 +38,7 @@ interface Face extends StatusHttp, AsyncDisposable {
 
 /** The face in front of something that replies as it is told. */
 async function aFace(
-  reply: (call: StatusCall) => StatusReply,
+  reply: (call: StatusCall) => StatusReply | Promise<StatusReply>,
   options: {
     readonly echoesNonces?: boolean;
     readonly repositoryCallsAtOnce?: number;
@@ -231,6 +231,24 @@ describe('what threads read by themselves', () => {
     await new Promise((resolve) => setTimeout(resolve, 220));
     expect(await ask(face, aRequest(2))).toEqual(ofMain);
     expect(face.calls).toHaveLength(3);
+  });
+
+  test('is nothing on the word of a reply that was begun before a change', async () => {
+    const begun = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    const reply = async (): Promise<StatusReply> => {
+      begun.resolve();
+      await release.promise;
+      return letting(60_000)();
+    };
+    await using face = await aFace(reply, { answers });
+    const asked = ask(face, aRequest(2));
+    await begun.promise;
+    face.forget();
+    release.resolve();
+    expect(await asked).toEqual(ofMain);
+    expect(await ask(face, aRequest(2))).toEqual(ofMain);
+    expect(await ask(face, aRequest(2))).toEqual([2, 1]);
   });
 
   test('is nothing of an issuer that is not known to be in force', async () => {

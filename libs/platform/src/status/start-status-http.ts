@@ -115,9 +115,11 @@ class Replies {
     const known = key === undefined ? undefined : this.#kept.get(key, Date.now());
     if (known !== undefined) return known;
     const begunIn = this.#generation;
-    const { keepUntilMs, ...made } = await reply(call);
-    // What was found before a change is answered, for it was asked before, and not kept.
-    if (key === undefined || keepUntilMs === undefined || begunIn !== this.#generation) return made;
+    const { keepUntilMs, readUntilMs, ...found } = await reply(call);
+    // What was found before a change is answered, for it was asked before; nobody keeps or reads on it.
+    if (begunIn !== this.#generation) return found;
+    const made = readUntilMs === undefined ? found : { ...found, readUntilMs };
+    if (key === undefined || keepUntilMs === undefined) return made;
     // A view would keep all that lies around it.
     const kept = { ...made, body: new Uint8Array(made.body), keepUntilMs };
     this.#kept.keep(key, kept);
