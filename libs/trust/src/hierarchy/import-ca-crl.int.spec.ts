@@ -95,6 +95,18 @@ describe('the CRL of an offline root', () => {
     expect(authorities.caStatus('root', Buffer.from('7f00', 'hex'), nowMs)).toBeUndefined();
     elapsedMs += 10_000;
     expect(told()).toEqual([good, good, good]);
+    await renew();
+    await renew();
+    // The one in between is in this file alone, which comes in parts.
+    const hex = Buffer.from(serialNumbers[3] ?? []).toString('hex');
+    const file = join(plant, 'ca', 'line-1', 'former', `${hex}.pem`);
+    const whole = readFileSync(file, 'utf8');
+    writeFileSync(file, whole.slice(0, 200));
+    elapsedMs += 10_000;
+    expect(told()).toEqual([good, good, good, undefined, good]);
+    writeFileSync(file, whole);
+    elapsedMs += 10_000;
+    expect(told()).toEqual([good, good, good, good, good]);
   });
 
   it('revokes an issuer here, which a process that runs sees a second later', async () => {

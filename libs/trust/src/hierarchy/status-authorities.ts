@@ -72,7 +72,7 @@ export class StatusAuthorities {
   /** CA certificates of the folder, in force or before, by serial number. */
   readonly #issued = new Map<string, IssuedCa[]>();
   readonly #walked = new Set<Uint8Array>();
-  /** The certificate in force of CAs that have former ones, as it was when those were read. */
+  /** The certificate in force and the folder of former ones, of CAs that have some, as they were when all were read. */
   readonly #renewals = new Map<string, string>();
   #renewalsLookedAtMs = -Infinity;
   #lookedAtMs: number;
@@ -174,14 +174,18 @@ export class StatusAuthorities {
       const { directory, certificateFile } = issuerPathsOf(this.#options.dataDirectory, name);
       const former = join(directory, formerFolderName);
       if (!existsSync(former)) continue;
-      const stamp = stampOf(certificateFile);
+      const stamp = `${stampOf(certificateFile)} ${stampOf(former)}`;
       if (this.#renewals.get(name) === stamp) continue;
-      this.#renewals.set(name, stamp);
       isNew = true;
       const files = readdirSync(former).filter((file) => file.endsWith('.pem'));
+      let isWhole = true;
       for (const file of [certificateFile, ...files.map((each) => join(former, each))]) {
-        this.#walk({ chainDer: certificatesInPem(readFileSync(file, 'utf8')) });
+        const chainDer = certificatesInPem(readFileSync(file, 'utf8'));
+        this.#walk({ chainDer });
+        if (chainDer.length === 0) isWhole = false;
       }
+      // Not before all are read: what cannot be read now, or is half copied, is read at the next look.
+      if (isWhole) this.#renewals.set(name, stamp);
     }
     return isNew;
   }
