@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { oids } from '@certmill/der';
 import { crlReasonOf } from '@certmill/domain';
 import { isoTime } from '../inspect/view.js';
-import { findExtension } from '../lint/linted-certificate.js';
+import { findExtension, repeatedExtensions } from '../lint/linted-certificate.js';
 import { crlFindings, type ReadCrl } from './crl-status.js';
 import { isSameBytes, type PathCertificate, readPathCertificate } from './path-certificate.js';
 import {
@@ -127,6 +127,10 @@ function delegateProblem(
     isSameBytes(certificate.issuer.der, issuer.certificate.subject.der) &&
     hasSigned(issuer.publicKey, delegate);
   if (!isOfIssuer) return 'its responder is neither the issuer nor certified by it';
+  const [repeated] = repeatedExtensions(certificate.extensions);
+  if (repeated !== undefined) {
+    return `the certificate of its responder has the extension ${repeated} twice`;
+  }
   if (!purposes.includes(oids.id_kp_OCSPSigning)) {
     return lacksPurpose;
   }

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { encodeOid, encodeSequence, encodeTlv, oids } from '@certmill/der';
 import { CertmillError } from '@certmill/domain';
 import { inspect } from '../inspect/inspect.js';
@@ -360,6 +360,18 @@ describe('verification of certificates that OpenSSL made', () => {
     ]);
     expect(verify('good.pem', { ocspResponses }, { status: 'leaf' }).isValid).toBe(true);
     expect(opensslBelieves(name)).toBe(isGood);
+  });
+
+  it('relies on no responder in whose certificate an extension stands twice', () => {
+    pki.writePem('twice-responder.pem', 'CERTIFICATE', rebuilt('responder.pem', twice));
+    copyFileSync(pki.path('responder.key'), pki.path('twice-responder.key'));
+    pki.ocsp('by-twice', 'twice-responder', ['good']);
+    const ocspResponses = [readFileSync(pki.path('by-twice.ocsp'))];
+    const { isValid, path } = verify('good.pem', { ocspResponses }, { status: 'leaf' });
+    expect(isValid).toBe(false);
+    expect(path[0]?.findings).toMatchObject([
+      { state: 'unusable', detail: expect.stringMatching(/has the extension .* twice$/) as string },
+    ]);
   });
 
   it('relies on no response of a device, however right it looks', () => {
