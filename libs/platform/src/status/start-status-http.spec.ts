@@ -234,10 +234,10 @@ describe('what threads read by themselves', () => {
   });
 
   test('is nothing on the word of a reply that was begun before a change', async () => {
-    const begun = Promise.withResolvers<void>();
-    const release = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<undefined>();
+    const release = Promise.withResolvers<undefined>();
     const reply = async (): Promise<StatusReply> => {
-      begun.resolve();
+      begun.resolve(undefined);
       await release.promise;
       return letting(60_000)();
     };
@@ -245,7 +245,7 @@ describe('what threads read by themselves', () => {
     const asked = ask(face, aRequest(2));
     await begun.promise;
     face.forget();
-    release.resolve();
+    release.resolve(undefined);
     expect(await asked).toEqual(ofMain);
     expect(await ask(face, aRequest(2))).toEqual(ofMain);
     expect(await ask(face, aRequest(2))).toEqual([2, 1]);
