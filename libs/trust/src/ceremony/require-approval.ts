@@ -27,8 +27,9 @@ export async function requireApproval(
 }
 
 /**
- * Demands the quorum of every place for an operation, of each its own people, and uses the approvals up
- * there, durably, before it resolves: where one place refuses, none of them has used anything.
+ * Demands the quorum of every place for an operation, of each its own people, and then uses the approvals
+ * up there, one place after the other, durably, before it resolves: where the people of one place are
+ * missing, none has used anything; where one has done the operation before, those ahead of it have.
  * Throws APPROVAL_REQUIRED (`checkQuorums`), or CONFLICT where the operation was done before: approvals
  * are for one time.
  */
