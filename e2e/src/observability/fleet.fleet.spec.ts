@@ -80,8 +80,7 @@ const onlyInTrouble: Readonly<Record<string, string>> = {
   certmill_store_faults_total: 'a call of the store fails',
   certmill_journal_conflicts_total: 'two processes of validate append to one shard',
   'certmill_faults_total{code="FAULT_CLOCK_BACKWARDS"}': 'a clock goes back',
-  'certmill_crl_failures_total{code="FAULT_STATUS_FORGED"}':
-    'somebody changes the log of status changes',
+  certmill_crl_failures_total: 'a CRL cannot be made',
   'certmill_publish_requests_total{code="ISSUER_UNAVAILABLE"}':
     'a request waits longer than its profile allows',
   'certmill_http_duration_seconds_count{status="5xx"}': 'ingest fails',
