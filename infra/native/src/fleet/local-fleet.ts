@@ -36,6 +36,8 @@ export interface LocalFleetOptions {
   readonly apiPort?: number;
   /** Port of a validation authority, the role status; there is none where absent. */
   readonly statusPort?: number;
+  /** Each sign keeps what it has seen of the log of status changes in a folder of its own. */
+  readonly keepsMarks?: boolean;
   /** Makes the hierarchy with its issuer `factory`; `certmill ca init` where absent. */
   readonly makeTrust?: (directory: string, passphraseFile: string) => Promise<void>;
   /** What runs a role, for tests; it is given `--config FILE`. */
@@ -182,6 +184,7 @@ export class LocalFleet {
       apiPort,
       environment,
       options.commandOf ?? ((role) => [commandFile(`certmill-${role}`)]),
+      options.keepsMarks === true,
     );
     const configFile = await maker.writeConfig('fleet', {});
     const services: FleetService[] = [];

@@ -75,6 +75,17 @@ function keysOfCasNamedIn(configFile: string): readonly string[] {
     .filter((file) => readFileSync(file, 'utf8').includes('PRIVATE KEY'));
 }
 
+/** What any sign has seen of logs of status changes, each in a folder of its own. */
+function marksIn(fleetFolder: string): readonly string[] {
+  const configs = readdirSync(fleetFolder).filter((name) => /^sign-.+\.json$/.test(name));
+  const folders = configs.map((name) => {
+    const text = readFileSync(join(fleetFolder, name), 'utf8');
+    return String((JSON.parse(text) as Record<string, unknown>)['statusMarks']);
+  });
+  expect(new Set(folders).size).toBe(3);
+  return folders.flatMap((each) => readdirSync(each));
+}
+
 test('starts, says what to do, starts again what dies; Ctrl-C ends every process', async () => {
   const fleet = run('--sign', '2');
   await fleet.says(/the fleet is (ready)/);
@@ -107,6 +118,7 @@ test('starts, says what to do, starts again what dies; Ctrl-C ends every process
   const told = answers.find((answer) => answer.includes('Response verify OK'));
   expect(told).toMatch(/certificates\.pem: revoked\n(?:.+\n)+\s+Reason: keyCompromise/);
   expect(keysOfCasNamedIn(join(dirname(keyFile), 'status.json'))).toEqual([]);
+  expect(marksIn(dirname(keyFile))).toContain('factory.0.json');
   expect(answers.at(-2)).toContain('waiting');
   expect(answers.at(-1)).toContain('sign-bulk-2');
   await fleet.says(/^([1-9][\d,]*) issued\/s \| waiting: validate \d+, sign \d+, publish \d+ \|/m);

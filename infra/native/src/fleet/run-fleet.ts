@@ -88,6 +88,7 @@ function startFleet(
     partitions: { bulk: Math.max(leastPartitions, 2 * validate, 2 * sign), interactive: 2 },
     apiPort: port,
     statusPort,
+    keepsMarks: true,
   });
 }
 

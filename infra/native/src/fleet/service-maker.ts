@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePorts } from '../process/free-ports.js';
 import { FleetService, type FleetRole } from './fleet-service.js';
@@ -22,6 +22,7 @@ export class ServiceMaker {
   readonly #apiPort: number;
   readonly #environment: Readonly<Record<string, string>>;
   readonly #commandOf: (role: FleetRole) => readonly [string, ...string[]];
+  readonly #keepsMarks: boolean;
   readonly #counts = new Map<string, number>();
 
   constructor(
@@ -30,7 +31,9 @@ export class ServiceMaker {
     apiPort: number,
     environment: Readonly<Record<string, string>>,
     commandOf: (role: FleetRole) => readonly [string, ...string[]],
+    keepsMarks: boolean,
   ) {
+    this.#keepsMarks = keepsMarks;
     this.#commandOf = commandOf;
     this.#folder = folder;
     this.#shared = shared;
@@ -52,6 +55,7 @@ export class ServiceMaker {
         lanes,
         operations: { port: operationsPort },
         ...(apiPort === undefined ? {} : this.#faceOf(role, apiPort)),
+        ...(role === 'sign' && this.#keepsMarks ? await this.#marksOf(name) : {}),
         ...settings,
       });
       services.push(
@@ -82,6 +86,13 @@ export class ServiceMaker {
   #faceOf(role: FleetRole, port: number): Readonly<Record<string, unknown>> {
     const section = role === 'status' ? 'status' : 'http';
     return { [section]: { ...(this.#shared[section] as object | undefined), port } };
+  }
+
+  /** No two processes share a folder of marks. */
+  async #marksOf(name: string): Promise<Readonly<Record<string, unknown>>> {
+    const statusMarks = join(this.#folder, `${name}-status-marks`);
+    await mkdir(statusMarks, { mode: 0o700 });
+    return { statusMarks };
   }
 
   /** As JSON, which is YAML too. */
