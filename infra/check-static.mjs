@@ -1,11 +1,19 @@
 // Everything about infra/ that can be checked without a container engine or a cluster; `npm run check:infra`.
 // A tool that is missing fails the run and is named with how to get it.
 import { problemsOfAlerts } from './checks/alerts.mjs';
-import { composeConfigs, lostTrust, missingParts, problemsOfCompose } from './checks/compose.mjs';
+import {
+  composeConfigs,
+  lostMarks as lostMarksOfCompose,
+  lostTrust,
+  missingParts,
+  problemsOfCompose,
+} from './checks/compose.mjs';
 import { problemsOfConfigs } from './checks/fleet-configs.mjs';
 import { problemsOfLint, problemsOfScore, renderings, unnamedRefusals } from './checks/helm.mjs';
 import {
   lostCaCrls,
+  lostMarks,
+  lostTargets,
   manifestConfigs,
   openDoors,
   strayPaths,
@@ -39,7 +47,18 @@ const checks = {
   'kube-score': () => manifests.flatMap(problemsOfScore),
   'configurations of services': () =>
     problemsOfConfigs([...composeConfigs(), ...manifests.flatMap(manifestConfigs)]),
-  'triggers of KEDA': () => [...manifests.flatMap(wrongTriggers), ...wrongSaturation(manifests)],
+  'triggers and targets of KEDA': () => [
+    ...manifests.flatMap(wrongTriggers),
+    ...manifests.flatMap(lostTargets),
+    ...wrongSaturation(manifests),
+  ],
+  'sign keeps what it has seen of revocations': () => [
+    ...lostMarksOfCompose(),
+    ...(manifests.some(({ values }) => values.statusMarks?.enabled !== false)
+      ? []
+      : ['no values have statusMarks: nothing is shown']),
+    ...manifests.flatMap(lostMarks),
+  ],
   'secrets of each role': () => manifests.flatMap(strayPaths),
   'CRLs of CAs above reach who has issuers': () => [
     ...(manifests.some(({ values }) => Object.keys(values.caCrls ?? {}).length > 0)

@@ -1,8 +1,14 @@
 // What of `npm run check:infra` needs no other tool than Node runs with every test; and its checks can fail.
 import { problemsOfAlerts } from '../infra/checks/alerts.mjs';
-import { composeConfigs, missingParts } from '../infra/checks/compose.mjs';
+import {
+  composeConfigs,
+  lostMarks as lostMarksOfCompose,
+  missingParts,
+} from '../infra/checks/compose.mjs';
 import { problemsOfConfigs } from '../infra/checks/fleet-configs.mjs';
 import {
+  lostMarks,
+  lostTargets,
   openDoors,
   strayPaths,
   waysToBrokers,
@@ -95,6 +101,29 @@ describe('configurations', () => {
     const problems = await problemsOfConfigs([{ where: 'here', text: `${text}\nlane: bulk\n` }]);
     expect(problems).toEqual([expect.stringContaining('lane')]);
   });
+
+  test('of the compose file give sign a volume of its own for its marks, or are found', () => {
+    expect(lostMarksOfCompose()).toEqual([]);
+    const compose = (mount, more = {}) => ({
+      services: { sign: { volumes: [mount] }, ...more },
+      volumes: { marks: null },
+    });
+    const config = { statusMarks: '/var/lib/certmill/status-marks' };
+    const mount = `marks:${config.statusMarks}`;
+    expect(lostMarksOfCompose(compose(mount), config)).toEqual([]);
+    const forgets = ['docker-compose.yml: sign forgets its statusMarks'];
+    expect(lostMarksOfCompose(compose(config.statusMarks), config)).toEqual(forgets);
+    expect(lostMarksOfCompose(compose(`${mount}:ro`), config)).toEqual(forgets);
+    expect(lostMarksOfCompose(compose(mount), {})).toEqual(forgets);
+    const ingest = { volumes: ['marks:/elsewhere:ro'] };
+    expect(lostMarksOfCompose(compose(mount, { ingest }), config)).toEqual([
+      'docker-compose.yml: ingest has the statusMarks of sign',
+    ]);
+    const other = { statusMarks: '/var/lib/else' };
+    expect(lostMarksOfCompose(compose('marks:/var/lib/else'), other)).toEqual([
+      'Dockerfile: nobody makes /var/lib/else',
+    ]);
+  });
 });
 
 describe('manifests', () => {
@@ -150,6 +179,54 @@ describe('manifests', () => {
     const right = triggerOf('certmill-validate.certmill.requests.received.v1.bulk');
     expect(wrongTriggers({ name: 'x', objects: [right] })).toEqual([]);
     expect(wrongTriggers({ name: 'x', objects: [triggerOf('certmill-validate')] })).toHaveLength(1);
+  });
+
+  test('that scale what is not there, or is of another kind, are found', () => {
+    const scaled = (scaleTargetRef) => ({
+      kind: 'ScaledObject',
+      metadata: { name: 's' },
+      spec: { scaleTargetRef },
+    });
+    const sign = { kind: 'StatefulSet', metadata: { name: 'sign' } };
+    const lost = (target) => lostTargets({ name: 'x', objects: [sign, scaled(target)] });
+    expect(lost({ kind: 'StatefulSet', name: 'sign' })).toEqual([]);
+    expect(lost({ name: 'sign' })).toEqual(['x: s scales nothing']);
+    expect(lost({ kind: 'StatefulSet', name: 'other' })).toEqual(['x: s scales nothing']);
+  });
+
+  describe('with a sign', () => {
+    const folder = '/var/lib/marks';
+    const lostWith = ({ mount = {}, claim = 'marks', config = folder, values = {} } = {}) => {
+      const volumeMounts = [{ name: 'marks', mountPath: folder, ...mount }];
+      const sign = {
+        kind: 'StatefulSet',
+        metadata: { name: 'sign', labels: { 'app.kubernetes.io/component': 'sign' } },
+        spec: {
+          template: { spec: { containers: [{ volumeMounts }] } },
+          volumeClaimTemplates: [{ metadata: { name: claim } }],
+        },
+      };
+      const data = { 'fleet.yaml': `lanes: []\nstatusMarks: ${config}\n` };
+      const configMap = { kind: 'ConfigMap', metadata: { name: 'sign' }, data };
+      return lostMarks({ name: 'x', values, objects: [sign, configMap] });
+    };
+
+    test('that keeps its marks in a claim of its own, or need not, are good', () => {
+      expect(lostWith()).toEqual([]);
+      expect(lostWith({ claim: 'other', values: { statusMarks: { enabled: false } } })).toEqual([]);
+    });
+
+    test.each([
+      ['in a volume that ends with the pod', { claim: 'other' }],
+      ['where it cannot write', { mount: { readOnly: true } }],
+      ['elsewhere than it is told', { config: '/tmp' }],
+    ])('that keeps them %s are found', (_, made) => {
+      expect(lostWith(made)).toEqual(['x: sign forgets its statusMarks']);
+    });
+
+    test('are all that are shown', () => {
+      expect(lostMarks({ name: 'x', values: {}, objects: [] })).toEqual(['x: there is no sign']);
+    });
   });
 
   test('that open the HSM to every role are found', () => {

@@ -80,6 +80,32 @@ export function lostTrust() {
   }
 }
 
+/** Sign has its statusMarks (ADR 0035) in a volume that only it has, which is new with its user's folder. */
+export function lostMarks(
+  { services, volumes } = readYaml('docker-compose.yml'),
+  { statusMarks } = readYaml('infra/docker/fleet/sign.yaml'),
+) {
+  const holding = Object.entries(services).flatMap(([name, service]) =>
+    (service.volumes ?? [])
+      .map((volume) => volume.split(':'))
+      .filter(([source, target]) => source in volumes && target === statusMarks)
+      .map(([source, , mode = 'rw']) => ({ name, source, mode })),
+  );
+  const own = holding.find(({ name, mode }) => name === 'sign' && mode === 'rw');
+  if (own === undefined) return ['docker-compose.yml: sign forgets its statusMarks'];
+  const folders = readText('infra/docker/Dockerfile').match(/install -d [^&]*?\n(?!\s*\/)/)[0];
+  const sharing = Object.entries(services).filter(
+    ([name, service]) =>
+      name !== 'sign' && (service.volumes ?? []).some((each) => each.startsWith(`${own.source}:`)),
+  );
+  return [
+    ...sharing.map(([name]) => `docker-compose.yml: ${name} has the statusMarks of sign`),
+    ...(folders.split(/\s+/).includes(statusMarks)
+      ? []
+      : [`Dockerfile: nobody makes ${statusMarks}`]),
+  ];
+}
+
 /** Configuration files of services. */
 export const composeConfigs = () =>
   globSync('infra/docker/fleet/*.yaml', { cwd: root }).map((file) => ({

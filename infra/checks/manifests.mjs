@@ -4,6 +4,10 @@ import { readYaml } from './files.mjs';
 import { groups, topics } from '../../libs/events/dist/topics.js';
 
 const roleOf = (object) => object.metadata.labels?.['app.kubernetes.io/component'];
+const isWorkload = ({ kind }) => kind === 'Deployment' || kind === 'StatefulSet';
+const configOf = ({ metadata }, objects) =>
+  objects.find(({ kind, metadata: its }) => kind === 'ConfigMap' && its.name === metadata.name)
+    .data['fleet.yaml'];
 
 /** Configurations of services in rendered manifests. */
 export function manifestConfigs({ name, objects }) {
@@ -35,6 +39,41 @@ export function wrongTriggers({ name, objects }) {
           return isRight ? [] : [`${name}: ${object.metadata.name} is scaled by ${consumerGroup}`];
         }),
     );
+}
+
+/** What KEDA scales is there, by its kind too. */
+export function lostTargets({ name, objects }) {
+  return objects
+    .filter(({ kind }) => kind === 'ScaledObject')
+    .filter(({ spec: { scaleTargetRef: target } }) => {
+      return !objects.some(
+        ({ kind, metadata }) =>
+          kind === (target.kind ?? 'Deployment') && metadata.name === target.name,
+      );
+    })
+    .map(({ metadata }) => `${name}: ${metadata.name} scales nothing`);
+}
+
+/**
+ * Pods of sign that do not keep what they have seen of the log of status changes (ADR 0035) each in a claim
+ * of its own; none has to where the values say so.
+ */
+export function lostMarks({ name, objects, values }) {
+  if (values.statusMarks?.enabled === false) return [];
+  const workloads = objects.filter((object) => isWorkload(object) && roleOf(object) === 'sign');
+  if (workloads.length === 0) return [`${name}: there is no sign`];
+  return workloads
+    .filter((workload) => {
+      const [, folder] = /^statusMarks: (\S+)$/m.exec(configOf(workload, objects)) ?? [];
+      const claims = workload.spec.volumeClaimTemplates ?? [];
+      return !workload.spec.template.spec.containers[0].volumeMounts.some(
+        ({ name: volume, mountPath, readOnly = false }) =>
+          mountPath === folder &&
+          !readOnly &&
+          claims.some(({ metadata }) => metadata.name === volume),
+      );
+    })
+    .map(({ metadata }) => `${name}: ${metadata.name} forgets its statusMarks`);
 }
 
 /**
@@ -93,7 +132,7 @@ const roleOfTrust = new Set(['ingest', 'sign', 'status']);
 export function lostCaCrls({ name, objects, values }) {
   const wanted = Object.keys(values.caCrls ?? {}).map((ca) => `trust/ca-crls/${ca}.pem`);
   const pods = objects.filter((object) => {
-    return object.kind === 'Deployment' && roleOfTrust.has(roleOf(object));
+    return isWorkload(object) && roleOfTrust.has(roleOf(object));
   });
   return pods.flatMap((pod) => {
     const paths = new Set(secretPathsOf(pod));
@@ -113,16 +152,13 @@ function secretPathsOf(pod) {
 
 /** Secrets that a pod has and its role does not need, and paths in configurations that no secret is at. */
 export function strayPaths({ name, objects }) {
-  const pods = objects.filter(({ kind }) => kind === 'Deployment' || kind === 'Job');
+  const pods = objects.filter((object) => isWorkload(object) || object.kind === 'Job');
   return pods.flatMap((pod) => {
     const role = roleOf(pod);
     const paths = secretPathsOf(pod);
     const mounted = new Set(paths.map((path) => `/etc/certmill/secrets/${path}`));
-    const config = objects.find(
-      ({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === pod.metadata.name,
-    );
     const wanted =
-      config.data['fleet.yaml'].match(
+      configOf(pod, objects).match(
         /\/etc\/certmill\/secrets\/\S+\.\w+|\/etc\/certmill\/secrets\/\S+\/(?:pin|password|passphrase)/g,
       ) ?? [];
     return [

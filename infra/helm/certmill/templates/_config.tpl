@@ -21,6 +21,11 @@ true
 {{- end -}}
 {{- end -}}
 
+{{/* "true" where a process keeps what it has seen of the log of status changes in a volume of its own: dict root, role. */}}
+{{- define "certmill.keepsMarks" -}}
+{{- if and (eq .role "sign") .root.Values.statusMarks.enabled }}true{{ end -}}
+{{- end -}}
+
 {{/* Whose OCSP responses are signed ahead, and for how long: dict root; JSON. */}}
 {{- define "certmill.presigning" -}}
 {{- $ocsp := .root.Values.ocsp -}}
@@ -119,6 +124,7 @@ true
 {{- if $values.blocklist.existingConfigMap }}{{ $_ := set $config "blocklistFile" "/etc/certmill/blocklist/blocklist.txt" }}{{ end -}}
 {{- else if eq $role "sign" -}}
 {{- if $values.profiles.existingConfigMap }}{{ $_ := set $config "profiles" (list "/etc/certmill/profiles") }}{{ end -}}
+{{- if include "certmill.keepsMarks" . }}{{ $_ := set $config "statusMarks" "/var/lib/certmill/status-marks" }}{{ end -}}
 {{- else if eq $role "publish" -}}
 {{- $_ := set $config "ocsp" (include "certmill.presigning" . | fromJson) -}}
 {{- else if eq $role "status" -}}

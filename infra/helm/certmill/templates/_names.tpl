@@ -35,6 +35,11 @@ certmill.io/workload: {{ .name }}
 {{ include "certmill.workloadLabels" . }}
 {{- end -}}
 
+{{/* A pod that keeps something has a volume of its own: dict root, role. */}}
+{{- define "certmill.workloadKind" -}}
+{{- if include "certmill.keepsMarks" . }}StatefulSet{{ else }}Deployment{{ end -}}
+{{- end -}}
+
 {{/* Of one role's image: dict root, role. */}}
 {{- define "certmill.image" -}}
 {{- if and (eq .role "sign") .root.Values.hsm.image -}}
