@@ -81,7 +81,8 @@ describe('a server that does not answer', () => {
     const outcomes = await Promise.all(calls.map((call) => within(callTimeoutMs * 8, call)));
     expect(outcomes).toEqual([down, down, down, down]);
     line.silence(false);
-    const deadlineMs = performance.now() + 20_000;
+    // Mostly at once; on a full machine the driver has been seen to need more than two of its heartbeats, 10 s each.
+    const deadlineMs = performance.now() + 45_000;
     while ((await store.hasTenant('t').catch(() => undefined)) === undefined) {
       expect(performance.now()).toBeLessThan(deadlineMs);
     }
