@@ -66,8 +66,9 @@ const noExpirationYear = 9_999;
 
 /**
  * What runs out when, from `nowMs` up to `untilMs`: the CAs above the tenant's orders, the certificates of its
- * devices, and the time to renew these. CAs and devices also where they are over. These are counted by batch, as if all of one had come when its upload began: no certificate is
- * read, so that ten million cost what their batches do. Once `signal` aborts its reason is thrown.
+ * devices, and the time to renew these. CAs and devices also where they are over. These are counted by batch, as if
+ * all of one had come when its upload began: no certificate is read, so that ten million cost what their batches do.
+ * Once `signal` aborts its reason is thrown.
  */
 export async function expiryCalendar(
   ports: ExpiryPorts,

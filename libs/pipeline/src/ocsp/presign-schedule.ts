@@ -77,8 +77,8 @@ export interface Presigning extends Stoppable {
 
 /**
  * Signs what is planned, and plans what is two thirds through its time, what no response tells of though it
- * changed or whose issuer was revoked, and at the start what was published without: so a plan that is lost is only late. By any number
- * of processes, for a job's id is of what it signs.
+ * changed or whose issuer was revoked, and at the start what was published without: so a plan that is lost
+ * is only late. By any number of processes, for a job's id is of what it signs.
  */
 export async function startPresigning(work: PresignWork): Promise<Presigning> {
   const { jobs, onFault } = work;

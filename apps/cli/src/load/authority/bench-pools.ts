@@ -1,7 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Lane, StatusAddresses } from '@certmill/domain';
-import { canonicalProfile, type Profile } from '@certmill/domain';
+import { canonicalProfile, type Profile, type StatusAddresses } from '@certmill/domain';
 import { builtInProfiles } from '@certmill/domain/profile-files';
 import { openSigningPools, softwareSlot, type SigningPools } from '@certmill/signing';
 import { createHierarchy, openSerialKeys, type IssuerKeyType } from '@certmill/trust';
@@ -26,7 +25,6 @@ export async function openBenchPools(
   directory: string,
   issuers: readonly BenchIssuer[],
   threadsPerSlot: number,
-  lanes: readonly Lane[] = ['bulk'],
 ): Promise<BenchPools> {
   const passphraseFile = join(directory, 'passphrase');
   await writeFile(passphraseFile, passphrase, { mode: 0o600 });
@@ -49,7 +47,7 @@ export async function openBenchPools(
     profiles: () => canonicalProfile(benchProfile),
     serialKeys: all,
     threadsPerSlot,
-    lanes,
+    lanes: ['bulk'],
   });
   return { ...pools, serialKeyId: current.id };
 }
