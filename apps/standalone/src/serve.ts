@@ -1,20 +1,20 @@
 import type { Server as ControlServer } from 'node:net';
 import { z } from 'zod';
 import { groups, topics } from '@certmill/events';
-import { processMassJobs, recordAudit, runCrlGeneration } from '@certmill/pipeline';
+import { processMassJobs, recordAudit } from '@certmill/pipeline';
 import type { Stoppable } from '@certmill/ports';
 import {
   createLogger,
   crlPolicyOf,
   httpConfigSchema,
   Metrics,
-  observeCrls,
   observeMass,
   observeStages,
   observeStatus,
   openFirstTenant,
   openTracing,
   readConfig,
+  runObservedCrlGeneration,
   startStatusHttp,
   tracingSchema,
   type FirstCredential,
@@ -198,23 +198,16 @@ async function generateCrls(
 ): Promise<Stoppable> {
   const { store, signer, services } = issuance;
   const { clock } = services;
-  const generation = await runCrlGeneration({
-    ports: { revocations: store, crls: store, signer, clock },
-    jobs: store,
-    policy: crlPolicyOf(config.crls),
-    issuers: () => issuance.issuers,
-    observer: observeCrls(logger, metrics),
-  });
-  metrics.crls.ages(
-    () => generation.ages(),
-    () => clock.nowMs(),
+  return runObservedCrlGeneration(
+    {
+      ports: { revocations: store, crls: store, signer, clock },
+      jobs: store,
+      policy: crlPolicyOf(config.crls),
+      issuers: () => issuance.issuers,
+    },
+    logger,
+    metrics,
   );
-  metrics.revocations.waiting(
-    'crl',
-    () => generation.waiting(),
-    () => clock.nowMs(),
-  );
-  return generation;
 }
 
 function gaugeParts(

@@ -1,5 +1,4 @@
-import { runCrlGeneration } from '@certmill/pipeline';
-import { crlPolicyOf, observeCrls } from '@certmill/platform';
+import { crlPolicyOf, runObservedCrlGeneration } from '@certmill/platform';
 import type { CrlSigner, CrlStore, RevocationStore, Stoppable } from '@certmill/ports';
 import { jobsOf, promptJobs } from './connections/open-jobs.js';
 import type { Trust } from './keys/trust-folder.js';
@@ -26,21 +25,15 @@ export function startCrls(
   const begin = async (): Promise<Stoppable> => {
     const jobs = await open();
     try {
-      const generation = await runCrlGeneration({
-        ports: { revocations: store, crls: store, signer, clock },
-        jobs,
-        policy: crlPolicyOf(config.crls),
-        issuers: () => catalogue.all,
-        observer: observeCrls(logger, metrics),
-      });
-      metrics.crls.ages(
-        () => generation.ages(),
-        () => clock.nowMs(),
-      );
-      metrics.revocations.waiting(
-        'crl',
-        () => generation.waiting(),
-        () => clock.nowMs(),
+      const generation = await runObservedCrlGeneration(
+        {
+          ports: { revocations: store, crls: store, signer, clock },
+          jobs,
+          policy: crlPolicyOf(config.crls),
+          issuers: () => catalogue.all,
+        },
+        logger,
+        metrics,
       );
       return {
         async stop(timeoutMs) {

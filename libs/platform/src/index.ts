@@ -38,7 +38,7 @@ export { closeLoggers, createLogger } from './observability/logger.js';
 export { LineLimiter, type LineLimits } from './observability/line-limiter.js';
 export { type CrlConfig, crlConfigSchema, crlPolicyOf } from './config/crl-config.js';
 export { Repository, type RepositoryParts } from './http/repository.js';
-export { observeCrls } from './observability/observe-crls.js';
+export { runObservedCrlGeneration } from './observability/observed-crl-generation.js';
 export { observeMass } from './observability/observe-mass.js';
 export { observeStages } from './observability/observe-stages.js';
 export { Metrics } from './observability/metrics.js';
