@@ -28,6 +28,8 @@ export interface Call {
   readonly stream?: AsyncIterable<Uint8Array>;
   /** True where the call may happen twice; default: all but POST. */
   readonly isRepeatable?: boolean;
+  /** True: over a connection that nothing was sent on before, which is another server's where several answer. */
+  readonly isFresh?: boolean;
 }
 
 /** A connection that moves nothing for so long is given up; event streams send something each 15 s. */
@@ -39,22 +41,24 @@ export class HttpClient implements Disposable {
   readonly #access: ServerAccess;
   readonly #policy: RetryPolicy;
   readonly #agent: http.Agent;
+  /** Keeps no connection. */
+  readonly #freshAgent: http.Agent;
   readonly #open: typeof http.request;
 
   constructor(access: ServerAccess, policy: RetryPolicy) {
     this.#access = access;
     this.#policy = policy;
     const isTls = access.url.protocol === 'https:';
-    const options = { keepAlive: true, keepAliveMsecs: 30_000 };
+    const tls: https.AgentOptions = {
+      minVersion: 'TLSv1.2',
+      ...(access.ca === undefined ? {} : { ca: access.ca }),
+      ...access.clientCertificate,
+    };
+    const agentWith = (options: http.AgentOptions): http.Agent =>
+      isTls ? new https.Agent({ ...options, ...tls }) : new http.Agent(options);
     this.#open = isTls ? https.request : http.request;
-    this.#agent = isTls
-      ? new https.Agent({
-          ...options,
-          minVersion: 'TLSv1.2',
-          ...(access.ca === undefined ? {} : { ca: access.ca }),
-          ...access.clientCertificate,
-        })
-      : new http.Agent(options);
+    this.#agent = agentWith({ keepAlive: true, keepAliveMsecs: 30_000 });
+    this.#freshAgent = agentWith({ keepAlive: false });
   }
 
   get origin(): string {
@@ -113,13 +117,14 @@ export class HttpClient implements Disposable {
 
   [Symbol.dispose](): void {
     this.#agent.destroy();
+    this.#freshAgent.destroy();
   }
 
   async #exchange(call: Call): Promise<http.IncomingMessage> {
     const { promise: answer, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
     const request = this.#open(this.#urlOf(call), {
       method: call.method,
-      agent: this.#agent,
+      agent: call.isFresh === true ? this.#freshAgent : this.#agent,
       headers: this.#headersOf(call),
       signal: this.#policy.signal,
     });

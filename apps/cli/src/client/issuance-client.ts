@@ -197,11 +197,14 @@ export class IssuanceClient implements Disposable {
     }
   }
 
-  /** What the server takes under an issuer; undefined where it knows none of the name for this tenant. */
+  /**
+   * What the server takes under an issuer, by whichever of several answers a new connection; undefined where it
+   * shows none of the name to this tenant.
+   */
   async findIssuer(issuer: string): Promise<IssuerView | undefined> {
     const path = `/v1/issuers/${encodeURIComponent(issuer)}`;
     try {
-      return await this.#ask(issuerSchema, { method: 'GET', path });
+      return await this.#ask(issuerSchema, { method: 'GET', path, isFresh: true });
     } catch (error) {
       if (error instanceof ServerError && error.shownCode === 'NOT_FOUND') return undefined;
       throw error;
