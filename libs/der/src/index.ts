@@ -4,7 +4,7 @@ export {
   type SignatureAlgorithm,
   type SignatureAlgorithmWalk,
   signatureAlgorithmDer,
-} from './algorithms.js';
+} from './keys/algorithms.js';
 export {
   attributeTypeAndValue,
   authorityInfoAccess,
@@ -30,9 +30,9 @@ export {
   rfc822Name,
   subjectKeyIdentifier,
   uniformResourceIdentifier,
-} from './certificate-nodes.js';
-export { type CertsOnlyEnvelope, certsOnlyEnvelope } from './certs-only.js';
-export type { CrlExtensions, IssuingDistributionPoint } from './crl-extensions.js';
+} from './certificates/certificate-nodes.js';
+export { type CertsOnlyEnvelope, certsOnlyEnvelope } from './certificates/certs-only.js';
+export type { CrlExtensions, IssuingDistributionPoint } from './crls/crl-extensions.js';
 export {
   compareDer,
   concatBytes,
@@ -51,14 +51,14 @@ export {
   encodeTime,
   encodeTlv,
   lengthOctets,
-} from './der-encode.js';
+} from './encoding/der-encode.js';
 export {
   encodeEncryptedPrivateKeyInfo,
   PBES2_IV_OCTETS,
   PBES2_KEY_OCTETS,
   type Pbes2Parts,
   readEncryptedPrivateKeyInfo,
-} from './encrypted-private-key-info.js';
+} from './keys/encrypted-private-key-info.js';
 export {
   CertmillDerError,
   type CertmillDerErrorCode,
@@ -66,24 +66,38 @@ export {
   type DerErrorCode,
   derErrorText,
   type DerResult,
-} from './der-error.js';
-export { decodeInteger, decodeOid, DerReader, MAX_DEPTH, MAX_INPUT_BYTES } from './der-reader.js';
-export { hasControlCharacters, isPrintable } from './der-string.js';
-export { compileTemplate, DerTemplate } from './der-template.js';
-export { NO_EXPIRATION_SECONDS, readTimeContent } from './der-time.js';
+} from './encoding/der-error.js';
+export {
+  decodeInteger,
+  decodeOid,
+  DerReader,
+  MAX_DEPTH,
+  MAX_INPUT_BYTES,
+} from './encoding/der-reader.js';
+export { hasControlCharacters, isPrintable } from './encoding/der-string.js';
+export { compileTemplate, DerTemplate } from './template/der-template.js';
+export { NO_EXPIRATION_SECONDS, readTimeContent } from './encoding/der-time.js';
 export {
   encodeCertificateList,
   type TbsCertListFields,
   writeTbsCertList,
   type WrittenTbsCertList,
-} from './encode-certificate-list.js';
+} from './crls/encode-certificate-list.js';
 export {
   type CertificationRequestFields,
   encodeCertificationRequest,
   encodeCommonName,
-} from './encode-certification-request.js';
-export { CERTIFICATE_HEAD_ROOM, finishCertificate, signatureRoom } from './finish-certificate.js';
-export { KEY_IDENTIFIER_OCTETS, keyIdentifier, subjectPublicKeyHash } from './key-identifier.js';
+} from './requests/encode-certification-request.js';
+export {
+  CERTIFICATE_HEAD_ROOM,
+  finishCertificate,
+  signatureRoom,
+} from './certificates/finish-certificate.js';
+export {
+  KEY_IDENTIFIER_OCTETS,
+  keyIdentifier,
+  subjectPublicKeyHash,
+} from './template/key-identifier.js';
 export {
   type ConstrainedName,
   type ConstrainedNames,
@@ -91,7 +105,7 @@ export {
   isWithin,
   nameOutside,
   readTbsNames,
-} from './constrained-names.js';
+} from './names/constrained-names.js';
 export {
   type EncodedAttribute,
   encodedAttributes,
@@ -99,14 +113,14 @@ export {
   matterIdsInName,
   matterIdsOf,
   type MatterIds,
-} from './matter-ids.js';
+} from './names/matter-ids.js';
 export {
   type GeneralSubtree,
   type NameConstraints,
   nameConstraints,
   readNameConstraints,
   type WritableSubtree,
-} from './name-constraints.js';
+} from './names/name-constraints.js';
 export {
   type BasicOcspResponse,
   type CertStatus,
@@ -120,9 +134,9 @@ export {
   ocspErrorStatuses,
   type ResponseData,
   type SingleResponse,
-} from './encode-ocsp-response.js';
-export { oids } from './oids.js';
-export { pemEncode, pemLength, writePem } from './pem-encode.js';
+} from './ocsp/encode-ocsp-response.js';
+export { oids } from './encoding/oids.js';
+export { pemEncode, pemLength, writePem } from './encoding/pem-encode.js';
 export {
   type BasicConstraints,
   type DecodedExtension,
@@ -131,18 +145,18 @@ export {
   readExtensions,
   readExtKeyUsage,
   readKeyUsage,
-} from './read-extensions.js';
-export { type GeneralName, readGeneralNames } from './read-general-names.js';
-export { type DecodedName, type NameAttribute, readName } from './read-name.js';
-export { RevokedEntries, type RevokedEntry } from './revoked-entries.js';
-export { SlotValues } from './slot-values.js';
-export { type DerShape, sniffDer } from './sniff-der.js';
-export { contextConstructed, contextPrimitive, tags } from './tags.js';
+} from './certificates/read-extensions.js';
+export { type GeneralName, readGeneralNames } from './names/read-general-names.js';
+export { type DecodedName, type NameAttribute, readName } from './names/read-name.js';
+export { RevokedEntries, type RevokedEntry } from './crls/revoked-entries.js';
+export { SlotValues } from './template/slot-values.js';
+export { type DerShape, sniffDer } from './encoding/sniff-der.js';
+export { contextConstructed, contextPrimitive, tags } from './encoding/tags.js';
 export {
   type TbsCertificateOptions,
   tbsCertificateTemplate,
   tbsSlots,
-} from './tbs-certificate-template.js';
+} from './certificates/tbs-certificate-template.js';
 export {
   bitStringOf,
   constructed,
@@ -158,17 +172,17 @@ export {
   slot,
   type TemplateNode,
   time,
-} from './template-node.js';
+} from './template/template-node.js';
 export {
   type CertificateWalk,
   createCertificateWalk,
   walkCertificate,
-} from './walk-certificate.js';
+} from './certificates/walk-certificate.js';
 export {
   type CertificationRequestWalk,
   createCertificationRequestWalk,
   walkCertificationRequest,
-} from './walk-certification-request.js';
+} from './requests/walk-certification-request.js';
 export {
   type CertIdHash,
   type CertIdRange,
@@ -176,11 +190,11 @@ export {
   MAX_OCSP_REQUESTS,
   type OcspRequest,
   readOcspRequest,
-} from './read-ocsp-request.js';
-export { type KeyAlgorithm, type PublicKeyWalk } from './walk-public-key.js';
+} from './ocsp/read-ocsp-request.js';
+export { type KeyAlgorithm, type PublicKeyWalk } from './keys/walk-public-key.js';
 export {
   type CertificateListWalk,
   type CrlEntryWalk,
   walkCertificateList,
   walkCrlEntries,
-} from './walk-certificate-list.js';
+} from './crls/walk-certificate-list.js';

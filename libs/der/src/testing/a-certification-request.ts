@@ -7,7 +7,7 @@ import {
   verify,
 } from 'node:crypto';
 
-import type { MlDsaAlgorithm, SignatureAlgorithm } from '../algorithms.js';
+import type { MlDsaAlgorithm, SignatureAlgorithm } from '../keys/algorithms.js';
 import {
   concatBytes,
   encodeAlgorithmIdentifier,
@@ -18,10 +18,10 @@ import {
   encodeSequence,
   encodeSetOf,
   encodeTlv,
-} from '../der-encode.js';
-import { oids } from '../oids.js';
-import { contextConstructed, tags } from '../tags.js';
-import type { CertificationRequestWalk } from '../walk-certification-request.js';
+} from '../encoding/der-encode.js';
+import { oids } from '../encoding/oids.js';
+import { contextConstructed, tags } from '../encoding/tags.js';
+import type { CertificationRequestWalk } from '../requests/walk-certification-request.js';
 
 /** A key pair with what its requests are signed with. */
 export interface TestKey {

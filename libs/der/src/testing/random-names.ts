@@ -1,6 +1,6 @@
-import { encodeOid, encodeSequence, encodeSetOf, encodeTlv } from '../der-encode.js';
-import { oids } from '../oids.js';
-import { tags } from '../tags.js';
+import { encodeOid, encodeSequence, encodeSetOf, encodeTlv } from '../encoding/der-encode.js';
+import { oids } from '../encoding/oids.js';
+import { tags } from '../encoding/tags.js';
 import { aNameAttribute } from './a-certification-request.js';
 import type { SeededRandom } from './seeded-random.js';
 

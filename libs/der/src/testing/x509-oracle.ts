@@ -12,16 +12,16 @@ import {
   Name,
 } from '@peculiar/asn1-x509';
 
-import { oids } from '../oids.js';
+import { oids } from '../encoding/oids.js';
 import {
   type DecodedExtension,
   readBasicConstraints,
   readExtKeyUsage,
   readKeyUsage,
-} from '../read-extensions.js';
-import { type GeneralName, readGeneralNames } from '../read-general-names.js';
-import { type DecodedName, readName } from '../read-name.js';
-import type { DerResult } from '../der-error.js';
+} from '../certificates/read-extensions.js';
+import { type GeneralName, readGeneralNames } from '../names/read-general-names.js';
+import { type DecodedName, readName } from '../names/read-name.js';
+import type { DerResult } from '../encoding/der-error.js';
 
 /** The value, where the input is known to be good. */
 export function valueOf<T>(result: DerResult<T>): T {
