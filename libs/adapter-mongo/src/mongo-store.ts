@@ -389,6 +389,10 @@ export class MongoStore
     return this.#inHand.run(() => this.#parts.massOperations.listOutcomes(operation, which));
   }
 
+  findUse(operationId: string) {
+    return this.#inHand.run(() => this.#parts.approvals.findUse(operationId));
+  }
+
   useApprovals(used: UsedApprovals) {
     return this.#inHand.run(() => this.#parts.approvals.useApprovals(used));
   }

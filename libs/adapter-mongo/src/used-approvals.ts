@@ -16,12 +16,17 @@ export class UsedApprovalDocuments implements ApprovalLedger {
     this.#documents = documents;
   }
 
+  async findUse(operationId: string): Promise<UsedApprovals | undefined> {
+    const document = await this.#documents.get(operationId);
+    return document && usedIn(document);
+  }
+
   async useApprovals(used: UsedApprovals): Promise<UsedApprovals> {
     const { operationId: _id, approvals, ...record } = used;
     const document = { _id, ...record, approvals: JSON.stringify(approvals) };
     if ((await this.#documents.insert(document)) === 'inserted') return used;
-    const first = await this.#documents.get(_id);
-    if (first !== undefined) return usedIn(first);
+    const first = await this.findUse(_id);
+    if (first !== undefined) return first;
     throw new CertmillError('FAULT_STORE_CORRUPT', `the approvals of operation ${_id} are gone`);
   }
 }

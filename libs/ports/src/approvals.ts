@@ -17,6 +17,8 @@ export interface UsedApprovals {
 
 /** What keeps an operation that needs a quorum from being done twice. */
 export interface ApprovalLedger {
+  /** The use of an operation, as it is stored; undefined where there was none. */
+  findUse(operationId: string): Promise<UsedApprovals | undefined>;
   /**
    * Insert if absent by `operationId`. Resolves to the record in force: the one given, durable, or that
    * of an earlier use, whatever its content.

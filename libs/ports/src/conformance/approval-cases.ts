@@ -29,6 +29,18 @@ export const approvalCases: readonly StoreCase<ApprovalLedger>[] = [
     broken: () => ({ useApprovals: (used) => Promise.resolve(used) }),
   },
   {
+    name: 'a use is found by its operation, and none where there was none',
+    async run(ledger, name) {
+      const used = aUse(name);
+      assert.equal(await ledger.findUse(used.operationId), undefined);
+      await ledger.useApprovals(used);
+      await ledger.useApprovals(aUse(name, { useId: 'run-2' }));
+      expectSame(await ledger.findUse(used.operationId), used);
+      assert.equal(await ledger.findUse(aUse(`${name}-other`).operationId), undefined);
+    },
+    broken: () => ({ findUse: () => Promise.resolve(undefined) }),
+  },
+  {
     name: 'of 8 uses at once one is in force',
     async run(ledger, name) {
       const told = await atOnce((writer) =>

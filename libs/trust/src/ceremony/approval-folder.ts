@@ -29,9 +29,10 @@ const recordSchema = z.object({
 export function openApprovalFolder(dataDirectory: string): ApprovalLedger {
   const folder = approvalFolderOf(dataDirectory);
   return {
+    findUse: (operationId) => findUse(dataDirectory, operationId),
     async useApprovals(used) {
       const { operationId, ...record } = used;
-      const file = join(folder, operationId + fileEnding);
+      const file = fileOf(dataDirectory, operationId);
       await mkdir(folder, { recursive: true, mode: 0o700 });
       if (await createFileAtomically(file, `${canonicalJson(record)}\n`, publicFileMode)) {
         return used;

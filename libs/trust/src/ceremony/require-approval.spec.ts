@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { type Approval, approve, parseApproval } from './approval.js';
 import { openApprovalFolder, readApprovalFolder } from './approval-folder.js';
 import type { Operation } from './operation.js';
 import { ceremonyOperation, ceremonyQuorum } from './parse-ceremony.js';
-import { requireApproval } from './require-approval.js';
+import { requireApproval, requireApprovals } from './require-approval.js';
 import { aCeremony, aliceAndFriends, aPerson, type Person } from './testing/a-ceremony.js';
 
 const nowMs = Date.parse('2026-11-22T12:00:00Z');
@@ -130,6 +130,44 @@ describe('requireApproval', () => {
   it('uses nothing up where it refuses', async () => {
     await expect(demand([signed(alice)])).rejects.toThrow();
     expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe('requireApprovals', () => {
+  let second: string;
+  beforeEach(() => {
+    second = mkdtempSync(join(tmpdir(), 'certmill-approvals-'));
+  });
+  afterEach(() => {
+    rmSync(second, { recursive: true, force: true });
+  });
+
+  const demandBoth = (useId: string): Promise<void> =>
+    requireApprovals(
+      operation,
+      [alice, bob].map((person) => signed(person)),
+      [folder, second].map((place) => ({ quorum, ledger: openApprovalFolder(place) })),
+      { nowMs, useId },
+    );
+
+  it('uses nothing up in the first place where the second knows the operation from before', async () => {
+    const both = [signed(alice), signed(bob)];
+    const place = { ledger: openApprovalFolder(second), nowMs, useId: 'run-1' };
+    await requireApproval(operation, both, quorum, place);
+    await expect(demandBoth('run-2')).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(await readApprovalFolder(folder)).toEqual([]);
+    // The same use goes on, in both.
+    await demandBoth('run-1');
+    expect(await readApprovalFolder(folder)).toMatchObject([{ useId: 'run-1' }]);
+  });
+
+  it('uses nothing up in the first place where the second cannot be read', async () => {
+    await demandBoth('run-1');
+    const [file = ''] = readdirSync(join(second, 'approvals'));
+    rmSync(join(folder, 'approvals'), { recursive: true });
+    writeFileSync(join(second, 'approvals', file), '{');
+    await expect(demandBoth('run-1')).rejects.toMatchObject({ code: 'FAULT_STORE_CORRUPT' });
+    expect(await readApprovalFolder(folder)).toEqual([]);
   });
 });
 

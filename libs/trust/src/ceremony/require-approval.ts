@@ -28,8 +28,10 @@ export async function requireApproval(
 
 /**
  * Demands the quorum of every place for an operation, of each its own people, and then uses the approvals
- * up there, one place after the other, durably, before it resolves: where the people of one place are
- * missing, none has used anything; where one has done the operation before, those ahead of it have.
+ * up there, durably, before it resolves. Where the people of one place are missing, or one has done the
+ * operation before, none has used anything. They are used up in one place after the other: where one
+ * cannot store it, or something else uses them there in this moment, those ahead of it have, and the same
+ * use may go on.
  * Throws APPROVAL_REQUIRED (`checkQuorums`), or CONFLICT where the operation was done before: approvals
  * are for one time.
  */
@@ -41,6 +43,10 @@ export async function requireApprovals(
 ): Promise<void> {
   const quorums = places.map(({ quorum }) => quorum);
   checkQuorums(operation, approvals, quorums, use.nowMs);
+  for (const { ledger } of places) {
+    const earlier = await ledger.findUse(operation.id);
+    if (earlier !== undefined) assertSameUse(earlier, operation, use.useId);
+  }
   for (const { quorum, ledger } of places) {
     await usedUp(operation, approvalsOf(quorum, approvals), ledger, use);
   }
@@ -62,7 +68,13 @@ async function usedUp(
     approvals,
   };
   const first = await ledger.useApprovals(used);
-  if (first.useId === useId && first.sha256 === used.sha256) return first;
+  assertSameUse(first, operation, useId);
+  return first;
+}
+
+/** CONFLICT where the operation was done before by something else, or with other content. */
+function assertSameUse(first: UsedApprovals, operation: Operation, useId: string): void {
+  if (first.useId === useId && first.sha256 === operationHash(operation)) return;
   throw new CertmillError(
     'CONFLICT',
     `operation ${operation.id} was done at ${first.usedAt}: its approvals are used up`,
