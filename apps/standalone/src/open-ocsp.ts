@@ -36,7 +36,7 @@ import { openResponderPool } from '@certmill/signing';
 import { isKeyAtHand, readPassphrase, ResponderFolder } from '@certmill/trust';
 import type { IssuerSet } from './issuers.js';
 import { presignedAnswers } from './presigned-answers.js';
-import { presignedFileOf } from './presigned-file.js';
+import { presignedFileOf, removePresignedFile } from './presigned-file.js';
 
 /** OCSP of a data folder. */
 export interface Ocsp extends Stoppable {
@@ -48,7 +48,7 @@ export interface Ocsp extends Stoppable {
   firstOverdueEndMs(): number | undefined;
   /** Changes of status that what is signed ahead does not tell. */
   waiting(): readonly WaitingChanges[];
-  /** Called when a status changed here: what was kept of answers may be wrong. */
+  /** Called when a status changed here, and when what is signed ahead tells of it: what was kept may be old. */
   onChange(forget: () => void): void;
   /** A chunk was published, or a status in it changed: its responses are signed, where that is done ahead. */
   changed(chunk: ChunkRef): Promise<void>;
@@ -114,9 +114,12 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
     },
   });
   const serialKeys = new Map(issuers.serialKeys.map((key) => [key.id, key]));
-  const presigned = presignsAny(policy)
-    ? new OcspFile(presignedFileOf(parts.directory))
-    : undefined;
+  const presigned = presignsAny(policy) ? await openPresigned(parts) : undefined;
+  if (presigned === undefined) removePresignedFile(parts.directory);
+  const forgets: (() => void)[] = [];
+  const forget = (): void => {
+    for (const each of forgets) each();
+  };
   const presigning =
     presigned &&
     (await startPresigning({
@@ -131,6 +134,7 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
       policy: presignPolicyOf(policy),
       jobs: store,
       concurrency: 4,
+      onChanged: forget,
       onFault: (error) => observer.fault(error),
     }));
   const ports: AnswerPorts = {
@@ -152,7 +156,6 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
       nonce: policy.nonce,
     },
   };
-  const forgets: (() => void)[] = [];
   return {
     ...(presigned === undefined
       ? {}
@@ -160,10 +163,10 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
     reply: (call) => replyToStatusCall(ports, call, clock.nowMs(), parts),
     firstOverdueEndMs: () => folder.firstOverdueEndMs(),
     waiting: () => presigning?.waiting() ?? [],
-    onChange: (forget) => void forgets.push(forget),
+    onChange: (listener) => void forgets.push(listener),
     async changed(chunk) {
       if (presigned !== undefined) await planPresigning(store, chunk, clock.nowMs());
-      for (const forget of forgets) forget();
+      forget();
     },
     async stop(timeoutMs) {
       await presigning?.stop(timeoutMs);
@@ -171,4 +174,13 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
       await presigned?.stop();
     },
   };
+}
+
+/** Of issuers that are not signed for any more, nothing in it is in time. */
+async function openPresigned({ directory, policy, issuers }: OcspParts): Promise<OcspFile> {
+  const file = new OcspFile(presignedFileOf(directory));
+  const presigns = presignPolicyOf(policy);
+  const names = issuers.catalogue.all.map(({ name }) => name);
+  await file.withdrawOthers(names.filter((name) => presigns.lifetimeSecondsOf(name) !== undefined));
+  return file;
 }

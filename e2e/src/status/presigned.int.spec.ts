@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OcspFile } from '@certmill/adapter-embedded';
@@ -20,11 +21,13 @@ let nowMs = Date.now();
 
 beforeAll(async () => {
   const issuers = { dev: { presign: 'all', presignedHours: 3 } };
+  // So long that what a thread kept of before a change is found out.
+  const status = { port: 0, cachedMs: 600_000 };
   server = await aServer(
     {},
     {},
     {
-      config: { ocsp: { issuers }, status: { port: 0, cachedMs: 1_000 } },
+      config: { ocsp: { issuers }, status },
     },
   );
   files = await issueFiles(server, 5);
@@ -190,6 +193,32 @@ async function issuedBefore(data: string): Promise<IssuedFiles> {
   await revoke(before, issued, 1, 'keyCompromise');
   return issued;
 }
+
+test('what was signed ahead before a while without it is told to nobody', async () => {
+  await using folder = await aDataFolder();
+  const file = join(folder.path, 'ocsp-responses.sqlite');
+  const ahead = { config: { ocsp: { presign: 'all' }, status: { port: 0 } } };
+  const urlOf = (server: TestServer) => `${server.server.status?.url ?? ''}/ocsp`;
+  let older: IssuedFiles;
+  {
+    await using before = await aServerIn(folder.path, ahead);
+    older = await issueFiles(before, 2);
+    await using authority = await keyless(before);
+    expect(await toldOf(older, authority.url, 0, /: good/)).toMatch(/device-0\.pem: good/);
+  }
+  {
+    await using without = await aServerIn(folder.path, { config: { status: { port: 0 } } });
+    expect(existsSync(file)).toBe(false);
+    await revoke(without, older, 0, 'keyCompromise');
+    expect(await toldOf(older, urlOf(without), 0, /./)).toMatch(/: revoked/);
+  }
+  await using again = await aServerIn(folder.path, ahead);
+  expect(await toldOf(older, urlOf(again), 0, /./, ['-no_nonce'])).toMatch(/: revoked/);
+  await using authority = await keyless(again);
+  expect(await toldOf(older, authority.url, 0, /: revoked/)).toMatch(/Reason: keyCompromise/);
+  expect(await toldOf(older, authority.url, 1, /: good/)).toMatch(/device-1\.pem: good/);
+  await older[Symbol.asyncDispose]();
+}, 60_000);
 
 test('a revocation of which nobody was told is found by itself', async () => {
   await using authority = await keyless();

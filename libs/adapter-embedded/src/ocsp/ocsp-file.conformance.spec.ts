@@ -76,3 +76,16 @@ test('what is forgotten or removed leaves no octets behind', async () => {
   expect(count()).toBe(before);
   db.close();
 });
+
+test('what is withdrawn is not in time any more, and the next to be signed again', async () => {
+  const [kept, withdrawn] = [aBatchId(), aBatchId()];
+  await store.forgetResponses(Infinity);
+  await store.putResponses({ ...twoOf(kept, 'a', 1), issuer: 'kept' }, undefined);
+  await store.putResponses({ ...twoOf(withdrawn, 'b', 1), issuer: 'other' }, undefined);
+  await store.withdrawOthers(['kept', 'nobody']);
+  const endOf = async (batchId: string) => (await store.findPair(batchId, 0))?.nextUpdateMs;
+  expect([await endOf(kept), await endOf(withdrawn)]).toEqual([1_000, 1]);
+  const page = { issuers: ['kept', 'other'], limit: 10 };
+  const ending = await store.listEndingResponses(500, page);
+  expect(ending.map(({ batchId }) => batchId)).toEqual([withdrawn]);
+});

@@ -138,6 +138,19 @@ export class OcspFile implements OcspStore, Stoppable {
     );
   }
 
+  /** What lies here of other issuers is in time for nobody any more: nothing keeps it true. */
+  withdrawOthers(issuers: readonly string[]): Promise<void> {
+    return this.#run(() => {
+      this.#db
+        .prepare(
+          `UPDATE responses SET next_update_ms = this_update_ms
+           WHERE next_update_ms > this_update_ms
+             AND issuer NOT IN (SELECT value FROM json_each(?))`,
+        )
+        .run(JSON.stringify(issuers));
+    });
+  }
+
   putResponder({ id, issuer, certificateDer, notAfterMs }: OcspResponder): Promise<void> {
     return this.#run(() => {
       this.#db

@@ -40,6 +40,8 @@ export interface PresignPorts {
   readonly serialKeys: ReadonlyMap<number, SerialKey>;
   readonly clock: Clock;
   readonly policy: PresignPolicy;
+  /** Called when responses tell otherwise than those before them, or are gone: answers that are kept may be old. */
+  readonly onChanged?: () => void;
 }
 
 /** Whose responses are signed ahead, and how long they last. */
@@ -103,7 +105,10 @@ async function tryToPresign(
   const statuses =
     lifetimeSeconds === undefined ? [] : await statusesOf(ports, chunk, issuer, results, nowMs);
   if (lifetimeSeconds === undefined || statuses.length === 0) {
-    if (before !== undefined) await responses.removeResponses(batchId, firstIndex, beforeMs);
+    if (before !== undefined) {
+      await responses.removeResponses(batchId, firstIndex, beforeMs);
+      ports.onChanged?.();
+    }
     return 'none';
   }
   const digest = hash('sha256', JSON.stringify(statuses.map(toldOf)));
@@ -133,7 +138,10 @@ async function tryToPresign(
     pairs: signed.pairs,
   };
   const isInForce = await responses.putResponses(given, before?.producedAtMs);
-  return isInForce ? 'signed' : undefined;
+  if (!isInForce) return undefined;
+  // Those that were only made anew tell what was told before: what is kept of that is true.
+  if (before !== undefined && before.digest !== digest) ports.onChanged?.();
+  return 'signed';
 }
 
 /** Responses are signed again when they have less time than this. */
