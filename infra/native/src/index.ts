@@ -6,13 +6,9 @@ export {
   type StatusQuestion,
 } from './bouncy-castle/bouncy-castle.js';
 export { FleetService, type FleetRole } from './fleet/fleet-service.js';
-export {
-  defaultPlan,
-  LocalFleet,
-  type FleetSlot,
-  type LocalFleetOptions,
-} from './fleet/local-fleet.js';
+export { defaultPlan, LocalFleet, type LocalFleetOptions } from './fleet/local-fleet.js';
 export { type ServicePlan } from './fleet/service-maker.js';
+export { type FleetSlot } from './fleet/tokens-with-key.js';
 export { cacheFolder } from './cache/cache-folder.js';
 export { ensureTool, type ToolName } from './install/ensure-tool.js';
 export { KafkaCluster, type KafkaClusterOptions } from './kafka/kafka-cluster.js';

@@ -2,7 +2,7 @@ import { SingleBar } from 'cli-progress';
 import { describeProgress } from './describe-progress.js';
 import { Pace } from './pace.js';
 import type { Progress, ProgressState } from './progress.js';
-import type { OutputStream } from './terminal.js';
+import type { OutputStream } from './output-stream.js';
 
 const drawsPerSecond = 10;
 const barColumns = 24;

@@ -1,12 +1,10 @@
-import { addAbortSignal, type Readable, type Writable } from 'node:stream';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { styleText } from 'node:util';
 import { openBar } from './bar-progress.js';
 import { exitCodes, type ExitCode } from './exit-codes.js';
+import type { OutputStream } from './output-stream.js';
 import { openPlainLines } from './plain-progress.js';
 import { silent, type Progress } from './progress.js';
-
-/** A stream that may be a terminal: `process.stdout` and its like. */
-export type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
 export type Style = Parameters<typeof styleText>[0];
 

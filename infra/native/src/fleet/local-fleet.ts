@@ -10,14 +10,6 @@ import { ServiceMaker, type ServicePlan } from './service-maker.js';
 import { tokensWithKey } from './tokens-with-key.js';
 import { commandFile, pathOfWorkspace } from './workspace-commands.js';
 
-/** A key in a PKCS#11 token. */
-export interface FleetSlot {
-  readonly name: string;
-  readonly module: string;
-  readonly token: string;
-  readonly pinFile: string;
-}
-
 export interface LocalFleetOptions {
   /** Fresh; everything of the fleet lies in it. */
   readonly folder: string;

@@ -3,7 +3,14 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import { runCommand } from '../process/run-command.js';
-import type { FleetSlot } from './local-fleet.js';
+
+/** A key in a PKCS#11 token. */
+export interface FleetSlot {
+  readonly name: string;
+  readonly module: string;
+  readonly token: string;
+  readonly pinFile: string;
+}
 
 /**
  * Puts a key into every token that the environment names (PKCS11_TOKEN_LABELS) by softhsm2-util; the

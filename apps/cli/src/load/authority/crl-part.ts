@@ -4,8 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { openEmbeddedStore } from '@certmill/adapter-embedded';
 import { buildCrl, defaultCrlPolicy } from '@certmill/pipeline';
 import { openBenchPools } from './bench-pools.js';
-import { rounded, tellFigures } from './part.js';
-import type { PartOptions } from './run-authority-bench.js';
+import { rounded, tellFigures, type PartOptions } from './part.js';
 
 /** A full CRL of one scope, from the rows of the embedded store to the CRL in force there. */
 export interface CrlFigures {

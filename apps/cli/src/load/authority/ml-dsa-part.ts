@@ -4,8 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { simulateDevice } from '../device-request.js';
 import { benchChunk } from './bench-chunk.js';
 import { openBenchPools } from './bench-pools.js';
-import { inTurn, median, rounded, tellFigures } from './part.js';
-import type { PartOptions } from './run-authority-bench.js';
+import { inTurn, median, rounded, tellFigures, type PartOptions } from './part.js';
 
 /**
  * Certificates of ML-DSA-44 devices under an ML-DSA-44 issuer, signed by sign's pools on all cores,

@@ -8,8 +8,7 @@ import { issuerHashes, OcspIssuers, packPairs, type AnswerPorts } from '@certmil
 import { replyToStatusCall, startStatusHttp, statusHttpSchema } from '@certmill/platform';
 import { presignedAnswers } from '@certmill/standalone/presigned-answers';
 import type { LoadClientData } from './ocsp-client.worker.js';
-import { median, rounded, tellFigures } from './part.js';
-import type { PartOptions } from './run-authority-bench.js';
+import { median, rounded, tellFigures, type PartOptions } from './part.js';
 
 /**
  * Pre-signed answers a second of the status face with its default settings, out of an `OcspFile`, with its

@@ -1,4 +1,13 @@
-import type { PartOptions } from './run-authority-bench.js';
+/** What each part is given. */
+export interface PartOptions {
+  /** Its own; the part leaves there what it likes. */
+  readonly directory: string;
+  readonly crlEntries: number;
+  readonly ocspCertificates: number;
+  readonly rounds: number;
+  /** Of each figure that is a rate, in each round. */
+  readonly seconds: number;
+}
 
 /** Runs this process's part of the bench and tells its parent the figures. */
 export async function tellFigures(

@@ -6,16 +6,12 @@ import { describeMachine, type Machine } from '../machine.js';
 import type { CrlFigures } from './crl-part.js';
 import type { MlDsaFigures } from './ml-dsa-part.js';
 import type { OcspFigures } from './ocsp-part.js';
+import type { PartOptions } from './part.js';
 import type { ShardFigures } from './shards-part.js';
 
-export interface AuthorityBenchOptions {
+export interface AuthorityBenchOptions extends Omit<PartOptions, 'directory'> {
   /** A folder of the disk that is to be measured; what is made there is removed. */
   readonly data: string;
-  readonly crlEntries: number;
-  readonly ocspCertificates: number;
-  readonly rounds: number;
-  /** Of each figure that is a rate, in each round. */
-  readonly seconds: number;
   readonly onStep: (step: string) => void;
 }
 
@@ -26,11 +22,6 @@ export interface AuthorityBenchReport {
   readonly mlDsa: MlDsaFigures;
   readonly shards: ShardFigures;
   readonly machine: Machine;
-}
-
-/** What each part is given. */
-export interface PartOptions extends Omit<AuthorityBenchOptions, 'data' | 'onStep'> {
-  readonly directory: string;
 }
 
 /**

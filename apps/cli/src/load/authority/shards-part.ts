@@ -1,8 +1,7 @@
 import { simulateDevice } from '../device-request.js';
 import { benchChunk } from './bench-chunk.js';
 import { openBenchPools } from './bench-pools.js';
-import { inTurn, median, rounded, tellFigures } from './part.js';
-import type { PartOptions } from './run-authority-bench.js';
+import { inTurn, median, rounded, tellFigures, type PartOptions } from './part.js';
 
 /**
  * CPU of sign's worker for a certificate that names the CRL of its shard, a responder and its issuer,
