@@ -1,4 +1,4 @@
-/** Cycles between files are refused everywhere; layers are the lint rule's business. */
+/** Cycles between files are refused everywhere, of types too; layers are the lint rule's business. */
 module.exports = {
   forbidden: [
     {
@@ -6,6 +6,14 @@ module.exports = {
       severity: 'error',
       from: {},
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'no-cycles-of-types',
+      comment:
+        'The one list of all documents stands between their owners: of types alone, so nothing runs in circles.',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { pathNot: '^libs/adapter-mongo/src/collections[.]ts$' } },
     },
   ],
   options: {

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { growing, type FigureName, type Figures } from './figures.js';
+import type { FigureName } from './figure-names.js';
+import { growing, type Figures } from './figures.js';
 import { machineName, type Machine } from './machine.js';
 import type { ScenarioName, Size } from './scenarios.js';
 import type { TargetKind } from './target.js';

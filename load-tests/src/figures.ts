@@ -1,22 +1,8 @@
+import type { FigureName } from './figure-names.js';
 import type { Growth } from './growth.js';
 import type { K6Summary } from './k6.js';
 import type { Usage } from './sample-target.js';
 
-/** What a run is judged and compared by; a scenario has those that it can have. */
-export const figureNames = [
-  'certificates',
-  'certificatesPerSecond',
-  'certificatesToLimit',
-  'batchSeconds',
-  'enrolmentP50Ms',
-  'enrolmentP95Ms',
-  'enrolmentP99Ms',
-  'cpuMicroseconds',
-  'maxRssMiB',
-  'rssGrowthPercent',
-  'lagGrowthChunks',
-] as const;
-export type FigureName = (typeof figureNames)[number];
 export type Figures = Readonly<Partial<Record<FigureName, number>>>;
 
 /** In words, for reports. */

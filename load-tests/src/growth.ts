@@ -1,4 +1,4 @@
-import type { FigureName } from './figures.js';
+import type { FigureName } from './figure-names.js';
 import type { Sample } from './sample-target.js';
 
 /** What grew while a steady load went on. */

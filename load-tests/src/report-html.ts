@@ -1,4 +1,5 @@
-import { figureNames, figureTexts, type Figures } from './figures.js';
+import { figureNames } from './figure-names.js';
+import { figureTexts, type Figures } from './figures.js';
 import type { LoadReport, ProcessReport, ScenarioReport } from './report.js';
 import type { Sample } from './sample-target.js';
 import { isAllKept, verdictOf, type Judgement, type Verdict } from './thresholds.js';

@@ -1,4 +1,5 @@
-import { figureNames, figureTexts } from './figures.js';
+import { figureNames } from './figure-names.js';
+import { figureTexts } from './figures.js';
 import type { LoadReport } from './report.js';
 
 /** What a terminal gets: figures, and every threshold with its outcome. */

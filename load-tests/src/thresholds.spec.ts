@@ -1,5 +1,6 @@
 import { compare, type Baseline } from './baseline.js';
-import { figureNames, type Figures } from './figures.js';
+import { figureNames } from './figure-names.js';
+import type { Figures } from './figures.js';
 import { isDisturbed, machineName } from './machine.js';
 import { scenarioNames, sizeOf } from './scenarios.js';
 import { isAllKept, judge, readThresholds, type Thresholds } from './thresholds.js';

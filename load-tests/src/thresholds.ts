@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FigureName, Figures } from './figures.js';
+import type { FigureName } from './figure-names.js';
+import type { Figures } from './figures.js';
 import type { K6Summary } from './k6.js';
 import type { ScenarioName } from './scenarios.js';
 import type { TargetKind } from './target.js';

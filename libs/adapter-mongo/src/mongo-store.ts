@@ -46,7 +46,44 @@ import type {
 import { registrationOf } from './batches/bucket-document.js';
 import { confirming } from './batches/chunk-changes.js';
 import { CallsInHand } from './connection/calls-in-hand.js';
-import type { StoreParts } from './open-mongo-store.js';
+import type { Profiles, Tenants } from './accounts/accounts.js';
+import type { Orders } from './accounts/orders.js';
+import type { AllowLists } from './allow-lists/allow-lists.js';
+import type { AuditTrail } from './audit-trail.js';
+import type { Batches } from './batches/batches.js';
+import type { Buckets } from './batches/buckets.js';
+import type { Registrations } from './batches/registrations.js';
+import type { Certificates } from './certificates/certificates.js';
+import type { OcspDocuments } from './certificates/ocsp-documents.js';
+import type { Verdicts } from './certificates/verdicts.js';
+import type { Crls } from './crls/crls.js';
+import type { ClaimJournal } from './journal/claim-journal.js';
+import type { MassOperations } from './mass-operations.js';
+import type { Revocations } from './revocations/revocations.js';
+import type { UsedApprovalDocuments } from './used-approvals.js';
+
+/** What a store is made of. */
+export interface StoreParts {
+  readonly epoch: Uint8Array;
+  readonly tenants: Tenants;
+  readonly ocsp: OcspDocuments;
+  readonly profiles: Profiles;
+  readonly orders: Orders;
+  readonly allowLists: AllowLists;
+  readonly batches: Batches;
+  readonly buckets: Buckets;
+  readonly registrations: Registrations;
+  readonly journal: ClaimJournal;
+  readonly verdicts: Verdicts;
+  readonly certificates: Certificates;
+  readonly revocations: Revocations;
+  readonly audit: AuditTrail;
+  readonly crls: Crls;
+  readonly massOperations: MassOperations;
+  readonly approvals: UsedApprovalDocuments;
+  /** Ends what is still in hand with FAULT_STOPPING. */
+  readonly close: (timeoutMs: number) => Promise<void>;
+}
 
 /**
  * The store ports on MongoDB (ADR 0012), for any number of processes at once. Every effect is durable

@@ -26,16 +26,12 @@ import {
 import { IssuanceTime } from './issuance-time.js';
 import { Crls } from './crls/crls.js';
 import { JournalCollections } from './journal-collections.js';
-import type {
-  ClaimJournal,
-  ClaimJournalOptions,
-  JournalObserver,
-} from './journal/claim-journal.js';
+import type { ClaimJournalOptions, JournalObserver } from './journal/claim-journal.js';
 import { startClaimJournal } from './journal/start-claim-journal.js';
 import { ListingKeys } from './listing-keys.js';
 import { MassOperations } from './mass-operations.js';
 import { readMeta, type MetaDocument } from './meta.js';
-import { MongoStore } from './mongo-store.js';
+import { MongoStore, type StoreParts } from './mongo-store.js';
 import { MarksInMemory, ScopeSeals, type StatusMarks } from './revocations/scope-seals.js';
 import { Revocations } from './revocations/revocations.js';
 import { UsedApprovalDocuments } from './used-approvals.js';
@@ -76,29 +72,6 @@ export interface MongoStoreOptions extends MongoConnectionOptions {
     ClaimJournalOptions,
     'flushEntries' | 'snapshotEntries' | 'snapshotRequests' | 'graceMs'
   >;
-}
-
-/** What a store is made of. */
-export interface StoreParts {
-  readonly epoch: Uint8Array;
-  readonly tenants: Tenants;
-  readonly ocsp: OcspDocuments;
-  readonly profiles: Profiles;
-  readonly orders: Orders;
-  readonly allowLists: AllowLists;
-  readonly batches: Batches;
-  readonly buckets: Buckets;
-  readonly registrations: Registrations;
-  readonly journal: ClaimJournal;
-  readonly verdicts: Verdicts;
-  readonly certificates: Certificates;
-  readonly revocations: Revocations;
-  readonly audit: AuditTrail;
-  readonly crls: Crls;
-  readonly massOperations: MassOperations;
-  readonly approvals: UsedApprovalDocuments;
-  /** Ends what is still in hand with FAULT_STOPPING. */
-  readonly close: (timeoutMs: number) => Promise<void>;
 }
 
 const defaultAllowListIndexBytes = 256 * 1024 * 1024;

@@ -1,8 +1,9 @@
 export { apiKeyHash, newApiKey } from './auth/api-keys.js';
 export { permissionsOf, type Permission } from './auth/roles.js';
 export type { OperationsApplication } from './http/operations-application.js';
-export type { Readiness } from './http/operations.controller.js';
-export type { HttpApplication, HttpParts } from './http/application.js';
+export type { Readiness } from './observability/readiness.js';
+export type { HttpApplication } from './http/application.js';
+export type { HttpParts } from './http/http-parts.js';
 export {
   assertListenable,
   httpConfigSchema,
@@ -17,10 +18,10 @@ export {
   operatorTenant,
   type FirstCredential,
   type IssuanceParts,
-  type IssuanceStore,
   type IssuingPolicy,
   type KeptProfile,
 } from './http/issuance-services.js';
+export type { IssuanceStore } from './http/issuance-store.js';
 export type { IssuanceServices } from './http/services.js';
 export {
   auditEntrySchema,
@@ -44,7 +45,8 @@ export { observeStages } from './observability/observe-stages.js';
 export { Metrics } from './observability/metrics.js';
 export type { LaneLoad } from './observability/pool-metrics.js';
 export type { SlotReading } from './observability/slot-metrics.js';
-export { openTracing, type TracingOptions } from './observability/open-tracing.js';
+export { openTracing } from './observability/open-tracing.js';
+export { type TracingOptions } from './observability/tracing-options.js';
 export { tracingSchema, type TracingConfig } from './observability/tracing-config.js';
 export { noTraces, type Traces, type Tracing } from './observability/traces.js';
 export { errorsDocument } from './problem/errors-document.js';

@@ -18,7 +18,7 @@ import { countsOf, sumOf } from './mass-counts.js';
 import { FrozenSelection } from './frozen-selection.js';
 import type { MassPorts } from './mass-ports.js';
 import { openRenewal } from './open-renewal.js';
-import { doStep, planStep } from './mass-step.js';
+import { doStep, planStep } from './do-step.js';
 import { closeTheOrder } from './operation-order.js';
 import { outcomesOf } from './operation-outcomes.js';
 import { onItsWay, readChunk, type MassChunk } from './read-chunk.js';

@@ -4,34 +4,22 @@ import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Logger } from 'pino';
 import { ApiKeys } from '../auth/api-keys.js';
 import { authorize } from '../auth/callers.js';
 import { callLineOf } from '../observability/call-line.js';
-import type { Metrics } from '../observability/metrics.js';
-import type { Traces } from '../observability/traces.js';
 import { noSuchRoute } from '../problem/no-such-route.js';
 import { RefusedCall } from '../problem/refused-call.js';
 import { sendProblem } from '../problem/send-problem.js';
 import { answerClientError } from './answer-client-error.js';
 import { DownloadSlots, EnrolmentSlots, UploadSlots } from './call-slots.js';
 import { Connections } from './connections.js';
-import { assertListenable, tlsOptionsOf, type HttpConfig } from './http-config.js';
+import { assertListenable, tlsOptionsOf } from './http-config.js';
+import type { HttpParts } from './http-parts.js';
 import { HttpModule } from './http.module.js';
 import { RouteTable } from './route-table.js';
-import type { IssuanceServices } from './services.js';
 import { Stopping, stoppingFault } from './stopping.js';
 import { addStatusRoutes } from './status-routes.js';
 import { isStreamed, streamedMediaTypes } from './streamed-body.js';
-
-export interface HttpParts {
-  readonly services: IssuanceServices;
-  readonly config: HttpConfig;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  /** None are made where absent. */
-  readonly traces?: Traces;
-}
 
 export interface HttpApplication {
   /** E.g. `http://127.0.0.1:8460`. */

@@ -6,19 +6,9 @@ import { certificatePkcs7 } from '../download/encode-pkcs7.js';
 import { certificateTar } from '../download/encode-tar.js';
 import { certificateZip } from '../download/encode-zip.js';
 import { resultGroups, type ResultGroup } from '../download/result-groups.js';
+import { downloadFormats, mediaTypeOfFormat, type DownloadFormat } from './download-formats.js';
 import type { IssuanceServices } from './services.js';
 import { stoppingFault } from './stopping.js';
-
-export const downloadFormats = ['ndjson', 'pem', 'tar', 'zip', 'p7b'] as const;
-export type DownloadFormat = (typeof downloadFormats)[number];
-
-export const mediaTypeOfFormat = {
-  ndjson: 'application/x-ndjson',
-  pem: 'application/x-pem-file',
-  tar: 'application/x-tar',
-  zip: 'application/zip',
-  p7b: 'application/pkcs7-mime; smime-type=certs-only',
-} as const satisfies Record<DownloadFormat, string>;
 
 export interface DownloadOptions {
   readonly kind: 'certificates' | 'rejections' | 'manifest';

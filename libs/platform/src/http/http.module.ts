@@ -4,8 +4,8 @@ import { ApiKeys } from '../auth/api-keys.js';
 import { loggerToken } from '../observability/logger.js';
 import { Metrics } from '../observability/metrics.js';
 import { noTraces, tracesToken } from '../observability/traces.js';
+import { readinessToken } from '../observability/readiness.js';
 import { ProblemFilter } from '../problem/problem.filter.js';
-import type { HttpParts } from './application.js';
 import { BatchesController } from './batches.controller.js';
 import { CalendarController } from './calendar.controller.js';
 import {
@@ -18,9 +18,10 @@ import {
 import { CertificatesController } from './certificates.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
 import { HttpConfigHolder } from './http-config.js';
+import type { HttpParts } from './http-parts.js';
 import { IssuersController } from './issuers.controller.js';
 import { MassOperationsController } from './mass-operations.controller.js';
-import { OperationsController, readinessToken } from './operations.controller.js';
+import { OperationsController } from './operations.controller.js';
 import { OrdersController } from './orders.controller.js';
 import { ProfilesController } from './profiles.controller.js';
 import { RepositoryController } from './repository.controller.js';

@@ -21,44 +21,23 @@ import {
   type StageObserver,
 } from '@certmill/pipeline';
 import type {
-  AllowListStore,
-  AuditStore,
-  BatchStore,
-  CertificateStore,
   Clock,
-  CrlStore,
   EventLog,
   JobQueue,
-  MassOperationStore,
   OperationGate,
-  OrderStore,
   ProfileStore,
-  RevocationStore,
   StoredProfile,
   TenantStore,
-  VerdictStore,
 } from '@certmill/ports';
 import type { KeyObject } from 'node:crypto';
 import { newApiKey } from '../auth/api-keys.js';
-import type { Readiness } from './operations.controller.js';
+import type { Readiness } from '../observability/readiness.js';
+import type { IssuanceStore } from './issuance-store.js';
 import type { Repository } from './repository.js';
 import type { IssuanceServices } from './services.js';
 
 /** The tenant that a new store begins with; its admins manage the others. */
 export const operatorTenant = 'default';
-
-/** All store ports that the HTTP face needs, over one place of storage. */
-export type IssuanceStore = TenantStore &
-  ProfileStore &
-  OrderStore &
-  AllowListStore &
-  BatchStore &
-  VerdictStore &
-  CertificateStore &
-  RevocationStore &
-  CrlStore &
-  AuditStore &
-  MassOperationStore;
 
 /** What an app has opened by the time that it takes calls. */
 export interface IssuanceParts {

@@ -6,9 +6,10 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { Logger } from 'pino';
 import { loggerToken } from '../observability/logger.js';
 import { Metrics } from '../observability/metrics.js';
+import { readinessToken, type Readiness } from '../observability/readiness.js';
 import { ProblemFilter } from '../problem/problem.filter.js';
 import { answerClientError } from './answer-client-error.js';
-import { OperationsController, readinessToken, type Readiness } from './operations.controller.js';
+import { OperationsController } from './operations.controller.js';
 
 export interface OperationsParts {
   readonly host: string;

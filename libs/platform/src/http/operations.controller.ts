@@ -1,20 +1,9 @@
 import { Controller, Get, Inject, Res } from '@nestjs/common';
-import type { FaultCode } from '@certmill/domain';
 import type { FastifyReply } from 'fastify';
 import { Metrics } from '../observability/metrics.js';
+import { readinessToken, type Readiness } from '../observability/readiness.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
-
-/** Injection token of Readiness. */
-export const readinessToken = Symbol('Readiness');
-
-/** Whether the service takes work, as it is now. */
-export interface Readiness {
-  /** Stages that halted, each with the code of its fault. */
-  halted(): readonly { readonly stage: string; readonly code: FaultCode }[];
-  /** What the service cannot do without and does not have, e.g. `kafka`; empty once it works. */
-  waitingFor(): readonly string[];
-}
 
 /** What orchestrators and scrapers ask; open, and without anything of a tenant. */
 @Controller()

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { maxRequestsPerBatch } from '@certmill/domain';
 import { deviceStates, resultOutcomes } from '@certmill/pipeline';
-import { downloadFormats } from './downloads.js';
+import { downloadFormats } from './download-formats.js';
 
 /** Queries as the routes take them: texts in, typed values out; unknown names are refused. */
 

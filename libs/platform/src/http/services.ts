@@ -27,7 +27,7 @@ import type {
 import type { KeyObject } from 'node:crypto';
 import type { StatusCall } from '../status/status-call.js';
 import type { StatusReply } from '../status/status-reply.js';
-import type { Readiness } from './operations.controller.js';
+import type { Readiness } from '../observability/readiness.js';
 import type { Repository } from './repository.js';
 
 /** What the HTTP face needs; an app composes it from its adapters. */

@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Readiness } from '../http/operations.controller.js';
+import type { Readiness } from './readiness.js';
 import { CrlMetrics } from './crl-metrics.js';
 import { JournalMetrics } from './journal-metrics.js';
 import { LogMetrics } from './log-metrics.js';

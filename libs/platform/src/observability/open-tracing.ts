@@ -1,16 +1,5 @@
-import type { createLogger } from './logger.js';
+import type { TracingOptions } from './tracing-options.js';
 import type { Tracing } from './traces.js';
-import type { TracingConfig } from './tracing-config.js';
-
-export interface TracingOptions extends TracingConfig {
-  /** Name of the service as traces show it. */
-  readonly service: string;
-  readonly logger: ReturnType<typeof createLogger>;
-  /** Of finished spans that wait to be sent; more are lost. 2,048 where absent. */
-  readonly maxQueue?: number;
-  /** Longest time that a finished span waits for others to be sent with. 1,000 where absent. */
-  readonly delayMs?: number;
-}
 
 /** Where traces are configured: without them the SDK, some 40 modules, is never loaded. */
 export async function openTracing(options: TracingOptions): Promise<Tracing> {

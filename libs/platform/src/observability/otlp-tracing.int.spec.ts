@@ -4,7 +4,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { DeliveredRecord } from '@certmill/ports';
 import { CertmillError } from '@certmill/domain';
 import { aLogger, levels } from './logged-lines.fixture.js';
-import { openTracing, type TracingOptions } from './open-tracing.js';
+import { openTracing } from './open-tracing.js';
+import type { TracingOptions } from './tracing-options.js';
 import type { Tracing } from './traces.js';
 
 const sampled = `00-${'ab'.repeat(16)}-${'cd'.repeat(8)}-01`;

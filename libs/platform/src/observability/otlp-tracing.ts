@@ -19,12 +19,12 @@ import {
 import { isCertmillError } from '@certmill/domain';
 import type { ConsumingStage, StageSpan } from '@certmill/pipeline';
 import type { DeliveredRecord } from '@certmill/ports';
-import type { TracingOptions } from './open-tracing.js';
 import { recordIds } from './record-ids.js';
 import { requestsOf } from './requests-of.js';
 import { toldExporter } from './told-exporter.js';
 import { formatTraceparent, isSampled, remoteSpanOf, type RemoteSpan } from './traceparent.js';
 import type { IngestSpan, TracedCall, Tracing } from './traces.js';
+import type { TracingOptions } from './tracing-options.js';
 
 /** A collector that takes longer to answer counts as away: spans are not worth waiting for. */
 const exportTimeoutMs = 3_000;

@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client';
-import type { Readiness } from '../http/operations.controller.js';
+import type { Readiness } from './readiness.js';
 
 /** What a process can tell of: each is a series from the beginning, so that it is seen to change. */
 export interface KnownParts {

@@ -1,6 +1,6 @@
 import { isCertmillError } from '@certmill/domain';
 import { Counter, Histogram, type Registry } from 'prom-client';
-import type { IssuanceStore } from '../http/issuance-services.js';
+import type { IssuanceStore } from '../http/issuance-store.js';
 import { timed, type CallObserver } from './timed.js';
 
 /** Every call of the store ports; a call that is missing here does not compile. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { mediaTypeOfFormat } from '../http/downloads.js';
+import { mediaTypeOfFormat } from '../http/download-formats.js';
 import {
   newCredentialSchema,
   newMassOperationSchema,

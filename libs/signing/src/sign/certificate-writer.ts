@@ -29,6 +29,7 @@ import {
   assertOfIssuersVendor,
   assertProfileIsForDevices,
 } from './issuance-rules.js';
+import type { IssuedCertificates } from './sign-messages.js';
 import type { SlotSession } from './slot-session.js';
 
 /** Where one certificate is made: the largest CSR that is accepted has 64 KiB. */
@@ -40,13 +41,6 @@ const requestWalk = createCertificationRequestWalk();
 const work = Buffer.allocUnsafeSlow(workBytes);
 let output = Buffer.allocUnsafeSlow(initialOutputBytes);
 let unsigned = Buffer.allocUnsafeSlow(initialOutputBytes);
-
-export interface IssuedCertificates {
-  /** Back to back; the whole of its buffer, which the caller owns. */
-  readonly certificatesDer: Uint8Array<ArrayBuffer>;
-  /** 0 where the verdict rejected the request. */
-  readonly certificateLengths: Uint32Array<ArrayBuffer>;
-}
 
 interface WrittenTbs {
   /** 0 where the verdict rejected the request. */

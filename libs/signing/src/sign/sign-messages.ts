@@ -4,7 +4,6 @@ import type { SigningHash } from '../slots/signature-scheme.js';
 import type { SigningSlot } from '../slots/signing-slot.js';
 import type { BoundOrder } from './issuance-rules.js';
 import type { WorkerFault } from '../worker-pool/worker-fault.js';
-import type { IssuedCertificates } from './certificate-writer.js';
 import type { SlotUsage } from './slot-usage.js';
 
 /** What every worker of a place is started with. */
@@ -67,6 +66,13 @@ export interface ChunkToSign {
   readonly receivedBytes: number;
   /** The canonical profile; small enough to go with every chunk, and compiled once per worker. */
   readonly profile: string;
+}
+
+export interface IssuedCertificates {
+  /** Back to back; the whole of its buffer, which the caller owns. */
+  readonly certificatesDer: Uint8Array<ArrayBuffer>;
+  /** 0 where the verdict rejected the request. */
+  readonly certificateLengths: Uint32Array<ArrayBuffer>;
 }
 
 export interface IssuedCrl {
