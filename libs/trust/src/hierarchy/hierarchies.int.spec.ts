@@ -25,6 +25,7 @@ import {
 import { authorityIn, type AuthorityPlace, openAuthority } from './open-authority.js';
 import { readCaCertificate } from './ca-certificate.js';
 import { checkChain } from './check-chain.js';
+import { closeIssuer } from './close-issuer.js';
 import { crossCertify } from './cross-certify.js';
 import { importIssuer } from './import-issuer.js';
 import { rekeyRoot, type RootRekeyOptions } from './rekey-root.js';
@@ -352,6 +353,64 @@ describe('hierarchies', () => {
       nowMs,
     });
     await expect(again).rejects.toThrow('a root gets a new key in a folder of its own');
+  });
+
+  it('that have a new key already get no second one, and what was killed is gone on with', async () => {
+    const root = await aRoot();
+    const factory = await issueAuthority(wish('factory'), place('root'), nowMs);
+    const rekeyed = (successor: string) =>
+      rekeyAuthority({
+        ...{ directory: data, name: 'factory', successor, passphrase, nowMs },
+        parent: place('root'),
+      });
+    const asked = (name: string) => requestRekey({ ...place(name), rekeys: 'factory' });
+    const early = await asked('early');
+    const { chainDer } = await signAuthorityRequest({
+      ...{ requestPem: early.requestPem, parent: place('root'), nowMs },
+    });
+    await rekeyed('factory-2');
+    const issuedBefore = readdirSync(join(root.directory, 'issued'));
+    const refusal = {
+      code: 'CONFLICT',
+      message: expect.stringMatching(
+        /'factory' .*'factory-2'.*: certmill ca rekey factory-2/,
+      ) as string,
+    };
+    const chainPem = chainDer.map((der) => pemEncode('CERTIFICATE', der)).join('');
+    const refused = async () => {
+      await expect(rekeyed('factory-3')).rejects.toMatchObject(refusal);
+      await expect(asked('factory-3')).rejects.toMatchObject(refusal);
+      await expect(completeAuthority({ ...place('early'), chainPem, nowMs })).rejects.toMatchObject(
+        refusal,
+      );
+    };
+    await refused();
+    // Killed before the one before was retired: it is once the same is typed again.
+    rmSync(join(factory.directory, 'retired.json'));
+    await refused();
+    expect((await loadIssuer(data, 'factory')).retirement).toBeUndefined();
+    await rekeyed('factory-2');
+    expect((await loadIssuer(data, 'factory')).retirement?.successor).toBe('factory-2');
+    await expect(rekeyed('factory-2')).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(readdirSync(join(root.directory, 'issued'))).toEqual(issuedBefore);
+    expect((await loadAuthorities(data)).map(({ name }) => name)).toEqual([
+      ...['root', 'factory', 'factory-2'],
+    ]);
+  });
+
+  it('that were given up get no new key, and stay given up', async () => {
+    await aRoot();
+    await issueAuthority(wish('factory'), place('root'), nowMs);
+    await closeIssuer({ directory: data, name: 'factory', nowMs });
+    const again = rekeyAuthority({
+      ...{ directory: data, name: 'factory', successor: 'factory-2', passphrase, nowMs },
+      parent: place('root'),
+    });
+    await expect(again).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('is given up') as string,
+    });
+    expect((await loadIssuer(data, 'factory')).retirement?.isClosed).toBe(true);
   });
 
   it('of the subject of another one in the folder are refused before a key or a signature is made', async () => {

@@ -41,6 +41,8 @@ export interface Issuer extends IssuerPaths, IssuerLimits {
   readonly status?: StatusAddresses;
   /** The CA of this folder that signed it. */
   readonly parent?: string;
+  /** The CA of this folder whose new key it is. */
+  readonly rekeys?: string;
   /** It serves nothing else. */
   readonly order?: BoundOrder;
   readonly retirement?: Retirement;
@@ -273,6 +275,7 @@ class AuthorityReader {
       ...(files.slot === undefined ? {} : { slot: files.slot }),
       ...(status === undefined ? {} : { status }),
       ...(parent === undefined ? {} : { parent }),
+      ...(description?.rekeys === undefined ? {} : { rekeys: description.rekeys }),
       ...(description?.order === undefined ? {} : { order: description.order }),
       ...(retirement === undefined ? {} : { retirement }),
       ...(revoked === undefined ? {} : { revoked }),

@@ -3,6 +3,7 @@ import { CertmillError, isName } from '@certmill/domain';
 import { isErrorCode } from '../atomic-file.js';
 import { type CaCertificate, certificatesInPem, readCaCertificate } from './ca-certificate.js';
 import { isSameName } from './distinguished-name.js';
+import { readCaFiles } from './ca-files.js';
 import { caDirectoryOf, issuerPathsOf } from './issuer-paths.js';
 
 /** A CA that is to be made; a key that is not there yet is another one than all others. */
@@ -16,21 +17,22 @@ export interface NewCaName {
 /**
  * CONFLICT where another CA of the folder has the subject and another key: chains, CRLs and OCSP answers are
  * found by the name of the issuer first (RFC 5280 4.1.2.6, 6.3.3; RFC 6960 4.1.1). Two may have it where
- * one is the new key of the other: key identifiers tell them apart (RFC 5280 4.2.1.1). FAULT_STORE_CORRUPT
- * where a certificate of the folder cannot be read.
+ * one is the new key of the other: key identifiers tell them apart (RFC 5280 4.2.1.1). CONFLICT, too, where
+ * the other has another new key already. FAULT_STORE_CORRUPT where a file of the folder cannot be read.
  */
 export function assertOwnName(
   dataDirectory: string,
   { subjectDer, spkiDer, rekeys }: NewCaName,
 ): void {
+  const isNewKey = rekeys !== undefined && hasSubject(dataDirectory, rekeys, subjectDer);
   for (const name of namesIn(dataDirectory)) {
     const ca = certificateIn(dataDirectory, name);
     if (ca === undefined || !isSameName(ca.subjectDer, subjectDer)) continue;
     if (spkiDer !== undefined && Buffer.compare(ca.spkiDer, spkiDer) === 0) continue;
-    if (rekeys !== undefined) {
-      // Those that the one before has taken the place of have its name too.
-      const before = certificateIn(dataDirectory, rekeys);
-      if (before !== undefined && isSameName(before.subjectDer, subjectDer)) return;
+    // Those that the one before has taken the place of have its name too.
+    if (isNewKey) {
+      if (rekeysOf(dataDirectory, name) === rekeys) throw hasNewKey(rekeys, name);
+      continue;
     }
     throw new CertmillError(
       'CONFLICT',
@@ -38,6 +40,22 @@ export function assertOwnName(
         `CA '${name}' a new key: certmill ca rekey ${name}`,
     );
   }
+}
+
+function hasSubject(dataDirectory: string, name: string, subjectDer: Uint8Array): boolean {
+  const ca = certificateIn(dataDirectory, name);
+  return ca !== undefined && isSameName(ca.subjectDer, subjectDer);
+}
+
+export function hasNewKey(name: string, successor: string): CertmillError {
+  return new CertmillError(
+    'CONFLICT',
+    `CA '${name}' is followed by '${successor}' with a new key: give that one another: certmill ca rekey ${successor}`,
+  );
+}
+
+function rekeysOf(dataDirectory: string, name: string): string | undefined {
+  return readCaFiles(issuerPathsOf(dataDirectory, name), name).description?.rekeys;
 }
 
 function namesIn(dataDirectory: string): readonly string[] {

@@ -1,8 +1,6 @@
-import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import type { IssuerKeyType } from '../keys/key-types.js';
 import type { CaCertificate } from './ca-certificate.js';
-import { retirementFileName, writeRetirement } from './ca-description.js';
 import type { CaModules } from './ca-slot.js';
 import { certificateOf, specOfCertificate } from './certificate-spec.js';
 import { withCaLock } from './folder-lock.js';
@@ -10,7 +8,7 @@ import { issueCaCertificate, noExpirationMs } from './issue-ca-certificate.js';
 import { backdated, endOf, recordIssued, statusOf } from './issue-authority.js';
 import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
 import { assertIssuerName } from './issuer-paths.js';
-import type { Issuer } from './load-issuers.js';
+import { findAuthority, type Issuer } from './load-issuers.js';
 import { assertNewKeyPlace, newCaKey, type NewCaKeyWish } from './new-ca-key.js';
 import {
   authorityIn,
@@ -18,6 +16,8 @@ import {
   openAuthority,
   openAuthorityKey,
 } from './open-authority.js';
+import { assertOwnName } from './own-name.js';
+import { assertRekeyable, retireRekeyed } from './rekeyed.js';
 import { replaceCertificate } from './replace-certificate.js';
 
 export interface RenewalOptions {
@@ -77,8 +77,10 @@ export interface RekeyOptions extends RenewalOptions {
 
 /**
  * A CA of the same subject with a new key and a new name. The one before is retired: it opens no
- * further order, and its key stays for the status of what it has issued. INVALID_INPUT where a key in a
- * token would be followed by one in a file; CONFLICT where the new slot is that of the key before.
+ * further order, and its key stays for the status of what it has issued; where this was killed before that,
+ * it is retired once the same is asked for again. INVALID_INPUT where a key in a token would be followed by
+ * one in a file; CONFLICT where the new slot is that of the key before, and where the CA has a new key
+ * already or was given up.
  */
 export async function rekeyAuthority(options: RekeyOptions): Promise<Issuer> {
   const { directory, name, successor, passphrase, parent: place, nowMs } = options;
@@ -91,7 +93,14 @@ export async function rekeyAuthority(options: RekeyOptions): Promise<Issuer> {
         "a root gets a new key in a folder of its own: 'certmill ca rekey root --into DIR'",
       );
     }
+    assertRekeyable(ca, successor);
+    const made = await findAuthority(directory, successor);
+    if (made !== undefined && isUnfinished(ca, made, options)) {
+      await retireRekeyed(directory, successor, nowMs);
+      return authorityIn(directory, successor);
+    }
     await assertNoIssuer(directory, successor);
+    assertOwnName(directory, { subjectDer: ca.subjectDer, rekeys: name });
     assertNewKeyPlace(ca, options.slot);
     const parent = await openAuthority(place, nowMs);
     const before = certificateOf(ca);
@@ -124,10 +133,14 @@ export async function rekeyAuthority(options: RekeyOptions): Promise<Issuer> {
         ...(ca.order === undefined ? {} : { order: ca.order }),
       },
     });
-    const retirement = { successor, retiredAtMs: nowMs };
-    await writeRetirement(join(ca.directory, retirementFileName), retirement);
+    await retireRekeyed(directory, successor, nowMs);
     return authorityIn(directory, successor);
   });
+}
+
+/** The CA with the new key was made, and then this was killed. */
+function isUnfinished(ca: Issuer, made: Issuer, { keyType = ca.keyType }: RekeyOptions): boolean {
+  return ca.retirement === undefined && made.rekeys === ca.name && made.keyType === keyType;
 }
 
 function assertIssuedBy(certificate: CaCertificate, parent: Issuer): void {

@@ -39,14 +39,7 @@ import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { issuerKeyTypeOf, type IssuerKeyType } from '../keys/key-types.js';
 import { openSerialKeys } from '../keys/serial-keys.js';
 import { certificatesInPem, type CaCertificate, readCaCertificate } from './ca-certificate.js';
-import {
-  descriptionFileName,
-  readDescription,
-  retirementFileName,
-  writeDescription,
-  writeRetirement,
-} from './ca-description.js';
-import { readCaFiles } from './ca-files.js';
+import { descriptionFileName, readDescription, writeDescription } from './ca-description.js';
 import { type CaProfile, caOfProfile, issueProfiledCaCertificate } from './ca-profiles.js';
 import { hashOf, type SoftwareCaSigner } from './ca-key.js';
 import { type CaModules, type CaSlot, readSlot, slotFileName } from './ca-slot.js';
@@ -68,11 +61,12 @@ import {
   writeIssuerFolder,
   writeKeyFile,
 } from './issuer-folder.js';
-import { assertIssuerName, issuerPathsOf, keyFileName } from './issuer-paths.js';
+import { assertIssuerName, keyFileName } from './issuer-paths.js';
 import { type DistinguishedName, isSameName, readDistinguishedName } from './distinguished-name.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
 import { assertModules, assertNewKeyPlace, newCaKey } from './new-ca-key.js';
 import { assertOwnName, type NewCaName } from './own-name.js';
+import { assertRekeyable, assertRekeyableIn, retireRekeyed } from './rekeyed.js';
 import {
   authorityIn,
   type AuthorityPlace,
@@ -138,6 +132,7 @@ export async function requestAuthority(
 /**
  * The request of a new key for a CA that is there: its subject and all else that its certificate says, to
  * be signed by a CA whose key is elsewhere. The one before is retired once the certificate is taken in.
+ * CONFLICT where it has a new key already, or was given up.
  */
 export async function requestRekey(
   options: Pick<AuthorityWish, 'name' | 'directory' | 'passphrase' | 'slot' | 'modules'> & {
@@ -153,6 +148,7 @@ export async function requestRekey(
       "a root gets a new key in a folder of its own: 'certmill ca rekey root --into DIR'",
     );
   }
+  assertRekeyable(before, options.name);
   assertNewKeyPlace(before, options.slot);
   return requestAuthority({
     ...specOfCertificate(certificateOf(before)),
@@ -498,6 +494,7 @@ async function takeIn(
       'the certificate allows no CA below it (pathLenConstraint 0), and an intermediate was asked for',
     );
   }
+  await assertRekeyableIn(directory, description.rekeys, name);
   const status = await requestFileOrNone(folder, statusFileName);
   await writeIssuerFolder(directory, name, {
     chainDer: chain.map(({ der }) => der),
@@ -525,15 +522,6 @@ async function requestedKey(
   const key = decryptPrivateKey(keyPem, passphrase, `the key of the request of CA '${name}'`);
   const spkiDer = createPublicKey(key).export({ format: 'der', type: 'spki' });
   return { spkiDer, content: { key: { encryptedPem: keyPem } } };
-}
-
-/** What was killed behind the new CA retires the one before when it is typed again. */
-async function retireRekeyed(directory: string, name: string, nowMs: number): Promise<void> {
-  const { description } = readCaFiles(issuerPathsOf(directory, name), name);
-  const before = description?.rekeys && (await findAuthority(directory, description.rekeys));
-  if (!before || before.retirement !== undefined) return;
-  const retirement = { successor: name, retiredAtMs: nowMs };
-  await writeRetirement(join(before.directory, retirementFileName), retirement);
 }
 
 async function takeAnother(
