@@ -17,6 +17,7 @@ import { basename, dirname, join } from 'node:path';
 import { jest } from '@jest/globals';
 import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
 import { createHierarchy } from '../hierarchy/create-hierarchy.js';
+import { rekeyAuthority } from '../hierarchy/renew-authority.js';
 import { writeRevokedCas } from '../hierarchy/revoked-cas.js';
 import { type Approval, approve } from './approval.js';
 import type { CeremonyStep } from './ceremony-file.js';
@@ -473,6 +474,43 @@ describe('the keys of CAs', () => {
     await expect(attempt(some)).rejects.toThrow('1 of 2 shares of backup root are there');
     await expect(attempt(sharesBelow(other.folder))).rejects.toThrow('belongs to another secret');
     await expect(attempt(shares)).rejects.toThrow('ca/root is there already');
+  });
+
+  it('are not restored beside another CA of their subject', async () => {
+    const { folder, sha256 } = await backedUp();
+    const other = await play(mkdtempSync(join(data, 'other-')), [makeRoot]);
+    rmSync(at('ca/root'), { recursive: true });
+    cpSync(join(dirname(dirname(other.folder)), 'ca/root'), at('ca/elder'), { recursive: true });
+    cpSync(join(folder, '02-backup-keys/outputs/backup.sealed.json'), at('b.json'));
+    const restore = { do: 'restore-keys', bundle: { file: 'b.json', sha256 } } as const;
+    const restored = play(data, [restore], {
+      custody: { ...everybody, shares: sharesBelow(folder) },
+    });
+    await expect(restored).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringMatching(
+        /^CA 'elder' has the subject .*CN=.* as 'root' .*another key/,
+      ) as string,
+    });
+    expect(existsSync(at('ca/root'))).toBe(false);
+  });
+
+  it('of a CA and of its successor are restored together, and each beside the other', async () => {
+    const directory = data;
+    const options = { directory, passphrase: 'the folder', nowMs: ceremonyMs - 1 };
+    await createHierarchy({ name: 'factory', ...options });
+    const rekeyed = { ...options, name: 'factory', successor: 'factory-2' };
+    await rekeyAuthority({ ...rekeyed, parent: { ...options, name: 'root' } });
+    for (const cas of [['factory', 'factory-2'], ['factory'], ['factory-2']]) {
+      const { folder } = await play(data, [{ do: 'backup-keys', cas }]);
+      const bundle = readFileSync(join(folder, '01-backup-keys/outputs/backup.sealed.json'));
+      writeFileSync(at('b.json'), bundle);
+      for (const ca of cas) rmSync(at('ca', ca), { recursive: true });
+      const sha256 = createHash('sha256').update(bundle).digest('hex');
+      const restore = { do: 'restore-keys', bundle: { file: 'b.json', sha256 } } as const;
+      await play(data, [restore], { custody: { ...everybody, shares: sharesBelow(folder) } });
+      expect(readdirSync(at('ca'))).toEqual(expect.arrayContaining(cas));
+    }
   });
 
   it('go from whole to split, to other custodians, and back, and are the same key', async () => {

@@ -4,6 +4,7 @@ import { isErrorCode } from '../atomic-file.js';
 import { type CaCertificate, certificatesInPem, readCaCertificate } from './ca-certificate.js';
 import { isSameName } from './distinguished-name.js';
 import { readCaFiles } from './ca-files.js';
+import { nameText } from '../inspect/view.js';
 import { caDirectoryOf, issuerPathsOf } from './issuer-paths.js';
 
 /** A CA that is to be made; a key that is not there yet is another one than all others. */
@@ -40,6 +41,56 @@ export function assertOwnName(
         `CA '${name}' a new key: certmill ca rekey ${name}`,
     );
   }
+}
+
+/** A CA that was made before, with what it says of itself. */
+export interface FormerCa extends Pick<NewCaName, 'subjectDer' | 'rekeys'> {
+  readonly name: string;
+  readonly spkiDer: Uint8Array;
+}
+
+/**
+ * The same of CAs that come back, all at once: CONFLICT where one of the folder, or another of those that come, has
+ * the subject of one and another key, and they are not keys of one CA that followed each other.
+ */
+export function assertOwnNames(dataDirectory: string, coming: readonly FormerCa[]): void {
+  const there = namesIn(dataDirectory).flatMap((name): readonly FormerCa[] => {
+    const ca = certificateIn(dataDirectory, name);
+    if (ca === undefined || !coming.some((one) => isSameName(one.subjectDer, ca.subjectDer)))
+      return [];
+    const rekeys = rekeysOf(dataDirectory, name);
+    const { subjectDer, spkiDer } = ca;
+    return [{ name, subjectDer, spkiDer, ...(rekeys === undefined ? {} : { rekeys }) }];
+  });
+  const all = [...there, ...coming];
+  const rekeyed = new Map(all.map(({ name, rekeys }) => [name, rekeys]));
+  for (const ca of coming) {
+    const other = all.find(
+      (one) =>
+        isSameName(one.subjectDer, ca.subjectDer) &&
+        Buffer.compare(one.spkiDer, ca.spkiDer) !== 0 &&
+        firstKeyOf(one.name, rekeyed) !== firstKeyOf(ca.name, rekeyed),
+    );
+    if (other === undefined) continue;
+    throw new CertmillError(
+      'CONFLICT',
+      `CA '${other.name}' has the subject ${nameText(ca.subjectDer)} as '${ca.name}' has, and another key: ` +
+        'they cannot be in one folder',
+    );
+  }
+}
+
+/** The CA whose key others have followed, whether or not it is there itself. */
+function firstKeyOf(name: string, rekeyed: ReadonlyMap<string, string | undefined>): string {
+  const seen = new Set<string>();
+  let first = name;
+  for (let before = rekeyed.get(name); before !== undefined; before = rekeyed.get(before)) {
+    // Files from elsewhere may say anything.
+    if (seen.has(before)) break;
+    seen.add(before);
+    first = before;
+  }
+  return first;
 }
 
 function hasSubject(dataDirectory: string, name: string, subjectDer: Uint8Array): boolean {

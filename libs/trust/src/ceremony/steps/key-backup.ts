@@ -3,9 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CertmillError } from '@certmill/domain';
-import { certificatesInPem, readCaCertificate } from '../../hierarchy/ca-certificate.js';
+import {
+  type CaCertificate,
+  certificatesInPem,
+  readCaCertificate,
+} from '../../hierarchy/ca-certificate.js';
+import { descriptionFileName, readDescription } from '../../hierarchy/ca-description.js';
 import { caSignerOf, hashOf } from '../../hierarchy/ca-key.js';
 import { issuerPathsOf } from '../../hierarchy/issuer-paths.js';
+import { assertOwnNames, type FormerCa } from '../../hierarchy/own-name.js';
 import { readRevokedCas, revokedCasFileName } from '../../hierarchy/revoked-cas.js';
 import { decryptPrivateKey } from '../../keys/encrypted-private-key.js';
 import { filesBelow, isFolder } from '../ceremony-folder.js';
@@ -41,6 +47,11 @@ const bundleSchema = z.strictObject({
   ),
 });
 type Bundle = z.infer<typeof bundleSchema>;
+
+interface DecodedFile {
+  readonly name: string;
+  readonly content: Buffer;
+}
 
 /** The folders of CAs in one sealed file, whose key is split among the custodians. */
 export async function backUpKeys(
@@ -90,7 +101,7 @@ function parseBundle(text: string, fileName: string): Bundle {
 
 /**
  * CAs out of a backup. Each key is proved before its folder appears: it is that of the certificate, and
- * signs something that verifies.
+ * signs something that verifies. CONFLICT as `assertOwnNames`.
  */
 export async function restoreKeys(
   step: StepOf<'restore-keys'>,
@@ -100,12 +111,19 @@ export async function restoreKeys(
   const plain = await openSealed(parseSealedSecret(text, step.bundle.file), context);
   try {
     const bundle = parseBundle(Buffer.from(plain).toString('utf8'), step.bundle.file);
-    const proofs = [];
-    for (const { name, files } of bundle.cas) {
-      const decoded = files.map((file) => ({
+    const cas = bundle.cas.map(({ name, files }) => ({
+      name,
+      decoded: files.map((file) => ({
         name: file.name,
         content: Buffer.from(file.content, 'base64'),
-      }));
+      })),
+    }));
+    assertOwnNames(
+      context.dataDirectory,
+      cas.map(({ name, decoded }) => formerCaOf(name, decoded)),
+    );
+    const proofs = [];
+    for (const { name, decoded } of cas) {
       const proof = await proveKey(name, decoded, context);
       proofs.push({ ca: name, ...proof, revocations: revocationsIn(decoded) });
       await context.stage.install(`ca/${name}`, decoded);
@@ -117,25 +135,35 @@ export async function restoreKeys(
 }
 
 /** How many CAs the restored one has revoked: those since the backup are to be recorded again. */
-function revocationsIn(
-  files: readonly { readonly name: string; readonly content: Buffer }[],
-): number {
+function revocationsIn(files: readonly DecodedFile[]): number {
   const file = files.find(({ name }) => name === revokedCasFileName);
   return file === undefined ? 0 : readRevokedCas(file.content.toString('utf8')).length;
 }
 
+function formerCaOf(ca: string, files: readonly DecodedFile[]): FormerCa {
+  const { subjectDer, spkiDer } = certificateIn(ca, files);
+  const text = textIn(files, descriptionFileName);
+  const rekeys = text === undefined ? undefined : readDescription(text).rekeys;
+  return { name: ca, subjectDer, spkiDer, ...(rekeys === undefined ? {} : { rekeys }) };
+}
+
+function certificateIn(ca: string, files: readonly DecodedFile[]): CaCertificate {
+  const [der] = certificatesInPem(textIn(files, 'certificate.pem') ?? '');
+  if (der !== undefined) return readCaCertificate(der, `the certificate of ${ca}`);
+  throw new CertmillError('INVALID_INPUT', `the backup of '${ca}' has no certificate`);
+}
+
+function textIn(files: readonly DecodedFile[], wanted: string): string | undefined {
+  return files.find(({ name }) => name === wanted)?.content.toString('utf8');
+}
+
 async function proveKey(
   ca: string,
-  files: readonly { readonly name: string; readonly content: Buffer }[],
+  files: readonly DecodedFile[],
   context: StepContext,
 ): Promise<StepFacts> {
-  const textOf = (wanted: string): string | undefined =>
-    files.find(({ name }) => name === wanted)?.content.toString('utf8');
-  const [der] = certificatesInPem(textOf('certificate.pem') ?? '');
-  if (der === undefined) {
-    throw new CertmillError('INVALID_INPUT', `the backup of '${ca}' has no certificate`);
-  }
-  const certificate = readCaCertificate(der, `the certificate of ${ca}`);
+  const textOf = (wanted: string): string | undefined => textIn(files, wanted);
+  const certificate = certificateIn(ca, files);
   const pkcs8 = await keyIn(ca, textOf, context);
   if (pkcs8 === undefined) return { proof: 'it has no key in files', ...keyFacts(certificate) };
   try {
