@@ -43,6 +43,7 @@ export type ScopeFollower = StoredCrl['kind'] | 'presigned';
 
 /** A scope of which a follower has another number of changes than there are. */
 export interface ChangedScope extends CrlScope {
+  /** NaN where what is stored of the scope is refused: `countChanges` says why. */
   readonly changes: number;
   /** Of the last of them. */
   readonly changedAtMs: number;

@@ -44,6 +44,7 @@ export class RevocationImport {
   async finish(): Promise<void> {
     await this.#flush();
     const { issuer, shard } = this.#scope;
+    const head = await this.#logHead();
     const snapshot = {
       id: snapshotId,
       upTo: importEntry,
@@ -51,16 +52,21 @@ export class RevocationImport {
       changes: this.#changes,
       firsts: this.#firsts,
       digests: this.#digests,
-      head: await this.#logHead(),
+      head,
+    };
+    const followed = {
+      applied: importEntry,
+      changes: this.#changes,
+      changedAtMs: this.#changedAtMs,
+      head,
     };
     await this.#collections.crlScopes.insert({
       _id: scopeKey(this.#scope),
       issuer,
       shard,
       intended: importEntry,
-      applied: importEntry,
-      changes: this.#changes,
-      changedAtMs: this.#changedAtMs,
+      ...followed,
+      seal: this.#seals.sealApplied(this.#scope, followed),
       snapshot: { ...snapshot, seal: this.#seals.sealSnapshot(this.#scope, snapshot) },
     });
   }

@@ -9,6 +9,7 @@ import {
   type ChunkRef,
   type StatusOutcome,
 } from '@certmill/domain';
+import { forgedStatus } from '@certmill/pipeline';
 import type { Clock, CrlScope, StatusChange } from '@certmill/ports';
 import { statusKey, type Statuses } from '../certificates/statuses.js';
 import type { Documents } from '../connection/documents.js';
@@ -78,17 +79,19 @@ export class ChangeLog {
     changes: readonly StatusChange[],
   ): Promise<readonly StatusOutcome[] | undefined> {
     const { logs, log, scopes, seals, clock } = this.#parts;
-    const scope = await logs.requireScope({ issuer, shard });
-    const tail = await logs.unapplied(scope);
+    const tail = await logs.unapplied(await logs.requireScope({ issuer, shard }));
+    const { scope } = tail;
     const statuses = await this.#statusesBehind(tail, changes);
     const { outcomes, places, rows } = judge(changes, statuses, tail.changes);
     if (rows.length === 0) {
       await this.#apply(scope, tail.entries);
       return outcomes;
     }
+    const { head } = tail;
     const number = tail.end + 1;
-    const head = tail.entries.at(-1)?.seal ?? (await logs.sealOf(scope, tail.end));
     // Nothing is built on a log that is not the one it was: the seal of this entry would hide that.
+    const last = tail.entries.at(-1)?.seal ?? (await logs.sealOf(scope, tail.end));
+    if (last !== head) throw forgedStatus(`the last entry of ${scope._id} is gone, or is another`);
     await seals?.advance(scope, { number: tail.end, seal: head }, (after) =>
       logs.read(scope, after),
     );
@@ -98,9 +101,8 @@ export class ChangeLog {
     await scopes.update({ _id }, { $max: { intended: number } });
     const changesThen = tail.changes + rows.length;
     const stored = { places, rows: encodeRows(rows), changes: changesThen, atMs };
-    const content = contentOf(stored);
-    const seal = seals?.sealEntry(scope, { number, content }, head) ?? '';
-    const entry = { ...stored, number, rows, content, seal, isFolded: false };
+    const entry = { number, content: contentOf(stored) };
+    const seal = seals?.sealEntry(scope, entry, head) ?? '';
     const inserted = await log.insertOwn({
       _id: logKey(scope, number),
       ...stored,
@@ -109,7 +111,7 @@ export class ChangeLog {
     });
     if (inserted === 'exists') return undefined;
     await seals?.noteOwn(scope, { number, seal });
-    await this.#apply(scope, [...tail.entries, entry]);
+    await this.#apply(scope, [...tail.entries, { ...stored, number, rows, seal }]);
     return outcomes;
   }
 
@@ -138,10 +140,14 @@ export class ChangeLog {
     for (const entry of entries) await this.#applyEntry(entry);
     const last = entries.at(-1);
     if (last === undefined) return scope;
-    const { number: applied, changes, atMs: changedAtMs } = last;
+    const { number: applied, seal: head, changes, atMs: changedAtMs } = last;
+    const followed = { applied, head, changes, changedAtMs };
+    const seal = this.#parts.seals?.sealApplied(scope, followed) ?? '';
     const { _id } = scope;
-    await this.#parts.scopes.update({ _id }, { $max: { applied, changes, changedAtMs } });
-    return { ...scope, applied, changes, changedAtMs };
+    // Others may be further.
+    const isBehind = { _id, applied: { $lt: applied } };
+    await this.#parts.scopes.update(isBehind, { $set: { ...followed, seal } });
+    return { ...scope, ...followed, seal };
   }
 
   async #applyEntry({ number, places, rows }: LogEntry): Promise<void> {

@@ -1,4 +1,10 @@
-import { CertmillError, serialNumberBytes, type StatusOutcome } from '@certmill/domain';
+import {
+  CertmillError,
+  isCertmillError,
+  serialNumberBytes,
+  type FaultCode,
+  type StatusOutcome,
+} from '@certmill/domain';
 import { forgedStatus } from '@certmill/pipeline';
 import type {
   ChangedScope,
@@ -17,7 +23,7 @@ import { ChangeLog, type ChangeLogParts } from './change-log.js';
 import { FoldedRows } from './folded-rows.js';
 import type { ScopeRow } from './row-codec.js';
 import type { ScopeSeals } from './scope-seals.js';
-import { scopeKey, type BlockDocument, type ScopeDocument } from './scope-documents.js';
+import { scopeKey, scopeOfKey, type BlockDocument, type ScopeDocument } from './scope-documents.js';
 import { ScopeLogs } from './scope-log.js';
 import { takeSnapshot, type SnapshotParts } from './scope-snapshots.js';
 import { ScopeTails, type ScopeTail } from './scope-tails.js';
@@ -51,7 +57,7 @@ export class Revocations implements RevocationStore {
 
   constructor(parts: RevocationParts) {
     this.#parts = parts;
-    this.#logs = new ScopeLogs(parts.scopes, parts.log);
+    this.#logs = new ScopeLogs(parts.scopes, parts.log, parts.seals);
     this.#tails = new ScopeTails(this.#logs, parts.seals);
     this.#changeLog = new ChangeLog({ ...parts, logs: this.#logs });
     this.#folded = new FoldedRows(parts.blocks);
@@ -134,8 +140,7 @@ export class Revocations implements RevocationStore {
         { _id: { $gt: last }, issuer: { $in: [...issuers] } },
         { sort: { _id: 1 }, limit: scopesAtOnce, fields: scopeFields },
       );
-      const behind = await this.#notFollowed(follower, found);
-      changed.push(...behind.map((scope) => changedScopeOf(scope, follower)));
+      changed.push(...(await this.#notFollowed(follower, found)));
       const end = found.at(-1);
       if (end === undefined || found.length < scopesAtOnce) break;
       last = end._id;
@@ -165,17 +170,18 @@ export class Revocations implements RevocationStore {
     await this.#parts.scopes.update({ _id }, { $set: noted });
   }
 
-  /** Those with changes that the follower does not have. */
+  /** Those with changes that the follower does not have, and those that are refused. */
   async #notFollowed(
     follower: ScopeFollower,
     scopes: readonly ScopeDocument[],
-  ): Promise<readonly ScopeDocument[]> {
-    const behind: ScopeDocument[] = [];
+  ): Promise<readonly ChangedScope[]> {
+    const looked: ChangedScope[] = [];
     for (const stored of scopes) {
-      const { intended, applied } = stored;
-      const scope = intended > applied ? await this.#changeLog.applyAll(stored) : stored;
-      if (scope.changes !== (scope.followed?.[follower] ?? 0)) behind.push(scope);
+      const scope = await this.#applied(stored);
+      if (scope !== undefined) looked.push(changedScopeOf(scope, follower));
+      else looked.push(...this.#refused(stored));
     }
+    const behind = looked.filter(({ changes, followed }) => changes !== followed);
     if (follower === 'presigned' || behind.length === 0) return behind;
     // What counts is the CRL in force: its maker may have died before it noted it.
     const crls = await this.#parts.crls.getMany(
@@ -183,7 +189,7 @@ export class Revocations implements RevocationStore {
       crlFields,
     );
     const inForce = new Map(crls.map((crl) => [crl._id, crl]));
-    const noted: ScopeDocument[] = [];
+    const noted: ChangedScope[] = [];
     for (const scope of behind) {
       const crl = inForce.get(crlKey(scope, follower));
       if (crl === undefined || crl.changes !== scope.changes) continue;
@@ -191,6 +197,24 @@ export class Revocations implements RevocationStore {
       noted.push(scope);
     }
     return behind.filter((scope) => !noted.includes(scope));
+  }
+
+  /** With what its writers left; undefined where it is refused, which stops no other scope. */
+  async #applied(stored: ScopeDocument): Promise<ScopeDocument | undefined> {
+    try {
+      this.#parts.seals?.assertApplied(stored);
+      return stored.intended > stored.applied ? await this.#changeLog.applyAll(stored) : stored;
+    } catch (error) {
+      if (isCertmillError(error) && refusals.has(error.code)) return undefined;
+      throw error;
+    }
+  }
+
+  /** It counts as changed: whoever then makes its CRL is refused, and tells so. */
+  #refused({ _id, issuer }: ScopeDocument): readonly ChangedScope[] {
+    const scope = scopeOfKey(_id);
+    if (scope?.issuer !== issuer) return [];
+    return [{ ...scope, changes: NaN, changedAtMs: this.#parts.clock.nowMs(), followed: 0 }];
   }
 
   get #snapshotParts(): SnapshotParts {
@@ -248,6 +272,8 @@ export class Revocations implements RevocationStore {
   }
 }
 
+/** Of one scope, not of the store. */
+const refusals: ReadonlySet<FaultCode> = new Set(['FAULT_STATUS_FORGED', 'FAULT_STORE_CORRUPT']);
 /** All but the blocks of the snapshot. */
 const scopeFields: readonly (keyof ScopeDocument)[] = [
   'issuer',
@@ -256,6 +282,8 @@ const scopeFields: readonly (keyof ScopeDocument)[] = [
   'applied',
   'changes',
   'changedAtMs',
+  'head',
+  'seal',
   'followed',
 ];
 const crlFields: readonly (keyof CrlDocument)[] = ['changes', 'thisUpdateMs'];

@@ -19,18 +19,26 @@ export interface SnapshotDocument {
   readonly seal: string;
 }
 
-/**
- * A scope of a CRL. `_id`: `<issuer>/<shard>`. Its log is what counts: the statuses of certificates follow
- * from it up to `applied`, and an entry between that and `intended` may be there.
- */
-export interface ScopeDocument extends Stored, CrlScope {
-  /** The highest number that a writer was about to insert. */
-  readonly intended: number;
+/** How far statuses and claims follow from a scope's log. */
+export interface AppliedEntries {
   /** Entries up to this one are in statuses and claims. */
   readonly applied: number;
   /** As of `applied`. */
   readonly changes: number;
   readonly changedAtMs: number;
+  /** The seal of that entry; empty for none. */
+  readonly head: string;
+}
+
+/**
+ * A scope of a CRL. `_id`: `<issuer>/<shard>`. Its log is what counts: the statuses of certificates follow
+ * from it up to `applied`, and an entry between that and `intended` may be there.
+ */
+export interface ScopeDocument extends Stored, CrlScope, AppliedEntries {
+  /** The highest number that a writer was about to insert. */
+  readonly intended: number;
+  /** Binds `AppliedEntries` (`ScopeSeals`); empty of a scope without entries, and of a store without keys. */
+  readonly seal: string;
   readonly snapshot?: SnapshotDocument;
   /** Changes that what follows from the scope has, where any of it is there. */
   readonly followed?: Readonly<Partial<Record<ScopeFollower, number>>>;
@@ -61,6 +69,19 @@ export interface LogDocument extends Stored {
   readonly content?: Uint8Array;
 }
 
+/** An entry of the form that it has where one of us wrote it. */
+export function isLogDocument(entry: { readonly [Field in keyof LogDocument]: unknown }): boolean {
+  const { places, rows, changes, atMs, seal, isFolded = false, content } = entry;
+  return (
+    Array.isArray(places) &&
+    places.every((place) => typeof place === 'string') &&
+    rows instanceof Uint8Array &&
+    [changes, atMs].every(Number.isFinite) &&
+    typeof seal === 'string' &&
+    (isFolded === false || (isFolded === true && content instanceof Uint8Array))
+  );
+}
+
 /** Rows in order of their serial numbers. `_id`: `<issuer>/<shard>/<snapshot>/<number from 0>`. */
 export interface BlockDocument extends Stored {
   readonly rows: Uint8Array;
@@ -68,6 +89,13 @@ export interface BlockDocument extends Stored {
 
 export function scopeKey({ issuer, shard }: CrlScope): string {
   return `${issuer}/${String(shard)}`;
+}
+
+/** Undefined for what is no key of a scope. */
+export function scopeOfKey(key: string): CrlScope | undefined {
+  const at = key.lastIndexOf('/');
+  const scope = { issuer: key.slice(0, at), shard: Number(key.slice(at + 1)) };
+  return scopeKey(scope) === key ? scope : undefined;
 }
 
 export function logKey(scope: CrlScope, entry: number): string {

@@ -1,9 +1,14 @@
+import { randomUUID } from 'node:crypto';
+import { CertmillError, rejectionNumber } from '@certmill/domain';
+import { decodeVerdict } from '@certmill/events';
 import { statusSealsOf, type StatusSeals } from '@certmill/pipeline';
 import { aBatch, aChange, aChunk, anOrder, type ChunkUnderTest } from '@certmill/ports/conformance';
 import { MongoClient, type Db, type Document, type OptionalUnlessRequiredId } from 'mongodb';
 import type { MongoStore } from '../mongo-store.js';
 import { aFleet, mongoUri, type Fleet } from '../testing/a-mongo-store.js';
-import { MarksInMemory, type StatusMarks } from './scope-seals.js';
+import { encodeRows, rowOfStatus } from './row-codec.js';
+import type { LogDocument } from './scope-documents.js';
+import { contentOf, MarksInMemory, type StatusMarks } from './scope-seals.js';
 
 const tenant = 'acme';
 const scope = { issuer: `${tenant}-ca`, shard: 0 };
@@ -11,6 +16,7 @@ const other = { issuer: `${tenant}-ca`, shard: 1 };
 const revoke = { kind: 'revoke', reason: 'superseded', revokedAtMs: 5 } as const;
 const hold = { kind: 'revoke', reason: 'certificateHold', revokedAtMs: 5 } as const;
 const release = { kind: 'release', releasedAtMs: 6 } as const;
+const revokedFor = (atMs: number) => ({ state: 'revoked', reason: 'superseded', atMs });
 const forged = { code: 'FAULT_STATUS_FORGED' };
 
 const secrets = ['old', 'new'].map((id, i) => [id, new Uint8Array(32).fill(i + 1)] as const);
@@ -40,6 +46,12 @@ describe('who can write the store', () => {
   let db: Db;
   let ingest: MongoStore;
   let chunk: ChunkUnderTest;
+  /** What the scope said of itself before the last change, and after it. */
+  let earlier: Document | undefined;
+  const own = { _id: `${scope.issuer}/0` };
+  const putBack = async (document = kept.get('crlScopes')?.[0]): Promise<void> => {
+    await scopes().replaceOne(own, document as never);
+  };
   /** What the process of sign has seen. */
   let marks: StatusMarks;
   /** The documents of the scopes as ingest left them. */
@@ -50,7 +62,10 @@ describe('who can write the store', () => {
     db = client.db(fleet.database);
     ingest = await fleet.open({ statusSeals: seals });
     chunk = await issueTo(ingest, 8);
-    for (const index of [0, 1, 2, 3]) await ingest.changeStatuses([aChange(chunk, index, revoke)]);
+    for (const index of [0, 1, 2, 3]) {
+      earlier = (await scopes().findOne(own)) ?? undefined;
+      await ingest.changeStatuses([aChange(chunk, index, revoke)]);
+    }
     await ingest.changeStatuses([{ ...aChange(chunk, 7, revoke), scope: other }]);
     for (const name of ['crlScopes', 'crlLogs', 'crlBlocks', 'crls', 'statuses']) {
       kept.set(name, await db.collection(name).find().toArray());
@@ -108,6 +123,11 @@ describe('who can write the store', () => {
     ],
     ['alters a count', () => log().updateOne({ _id: entry(4) }, { $set: { changes: 3 } })],
     ['takes a seal away', () => log().updateOne({ _id: entry(2) }, { $unset: { seal: '' } })],
+    ['alters a row, and keeps the hash of what the entry said', () => keepHash(2)],
+    ['writes a count as text', () => asText(4, 'changes')],
+    ['writes a time as text', () => asText(4, 'atMs')],
+    ['takes the rows away', () => log().updateOne({ _id: entry(4) }, { $unset: { rows: '' } })],
+    ['takes the places away', () => log().updateOne({ _id: entry(4) }, { $unset: { places: '' } })],
     ['swaps two entries', () => copy([2, 3], [3, 2])],
     ['doubles an entry', () => copy([2, 5])],
     ['puts an entry over another', () => copy([2, 3])],
@@ -130,6 +150,16 @@ describe('who can write the store', () => {
         ),
     ],
   ];
+  async function asText(number: number, field: 'changes' | 'atMs'): Promise<void> {
+    const found = (await log().findOne({ _id: entry(number) })) as unknown as LogDocument;
+    await log().updateOne({ _id: entry(number) }, { $set: { [field]: String(found[field]) } });
+  }
+  async function keepHash(number: number): Promise<void> {
+    const found = (await log().findOne({ _id: entry(number) })) as unknown as LogDocument;
+    const content = Buffer.from(contentOf(found));
+    await edit(number, (rows) => rows.writeUInt8(0xff, 19));
+    await log().updateOne({ _id: entry(number) }, { $set: { content } });
+  }
   async function copy(...moves: readonly (readonly [number, number])[]): Promise<void> {
     const found = new Map(
       (await log().find().toArray()).map((document) => [document._id, document] as const),
@@ -156,38 +186,123 @@ describe('who can write the store', () => {
   test('is found out who cuts off what sign has seen, also after its next start', async () => {
     expect(await listed(await sign())).toBe(4);
     await log().deleteOne({ _id: entry(4) });
-    await expectRefused(await sign());
-    // Sealed by ingest, that believes the scope where it stops: another entry in the place.
-    await scopes().updateOne({ _id: `${scope.issuer}/0` }, { $set: { applied: 3, changes: 3 } });
+    for (const seen of [marks, new MarksInMemory()]) await expectRefused(await sign(seen));
     const restarted = await fleet.open({ statusSeals: seals });
+    const change = restarted.changeStatuses([aChange(chunk, 5, revoke)]);
+    await expect(change).rejects.toMatchObject(forged);
+    // Sealed by ingest, that believes the scope as it was before: another entry in the place.
+    await putBack(earlier);
     await restarted.changeStatuses([aChange(chunk, 5, revoke)]);
     await expectRefused(await sign());
-    await scopes().deleteOne({ _id: `${scope.issuer}/0` });
+    await scopes().deleteOne(own);
     await expectRefused(await sign());
   });
 
   test('is found out by ingest, which builds nothing on a log that is another', async () => {
     await ingest.changeStatuses([aChange(chunk, 4, revoke)]);
     await log().deleteOne({ _id: entry(5) });
-    await scopes().updateOne({ _id: `${scope.issuer}/0` }, { $set: { applied: 4, changes: 4 } });
+    await putBack();
     await expect(ingest.changeStatuses([aChange(chunk, 5, revoke)])).rejects.toMatchObject(forged);
   });
 
   test('cannot have ingest write where nobody reads, or count what delta CRLs pass over', async () => {
-    const said = { _id: `${scope.issuer}/0` };
-    await scopes().updateOne(said, { $set: { applied: 9, changes: 9 } });
-    for (const store of [ingest, await fleet.open({ statusSeals: seals })]) {
-      const change = store.changeStatuses([aChange(chunk, 5, revoke)]);
-      await expect(change).rejects.toMatchObject(forged);
+    for (const lie of [
+      { applied: 9, changes: 9 },
+      { applied: 4, changes: 1 },
+    ]) {
+      await scopes().updateOne(own, { $set: lie });
+      for (const store of [ingest, await fleet.open({ statusSeals: seals })]) {
+        const change = store.changeStatuses([aChange(chunk, 5, revoke)]);
+        await expect(change).rejects.toMatchObject(forged);
+      }
     }
-    await scopes().updateOne(said, { $set: { applied: 4, changes: 1 } });
-    await ingest.changeStatuses([aChange(chunk, 6, revoke)]);
+    // Nothing came of it: the log goes on where it was.
+    await putBack();
+    await ingest.changeStatuses([aChange(chunk, 5, revoke)]);
+    expect(await listed(await sign())).toBe(5);
+  });
+
+  /** As ingest writes it, but for its seal: who writes it has no key. */
+  async function slipIn(change: Readonly<Record<string, unknown>> = {}): Promise<void> {
+    const [place, notAfterMs] = [`${tenant}/${chunk.ref.batchId}/6`, Date.now() + 86_400_000];
+    const { serialNumber } = aChange(chunk, 6, revoke);
+    const status = { state: 'revoked', reason: 'keyCompromise', atMs: 5 } as const;
+    const row = rowOfStatus(status, { serialNumber, notAfterMs, change: 5 });
+    const said = { places: [place], rows: Buffer.from(encodeRows([row])), changes: 5, atMs: 5 };
+    const seal = `old.${'0'.repeat(64)}`;
+    await log().insertOne({ _id: entry(5), ...said, seal, writer: 'x', ...change } as never);
+    await scopes().updateOne(own, { $set: { intended: 5 } });
+  }
+  const changedShards = async (store: MongoStore): Promise<readonly number[]> => {
+    const page = { issuers: [scope.issuer], limit: 10 };
+    return (await store.listChangedScopes('full', page)).map(({ shard }) => shard);
+  };
+
+  test('has nothing follow from an entry that it slips in: no status, no key, no claim', async () => {
+    await slipIn();
+    const reader = await sign();
+    expect(await changedShards(reader)).toEqual([0, 1]);
+    await expectRefused(reader);
+    const change = ingest.changeStatuses([aChange(chunk, 5, revoke)]);
+    await expect(change).rejects.toMatchObject(forged);
+    expect(await ingest.getStatus(tenant, chunk.ref.batchId, 6)).toEqual({ state: 'good' });
+    // The next certificate of that device, for that key: both are still taken.
+    const batch = await ingest.openBatch(aBatch(tenant, randomUUID()));
+    const renewed = aChunk(batch, ['d6']);
+    await ingest.registerChunk(renewed.registration);
+    await ingest.confirmChunk(renewed.ref);
+    const { codes } = decodeVerdict(await ingest.decide(renewed.decision));
+    expect(codes).toEqual([rejectionNumber('DEVICE_ALREADY_ISSUED')]);
+  });
+
+  test.each([
+    ['rows of no length that there is', { rows: Buffer.of(1, 2, 3) }],
+    ['rows that are none', { rows: 7 }],
+    ['places that are none', { places: 7 }],
+    ['places of another kind', { places: [7] }],
+    ['no fields', { rows: undefined, places: undefined, changes: undefined, seal: undefined }],
+    ['a seal that is none', { seal: ['old.00'] }],
+  ])('stops no other scope with an entry of %s', async (_, change) => {
+    await slipIn(change);
+    const reader = await sign();
+    expect(await changedShards(reader)).toEqual([0, 1]);
+    expect(await reader.countChanges(other)).toBe(1);
+    await expectRefused(reader);
+  });
+
+  test.each([
+    ['says of another kind what is applied', { applied: '4' }],
+    ['says of another kind how many changes there are', { changes: '4' }],
+    ['says of another kind when it changed', { changedAtMs: 'now' }],
+    ['says that it is another', { shard: 1 }],
+    ['says that it is another in words', { shard: '0' }],
+  ])('stops no other scope with one that %s', async (_, said) => {
+    await scopes().updateOne(own, { $set: { ...said, intended: 5 } });
+    const reader = await sign();
+    expect(await changedShards(reader)).toEqual([0, 1]);
+    await expectRefused(reader);
+    await expect(ingest.changeStatuses([aChange(chunk, 5, revoke)])).rejects.toMatchObject(forged);
+  });
+
+  test('cannot have taken for applied what was not', async () => {
+    const around = async <T>(step: string, call: () => Promise<T>): Promise<T> => {
+      if (step === 'put statuses') throw new CertmillError('FAULT_STORE_DOWN', 'it died');
+      return call();
+    };
+    const dying = await fleet.open({ statusSeals: seals, around });
+    await dying.changeStatuses([aChange(chunk, 5, revoke)]).catch(() => undefined);
+    await scopes().updateOne(own, { $set: { applied: 5, changes: 5 } });
     await expectRefused(await sign());
+    await expect(ingest.changeStatuses([aChange(chunk, 4, revoke)])).rejects.toMatchObject(forged);
+    // As it was before: what its writer left is there.
+    await putBack();
+    expect(await listed(await sign())).toBe(5);
+    expect(await ingest.getStatus(tenant, chunk.ref.batchId, 5)).toMatchObject(revokedFor(5));
   });
 
   test('hides nothing behind what the scope says is forgotten', async () => {
     const forgotten = { beforeMs: Number.MAX_SAFE_INTEGER, changes: 99 };
-    await scopes().updateOne({ _id: `${scope.issuer}/0` }, { $set: { forgotten } });
+    await scopes().updateOne(own, { $set: { forgotten } });
     const fleetOf = { statusSeals: seals, clock: { nowMs: () => 0 } };
     expect(await listed(await fleet.open(fleetOf))).toBe(4);
   });
@@ -218,7 +333,7 @@ describe('who can write the store', () => {
     test('is found out who alters, drops or replaces any of it', async () => {
       expect(await listed(await sign())).toBe(4);
       await takeSnapshot(ingest);
-      const said = await scopes().findOne({ _id: `${scope.issuer}/0` });
+      const said = await scopes().findOne(own);
       const { snapshot } = said as unknown as { snapshot: { upTo: number; firsts: string[] } };
       expect(snapshot.upTo).toBeGreaterThan(4);
       // On from what it had seen, through entries that are emptied.
@@ -226,16 +341,25 @@ describe('who can write the store', () => {
       const [block] = await blocks().find().toArray();
       const rows = Buffer.from(block?.rows ?? []);
       rows.writeDoubleBE(6, 20);
-      await blocks().updateOne({ _id: block?._id ?? '' }, { $set: { rows } });
-      await expect(listed(await sign())).rejects.toMatchObject(forged);
+      for (const altered of [rows, 7]) {
+        const change = { $set: { rows: altered as Buffer } };
+        await blocks().updateOne({ _id: block?._id ?? '' }, change);
+        await expect(listed(await sign())).rejects.toMatchObject(forged);
+      }
       await blocks().deleteMany({});
       await expect(listed(await sign())).rejects.toMatchObject(forged);
-      for (const change of [{ upTo: 3 }, { firsts: [], digests: [], rows: 0 }]) {
+      const { upTo } = snapshot;
+      for (const change of [
+        { upTo: 3 },
+        { upTo: String(upTo) },
+        { firsts: [], digests: [], rows: 0 },
+      ]) {
         const altered = { $set: { snapshot: { ...snapshot, ...change } } };
-        await scopes().updateOne({ _id: `${scope.issuer}/0` }, altered);
+        await scopes().updateOne(own, altered);
+        await expectRefused(await sign(new MarksInMemory()));
         await expectRefused(await sign());
       }
-      await scopes().updateOne({ _id: `${scope.issuer}/0` }, { $unset: { snapshot: '' } });
+      await scopes().updateOne(own, { $unset: { snapshot: '' } });
       await expectRefused(await sign(new MarksInMemory()));
       await expectRefused(await sign());
     }, 60_000);

@@ -3,6 +3,7 @@ import { forgedStatus, framed, type StatusSeals } from '@certmill/pipeline';
 import type { CrlScope, StoredCrl } from '@certmill/ports';
 import {
   scopeKey,
+  type AppliedEntries,
   type LogDocument,
   type ScopeDocument,
   type SnapshotDocument,
@@ -73,6 +74,22 @@ export class ScopeSeals {
     return head;
   }
 
+  sealApplied(scope: CrlScope, applied: AppliedEntries): string {
+    return this.#seals.seal(appliedFields(scope, applied), applied.head);
+  }
+
+  /** What a scope says of itself that a writer builds on. A scope to which nothing was applied has no seal. */
+  assertApplied(scope: ScopeDocument): void {
+    const { _id, shard, applied, changes, changedAtMs, head, seal } = scope;
+    const isSound =
+      _id === scopeKey(scope) &&
+      [shard, applied, changes, changedAtMs].every(Number.isFinite) &&
+      (applied === 0
+        ? changes === 0 && head === ''
+        : this.#seals.isSound(seal, appliedFields(scope, scope), head));
+    if (!isSound) throw forgedStatus(`what ${_id} says of itself has another seal`);
+  }
+
   sealSnapshot(scope: CrlScope, snapshot: Omit<SnapshotDocument, 'seal'>): string {
     return this.#seals.seal(snapshotFields(scope, snapshot), snapshot.head);
   }
@@ -80,8 +97,9 @@ export class ScopeSeals {
   assertSnapshot(scope: ScopeDocument): void {
     const { snapshot } = scope;
     if (snapshot === undefined) return;
-    const { digests, firsts, head, seal } = snapshot;
+    const { digests, firsts, head, seal, upTo, rows, changes } = snapshot;
     const isSound =
+      [upTo, rows, changes].every(Number.isFinite) &&
       digests.length === firsts.length &&
       this.#seals.isSound(seal, snapshotFields(scope, snapshot), head);
     if (!isSound) throw forgedStatus(`the snapshot of ${scopeKey(scope)} has another seal`);
@@ -160,6 +178,10 @@ export function digestOfBlock(rows: Uint8Array): string {
 
 function entryFields(scope: CrlScope, { number, content }: Omit<SealedEntry, 'seal'>) {
   return ['entry', scopeKey(scope), String(number), content];
+}
+
+function appliedFields(scope: CrlScope, { applied, changes, changedAtMs }: AppliedEntries) {
+  return ['applied', scopeKey(scope), ...[applied, changes, changedAtMs].map(String)];
 }
 
 function snapshotFields(

@@ -23,7 +23,7 @@ describe('a snapshot of a scope', () => {
 
   function aTail(end: number, applied: number): ScopeTail {
     const scope = { _id: 'dev/0', issuer: 'dev', shard: 0, intended: end, applied };
-    const whole = { ...scope, changes: applied, changedAtMs: 1 };
+    const whole = { ...scope, changes: applied, changedAtMs: 1, head: '', seal: '' };
     return { scope: whole, rows: [], end, head: '', changes: end };
   }
 

@@ -14,6 +14,8 @@ const serialOf = ({ serialNumber }: ScopeRow): number => Buffer.from(serialNumbe
 /** A log in memory that counts the entries that were read. */
 class MemoryLog {
   readonly entries: LogEntry[] = [];
+  /** Up to which number they are in a snapshot. */
+  folded = 0;
   read = 0;
   changes = 0;
 
@@ -21,28 +23,23 @@ class MemoryLog {
     const rows = serials.map((serial) => aRow(serial, (this.changes += 1)));
     const number = this.entries.length + 1;
     const { changes } = this;
-    const seal = { content: new Uint8Array(), seal: '' };
-    this.entries.push({ ...seal, number, rows, changes, places: [], atMs: 0, isFolded: false });
-  }
-
-  /** What a snapshot of entries up to this one leaves of them. */
-  fold(upTo: number): void {
-    for (let at = 0; at < upTo; at += 1) {
-      this.entries[at] = { ...(this.entries[at] as LogEntry), rows: [], isFolded: true };
-    }
+    this.entries.push({ number, rows, changes, places: [], atMs: 0, seal: '' });
   }
 
   get logs(): ScopeLogs {
-    const read = (_: unknown, after: number): Promise<readonly LogEntry[]> => {
-      const found = this.entries.filter(({ number }) => number > after);
-      this.read += found.length;
-      return Promise.resolve(found);
+    const behind: ScopeLogs['behind'] = (_, place) => {
+      if (place.end < this.folded) return Promise.resolve(undefined);
+      const entries = this.entries.filter(({ number }) => number > place.end);
+      this.read += entries.length;
+      const { number: end, changes } = entries.at(-1) ?? { number: place.end, ...place };
+      return Promise.resolve({ entries, end, changes, head: '' });
     };
-    return { read } as unknown as ScopeLogs;
+    return { behind } as unknown as ScopeLogs;
   }
 
   scope(snapshot?: Pick<SnapshotDocument, 'id' | 'upTo'>, shard = 0): ScopeDocument {
-    const rest = { intended: 0, applied: 0, changes: this.changes, changedAtMs: 0 };
+    const applied = { applied: 0, changes: this.changes, changedAtMs: 0, head: '', seal: '' };
+    const rest = { intended: 0, ...applied };
     const scope = { _id: `dev/${String(shard)}`, issuer: 'dev', shard, ...rest };
     return snapshot === undefined
       ? scope
@@ -61,7 +58,7 @@ class MemoryLog {
   }
 
   /** Row and change of each, folded by another way. */
-  folded(after = 0): [number, number][] {
+  rowsBehind(after = 0): [number, number][] {
     const latest = new Map<number, number>();
     for (const { rows, number } of this.entries) {
       if (number > after) for (const row of rows) latest.set(serialOf(row), row.change);
@@ -89,23 +86,23 @@ describe('the tail of a scope', () => {
     const tail = await tails.read(log.scope());
     expect(log.read).toBe(51);
     expect(tail).toMatchObject({ end: 51, changes: 151 });
-    expect(told(tail?.rows)).toEqual(log.folded());
+    expect(told(tail?.rows)).toEqual(log.rowsBehind());
   });
 
   test('has the latest of each row, in order, whatever comes between pages', async () => {
     for (let round = 0; round < 200; round += 1) {
       // A fixed walk over 50 numbers: below, between, above and again.
       log.append([(round * 37) % 50, (round * 11) % 50].slice(0, 1 + (round % 2)));
-      expect(told((await tails.read(log.scope()))?.rows)).toEqual(log.folded());
+      expect(told((await tails.read(log.scope()))?.rows)).toEqual(log.rowsBehind());
     }
   });
 
   test('begins anew behind a later snapshot, and is none behind one that was replaced', async () => {
     for (let entry = 1; entry <= 5; entry += 1) log.append([entry]);
     await tails.read(log.scope());
-    log.fold(3);
+    log.folded = 3;
     const tail = await tails.read(log.scope({ id: 'new', upTo: 3 }));
-    expect(told(tail?.rows)).toEqual(log.folded(3));
+    expect(told(tail?.rows)).toEqual(log.rowsBehind(3));
     expect(await tails.read(log.scope())).toBeUndefined();
   });
 

@@ -1,19 +1,14 @@
 import { forgedStatus } from '@certmill/pipeline';
 import type { ScopeRow } from './row-codec.js';
 import { scopeKey, type ScopeDocument } from './scope-documents.js';
-import type { LogEntry, ScopeLogs } from './scope-log.js';
+import type { LogEntry, LogPlace, ScopeLogs } from './scope-log.js';
 import type { ScopeSeals } from './scope-seals.js';
 
 /** What is behind the snapshot of a scope, folded. */
-export interface ScopeTail {
+export interface ScopeTail extends LogPlace {
   readonly scope: ScopeDocument;
   /** The latest of each serial number, ascending. */
   readonly rows: readonly ScopeRow[];
-  /** The last entry's number, and its seal. */
-  readonly end: number;
-  readonly head: string;
-  /** With the last entry. */
-  readonly changes: number;
 }
 
 interface KeptTail extends Omit<ScopeTail, 'scope'> {
@@ -48,21 +43,14 @@ export class ScopeTails {
     const snapshot = scope.snapshot?.id;
     const kept = this.#kept.get(scopeKey(scope));
     const from = kept?.snapshot === snapshot && kept !== undefined ? kept : tailBehind(scope);
-    const entries = await this.#logs.read(scope, from.end);
-    if (entries.some(({ isFolded }) => isFolded)) return undefined;
-    const head = this.#seals?.follow(scope, from.head, entries) ?? '';
-    if (this.#seals !== undefined) assertCounts(scope, from.changes, entries);
-    const last = entries.at(-1);
+    const behind = await this.#logs.behind(scope, from);
+    if (behind === undefined) return undefined;
+    const { entries, ...place } = behind;
+    if (place.end < scope.applied) throw forgedStatus(`the log of ${scopeKey(scope)} is cut off`);
     const tail =
-      last === undefined
+      entries.length === 0
         ? from
-        : {
-            snapshot,
-            rows: merged(from.rows, latestOf(entries)),
-            end: last.number,
-            head,
-            changes: last.changes,
-          };
+        : { ...place, snapshot, rows: merged(from.rows, latestOf(entries)) };
     this.#keep(scopeKey(scope), tail);
     return { ...tail, scope };
   }
@@ -80,17 +68,6 @@ export class ScopeTails {
   #forget(key: string): void {
     this.#rows -= this.#kept.get(key)?.rows.length ?? 0;
     this.#kept.delete(key);
-  }
-}
-
-/** Its writer counts on from the scope, which says what it likes: a delta goes by the count. */
-function assertCounts(scope: ScopeDocument, before: number, entries: readonly LogEntry[]): void {
-  let counted = before;
-  for (const { rows, changes, number } of entries) {
-    counted += rows.length;
-    if (changes !== counted) {
-      throw forgedStatus(`entry ${String(number)} of ${scopeKey(scope)} counts other changes`);
-    }
   }
 }
 
