@@ -100,7 +100,7 @@ async function partsOf(
   collections: Collections,
   meta: MetaDocument,
 ): Promise<StoreParts> {
-  const { clock, cacheDirectory } = options;
+  const { clock, cacheDirectory, isReadOnly = false } = options;
   const random = options.random ?? Math.random;
   const listingKeys = new ListingKeys(clock);
   const issuanceTime = new IssuanceTime(collections.issuanceTime, options.onIssuanceTime);
@@ -108,7 +108,7 @@ async function partsOf(
   const batches = new Batches(collections.batches, buckets, listingKeys, clock);
   const orders = new Orders(collections, listingKeys);
   const segments = new Segments(collections.segments);
-  const statuses = new Statuses(collections.statuses);
+  const statuses = new Statuses(collections.statuses, isReadOnly);
   const blobs = new AllowListBlobs(collections.allowLists);
   const { allowListIndexBytes = defaultAllowListIndexBytes } = options;
   const local = await LocalLists.open(
@@ -136,6 +136,7 @@ async function partsOf(
     options.statusSeals &&
     new ScopeSeals(options.statusSeals, options.statusMarks ?? new MarksInMemory());
   const revocations = new Revocations({
+    isReadOnly,
     seals,
     scopes: collections.crlScopes,
     log: collections.crlLogs,
@@ -152,6 +153,7 @@ async function partsOf(
     clock,
     random,
   });
+  if (isReadOnly) await revocations.applyAll();
   return {
     epoch: meta.epoch,
     tenants: new Tenants(collections),

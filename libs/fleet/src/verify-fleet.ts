@@ -22,7 +22,7 @@ export interface OpenedFleet extends AsyncDisposable {
 }
 
 /**
- * Opens what a check reads; changes nothing. Faults: FAULT_STORE_DOWN, CONFIG_INVALID; CONFLICT while
+ * Opens what a check reads; changes nothing: what writers left is reckoned in, in memory. Faults: FAULT_STORE_DOWN, CONFIG_INVALID; CONFLICT while
  * the store is changed as a whole.
  * @param isForChange For whoever does that.
  */
@@ -41,6 +41,7 @@ export async function openFleetForReading(
       clock: { nowMs: () => Date.now() },
       cacheDirectory: cache.directory,
       isForChange,
+      isReadOnly: true,
       ...(config.hopKeys.status === undefined ? {} : { statusSeals: statusSealsFor(config) }),
     });
     return {

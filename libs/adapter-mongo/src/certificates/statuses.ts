@@ -25,17 +25,26 @@ export function statusKey(tenant: TenantId, batchId: BatchId, index: number): st
   return `${tenant}/${batchId}/${String(index)}`;
 }
 
+/** As of an entry of the log of its CRL's scope. */
+interface StatusOfEntry {
+  readonly status: CertificateStatus;
+  readonly entry: number;
+}
+
 /** The status of single certificates. */
 export class Statuses {
   readonly #statuses: Documents<StatusDocument>;
+  /** Of a store that is opened for reading: what would be written. */
+  readonly #unwritten: Map<string, StatusOfEntry> | undefined;
 
-  constructor(statuses: Documents<StatusDocument>) {
+  constructor(statuses: Documents<StatusDocument>, isReadOnly = false) {
     this.#statuses = statuses;
+    this.#unwritten = isReadOnly ? new Map() : undefined;
   }
 
   async getStatus(tenant: TenantId, batchId: BatchId, index: number): Promise<CertificateStatus> {
-    const found = await this.#statuses.get(statusKey(tenant, batchId, index));
-    return found === undefined ? { state: 'good' } : statusIn(found);
+    const key = statusKey(tenant, batchId, index);
+    return (await this.getMany([key])).get(key)?.status ?? { state: 'good' };
   }
 
   async listStatuses(
@@ -66,23 +75,35 @@ export class Statuses {
   }
 
   /** Those that are there, by key, each with the number of the entry that changed it last. */
-  async getMany(
-    keys: readonly string[],
-  ): Promise<ReadonlyMap<string, { readonly status: CertificateStatus; readonly entry: number }>> {
+  async getMany(keys: readonly string[]): Promise<ReadonlyMap<string, StatusOfEntry>> {
     const found = await this.#statuses.getMany(keys);
-    return new Map(
+    const statuses = new Map(
       found.map((document) => [
         document._id,
         { status: statusIn(document), entry: document.entry ?? 0 },
       ]),
     );
+    if (this.#unwritten === undefined) return statuses;
+    for (const key of keys) {
+      const unwritten = this.#unwritten.get(key);
+      if (unwritten !== undefined) putIfNewer(statuses, key, unwritten);
+    }
+    return statuses;
   }
 
   /** What an entry makes of certificates, by key; those that a later entry has changed stay. */
-  putNewer(statuses: ReadonlyMap<string, CertificateStatus>, entry: number): Promise<void> {
+  async putNewer(statuses: ReadonlyMap<string, CertificateStatus>, entry: number): Promise<void> {
+    if (this.#unwritten !== undefined) {
+      for (const [key, status] of statuses) putIfNewer(this.#unwritten, key, { status, entry });
+      return;
+    }
     const documents = [...statuses].map(([_id, status]) => ({ _id, ...fieldsOf(status), entry }));
-    return this.#statuses.putNewer(documents, 'entry');
+    await this.#statuses.putNewer(documents, 'entry');
   }
+}
+
+function putIfNewer(statuses: Map<string, StatusOfEntry>, key: string, own: StatusOfEntry): void {
+  if ((statuses.get(key)?.entry ?? 0) < own.entry) statuses.set(key, own);
 }
 
 function statusIn({ state, reason, atMs, invalidityDateMs }: StatusDocument): CertificateStatus {

@@ -26,7 +26,7 @@ export interface Scan {
 /**
  * One collection. On a sharded cluster (hashed `_id`) what names whole `_id`s goes to their shards;
  * any other filter goes to all, each of which uses its own index on `_id`, or the one named where it
- * is used. Faults: those of `DriverCalls.run`.
+ * is used. Faults: those of `DriverCalls.run`, and of `change` where it changes something.
  */
 export class Documents<D extends Stored> {
   readonly #collection: Collection<Stored & Document>;
@@ -41,7 +41,7 @@ export class Documents<D extends Stored> {
 
   /** After a fault the document may be there all the same. */
   insert(document: D): Promise<'inserted' | 'exists'> {
-    return this.#run('insert', async () => {
+    return this.#change('insert', async () => {
       try {
         await this.#collection.insertOne(document);
         return 'inserted';
@@ -86,7 +86,7 @@ export class Documents<D extends Stored> {
 
   /** Whether one document met the filter, which MUST name its `_id`. */
   update(where: Where & Stored, update: Update): Promise<boolean> {
-    return this.#run('update', async () => {
+    return this.#change('update', async () => {
       const { matchedCount } = await this.#collection.updateOne(filterOf(where), updateOf(update));
       return matchedCount === 1;
     });
@@ -98,7 +98,7 @@ export class Documents<D extends Stored> {
     update: Update,
     fields: readonly string[],
   ): Promise<D | undefined> {
-    return this.#run('update', async () => {
+    return this.#change('update', async () => {
       const after = await this.#collection.findOneAndUpdate(filterOf(where), updateOf(update), {
         returnDocument: 'after',
         ...projectionOf(fields),
@@ -109,14 +109,14 @@ export class Documents<D extends Stored> {
 
   /** Each document by itself: after a fault some are changed and some are not. */
   updateAll(where: Where, update: Update): Promise<void> {
-    return this.#run('update', async () => {
+    return this.#change('update', async () => {
       await this.#collection.updateMany(filterOf(where), updateOf(update));
     });
   }
 
   /** In place of the one that is there, if any. */
   put(document: D): Promise<void> {
-    return this.#run('put', async () => {
+    return this.#change('put', async () => {
       const { _id, ...rest } = document;
       const replace = () => this.#collection.replaceOne({ _id }, rest, { upsert: true });
       try {
@@ -131,7 +131,7 @@ export class Documents<D extends Stored> {
 
   /** In place of the one that is there, if it meets the filter; whether it does. */
   replace(document: D, where: Where): Promise<boolean> {
-    return this.#run('replace', async () => {
+    return this.#change('replace', async () => {
       const { _id, ...rest } = document;
       const filter = filterOf({ ...where, _id });
       const { matchedCount } = await this.#collection.replaceOne(filter, rest);
@@ -141,7 +141,7 @@ export class Documents<D extends Stored> {
 
   /** Each in place of the one that is there, unless that has as high a number in the field, or none. */
   putNewer(documents: readonly D[], field: keyof D & string): Promise<void> {
-    return this.#run('put', async () => {
+    return this.#change('put', async () => {
       if (documents.length === 0) return;
       const operations = documents.map(({ _id, ...rest }) => ({
         replaceOne: {
@@ -161,19 +161,23 @@ export class Documents<D extends Stored> {
 
   /** Whether there was such a document. */
   remove(where: Where & Stored): Promise<boolean> {
-    return this.#run('remove', async () => {
+    return this.#change('remove', async () => {
       return (await this.#collection.deleteOne(filterOf(where))).deletedCount === 1;
     });
   }
 
   removeAll(where: Where): Promise<void> {
-    return this.#run('remove', async () => {
+    return this.#change('remove', async () => {
       await this.#collection.deleteMany(filterOf(where));
     });
   }
 
   #run<T>(verb: string, call: () => Promise<T>): Promise<T> {
     return this.#calls.run(`${verb} ${this.#name}`, call);
+  }
+
+  #change<T>(verb: string, call: () => Promise<T>): Promise<T> {
+    return this.#calls.change(`${verb} ${this.#name}`, call);
   }
 }
 

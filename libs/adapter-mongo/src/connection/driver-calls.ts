@@ -7,6 +7,8 @@ export type AroundCall = <T>(step: string, call: () => Promise<T>) => Promise<T>
 export interface DriverCallsOptions {
   readonly timeoutMs: number;
   readonly around?: AroundCall;
+  /** Calls that would change something are not made. */
+  readonly isReadOnly?: boolean | undefined;
 }
 
 /**
@@ -16,6 +18,7 @@ export interface DriverCallsOptions {
 export class DriverCalls {
   readonly #timeoutMs: number;
   readonly #around: AroundCall;
+  readonly #isReadOnly: boolean;
   /** Ends each call in hand. No promise that outlives the calls: it would keep what all of them answered. */
   readonly #endings = new Set<(cause: CertmillError) => void>();
   #isAbandoned = false;
@@ -23,6 +26,7 @@ export class DriverCalls {
   constructor(options: DriverCallsOptions) {
     this.#timeoutMs = options.timeoutMs;
     this.#around = options.around ?? ((_, call) => call());
+    this.#isReadOnly = options.isReadOnly ?? false;
   }
 
   /** Faults: FAULT_STORE_DOWN, FAULT_DISK_FULL, FAULT_STORE_CORRUPT, FAULT_PROCESSING, FAULT_STOPPING. */
@@ -41,6 +45,14 @@ export class DriverCalls {
       clearTimeout(timer);
       this.#endings.delete(end);
     }
+  }
+
+  /** As `run`, for what changes the store. Faults: also CONFLICT where it is opened for reading. */
+  async change<T>(step: string, call: () => Promise<T>): Promise<T> {
+    if (this.#isReadOnly) {
+      throw new CertmillError('CONFLICT', `cannot ${step}: the store is opened for reading`);
+    }
+    return this.run(step, call);
   }
 
   /** Ends what is in hand and whatever comes with FAULT_STOPPING. */

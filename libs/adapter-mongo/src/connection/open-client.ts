@@ -22,6 +22,8 @@ export interface MongoConnectionOptions {
   readonly callTimeoutMs?: number;
   /** Default 32. */
   readonly maxConnections?: number;
+  /** Whatever would change the store fails with CONFLICT. */
+  readonly isReadOnly?: boolean;
   /** For tests. */
   readonly around?: AroundCall;
 }
@@ -46,6 +48,7 @@ export async function openMongoConnection(
   const client = makeClient(options, timeoutMs);
   const calls = new DriverCalls({
     timeoutMs,
+    isReadOnly: options.isReadOnly,
     ...(options.around === undefined ? {} : { around: options.around }),
   });
   const db = client.db(options.database);

@@ -19,6 +19,8 @@ import { contentOf, type ScopeSeals } from './scope-seals.js';
 import type { LogEntry, ScopeLogs, UnappliedEntries } from './scope-log.js';
 
 export interface ChangeLogParts {
+  /** What follows from entries is reckoned in, in memory, and not written. */
+  readonly isReadOnly: boolean;
   readonly scopes: Documents<ScopeDocument>;
   readonly log: Documents<LogDocument>;
   readonly logs: ScopeLogs;
@@ -146,15 +148,18 @@ export class ChangeLog {
     const { _id } = scope;
     // Others may be further.
     const isBehind = { _id, applied: { $lt: applied } };
-    await this.#parts.scopes.update(isBehind, { $set: { ...followed, seal } });
+    if (!this.#parts.isReadOnly) {
+      await this.#parts.scopes.update(isBehind, { $set: { ...followed, seal } });
+    }
     return { ...scope, ...followed, seal };
   }
 
   async #applyEntry({ number, places, rows }: LogEntry): Promise<void> {
-    const { statuses, findChunk, releaseClaim, blockKey } = this.#parts;
+    const { isReadOnly, statuses, findChunk, releaseClaim, blockKey } = this.#parts;
     const last = new Map<string, CertificateStatus>();
     rows.forEach((row, i) => last.set(places[i] ?? '', statusOfRow(row)));
     await statuses.putNewer(last, number);
+    if (isReadOnly) return;
     // After it: a device may have another certificate only when this one is known to be bad.
     const revoked = [...last].filter(([, status]) => isRevokedForGood(status));
     await Promise.all(

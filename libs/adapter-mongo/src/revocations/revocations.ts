@@ -17,7 +17,7 @@ import type {
   StoredCrl,
 } from '@certmill/ports';
 import type { Segments } from '../certificates/segments.js';
-import type { Documents } from '../connection/documents.js';
+import type { Documents, Where } from '../connection/documents.js';
 import { crlKey, type CrlDocument } from '../crls/crls.js';
 import { ChangeLog, type ChangeLogParts } from './change-log.js';
 import { FoldedRows } from './folded-rows.js';
@@ -136,16 +136,24 @@ export class Revocations implements RevocationStore {
     const changed: ChangedScope[] = [];
     let last = after === undefined ? '' : scopeKey(after);
     while (changed.length < limit) {
-      const found = await this.#parts.scopes.find(
-        { _id: { $gt: last }, issuer: { $in: [...issuers] } },
-        { sort: { _id: 1 }, limit: scopesAtOnce, fields: scopeFields },
-      );
+      const found = await this.#scopesAfter(last, { issuer: { $in: [...issuers] } });
       changed.push(...(await this.#notFollowed(follower, found)));
       const end = found.at(-1);
       if (end === undefined || found.length < scopesAtOnce) break;
       last = end._id;
     }
     return changed.slice(0, limit);
+  }
+
+  /** Writes what follows from entries that their writers left, of all scopes that are not refused. */
+  async applyAll(): Promise<void> {
+    for (let last = ''; ;) {
+      const found = await this.#scopesAfter(last);
+      for (const scope of found) await this.#applied(scope);
+      const end = found.at(-1);
+      if (end === undefined || found.length < scopesAtOnce) return;
+      last = end._id;
+    }
   }
 
   async notePresigned(scope: CrlScope, changes: number): Promise<void> {
@@ -168,6 +176,13 @@ export class Revocations implements RevocationStore {
     const noted = { [`followed.${kind}`]: changes };
     if (kind === 'full') Object.assign(noted, { fullThisUpdateMs: thisUpdateMs });
     await this.#parts.scopes.update({ _id }, { $set: noted });
+  }
+
+  #scopesAfter(last: string, where: Where = {}): Promise<readonly ScopeDocument[]> {
+    return this.#parts.scopes.find(
+      { _id: { $gt: last }, ...where },
+      { sort: { _id: 1 }, limit: scopesAtOnce, fields: scopeFields },
+    );
   }
 
   /** Those with changes that the follower does not have, and those that are refused. */

@@ -284,13 +284,44 @@ describe('who can write the store', () => {
     await expect(ingest.changeStatuses([aChange(chunk, 5, revoke)])).rejects.toMatchObject(forged);
   });
 
-  test('cannot have taken for applied what was not', async () => {
+  /** By a process that dies before anything follows from it. */
+  async function leave(index: number): Promise<void> {
     const around = async <T>(step: string, call: () => Promise<T>): Promise<T> => {
       if (step === 'put statuses') throw new CertmillError('FAULT_STORE_DOWN', 'it died');
       return call();
     };
     const dying = await fleet.open({ statusSeals: seals, around });
-    await dying.changeStatuses([aChange(chunk, 5, revoke)]).catch(() => undefined);
+    await dying.changeStatuses([aChange(chunk, index, revoke)]).catch(() => undefined);
+  }
+
+  test('a store that is opened for reading tells what a writer left, and is as it was', async () => {
+    await leave(5);
+    await slipIn({ _id: entry(6) });
+    const { batchId } = chunk.ref;
+    const everything = async () => {
+      const collections = await db.collections();
+      const found = collections.map((each) => each.find().sort({ _id: 1 }).toArray());
+      return JSON.stringify(await Promise.all(found));
+    };
+    const before = await everything();
+    const refused = await fleet.open({ statusSeals: seals, isReadOnly: true });
+    await expectRefused(refused);
+    await log().deleteOne({ _id: entry(6) });
+    const after = await everything();
+    expect(after).not.toBe(before);
+    const reader = await fleet.open({ statusSeals: seals, isReadOnly: true });
+    expect(await reader.getStatus(tenant, batchId, 5)).toMatchObject(revokedFor(5));
+    expect((await reader.listStatuses(tenant, batchId, 4, 2)).size).toBe(1);
+    expect([await reader.countChanges(scope), await listed(reader)]).toEqual([5, 5]);
+    expect(await changedShards(reader)).toEqual([0, 1]);
+    const change = reader.changeStatuses([aChange(chunk, 4, revoke)]);
+    await expect(change).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(reader.createTenant('other', 1)).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(await everything()).toBe(after);
+  });
+
+  test('cannot have taken for applied what was not', async () => {
+    await leave(5);
     await scopes().updateOne(own, { $set: { applied: 5, changes: 5 } });
     await expectRefused(await sign());
     await expect(ingest.changeStatuses([aChange(chunk, 4, revoke)])).rejects.toMatchObject(forged);
