@@ -484,6 +484,37 @@ describe('an operation', () => {
     for (const name of names) await called('POST', `/v1/operations/${name}/cancel`);
   });
 
+  test('is alone in the order of its reissue: no factory takes a device over there', async () => {
+    await anOrder(server, 'owners', { issuer: 'first' });
+    await issued('owners', csrsOf(300, 'owned'));
+    await begun({
+      ...{ operationId: 'hand-over', kind: 'reissue', selection: { orderId: 'owners' } },
+      ...{ issuer: 'second', profile: 'tls-client', expiresAt: nextYear, ratePerSecond: 0.01 },
+    });
+    await until('hand-over', ({ counts }) => counts.submitted > 0);
+    const made = await server.call('POST', '/v1/tenants/default/credentials', {
+      json: { role: 'factory' },
+    });
+    const { key } = (await made.json()) as { readonly key: string };
+    const enrolled = (deviceId: string): Promise<Response> =>
+      server.call('POST', `/v1/orders/hand-over/certificates?deviceId=${deviceId}`, {
+        key,
+        headers: { 'content-type': 'application/pkcs10' },
+        body: new Uint8Array(aCsr(deviceId)),
+      });
+    const uploaded = await server.call('POST', '/v1/orders/hand-over/batches', {
+      key,
+      headers: { ...ndjson, 'idempotency-key': 'mine' },
+      body: ndjsonOf(csrsOf(2, 'owned')),
+    });
+    for (const answer of [uploaded, await enrolled('owned-299'), await enrolled('nobodys')]) {
+      expect([answer.status, await answer.json()]).toMatchObject([403, { code: 'FORBIDDEN' }]);
+    }
+    expect(await ofDevice('owned-299')).toHaveLength(1);
+    expect(await ofDevice('nobodys')).toEqual([]);
+    await called('POST', '/v1/operations/hand-over/cancel');
+  });
+
   test('that is cancelled stays where it is', async () => {
     await anOrder(server, 'autumn', { issuer: 'second' });
     await issued('autumn', csrsOf(600, 'leaf'));
@@ -543,7 +574,7 @@ describe('an operation', () => {
     expect(await statusOf('GET', '/v1/operations', factory)).toBe(403);
     const answer = await server.call('GET', '/v1/operations?limit=2');
     const page = (await answer.json()) as { readonly items: readonly View[]; next?: string };
-    expect(page.items.map(({ operationId }) => operationId)).toEqual(['stop-it', 'urgent']);
+    expect(page.items.map(({ operationId }) => operationId)).toEqual(['stop-it', 'hand-over']);
     expect(page.next).toBeDefined();
   });
 });

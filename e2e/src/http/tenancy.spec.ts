@@ -65,6 +65,14 @@ describe('issuers that are bound to tenants', () => {
     expect((await server.call('GET', '/v1/orders/o1', { key: acme })).status).toBe(404);
   });
 
+  it('show nothing of their CRLs to another tenant', async () => {
+    const shownOf = async (key: string, issuer: string): Promise<number> =>
+      (await server.call('GET', `/v1/issuers/${issuer}/crls`, { key })).status;
+    expect(await shownOf(acme, 'acme-ca')).toBe(200);
+    expect(await shownOf(acme, 'globex-ca')).toBe(404);
+    expect(await shownOf(acme, 'no-such-ca')).toBe(404);
+  });
+
   it.each(['acme-ca', 'shared-ca'])('take the orders of their own tenants: %s', async (issuer) => {
     const opened = await anOrder(server, `own-${issuer}`, { issuer }, acme);
     expect([opened.status, await opened.json()]).toMatchObject([201, { issuer }]);

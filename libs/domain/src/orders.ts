@@ -33,6 +33,11 @@ export interface Order {
    * live claim moves from the old request to the new one. Absent: such a device is refused.
    */
   readonly renews?: true;
+  /**
+   * A mass reissue has opened it, and only the operation of its name uploads into it: what that brings has been
+   * issued to those devices before, so no list stands between them and it.
+   */
+  readonly reissues?: true;
   readonly createdAtMs: number;
   readonly expiresAtMs: number;
   readonly closedAtMs?: number;

@@ -24,6 +24,7 @@ const toFormat2 = `DROP TABLE crl_scopes; DROP TABLE revocations; DROP TABLE crl
   DROP TABLE mass_operations; DROP TABLE frozen_pages;
   DROP TABLE mass_outcomes;
   ALTER TABLE statuses DROP COLUMN invalidity_date_ms; ALTER TABLE orders DROP COLUMN renews;
+  ALTER TABLE orders DROP COLUMN reissues;
   ALTER TABLE chunks DROP COLUMN not_after_ms;
   PRAGMA user_version = 2`;
 const massOperation: MassOperation = {

@@ -31,8 +31,8 @@ export class OrderTable {
       this.#db
         .prepare(
           `INSERT INTO orders (tenant, order_id, profile_name, profile_hash, issuer, quota,
-             requires_allow_list, renews, created_at_ms, expires_at_ms, closed_at_ms)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+             requires_allow_list, renews, reissues, created_at_ms, expires_at_ms, closed_at_ms)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
         )
         .run(
           order.tenant,
@@ -43,6 +43,7 @@ export class OrderTable {
           order.quota,
           order.requiresAllowList ? 1 : 0,
           order.renews === true ? 1 : 0,
+          order.reissues === true ? 1 : 0,
           order.createdAtMs,
           order.expiresAtMs,
           order.closedAtMs ?? null,
@@ -135,6 +136,7 @@ export function orderOf(row: Row): Order {
     quota: numberIn(row, 'quota'),
     requiresAllowList: numberIn(row, 'requires_allow_list') === 1,
     ...(row['renews'] === 1 ? { renews: true } : {}),
+    ...(row['reissues'] === 1 ? { reissues: true } : {}),
     createdAtMs: numberIn(row, 'created_at_ms'),
     expiresAtMs: numberIn(row, 'expires_at_ms'),
     ...present('closedAtMs', optionalNumberIn(row, 'closed_at_ms')),

@@ -91,7 +91,7 @@ CREATE TABLE orders (
   profile_name TEXT NOT NULL, profile_hash TEXT NOT NULL, issuer TEXT NOT NULL,
   quota INTEGER NOT NULL, reserved INTEGER NOT NULL DEFAULT 0,
   requires_allow_list INTEGER NOT NULL, renews INTEGER NOT NULL DEFAULT 0,
-  created_at_ms INTEGER NOT NULL,
+  reissues INTEGER NOT NULL DEFAULT 0, created_at_ms INTEGER NOT NULL,
   expires_at_ms INTEGER NOT NULL, closed_at_ms INTEGER, allow_list_id TEXT,
   allow_list_devices INTEGER, UNIQUE (tenant, order_id),
   CHECK (reserved BETWEEN 0 AND quota)
@@ -220,6 +220,7 @@ function upgradeFrom2(db: DatabaseSync): void {
   db.exec('BEGIN IMMEDIATE');
   db.exec('ALTER TABLE statuses ADD COLUMN invalidity_date_ms INTEGER');
   db.exec('ALTER TABLE orders ADD COLUMN renews INTEGER NOT NULL DEFAULT 0');
+  db.exec('ALTER TABLE orders ADD COLUMN reissues INTEGER NOT NULL DEFAULT 0');
   db.exec('ALTER TABLE chunks ADD COLUMN not_after_ms INTEGER');
   db.exec(revocations);
   db.exec(massOperations);

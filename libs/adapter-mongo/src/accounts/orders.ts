@@ -86,6 +86,7 @@ function orderOf(order: Order): Order {
     quota: order.quota,
     requiresAllowList: order.requiresAllowList,
     ...(order.renews === true ? { renews: true } : {}),
+    ...(order.reissues === true ? { reissues: true } : {}),
     createdAtMs: order.createdAtMs,
     expiresAtMs: order.expiresAtMs,
     ...(closedAtMs === undefined ? {} : { closedAtMs }),

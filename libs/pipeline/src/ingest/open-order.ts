@@ -18,6 +18,8 @@ export interface NewOrder {
   readonly requiresAllowList: boolean;
   /** As `Order.renews`. */
   readonly renews?: boolean;
+  /** As `Order.reissues`. */
+  readonly reissues?: boolean;
   readonly expiresAtMs: number;
 }
 
@@ -85,6 +87,7 @@ export async function orderToOpen(ports: OrderPorts, wanted: NewOrder): Promise<
     quota: wanted.quota,
     requiresAllowList: wanted.requiresAllowList,
     ...(wanted.renews === true ? { renews: true } : {}),
+    ...(wanted.reissues === true ? { reissues: true } : {}),
     createdAtMs,
     expiresAtMs: wanted.expiresAtMs,
   };
@@ -102,6 +105,7 @@ export function isOrderWanted(order: Order, wanted: NewOrder): boolean {
     order.quota === wanted.quota &&
     order.requiresAllowList === wanted.requiresAllowList &&
     (order.renews === true) === (wanted.renews === true) &&
+    (order.reissues === true) === (wanted.reissues === true) &&
     order.expiresAtMs === wanted.expiresAtMs
   );
 }

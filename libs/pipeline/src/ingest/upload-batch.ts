@@ -64,13 +64,20 @@ const chunksInHand = 8;
 const noCounters = { accepted: 0, issued: 0, rejected: 0, cancelled: 0, deadLettered: 0 };
 
 /**
- * Opens the batch of an upload, or finds it: the id comes from the Idempotency-Key.
- * Refuses a closed or expired order, and one whose issuer no longer serves the tenant (CONFLICT).
+ * Opens the batch of a client's upload, or finds it: the id comes from the Idempotency-Key. Refuses a closed or
+ * expired order and one whose issuer no longer serves the tenant (CONFLICT), and that of a reissue (FORBIDDEN).
  */
-export async function openBatch(
-  ports: IngestPorts,
-  upload: Omit<Upload, 'firstIndex'>,
-): Promise<Batch> {
+export function openBatch(ports: IngestPorts, upload: Omit<Upload, 'firstIndex'>): Promise<Batch> {
+  const { orderId, reissues } = upload.order;
+  if (reissues === true) {
+    const message = `order ${orderId} takes nothing but what the mass operation of its name issues anew`;
+    return Promise.reject(new CertmillError('FORBIDDEN', message));
+  }
+  return batchOf(ports, upload);
+}
+
+/** As `openBatch`, for whoever may upload into any order. */
+async function batchOf(ports: IngestPorts, upload: Omit<Upload, 'firstIndex'>): Promise<Batch> {
   const { order, lane, idempotencyKey } = upload;
   if (idempotencyKey.length === 0 || idempotencyKey.length > 255) {
     throw new CertmillError('INVALID_INPUT', 'the Idempotency-Key must have 1 to 255 characters');
@@ -159,7 +166,8 @@ export async function uploadInto(
 /**
  * Adds requests to a batch whose upload goes on with a later call: they are durable when it resolves,
  * from `firstIndex` on and in chunks of their own, so that the next call begins where this one ended.
- * Only the last call ends the upload. Resolves to the index behind them.
+ * Only the last call ends the upload. Resolves to the index behind them. For a mass operation: into the order of a
+ * reissue too.
  */
 export async function extendBatch(
   ports: IngestPorts,
@@ -167,7 +175,7 @@ export async function extendBatch(
   items: readonly InputItem[],
   isLast: boolean,
 ): Promise<number> {
-  const batch = await openBatch(ports, upload);
+  const batch = await batchOf(ports, upload);
   if (batch.cancelledAtMs !== undefined) {
     throw new CertmillError('CONFLICT', `batch ${batch.batchId} was cancelled`);
   }

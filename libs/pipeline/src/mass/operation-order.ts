@@ -5,7 +5,7 @@ import type { ReissueWork } from './renewal-outcomes.js';
 
 /**
  * The order that a reissue uploads into, or that devices renew under: it takes the place of what they hold.
- * Whoever may renew is on its allow-list; the requests of a reissue are known.
+ * Whoever may renew is on its allow-list; into that of a reissue nobody uploads but the operation.
  */
 export function orderOfReissue(
   { tenant, operationId, quota }: Pick<MassOperation, 'tenant' | 'operationId' | 'quota'>,
@@ -19,6 +19,7 @@ export function orderOfReissue(
     quota,
     requiresAllowList: kind === 'renew',
     renews: true,
+    reissues: kind === 'reissue',
     expiresAtMs,
   };
 }

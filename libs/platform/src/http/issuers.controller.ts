@@ -26,8 +26,9 @@ export class IssuersController {
   @Get(':issuer/crls')
   @Needs('certificates:read')
   @Describes(routes.showCrls)
-  async crls(@Param('issuer') issuer: string): Promise<CrlStateView> {
-    const state = await this.#services.crlStateOf(issuer);
+  async crls(@Caller() caller: Credential, @Param('issuer') issuer: string): Promise<CrlStateView> {
+    const isServed = this.#services.standingOf(issuer, caller.tenant) !== undefined;
+    const state = isServed ? await this.#services.crlStateOf(issuer) : undefined;
     if (state === undefined) throw noIssuer(issuer);
     const { thisUpdateMs, nextUpdateMs, ...counts } = state;
     return {

@@ -187,6 +187,23 @@ export const accountCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'an order says whether it renews, and whether a reissue alone uploads into it',
+    async run(stores, tenant) {
+      const orders = [
+        anOrder(tenant),
+        anOrder(tenant, { orderId: 'renewal', renews: true }),
+        anOrder(tenant, { orderId: 'reissue', renews: true, reissues: true }),
+      ];
+      for (const order of orders) await stores.createOrder(order);
+      const stored = orders.map(({ orderId }) => stores.getOrder(tenant, orderId));
+      expectSame(await Promise.all(stored), orders);
+      expectSame((await stores.listOrders(tenant, { limit: 3 })).items, orders.toReversed());
+    },
+    broken: (stores) => ({
+      createOrder: ({ reissues: _, ...order }) => stores.createOrder(order),
+    }),
+  },
+  {
     name: 'the first time an order is closed stays',
     async run(stores, tenant) {
       await stores.createOrder(anOrder(tenant));
