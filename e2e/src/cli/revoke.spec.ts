@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { jest } from '@jest/globals';
+import { startServer } from '../server/testing/running-server.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { openssl } from './testing/openssl.js';
 import { runCertmill, type Ended } from './testing/run-certmill.js';
@@ -82,6 +83,20 @@ test('certmill crl build makes a delta on demand, with the full CRL that points 
   const ca = work.at('certmill-data/ca/dev/certificate.pem');
   const text = openssl('crl', '-in', work.at('delta.pem'), '-noout', '-text', '-CAfile', ca);
   expect(text).toMatch(/Delta CRL Indicator: critical/);
+});
+
+test('what was issued in a data folder is the first credential of its server to revoke', async () => {
+  await writeFile(work.at('late.ndjson'), ndjsonOf(csrsOf(1, 'late')));
+  const issue = ['issue', 'late.ndjson', '--profile', 'tls-client', '--out', 'late'];
+  expect((await runCertmill(issue, { cwd: work.path })).exitCode).toBe(0);
+  await using server = await startServer(work, '--data', 'certmill-data');
+  const at = ['--server', server.url];
+  const env = { CERTMILL_API_KEY: server.key ?? '' };
+  const ended = await runCertmill(['revoke', ...at, '--device', 'late-0', '--json'], {
+    cwd: work.path,
+    env,
+  });
+  expect(JSON.parse(ended.stdout)).toMatchObject({ changed: 1, notFound: 0 });
 });
 
 test.each([

@@ -16,8 +16,6 @@ import {
 } from '@certmill/pipeline';
 import type { Issuance } from '@certmill/standalone';
 
-/** The tenant of what is issued on this machine without a server. */
-const localTenant = 'local';
 const orderLifeMs = 7 * 86_400_000;
 const unboundedQuota = 0xff_ffff;
 
@@ -31,7 +29,8 @@ export interface IssueRequest {
 }
 
 /**
- * Issues for files without a server: the same pipeline, an order of its own. The same inputs (paths,
+ * Issues for files without a server: the same pipeline, an order of its own, of the tenant whose admins a server
+ * in the folder begins with: they find and revoke what was issued here. The same inputs (paths,
  * sizes, times) with the same profile, issuer and allow-list find the same batch, so an interrupted
  * run is taken up where it was and issues nothing twice; its dead letters are tried once more.
  */
@@ -41,10 +40,11 @@ export async function issueBatch(
   onProgress: (batch: Batch) => void,
 ): Promise<Batch> {
   const { services } = issuance;
-  await services.openTenant(localTenant);
+  const { operatorTenant: tenant } = services;
+  await services.openTenant(tenant);
   const identity = await identityOf(request);
   const order = await orderFor(issuance, request, `issue-${identity.slice(0, 32)}`);
-  const profile = await services.profiles.get(localTenant, order.profileHash);
+  const profile = await services.profiles.get(tenant, order.profileHash);
   if (profile === undefined)
     throw new CertmillError('PROFILE_INVALID', 'the profile is not stored');
   const items = readInputs(request.inputs, {
@@ -57,7 +57,7 @@ export async function issueBatch(
   const watching = watch(issuance, uploaded, onProgress);
   try {
     const ended = await Promise.race([
-      waitForBatch(services.results, localTenant, uploaded.batchId, request.signal),
+      waitForBatch(services.results, tenant, uploaded.batchId, request.signal),
       issuance.failed,
     ]);
     if (ended === undefined) throw new CertmillError('FAULT_STORE_CORRUPT', 'the batch is gone');
@@ -145,13 +145,14 @@ async function orderFor(
   orderId: string,
 ): Promise<Order> {
   const { services } = issuance;
+  const { operatorTenant: tenant } = services;
   const order =
-    (await services.orders.getOrder(localTenant, orderId)) ??
+    (await services.orders.getOrder(tenant, orderId)) ??
     (await openOrder(services.opening, {
-      tenant: localTenant,
+      tenant,
       orderId,
       profileName: request.profileName,
-      issuer: request.issuer ?? services.defaultIssuerOf(localTenant),
+      issuer: request.issuer ?? services.defaultIssuerOf(tenant),
       quota: unboundedQuota,
       requiresAllowList: request.devicesFile !== undefined,
       expiresAtMs: services.clock.nowMs() + orderLifeMs,
@@ -159,7 +160,7 @@ async function orderFor(
   // Also where a run was killed between the order and its list.
   if (request.devicesFile !== undefined && order.allowListId === undefined) {
     const rows = readDevices(createReadStream(request.devicesFile) as AsyncIterable<Uint8Array>);
-    await services.orders.importAllowList(localTenant, orderId, rows);
+    await services.orders.importAllowList(tenant, orderId, rows);
   }
   return order;
 }
