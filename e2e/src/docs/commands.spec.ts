@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
+import { openCertmill } from '../cli/testing/open-certmill.js';
 import { openssl } from '../cli/testing/openssl.js';
 import { aWorkFolder, type WorkFolder } from '../cli/testing/work-folder.js';
 import { fencedCommands, fencesOf, inlineCommands } from './testing/documented-commands.js';
@@ -82,7 +83,7 @@ const substitutions: readonly (readonly [documented: string, typed: string])[] =
   ['export CERTMILL_API_KEY=$KEY', 'export CERTMILL_API_KEY=$KEY CERTMILL_SERVER=<server>'],
   ['BATCH_ID', '<batch>'],
   ['docs/capacity-bench.json', join(root, 'docs/capacity-bench.json')],
-  ['certmill bench', 'certmill bench --requests 2000 --warm-up 0'],
+  ['certmill bench', 'certmill bench --requests 2000 --warm-up 0 --limit-seconds 1'],
   // Of certmill.yaml:
   ['/var/lib/certmill', './tls-data'],
   ['/etc/certmill', './tls'],
@@ -377,12 +378,10 @@ describe('the commands of the runbooks', () => {
   it('are there, with the options that they are given', async () => {
     const paths = [...new Set(used.map(pathOf))];
     expect(paths).toEqual(expect.arrayContaining(['dlq list', 'dlq retry', 'dlq drop']));
-    await using work = await aWorkFolder();
-    await using shell = openShell(work.path, { PATH: process.env['PATH'] ?? '' });
-    const bin = join(root, 'node_modules/.bin/certmill');
+    await using certmill = openCertmill();
     for (const path of paths) {
-      const { exitCode, stdout } = await shell.run(`${bin} ${path} --help`);
       const words = path.split(' ');
+      const { exitCode, stdout } = await certmill.type(...words, '--help');
       expect([path, exitCode]).toEqual([path, 0]);
       // The help of a group is shown where it has no such command.
       expect(stdout).toMatch(new RegExp(`^Usage: certmill ${words.join(' ')} `));

@@ -173,9 +173,14 @@ async function verified(
 }
 
 describe('CRLs of a server', () => {
-  it('tell a revoked certificate from a good one, shard by shard, to openssl', async () => {
-    await using server = await aRevocableServer();
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await aRevocableServer({ config: { status: { port: 0 } } });
     await firstCrls(server);
+  });
+  afterAll(async () => server[Symbol.asyncDispose]());
+
+  it('tell a revoked certificate from a good one, shard by shard, to openssl', async () => {
     const [good, bad] = [await enrol(server, 'good'), await enrol(server, 'bad')];
     expect(bad.crlPath).toBe(`/crl/dev/${String(bad.scope.shard)}.crl`);
     expect(await crlState(server)).toMatchObject({ shards: 4, missing: 0, behind: 0, entries: 0 });
@@ -203,15 +208,102 @@ describe('CRLs of a server', () => {
   });
 
   it('of another shard say nothing of a certificate: verification fails', async () => {
-    await using server = await aRevocableServer();
-    await firstCrls(server);
-    const good = await enrol(server, 'good');
+    const good = await enrol(server, 'other');
     const other = { ...good.scope, shard: (good.scope.shard + 1) % status.crlShards };
     const crl = await server.server.issuance.store.getCrl(other, 'full');
     const file = await pemFile(server, 'other.crl', crl!.der);
     expect(await verified(server, good.file, [file])).toMatch(/different CRL scope/);
   });
 
+  it('are served with what caches need, to anybody', async () => {
+    const path = '/crl/dev/0.crl';
+    const first = await server.call('GET', path, { key: null });
+    const etag = first.headers.get('etag') ?? '';
+    expect(etag).toMatch(/^"[0-9a-f]+"$/);
+    expect(first.headers.get('cache-control')).toBe('public, max-age=3600, no-transform');
+    const { thisUpdate } = new x509.X509Crl(await first.arrayBuffer());
+    expect(first.headers.get('last-modified')).toBe(thisUpdate.toUTCString());
+    const head = await server.call('HEAD', path, { key: null });
+    expect([head.status, head.headers.get('etag')]).toEqual([200, etag]);
+    expect((await head.arrayBuffer()).byteLength).toBe(0);
+    for (const tags of [etag, `"0", W/${etag}`, '*']) {
+      const headers = { 'if-none-match': tags };
+      const same = await server.call('GET', path, { key: null, headers });
+      expect([same.status, same.headers.get('etag')]).toEqual([304, etag]);
+    }
+    await crlAfter(server, { issuer: 'dev', shard: 0 }, 'full');
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    const headers = { 'if-none-match': etag };
+    const later = await server.call('GET', path, { key: null, headers });
+    expect(later.status).toBe(200);
+    expect(later.headers.get('etag')).not.toBe(etag);
+  });
+
+  it('are told by the face of the validation authority too', async () => {
+    const url = server.server.status?.url ?? '';
+    const crl = await fetch(`${url}/status/crl/dev/0.crl`);
+    const etag = crl.headers.get('etag') ?? '';
+    expect([crl.status, crl.headers.get('content-type')]).toEqual([200, 'application/pkix-crl']);
+    expect(new x509.X509Crl(await crl.arrayBuffer()).issuer).toMatch(/CN=dev/);
+    const same = await fetch(`${url}/crl/dev/0.crl`, { headers: { 'if-none-match': etag } });
+    expect(same.status).toBe(304);
+    const certificate = await fetch(`${url}/ca/root.cer`);
+    expect(certificate.headers.get('content-type')).toBe('application/pkix-cert');
+    expect((await fetch(`${url}/crl/dev/9.crl`)).status).toBe(404);
+  });
+
+  it('are read beside the server that has the folder, as they are at the time', async () => {
+    await using opened = await openCrls(server.data);
+    expect(opened.issuers.map(({ name }) => name)).toEqual(['dev']);
+    const scope = { issuer: 'dev', shard: 0 };
+    const served = async (): Promise<string> => {
+      const answer = await server.call('GET', '/crl/dev/0.crl', { key: null });
+      return Buffer.from(await answer.arrayBuffer()).toString('hex');
+    };
+    const read = async (): Promise<string> =>
+      Buffer.from((await opened.crls.getCrl(scope, 'full'))?.der ?? []).toString('hex');
+    const before = await served();
+    expect(await read()).toBe(before);
+    await crlAfter(server, scope, 'full');
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    expect(await read()).not.toBe(before);
+    expect(await read()).toBe(await served());
+    expect(await opened.crls.describeCrl(scope, 'delta')).toBeUndefined();
+  });
+
+  it('are not there at addresses that no certificate has', async () => {
+    for (const path of [
+      '/crl/dev/4.crl',
+      '/crl/dev/00.crl',
+      '/crl/dev/0.delta.crl',
+      '/crl/dev/0.pem',
+      '/crl/other/0.crl',
+      '/crl/dev/ca.crl',
+      '/ca/other.cer',
+      '/ca/..%2froot.cer',
+      '/ca/dev.pem',
+    ]) {
+      const answer = await server.call('GET', path, { key: null });
+      const type = answer.headers.get('content-type');
+      expect([path, answer.status, type]).toEqual([path, 404, expect.stringMatching(/problem/)]);
+    }
+  });
+
+  it('go with the certificates of CAs, and CRLs of the CA certificates that they signed', async () => {
+    for (const name of ['dev', 'root']) {
+      const answer = await server.call('GET', `/ca/${name}.cer`, { key: null });
+      expect(answer.headers.get('content-type')).toBe('application/pkix-cert');
+      const { subject } = new x509.X509Certificate(await answer.arrayBuffer());
+      expect(subject).toMatch(/CN=/);
+    }
+    await issueCaCrl({ directory: server.data, name: 'root', passphrase }, 86_400, Date.now());
+    const answer = await server.call('GET', '/crl/root/ca.crl', { key: null });
+    expect(answer.status).toBe(200);
+    expect(new x509.X509Crl(await answer.arrayBuffer()).entries).toHaveLength(0);
+  });
+});
+
+describe('CRLs of a server of their own', () => {
   it('have deltas where they are configured, which bring what their base has not', async () => {
     const config = { crls: { deltaLifetimeHours: 24 } };
     const policy = { ...defaultCrlPolicy, deltaLifetimeMs: 24 * 3_600_000 };
@@ -292,102 +384,6 @@ describe('CRLs of a server', () => {
     ] as const) {
       expect(await told(issuer, file)).toMatch(/\.pem: unknown/);
     }
-  });
-
-  it('are served with what caches need, to anybody', async () => {
-    await using server = await aRevocableServer();
-    await firstCrls(server);
-    const path = '/crl/dev/0.crl';
-    const first = await server.call('GET', path, { key: null });
-    const etag = first.headers.get('etag') ?? '';
-    expect(etag).toMatch(/^"[0-9a-f]+"$/);
-    expect(first.headers.get('cache-control')).toBe('public, max-age=3600, no-transform');
-    const { thisUpdate } = new x509.X509Crl(await first.arrayBuffer());
-    expect(first.headers.get('last-modified')).toBe(thisUpdate.toUTCString());
-    const head = await server.call('HEAD', path, { key: null });
-    expect([head.status, head.headers.get('etag')]).toEqual([200, etag]);
-    expect((await head.arrayBuffer()).byteLength).toBe(0);
-    for (const tags of [etag, `"0", W/${etag}`, '*']) {
-      const headers = { 'if-none-match': tags };
-      const same = await server.call('GET', path, { key: null, headers });
-      expect([same.status, same.headers.get('etag')]).toEqual([304, etag]);
-    }
-    await crlAfter(server, { issuer: 'dev', shard: 0 }, 'full');
-    await new Promise((resolve) => setTimeout(resolve, 1_100));
-    const headers = { 'if-none-match': etag };
-    const later = await server.call('GET', path, { key: null, headers });
-    expect(later.status).toBe(200);
-    expect(later.headers.get('etag')).not.toBe(etag);
-  });
-
-  it('are told by the face of the validation authority too', async () => {
-    const config = { status: { port: 0 } };
-    await using server = await aRevocableServer({ config });
-    await firstCrls(server);
-    const url = server.server.status?.url ?? '';
-    const crl = await fetch(`${url}/status/crl/dev/0.crl`);
-    const etag = crl.headers.get('etag') ?? '';
-    expect([crl.status, crl.headers.get('content-type')]).toEqual([200, 'application/pkix-crl']);
-    expect(new x509.X509Crl(await crl.arrayBuffer()).issuer).toMatch(/CN=dev/);
-    const same = await fetch(`${url}/crl/dev/0.crl`, { headers: { 'if-none-match': etag } });
-    expect(same.status).toBe(304);
-    const certificate = await fetch(`${url}/ca/root.cer`);
-    expect(certificate.headers.get('content-type')).toBe('application/pkix-cert');
-    expect((await fetch(`${url}/crl/dev/9.crl`)).status).toBe(404);
-  });
-
-  it('are read beside the server that has the folder, as they are at the time', async () => {
-    await using server = await aRevocableServer();
-    await firstCrls(server);
-    await using opened = await openCrls(server.data);
-    expect(opened.issuers.map(({ name }) => name)).toEqual(['dev']);
-    const scope = { issuer: 'dev', shard: 0 };
-    const served = async (): Promise<string> => {
-      const answer = await server.call('GET', '/crl/dev/0.crl', { key: null });
-      return Buffer.from(await answer.arrayBuffer()).toString('hex');
-    };
-    const read = async (): Promise<string> =>
-      Buffer.from((await opened.crls.getCrl(scope, 'full'))?.der ?? []).toString('hex');
-    const before = await served();
-    expect(await read()).toBe(before);
-    await crlAfter(server, scope, 'full');
-    await new Promise((resolve) => setTimeout(resolve, 1_100));
-    expect(await read()).not.toBe(before);
-    expect(await read()).toBe(await served());
-    expect(await opened.crls.describeCrl(scope, 'delta')).toBeUndefined();
-  });
-
-  it('are not there at addresses that no certificate has', async () => {
-    await using server = await aRevocableServer();
-    for (const path of [
-      '/crl/dev/4.crl',
-      '/crl/dev/00.crl',
-      '/crl/dev/0.delta.crl',
-      '/crl/dev/0.pem',
-      '/crl/other/0.crl',
-      '/crl/dev/ca.crl',
-      '/ca/other.cer',
-      '/ca/..%2froot.cer',
-      '/ca/dev.pem',
-    ]) {
-      const answer = await server.call('GET', path, { key: null });
-      const type = answer.headers.get('content-type');
-      expect([path, answer.status, type]).toEqual([path, 404, expect.stringMatching(/problem/)]);
-    }
-  });
-
-  it('go with the certificates of CAs, and CRLs of the CA certificates that they signed', async () => {
-    await using server = await aRevocableServer();
-    for (const name of ['dev', 'root']) {
-      const answer = await server.call('GET', `/ca/${name}.cer`, { key: null });
-      expect(answer.headers.get('content-type')).toBe('application/pkix-cert');
-      const { subject } = new x509.X509Certificate(await answer.arrayBuffer());
-      expect(subject).toMatch(/CN=/);
-    }
-    await issueCaCrl({ directory: server.data, name: 'root', passphrase }, 86_400, Date.now());
-    const answer = await server.call('GET', '/crl/root/ca.crl', { key: null });
-    expect(answer.status).toBe(200);
-    expect(new x509.X509Crl(await answer.arrayBuffer()).entries).toHaveLength(0);
   });
 
   it('are in force over a restart, not made anew before their time, and numbered upwards', async () => {

@@ -24,6 +24,7 @@ interface BenchCommandOptions {
   readonly report?: string;
   readonly enrolments: string;
   readonly fsyncMs: string;
+  readonly limitSeconds: string;
 }
 
 /** Requests or devices: more are no bench any more. */
@@ -43,6 +44,11 @@ export function benchCommand(terminal: Terminal): Command {
     .option('--devices <n>', 'devices on the allow-list; default: those of the batch')
     .option('--enrolments <n>', 'single enrolments a second beside the batch', '0')
     .option('--fsync-ms <ms>', 'make every fsync slower by this much', '0')
+    .option(
+      '--limit-seconds <n>',
+      'of openssl speed, for signing and for verifying, before and after: fewer tell less',
+      '3',
+    )
     .option('--report <file>', 'write the figures and curves as HTML')
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
@@ -59,6 +65,7 @@ export function benchCommand(terminal: Terminal): Command {
         warmUp: wholeNumber('--warm-up', options.warmUp, 0, most),
         devices,
         enrolmentsPerSecond: wholeNumber('--enrolments', options.enrolments, 0, 1_000),
+        limitSeconds: wholeNumber('--limit-seconds', options.limitSeconds, 1, 60),
         fsyncMs: wholeNumber('--fsync-ms', options.fsyncMs, 0, 1_000),
         onStep: (step) => terminal.note(step),
       });

@@ -25,6 +25,8 @@ export interface BenchOptions {
   readonly enrolmentsPerSecond: number;
   /** Added to every fsync; 0 for none. */
   readonly fsyncMs: number;
+  /** Of `openssl speed`, for signing and for verifying, before and after. */
+  readonly limitSeconds: number;
   readonly onStep: (step: string) => void;
 }
 
@@ -66,7 +68,6 @@ export interface BenchReport extends RateToLimit {
   readonly machine: Machine & { readonly openssl: string | null };
 }
 
-const limitSeconds = 3;
 const sampleMs = 1_000;
 /** Enrolments are made ready for this long; a shorter batch ends them. */
 const enrolmentSeconds = 180;
@@ -79,6 +80,7 @@ const minSlopeSamples = 10;
  */
 export async function runBench(options: BenchOptions): Promise<BenchReport> {
   const { data, requests, warmUp, devices, enrolmentsPerSecond, fsyncMs, onStep } = options;
+  const { limitSeconds } = options;
   const machine = describeMachine();
   const orderId = `bench-${String(Date.now())}`;
   const directory = join(data, 'bench', orderId);
