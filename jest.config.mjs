@@ -1,4 +1,8 @@
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+// Threads of servers under test find their modules compiled, as those of `certmill` do (apps/cli/bin).
+process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'node_modules/.cache/certmill');
 
 // The compiled output is what is tested: no transform, so tests, workers and production run the same code.
 export default {

@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { StatusAddresses } from '@certmill/domain';
 import { serve, serveSchema, type IssuanceOverrides, type Server } from '@certmill/standalone';
-import { createHierarchy, loadIssuers, type IssuerKeyType } from '@certmill/trust';
+import { loadIssuers, type IssuerKeyType } from '@certmill/trust';
+import { hierarchyIn, passphrase } from './made-hierarchies.js';
+
+export { passphrase } from './made-hierarchies.js';
 
 export interface TestServer extends AsyncDisposable {
   readonly server: Server;
@@ -35,9 +38,6 @@ export interface TestSetup {
   /** Overrides that need to know the data folder. */
   readonly overridesIn?: (data: string) => IssuanceOverrides;
 }
-
-/** Of the keys of all test servers. */
-export const passphrase = 'only for this test';
 
 /** A new folder that is removed at the end. */
 export async function aDataFolder(): Promise<{ readonly path: string } & AsyncDisposable> {
@@ -77,14 +77,9 @@ export async function aServerIn(
 ): Promise<TestServer> {
   const passphraseFile = join(data, 'test-passphrase');
   if ((await loadIssuers(data)).length === 0) {
+    const { issuers = { dev: 'ec-p256' }, status, rootKey } = setup;
+    await hierarchyIn(data, { issuers, status, rootKey });
     await writeFile(passphraseFile, passphrase);
-    for (const [name, keyType] of Object.entries(setup.issuers ?? { dev: 'ec-p256' as const })) {
-      const rootKey = setup.rootKey === undefined ? {} : { rootKeyType: setup.rootKey };
-      const status = setup.status === undefined ? {} : { status: setup.status };
-      const nowMs = Date.now();
-      const made = { name, directory: data, passphrase, keyType, nowMs };
-      await createHierarchy({ ...made, ...rootKey, ...status });
-    }
   }
   const config = serveSchema.parse({
     data,
