@@ -1,5 +1,7 @@
-import { CertmillError } from '@certmill/domain';
-import { massOperationSchema, type IssuanceStore } from '@certmill/platform';
+import { CertmillError, type ChainedAuditEntry } from '@certmill/domain';
+import { processMassJobs } from '@certmill/pipeline';
+import { massOperationSchema, operatorTenant, type IssuanceStore } from '@certmill/platform';
+import type { JobHandler, JobQueue } from '@certmill/ports';
 import { patchedStore } from '../crash/patched-store.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { accountOf } from './mass-results.js';
@@ -20,6 +22,10 @@ let server: TestServer;
 let armed: Armed | undefined;
 /** Nothing can be changed while it is. */
 let isFull = false;
+/** Told of each look at an operation. */
+let onLook: (operationId: string) => void = () => undefined;
+/** Each awaited by one call of `registerChunk` before it has its effect. */
+const holds: (() => Promise<unknown>)[] = [];
 
 interface Armed {
   readonly call: Call;
@@ -37,6 +43,7 @@ function failingStore<T extends IssuanceStore>(store: T): T {
       if (isFull && call === 'changeStatuses') {
         throw new CertmillError('FAULT_DISK_FULL', 'the disk is full');
       }
+      if (call === 'registerChunk') await holds.shift()?.();
       const isHit = armed?.call === call && (armed.left -= 1) === 0;
       if (!isHit) return own(...args);
       const { when, meanwhile } = armed ?? {};
@@ -47,7 +54,11 @@ function failingStore<T extends IssuanceStore>(store: T): T {
   };
   const calls: readonly Call[] = [...revokeCalls, ...reissueCalls, ...moreReissueCalls];
   const patch = Object.fromEntries(calls.map((call) => [call, failing(call)]));
-  return patchedStore(store, patch as Partial<T>);
+  const getOperation: IssuanceStore['getOperation'] = (tenant, operationId) => {
+    onLook(operationId);
+    return store.getOperation(tenant, operationId);
+  };
+  return patchedStore(store, { ...patch, getOperation } as Partial<T>);
 }
 
 beforeAll(async () => {
@@ -90,6 +101,43 @@ async function waitUntil(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
+/** Works an operation off as another process would, until it wants no turn any more. */
+async function workedOffElsewhere(operationId: string): Promise<void> {
+  let handle: JobHandler = () => Promise.resolve();
+  const queue = {
+    add: () => Promise.resolve(),
+    process: (_: string, __: object, handler: JobHandler) => {
+      handle = handler;
+      return Promise.resolve({ stop: () => Promise.resolve() });
+    },
+  } as unknown as JobQueue;
+  const { mass } = server.server.issuance.services;
+  const running = await processMassJobs(mass, queue, () => undefined);
+  for (;;) {
+    const again = await handle({ id: operationId, data: { tenant: operatorTenant, operationId } });
+    if (again === undefined) break;
+    await new Promise((resolve) => setTimeout(resolve, again.againAtMs - Date.now()));
+  }
+  await running.stop(0);
+}
+
+/** Resolves once a run that goes on has given way, and looks what is stored. */
+async function lookedAgain(operationId: string): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  onLook = (name) => {
+    if (name === operationId) resolve(undefined);
+  };
+  await promise;
+}
+
+async function actionsOf(operationId: string): Promise<readonly string[]> {
+  const answer = await get('/v1/audit?limit=1000');
+  const { items } = (await answer.json()) as { readonly items: readonly ChainedAuditEntry[] };
+  return items.flatMap(({ action, detail }) =>
+    detail['operation'] === operationId ? [action] : [],
+  );
+}
+
 const times = ['before', 'after'] as const;
 const cases = (calls: readonly Call[]) =>
   calls.flatMap((call) => times.map((when) => [call, when] as const));
@@ -113,6 +161,7 @@ describe('a mass revocation', () => {
         pending: 0,
       });
       expect(await accountOf(get, name)).toEqual({ changed: population });
+      expect(await actionsOf(name)).toEqual(['mass-operation.begun', 'mass-operation.ended']);
     },
     60_000,
   );
@@ -205,4 +254,65 @@ describe('a mass reissue', () => {
     },
     60_000,
   );
+});
+
+describe('a run that hung while its certificates were revoked, and goes on', () => {
+  /** Begins a reissue whose first run hangs before it registers its first chunk, of which one is revoked. */
+  async function hung(name: string, meanwhile: () => Promise<unknown>): Promise<void> {
+    const [, serialNumber = ''] = /"serialNumber":"([0-9a-f]+)"/u.exec(await issued(name)) ?? [];
+    const isOver = Promise.withResolvers<undefined>();
+    holds.push(async () => {
+      const path = `/v1/certificates/${serialNumber}/revocation`;
+      await server.call('POST', path, { json: { reason: 'superseded' } });
+      await meanwhile();
+      isOver.resolve(undefined);
+    });
+    await server.call('POST', '/v1/operations', {
+      json: {
+        operationId: `${name}-new`,
+        kind: 'reissue',
+        selection: { orderId: name },
+        issuer: 'second',
+        profile: 'tls-client',
+      },
+    });
+    await isOver.promise;
+  }
+
+  async function expectOneEach(name: string): Promise<void> {
+    const operation = `${name}-new`;
+    const shown = massOperationSchema.parse(
+      await (await get(`/v1/operations/${operation}`)).json(),
+    );
+    const submitted = population - 1;
+    expect(shown).toMatchObject({ state: 'done', counts: { submitted, issued: submitted } });
+    expect(await accountOf(get, operation)).toEqual({ issued: submitted, skipped: 1 });
+    const order = await (await get(`/v1/orders/${operation}`)).json();
+    expect(order).toMatchObject({ reserved: submitted, state: 'closed' });
+    expect(await actionsOf(operation)).toEqual(['mass-operation.begun', 'mass-operation.ended']);
+  }
+
+  test('uploads nothing once another run has ended the operation, and tells of no end', async () => {
+    await hung('hung', () => workedOffElsewhere('hung-new'));
+    await lookedAgain('hung-new');
+    await expectOneEach('hung');
+  }, 60_000);
+
+  test('uploads nothing into what another run is about to upload, which goes on', async () => {
+    let elsewhere: Promise<void> | undefined;
+    const isAbout = Promise.withResolvers<undefined>();
+    const hasGoneOn = Promise.withResolvers<undefined>();
+    await hung('stale', async () => {
+      holds.push(() => {
+        isAbout.resolve(undefined);
+        return hasGoneOn.promise;
+      });
+      elsewhere = workedOffElsewhere('stale-new');
+      await isAbout.promise;
+    });
+    await lookedAgain('stale-new');
+    hasGoneOn.resolve(undefined);
+    await elsewhere;
+    await expectOneEach('stale');
+  }, 60_000);
 });

@@ -49,6 +49,7 @@ export {
   type MassSelection,
   type MassState,
   type MassWork,
+  type ReissueWork,
 } from './mass-operations.js';
 export {
   countIn,

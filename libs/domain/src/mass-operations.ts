@@ -36,6 +36,9 @@ export type MassWork =
       readonly expiresAtMs: number;
     };
 
+/** New certificates for devices. */
+export type ReissueWork = Exclude<MassWork, { kind: 'revoke' }>;
+
 /** `failed` and `paused` ones can be gone on with, `done` and `cancelled` ones are over. */
 export type MassState = 'running' | 'paused' | 'done' | 'cancelled' | 'failed';
 
@@ -63,6 +66,11 @@ export interface MassCursor {
   readonly begunAtMs?: number;
   /** Of a reissue: the batch that `targetIndex` is of. After a restore the store's epoch gives another. */
   readonly target?: BatchId;
+  /**
+   * Of a reissue: how many batches stand before the target for the same batch, each closed because
+   * a step was planned anew: a run that hung may have been about to upload there what was planned before.
+   */
+  readonly closed?: number;
   /** Of a step of a reissue that was begun: its chunk was on its way, and is passed over for now. */
   readonly isPending?: true;
   /** Of a step of a reissue that was begun: what it uploads, the same when it is done again. */
@@ -151,6 +159,14 @@ export interface MassOperation {
   readonly listed?: number;
   /** Why it failed, or what keeps it from going on. */
   readonly failure?: { readonly code: FaultCode; readonly message: string; readonly atMs: number };
+  /**
+   * As what it is about to end, which nothing stops any more: it is `running` until the audit trail has it.
+   */
+  readonly ending?: { readonly state: 'done' | 'failed'; readonly atMs: number };
+  /** Sequence of the entry of its begin in the audit trail: none about it is before. */
+  readonly begunEntry?: number;
+  /** Names the run that has changed it last: of two at once, the one that comes second stores nothing. */
+  readonly writer?: string;
   /** Grows with every change. */
   readonly version: number;
 }

@@ -77,7 +77,10 @@ export function openBatch(ports: IngestPorts, upload: Omit<Upload, 'firstIndex'>
 }
 
 /** As `openBatch`, for whoever may upload into any order. */
-async function batchOf(ports: IngestPorts, upload: Omit<Upload, 'firstIndex'>): Promise<Batch> {
+async function batchOf(
+  ports: IngestPorts,
+  upload: Pick<Upload, 'order' | 'lane' | 'idempotencyKey'>,
+): Promise<Batch> {
   const { order, lane, idempotencyKey } = upload;
   if (idempotencyKey.length === 0 || idempotencyKey.length > 255) {
     throw new CertmillError('INVALID_INPUT', 'the Idempotency-Key must have 1 to 255 characters');
@@ -200,6 +203,19 @@ export async function extendBatch(
   } finally {
     await appender.settle();
   }
+}
+
+/**
+ * Ends an upload at an index, whether it has begun or not: nothing is added to its batch any more.
+ * Faults: as `extendBatch`, CONFLICT where more is registered.
+ */
+export async function endUpload(
+  ports: IngestPorts,
+  upload: Pick<Upload, 'order' | 'lane' | 'idempotencyKey'>,
+  total: number,
+): Promise<void> {
+  const { tenant, batchId } = await batchOf(ports, upload);
+  await ports.batches.completeUpload(tenant, batchId, total, ports.clock.nowMs());
 }
 
 /** The chunk that the upload goes on behind; undefined where it begins with the batch. */

@@ -1,9 +1,10 @@
 import type { Order, OrderId, TenantId } from '@certmill/domain';
 import type { AllowListRow } from '@certmill/ports';
 import type { MassPorts } from './mass-ports.js';
+import { isOrderOfReissue } from './operation-order.js';
 import { listedDeviceOf, type StoredCertificate } from './stored-certificate.js';
 
-export type AuthorizationPorts = Pick<MassPorts, 'operations' | 'orders' | 'batches' | 'profiles'>;
+export type AuthorizationPorts = Pick<MassPorts, 'orders' | 'batches' | 'profiles'>;
 
 /**
  * Says of each certificate of a batch whether its device may have another one: whether it stands on the
@@ -44,15 +45,6 @@ export async function authorizationTest(
     }
   }
   return (position) => authorized.has(position);
-}
-
-/** Its requests say in their sources where they were issued first. */
-export async function isOrderOfReissue(
-  { operations }: Pick<MassPorts, 'operations'>,
-  tenant: TenantId,
-  orderId: OrderId,
-): Promise<boolean> {
-  return (await operations.getOperation(tenant, orderId))?.work.kind === 'reissue';
 }
 
 /** Where a profile ignores the case of device ids, certificates have them in lower case. */

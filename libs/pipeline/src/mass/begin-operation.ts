@@ -64,9 +64,10 @@ export async function beginOperation(
   await wanted.beforeBegun?.();
   const name = { tenant, operationId, freezeId: randomUUID() };
   const size = await freezeSelection(ports, name, wanted.selection);
-  const operation = operationOf(wanted, name.freezeId, size, ports.clock.nowMs());
+  const begun = operationOf(wanted, name.freezeId, size, ports.clock.nowMs());
   const entry = { tenant, actor: wanted.actor, action: 'mass-operation.begun' };
-  await recordAudit(ports, { ...entry, detail: detailOf(operation) });
+  const { sequence } = await recordAudit(ports, { ...entry, detail: detailOf(begun) });
+  const operation = { ...begun, begunEntry: sequence };
   if (!(await ports.operations.addOperation(operation))) {
     await ports.operations.dropFrozen(name);
     const first = await ports.operations.getOperation(tenant, operationId);

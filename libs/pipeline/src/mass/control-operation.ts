@@ -48,6 +48,9 @@ export async function controlOperation(
       throw new CertmillError('CONFLICT', `operation '${operationId}' is ${stored.state}`);
     }
     if (control === 'resume' && ports.jobs === undefined) throw noJobs();
+    if (stored.state === 'running' && stored.ending !== undefined) {
+      return endingAnyway(ports, stored, control);
+    }
     const changed = changedTo(stored, to, ports.clock.nowMs());
     if (!(await ports.operations.saveOperation(changed, stored.version))) continue;
     await recordAudit(ports, { tenant, actor, action, detail: detailOf(changed) });
@@ -57,13 +60,26 @@ export async function controlOperation(
   }
 }
 
+/** Nothing is left to stop or to go on with. Faults: CONFLICT. */
+async function endingAnyway(
+  { jobs }: MassCallPorts,
+  operation: MassOperation,
+  control: MassControl,
+): Promise<MassOperation> {
+  if (control !== 'resume' || jobs === undefined) {
+    throw new CertmillError('CONFLICT', `operation '${operation.operationId}' is about to end`);
+  }
+  await addMassJob(jobs, operation);
+  return operation;
+}
+
 export function noSuchOperation(operationId: string): CertmillError {
   return new CertmillError('NOT_FOUND', `there is no operation '${operationId.slice(0, 80)}'`);
 }
 
 function changedTo(stored: MassOperation, state: MassState, nowMs: number): MassOperation {
   return {
-    ...without(stored, 'endedAtMs', 'failure'),
+    ...without(stored, 'endedAtMs', 'failure', 'ending'),
     ...(state === 'running' ? {} : { endedAtMs: nowMs }),
     state,
     version: stored.version + 1,

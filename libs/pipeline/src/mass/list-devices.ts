@@ -1,9 +1,14 @@
-import { CertmillError, type FrozenBatch, type MassOperation } from '@certmill/domain';
+import {
+  CertmillError,
+  type FrozenBatch,
+  type MassOperation,
+  type ReissueWork,
+} from '@certmill/domain';
 import type { Page, PageRequest } from '@certmill/ports';
 import { FrozenSelection } from './frozen-selection.js';
 import type { MassPorts } from './mass-ports.js';
 import { readChunk } from './read-chunk.js';
-import { renewalOutcomes, type ReissueWork } from './renewal-outcomes.js';
+import { renewalOutcomes } from './renewal-outcomes.js';
 import { renewalTest } from './renewal-test.js';
 
 /** `passed-over`: not renewed, and revoked, on hold, ended, or without a right to another one. */

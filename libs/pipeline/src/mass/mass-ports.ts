@@ -1,5 +1,6 @@
 import type {
   AllowListStore,
+  AuditStore,
   BatchStore,
   CertificateStore,
   JobQueue,
@@ -14,6 +15,7 @@ import type { AuditPorts } from '../revoke/record-audit.js';
 
 /** What mass operations read and change. */
 export interface MassPorts extends ChangePorts, AuditPorts {
+  readonly audit: AuditStore;
   readonly operations: MassOperationStore;
   readonly orders: Pick<OrderStore, 'getOrder' | 'listOrders' | 'closeOrder'> &
     Pick<AllowListStore, 'lookUp' | 'importAllowList'>;

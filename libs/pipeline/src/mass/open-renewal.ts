@@ -1,11 +1,10 @@
-import { CertmillError, type MassOperation } from '@certmill/domain';
+import { CertmillError, type MassOperation, type ReissueWork } from '@certmill/domain';
 import type { AllowListRow } from '@certmill/ports';
 import type { FrozenSelection } from './frozen-selection.js';
 import type { MassPorts } from './mass-ports.js';
 import { theOrder } from './operation-order.js';
 import { outcomesOf } from './operation-outcomes.js';
 import { readChunk } from './read-chunk.js';
-import type { ReissueWork } from './renewal-outcomes.js';
 import { listedDeviceOf } from './stored-certificate.js';
 import { without } from './without.js';
 

@@ -1,7 +1,13 @@
-import { CertmillError, type MassOperation, type Order } from '@certmill/domain';
+import {
+  CertmillError,
+  type MassOperation,
+  type Order,
+  type OrderId,
+  type ReissueWork,
+  type TenantId,
+} from '@certmill/domain';
 import { isOrderWanted, openOrder, type NewOrder } from '../ingest/open-order.js';
 import type { MassPorts } from './mass-ports.js';
-import type { ReissueWork } from './renewal-outcomes.js';
 
 /**
  * The order that a reissue uploads into, or that devices renew under: it takes the place of what they hold.
@@ -55,4 +61,16 @@ export async function closeTheOrder(
   const stored = await orders.getOrder(tenant, operationId);
   if (stored === undefined || !isOrderWanted(stored, orderOfReissue(operation, work))) return;
   await orders.closeOrder(tenant, operationId, atMs);
+}
+
+/**
+ * Whether an order is that of a reissue: then its requests say in their sources where they were issued first. Into
+ * another one, opened under the name of a reissue too, clients upload, who say there what they like.
+ */
+export async function isOrderOfReissue(
+  { orders }: Pick<MassPorts, 'orders'>,
+  tenant: TenantId,
+  orderId: OrderId,
+): Promise<boolean> {
+  return (await orders.getOrder(tenant, orderId))?.reissues === true;
 }

@@ -2,17 +2,14 @@ import {
   hasExpired,
   isOnHold,
   type FrozenBatch,
-  type MassWork,
   type OutcomeReason,
   type OutcomeRun,
+  type ReissueWork,
 } from '@certmill/domain';
 import { readStatuses } from '../revoke/read-statuses.js';
 import { authorizationTest, type AuthorizationPorts } from './authorized-devices.js';
 import type { MassPorts } from './mass-ports.js';
 import type { StoredCertificate } from './stored-certificate.js';
-
-/** New certificates for devices: `reissue` and `renew`. */
-export type ReissueWork = Exclude<MassWork, { kind: 'revoke' }>;
 
 type OutcomePorts = AuthorizationPorts & Pick<MassPorts, 'certificates'>;
 

@@ -1,4 +1,11 @@
-import { noMassCounts, type AuditEntry, type MassOperation } from '@certmill/domain';
+import {
+  CertmillError,
+  chainAuditEntry,
+  noMassCounts,
+  type AuditEntry,
+  type ChainedAuditEntry,
+  type MassOperation,
+} from '@certmill/domain';
 import type { MassPorts } from './mass-ports.js';
 import { runOperation } from './run-operation.js';
 
@@ -21,11 +28,18 @@ const anOperation: MassOperation = {
 /** A store of one operation that has nothing left to do, and what the audit trail is told. */
 class AtItsEnd {
   stored = anOperation;
-  readonly told: string[] = [];
+  readonly trail: ChainedAuditEntry[] = [];
   /** No two processes come to the end in the same millisecond; within one, runs wait for each other. */
   nowMs = 1_000;
   /** Called before each save, as often as there are functions. */
   readonly beforeSaves: (() => Promise<unknown>)[] = [];
+
+  /** Called when the order of a renewal is looked at, which is another one than it wants: a CONFLICT. */
+  atOrder: () => void = () => undefined;
+
+  get told(): readonly string[] {
+    return this.trail.map(({ action }) => action);
+  }
 
   readonly ports = {
     operations: {
@@ -39,9 +53,18 @@ class AtItsEnd {
       },
     },
     audit: {
-      appendAudit: ({ action }: AuditEntry) => {
-        this.told.push(action);
-        return Promise.resolve({});
+      appendAudit: (entry: AuditEntry) => {
+        const chained = chainAuditEntry(entry, this.trail.at(-1));
+        this.trail.push(chained);
+        return Promise.resolve(chained);
+      },
+      listAudit: ({ after = 0, limit }: { readonly after?: number; readonly limit: number }) =>
+        Promise.resolve(this.trail.slice(after, after + limit)),
+    },
+    orders: {
+      getOrder: () => {
+        this.atOrder();
+        return Promise.resolve({ issuer: 'another' });
       },
     },
     clock: { nowMs: () => this.nowMs++ },
@@ -68,10 +91,61 @@ describe('runOperation', () => {
 
   it('tells it also where the run before was killed while it ended', async () => {
     const end = new AtItsEnd();
-    end.stored = { ...anOperation, cursor: { ...anOperation.cursor, begunAtMs: 900 } };
+    end.stored = { ...anOperation, writer: 'killed', ending: { state: 'done', atMs: 400 } };
+    await end.run();
+    expect(end.told).toEqual(['mass-operation.ended']);
+    expect(end.stored).toMatchObject({ state: 'done', endedAtMs: 400 });
+    expect(end.stored.ending).toBeUndefined();
+  });
+
+  it('tells it once where the run before was killed when it had told it', async () => {
+    const end = new AtItsEnd();
+    end.beforeSaves.push(
+      () => Promise.resolve(),
+      () => Promise.reject(new CertmillError('FAULT_STORE_DOWN', 'killed')),
+      () => Promise.reject(new CertmillError('FAULT_STORE_DOWN', 'killed')),
+    );
+    await expect(end.run()).rejects.toThrow('killed');
+    expect(end.told).toEqual(['mass-operation.ended']);
+    end.nowMs += 1_000;
     await end.run();
     expect(end.told).toEqual(['mass-operation.ended']);
     expect(end.stored.state).toBe('done');
+  });
+
+  it('leaves the end to a run that has just decided it', async () => {
+    const end = new AtItsEnd();
+    end.stored = { ...anOperation, writer: 'other', ending: { state: 'done', atMs: end.nowMs } };
+    const { signal } = new AbortController();
+    const again = await runOperation(end.ports, 'acme', 'give-up', signal);
+    expect(again?.againAtMs).toBeGreaterThan(end.nowMs);
+    expect(end.told).toEqual([]);
+  });
+
+  const failing: MassOperation = {
+    ...anOperation,
+    work: { kind: 'renew', issuer: 'second', profileName: 'tls-client', expiresAtMs: 9_000 },
+    counts: { ...noMassCounts, submitted: 1 },
+  };
+
+  it('tells why it failed, once, and that it is so', async () => {
+    const end = new AtItsEnd();
+    end.stored = failing;
+    await end.run();
+    expect(end.told).toEqual(['mass-operation.failed']);
+    expect(end.stored).toMatchObject({ state: 'failed', failure: { code: 'CONFLICT' } });
+  });
+
+  it('tells of no failure of a run that another one has taken over from', async () => {
+    const end = new AtItsEnd();
+    end.stored = failing;
+    const lookedAt = { ...noMassCounts, submitted: 2 };
+    end.atOrder = () => {
+      end.stored = { ...failing, counts: lookedAt, listed: 2, writer: 'other', version: 9 };
+    };
+    await end.run();
+    expect(end.told).toEqual(['mass-operation.ended']);
+    expect(end.stored).toMatchObject({ state: 'done', counts: lookedAt });
   });
 
   it('ends nothing that was paused right before', async () => {

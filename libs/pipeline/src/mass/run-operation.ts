@@ -8,12 +8,12 @@ import {
   type MassCounts,
   type MassCursor,
   type MassOperation,
+  type ReissueWork,
   type TenantId,
 } from '@certmill/domain';
 import type { RunAgain } from '@certmill/ports';
-import { recordAudit } from '../revoke/record-audit.js';
 import { allPages } from '../revoke/all-pages.js';
-import { detailOf } from './mass-audit.js';
+import { isEndTold, tellEnd } from './mass-audit.js';
 import { countsOf, sumOf } from './mass-counts.js';
 import { FrozenSelection } from './frozen-selection.js';
 import type { MassPorts } from './mass-ports.js';
@@ -22,7 +22,7 @@ import { doStep, planStep } from './do-step.js';
 import { closeTheOrder } from './operation-order.js';
 import { outcomesOf } from './operation-outcomes.js';
 import { onItsWay, readChunk, type MassChunk } from './read-chunk.js';
-import type { ReissueWork } from './renewal-outcomes.js';
+import { StoredOperation, Superseded } from './stored-operation.js';
 import { without } from './without.js';
 
 /** Between looks at what is still being issued. */
@@ -36,7 +36,7 @@ const turnMs = 1_000;
  * Works an operation off from where it is, a chunk at a time, and resolves to when it wants to go on:
  * after a while others have their turn, and it waits for its rate or for what is still being issued
  * without keeping a place. Undefined where it is done, or somebody has paused or cancelled it. Killed anywhere, the next run goes on: what a step does twice has its effect once, and
- * counts once. Of two runs at a time one gives way. Faults that may pass are thrown; what cannot be mended
+ * counts once. Of two runs at a time the one that comes second stores nothing. Faults that may pass are thrown; what cannot be mended
  * by waiting makes it `failed`, with the reason.
  * @param signal aborts when the process stops: FAULT_STOPPING, and the operation goes on with the next run.
  */
@@ -50,14 +50,12 @@ export async function runOperation(
   if (operation?.state !== 'running') return undefined;
   const run = new OperationRun(ports, operation, signal);
   try {
-    return await run.takeTurn();
+    return await run.takeTurn().catch((error: unknown) => run.fail(error));
   } catch (error) {
-    return await run.fail(error);
+    if (error instanceof Superseded) return run.lookAgain();
+    throw error;
   }
 }
-
-/** Another process is at work on the operation. */
-class Superseded extends Error {}
 
 class OperationRun {
   readonly #ports: MassPorts;
@@ -65,14 +63,17 @@ class OperationRun {
   readonly #signal: AbortSignal;
   /** Of this turn: of what was on its way, the last chunk that was looked at again. */
   #lookedAtAgain: ChunkPlace | undefined;
-  /** As stored. */
-  #operation: MassOperation;
+  readonly #stored: StoredOperation;
 
   constructor(ports: MassPorts, operation: MassOperation, signal: AbortSignal) {
     this.#ports = ports;
-    this.#operation = operation;
+    this.#stored = new StoredOperation(ports.operations, operation);
     this.#frozen = new FrozenSelection(ports.operations, operation);
     this.#signal = signal;
+  }
+
+  get #operation(): MassOperation {
+    return this.#stored.current;
   }
 
   async takeTurn(): Promise<RunAgain | undefined> {
@@ -80,6 +81,11 @@ class OperationRun {
     while (this.#isRunning()) {
       this.#assertRunning();
       const nowMs = this.#ports.clock.nowMs();
+      if (this.#operation.ending !== undefined) {
+        const again = await this.#end(this.#operation.ending);
+        if (again !== undefined) return again;
+        continue;
+      }
       const { batch, dueAtMs = 0 } = this.#operation.cursor;
       if (dueAtMs > nowMs) return { againAtMs: dueAtMs };
       if (nowMs >= endMs) return { againAtMs: nowMs };
@@ -90,27 +96,30 @@ class OperationRun {
       }
       const late = await this.#stepLate(endMs);
       if (late === 'done') continue;
-      const again = late ?? (await this.#settle()) ?? (await this.#beginEnd());
+      const again = late ?? (await this.#settle());
       if (again !== undefined) return again;
-      if (this.#isRunning()) await this.#end('done');
+      if (this.#isRunning()) await this.#decideEnd('done');
     }
     return undefined;
   }
 
   async fail(error: unknown): Promise<RunAgain | undefined> {
-    if (error instanceof Superseded) return this.#lookAgain();
+    if (error instanceof Superseded) throw error;
     const fault = isCertmillError(error)
       ? error
       : new CertmillError('FAULT_PROCESSING', 'an unexpected fault', { cause: error });
     if (fault.code === 'FAULT_STOPPING') throw fault;
     const { code, message, disposition } = fault;
     const failure = { code, message, atMs: this.#ports.clock.nowMs() };
-    if (disposition !== 'retry') {
-      await this.#end('failed', failure);
-      return undefined;
+    if (disposition !== 'retry' && this.#operation.ending === undefined) {
+      await this.#decideEnd('failed', failure);
+      return this.takeTurn();
     }
-    // Told where it can be: the store itself may be what is away.
-    await this.#save({ ...this.#operation, failure }).catch(() => undefined);
+    // Told where it can be: the store itself may be what is away. What it failed with stays told.
+    if (this.#operation.ending?.state === 'failed') throw fault;
+    await this.#save({ ...this.#operation, failure }).catch((unsaved: unknown) => {
+      if (unsaved instanceof Superseded) throw unsaved;
+    });
     throw fault;
   }
 
@@ -220,8 +229,8 @@ class OperationRun {
     const { work, counts } = this.#operation;
     if (work.kind === 'renew') await this.#openRenewal(work);
     const isSettled = work.kind !== 'reissue' || (await this.#countReissued());
-    if (counts.pending > 0) return this.#lookAgain(lookAtPendingMs);
-    return isSettled ? undefined : this.#lookAgain();
+    if (counts.pending > 0) return this.lookAgain(lookAtPendingMs);
+    return isSettled ? undefined : this.lookAgain();
   }
 
   async #openRenewal(work: ReissueWork): Promise<void> {
@@ -243,72 +252,45 @@ class OperationRun {
     return inFlight === 0 && ended.deadLettered === 0;
   }
 
-  /**
-   * Marks the end as begun, as a step is, so that of two runs that come to it one tells it. Where it is
-   * marked already, another run is at it, or was killed: then this one does it after a while.
-   */
-  async #beginEnd(): Promise<RunAgain | undefined> {
-    const { cursor } = this.#operation;
-    if (!this.#isRunning()) return undefined;
-    const nowMs = this.#ports.clock.nowMs();
-    if (cursor.begunAtMs === undefined) {
-      await this.#save({ ...this.#operation, cursor: { ...cursor, begunAtMs: nowMs } });
-      return undefined;
-    }
-    return nowMs < cursor.begunAtMs + lookAgainMs ? this.#lookAgain() : undefined;
-  }
-
   #isRunning(): boolean {
     return this.#operation.state === 'running';
   }
 
-  #lookAgain(afterMs = lookAgainMs): RunAgain {
+  lookAgain(afterMs = lookAgainMs): RunAgain {
     return { againAtMs: this.#ports.clock.nowMs() + afterMs };
   }
 
-  async #end(state: 'done' | 'failed', failure?: MassOperation['failure']): Promise<void> {
-    const { tenant, createdBy: actor, work } = this.#operation;
+  /**
+   * Stores as what it ends. From then on nobody pauses or cancels it, and a run that was superseded has
+   * decided nothing, so that the audit trail tells of no end that was not.
+   */
+  #decideEnd(state: 'done' | 'failed', failure?: MassOperation['failure']): Promise<void> {
     const told = failure === undefined ? {} : { failure };
-    const endedAtMs = this.#ports.clock.nowMs();
-    const ended = { ...without(this.#operation, 'failure'), ...told, state, endedAtMs };
-    if (state === 'done' && work.kind === 'reissue') {
+    const ending = { state, atMs: this.#ports.clock.nowMs() };
+    return this.#save({ ...without(this.#operation, 'failure'), ...told, ending });
+  }
+
+  /**
+   * Ends it as was decided: told first, for an end that nobody was told of would be worse than one that
+   * is told twice. Another run that decided so is let finish; where it was killed, this one looks what it has told.
+   */
+  async #end(ending: Ending): Promise<RunAgain | undefined> {
+    const isLate = this.#ports.clock.nowMs() >= ending.atMs + lookAgainMs;
+    if (!isLate && !this.#stored.isOwn) return this.lookAgain();
+    if (isLate) await this.#save(this.#operation);
+    const { state, atMs: endedAtMs } = ending;
+    const left = without(this.#operation, 'ending');
+    const ended = { ...(state === 'done' ? without(left, 'failure') : left), state, endedAtMs };
+    if (state === 'done' && ended.work.kind === 'reissue') {
       await closeTheOrder(this.#ports, ended, endedAtMs);
     }
-    // Before it: an end that nobody was told of would be worse than one that is told twice.
-    const action = state === 'done' ? 'mass-operation.ended' : 'mass-operation.failed';
-    await recordAudit(this.#ports, { tenant, actor, action, detail: detailOf(ended) });
+    if (!isLate || !(await isEndTold(this.#ports, ended))) await tellEnd(this.#ports, ended);
     await this.#save(ended);
+    return undefined;
   }
 
-  /** Stores it; whoever paused or cancelled it meanwhile is right, and what was done stays counted. */
-  async #save(wanted: MassOperation, outcome?: ChunkOutcome): Promise<void> {
-    const before = this.#operation;
-    let expected = before.version;
-    let next: MassOperation = { ...wanted, version: expected + 1 };
-    while (!(await this.#ports.operations.saveOperation(next, expected, outcome))) {
-      const stored = await this.#stored();
-      if (stored.version === next.version && sameCursor(stored.cursor, next.cursor)) {
-        // Our own save, whose answer was lost.
-        next = stored;
-        break;
-      }
-      if (!sameCursor(stored.cursor, before.cursor)) throw new Superseded();
-      expected = stored.version;
-      next = {
-        ...without(wanted, 'endedAtMs'),
-        ...endOf(stored),
-        state: stored.state,
-        version: expected + 1,
-      };
-    }
-    this.#operation = next;
-  }
-
-  async #stored(): Promise<MassOperation> {
-    const { tenant, operationId } = this.#operation;
-    const stored = await this.#ports.operations.getOperation(tenant, operationId);
-    if (stored === undefined) throw new Superseded();
-    return stored;
+  #save(wanted: MassOperation, outcome?: ChunkOutcome): Promise<void> {
+    return this.#stored.save(wanted, outcome);
   }
 
   #assertRunning(): void {
@@ -317,6 +299,7 @@ class OperationRun {
   }
 }
 
+type Ending = NonNullable<MassOperation['ending']>;
 type EndCounts = Pick<MassCounts, 'issued' | 'rejected' | 'deadLettered'>;
 
 /** What became of the requests that a reissue has uploaded so far. */
@@ -354,19 +337,9 @@ function dueAfter(
   return { dueAtMs: Math.ceil(begunAtMs + (certificates / ratePerSecond) * 1_000) };
 }
 
-function targetOf({ target }: MassCursor): Pick<MassCursor, 'target'> {
-  return target === undefined ? {} : { target };
-}
-
-function endOf({ endedAtMs }: MassOperation): { readonly endedAtMs?: number } {
-  return endedAtMs === undefined ? {} : { endedAtMs };
-}
-
-function sameCursor(one: MassCursor, other: MassCursor): boolean {
-  return (
-    one.batch === other.batch &&
-    one.chunkNumber === other.chunkNumber &&
-    one.targetIndex === other.targetIndex &&
-    one.begunAtMs === other.begunAtMs
-  );
+function targetOf({ target, closed }: MassCursor): Pick<MassCursor, 'target' | 'closed'> {
+  return {
+    ...(target === undefined ? {} : { target }),
+    ...(closed === undefined ? {} : { closed }),
+  };
 }

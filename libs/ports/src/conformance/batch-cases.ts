@@ -168,6 +168,26 @@ export const batchCases: readonly StoreCase[] = [
     }),
   },
   {
+    name: 'an upload that was ended before its first chunk takes none',
+    async run(stores, tenant) {
+      const batch = await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      assert.equal((await stores.completeUpload(tenant, batch.batchId, 0, nowMs)).total, 0);
+      const { registration, ref } = aChunk(batch, ['a']);
+      await assert.rejects(stores.registerChunk(registration), hasCode('CONFLICT'));
+      assert.equal(await stores.findChunk(tenant, batch.batchId, 0), undefined);
+      assert.equal(await stores.getRegistration(ref), undefined);
+      const ended = await stores.getBatch(tenant, batch.batchId);
+      assert.equal(ended?.completedAtMs, nowMs);
+    },
+    broken: (stores) => ({
+      registerChunk: (registration) => Promise.resolve(registration),
+      completeUpload: async (tenant, batchId, total, atMs) => ({
+        ...(await stores.completeUpload(tenant, batchId, total + 1, atMs)),
+        total,
+      }),
+    }),
+  },
+  {
     name: 'a batch is cancelled once; its chunks say so',
     async run(stores, tenant) {
       const batch = await open(stores, anOrder(tenant), aBatch(tenant, 'b'));

@@ -1,0 +1,75 @@
+import { randomUUID } from 'node:crypto';
+import type { ChunkOutcome, MassOperation } from '@certmill/domain';
+import type { MassOperationStore } from '@certmill/ports';
+import { without } from './without.js';
+
+/** Another run is at work on the operation. */
+export class Superseded extends Error {}
+
+type Operations = Pick<MassOperationStore, 'getOperation' | 'saveOperation'>;
+
+/**
+ * An operation as one run of it has stored or found it. A run that hung while another one took over
+ * stores nothing any more, whatever it was about to: it does not know what that one has done.
+ */
+export class StoredOperation {
+  readonly #operations: Operations;
+  readonly #writer = randomUUID();
+  #current: MassOperation;
+
+  constructor(operations: Operations, found: MassOperation) {
+    this.#operations = operations;
+    this.#current = found;
+  }
+
+  get current(): MassOperation {
+    return this.#current;
+  }
+
+  /** Whether it was this run that changed it last. */
+  get isOwn(): boolean {
+    return this.#current.writer === this.#writer;
+  }
+
+  /**
+   * Whoever paused or cancelled it meanwhile is right, and what was done stays counted.
+   * Throws `Superseded` where another run has changed it.
+   */
+  async save(wanted: MassOperation, outcome?: ChunkOutcome): Promise<void> {
+    const before = this.#current;
+    const writer = this.#writer;
+    let expected = before.version;
+    let next: MassOperation = { ...wanted, writer, version: expected + 1 };
+    while (!(await this.#operations.saveOperation(next, expected, outcome))) {
+      const stored = await this.#stored();
+      if (stored.version === next.version && stored.writer === writer) {
+        // Our own save, whose answer was lost.
+        next = stored;
+        break;
+      }
+      if (stored.writer !== before.writer) throw new Superseded();
+      expected = stored.version;
+      next = { ...controlledAs(wanted, stored), writer, version: expected + 1 };
+    }
+    this.#current = next;
+  }
+
+  /** Throws `Superseded` where another run has changed it. */
+  async assertOwn(): Promise<void> {
+    if ((await this.#stored()).writer !== this.#current.writer) throw new Superseded();
+  }
+
+  async #stored(): Promise<MassOperation> {
+    const { tenant, operationId } = this.#current;
+    const stored = await this.#operations.getOperation(tenant, operationId);
+    if (stored === undefined) throw new Superseded();
+    return stored;
+  }
+}
+
+/** What is wanted, in the state that somebody has brought it into. */
+function controlledAs(wanted: MassOperation, { state, endedAtMs }: MassOperation): MassOperation {
+  const left = without(wanted, 'endedAtMs');
+  const own = state === 'running' ? left : without(left, 'ending');
+  return { ...own, ...(endedAtMs === undefined ? {} : { endedAtMs }), state };
+}
