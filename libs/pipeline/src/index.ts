@@ -21,6 +21,7 @@ export { addCrlJob, type CrlObserver, processCrlJobs } from './crl/crl-jobs.js';
 export { type CrlPolicy, defaultCrlPolicy } from './crl/crl-policy.js';
 export { crlStateOf, type CrlState } from './crl/crl-state.js';
 export { crlsInForce, type CrlsInForce, kindDue } from './crl/due-crl.js';
+export { listScope } from './crl/list-scope.js';
 export {
   type CrlAge,
   type CrlIssuer,

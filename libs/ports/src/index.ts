@@ -35,6 +35,7 @@ export type {
   CrlScope,
   CrlStore,
   RevocationStore,
+  RevokedPageRequest,
   ScopeFollower,
   RevokedCertificate,
   StatusChange,

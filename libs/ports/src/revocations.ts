@@ -38,6 +38,18 @@ export interface RevokedCertificate {
   readonly notAfterMs: number;
 }
 
+/** A page of what a scope lists. */
+export interface RevokedPageRequest {
+  readonly limit: number;
+  readonly after?: Uint8Array;
+  readonly changedSince?: number;
+  /**
+   * Names a listing of the whole scope, the same in each of its pages and in none of another one. A page
+   * without it that has an `after` is a look at some rows: whether they are all may be checked nowhere.
+   */
+  readonly listing?: string;
+}
+
 /** What follows from the changes of a scope: its CRLs, and the responses that are signed ahead. */
 export type ScopeFollower = StoredCrl['kind'] | 'presigned';
 
@@ -78,15 +90,11 @@ export interface RevocationStore {
    * What is revoked or held in a scope, ascending by serial number, from `after` (exclusive) on.
    * `changedSince`: only what changed after the scope had had so many changes, with released ones as
    * removeFromCRL. A page with fewer than `limit` entries is the last one.
+   * Faults: FAULT_STATUS_FORGED where the rows are not those that were recorded, of a listing with its last
+   * page at the latest; FAULT_OVERLOADED where a page does not go on where the one before it in the listing
+   * ended, or the store knows that no more: it begins anew.
    */
-  listRevoked(
-    scope: CrlScope,
-    page: {
-      readonly limit: number;
-      readonly after?: Uint8Array;
-      readonly changedSince?: number;
-    },
-  ): Promise<readonly RevokedCertificate[]>;
+  listRevoked(scope: CrlScope, page: RevokedPageRequest): Promise<readonly RevokedCertificate[]>;
   /**
    * Rows of certificates that ended before that time and before the thisUpdate of the stored full CRL,
    * which has them, are listed no more (RFC 5280 3.3).

@@ -43,6 +43,7 @@ import type {
   ProfileStore,
   RevocationStore,
   RevokedCertificate,
+  RevokedPageRequest,
   StatusChange,
   StoredCrl,
   StoredProfile,
@@ -444,18 +445,17 @@ export class EmbeddedStore
 
   async listRevoked(
     scope: CrlScope,
-    page: { readonly limit: number; readonly after?: Uint8Array; readonly changedSince?: number },
+    page: RevokedPageRequest,
   ): Promise<readonly RevokedCertificate[]> {
     const found: RevokedCertificate[] = [];
+    // All that one call tells from the beginning is checked in any case.
+    const listing = page.listing ?? (page.after === undefined ? randomUUID() : undefined);
     let after = page.after && new Uint8Array(page.after);
     do {
-      const left = page.limit - found.length;
-      const packed = await this.#client.call('listRevoked', [
-        scope,
-        after,
-        left,
-        page.changedSince,
-      ]);
+      const limit = page.limit - found.length;
+      const { changedSince } = page;
+      const asked = { limit, after, changedSince, listing };
+      const packed = await this.#client.call('listRevoked', [scope, asked]);
       const { revoked, lookedUpTo } = unpackRevocations(packed);
       found.push(...revoked);
       after = lookedUpTo && new Uint8Array(lookedUpTo);

@@ -1,5 +1,6 @@
-import { CertmillError, crlReasonOf, serialNumberBytes } from '@certmill/domain';
+import { CertmillError, serialNumberBytes } from '@certmill/domain';
 import type { RevokedCertificate } from '@certmill/ports';
+import { storedReasonOf } from './stored-row.js';
 
 /** What a page of rows says besides its rows: how far it looked. */
 export interface RevokedPage {
@@ -19,52 +20,55 @@ export interface RevocationRow {
 
 const absent = NaN;
 const numbersPerRow = 4;
+const countBytes = 4;
 const rowBytes = serialNumberBytes + numbersPerRow * Float64Array.BYTES_PER_ELEMENT;
 
 /**
  * Rows of a page in one buffer that can be transferred: a clone of ten thousand objects would keep the
- * store thread from others for longer than reading them.
+ * store thread from others for longer than reading them. Their number, the rows, how far it looked; all
+ * serial numbers have 20 octets.
  */
 export function packRevocations(
   rows: readonly RevocationRow[],
   lookedUpTo: Uint8Array | undefined,
 ): Uint8Array<ArrayBuffer> {
   const tail = lookedUpTo ?? new Uint8Array();
-  const packed = new Uint8Array(rows.length * rowBytes + tail.length);
+  const tailAt = countBytes + rows.length * rowBytes;
+  const packed = new Uint8Array(tailAt + tail.length);
   const view = new DataView(packed.buffer);
+  view.setUint32(0, rows.length);
   rows.forEach((row, i) => {
-    const at = i * rowBytes;
+    const at = countBytes + i * rowBytes;
     packed.set(row.serialNumber, at);
     const numbers = [row.reason, row.revokedAtMs, row.invalidityDateMs ?? absent, row.notAfterMs];
     numbers.forEach((number, n) => {
       view.setFloat64(at + serialNumberBytes + n * Float64Array.BYTES_PER_ELEMENT, number);
     });
   });
-  packed.set(tail, rows.length * rowBytes);
+  packed.set(tail, tailAt);
   return packed;
 }
 
-/** Serial numbers are views into the page. */
+/** Serial numbers are views into the page. Faults: FAULT_STORE_CORRUPT. */
 export function unpackRevocations(packed: Uint8Array): RevokedPage {
-  const count = Math.floor(packed.length / rowBytes);
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
+  const count = view.getUint32(0);
+  const tail = packed.subarray(countBytes + count * rowBytes);
+  if (tail.length !== 0 && tail.length !== serialNumberBytes) {
+    throw new CertmillError('FAULT_STORE_CORRUPT', 'a page of revocations has another length');
+  }
   const revoked = Array.from({ length: count }, (_, i): RevokedCertificate => {
-    const at = i * rowBytes;
+    const at = countBytes + i * rowBytes;
     const number = (n: number): number =>
       view.getFloat64(at + serialNumberBytes + n * Float64Array.BYTES_PER_ELEMENT);
-    const reason = crlReasonOf(number(0));
-    if (reason === undefined) {
-      throw new CertmillError('FAULT_STORE_CORRUPT', 'a revocation has an unknown reason');
-    }
     const invalidityDateMs = number(2);
     return {
       serialNumber: packed.subarray(at, at + serialNumberBytes),
-      reason,
+      reason: storedReasonOf(number(0)),
       revokedAtMs: number(1),
       ...(Number.isNaN(invalidityDateMs) ? {} : { invalidityDateMs }),
       notAfterMs: number(3),
     };
   });
-  const tail = packed.subarray(count * rowBytes);
   return { revoked, ...(tail.length === 0 ? {} : { lookedUpTo: tail }) };
 }

@@ -1,8 +1,6 @@
 import { hash } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import {
-  CertmillError,
-  crlReasonOf,
   type Batch,
   type CertificateStatus,
   type ChunkRef,
@@ -18,8 +16,9 @@ import { recordOf, registrationOf, type ChunkRecord } from './chunk-table.js';
 import { operationOf } from './mass-operation-table.js';
 import type { StoreCore } from './open-core.js';
 import { orderOf } from './order-table.js';
-import { bytesIn, numberIn, optionalNumberIn, present, textIn, type Row } from './rows.js';
+import { numberIn, present, textIn, type Row } from './rows.js';
 import { statusIn } from './status-table.js';
+import { rowColumns, storedReasonOf, storedRowOf } from './stored-row.js';
 
 /** What a store holds, by number, and a digest that tells whether it has changed since. */
 export interface StoreSurvey {
@@ -337,19 +336,16 @@ function readStatusOf(row: Row): ReadStatus {
 }
 
 function readRevocationOf(row: Row): ReadRevocation {
-  const serialNumber = bytesIn(row, 'serial_number');
-  const reason = crlReasonOf(numberIn(row, 'reason'));
-  if (reason === undefined) {
-    throw new CertmillError('FAULT_STORE_CORRUPT', 'a revocation has an unknown reason');
-  }
+  const scope = { issuer: textIn(row, 'issuer'), shard: numberIn(row, 'shard') };
+  const { reason, invalidityDateMs, ...stored } = storedRowOf(
+    scope,
+    rowColumns.map((column) => row[column]),
+  );
   return {
-    place: { scopeSeq: numberIn(row, 'scope_seq'), serialNumber },
-    scope: { issuer: textIn(row, 'issuer'), shard: numberIn(row, 'shard') },
-    serialNumber,
-    reason,
-    revokedAtMs: numberIn(row, 'revoked_at_ms'),
-    ...present('invalidityDateMs', optionalNumberIn(row, 'invalidity_date_ms')),
-    notAfterMs: numberIn(row, 'not_after_ms'),
-    change: numberIn(row, 'change'),
+    ...stored,
+    place: { scopeSeq: numberIn(row, 'scope_seq'), serialNumber: stored.serialNumber },
+    scope,
+    reason: storedReasonOf(reason),
+    ...present('invalidityDateMs', invalidityDateMs),
   };
 }

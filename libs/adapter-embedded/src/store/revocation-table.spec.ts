@@ -29,7 +29,7 @@ describe('rows of a scope', () => {
   }
 
   function listed(): number[] {
-    const { revoked: rows } = unpackRevocations(table.page(scope, undefined, 100, undefined));
+    const { revoked: rows } = unpackRevocations(table.page(scope, { limit: 100 }));
     return rows.map(({ serialNumber }) => serialNumber[19] ?? -1);
   }
 

@@ -1,4 +1,4 @@
-import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { CertmillError, crlReasons, type CertificateStatus } from '@certmill/domain';
 import { forgedStatus } from '@certmill/pipeline';
 import type {
@@ -9,7 +9,7 @@ import type {
   StoredCrl,
 } from '@certmill/ports';
 import { CrlTable } from './crl-table.js';
-import { packRevocations, type RevocationRow } from './packed-revocations.js';
+import { packRevocations } from './packed-revocations.js';
 import { numberIn, textIn } from './rows.js';
 import { ScopeScans, type ScanPage } from './scope-scans.js';
 import {
@@ -21,6 +21,7 @@ import {
   type SummedRow,
   zeroSum,
 } from './scope-sums.js';
+import { readSoundly, rowColumns, storedRowOf } from './stored-row.js';
 
 /** A certificate and what its status has become. */
 export type ChangedRow = readonly [RevocationKey, CertificateStatus];
@@ -34,13 +35,26 @@ export interface RevocationKey {
 
 /** Of a page that is asked for its changes only, so that no call takes the thread for long. */
 const rowsLookedAt = 4_000;
-const beforeAll = new Uint8Array();
 /** Which column counts the changes that a follower of a scope has. */
 const countOf: Readonly<Record<ScopeFollower, string>> = {
   full: 'full_changes',
   delta: 'delta_changes',
   presigned: 'presigned_changes',
 };
+
+/** Which rows of a scope are asked for. */
+export interface RowsPage {
+  readonly limit: number;
+  /** Exclusive; undefined: from the first one on. */
+  readonly after?: Uint8Array | undefined;
+  /**
+   * Of which rows changed after so many changes, released ones too; undefined: all that are revoked or held
+   * now.
+   */
+  readonly changedSince?: number | undefined;
+  /** Which listing of all rows the page is part of; undefined: of none, and nothing is checked. */
+  readonly listing?: string | undefined;
+}
 
 /** A scope while its rows change, with the sum of them. */
 interface OpenScope {
@@ -51,7 +65,8 @@ interface OpenScope {
 
 /**
  * Rows of the CRLs' scopes, each by serial number. With `sums` they are sealed as a whole and checked
- * whenever all are listed: FAULT_STATUS_FORGED with the last page.
+ * whenever all are listed: FAULT_STATUS_FORGED with the last page. Of a row that is read by itself only its
+ * form is checked.
  */
 export class RevocationTable {
   readonly #db: DatabaseSync;
@@ -66,6 +81,7 @@ export class RevocationTable {
   readonly #addScope: StatementSync;
   readonly #countChange: StatementSync;
   readonly #put: StatementSync;
+  readonly #firstPage: StatementSync;
   readonly #page: StatementSync;
   readonly #remove: StatementSync;
 
@@ -73,9 +89,9 @@ export class RevocationTable {
     this.#db = db;
     this.#sums = sums;
     this.#crls = new CrlTable(db, sums);
+    const columns = rowColumns.join(', ');
     this.#row = db.prepare(
-      `SELECT serial_number, reason, revoked_at_ms, invalidity_date_ms, not_after_ms, change
-       FROM revocations WHERE scope_seq = ? AND serial_number = ?`,
+      `SELECT ${columns} FROM revocations WHERE scope_seq = ? AND serial_number = ?`,
     );
     this.#row.setReturnArrays(true);
     this.#setSealed = db.prepare('UPDATE crl_scopes SET sealed = ? WHERE seq = ?');
@@ -86,9 +102,14 @@ export class RevocationTable {
        WHERE issuer = ? AND shard = ? RETURNING seq, changes, sealed`,
     );
     this.#put = db.prepare('INSERT OR REPLACE INTO revocations VALUES (?, ?, ?, ?, ?, ?, ?)');
+    // Of what is no octets too: that comes before all that is.
+    this.#firstPage = db.prepare(
+      `SELECT ${columns} FROM revocations WHERE scope_seq = ? ORDER BY serial_number LIMIT ?`,
+    );
+    this.#firstPage.setReturnArrays(true);
     this.#page = db.prepare(
-      `SELECT serial_number, reason, revoked_at_ms, invalidity_date_ms, not_after_ms, change
-       FROM revocations WHERE scope_seq = ? AND serial_number > ? ORDER BY serial_number LIMIT ?`,
+      `SELECT ${columns} FROM revocations WHERE scope_seq = ? AND serial_number > ?
+       ORDER BY serial_number LIMIT ?`,
     );
     this.#page.setReturnArrays(true);
     this.#remove = db.prepare('DELETE FROM revocations WHERE scope_seq = ? AND serial_number = ?');
@@ -104,12 +125,12 @@ export class RevocationTable {
       const row = { ...numbersOf(status), serialNumber, notAfterMs, change };
       if (this.#sums !== undefined) {
         const known = open.get(nameOf(scope));
-        const sealed = counted['sealed'] as Uint8Array;
+        const sealed = counted['sealed'];
         const own = known ?? { seq, changes: 0, sum: this.#opened(scope, change - 1, sealed) };
         open.set(nameOf(scope), own);
         const delta = this.#sums.ofRow(scope, row);
-        const before = this.#row.get(seq, serialNumber) as unknown as SQLOutputValue[] | undefined;
-        if (before !== undefined) addTo(delta, this.#sums.ofRow(scope, summedRow(before)), -1);
+        const before = this.#readRow(scope, seq, serialNumber);
+        if (before !== undefined) addTo(delta, this.#sums.ofRow(scope, before), -1);
         addTo(own.sum, delta);
         own.changes = change;
         this.#scans.changed(seq, serialNumber, change, delta);
@@ -134,45 +155,38 @@ export class RevocationTable {
       return 0;
     }
     const changes = numberIn(row, 'changes');
-    this.#opened({ issuer, shard }, changes, row['sealed'] as Uint8Array);
+    this.#opened({ issuer, shard }, changes, row['sealed']);
     return changes;
   }
 
   /**
    * A page, packed. It may be short, or empty, and still not the last: it then says how far it looked.
-   * @param changedSince Of which rows changed after so many changes, released ones too; undefined: all
-   * that are revoked or held now.
+   * Faults: FAULT_STATUS_FORGED, FAULT_OVERLOADED where its listing has to begin anew.
    */
-  page(
-    { issuer, shard }: CrlScope,
-    after: Uint8Array | undefined,
-    limit: number,
-    changedSince: number | undefined,
-  ): Uint8Array<ArrayBuffer> {
-    const scope = this.#scope.get(issuer, shard);
-    if (scope === undefined) {
-      this.#assertNone({ issuer, shard });
+  page(of: CrlScope, page: RowsPage): Uint8Array<ArrayBuffer> {
+    const { after, limit, changedSince, listing } = page;
+    const found = this.#scope.get(of.issuer, of.shard);
+    if (found === undefined) {
+      this.#assertNone(of);
+      if (listing !== undefined && after !== undefined) throw goneOf(of);
       return packRevocations([], undefined);
     }
-    const seq = numberIn(scope, 'seq');
+    const seq = numberIn(found, 'seq');
     const looked = Math.min(limit, rowsLookedAt);
-    const scan = this.#sums === undefined ? undefined : this.#scans.goOn(seq, after);
-    const stored = this.#page.all(seq, after ?? beforeAll, looked) as unknown as SQLOutputValue[][];
-    const rows = stored
-      .filter((row) =>
-        changedSince === undefined
-          ? row[1] !== crlReasons.removeFromCRL
-          : (row[5] as number) > changedSince,
-      )
-      .map(rowOf);
+    const sums = listing === undefined ? undefined : this.#sums;
+    const scan = sums && this.#scans.goOn(listing ?? '', seq, after);
+    const stored = this.#readPage(of, seq, after, looked);
+    const rows = stored.filter(({ reason, change }) =>
+      changedSince === undefined ? reason !== crlReasons.removeFromCRL : change > changedSince,
+    );
     const last = stored.at(-1);
     const isEnd = stored.length < looked || last === undefined;
-    if (scan !== undefined && this.#sums !== undefined) {
-      for (const row of stored) scan.add(this.#sums.ofRow({ issuer, shard }, summedRow(row)));
-      if (isEnd) this.#assertSum({ issuer, shard }, scan);
-      else scan.upTo(last[0] as Uint8Array);
+    if (scan !== undefined && sums !== undefined) {
+      for (const row of stored) scan.add(sums.ofRow(of, row));
+      if (isEnd) this.#assertSum(of, scan);
+      else scan.upTo(last.serialNumber);
     }
-    return packRevocations(rows, isEnd ? undefined : (last[0] as Uint8Array));
+    return packRevocations(rows, isEnd ? undefined : last.serialNumber);
   }
 
   /**
@@ -189,28 +203,23 @@ export class RevocationTable {
     const seq = numberIn(scope, 'seq');
     const crlChanges = numberIn(scope, 'full_changes');
     const beforeMs = Math.min(endedBeforeMs, numberIn(scope, 'full_this_update_ms'));
-    const stored = this.#page.all(
-      seq,
-      after ?? beforeAll,
-      rowsLookedAt,
-    ) as unknown as SQLOutputValue[][];
+    const stored = this.#readPage({ issuer, shard }, seq, after, rowsLookedAt);
     const gone = stored.filter(
-      ([, , , , notAfterMs, change]) =>
-        (notAfterMs as number) < beforeMs && (change as number) <= crlChanges,
+      ({ notAfterMs, change }) => notAfterMs < beforeMs && change <= crlChanges,
     );
     const forgotten = gone.length;
     if (this.#sums !== undefined && forgotten > 0) {
       const changes = numberIn(scope, 'changes');
-      const sum = this.#opened({ issuer, shard }, changes, scope['sealed'] as Uint8Array);
-      for (const row of gone) addTo(sum, this.#sums.ofRow({ issuer, shard }, summedRow(row)), -1);
+      const sum = this.#opened({ issuer, shard }, changes, scope['sealed']);
+      for (const row of gone) addTo(sum, this.#sums.ofRow({ issuer, shard }, row), -1);
       this.#seal({ issuer, shard }, { seq, changes, sum });
       this.#scans.lose(seq);
     }
-    for (const [serialNumber] of gone) this.#remove.run(seq, serialNumber as Uint8Array);
+    for (const { serialNumber } of gone) this.#remove.run(seq, serialNumber);
     const last = stored.at(-1);
     return stored.length < rowsLookedAt || last === undefined
       ? { forgotten }
-      : { forgotten, lookedUpTo: last[0] as Uint8Array };
+      : { forgotten, lookedUpTo: last.serialNumber };
   }
 
   /** By issuer and shard. */
@@ -262,18 +271,36 @@ export class RevocationTable {
     if (this.#sums !== undefined) this.#setSealed.run(this.#sums.seal(scope, changes, sum), seq);
   }
 
+  #readRow(scope: CrlScope, seq: number, serialNumber: Uint8Array): SummedRow | undefined {
+    const values = readSoundly(scope, () => this.#row.get(seq, serialNumber));
+    return values && storedRowOf(scope, values as unknown as readonly unknown[]);
+  }
+
+  #readPage(
+    scope: CrlScope,
+    seq: number,
+    after: Uint8Array | undefined,
+    limit: number,
+  ): readonly SummedRow[] {
+    const stored = readSoundly(scope, () =>
+      after === undefined ? this.#firstPage.all(seq, limit) : this.#page.all(seq, after, limit),
+    ) as unknown as readonly (readonly unknown[])[];
+    return stored.map((values) => storedRowOf(scope, values));
+  }
+
   #assertSum(scope: CrlScope, scan: ScanPage): void {
     const row = this.#scope.get(scope.issuer, scope.shard);
-    if (row === undefined) return;
+    if (row === undefined) throw goneOf(scope);
     const changes = numberIn(row, 'changes');
-    const sum = this.#opened(scope, changes, row['sealed'] as Uint8Array);
+    const sum = this.#opened(scope, changes, row['sealed']);
     if (isSameSum(scan.end(changes), sum)) return;
     throw forgedStatus(`the rows of ${nameOf(scope)} are others than were recorded`);
   }
 
   /** The sum of a scope's rows, where it has not fewer changes than are known of. */
-  #opened(scope: CrlScope, changes: number, sealed: Uint8Array): Sum {
-    const sum = this.#sums?.open(scope, changes, sealed) ?? zeroSum();
+  #opened(scope: CrlScope, changes: number, sealed: unknown): Sum {
+    const seal = sealed instanceof Uint8Array ? sealed : new Uint8Array();
+    const sum = this.#sums?.open(scope, changes, seal) ?? zeroSum();
     this.#assertNoFewer(scope, changes);
     this.#seen.set(nameOf(scope), changes);
     return sum;
@@ -319,17 +346,6 @@ function numbersOf(
   return { reason: crlReasons[reason], revokedAtMs, invalidityDateMs };
 }
 
-function summedRow(row: readonly SQLOutputValue[]): SummedRow {
-  return { ...rowOf(row), change: row[5] as number };
-}
-
-function rowOf(row: readonly SQLOutputValue[]): RevocationRow {
-  const [serialNumber, reason, revokedAtMs, invalidityDateMs, notAfterMs] = row;
-  return {
-    serialNumber: serialNumber as Uint8Array,
-    reason: reason as number,
-    revokedAtMs: revokedAtMs as number,
-    invalidityDateMs: (invalidityDateMs ?? undefined) as number | undefined,
-    notAfterMs: notAfterMs as number,
-  };
+function goneOf(scope: CrlScope): Error {
+  return forgedStatus(`${nameOf(scope)} is not there any more`);
 }

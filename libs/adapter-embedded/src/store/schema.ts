@@ -33,7 +33,8 @@ CREATE TABLE crl_scopes (
 CREATE TABLE revocations (
   scope_seq INTEGER NOT NULL, serial_number BLOB NOT NULL, reason INTEGER NOT NULL,
   revoked_at_ms INTEGER NOT NULL, invalidity_date_ms INTEGER, not_after_ms INTEGER NOT NULL,
-  change INTEGER NOT NULL, PRIMARY KEY (scope_seq, serial_number)
+  change INTEGER NOT NULL, PRIMARY KEY (scope_seq, serial_number),
+  CHECK (length(serial_number) = 20)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE crls (
   issuer TEXT NOT NULL, shard INTEGER NOT NULL, kind TEXT NOT NULL, crl_number TEXT NOT NULL,

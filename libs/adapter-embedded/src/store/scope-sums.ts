@@ -1,4 +1,5 @@
 import { createHmac, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { serialNumberBytes } from '@certmill/domain';
 import { forgedStatus, framed } from '@certmill/pipeline';
 import type { CrlScope, StoredCrl } from '@certmill/ports';
 
@@ -20,8 +21,7 @@ export type Sum = Uint32Array;
 
 const words = 8;
 const sumBytes = 4 * words;
-const serialBytes = 20;
-const rowBytes = serialBytes + 5 * 8;
+const rowBytes = serialNumberBytes + 5 * 8;
 const nonceBytes = 16;
 
 export function zeroSum(): Sum {
@@ -46,11 +46,17 @@ export class ScopeSums {
     this.#key = new Uint8Array(hkdfSync('sha256', secret, '', 'certmill status rows v1', 32));
   }
 
-  /** Key and row have one length always, so that a plain hash of both tells nothing of others. */
+  /**
+   * Key and row have one length always, so that a plain hash of both tells nothing of others.
+   * Faults: FAULT_STATUS_FORGED where the serial number has another one.
+   */
   ofRow(scope: CrlScope, row: SummedRow): Sum {
+    if (row.serialNumber.length !== serialNumberBytes) {
+      throw forgedStatus(`a serial number in ${nameOf(scope)} has another length`);
+    }
     const input = this.#inputOf(scope);
     input.set(row.serialNumber, sumBytes);
-    let at = sumBytes + serialBytes;
+    let at = sumBytes + serialNumberBytes;
     for (const number of [
       row.reason,
       row.revokedAtMs,

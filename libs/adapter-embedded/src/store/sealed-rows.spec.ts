@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 import type { CertificateStatus } from '@certmill/domain';
 import type { CrlScope } from '@certmill/ports';
@@ -15,6 +15,7 @@ const revoked: CertificateStatus = { state: 'revoked', reason: 'superseded', atM
 const held: CertificateStatus = { state: 'revoked', reason: 'certificateHold', atMs: 5 };
 const released: CertificateStatus = { state: 'good', releasedAtMs: 6 };
 const forged = expect.objectContaining({ code: 'FAULT_STATUS_FORGED' }) as Error;
+const overloaded = expect.objectContaining({ code: 'FAULT_OVERLOADED' }) as Error;
 
 function serialOf(n: number): Uint8Array {
   const serialNumber = new Uint8Array(20).fill(1);
@@ -45,23 +46,24 @@ describe('rows of a scope that are sealed', () => {
     );
   }
 
-  /** All pages of so many rows; what happens between them. */
+  /** All pages of so many rows; what happens between them, and who reads on then. */
   function list(
     from = scope,
     limit = 100,
-    between: (page: number) => void = () => undefined,
+    between: (page: number) => RevocationTable | undefined = () => undefined,
     read = table,
   ): number {
     let found = 0;
     let after: Uint8Array | undefined;
+    const listing = randomUUID();
     for (let page = 1; ; page += 1) {
       const { revoked: rows, lookedUpTo } = unpackRevocations(
-        read.page(from, after, limit, undefined),
+        read.page(from, { after, limit, listing }),
       );
       found += rows.length;
       if (lookedUpTo === undefined) return found;
       after = Uint8Array.from(lookedUpTo);
-      between(page);
+      read = between(page) ?? read;
     }
   }
 
@@ -98,11 +100,64 @@ describe('rows of a scope that are sealed', () => {
        WHERE shard = 3`,
     ],
     ['takes the seal away', `UPDATE crl_scopes SET sealed = x'' WHERE shard = 3`],
+    [
+      'makes the last serial number of a page longer, by the numbers of a row',
+      `UPDATE revocations SET serial_number = CAST(serial_number || zeroblob(32) AS BLOB)
+       WHERE ${own} AND change = 6`,
+    ],
+    [
+      'inserts one without a serial number',
+      `INSERT INTO revocations SELECT scope_seq, x'', reason, revoked_at_ms, NULL, 9, 7
+       FROM revocations WHERE ${own} LIMIT 1`,
+    ],
+    ['takes a reason that there is none of', `UPDATE revocations SET reason = 7 WHERE change = 3`],
+    [
+      'writes a number that cannot be read',
+      `UPDATE revocations SET invalidity_date_ms = 1 << 60 WHERE change = 3`,
+    ],
   ])('find out who %s', (_, sql) => {
     expect(list()).toBe(4);
+    db.exec('PRAGMA ignore_check_constraints = ON');
     expect(db.prepare(sql).run().changes).toBeGreaterThan(0);
     for (const limit of [1, 2, 100]) expect(() => list(scope, limit)).toThrow(forged);
     expect(list(other)).toBe(1);
+  });
+
+  // Of the row hashed before it the octets that it lacks might be left.
+  test('find out who makes a serial number shorter', () => {
+    const alike = { issuer: 'factory', shard: 6 };
+    change(alike, [0x103, 0x203, 0x303], revoked);
+    const cut = (): unknown =>
+      db.exec(
+        `UPDATE revocations SET serial_number = substr(serial_number, 1, 19)
+         WHERE serial_number = ${hex(0x203)}`,
+      );
+    expect(cut).toThrow(/CHECK/);
+    db.exec('PRAGMA ignore_check_constraints = ON');
+    cut();
+    for (const limit of [1, 2, 100]) expect(() => list(alike, limit)).toThrow(forged);
+  });
+
+  test.each([
+    ['a reason', 'reason = CAST(reason AS TEXT)'],
+    ['a reason as octets', 'reason = CAST(CAST(reason AS TEXT) AS BLOB)'],
+    ['a time', 'revoked_at_ms = CAST(revoked_at_ms AS TEXT)'],
+    ['a time as a fraction', 'revoked_at_ms = revoked_at_ms + 0.5'],
+    ['an invalidity date', `invalidity_date_ms = 'none'`],
+    ['an end', 'not_after_ms = CAST(not_after_ms AS TEXT)'],
+    ['a change', 'change = CAST(change AS TEXT)'],
+    ['a change that is none', 'change = NULL'],
+    ['a serial number', 'serial_number = CAST(serial_number AS TEXT)'],
+    ['a serial number that is none', 'serial_number = NULL'],
+  ])('find out who alters the schema, and then the type of %s', (_, assignment) => {
+    db.exec(`CREATE TABLE loose AS SELECT * FROM revocations; DROP TABLE revocations;
+      CREATE TABLE revocations (scope_seq, serial_number, reason, revoked_at_ms, invalidity_date_ms,
+        not_after_ms, change);
+      INSERT INTO revocations SELECT * FROM loose`);
+    expect(list()).toBe(4);
+    const sql = `UPDATE revocations SET ${assignment} WHERE serial_number = ${hex(2)}`;
+    expect(db.prepare(sql).run().changes).toBe(1);
+    for (const limit of [1, 2, 100]) expect(() => list(scope, limit)).toThrow(forged);
   });
 
   const emptied = `UPDATE crl_scopes SET changes = 0, sealed = x'' WHERE shard = 3;
@@ -218,24 +273,43 @@ describe('rows of a scope that are sealed', () => {
   });
 
   test('two listings at once, page by page, are both checked', () => {
-    const begin = (): Uint8Array => {
-      const { lookedUpTo } = unpackRevocations(table.page(scope, undefined, 2, undefined));
-      return Uint8Array.from(lookedUpTo ?? []);
+    const begin = (listing: string) => {
+      const page = { limit: 2, listing };
+      const { lookedUpTo } = unpackRevocations(table.page(scope, page));
+      return { ...page, after: Uint8Array.from(lookedUpTo ?? []) };
     };
-    const ends = [begin(), begin()];
+    const begun = [begin('one'), begin('other')];
     db.exec(`DELETE FROM revocations WHERE serial_number = ${hex(3)}`);
-    for (const after of ends) {
-      const go = () => table.page(scope, after, 100, undefined);
-      // The other one ended with the same row: it is told to begin anew.
-      expect(go).toThrow(/was refused|took too long/);
-    }
+    for (const next of begun) expect(() => table.page(scope, next)).toThrow(forged);
+  });
+
+  test('a listing does not go on where the store was opened anew meanwhile, or its scope went away', () => {
+    db.exec(`DELETE FROM revocations WHERE serial_number = ${hex(3)}`);
+    const openedAnew = () => new RevocationTable(db, new ScopeSums(secret));
+    expect(() => list(scope, 2, openedAnew)).toThrow(overloaded);
+    table = openedAnew();
+    const takeAway = () => {
+      db.exec('DELETE FROM crl_scopes');
+      return undefined;
+    };
+    expect(() => list(scope, 1, takeAway)).toThrow(forged);
+  });
+
+  test('a listing goes on from the row where it was only, and one of many that began later is lost', () => {
+    const page = { limit: 2, listing: 'one' };
+    table.page(scope, page);
+    const after = serialOf(1);
+    expect(() => table.page(scope, { ...page, after })).toThrow(overloaded);
+    for (let n = 0; n < 64; n += 1) table.page(scope, { limit: 2, listing: `later ${String(n)}` });
+    const next = { limit: 2, after: serialOf(2) };
+    expect(() => table.page(scope, { ...next, listing: 'one' })).toThrow(overloaded);
+    expect(() => table.page(scope, { ...next, listing: 'later 0' })).not.toThrow();
   });
 
   test('agree after rows have left that ended, and a listing that this cut into begins anew', () => {
     const rest = { crlNumber: 1n, nextUpdateMs: 1_000, entries: 0, hasDeltas: false };
     table.noteCrl({ scope, kind: 'full', changes: 6, thisUpdateMs: 100, ...rest });
     const forget = () => void table.forgetExpired(scope, 3, undefined);
-    const overloaded = expect.objectContaining({ code: 'FAULT_OVERLOADED' }) as Error;
     expect(() => list(scope, 1, forget)).toThrow(overloaded);
     expect(list()).toBe(2);
     expect(table.countChanges(scope)).toBe(6);

@@ -18,7 +18,7 @@ import {
   type TenantId,
 } from '@certmill/domain';
 import { decodeIssuedChunk, decodeReceivedHead, decodeVerdict } from '@certmill/events';
-import { terminalOf } from '@certmill/pipeline';
+import { listScope, terminalOf } from '@certmill/pipeline';
 import type { AuditStore, CrlScope, MassOperationStore } from '@certmill/ports';
 import type { KeptLetters } from './carry-dead-letters.js';
 import { allOf } from '../all-of.js';
@@ -121,12 +121,8 @@ async function carryRevocations(read: StoreReadOut, into: StoreImport): Promise<
 
 /** Listing all rows of a scope checks them. */
 async function assertRecorded(store: MigrationSource['store'], scope: CrlScope): Promise<void> {
-  let after: Uint8Array | undefined;
-  do {
-    const start = after === undefined ? {} : { after };
-    const page = await store.listRevoked(scope, { limit: rowsAtOnce, changedSince: 0, ...start });
-    after = page.length < rowsAtOnce ? undefined : page.at(-1)?.serialNumber;
-  } while (after !== undefined);
+  const pages = listScope(store, scope, 0);
+  while ((await pages.next()).done !== true);
 }
 
 async function carryTenant(

@@ -12,6 +12,7 @@ import type {
 import { issuanceClock } from '../issuance-clock.js';
 import type { CrlPolicy } from './crl-policy.js';
 import { crlsInForce } from './due-crl.js';
+import { listScope } from './list-scope.js';
 
 export interface CrlPorts {
   readonly revocations: Pick<RevocationStore, 'countChanges' | 'listRevoked' | 'forgetExpired'>;
@@ -28,9 +29,6 @@ export interface BuiltCrl extends Omit<StoredCrl, 'der'> {
   readonly bytes: number;
   readonly slot: string;
 }
-
-/** Rows of a page: a few hundred KiB. */
-const rowsPerPage = 10_000;
 
 /**
  * Makes the CRL of a scope and puts it in force. What was revoked before the call is in it. A delta
@@ -104,18 +102,10 @@ async function readEntries(
   changedSince: number | undefined,
 ): Promise<RevokedEntries> {
   const entries = RevokedEntries.empty();
-  const since = changedSince === undefined ? {} : { changedSince };
-  let after: Uint8Array | undefined;
-  for (;;) {
-    const page = await revocations.listRevoked(scope, {
-      limit: rowsPerPage,
-      ...since,
-      ...(after === undefined ? {} : { after }),
-    });
+  for await (const page of listScope(revocations, scope, changedSince)) {
     for (const revoked of page) addEntry(entries, revoked, thisUpdateMs);
-    after = page.at(-1)?.serialNumber;
-    if (page.length < rowsPerPage) return entries;
   }
+  return entries;
 }
 
 /** Clocks of other processes may be ahead: no CRL has a revocation that is to come. */

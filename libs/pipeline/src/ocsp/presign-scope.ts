@@ -6,6 +6,7 @@ import {
   type SerialKey,
 } from '@certmill/domain';
 import type { BatchStore, CertificateStore, CrlScope, RevocationStore } from '@certmill/ports';
+import { listScope } from '../crl/list-scope.js';
 
 export interface PresignScopePorts {
   readonly revocations: Pick<
@@ -18,7 +19,6 @@ export interface PresignScopePorts {
   readonly serialKeys: ReadonlyMap<number, SerialKey>;
 }
 
-const rowsPerPage = 10_000;
 /** Chunks at once. */
 const chunksAtOnce = 4;
 
@@ -59,14 +59,7 @@ async function changedIndexes(
   changedSince: number,
 ): Promise<ReadonlyMap<BatchId, readonly number[]>> {
   const indexes = new Map<BatchId, number[]>();
-  let after: Uint8Array | undefined;
-  for (;;) {
-    const from = after === undefined ? {} : { after };
-    const page = await revocations.listRevoked(scope, {
-      limit: rowsPerPage,
-      changedSince,
-      ...from,
-    });
+  for await (const page of listScope(revocations, scope, changedSince)) {
     for (const { serialNumber } of page) {
       const serialKey = serialKeys.get(serialKeyIdOf(serialNumber) ?? 0);
       if (serialKey === undefined) continue;
@@ -75,9 +68,8 @@ async function changedIndexes(
       if (known === undefined) indexes.set(batchId, [index]);
       else known.push(index);
     }
-    after = page.at(-1)?.serialNumber;
-    if (page.length < rowsPerPage) return indexes;
   }
+  return indexes;
 }
 
 /** The chunks that hold the indexes, each once. */

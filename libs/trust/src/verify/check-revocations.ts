@@ -12,6 +12,7 @@ import {
   type SerialKey,
   type TenantId,
 } from '@certmill/domain';
+import { listScope } from '@certmill/pipeline';
 import type {
   AuditStore,
   CertificateStore,
@@ -30,7 +31,6 @@ export interface RevocationCheckParts {
   readonly find: (finding: string) => void;
 }
 
-const rowsAtOnce = 10_000;
 const entriesAtOnce = 1_000;
 
 /** Certificates of a chunk whose status was ever changed. */
@@ -93,10 +93,7 @@ async function checkScope(
   scope: CrlScope,
   shards: number,
 ): Promise<void> {
-  let after: Uint8Array | undefined;
-  for (;;) {
-    const start = after === undefined ? {} : { after };
-    const rows = await store.listRevoked(scope, { limit: rowsAtOnce, changedSince: 0, ...start });
+  for await (const rows of listScope(store, scope, 0)) {
     for (const row of rows) {
       const serialHex = Buffer.from(row.serialNumber).toString('hex');
       const keyId = serialKeyIdOf(row.serialNumber);
@@ -113,8 +110,6 @@ async function checkScope(
         find(`the CRL of '${scope.issuer}' has ${serialHex}, whose status is another`);
       }
     }
-    after = rows.at(-1)?.serialNumber;
-    if (after === undefined || rows.length < rowsAtOnce) return;
   }
 }
 
