@@ -1,24 +1,20 @@
 import {
   createCipheriv,
+  createDecipheriv,
   createPrivateKey,
   type KeyObject,
-  pbkdf2 as pbkdf2Callback,
   randomBytes,
 } from 'node:crypto';
-import { promisify } from 'node:util';
 import { CertmillError } from '@certmill/domain';
 import {
   encodeEncryptedPrivateKeyInfo,
   PBES2_IV_OCTETS,
-  PBES2_KEY_OCTETS,
   pemEncode,
   readEncryptedPrivateKeyInfo,
+  type Pbes2Parts,
 } from '@certmill/der';
+import { deriveKey, deriveKeySync, pbkdf2Iterations } from './derived-keys.js';
 
-const pbkdf2 = promisify(pbkdf2Callback);
-
-/** OWASP's figure for PBKDF2-HMAC-SHA256; node's own export stops at OpenSSL's 2,048. */
-export const pbkdf2Iterations = 600_000;
 const saltOctets = 16;
 
 /**
@@ -34,7 +30,7 @@ export async function encryptPrivateKey(
 ): Promise<string> {
   const iterations = pbkdf2Iterations;
   const iv = randomBytes(PBES2_IV_OCTETS);
-  const key = await pbkdf2(passphrase, salt, iterations, PBES2_KEY_OCTETS, 'sha256');
+  const key = await deriveKey(passphrase, salt);
   const cipher = createCipheriv('aes-256-cbc', key, iv);
   const encrypted = Buffer.concat([cipher.update(pkcs8Der), cipher.final()]);
   key.fill(0);
@@ -46,10 +42,14 @@ export async function encryptPrivateKey(
 
 /** The salt of a key that `encryptPrivateKey` encrypted; undefined for any other. */
 export function saltOf(pem: string): Uint8Array | undefined {
+  return partsOf(pem)?.salt;
+}
+
+function partsOf(pem: string): Pbes2Parts | undefined {
   const body = /-----BEGIN ENCRYPTED PRIVATE KEY-----([^-]+)-----END/.exec(pem)?.[1];
   const parts = body && readEncryptedPrivateKeyInfo(Buffer.from(body, 'base64'));
   const isOurs = parts && parts.iterations === pbkdf2Iterations && parts.salt.length === saltOctets;
-  return isOurs ? parts.salt : undefined;
+  return isOurs ? parts : undefined;
 }
 
 /**
@@ -68,12 +68,28 @@ export function decryptPrivateKey(pem: string, passphrase: string, description: 
     );
   }
   try {
-    return createPrivateKey({ key: pem, format: 'pem', passphrase });
+    const parts = partsOf(pem);
+    return parts === undefined
+      ? createPrivateKey({ key: pem, format: 'pem', passphrase })
+      : decryptParts(parts, passphrase);
   } catch {
     // The cause is left out: OpenSSL's text says nothing more, and this one must never hold secrets.
     throw new CertmillError(
       'INVALID_INPUT',
       `${description} cannot be decrypted: the passphrase is wrong or the file is damaged`,
     );
+  }
+}
+
+/** Throws where the passphrase is wrong. */
+function decryptParts({ salt, iv, encrypted }: Pbes2Parts, passphrase: string): KeyObject {
+  const key = deriveKeySync(passphrase, salt);
+  const decipher = createDecipheriv('aes-256-cbc', key, iv);
+  key.fill(0);
+  const plain = Buffer.concat([decipher.update(encrypted), decipher.final()]);
+  try {
+    return createPrivateKey({ key: plain, format: 'der', type: 'pkcs8' });
+  } finally {
+    plain.fill(0);
   }
 }

@@ -1,4 +1,5 @@
-import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import {
   oids,
 } from '@certmill/der';
 import { isCertmillError } from '@certmill/domain';
-import { decryptPrivateKey, encryptPrivateKey } from './encrypted-private-key.js';
+import { decryptPrivateKey, encryptPrivateKey, saltOf } from './encrypted-private-key.js';
 import { issuerKeyTypeOf } from './key-types.js';
 import { findPassphrase, readPassphrase } from './passphrase.js';
 import { addSerialKey, findSerialKeys, openSerialKeys } from './serial-keys.js';
@@ -36,6 +37,46 @@ describe('encryptPrivateKey', () => {
     expect(body).toContain('060960864801650304012a');
     const back = decryptPrivateKey(pem, 'p\u00e4ss', 'the key');
     expect(back.export({ format: 'der', type: 'pkcs8' })).toEqual(der);
+  });
+
+  it('derives one key for all that has one salt, and never one for another passphrase', async () => {
+    const { privateKey } = generateKeyPairSync('ed25519');
+    const pkcs8 = () => privateKey.export({ format: 'der', type: 'pkcs8' });
+    const first = await encryptPrivateKey(pkcs8(), 'right');
+    const before = process.cpuUsage();
+    const second = await encryptPrivateKey(pkcs8(), 'right', saltOf(first));
+    for (const pem of [first, second]) {
+      expect(decryptPrivateKey(pem, 'right', 'the key').equals(privateKey)).toBe(true);
+    }
+    const shared = process.cpuUsage(before).user;
+    const wrong = process.cpuUsage();
+    expect(() => decryptPrivateKey(second, 'wrong', 'the key')).toThrow(/cannot be decrypted/);
+    expect(shared).toBeLessThan(process.cpuUsage(wrong).user / 2);
+    const file = join(folder, 'key.pem');
+    writeFileSync(file, second);
+    const read = (secret: string) =>
+      execFileSync('openssl', ['pkey', '-in', file, '-passin', `pass:${secret}`], {
+        stdio: 'pipe',
+      });
+    expect(createPrivateKey(read('right')).equals(privateKey)).toBe(true);
+    expect(() => read('wrong')).toThrow();
+  });
+
+  it('still opens what it derived before others, which is kept no longer', async () => {
+    const pkcs8 = generateKeyPairSync('ed25519').privateKey.export({
+      format: 'der',
+      type: 'pkcs8',
+    });
+    const first = await encryptPrivateKey(Buffer.from(pkcs8), 'right');
+    const others = ['a', 'b', 'c', 'd'].map((other) => encryptPrivateKey(pkcs8, other));
+    const [a = ''] = await Promise.all(others);
+    for (const [pem, passphrase] of [
+      [first, 'right'],
+      [a, 'a'],
+    ] as const) {
+      const back = decryptPrivateKey(pem, passphrase, 'the key');
+      expect(back.export({ format: 'der', type: 'pkcs8' })).toEqual(pkcs8);
+    }
   });
 
   it('refuses text that is no key', () => {
