@@ -59,7 +59,7 @@ const toIssuing = (profile: string): string[] => [
 /** Every command with `--json`; `run` keeps what one run makes apart from another's. */
 const calls = (run: string, batchId: () => string): readonly (readonly [string, string[]])[] => [
   ['issue', ['dev.pem', '--profile', 'tls-client', '--out', `out-${run}`, '--data', 'local']],
-  ['revoke', ['--issuer', 'issuing', '--data', 'local', '--dry-run']],
+  ['revoke', ['--device', 'dev', '--data', 'local', '--dry-run']],
   ['audit list', ['--data', 'local']],
   ['audit verify', ['--data', 'local']],
   ['ca init', [`more-${run}`, '--data', 'local']],

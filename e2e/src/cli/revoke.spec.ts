@@ -34,6 +34,9 @@ test('certmill revoke holds, releases and revokes in a data folder', async () =>
   expect(await told('--device', 'd-0', '--release')).toMatchObject(changed);
   expect(await told('--device', 'd-0', '--reason', 'keyCompromise')).toMatchObject(changed);
   expect(await told('--device', 'd-0', '--release')).toMatchObject({ exitCode: 2, refused: 1 });
+  const other = ['revoke', '--device', 'd-0', '--reason', 'superseded'];
+  const { stdout } = await runCertmill(other, { cwd: work.path });
+  expect(stdout).toContain('refused: the certificate is revoked for good, for another reason');
   expect(await told('--device', 'nobody')).toMatchObject({ exitCode: 2, notFound: 1 });
 });
 
@@ -45,6 +48,7 @@ test('certmill revoke takes a list, once that is confirmed', async () => {
   expect(await told('--file', 'list.csv', '--yes')).toMatchObject({ changed: 2, notFound: 1 });
   const left = [{ name: 'nobody', outcome: 'not-found' }];
   expect(await told('--file', 'list.csv', '--yes')).toMatchObject({ unchanged: 2, left });
+  expect(await told('--issuer', 'dve', '--yes')).toMatchObject({ exitCode: 2, notFound: 1 });
   expect(await told('--issuer', 'dev', '--yes')).toMatchObject({ changed: 1 });
 });
 

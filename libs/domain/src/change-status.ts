@@ -36,6 +36,13 @@ export type CertificateChange =
  */
 export type StatusOutcome = 'changed' | 'unchanged' | 'refused';
 
+/** Why a change is refused, whatever the certificate. */
+export function statusRefusalOf({ kind }: Pick<CertificateChange, 'kind'>): string {
+  return kind === 'release'
+    ? 'the certificate is not on hold'
+    : 'the certificate is revoked for good, for another reason';
+}
+
 /** What a change makes of a status: the status itself where it is no change. */
 export function changedStatus(
   status: CertificateStatus,

@@ -126,6 +126,7 @@ export {
   isOnHold,
   isKeyCompromised,
   isRevokedForGood,
+  statusRefusalOf,
   type CertificateChange,
   type CertificateStatus,
   type StatusOutcome,

@@ -96,7 +96,6 @@ export {
 export {
   boundToTenants,
   doesServe,
-  isCompilable,
   type IssuerBindings,
   type ServingIssuer,
 } from './hierarchy/serving-issuers.js';

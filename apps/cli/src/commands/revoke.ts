@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import {
   CertmillError,
   revocationReasons,
+  statusRefusalOf,
   type CertificateChange,
   type RevocationReason,
 } from '@certmill/domain';
@@ -220,12 +221,13 @@ function reportChanges(terminal: Terminal, options: RevokeOptions, changes: Chan
   const { left, ...counts } = changes;
   const { changed, unchanged, refused, notFound } = counts;
   if (refused + notFound > 0) terminal.exitCode = exitCodes.someRejected;
+  const why = `refused: ${statusRefusalOf({ kind: options.release === true ? 'release' : 'revoke' })}`;
   const done = options.release === true ? 'released' : options.hold === true ? 'held' : 'revoked';
   terminal.report({ isDryRun: options.dryRun === true, ...counts, left }, [
     `${formatNumber(changed)} ${options.dryRun === true ? 'would be ' : ''}${done}, ` +
       `${formatNumber(unchanged)} were so already, ${formatNumber(refused)} refused, ` +
       `${formatNumber(notFound)} not found`,
-    ...left.map(({ name, outcome }) => `${name}: ${outcome}`),
+    ...left.map(({ name, outcome }) => `${name}: ${outcome === 'refused' ? why : outcome}`),
   ]);
 }
 

@@ -57,8 +57,8 @@ const noUdid = new Uint8Array(32);
 
 /**
  * The certificates of a selection, read a chunk at a time, in the tenants given. Chunks that have not
- * ended are passed over: what is issued after it was read is not in it. Faults: CONFLICT where an issuer
- * is not known, or several of the tenants have an order, a batch or a device of that name.
+ * ended are passed over: what is issued after it was read is not in it. Faults: CONFLICT where several of
+ * the tenants have an order, a batch or a device of that name.
  */
 export async function* selectCertificates(
   ports: SelectionPorts,
@@ -88,13 +88,18 @@ export async function* selectCertificates(
       else yield* ofOrder(ports, reader, order.tenant, orderId);
       return;
     }
-    case 'issuer':
+    case 'issuer': {
+      const { issuer } = selection;
+      let hasOrders = false;
       for (const tenant of tenants) {
         for await (const order of allPages((page) => ports.orders.listOrders(tenant, page))) {
-          if (order.issuer !== selection.issuer) continue;
+          if (order.issuer !== issuer) continue;
+          hasOrders = true;
           yield* ofOrder(ports, reader, tenant, order.orderId);
         }
       }
+      if (!hasOrders) yield { notFound: `orders of issuer ${issuer}` };
+    }
   }
 }
 

@@ -12,6 +12,7 @@ import {
 } from '@nestjs/common';
 import {
   CertmillError,
+  statusRefusalOf,
   type CertificateChange,
   type ChainedAuditEntry,
   type Credential,
@@ -180,12 +181,7 @@ export class RevocationsController {
       throw new CertmillError('NOT_FOUND', 'there is no certificate with this serial number');
     }
     if (item.outcome === 'refused') {
-      throw new CertmillError(
-        'CONFLICT',
-        change.kind === 'release'
-          ? 'the certificate is not on hold'
-          : 'the certificate is revoked for good, for another reason',
-      );
+      throw new CertmillError('CONFLICT', statusRefusalOf(change));
     }
     return itemView(item);
   }

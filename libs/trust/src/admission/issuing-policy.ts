@@ -2,7 +2,7 @@ import { CertmillError, type OrderId, type Profile, type TenantId } from '@certm
 import { heldMatterIds, type HeldMatterIds } from '@certmill/pipeline/compute';
 import type { Clock } from '@certmill/ports';
 import { refusalOf } from '../hierarchy/load-issuers.js';
-import { doesServe, isCompilable, type ServingIssuer } from '../hierarchy/serving-issuers.js';
+import { compileRefusal, doesServe, type ServingIssuer } from '../hierarchy/serving-issuers.js';
 import { admitProfile, findingText } from './admit-profile.js';
 import { requestsPerChunk } from './chunk-bound.js';
 import { assertFitsIssuer, lintAgainstIssuer } from './lint-against-issuer.js';
@@ -74,14 +74,12 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
     },
     orderRefusal(name, order, profile) {
       const issuer = source.find(name);
-      const isThere = issuer !== undefined && doesServe(issuer, order.tenant);
-      const refusal = isThere
-        ? (refusalOf(issuer, clock.nowMs()) ?? otherOrder(issuer, order) ?? retired(issuer))
-        : undefined;
+      if (issuer === undefined || !doesServe(issuer, order.tenant)) return 'does not exist';
+      const refusal =
+        refusalOf(issuer, clock.nowMs()) ?? otherOrder(issuer, order) ?? retired(issuer);
       if (refusal !== undefined) return refusal;
-      if (!isThere || !isCompilable(profile, issuer)) {
-        return `does not exist or does not sign profile '${profile.name}'`;
-      }
+      const unfit = compileRefusal(profile, issuer);
+      if (unfit !== undefined) return `does not sign profile '${profile.name}': ${unfit}`;
       const [finding] = lintAgainstIssuer(profile, issuer);
       return finding && `does not fit profile '${profile.name}': ${findingText(finding)}`;
     },
@@ -123,7 +121,8 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
       const serving = servingOf(tenant);
       const fitting = serving.filter(
         (issuer) =>
-          isCompilable(profile, issuer) && lintAgainstIssuer(profile, issuer).length === 0,
+          compileRefusal(profile, issuer) === undefined &&
+          lintAgainstIssuer(profile, issuer).length === 0,
       );
       for (const issuer of ofDifferentShape(fitting, profile)) {
         await admitProfile(profile, issuer, clock.nowMs());

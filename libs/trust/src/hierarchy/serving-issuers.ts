@@ -45,12 +45,12 @@ export function doesServe(issuer: ServingIssuer, tenant: TenantId): boolean {
   return issuer.tenants === undefined || issuer.tenants.includes(tenant);
 }
 
-/** True where certificates of the profile fit under the issuer. */
-export function isCompilable(profile: Profile, issuer: Issuer): boolean {
+/** Why certificates of the profile cannot stand under the issuer; undefined where they can. */
+export function compileRefusal(profile: Profile, issuer: Issuer): string | undefined {
   try {
     compileProfile(profile, issuer);
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    return error instanceof CertmillError ? error.message : String(error);
   }
 }
