@@ -79,6 +79,7 @@ const calls = (run: string, batchId: () => string): readonly (readonly [string, 
   ['ca sign', [`${run}.csr`, '--under', 'root', '--data', `root-${run}`, '--out', `${run}.chain`]],
   ['ca complete', [`asked-${run}`, '--chain', `${run}.chain`, '--data', 'local']],
   ['ca revoke', [`more-${run}`, '--reason', 'superseded', '--data', 'local']],
+  ['ca export', [`public-${run}`, '--data', 'local']],
   ['ca crl', ['root', '--data', `root-${run}`, '--out', `root-${run}.crl`]],
   ['crl import', [`root-${run}.crl`, '--as', `root-${run}`, '--data', 'local']],
   ['ca compromise', ['issuing', '--no-reissue', '--dry-run', '--data', 'data']],
@@ -184,7 +185,7 @@ const seenInFleet = [
 /** What the test of the documents types, and sees the plain output of; no other command here needs it. */
 const seenInDocs = [
   ...['demo', 'bench', 'issue', 'inspect', 'verify', 'backup', 'restore', 'verify-store', 'plan'],
-  ...['ca show', 'ca renew', 'ca cross', 'ca import', 'ca delegate', 'crl import'],
+  ...['ca show', 'ca export', 'ca renew', 'ca cross', 'ca import', 'ca delegate', 'crl import'],
   ...['profile check', 'profile list', 'calendar', 'watch', 'fetch'],
 ];
 

@@ -207,6 +207,7 @@ const steps: Readonly<Record<string, readonly Step[]>> = {
     { types: 'npx certmill ca revoke', sees: /^revoked CA CN=line-7 .*cessationOfOperation/m },
     { types: 'npx certmill ca crl', sees: /^CRL of oem: 1 entries, next update/m },
     { types: 'openssl crl', sees: /Cessation Of Operation/ },
+    { types: 'npx certmill ca export', sees: /^exported \d+ CAs without keys to public-trust: /m },
     { types: 'npx certmill audit list', sees: /^folder 1 .*ca\.root\.ended .*ca\.rekey\.ended /ms },
     { types: 'npx certmill audit verify', sees: /^of the folder, .* entries, each behind/m },
     { types: 'npx certmill ca show', sees: /^manufacturing +.*retired for manufacturing-2/m },

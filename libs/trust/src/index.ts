@@ -23,6 +23,11 @@ export {
   type CaCertificateSpec,
   type CaParent,
 } from './hierarchy/issue-ca-certificate.js';
+export {
+  exportAuthorities,
+  type ExportedAuthorities,
+  type ExportOptions,
+} from './hierarchy/export-authorities.js';
 export { importIssuer, type ImportOptions } from './hierarchy/import-issuer.js';
 export { createRoot, issueAuthority, type AuthorityWish } from './hierarchy/issue-authority.js';
 export {

@@ -113,7 +113,7 @@ export async function writeKeyFile(
 }
 
 /** A key that was never in force lies in it: nothing was signed with it that anybody has. */
-async function removeUnfinished(parent: string, name: string): Promise<void> {
+export async function removeUnfinished(parent: string, name: string): Promise<void> {
   const begin = `.${name}.`;
   for (const entry of await readdir(parent)) {
     if (!entry.startsWith(begin) || !/^[0-9a-f]{12}\.tmp$/.test(entry.slice(begin.length)))

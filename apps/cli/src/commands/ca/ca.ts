@@ -5,6 +5,7 @@ import { completeCommand } from './ca-complete.js';
 import { crlCommand } from './ca-crl.js';
 import { crossCommand } from './ca-cross.js';
 import { delegateCommand } from './ca-delegate.js';
+import { exportCommand } from './ca-export.js';
 import { importCommand } from './ca-import.js';
 import { initCommand } from './ca-init.js';
 import { issueCommand } from './ca-issue.js';
@@ -33,5 +34,6 @@ export function caCommand(terminal: Terminal): Command {
     .addCommand(crlCommand(terminal))
     .addCommand(compromiseCommand(terminal))
     .addCommand(delegateCommand(terminal))
+    .addCommand(exportCommand(terminal))
     .addCommand(showCommand(terminal));
 }
