@@ -16,7 +16,9 @@ import type { Documents } from '../connection/documents.js';
 import { encodeRows, rowOfStatus, statusOfRow, type ScopeRow } from './row-codec.js';
 import { logKey, type LogDocument, type ScopeDocument } from './scope-documents.js';
 import { contentOf, type ScopeSeals } from './scope-seals.js';
-import type { LogEntry, ScopeLogs, UnappliedEntries } from './scope-log.js';
+import type { FoldedRows } from './folded-rows.js';
+import type { LogEntry, ScopeLogs } from './scope-log.js';
+import type { ScopeTail } from './scope-tails.js';
 
 export interface ChangeLogParts {
   /** What follows from entries is reckoned in, in memory, and not written. */
@@ -24,6 +26,9 @@ export interface ChangeLogParts {
   readonly scopes: Documents<ScopeDocument>;
   readonly log: Documents<LogDocument>;
   readonly logs: ScopeLogs;
+  readonly folded: FoldedRows;
+  /** With all that is there, applied; undefined where there is no such scope. */
+  readonly readTail: (scope: CrlScope) => Promise<ScopeTail | undefined>;
   /** Absent: entries have no seals, and whoever checks them refuses them. */
   readonly seals?: ScopeSeals | undefined;
   readonly statuses: Statuses;
@@ -80,23 +85,21 @@ export class ChangeLog {
     { issuer, shard }: CrlScope,
     changes: readonly StatusChange[],
   ): Promise<readonly StatusOutcome[] | undefined> {
-    const { logs, log, scopes, seals, clock } = this.#parts;
-    const tail = await logs.unapplied(await logs.requireScope({ issuer, shard }));
-    const { scope } = tail;
-    const statuses = await this.#statusesBehind(tail, changes);
+    const { logs, log, scopes, seals, clock, readTail } = this.#parts;
+    await logs.requireScope({ issuer, shard });
+    const tail = await readTail({ issuer, shard });
+    // Of entries that have come since, another applies what follows.
+    if (tail === undefined || tail.end > tail.scope.applied) return undefined;
+    const { scope, head } = tail;
+    const statuses = await this.#statusesIn(tail, changes);
+    if (statuses === undefined) return undefined;
     const { outcomes, places, rows } = judge(changes, statuses, tail.changes);
-    if (rows.length === 0) {
-      await this.#apply(scope, tail.entries);
-      return outcomes;
-    }
-    const { head } = tail;
+    if (rows.length === 0) return outcomes;
     const number = tail.end + 1;
     // Nothing is built on a log that is not the one it was: the seal of this entry would hide that.
-    const last = tail.entries.at(-1)?.seal ?? (await logs.sealOf(scope, tail.end));
-    if (last !== head) throw forgedStatus(`the last entry of ${scope._id} is gone, or is another`);
-    await seals?.advance(scope, { number: tail.end, seal: head }, (after) =>
-      logs.read(scope, after),
-    );
+    if ((await logs.sealOf(scope, tail.end)) !== head) {
+      throw forgedStatus(`the last entry of ${scope._id} is gone, or is another`);
+    }
     const atMs = clock.nowMs();
     const { _id } = scope;
     // Before it: a scope whose writer dies now is looked at by whoever asks for changes.
@@ -113,28 +116,35 @@ export class ChangeLog {
     });
     if (inserted === 'exists') return undefined;
     await seals?.noteOwn(scope, { number, seal });
-    await this.#apply(scope, [...tail.entries, { ...stored, number, rows, seal }]);
+    await this.#apply(scope, [{ ...stored, number, rows, seal }]);
     return outcomes;
   }
 
-  /** What the statuses are with the entries that are not written to them. */
-  async #statusesBehind(
-    { entries }: UnappliedEntries,
+  /**
+   * What the log makes of the certificates, by place: the statuses beside them are not sealed. Undefined
+   * where a later snapshot has taken the place of the tail's.
+   */
+  async #statusesIn(
+    tail: ScopeTail,
     changes: readonly StatusChange[],
-  ): Promise<Map<string, CertificateStatus>> {
-    const keys = [...new Set(changes.map(placeOf))];
-    const stored = await this.#parts.statuses.getMany(keys);
-    const statuses = new Map<string, CertificateStatus>(
-      keys.map((key) => [key, stored.get(key)?.status ?? { state: 'good' }]),
+  ): Promise<Map<string, CertificateStatus> | undefined> {
+    const { folded, clock } = this.#parts;
+    const rows = await folded.find(
+      tail,
+      changes.map(({ serialNumber }) => serialNumber),
     );
-    for (const { number, places, rows } of entries) {
-      rows.forEach((row, i) => {
-        const place = places[i] ?? '';
-        if (statuses.has(place) && (stored.get(place)?.entry ?? 0) < number) {
-          statuses.set(place, statusOfRow(row));
-        }
-      });
+    if (rows === undefined) return undefined;
+    const nowMs = clock.nowMs();
+    const statuses = new Map<string, CertificateStatus>();
+    const ended: string[] = [];
+    for (const change of changes) {
+      const row = rows.get(Buffer.from(change.serialNumber).toString('hex'));
+      if (row !== undefined) statuses.set(placeOf(change), statusOfRow(row));
+      else if (change.notAfterMs < nowMs) ended.push(placeOf(change));
     }
+    // Their rows are none any more, and no CRL will have them again for long.
+    const left = ended.length === 0 ? undefined : await this.#parts.statuses.getMany(ended);
+    for (const [place, { status }] of left ?? []) statuses.set(place, status);
     return statuses;
   }
 

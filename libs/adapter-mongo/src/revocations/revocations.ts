@@ -28,7 +28,7 @@ import { ScopeLogs } from './scope-log.js';
 import { takeSnapshot, type SnapshotParts } from './scope-snapshots.js';
 import { ScopeTails, type ScopeTail } from './scope-tails.js';
 
-export interface RevocationParts extends Omit<ChangeLogParts, 'logs'> {
+export interface RevocationParts extends Omit<ChangeLogParts, 'logs' | 'folded' | 'readTail'> {
   readonly blocks: Documents<BlockDocument>;
   readonly crls: Documents<CrlDocument>;
   readonly segments: Segments;
@@ -59,15 +59,19 @@ export class Revocations implements RevocationStore {
     this.#parts = parts;
     this.#logs = new ScopeLogs(parts.scopes, parts.log, parts.seals);
     this.#tails = new ScopeTails(this.#logs, parts.seals);
-    this.#changeLog = new ChangeLog({ ...parts, logs: this.#logs });
     this.#folded = new FoldedRows(parts.blocks);
+    this.#changeLog = new ChangeLog({
+      ...parts,
+      logs: this.#logs,
+      folded: this.#folded,
+      readTail: (scope) => this.#tail(scope),
+    });
   }
 
   async changeStatuses(changes: readonly StatusChange[]): Promise<readonly StatusOutcome[]> {
     await this.#assertIssued(changes);
     const outcomes = new Map<StatusChange, StatusOutcome>();
     for (const [scope, group] of byScope(changes)) {
-      if ((await this.#parts.seals?.hasSeen(scope)) === false) await this.#tail(scope);
       for (let at = 0; at < group.length; at += rowsPerEntry) {
         const together = group.slice(at, at + rowsPerEntry);
         const own = await this.#changeLog.change(scope, together);

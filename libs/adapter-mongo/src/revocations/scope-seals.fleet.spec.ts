@@ -320,6 +320,32 @@ describe('who can write the store', () => {
     expect(await everything()).toBe(after);
   });
 
+  test('does not decide what a change makes of a certificate: what ingest recorded does', async () => {
+    type Fields = Readonly<Record<string, unknown>>;
+    const statuses = db.collection<{ _id: string }>('statuses');
+    const write = (index: number, status: Fields) => {
+      const _id = `${tenant}/${chunk.ref.batchId}/${String(index)}`;
+      return statuses.replaceOne({ _id }, status, { upsert: true });
+    };
+    const onHold = { state: 'revoked', reason: 6, atMs: 5, entry: 1 };
+    await write(0, onHold);
+    await write(1, { state: 'released', atMs: 6, entry: 2 });
+    await write(2, { state: 'released', atMs: 6, entry: 3 });
+    await write(5, onHold);
+    await write(6, { state: 'revoked', reason: 4, atMs: 5, entry: 1 });
+    const notEnded = { notAfterMs: Date.now() + 86_400_000 };
+    const changes = [
+      aChange(chunk, 0, release),
+      aChange(chunk, 1, revoke),
+      aChange(chunk, 2, hold),
+      aChange(chunk, 5, release, notEnded),
+      aChange(chunk, 6, revoke, notEnded),
+    ];
+    const outcomes = await ingest.changeStatuses(changes);
+    expect(outcomes).toEqual(['refused', 'unchanged', 'refused', 'refused', 'changed']);
+    expect(await listed(await sign())).toBe(5);
+  });
+
   test('cannot have taken for applied what was not', async () => {
     await leave(5);
     await scopes().updateOne(own, { $set: { applied: 5, changes: 5 } });

@@ -150,10 +150,6 @@ export class ScopeSeals {
     if ((seen?.number ?? -1) < head.number) await this.#marks.put(key, head);
   }
 
-  async hasSeen(scope: CrlScope): Promise<boolean> {
-    return (await this.#marks.get(scopeKey(scope))) !== undefined;
-  }
-
   /** Nothing is left of a scope of which something was seen. */
   async assertNeverSeen(scope: CrlScope): Promise<void> {
     const key = scopeKey(scope);
