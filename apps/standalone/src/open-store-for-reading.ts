@@ -11,6 +11,8 @@ export interface OpenedStore extends AsyncDisposable {
   readonly issuers: readonly Issuer[];
   readonly serialKeys: readonly SerialKey[];
   readonly logDirectory: string;
+  /** What the folder lacks that its store needs. */
+  readonly damages: readonly string[];
 }
 
 /**
@@ -39,6 +41,7 @@ export async function openStoreForReading(directory: string): Promise<OpenedStor
         issuers: await findIssuers(directory),
         serialKeys: (await findSerialKeys(directory))?.all ?? [],
         logDirectory: join(directory, 'log'),
+        damages: statusSecret === undefined ? await uncheckedScopes(view.store) : [],
         async [Symbol.asyncDispose]() {
           await view[Symbol.asyncDispose]();
           folder[Symbol.dispose]();
@@ -52,4 +55,13 @@ export async function openStoreForReading(directory: string): Promise<OpenedStor
     folder[Symbol.dispose]();
     throw error;
   }
+}
+
+/** A scope has a seal from when it is made (ADR 0035), so none is left unchecked without a word. */
+async function uncheckedScopes(store: EmbeddedStore): Promise<readonly string[]> {
+  const scopes = await store.readOut().scopes();
+  if (scopes.length === 0) return [];
+  return [
+    `hop-secret is missing: whether revocations are those that were recorded cannot be told, of ${String(scopes.length)} CRLs`,
+  ];
 }

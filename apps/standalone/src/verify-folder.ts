@@ -13,6 +13,8 @@ import {
 export interface VerifiedFolder extends Omit<VerifiedParts, 'log'> {
   /** Of the event log. */
   readonly logDirectory: string;
+  /** What is known to be wrong with the folder besides. */
+  readonly damages: readonly string[];
 }
 
 /** `verifyStore` of @certmill/trust for a data folder with its event log. */
@@ -22,7 +24,8 @@ export async function verifyFolder(
 ): Promise<VerifiedStore> {
   const { store, issuers, serialKeys } = folder;
   const log = await readChunksInLog(folder.logDirectory);
-  return verifyStore({ store, issuers, serialKeys, log }, onProgress);
+  const damages = [...folder.damages, ...log.damages];
+  return verifyStore({ store, issuers, serialKeys, log: { ...log, damages } }, onProgress);
 }
 
 async function readChunksInLog(directory: string): Promise<ChunksInLog> {

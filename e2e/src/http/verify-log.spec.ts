@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { EmbeddedStore } from '@certmill/adapter-embedded';
+import { DatabaseSync } from 'node:sqlite';
+import { openEmbeddedStore, type EmbeddedStore } from '@certmill/adapter-embedded';
 import { CertmillError } from '@certmill/domain';
 import { groups, topics } from '@certmill/events';
 import {
@@ -86,6 +87,17 @@ async function segmentOf(log: string, topic: string): Promise<string> {
   return join(log, topic, names[0] ?? '');
 }
 
+/** The folder's store, with a scope of which nothing is revoked. */
+async function withSealedScope(log: string): Promise<string> {
+  const directory = join(log, '../store');
+  const statusSecret = await readFile(join(log, '../hop-secret'));
+  const clock = { nowMs: () => Date.now() };
+  const store = await openEmbeddedStore({ directory, clock, statusSecret });
+  await store.notePresigned({ issuer: 'dev', shard: 0 }, 0);
+  await store.close();
+  return directory;
+}
+
 const lost = /^batch \w+, chunk \d: lost: it was accepted, has not ended and is not in the log$/;
 
 describe('verify-store', () => {
@@ -124,6 +136,23 @@ describe('verify-store', () => {
     expect(findings).toEqual([
       expect.stringMatching(/^batch \w+, chunk 0: the record of this dead letter is lost/),
     ]);
+  });
+
+  it('reports that revocations cannot be checked where the secret of the folder is gone', async () => {
+    const { findings } = await verifiedAfter(async (log) => {
+      await withSealedScope(log);
+      await rm(join(log, '../hop-secret'));
+    });
+    expect(findings).toEqual([expect.stringMatching(/^hop-secret is missing: .* of 1 CRLs$/)]);
+  });
+
+  it('reports rows that were put into a scope without any', async () => {
+    const { findings } = await verifiedAfter(async (log) => {
+      const db = new DatabaseSync(join(await withSealedScope(log), 'certmill.db'));
+      db.exec('INSERT INTO revocations VALUES (1, randomblob(20), 1, 5, NULL, 9, 1)');
+      db.close();
+    });
+    expect(findings.at(-1)).toMatch(/^the CRL of 'dev', shard 0: .*others than were recorded/);
   });
 
   it('reports a chain that does not verify up to its root, and checks the certificates all the same', async () => {

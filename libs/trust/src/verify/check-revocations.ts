@@ -78,7 +78,8 @@ export async function checkRevocations(parts: RevocationCheckParts): Promise<voi
     for (let shard = 0; shard < shards; shard += 1) {
       const scope = { issuer: issuer.name, shard };
       try {
-        if ((await parts.store.countChanges(scope)) > 0) await checkScope(parts, scope, shards);
+        await parts.store.countChanges(scope);
+        await checkScope(parts, scope, shards);
       } catch (error) {
         if (!isForged(error)) throw error;
         parts.find(`the CRL of '${issuer.name}', shard ${String(shard)}: ${error.message}`);
