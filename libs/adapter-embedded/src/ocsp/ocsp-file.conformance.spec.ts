@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { ocspCases, withBroken } from '@certmill/ports/conformance';
 import type { OcspResponses, OcspStore } from '@certmill/ports';
@@ -74,6 +75,30 @@ test('what is forgotten or removed leaves no octets behind', async () => {
   await store.removeResponses(one, 0, 1);
   await store.forgetResponses(10);
   expect(count()).toBe(before);
+  db.close();
+});
+
+test('of many that ended a few are forgotten in a turn, so that others are answered meanwhile', async () => {
+  const db = new DatabaseSync(path, { readOnly: true });
+  const count = (): number =>
+    Number(db.prepare('SELECT count(*) AS chunks FROM responses').get()?.['chunks']);
+  await store.forgetResponses(Infinity);
+  const kept = aBatchId();
+  await store.putResponses(twoOf(kept, 'kept', 1), undefined);
+  for (let n = 0; n < 30; n += 1) {
+    await store.putResponses({ ...twoOf(aBatchId(), 'a', 1), nextUpdateMs: 5 }, undefined);
+  }
+  const forgotten = store.forgetResponses(10);
+  let turns = 0;
+  for (let last = 31; last > 1; turns += 1) {
+    await turn();
+    const left = count();
+    expect(last - left).toBeLessThanOrEqual(16);
+    last = left;
+  }
+  expect(turns).toBeGreaterThan(1);
+  expect(await forgotten).toBe(30);
+  expect((await store.findPair(kept, 1))?.nextUpdateMs).toBe(1_000);
   db.close();
 });
 

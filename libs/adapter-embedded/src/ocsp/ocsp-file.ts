@@ -1,4 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { setImmediate as turn } from 'node:timers/promises';
 import { CertmillError, type BatchId } from '@certmill/domain';
 import type {
   OcspResponder,
@@ -12,6 +13,9 @@ import { numberIn, textIn, type Row } from '../store/rows.js';
 import { OcspFileReader } from './ocsp-file-reader.js';
 import { ocspFileVersion, ocspTables, pairsOfOne } from './ocsp-tables.js';
 
+/** Up to 256 pairs each: forgetting them keeps the thread for some 10 ms. */
+const chunksForgottenAtOnce = 8;
+
 /**
  * Pre-signed responses in a file of their own beside the store: it is no part of what a backup has to
  * hold, and is written without waiting for the disk, for what is lost is signed again.
@@ -24,6 +28,7 @@ export class OcspFile implements OcspStore, Stoppable {
   readonly #find: StatementSync;
   readonly #putPair: StatementSync;
   readonly #removePairs: StatementSync;
+  readonly #forget: StatementSync;
 
   constructor(path: string) {
     this.#db = opened(path);
@@ -44,6 +49,10 @@ export class OcspFile implements OcspStore, Stoppable {
     );
     this.#putPair = this.#db.prepare('INSERT INTO pairs VALUES (?, ?)');
     this.#removePairs = this.#db.prepare('DELETE FROM pairs WHERE id >= ? AND id < ?');
+    this.#forget = this.#db.prepare(
+      `DELETE FROM responses WHERE id IN (
+         SELECT id FROM responses WHERE next_update_ms < ? ORDER BY next_update_ms LIMIT ?)`,
+    );
   }
 
   putResponses(given: OcspResponses, replaces: number | undefined): Promise<boolean> {
@@ -129,13 +138,17 @@ export class OcspFile implements OcspStore, Stoppable {
     );
   }
 
-  forgetResponses(endedBeforeMs: number): Promise<number> {
-    return this.#run(() =>
-      Number(
-        this.#db.prepare('DELETE FROM responses WHERE next_update_ms < ?').run(endedBeforeMs)
-          .changes,
-      ),
-    );
+  /** A few chunks at a time: the thread that answers may be this one. */
+  async forgetResponses(endedBeforeMs: number): Promise<number> {
+    let forgotten = 0;
+    for (;;) {
+      const { changes } = await this.#run(() =>
+        this.#forget.run(endedBeforeMs, chunksForgottenAtOnce),
+      );
+      forgotten += Number(changes);
+      if (changes < chunksForgottenAtOnce) return forgotten;
+      await turn();
+    }
   }
 
   /** What lies here of other issuers is in time for nobody any more: nothing keeps it true. */
