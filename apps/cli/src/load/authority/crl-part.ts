@@ -1,16 +1,17 @@
-import { randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { openEmbeddedStore } from '@certmill/adapter-embedded';
+import { fillRevocations, type ChangedRow } from '@certmill/adapter-embedded/bench';
+import { revocationReasons } from '@certmill/domain';
 import { buildCrl, defaultCrlPolicy } from '@certmill/pipeline';
 import { openBenchPools } from './bench-pools.js';
 import { rounded, tellFigures, type PartOptions } from './part.js';
 
-/** A full CRL of one scope, from the rows of the embedded store to the CRL in force there. */
+/** A full CRL of one scope, from the sealed rows of the embedded store to the CRL in force there. */
 export interface CrlFigures {
   readonly entries: number;
   readonly bytes: number;
-  /** Of each round: read, packed, built and signed in a slot's worker, stored and fsynced. */
+  /** Of each round: read, checked (ADR 0035), packed, built and signed in a slot's worker, stored and fsynced. */
   readonly seconds: readonly number[];
   /** Of the whole process, at its highest. */
   readonly maxRssBytes: number;
@@ -21,10 +22,17 @@ await tellFigures(measureCrls);
 async function measureCrls({ directory, crlEntries, rounds }: PartOptions): Promise<CrlFigures> {
   const scope = { issuer: 'bench', shard: 0 };
   const clock = { nowMs: () => Date.now() };
-  const storeDirectory = join(directory, 'store');
-  await (await openEmbeddedStore({ directory: storeDirectory, clock })).close();
-  fillScope(storeDirectory, scope, crlEntries);
-  const store = await openEmbeddedStore({ directory: storeDirectory, clock });
+  const statusSecret = randomBytes(32);
+  const storeOptions = { directory: join(directory, 'store'), clock, statusSecret };
+  await (await openEmbeddedStore(storeOptions)).close();
+  const nowMs = clock.nowMs();
+  fillRevocations(
+    storeOptions.directory,
+    statusSecret,
+    revokedRows(scope, crlEntries, nowMs),
+    nowMs,
+  );
+  const store = await openEmbeddedStore(storeOptions);
   const signer = await openBenchPools(directory, [{ name: scope.issuer }], 1);
   const ports = { revocations: store, crls: store, signer, clock };
   const seconds: number[] = [];
@@ -42,25 +50,17 @@ async function measureCrls({ directory, crlEntries, rounds }: PartOptions): Prom
   return { entries: crlEntries, bytes, seconds, maxRssBytes };
 }
 
-/** Rows as revocations leave them: random serial numbers of one scope. */
-function fillScope(
-  storeDirectory: string,
-  scope: { readonly issuer: string; readonly shard: number },
+/** Random serial numbers of one scope. */
+function* revokedRows(
+  scope: ChangedRow[0]['scope'],
   entries: number,
-): void {
-  const db = new DatabaseSync(join(storeDirectory, 'certmill.db'));
-  db.exec('BEGIN');
-  const { seq } = db
-    .prepare('INSERT INTO crl_scopes (issuer, shard, changes) VALUES (?, ?, ?) RETURNING seq')
-    .get(scope.issuer, scope.shard, entries) as { seq: number };
-  const insert = db.prepare('INSERT INTO revocations VALUES (?, ?, ?, ?, ?, ?, ?)');
-  const serialNumber = new Uint8Array(20);
-  const nowMs = Date.now();
+  nowMs: number,
+): Generator<ChangedRow> {
   for (let index = 0; index < entries; index += 1) {
-    randomFillSync(serialNumber);
+    const serialNumber = randomBytes(20);
     serialNumber[0] = 1;
-    insert.run(seq, serialNumber, 1 + (index % 6), nowMs - index, null, nowMs + 1e10, index + 1);
+    const reason = revocationReasons[index % revocationReasons.length] ?? 'unspecified';
+    const status = { state: 'revoked', reason, atMs: nowMs - index } as const;
+    yield [{ scope, serialNumber, notAfterMs: nowMs + 1e10 }, status];
   }
-  db.exec('COMMIT');
-  db.close();
 }
