@@ -41,7 +41,10 @@ export const standaloneSchema = z.strictObject({
   crls: crlConfigSchema.prefault({}),
   /** SHA-256 SPKI hashes, hex, one per line, of keys that are refused. */
   blocklistFile: path.optional(),
-  /** File with the passphrase of the issuer keys; default: CERTMILL_CA_PASSPHRASE_FILE, CERTMILL_CA_PASSPHRASE, the development file. */
+  /**
+   * File with the passphrase of the issuer keys; default: CERTMILL_CA_PASSPHRASE_FILE,
+   * CERTMILL_CA_PASSPHRASE, the development file.
+   */
   passphraseFile: path.optional(),
   /**
    * Which tenants each issuer serves. Absent: every issuer serves every tenant. Present: it names every

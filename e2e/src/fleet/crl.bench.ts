@@ -16,9 +16,9 @@ import { createHierarchy, openSerialKeys } from '@certmill/trust';
 
 /**
  * How long a full CRL takes a fleet, from the rows of one scope in its store to the CRL in force there; run by
- * hand: `node e2e/dist/fleet/crl.bench.js [entries [rounds]]`. The store is MongoDB's stand-in, a process of its own on the
- * same cores, unless MONGODB_URI names a database server, in which a database `certmill-crl-bench-...` is left. Prints
- * one JSON object.
+ * hand: `node e2e/dist/fleet/crl.bench.js [entries [rounds]]`. The store is MongoDB's stand-in, a process
+ * of its own on the same cores, unless MONGODB_URI names a database server, in which a database
+ * `certmill-crl-bench-...` is left. Prints one JSON object.
  */
 const entries = Number(process.argv[2] ?? '1000000');
 const rounds = Number(process.argv[3] ?? '1');

@@ -1,6 +1,9 @@
 import type { BatchId, Lane, OrderId, TenantId } from './ids.js';
 
-/** What a key of the API may do. `admin` opens tenants and credentials, `operator` orders, `factory` uploads, `auditor` reads. */
+/**
+ * What a key of the API may do. `admin` opens tenants and credentials, `operator` orders, `factory`
+ * uploads, `auditor` reads.
+ */
 export type Role = 'admin' | 'operator' | 'factory' | 'auditor';
 
 export interface Credential {

@@ -22,8 +22,8 @@ export interface OpenedFleet extends AsyncDisposable {
 }
 
 /**
- * Opens what a check reads; changes nothing: what writers left is reckoned in, in memory. Faults: FAULT_STORE_DOWN, CONFIG_INVALID; CONFLICT while
- * the store is changed as a whole.
+ * Opens what a check reads; changes nothing: what writers left is reckoned in, in memory. Faults:
+ * FAULT_STORE_DOWN, CONFIG_INVALID; CONFLICT while the store is changed as a whole.
  * @param isForChange For whoever does that.
  */
 export async function openFleetForReading(

@@ -7,8 +7,9 @@ import { openResponders } from '../responders.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
 
 /**
- * The validation authority: tells the status of certificates, and CRLs and CA certificates. It needs the issuers' certificates and the
- * serial keys, and holds no key, unless the folder of responders is configured.
+ * The validation authority: tells the status of certificates, and CRLs and CA certificates. It needs the
+ * issuers' certificates and the serial keys, and holds no key, unless the folder of responders is
+ * configured.
  */
 export async function openStatus(context: ServiceContext): Promise<OpenedRole> {
   const { config, clock, logger, metrics, parts } = context;

@@ -5,8 +5,8 @@ import type { CrlScope, RevocationStore, RevokedCertificate } from '@certmill/po
 const rowsPerPage = 10_000;
 
 /**
- * All that a scope lists, page by page as one listing, so that a store that seals its rows has checked them all at the end.
- * Nothing is to be signed of earlier pages before.
+ * All that a scope lists, page by page as one listing, so that a store that seals its rows has checked them
+ * all at the end. Nothing is to be signed of earlier pages before.
  * @param changedSince As of `RevocationStore.listRevoked`.
  * Faults: the store's, FAULT_STATUS_FORGED with the last page; FAULT_OVERLOADED where it has to begin anew.
  */

@@ -35,9 +35,10 @@ const turnMs = 1_000;
 /**
  * Works an operation off from where it is, a chunk at a time, and resolves to when it wants to go on:
  * after a while others have their turn, and it waits for its rate or for what is still being issued
- * without keeping a place. Undefined where it is done, or somebody has paused or cancelled it. Killed anywhere, the next run goes on: what a step does twice has its effect once, and
- * counts once. Of two runs at a time the one that comes second stores nothing. Faults that may pass are thrown; what cannot be mended
- * by waiting makes it `failed`, with the reason.
+ * without keeping a place. Undefined where it is done, or somebody has paused or cancelled it. Killed
+ * anywhere, the next run goes on: what a step does twice has its effect once, and counts once. Of two runs
+ * at a time the one that comes second stores nothing. Faults that may pass are thrown; what cannot be
+ * mended by waiting makes it `failed`, with the reason.
  * @param signal aborts when the process stops: FAULT_STOPPING, and the operation goes on with the next run.
  */
 export async function runOperation(

@@ -101,7 +101,8 @@ export function servedResponse(
 
 /**
  * The answer to a request about one certificate where it was signed ahead and is in time; undefined: whoever
- * knows more has to answer. That the issuer is not revoked is for the caller to know. Faults: FAULT_STORE_CORRUPT, and the reader's.
+ * knows more has to answer. That the issuer is not revoked is for the caller to know. Faults:
+ * FAULT_STORE_CORRUPT, and the reader's.
  */
 export function readPresignedAnswer(
   reader: PresignedReader,

@@ -5,7 +5,8 @@ import { UploadBroken } from './upload-broken.js';
 
 /**
  * The problem of anything that a call met: our errors, an upload that broke, approvals that are missing,
- * and errors of Nest and Fastify, which carry a status. The messages of the latter may quote the body: they are not shown.
+ * and errors of Nest and Fastify, which carry a status. The messages of the latter may quote the body: they
+ * are not shown.
  */
 export function problemOf(error: unknown, requestId: string): Problem {
   if (error instanceof UploadBroken) {

@@ -16,9 +16,9 @@ import type {
 } from './sign-messages.js';
 
 /**
- * `new` was never opened; `ready` takes tasks; `resting` failed and waits for its next trial; `trying` opens keys; `hung` has a
- * thread that cannot be ended, and rests once it has; `refused` refuses the PIN and is not tried again;
- * `stopped` is over.
+ * `new` was never opened; `ready` takes tasks; `resting` failed and waits for its next trial; `trying`
+ * opens keys; `hung` has a thread that cannot be ended, and rests once it has; `refused` refuses the PIN
+ * and is not tried again; `stopped` is over.
  */
 export type SlotState = 'new' | 'ready' | 'resting' | 'trying' | 'hung' | 'refused' | 'stopped';
 

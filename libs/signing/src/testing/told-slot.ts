@@ -5,9 +5,9 @@ import type { Signer } from '../slots/signing-slot.js';
 
 /**
  * A slot module that does what a file of the test tells it, read before each signature: `throw`,
- * `exit`, `spin`, `hang` (for seconds, in native code), `garbage`; without the file it signs. It appends each request and TBS hash to
- * `<file>.signed`. The file is in the module URL's query, see `toldSlotModule`, and so is how far
- * the worker's clock is ahead.
+ * `exit`, `spin`, `hang` (for seconds, in native code), `garbage`; without the file it signs. It appends
+ * each request and TBS hash to `<file>.signed`. The file is in the module URL's query, see
+ * `toldSlotModule`, and so is how far the worker's clock is ahead.
  */
 export function wrapSigner(signer: Signer, slotName: string): Signer {
   const { searchParams } = new URL(import.meta.url);

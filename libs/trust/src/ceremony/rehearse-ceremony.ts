@@ -27,8 +27,8 @@ export interface RehearsalOptions extends Pick<
 /**
  * Plays a ceremony from the approvals to the signatures of its witnesses, by the code that carries it
  * out, with keys and people that are made up: CAs that the steps name, and those above them, get
- * stand-ins with everything that their certificates say. Nothing of the data folder is changed, and no secret is asked for.
- * Throws what the ceremony would.
+ * stand-ins with everything that their certificates say. Nothing of the data folder is changed, and no
+ * secret is asked for. Throws what the ceremony would.
  */
 export async function rehearseCeremony(options: RehearsalOptions): Promise<CeremonyResult> {
   const { workDirectory, now } = options;

@@ -73,7 +73,8 @@ const clockToleranceMs = 5_000;
  *
  * Throws FORBIDDEN outside its window, APPROVAL_REQUIRED without its quorum (that of the installation
  * too, where it has one), CONFLICT where it was carried out before, or where it was killed and the CAs
- * were changed since, DATA_FOLDER_IN_USE, FAULT_CLOCK_BACKWARDS, FAULT_DISK_FULL, and as its steps do. Where a step throws, the steps before it stay and it leaves nothing.
+ * were changed since, DATA_FOLDER_IN_USE, FAULT_CLOCK_BACKWARDS, FAULT_DISK_FULL, and as its steps do.
+ * Where a step throws, the steps before it stay and it leaves nothing.
  */
 export async function runCeremony(run: CeremonyRun): Promise<CeremonyResult> {
   const { ceremony, dataDirectory } = run;

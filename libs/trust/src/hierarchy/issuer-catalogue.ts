@@ -35,8 +35,9 @@ interface KnownIssuer {
 
 /**
  * The issuers that a process serves, as they are now: one that is added to the folder is seen when it is
- * first asked for and is whole, and one that is revoked or given up a second later, all without a restart. An issuer that did
- * not change stays the same object. What else is changed in a folder is seen at the next start.
+ * first asked for and is whole, and one that is revoked or given up a second later, all without a restart.
+ * An issuer that did not change stays the same object. What else is changed in a folder is seen at the next
+ * start.
  */
 export class IssuerCatalogue {
   private readonly options: CatalogueOptions;

@@ -76,11 +76,11 @@ const page: PageRequest = { limit: 500 };
  * Our fsck, offline: every issued certificate has its request and an accepting verdict, its key is the
  * request's, its serial number is the one of its request (so it is unique: AES is a permutation), its
  * validity is what its profile gives and lies within its issuer's, it names its issuer and its signature
- * verifies under it, and so does each certificate of the issuer's chain up to the root; the counters of every batch are what its chunks hold, no
- * order has issued more than it reserved or reserved more than its quota, and every chunk that was
- * accepted and has not ended is in the log, still to be handled, or kept as a dead letter; statuses and
- * the rows of CRLs say the same, and the chain of the audit trail is whole. Damage is told and passed
- * over.
+ * verifies under it, and so does each certificate of the issuer's chain up to the root; the counters of
+ * every batch are what its chunks hold, no order has issued more than it reserved or reserved more than its
+ * quota, and every chunk that was accepted and has not ended is in the log, still to be handled, or kept as
+ * a dead letter; statuses and the rows of CRLs say the same, and the chain of the audit trail is whole.
+ * Damage is told and passed over.
  */
 export async function verifyStore(
   parts: VerifiedParts,

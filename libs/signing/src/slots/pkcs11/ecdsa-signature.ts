@@ -1,6 +1,7 @@
 /**
- * Writes the `r || s` that PKCS#11 modules answer, the first octets of `raw`, as `Ecdsa-Sig-Value ::= SEQUENCE { r INTEGER,
- * s INTEGER }` (RFC 3279 2.2.3) to the begin of `out`, and returns that part of it.
+ * Writes the `r || s` that PKCS#11 modules answer, the first octets of `raw`, as
+ * `Ecdsa-Sig-Value ::= SEQUENCE { r INTEGER, s INTEGER }` (RFC 3279 2.2.3) to the begin of `out`, and
+ * returns that part of it.
  */
 export function writeEcdsaSignature(raw: Uint8Array, bytes: number, out: Uint8Array): Uint8Array {
   const half = bytes >>> 1;
