@@ -1,5 +1,5 @@
 import { noMassCounts, type CertmillError, type MassOperation } from '@certmill/domain';
-import type { Job, JobHandler, JobQueue } from '@certmill/ports';
+import type { Job, JobHandler, JobQueue, OutcomeQuery } from '@certmill/ports';
 import { processMassJobs } from './mass-jobs.js';
 import type { MassPorts } from './mass-ports.js';
 
@@ -105,5 +105,112 @@ describe('processMassJobs', () => {
     expect(pauses).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
     expect(at.faults[0]).toEqual(['stuck', 'FAULT_PROCESSING']);
     await running.stop(0);
+  });
+});
+
+/** A store that takes its time, with an operation that waits for one chunk of a large selection. */
+class SlowStore {
+  nowMs = 1_000;
+  fault: CertmillError | undefined;
+  looks = 0;
+  lists = 0;
+  /** Awaited by the list of who renews before it is in force. */
+  beforeList: () => void = () => undefined;
+  stored: MassOperation;
+  handle: JobHandler = () => Promise.resolve();
+
+  constructor(work: MassOperation['work']) {
+    const behind = { batch: 1, chunkNumber: 0, targetIndex: 0 };
+    const waiting = { ...anOperation('acme', 'late'), work, frozenBatches: 1, cursor: behind };
+    this.stored = { ...waiting, counts: { ...noMassCounts, pending: 1, submitted: 1 } };
+  }
+
+  readonly #ports = {
+    operations: {
+      listRunning: () => Promise.resolve({ items: [] }),
+      getOperation: () => Promise.resolve(this.stored),
+      frozenPage: () =>
+        Promise.resolve([{ batchId: 'ab'.repeat(13), orderId: 'spring', nextIndex: 1 }]),
+      listOutcomes: (_: unknown, { isPending, after }: OutcomeQuery) => {
+        if (isPending === true) this.looks += 1;
+        this.nowMs += 1_500;
+        if (after !== undefined) return Promise.resolve([]);
+        return Promise.resolve([{ batch: 0, chunkNumber: 0, isPending: true, runs: [] }]);
+      },
+      saveOperation: (operation: MassOperation, expected: number) => {
+        if (this.stored.version !== expected) return Promise.resolve(false);
+        // Another one is known by the next look.
+        const submitted = operation.counts.submitted + (operation.listed === undefined ? 0 : 1);
+        this.stored = { ...operation, counts: { ...operation.counts, submitted } };
+        return Promise.resolve(true);
+      },
+    },
+    certificates: { getSegment: () => Promise.resolve(undefined) },
+    batches: { getRegistration: () => Promise.resolve({ firstIndex: 0, count: 1 }) },
+    orders: {
+      getOrder: () =>
+        Promise.resolve({
+          ...{ profileName: 'tls-client', issuer: 'second', quota: 0, expiresAtMs: 9_000 },
+          ...{ requiresAllowList: true, renews: true },
+        }),
+      importAllowList: async (_: string, __: string, rows: AsyncIterable<unknown>) => {
+        this.beforeList();
+        for await (const row of rows) void row;
+        this.lists += 1;
+      },
+    },
+    clock: { nowMs: () => this.nowMs },
+  } as unknown as MassPorts;
+
+  readonly #queue = {
+    add: () => Promise.resolve(),
+    process: (_: string, __: object, handler: JobHandler) => {
+      this.handle = handler;
+      return Promise.resolve({ stop: () => Promise.resolve() });
+    },
+  } as unknown as JobQueue;
+
+  async runFor(ms: number): Promise<void> {
+    const endMs = this.nowMs + ms;
+    const running = await processMassJobs(this.#ports, this.#queue, (_, error) => {
+      this.fault = error;
+    });
+    const data = { tenant: 'acme', operationId: 'late' };
+    while (this.nowMs < endMs) {
+      const again = await this.handle({ id: 'acme.late', data });
+      this.nowMs = Math.max(this.nowMs, again?.againAtMs ?? endMs);
+    }
+    await running.stop(0);
+    if (this.fault !== undefined) throw this.fault;
+  }
+}
+
+describe('an operation that waits for what is on its way', () => {
+  const hourMs = 3_600_000;
+  const renewal: MassOperation['work'] = {
+    ...{ kind: 'renew', issuer: 'second', profileName: 'tls-client', expiresAtMs: 9_000 },
+  };
+
+  it('looks at it for no more than a tenth of the time', async () => {
+    const at = new SlowStore({ kind: 'revoke', reason: 'superseded' });
+    await at.runFor(hourMs);
+    expect(at.looks).toBeGreaterThan(100);
+    expect(at.looks * 1_500).toBeLessThan(hourMs / 9);
+  });
+
+  it('puts no list of who renews in force more often, although each look finds more', async () => {
+    const at = new SlowStore(renewal);
+    await at.runFor(hourMs);
+    expect(at.lists).toBeGreaterThan(50);
+    expect(at.lists * 3_000).toBeLessThan(hourMs / 9);
+  });
+
+  it('puts none in force once another run has taken over', async () => {
+    const at = new SlowStore(renewal);
+    at.beforeList = () => {
+      at.stored = { ...at.stored, writer: 'other', state: 'paused', version: 9 };
+    };
+    await at.runFor(5_000);
+    expect(at.lists).toBe(0);
   });
 });

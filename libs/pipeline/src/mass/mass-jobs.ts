@@ -2,6 +2,7 @@ import { CertmillError, isCertmillError, type MassOperation } from '@certmill/do
 import type { JobQueue, RunAgain } from '@certmill/ports';
 import { repeat } from '../repeat.js';
 import { allPages } from '../revoke/all-pages.js';
+import { LookPace } from './look-pace.js';
 import type { MassPorts } from './mass-ports.js';
 import { runOperation } from './run-operation.js';
 
@@ -72,6 +73,8 @@ class MassTurns {
   readonly #sentAway = new Set<string>();
   /** Faults in a row, by operation. */
   readonly #faults = new Map<string, number>();
+  /** Of operations that run, how they rest from what they wait for. */
+  readonly #paces = new Map<string, LookPace>();
 
   constructor(ports: MassPorts, onFault: MassObserver) {
     this.#ports = ports;
@@ -102,8 +105,12 @@ class MassTurns {
   async #run(tenant: string, operationId: string): Promise<RunAgain | undefined> {
     const key = keyOf(tenant, operationId);
     try {
-      const again = await runOperation(this.#ports, tenant, operationId, this.#stopping.signal);
+      const pace = this.#paces.get(key) ?? new LookPace();
+      this.#paces.set(key, pace);
+      const { signal } = this.#stopping;
+      const again = await runOperation(this.#ports, tenant, operationId, signal, pace);
       this.#faults.delete(key);
+      if (again === undefined) this.#paces.delete(key);
       return again;
     } catch (error) {
       const fault = faultOf(error);

@@ -1,4 +1,4 @@
-import { CertmillError, type MassOperation, type ReissueWork } from '@certmill/domain';
+import type { MassOperation, ReissueWork } from '@certmill/domain';
 import type { AllowListRow } from '@certmill/ports';
 import type { FrozenSelection } from './frozen-selection.js';
 import type { MassPorts } from './mass-ports.js';
@@ -11,6 +11,14 @@ import { without } from './without.js';
 /** Their ids are held in memory while the allow-list is made: some 100 MB. */
 export const maxRenewals = 1_000_000;
 
+/** Whoever throws keeps the list from being put in force. */
+interface ImportChecks {
+  /** Before each chunk. */
+  readonly each: () => void;
+  /** Behind the last row: a run that hung has an older list. */
+  readonly last: () => Promise<void>;
+}
+
 /**
  * Opens the order of a renewal for the devices that were submitted so far, and puts its allow-list in force:
  * what the lists before said of them, without their keys. Again it does the same. Faults: as `openOrder`.
@@ -20,25 +28,23 @@ export async function openRenewal(
   operation: MassOperation,
   frozen: FrozenSelection,
   work: ReissueWork,
-  signal: AbortSignal,
+  checks: ImportChecks,
 ): Promise<void> {
   const { tenant, operationId } = operation;
   await theOrder(ports, operation, work);
-  await ports.orders.importAllowList(tenant, operationId, rowsOf(ports, operation, frozen, signal));
+  await ports.orders.importAllowList(tenant, operationId, rowsOf(ports, operation, frozen, checks));
 }
 
 async function* rowsOf(
   ports: MassPorts,
   operation: MassOperation,
   frozen: FrozenSelection,
-  signal: AbortSignal,
+  { each, last }: ImportChecks,
 ): AsyncGenerator<AllowListRow> {
   const { tenant } = operation;
   const listed = new Set<string>();
   for await (const { batch: position, chunkNumber, runs } of outcomesOf(ports, operation)) {
-    if (signal.aborted) {
-      throw new CertmillError('FAULT_STOPPING', 'the process stops; the operation goes on later');
-    }
+    each();
     const submitted = runs.filter(({ outcome }) => outcome === 'submitted');
     const batch = await frozen.at(position);
     if (batch === undefined || submitted.length === 0) continue;
@@ -54,4 +60,5 @@ async function* rowsOf(
       yield { ...without(rows[i] ?? {}, 'udid'), deviceId };
     }
   }
+  await last();
 }

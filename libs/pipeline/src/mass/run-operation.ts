@@ -16,6 +16,7 @@ import { allPages } from '../revoke/all-pages.js';
 import { isEndTold, tellEnd } from './mass-audit.js';
 import { countsOf, sumOf } from './mass-counts.js';
 import { FrozenSelection } from './frozen-selection.js';
+import { LookPace } from './look-pace.js';
 import type { MassPorts } from './mass-ports.js';
 import { openRenewal } from './open-renewal.js';
 import { doStep, planStep } from './do-step.js';
@@ -40,16 +41,18 @@ const turnMs = 1_000;
  * at a time the one that comes second stores nothing. Faults that may pass are thrown; what cannot be
  * mended by waiting makes it `failed`, with the reason.
  * @param signal aborts when the process stops: FAULT_STOPPING, and the operation goes on with the next run.
+ * @param pace of the operation in this process, from turn to turn.
  */
 export async function runOperation(
   ports: MassPorts,
   tenant: TenantId,
   operationId: string,
   signal: AbortSignal,
+  pace = new LookPace(),
 ): Promise<RunAgain | undefined> {
   const operation = await ports.operations.getOperation(tenant, operationId);
   if (operation?.state !== 'running') return undefined;
-  const run = new OperationRun(ports, operation, signal);
+  const run = new OperationRun(ports, operation, signal, pace);
   try {
     return await run.takeTurn().catch((error: unknown) => run.fail(error));
   } catch (error) {
@@ -62,11 +65,13 @@ class OperationRun {
   readonly #ports: MassPorts;
   readonly #frozen: FrozenSelection;
   readonly #signal: AbortSignal;
+  readonly #pace: LookPace;
   /** Of this turn: of what was on its way, the last chunk that was looked at again. */
   #lookedAtAgain: ChunkPlace | undefined;
   readonly #stored: StoredOperation;
 
-  constructor(ports: MassPorts, operation: MassOperation, signal: AbortSignal) {
+  constructor(ports: MassPorts, operation: MassOperation, signal: AbortSignal, pace: LookPace) {
+    this.#pace = pace;
     this.#ports = ports;
     this.#stored = new StoredOperation(ports.operations, operation);
     this.#frozen = new FrozenSelection(ports.operations, operation);
@@ -97,8 +102,10 @@ class OperationRun {
       }
       const late = await this.#stepLate(endMs);
       if (late === 'done') continue;
-      const again = late ?? (await this.#settle());
-      if (again !== undefined) return again;
+      const leastMs = late === undefined ? await this.#settle() : undefined;
+      this.#pace.spent(this.#ports.clock.nowMs() - nowMs);
+      if (late !== undefined) return late;
+      if (leastMs !== undefined) return this.lookAgain(this.#pace.restMs(leastMs));
       if (this.#isRunning()) await this.#decideEnd('done');
     }
     return undefined;
@@ -223,29 +230,34 @@ class OperationRun {
   }
 
   /**
-   * When to look again at what is on its way: what was so when it was looked at, and what a reissue has
+   * How long to wait at least before the next look at what is on its way: what was so when it was looked at, and what a reissue has
    * uploaded since, whose counts grow with it. The order of a renewal is open afterwards, for those known so far.
    */
-  async #settle(): Promise<RunAgain | undefined> {
+  async #settle(): Promise<number | undefined> {
     const { work, counts } = this.#operation;
     if (work.kind === 'renew') await this.#openRenewal(work);
     const isSettled = work.kind !== 'reissue' || (await this.#countReissued());
-    if (counts.pending > 0) return this.lookAgain(lookAtPendingMs);
-    return isSettled ? undefined : this.lookAgain();
+    if (counts.pending > 0) return lookAtPendingMs;
+    return isSettled ? undefined : lookAgainMs;
   }
 
   async #openRenewal(work: ReissueWork): Promise<void> {
     const { submitted } = this.#operation.counts;
     // The allow-list of none is no list.
     if (submitted === (this.#operation.listed ?? 0)) return;
-    await openRenewal(this.#ports, this.#operation, this.#frozen, work, this.#signal);
+    await openRenewal(this.#ports, this.#operation, this.#frozen, work, {
+      each: () => this.#assertRunning(),
+      last: () => this.#stored.assertOwn(),
+    });
     await this.#save({ ...this.#operation, listed: submitted });
   }
 
   /** Whether everything that was uploaded is issued or rejected. */
   async #countReissued(): Promise<boolean> {
     const { tenant, operationId } = this.#operation;
-    const { inFlight, ...ended } = await reissuedCounts(this.#ports, tenant, operationId);
+    const { inFlight, ...ended } = await reissuedCounts(this.#ports, tenant, operationId, () =>
+      this.#assertRunning(),
+    );
     const before = without(this.#operation, 'failure');
     if (!isSameEnd(before.counts, ended)) {
       await this.#save({ ...before, counts: { ...before.counts, ...ended } });
@@ -303,14 +315,19 @@ class OperationRun {
 type Ending = NonNullable<MassOperation['ending']>;
 type EndCounts = Pick<MassCounts, 'issued' | 'rejected' | 'deadLettered'>;
 
-/** What became of the requests that a reissue has uploaded so far. */
+/**
+ * What became of the requests that a reissue has uploaded so far: its batches are read, all of them.
+ * @param beforeEach may throw, which ends it.
+ */
 export async function reissuedCounts(
   { batches }: Pick<MassPorts, 'batches'>,
   tenant: TenantId,
   operationId: string,
+  beforeEach: () => void = () => undefined,
 ): Promise<EndCounts & { readonly inFlight: number }> {
   const sum = { issued: 0, rejected: 0, deadLettered: 0, inFlight: 0 };
   for await (const batch of allPages((page) => batches.listBatches(tenant, operationId, page))) {
+    beforeEach();
     const { counters } = batch;
     sum.issued += counters.issued;
     sum.rejected += counters.rejected + counters.cancelled;
