@@ -155,7 +155,7 @@ class SlowStore {
         }),
       importAllowList: async (_: string, __: string, rows: AsyncIterable<unknown>) => {
         this.beforeList();
-        for await (const row of rows) void row;
+        await Array.fromAsync(rows);
         this.lists += 1;
       },
     },
