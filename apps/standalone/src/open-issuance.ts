@@ -41,13 +41,20 @@ import {
   type SigningPools,
   type SigningPoolsOptions,
 } from '@certmill/signing';
-import { CaCrlEnds, issuingPolicy, publishedCas, type Issuer } from '@certmill/trust';
+import {
+  CaCrlEnds,
+  delegateEnds,
+  isKeyAtHand,
+  issuingPolicy,
+  publishedCas,
+  type Issuer,
+} from '@certmill/trust';
 import { openApprovalFolder, openOperationGate, readQuorumPolicy } from '@certmill/trust/approvals';
 import type { StandaloneConfig } from './config.js';
 import type { DataFolder } from './data-folder.js';
 import { openIssuers, signingIssuers } from './issuers.js';
 import { openManifestKey } from './manifest-key.js';
-import { openOcsp, type Ocsp } from './open-ocsp.js';
+import { openOcsp, respondersDirectoryOf, type Ocsp } from './open-ocsp.js';
 
 /** The whole pipeline in one process, running. */
 export interface Issuance extends Stoppable {
@@ -219,6 +226,15 @@ async function assemble(
   const repository = new Repository({
     ...publishedCas(folder.directory),
     caCrlEnds: () => caCrls.list(),
+    delegateEnds: delegateEnds({
+      names: catalogue,
+      dataDirectory: folder.directory,
+      responders: respondersDirectoryOf(folder.directory),
+      certifies(name) {
+        const ca = issuers.authorities.find(name);
+        return ca !== undefined && isKeyAtHand(ca);
+      },
+    }),
     crls: store,
     clock: systemClock,
     shardsOf: (name) => {

@@ -73,6 +73,11 @@ export interface OcspParts {
 
 const dayMs = 24 * 3_600_000;
 
+/** Of their keys and certificates. */
+export function respondersDirectoryOf(dataDirectory: string): string {
+  return join(dataDirectory, 'ocsp-responders');
+}
+
 /**
  * Responders lie in `<data>/ocsp-responders`, under the issuers' passphrase. CONFIG_INVALID where the policy
  * names an issuer that is not there.
@@ -85,7 +90,7 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
     catalogue.all.map(({ name }) => name),
   );
   const folder = new ResponderFolder({
-    directory: join(parts.directory, 'ocsp-responders'),
+    directory: respondersDirectoryOf(parts.directory),
     issuerOf: (name) => authorities.find(name),
     certifies(name) {
       const ca = authorities.find(name);

@@ -534,6 +534,12 @@ describe('the CRL of an offline root, taken in while the server runs', () => {
     expect(await told(rootFile, issuerFile)).toContain('unauthorized');
     await aResponderOf(offline.path, server.data);
     expect(await told(rootFile, issuerFile)).toContain(': good');
+    const signer = [join(offline.path, 'va.csr'), '--issuer', 'dev', '--profile', 'crl-signer'];
+    const certified = await runCertmill(
+      ['ca', 'delegate', ...signer, '--data', server.data, '-o', join(offline.path, 'crl.pem')],
+      { env: { CERTMILL_CA_PASSPHRASE: passphrase } },
+    );
+    expect(certified.exitCode).toBe(0);
 
     const nowMs = Date.now();
     const { chainDer } = await loadIssuer(server.data, 'dev');
@@ -561,7 +567,18 @@ describe('the CRL of an offline root, taken in while the server runs', () => {
     expect(crl.headers.get('etag')).toMatch(/^"[0-9a-f]+"$/);
     expect(Buffer.from(await crl.arrayBuffer())).toEqual(Buffer.from(crlDer));
     const calendar = (await (await server.call('GET', '/v1/calendar')).json()) as object;
-    expect(calendar).toMatchObject({ caCrls: [{ ca: 'root', daysLeft: 9 }] });
+    expect(calendar).toMatchObject({
+      delegates: [
+        { kind: 'ocsp-responder', issuer: 'root', subject: 'CN=OCSP root', daysLeft: 13 },
+        { kind: 'ocsp-responder', issuer: 'dev', renewsItself: true },
+        { kind: 'crl-signer', issuer: 'dev', subject: 'CN=OCSP root', renewsItself: false },
+      ],
+      caCrls: [{ ca: 'root', daysLeft: 9 }],
+    });
+    const shown = await runCertmill(['calendar', '--server', server.url], {
+      env: { CERTMILL_API_KEY: server.key },
+    });
+    expect(shown.stdout).toMatch(/13 +ocsp-responder +CN=OCSP root +root +by people/);
     const metrics = await (await server.call('GET', '/metrics', { key: null })).text();
     expect(metrics).toMatch(/certmill_trust_not_after_seconds\{kind="ca_crl"\} \d+/);
     const verdict = await runCertmill(['verify', device.file, '--data', server.data]);

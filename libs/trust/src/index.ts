@@ -69,6 +69,12 @@ export {
   importedCrlsFolderName,
   type ImportedCrl,
 } from './hierarchy/imported-crls.js';
+export {
+  delegateEnds,
+  keepDelegate,
+  type DelegateEnd,
+  type DelegatePlaces,
+} from './responders/delegate-ends.js';
 export { CaCrlEnds, type CaCrlEnd } from './hierarchy/ca-crl-ends.js';
 export { caCrlFileName, issueCaCrl, type CaCrl } from './hierarchy/issue-ca-crl.js';
 export type { RevokedCa } from './hierarchy/revoked-cas.js';

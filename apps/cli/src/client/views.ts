@@ -25,6 +25,19 @@ export const calendarSchema = z.looseObject({
       issuers: z.array(z.string()),
     }),
   ),
+  /** As `caCrls`. */
+  delegates: z
+    .array(
+      z.looseObject({
+        kind: z.string(),
+        issuer: z.string(),
+        subject: z.string(),
+        notAfter: z.string(),
+        daysLeft: z.int(),
+        renewsItself: z.boolean(),
+      }),
+    )
+    .default([]),
   /** Absent from servers before there were any. */
   caCrls: z
     .array(

@@ -14,7 +14,9 @@ interface CalendarOptions extends ServerOptions {
 
 export function calendarCommand(terminal: Terminal): Command {
   const command = new Command('calendar')
-    .description('what runs out when: CAs, orders that renew, and certificates of devices by month')
+    .description(
+      'what runs out when: CAs and who speaks for them, orders that renew, and certificates of devices by month',
+    )
     .option('--days <number>', 'so many days from now; default: everything', parseDays)
     .option(
       '--fail-within <days>',
@@ -40,13 +42,21 @@ export function calendarCommand(terminal: Terminal): Command {
   ]);
 }
 
-function linesOf({ authorities, caCrls, renewals, devices }: CalendarView): string[] {
+function linesOf({ authorities, delegates, caCrls, renewals, devices }: CalendarView): string[] {
   const left = (days: number): string => (days < 0 ? 'over' : formatNumber(days));
   const cas = authorities.map(({ subject, notAfter, daysLeft, issuers }) => [
     notAfter.slice(0, 10),
     left(daysLeft),
     subject,
     issuers.join(' '),
+  ]);
+  const spokesmen = delegates.map(({ kind, issuer, subject, notAfter, daysLeft, renewsItself }) => [
+    notAfter.slice(0, 10),
+    left(daysLeft),
+    kind,
+    subject,
+    issuer,
+    renewsItself ? 'itself' : 'by people',
   ]);
   const crls = caCrls.map(({ ca, subject, nextUpdate, daysLeft }) => [
     nextUpdate.slice(0, 10),
@@ -70,6 +80,10 @@ function linesOf({ authorities, caCrls, renewals, devices }: CalendarView): stri
   ]);
   const tables = [
     { headings: ['CA until', 'days', 'subject', 'issuers'], rows: cas },
+    {
+      headings: ['delegate until', 'days', 'kind', 'subject', 'CA', 'renewed'],
+      rows: spokesmen,
+    },
     { headings: ['CRL until', 'days', 'subject', 'CA'], rows: crls },
     {
       headings: ['renewal until', 'days', 'order', 'issuer', 'devices', 'issued'],

@@ -7,7 +7,7 @@ import {
   TenantWindows,
 } from '@certmill/pipeline';
 import { addBuiltInProfiles, issuanceServices, Repository } from '@certmill/platform';
-import { issuingPolicy } from '@certmill/trust';
+import { delegateEnds, issuingPolicy } from '@certmill/trust';
 import { groupRemoval } from '../connections/group-removal.js';
 import { openLog, watchLags } from '../connections/open-log.js';
 import { openStores } from '../connections/open-store.js';
@@ -77,7 +77,18 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
     serialKeyId: trust.serialKeyId,
     policy: issuingPolicy(trust.catalogue, clock),
     gate,
-    repository: new Repository({ ...trust.cas, crls: store, clock }),
+    repository: new Repository({
+      ...trust.cas,
+      delegateEnds: delegateEnds({
+        names: trust.catalogue,
+        dataDirectory: config.trust ?? '',
+        certifies: (name) => trust.catalogue.find(name) !== undefined,
+        // Sign's: seen where this process is given it too.
+        ...(config.ocsp.responders === undefined ? {} : { responders: config.ocsp.responders }),
+      }),
+      crls: store,
+      clock,
+    }),
     maxRequestsPerChunk: config.maxRequestsPerChunk,
     windows: new TenantWindows({ maxRequests: config.tenantWindow, batches: store }),
     ...(await presigningOnChange(context)),

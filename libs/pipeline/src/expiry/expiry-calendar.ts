@@ -57,6 +57,8 @@ export interface ExpiryCalendar {
   readonly authorities: readonly AuthorityEnd[];
   /** The next to end first. */
   readonly renewals: readonly OpenRenewal[];
+  /** Of the tenant's orders, those that are known. */
+  readonly issuers: readonly string[];
   /** By month; certificates without expiration are left out. */
   readonly devices: readonly DeviceEnds[];
 }
@@ -106,6 +108,7 @@ export async function expiryCalendar(
     authorities: [...authorities.values()]
       .filter(({ notAfterMs }) => notAfterMs <= untilMs)
       .sort((left, right) => left.notAfterMs - right.notAfterMs),
+    issuers: [...chains].flatMap(([name, chain]) => (chain === undefined ? [] : [name])).sort(),
     renewals: renewals.sort((left, right) => left.expiresAtMs - right.expiresAtMs),
     devices: [...devices.values()].sort((left, right) => (keyOf(left) < keyOf(right) ? -1 : 1)),
   };

@@ -41,18 +41,27 @@ export class CalendarController {
     const signal = untilClosed(reply, this.#walks.take(caller.tenant));
     const nowMs = clock.nowMs();
     const untilMs = days === undefined ? Number.MAX_SAFE_INTEGER : nowMs + days * dayMs;
-    const { authorities, renewals, devices } = await expiryCalendar(
+    const { authorities, renewals, devices, issuers } = await expiryCalendar(
       { orders, batches, profiles, chainOf: (issuer) => this.#services.chainOf(issuer) },
       caller.tenant,
       { nowMs, untilMs },
       signal,
     );
+    const delegates = await this.#services.repository.delegateEnds(issuers);
     return {
       authorities: authorities.map(({ notAfterMs, ...authority }) => ({
         ...authority,
         notAfter: new Date(notAfterMs).toISOString(),
         daysLeft: Math.floor((notAfterMs - nowMs) / dayMs),
       })),
+      delegates: delegates
+        .filter(({ notAfterMs }) => notAfterMs <= untilMs)
+        .sort((left, right) => left.notAfterMs - right.notAfterMs)
+        .map(({ notAfterMs, ...delegate }) => ({
+          ...delegate,
+          notAfter: new Date(notAfterMs).toISOString(),
+          daysLeft: Math.floor((notAfterMs - nowMs) / dayMs),
+        })),
       caCrls: this.#services.repository
         .caCrlEnds()
         .filter(({ nextUpdateMs }) => nextUpdateMs <= untilMs)
@@ -80,6 +89,17 @@ export interface CalendarView {
     /** Below 0 once it has ended. */
     readonly daysLeft: number;
     readonly issuers: readonly string[];
+  }[];
+  /** Who answers OCSP or signs indirect CRLs in the place of a CA. */
+  readonly delegates: readonly {
+    readonly kind: 'ocsp-responder' | 'crl-signer';
+    readonly issuer: string;
+    readonly subject: string;
+    readonly serialNumber: string;
+    readonly notAfter: string;
+    readonly daysLeft: number;
+    /** By the service that signs; the others are people's to replace. */
+    readonly renewsItself: boolean;
   }[];
   /** CRLs of CA certificates, which people replace. */
   readonly caCrls: readonly {

@@ -14,6 +14,19 @@ export interface RepositoryParts {
   readonly caCrlOf: (ca: string) => Promise<Uint8Array | undefined>;
   /** When those are to be replaced. */
   readonly caCrlEnds: () => readonly CaCrlEnd[];
+  /** Who speaks for issuers, and for the CAs above them, as far as this process can see. */
+  readonly delegateEnds?: (issuers: readonly string[]) => Promise<readonly DelegateEnd[]>;
+}
+
+/** Until when somebody speaks for a CA: answers OCSP or signs indirect CRLs in its place. */
+export interface DelegateEnd {
+  readonly kind: 'ocsp-responder' | 'crl-signer';
+  readonly issuer: string;
+  readonly subject: string;
+  readonly serialNumber: string;
+  readonly notAfterMs: number;
+  /** The others are people's to replace. */
+  readonly renewsItself: boolean;
 }
 
 /** When a CRL of CA certificates is to be replaced, by people. */
@@ -90,6 +103,11 @@ export class Repository {
 
   caCrlEnds(): readonly CaCrlEnd[] {
     return this.#parts.caCrlEnds();
+  }
+
+  /** As in the parts; empty where nobody says. */
+  async delegateEnds(issuers: readonly string[]): Promise<readonly DelegateEnd[]> {
+    return (await this.#parts.delegateEnds?.(issuers)) ?? [];
   }
 
   #fileOf(crl: Description): PublishedFile {

@@ -20,6 +20,17 @@ export const calendarSchema = z.object({
       issuers: z.array(z.string()),
     }),
   ),
+  delegates: z.array(
+    z.object({
+      kind: z.enum(['ocsp-responder', 'crl-signer']),
+      issuer: z.string(),
+      subject: z.string(),
+      serialNumber: z.string(),
+      notAfter: z.iso.datetime(),
+      daysLeft: z.int(),
+      renewsItself: z.boolean(),
+    }),
+  ),
   caCrls: z.array(
     z.object({
       ca: z.string(),

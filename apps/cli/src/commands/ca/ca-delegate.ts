@@ -7,7 +7,7 @@ import {
   authorityProfiles,
   type AuthorityProfileName,
 } from '@certmill/domain/profile-files';
-import { authorityIn, issueDelegate, openAuthority } from '@certmill/trust';
+import { authorityIn, issueDelegate, keepDelegate, openAuthority } from '@certmill/trust';
 import { withExamples } from '../../terminal/program.js';
 import { readBytes } from '../../read-input.js';
 import type { Terminal } from '../../terminal/terminal.js';
@@ -48,6 +48,7 @@ export function delegateCommand(terminal: Terminal): Command {
       const access = await keyAccessOf(terminal, data, issuer);
       const authority = await openAuthority({ directory: data, name: issuer, ...access }, nowMs);
       const certificate = await issueDelegate({ profile, authority, requestDer, nowMs });
+      await keepDelegate(data, issuer, certificate);
       await writeFile(out, pemEncode('CERTIFICATE', certificate));
       terminal.report({ issuer, profile: name, certificateFile: out }, [
         `certified a ${name} of ${issuer}: ${out}`,
