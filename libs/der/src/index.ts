@@ -102,6 +102,7 @@ export {
   type ConstrainedName,
   type ConstrainedNames,
   isSameNameText,
+  isWiderSubtree,
   isWithin,
   nameOutside,
   readTbsNames,

@@ -57,6 +57,7 @@ export {
   type RenewalOptions,
 } from './hierarchy/renew-authority.js';
 export {
+  assertSameReason,
   revokeAuthority,
   type CaRevocationOptions,
   type CaRevocationOutcome,
@@ -76,7 +77,8 @@ export {
   type DelegatePlaces,
 } from './responders/delegate-ends.js';
 export { CaCrlEnds, type CaCrlEnd } from './hierarchy/ca-crl-ends.js';
-export { caCrlFileName, issueCaCrl, type CaCrl } from './hierarchy/issue-ca-crl.js';
+export { caCrlFileName } from './hierarchy/ca-crl-time.js';
+export { issueCaCrl, type CaCrl } from './hierarchy/issue-ca-crl.js';
 export type { RevokedCa } from './hierarchy/revoked-cas.js';
 export {
   parseBoundOrder,

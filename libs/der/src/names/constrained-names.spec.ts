@@ -3,9 +3,9 @@ import {
   rdnSequence,
   relativeDistinguishedName,
 } from '../certificates/certificate-nodes.js';
-import { type ConstrainedName, isWithin } from './constrained-names.js';
+import { type ConstrainedName, isWiderSubtree, isWithin } from './constrained-names.js';
 import { compileTemplate } from '../template/der-template.js';
-import type { GeneralSubtree } from './name-constraints.js';
+import type { GeneralSubtree, WritableSubtree } from './name-constraints.js';
 import { oids } from '../encoding/oids.js';
 import { readName } from './read-name.js';
 
@@ -97,5 +97,38 @@ describe('isWithin', () => {
     expect(
       isWithin({ permitted: [{ kind: 'registeredID' }], excluded: [] }, { kind: 'registeredID' }),
     ).toBe(false);
+  });
+});
+
+describe('isWiderSubtree', () => {
+  it.each<[outer: WritableSubtree, inner: WritableSubtree, isWider: boolean]>([
+    [dns('example.com'), dns('a.example.com'), false],
+    [dns('example.com'), dns('EXAMPLE.com'), false],
+    [dns('example.com'), dns('com'), true],
+    [dns('example.com'), dns('badexample.com'), true],
+    [dns('.example.com'), dns('example.com'), true],
+    [dns('example.com'), dns(''), true],
+    [mail('example.com'), mail('ops@example.com'), false],
+    [mail('ops@example.com'), mail('example.com'), true],
+    [mail('.example.com'), mail('.a.example.com'), false],
+    [mail('example.com'), mail('.example.com'), true],
+    [uri('.example.com'), uri('a.example.com'), false],
+    [uri('example.com'), uri('a.example.com'), true],
+    [ip('0a000000ff000000'), ip('0a010000ffff0000'), false],
+    [ip('0a010000ffff0000'), ip('0a000000ff000000'), true],
+    [ip('0a000000ff000000'), ip('0b000000ff000000'), true],
+    [ip('00'.repeat(32)), ip('0a000000ff000000'), true],
+    [dn('Example'), dn('Example', 'Devices'), false],
+    [dn('Example', 'Devices'), dn('Example'), true],
+    [dns('example.com'), mail('other.test'), false],
+  ])('%j permits a CA below %j unless it is wider: %s', (outer, inner, isWider) => {
+    expect(isWiderSubtree({ permitted: [outer], excluded: [] }, inner)).toBe(isWider);
+  });
+
+  it('knows of several, and of what is excluded as a whole', () => {
+    const permitted = [dns('a.test'), dns('b.test')];
+    expect(isWiderSubtree({ permitted, excluded: [] }, dns('x.b.test'))).toBe(false);
+    expect(isWiderSubtree({ permitted, excluded: [dns('x.b.test')] }, dns('x.b.test'))).toBe(true);
+    expect(isWiderSubtree({ permitted, excluded: [dns('x.b.test')] }, dns('b.test'))).toBe(false);
   });
 });

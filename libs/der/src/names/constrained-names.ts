@@ -1,6 +1,6 @@
 import type { DerResult } from '../encoding/der-error.js';
 import { DerReader } from '../encoding/der-reader.js';
-import type { GeneralSubtree, NameConstraints } from './name-constraints.js';
+import type { GeneralSubtree, NameConstraints, WritableSubtree } from './name-constraints.js';
 import { oids } from '../encoding/oids.js';
 import { readExtensions } from '../certificates/read-extensions.js';
 import { type GeneralName, readGeneralNames } from './read-general-names.js';
@@ -95,6 +95,39 @@ export function isWithin({ permitted, excluded }: NameConstraints, name: Constra
   if (excluded.some((subtree) => mayContain(subtree, name))) return false;
   const ofForm = permitted.filter((subtree) => isOfForm(subtree, name));
   return ofForm.length === 0 || ofForm.some((subtree) => contains(subtree, name) === true);
+}
+
+/**
+ * Whether a subtree that is permitted below leaves what is permitted of its form, or nothing of it is left
+ * by what is excluded; no verifier takes such names (RFC 5280 6.1.4 (g)).
+ */
+export function isWiderSubtree(
+  { permitted, excluded }: NameConstraints,
+  subtree: WritableSubtree,
+): boolean {
+  if (excluded.some((outer) => isSubtreeOf(subtree, outer))) return true;
+  const ofForm = permitted.filter(({ kind }) => kind === subtree.kind);
+  return ofForm.length > 0 && !ofForm.some((outer) => isSubtreeOf(subtree, outer));
+}
+
+function isSubtreeOf(inner: WritableSubtree, outer: GeneralSubtree): boolean {
+  if (inner.kind === 'dNSName' && outer.kind === 'dNSName') {
+    return isInDomain(inner.value, outer.value);
+  }
+  if (inner.kind === 'rfc822Name' && outer.kind === 'rfc822Name') {
+    return isInMailboxes(inner.value, outer.value);
+  }
+  if (inner.kind === 'uniformResourceIdentifier' && outer.kind === inner.kind) {
+    return outer.value === '' || isHostOf(inner.value, outer.value);
+  }
+  if (inner.kind === 'iPAddress' && outer.kind === 'iPAddress') {
+    return isRangeIn(inner.octets, outer.octets);
+  }
+  if (inner.kind === 'directoryName' && outer.kind === 'directoryName') {
+    const name = readName(inner.nameDer, 0, inner.nameDer.length);
+    return name.ok && isBelow(name.value, outer.nameDer) === true;
+  }
+  return false;
 }
 
 /** Whether an excluded subtree has the name, or may have it. */
@@ -219,6 +252,13 @@ function isInRange(address: Uint8Array, range: Uint8Array): boolean {
     const mask = range[half + index] ?? 0;
     return (octet & mask) === ((range[index] ?? 0) & mask);
   });
+}
+
+/** Whether a range with its mask is a part of another one. */
+function isRangeIn(inner: Uint8Array, outer: Uint8Array): boolean {
+  const half = outer.length / 2;
+  if (inner.length !== outer.length || !isInRange(inner.subarray(0, half), outer)) return false;
+  return outer.subarray(half).every((mask, index) => ((inner[half + index] ?? 0) & mask) === mask);
 }
 
 /** Whether the name begins with the RDNs of the subtree. */

@@ -15,7 +15,8 @@ import { type CaKeyPair, type CaSigner, caSignerOf, generateCaKey } from '../hie
 import { type CaModules, type CaSlot, readSlot, slotFileName } from '../hierarchy/ca-slot.js';
 import { assertOtherCa } from '../hierarchy/cross-certify.js';
 import { distinguishedNameDer } from '../hierarchy/distinguished-name.js';
-import { caCrlFileName, crlNumberFileName } from '../hierarchy/issue-ca-crl.js';
+import { caCrlFileName } from '../hierarchy/ca-crl-time.js';
+import { crlNumberFileName } from '../hierarchy/issue-ca-crl.js';
 import {
   issueCaCertificate,
   newCaSerialNumber,
@@ -195,7 +196,10 @@ export class RehearsalStage {
     const original = await this.certificateIn(step.certificate);
     const parent = await this.realCa(under);
     if (parent !== undefined) {
-      caRevocationOf({ certificateDer: original.der, reason, nowMs: this.real.nowMs }, parent);
+      await caRevocationOf(
+        { certificateDer: original.der, reason, nowMs: this.real.nowMs },
+        parent,
+      );
     }
     const key = await this.standInKeyOf(under, parent);
     if (key === undefined) return pemOfCertificates([original.der]);

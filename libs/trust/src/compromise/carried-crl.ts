@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import { isErrorCode, publicFileMode, writeFileAtomically } from '../atomic-file.js';
-import { caCrlFileName } from '../hierarchy/issue-ca-crl.js';
+import { caCrlFileName } from '../hierarchy/ca-crl-time.js';
 import type { Issuer } from '../hierarchy/load-issuers.js';
 import { crlFindings, readCrl, type ReadCrl } from '../path/crl-status.js';
 import { readPathCertificate } from '../path/path-certificate.js';

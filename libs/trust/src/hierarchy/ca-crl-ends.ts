@@ -4,7 +4,7 @@ import { isErrorCode } from '../atomic-file.js';
 import { nameView } from '../inspect/view.js';
 import { type ReadCrl, readCrl } from '../path/crl-status.js';
 import { ImportedCrlFolder } from './imported-crls.js';
-import { caCrlFileName } from './issue-ca-crl.js';
+import { caCrlFileName } from './ca-crl-time.js';
 import type { IssuerCatalogue } from './issuer-catalogue.js';
 import { issuerPathsOf } from './issuer-paths.js';
 

@@ -10,7 +10,7 @@ import { slotFileName } from './ca-slot.js';
 import { alternativeFolderName } from './cross-certify.js';
 import { withCaLock } from './folder-lock.js';
 import { importedCrlsFolderName } from './imported-crls.js';
-import { caCrlFileName } from './issue-ca-crl.js';
+import { caCrlFileName } from './ca-crl-time.js';
 import { issuedFolderName } from './issue-authority.js';
 import { removeUnfinished } from './issuer-folder.js';
 import { caDirectoryOf, issuerPathsOf, keyFileName } from './issuer-paths.js';

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdtempSync,
@@ -29,7 +29,7 @@ import { closeIssuer } from './close-issuer.js';
 import { crossCertify } from './cross-certify.js';
 import { importIssuer } from './import-issuer.js';
 import { rekeyRoot, type RootRekeyOptions } from './rekey-root.js';
-import { rekeyAuthority, renewAuthority } from './renew-authority.js';
+import { rekeyAuthority, type RekeyOptions, renewAuthority } from './renew-authority.js';
 import {
   completeAuthority,
   requestAuthority,
@@ -325,6 +325,32 @@ describe('hierarchies', () => {
       ...(await loadIssuer(data, 'factory')).chainDer.slice(0, 2),
       before.chainDer[2] ?? new Uint8Array(),
     ]);
+  });
+
+  it('renewed or rekeyed live as long as they were made for, at most as the CA above', async () => {
+    await aRoot(data, { lifetimeSeconds: years(30) });
+    const made = await issueAuthority(
+      wish('factory', { lifetimeSeconds: years(10) }),
+      place('root'),
+      nowMs,
+    );
+    const atYear = async (
+      year: number,
+      make: (options: RekeyOptions) => Promise<Issuer> = renewAuthority,
+    ): Promise<number> => {
+      const options = { directory: data, name: 'factory', parent: place('root'), passphrase };
+      const { notAfterMs } = await make({
+        ...options,
+        ...{ successor: 'factory-2', nowMs: nowMs + years(year) * 1_000 },
+      });
+      return (notAfterMs - made.notAfterMs) / years(1) / 1_000;
+    };
+    expect(await atYear(9)).toBe(9);
+    // From the first notBefore on, the certificate in force is of 19 years: 10 is what it was made for.
+    expect(await atYear(18)).toBe(18);
+    const root = await authorityIn(data, 'root');
+    expect(await atYear(25)).toBe((root.notAfterMs - made.notAfterMs) / years(1) / 1_000);
+    expect(await atYear(12, rekeyAuthority)).toBe(12);
   });
 
   it('rekeyed CAs have the same subject and another key; the one before is retired', async () => {
@@ -642,31 +668,88 @@ describe('hierarchies', () => {
     await expect(itself).rejects.toThrow('does not cross-certify itself');
   });
 
-  it('tell of a revoked CA in one CRL beyond its end, whenever that is made', async () => {
-    await aRoot();
-    const atDay = (day: number): number => nowMs + day * 86_400_000;
-    const revoked = async (name: string, day: number): Promise<void> => {
-      const ca = await issueAuthority(
-        wish(name, { lifetimeSeconds: 30 * 86_400 }),
-        place('root'),
-        nowMs,
-      );
-      const [certificateDer = new Uint8Array()] = ca.chainDer;
-      const entry = { certificateDer, reason: 'superseded', nowMs: atDay(day) } as const;
-      await revokeAuthority({ directory: data, parent: 'root', ...entry });
-    };
-    const entriesAt = async (day: number): Promise<number> =>
-      (await issueCaCrl(place('root'), 86_400, atDay(day))).entries;
-    await revoked('early', 10);
-    expect(await entriesAt(31)).toBe(1);
-    expect(await entriesAt(32)).toBe(0);
-    await revoked('late', 33);
-    expect(await entriesAt(34)).toBe(1);
-    expect(await entriesAt(35)).toBe(0);
-    // Nobody knows any more what the last one said.
-    rmSync(join(data, 'ca/root/ca.crl'));
-    expect(await entriesAt(36)).toBe(2);
-    expect(await entriesAt(37)).toBe(0);
+  describe('with a CA that is revoked', () => {
+    const crl = (atMs: number, seconds = 86_400) => issueCaCrl(place('root'), seconds, atMs);
+    const crlFile = (): string => join(data, 'ca/root/ca.crl');
+    let root: Issuer;
+    let revoked: Issuer;
+    const revoke = (atMs: number, ca = revoked) =>
+      revokeAuthority({
+        directory: data,
+        parent: 'root',
+        certificateDer: ca.chainDer[0] ?? new Uint8Array(),
+        reason: 'keyCompromise',
+        nowMs: atMs,
+      });
+    beforeEach(async () => {
+      root = await aRoot(data, { lifetimeSeconds: years(20) });
+      const short = wish('revoked', { lifetimeSeconds: years(5) });
+      revoked = await issueAuthority(short, place('root'), nowMs);
+    });
+
+    it('tell of it in every CRL, beyond its end and after a clock that was ahead', async () => {
+      await revoke(nowMs);
+      const first = await crl(nowMs);
+      for (const year of [7, 8]) expect((await crl(nowMs + years(year) * 1_000)).entries).toBe(1);
+      const ahead = readFileSync(crlFile());
+      await expect(crl(nowMs)).rejects.toMatchObject({
+        code: 'FAULT_CLOCK_BACKWARDS',
+        message: expect.stringContaining(`${crlFile()}, is of `) as string,
+      });
+      expect(readFileSync(crlFile())).toEqual(ahead);
+      // docs/runbooks/clock-backwards.md: nobody takes a list of the future.
+      rmSync(crlFile());
+      const right = await crl(nowMs);
+      expect([right.entries, right.crlNumber > first.crlNumber]).toEqual([1, true]);
+      const list = join(folder, 'crl.pem');
+      writeFileSync(list, pemEncode('X509 CRL', right.der));
+      const anchor = ['-CAfile', root.certificateFile, '-CRLfile', list];
+      const verdict = spawnSync('openssl', [
+        ...['verify', '-crl_check', ...anchor, revoked.certificateFile],
+      ]);
+      expect(verdict.stderr.toString()).toContain('certificate revoked');
+    });
+
+    it('change nothing with a clock behind the root, its last CRL, or beyond its end', async () => {
+      const other = await issueAuthority(wish('other'), place('root'), nowMs);
+      const made = await crl(nowMs + 86_400_000);
+      const before = readFileSync(crlFile());
+      const behind = expect.objectContaining({ code: 'FAULT_CLOCK_BACKWARDS' }) as unknown;
+      for (const atMs of [nowMs, nowMs - 86_400_000]) {
+        await expect(crl(atMs)).rejects.toEqual(behind);
+        await expect(revoke(atMs, other)).rejects.toEqual(behind);
+      }
+      const late = nowMs + years(21) * 1_000;
+      await expect(crl(late)).rejects.toMatchObject({
+        code: 'CONFLICT',
+        message: expect.stringContaining("CA 'root' expired at ") as string,
+      });
+      await expect(revoke(late, other)).rejects.toMatchObject({ code: 'CONFLICT' });
+      expect(readFileSync(crlFile())).toEqual(before);
+      expect(existsSync(join(data, 'ca/root/revoked-cas.json'))).toBe(false);
+      // Some seconds are jitter: the time does not go back.
+      const next = await crl(nowMs + 86_400_000 - 3_000);
+      expect(next.thisUpdateMs).toBe(made.thisUpdateMs);
+      expect(next.crlNumber).toBeGreaterThan(made.crlNumber);
+    });
+
+    it('have no revocation dated after the CRL, though one was recorded with a clock ahead', async () => {
+      await revoke(nowMs + years(1) * 1_000);
+      const { der, thisUpdateMs } = await crl(nowMs);
+      const list = join(folder, 'crl.pem');
+      writeFileSync(list, pemEncode('X509 CRL', der));
+      const text = openssl('crl', '-in', list, '-noout', '-text');
+      const [, date = ''] = /Revocation Date: (.+)/.exec(text) ?? [];
+      expect(Date.parse(date)).toBe(thisUpdateMs);
+    });
+
+    it('have CRLs of 10 years at most, which end with the root', async () => {
+      for (const seconds of [years(10) + 1, 0]) {
+        await expect(crl(nowMs, seconds)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+      }
+      const { nextUpdateMs } = await crl(nowMs + years(19) * 1_000, years(10));
+      expect(nextUpdateMs).toBe(root.notAfterMs);
+    });
   });
 
   it('end with a kill switch: its revocation ends its certificates and no others', async () => {
@@ -709,8 +792,8 @@ describe('hierarchies', () => {
     ]);
     expect((await revoke()).isNew).toBe(true);
     expect((await revoke()).isNew).toBe(false);
-    // The clock was set back: the number is greater all the same.
-    const second = await publish(nowMs - 60_000);
+    // The clock was set back a little: the number is greater all the same.
+    const second = await publish(nowMs - 3_000);
     expect(second.crlNumber).toBe(first.crlNumber + 1n);
     expect(second.entries).toBe(1);
     const third = await publish(nowMs);

@@ -142,13 +142,31 @@ describe('the CRL of an offline root', () => {
   });
 
   it('goes forwards only, and is taken in twice', async () => {
-    const [first, second] = [await madeAt(nowMs - hourMs), await madeAt(nowMs)];
+    const [first, second] = [await madeAt(nowMs - 30_000), await madeAt(nowMs)];
     await take(second);
     expect((await take(second)).isNew).toBe(false);
     await expect(take(first)).rejects.toMatchObject({ code: 'CONFLICT' });
     await revoke('line-2');
     const third = await take(await madeAt(nowMs + hourMs), nowMs + hourMs);
     expect(third.revoked.map(({ name }) => name)).toEqual(['line-2']);
+  });
+
+  it('does not leave out what an earlier one revoked, unless that is said', async () => {
+    await revoke('line-1');
+    await take(await madeAt(nowMs));
+    const { serialNumberHex } = await loadIssuer(plant, 'line-1');
+    // A folder of the root that lost what it had revoked, or was restored.
+    for (const file of ['revoked-cas.json', 'ca.crl']) rmSync(join(offline, 'ca/root', file));
+    const without = await madeAt(nowMs + hourMs);
+    await expect(take(without, nowMs + hourMs)).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining(serialNumberHex) as string,
+    });
+    expect(refusalOf(await loadIssuer(plant, 'line-1'), nowMs)).toMatch(/^is revoked: /);
+    const common = { directory: plant, crlDer: without, nowMs: nowMs + hourMs };
+    await expect(importCaCrl({ ...common, released: ['0a'] })).rejects.toThrow('--released');
+    await importCaCrl({ ...common, released: [serialNumberHex.toUpperCase()] });
+    expect(refusalOf(await loadIssuer(plant, 'line-1'), nowMs)).toBeUndefined();
   });
 
   it.each([

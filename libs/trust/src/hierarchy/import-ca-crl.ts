@@ -26,6 +26,8 @@ export interface CrlImportOptions {
   readonly crlDer: Uint8Array;
   /** The name by which it is served; default: what the certificates below the CA say. */
   readonly name?: string;
+  /** Serial numbers, hex, of certificates that the list before revoked: this one may leave them out. */
+  readonly released?: readonly string[];
   readonly nowMs: number;
 }
 
@@ -41,8 +43,9 @@ export interface CrlImport {
  * Takes in the CRL of a CA whose key is kept elsewhere, such as an offline root: what it revokes signs
  * nothing here any more. It has to be signed by a CA above one of this folder, be about CA certificates, be
  * in force now, and be later than the one before (crlNumber, RFC 5280 5.2.3). Durable before it
- * resolves; repeating it is success. INVALID_INPUT with the reason; CONFLICT for an earlier list, a name
- * that another CA has, and for a CA that has its key here.
+ * resolves; repeating it is success. INVALID_INPUT with the reason; CONFLICT for an earlier list, for one
+ * that leaves out a certificate which the one before revoked, for a name that another CA has, and for a CA
+ * that has its key here.
  */
 export async function importCaCrl(options: CrlImportOptions): Promise<CrlImport> {
   const { directory, crlDer } = options;
@@ -60,6 +63,7 @@ export async function importCaCrl(options: CrlImportOptions): Promise<CrlImport>
     const isNew = before === undefined || !isSameBytes(before.der, imported.der);
     if (isNew) {
       assertLater(imported, before);
+      assertNoneReleased(imported, before, options.released ?? []);
       await mkdir(importedCrlsFolderOf(directory), { recursive: true, mode: 0o755 });
       await syncDirectory(directory);
       const file = importedCrlFileOf(directory, name);
@@ -164,6 +168,41 @@ function assertLater(
     `the CRL has number ${String(crlNumber)}, and the one that is here ${String(before.crlNumber)}: ` +
       'a later one does not go back',
   );
+}
+
+/** As many serial numbers as a message has. */
+const namedReleases = 5;
+
+/**
+ * RFC 5280 3.3: revoked is for good, certificateHold apart. That a certificate has ended, and may leave
+ * for that, is not taken from a clock, neither ours nor that of who made the list: one that was ahead
+ * once would release a CA.
+ */
+function assertNoneReleased(
+  { revoked }: ImportedCrl,
+  before: ImportedCrl | undefined,
+  released: readonly string[],
+): void {
+  const allowed = new Set(released.map(serialNumberOf));
+  const missing = [...(before?.revoked ?? [])]
+    .filter(([serial, { reason }]) => reason !== 'certificateHold' && !revoked.has(serial))
+    .map(([serial]) => serial)
+    .filter((serial) => !allowed.has(serialNumberOf(serial)));
+  if (missing.length === 0) return;
+  const more = missing.length - namedReleases;
+  throw new CertmillError(
+    'CONFLICT',
+    `the CRL leaves out what the one that is here revokes: ${missing.slice(0, namedReleases).join(', ')}` +
+      `${more > 0 ? ` and ${String(more)} more` : ''}; where each has expired, or may sign again, name it: --released SERIAL`,
+  );
+}
+
+/** As people and tools write it: letters of either case, colons, leading zeros. */
+function serialNumberOf(text: string): string {
+  return text
+    .toLowerCase()
+    .replaceAll(':', '')
+    .replace(/^0+(?=.)/, '');
 }
 
 function isRevokedBy({ revoked }: Issuer, crl: ImportedCrl): boolean {

@@ -50,6 +50,8 @@ async function aRoot(
 }
 
 /** Needs openssl on the PATH: the verifier that most relying parties have. */
+const host = (value: string) => ({ kind: 'dNSName', value }) as const;
+
 describe('issueCaCertificate', () => {
   let folder: string;
   beforeAll(() => {
@@ -150,6 +152,7 @@ describe('issueCaCertificate', () => {
       notAfterMs: Date.UTC(2030, 0, 1),
       extKeyUsage: [oids.id_kp_clientAuth],
       policies: ['1.2.3'],
+      nameConstraints: { permitted: [host('example.com')], excluded: [host('no.example.com')] },
     });
     const { subjectPKInfoDer } = await generateCaKey('ec-p256');
     const under = (overrides: Partial<CaCertificateSpec>) =>
@@ -164,12 +167,18 @@ describe('issueCaCertificate', () => {
         root,
       );
     await expect(under({})).resolves.toBeInstanceOf(Uint8Array);
+    const permitting = (value: string) => ({
+      nameConstraints: { permitted: [host(value)], excluded: [] },
+    });
+    await expect(under(permitting('a.example.com'))).resolves.toBeInstanceOf(Uint8Array);
     for (const [overrides, reason] of [
       [{ notAfterMs: Date.UTC(2031, 0, 1) }, /outside its parent's life/],
       [{ notBeforeMs: notBeforeMs - 1_000 }, /outside its parent's life/],
       [{ pathLenConstraint: 1 }, /pathLenConstraint below what those above leave, 1/],
       [{ extKeyUsage: [oids.id_kp_serverAuth] }, /purposes .* a CA above it does not have/],
       [{ policies: ['1.2.4'] }, /policies .* a CA above it does not have/],
+      [permitting('com'), /permits names \(dNSName com\) that a CA above does not/],
+      [permitting('x.no.example.com'), /permits names .* that a CA above does not/],
       [{ serialNumber: Uint8Array.of(0x80, 1) }, /positive serial number/],
       [{ serialNumber: new Uint8Array(21).fill(1) }, /positive serial number/],
       [{ notBeforeMs: notBeforeMs + 1 }, /within a second/],

@@ -12,6 +12,7 @@ import {
   extKeyUsage,
   finishCertificate,
   fixed,
+  isWiderSubtree,
   keyIdentifier,
   keyUsage,
   type KeyUsageName,
@@ -350,10 +351,18 @@ function assertPathLength(
 }
 
 function assertNamed(
-  { subjectDer }: CaCertificateSpec,
+  { subjectDer, nameConstraints: own }: CaCertificateSpec,
   constraints: readonly NameConstraints[],
 ): void {
   if (constraints.length === 0) return;
+  const wider = own?.permitted.find((subtree) =>
+    constraints.some((each) => isWiderSubtree(each, subtree)),
+  );
+  if (wider !== undefined) {
+    throw refusal(
+      `permits names (${'value' in wider ? `${wider.kind} ${wider.value}` : wider.kind}) that a CA above does not (RFC 5280 4.2.1.10)`,
+    );
+  }
   const subject = readName(subjectDer, 0, subjectDer.length);
   const names = subject.ok && { subject: subject.value, alternativeNames: [], bytes: subjectDer };
   const isWithin =

@@ -6,18 +6,17 @@ import {
   RevokedEntries,
   signatureAlgorithmDer,
   signatureRoom,
-  walkCertificateList,
   writeTbsCertList,
 } from '@certmill/der';
 import { isErrorCode, publicFileMode, writeFileAtomically } from '../atomic-file.js';
+import { caCrlFileName, caCrlTime } from './ca-crl-time.js';
 import { verifiedSignature } from './ca-key.js';
 import { withCaLock } from './folder-lock.js';
 import { type AuthorityPlace, openAuthorityKey, type SigningAuthority } from './open-authority.js';
-import type { RevokedCa } from './revoked-cas.js';
 
-/** The last CRL of a CA over the CA certificates that it signed, DER, as it is served. */
-export const caCrlFileName = 'ca.crl';
 export const crlNumberFileName = 'ca-crl-number.json';
+/** Until nextUpdate: for so long a verifier may not hear of what is revoked meanwhile. */
+const maxValiditySeconds = 10 * 365 * 86_400;
 /** The largest signature that an issuer makes: ML-DSA-87 (FIPS 204 4). */
 const maxSignatureOctets = 5 * 1024;
 
@@ -37,9 +36,14 @@ export interface CaCrl {
  * CRL is about all of its CA certificates, its own self-signed one too, which has no URI. Where it has
  * no addresses, the CRL is about everything that it signed.
  *
+ * Entries stay for good. RFC 5280 3.3 lets them leave beyond the end of their certificates; a clock that
+ * was ahead once would then release a CA that is revoked, and the CA certificates of a CA are few.
+ *
  * crlNumber is the time in milliseconds, or one more than the last one: monotonic when the clock is set
  * back (ADR 0020). It is stored before the CRL is signed, so that no two CRLs ever have one number.
- * @param validitySeconds until nextUpdate: of an offline CA, longer than to its next ceremony.
+ * @param validitySeconds until nextUpdate, which is not beyond the end of the CA: of an offline CA,
+ *   longer than to its next ceremony; 10 years at most.
+ * Throws as `openAuthorityKey` and `caCrlTime`; then nothing has changed.
  */
 export async function issueCaCrl(
   place: AuthorityPlace,
@@ -67,26 +71,23 @@ export async function signCaCrl(
   nowMs: number,
   storeNumber: (numberText: string) => Promise<void>,
 ): Promise<Omit<CaCrl, 'file'>> {
-  if (!Number.isSafeInteger(validitySeconds) || validitySeconds < 1) {
-    throw new CertmillError('INVALID_INPUT', 'a CRL is valid for a number of seconds');
+  const isValidity = Number.isSafeInteger(validitySeconds) && validitySeconds >= 1;
+  if (!isValidity || validitySeconds > maxValiditySeconds) {
+    throw new CertmillError('INVALID_INPUT', 'a CRL is valid for seconds to 10 years (10y)');
   }
-  const last = await lastNumber(join(opened.ca.directory, crlNumberFileName));
-  const crlNumber = last !== undefined && last >= BigInt(nowMs) ? last + 1n : BigInt(nowMs);
-  const thisUpdateMs = Math.floor(nowMs / 1_000) * 1_000;
-  const nextUpdateMs = thisUpdateMs + validitySeconds * 1_000;
-  const lastUpdateMs = await lastUpdate(join(opened.ca.directory, caCrlFileName));
-  // RFC 5280 3.3: an entry stands in one CRL that is made beyond the end of its certificate.
-  const revoked = opened.ca.revokedCas.filter(
-    ({ notAfterMs, revokedAtMs }) => lastUpdateMs <= Math.max(notAfterMs, revokedAtMs),
-  );
+  const { ca } = opened;
+  const atMs = await caCrlTime(ca, nowMs);
+  const last = await lastNumber(join(ca.directory, crlNumberFileName));
+  const crlNumber = last !== undefined && last >= BigInt(atMs) ? last + 1n : BigInt(atMs);
+  const thisUpdateMs = Math.floor(atMs / 1_000) * 1_000;
+  const nextUpdateMs = Math.min(thisUpdateMs + validitySeconds * 1_000, ca.notAfterMs);
   await storeNumber(`${JSON.stringify({ crlNumber: String(crlNumber) })}\n`);
-  const der = await signed(opened, revoked, { crlNumber, thisUpdateMs, nextUpdateMs });
-  return { crlNumber, thisUpdateMs, nextUpdateMs, entries: revoked.length, der };
+  const der = await signed(opened, { crlNumber, thisUpdateMs, nextUpdateMs });
+  return { crlNumber, thisUpdateMs, nextUpdateMs, entries: ca.revokedCas.length, der };
 }
 
 async function signed(
   { ca, signer }: SigningAuthority,
-  revoked: readonly RevokedCa[],
   {
     crlNumber,
     thisUpdateMs,
@@ -94,11 +95,14 @@ async function signed(
   }: Pick<CaCrl, 'crlNumber' | 'thisUpdateMs' | 'nextUpdateMs'>,
 ): Promise<Uint8Array> {
   const entries = RevokedEntries.empty();
-  const ascending = [...revoked].sort((a, b) => compareHex(a.serialNumberHex, b.serialNumberHex));
+  const ascending = [...ca.revokedCas].sort((a, b) =>
+    compareHex(a.serialNumberHex, b.serialNumberHex),
+  );
   for (const { serialNumberHex, revokedAtMs, reason } of ascending) {
     entries.add({
       serialNumber: Buffer.from(serialNumberHex.replace(/^00(?=..)/, ''), 'hex'),
-      revocationSeconds: Math.floor(revokedAtMs / 1_000),
+      // What was recorded while the clock was ahead is revoked now, not later.
+      revocationSeconds: Math.min(revokedAtMs, thisUpdateMs) / 1_000,
       reason: crlReasons[reason],
     });
   }
@@ -128,17 +132,6 @@ async function signed(
 /** Serial numbers by length and value, as `RevokedEntries` has them ascending. */
 function compareHex(left: string, right: string): number {
   return left.length - right.length || (left < right ? -1 : left > right ? 1 : 0);
-}
-
-/** thisUpdate of the last CRL; before everything where there is none, or none that can be read. */
-async function lastUpdate(file: string): Promise<number> {
-  try {
-    const { error, thisUpdateSeconds } = walkCertificateList(await readFile(file));
-    return error === undefined ? thisUpdateSeconds * 1_000 : -Infinity;
-  } catch (cause) {
-    if (isErrorCode(cause, 'ENOENT')) return -Infinity;
-    throw cause;
-  }
 }
 
 async function lastNumber(file: string): Promise<bigint | undefined> {

@@ -5,7 +5,7 @@ import { isErrorCode } from '../atomic-file.js';
 import { certificatesInPem } from './ca-certificate.js';
 import { pemBlocksOf } from '../inspect/pem-blocks.js';
 import { importedCrlFileOf } from './imported-crls.js';
-import { caCrlFileName } from './issue-ca-crl.js';
+import { caCrlFileName } from './ca-crl-time.js';
 import { issuerPathsOf } from './issuer-paths.js';
 
 /** What everybody may have of the CAs in a data folder, the root among them; read when it is asked for. */

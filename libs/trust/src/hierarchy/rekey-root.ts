@@ -6,6 +6,7 @@ import type { IssuerKeyType } from '../keys/key-types.js';
 import { certificatesInPem, readCaCertificate } from './ca-certificate.js';
 import { certificateOf, specOfCertificate } from './certificate-spec.js';
 import { alternativeFolderName, type CrossCertificate, crossCertify } from './cross-certify.js';
+import { firstLifetime } from './renewed-end.js';
 import { createRoot } from './issue-authority.js';
 import { rootName } from './issuer-paths.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
@@ -63,7 +64,9 @@ export async function rekeyRoot(options: RootRekeyOptions): Promise<RekeyedRoot>
 }
 
 async function successorOf(before: Issuer, options: RootRekeyOptions): Promise<Issuer> {
-  const { into, lifetimeSeconds, status, slot, nowMs } = options;
+  const { into, status, slot, nowMs } = options;
+  const { lifetimeSeconds } =
+    options.lifetimeSeconds === undefined ? await firstLifetime(before) : options;
   const { subjectDer, pathLenConstraint, nameConstraints, policies, extKeyUsage } =
     specOfCertificate(certificateOf(before));
   const wish = {

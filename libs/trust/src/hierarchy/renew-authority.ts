@@ -5,7 +5,7 @@ import type { CaModules } from './ca-slot.js';
 import { certificateOf, specOfCertificate } from './certificate-spec.js';
 import { withCaLock } from './folder-lock.js';
 import { issueCaCertificate, noExpirationMs } from './issue-ca-certificate.js';
-import { backdated, endOf, recordIssued, statusOf } from './issue-authority.js';
+import { backdated, recordIssued, statusOf } from './issue-authority.js';
 import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
 import { assertIssuerName } from './issuer-paths.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
@@ -18,6 +18,7 @@ import {
 } from './open-authority.js';
 import { assertOwnName } from './own-name.js';
 import { assertRekeyable, retireRekeyed } from './rekeyed.js';
+import { renewedEnd } from './renewed-end.js';
 import { replaceCertificate } from './replace-certificate.js';
 
 export interface RenewalOptions {
@@ -26,6 +27,7 @@ export interface RenewalOptions {
   readonly name: string;
   /** The CA above it, with its key; for a root itself. */
   readonly parent: AuthorityPlace;
+  /** From now on; absent: as it was made for at first, at most to the end of the CA above. */
   readonly lifetimeSeconds?: number;
   readonly nowMs: number;
 }
@@ -50,7 +52,7 @@ export async function renewAuthority(options: RenewalOptions): Promise<Issuer> {
     const notBeforeMs = before.notBeforeMs;
     const latestMs = isRoot ? noExpirationMs : parent.ca.notAfterMs;
     // The lifetime counts from now on.
-    const notAfterMs = endOf(options, backdated(nowMs), latestMs);
+    const notAfterMs = await renewedEnd(ca, options, backdated(nowMs), latestMs);
     const spec = { ...specOfCertificate(before), notBeforeMs, notAfterMs };
     const certificateDer = await issueCaCertificate(
       isRoot ? spec : { ...spec, ...statusOf(parent.ca) },
@@ -115,7 +117,7 @@ export async function rekeyAuthority(options: RekeyOptions): Promise<Issuer> {
       {
         ...specOfCertificate(before),
         notBeforeMs,
-        notAfterMs: endOf(options, notBeforeMs, parent.ca.notAfterMs),
+        notAfterMs: await renewedEnd(ca, options, notBeforeMs, parent.ca.notAfterMs),
         ...statusOf(parent.ca),
       },
       signer.subjectPKInfoDer,

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { CertmillError, type RevocationReason } from '@certmill/domain';
 import { readCaCertificate } from './ca-certificate.js';
+import { caCrlTime } from './ca-crl-time.js';
 import { withCaLock } from './folder-lock.js';
 import { type Issuer } from './load-issuers.js';
 import { authorityIn } from './open-authority.js';
@@ -27,13 +28,14 @@ export interface CaRevocationOutcome {
 /**
  * Records that a CA has revoked a CA certificate which it signed; durable before it resolves. The CRL
  * that says so is made by `issueCaCrl`. The key of the parent is not needed. Repeating it is success.
- * INVALID_INPUT where the parent did not sign it, or for certificateHold: nothing releases a CA.
+ * INVALID_INPUT where the parent did not sign it, or for certificateHold: nothing releases a CA. Throws as
+ * `caCrlTime`.
  */
 export async function revokeAuthority(options: CaRevocationOptions): Promise<CaRevocationOutcome> {
   const { directory } = options;
   return withCaLock(directory, async () => {
     const parent = await authorityIn(directory, options.parent);
-    const entry = caRevocationOf(options, parent);
+    const entry = await caRevocationOf(options, parent);
     const known = parent.revokedCas.find(
       ({ serialNumberHex }) => serialNumberHex === entry.serialNumberHex,
     );
@@ -47,11 +49,24 @@ export async function revokeAuthority(options: CaRevocationOptions): Promise<CaR
   });
 }
 
+/** CONFLICT where a CA was revoked for another reason, which stays, as that of a certificate does. */
+export function assertSameReason(
+  { revoked }: Pick<CaRevocationOutcome, 'revoked'>,
+  reason: RevocationReason,
+): void {
+  if (revoked.reason === reason) return;
+  const at = new Date(revoked.revokedAtMs).toISOString();
+  throw new CertmillError(
+    'CONFLICT',
+    `CA ${revoked.subject} was revoked for ${revoked.reason} at ${at}: that stays as it is`,
+  );
+}
+
 /** What is recorded; nothing is written. Throws as `revokeAuthority`. */
-export function caRevocationOf(
+export async function caRevocationOf(
   options: Pick<CaRevocationOptions, 'certificateDer' | 'reason' | 'nowMs'>,
   parent: Issuer,
-): RevokedCa {
+): Promise<RevokedCa> {
   if (options.reason === 'certificateHold') {
     throw new CertmillError('INVALID_INPUT', 'a CA is revoked for good: certificateHold is not');
   }
@@ -74,11 +89,12 @@ export function caRevocationOf(
       `CA '${parent.name}' did not sign this certificate: its own issuer revokes it`,
     );
   }
+  const atMs = await caCrlTime(parent, options.nowMs);
   return {
     serialNumberHex: Buffer.from(certificate.serialNumber).toString('hex'),
     subject: certificate.subject,
     reason: options.reason,
-    revokedAtMs: Math.floor(options.nowMs / 1_000) * 1_000,
+    revokedAtMs: Math.floor(atMs / 1_000) * 1_000,
     notAfterMs: certificate.notAfterMs,
   };
 }

@@ -9,7 +9,7 @@ export interface RevokedCa {
   readonly subject: string;
   readonly reason: RevocationReason;
   readonly revokedAtMs: number;
-  /** Its entry stays in CRLs until one that is made later has had it (RFC 5280 3.3). */
+  /** For people: its entry stays in CRLs for good. */
   readonly notAfterMs: number;
 }
 

@@ -178,9 +178,13 @@ export interface LifetimeOptions {
   readonly lifetime?: string;
 }
 
-export function withLifetimeOption(command: Command): Command {
-  return command.option('--lifetime <time>', 'e.g. 10y or 90d; default: as long as the CA above');
+/** @param preset what the command takes where the option is not given. */
+export function withLifetimeOption(command: Command, preset = 'as long as the CA above'): Command {
+  return command.option('--lifetime <time>', `e.g. 10y or 90d; default: ${preset}`);
 }
+
+/** The preset of a CA that has one already. */
+export const firstLifetime = 'as it was made for at first, at most to the end of the CA above';
 
 export function lifetimeOf({ lifetime }: LifetimeOptions): { readonly lifetimeSeconds?: number } {
   return lifetime === undefined ? {} : { lifetimeSeconds: secondsOf(lifetime) };
@@ -208,7 +212,8 @@ export function orderOf({ forOrder }: OrderOption): { readonly order?: BoundOrde
   return forOrder === undefined ? {} : { order: parseBoundOrder(forOrder) };
 }
 
-function collected(value: string, previous: readonly string[]): readonly string[] {
+/** An option that is given again for each of several. */
+export function collected(value: string, previous: readonly string[]): readonly string[] {
   return [...previous, value];
 }
 

@@ -14,6 +14,7 @@ import {
   keyAccessOf,
   keyOption,
   newKeyPlaceOf,
+  firstLifetime,
   lifetimeOf,
   type LifetimeOptions,
   type ParentOptions,
@@ -72,7 +73,7 @@ export function rekeyCommand(terminal: Terminal): Command {
         `${name} is retired: it opens no further orders, and signs the status of what it issued`,
       ]);
     });
-  withStatusOptions(withParentOptions(withLifetimeOption(withSlotOption(command))));
+  withStatusOptions(withParentOptions(withLifetimeOption(withSlotOption(command), firstLifetime)));
   return withExamples(command, [
     ['certmill ca rekey factory --as factory-2', 'a key of the same type'],
     ['certmill ca rekey factory --as factory-pq --key ml-dsa-65', 'another algorithm'],

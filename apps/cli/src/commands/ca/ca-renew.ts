@@ -5,6 +5,7 @@ import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
 import {
+  firstLifetime,
   lifetimeOf,
   type LifetimeOptions,
   type ParentOptions,
@@ -38,7 +39,7 @@ export function renewCommand(terminal: Terminal): Command {
       });
       terminal.report(authorityView(ca), [`renewed CA ${name}: valid until ${lifeOf(ca)}`]);
     });
-  withParentOptions(withLifetimeOption(command));
+  withParentOptions(withLifetimeOption(command, firstLifetime));
   return withExamples(command, [
     ['certmill ca renew oem --lifetime 20y', 'chains through it have the new certificate'],
     ['certmill ca renew root', 'a root signs itself'],

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { CertmillError, revocationReasons, type RevocationReason } from '@certmill/domain';
-import { authorityIn, certificatesInPem, revokeAuthority } from '@certmill/trust';
+import { assertSameReason, authorityIn, certificatesInPem, revokeAuthority } from '@certmill/trust';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
@@ -28,13 +28,15 @@ export function revokeCommand(terminal: Terminal): Command {
     .option('--json', 'print one JSON object')
     .action(async (name: string | undefined, options: RevokeOptions) => {
       const { parent, certificateDer } = await toRevoke(name, options);
-      const { revoked, isNew } = await revokeAuthority({
+      const outcome = await revokeAuthority({
         directory: options.data,
         parent,
         certificateDer,
         reason: options.reason,
         nowMs: Date.now(),
       });
+      assertSameReason(outcome, options.reason);
+      const { revoked, isNew } = outcome;
       const { serialNumberHex: serialNumber, subject, reason, revokedAtMs } = revoked;
       const revokedAt = new Date(revokedAtMs).toISOString();
       terminal.report({ serialNumber, subject, reason, revokedAt, isNew }, [

@@ -5,11 +5,13 @@ import { importCaCrl, inspect } from '@certmill/trust';
 import { withExamples } from '../../terminal/program.js';
 import { formatNumber } from '../../terminal/quantities.js';
 import type { Terminal } from '../../terminal/terminal.js';
+import { collected } from '../ca/ca-options.js';
 import { dataOption } from '../data-option.js';
 
 interface ImportOptions {
   readonly data: string;
   readonly as?: string;
+  readonly released: readonly string[];
 }
 
 export function importCommand(terminal: Terminal): Command {
@@ -17,12 +19,19 @@ export function importCommand(terminal: Terminal): Command {
     .description('take in the CRL of a CA above whose key is elsewhere, such as an offline root')
     .argument('<file>', 'the CRL, DER or PEM')
     .option('--as <name>', 'name that it is served by: /crl/<name>/ca.crl; default: what is known')
+    .option(
+      '--released <serial>',
+      'a certificate that the list before revoked and this one leaves out: it has expired, or may sign again',
+      collected,
+      [],
+    )
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
-    .action(async (file: string, { data, as: name }: ImportOptions) => {
+    .action(async (file: string, { data, as: name, released }: ImportOptions) => {
       const { crl, isNew, revoked } = await importCaCrl({
         directory: data,
         crlDer: await crlIn(file),
+        released,
         nowMs: Date.now(),
         ...(name === undefined ? {} : { name }),
       });

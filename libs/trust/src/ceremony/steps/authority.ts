@@ -5,12 +5,13 @@ import { constraintsOfTexts } from '../../hierarchy/ca-constraints.js';
 import { caProfiles } from '../../hierarchy/ca-profiles.js';
 import { certificatesInPem, readCaCertificate } from '../../hierarchy/ca-certificate.js';
 import { issuedFileOf } from '../../hierarchy/issue-authority.js';
-import { caCrlFileName, crlNumberFileName, signCaCrl } from '../../hierarchy/issue-ca-crl.js';
+import { caCrlFileName } from '../../hierarchy/ca-crl-time.js';
+import { crlNumberFileName, signCaCrl } from '../../hierarchy/issue-ca-crl.js';
 import { refusalOf } from '../../hierarchy/load-issuers.js';
 import { authorityIn, type SigningAuthority } from '../../hierarchy/open-authority.js';
 import { crossCertificate } from '../../hierarchy/cross-certify.js';
 import { certificateForRequest } from '../../hierarchy/request-authority.js';
-import { caRevocationOf } from '../../hierarchy/revoke-authority.js';
+import { assertSameReason, caRevocationOf } from '../../hierarchy/revoke-authority.js';
 import { revokedCasFileName, revokedCasText } from '../../hierarchy/revoked-cas.js';
 import type { StepOf } from '../ceremony-file.js';
 import { withCaKey, type StepContext, type StepFacts } from '../step-context.js';
@@ -63,11 +64,14 @@ export async function revokeCa(
   const { dataDirectory, stage, nowMs } = context;
   const { der } = certificateIn(await context.input(step.certificate), step.certificate.file);
   const parent = await authorityIn(dataDirectory, step.under);
-  const entry = caRevocationOf({ certificateDer: der, reason: step.reason, nowMs }, parent);
+  const entry = await caRevocationOf({ certificateDer: der, reason: step.reason, nowMs }, parent);
   const known = parent.revokedCas.find(
     ({ serialNumberHex }) => serialNumberHex === entry.serialNumberHex,
   );
-  if (known !== undefined) return { ...known, isNew: false };
+  if (known !== undefined) {
+    assertSameReason({ revoked: known }, step.reason);
+    return { ...known, isNew: false };
+  }
   const text = revokedCasText([...parent.revokedCas, entry]);
   await stage.put(`ca/${step.under}/${revokedCasFileName}`, text);
   return { ...entry, isNew: true };
