@@ -37,6 +37,7 @@ export {
 export {
   assertNotEnded,
   endUse,
+  holdUse,
   openApprovalFolder,
   readApprovalFolder,
 } from './ceremony/approval-folder.js';

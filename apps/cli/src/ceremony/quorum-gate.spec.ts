@@ -1,4 +1,6 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { once } from 'node:events';
 import {
   cpSync,
   mkdirSync,
@@ -10,7 +12,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Command } from 'commander';
 import { CertmillError } from '@certmill/domain';
 import {
@@ -81,8 +84,22 @@ const typed = async (
   guardWithQuorum(terminal, command, {
     ...{ kind: 'root-use', files: ['request'], folders: ['parentData'] },
   });
-  await command.parseAsync([request(), ...args], { from: 'user' });
+  try {
+    await command.parseAsync([request(), ...args], { from: 'user' });
+  } finally {
+    terminal.end();
+  }
   return read;
+};
+/** Another process that has an operation, and says so. */
+const holderOf = (data: string, id: string): ChildProcessByStdio<null, Readable, null> => {
+  const approvals = import.meta.resolve('@certmill/trust/approvals');
+  const program =
+    `const { holdUse } = await import(${JSON.stringify(approvals)});` +
+    `globalThis.held = await holdUse(...${JSON.stringify([data, id])});` +
+    `console.log('held'); setInterval(() => 0, 1000);`;
+  const args = ['--input-type=module', '--eval', program];
+  return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
 };
 const nothing = (): void => undefined;
 
@@ -183,6 +200,43 @@ describe('approvals of a command', () => {
       code: 'CONFLICT',
       message: expect.stringContaining('its approvals are used up') as unknown,
     });
+  });
+
+  it('are for one command at a time, and for none after it has ended', async () => {
+    const args = ['--data', anInstallation('a', 'alice')];
+    const approvals = await approvedBy(args, 'alice');
+    let done = 0;
+    const slowly = async (): Promise<void> => {
+      done += 1;
+      await pause(50);
+    };
+    const all = await Promise.allSettled([1, 2, 3].map(() => typed(slowly, ...args, ...approvals)));
+    expect(all.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected']);
+    for (const one of all.filter((each) => each.status === 'rejected')) {
+      expect(one.reason).toMatchObject({
+        code: 'CONFLICT',
+        message: expect.stringContaining('is being done by another command') as unknown,
+      });
+    }
+    await expect(typed(slowly, ...args, ...approvals)).rejects.toThrow('its approvals are used up');
+    expect(done).toBe(1);
+  });
+
+  it('are free again once the process of a command was killed', async () => {
+    const args = ['--data', anInstallation('a', 'alice')];
+    const approvals = await approvedBy(args, 'alice');
+    const { operation } = JSON.parse(readFileSync(at('alice.json'), 'utf8')) as {
+      operation: { id: string };
+    };
+    const holder = holderOf(at('a'), operation.id);
+    try {
+      await once(holder.stdout, 'data');
+      await expect(typed(nothing, ...args, ...approvals)).rejects.toThrow('by another command');
+    } finally {
+      holder.kill('SIGKILL');
+      await once(holder, 'exit');
+    }
+    await expect(typed(nothing, ...args, ...approvals)).resolves.toBe('what was read');
   });
 
   it('are good in the folder that they are of, and in no other with the same people', async () => {

@@ -5,6 +5,7 @@ import {
   approvalsOf,
   assertNotEnded,
   endUse,
+  holdUse,
   openApprovalFolder,
   operationHash,
   operationOf,
@@ -62,7 +63,8 @@ interface Installation {
  * Puts a sensitive command under the quorum of its data folders (`ca/quorum.json`), of each its own. Without
  * one nothing changes. With one, `--propose FILE` writes down what would be done, for `certmill ceremony
  * approve`, and the command runs with as many `--approval FILE` as are asked for. They are good until it has
- * ended well: one that failed or was killed is typed again (ADR 0031).
+ * ended well: one that failed or was killed is typed again (ADR 0031). Of several that are typed with the
+ * same ones, one runs; the others are refused (CONFLICT).
  */
 export function guardWithQuorum(
   terminal: Terminal,
@@ -99,6 +101,9 @@ async function demandQuorum(
   const asked = [...new Map(installations.map((one) => [one.place, one])).values()];
   if (sensitive.isResumable !== true) await refuseIfDone(operation, asked);
   await useApprovals(operation, own, asked);
+  for (const { folder } of asked) terminal.atEnd(await holdUse(folder, operation.id));
+  // Another may have ended it in between.
+  if (sensitive.isResumable !== true) await refuseIfDone(operation, asked);
   for (const place of asked) await noteApprovals(command, place, operation, own);
   if (sensitive.isResumable === true) return nothing;
   return async () => {

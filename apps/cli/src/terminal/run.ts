@@ -27,6 +27,8 @@ export async function run(
     }
     if (isOn(terminal.env['CERTMILL_DEBUG']) && error instanceof Error) showCauses(terminal, error);
     return exitCodes.couldNotRun;
+  } finally {
+    terminal.end();
   }
 }
 

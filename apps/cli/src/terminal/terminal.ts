@@ -5,6 +5,7 @@ import { exitCodes, type ExitCode } from './exit-codes.js';
 import type { OutputStream } from './output-stream.js';
 import { openPlainLines } from './plain-progress.js';
 import { silent, type Progress } from './progress.js';
+import { shownJson, shownText } from './shown-text.js';
 
 export type Style = Parameters<typeof styleText>[0];
 
@@ -34,6 +35,7 @@ export class Terminal {
   #reported = false;
   #result: object | undefined;
   #progress: Progress = silent;
+  readonly #held: (() => void)[] = [];
 
   constructor(surroundings: Surroundings, signal: AbortSignal) {
     this.#stdin = surroundings.stdin;
@@ -96,7 +98,7 @@ export class Terminal {
     this.#result = value;
     if (this.#isJson) {
       this.#reported = true;
-      this.#write(this.#stdout, JSON.stringify(value));
+      this.#writeOut(this.#stdout, shownJson(JSON.stringify(value)));
     } else {
       for (const line of lines) this.say(line);
     }
@@ -126,11 +128,25 @@ export class Terminal {
     this.#progress.stop();
   }
 
+  /** Gives something back once the command has ended, well or not. */
+  atEnd(release: () => void): void {
+    this.#held.push(release);
+  }
+
+  /** The command has ended. */
+  end(): void {
+    for (const release of this.#held.splice(0)) release();
+  }
+
   get #forPeople(): OutputStream {
     return this.#isJson ? this.#stderr : this.#stdout;
   }
 
   #write(stream: OutputStream, line: string): void {
+    this.#writeOut(stream, shownText(line));
+  }
+
+  #writeOut(stream: OutputStream, line: string): void {
     if (stream.isTTY === true) this.#progress.clear();
     stream.write(`${line}\n`);
   }

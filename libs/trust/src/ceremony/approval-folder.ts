@@ -9,6 +9,7 @@ import {
   publicFileMode,
   writeFileAtomically,
 } from '../atomic-file.js';
+import { takeFileLock } from '../hierarchy/folder-lock.js';
 
 const fileEnding = '.json';
 const fileNamePattern = /^[0-9a-f]{32}\.json$/;
@@ -52,6 +53,20 @@ export async function assertNotEnded(dataDirectory: string, operationId: string)
   throw new CertmillError(
     'CONFLICT',
     `operation ${operationId} was done at ${used.endedAt}: its approvals are used up`,
+  );
+}
+
+/**
+ * Takes an operation for this process until it is released, or the process is gone: its approvals are for
+ * one at a time. CONFLICT where another has it. The lock is an empty file beside the record, and stays.
+ */
+export async function holdUse(dataDirectory: string, operationId: string): Promise<() => void> {
+  const lock = join(approvalFolderOf(dataDirectory), `.${operationId}.lock`);
+  const release = await takeFileLock(lock, 0);
+  if (release !== undefined) return release;
+  throw new CertmillError(
+    'CONFLICT',
+    `operation ${operationId} is being done by another command: its approvals are for one`,
   );
 }
 

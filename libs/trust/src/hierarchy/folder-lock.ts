@@ -26,21 +26,40 @@ export async function withFileLock<T>(
   waitMs: number,
   work: () => Promise<T>,
 ): Promise<T> {
-  const directory = dirname(file);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const release = await takeFileLock(file, waitMs);
+  if (release === undefined) {
+    throw new CertmillError('DATA_FOLDER_IN_USE', `another command works in ${dirname(file)}`);
+  }
+  try {
+    return await work();
+  } finally {
+    release();
+  }
+}
+
+/** Takes such a lock until it is released; undefined where another has it for longer than `waitMs`. */
+export async function takeFileLock(
+  file: string,
+  waitMs: number,
+): Promise<(() => void) | undefined> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const lock = new DatabaseSync(file, { timeout: 0 });
   try {
     const deadline = performance.now() + waitMs;
     while (!isTaken(lock)) {
       if (performance.now() > deadline) {
-        throw new CertmillError('DATA_FOLDER_IN_USE', `another command works in ${directory}`);
+        lock.close();
+        return undefined;
       }
       await pause(retryMs);
     }
-    return await work();
-  } finally {
+  } catch (error) {
     lock.close();
+    throw error;
   }
+  return () => {
+    lock.close();
+  };
 }
 
 function isTaken(lock: DatabaseSync): boolean {
