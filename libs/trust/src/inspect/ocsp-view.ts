@@ -2,7 +2,7 @@ import { contextConstructed, oids, tags } from '@certmill/der';
 import { type DerNode, readDerNode } from '../lint/der-node.js';
 import type { LintFinding } from '../lint/lint-rule.js';
 import { type LintedExtension, repeatedExtensions } from '../lint/linted-certificate.js';
-import { enclosedSignerProblem } from '../path/ocsp-status.js';
+import { enclosedSignerProblem, extensionDoubts } from '../path/ocsp-status.js';
 import {
   hashOfCertId,
   type OcspCertId,
@@ -85,6 +85,11 @@ function lint(basic: BasicOcspResponse): readonly LintFinding[] {
   say(problem !== undefined, 'ocsp-signer', 'RFC 6960 4.2.2.2', problem ?? '');
   say(responses.length === 0, 'ocsp-responses', 'RFC 6960 4.2.1', 'the response answers nothing');
   say(Number.isNaN(producedAtSeconds), 'ocsp-produced-at', 'RFC 6960 4.2.1', 'producedAt is bad');
+  for (const detail of [basic, ...responses].flatMap(({ extensions }) =>
+    extensionDoubts(extensions),
+  )) {
+    say(true, 'ocsp-extensions', 'RFC 6960 4.4', detail);
+  }
   for (const { thisUpdateSeconds, nextUpdateSeconds } of responses) {
     say(
       Number.isNaN(nextUpdateSeconds),

@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto';
 import { oids } from '@certmill/der';
 import { crlReasonOf } from '@certmill/domain';
+import { extensionsOf } from '../inspect/extension-view.js';
 import { isoTime } from '../inspect/view.js';
+import type { DerNode } from '../lint/der-node.js';
 import { findExtension, repeatedExtensions } from '../lint/linted-certificate.js';
 import { crlFindings, type ReadCrl } from './crl-status.js';
 import { isSameBytes, type PathCertificate, readPathCertificate } from './path-certificate.js';
@@ -48,7 +50,7 @@ export function ocspFindings(
     if (about.length === 0) return [];
     const problem = responderProblem(basic, issuer, crls, atSeconds);
     return about.map((single): StatusFinding => {
-      const detail = problem ?? timeProblem(single, atSeconds);
+      const detail = problem ?? extensionProblem(basic, single) ?? timeProblem(single, atSeconds);
       return detail === undefined
         ? answerOf(single, index, atSeconds)
         : { source: 'ocsp', index, state: 'unusable', detail };
@@ -143,16 +145,46 @@ function delegateProblem(
   return isRevoked ? 'the certificate of its responder is revoked' : undefined;
 }
 
+/** Of the response, or of the answer in it (RFC 6960 4.4, RFC 5280 4.2). */
+function extensionProblem(
+  basic: BasicOcspResponse,
+  single: OcspSingleResponse,
+): string | undefined {
+  return extensionDoubts(basic.extensions)[0] ?? extensionDoubts(single.extensions)[0];
+}
+
+/** Why nobody is to rely on it for these extensions: of none of them what it demands is done here. */
+export function extensionDoubts(list: DerNode | undefined): readonly string[] {
+  const extensions = extensionsOf(list);
+  const critical = extensions.filter((extension) => extension.critical);
+  return [
+    ...repeatedExtensions(extensions).map((oid) => `its extension ${oid} stands twice`),
+    ...critical.map(({ oid }) => `its critical extension ${oid} is not understood`),
+  ];
+}
+
+/**
+ * How long an answer counts that does not say until when. Without nextUpdate its responder has newer
+ * information at any time (RFC 6960 4.2.2.1), and whether an answer is recent is for who relies on it to
+ * say (3.2): it was signed as it was asked for, and the five minutes are for clocks that differ.
+ */
+const undatedSeconds = 300;
+
 function timeProblem(
-  { thisUpdateSeconds, nextUpdateSeconds }: OcspSingleResponse,
+  { thisUpdateSeconds, nextUpdateSeconds, hasNextUpdate }: OcspSingleResponse,
   atSeconds: number,
 ): string | undefined {
   if (!(atSeconds >= thisUpdateSeconds)) {
     return `it is of ${isoTime(thisUpdateSeconds) ?? 'no time'}, after the time in question`;
   }
-  return atSeconds > nextUpdateSeconds
-    ? `it was to be replaced at ${isoTime(nextUpdateSeconds) ?? ''} (nextUpdate)`
-    : undefined;
+  if (!hasNextUpdate) {
+    return atSeconds > thisUpdateSeconds + undatedSeconds
+      ? `it is of ${isoTime(thisUpdateSeconds) ?? ''} and does not say until when it counts (nextUpdate)`
+      : undefined;
+  }
+  return atSeconds <= nextUpdateSeconds
+    ? undefined
+    : `it was to be replaced at ${isoTime(nextUpdateSeconds) ?? 'no time'} (nextUpdate)`;
 }
 
 function answerOf(

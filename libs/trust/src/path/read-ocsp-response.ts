@@ -32,8 +32,9 @@ export interface OcspSingleResponse {
   readonly certId: OcspCertId;
   readonly status: OcspCertStatus;
   readonly thisUpdateSeconds: number;
-  /** NaN where absent. */
+  /** NaN where absent, and where it is no time. */
   readonly nextUpdateSeconds: number;
+  readonly hasNextUpdate: boolean;
   readonly extensions: DerNode | undefined;
 }
 
@@ -112,12 +113,14 @@ function readSingle(node: DerNode): OcspSingleResponse | undefined {
   const certId = certIdNode && readCertId(certIdNode);
   const status = statusNode && readStatus(statusNode);
   if (certId === undefined || status === undefined || thisUpdate === undefined) return undefined;
-  const nextUpdate = rest.find(({ tag }) => tag === contextConstructed(0))?.children[0];
+  const nextUpdateField = rest.find(({ tag }) => tag === contextConstructed(0));
+  const nextUpdate = nextUpdateField?.children[0];
   return {
     certId,
     status,
     thisUpdateSeconds: secondsOf(thisUpdate),
     nextUpdateSeconds: nextUpdate === undefined ? Number.NaN : secondsOf(nextUpdate),
+    hasNextUpdate: nextUpdateField !== undefined,
     extensions: rest.find(({ tag }) => tag === contextConstructed(1))?.children[0],
   };
 }

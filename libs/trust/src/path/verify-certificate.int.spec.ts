@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
-import { encodeOid, encodeSequence, encodeTlv, oids } from '@certmill/der';
+import { encodeOctetString, encodeOid, encodeSequence, encodeTlv, oids } from '@certmill/der';
 import { CertmillError } from '@certmill/domain';
 import { inspect } from '../inspect/inspect.js';
 import { pemBlocksOf } from '../inspect/pem-blocks.js';
@@ -372,6 +372,91 @@ describe('verification of certificates that OpenSSL made', () => {
     expect(path[0]?.findings).toMatchObject([
       { state: 'unusable', detail: expect.stringMatching(/has the extension .* twice$/) as string },
     ]);
+  });
+
+  /** by-issuer.ocsp, signed anew with more in its ResponseData, or a change of the answer in it. */
+  const answered = ({
+    inAnswer = (part) => part.der,
+    more = [],
+    moreInAnswer = [],
+  }: {
+    inAnswer?: (part: DerNode) => Uint8Array;
+    more?: readonly Uint8Array[];
+    moreInAnswer?: readonly Uint8Array[];
+  }): Uint8Array => {
+    const octets = readDerNode(readFileSync(pki.path('by-issuer.ocsp')))!.children[1]!.children[0]!
+      .children[1]!;
+    const basic = resign(octets.content, readFileSync(pki.path('issuing.key')), (tbs) => {
+      const [responder, producedAt, responses] = readDerNode(tbs)!.children;
+      const answer = responses!.children[0]!.children.map(inAnswer);
+      return encodeSequence(
+        responder!.der,
+        producedAt!.der,
+        encodeSequence(encodeSequence(...answer, ...moreInAnswer)),
+        ...more,
+      );
+    });
+    const type = encodeOid('1.3.6.1.5.5.7.48.1.1');
+    return encodeSequence(
+      Uint8Array.of(0x0a, 1, 0),
+      encodeTlv(0xa0, encodeSequence(type, encodeOctetString(basic))),
+    );
+  };
+  const extension = (oid: string, isCritical: boolean): Uint8Array =>
+    encodeSequence(
+      encodeOid(oid),
+      ...(isCritical ? [Uint8Array.of(1, 1, 0xff)] : []),
+      encodeOctetString(Uint8Array.of(5, 0)),
+    );
+  const extensions = (...all: readonly Uint8Array[]): readonly Uint8Array[] => [
+    encodeTlv(0xa1, encodeSequence(...all)),
+  ];
+  const [critical, harmless] = [extension('1.2.3.4', true), extension('1.2.3.4', false)];
+  const findingsOf = (response: Uint8Array, afterSeconds = 0) =>
+    verify(
+      'good.pem',
+      { ocspResponses: [response] },
+      { status: 'leaf', atSeconds: nowSeconds + afterSeconds },
+    ).path[0]?.findings;
+
+  it.each([
+    ['critical and unknown', 'of the response', { more: extensions(critical) }],
+    ['critical and unknown', 'of the answer', { moreInAnswer: extensions(critical) }],
+    ['there twice', 'of the response', { more: extensions(harmless, harmless) }],
+    ['there twice', 'of the answer', { moreInAnswer: extensions(harmless, harmless) }],
+  ])('relies on no OCSP answer with an extension that is %s, %s', (what, _, change) => {
+    const response = answered(change);
+    const detail = what === 'there twice' ? 'stands twice' : '1.2.3.4 is not understood';
+    expect(findingsOf(response)).toMatchObject([
+      { state: 'unusable', detail: expect.stringContaining(detail) as string },
+    ]);
+    expect(inspect(response)[0]?.object?.findings).toMatchObject([{ rule: 'ocsp-extensions' }]);
+  });
+
+  it('relies on OCSP answers with extensions that are not critical', () => {
+    const response = answered({
+      more: extensions(harmless),
+      moreInAnswer: extensions(harmless),
+    });
+    expect(findingsOf(response)).toMatchObject([{ state: 'good' }]);
+    expect(inspect(response)[0]?.object?.findings).toEqual([]);
+  });
+
+  it('relies on an OCSP answer without nextUpdate for five minutes, on one that is no time never', () => {
+    const isNextUpdate = ({ tag }: DerNode): boolean => tag === 0xa0;
+    const none = new Uint8Array();
+    const undated = answered({ inAnswer: (part) => (isNextUpdate(part) ? none : part.der) });
+    expect(findingsOf(undated)).toMatchObject([{ state: 'good' }]);
+    expect(findingsOf(undated, 240)).toMatchObject([{ state: 'good' }]);
+    const unusable = [
+      { state: 'unusable', detail: expect.stringContaining('until when it counts') as string },
+    ];
+    for (const seconds of [301, 10 * 365 * days]) {
+      expect(findingsOf(undated, seconds)).toMatchObject(unusable);
+    }
+    const noTime = encodeTlv(0xa0, encodeTlv(0x18, Buffer.from('20991399000000Z')));
+    const bad = answered({ inAnswer: (part) => (isNextUpdate(part) ? noTime : part.der) });
+    expect(findingsOf(bad)).toMatchObject([{ state: 'unusable' }]);
   });
 
   it('relies on no response of a device, however right it looks', () => {
