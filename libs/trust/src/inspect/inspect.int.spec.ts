@@ -11,6 +11,7 @@ import { readOcspResponse } from '../path/read-ocsp-response.js';
 import { OpensslPki } from '../testing/openssl-pki.js';
 import { chainLinks } from './chain-links.js';
 import { inspect } from './inspect.js';
+import { nameText } from './view.js';
 
 /** Needs openssl on the PATH: it makes what is inspected and says what stands in it. */
 describe('inspect', () => {
@@ -86,6 +87,16 @@ describe('inspect', () => {
     const [entry] = view['revokedCertificates'] as { serialNumber: string }[];
     expect(text).toContain(entry!.serialNumber.toUpperCase());
     expect(JSON.stringify(entry)).toContain('keyCompromise');
+  });
+
+  it('shows no name that turns round the text about it', () => {
+    const name = encodeSequence(
+      encodeTlv(
+        0x31,
+        encodeSequence(encodeOid('2.5.4.3'), encodeTlv(0x0c, Buffer.from('a\u202eb\u2066\x1b'))),
+      ),
+    );
+    expect(nameText(name)).toBe('CN=a\\e2\\80\\aeb\\e2\\81\\a6\\1b');
   });
 
   it('says of a response what it answers for each certificate', () => {

@@ -5,30 +5,72 @@ export interface PemBlock {
 }
 
 const begin = Buffer.from('-----BEGIN ');
+const end = Buffer.from('-----END ');
 const dashes = Buffer.from('-----');
 const maxLabelOctets = 64;
 
 /**
  * The PEM blocks of a text in their order; text between them, headers (RFC 1421) and a block without an
- * end are passed over. Empty where there is none, so that the bytes may be DER.
+ * end are passed over. Empty where there is none, so that the bytes may be DER. The text is looked through
+ * twice, however many blocks begin in it.
  */
 export function pemBlocksOf(bytes: Uint8Array): readonly PemBlock[] {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const blocks: PemBlock[] = [];
-  for (let at = text.indexOf(begin); at >= 0; at = text.indexOf(begin, at)) {
-    const labelStart = at + begin.length;
-    const labelEnd = text.indexOf(dashes, labelStart);
-    at = labelStart;
-    if (labelEnd < 0) break;
-    if (labelEnd - labelStart > maxLabelOctets) continue;
-    const label = text.toString('latin1', labelStart, labelEnd);
+  let ends: BlockEnds | undefined;
+  let behind = 0;
+  for (const { label, at, labelEnd } of marksOf(text, begin)) {
+    if (at < behind) continue;
+    ends ??= new BlockEnds(text);
     const bodyStart = labelEnd + dashes.length;
-    const bodyEnd = text.indexOf(`-----END ${label}-----`, bodyStart, 'latin1');
-    if (bodyEnd < 0) continue;
+    const bodyEnd = ends.next(label, bodyStart);
+    if (bodyEnd === undefined) continue;
     blocks.push({ label, der: decoded(text.toString('latin1', bodyStart, bodyEnd)) });
-    at = bodyEnd;
+    behind = bodyEnd;
   }
   return blocks;
+}
+
+interface Mark {
+  readonly label: string;
+  readonly at: number;
+  readonly labelEnd: number;
+}
+
+/** All encapsulation boundaries of one kind, in their order. */
+function* marksOf(text: Buffer, kind: Buffer): Generator<Mark> {
+  for (let at = text.indexOf(kind); at >= 0; at = text.indexOf(kind, at + kind.length)) {
+    const labelStart = at + kind.length;
+    const labelEnd = text.indexOf(dashes, labelStart);
+    if (labelEnd < 0) return;
+    if (labelEnd - labelStart > maxLabelOctets) continue;
+    yield { label: text.toString('latin1', labelStart, labelEnd), at, labelEnd };
+  }
+}
+
+/** Where blocks end. Asked for places that only grow. */
+class BlockEnds {
+  /** Of each label, in their order, and how many lie before the last place that was asked for. */
+  readonly #ends = new Map<string, { readonly places: number[]; passed: number }>();
+
+  constructor(text: Buffer) {
+    for (const { label, at } of marksOf(text, end)) {
+      const known = this.#ends.get(label);
+      if (known === undefined) this.#ends.set(label, { places: [at], passed: 0 });
+      else known.places.push(at);
+    }
+  }
+
+  /** The first end of the label at `from` or behind it. */
+  next(label: string, from: number): number | undefined {
+    const ends = this.#ends.get(label);
+    if (ends === undefined) return undefined;
+    for (; ends.passed < ends.places.length; ends.passed += 1) {
+      const place = ends.places[ends.passed] ?? 0;
+      if (place >= from) return place;
+    }
+    return undefined;
+  }
 }
 
 function decoded(body: string): Uint8Array {

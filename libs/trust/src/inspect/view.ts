@@ -28,7 +28,10 @@ export function isoTime(seconds: number): string | undefined {
     : new Date(seconds * 1_000).toISOString().replace('.000', '');
 }
 
-/** A Name in one line, in the order of its encoding; values are escaped as RFC 4514 2.4 asks for. */
+/**
+ * A Name in one line, in the order of its encoding; values are escaped as RFC 4514 2.4 asks for, control
+ * characters and those that are not seen and order others (category Cf) too.
+ */
 export function nameView(name: DerNode): string {
   return attributesOf(name)
     .map(({ oid, value }) => `${attributeName(oid)}=${escaped(textOf(value))}`)
@@ -44,7 +47,7 @@ export function nameText(nameDer: Uint8Array): string {
 function escaped(text: string): string {
   return text
     .replace(/[",+;<>\\]/g, (character) => `\\${character}`)
-    .replace(/[\x00-\x1f\x7f-\x9f]/g, (character) => {
+    .replace(/[\x00-\x1f\x7f-\x9f]|\p{Cf}/gu, (character) => {
       return `\\${hexOf(Buffer.from(character, 'utf8')).replace(/(..)(?!$)/g, '$1\\')}`;
     })
     .replace(/^[ #]/, '\\$&')
