@@ -85,6 +85,7 @@ export function respondersDirectoryOf(dataDirectory: string): string {
 export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
   const { policy, issuers, store, clock, observer } = parts;
   const { catalogue, authorities, passphrase } = issuers;
+  authorities.tellFaults((error) => observer.fault(error));
   assertIssuersOfPolicy(
     policy,
     catalogue.all.map(({ name }) => name),

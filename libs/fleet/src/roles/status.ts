@@ -40,9 +40,11 @@ export async function openStatus(context: ServiceContext): Promise<OpenedRole> {
           },
         }),
   };
+  const observer = observeStatus(logger, metrics);
+  trust.authorities.tellFaults((error) => observer.fault(error));
   const replying = {
     limits: config.status,
-    observer: observeStatus(logger, metrics),
+    observer,
     repository: new Repository({ ...trust.cas, crls: store, clock }),
   };
   const http = await startStatusHttp({

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pemBlocksOf } from '../inspect/pem-blocks.js';
@@ -107,6 +107,17 @@ describe('the CRL of an offline root', () => {
     writeFileSync(file, whole);
     elapsedMs += 10_000;
     expect(told()).toEqual([good, good, good, good, good]);
+    const faults: string[] = [];
+    authorities.tellFaults(({ message }) => faults.push(message));
+    await renew();
+    // Folders before and behind it in which nothing can be read.
+    const broken = ['a-line', 'z-line'];
+    for (const name of broken)
+      mkdirSync(join(plant, 'ca', name, 'former', 'x.pem'), { recursive: true });
+    elapsedMs += 10_000;
+    expect(told()).toEqual([good, good, good, good, good, good]);
+    for (const name of broken)
+      expect(faults).toContainEqual(expect.stringContaining(`ca/${name} `));
   });
 
   it('revokes an issuer here, which a process that runs sees a second later', async () => {

@@ -1,7 +1,7 @@
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { crlReasons, isName } from '@certmill/domain';
+import { CertmillError, crlReasons, isName } from '@certmill/domain';
 import { createCertificateWalk, walkCertificate, type CertIdRange } from '@certmill/der';
 import { certStatusOf, OcspIssuers, type CaStatus, type OcspIssuer } from '@certmill/pipeline';
 import { isErrorCode } from '../atomic-file.js';
@@ -78,6 +78,7 @@ export class StatusAuthorities {
   #lookedAtMs: number;
   #stamp = '';
   #isBehind = true;
+  #onFault: (error: CertmillError) => void = () => undefined;
 
   constructor(options: StatusAuthoritiesOptions) {
     this.#options = options;
@@ -89,6 +90,11 @@ export class StatusAuthorities {
       else this.#takeCa(authority);
     }
     this.#takeImported();
+  }
+
+  /** Tells from now on of what cannot be read in the folder while all else is served. */
+  tellFaults(onFault: (error: CertmillError) => void): void {
+    this.#onFault = onFault;
   }
 
   /** Those that a CertID in `bytes` names, as they are now; empty where none is ours. */
@@ -171,23 +177,47 @@ export class StatusAuthorities {
     this.#renewalsLookedAtMs = now;
     let isNew = false;
     for (const name of this.#namesInFolder()) {
-      const { directory, certificateFile } = issuerPathsOf(this.#options.dataDirectory, name);
-      const former = join(directory, formerFolderName);
-      if (!existsSync(former)) continue;
-      const stamp = `${stampOf(certificateFile)} ${stampOf(former)}`;
-      if (this.#renewals.get(name) === stamp) continue;
-      isNew = true;
-      const files = readdirSync(former).filter((file) => file.endsWith('.pem'));
-      let isWhole = true;
-      for (const file of [certificateFile, ...files.map((each) => join(former, each))]) {
-        const chainDer = certificatesInPem(readFileSync(file, 'utf8'));
-        this.#walk({ chainDer });
-        if (chainDer.length === 0) isWhole = false;
+      try {
+        if (this.#takeRenewals(name)) isNew = true;
+      } catch (cause) {
+        this.#tell(name, cause);
       }
-      // Not before all are read: what cannot be read now, or is half copied, is read at the next look.
-      if (isWhole) this.#renewals.set(name, stamp);
     }
     return isNew;
+  }
+
+  /** False where the CA has no renewals that are new. What cannot be read hides nothing else. */
+  #takeRenewals(name: string): boolean {
+    const { directory, certificateFile } = issuerPathsOf(this.#options.dataDirectory, name);
+    const former = join(directory, formerFolderName);
+    if (!existsSync(former)) return false;
+    const stamp = `${stampOf(certificateFile)} ${stampOf(former)}`;
+    if (this.#renewals.get(name) === stamp) return false;
+    const files = readdirSync(former).filter((file) => file.endsWith('.pem'));
+    let isWhole = true;
+    for (const file of [certificateFile, ...files.map((each) => join(former, each))]) {
+      if (!this.#takeFile(name, file)) isWhole = false;
+    }
+    // Not before all are read: what cannot be read now, or is half copied, is read at the next look.
+    if (isWhole) this.#renewals.set(name, stamp);
+    return true;
+  }
+
+  /** False where the file cannot be read, or holds no certificate. */
+  #takeFile(name: string, file: string): boolean {
+    try {
+      const chainDer = certificatesInPem(readFileSync(file, 'utf8'));
+      this.#walk({ chainDer });
+      return chainDer.length > 0;
+    } catch (cause) {
+      this.#tell(name, cause);
+      return false;
+    }
+  }
+
+  #tell(name: string, cause: unknown): void {
+    const what = `the certificates that ca/${name} had before cannot be read`;
+    this.#onFault(new CertmillError('FAULT_STORE_CORRUPT', what, { cause }));
   }
 
   /** False where nothing has changed since the last look, or that was a moment ago. */
