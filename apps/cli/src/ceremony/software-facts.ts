@@ -10,7 +10,7 @@ import {
 
 const packageFile = new URL('../../package.json', import.meta.url);
 
-/** The version of this program, its commit where that is known, and the hashes of all that it can load. */
+/** The version of this program, its commit where that is known, and the hashes of the packages that it declares. */
 export async function softwareFacts(): Promise<SoftwareFacts> {
   const { version } = JSON.parse(await readFile(packageFile, 'utf8')) as {
     readonly version: string;

@@ -38,7 +38,7 @@ export interface SoftwareFacts {
   readonly commit?: string;
   /** SHA-256 of the canonical `packages`. */
   readonly codeSha256: string;
-  /** All that it can load, whether or not it did. */
+  /** All packages that it and they declare, whether or not it loaded them. */
   readonly packages: readonly PackageFacts[];
   /** SHA-256 of the node program. Libraries of the system are not in it. */
   readonly nodeSha256: string;
@@ -48,7 +48,7 @@ export interface SoftwareFacts {
 export interface PackageFacts {
   readonly name: string;
   readonly version: string;
-  /** Of its code (`installedPackages`). */
+  /** Of all of its files (`installedPackages`). */
   readonly sha256: string;
 }
 

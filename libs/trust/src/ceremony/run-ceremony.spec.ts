@@ -10,6 +10,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,7 +30,7 @@ import { quorumPolicyFileOf, readQuorumPolicy, serializeQuorumPolicy } from './q
 import { parseKeyShare } from './key-share.js';
 import { rehearseCeremony } from './rehearse-ceremony.js';
 import { codeHash, installedPackages } from './running-software.js';
-import { type CeremonyRun, runCeremony } from './run-ceremony.js';
+import { type CeremonyProgress, type CeremonyRun, runCeremony } from './run-ceremony.js';
 import {
   aCeremony,
   aliceAndFriends,
@@ -285,6 +286,47 @@ describe('a ceremony is refused', () => {
     await expect(runCeremony({ ...run, tell: stop })).rejects.toThrow('stopped');
     const changed = aRun(data, aCeremony({ description: 'Another.' }));
     await expect(runCeremony(changed)).rejects.toThrow('was begun with another content');
+  });
+});
+
+describe('a ceremony that was killed, and whose window is over', () => {
+  const later = { now: () => Date.parse('2027-03-01T00:00:00Z') };
+  const killedWhen = async (isThen: (progress: CeremonyProgress) => boolean) => {
+    await play(data, [makeRoot]);
+    const destroy = { do: 'destroy-key', ca: 'root', reason: 'a test' } as const;
+    const run = aRun(data, aCeremonyOf(destroy, { do: 'make-crl', ca: 'root', nextUpdate: '1y' }));
+    const dies = runCeremony({
+      ...run,
+      tell: (progress) => {
+        if (isThen(progress)) throw new Error('killed');
+      },
+    });
+    await expect(dies).rejects.toThrow('killed');
+    return run;
+  };
+
+  it('finishes what a committed step is to change, and begins no other step', async () => {
+    const run = await killedWhen(({ kind }) => kind === 'committed');
+    const key = at('ca/root/key.sealed.json');
+    expect(existsSync(key)).toBe(true);
+    await expect(runCeremony({ ...run, ...later })).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+      message: expect.stringContaining('the ceremony ended at') as string,
+    });
+    expect(existsSync(key)).toBe(false);
+  });
+
+  it('comes to its end where all of its steps are done', async () => {
+    const run = aRun(data, aCeremonyOf(makeRoot));
+    const dies = runCeremony({
+      ...run,
+      tell: ({ kind }) => {
+        if (kind === 'done') throw new Error('killed');
+      },
+    });
+    await expect(dies).rejects.toThrow('killed');
+    const { entries } = await runCeremony({ ...run, ...later });
+    expect(entries.at(-1)).toMatchObject({ kind: 'end', at: '2027-03-01T00:00:00.000Z' });
   });
 });
 
@@ -554,19 +596,56 @@ describe('the hash of the running code', () => {
     writeFileSync(at(path, 'README.md'), code);
   };
 
-  it('covers every package that the program can load, and only their code', async () => {
+  const hashed = async (): Promise<string> => codeHash(await installedPackages(at('app')));
+
+  it('covers every package that is declared, and no other', async () => {
     aPackage('app', { name: 'app', dependencies: { a: '1' }, devDependencies: { test: '1' } });
     aPackage('node_modules/test', { name: 'test' });
     aPackage('app/node_modules/a', { name: 'a', dependencies: { b: '1' } });
-    aPackage('node_modules/b', { name: 'b', optionalDependencies: { a: '1', absent: '1' } });
-    const hashed = async (): Promise<string> => codeHash(await installedPackages(at('app')));
-    expect((await installedPackages(at('app'))).map(({ name }) => name)).toEqual(['a', 'app', 'b']);
+    const optional = {
+      optionalDependencies: { a: '1', absent: '1' },
+      peerDependencies: { c: '1' },
+    };
+    aPackage('node_modules/b', { name: 'b', ...optional });
+    aPackage('node_modules/c', { name: 'c' });
+    const names = (await installedPackages(at('app'))).map(({ name }) => name);
+    expect(names).toEqual(['a', 'app', 'b', 'c']);
     const before = await hashed();
-    appendFileSync(at('node_modules/b/README.md'), 'x');
     appendFileSync(at('node_modules/test/index.js'), 'x');
     expect(await hashed()).toBe(before);
     appendFileSync(at('node_modules/b/index.js'), 'x');
     expect(await hashed()).not.toBe(before);
+  });
+
+  it.each(['real.spec.js', 'x.bench.js', 'x.conformance.js', 'tool', 'lib/native.so', '.hidden'])(
+    'covers a file of a package of any name: %s',
+    async (name) => {
+      aPackage('app', { name: 'app', dependencies: { a: '1' } });
+      aPackage('node_modules/a', { name: 'a' });
+      const before = await hashed();
+      mkdirSync(dirname(at('node_modules/a', name)), { recursive: true });
+      writeFileSync(at('node_modules/a', name), 'one');
+      const one = await hashed();
+      writeFileSync(at('node_modules/a', name), 'two');
+      expect(new Set([before, one, await hashed()]).size).toBe(3);
+    },
+  );
+
+  it('covers what links lead to, and comes to an end where they go round', async () => {
+    aPackage('app', { name: 'app' });
+    mkdirSync(at('elsewhere/deep'), { recursive: true });
+    for (const file of ['elsewhere/file', 'elsewhere/deep/file']) writeFileSync(at(file), 'one');
+    symlinkSync(at('elsewhere/file'), at('app/file'));
+    symlinkSync(at('elsewhere/deep'), at('app/folder'));
+    symlinkSync(at('app'), at('app/round'));
+    const hashes = [await hashed()];
+    for (const file of ['elsewhere/file', 'elsewhere/deep/file']) {
+      writeFileSync(at(file), 'two');
+      hashes.push(await hashed());
+    }
+    expect(new Set(hashes).size).toBe(3);
+    symlinkSync(at('nowhere'), at('app/broken'));
+    await expect(hashed()).rejects.toMatchObject({ code: 'INVALID_INPUT' });
   });
 
   it('covers the library that splits secrets', async () => {

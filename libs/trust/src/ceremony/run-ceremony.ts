@@ -69,7 +69,8 @@ const clockToleranceMs = 5_000;
 
 /**
  * Carries a ceremony out. Each step appears whole or not at all; run again after it was killed, it goes
- * on after the last step that is whole.
+ * on after the last step that is whole. Its window is for the beginning and for steps; what a committed
+ * step still has to change, a key that is half destroyed say, and the end may be done at any time after.
  *
  * Throws FORBIDDEN outside its window, APPROVAL_REQUIRED without its quorum (that of the installation
  * too, where it has one), CONFLICT where it was carried out before, or where it was killed and the CAs
@@ -140,10 +141,10 @@ async function begin(run: CeremonyRun, folder: string, book: TranscriptBook): Pr
   const policy = await readQuorumPolicy(dataDirectory);
   const quorums = [...(policy === undefined ? [] : [policy]), ceremonyQuorum(ceremony)];
   const nowMs = book.time();
-  assertWindow(ceremony, nowMs);
   const stepFolder = stepFolderOf(folder, 0, 'begin');
   const earlier = await readStepEntry(stepFolder, 'begin');
   if (earlier === undefined) {
+    assertWindow(ceremony, nowMs);
     assertInstallation(ceremony, policy);
     checkQuorums(operation, approvals, quorums, nowMs);
     const entry: BeginEntry = {

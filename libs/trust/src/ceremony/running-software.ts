@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto';
+import { readdirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { readFile, realpath } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { z } from 'zod';
 import { canonicalJson, CertmillError } from '@certmill/domain';
-import { exists, filesBelow } from './ceremony-folder.js';
+import { exists } from './ceremony-folder.js';
 import { type MachineFacts, type PackageFacts, sha256Of } from './ceremony-record.js';
 
 /** Names of the network interfaces that are up and lead off this machine. */
@@ -26,9 +27,10 @@ export function machineFacts(): MachineFacts {
 }
 
 /**
- * The packages that a program can load: its own, and all that they depend on, by name. Of each the
- * SHA-256 of the canonical list of (path, SHA-256) of its code: JavaScript, modules in other languages,
- * and JSON. INVALID_INPUT where the folder is no package.
+ * The packages that a program can load by name: its own, and all that they declare as dependencies,
+ * optional and peer ones too, as far as they are installed. Of each the SHA-256 of the canonical list of
+ * (path, SHA-256) of its files (`packageHash`). INVALID_INPUT where the folder is no package, and where a
+ * link leads to nothing that can be read.
  * @param directory of the program's package.
  */
 export async function installedPackages(directory: string): Promise<readonly PackageFacts[]> {
@@ -36,9 +38,14 @@ export async function installedPackages(directory: string): Promise<readonly Pac
   const waiting = [await realpath(directory)];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     if (found.has(next)) continue;
-    const { name, version, dependencies, optionalDependencies } = await readManifest(next);
-    found.set(next, { name, version, sha256: await packageHash(next) });
-    for (const wanted of Object.keys({ ...dependencies, ...optionalDependencies })) {
+    const { name, version, ...declared } = await readManifest(next);
+    found.set(next, { name, version, sha256: packageHash(next) });
+    const { dependencies, optionalDependencies, peerDependencies } = declared;
+    for (const wanted of Object.keys({
+      ...dependencies,
+      ...optionalDependencies,
+      ...peerDependencies,
+    })) {
       const at = await installedAt(wanted, next);
       if (at !== undefined) waiting.push(at);
     }
@@ -61,6 +68,7 @@ const manifestSchema = z.object({
   version: z.string(),
   dependencies: z.record(z.string(), z.string()).optional(),
   optionalDependencies: z.record(z.string(), z.string()).optional(),
+  peerDependencies: z.record(z.string(), z.string()).optional(),
 });
 
 async function readManifest(directory: string): Promise<z.infer<typeof manifestSchema>> {
@@ -81,21 +89,42 @@ async function installedAt(name: string, from: string): Promise<string | undefin
   }
 }
 
-async function packageHash(directory: string): Promise<string> {
+/**
+ * Every regular file below the folder, whatever its name is, and what links lead to under the path of the
+ * link. Left out is what lies in `node_modules`: packages, which have an entry of their own where they are
+ * declared. Of a checkout, a package below no `node_modules`, the notes of the compiler are left out too.
+ * Read without promises: of the tens of thousands of files they would make seconds out of one.
+ */
+function packageHash(directory: string): string {
+  const isCheckout = !directory.split(sep).includes(packagesFolderName);
   const files: Record<string, string> = {};
-  for (const file of await filesBelow(directory)) {
-    if (isCode(file)) files[file] = sha256Of(await readFile(join(directory, file)));
+  const waiting = [{ path: '', above: [] as readonly string[] }];
+  for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
+    const place = realpathSync(join(directory, folder.path));
+    // A link to a folder that it lies in: all of that is in the list.
+    if (folder.above.includes(place)) continue;
+    const above = [...folder.above, place];
+    for (const entry of readdirSync(place, { withFileTypes: true })) {
+      const { name } = entry;
+      if (name === packagesFolderName || (isCheckout && name.endsWith('.tsbuildinfo'))) continue;
+      const path = folder.path === '' ? name : `${folder.path}/${name}`;
+      const file = join(place, name);
+      const found = entry.isSymbolicLink() ? targetOf(file) : entry;
+      if (found.isDirectory()) waiting.push({ path, above });
+      if (found.isFile()) files[path] = sha256Of(readFileSync(file));
+    }
   }
   return hash('sha256', canonicalJson(files), 'hex');
 }
 
-/** Not those of packages inside it, which have an entry of their own, nor tests. */
-function isCode(file: string): boolean {
-  return (
-    /\.(?:[cm]?js|node|wasm|json)$/.test(file) &&
-    !/(?:^|\/)node_modules\//.test(file) &&
-    !/\.(?:spec|bench|conformance)\.js$/.test(file)
-  );
+const packagesFolderName = 'node_modules';
+
+function targetOf(link: string): Stats {
+  try {
+    return statSync(link);
+  } catch (cause) {
+    throw new CertmillError('INVALID_INPUT', `${link} cannot be read`, { cause });
+  }
 }
 
 function keyOf({ name, version, sha256 }: PackageFacts): string {
