@@ -50,6 +50,8 @@ export interface OcspStore {
    * of stays.
    */
   putResponses(responses: OcspResponses, replaces: number | undefined): Promise<boolean>;
+  /** Resolves when all that was put or removed before is durable: until then it may be lost with the machine. */
+  settle(): Promise<void>;
   /** Takes away what was produced at that time; false where the chunk has others, or none. */
   removeResponses(batchId: BatchId, firstIndex: number, producedAtMs: number): Promise<boolean>;
   /** Of the chunk that holds the index, whether they are still in time or not. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -62,6 +62,23 @@ test('what was put is read by another connection from then on, whole or not at a
   expect((await store.findResponses(batchId, 0))?.digest).toBe('good');
   await store.putResponses(twoOf(batchId, 'revoked', 2), 1);
   expect(read()).toEqual(['revoked 1', 'revoked 2']);
+});
+
+test('what is settled is there without the log, which a loss of power may take', async () => {
+  const batchId = aBatchId();
+  await store.putResponses(twoOf(batchId, 'good', 1), undefined);
+  await store.settle();
+  await store.putResponses(twoOf(batchId, 'revoked', 2), 1);
+  const digestIn = async (copy: string): Promise<string | undefined> => {
+    copyFileSync(path, copy);
+    const left = new OcspFile(copy);
+    const found = await left.findResponses(batchId, 0);
+    await left.stop();
+    return found?.digest;
+  };
+  expect(await digestIn(join(directory, 'before.sqlite'))).toBe('good');
+  await store.settle();
+  expect(await digestIn(join(directory, 'after.sqlite'))).toBe('revoked');
 });
 
 test('what is forgotten or removed leaves no octets behind', async () => {

@@ -18,7 +18,7 @@ const chunksForgottenAtOnce = 8;
 
 /**
  * Pre-signed responses in a file of their own beside the store: it is no part of what a backup has to
- * hold, and is written without waiting for the disk, for what is lost is signed again.
+ * hold, and is written without waiting for the disk: what is lost before `settle` is signed again.
  */
 export class OcspFile implements OcspStore, Stoppable {
   readonly #db: DatabaseSync;
@@ -149,6 +149,15 @@ export class OcspFile implements OcspStore, Stoppable {
       if (changes < chunksForgottenAtOnce) return forgotten;
       await turn();
     }
+  }
+
+  /** Writes the log into the file: SQLite syncs both for that, which it does for no single COMMIT here. */
+  settle(): Promise<void> {
+    return this.#run(() => {
+      const row = this.#db.prepare('PRAGMA wal_checkpoint(FULL)').get() ?? {};
+      if (numberIn(row, 'busy') === 0) return;
+      throw new CertmillError('FAULT_STORE_DOWN', 'the file of OCSP responses is busy');
+    });
   }
 
   /** What lies here of other issuers is in time for nobody any more: nothing keeps it true. */

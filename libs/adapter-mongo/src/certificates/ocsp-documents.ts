@@ -71,6 +71,11 @@ export class OcspDocuments implements OcspStore {
     return this.#responses.replace(document, { producedAtMs: replaces });
   }
 
+  /** Each write waits for the journal of a majority. */
+  settle(): Promise<void> {
+    return Promise.resolve();
+  }
+
   removeResponses(batchId: BatchId, firstIndex: number, producedAtMs: number): Promise<boolean> {
     return this.#responses.remove({ _id: responsesKey(batchId, firstIndex), producedAtMs });
   }

@@ -15,7 +15,7 @@ function aScope(places: readonly (readonly [string, number])[]) {
       ...{ revokedAtMs: 1, reason: 'superseded' as const, notAfterMs: 2 },
     }))
     .sort((a, b) => Buffer.compare(a.serialNumber, b.serialNumber));
-  const state = { presigned: 0, changes: places.length };
+  const state = { presigned: 0, changes: places.length, isSettled: false };
   const ports: PresignScopePorts = {
     revocations: {
       countChanges: () => Promise.resolve(state.changes),
@@ -28,7 +28,16 @@ function aScope(places: readonly (readonly [string, number])[]) {
             .slice(0, limit),
         ),
       notePresigned(_, changes) {
+        // What is noted is never signed again.
+        expect(state.isSettled).toBe(true);
+        state.isSettled = false;
         state.presigned = changes;
+        return Promise.resolve();
+      },
+    },
+    responses: {
+      settle() {
+        state.isSettled = true;
         return Promise.resolve();
       },
     },

@@ -5,7 +5,13 @@ import {
   type ChunkRef,
   type SerialKey,
 } from '@certmill/domain';
-import type { BatchStore, CertificateStore, CrlScope, RevocationStore } from '@certmill/ports';
+import type {
+  BatchStore,
+  CertificateStore,
+  CrlScope,
+  OcspStore,
+  RevocationStore,
+} from '@certmill/ports';
 import { listScope } from '../crl/list-scope.js';
 
 export interface PresignScopePorts {
@@ -13,6 +19,7 @@ export interface PresignScopePorts {
     RevocationStore,
     'countChanges' | 'countPresigned' | 'listRevoked' | 'notePresigned'
   >;
+  readonly responses: Pick<OcspStore, 'settle'>;
   readonly batches: Pick<BatchStore, 'findTenant' | 'getRegistration'>;
   readonly certificates: Pick<CertificateStore, 'findChunk'>;
   /** By id. */
@@ -49,6 +56,8 @@ export async function presignScope(
     }
   }
   await flush();
+  // Noted is noted for good: responses that are lost afterwards would tell of no revocation until their time.
+  await ports.responses.settle();
   await revocations.notePresigned(scope, changes);
 }
 
