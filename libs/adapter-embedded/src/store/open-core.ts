@@ -41,6 +41,8 @@ export interface CoreOptions {
   readonly openedAtMs: number;
   /** What seals the rows of CRLs, and checks them; absent: neither. */
   readonly statusSecret?: Uint8Array | undefined;
+  /** Changes that were seen, by scope; is added to, and given again where the store is opened anew. */
+  readonly seenChanges?: Map<string, number>;
   /** Whether segment files may be missing or cut short. */
   readonly allowsDamage: boolean;
 }
@@ -135,7 +137,7 @@ export async function openCore(options: CoreOptions): Promise<StoreCore> {
       deadLetters: new DeadLetterTable(db, batches, chunks),
       jobs: new JobTable(db),
       statuses: new StatusTable(db),
-      revocations: new RevocationTable(db, sums),
+      revocations: new RevocationTable(db, sums, options.seenChanges),
       crls: new CrlTable(db, sums),
       audit: new AuditTable(db),
       massOperations: new MassOperationTable(db),

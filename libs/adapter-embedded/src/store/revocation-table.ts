@@ -73,8 +73,9 @@ export class RevocationTable {
   readonly #sums: ScopeSums | undefined;
   readonly #crls: CrlTable;
   readonly #scans = new ScopeScans();
-  /** Committed changes that were seen, by scope: fewer are those of an earlier time. */
-  readonly #seen = new Map<string, number>();
+  /** Changes that were seen, by scope: fewer are those of an earlier time. */
+  readonly #seen: Map<string, number>;
+  readonly #seenCommitted: Map<string, number>;
   readonly #row: StatementSync;
   readonly #setSealed: StatementSync;
   readonly #scope: StatementSync;
@@ -85,9 +86,12 @@ export class RevocationTable {
   readonly #page: StatementSync;
   readonly #remove: StatementSync;
 
-  constructor(db: DatabaseSync, sums?: ScopeSums) {
+  /** @param seenCommitted By scope, for the table of the same store that comes after this one. */
+  constructor(db: DatabaseSync, sums?: ScopeSums, seenCommitted = new Map<string, number>()) {
     this.#db = db;
     this.#sums = sums;
+    this.#seen = new Map(seenCommitted);
+    this.#seenCommitted = seenCommitted;
     this.#crls = new CrlTable(db, sums);
     const columns = rowColumns.join(', ');
     this.#row = db.prepare(
@@ -303,6 +307,7 @@ export class RevocationTable {
     const sum = this.#sums?.open(scope, changes, seal) ?? zeroSum();
     this.#assertNoFewer(scope, changes);
     this.#seen.set(nameOf(scope), changes);
+    if (!this.#db.isTransaction) this.#seenCommitted.set(nameOf(scope), changes);
     return sum;
   }
 

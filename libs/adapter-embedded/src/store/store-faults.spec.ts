@@ -2,9 +2,11 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { inFlightOf, rejectionNumber } from '@certmill/domain';
 import { decideAlone } from '@certmill/ports/conformance';
+import { fillRevocations, type ChangedRow } from '../bench.js';
 import { openEmbeddedStore, type EmbeddedStore } from './embedded-store.js';
 import { faultyDisk } from './faulty-disk-url.fixture.js';
 import {
@@ -173,6 +175,44 @@ describe('a segment file that cannot be made durable when it is left', () => {
       { status: 'fulfilled', value: 'published' },
       { status: 'fulfilled', value: 'published' },
     ]);
+  });
+});
+
+describe('a store that was opened anew after a COMMIT that failed', () => {
+  const scope = { issuer: 'factory', shard: 0 };
+  const other = { issuer: 'factory', shard: 1 };
+  const statusSecret = new Uint8Array(32);
+  const rows = [1, 2, 3].map((n): ChangedRow => {
+    const serialNumber = new Uint8Array(20).fill(n);
+    return [
+      { scope, serialNumber, notAfterMs: 9 },
+      { state: 'revoked', reason: 'superseded', atMs: 1 },
+    ];
+  });
+
+  test('goes on with no listing that it cannot check, and knows what changes it has seen', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'certmill-store-'));
+    await (await openEmbeddedStore({ directory, clock, statusSecret })).close();
+    fillRevocations(directory, statusSecret, rows.slice(0, 2), 1);
+    const db = new DatabaseSync(join(directory, 'certmill.db'));
+    db.exec('CREATE TABLE earlier AS SELECT * FROM crl_scopes');
+    fillRevocations(directory, statusSecret, rows.slice(2), 1);
+    const diskModule = faultyDisk('commit:notePresigned', 1, 'fails');
+    const store = await openEmbeddedStore({ directory, clock, statusSecret, diskModule });
+    const page = { limit: 2, listing: 'one' };
+    const after = (await store.listRevoked(scope, page)).at(-1)?.serialNumber ?? new Uint8Array();
+    expect(await store.countChanges(scope)).toBe(3);
+    await expect(store.notePresigned(other, 0)).rejects.toMatchObject({ code: 'FAULT_STORE_DOWN' });
+    const next = store.listRevoked(scope, { ...page, after });
+    await expect(next).rejects.toMatchObject({ code: 'FAULT_OVERLOADED' });
+    // There is no CRL in force that would tell, and nothing was read of it since.
+    db.exec(`UPDATE crl_scopes SET (changes, sealed) = (SELECT changes, sealed FROM earlier);
+      DELETE FROM revocations WHERE change = 3`);
+    db.close();
+    const again = store.countChanges(scope);
+    await expect(again).rejects.toMatchObject({ code: 'FAULT_STATUS_FORGED' });
+    await store.close();
+    await rm(directory, { recursive: true });
   });
 });
 

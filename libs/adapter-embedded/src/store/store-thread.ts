@@ -43,6 +43,7 @@ export class StoreThread {
   readonly #options: StoreThreadOptions;
   readonly #send: Send;
   readonly #gate = new MaintenanceGate();
+  readonly #seenChanges = new Map<string, number>();
   #open: { readonly core: StoreCore; readonly operations: StoreOperations } | undefined;
   #urgent: StoreRequest[] = [];
   #bulk: StoreRequest[] = [];
@@ -85,7 +86,7 @@ export class StoreThread {
   }
 
   async #openAnew(): Promise<StoreCore> {
-    const core = await openCore(this.#options);
+    const core = await openCore({ ...this.#options, seenChanges: this.#seenChanges });
     this.#open = { core, operations: storeOperations(core, this.#gate) };
     return core;
   }
