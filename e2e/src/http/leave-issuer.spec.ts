@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { builtInProfileText } from '@certmill/domain/profile-files';
@@ -11,7 +11,7 @@ import {
   serializeQuorumPolicy,
 } from '@certmill/trust/approvals';
 import { runCertmill, type Ended } from '../cli/testing/run-certmill.js';
-import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import { aCsr, aKey, csrsOf, ndjsonOf, type DeviceCsr } from '../testing/a-csr.js';
 import {
   aDataFolder,
   anOrder,
@@ -29,7 +29,7 @@ interface Told {
     readonly facts?: Readonly<Record<string, unknown>>;
   }[];
   readonly left: readonly string[];
-  readonly error?: { readonly code: string; readonly step: string };
+  readonly error?: { readonly code: string; readonly step: string; readonly message?: string };
 }
 
 const population = 3;
@@ -38,23 +38,26 @@ let server: TestServer;
 let hurry: NodeJS.Timeout;
 
 beforeAll(async () => {
-  const issuers = { abused: 'ec-p256', picky: 'ec-p256', alone: 'ec-p256' } as const;
+  const issuers = {
+    abused: 'ec-p256',
+    picky: 'ec-p256',
+    alone: 'ec-p256',
+    worn: 'ec-p256',
+  } as const;
   server = await aServer({}, {}, { issuers, status });
   await addProfile('devices', 1);
   for (const issuer of Object.keys(issuers)) {
     await anOrder(server, `order-of-${issuer}`, { issuer, profile: 'devices' });
-    const path = `/v1/orders/order-of-${issuer}/batches`;
-    const headers = { ...ndjson, 'idempotency-key': issuer };
-    const body = ndjsonOf(csrsOf(population, issuer));
-    const answer = await server.call('POST', path, { headers, body });
-    const { batchId } = (await answer.json()) as { readonly batchId: string };
-    await (await server.call('GET', `/v1/batches/${batchId}/certificates?follow=true`)).text();
+    await uploaded(`order-of-${issuer}`, csrsOf(population, issuer));
   }
   // By itself the server looks at what was revoked four times a minute.
   const { store } = server.server.issuance;
   hurry = setInterval(() => {
     void store
-      .listChangedScopes('full', { issuers: ['abused', 'alone', 'picky', 'next'], limit: 100 })
+      .listChangedScopes('full', {
+        issuers: ['abused', 'alone', 'picky', 'worn', 'next'],
+        limit: 100,
+      })
       .then(async (scopes) => {
         for (const { issuer, shard } of scopes) await addCrlJob(store, { issuer, shard });
       });
@@ -64,6 +67,14 @@ afterAll(async () => {
   clearInterval(hurry);
   await server[Symbol.asyncDispose]();
 });
+
+async function uploaded(orderId: string, csrs: readonly DeviceCsr[]): Promise<void> {
+  const headers = { ...ndjson, 'idempotency-key': orderId };
+  const body = ndjsonOf(csrs);
+  const answer = await server.call('POST', `/v1/orders/${orderId}/batches`, { headers, body });
+  const { batchId } = (await answer.json()) as { readonly batchId: string };
+  await (await server.call('GET', `/v1/batches/${batchId}/certificates?follow=true`)).text();
+}
 
 async function addProfile(name: string, version: number, keys = 'ec-p256'): Promise<void> {
   const yaml = builtInProfileText('tls-client')
@@ -132,6 +143,70 @@ describe('an issuer that is only revoked', () => {
   });
 });
 
+describe('an issuer whose devices have renewed under it, or were reissued', () => {
+  interface Held {
+    readonly status: string;
+    readonly certificate: string;
+  }
+  const key = aKey();
+  const keptBy = async (deviceId: string): Promise<readonly X509Certificate[]> => {
+    const answer = await server.call('GET', `/v1/certificates?deviceId=${deviceId}`);
+    const { items } = (await answer.json()) as { readonly items: readonly Held[] };
+    return items
+      .filter((item) => item.status === 'good')
+      .map(({ certificate }) => new X509Certificate(certificate));
+  };
+
+  it('leaves each with one certificate, for the key that it uses, and counts devices', async () => {
+    await anOrder(server, 'worn-new', { issuer: 'worn', profile: 'devices', renews: true });
+    await uploaded('worn-new', [{ deviceId: 'worn-0', csr: aCsr('worn-0', key) }]);
+    const again = {
+      operationId: 'worn-again',
+      kind: 'reissue',
+      issuer: 'worn',
+      profile: 'devices',
+    };
+    const json = { ...again, selection: { orderId: 'order-of-worn' } };
+    await server.call('POST', '/v1/operations', { json });
+    for (let state = ''; state !== 'done';) {
+      const shown = await server.call('GET', '/v1/operations/worn-again');
+      ({ state } = (await shown.json()) as { readonly state: string });
+    }
+    const dry = await told('worn', '--to', 'unborn', '--dry-run');
+    const would = Object.fromEntries(
+      (dry.steps as readonly { readonly step: string; readonly would?: unknown }[]).map((each) => [
+        each.step,
+        each.would,
+      ]),
+    );
+    expect(would).toMatchObject({ reissue: { devices: 3 }, revoke: { revoked: 6 } });
+    // Another key policy since: no request passes, until that is mended.
+    await addProfile('devices', 2, 'ec-p384');
+    const stopped = await told('worn', '--to', 'next', '--yes');
+    expect(stopped).toMatchObject({
+      error: {
+        code: 'STEP_WAITS',
+        message: expect.stringMatching(
+          /^3 of 3 devices with profile devices have .* --name.* --leave-behind 3$/,
+        ) as string,
+      },
+    });
+    expect(await keptBy('worn-0')).toHaveLength(2);
+    await addProfile('devices', 3);
+    const ended = await told('worn', '--to', 'next', '--name', 'mended', '--yes');
+    expect(ended).toMatchObject({ exitCode: 0, state: 'done', left: [] });
+    expect(factsOf(ended)).toMatchObject({
+      reissue: { issued: 3, skipped: 3 },
+      revoke: { revoked: 6 },
+    });
+    for (const deviceId of ['worn-0', 'worn-1', 'worn-2']) {
+      const kept = await keptBy(deviceId);
+      expect(kept.map(({ issuer }) => issuer)).toEqual([expect.stringContaining('next')]);
+      if (deviceId === 'worn-0') expect(kept[0]?.publicKey.equals(key.publicKey)).toBe(true);
+    }
+  });
+});
+
 describe('a run that cannot go on', () => {
   it('says the code, the step and how to, and revokes nothing before devices have moved', async () => {
     await issueAuthority(
@@ -149,7 +224,7 @@ describe('a run that cannot go on', () => {
       ...['done', 'done', 'done', 'begun', 'to do', 'to do', 'to do', 'to do'],
     ]);
     // Another key policy since: no request of them passes any more.
-    await addProfile('devices', 2, 'ec-p384');
+    await addProfile('devices', 4, 'ec-p384');
     const args = ['picky', '--to', 'next', '--yes'];
     const rejected = await told(...args);
     expect(rejected).toMatchObject({ exitCode: 1, error: { code: 'STEP_WAITS', step: 'reissue' } });

@@ -1,4 +1,5 @@
 import { auditBreakOf, type ChainedAuditEntry } from '@certmill/domain';
+import { builtInProfileText } from '@certmill/domain/profile-files';
 import { massOperationSchema } from '@certmill/platform';
 import { X509Certificate } from 'node:crypto';
 import { aCsr, aKey, csrsOf, ndjsonOf, type DeviceCsr } from '../testing/a-csr.js';
@@ -16,7 +17,9 @@ interface CertificateView {
 let server: TestServer;
 
 beforeAll(async () => {
-  server = await aServer({}, {}, { issuers: { first: 'ec-p256', second: 'ec-p256' } });
+  const key = 'ec-p256';
+  const issuers = { first: key, second: key, third: key, fourth: key } as const;
+  server = await aServer({}, {}, { issuers });
 });
 const get = (path: string): Promise<Response> => server.call('GET', path);
 afterAll(() => server[Symbol.asyncDispose]());
@@ -415,13 +418,94 @@ describe('who is not on the allow-list any more', () => {
     });
     expect((await ended('lamps-new')).counts).toMatchObject({
       selected: 6,
-      submitted: 2,
-      refused: 4,
+      submitted: 1,
+      refused: 1,
+      skipped: 4,
     });
-    expect(await accountOf(get, 'lamps-new')).toEqual({ submitted: 2, refused: 4 });
+    expect(await accountOf(get, 'lamps-new')).toEqual({ submitted: 1, refused: 1, skipped: 4 });
+    expect(await refusedIn('lamps-new')).toEqual([['lamp-0', 'DEVICE_NOT_AUTHORIZED']]);
     expect(await (await server.call('GET', '/v1/orders/lamps-new')).json()).toMatchObject({
-      devices: 2,
+      devices: 1,
     });
+  });
+});
+
+describe('a population part of which has renewed, and part was reissued before', () => {
+  const population = 9;
+  const keys = Array.from({ length: population }, () => aKey());
+  const newKeys = Array.from({ length: 3 }, () => aKey());
+  const csrs = keys.map((key, i) => ({ deviceId: `part-${String(i)}`, csr: aCsr('part', key) }));
+  const to = { issuer: 'fourth', profile: 'tls-client' };
+  const ofThird = { kind: 'reissue', selection: { issuer: 'third' }, ...to };
+  const reasonsIn = async (name: string): Promise<Readonly<Record<string, number>>> => {
+    const skipped = await resultsOf(get, name, { query: '&outcome=skipped' });
+    const reasons = Map.groupBy(skipped, ({ reason }) => reason ?? '');
+    return Object.fromEntries([...reasons].map(([reason, those]) => [reason, those.length]));
+  };
+
+  beforeAll(async () => {
+    await anOrder(server, 'parts', { issuer: 'third' });
+    await issued('parts', csrs.slice(0, 6));
+    const batchId = await issued('parts', csrs.slice(6), 'other');
+    await anOrder(server, 'parts-new', { issuer: 'third', renews: true });
+    await issued(
+      'parts-new',
+      newKeys.map((key, i) => ({ deviceId: `part-${String(i)}`, csr: aCsr('part', key) })),
+    );
+    const selection = { batchId };
+    await begun({ ...ofThird, operationId: 'parts-again', selection, issuer: 'third' });
+    await ended('parts-again');
+    // Of this one the first key is in use again.
+    const [renewed] = await ofDevice('part-0');
+    const serialNumber = new X509Certificate(renewed?.certificate ?? '').serialNumber.toLowerCase();
+    const path = `/v1/certificates/${serialNumber}/revocation`;
+    await server.call('POST', path, { json: { reason: 'superseded' } });
+  });
+
+  test('gets one certificate for each key that is in use, and none for those that were replaced', async () => {
+    const counts = { selected: 15, submitted: population, skipped: 6, refused: 0 };
+    for (const kind of ['reissue', 'renew']) {
+      const told = await begun({ ...ofThird, kind, operationId: 'parts-look', dryRun: true });
+      expect(told.counts).toMatchObject(counts);
+    }
+    await begun({ ...ofThird, operationId: 'parts-move' });
+    const moved = await ended('parts-move');
+    expect(moved.counts).toMatchObject({ ...counts, issued: population, rejected: 0 });
+    expect(await accountOf(get, 'parts-move')).toEqual({ issued: population, skipped: 6 });
+    expect(await reasonsIn('parts-move')).toEqual({
+      CERTIFICATE_REPLACED: 5,
+      CERTIFICATE_REVOKED: 1,
+    });
+    for (const [i, { publicKey: first }] of keys.entries()) {
+      const all = await ofDevice(`part-${String(i)}`);
+      const [newest, ...others] = all
+        .map(({ certificate }) => new X509Certificate(certificate))
+        .filter(({ issuer }) => issuer.includes('fourth'));
+      expect(others).toEqual([]);
+      const inUse = i === 1 || i === 2 ? newKeys[i]?.publicKey : first;
+      expect(newest?.publicKey.equals(inUse ?? first)).toBe(true);
+    }
+  });
+
+  test('gets no other one by the same again, nor another of a profile that it holds one of', async () => {
+    await begun({ ...ofThird, operationId: 'parts-twice' });
+    expect((await ended('parts-twice')).counts).toMatchObject({ submitted: 0, skipped: 15 });
+    const yaml = builtInProfileText('tls-client').replace(/^name: .*$/m, 'name: copied');
+    const headers = { 'content-type': 'application/yaml' };
+    await server.call('POST', '/v1/profiles', { headers, body: yaml });
+    const copied = { ...ofThird, selection: { issuer: 'fourth' }, profile: 'copied' };
+    await begun({ ...copied, operationId: 'parts-copied' });
+    expect((await ended('parts-copied')).counts).toMatchObject({ issued: population });
+    await begun({ ...copied, operationId: 'parts-recopied', selection: { orderId: 'parts-move' } });
+    expect((await ended('parts-recopied')).counts).toMatchObject({ submitted: 0 });
+    expect(await reasonsIn('parts-recopied')).toEqual({ DEVICE_ALREADY_ISSUED: population });
+  });
+
+  test('is revoked as a whole, what was replaced with the rest', async () => {
+    const selection = { issuer: 'third' };
+    await begun({ operationId: 'parts-end', kind: 'revoke', selection, reason: 'superseded' });
+    expect((await ended('parts-end')).counts).toMatchObject({ changed: 14, unchanged: 1 });
+    expect(await revokedUnder('third')).toHaveLength(15);
   });
 });
 

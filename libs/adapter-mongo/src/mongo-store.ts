@@ -330,6 +330,10 @@ export class MongoStore
     return this.#inHand.run(() => this.#parts.certificates.placesOf(tenant, devices, limit));
   }
 
+  claimsOf(tenant: TenantId, profileName: string, devices: readonly AllowListQuery[]) {
+    return this.#inHand.run(() => this.#parts.certificates.claimsOf(tenant, profileName, devices));
+  }
+
   getStatus(tenant: TenantId, batchId: BatchId, index: number) {
     return this.#inHand.run(() => this.#parts.certificates.getStatus(tenant, batchId, index));
   }

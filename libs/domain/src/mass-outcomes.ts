@@ -3,8 +3,9 @@ import type { BatchId } from './ids.js';
 /**
  * What a mass operation did about a certificate of its selection. Of a revocation: revoked by it; so
  * before, for the same reason; revoked for good for another one. Of a reissue: its request was uploaded again; of a
- * renewal: its device may renew. Of both: passed over, because it is revoked, on hold or has ended; refused,
- * because its device may have no other.
+ * renewal: its device may renew. Of both: passed over, because it is revoked, on hold, has ended or was
+ * replaced, or of a reissue because its device has one of the wanted profile besides; refused, because its
+ * device may have no other.
  */
 export const massOutcomes = ['changed', 'unchanged', 'refused', 'submitted', 'skipped'] as const;
 export type MassOutcome = (typeof massOutcomes)[number];
@@ -14,6 +15,8 @@ export const outcomeReasons = [
   'CERTIFICATE_REVOKED',
   'CERTIFICATE_ON_HOLD',
   'CERTIFICATE_ENDED',
+  'CERTIFICATE_REPLACED',
+  'DEVICE_ALREADY_ISSUED',
   'DEVICE_UNNAMED',
   'DEVICE_NOT_AUTHORIZED',
 ] as const;

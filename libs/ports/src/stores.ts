@@ -311,6 +311,16 @@ export interface CertificateStore {
     devices: readonly AllowListQuery[],
     limit?: number,
   ): Promise<readonly (readonly RequestPlace[])[]>;
+  /**
+   * Who has the live claim of each device on a profile name, aligned with the queries: the request that
+   * holds it, in flight or issued, and behind it those that it was taken over from and would go back to
+   * (ADR 0025), newest first; nothing where the claim is free. Expired certificates keep theirs (ADR 0029).
+   */
+  claimsOf(
+    tenant: TenantId,
+    profileName: string,
+    devices: readonly AllowListQuery[],
+  ): Promise<readonly (readonly RequestPlace[])[]>;
   /** O(1). Changed by `RevocationStore`. */
   getStatus(tenant: TenantId, batchId: BatchId, index: number): Promise<CertificateStatus>;
   /** Of a range of a batch, those that were ever changed, by their indexes. */

@@ -421,6 +421,10 @@ export class EmbeddedStore
     return this.#client.call('placesOf', [tenant, devices, limit]);
   }
 
+  claimsOf(tenant: TenantId, profileName: string, devices: readonly AllowListQuery[]) {
+    return this.#client.call('claimsOf', [tenant, profileName, devices]);
+  }
+
   getStatus(tenant: TenantId, batchId: BatchId, index: number) {
     return this.#client.call('getStatus', [tenant, batchId, index]);
   }

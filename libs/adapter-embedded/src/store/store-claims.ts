@@ -71,6 +71,10 @@ export class StoreClaims {
         writeKeys(deviceId, udidId, keys, 0);
         claims.releaseClaim(keys, 0, request);
       },
+      listOf: (deviceId, udidId) => {
+        writeKeys(deviceId, udidId, keys, 0);
+        return claims.listOf(keys, 0);
+      },
       blockKey: (deviceId, udidId) => {
         writeKeys(deviceId, udidId, keys, 0);
         claims.blockKey(keys, 0);
@@ -126,6 +130,8 @@ export interface ScopedClaims {
   release(deviceId: string, udidId: string, request: Locator): void;
   /** The certificate was revoked: the device may have another; its key stays bound. */
   releaseClaim(deviceId: string, udidId: string, request: Locator): void;
+  /** As `Claims.listOf`. */
+  listOf(deviceId: string, udidId: string): Locator[];
   /** The certificate was revoked since others know its key: nobody may have another for it. */
   blockKey(deviceId: string, udidId: string): void;
 }

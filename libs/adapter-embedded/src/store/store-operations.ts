@@ -210,6 +210,16 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
         ),
       );
     },
+    claimsOf(
+      tenant: TenantId,
+      profileName: string,
+      devices: readonly AllowListQuery[],
+    ): RequestPlace[][] {
+      const scoped = claims.within({ tenant, profileName });
+      return devices.map(({ deviceId = '', udid }) =>
+        requestPlaces(scoped.listOf(deviceId, Buffer.from(udid).toString('latin1'))),
+      );
+    },
     getStatus(tenant: TenantId, batchId: BatchId, index: number): CertificateStatus {
       const batch = batches.key(tenant, batchId);
       return batch === undefined ? { state: 'good' } : core.statuses.get(batch, index);

@@ -30,7 +30,7 @@ import {
 import type { Buckets } from '../batches/buckets.js';
 import { confirming, ending, marking, retrying } from '../batches/chunk-changes.js';
 import type { IssuanceTime } from '../issuance-time.js';
-import type { ClaimJournal } from '../journal/claim-journal.js';
+import type { ClaimJournal, RequestPlace as JournalPlace } from '../journal/claim-journal.js';
 import { cursorPlace, pageLimit, pageOf } from '../page-cursor.js';
 import type { Segments, TerminalDocument } from './segments.js';
 import type { Statuses } from './statuses.js';
@@ -185,11 +185,18 @@ export class Certificates implements CertificateStore {
           deviceId === undefined
             ? await journal.findByUdid(tenant, udid, limit)
             : await journal.findByDevice(tenant, deviceId, limit);
-        return places.map(({ chunk: { batchId, chunkNumber }, index }) => {
-          return { batchId, chunkNumber, index };
-        });
+        return places.map(withoutTenant);
       }),
     );
+  }
+
+  async claimsOf(
+    tenant: TenantId,
+    profileName: string,
+    devices: readonly AllowListQuery[],
+  ): Promise<readonly (readonly RequestPlace[])[]> {
+    const lists = await this.#parts.journal.claimsOf(tenant, profileName, devices);
+    return lists.map((places) => places.map(withoutTenant));
   }
 
   getStatus(tenant: TenantId, batchId: BatchId, index: number): Promise<CertificateStatus> {
@@ -232,6 +239,11 @@ export class Certificates implements CertificateStore {
       bucket.sums.confirmed === chunksPerBucket;
     if (isWhole) await this.#parts.batches.noteProgress(tenant, batchId, atMs, bucket);
   }
+}
+
+function withoutTenant({ chunk, index }: JournalPlace): RequestPlace {
+  const { batchId, chunkNumber } = chunk;
+  return { batchId, chunkNumber, index };
 }
 
 /** Only what names the chunk: callers pass whole chunks as references. */

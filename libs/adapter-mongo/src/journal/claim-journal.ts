@@ -1,6 +1,6 @@
 import type { CertmillError, ChunkRef, OrderId, TenantId } from '@certmill/domain';
 import type { PageCache, RunWriter } from '@certmill/packed';
-import type { Clock, Decision, Stoppable } from '@certmill/ports';
+import type { AllowListQuery, Clock, Decision, Stoppable } from '@certmill/ports';
 import type { JournalStorage } from './journal-storage.js';
 
 /** What an order allows, as it stands when its chunk is decided. */
@@ -92,6 +92,12 @@ export interface ClaimJournal extends Stoppable {
   findByUdid(tenant: TenantId, udid: Uint8Array, limit: number): Promise<readonly RequestPlace[]>;
   /** The same by device. */
   findByDevice(tenant: TenantId, deviceId: string, limit: number): Promise<readonly RequestPlace[]>;
+  /** As `CertificateStore.claimsOf`: one look, and one read of the entries that the requests are in. */
+  claimsOf(
+    tenant: TenantId,
+    profileName: string,
+    devices: readonly AllowListQuery[],
+  ): Promise<readonly (readonly RequestPlace[])[]>;
   /** Certificates reserved or issued under the order. */
   reservedUnder(tenant: TenantId, orderId: OrderId): Promise<number>;
   /** Stores the view of a shard for those that begin; false where another process was first. */

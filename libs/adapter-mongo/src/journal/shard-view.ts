@@ -13,10 +13,13 @@ import {
   locatorLow,
   locatorOf,
   requestKeysBytes,
+  udidIdAt,
   udidKeyAt,
+  type ClaimScope,
   type Locator,
   type RequestKeys,
 } from '@certmill/packed';
+import type { AllowListQuery } from '@certmill/ports';
 import { decodeEntry, type DecodedDecision, type DecodedEntry } from './entry-codec.js';
 import { chainAfter, type ReleaseItem } from './journal-entry.js';
 import type { StoredEntry } from './journal-storage.js';
@@ -72,6 +75,16 @@ export class ShardView {
     const keys = Buffer.alloc(requestKeysBytes);
     this.#keys.ofDevice(tenant)(deviceId, keys, deviceKeyAt);
     return this.claims.requestsOf(keys, deviceKeyAt, limit);
+  }
+
+  /** As `Claims.listOf`, of each device. */
+  claimsOf(scope: ClaimScope, devices: readonly AllowListQuery[]): Locator[][] {
+    const write = this.#keys.within(scope);
+    const keys = Buffer.alloc(requestKeysBytes);
+    return devices.map(({ deviceId = '', udid }) => {
+      write(deviceId, udidIdAt(Buffer.from(udid), 0), keys, 0);
+      return this.claims.listOf(keys, 0);
+    });
   }
 
   /** Before each `fold` or `tentatively`. Faults: FAULT_DISK_FULL, FAULT_STORE_DOWN. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CertmillError, type ChunkRef, type OrderId, type TenantId } from '@certmill/domain';
 import { diskFault, RequestKeys, SpareMemtables, udidIdAt, type Locator } from '@certmill/packed';
-import type { Decision } from '@certmill/ports';
+import type { AllowListQuery, Decision } from '@certmill/ports';
 import type {
   ClaimJournal,
   ClaimJournalOptions,
@@ -106,7 +106,7 @@ class StartedJournal implements ClaimJournal {
 
   findByUdid(tenant: TenantId, udid: Uint8Array, limit: number): Promise<readonly RequestPlace[]> {
     const udidId = udidIdAt(Buffer.from(udid), 0);
-    return this.#find(tenant, (view) => view.requestsOfUdid(tenant, udidId, limit));
+    return this.#findOne(tenant, (view) => view.requestsOfUdid(tenant, udidId, limit));
   }
 
   findByDevice(
@@ -114,7 +114,15 @@ class StartedJournal implements ClaimJournal {
     deviceId: string,
     limit: number,
   ): Promise<readonly RequestPlace[]> {
-    return this.#find(tenant, (view) => view.requestsOfDevice(tenant, deviceId, limit));
+    return this.#findOne(tenant, (view) => view.requestsOfDevice(tenant, deviceId, limit));
+  }
+
+  claimsOf(
+    tenant: TenantId,
+    profileName: string,
+    devices: readonly AllowListQuery[],
+  ): Promise<readonly (readonly RequestPlace[])[]> {
+    return this.#find(tenant, (view) => view.claimsOf({ tenant, profileName }, devices));
   }
 
   async reservedUnder(tenant: TenantId, orderId: OrderId): Promise<number> {
@@ -258,20 +266,31 @@ class StartedJournal implements ClaimJournal {
     return saved.isSaved;
   }
 
-  async #find(
+  async #findOne(
     tenant: TenantId,
     see: (view: ShardView) => readonly Locator[],
   ): Promise<readonly RequestPlace[]> {
+    const [found = []] = await this.#find(tenant, (view) => [see(view)]);
+    return found;
+  }
+
+  async #find(
+    tenant: TenantId,
+    see: (view: ShardView) => readonly (readonly Locator[])[],
+  ): Promise<readonly (readonly RequestPlace[])[]> {
     const { journal } = this.#shardOf(tenant);
-    const locators = await journal.look(see);
-    if (locators.length === 0) return [];
-    const heads = await journal.entries.heads(new Set(locators.map(({ seq }) => seq)));
-    return locators.flatMap(({ seq, index }) => {
-      const head = heads.get(seq);
-      if (head === undefined) return [];
-      const { chunk, firstIndex, start } = chunkAt(head, index);
-      return [{ chunk, index: firstIndex + index - start }];
-    });
+    const found = await journal.look(see);
+    const seqs = new Set(found.flatMap((locators) => locators.map(({ seq }) => seq)));
+    if (seqs.size === 0) return found.map(() => []);
+    const heads = await journal.entries.heads(seqs);
+    return found.map((locators) =>
+      locators.flatMap(({ seq, index }) => {
+        const head = heads.get(seq);
+        if (head === undefined) return [];
+        const { chunk, firstIndex, start } = chunkAt(head, index);
+        return [{ chunk, index: firstIndex + index - start }];
+      }),
+    );
   }
 
   /** What is released is as the decision has it, whoever asks. */

@@ -129,6 +129,17 @@ describe('claims', () => {
       expect(free()).toBeUndefined();
     });
 
+    test('are told behind the one that holds the claim, as long as they would come back', () => {
+      claims.take(keysOf('a', 'm'), 0, third, { isRenewal: true });
+      const list = () => claims.listOf(keysOf('a', 'k'), 0);
+      expect(list()).toEqual([third, second, first]);
+      claims.releaseClaim(keysOf('a', 'l'), 0, second);
+      expect(list()).toEqual([third, first]);
+      expect(claims.listOf(keysOf('a', 'k', 'ldevid'), 0)).toEqual([]);
+      claims.releaseClaim(keysOf('a', 'm'), 0, third);
+      expect(list()).toEqual([]);
+    });
+
     test('end with the renewed certificate, as those of any device', () => {
       expect(claims.releaseClaim(keysOf('a', 'l'), 0, second)).toBe(true);
       expect(free()).toBeUndefined();

@@ -151,6 +151,17 @@ export class Claims {
     return this.#index.lookUp(keys, at, limit).map(({ high, low }) => locatorOf(high, low));
   }
 
+  /** Who holds the claim, and behind it those whose claim was taken over: newest first, the last 33. */
+  listOf(keys: Buffer, offset: number): Locator[] {
+    const list: Locator[] = [];
+    let one = this.#holderOf(keys, offset);
+    while (one !== undefined && list.length <= linksFollowed) {
+      list.push(one);
+      one = this.#takenOverBy(keys, offset, one);
+    }
+    return list;
+  }
+
   /** Takes a request that is taken over out of the list. */
   #unlink(keys: Buffer, offset: number, request: Locator): boolean {
     const renewal = this.#renewalOf(keys, offset, request);

@@ -22,7 +22,7 @@ export interface MassPorts extends ChangePorts, AuditPorts {
   readonly batches: Pick<BatchStore, 'getBatch' | 'listBatches' | 'getRegistration'>;
   readonly certificates: Pick<
     CertificateStore,
-    'getSegment' | 'findChunk' | 'getStatus' | 'listStatuses' | 'placesOf'
+    'getSegment' | 'findChunk' | 'getStatus' | 'listStatuses' | 'placesOf' | 'claimsOf'
   >;
   /** Of an issuer's CRL; undefined where the issuer is not known. */
   readonly crlShardsOf: (issuer: string) => number | undefined;

@@ -8,18 +8,25 @@ import {
 } from '@certmill/domain';
 import { readStatuses } from '../revoke/read-statuses.js';
 import { authorizationTest, type AuthorizationPorts } from './authorized-devices.js';
-import type { MassPorts } from './mass-ports.js';
+import {
+  holdingTest,
+  profileNameOf,
+  replacementTest,
+  type ReplacementPorts,
+} from './replacement-test.js';
 import type { StoredCertificate } from './stored-certificate.js';
 
-type OutcomePorts = AuthorizationPorts & Pick<MassPorts, 'certificates'>;
+type OutcomePorts = AuthorizationPorts & ReplacementPorts;
 
 /**
- * What becomes of certificates whose devices are to have another one, aligned. A device that is known by its
- * key alone cannot renew: with another key it is another device.
+ * What becomes of certificates whose devices are to have another one, aligned: those that were replaced are
+ * passed over, for their keys are in use no more. A reissue under another profile takes the place of nothing
+ * that a device holds of it. A device that is known by its key alone cannot renew: with another key it is
+ * another device.
  */
 export async function renewalOutcomes(
   ports: OutcomePorts,
-  { kind }: ReissueWork,
+  { kind, profileName }: ReissueWork,
   { orderId }: FrozenBatch,
   certificates: readonly StoredCertificate[],
   nowMs: number,
@@ -29,6 +36,11 @@ export async function renewalOutcomes(
   const { tenant } = first;
   const statuses = await readStatuses(ports, certificates);
   const keepsKey = kind === 'reissue';
+  const isReplaced = await replacementTest(ports, tenant, orderId, certificates, nowMs);
+  const isOther = keepsKey && profileName !== (await profileNameOf(ports, tenant, orderId));
+  const hasOther = isOther
+    ? await holdingTest(ports, tenant, profileName, certificates, nowMs)
+    : () => false;
   const isAuthorized = await authorizationTest(ports, tenant, orderId, certificates, keepsKey);
   return certificates.map(({ index, deviceId, notAfterMs }, i) => {
     const skipped = (reason: OutcomeReason) => ({ index, outcome: 'skipped', reason }) as const;
@@ -36,6 +48,8 @@ export async function renewalOutcomes(
     if (isOnHold(status)) return skipped('CERTIFICATE_ON_HOLD');
     if (status.state === 'revoked') return skipped('CERTIFICATE_REVOKED');
     if (hasExpired(notAfterMs, nowMs)) return skipped('CERTIFICATE_ENDED');
+    if (isReplaced(i)) return skipped('CERTIFICATE_REPLACED');
+    if (hasOther(i)) return skipped('DEVICE_ALREADY_ISSUED');
     if (kind === 'renew' && deviceId === '') return skipped('DEVICE_UNNAMED');
     if (!isAuthorized(i)) return { index, outcome: 'refused', reason: 'DEVICE_NOT_AUTHORIZED' };
     return { index, outcome: 'submitted' };

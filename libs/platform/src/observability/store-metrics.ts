@@ -47,6 +47,7 @@ const storeCalls = {
   findByUdid: true,
   findByDevice: true,
   placesOf: true,
+  claimsOf: true,
   getStatus: true,
   listStatuses: true,
   changeStatuses: true,

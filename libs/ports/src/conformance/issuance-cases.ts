@@ -381,6 +381,38 @@ export const issuanceCases: readonly StoreCase[] = [
     }),
   },
   {
+    name: 'who has a claim is told by device and profile, with those that it was taken over from',
+    async run(stores, tenant) {
+      const renewing = { orderId: 'renewal' };
+      await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      await stores.createOrder(anOrder(tenant, { ...renewing, renews: true }));
+      await issueAlone(stores, tenant, 'first', ['a', 'b']);
+      await issueAlone(stores, tenant, 'other', ['a', 'b'], { profileName: 'two' });
+      await issueAlone(stores, tenant, 'second', [{ device: 'a', key: 'l' }], renewing);
+      const third = [{ device: 'a', key: 'm' }];
+      const { chunk } = await decideAlone(stores, tenant, 'third', third, renewing);
+      const at = (name: string, index: number) => {
+        return { batchId: aBatch(tenant, name).batchId, chunkNumber: 0, index };
+      };
+      const devices = ['b', 'a', 'nobody'].map((deviceId) => ({ deviceId, udid: udidOf('any') }));
+      const told = () => stores.claimsOf(tenant, 'idevid', devices);
+      expectSame(await told(), [
+        [at('first', 1)],
+        [at('third', 0), at('second', 0), at('first', 0)],
+        [],
+      ]);
+      const released = { codes: [unavailable], released: [0] };
+      await stores.publish(chunk.terminal(released));
+      expectSame(await told(), [[at('first', 1)], [at('second', 0), at('first', 0)], []]);
+      const others = await stores.claimsOf(tenant, 'two', devices);
+      expectSame(others, [[at('other', 1)], [at('other', 0)], []]);
+      expectSame(await stores.claimsOf(`${tenant}-other`, 'idevid', devices), [[], [], []]);
+    },
+    broken: (stores) => ({
+      claimsOf: async (...args) => (await stores.claimsOf(...args)).map((each) => each.slice(0, 1)),
+    }),
+  },
+  {
     name: 'certificates are found by key and by device, newest first, up to a limit',
     async run(stores, tenant) {
       await open(stores, anOrder(tenant), aBatch(tenant, 'b'));

@@ -84,7 +84,12 @@ export function compromiseCommand(terminal: Terminal): Command {
       ).choices(reasons),
     )
     .option('--rate <number>', 'certificates a second at most', parseRate)
-    .option('--leave-behind <n>', 'devices that may be left without a new certificate', count, 0)
+    .option(
+      '--leave-behind <n>',
+      'devices that may be left without a new certificate, once for each profile',
+      count,
+      0,
+    )
     .option('--name <name>', 'of the run and its operations; default: leave-ISSUER')
     .option('--under <ca>', 'CA that signs the new one; default: the one that signed the old')
     .addOption(keyOption('that of the old one'))

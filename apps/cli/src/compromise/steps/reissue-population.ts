@@ -36,11 +36,24 @@ export const reissuePopulation: Step = async (context, run) => {
   // Where the CA is revoked already, nobody is better off for waiting.
   if (without > context.circumstances.leaveBehind && !wish.isCaFirst) {
     throw waits(
-      `${formatNumber(without)} of ${formatNumber(sum('submitted'))} devices have no new certificate ` +
+      `${operations.flatMap(leftIn).join(', ')} have no new certificate ` +
         `(${formatNumber(facts.rejected)} rejected, ${formatNumber(facts.deadLettered)} dead letters), ` +
-        `and what they hold is about to be revoked. Look at the batches of ${facts.operations.join(', ')}; ` +
-        `to go on without them: --leave-behind ${String(without)}`,
+        'and what they hold is about to be revoked. Dead letters: retry them, then the same command again. ' +
+        `Rejected: ${operations.map(resultsOf).join(', ')} say why; when that is mended, begin another run ` +
+        `with --name, which reissues what is left. To go on without them: --leave-behind ${String(without)}`,
     );
   }
   return facts;
 };
+
+/** Of a profile a device has one certificate that is in use: so many were submitted. */
+function leftIn({ counts, profile = '' }: MassOperationView): readonly string[] {
+  const { rejected, deadLettered, submitted } = counts;
+  const left = rejected + deadLettered;
+  if (left === 0) return [];
+  return [`${formatNumber(left)} of ${formatNumber(submitted)} devices with profile ${profile}`];
+}
+
+function resultsOf({ operationId }: MassOperationView): string {
+  return `'certmill mass results ${operationId} --outcome rejected'`;
+}
