@@ -187,7 +187,7 @@ describe('an issuer whose devices have renewed under it, or were reissued', () =
       error: {
         code: 'STEP_WAITS',
         message: expect.stringMatching(
-          /^3 of 3 devices with profile devices have .* --name.* --leave-behind 3$/,
+          /3 of 3 devices with profile devices have .* --name.* --leave-behind 3$/m,
         ) as string,
       },
     });

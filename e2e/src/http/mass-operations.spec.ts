@@ -434,7 +434,11 @@ describe('a population part of which has renewed, and part was reissued before',
   const population = 9;
   const keys = Array.from({ length: population }, () => aKey());
   const newKeys = Array.from({ length: 3 }, () => aKey());
-  const csrs = keys.map((key, i) => ({ deviceId: `part-${String(i)}`, csr: aCsr('part', key) }));
+  const csrOf = (key: ReturnType<typeof aKey>, i: number): DeviceCsr => {
+    const deviceId = `part-${String(i)}`;
+    return { deviceId, csr: aCsr(deviceId, key) };
+  };
+  const csrs = keys.map(csrOf);
   const to = { issuer: 'fourth', profile: 'tls-client' };
   const ofThird = { kind: 'reissue', selection: { issuer: 'third' }, ...to };
   const reasonsIn = async (name: string): Promise<Readonly<Record<string, number>>> => {
@@ -448,10 +452,7 @@ describe('a population part of which has renewed, and part was reissued before',
     await issued('parts', csrs.slice(0, 6));
     const batchId = await issued('parts', csrs.slice(6), 'other');
     await anOrder(server, 'parts-new', { issuer: 'third', renews: true });
-    await issued(
-      'parts-new',
-      newKeys.map((key, i) => ({ deviceId: `part-${String(i)}`, csr: aCsr('part', key) })),
-    );
+    await issued('parts-new', newKeys.map(csrOf));
     const selection = { batchId };
     await begun({ ...ofThird, operationId: 'parts-again', selection, issuer: 'third' });
     await ended('parts-again');
