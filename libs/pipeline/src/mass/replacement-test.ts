@@ -10,6 +10,8 @@ export type ReplacementPorts = Pick<
   'orders' | 'batches' | 'certificates' | 'crlShardsOf'
 >;
 
+type ChunkReader = Pick<CertificateReader, 'ofChunk'>;
+
 /**
  * Says of each certificate of a batch whether another one stands in its place: one that came after it to the
  * live claim of its device on its profile, and is neither revoked nor expired; on hold it stands. What is in
@@ -22,6 +24,7 @@ export async function replacementTest(
   orderId: OrderId,
   certificates: readonly StoredCertificate[],
   nowMs: number,
+  reader: ChunkReader = new CertificateReader(ports),
 ): Promise<(position: number) => boolean> {
   const profileName = await profileNameOf(ports, tenant, orderId);
   const devices = certificates.map(deviceOf);
@@ -36,7 +39,7 @@ export async function replacementTest(
         : [...list, ...(await newerThan(ports, tenant, profileName, own))],
     );
   }
-  return standingTest(ports, tenant, rivals, nowMs);
+  return standingTest(ports, reader, tenant, rivals, nowMs);
 }
 
 /** Says of each device whether another certificate of it, under a profile of this name, is good or on hold. */
@@ -49,7 +52,7 @@ export async function holdingTest(
 ): Promise<(position: number) => boolean> {
   const devices = certificates.map(deviceOf);
   const lists = await ports.certificates.claimsOf(tenant, profileName, devices);
-  return standingTest(ports, tenant, lists, nowMs);
+  return standingTest(ports, new CertificateReader(ports), tenant, lists, nowMs);
 }
 
 export async function profileNameOf(
@@ -84,11 +87,11 @@ async function newerThan(
 /** Says of each list of requests whether one of them has a certificate that is good or on hold. Each chunk is read once. */
 async function standingTest(
   ports: ReplacementPorts,
+  reader: ChunkReader,
   tenant: TenantId,
   lists: readonly (readonly RequestPlace[])[],
   nowMs: number,
 ): Promise<(position: number) => boolean> {
-  const reader = new CertificateReader(ports);
   const byChunk = Map.groupBy(lists.flat(), ({ batchId, chunkNumber }) => {
     return `${batchId}/${String(chunkNumber)}`;
   });
