@@ -93,7 +93,8 @@ async function countsOf(
     const { state, counts, failure } = massOperationSchema.parse(await answer.json());
     if (state === 'done') return counts;
     if (state === 'failed') throw new Error(JSON.stringify(failure));
-    await new Promise((resolve) => setImmediate(resolve));
+    // Each look at a reissue reads its batches.
+    await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }
 
@@ -316,3 +317,48 @@ describe('a run that hung while its certificates were revoked, and goes on', () 
     await expectOneEach('stale');
   }, 60_000);
 });
+
+/** Each is a batch of its own. 100,000 where somebody has an hour: CERTMILL_MASS_SINGLES. */
+const singles = Number(process.env['CERTMILL_MASS_SINGLES'] ?? 300);
+
+test(
+  'single enrolments, a batch each, are all issued once more and then revoked, over breaks and a pause',
+  async () => {
+    await anOrder(server, 'singles', { issuer: 'first', quota: singles });
+    const waiting = csrsOf(singles, 'single').values();
+    const enrol = async (): Promise<void> => {
+      for (const { deviceId, csr } of waiting) {
+        const path = `/v1/orders/singles/certificates?deviceId=${deviceId}`;
+        const headers = { 'content-type': 'application/pkcs10', accept: 'application/pkix-cert' };
+        const answer = await server.call('POST', path, { headers, body: new Uint8Array(csr) });
+        if (answer.status !== 201) throw new Error(await answer.text());
+        await answer.arrayBuffer();
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, enrol));
+
+    armed = { call: 'saveOperation', when: 'after', left: singles };
+    const selection = { orderId: 'singles' };
+    const reissued = await countsOf({
+      ...{ operationId: 'singles-new', kind: 'reissue', selection },
+      ...{ issuer: 'second', profile: 'tls-client' },
+    });
+    expect(armed.left).toBeLessThan(1);
+    expect(reissued).toMatchObject({ lookedAt: singles, submitted: singles, issued: singles });
+    expect(await accountOf(get, 'singles-new')).toEqual({ issued: singles });
+    const order = await (await get('/v1/orders/singles-new')).json();
+    expect(order).toMatchObject({ reserved: singles, state: 'closed' });
+
+    armed = { call: 'changeStatuses', when: 'after', left: Math.ceil(singles / 2) };
+    const meanwhile = async () => {
+      await server.call('POST', '/v1/operations/singles-end/pause');
+      await server.call('POST', '/v1/operations/singles-end/resume');
+    };
+    armed = { ...armed, meanwhile };
+    const revoked = await countsOf({ operationId: 'singles-end', kind: 'revoke', selection });
+    expect(armed.left).toBeLessThan(1);
+    expect(revoked).toMatchObject({ changed: singles, unchanged: 0, refused: 0 });
+    expect(await accountOf(get, 'singles-end')).toEqual({ changed: singles });
+  },
+  60_000 + singles * 40,
+);
