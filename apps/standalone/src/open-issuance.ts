@@ -47,6 +47,7 @@ import {
   isKeyAtHand,
   issuingPolicy,
   publishedCas,
+  readPassphrase,
   type Issuer,
 } from '@certmill/trust';
 import { openApprovalFolder, openOperationGate, readQuorumPolicy } from '@certmill/trust/approvals';
@@ -72,6 +73,8 @@ export interface Issuance extends Stoppable {
   readonly issuers: readonly Issuer[];
   /** Built-in profiles of which tenants have one of their own, stored before: theirs stay in force. */
   readonly keptProfiles: readonly KeptProfile[];
+  /** Of the keys of CAs that lie in files. */
+  readonly readPassphrase: () => Promise<string>;
   /** Until disposed the log removes nothing: for a copy of the folder. */
   holdLog(): Disposable;
   /** Rejects when the process has to be started again: a PKCS#11 module hangs in a signature. */
@@ -326,6 +329,7 @@ async function assemble(
     },
     keptProfiles,
     failed,
+    readPassphrase: () => readPassphrase(issuers.passphrase, process.env),
     holdLog: () => openedLog.holdSegments(),
     async cpu() {
       const main = process.threadCpuUsage();

@@ -28,6 +28,7 @@ import { standaloneSchema } from './config.js';
 import { openControlSocket } from './control-socket.js';
 import { takeDataFolder } from './data-folder.js';
 import { openIssuance, type Issuance, type IssuanceOverrides } from './open-issuance.js';
+import { renewCaCrls } from './renew-ca-crls.js';
 
 /** The configuration file of `certmill serve --role all`. */
 export const serveSchema = standaloneSchema.extend({
@@ -74,6 +75,7 @@ export async function serve(
   let control: ControlServer | undefined;
   let tracing: Tracing | undefined;
   let crls: Stoppable | undefined;
+  let caCrls: Stoppable | undefined;
   let mass: Stoppable | undefined;
   try {
     if (config.tracing !== undefined) {
@@ -101,6 +103,7 @@ export async function serve(
     issuance = await opening;
     gaugeParts(metrics, issuance);
     crls = await generateCrls(config, issuance, logger, metrics);
+    caCrls = renewCaCrlsOf(folder.directory, issuance, logger);
     mass = await runMassOperations(issuance, logger);
     for (const kept of issuance.keptProfiles) {
       logger.warn(
@@ -153,6 +156,7 @@ export async function serve(
         await listening.stop(config.stopTimeoutMs);
         await mass?.stop(config.stopTimeoutMs);
         await crls?.stop(config.stopTimeoutMs);
+        await caCrls?.stop(config.stopTimeoutMs);
         await running.stop(config.stopTimeoutMs);
         await tracing?.stop(config.stopTimeoutMs);
         folder.release();
@@ -165,6 +169,7 @@ export async function serve(
     await http?.stop(1_000);
     await mass?.stop(1_000);
     await crls?.stop(1_000);
+    await caCrls?.stop(1_000);
     await issuance?.stop(1_000);
     await tracing?.stop(1_000);
     folder.release();
@@ -208,6 +213,22 @@ async function generateCrls(
     logger,
     metrics,
   );
+}
+
+/** Keeps the CRLs of CA certificates in force whose key lies in the folder. */
+function renewCaCrlsOf(
+  directory: string,
+  { store, services, readPassphrase }: Issuance,
+  logger: ReturnType<typeof createLogger>,
+): Stoppable {
+  return renewCaCrls({
+    directory,
+    readPassphrase,
+    audit: store,
+    clock: services.clock,
+    onMade: (made) => logger.info(made, 'made the CRL of a CA over its CA certificates'),
+    onFault: (error, ca) => logger.error({ err: error, ca }, 'the CRL of a CA was not made'),
+  });
 }
 
 function gaugeParts(

@@ -79,6 +79,12 @@ export {
 export { CaCrlEnds, type CaCrlEnd } from './hierarchy/ca-crl-ends.js';
 export { caCrlFileName } from './hierarchy/ca-crl-time.js';
 export { issueCaCrl, type CaCrl } from './hierarchy/issue-ca-crl.js';
+export {
+  caCrlValiditySeconds,
+  dueCaCrls,
+  lacksCaCrl,
+  type DueCaCrl,
+} from './hierarchy/due-ca-crls.js';
 export type { RevokedCa } from './hierarchy/revoked-cas.js';
 export {
   parseBoundOrder,

@@ -8,7 +8,7 @@ import { caCrlFileName } from './ca-crl-time.js';
 import type { IssuerCatalogue } from './issuer-catalogue.js';
 import { issuerPathsOf } from './issuer-paths.js';
 
-/** When a CRL of CA certificates that is served here is to be replaced, by people. */
+/** When a CRL of CA certificates that is served here is to be replaced. */
 export interface CaCrlEnd {
   /** The name by which it is served. */
   readonly ca: string;
@@ -19,7 +19,7 @@ export interface CaCrlEnd {
 
 /**
  * The CRLs of CA certificates in a data folder: those that were taken in, and those of CAs above its
- * issuers. Nothing makes another one by itself: their keys rest.
+ * issuers. Who has no key in a file of the folder, or a quorum, replaces them by hand (`dueCaCrls`).
  */
 export class CaCrlEnds {
   readonly #dataDirectory: string;

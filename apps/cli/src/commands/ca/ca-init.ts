@@ -1,12 +1,13 @@
 import { Command, Option } from 'commander';
 import { newCaKeyTypes } from '@certmill/domain';
-import { createHierarchy, type IssuerKeyType } from '@certmill/trust';
+import { createHierarchy, type IssuerKeyType, rootName } from '@certmill/trust';
 import { passphraseOf } from '../../hierarchy.js';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
 import { keyOption, statusOf, type StatusOptions, withStatusOptions } from './ca-options.js';
 import { authorityView } from './ca-view.js';
+import { makeFirstCrl } from './first-crl.js';
 import { heldFolder } from './held-folder.js';
 
 export function initCommand(terminal: Terminal): Command {
@@ -36,22 +37,29 @@ export function initCommand(terminal: Terminal): Command {
         } & StatusOptions,
       ) => {
         using folder = heldFolder(options.data);
+        const { directory } = folder;
+        const passphrase = await passphraseOf(terminal, directory);
+        const root =
+          options.root === undefined
+            ? { directory, passphrase }
+            : {
+                directory: options.root,
+                passphrase: await passphraseOf(terminal, options.root),
+              };
+        const nowMs = Date.now();
         const issuer = await createHierarchy({
           name,
-          directory: folder.directory,
-          passphrase: await passphraseOf(terminal, folder.directory),
+          directory,
+          passphrase,
+          rootDirectory: root.directory,
+          rootPassphrase: root.passphrase,
           ...(options.key === undefined ? {} : { keyType: options.key }),
-          ...(options.root === undefined
-            ? {}
-            : {
-                rootDirectory: options.root,
-                rootPassphrase: await passphraseOf(terminal, options.root),
-              }),
           ...statusOf(options),
           ...(options.rootKey === undefined ? {} : { rootKeyType: options.rootKey }),
           ...(options.organization === undefined ? {} : { organization: options.organization }),
-          nowMs: Date.now(),
+          nowMs,
         });
+        await makeFirstCrl({ ...root, name: rootName }, nowMs);
         terminal.report(authorityView(issuer), [`made issuing CA ${name}: ${issuer.chainFile}`]);
       },
     );

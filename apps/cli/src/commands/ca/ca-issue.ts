@@ -31,6 +31,7 @@ import {
   withCaProfileOptions,
 } from './ca-profile-options.js';
 import { authorityView } from './ca-view.js';
+import { makeFirstCrl } from './first-crl.js';
 
 interface IssueOptions
   extends
@@ -58,11 +59,14 @@ export function issueCommand(terminal: Terminal): Command {
     .action(async (name: string, options: IssueOptions) => {
       const { data, under } = options;
       const kind = (options.pathLength ?? 0) === 0 ? 'issuing' : 'intermediate';
+      const key = await keyPlaceOf(terminal, data, options);
+      const parent = await placeOf(terminal, under, data, options);
+      const nowMs = Date.now();
       const ca = await issueAuthority(
         {
           name,
           directory: data,
-          ...(await keyPlaceOf(terminal, data, options)),
+          ...key,
           ...certificateWishOf(options, {
             key: 'ec-p256',
             commonName: `${name} ${kind} CA`,
@@ -72,9 +76,11 @@ export function issueCommand(terminal: Terminal): Command {
           ...statusOf(options),
           ...orderOf(options),
         },
-        await placeOf(terminal, under, data, options),
-        Date.now(),
+        parent,
+        nowMs,
       );
+      await makeFirstCrl(parent, nowMs);
+      await makeFirstCrl({ directory: data, name, ...key }, nowMs);
       terminal.report(authorityView(ca), [
         `made ${kind} CA ${name} under ${under}: ${ca.chainFile}`,
       ]);

@@ -25,6 +25,7 @@ import {
   withCaProfileOptions,
 } from './ca-profile-options.js';
 import { authorityView } from './ca-view.js';
+import { makeFirstCrl } from './first-crl.js';
 
 export function rootCommand(terminal: Terminal): Command {
   const command = new Command('root')
@@ -41,16 +42,19 @@ export function rootCommand(terminal: Terminal): Command {
           ConstraintOptions &
           StatusOptions,
       ) => {
+        const key = await keyPlaceOf(terminal, options.data, options);
+        const nowMs = Date.now();
         const root = await createRoot(
           {
             directory: options.data,
-            ...(await keyPlaceOf(terminal, options.data, options)),
+            ...key,
             ...certificateWishOf(options, { key: 'ec-p384', commonName: 'root CA' }),
             ...lifetimeOf(options),
             ...statusOf(options),
           },
-          Date.now(),
+          nowMs,
         );
+        await makeFirstCrl({ directory: options.data, name: root.name, ...key }, nowMs);
         terminal.report(authorityView(root), [`made root ${root.subject}: ${root.chainFile}`]);
       },
     );
