@@ -308,6 +308,8 @@ test('a responder outlives a restart, and is renewed before its end when the clo
   await using folder = await aDataFolder();
   let nowMs = Date.now();
   const clock = { nowMs: () => nowMs };
+  // Another one than that of the other tests, with keys of its own.
+  const installation = { rootKey: 'ec-p384' } as const;
   const certificateIn = async (): Promise<string> => {
     const file = join(folder.path, 'ocsp-responders', 'dev.pem');
     return new X509Certificate(await readFile(file)).fingerprint256;
@@ -338,13 +340,13 @@ test('a responder outlives a restart, and is renewed before its end when the clo
   };
   let first: string;
   {
-    await using running = await aServerIn(folder.path, {}, {}, { clock });
+    await using running = await aServerIn(folder.path, installation, {}, { clock });
     expect(await ask(running)).toBe('30030a0106');
     expect(await readdir(folder.path)).not.toContain('ocsp-responders');
     await own(running);
     first = await certificateIn();
   }
-  await using running = await aServerIn(folder.path, {}, {}, { clock });
+  await using running = await aServerIn(folder.path, installation, {}, { clock });
   await own(running);
   expect(await certificateIn()).toBe(first);
   nowMs += 40 * 86_400_000;

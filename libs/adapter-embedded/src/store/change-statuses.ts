@@ -5,6 +5,7 @@ import {
   isRevokedForGood,
   serialNumberBytes,
   type BatchId,
+  type CertificateStatus,
   type StatusOutcome,
 } from '@certmill/domain';
 import { decodeVerdict } from '@certmill/events';
@@ -19,8 +20,9 @@ export interface StatusTables extends DecideTables {
 }
 
 /**
- * Changes statuses, the rows of their scopes and the claims of their devices. One transaction, the
- * caller's: a change that throws undoes all of them.
+ * Changes statuses, the rows of their scopes and the claims of their devices. What a change makes of a certificate
+ * is judged by its row, which is sealed with its scope; by the status only where the certificate has ended and has
+ * no row any more (ADR 0035). One transaction, the caller's: a change that throws undoes all of them.
  */
 export function changeStatuses(
   tables: StatusTables,
@@ -29,6 +31,8 @@ export function changeStatuses(
 ): StatusOutcome[] {
   const chunkAt = issuedChunks(tables);
   const rows: ChangedRow[] = [];
+  /** Of this call, by serial number: their rows are written together. */
+  const changed = new Map<string, CertificateStatus>();
   const outcomes = changes.map((change) => {
     const { index, serialNumber } = change;
     if (serialNumber.length !== serialNumberBytes) {
@@ -37,8 +41,14 @@ export function changeStatuses(
     const chunk = chunkAt(change);
     chunk.assertIssued(index);
     const { batch } = chunk.record;
-    const { outcome, status } = changedStatus(tables.statuses.get(batch, index), change.change);
+    const serialHex = Buffer.from(serialNumber).toString('hex');
+    const before =
+      changed.get(serialHex) ??
+      tables.revocations.statusOf(change, nowMs) ??
+      tables.statuses.get(batch, index);
+    const { outcome, status } = changedStatus(before, change.change);
     if (outcome !== 'changed') return outcome;
+    changed.set(serialHex, status);
     tables.statuses.put(batch, index, status);
     rows.push([change, status]);
     if (isKeyCompromised(status)) chunk.blockKey(index);

@@ -263,6 +263,30 @@ describe('the embedded store', () => {
     });
   });
 
+  test('goes by what is sealed, not by a status that somebody has written into the database', async () => {
+    await issueFleet(store, noAcknowledgement);
+    const change = { kind: 'revoke', reason: 'superseded', revokedAtMs: 1 } as const;
+    const release = { kind: 'release', releasedAtMs: 2 } as const;
+    const first = aChange(chunkOf(0), 1, change);
+    expect(await store.changeStatuses([first])).toEqual(['changed']);
+    await store.close();
+    downgrade(
+      `INSERT INTO statuses SELECT batch_seq, 2, state, reason, at_ms, invalidity_date_ms
+         FROM statuses;
+       UPDATE statuses SET reason = 6 WHERE request_index = 1`,
+    );
+    store = await openEmbeddedStore({ directory, clock });
+    const asked = [
+      aChange(chunkOf(0), 1, release),
+      first,
+      aChange(chunkOf(0), 2, change),
+      aChange(chunkOf(0), 2, change),
+    ];
+    expect(await store.changeStatuses(asked)).toEqual([
+      ...['refused', 'unchanged', 'changed', 'unchanged'],
+    ]);
+  });
+
   test('refuses a store of a newer format', async () => {
     await store.close();
     const db = new DatabaseSync(storeFiles(directory).database);

@@ -21,7 +21,7 @@ import {
   type SummedRow,
   zeroSum,
 } from './scope-sums.js';
-import { readSoundly, rowColumns, storedRowOf } from './stored-row.js';
+import { readSoundly, rowColumns, storedReasonOf, storedRowOf } from './stored-row.js';
 
 /** A certificate and what its status has become. */
 export type ChangedRow = readonly [RevocationKey, CertificateStatus];
@@ -149,6 +149,20 @@ export class RevocationTable {
       this.#seal(scope, own);
       open.delete(nameOf(scope));
     }
+  }
+
+  /**
+   * What a certificate's row says of it, `good` of one that was never changed; undefined where it has none any more,
+   * or may have none: it ended before `nowMs`. Faults: FAULT_STATUS_FORGED.
+   */
+  statusOf(
+    { scope, serialNumber, notAfterMs }: RevocationKey,
+    nowMs: number,
+  ): CertificateStatus | undefined {
+    const found = this.#scope.get(scope.issuer, scope.shard);
+    const row = found && this.#readRow(scope, numberIn(found, 'seq'), serialNumber);
+    if (row !== undefined) return statusOfRow(row);
+    return notAfterMs < nowMs ? undefined : { state: 'good' };
   }
 
   /** Faults: FAULT_STATUS_FORGED. */
@@ -349,6 +363,17 @@ function numbersOf(
   }
   const { reason, atMs: revokedAtMs, invalidityDateMs } = status;
   return { reason: crlReasons[reason], revokedAtMs, invalidityDateMs };
+}
+
+function statusOfRow({ reason, revokedAtMs, invalidityDateMs }: SummedRow): CertificateStatus {
+  const name = storedReasonOf(reason);
+  if (name === 'removeFromCRL') return { state: 'good', releasedAtMs: revokedAtMs };
+  return {
+    state: 'revoked',
+    reason: name,
+    atMs: revokedAtMs,
+    ...(invalidityDateMs === undefined ? {} : { invalidityDateMs }),
+  };
 }
 
 function goneOf(scope: CrlScope): Error {
