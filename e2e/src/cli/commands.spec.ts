@@ -121,7 +121,7 @@ const calls = (run: string, batchId: () => string): readonly (readonly [string, 
     'ceremony witness',
     ['done/transcript.json', '--key', 'amy.key', '--passphrase-file', 'eve.pass'],
   ],
-  ['ceremony verify', ['done/transcript.json']],
+  ['ceremony verify', ['done/transcript.json', '--trust-key', 'eve.pub', '--trust-key', 'amy.pub']],
   ['crl build', ['issuing', '--data', 'local']],
   // Beside a server that has the folder.
   ['crl show', ['--data', 'data']],
@@ -304,6 +304,23 @@ describe('the output of every command', () => {
       const value = JSON.parse(stdout) as { readonly batchId?: string };
       if (path === 'submit') batchId = value.batchId ?? '';
     }
+  });
+
+  it('does not take a ceremony for proved where nobody in it is known', async () => {
+    await using certmill = openCertmill(here());
+    const key = ['--key', 'amy.key', '--passphrase-file', 'eve.pass'];
+    await certmill.type('ceremony', 'witness', 'done/transcript.json', ...key);
+    const verify = (...options: string[]) =>
+      certmill.type('ceremony', 'verify', 'done/transcript.json', ...options);
+    const unknown = await verify();
+    expect([unknown.exitCode, unknown.stdout]).toEqual([2, expect.stringMatching(/^NOT PROVED: /)]);
+    expect(unknown.stdout).not.toContain('sound');
+    const json = await verify('--json');
+    expect([json.exitCode, JSON.parse(json.stdout)]).toMatchObject([2, { areTrusted: false }]);
+    const asked = await verify('--unproved');
+    expect([asked.exitCode, asked.stdout]).toEqual([0, unknown.stdout]);
+    const known = await verify('--trust-key', 'eve.pub', '--trust-key', 'amy.pub');
+    expect([known.exitCode, known.stdout]).toEqual([0, expect.stringMatching(/ is sound$/m)]);
   });
 
   it('has no escape codes away from a terminal', async () => {

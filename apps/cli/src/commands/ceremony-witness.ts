@@ -13,6 +13,7 @@ import {
 } from '@certmill/trust/ceremony';
 import { spokenFingerprint } from '../ceremony/ceremony-inputs.js';
 import { readText } from '../read-input.js';
+import { exitCodes } from '../terminal/exit-codes.js';
 import { readSigningKey, withSigningKey, type SigningKeyOptions } from '../ceremony/signing-key.js';
 import { withExamples } from '../terminal/program.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -53,12 +54,14 @@ export function ceremonyVerifyCommand(terminal: Terminal): Command {
       [],
     )
     .option('--quorum <file>', 'quorum.json whose people you know, from a copy of your own')
+    .option('--unproved', 'succeed though nobody is trusted: what fits together may be forged')
     .option('--json', 'print one JSON object')
-    .action(async (file: string, options: TrustOptions) => {
+    .action(async (file: string, options: VerifyCommandOptions) => {
       const trust = await trustOf(options);
       const verdict = await verifyTranscript(file, await signaturesBeside(file), trust);
       const { transcript, witnesses, auditors, signers, filesChecked, handedOut } = verdict;
       const areTrusted = trust.trustedKeys !== undefined;
+      if (!areTrusted && options.unproved !== true) terminal.exitCode = exitCodes.notProved;
       const { begin, ceremony, sha256 } = transcript;
       const { software, machine } = begin;
       terminal.report(
@@ -82,7 +85,9 @@ export function ceremonyVerifyCommand(terminal: Terminal): Command {
           },
         },
         [
-          `ceremony ${ceremony.name} of ${begin.at} is sound`,
+          areTrusted
+            ? `ceremony ${ceremony.name} of ${begin.at} is sound`
+            : `NOT PROVED: ceremony ${ceremony.name} of ${begin.at} fits together, and may be forged`,
           `${String(ceremony.steps.length)} steps, approved by ` +
             begin.approvals.map(({ approver }) => approver).join(', '),
           `witnesses ${witnesses.join(', ') || '-'}; auditors ${auditors.join(', ') || '-'}`,
@@ -96,7 +101,7 @@ export function ceremonyVerifyCommand(terminal: Terminal): Command {
           ),
           areTrusted
             ? 'all of these keys are trusted'
-            : 'NOT PROVED: whose keys these are. The transcript itself says it; give --quorum FILE, --trust-key FILE',
+            : 'whose keys these are, only the transcript says: give --quorum FILE, --trust-key FILE',
         ],
       );
     });
@@ -115,6 +120,10 @@ export function ceremonyVerifyCommand(terminal: Terminal): Command {
 interface TrustOptions {
   readonly trustKey: readonly string[];
   readonly quorum?: string;
+}
+
+interface VerifyCommandOptions extends TrustOptions {
+  readonly unproved?: boolean;
 }
 
 /** Whom the one who verifies knows; nobody where nothing is given. */

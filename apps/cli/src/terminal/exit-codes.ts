@@ -6,6 +6,8 @@ export const exitCodes = {
   couldNotRun: 1,
   /** It ran to its end and some requests were rejected. */
   someRejected: 2,
+  /** What it was to verify fits together, but nothing says that it is not forged. */
+  notProved: 2,
   /** Stopped by SIGINT or SIGTERM before its end. */
   interrupted: 130,
 } as const;
