@@ -41,6 +41,20 @@ function run(...args: string[]): Promise<Ended> {
 
 const fetched = (): string[] => readdirSync(join(folder, 'out')).sort();
 
+describe('a command that works in a data folder without --server', () => {
+  it('is not sent to the server of CERTMILL_SERVER, and does not say so', async () => {
+    const serial = ['--serial', '01'.repeat(20)];
+    await run('audit', 'list', '--data', folder);
+    await run('revoke', ...serial, '--data', folder);
+    expect(server.calls).toEqual([]);
+    for (const words of [['revoke'], ['audit', 'list'], ['audit', 'verify']]) {
+      const { stdout } = await run(...words, '--help');
+      expect(stdout).toMatch(/--server <url> +work at this server, not in the data folder/);
+      expect(stdout).not.toContain('CERTMILL_SERVER');
+    }
+  });
+});
+
 describe('a call', () => {
   it('follows cursors and prints one JSON object', async () => {
     const { exitCode, stdout, stderr } = await run('order', 'list', '--json');

@@ -20,8 +20,25 @@ export interface ServerOptions {
 
 /** @param patienceSeconds how long a server may be away without an own wish of the user. */
 export function withServerOptions(command: Command, patienceSeconds = 5): Command {
+  return withAccessOptions(
+    command.option('--server <url>', `server (CERTMILL_SERVER; default ${defaultServer})`),
+    patienceSeconds,
+  );
+}
+
+/**
+ * The same of commands that work in the data folder unless they are given a server: CERTMILL_SERVER, which
+ * the shell may have for others, sends them nowhere.
+ */
+export function withServerInsteadOfFolder(command: Command): Command {
+  return withAccessOptions(
+    command.option('--server <url>', 'work at this server, not in the data folder'),
+    5,
+  );
+}
+
+function withAccessOptions(command: Command, patienceSeconds: number): Command {
   return command
-    .option('--server <url>', `server (CERTMILL_SERVER; default ${defaultServer})`)
     .option('--key-file <file>', 'API key (CERTMILL_API_KEY_FILE, CERTMILL_API_KEY)')
     .option('--ca-file <file>', 'CA of the server in PEM (CERTMILL_CA_FILE)')
     .option('--client-cert <file>', 'client certificate in PEM, with --client-key')

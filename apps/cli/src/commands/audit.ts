@@ -6,7 +6,11 @@ import type { AuditStore } from '@certmill/ports';
 import { openStoreForReading } from '@certmill/standalone/folder';
 import { openAuditFolder } from '@certmill/trust';
 import { detailLine } from '../audit/detail-line.js';
-import { openClient, withServerOptions, type ServerOptions } from '../client/server-options.js';
+import {
+  openClient,
+  withServerInsteadOfFolder,
+  type ServerOptions,
+} from '../client/server-options.js';
 import { withExamples } from '../terminal/program.js';
 import { formatNumber } from '../terminal/quantities.js';
 import { tableLines } from '../terminal/table.js';
@@ -51,7 +55,7 @@ function listCommand(terminal: Terminal): Command {
           : tableLines(['#', 'at', 'tenant', 'actor', 'action', 'detail'], rows),
       );
     });
-  return withExamples(withServerOptions(command), [
+  return withExamples(withServerInsteadOfFolder(command), [
     ['certmill audit list', 'a table'],
     ['certmill audit list --action certificate.revoked --json', 'for a script'],
   ]);
@@ -85,7 +89,7 @@ function verifyCommand(terminal: Terminal): Command {
         'keep it elsewhere: entries that are cut off at the end are told by it alone',
       ]);
     });
-  return withExamples(withServerOptions(command), [
+  return withExamples(withServerInsteadOfFolder(command), [
     ['certmill audit verify', 'exit status 1 where the chain is broken'],
   ]);
 }

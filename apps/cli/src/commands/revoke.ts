@@ -19,7 +19,11 @@ import { openFolderToRevoke } from '@certmill/standalone/folder';
 import { actorHere } from '../audit/actor-here.js';
 import type { ApprovalOptions } from '../ceremony/approval-options.js';
 import { askForApproved } from '../ceremony/ask-for-approved.js';
-import { openClient, withServerOptions, type ServerOptions } from '../client/server-options.js';
+import {
+  openClient,
+  withServerInsteadOfFolder,
+  type ServerOptions,
+} from '../client/server-options.js';
 import type { NewRevocations } from '../client/issuance-client.js';
 import { exitCodes } from '../terminal/exit-codes.js';
 import { withExamples } from '../terminal/program.js';
@@ -91,7 +95,7 @@ export function revokeCommand(terminal: Terminal): Command {
       progress.stop();
       reportChanges(terminal, options, report);
     });
-  return withExamples(withServerOptions(command), [
+  return withExamples(withServerInsteadOfFolder(command), [
     [`certmill revoke --serial ${exampleSerial} --reason keyCompromise`, 'one certificate'],
     ['certmill revoke --device gateway-0042 --hold', 'for the time being'],
     ['certmill revoke --device gateway-0042 --release', 'it was found again'],
