@@ -44,7 +44,6 @@ import {
 import {
   CaCrlEnds,
   delegateEnds,
-  isKeyAtHand,
   issuingPolicy,
   publishedCas,
   readPassphrase,
@@ -53,6 +52,7 @@ import {
 import { openApprovalFolder, openOperationGate, readQuorumPolicy } from '@certmill/trust/approvals';
 import type { StandaloneConfig } from './config.js';
 import type { DataFolder } from './data-folder.js';
+import { certifiesByItself } from './certifies-by-itself.js';
 import { openIssuers, signingIssuers } from './issuers.js';
 import { openManifestKey } from './manifest-key.js';
 import { openOcsp, respondersDirectoryOf, type Ocsp } from './open-ocsp.js';
@@ -226,6 +226,7 @@ async function assemble(
   const common = { log, certificates: store, observer: watched };
   const concurrency = { bulk: config.bulkChunksInHand, interactive: interactiveInHand };
   const caCrls = new CaCrlEnds(folder.directory, catalogue);
+  const certifies = certifiesByItself(issuers);
   const repository = new Repository({
     ...publishedCas(folder.directory),
     caCrlEnds: () => caCrls.list(),
@@ -233,10 +234,7 @@ async function assemble(
       names: catalogue,
       dataDirectory: folder.directory,
       responders: respondersDirectoryOf(folder.directory),
-      certifies(name) {
-        const ca = issuers.authorities.find(name);
-        return ca !== undefined && isKeyAtHand(ca);
-      },
+      certifies,
     }),
     crls: store,
     clock: systemClock,
@@ -252,6 +250,7 @@ async function assemble(
     issuers,
     store,
     certifier: signer,
+    certifies,
     clock: systemClock,
     limits: config.status ?? statusLimits,
     observer: overrides.statusObserver ?? { answered: () => undefined, fault: () => undefined },

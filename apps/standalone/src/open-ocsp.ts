@@ -22,6 +22,7 @@ import {
   type StatusReply,
 } from '@certmill/platform';
 import type {
+  AuditStore,
   BatchStore,
   CertificateStore,
   Clock,
@@ -33,7 +34,7 @@ import type {
   TenantStore,
 } from '@certmill/ports';
 import { openResponderPool } from '@certmill/signing';
-import { isKeyAtHand, readPassphrase, ResponderFolder } from '@certmill/trust';
+import { readPassphrase, ResponderFolder } from '@certmill/trust';
 import type { IssuerSet } from './issuers.js';
 import { presignedAnswers } from './presigned-answers.js';
 import { presignedFileOf, removePresignedFile } from './presigned-file.js';
@@ -63,8 +64,11 @@ export interface OcspParts {
     BatchStore &
     CertificateStore &
     RevocationStore &
+    AuditStore &
     JobQueue;
   readonly certifier: ResponderCertifier;
+  /** See `ResponderFolder`. */
+  readonly certifies: (issuer: string) => boolean;
   readonly clock: Clock;
   readonly limits: KeepingLimits;
   readonly observer: StatusObserver;
@@ -93,10 +97,8 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
   const folder = new ResponderFolder({
     directory: respondersDirectoryOf(parts.directory),
     issuerOf: (name) => authorities.find(name),
-    certifies(name) {
-      const ca = authorities.find(name);
-      return ca !== undefined && isKeyAtHand(ca);
-    },
+    certifies: parts.certifies,
+    audit: store,
     readPassphrase: () => readPassphrase(passphrase, process.env),
     certifier: parts.certifier,
     clock,

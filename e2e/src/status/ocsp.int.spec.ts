@@ -1,5 +1,5 @@
-import { X509Certificate } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   distinguishedNameDer,
@@ -7,6 +7,7 @@ import {
   issuerPathsOf,
   revokeAuthority,
 } from '@certmill/trust';
+import { quorumPolicyFileOf, serializeQuorumPolicy } from '@certmill/trust/approvals';
 import {
   aDataFolder,
   aServer,
@@ -352,4 +353,58 @@ test('a responder outlives a restart, and is renewed before its end when the clo
   nowMs += 40 * 86_400_000;
   await own(running);
   expect(await certificateIn()).not.toBe(first);
+}, 60_000);
+
+test('with a quorum nobody who asks makes a server use the key of the root, and each responder is in the trail', async () => {
+  await using folder = await aDataFolder();
+  let nowMs = Date.now();
+  await using running = await aServerIn(folder.path, {}, {}, { clock: { nowMs: () => nowMs } });
+  const request = join(folder.path, 'request.der');
+  const ask = async (issuer: string): Promise<string> => {
+    const { certificateFile } = issuerPathsOf(folder.path, issuer);
+    const make = ['-issuer', certificateFile, '-serial', '5', '-no_nonce', '-reqout', request];
+    await run('openssl', 'ocsp', ...make);
+    const response = await running.call('POST', '/ocsp', {
+      headers: { 'content-type': 'application/ocsp-request' },
+      body: new Uint8Array(await readFile(request)),
+      key: null,
+    });
+    const answer = Buffer.from(await response.arrayBuffer()).toString('hex');
+    return answer === '30030a0106' ? 'unauthorized' : answer.slice(0, 24).replace(/.*(?=0a01)/, '');
+  };
+  const answered = expect.stringMatching(/^0a0100/) as string;
+  const inTrail = async (): Promise<readonly object[]> => {
+    const entries = await running.server.issuance.store.listAudit({ limit: 1_000 });
+    return entries.filter(({ action }) => action === 'responder.certified');
+  };
+  const detailOf = async (issuer: string) => {
+    const pem = await readFile(join(folder.path, 'ocsp-responders', `${issuer}.pem`), 'utf8');
+    const certificate = new X509Certificate(pem.slice(pem.indexOf('-----BEGIN CERT')));
+    const until = certificate.validToDate.toISOString();
+    return { detail: { issuer, serialNumber: certificate.serialNumber.toLowerCase(), until } };
+  };
+
+  expect([await ask('root'), await ask('dev')]).toEqual([answered, answered]);
+  const before = [await detailOf('root'), await detailOf('dev')];
+  expect(await inTrail()).toMatchObject(before);
+
+  const publicKey = generateKeyPairSync('ed25519').publicKey.export({
+    type: 'spki',
+    format: 'pem',
+  });
+  const quorum = serializeQuorumPolicy({
+    threshold: 1,
+    approvers: [{ name: 'alice', publicKey: publicKey.toString() }],
+  });
+  await writeFile(quorumPolicyFileOf(folder.path), quorum);
+  // What was certified before lasts to its end and has no successor.
+  nowMs += 25 * 86_400_000;
+  expect(await ask('root')).toEqual(answered);
+  nowMs += 15 * 86_400_000;
+  expect([await ask('root'), await ask('dev')]).toEqual(['unauthorized', answered]);
+  expect(await detailOf('root')).toEqual(before[0]);
+  expect(await inTrail()).toMatchObject([...before, await detailOf('dev')]);
+  // A policy that is gone is not taken for none.
+  await rm(quorumPolicyFileOf(folder.path));
+  expect(await ask('root')).toBe('unauthorized');
 }, 60_000);

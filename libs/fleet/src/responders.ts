@@ -1,7 +1,7 @@
 import { CertmillError } from '@certmill/domain';
 import { repeat } from '@certmill/pipeline';
 import { observeStatus } from '@certmill/platform';
-import type { ResponderCertifier, Stoppable } from '@certmill/ports';
+import type { AuditStore, ResponderCertifier, Stoppable } from '@certmill/ports';
 import { openResponderPool, type ResponderPool } from '@certmill/signing';
 import { ResponderFolder } from '@certmill/trust';
 import { readSecret } from './config/secret-files.js';
@@ -25,6 +25,7 @@ export interface Responders {
 export function openResponders(
   { config, clock, logger, metrics, parts }: ServiceContext,
   { authorities, catalogue }: Pick<Trust, 'authorities' | 'catalogue'>,
+  audit: Pick<AuditStore, 'appendAudit'>,
   certifier?: ResponderCertifier,
 ): Responders | undefined {
   const { responders, responderPassphraseFile, responderDays } = config.ocsp;
@@ -36,11 +37,16 @@ export function openResponders(
     certifies: (name) => catalogue.find(name) !== undefined,
     readPassphrase: () =>
       Promise.resolve(readSecret('ocsp.responderPassphraseFile', responderPassphraseFile)),
+    audit: {
+      async appendAudit(entry) {
+        const chained = await audit.appendAudit(entry);
+        logger.info(entry.detail, 'an OCSP responder was certified');
+        return chained;
+      },
+    },
     clock,
     lifeMs: responderDays * dayMs,
     ...(certifier === undefined ? {} : { certifier }),
-    onRenewed: ({ issuer, notAfterMs }) =>
-      logger.info({ issuer, until: new Date(notAfterMs) }, 'an OCSP responder was made'),
     onFault: (_issuer, error) => observer.fault(error),
   });
   metrics.trust.ends('responder', () => folder.firstOverdueEndMs());

@@ -59,7 +59,7 @@ export async function openSign(context: ServiceContext): Promise<OpenedRole> {
   watchLags(context, log, ['sign']);
   // Interactive processes stay free for enrolments.
   const responders = config.lanes.includes('bulk')
-    ? openResponders(context, trust, signer)
+    ? openResponders(context, trust, store, signer)
     : undefined;
   if (responders !== undefined) parts.push(keepResponders(context, trust, responders.folder));
   await presignFor(context, stores, trust, responders?.pool);

@@ -18,7 +18,7 @@ export async function openStatus(context: ServiceContext): Promise<OpenedRole> {
   const stores = await openStores(context);
   const { store } = stores;
   const serialKeys = new Map(trust.serialKeys.map((key) => [key.id, key]));
-  const signer = openResponders(context, trust)?.pool;
+  const signer = openResponders(context, trust, store)?.pool;
   const ports: AnswerPorts = {
     issuers: trust.authorities,
     clock,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CertmillError, isCertmillError } from '@certmill/domain';
 import { pemEncode } from '@certmill/der';
-import type { Clock, OcspResponder, ResponderCertifier } from '@certmill/ports';
+import type { AuditStore, Clock, OcspResponder, ResponderCertifier } from '@certmill/ports';
 import { isErrorCode, secretFileMode, writeFileAtomically } from '../atomic-file.js';
 import { certificatesInPem } from '../hierarchy/ca-certificate.js';
 import type { Issuer } from '../hierarchy/load-issuers.js';
@@ -28,10 +28,11 @@ export interface ResponderFolderOptions {
   readonly certifier?: ResponderCertifier;
   /** Of which issuers the certifier has the key; of all where absent. */
   readonly certifies?: (issuer: string) => boolean;
+  /** Each one that is certified is noted there before it is used. */
+  readonly audit: Pick<AuditStore, 'appendAudit'>;
   readonly clock: Clock;
   /** 30 days where absent. */
   readonly lifeMs?: number;
-  readonly onRenewed?: (responder: OcspResponder) => void;
   /** A renewal failed; it is tried again while the certificate in force lasts. */
   readonly onFault?: (issuer: string, error: unknown) => void;
 }
@@ -119,7 +120,6 @@ export class ResponderFolder {
     if (certifier === undefined) return undefined;
     const made = await this.#make(name, issuer, certifier, nowMs);
     this.#known.set(name, made);
-    this.#options.onRenewed?.(made);
     return made;
   }
 
@@ -129,7 +129,7 @@ export class ResponderFolder {
     certifier: ResponderCertifier,
     nowMs: number,
   ): Promise<StoredResponder> {
-    const { lifeMs = defaultResponderLifeMs, readPassphrase, directory } = this.#options;
+    const { lifeMs = defaultResponderLifeMs, readPassphrase, directory, audit } = this.#options;
     const { publicKey, privateKey } = await makeKeyPair('ec', { namedCurve: 'P-256' });
     const certificateDer = await certifier.certifyResponder(
       name,
@@ -147,6 +147,14 @@ export class ResponderFolder {
         `the certificate of ${name}'s OCSP responder is not signed by its issuer`,
       );
     }
+    const { serialNumber } = new X509Certificate(certificateDer);
+    const until = new Date(made.notAfterMs).toISOString();
+    await audit.appendAudit({
+      atMs: nowMs,
+      actor: 'certmill ocsp',
+      action: 'responder.certified',
+      detail: { issuer: name, serialNumber: serialNumber.toLowerCase(), until },
+    });
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const content = encryptedKeyPem + pemEncode('CERTIFICATE', certificateDer);
     await writeFileAtomically(this.#fileOf(name), content, secretFileMode);
