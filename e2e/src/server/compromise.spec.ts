@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { walkCertificateList, walkCrlEntries } from '@certmill/der';
 import { runCertmill, startCertmill } from '../cli/testing/run-certmill.js';
@@ -93,6 +93,19 @@ async function certificateOf(curl: Curl, deviceId: string): Promise<readonly str
     readonly items: readonly { readonly certificate: string }[];
   }>();
   return items.map(({ certificate }) => certificate);
+}
+
+/** Why a certificate and its issuer are revoked, as `verify` finds it with the data folder alone. */
+async function byTheFolder(file: string): Promise<readonly (string | undefined)[]> {
+  const args = ['verify', file, '--data', 'data', '--json'];
+  const { exitCode, stdout } = await runCertmill(args, { cwd: work.path });
+  expect(exitCode).toBe(2);
+  const [found] = (JSON.parse(stdout) as { readonly certificates: readonly Found[] }).certificates;
+  return (found?.path ?? []).slice(0, 2).map(({ status: told }) => told?.reason);
+}
+
+interface Found {
+  readonly path: readonly { readonly status?: { readonly reason?: string } }[];
 }
 
 test('a population leaves a compromised issuer by one command, which is killed and typed again', async () => {
@@ -192,8 +205,15 @@ test('a population leaves a compromised issuer by one command, which is killed a
       );
     expect(verify('newer.pem', 'new', next.files)).toContain('newer.pem: OK');
     expect(verify('older.pem', 'old', old.files)).toContain('certificate revoked');
+    // The folder says the same, beside the server that works in it.
+    await certmill({}, 'verify', 'newer.pem', '--data', 'data', '--status', 'all');
+    expect(await byTheFolder('older.pem')).toEqual(['superseded', 'cACompromise']);
   }
   await server.stop();
+  expect(await byTheFolder('older.pem')).toEqual(['superseded', 'cACompromise']);
+  // What the root has noted counts before and without its CRL.
+  await rm(work.at('data/ca/root/ca.crl'));
+  expect(await byTheFolder('older.pem')).toEqual(['superseded', 'cACompromise']);
   const verified = await runCertmill(['verify-store', '--data', 'data'], { cwd: work.path });
   expect([verified.exitCode, verified.stdout]).toEqual([0, expect.stringContaining('sound')]);
 }, 1_200_000);

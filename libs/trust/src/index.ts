@@ -187,6 +187,8 @@ export {
   type VerificationSources,
   type VerifiedMember,
 } from './path/verify-certificate.js';
+export { crlPointsOf } from './path/crl-status.js';
+export type { RecordedRevocation } from './path/recorded-revocations.js';
 export type { PathProblem } from './path/check-path.js';
 export type { Status, StatusFinding } from './path/status.js';
 export {

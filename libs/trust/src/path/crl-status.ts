@@ -18,7 +18,7 @@ import {
   repeatedExtensions,
   usageBit,
 } from '../lint/linted-certificate.js';
-import { isSameBytes, type PathCertificate } from './path-certificate.js';
+import { isSameBytes, type PathCertificate, readPathCertificate } from './path-certificate.js';
 import type { StatusFinding } from './status.js';
 import { verifySignature } from './verify-signature.js';
 
@@ -186,6 +186,15 @@ function pointNamesOf({ certificate }: PathCertificate): readonly Uint8Array[] {
       name?.tag === contextConstructed(0) && limits.length === 0 ? fullNamesIn(name) : [],
     );
   });
+}
+
+/** Whose CRLs are about a certificate, and where they are; undefined where the bytes are none. */
+export function crlPointsOf(
+  certificateDer: Uint8Array,
+): { readonly issuerNameDer: Uint8Array; readonly uris: readonly string[] } | undefined {
+  const read = readPathCertificate(certificateDer);
+  if (read === undefined) return undefined;
+  return { issuerNameDer: read.certificate.issuer.der, uris: certificateUris(read) };
 }
 
 /** Of `cRLDistributionPoints` and `freshestCRL`. */

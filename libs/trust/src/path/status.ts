@@ -1,12 +1,13 @@
 import type { CrlReason } from '@certmill/domain';
 
 interface Source {
-  readonly source: 'crl' | 'ocsp';
-  /** Which of the lists or responses that were given, from 0 on. */
+  readonly source: 'crl' | 'ocsp' | 'record';
+  /** Which of the lists, responses or records that were given, from 0 on. */
   readonly index: number;
 }
 
 interface Times {
+  /** NaN for a record, which is of no time of its own. */
   readonly thisUpdateSeconds: number;
   /** NaN where the source does not say. */
   readonly nextUpdateSeconds: number;

@@ -8,6 +8,7 @@ import { type DerNode, readDerNode } from '../lint/der-node.js';
 import { alteredElements } from '../testing/altered-elements.js';
 import { OpensslPki } from '../testing/openssl-pki.js';
 import { replaceBytes, resign } from '../testing/resign.js';
+import { readPathCertificate } from './path-certificate.js';
 import {
   openVerifier,
   type VerificationDemands,
@@ -214,6 +215,31 @@ describe('verification of certificates that OpenSSL made', () => {
         verify(`${name}.pem`, { crls }, { status: 'leaf' }).isValid,
       );
     }
+  });
+
+  it('believes a record of the CA that has issued it, from the time on that it says', () => {
+    const [serialNumberHex, atSeconds] = [
+      verify('issuing.pem').path[0]!.serialNumber,
+      nowSeconds + 10,
+    ];
+    const recordBy = (ca: string, serial = serialNumberHex) => {
+      const issuer = readPathCertificate(der(ca))!;
+      return {
+        issuerNameDer: issuer.certificate.subject.der,
+        issuerSpkiDer: issuer.subjectPKInfoDer,
+        serialNumberHex: serial,
+        reason: 'cACompromise' as const,
+        revokedAtMs: atSeconds * 1_000,
+      };
+    };
+    const said = (record: ReturnType<typeof recordBy>, at: number) =>
+      problemsOf('good.pem', { records: [record] }, { atSeconds: at });
+    expect(said(recordBy('root.pem'), atSeconds)).toEqual([
+      expect.stringMatching(/^1: revoked at .* \(cACompromise\)$/),
+    ]);
+    expect(said(recordBy('root.pem'), atSeconds - 1)).toEqual([]);
+    expect(said(recordBy('issuing.pem'), atSeconds)).toEqual([]);
+    expect(said(recordBy('root.pem', '01'), atSeconds)).toEqual([]);
   });
 
   it('relies on no CRL that is over, of another CA, or not signed by its issuer', () => {

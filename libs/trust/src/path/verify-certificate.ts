@@ -4,6 +4,7 @@ import { checkPath, type PathDemands, type PathProblem } from './check-path.js';
 import { crlFindings, readCrl } from './crl-status.js';
 import { ocspFindings } from './ocsp-status.js';
 import { type PathCertificate, readPathCertificate } from './path-certificate.js';
+import { type RecordedRevocation, recordFindings } from './recorded-revocations.js';
 import { readOcspResponse } from './read-ocsp-response.js';
 import { type Status, type StatusFinding, statusOf } from './status.js';
 
@@ -14,6 +15,8 @@ export interface VerificationSources {
   readonly intermediates: readonly Uint8Array[];
   readonly crls: readonly Uint8Array[];
   readonly ocspResponses: readonly Uint8Array[];
+  /** Believed as they are, like the anchors. */
+  readonly records?: readonly RecordedRevocation[];
 }
 
 export interface VerificationDemands extends PathDemands {
@@ -52,6 +55,7 @@ export function openVerifier(sources: VerificationSources): {
   const anchors = read('trust anchor', sources.anchors, readPathCertificate);
   const intermediates = read('intermediate', sources.intermediates, readPathCertificate);
   const crls = read('CRL', sources.crls, readCrl);
+  const records = sources.records ?? [];
   const responses = read('OCSP response', sources.ocspResponses, readOcspResponse);
   return {
     verify(certificateDer, demands) {
@@ -65,6 +69,7 @@ export function openVerifier(sources: VerificationSources): {
               ? []
               : [
                   ...crlFindings(member, issuer, crls, demands.atSeconds),
+                  ...recordFindings(member, issuer, records, demands.atSeconds),
                   ...ocspFindings(member, issuer, { responses, crls }, demands.atSeconds),
                 ];
           const status = issuer === undefined ? undefined : statusOf(findings);

@@ -1,0 +1,117 @@
+import { CertmillError, crlUriOf, isCertmillError } from '@certmill/domain';
+import type { CrlScope } from '@certmill/ports';
+import { openCrls, type OpenedCrls } from '@certmill/standalone/folder';
+import {
+  crlPointsOf,
+  ImportedCrlFolder,
+  inspectDer,
+  type Issuer,
+  loadAuthorities,
+  publishedCas,
+  type RecordedRevocation,
+} from '@certmill/trust';
+
+export interface NamedCrl {
+  /** For people. */
+  readonly name: string;
+  readonly der: Uint8Array;
+}
+
+/** What the CAs of a data folder lend to a verification. */
+export interface FolderAuthorities {
+  readonly anchors: readonly { readonly der: Uint8Array }[];
+  readonly intermediates: readonly { readonly der: Uint8Array }[];
+  /** Of CA certificates: those that were made here, and those that were taken in. */
+  readonly crls: readonly NamedCrl[];
+  readonly records: readonly (RecordedRevocation & { readonly ca: string })[];
+}
+
+/** The ends of the chains of a data folder are its anchors. FAULT_STORE_CORRUPT where a CRL is none. */
+export async function folderAuthorities(data: string): Promise<FolderAuthorities> {
+  const cas = await loadAuthorities(data);
+  const chains = cas.map(({ chainDer }) => chainDer.map((der) => ({ der })));
+  const imported = new ImportedCrlFolder(data).all();
+  const published = publishedCas(data);
+  const crls: NamedCrl[] = [];
+  for (const name of new Set([...cas, ...imported.map(({ ca }) => ({ name: ca }))].map(nameOf))) {
+    const der = await published.caCrlOf(name);
+    if (der === undefined) continue;
+    if (inspectDer(der)?.kind !== 'crl') {
+      throw new CertmillError('FAULT_STORE_CORRUPT', `the CRL of CA ${name} cannot be read`);
+    }
+    crls.push({ name: `of CA ${name}`, der });
+  }
+  return {
+    anchors: chains.flatMap((chain) => chain.slice(-1)),
+    intermediates: chains.flatMap((chain) => chain.slice(0, -1)),
+    crls,
+    records: cas.flatMap((ca) =>
+      ca.revokedCas.map(({ serialNumberHex, reason, revokedAtMs }) => ({
+        ...{ ca: ca.name, issuerNameDer: ca.subjectDer, issuerSpkiDer: ca.spkiDer },
+        ...{ serialNumberHex, reason, revokedAtMs },
+      })),
+    ),
+  };
+}
+
+/**
+ * The CRLs in force that the store of a data folder has of the scopes which the certificates are in, full
+ * and delta; `covered` are the certificates that one of them is about. None where there is no store.
+ */
+export async function folderCrls(
+  data: string,
+  certificates: readonly Uint8Array[],
+): Promise<{ readonly crls: readonly NamedCrl[]; readonly covered: ReadonlySet<unknown> }> {
+  await using opened = await openIfThere(data);
+  const crls = new Map<string, readonly NamedCrl[]>();
+  const covered = new Set<Uint8Array>();
+  for (const der of opened === undefined ? [] : certificates) {
+    for (const scope of scopesAbout(der, opened?.issuers ?? [])) {
+      const name = `of ${scope.issuer}, shard ${String(scope.shard)}`;
+      const found = crls.get(name) ?? (opened && (await crlsOf(opened.crls, scope, name))) ?? [];
+      crls.set(name, found);
+      if (found.length > 0) covered.add(der);
+    }
+  }
+  return { crls: [...crls.values()].flat(), covered };
+}
+
+async function crlsOf(
+  store: OpenedCrls['crls'],
+  scope: CrlScope,
+  name: string,
+): Promise<readonly NamedCrl[]> {
+  const full = await store.getCrl(scope, 'full');
+  const delta = await store.getCrl(scope, 'delta');
+  return [
+    ...(full === undefined ? [] : [{ name, der: full.der }]),
+    ...(delta === undefined ? [] : [{ name: `${name} (delta)`, der: delta.der }]),
+  ];
+}
+
+/** By the addresses in the certificate; of an issuer without addresses there is one CRL. */
+function scopesAbout(der: Uint8Array, issuers: readonly Issuer[]): readonly CrlScope[] {
+  const points = crlPointsOf(der);
+  if (points === undefined) return [];
+  return issuers
+    .filter(({ subjectDer }) => Buffer.compare(subjectDer, points.issuerNameDer) === 0)
+    .flatMap(({ name: issuer, status }) => {
+      if (status === undefined) return [{ issuer, shard: 0 }];
+      return Array.from({ length: status.crlShards }, (_, shard) => ({ issuer, shard })).filter(
+        ({ shard }) => points.uris.includes(crlUriOf(status, issuer, shard)),
+      );
+    });
+}
+
+async function openIfThere(data: string): Promise<OpenedCrls | undefined> {
+  try {
+    return await openCrls(data);
+  } catch (error) {
+    if (isCertmillError(error) && error.code === 'NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+function nameOf({ name }: { readonly name: string }): string {
+  return name;
+}
