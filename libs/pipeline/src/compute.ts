@@ -15,7 +15,12 @@ export {
   type CertificateLimits,
   type IssuerLimits,
 } from './profile/issuer-limits.js';
-export { heldMatterIds, type HeldMatterIds, matterIdOfNames } from './profile/held-matter-ids.js';
+export {
+  heldMatterIds,
+  type HeldMatterIds,
+  isMatterIssuer,
+  matterIdOfNames,
+} from './profile/held-matter-ids.js';
 export { subjectAttributeOids } from './profile/subject-attribute-oids.js';
 export { issuerHashes } from './ocsp/ocsp-issuers.js';
 export { readPresignedAnswer } from './ocsp/presigned-answer.js';

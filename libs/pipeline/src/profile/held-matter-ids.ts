@@ -33,6 +33,11 @@ export function heldMatterIds(
   };
 }
 
+/** Whether an issuer's name has a vendor id, as each intermediate of Matter's does: it certifies nothing else. */
+export function isMatterIssuer(issuerSubjectDer: Uint8Array): boolean {
+  return matterIdsInName(issuerSubjectDer).vendorId !== undefined;
+}
+
 /** What of the names of a certificate is not its issuer's, a clause; undefined where all is. */
 export function matterIdOfNames(
   held: HeldMatterIds,

@@ -10,7 +10,12 @@ import {
   walkCertificate,
 } from '@certmill/der';
 import { CertmillError, type OrderId, type Profile, type TenantId } from '@certmill/domain';
-import { heldMatterIds, type HeldMatterIds, matterIdOfNames } from '@certmill/pipeline/compute';
+import {
+  heldMatterIds,
+  type HeldMatterIds,
+  isMatterIssuer,
+  matterIdOfNames,
+} from '@certmill/pipeline/compute';
 import type { IssuerCertificate } from './issuer-certificate.js';
 
 /**
@@ -107,7 +112,8 @@ export function assertNamesWithin(
 
 /**
  * What the issuer of a profile's certificates holds them to, where they are attestation certificates of
- * Matter: such an issuer has a vendor id (Matter Core Specification 6.2.2.4). Faults: FAULT_LINT_FAILED.
+ * Matter: such an issuer has a vendor id (Matter Core Specification 6.2.2.4), and signs nothing else.
+ * Faults: FAULT_LINT_FAILED.
  */
 export function assertAttests(
   profile: Profile,
@@ -115,6 +121,12 @@ export function assertAttests(
   issuer: Pick<IssuerCertificate, 'subjectDer'>,
 ): HeldMatterIds | undefined {
   const held = heldMatterIds(profile, issuer.subjectDer);
+  if (held === undefined && isMatterIssuer(issuer.subjectDer)) {
+    throw lint(
+      `issuer ${issuerName} has a vendor id: it signs device attestation certificates, and none of ` +
+        `profile ${profile.name} (Matter Core Specification 6.2.2.4)`,
+    );
+  }
   if (held === undefined || held.vendorId !== undefined) return held;
   throw lint(
     `issuer ${issuerName} has no vendor id: it is no product attestation intermediate, which ` +

@@ -21,11 +21,11 @@ function named(...attributes: readonly (readonly [oid: string, value: string])[]
 }
 
 /** Signs for a device of vendor FFF1 and product 8000 that validate has let through. */
-async function signed(issuerSubjectDer: Uint8Array): Promise<number> {
+async function signed(issuerSubjectDer: Uint8Array, ofProfile = profile): Promise<number> {
   const issuer = anIssuer('P-256', 'device-ca', issuerSubjectDer);
   const pools = await openSigningPools({
     issuers: [asSigningIssuer(issuer)],
-    profiles: () => canonicalProfile(profile),
+    profiles: () => canonicalProfile(ofProfile),
     serialKeys: [{ id: 1, key: Buffer.from('00112233445566778899aabbccddeeff', 'hex') }],
     threadsPerSlot: 1,
     lanes: ['bulk'],
@@ -34,7 +34,7 @@ async function signed(issuerSubjectDer: Uint8Array): Promise<number> {
     const values = ['dac-1', 'FFF1', '8000'].map((value) => Buffer.from(value));
     const { received, verdict } = aChunk({
       count: 1,
-      received: { profileHash: profileHash(profile) },
+      received: { profileHash: profileHash(ofProfile) },
       verdict: { valuesPerRequest: 3, values },
     });
     return (await pools.sign(received, verdict, 'bulk')).certificateLengths.length;
@@ -66,5 +66,14 @@ describe('an attestation certificate of Matter', () => {
       code: 'FAULT_LINT_FAILED',
       message: expect.stringContaining(reason) as string,
     });
+  });
+});
+
+it('a certificate of another kind is never signed under an issuer with a vendor', async () => {
+  const other: { -readonly [Key in keyof Profile]: Profile[Key] } = { ...profile };
+  delete other.conformsTo;
+  await expect(signed(named([oids.matter_at_vendorId, 'FFF1']), other)).rejects.toMatchObject({
+    code: 'FAULT_LINT_FAILED',
+    message: expect.stringContaining('has a vendor id') as string,
   });
 });

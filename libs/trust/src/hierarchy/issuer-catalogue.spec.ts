@@ -220,6 +220,9 @@ describe('IssuerCatalogue', () => {
     expect(policy.heldIds('pai-1', dac)).toEqual({ vendorId: 'FFF1' });
     expect(policy.heldIds('pai-2', dac)).toEqual({ vendorId: 'FFF2', productId: '8002' });
     expect(policy.heldIds('pai-1', profile)).toBeUndefined();
+    const attests = /^does not fit profile 'tls-client': Matter Core .* certificates only$/;
+    expect(policy.orderRefusal('pai-1', order, profile)).toMatch(attests);
+    expect(policy.orderRefusal('first', order, profile)).toBeUndefined();
     const ofFirst = parseProfile(
       builtInProfileText('matter-dac')
         .replace(/from: \[row.vendorId.*\]/, 'value: FFF1')
