@@ -571,6 +571,8 @@ describe('the CRL of an offline root, taken in while the server runs', () => {
     expect(Buffer.from(await crl.arrayBuffer())).toEqual(Buffer.from(crlDer));
     const calendar = (await (await server.call('GET', '/v1/calendar')).json()) as object;
     expect(calendar).toMatchObject({
+      authorities: [{ issuers: ['dev'], revoked: 'cACompromise' }, { issuers: ['dev'] }],
+      devices: [{ issuer: 'dev', revoked: 'cACompromise' }],
       delegates: [
         { kind: 'ocsp-responder', issuer: 'root', subject: 'CN=OCSP root', daysLeft: 13 },
         { kind: 'ocsp-responder', issuer: 'dev', renewsItself: true },
@@ -578,10 +580,14 @@ describe('the CRL of an offline root, taken in while the server runs', () => {
       ],
       caCrls: [{ ca: 'root', daysLeft: 9 }],
     });
+    // The root above it is not.
+    expect(JSON.stringify(calendar).match(/"revoked":/g)).toHaveLength(2);
     const shown = await runCertmill(['calendar', '--server', server.url], {
       env: { CERTMILL_API_KEY: server.key },
     });
     expect(shown.stdout).toMatch(/13 +ocsp-responder +CN=OCSP root +root +by people/);
+    expect(shown.stdout).toMatch(/^[-\d]+ +revoked +CN=dev /m);
+    expect(shown.stdout).toMatch(/^[-\d]+ +tls-client +dev \(revoked\) +1$/m);
     const metrics = await (await server.call('GET', '/metrics', { key: null })).text();
     expect(metrics).toMatch(/certmill_trust_not_after_seconds\{kind="ca_crl"\} \d+/);
     const verdict = await runCertmill(['verify', device.file, '--data', server.data]);

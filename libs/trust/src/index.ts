@@ -150,6 +150,7 @@ export {
 } from './admission/issuing-policy.js';
 export { admitProfile, lintSample } from './admission/admit-profile.js';
 export { lintJitpTemplate } from './admission/jitp-template.js';
+export { chainDoubtOf } from './hierarchy/chain-doubt.js';
 export { assertFitsIssuer } from './admission/lint-against-issuer.js';
 export {
   makeSamples,

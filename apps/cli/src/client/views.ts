@@ -23,6 +23,7 @@ export const calendarSchema = z.looseObject({
       notAfter: z.string(),
       daysLeft: z.int(),
       issuers: z.array(z.string()),
+      revoked: z.string().optional(),
     }),
   ),
   /** As `caCrls`. */
@@ -69,6 +70,7 @@ export const calendarSchema = z.looseObject({
       profile: z.string(),
       issuer: z.string(),
       certificates: z.int(),
+      revoked: z.string().optional(),
     }),
   ),
 });

@@ -28,9 +28,10 @@ export function calendarCommand(terminal: Terminal): Command {
       const calendar = await client.calendar(options.days);
       terminal.report(calendar, linesOf(calendar));
       const { failWithin } = options;
+      const authorities = calendar.authorities.filter(({ revoked }) => revoked === undefined);
       const isNear =
         failWithin !== undefined &&
-        [...calendar.authorities, ...calendar.caCrls].some(({ daysLeft }) => daysLeft < failWithin);
+        [...authorities, ...calendar.caCrls].some(({ daysLeft }) => daysLeft < failWithin);
       if (isNear) terminal.exitCode = exitCodes.someRejected;
     });
   return withExamples(withServerOptions(command), [
@@ -44,9 +45,9 @@ export function calendarCommand(terminal: Terminal): Command {
 
 function linesOf({ authorities, delegates, caCrls, renewals, devices }: CalendarView): string[] {
   const left = (days: number): string => (days < 0 ? 'over' : formatNumber(days));
-  const cas = authorities.map(({ subject, notAfter, daysLeft, issuers }) => [
+  const cas = authorities.map(({ subject, notAfter, daysLeft, issuers, revoked }) => [
     notAfter.slice(0, 10),
-    left(daysLeft),
+    revoked === undefined ? left(daysLeft) : 'revoked',
     subject,
     issuers.join(' '),
   ]);
@@ -72,10 +73,10 @@ function linesOf({ authorities, delegates, caCrls, renewals, devices }: Calendar
     renewal.devices === undefined ? 'any' : formatNumber(renewal.devices),
     formatNumber(renewal.issued),
   ]);
-  const ends = devices.map(({ month, profile, issuer, certificates }) => [
+  const ends = devices.map(({ month, profile, issuer, certificates, revoked }) => [
     month,
     profile,
-    issuer,
+    revoked === undefined ? issuer : `${issuer} (revoked)`,
     formatNumber(certificates),
   ]);
   const tables = [
@@ -89,7 +90,7 @@ function linesOf({ authorities, delegates, caCrls, renewals, devices }: Calendar
       headings: ['renewal until', 'days', 'order', 'issuer', 'devices', 'issued'],
       rows: open,
     },
-    { headings: ['devices until', 'profile', 'issuer', 'certificates'], rows: ends },
+    { headings: ['devices until', 'profile', 'issuer', 'issued'], rows: ends },
   ].filter(({ rows }) => rows.length > 0);
   if (tables.length === 0) return ['nothing runs out in that time'];
   return tables.flatMap(({ headings, rows }, index) => [

@@ -1,4 +1,4 @@
-import { webcrypto } from 'node:crypto';
+import { webcrypto, X509Certificate } from 'node:crypto';
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import type { Batch, Order, Profile } from '@certmill/domain';
@@ -95,8 +95,35 @@ describe('expiryCalendar', () => {
         get: (_, hash) => Promise.resolve({ year: tlsClient, endless }[hash]),
       },
       chainOf: (issuer) => chains[issuer],
+      revocationOf: () => undefined,
     };
   }
+
+  it('marks CAs that are revoked, those below them, and the certificates of their devices', async () => {
+    const { serialNumber } = new X509Certificate(chains['factory']![0]!);
+    const revoked = { serialNumberHex: serialNumber.toLowerCase(), reason: 'cACompromise' };
+    const { authorities, devices } = await expiryCalendar(
+      {
+        ...ports({
+          o: [anOrder('o'), [aBatch(january, 5)]],
+          p: [anOrder('p', { issuer: 'short' }), [aBatch(january, 3)]],
+        }),
+        revocationOf: (issuer) => (issuer === 'factory' ? revoked : undefined),
+      },
+      'acme',
+      always,
+    );
+    expect(authorities.map(({ subject, revoked: why }) => [subject, why])).toEqual([
+      ['CN=short', undefined],
+      ['CN=factory', 'cACompromise'],
+      ['CN=root', undefined],
+    ]);
+    expect(devices).toMatchObject([
+      { issuer: 'short', certificates: 3 },
+      { issuer: 'factory', certificates: 5, revoked: 'cACompromise' },
+    ]);
+    expect(devices[0]).not.toHaveProperty('revoked');
+  });
 
   it('counts certificates by the month in which they end, over all batches and orders', async () => {
     const { devices } = await expiryCalendar(

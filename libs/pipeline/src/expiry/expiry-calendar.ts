@@ -17,6 +17,14 @@ export interface ExpiryPorts {
   readonly profiles: Pick<ProfileCatalogue, 'get'>;
   /** Certificates from the issuing CA up to the root, DER; undefined for an issuer that is gone. */
   readonly chainOf: (issuer: string) => readonly Uint8Array[] | undefined;
+  /** The certificate in the chain of the issuer that is revoked; undefined where none is. */
+  readonly revocationOf: (issuer: string) => RevokedAuthority | undefined;
+}
+
+export interface RevokedAuthority {
+  /** Lower-case hex, as in the certificate. */
+  readonly serialNumberHex: string;
+  readonly reason: string;
 }
 
 /** A CA certificate above certificates of the tenant. */
@@ -27,6 +35,8 @@ export interface AuthorityEnd {
   readonly notAfterMs: number;
   /** Issuers of the tenant's orders that stand on it. */
   readonly issuers: readonly string[];
+  /** Why it, or a CA above it, is revoked: it is over whatever its end is. */
+  readonly revoked?: string;
 }
 
 /** Certificates of devices that end in the same month. */
@@ -37,6 +47,8 @@ export interface DeviceEnds {
   readonly issuer: string;
   /** As issued, whether revoked or renewed since. */
   readonly certificates: number;
+  /** Why their issuer, or a CA above it, is revoked: all of them are. */
+  readonly revoked?: string;
 }
 
 /** An order that is open, whose certificates take the place of what devices hold. */
@@ -88,9 +100,10 @@ export async function expiryCalendar(
     if (!chains.has(issuer)) {
       const found = ports.chainOf(issuer)?.map((der) => new X509Certificate(der));
       chains.set(issuer, found);
-      for (const certificate of found ?? []) noteAuthority(authorities, certificate, issuer);
+      noteAuthorities(authorities, found ?? [], issuer, ports.revocationOf(issuer));
     }
     const chain = chains.get(issuer);
+    const revoked = ports.revocationOf(issuer)?.reason;
     const endOf = chain && (await endRule(ports, order, chain));
     const isRenewal = isOpenRenewal(order, nowMs) && order.expiresAtMs <= untilMs;
     if (endOf === undefined && !isRenewal) continue;
@@ -100,7 +113,8 @@ export async function expiryCalendar(
       signal?.throwIfAborted();
       issued += batch.counters.issued;
       const endMs = endOf?.(batch);
-      if (endMs !== undefined && endMs <= untilMs) noteDevices(devices, order, batch, endMs);
+      if (endMs !== undefined && endMs <= untilMs)
+        noteDevices(devices, order, batch, { endMs, revoked });
     }
     if (isRenewal) renewals.push(renewalOf(order, issued));
   }
@@ -124,10 +138,25 @@ function renewalOf(order: Order, issued: number): OpenRenewal {
   return { orderId, profile, issuer, expiresAtMs, ...devices, issued };
 }
 
+/** With a CA that is revoked end those below it, which come before it in the chain. */
+function noteAuthorities(
+  authorities: Map<string, AuthorityEnd>,
+  chain: readonly X509Certificate[],
+  issuer: string,
+  revoked: RevokedAuthority | undefined,
+): void {
+  const serialNumbers = chain.map(({ serialNumber }) => BigInt(`0x${serialNumber}`));
+  const last = revoked ? serialNumbers.indexOf(BigInt(`0x${revoked.serialNumberHex}`)) : -1;
+  for (const [index, certificate] of chain.entries()) {
+    noteAuthority(authorities, certificate, issuer, index <= last ? revoked?.reason : undefined);
+  }
+}
+
 function noteAuthority(
   authorities: Map<string, AuthorityEnd>,
   certificate: X509Certificate,
   issuer: string,
+  revoked: string | undefined,
 ): void {
   const { fingerprint256, subject, serialNumber, validToDate } = certificate;
   const known = authorities.get(fingerprint256);
@@ -137,6 +166,7 @@ function noteAuthority(
     serialNumber: serialNumber.toLowerCase(),
     notAfterMs: validToDate.getTime(),
     issuers: [...issuers].sort(),
+    ...(revoked === undefined ? {} : { revoked }),
   });
 }
 
@@ -177,12 +207,15 @@ function noteDevices(
   devices: Map<string, DeviceEnds>,
   { profileName: profile, issuer }: Order,
   { counters }: Batch,
-  endMs: number,
+  { endMs, revoked }: { readonly endMs: number; readonly revoked: string | undefined },
 ): void {
   const month = new Date(endMs).toISOString().slice(0, 7);
   const key = keyOf({ month, profile, issuer });
   const certificates = (devices.get(key)?.certificates ?? 0) + counters.issued;
-  devices.set(key, { month, profile, issuer, certificates });
+  devices.set(key, {
+    ...{ month, profile, issuer, certificates },
+    ...(revoked === undefined ? {} : { revoked }),
+  });
 }
 
 function keyOf({ month, profile, issuer }: Pick<DeviceEnds, 'month' | 'profile' | 'issuer'>) {

@@ -42,7 +42,11 @@ export class CalendarController {
     const nowMs = clock.nowMs();
     const untilMs = days === undefined ? Number.MAX_SAFE_INTEGER : nowMs + days * dayMs;
     const { authorities, renewals, devices, issuers } = await expiryCalendar(
-      { orders, batches, profiles, chainOf: (issuer) => this.#services.chainOf(issuer) },
+      {
+        ...{ orders, batches, profiles },
+        chainOf: (issuer) => this.#services.chainOf(issuer),
+        revocationOf: (issuer) => this.#services.revocationOf(issuer),
+      },
       caller.tenant,
       { nowMs, untilMs },
       signal,
@@ -89,6 +93,8 @@ export interface CalendarView {
     /** Below 0 once it has ended. */
     readonly daysLeft: number;
     readonly issuers: readonly string[];
+    /** Why it, or a CA above it, is revoked. */
+    readonly revoked?: string;
   }[];
   /** Who answers OCSP or signs indirect CRLs in the place of a CA. */
   readonly delegates: readonly {
@@ -125,5 +131,7 @@ export interface CalendarView {
     readonly profile: string;
     readonly issuer: string;
     readonly certificates: number;
+    /** Why their issuer is revoked. */
+    readonly revoked?: string;
   }[];
 }

@@ -87,6 +87,7 @@ export interface IssuingPolicy {
   requestsPerChunk(issuer: string, profile: Profile): Promise<number>;
   defaultIssuerOf(tenant: TenantId): string;
   chainOf(issuer: string): readonly Uint8Array[] | undefined;
+  revocationOf: IssuanceServices['revocationOf'];
   /** Undefined for an unknown issuer; 0 where it has one CRL of everything, or none. */
   crlShardsOf(issuer: string): number | undefined;
   admit(tenant: TenantId, profile: Profile): Promise<void>;
@@ -181,6 +182,7 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     clock,
     defaultIssuerOf: (tenant) => policy.defaultIssuerOf(tenant),
     chainOf: (issuer) => policy.chainOf(issuer),
+    revocationOf: (issuer) => policy.revocationOf(issuer),
     standingOf: (issuer, tenant) => policy.standingOf(issuer, tenant),
     async crlStateOf(issuer) {
       const shards = policy.crlShardsOf(issuer);

@@ -51,6 +51,10 @@ export interface IssuanceServices {
   defaultIssuerOf(tenant: string): string;
   /** Certificates from the issuing CA up to the root, DER; undefined for an unknown issuer. */
   chainOf(issuer: string): readonly Uint8Array[] | undefined;
+  /** The certificate of its chain that is revoked; undefined where none is. */
+  revocationOf(
+    issuer: string,
+  ): { readonly serialNumberHex: string; readonly reason: string } | undefined;
   /** What it takes of a tenant, and why not; undefined where it does not serve the tenant. */
   standingOf(
     issuer: string,

@@ -18,6 +18,7 @@ export const calendarSchema = z.object({
       notAfter: z.iso.datetime(),
       daysLeft: z.int(),
       issuers: z.array(z.string()),
+      revoked: z.string().optional(),
     }),
   ),
   delegates: z.array(
@@ -56,6 +57,7 @@ export const calendarSchema = z.object({
       profile: z.string(),
       issuer: z.string(),
       certificates: z.int(),
+      revoked: z.string().optional(),
     }),
   ),
 });

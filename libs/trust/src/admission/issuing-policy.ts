@@ -2,6 +2,7 @@ import { CertmillError, type OrderId, type Profile, type TenantId } from '@certm
 import { heldMatterIds, type HeldMatterIds } from '@certmill/pipeline/compute';
 import type { Clock } from '@certmill/ports';
 import { refusalOf } from '../hierarchy/load-issuers.js';
+import type { RevokedCa } from '../hierarchy/revoked-cas.js';
 import { compileRefusal, doesServe, type ServingIssuer } from '../hierarchy/serving-issuers.js';
 import { admitProfile, findingText } from './admit-profile.js';
 import { requestsPerChunk } from './chunk-bound.js';
@@ -32,6 +33,8 @@ export interface IssuingPolicy {
   defaultIssuerOf(tenant: TenantId): string;
   /** Certificates from the issuing CA up to the root, DER. */
   chainOf(issuer: string): readonly Uint8Array[] | undefined;
+  /** The certificate of its chain that is revoked, its own or one above; undefined where none is. */
+  revocationOf(issuer: string): RevokedCa | undefined;
   /** Of its CRL; 0 where it has one of everything, or none. Undefined for an unknown issuer. */
   crlShardsOf(issuer: string): number | undefined;
   /** Checks a profile against the issuers of a tenant; PROFILE_INVALID with clause, CONFLICT. */
@@ -113,6 +116,7 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
       throw new CertmillError('CONFLICT', 'each issuer of this tenant is for one order: name one');
     },
     chainOf: (name) => source.find(name)?.chainDer,
+    revocationOf: (name) => source.find(name)?.revoked,
     crlShardsOf(name) {
       const issuer = source.find(name);
       return issuer && (issuer.status?.crlShards ?? 0);

@@ -1,8 +1,9 @@
-import { lifeLeftMs, refusalOf, type Issuer } from '@certmill/trust';
+import { chainDoubtOf, lifeLeftMs, refusalOf, type Issuer } from '@certmill/trust';
 
 /** A CA as `--json` tells it. */
 export function authorityView(ca: Issuer): object {
   const refusal = refusalOf(ca, Date.now());
+  const changed = chainDoubtOf(ca);
   return {
     name: ca.name,
     role: ca.role,
@@ -21,6 +22,7 @@ export function authorityView(ca: Issuer): object {
     ...(ca.retirement?.successor === undefined ? {} : { successor: ca.retirement.successor }),
     ...(ca.retirement?.isClosed === undefined ? {} : { isClosed: true }),
     ...(refusal === undefined ? {} : { refusal }),
+    ...(changed === undefined ? {} : { changed }),
   };
 }
 
@@ -34,6 +36,8 @@ export function lifeOf(ca: Issuer): string {
 export function stateOf(ca: Issuer): string {
   if (ca.revoked !== undefined) return `revoked (${ca.revoked.reason})`;
   if (refusalOf(ca, Date.now()) !== undefined) return 'not valid now';
+  const changed = chainDoubtOf(ca);
+  if (changed !== undefined) return `${changed} was changed`;
   if (ca.retirement !== undefined) {
     const { successor, isClosed } = ca.retirement;
     const what = isClosed === true ? 'given up' : 'retired';
