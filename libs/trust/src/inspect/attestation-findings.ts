@@ -1,22 +1,25 @@
-import { matterIdsOf } from '@certmill/der';
+import { isAttestation } from '../lint/lint-any-certificate.js';
 import { lintMatterAttestation } from '../lint/lint-matter-attestation.js';
-import { readLintedCertificate, saysCa } from '../lint/linted-certificate.js';
+import { readLintedCertificate } from '../lint/linted-certificate.js';
 import type { LintFinding } from '../lint/lint-rule.js';
 import { chainLinks } from './chain-links.js';
-
-type Placed = { readonly position: number; readonly der: Uint8Array };
+import type { PlacedObject } from './inspected.js';
 
 /**
- * What Matter's attestation format says of device attestation certificates that stand among
- * certificates with the PAI that issued them, and the PAA above where that is there too; by position.
+ * What Matter's attestation format says of device attestation certificates that stand among objects with
+ * the PAI that issued them, and the PAA above where that is there too; by position.
  */
 export function attestationFindings(
-  certificates: readonly Placed[],
+  objects: readonly PlacedObject[],
 ): ReadonlyMap<number, readonly LintFinding[]> {
-  const attesting = certificates.length > 1 ? certificates.filter(isAttestation) : [];
-  if (attesting.length === 0) return new Map();
+  const certificates = objects.filter(({ kind }) => kind === 'certificate');
+  const attesting = certificates.filter(({ der }) => {
+    const certificate = readLintedCertificate(der);
+    return certificate !== undefined && isAttestation(certificate);
+  });
+  if (certificates.length < 2 || attesting.length === 0) return new Map();
   const issuers = new Map(chainLinks(certificates).map((link) => [link.position, link.issuedBy]));
-  const above = ({ position }: Placed): Placed | undefined =>
+  const above = ({ position }: PlacedObject): PlacedObject | undefined =>
     certificates.find((other) => other.position === issuers.get(position));
   return new Map(
     attesting.flatMap((dac) => {
@@ -25,14 +28,5 @@ export function attestationFindings(
       const paa = above(pai);
       return [[dac.position, lintMatterAttestation(dac.der, pai.der, paa?.der)] as const];
     }),
-  );
-}
-
-function isAttestation({ der }: Placed): boolean {
-  const certificate = readLintedCertificate(der);
-  return (
-    certificate !== undefined &&
-    !saysCa(certificate) &&
-    matterIdsOf(certificate.subjectAttributes).vendorId !== undefined
   );
 }

@@ -147,6 +147,74 @@ describe('inspect', () => {
     ]);
   });
 
+  describe('of what proves too little', () => {
+    const rulesIn = (...names: readonly string[]) =>
+      inspect(Buffer.concat(names.map(read))).map(({ object }) =>
+        object!.findings.map(({ rule, clause }) => `${rule} ${clause}`),
+      );
+    const selfSigned = (name: string, algorithm: readonly string[], hash: string): void => {
+      pki.run(
+        ...['req', '-x509', '-config', 'pki.cnf', '-extensions', 'root', '-newkey', ...algorithm],
+        ...[`-${hash}`, '-nodes', '-keyout', `${name}.key`, '-subj', `/CN=${name}`],
+        ...['-days', '30', '-out', `${name}.pem`],
+      );
+    };
+    const keyRule = 'key-strength NIST SP 800-131A Rev. 2, 3';
+    const hashRule = 'signature-hash NIST SP 800-131A Rev. 2, 9';
+
+    it.each([
+      ['rsa1024', ['rsa:1024'], 'sha256', [keyRule]],
+      ['rsa2047', ['rsa:2047'], 'sha256', [keyRule]],
+      ['rsa2048', ['rsa:2048'], 'sha256', []],
+      ['p192', ['ec', '-pkeyopt', 'ec_paramgen_curve:P-192'], 'sha256', [keyRule]],
+      ['p224', ['ec', '-pkeyopt', 'ec_paramgen_curve:P-224'], 'sha256', []],
+      ['sha1', ['rsa:2048'], 'sha1', [hashRule]],
+      ['md5', ['rsa:2048'], 'md5', [hashRule]],
+      ['ecsha1', ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'], 'sha1', [hashRule]],
+    ])('certificate %s', (name, algorithm, hash, expected) => {
+      selfSigned(name, algorithm, hash);
+      expect(rulesIn(`${name}.pem`)).toEqual([expected]);
+      if (expected[0] !== keyRule) return;
+      pki.run('req', '-new', '-key', `${name}.key`, '-subj', '/CN=r', '-out', `${name}.csr`);
+      pki.run('pkey', '-in', `${name}.key`, '-pubout', '-out', `${name}.pub`);
+      expect(rulesIn(`${name}.csr`, `${name}.pub`)).toEqual([expected, expected]);
+    });
+
+    it('CRL', () => {
+      pki.crl('sha1', '-md', 'sha1');
+      expect(rulesIn('sha1.crl', 'issuing.pem')).toEqual([
+        ['crl-signature-hash NIST SP 800-131A Rev. 2, 9'],
+        [],
+      ]);
+    });
+  });
+
+  it('says of certificates and CRLs that the issuer beside them has not signed them', () => {
+    const changed = (name: string, label: 'CERTIFICATE' | 'X509 CRL'): string => {
+      const { der } = only(read(name));
+      const bytes = Uint8Array.from(der);
+      bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+      pki.writePem(`changed-${name}`, label, bytes);
+      return `changed-${name}`;
+    };
+    const rulesIn = (...names: readonly string[]) =>
+      inspect(Buffer.concat(names.map(read))).map(({ object }) =>
+        object!.findings.map(({ rule }) => rule),
+      );
+    const certificate = changed('good.pem', 'CERTIFICATE');
+    const crl = changed('full.crl', 'X509 CRL');
+    const root = changed('root.pem', 'CERTIFICATE');
+    expect(rulesIn('good.pem', 'full.crl', 'root.pem', 'issuing.pem').flat()).toEqual([]);
+    expect(rulesIn(certificate, crl, 'issuing.pem')).toEqual([
+      ['issuer-signature'],
+      ['crl-issuer-signature'],
+      [],
+    ]);
+    expect(rulesIn(root)).toEqual([['issuer-signature']]);
+    // Whose issuer is not here, nobody can say it of.
+    expect(rulesIn(certificate, crl, 'root.pem').flat()).toEqual([]);
+  });
+
   it('says what keeps an OCSP request from being answered with what was made ahead', () => {
     const rulesOf = (...asked: readonly string[]): readonly string[] => {
       const about = ['ocsp', '-issuer', 'issuing.pem', '-cert', 'good.pem'];

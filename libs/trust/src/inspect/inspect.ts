@@ -1,15 +1,16 @@
 import { contextConstructed, sniffDer } from '@certmill/der';
 import { CertmillError } from '@certmill/domain';
 import { readDerNode } from '../lint/der-node.js';
+import type { LintFinding } from '../lint/lint-rule.js';
 import { attestationFindings } from './attestation-findings.js';
 import { inspectCertificate } from './certificate-view.js';
 import { inspectCrl } from './crl-view.js';
-import type { Inspected } from './inspected.js';
+import type { Inspected, PlacedObject } from './inspected.js';
 import { inspectOcspRequest, inspectOcspResponse } from './ocsp-view.js';
 import { pemBlocksOf } from './pem-blocks.js';
-import { publicKeyView } from './public-key-view.js';
-
+import { keyFindings, publicKeyView } from './public-key-view.js';
 import { inspectRequest } from './request-view.js';
+import { signatureFindings } from './signature-findings.js';
 
 /** One object of an input and where it stood; `unreadable` says why there is no more. */
 export interface InspectedItem {
@@ -41,15 +42,19 @@ export function inspect(bytes: Uint8Array): readonly InspectedItem[] {
       unreadable: object === undefined ? reasonOf(der) : undefined,
     };
   });
-  return withAttestation(items);
+  return withMore(withMore(items, attestationFindings), signatureFindings);
 }
 
-/** With what is wrong between the certificates, beside what is wrong in each. */
-function withAttestation(items: readonly InspectedItem[]): readonly InspectedItem[] {
-  const certificates = items.flatMap(({ position, object }) =>
-    object?.kind === 'certificate' ? [{ position, der: object.der }] : [],
+/** With what is wrong between the objects, beside what is wrong in each. */
+function withMore(
+  items: readonly InspectedItem[],
+  findingsOf: (placed: readonly PlacedObject[]) => ReadonlyMap<number, readonly LintFinding[]>,
+): readonly InspectedItem[] {
+  const found = findingsOf(
+    items.flatMap(({ position, object }) =>
+      object === undefined ? [] : [{ position, kind: object.kind, der: object.der }],
+    ),
   );
-  const found = attestationFindings(certificates);
   return items.map((item) => {
     const { position, object } = item;
     const findings = found.get(position) ?? [];
@@ -77,7 +82,8 @@ function inspectPublicKey(der: Uint8Array): Inspected | undefined {
   if (sniffDer(der) !== 'public-key') return undefined;
   const spki = readDerNode(der);
   if (spki?.children[0]?.children[0] === undefined) return undefined;
-  return { kind: 'public-key', der, view: { subjectPublicKey: publicKeyView(spki) }, findings: [] };
+  const view = { subjectPublicKey: publicKeyView(spki) };
+  return { kind: 'public-key', der, view, findings: keyFindings(spki) };
 }
 
 /** Certificates `[0]` and CRLs `[1]` of a SignedData (RFC 5652 5.1); of anything else itself. */

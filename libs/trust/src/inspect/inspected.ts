@@ -21,3 +21,10 @@ export interface Inspected {
   /** Rules that it breaks. */
   readonly findings: readonly LintFinding[];
 }
+
+/** One object among those that stand in an input. */
+export interface PlacedObject {
+  readonly position: number;
+  readonly kind: InspectedKind;
+  readonly der: Uint8Array;
+}

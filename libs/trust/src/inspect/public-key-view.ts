@@ -1,5 +1,7 @@
 import { createPublicKey, hash } from 'node:crypto';
 import { type DerNode, oidOf } from '../lint/der-node.js';
+import type { LintFinding } from '../lint/lint-rule.js';
+import { keyStrengthClause, keyWeaknessOf } from '../lint/weak-algorithms.js';
 import { oidName } from './oid-names.js';
 import { hexOf, type View } from './view.js';
 
@@ -14,6 +16,12 @@ export function publicKeyView(spki: DerNode): View {
     keyIdentifierSha1: hash('sha1', octets),
     octets: octets.length,
   };
+}
+
+/** What is wrong with a key that stands in no certificate. */
+export function keyFindings(spki: DerNode): readonly LintFinding[] {
+  const detail = keyWeaknessOf(spki);
+  return detail === undefined ? [] : [{ rule: 'key-strength', clause: keyStrengthClause, detail }];
 }
 
 /** What OpenSSL says of the key; nothing where it cannot read it. */

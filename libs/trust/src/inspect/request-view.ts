@@ -6,7 +6,7 @@ import { type SignatureVerdict, verifySignature } from '../path/verify-signature
 import { extensionsOf, extensionsView } from './extension-view.js';
 import type { Inspected } from './inspected.js';
 import { oidName } from './oid-names.js';
-import { algorithmView, publicKeyView } from './public-key-view.js';
+import { algorithmView, keyFindings, publicKeyView } from './public-key-view.js';
 import { integerView, nameView, rawView, textOf, type View } from './view.js';
 
 /** `CertificationRequest` (RFC 2986 4.2); undefined where the bytes have not that shape. */
@@ -34,7 +34,7 @@ export function inspectRequest(der: Uint8Array): Inspected | undefined {
     signatureAlgorithm: algorithmView(algorithm),
     proofOfPossession: possession,
   };
-  return { kind: 'certification-request', der, view, findings: findingsOf(possession) };
+  return { kind: 'certification-request', der, view, findings: findingsOf(possession, spki) };
 }
 
 function possessionOf(
@@ -51,7 +51,11 @@ function possessionOf(
   }
 }
 
-function findingsOf(possession: SignatureVerdict): readonly LintFinding[] {
+function findingsOf(possession: SignatureVerdict, spki: DerNode): readonly LintFinding[] {
+  return [...possessionFindings(possession), ...keyFindings(spki)];
+}
+
+function possessionFindings(possession: SignatureVerdict): readonly LintFinding[] {
   if (possession === 'good') return [];
   const detail =
     possession === 'bad'

@@ -9,10 +9,12 @@ import type { LintContext, LintFinding, LintRule } from './lint-rule.js';
 import { matterRules } from './matter-rules.js';
 import { nameRules } from './name-rules.js';
 import { serviceRules } from './service-rules.js';
+import { strengthRules } from './strength-rules.js';
 
 /** Every rule of the linter, in the order of its findings. */
 export const lintRules: readonly LintRule[] = [
   ...fieldRules,
+  ...strengthRules,
   ...nameRules,
   ...extensionRules,
   ...keyUsageRules,

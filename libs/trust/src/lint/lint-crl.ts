@@ -5,7 +5,9 @@ import {
   readExtensions,
   walkCrlEntries,
 } from '@certmill/der';
+import { readDerNode } from './der-node.js';
 import type { LintFinding } from './lint-rule.js';
+import { signatureHashClause, signatureWeaknessOf } from './weak-algorithms.js';
 
 const cRLNumber = '2.5.29.20';
 const deltaCRLIndicator = '2.5.29.27';
@@ -26,6 +28,11 @@ export function lintCrl(der: Uint8Array, walk: CertificateListWalk): readonly Li
     '5.1.1.2',
     'signatureAlgorithm and tbsCertList.signature differ',
   );
+  const algorithm = readDerNode(outerAlgorithm);
+  const weakness = algorithm && signatureWeaknessOf(algorithm);
+  if (weakness !== undefined) {
+    found.push({ rule: 'crl-signature-hash', clause: signatureHashClause, detail: weakness });
+  }
   say(walk.version !== 2, 'crl-version-is-2', '5.1.2.1', 'the version is not 2');
   say(
     walk.issuerEnd - walk.issuerStart <= 2,

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { pemEncode } from '@certmill/der';
+import { inspect } from '../inspect/inspect.js';
 import { lintCertificate } from './lint-certificate.js';
 import { lintMatterAttestation, type MatterProduct } from './lint-matter-attestation.js';
 import { readLintedCertificate } from './linted-certificate.js';
@@ -42,6 +44,18 @@ describe('lintMatterAttestation', () => {
       products[vector.name],
     );
     expect({ valid: findings.length === 0, findings }).toMatchObject({ valid: vector.valid });
+  });
+
+  // What the inspection cannot know is which product the device says it is.
+  const inspected = vectors.filter(({ name }) => products[name] === undefined);
+  it.each(inspected)('and so does the inspection of a file with both: $name', (vector) => {
+    const file = [vector.dacDerHex, vector.paiDerHex]
+      .map((hex) => pemEncode('CERTIFICATE', bytes(hex)))
+      .join('');
+    const items = inspect(Buffer.from(file));
+    // As `certmill inspect --fail-on-findings` exits.
+    const valid = items.every(({ object }) => object?.findings.length === 0);
+    expect({ valid, items }).toMatchObject({ valid: vector.valid });
   });
 
   it('finds a device certificate under an intermediate that did not sign it', () => {

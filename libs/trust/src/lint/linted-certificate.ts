@@ -30,6 +30,7 @@ export interface LintedCertificate {
   readonly notAfter: DerNode;
   readonly subject: DerNode;
   readonly subjectAttributes: readonly LintedAttribute[];
+  readonly subjectPKInfo: DerNode;
   readonly keyFamily: KeyFamily;
   readonly extensions: readonly LintedExtension[];
 }
@@ -75,6 +76,7 @@ export function readLintedCertificate(der: Uint8Array): LintedCertificate | unde
     notAfter,
     subject,
     subjectAttributes: attributesOf(subject),
+    subjectPKInfo: spki,
     keyFamily: keyFamilyOf(spki),
     extensions: (extensions?.children[0]?.children ?? []).map(extensionOf),
   };

@@ -1,4 +1,4 @@
-import { isSameBytes, type PathCertificate } from './path-certificate.js';
+import { isSameBytes, mayHaveIssued, type PathCertificate } from './path-certificate.js';
 import { hasSigned } from './verify-signature.js';
 
 /** Longer paths are somebody's attack; a device's has three or four certificates. */
@@ -42,15 +42,6 @@ export function buildPath(
   const accepted = extend([leaf]);
   const anchored = accepted ?? firstAnchored;
   return { path: anchored ?? longest, isAnchored: anchored !== undefined };
-}
-
-function mayHaveIssued(issuer: PathCertificate, issued: PathCertificate): boolean {
-  const { authorityKeyIdentifier: wanted } = issued;
-  const { subjectKeyIdentifier: identifier } = issuer;
-  return (
-    isSameBytes(issuer.certificate.subject.der, issued.certificate.issuer.der) &&
-    (wanted === undefined || identifier === undefined || isSameBytes(wanted, identifier))
-  );
 }
 
 /** The same name with the same key twice leads nowhere new. */

@@ -6,6 +6,7 @@ import {
   type ConstrainedNames,
 } from '@certmill/der';
 import { findExtension, repeatedExtensions, usageBit } from '../lint/linted-certificate.js';
+import { keyStrengthClause, keyWeaknessOf } from '../lint/weak-algorithms.js';
 import { isoTime } from '../inspect/view.js';
 import { isSelfIssuedCertificate, type PathCertificate } from './path-certificate.js';
 
@@ -41,7 +42,7 @@ const understood: ReadonlySet<string> = new Set([
 
 /**
  * Validates a path whose names and signatures are known to chain (RFC 5280 6.1), the certificate first, the
- * trust anchor last. The anchor is trusted as it is: of it only the time and path length are looked at.
+ * trust anchor last. The anchor is trusted as it is: of it only time, key and path length are looked at.
  * Policies are not processed: a path that asks for one (requireExplicitPolicy) has a problem.
  */
 export function checkPath(
@@ -52,6 +53,7 @@ export function checkPath(
     const isAnchor = position === path.length - 1 && path.length > 1;
     const found = [
       ...timeProblems(member, demands.atSeconds),
+      ...keyProblems(member),
       ...(position === 0 ? purposeProblems(member, demands.purpose) : []),
       ...(position > 0 ? issuerProblems(path, position, demands.purpose) : []),
       ...(isAnchor ? [] : [...repetitionProblems(member), ...criticalProblems(member)]),
@@ -75,6 +77,12 @@ function timeProblems(
     return [{ clause, detail: `expired at ${isoTime(notAfterSeconds) ?? 'no time'}` }];
   }
   return [];
+}
+
+/** A key that can be forged vouches for nobody, the anchor's neither. */
+function keyProblems({ certificate }: PathCertificate): Problem[] {
+  const detail = keyWeaknessOf(certificate.subjectPKInfo);
+  return detail === undefined ? [] : [{ clause: keyStrengthClause, detail }];
 }
 
 function purposeProblems({ purposes }: PathCertificate, purpose: string | undefined): Problem[] {

@@ -18,9 +18,10 @@ import {
   repeatedExtensions,
   usageBit,
 } from '../lint/linted-certificate.js';
+import { signatureWeaknessOf } from '../lint/weak-algorithms.js';
 import { isSameBytes, type PathCertificate, readPathCertificate } from './path-certificate.js';
 import type { StatusFinding } from './status.js';
-import { verifySignature } from './verify-signature.js';
+import { type SignatureVerdict, verifyLegacySignature } from './verify-signature.js';
 
 const reasonCode = '2.5.29.21';
 const cRLNumber = '2.5.29.20';
@@ -105,16 +106,27 @@ export function signatureProblemOf(
     return 'it names one signature algorithm inside and another outside (RFC 5280 5.1.1.2)';
   }
   if (keyUsage?.has(usageBit.cRLSign) === false) return "its issuer's keyUsage lacks cRLSign";
-  const verdict =
-    publicKey === undefined
-      ? 'unsupported'
-      : verifySignature(
-          algorithm,
-          der.subarray(walk.tbsCertListStart, walk.tbsCertListEnd),
-          der.subarray(walk.signatureStart, walk.signatureEnd),
-          publicKey,
-        );
+  const weakness = signatureWeaknessOf(algorithm);
+  if (weakness !== undefined) return weakness;
+  const verdict = crlSignatureVerdict({ der, walk }, { publicKey });
   return verdict === 'good' ? undefined : "its signature does not verify with its issuer's key";
+}
+
+/** Whether the key has made the signature of the list, by whatever hash. */
+export function crlSignatureVerdict(
+  { der, walk }: Pick<ReadCrl, 'der' | 'walk'>,
+  { publicKey }: Pick<PathCertificate, 'publicKey'>,
+): SignatureVerdict {
+  const algorithm = readDerNode(
+    der.subarray(walk.signatureAlgorithmStart, walk.signatureAlgorithmEnd),
+  );
+  if (publicKey === undefined || algorithm === undefined) return 'unsupported';
+  return verifyLegacySignature(
+    algorithm,
+    der.subarray(walk.tbsCertListStart, walk.tbsCertListEnd),
+    der.subarray(walk.signatureStart, walk.signatureEnd),
+    publicKey,
+  );
 }
 
 /** Why the list cannot be relied on; `other-scope` where it is not about the certificate. */

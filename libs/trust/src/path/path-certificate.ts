@@ -91,3 +91,13 @@ export function isSameBytes(left: Uint8Array, right: Uint8Array): boolean {
 export function isSelfIssuedCertificate({ certificate }: PathCertificate): boolean {
   return isSameBytes(certificate.subject.der, certificate.issuer.der);
 }
+
+/** By names, and by key identifiers where both say one; whether it has is for the signature to tell. */
+export function mayHaveIssued(issuer: PathCertificate, issued: PathCertificate): boolean {
+  const { authorityKeyIdentifier: wanted } = issued;
+  const { subjectKeyIdentifier: identifier } = issuer;
+  return (
+    isSameBytes(issuer.certificate.subject.der, issued.certificate.issuer.der) &&
+    (wanted === undefined || identifier === undefined || isSameBytes(wanted, identifier))
+  );
+}

@@ -121,6 +121,39 @@ describe('verification of certificates that OpenSSL made', () => {
     expect(problemsOf('good.pem', { anchors: [] })[0]).toMatch(/^2|^1/);
   });
 
+  it('says of an issuer that is here why it is not believed: a hash, a signature, a key', () => {
+    const sign = (name: string, hash: string, ...key: readonly string[]): void => {
+      pki.run(
+        ...['req', '-new', '-newkey', ...key, '-nodes', '-keyout', `${name}.key`],
+        ...['-subj', `/CN=${name}`, '-out', `${name}.csr`],
+      );
+      pki.run(
+        ...['x509', '-req', '-in', `${name}.csr`, `-${hash}`, '-days', '30'],
+        ...['-CA', 'issuing.pem', '-CAkey', 'issuing.key', '-CAcreateserial'],
+        ...['-extfile', 'pki.cnf', '-extensions', 'device', '-out', `${name}.pem`],
+      );
+    };
+    sign('old-hash', 'sha1', 'rsa:2048');
+    sign('short-key', 'sha256', 'rsa:1024');
+    expect(verify('old-hash.pem').problems).toEqual([
+      {
+        position: 0,
+        clause: 'NIST SP 800-131A Rev. 2, 9',
+        detail:
+          'its issuer is here, but the signature is made with SHA-1, which proves nothing any more',
+      },
+    ]);
+    expect(problemsOf('old-hash.pem', { intermediates: [] })[0]).toContain('no certificate that');
+    expect(problemsOf('short-key.pem')).toEqual([
+      '0: the RSA key has 1024 bits, at least 2048 are needed',
+    ]);
+    // As OpenSSL has it at the level of security that 112 bits are (2).
+    expect(opensslSays('-auth_level', '0', 'old-hash.pem')).toBe(true);
+    for (const name of ['old-hash', 'short-key']) {
+      expect(opensslSays('-auth_level', '2', `${name}.pem`)).toBe(false);
+    }
+  });
+
   it('takes an issuing CA as anchor where it is told to', () => {
     const sources = { anchors: [der('issuing.pem')], intermediates: [] };
     expect(verify('good.pem', sources).isValid).toBe(true);
@@ -136,7 +169,9 @@ describe('verification of certificates that OpenSSL made', () => {
     const forged = Uint8Array.from(der('good.pem'));
     forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1;
     pki.writePem('forged.pem', 'CERTIFICATE', forged);
-    expect(problemsOf('forged.pem')).toEqual([expect.stringContaining('0: no certificate')]);
+    expect(problemsOf('forged.pem')).toEqual([
+      expect.stringMatching(/^0: no certificate .*: its signature does not verify/),
+    ]);
   });
 
   it('refuses a certificate and a CRL whose two AlgorithmIdentifiers differ, as OpenSSL does', () => {

@@ -1,12 +1,14 @@
 import { CertmillError } from '@certmill/domain';
+import { signatureHashClause, signatureWeaknessOf } from '../lint/weak-algorithms.js';
 import { buildPath } from './build-path.js';
 import { checkPath, type PathDemands, type PathProblem } from './check-path.js';
 import { crlFindings, readCrl } from './crl-status.js';
 import { ocspFindings } from './ocsp-status.js';
-import { type PathCertificate, readPathCertificate } from './path-certificate.js';
+import { mayHaveIssued, type PathCertificate, readPathCertificate } from './path-certificate.js';
 import { type RecordedRevocation, recordFindings } from './recorded-revocations.js';
 import { readOcspResponse } from './read-ocsp-response.js';
 import { type Status, type StatusFinding, statusOf } from './status.js';
+import { signatureVerdictOf } from './verify-signature.js';
 
 /** What certificates are verified with; all in DER. */
 export interface VerificationSources {
@@ -90,7 +92,9 @@ export function openVerifier(sources: VerificationSources): {
         (candidate) => judge(candidate).problems.length === 0,
       );
       const { members, problems } = judge(path);
-      const all = isAnchored ? problems : [...problems, notAnchored(path)];
+      const all = isAnchored
+        ? problems
+        : [...problems, notAnchored(path, [...anchors, ...intermediates])];
       return {
         isValid: all.length === 0,
         path: members.map(({ member, status, findings }) => ({
@@ -106,11 +110,27 @@ export function openVerifier(sources: VerificationSources): {
   };
 }
 
-function notAnchored(path: readonly PathCertificate[]): PathProblem {
+/** Where what has the name of the missing issuer is here, with why it is not taken. */
+function notAnchored(
+  path: readonly PathCertificate[],
+  known: readonly PathCertificate[],
+): PathProblem {
+  const position = path.length - 1;
+  const last = path[position];
+  const named = last === undefined ? [] : known.filter((other) => mayHaveIssued(other, last));
+  const verdicts = last === undefined ? [] : named.map((other) => signatureVerdictOf(other, last));
+  const weakness = last && signatureWeaknessOf(last.certificate.signatureAlgorithm);
+  if (weakness !== undefined && verdicts.includes('good')) {
+    const detail = `its issuer is here, but ${weakness}`;
+    return { position, clause: signatureHashClause, detail };
+  }
+  const isForged = verdicts.length > 0 && verdicts.every((verdict) => verdict === 'bad');
   return {
-    position: path.length - 1,
+    position,
     clause: 'RFC 5280 6.1.3 (a)(4)',
-    detail: 'no certificate that is here has issued it, and it is no trust anchor',
+    detail:
+      'no certificate that is here has issued it, and it is no trust anchor' +
+      (isForged ? ": its signature does not verify with the key that has its issuer's name" : ''),
   };
 }
 

@@ -30,6 +30,14 @@ const algorithms: Readonly<Record<string, Algorithm>> = {
   [oids.id_ml_dsa_87]: { keyType: 'ml-dsa-87', hash: null },
 };
 
+/** With hashes that prove nothing any more; by OID. */
+const legacyAlgorithms: Readonly<Record<string, Algorithm>> = {
+  [oids.md5WithRSAEncryption]: { keyType: 'rsa', hash: 'md5' },
+  [oids.sha1WithRSAEncryption]: { keyType: 'rsa', hash: 'sha1' },
+  [oids.sha1WithRSASignature]: { keyType: 'rsa', hash: 'sha1' },
+  [oids.ecdsa_with_SHA1]: { keyType: 'ec', hash: 'sha1' },
+};
+
 const pssHashes: Readonly<Record<string, string>> = {
   [oids.id_sha256]: 'sha256',
   [oids.id_sha384]: 'sha384',
@@ -48,10 +56,43 @@ export function verifySignature(
 ): SignatureVerdict {
   const oid = oidOf(algorithm.children[0]) ?? '';
   if (oid === oids.id_RSASSA_PSS) return verifyPss(algorithm, signed, signature, key);
-  const known = algorithms[oid];
+  return verifyBy(algorithms[oid], signed, signature, key);
+}
+
+/**
+ * The same, with SHA-1 and MD5 as well: what is `good` here is unbroken, and proves nothing. For telling
+ * a signature that is too old from one that is wrong.
+ */
+export function verifyLegacySignature(
+  algorithm: DerNode,
+  signed: Uint8Array,
+  signature: Uint8Array,
+  key: KeyObject,
+): SignatureVerdict {
+  const legacy = legacyAlgorithms[oidOf(algorithm.children[0]) ?? ''];
+  return legacy === undefined
+    ? verifySignature(algorithm, signed, signature, key)
+    : verifyBy(legacy, signed, signature, key);
+}
+
+function verifyBy(
+  known: Algorithm | undefined,
+  signed: Uint8Array,
+  signature: Uint8Array,
+  key: KeyObject,
+): SignatureVerdict {
   if (known === undefined) return 'unsupported';
   if (key.asymmetricKeyType !== known.keyType) return 'bad';
   return verified(known.hash, signed, key, signature);
+}
+
+/** Whether the issuer's key has made the signature of the certificate, by whatever hash. */
+export function signatureVerdictOf(
+  { publicKey }: Pick<PathCertificate, 'publicKey'>,
+  { certificate, tbsDer, signature }: PathCertificate,
+): SignatureVerdict {
+  if (publicKey === undefined) return 'unsupported';
+  return verifyLegacySignature(certificate.signatureAlgorithm, tbsDer, signature, publicKey);
 }
 
 /** Whether the key has signed the certificate, by the one algorithm that it names twice (RFC 5280 4.1.1.2). */
