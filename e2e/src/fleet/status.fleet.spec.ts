@@ -240,6 +240,16 @@ describe('a validation authority without a key', () => {
     const { raw } = new X509Certificate(readFileSync(ofCa('factory', 'certificate.pem')));
     expect(Buffer.compare(raw, Buffer.from(await issuer.arrayBuffer()))).toBe(0);
   });
+
+  it('speaks with the keys of responders that stand in the audit trail', async () => {
+    const pem = await readFile(join(folder, 'responders', 'factory.pem'), 'utf8');
+    const certificate = new X509Certificate(pem.slice(pem.indexOf('-----BEGIN CERT')));
+    const trail = await (await fleet.call('GET', '/v1/audit?limit=1000')).json();
+    const { items } = trail as { readonly items: readonly { readonly action: string }[] };
+    expect(items.filter(({ action }) => action === 'responder.certified')).toMatchObject([
+      { detail: { issuer: 'factory', serialNumber: certificate.serialNumber.toLowerCase() } },
+    ]);
+  });
 });
 
 describe('a revocation by HTTP', () => {
