@@ -138,7 +138,9 @@ test('a population leaves a compromised issuer by one command, which is killed a
   const typed = [...leave, '--rate', String(population), '--yes'];
   const killedWhere = async (isThere: () => Promise<boolean>): Promise<void> => {
     const running = startCertmill(typed, { cwd: work.path, env });
-    await until(isThere);
+    let hasEnded = false;
+    void running.ended.then(() => (hasEnded = true));
+    await until(async () => hasEnded || (await isThere()));
     running.child.kill('SIGKILL');
     // On a full machine it may be past the place, or through, before it is seen there.
     expect([null, 0]).toContain((await running.ended).exitCode);
