@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
 import { isKeyAtHand } from '@certmill/trust';
-import { quorumPolicyFileOf } from '@certmill/trust/approvals';
 import type { IssuerSet } from './issuers.js';
+import { quorumOnceSeen } from './quorum-once-seen.js';
 
 /**
  * Whose responders the server of a data folder makes and renews by itself: those of the issuers that it signs
@@ -12,14 +11,10 @@ export function certifiesByItself({
   catalogue,
   authorities,
 }: Pick<IssuerSet, 'dataDirectory' | 'catalogue' | 'authorities'>): (name: string) => boolean {
-  const quorumFile = quorumPolicyFileOf(dataDirectory);
-  let hasQuorum = false;
+  const hasQuorum = quorumOnceSeen(dataDirectory);
   return (name) => {
     const ca = authorities.find(name);
     if (ca === undefined || !isKeyAtHand(ca)) return false;
-    if (catalogue.find(name) !== undefined) return true;
-    // A policy that is damaged, or gone since, is not taken for none.
-    hasQuorum ||= existsSync(quorumFile);
-    return !hasQuorum;
+    return catalogue.find(name) !== undefined || !hasQuorum();
   };
 }

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { recordAudit } from '@certmill/pipeline';
 import type { AuditStore, Clock, Stoppable } from '@certmill/ports';
 import { dueCaCrls, issueCaCrl } from '@certmill/trust';
-import { readQuorumPolicy } from '@certmill/trust/approvals';
+import { quorumOnceSeen } from './quorum-once-seen.js';
 
 /** A CRL of CA certificates lives for days at least: a look an hour is in time. */
 const betweenLooksMs = 3_600_000;
@@ -35,9 +35,10 @@ export function renewCaCrls(renewal: CaCrlRenewal): Stoppable {
 }
 
 async function look(renewal: CaCrlRenewal, signal: AbortSignal): Promise<void> {
+  const hasQuorum = quorumOnceSeen(renewal.directory);
   while (!signal.aborted) {
     try {
-      await makeDue(renewal, signal);
+      if (!hasQuorum()) await makeDue(renewal, signal);
     } catch (error) {
       renewal.onFault(error);
     }
@@ -47,7 +48,6 @@ async function look(renewal: CaCrlRenewal, signal: AbortSignal): Promise<void> {
 
 async function makeDue(renewal: CaCrlRenewal, signal: AbortSignal): Promise<void> {
   const { directory, clock, audit } = renewal;
-  if ((await readQuorumPolicy(directory)) !== undefined) return;
   for (const { ca, validitySeconds } of await dueCaCrls(directory, clock.nowMs())) {
     if (signal.aborted) return;
     const { name } = ca;
