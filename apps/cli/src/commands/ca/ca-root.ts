@@ -55,7 +55,14 @@ export function rootCommand(terminal: Terminal): Command {
           nowMs,
         );
         await makeFirstCrl({ directory: options.data, name: root.name, ...key }, nowMs);
-        terminal.report(authorityView(root), [`made root ${root.subject}: ${root.chainFile}`]);
+        terminal.report(authorityView(root), [
+          `made root ${root.subject}: ${root.chainFile}`,
+          ...(options.slot === undefined
+            ? [
+                'its key lies there whole, under one passphrase: a ceremony makes a root whose key is split',
+              ]
+            : []),
+        ]);
       },
     );
   withStatusOptions(
