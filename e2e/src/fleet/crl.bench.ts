@@ -16,7 +16,8 @@ import { createHierarchy, openSerialKeys } from '@certmill/trust';
 
 /**
  * How long a full CRL takes a fleet, from the rows of one scope in its store to the CRL in force there; run by
- * hand: `node e2e/dist/fleet/crl.bench.js [entries [rounds]]`. The store is MongoDB's stand-in, a process
+ * hand: `node e2e/dist/fleet/crl.bench.js [entries [rounds]]`, and for its memory with the flags of Node that
+ * `apps/sign/bin` has. The store is MongoDB's stand-in, a process
  * of its own on the same cores, unless MONGODB_URI names a database server, in which a database
  * `certmill-crl-bench-...` is left. Prints one JSON object.
  */
