@@ -230,8 +230,9 @@ class OperationRun {
   }
 
   /**
-   * How long to wait at least before the next look at what is on its way: what was so when it was looked at, and what a reissue has
-   * uploaded since, whose counts grow with it. The order of a renewal is open afterwards, for those known so far.
+   * How long to wait at least before the next look at what is on its way: what was so when it was looked at,
+   * and what a reissue has uploaded since, whose counts grow with it. The order of a renewal is open
+   * afterwards, for those known so far.
    */
   async #settle(): Promise<number | undefined> {
     const { work, counts } = this.#operation;
