@@ -3,8 +3,8 @@ import { processMassJobs } from '@certmill/pipeline';
 import { massOperationSchema, operatorTenant, type IssuanceStore } from '@certmill/platform';
 import type { JobHandler, JobQueue } from '@certmill/ports';
 import { patchedStore } from '../crash/patched-store.js';
-import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
-import { accountOf } from './mass-results.js';
+import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import { accountOf, resultsOf } from './mass-results.js';
 import { anOrder, aServer, ndjson, type TestServer } from './test-server.js';
 
 /** Two chunks. */
@@ -72,11 +72,11 @@ afterEach(() => {
 const get = (path: string): Promise<Response> => server.call('GET', path);
 afterAll(() => server[Symbol.asyncDispose]());
 
-async function issued(orderId: string): Promise<string> {
+async function issued(orderId: string, requests = csrs): Promise<string> {
   await anOrder(server, orderId, { issuer: 'first', renews: true });
   const answer = await server.call('POST', `/v1/orders/${orderId}/batches`, {
     headers: { ...ndjson, 'idempotency-key': orderId },
-    body: ndjsonOf(csrs),
+    body: ndjsonOf(requests),
   });
   const { batchId } = (await answer.json()) as { readonly batchId: string };
   const path = `/v1/batches/${batchId}/certificates?follow=true`;
@@ -317,6 +317,29 @@ describe('a run that hung while its certificates were revoked, and goes on', () 
     await expectOneEach('stale');
   }, 60_000);
 });
+
+test('a reissue takes no device that got another certificate between its plan and its verdicts', async () => {
+  await issued('overtaken');
+  const wanted = {
+    ...{ kind: 'reissue', selection: { orderId: 'overtaken' } },
+    ...{ issuer: 'second', profile: 'tls-client' },
+  };
+  holds.push(async () => {
+    await issued('overtaken-renewal', [{ deviceId: 'unit-0', csr: aCsr('unit-0') }]);
+    await server.call('POST', '/v1/operations', { json: { ...wanted, operationId: 'overtaking' } });
+    await workedOffElsewhere('overtaking');
+  });
+  const counts = await countsOf({ ...wanted, operationId: 'overtaken-new' });
+  // Its first chunk was planned by then, the second was not.
+  expect(counts).toMatchObject({ submitted: 256, issued: 0, rejected: 256, skipped: 44 });
+  const results = await resultsOf(get, 'overtaken-new');
+  const reasons = new Set(results.map(({ outcome, reason }) => `${outcome} ${reason ?? ''}`));
+  expect(reasons).toEqual(
+    new Set(['rejected DEVICE_ALREADY_ISSUED', 'skipped CERTIFICATE_REPLACED']),
+  );
+  const others = population - 1;
+  expect(await accountOf(get, 'overtaking')).toEqual({ issued: others, skipped: 1 });
+}, 60_000);
 
 /** Each is a batch of its own. 100,000 where somebody has an hour: CERTMILL_MASS_SINGLES. */
 const singles = Number(process.env['CERTMILL_MASS_SINGLES'] ?? 300);

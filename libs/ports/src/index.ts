@@ -11,6 +11,7 @@ export type {
   AllowListRow,
   AllowListStore,
   BatchStore,
+  CertificatePlace,
   CertificateStore,
   ChunkRegistration,
   ChunkState,

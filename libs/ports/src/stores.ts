@@ -151,6 +151,11 @@ export interface Decision {
   /** 32 octets each, back to back; ignored where rejected. */
   readonly udids: Uint8Array;
   readonly deviceIds: readonly string[];
+  /**
+   * Under an order that reissues: what each request stands for, aligned. It takes over that one's claim, and
+   * no other that lasts: who came in between keeps the device.
+   */
+  readonly predecessors?: readonly CertificatePlace[];
 }
 
 export interface BatchStore {
@@ -191,7 +196,8 @@ export interface VerdictStore {
    * Resolves to the verdict in force: of two deciders, both get the first's.
    * Finding the request's own binding or claim is success. A claim whose holder has a certificate that
    * had expired when the chunk was received (`hasExpired`) is taken over, on hold or not; an order that
-   * does not renew takes it for good. Adds KEY_IN_USE, DUPLICATE_IN_BATCH,
+   * does not renew takes it for good, and one that reissues takes over those of its `predecessors` alone.
+   * Adds KEY_IN_USE, DUPLICATE_IN_BATCH,
    * DEVICE_REQUEST_PENDING, DEVICE_ALREADY_ISSUED, ORDER_QUOTA_EXCEEDED, ORDER_CLOSED.
    * CONFLICT, with nothing taken, where `confirmChunk` would be refused.
    */
@@ -266,6 +272,9 @@ export interface StoredRequest {
   /** The encoded IssuedChunk that holds it. */
   readonly segment: Uint8Array;
 }
+
+/** Where a certificate is, and the request that it was issued for. */
+export type CertificatePlace = Pick<StoredRequest, 'batchId' | 'index'>;
 
 /** Where a request is that was accepted. */
 export type RequestPlace = Pick<StoredRequest, 'batchId' | 'chunkNumber' | 'index'>;

@@ -1,5 +1,6 @@
 import { hasExpired, isOnHold, type RejectionCode } from '@certmill/domain';
 import type { ClaimObstacle, Locator } from '@certmill/packed';
+import type { CertificatePlace } from '@certmill/ports';
 import type { BatchTable } from './batch-table.js';
 import type { ChunkRecord, ChunkTable } from './chunk-table.js';
 import type { StatusTable } from './status-table.js';
@@ -41,7 +42,8 @@ export class ClaimHolders {
     this.#renews = renews;
   }
 
-  conflictOf(obstacle: ClaimObstacle): Conflict {
+  /** @param predecessor as in `Decision.predecessors`. */
+  conflictOf(obstacle: ClaimObstacle, predecessor?: CertificatePlace): Conflict {
     const stays = { notAfterMs: undefined, isReplaced: false };
     if (obstacle.kind === 'key-compromised') return { code: 'KEY_COMPROMISED', ...stays };
     const { seq } = this.#chunk.batch;
@@ -55,9 +57,15 @@ export class ClaimHolders {
     // What a chunk gives back goes with its end: who has a claim behind it has a certificate.
     if (chunk?.segment === undefined) return { code: 'DEVICE_REQUEST_PENDING', ...stays };
     const { notAfterMs } = chunk;
+    const { batchId } = chunk.batch;
+    const isAwaited =
+      predecessor === undefined ||
+      (predecessor.batchId === batchId && predecessor.index === holder.index);
     const isReplaced =
       (notAfterMs !== undefined && hasExpired(notAfterMs, this.#receivedAtMs)) ||
-      (this.#renews && !isOnHold(this.#tables.statuses.get(chunk.batch, holder.index)));
+      (this.#renews &&
+        isAwaited &&
+        !isOnHold(this.#tables.statuses.get(chunk.batch, holder.index)));
     return { code: 'DEVICE_ALREADY_ISSUED', notAfterMs, isReplaced };
   }
 

@@ -75,7 +75,7 @@ export function unpackRows(packed: string): (AllowListRow | undefined)[] {
 }
 
 export function packDecision(decision: Decision): PackedDecision {
-  const { orderId, profileName, firstIndex, nowMs, receivedAtMs, draft } = decision;
+  const { orderId, profileName, firstIndex, nowMs, receivedAtMs, draft, predecessors } = decision;
   return {
     chunk: chunkRefOf(decision.chunk),
     orderId,
@@ -83,6 +83,7 @@ export function packDecision(decision: Decision): PackedDecision {
     firstIndex,
     nowMs,
     receivedAtMs,
+    ...(predecessors === undefined ? {} : { predecessors }),
     columns: packColumns(draft, decision),
   };
 }

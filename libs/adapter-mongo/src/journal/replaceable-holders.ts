@@ -1,5 +1,6 @@
 import { chunkIdOf, hasExpired, type ChunkRef } from '@certmill/domain';
 import type { Locator } from '@certmill/packed';
+import type { CertificatePlace } from '@certmill/ports';
 import type { RequestPlace } from './claim-journal.js';
 import type { Obstacles } from './find-obstacles.js';
 import type { IsReplaceable, Judgement } from './judge.js';
@@ -12,7 +13,7 @@ interface Holder {
 
 /**
  * The requests that stand in the way with certificates that had expired when the chunk was received, and of
- * orders that renew those whose certificates are not on hold. What is of the same batch is a duplicate in it.
+ * orders that renew those whose certificates are not on hold; of one that reissues, the predecessors. What is of the same batch is a duplicate in it.
  * Undefined where there are none, and what was judged stands.
  */
 export async function replaceableHolders(
@@ -24,21 +25,36 @@ export async function replaceableHolders(
   const toRenew: Holder[] = [];
   for (const { candidate, refusals } of judgements) {
     const { decision, order } = candidate;
-    const { chunk, receivedAtMs } = decision;
-    for (const { why } of refusals) {
+    const { chunk, receivedAtMs, predecessors } = decision;
+    for (const { position, why } of refusals) {
       if (typeof why === 'string' || why.kind !== 'device-claimed') continue;
       if (codeOf(chunk.batchId, why) !== 'DEVICE_ALREADY_ISSUED') continue;
       const notAfterMs = notAfterOf(why);
       const conflict = { chunk, holder: why.holder };
       if (notAfterMs !== undefined && hasExpired(notAfterMs, receivedAtMs)) {
         replaceable.add(keyOf(conflict));
-      } else if (order.renews === true) toRenew.push(conflict);
+      } else if (
+        order.renews === true &&
+        isAwaited(placeOf(why.holder), predecessors?.[position])
+      ) {
+        toRenew.push(conflict);
+      }
     }
   }
   const held = toRenew.length > 0 ? await areHeld(toRenew.map((one) => placeOf(one.holder))) : [];
   for (const [i, one] of toRenew.entries()) if (held[i] !== true) replaceable.add(keyOf(one));
   if (replaceable.size === 0) return undefined;
   return (chunk, holder) => replaceable.has(keyOf({ chunk, holder }));
+}
+
+function isAwaited(
+  { chunk, index }: RequestPlace,
+  predecessor: CertificatePlace | undefined,
+): boolean {
+  return (
+    predecessor === undefined ||
+    (predecessor.batchId === chunk.batchId && predecessor.index === index)
+  );
 }
 
 function keyOf({ chunk, holder: { seq, index } }: Holder): string {

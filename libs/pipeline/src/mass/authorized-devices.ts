@@ -1,5 +1,6 @@
 import type { Order, OrderId, TenantId } from '@certmill/domain';
 import type { AllowListRow } from '@certmill/ports';
+import { reissueSourceOf } from '../reissue-source.js';
 import type { MassPorts } from './mass-ports.js';
 import { isOrderOfReissue } from './operation-order.js';
 import { listedDeviceOf, type StoredCertificate } from './stored-certificate.js';
@@ -21,7 +22,7 @@ export async function authorizationTest(
   const isReissue = await isOrderOfReissue(ports, tenant, orderId);
   const orderIds = new Map<string, OrderId>();
   const orderOf = async ({ source }: StoredCertificate): Promise<OrderId> => {
-    const [batchId = ''] = source.split(' ');
+    const { batchId } = reissueSourceOf(source).first;
     const known = orderIds.get(batchId);
     if (known !== undefined) return known;
     const found = (await ports.batches.getBatch(tenant, batchId))?.orderId ?? orderId;

@@ -15,6 +15,7 @@ import {
   type UploadedPart,
 } from '@certmill/domain';
 import { endUpload, extendBatch } from '../ingest/upload-batch.js';
+import { reissueSourceOf, textOfReissueSource } from '../reissue-source.js';
 import type { MassPorts } from './mass-ports.js';
 import type { MassStep, StepDone } from './mass-step.js';
 import { isOrderOfReissue, theOrder } from './operation-order.js';
@@ -163,8 +164,9 @@ export async function reissueChunk(
       signal,
     },
     wanted.map(({ requestDer: der, deviceId, source, index }) => {
-      // Of one that was reissued before, where it was issued first.
-      return { der, deviceId, source: isAgain ? source : `${batch.batchId} ${String(index)}` };
+      const predecessor = { batchId: batch.batchId, index };
+      const first = isAgain ? reissueSourceOf(source).first : predecessor;
+      return { der, deviceId, source: textOfReissueSource({ first, predecessor }) };
     }),
     isLast,
   );

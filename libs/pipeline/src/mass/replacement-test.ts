@@ -1,5 +1,6 @@
 import { CertmillError, hasExpired, isOnHold, type OrderId, type TenantId } from '@certmill/domain';
-import type { RequestPlace } from '@certmill/ports';
+import type { CertificatePlace, RequestPlace } from '@certmill/ports';
+import { isSamePlace } from '../reissue-source.js';
 import { CertificateReader, type IssuedCertificate } from '../revoke/read-certificates.js';
 import { readStatuses } from '../revoke/read-statuses.js';
 import type { MassPorts } from './mass-ports.js';
@@ -32,7 +33,7 @@ export async function replacementTest(
   const rivals: (readonly RequestPlace[])[] = [];
   for (const [i, own] of certificates.entries()) {
     const list = lists[i] ?? [];
-    const at = list.findIndex((place) => isSame(place, own));
+    const at = list.findIndex((place) => isSamePlace(place, own));
     rivals.push(
       at >= 0
         ? list.slice(0, at)
@@ -75,7 +76,7 @@ async function newerThan(
   const [places = []] = await ports.certificates.placesOf(tenant, [deviceOf(own)]);
   const newer: RequestPlace[] = [];
   for (const place of places) {
-    if (isSame(place, own)) break;
+    if (isSamePlace(place, own)) break;
     const batch = await ports.batches.getBatch(tenant, place.batchId);
     if (batch === undefined) continue;
     const name = await profileNameOf(ports, tenant, batch.orderId);
@@ -120,12 +121,6 @@ async function unrevoked(
   });
 }
 
-type Place = Pick<RequestPlace, 'batchId' | 'index'>;
-
-function isSame(one: Place, other: Place): boolean {
-  return one.batchId === other.batchId && one.index === other.index;
-}
-
-function keyOf({ batchId, index }: Place): string {
+function keyOf({ batchId, index }: CertificatePlace): string {
   return `${batchId}/${String(index)}`;
 }

@@ -9,6 +9,7 @@ import {
 } from '@certmill/events';
 import type {
   AllowListStore,
+  CertificatePlace,
   CertificateStore,
   Clock,
   DeliveredRecord,
@@ -19,6 +20,7 @@ import type {
 } from '@certmill/ports';
 import { assertSameChunk, type Hops } from '../hop-seal.js';
 import type { ProfileCatalogue } from '../profile/profile-catalogue.js';
+import { reissueSourceOf } from '../reissue-source.js';
 import { applyAllowList, draftVerdict } from './decide-values.js';
 import { verdictOfAll } from './verdict-of-all.js';
 import type { VerdictSeals } from './verdict-seal.js';
@@ -109,7 +111,13 @@ async function decide(
     codes: draft.codes,
     udids: draft.udids,
     deviceIds: draft.deviceIds,
+    ...(order.reissues === true ? { predecessors: predecessorsOf(value) } : {}),
   });
+}
+
+/** What the requests of a reissue stand for. Fault: FAULT_EVENT_UNDECODABLE. */
+function predecessorsOf(value: Uint8Array): CertificatePlace[] {
+  return decodeReceivedChunk(value).sources.map((text) => reissueSourceOf(text).predecessor);
 }
 
 /** Every check but claims and quota, which are the store's. */

@@ -195,6 +195,40 @@ export const issuanceCases: readonly StoreCase[] = [
     }),
   },
   {
+    name: 'a reissue takes over what it stands for, and nothing that came to the device in between',
+    async run(stores, tenant) {
+      await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
+      for (const orderId of ['renewal', 'reissue']) {
+        await stores.createOrder(anOrder(tenant, { orderId, renews: true }));
+      }
+      await issueAlone(stores, tenant, 'first', ['a', 'b', 'c', 'd']);
+      await issueAlone(stores, tenant, 'renewed', [{ device: 'b', key: 'new b' }], {
+        orderId: 'renewal',
+      });
+      const { chunk } = await decideAlone(stores, tenant, 'in flight', ['c'], {
+        orderId: 'renewal',
+      });
+      const reissue = async (name: string) => {
+        const batch = aBatch(tenant, name, { orderId: 'reissue' });
+        await stores.openBatch(batch);
+        const again = aChunk(batch, ['d', 'c', 'b', 'a']);
+        await receive(stores, again);
+        const { batchId } = aBatch(tenant, 'first');
+        const predecessors = [3, 2, 1, 0].map((index) => ({ batchId, index }));
+        const codes = await decideCodes(stores, again, { predecessors });
+        await stores.publish(again.terminal());
+        return codes;
+      };
+      const issued = 'DEVICE_ALREADY_ISSUED';
+      expectSame(await reissue('one'), [undefined, 'DEVICE_REQUEST_PENDING', issued, undefined]);
+      await stores.publish(chunk.terminal());
+      expectSame(await reissue('two'), [issued, issued, issued, issued]);
+    },
+    broken: (stores) => ({
+      decide: ({ predecessors: _, ...decision }) => stores.decide(decision),
+    }),
+  },
+  {
     name: 'a renewal that ends without a certificate gives the device back to the one before',
     async run(stores, tenant) {
       await open(stores, anOrder(tenant), aBatch(tenant, 'b'));
