@@ -1,13 +1,12 @@
 import { join } from 'node:path';
-import { readRunningCrls } from '@certmill/adapter-embedded';
+import { readRunningCrls, type RunningCrls } from '@certmill/adapter-embedded';
 import { isCertmillError } from '@certmill/domain';
-import type { CrlStore } from '@certmill/ports';
 import { findIssuers, type Issuer } from '@certmill/trust';
 import { openStoreForReading } from './open-store-for-reading.js';
 
-/** The CRLs of a data folder, to be read. */
+/** The CRLs of a data folder and the rows they are made of, to be read. */
 export interface OpenedCrls extends AsyncDisposable {
-  readonly crls: Pick<CrlStore, 'getCrl' | 'describeCrl'>;
+  readonly crls: Omit<RunningCrls, keyof Disposable>;
   readonly issuers: readonly Issuer[];
 }
 

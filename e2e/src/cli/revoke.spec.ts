@@ -28,11 +28,20 @@ async function told(...args: readonly string[]) {
   return { exitCode, ...(JSON.parse(stdout) as Record<string, unknown>) };
 }
 
+/** What `certmill verify` says of a certificate by the data folder alone. */
+async function verified(file: string): Promise<string> {
+  const args = ['verify', file, '--data', 'certmill-data'];
+  return (await runCertmill(args, { cwd: work.path })).stdout;
+}
+
 test('certmill revoke holds, releases and revokes in a data folder', async () => {
   const changed = { exitCode: 0, changed: 1, unchanged: 0, refused: 0, notFound: 0 };
   expect(await told('--device', 'd-0', '--hold')).toMatchObject(changed);
+  expect(await verified('out/d-0.pem')).toMatch(/NOT VALID, revoked by the record of CA dev/);
   expect(await told('--device', 'd-0', '--release')).toMatchObject(changed);
+  expect(await verified('out/d-0.pem')).toMatch(/: valid$/m);
   expect(await told('--device', 'd-0', '--reason', 'keyCompromise')).toMatchObject(changed);
+  expect(await verified('out/d-0.pem')).toMatch(/NOT VALID, revoked by the record of CA dev/);
   expect(await told('--device', 'd-0', '--release')).toMatchObject({ exitCode: 2, refused: 1 });
   const other = ['revoke', '--device', 'd-0', '--reason', 'superseded'];
   const { stdout } = await runCertmill(other, { cwd: work.path });
@@ -101,6 +110,7 @@ test('what was issued in a data folder is the first credential of its server to 
     env,
   });
   expect(JSON.parse(ended.stdout)).toMatchObject({ changed: 1, notFound: 0 });
+  expect(await verified('late/late-0.pem')).toMatch(/NOT VALID, revoked by the record of CA dev/);
 });
 
 test.each([

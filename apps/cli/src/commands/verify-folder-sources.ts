@@ -23,7 +23,18 @@ export interface FolderAuthorities {
   readonly intermediates: readonly { readonly der: Uint8Array }[];
   /** Of CA certificates: those that were made here, and those that were taken in. */
   readonly crls: readonly NamedCrl[];
-  readonly records: readonly (RecordedRevocation & { readonly ca: string })[];
+  readonly records: readonly NamedRecord[];
+}
+
+type NamedRecord = RecordedRevocation & { readonly ca: string };
+
+/** What the store of a data folder says of certificates. */
+export interface FolderStatuses {
+  readonly crls: readonly NamedCrl[];
+  /** Of those that are revoked or on hold, before a CRL says so too. */
+  readonly records: readonly NamedRecord[];
+  /** The certificates that a CRL is about. */
+  readonly covered: ReadonlySet<unknown>;
 }
 
 /** The ends of the chains of a data folder are its anchors. FAULT_STORE_CORRUPT where a CRL is none. */
@@ -56,24 +67,44 @@ export async function folderAuthorities(data: string): Promise<FolderAuthorities
 
 /**
  * The CRLs in force that the store of a data folder has of the scopes which the certificates are in, full
- * and delta; `covered` are the certificates that one of them is about. None where there is no store.
+ * and delta, and what it has recorded of them. Nothing where there is no store.
  */
-export async function folderCrls(
+export async function folderStatuses(
   data: string,
   certificates: readonly Uint8Array[],
-): Promise<{ readonly crls: readonly NamedCrl[]; readonly covered: ReadonlySet<unknown> }> {
+): Promise<FolderStatuses> {
   await using opened = await openIfThere(data);
   const crls = new Map<string, readonly NamedCrl[]>();
+  const records: NamedRecord[] = [];
   const covered = new Set<Uint8Array>();
   for (const der of opened === undefined ? [] : certificates) {
-    for (const scope of scopesAbout(der, opened?.issuers ?? [])) {
+    for (const about of scopesAbout(der, opened?.issuers ?? [])) {
+      const { scope } = about;
       const name = `of ${scope.issuer}, shard ${String(scope.shard)}`;
       const found = crls.get(name) ?? (opened && (await crlsOf(opened.crls, scope, name))) ?? [];
       crls.set(name, found);
       if (found.length > 0) covered.add(der);
+      const record = opened && (await recordOf(opened.crls, about));
+      if (record !== undefined) records.push(record);
     }
   }
-  return { crls: [...crls.values()].flat(), covered };
+  return { crls: [...crls.values()].flat(), records, covered };
+}
+
+async function recordOf(
+  store: OpenedCrls['crls'],
+  { scope, issuer, serialNumber }: ScopeAbout,
+): Promise<NamedRecord | undefined> {
+  const status = await store.recordedStatus(scope, serialNumber);
+  if (status?.state !== 'revoked') return undefined;
+  return {
+    ca: issuer.name,
+    issuerNameDer: issuer.subjectDer,
+    issuerSpkiDer: issuer.spkiDer,
+    serialNumberHex: Buffer.from(serialNumber).toString('hex'),
+    reason: status.reason,
+    revokedAtMs: status.atMs,
+  };
 }
 
 async function crlsOf(
@@ -89,18 +120,31 @@ async function crlsOf(
   ];
 }
 
+interface ScopeAbout {
+  readonly scope: CrlScope;
+  readonly issuer: Issuer;
+  readonly serialNumber: Uint8Array;
+}
+
 /** By the addresses in the certificate; of an issuer without addresses there is one CRL. */
-function scopesAbout(der: Uint8Array, issuers: readonly Issuer[]): readonly CrlScope[] {
+function scopesAbout(der: Uint8Array, issuers: readonly Issuer[]): readonly ScopeAbout[] {
   const points = crlPointsOf(der);
   if (points === undefined) return [];
+  const { issuerNameDer, serialNumber, uris } = points;
   return issuers
-    .filter(({ subjectDer }) => Buffer.compare(subjectDer, points.issuerNameDer) === 0)
-    .flatMap(({ name: issuer, status }) => {
-      if (status === undefined) return [{ issuer, shard: 0 }];
-      return Array.from({ length: status.crlShards }, (_, shard) => ({ issuer, shard })).filter(
-        ({ shard }) => points.uris.includes(crlUriOf(status, issuer, shard)),
-      );
-    });
+    .filter(({ subjectDer }) => Buffer.compare(subjectDer, issuerNameDer) === 0)
+    .flatMap((issuer) =>
+      shardsOf(issuer, uris).map((shard) => ({
+        ...{ scope: { issuer: issuer.name, shard }, issuer, serialNumber },
+      })),
+    );
+}
+
+function shardsOf({ name, status }: Issuer, uris: readonly string[]): readonly number[] {
+  if (status === undefined) return [0];
+  return Array.from({ length: status.crlShards }, (_, shard) => shard).filter((shard) =>
+    uris.includes(crlUriOf(status, name, shard)),
+  );
 }
 
 async function openIfThere(data: string): Promise<OpenedCrls | undefined> {

@@ -1,7 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { CertmillError } from '@certmill/domain';
 import { inspect, type InspectedKind, type VerificationSources } from '@certmill/trust';
-import { folderAuthorities, folderCrls, type NamedCrl } from './verify-folder-sources.js';
+import {
+  folderAuthorities,
+  folderStatuses,
+  type FolderStatuses,
+  type NamedCrl,
+} from './verify-folder-sources.js';
 
 export interface SourceOptions {
   readonly trust: readonly string[];
@@ -26,6 +31,8 @@ export interface NamedSources {
   readonly tellsStatusOf: (certificateDer: Uint8Array) => boolean;
 }
 
+const nothing: FolderStatuses = { crls: [], records: [], covered: new Set() };
+
 /** INVALID_INPUT where nothing is trusted, or a file holds nothing of its kind. */
 export async function readSources(
   certificates: readonly Certificate[],
@@ -39,12 +46,11 @@ export async function readSources(
   }
   const chain = await ofKind(options.chain, 'certificate');
   const ders = certificates.map(({ der }) => der);
-  const { crls: stored, covered } =
-    data === undefined ? { crls: [], covered: new Set() } : await folderCrls(data, ders);
+  const stored = data === undefined ? nothing : await folderStatuses(data, ders);
   const given = await ofKind(options.crl, 'crl');
-  const crls: readonly NamedCrl[] = [...given, ...(own?.crls ?? []), ...stored];
+  const crls: readonly NamedCrl[] = [...given, ...(own?.crls ?? []), ...stored.crls];
   const responses = await ofKind(options.ocsp, 'ocsp-response');
-  const records = own?.records ?? [];
+  const records = [...(own?.records ?? []), ...stored.records];
   return {
     sources: {
       anchors: anchors.map(derOf),
@@ -61,7 +67,7 @@ export async function readSources(
       ocsp: responses.map(({ name }) => `OCSP ${name}`),
       record: records.map(({ ca }) => `the record of CA ${ca}`),
     },
-    tellsStatusOf: (der) => given.length + responses.length > 0 || covered.has(der),
+    tellsStatusOf: (der) => given.length + responses.length > 0 || stored.covered.has(der),
   };
 }
 

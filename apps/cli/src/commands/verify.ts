@@ -42,7 +42,7 @@ export function verifyCommand(terminal: Terminal): Command {
     .option('--chain <file>', 'CA certificates between; may be repeated', files, [])
     .option(
       '--data <dir>',
-      'data folder whose roots are trusted; its issuers, CRLs and revocations of CAs are used',
+      'data folder whose roots are trusted; its issuers, CRLs and revocations are used',
     )
     .option('--crl <file>', 'revocation list, full or delta; may be repeated', files, [])
     .option('--ocsp <file>', 'OCSP response in DER; may be repeated', files, [])

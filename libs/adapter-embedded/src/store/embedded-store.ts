@@ -477,6 +477,11 @@ export class EmbeddedStore
     } while (after !== undefined);
   }
 
+  /** What was recorded of a certificate, in force before a CRL says so; undefined: nothing, or no more. */
+  recordedStatus(scope: CrlScope, serialNumber: Uint8Array) {
+    return this.#client.call('recordedStatus', [scope, serialNumber]);
+  }
+
   putCrl(crl: StoredCrl, replaces: bigint | undefined): Promise<boolean> {
     return this.#crls.putCrl(crl, replaces);
   }

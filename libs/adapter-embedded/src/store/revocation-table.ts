@@ -159,10 +159,15 @@ export class RevocationTable {
     { scope, serialNumber, notAfterMs }: RevocationKey,
     nowMs: number,
   ): CertificateStatus | undefined {
+    const recorded = this.recordedStatus(scope, serialNumber);
+    return recorded ?? (notAfterMs < nowMs ? undefined : { state: 'good' });
+  }
+
+  /** Undefined where there is no row. Faults: FAULT_STATUS_FORGED. */
+  recordedStatus(scope: CrlScope, serialNumber: Uint8Array): CertificateStatus | undefined {
     const found = this.#scope.get(scope.issuer, scope.shard);
     const row = found && this.#readRow(scope, numberIn(found, 'seq'), serialNumber);
-    if (row !== undefined) return statusOfRow(row);
-    return notAfterMs < nowMs ? undefined : { state: 'good' };
+    return row && statusOfRow(row);
   }
 
   /** Faults: FAULT_STATUS_FORGED. */

@@ -231,6 +231,7 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
     },
     changeStatuses: (changes: readonly StatusChange[], nowMs: number) =>
       changeStatuses(core, changes, nowMs),
+    recordedStatus: core.revocations.recordedStatus.bind(core.revocations),
     countChanges: core.revocations.countChanges.bind(core.revocations),
     listRevoked: core.revocations.page.bind(core.revocations),
     forgetExpired: core.revocations.forgetExpired.bind(core.revocations),

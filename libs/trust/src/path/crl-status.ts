@@ -201,12 +201,21 @@ function pointNamesOf({ certificate }: PathCertificate): readonly Uint8Array[] {
 }
 
 /** Whose CRLs are about a certificate, and where they are; undefined where the bytes are none. */
-export function crlPointsOf(
-  certificateDer: Uint8Array,
-): { readonly issuerNameDer: Uint8Array; readonly uris: readonly string[] } | undefined {
+export function crlPointsOf(certificateDer: Uint8Array):
+  | {
+      readonly issuerNameDer: Uint8Array;
+      readonly serialNumber: Uint8Array;
+      readonly uris: readonly string[];
+    }
+  | undefined {
   const read = readPathCertificate(certificateDer);
   if (read === undefined) return undefined;
-  return { issuerNameDer: read.certificate.issuer.der, uris: certificateUris(read) };
+  const { issuer, serialNumber } = read.certificate;
+  return {
+    issuerNameDer: issuer.der,
+    serialNumber: serialNumber.content,
+    uris: certificateUris(read),
+  };
 }
 
 /** Of `cRLDistributionPoints` and `freshestCRL`. */

@@ -2,7 +2,7 @@ import type { RevocationReason } from '@certmill/domain';
 import { isSameBytes, type PathCertificate } from './path-certificate.js';
 import type { StatusFinding } from './status.js';
 
-/** That a CA has revoked a certificate, as whoever keeps the CA has noted it: in force before any CRL says so. */
+/** That a CA has revoked or holds a certificate, as whoever keeps the CA has noted it: in force before any CRL says so. */
 export interface RecordedRevocation {
   /** Name and key of the CA, in DER: a CA that was renewed is the same one. */
   readonly issuerNameDer: Uint8Array;

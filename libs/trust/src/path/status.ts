@@ -30,7 +30,10 @@ export type StatusFinding = Source &
 export type Status =
   Exclude<StatusFinding, { readonly state: 'unusable' }> | { readonly state: 'untold' };
 
-/** Nobody comes back from any revocation but a hold (RFC 5280 5.3.1); else the latest source is right. */
+/**
+ * Nobody comes back from any revocation but a hold (RFC 5280 5.3.1); else the latest source is right, and a
+ * record, which is of now.
+ */
 export function statusOf(findings: readonly StatusFinding[]): Status {
   const usable = findings.filter((finding) => finding.state !== 'unusable');
   const revoked = usable.find(
@@ -38,5 +41,5 @@ export function statusOf(findings: readonly StatusFinding[]): Status {
   );
   if (revoked !== undefined) return revoked;
   const [latest] = usable.sort((left, right) => right.thisUpdateSeconds - left.thisUpdateSeconds);
-  return latest ?? { state: 'untold' };
+  return usable.find(({ source }) => source === 'record') ?? latest ?? { state: 'untold' };
 }
