@@ -11,3 +11,6 @@ export const newCaKeyTypes = [
   'ml-dsa-87',
 ] as const;
 export type NewCaKeyType = (typeof newCaKeyTypes)[number];
+
+/** Of any RSA key, issuer's or device's (NIST SP 800-131A Rev. 2, 3). */
+export const leastRsaBits = 2_048;

@@ -1,3 +1,4 @@
+import { leastRsaBits } from '../ca-key-types.js';
 import { type Contradiction, parseYaml } from '../yaml/parse-yaml.js';
 import { durationSeconds } from './durations.js';
 import { extKeyPurposes, type ProfileFile, profileFileSchema } from './profile-file.js';
@@ -71,11 +72,11 @@ function contradictionsOf(file: ProfileFile): Contradiction[] {
   file.keys.forEach((text, index) => {
     const key = profileKeyOf(text);
     if (key.type !== 'rsa') return;
-    // Below 2048 bits is refused by NIST SP 800-131A; node:crypto is slow to useless above 16384.
-    if (key.minBits < 2_048 || key.maxBits > 16_384 || key.minBits > key.maxBits) {
+    // node:crypto is slow to useless above.
+    if (key.minBits < leastRsaBits || key.maxBits > 16_384 || key.minBits > key.maxBits) {
       found.push({
         path: ['keys', index],
-        reason: 'RSA sizes go from 2048 to 16384 bits, upwards',
+        reason: `RSA sizes go from ${String(leastRsaBits)} to 16384 bits, upwards`,
       });
     }
   });

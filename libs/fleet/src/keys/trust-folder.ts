@@ -1,8 +1,7 @@
-import { CertmillError, type SerialKey } from '@certmill/domain';
+import { type CaCrlEnd, CertmillError, type SerialKey } from '@certmill/domain';
 import {
   boundToTenants,
   CaCrlEnds,
-  type CaCrlEnd,
   findSerialKeys,
   IssuerCatalogue,
   loadAuthorities,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { CaCrlEnd, DelegateEnd } from '@certmill/domain';
 import type { Clock, CrlScope, CrlStore, StoredCrl } from '@certmill/ports';
 import { hasTag } from './entity-tag.js';
 
@@ -16,26 +17,6 @@ export interface RepositoryParts {
   readonly caCrlEnds: () => readonly CaCrlEnd[];
   /** Who speaks for issuers, and for the CAs above them, as far as this process can see. */
   readonly delegateEnds?: (issuers: readonly string[]) => Promise<readonly DelegateEnd[]>;
-}
-
-/** Until when somebody speaks for a CA: answers OCSP or signs indirect CRLs in its place. */
-export interface DelegateEnd {
-  readonly kind: 'ocsp-responder' | 'crl-signer';
-  readonly issuer: string;
-  readonly subject: string;
-  readonly serialNumber: string;
-  readonly notAfterMs: number;
-  /** The others are people's to replace. */
-  readonly renewsItself: boolean;
-}
-
-/** When a CRL of CA certificates is to be replaced, by people. */
-export interface CaCrlEnd {
-  /** The name by which it is served. */
-  readonly ca: string;
-  /** Of the CA that signed it. */
-  readonly subject: string;
-  readonly nextUpdateMs: number;
 }
 
 /** Octets with what a cache needs to know of them (RFC 9110 8.8, RFC 9111 5.2). */

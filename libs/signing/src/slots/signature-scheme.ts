@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { IssuerSignatureAlgorithm } from '@certmill/der';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, leastRsaBits } from '@certmill/domain';
 
 export type SigningHash = 'sha256' | 'sha384' | 'sha512';
 
@@ -27,8 +27,6 @@ const mlDsaSchemes: Readonly<Record<string, SignatureScheme>> = {
   'ml-dsa-87': { algorithm: 'ml-dsa-87', hash: null, maxSignatureBytes: 4_627 },
 };
 
-const minRsaBits = 2048;
-
 /**
  * @param rsaHash for RSA keys, whose size does not imply a hash.
  * Faults: CONFIG_INVALID for a key that Certmill does not sign with.
@@ -43,7 +41,7 @@ export function signatureSchemeOf(
   const scheme = type === 'ec' ? ecSchemes[namedCurve] : mlDsaSchemes[type ?? ''];
   if (scheme !== undefined) return scheme;
   if (type === 'ed25519') return { algorithm: 'ed25519', hash: null, maxSignatureBytes: 64 };
-  if (type === 'rsa' && modulusLength >= minRsaBits) {
+  if (type === 'rsa' && modulusLength >= leastRsaBits) {
     return {
       algorithm: `rsa-${rsaHash}`,
       hash: rsaHash,
@@ -53,7 +51,7 @@ export function signatureSchemeOf(
   throw new CertmillError(
     'CONFIG_INVALID',
     'an issuer key must be P-256, P-384, P-521, Ed25519, ML-DSA-44, ML-DSA-65, ML-DSA-87 or RSA ' +
-      'of at least 2048 bits',
+      `of at least ${String(leastRsaBits)} bits`,
   );
 }
 

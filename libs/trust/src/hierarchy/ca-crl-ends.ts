@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { CaCrlEnd } from '@certmill/domain';
 import { isErrorCode } from '../atomic-file.js';
 import { nameView } from '../inspect/view.js';
 import { type ReadCrl, readCrl } from '../path/crl-status.js';
@@ -7,15 +8,6 @@ import { ImportedCrlFolder } from './imported-crls.js';
 import { caCrlFileName } from './ca-crl-time.js';
 import type { IssuerCatalogue } from './issuer-catalogue.js';
 import { issuerPathsOf } from './issuer-paths.js';
-
-/** When a CRL of CA certificates that is served here is to be replaced. */
-export interface CaCrlEnd {
-  /** The name by which it is served. */
-  readonly ca: string;
-  /** Of the CA that signed it, for people. */
-  readonly subject: string;
-  readonly nextUpdateMs: number;
-}
 
 /**
  * The CRLs of CA certificates in a data folder: those that were taken in, and those of CAs above its

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { CertmillError, newCaKeyTypes } from '@certmill/domain';
+import { CertmillError, leastRsaBits, newCaKeyTypes } from '@certmill/domain';
 import type { IssuerSignatureAlgorithm, MlDsaAlgorithm, PublicKeyWalk } from '@certmill/der';
 
 /** Key types that an issuer may have. */
@@ -12,8 +12,7 @@ const curves: Readonly<Record<string, 'ec-p256' | 'ec-p384' | 'ec-p521'>> = {
   secp521r1: 'ec-p521',
 };
 
-/** NIST SP 800-131A; node:crypto signs with more than 8192 bits at a handful per second only. */
-const minRsaBits = 2_048;
+/** node:crypto signs with more at a handful per second only. */
 const maxRsaBits = 8_192;
 
 /** The key type of a public or private key; INVALID_INPUT where no issuer may have it. */
@@ -41,14 +40,14 @@ export function keyTypeOf({ keyAlgorithm, modulusBits }: PublicKeyWalk): IssuerK
 }
 
 function isRsaSize(bits: number): boolean {
-  return bits >= minRsaBits && bits <= maxRsaBits;
+  return bits >= leastRsaBits && bits <= maxRsaBits;
 }
 
 function unsupported(what: string): CertmillError {
   return new CertmillError(
     'INVALID_INPUT',
     `${what} is not supported for an issuer; use P-256, P-384, P-521, Ed25519, ML-DSA-44, ` +
-      `ML-DSA-65, ML-DSA-87 or RSA of ${String(minRsaBits)} to ${String(maxRsaBits)} bits`,
+      `ML-DSA-65, ML-DSA-87 or RSA of ${String(leastRsaBits)} to ${String(maxRsaBits)} bits`,
   );
 }
 

@@ -1,4 +1,5 @@
 import { contextConstructed, oids } from '@certmill/der';
+import { leastRsaBits } from '@certmill/domain';
 import { type DerNode, oidOf, readDerNode } from './der-node.js';
 
 /** Where key sizes and curves of signatures stand. */
@@ -6,7 +7,6 @@ export const keyStrengthClause = 'NIST SP 800-131A Rev. 2, 3';
 /** Where hash functions of signatures stand. */
 export const signatureHashClause = 'NIST SP 800-131A Rev. 2, 9';
 
-const minRsaBits = 2048;
 /** 224 bits. */
 const minCurveOctets = 28;
 
@@ -32,8 +32,8 @@ export function keyWeaknessOf(subjectPKInfo: DerNode): string | undefined {
   const type = oidOf(algorithm?.children[0]);
   if (type === oids.rsaEncryption || type === oids.id_RSASSA_PSS) {
     const bits = bitsOf(readDerNode(octets)?.children[0]?.content ?? new Uint8Array());
-    return bits < minRsaBits
-      ? `the RSA key has ${String(bits)} bits, at least ${String(minRsaBits)} are needed`
+    return bits < leastRsaBits
+      ? `the RSA key has ${String(bits)} bits, at least ${String(leastRsaBits)} are needed`
       : undefined;
   }
   if (type !== oids.id_ecPublicKey) return undefined;

@@ -2,22 +2,10 @@ import { X509Certificate } from 'node:crypto';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pemEncode } from '@certmill/der';
+import type { DelegateEnd } from '@certmill/domain';
 import { isErrorCode, writeFileAtomically } from '../atomic-file.js';
 import type { IssuerCatalogue } from '../hierarchy/issuer-catalogue.js';
 import { issuerPathsOf } from '../hierarchy/issuer-paths.js';
-
-/** Who speaks for a CA, and until when. */
-export interface DelegateEnd {
-  readonly kind: 'ocsp-responder' | 'crl-signer';
-  /** The CA, by its folder. */
-  readonly issuer: string;
-  readonly subject: string;
-  /** Hex. */
-  readonly serialNumber: string;
-  readonly notAfterMs: number;
-  /** Made and renewed by the service that signs; the others are people's to replace. */
-  readonly renewsItself: boolean;
-}
 
 /** id-kp-OCSPSigning (RFC 6960 4.2.2.2). */
 const ocspSigning = '1.3.6.1.5.5.7.3.9';
