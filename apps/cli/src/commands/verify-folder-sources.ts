@@ -79,13 +79,14 @@ export async function folderStatuses(
   const covered = new Set<Uint8Array>();
   for (const der of opened === undefined ? [] : certificates) {
     for (const about of scopesAbout(der, opened?.issuers ?? [])) {
-      const { scope } = about;
+      const record = opened && (await recordOf(opened.crls, about));
+      if (record !== undefined) records.push(record);
+      const { scope, isInCrl } = about;
+      if (!isInCrl) continue;
       const name = `of ${scope.issuer}, shard ${String(scope.shard)}`;
       const found = crls.get(name) ?? (opened && (await crlsOf(opened.crls, scope, name))) ?? [];
       crls.set(name, found);
       if (found.length > 0) covered.add(der);
-      const record = opened && (await recordOf(opened.crls, about));
-      if (record !== undefined) records.push(record);
     }
   }
   return { crls: [...crls.values()].flat(), records, covered };
@@ -124,9 +125,14 @@ interface ScopeAbout {
   readonly scope: CrlScope;
   readonly issuer: Issuer;
   readonly serialNumber: Uint8Array;
+  /** Whether the CRL of the scope is about the certificate. */
+  readonly isInCrl: boolean;
 }
 
-/** By the addresses in the certificate; of an issuer without addresses there is one CRL. */
+/**
+ * By the addresses in the certificate; of an issuer without addresses there is one CRL. Of one that got them later no
+ * CRL is about what has none, and what is recorded of that is in any shard.
+ */
 function scopesAbout(der: Uint8Array, issuers: readonly Issuer[]): readonly ScopeAbout[] {
   const points = crlPointsOf(der);
   if (points === undefined) return [];
@@ -134,16 +140,17 @@ function scopesAbout(der: Uint8Array, issuers: readonly Issuer[]): readonly Scop
   return issuers
     .filter(({ subjectDer }) => Buffer.compare(subjectDer, issuerNameDer) === 0)
     .flatMap((issuer) =>
-      shardsOf(issuer, uris).map((shard) => ({
-        ...{ scope: { issuer: issuer.name, shard }, issuer, serialNumber },
-      })),
+      shardsOf(issuer, uris).map((shard) => {
+        const isInCrl = issuer.status === undefined || uris.length > 0;
+        return { scope: { issuer: issuer.name, shard }, issuer, serialNumber, isInCrl };
+      }),
     );
 }
 
 function shardsOf({ name, status }: Issuer, uris: readonly string[]): readonly number[] {
   if (status === undefined) return [0];
-  return Array.from({ length: status.crlShards }, (_, shard) => shard).filter((shard) =>
-    uris.includes(crlUriOf(status, name, shard)),
+  return Array.from({ length: status.crlShards }, (_, shard) => shard).filter(
+    (shard) => uris.length === 0 || uris.includes(crlUriOf(status, name, shard)),
   );
 }
 
