@@ -593,6 +593,13 @@ describe('the CRL of an offline root, taken in while the server runs', () => {
     const verdict = await runCertmill(['verify', device.file, '--data', server.data]);
     expect(verdict.exitCode).toBe(2);
     expect(verdict.stdout).toMatch(/revoked at .* \(cACompromise\)/);
+    // The day after its nextUpdate it tells that still; the path alone is as good as before.
+    const later = ['--at', new Date(nowMs + 11 * 86_400_000).toISOString(), '--status', 'none'];
+    const after = await runCertmill(['verify', device.file, '--data', server.data, ...later]);
+    expect([after.exitCode, after.stdout]).toEqual([
+      2,
+      expect.stringMatching(/1: CN=dev.*, revoked by CRL of CA root\n[^]*\(cACompromise\)/),
+    ]);
     expect(run('openssl', ['verify', '-CAfile', rootFile, chainFile])).toContain('OK');
   });
 });

@@ -3,6 +3,7 @@ import type { CrlScope } from '@certmill/ports';
 import { openCrls, type OpenedCrls } from '@certmill/standalone/folder';
 import {
   crlPointsOf,
+  type ImportedCrl,
   ImportedCrlFolder,
   inspectDer,
   type Issuer,
@@ -56,13 +57,28 @@ export async function folderAuthorities(data: string): Promise<FolderAuthorities
     anchors: chains.flatMap((chain) => chain.slice(-1)),
     intermediates: chains.flatMap((chain) => chain.slice(0, -1)),
     crls,
-    records: cas.flatMap((ca) =>
-      ca.revokedCas.map(({ serialNumberHex, reason, revokedAtMs }) => ({
-        ...{ ca: ca.name, issuerNameDer: ca.subjectDer, issuerSpkiDer: ca.spkiDer },
-        ...{ serialNumberHex, reason, revokedAtMs },
-      })),
-    ),
+    records: [...cas.flatMap(recordsOfCa), ...imported.flatMap(recordsOfCrl)],
   };
+}
+
+function recordsOfCa({ name, subjectDer, spkiDer, revokedCas }: Issuer): readonly NamedRecord[] {
+  return revokedCas.map(({ serialNumberHex, reason, revokedAtMs }) => ({
+    ...{ ca: name, issuerNameDer: subjectDer, issuerSpkiDer: spkiDer },
+    ...{ serialNumberHex, reason, revokedAtMs },
+  }));
+}
+
+/** What a CRL that was taken in revokes for good stays revoked after its nextUpdate, as for the CAs here. */
+function recordsOfCrl({ ca, signer, revoked }: ImportedCrl): readonly NamedRecord[] {
+  const issuer = {
+    ...{ ca, issuerNameDer: signer.certificate.subject.der },
+    issuerSpkiDer: signer.subjectPKInfoDer,
+  };
+  return [...revoked]
+    .filter(([, { reason }]) => reason !== 'certificateHold')
+    .map(([serialNumberHex, { reason, revokedAtMs }]) => ({
+      ...{ ...issuer, serialNumberHex, reason, revokedAtMs },
+    }));
 }
 
 /**

@@ -4,7 +4,7 @@ import { CertmillError } from '@certmill/domain';
 import { isErrorCode, publicFileMode, writeFileAtomically } from '../atomic-file.js';
 import { caCrlFileName } from '../hierarchy/ca-crl-time.js';
 import type { Issuer } from '../hierarchy/load-issuers.js';
-import { crlFindings, readCrl, type ReadCrl } from '../path/crl-status.js';
+import { crlFindings, crlLapseOf, readCrl, type ReadCrl } from '../path/crl-status.js';
 import { readPathCertificate } from '../path/path-certificate.js';
 
 /** A CRL that was carried from a CA whose key is elsewhere. */
@@ -41,7 +41,9 @@ export function listsAsRevoked(
   const certificate = readPathCertificate(certificateDer);
   const signer = readPathCertificate(signerDer);
   if (certificate === undefined || signer === undefined) return false;
-  const [finding] = crlFindings(certificate, signer, [crl], Math.floor(nowMs / 1_000));
+  const atSeconds = Math.floor(nowMs / 1_000);
+  if (crlLapseOf(crl, atSeconds) !== undefined) return false;
+  const [finding] = crlFindings(certificate, signer, [crl], atSeconds);
   return finding?.state === 'revoked';
 }
 

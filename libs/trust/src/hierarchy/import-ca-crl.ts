@@ -2,7 +2,13 @@ import { mkdir } from 'node:fs/promises';
 import { assertName, CertmillError } from '@certmill/domain';
 import { publicFileMode, syncDirectory, writeFileAtomically } from '../atomic-file.js';
 import { nameView } from '../inspect/view.js';
-import { certificateUris, crlFindings, type ReadCrl, readCrl } from '../path/crl-status.js';
+import {
+  certificateUris,
+  crlFindings,
+  crlLapseOf,
+  type ReadCrl,
+  readCrl,
+} from '../path/crl-status.js';
 import {
   isSameBytes,
   type PathCertificate,
@@ -90,10 +96,10 @@ function signerOf(crl: ReadCrl, authorities: readonly Issuer[], atSeconds: numbe
       problem = 'the CRL is not about the CA certificates here (issuingDistributionPoint)';
     } else if (finding.state === 'unusable') {
       problem = `the CRL cannot be relied on: ${finding.detail}`;
-    } else if (Number.isNaN(crl.walk.nextUpdateSeconds)) {
-      throw refused('has no nextUpdate (RFC 5280 5.1.2.5)');
     } else {
-      return link;
+      const lapse = crlLapseOf(crl, atSeconds);
+      if (lapse === undefined) return link;
+      problem = `the CRL cannot be relied on: ${lapse}`;
     }
   }
   throw new CertmillError('INVALID_INPUT', problem);

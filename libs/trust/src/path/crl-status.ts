@@ -68,7 +68,8 @@ function numberIn(extensions: readonly LintedExtension[], oid: string): bigint |
 
 /**
  * What the lists say of a certificate (RFC 5280 6.3), one finding for each that is about it; lists of
- * other issuers and other scopes are passed over. A delta counts with the full list that it is of.
+ * other issuers and other scopes are passed over. A delta counts with the full list that it is of. Nobody comes
+ * back from any revocation but a hold (5.3.1): a list that says so counts for that when it is not in force, too.
  * @param issuer of the certificate; indirect CRLs are not supported.
  */
 export function crlFindings(
@@ -81,16 +82,24 @@ export function crlFindings(
     if (!isSameBytes(crl.issuer.der, issuer.certificate.subject.der)) return [];
     const unusable = (detail: string) =>
       [{ source: 'crl', index, state: 'unusable', detail }] as const;
-    const problem = problemOf(crl, certificate, issuer, atSeconds);
-    if (problem === 'other-scope') return [];
-    if (problem !== undefined) return unusable(problem);
-    const isBase = (other: ReadCrl): boolean =>
-      isBaseOf(other, crl) && problemOf(other, certificate, issuer, atSeconds) === undefined;
-    if (crl.baseCrlNumber !== undefined && !crls.some(isBase)) {
+    const doubt = doubtOf(crl, certificate, issuer);
+    if (doubt === 'other-scope') return [];
+    if (doubt !== undefined) return unusable(doubt);
+    const bases = crls.filter(
+      (other) => isBaseOf(other, crl) && doubtOf(other, certificate, issuer) === undefined,
+    );
+    if (crl.baseCrlNumber !== undefined && bases.length === 0) {
       return unusable('it is a delta, and the full list that it is of is not here');
     }
-    return findingOf(crl, index, certificate, atSeconds);
+    const found = findingOf(crl, index, certificate, atSeconds);
+    const lapse = crlLapseOf(crl, atSeconds) ?? basesLapseOf(crl, bases, atSeconds);
+    if (lapse === undefined) return found;
+    return found.some((finding) => isForGood(finding)) ? found : unusable(lapse);
   });
+}
+
+function isForGood(finding: StatusFinding): boolean {
+  return finding.state === 'revoked' && finding.reason !== 'certificateHold';
 }
 
 /** Why nobody can say that the issuer has signed the list; undefined where it has. */
@@ -129,18 +138,27 @@ export function crlSignatureVerdict(
   );
 }
 
-/** Why the list cannot be relied on; `other-scope` where it is not about the certificate. */
-function problemOf(
+/** Why the list cannot be relied on at any time; `other-scope` where it is not about the certificate. */
+function doubtOf(
   crl: ReadCrl,
   certificate: PathCertificate,
   issuer: PathCertificate,
-  atSeconds: number,
 ): string | undefined {
-  const { walk, extensions, baseCrlNumber } = crl;
+  const { extensions, baseCrlNumber } = crl;
   const [repeated] = repeatedExtensions(extensions);
   if (repeated !== undefined) return `its extension ${repeated} stands twice (RFC 5280 4.2)`;
   const doubt = scopeOf(extensions, certificate) ?? signatureProblemOf(crl, issuer);
   if (doubt !== undefined) return doubt;
+  const isDelta = extensions.some(({ oid }) => oid === deltaCRLIndicator);
+  if (isDelta && baseCrlNumber === undefined) return 'its deltaCRLIndicator cannot be read';
+  const unknown = extensions.find(
+    ({ oid, critical }) => critical && ![deltaCRLIndicator, issuingDistributionPoint].includes(oid),
+  );
+  return unknown && `its critical extension ${unknown.oid} is not understood`;
+}
+
+/** Why the list is not the one in force at the time; undefined where it is. */
+export function crlLapseOf({ walk }: Pick<ReadCrl, 'walk'>, atSeconds: number): string | undefined {
   if (atSeconds < walk.thisUpdateSeconds) {
     return `it is of ${isoTime(walk.thisUpdateSeconds) ?? ''}, after the time in question`;
   }
@@ -150,12 +168,20 @@ function problemOf(
   if (atSeconds > walk.nextUpdateSeconds) {
     return `it was to be replaced at ${isoTime(walk.nextUpdateSeconds) ?? ''} (nextUpdate)`;
   }
-  const isDelta = extensions.some(({ oid }) => oid === deltaCRLIndicator);
-  if (isDelta && baseCrlNumber === undefined) return 'its deltaCRLIndicator cannot be read';
-  const unknown = extensions.find(
-    ({ oid, critical }) => critical && ![deltaCRLIndicator, issuingDistributionPoint].includes(oid),
-  );
-  return unknown && `its critical extension ${unknown.oid} is not understood`;
+  return undefined;
+}
+
+/** The same of the full lists that a delta may be of: one of them has to be in force. */
+function basesLapseOf(
+  { baseCrlNumber }: ReadCrl,
+  bases: readonly ReadCrl[],
+  atSeconds: number,
+): string | undefined {
+  if (baseCrlNumber === undefined) return undefined;
+  const isInForce = bases.some((base) => crlLapseOf(base, atSeconds) === undefined);
+  return isInForce
+    ? undefined
+    : 'it is a delta, and the full list that it is of is not in force at that time';
 }
 
 /** RFC 5280 6.3.3 (b)(2). */

@@ -13,18 +13,33 @@ export interface RecordedRevocation {
   readonly revokedAtMs: number;
 }
 
+type Placed = RecordedRevocation & { readonly index: number };
+
+/** Records of thousands, to be asked by serial number. */
+export type RecordIndex = ReadonlyMap<string, readonly Placed[]>;
+
+export function indexRecords(records: readonly RecordedRevocation[]): RecordIndex {
+  const bySerial = new Map<string, Placed[]>();
+  for (const [index, record] of records.entries()) {
+    const same = bySerial.get(record.serialNumberHex);
+    if (same === undefined) bySerial.set(record.serialNumberHex, [{ ...record, index }]);
+    else same.push({ ...record, index });
+  }
+  return bySerial;
+}
+
 /** What the records say of a certificate: that it is revoked, or nothing. */
 export function recordFindings(
   { certificate }: PathCertificate,
   issuer: PathCertificate,
-  records: readonly RecordedRevocation[],
+  records: RecordIndex,
   atSeconds: number,
 ): readonly StatusFinding[] {
   const serialNumberHex = Buffer.from(certificate.serialNumber.content).toString('hex');
-  return records.flatMap((record, index): readonly StatusFinding[] => {
+  const same = records.get(serialNumberHex) ?? [];
+  return same.flatMap(({ index, ...record }): readonly StatusFinding[] => {
     const revokedAtSeconds = Math.floor(record.revokedAtMs / 1_000);
     const isAbout =
-      record.serialNumberHex === serialNumberHex &&
       revokedAtSeconds <= atSeconds &&
       isSameBytes(record.issuerNameDer, issuer.certificate.subject.der) &&
       isSameBytes(record.issuerSpkiDer, issuer.subjectPKInfoDer);

@@ -280,7 +280,7 @@ describe('verification of certificates that OpenSSL made', () => {
   it('relies on no CRL that is over, of another CA, or not signed by its issuer', () => {
     const crls = [der('full.crl')];
     const later = { status: 'leaf', atSeconds: nowSeconds + 40 * days } as const;
-    const { path, problems } = verify('bad.pem', { crls }, later);
+    const { path, problems } = verify('good.pem', { crls }, later);
     expect(path[0]?.findings).toMatchObject([{ state: 'unusable' }]);
     expect(problems.map(({ detail }) => detail)).toContain('nothing that is here tells its status');
     const forged = Uint8Array.from(der('full.crl'));
@@ -291,6 +291,28 @@ describe('verification of certificates that OpenSSL made', () => {
     expect(problemsOf('good.pem', { crls }, { status: 'all' })).toEqual([
       '1: nothing that is here tells its status',
     ]);
+  });
+
+  it('believes a CRL that is not in force where it revokes for good, and in nothing else', () => {
+    const inAnHour = new Date((nowSeconds + 3_600) * 1_000).toISOString().replace(/\D/g, '');
+    pki.crl('of-later', '-crl_lastupdate', `${inAnHour.slice(0, 14)}Z`);
+    const saysAt = (name: string, crl: string, atSeconds: number) =>
+      verify(name, { crls: [der(crl)] }, { atSeconds }).path[0]?.findings.map(({ state }) => state);
+    const isOver = nowSeconds + 40 * days;
+    for (const [crl, atSeconds] of [
+      ['full.crl', isOver],
+      ['of-later.crl', nowSeconds],
+    ] as const) {
+      expect(saysAt('bad.pem', crl, atSeconds)).toEqual(['revoked']);
+      expect(saysAt('held.pem', crl, atSeconds)).toEqual(['unusable']);
+      expect(saysAt('good.pem', crl, atSeconds)).toEqual(['unusable']);
+    }
+    expect(saysAt('bad.pem', 'of-later.crl', nowSeconds - 10 * days)).toEqual(['unusable']);
+    expect(saysAt('bad.pem', 'other_partition.crl', isOver)).toEqual([]);
+    expect(saysAt('bad.pem', 'unreadable_partition.crl', isOver)).toEqual(['unusable']);
+    const forged = Uint8Array.from(der('full.crl'));
+    forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1;
+    expect(problemsOf('bad.pem', { crls: [forged] }, { atSeconds: isOver })).toEqual([]);
   });
 
   it.each([
@@ -338,13 +360,12 @@ describe('verification of certificates that OpenSSL made', () => {
       const [, nextUpdate] = parts.filter(isTime);
       return parts.filter((part) => part !== nextUpdate).map((part) => part.der);
     });
-    for (const name of ['good.pem', 'bad.pem']) {
-      const { isValid, path } = verify(name, { crls: [open] }, { status: 'leaf' });
-      expect(isValid).toBe(false);
-      expect(path[0]?.findings).toMatchObject([
-        { state: 'unusable', detail: expect.stringContaining('nextUpdate is missing') as string },
-      ]);
-    }
+    const { isValid, path } = verify('good.pem', { crls: [open] }, { status: 'leaf' });
+    expect(isValid).toBe(false);
+    expect(path[0]?.findings).toMatchObject([
+      { state: 'unusable', detail: expect.stringContaining('nextUpdate is missing') as string },
+    ]);
+    expect(verify('bad.pem', { crls: [open] }).path[0]?.status?.state).toBe('revoked');
     expect(inspect(open)[0]?.object?.findings).toMatchObject([{ rule: 'crl-next-update' }]);
   });
 
@@ -388,6 +409,11 @@ describe('verification of certificates that OpenSSL made', () => {
     for (const others of [[], [der('of-root.crl')], [der('partition.crl')], [forged]]) {
       expect(deltaFindings(...others)).toMatchObject(unusable);
     }
+    const isOver = { atSeconds: nowSeconds + 40 * days };
+    expect(verify('bad.pem', { crls: [full, delta] }, isOver).path[0]?.findings).toMatchObject([
+      { state: 'revoked' },
+      { state: 'revoked' },
+    ]);
   });
 
   it('asks for a status at a time: what was revoked later was good', () => {

@@ -5,7 +5,7 @@ import { checkPath, type PathDemands, type PathProblem } from './check-path.js';
 import { crlFindings, readCrl } from './crl-status.js';
 import { ocspFindings } from './ocsp-status.js';
 import { mayHaveIssued, type PathCertificate, readPathCertificate } from './path-certificate.js';
-import { type RecordedRevocation, recordFindings } from './recorded-revocations.js';
+import { indexRecords, type RecordedRevocation, recordFindings } from './recorded-revocations.js';
 import { readOcspResponse } from './read-ocsp-response.js';
 import { type Status, type StatusFinding, statusOf } from './status.js';
 import { signatureVerdictOf } from './verify-signature.js';
@@ -57,7 +57,7 @@ export function openVerifier(sources: VerificationSources): {
   const anchors = read('trust anchor', sources.anchors, readPathCertificate);
   const intermediates = read('intermediate', sources.intermediates, readPathCertificate);
   const crls = read('CRL', sources.crls, readCrl);
-  const records = sources.records ?? [];
+  const records = indexRecords(sources.records ?? []);
   const responses = read('OCSP response', sources.ocspResponses, readOcspResponse);
   return {
     verify(certificateDer, demands) {
