@@ -53,13 +53,27 @@ export function checkPath(
     const isAnchor = position === path.length - 1 && path.length > 1;
     const found = [
       ...timeProblems(member, demands.atSeconds),
-      ...keyProblems(member),
+      ...(isAnchor ? keyProblems(member) : ownProblems(member)),
       ...(position === 0 ? purposeProblems(member, demands.purpose) : []),
       ...(position > 0 ? issuerProblems(path, position, demands.purpose) : []),
-      ...(isAnchor ? [] : [...repetitionProblems(member), ...criticalProblems(member)]),
     ];
     return found.map((problem) => ({ position, ...problem }));
   });
+}
+
+/**
+ * What makes a certificate unfit that nobody trusts as it is, whatever it is used for: its key, and its
+ * extensions. `known`: critical extensions that its use has beside those of paths.
+ */
+export function ownProblems(
+  certificate: PathCertificate,
+  known: readonly string[] = [],
+): readonly Problem[] {
+  return [
+    ...keyProblems(certificate),
+    ...repetitionProblems(certificate),
+    ...criticalProblems(certificate, known),
+  ];
 }
 
 type Problem = Omit<PathProblem, 'position'>;
@@ -177,9 +191,9 @@ function repetitionProblems({ certificate }: PathCertificate): Problem[] {
 }
 
 /** RFC 5280 6.1.4 (o), 6.1.5 (f): what is critical and not understood ends the path. */
-function criticalProblems({ certificate }: PathCertificate): Problem[] {
+function criticalProblems({ certificate }: PathCertificate, known: readonly string[]): Problem[] {
   return certificate.extensions
-    .filter(({ oid, critical }) => critical && !understood.has(oid))
+    .filter(({ oid, critical }) => critical && !understood.has(oid) && !known.includes(oid))
     .map(({ oid }) => ({
       clause: 'RFC 5280 6.1.4 (o)',
       detail: `the critical extension ${oid} is not understood`,

@@ -5,6 +5,7 @@ import { extensionsOf } from '../inspect/extension-view.js';
 import { isoTime } from '../inspect/view.js';
 import type { DerNode } from '../lint/der-node.js';
 import { findExtension, repeatedExtensions } from '../lint/linted-certificate.js';
+import { ownProblems } from './check-path.js';
 import { crlFindings, type ReadCrl } from './crl-status.js';
 import { isSameBytes, type PathCertificate, readPathCertificate } from './path-certificate.js';
 import {
@@ -129,10 +130,8 @@ function delegateProblem(
     isSameBytes(certificate.issuer.der, issuer.certificate.subject.der) &&
     hasSigned(issuer.publicKey, delegate);
   if (!isOfIssuer) return 'its responder is neither the issuer nor certified by it';
-  const [repeated] = repeatedExtensions(certificate.extensions);
-  if (repeated !== undefined) {
-    return `the certificate of its responder has the extension ${repeated} twice`;
-  }
+  const [problem] = ownProblems(delegate, [oids.id_pkix_ocsp_nocheck]);
+  if (problem !== undefined) return `of the certificate of its responder, ${problem.detail}`;
   if (!purposes.includes(oids.id_kp_OCSPSigning)) {
     return lacksPurpose;
   }

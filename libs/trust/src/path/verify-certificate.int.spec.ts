@@ -457,8 +457,43 @@ describe('verification of certificates that OpenSSL made', () => {
     const { isValid, path } = verify('good.pem', { ocspResponses }, { status: 'leaf' });
     expect(isValid).toBe(false);
     expect(path[0]?.findings).toMatchObject([
-      { state: 'unusable', detail: expect.stringMatching(/has the extension .* twice$/) as string },
+      {
+        state: 'unusable',
+        detail: expect.stringMatching(
+          /certificate of its responder, the extension .* twice$/,
+        ) as string,
+      },
     ]);
+  });
+
+  it.each([
+    ['with a key that can be forged', 'rsa:1024', 'responder', / RSA key has 1024 bits/],
+    ['with a critical extension that nobody knows', 'rsa:2048', 'strange_responder', /1\.2\.3\.4/],
+  ])('relies on no responder %s, as in paths', (_, key, section, detail) => {
+    pki.run(
+      ...['req', '-new', '-newkey', key, '-nodes', '-keyout', `${section}-doubtful.key`],
+      ...['-subj', '/CN=doubtful', '-out', `${section}-doubtful.csr`],
+    );
+    pki.run(
+      ...['x509', '-req', '-in', `${section}-doubtful.csr`, '-days', '30', '-extfile', 'pki.cnf'],
+      ...['-CA', 'issuing.pem', '-CAkey', 'issuing.key', '-CAcreateserial'],
+      ...['-extensions', section, '-out', `${section}-doubtful.pem`],
+    );
+    pki.ocsp('by-doubtful', `${section}-doubtful`, ['good']);
+    const ocspResponses = [readFileSync(pki.path('by-doubtful.ocsp'))];
+    const { isValid, path } = verify('good.pem', { ocspResponses }, { status: 'leaf' });
+    expect(path[0]?.findings).toMatchObject([
+      { state: 'unusable', detail: expect.stringMatching(detail) as string },
+    ]);
+    expect(isValid).toBe(false);
+  });
+
+  it('takes a responder whose id-pkix-ocsp-nocheck is critical: it is understood here', () => {
+    pki.device('critical-responder', 'unchecked_responder');
+    pki.ocsp('by-critical', 'critical-responder', ['good']);
+    const ocspResponses = [readFileSync(pki.path('by-critical.ocsp'))];
+    const demands = { status: 'leaf', atSeconds: Math.ceil(Date.now() / 1_000) } as const;
+    expect(verify('good.pem', { ocspResponses }, demands).problems).toEqual([]);
   });
 
   /** by-issuer.ocsp, signed anew with more in its ResponseData, or a change of the answer in it. */
