@@ -45,7 +45,16 @@ const backdateMs = 600_000;
 const renewalShare = 1 / 3;
 /** Between two tries of a renewal, and two looks at files that another process renews. */
 const pauseMs = 60_000;
+/** After a first failure where no responder is in force; each further one doubles it, up to `pauseMs`. */
+const firstPauseMs = 1_000;
 const makeKeyPair = promisify(generateKeyPair);
+
+/** Of an issuer whose responder could not be made or read. */
+interface Failure {
+  readonly atMs: number;
+  readonly pauseMs: number;
+  readonly cause: unknown;
+}
 
 /**
  * The delegated responders of issuers, each with a P-256 key of its own that certifies nothing (RFC 6960
@@ -57,6 +66,7 @@ export class ResponderFolder {
   readonly #known = new Map<string, StoredResponder>();
   readonly #underWay = new Map<string, Promise<StoredResponder | undefined>>();
   readonly #triedAtMs = new Map<string, number>();
+  readonly #failures = new Map<string, Failure>();
 
   constructor(options: ResponderFolderOptions) {
     this.#options = options;
@@ -64,14 +74,18 @@ export class ResponderFolder {
 
   /**
    * The responder in force; undefined where the issuer is unknown or has ended, or nobody here can
-   * make one. Faults: those of `certifyResponder`, where no other one is in force.
+   * make one. Faults, where no other one is in force: those of `certifyResponder`, and FAULT_OVERLOADED in
+   * the pause after one, for anybody can ask and each try may cost a signature of the CA.
    */
   async responderOf(issuer: string): Promise<StoredResponder | undefined> {
     const nowMs = this.#options.clock.nowMs();
     const known = this.#known.get(issuer);
     const inForce = known !== undefined && isInForce(known, nowMs) ? known : undefined;
     if (inForce !== undefined && nowMs < renewalOf(inForce)) return inForce;
-    if (inForce === undefined) return this.#renewed(issuer);
+    if (inForce === undefined) {
+      this.#assertNoPause(issuer, nowMs);
+      return this.#renewed(issuer);
+    }
     if (nowMs - (this.#triedAtMs.get(issuer) ?? 0) >= pauseMs) {
       this.#triedAtMs.set(issuer, nowMs);
       this.#renewed(issuer).catch((error: unknown) => this.#options.onFault?.(issuer, error));
@@ -99,9 +113,35 @@ export class ResponderFolder {
   #renewed(issuer: string): Promise<StoredResponder | undefined> {
     const underWay = this.#underWay.get(issuer);
     if (underWay !== undefined) return underWay;
-    const renewal = this.#renew(issuer).finally(() => this.#underWay.delete(issuer));
+    const renewal = this.#tryToRenew(issuer).finally(() => this.#underWay.delete(issuer));
     this.#underWay.set(issuer, renewal);
     return renewal;
+  }
+
+  async #tryToRenew(issuer: string): Promise<StoredResponder | undefined> {
+    const atMs = this.#options.clock.nowMs();
+    try {
+      const renewed = await this.#renew(issuer);
+      this.#failures.delete(issuer);
+      return renewed;
+    } catch (cause) {
+      const before = this.#failures.get(issuer);
+      const pause = before === undefined ? firstPauseMs : Math.min(pauseMs, before.pauseMs * 2);
+      this.#failures.set(issuer, { atMs, pauseMs: pause, cause });
+      throw cause;
+    }
+  }
+
+  #assertNoPause(issuer: string, nowMs: number): void {
+    const failure = this.#failures.get(issuer);
+    if (failure === undefined) return;
+    const { atMs, pauseMs: pause, cause } = failure;
+    if (nowMs < atMs || nowMs >= atMs + pause) return;
+    throw new CertmillError(
+      'FAULT_OVERLOADED',
+      `there is no OCSP responder of ${issuer}, and making one has just failed`,
+      { cause },
+    );
   }
 
   async #renew(name: string): Promise<StoredResponder | undefined> {
