@@ -28,6 +28,7 @@ export {
   type ExportedAuthorities,
   type ExportOptions,
 } from './hierarchy/export-authorities.js';
+export { changedExtensions, type ChangedExtension } from './hierarchy/changed-extensions.js';
 export { importIssuer, type ImportOptions } from './hierarchy/import-issuer.js';
 export { createRoot, issueAuthority, type AuthorityWish } from './hierarchy/issue-authority.js';
 export {

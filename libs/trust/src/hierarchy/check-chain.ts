@@ -1,14 +1,17 @@
-import { nameOutside } from '@certmill/der';
 import { CertmillError } from '@certmill/domain';
+import { signatureHashClause, signatureWeaknessOf } from '../lint/weak-algorithms.js';
+import { checkPath, type PathProblem } from '../path/check-path.js';
+import { type PathCertificate, readPathCertificate } from '../path/path-certificate.js';
 import { type CaCertificate, isSelfIssued, readCaCertificate } from './ca-certificate.js';
 
 /** A chain has an issuing CA, a root and few in between; more is a file of something else. */
 export const maxChainLength = 8;
 
 /**
- * Checks a chain as RFC 5280 6.1 would, issuing CA first: each certificate is signed by the next and
- * names it, each is a CA that may sign certificates and is valid now, path lengths hold, and the
- * last one is self-signed. Throws INVALID_INPUT with the place and the reason.
+ * Checks a chain as RFC 5280 6.1 would, issuing CA first: each certificate is signed by the next, with a
+ * hash that proves something, and names it, each is a CA that may sign certificates and is valid now, nothing
+ * critical in it is unknown, path lengths and name constraints hold, and the last one is self-signed. What
+ * its CAs are good for (extKeyUsage) is asked when they issue. Throws INVALID_INPUT with the place and the reason.
  * @param nowMs Undefined where no time is asked about: an issuer whose life is over stays a chain.
  */
 export function checkChain(chain: readonly CaCertificate[], nowMs: number | undefined): void {
@@ -19,21 +22,36 @@ export function checkChain(chain: readonly CaCertificate[], nowMs: number | unde
     const next = chain[index + 1];
     const place = placeOf(certificate, index);
     checkCa(certificate, place, nowMs);
-    checkNames(certificate, place, chain.slice(index + 1));
-    // A self-issued CA, a root's other key, is not counted (RFC 5280 4.2.1.9).
-    const below = chain.slice(0, index).filter((lower) => !isSelfIssued(lower)).length;
-    if (certificate.pathLenConstraint !== undefined && certificate.pathLenConstraint < below) {
-      throw refusal(
-        `${place} allows ${String(certificate.pathLenConstraint)} CAs below it, the chain has ` +
-          `${String(below)} (pathLenConstraint, RFC 5280 4.2.1.9)`,
-      );
-    }
     if (next !== undefined) {
       checkIssued(certificate, place, next, placeOf(next, index + 1));
     } else if (!isSelfSigned(certificate)) {
       throw refusal(`the chain ends with ${place}, which is no self-signed root; add its issuer`);
     }
   });
+  checkRules(chain);
+}
+
+/**
+ * The same of the chain of a CA that is to be worked with: it can revoke what it issues, and is no root, which
+ * would end with its key all that is below.
+ */
+export function checkWorkingChain(chain: readonly CaCertificate[], nowMs: number): void {
+  checkChain(chain, nowMs);
+  const [own] = chain;
+  if (own === undefined) return;
+  const place = placeOf(own, 0);
+  if (isSelfSigned(own)) {
+    throw refusal(
+      `${place} is a root, which signs CAs only: take in a CA that it has signed ` +
+        "('certmill ca request' asks for one)",
+    );
+  }
+  if (own.keyUsage?.includes('cRLSign') !== true) {
+    throw refusal(
+      `${place} may not sign CRLs (cRLSign, RFC 5280 4.2.1.3), so nobody would learn what it revokes: ` +
+        'ask the CA above it for a certificate of this key and subject with keyCertSign and cRLSign',
+    );
+  }
 }
 
 /** The same of certificates that have not been read, whatever the time is. */
@@ -63,22 +81,30 @@ function checkCa(certificate: CaCertificate, place: string, nowMs: number | unde
   }
 }
 
-/** RFC 5280 6.1.3 (b), (c): a CA is held against the name constraints of those above it. */
-function checkNames(
-  { names, subjectDer, issuerDer }: CaCertificate,
-  place: string,
-  above: readonly CaCertificate[],
-): void {
-  if (isSelfIssued({ subjectDer, issuerDer })) return;
-  for (const {
-    limits: { nameConstraints },
-  } of above) {
-    const outside = nameConstraints && nameOutside(nameConstraints, names);
-    if (outside === undefined) continue;
-    throw refusal(
-      `${outside} of ${place} leaves the name constraints of a CA above it (RFC 5280 4.2.1.10)`,
-    );
-  }
+/** What ends every path through the chain. */
+function checkRules(chain: readonly CaCertificate[]): void {
+  const path = chain.map(({ der }, index) => {
+    const read = readPathCertificate(der);
+    if (read === undefined) throw refusal(`certificate ${String(index + 1)} cannot be read`);
+    return read;
+  });
+  const problems = [
+    ...path.slice(0, -1).flatMap(signatureProblems),
+    ...checkPath(
+      path.map((member, index) => (index === 0 ? { ...member, purposes: undefined } : member)),
+      {},
+    ),
+  ];
+  const [problem] = problems;
+  const certificate = problem && chain[problem.position];
+  if (problem === undefined || certificate === undefined) return;
+  const { position, clause, detail } = problem;
+  throw refusal(`${placeOf(certificate, position)}: ${detail} (${clause})`);
+}
+
+function signatureProblems({ certificate }: PathCertificate, position: number): PathProblem[] {
+  const detail = signatureWeaknessOf(certificate.signatureAlgorithm);
+  return detail === undefined ? [] : [{ position, clause: signatureHashClause, detail }];
 }
 
 function checkIssued(

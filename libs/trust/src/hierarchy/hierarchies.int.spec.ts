@@ -24,6 +24,7 @@ import {
 } from './load-issuers.js';
 import { authorityIn, type AuthorityPlace, openAuthority } from './open-authority.js';
 import { readCaCertificate } from './ca-certificate.js';
+import { changedExtensions } from './changed-extensions.js';
 import { checkChain } from './check-chain.js';
 import { closeIssuer } from './close-issuer.js';
 import { crossCertify } from './cross-certify.js';
@@ -219,7 +220,13 @@ describe('hierarchies', () => {
   });
 
   it('under a root of openssl take in its certificate, and no other', async () => {
-    const { file } = await requestAuthority(wish('factory', { keyType: 'ec-p384' }));
+    const { requestPem } = await requestAuthority(
+      wish('factory', {
+        keyType: 'ec-p384',
+        nameConstraints: { permitted: [{ kind: 'dNSName', value: 'example.com' }], excluded: [] },
+      }),
+    );
+    const file = writtenTo('factory.csr', requestPem);
     const other = await requestAuthority(wish('other'));
     const rootKey = join(folder, 'root.key');
     const rootFile = join(folder, 'root.pem');
@@ -228,12 +235,13 @@ describe('hierarchies', () => {
       ...['-subj', '/O=Somebody/CN=Their root', '-days', '3650'],
       ...['-addext', 'keyUsage=critical,keyCertSign,cRLSign'],
     );
-    const chainPemOf = (request: string): string => {
+    const chainPemOf = (request: string, ...extensions: readonly string[]): string => {
       const certificate = join(folder, 'theirs.pem');
       openssl(
         ...['x509', '-req', '-in', request, '-CA', rootFile, '-CAkey', rootKey, '-days', '365'],
-        ...['-copy_extensions', 'copyall', '-out', certificate],
-        ...['-extfile', writtenTo('theirs.cnf', 'subjectKeyIdentifier=hash')],
+        ...(extensions.length === 0 ? ['-copy_extensions', 'copyall'] : []),
+        ...['-out', certificate, '-extfile'],
+        writtenTo('theirs.cnf', ['subjectKeyIdentifier=hash', ...extensions].join('\n')),
       );
       return readFileSync(certificate, 'utf8') + readFileSync(rootFile, 'utf8');
     };
@@ -242,13 +250,28 @@ describe('hierarchies', () => {
     await expect(complete(chainPemOf(other.file))).rejects.toMatchObject({
       code: 'FAULT_KEY_MISMATCH',
     });
-    await expect(complete(readFileSync(rootFile, 'utf8'))).rejects.toMatchObject({
-      code: 'FAULT_KEY_MISMATCH',
-    });
+    await expect(complete(readFileSync(rootFile, 'utf8'))).rejects.toThrow('is a root');
+    const ca = 'basicConstraints=critical,CA:TRUE,pathlen:0';
+    const usage = 'keyUsage=critical,keyCertSign';
+    await expect(complete(chainPemOf(file, ca, usage))).rejects.toThrow(
+      /cRLSign.*ask the CA above/,
+    );
+    const unknown = '1.3.6.1.4.1.99999.1=critical,DER:0500';
+    const all = [ca, `${usage},cRLSign`];
+    await expect(complete(chainPemOf(file, ...all, unknown))).rejects.toThrow(
+      '1.3.6.1.4.1.99999.1',
+    );
     const chainPem = chainPemOf(file);
     const [own = ''] = chainPem.split(/(?<=-----END CERTIFICATE-----\n)/);
     await expect(complete(own)).rejects.toThrow('no self-signed root');
-    verifies(await complete(chainPem));
+    const issuer = await complete(chainPem);
+    verifies(issuer);
+    // Another certificate is as the CA above decides; what it changed can be told.
+    const again = await complete(chainPemOf(file, ...all, 'extendedKeyUsage=clientAuth'));
+    expect(changedExtensions(issuer.chainDer[0]!, again.chainDer[0]!)).toEqual([
+      { name: 'nameConstraints', change: 'gone' },
+      { name: 'extKeyUsage', change: 'new' },
+    ]);
   });
 
   const writtenTo = (name: string, text: string): string => {

@@ -1,10 +1,11 @@
 import { generateKeyPairSync, type KeyObject, webcrypto } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { x509 } from '../x509-library.js';
 import { importIssuer, type ImportOptions } from './import-issuer.js';
+import { loadIssuers } from './load-issuers.js';
 
 const nowMs = Date.now();
 const dayMs = 86_400_000;
@@ -27,7 +28,12 @@ interface CaRecipe {
   readonly withoutKeyIdentifier?: boolean;
   readonly notBeforeMs?: number;
   readonly notAfterMs?: number;
+  readonly extensions?: readonly x509.Extension[];
+  readonly hash?: 'SHA-1';
 }
+
+const signsBoth = (x509.KeyUsageFlags.keyCertSign |
+  x509.KeyUsageFlags.cRLSign) as x509.KeyUsageFlags;
 
 async function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
   return webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
@@ -35,7 +41,7 @@ async function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
 
 async function aCa(recipe: CaRecipe): Promise<Ca> {
   const keys = recipe.keys ?? (await generateKeys());
-  const usages = recipe.usages ?? x509.KeyUsageFlags.keyCertSign;
+  const usages = recipe.usages ?? signsBoth;
   const certificate = await x509.X509CertificateGenerator.create({
     subject: `CN=${recipe.name}`,
     issuer: recipe.issuer?.certificate.subject ?? `CN=${recipe.name}`,
@@ -43,16 +49,21 @@ async function aCa(recipe: CaRecipe): Promise<Ca> {
     notAfter: new Date(recipe.notAfterMs ?? nowMs + 1_000 * dayMs),
     publicKey: keys.publicKey,
     signingKey: (recipe.issuer?.keys ?? keys).privateKey,
-    signingAlgorithm: algorithm,
+    signingAlgorithm: { ...algorithm, hash: recipe.hash ?? algorithm.hash },
     extensions: [
       new x509.BasicConstraintsExtension(recipe.isCa ?? true, recipe.pathLength, true),
       ...(recipe.withoutKeyUsage === true ? [] : [new x509.KeyUsagesExtension(usages, true)]),
       ...(recipe.withoutKeyIdentifier === true
         ? []
         : [await x509.SubjectKeyIdentifierExtension.create(keys.publicKey)]),
+      ...(recipe.extensions ?? []),
     ],
   });
   return { certificate, keys };
+}
+
+function critical(oid: string, valueHex = '0500'): x509.Extension {
+  return new x509.Extension(oid, true, Buffer.from(valueHex, 'hex'));
 }
 
 function chainOf(...cas: readonly Ca[]): string {
@@ -166,13 +177,57 @@ describe('importIssuer', () => {
   it.each<[string, Omit<CaRecipe, 'name'>, string]>([
     ['is no CA', { isCa: false }, 'no CA certificate'],
     ['may not sign certificates', { usages: x509.KeyUsageFlags.digitalSignature }, 'keyCertSign'],
+    ['may not sign CRLs', { usages: x509.KeyUsageFlags.keyCertSign }, 'ask the CA above it for'],
     ['has no keyUsage', { withoutKeyUsage: true }, 'keyUsage'],
+    ['says what nobody understands', { extensions: [critical('1.3.6.1.4.1.99999.1')] }, 'critical'],
+    ['asks for a policy', { extensions: [critical('2.5.29.36', '3003800100')] }, '2.5.29.36'],
+    ['is signed with a weak hash', { hash: 'SHA-1' }, 'made with SHA-1'],
     ['has no key identifier', { withoutKeyIdentifier: true }, 'subjectKeyIdentifier'],
     ['expired', { notAfterMs: nowMs - 1_000 }, 'expired at'],
     ['is not valid yet', { notBeforeMs: nowMs + dayMs }, 'not valid before'],
   ])('refuses an issuing certificate that %s', async (_, recipe, message) => {
     const ca = await aCa({ name: 'Bad', issuer: root, keys: issuing.keys, ...recipe });
     await refused({ chainPem: chainOf(ca, root) }, message);
+  });
+
+  it('refuses the same of a CA above, but for the CRLs, which it may leave to others', async () => {
+    const usages = x509.KeyUsageFlags.keyCertSign;
+    const [unknown, odd] = [critical('1.3.6.1.4.1.99999.1'), { name: 'Odd', issuer: root }];
+    const middle = await aCa({ ...odd, extensions: [unknown] });
+    const below = await aCa({ name: 'Below', issuer: middle, keys: issuing.keys });
+    await refused(
+      { chainPem: chainOf(below, middle, root) },
+      'certificate 2 of the chain (CN=Odd)',
+    );
+    const other = await aCa({ ...odd, usages, keys: middle.keys });
+    const taken = await importing({ chainPem: chainOf(below, other, root) });
+    expect(taken.chainDer).toHaveLength(3);
+  });
+
+  it('refuses a root in the place of an issuing CA', async () => {
+    const own = { chainPem: chainOf(root), keyPem: await encryptedKeyOf(root) };
+    await refused(own, 'is a root');
+    await refused({ ...own, chainPem: chainOf(root, root) }, 'is a root');
+  });
+
+  it('loads a chain without a digest by the same rules, but for who signs CRLs and when', async () => {
+    const usages = x509.KeyUsageFlags.keyCertSign;
+    const keys = issuing.keys;
+    const issuer = await importing();
+    const put = (chain: string): void => {
+      rmSync(join(issuer.directory, 'chain.sha256'), { force: true });
+      writeFileSync(issuer.chainFile, chain);
+    };
+    const old = await aCa({ name: 'Old', issuer: root, keys, usages, notAfterMs: nowMs - 1_000 });
+    put(chainOf(old, root));
+    expect(await loadIssuers(folder)).toMatchObject([{ name: 'imported', subject: 'CN=Old' }]);
+    const extensions = [critical('1.3.6.1.4.1.99999.1')];
+    const odd = await aCa({ name: 'Odd', issuer: root, keys, extensions });
+    put(chainOf(odd, root));
+    await expect(loadIssuers(folder)).rejects.toMatchObject({
+      code: 'FAULT_STORE_CORRUPT',
+      message: expect.stringContaining('1.3.6.1.4.1.99999.1') as string,
+    });
   });
 
   it('refuses a chain that is longer than a path length allows', async () => {

@@ -3,7 +3,7 @@ import { CertmillError } from '@certmill/domain';
 import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { openSerialKeys } from '../keys/serial-keys.js';
 import { certificatesInPem, readCaCertificate } from './ca-certificate.js';
-import { checkChain } from './check-chain.js';
+import { checkWorkingChain } from './check-chain.js';
 import { withCaLock } from './folder-lock.js';
 import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
 import { assertIssuerName } from './issuer-paths.js';
@@ -25,7 +25,7 @@ export interface ImportOptions {
 
 /**
  * Takes an issuing key with its chain into a data folder, after checking that the key belongs to the
- * first certificate and that the chain is one (`checkChain`). Nothing is written on an error.
+ * first certificate and that the chain is one (`checkWorkingChain`). Nothing is written on an error.
  * Throws INVALID_INPUT with the reason, FAULT_KEY_MISMATCH for another key's certificate, CONFLICT
  * where the issuer is there.
  */
@@ -48,7 +48,7 @@ export async function importIssuer(options: ImportOptions): Promise<Issuer> {
       'the issuing certificate has no subjectKeyIdentifier, which every CA must have (RFC 5280 4.2.1.2)',
     );
   }
-  checkChain(chain, options.nowMs);
+  checkWorkingChain(chain, options.nowMs);
   const key = decryptPrivateKey(options.keyPem, options.keyPassphrase, 'the issuing key');
   const spkiDer = createPublicKey(key).export({ format: 'der', type: 'spki' });
   if (Buffer.compare(spkiDer, issuing.spkiDer) !== 0) {

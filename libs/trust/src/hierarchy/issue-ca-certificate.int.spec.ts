@@ -241,7 +241,7 @@ describe('issueCaCertificate', () => {
         }).toThrow(/permitted subtree violation/);
         expect(() => {
           checkChain(chain, undefined);
-        }).toThrow('leaves the name constraints of a CA above it');
+        }).toThrow('its nameConstraints do not allow');
       }
     }
   });

@@ -43,7 +43,7 @@ import { descriptionFileName, readDescription, writeDescription } from './ca-des
 import { type CaProfile, caOfProfile, issueProfiledCaCertificate } from './ca-profiles.js';
 import { hashOf, type SoftwareCaSigner } from './ca-key.js';
 import { type CaModules, type CaSlot, readSlot, slotFileName } from './ca-slot.js';
-import { checkChain } from './check-chain.js';
+import { checkWorkingChain } from './check-chain.js';
 import { withCaLock } from './folder-lock.js';
 import {
   assertOrderOfIssuer,
@@ -464,7 +464,7 @@ export async function completeAuthority(options: CompletionOptions): Promise<Iss
       'the certificate has no subjectKeyIdentifier, which every CA must have (RFC 5280 4.2.1.2)',
     );
   }
-  checkChain(chain, nowMs);
+  checkWorkingChain(chain, nowMs);
   return withCaLock(directory, async () => {
     const existing = await findAuthority(directory, name);
     if (existing === undefined) await takeIn(options, chain, own);

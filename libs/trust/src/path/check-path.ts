@@ -19,7 +19,8 @@ export interface PathProblem {
 }
 
 export interface PathDemands {
-  readonly atSeconds: number;
+  /** Absent where no time is asked about. */
+  readonly atSeconds?: number;
   /** OID that the certificate must be good for, by extKeyUsage. */
   readonly purpose?: string;
 }
@@ -80,8 +81,9 @@ type Problem = Omit<PathProblem, 'position'>;
 
 function timeProblems(
   { notBeforeSeconds, notAfterSeconds }: PathCertificate,
-  atSeconds: number,
+  atSeconds: number | undefined,
 ): Problem[] {
+  if (atSeconds === undefined) return [];
   const clause = 'RFC 5280 6.1.3 (a)(2)';
   // Times that cannot be read compare as neither.
   if (!(atSeconds >= notBeforeSeconds)) {

@@ -22,6 +22,7 @@ export interface VerificationSources {
 }
 
 export interface VerificationDemands extends PathDemands {
+  readonly atSeconds: number;
   /** Of which certificates the status must be told: a problem where it is not. */
   readonly status: 'none' | 'leaf' | 'all';
 }

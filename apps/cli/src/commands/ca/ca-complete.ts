@@ -1,5 +1,11 @@
 import { Command } from 'commander';
-import { completeAuthority } from '@certmill/trust';
+import {
+  type ChangedExtension,
+  changedExtensions,
+  completeAuthority,
+  findAuthority,
+  type Issuer,
+} from '@certmill/trust';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
@@ -15,6 +21,7 @@ export function completeCommand(terminal: Terminal): Command {
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
     .action(async (name: string, { data, chain }: { data: string; chain: string }) => {
+      const before = await findAuthority(data, name);
       const ca = await completeAuthority({
         directory: data,
         name,
@@ -22,9 +29,33 @@ export function completeCommand(terminal: Terminal): Command {
         ...(await keyAccessOf(terminal, data, name)),
         nowMs: Date.now(),
       });
-      terminal.report(authorityView(ca), [`CA ${name} is ready: ${ca.chainFile}`]);
+      const changed = before === undefined ? [] : changesOf(before, ca);
+      terminal.report(
+        { ...authorityView(ca), ...(changed.length === 0 ? {} : { changedExtensions: changed }) },
+        [
+          `CA ${name} is ready: ${ca.chainFile}`,
+          ...changed.map((one) => `not as in the certificate before: ${textOf(one)}`),
+        ],
+      );
     });
   return withExamples(command, [
     ['certmill ca complete factory --chain factory-chain.pem', 'after somebody signed the request'],
   ]);
+}
+
+function changesOf(before: Issuer, after: Issuer): readonly ChangedExtension[] {
+  const [old = new Uint8Array(), young = new Uint8Array()] = [before, after].map(
+    ({ chainDer }) => chainDer[0],
+  );
+  return changedExtensions(old, young);
+}
+
+const changeTexts: Readonly<Record<ChangedExtension['change'], string>> = {
+  gone: 'is gone',
+  new: 'is new',
+  other: 'says something else',
+};
+
+function textOf({ name, change }: ChangedExtension): string {
+  return `${name} ${changeTexts[change]}`;
 }
