@@ -7,7 +7,7 @@ import {
   restoreEmbeddedStore,
   type EmbeddedStore,
 } from '@certmill/adapter-embedded';
-import { CertmillError, isCertmillError } from '@certmill/domain';
+import { CertmillError, isCertmillError, isDiskFull } from '@certmill/domain';
 import type { Clock } from '@certmill/ports';
 import {
   auditFolderName,
@@ -215,8 +215,7 @@ async function assertComplete(backup: string): Promise<void> {
 
 function copyFault(error: unknown, what: string): CertmillError {
   if (isCertmillError(error)) return error;
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : '';
-  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG'
+  return isDiskFull(error)
     ? new CertmillError('FAULT_DISK_FULL', `cannot ${what}: the disk is full`, { cause: error })
     : new CertmillError('FAULT_STORE_DOWN', `cannot ${what}`, { cause: error });
 }

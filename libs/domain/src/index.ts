@@ -18,6 +18,7 @@ export {
   type FaultCode,
   type FaultDisposition,
 } from './faults.js';
+export { diskFullFault, isDiskFull } from './disk-full.js';
 export { ApprovalRequired, type ProposedOperation } from './approval-required.js';
 export {
   assertName,

@@ -1,12 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { link, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { diskFullFault } from '@certmill/domain';
 
 /** Readable by its owner only: keys, passphrases and serial keys. */
 export const secretFileMode = 0o600;
 export const publicFileMode = 0o644;
 
-/** Writes the whole file or nothing, durable before it resolves; replaces a file that is there. */
+/**
+ * Writes the whole file or nothing, durable before it resolves; replaces a file that is there. FAULT_DISK_FULL
+ * where there is no room.
+ */
 export async function writeFileAtomically(
   file: string,
   content: string | Uint8Array,
@@ -48,12 +52,17 @@ async function writeTemporary(
 ): Promise<string> {
   const unique = randomBytes(6).toString('hex');
   const temporary = join(dirname(file), `.${basename(file)}.${unique}.tmp`);
-  const handle = await open(temporary, 'wx', mode);
   try {
-    await handle.writeFile(content);
-    await handle.sync();
-  } finally {
-    await handle.close();
+    const handle = await open(temporary, 'wx', mode);
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw diskFullFault(cause, file) ?? cause;
   }
   return temporary;
 }

@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +29,18 @@ describe('the audit trail in a folder', () => {
     }
     return trail;
   };
+
+  it('says that there is no room, and leaves nothing that grows with each try', () => {
+    const program = `import(${JSON.stringify(new URL('./audit-folder.js', import.meta.url))})
+      .then(({ openAuditFolder }) =>
+        openAuditFolder(${JSON.stringify(directory)})
+          .appendAudit({ atMs: 1, actor: 'a', action: 'ca.root.begun', detail: {} }))
+      .catch((fault) => console.log(fault.code));`;
+    // A limit on the size of files fails writes in the same place.
+    const limited = ['-c', 'ulimit -f 0; exec "$0" --eval "$1"', process.execPath, program];
+    expect(execFileSync('sh', limited, { encoding: 'utf8' })).toBe('FAULT_DISK_FULL\n');
+    expect(readdirSync(join(directory, 'audit'))).toEqual([]);
+  });
 
   it('shows an entry that was changed, and one that was taken away', async () => {
     const trail = await threeEntries();

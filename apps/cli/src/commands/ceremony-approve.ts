@@ -1,5 +1,4 @@
 import { createPublicKey } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { CertmillError, durationSeconds } from '@certmill/domain';
 import {
@@ -15,6 +14,7 @@ import { ceremonyOperation, ceremonyQuorum } from '@certmill/trust/ceremony';
 import { readCeremony, spokenFingerprint, viewInputs } from '../ceremony/ceremony-inputs.js';
 import { stepLines } from '../ceremony/ceremony-lines.js';
 import { readText } from '../read-input.js';
+import { writeResult } from '../result-file.js';
 import { readSigningKey, withSigningKey, type SigningKeyOptions } from '../ceremony/signing-key.js';
 import { withExamples } from '../terminal/program.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -41,7 +41,7 @@ export function ceremonyApproveCommand(terminal: Terminal): Command {
       const expiresMs = nowMs + durationSeconds(options.expires) * 1_000;
       const approval = approve(operation, approver, key, { nowMs, expiresMs });
       const out = options.out ?? `${file}.${approver}.approval.json`;
-      await writeFile(out, `${JSON.stringify(approval, undefined, 2)}\n`);
+      await writeResult(out, `${JSON.stringify(approval, undefined, 2)}\n`);
       const sha256 = operationHash(operation);
       terminal.report({ approval: out, approver, sha256, expiresAt: approval.expiresAt }, [
         `${approver} approves ${operation.kind} ${operation.id} until ${approval.expiresAt}: ${out}`,

@@ -1,4 +1,4 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { keyFingerprint, parseQuorumPolicy, participantKeyOf } from '@certmill/trust/approvals';
@@ -13,6 +13,7 @@ import {
 } from '@certmill/trust/ceremony';
 import { spokenFingerprint } from '../ceremony/ceremony-inputs.js';
 import { readText } from '../read-input.js';
+import { writeResult } from '../result-file.js';
 import { exitCodes } from '../terminal/exit-codes.js';
 import { readSigningKey, withSigningKey, type SigningKeyOptions } from '../ceremony/signing-key.js';
 import { withExamples } from '../terminal/program.js';
@@ -28,7 +29,7 @@ export function ceremonyWitnessCommand(terminal: Terminal): Command {
       const transcript = parseTranscript(await readText(file), file);
       const signature = witnessTranscript(transcript, key, Date.now());
       const out = join(dirname(file), `${signature.witness}${witnessFileEnding}`);
-      await writeFile(out, `${JSON.stringify(signature, undefined, 2)}\n`);
+      await writeResult(out, `${JSON.stringify(signature, undefined, 2)}\n`);
       terminal.report({ signature: out, witness: signature.witness, sha256: transcript.sha256 }, [
         `${signature.witness} signed the transcript: ${out}`,
         'SHA-256 of the transcript, to be read aloud:',

@@ -1,5 +1,5 @@
 import { CommanderError, type Command } from 'commander';
-import { isCertmillError } from '@certmill/domain';
+import { isCertmillError, isDiskFull } from '@certmill/domain';
 import { exitCodes, type ExitCode } from './exit-codes.js';
 import type { Terminal } from './terminal.js';
 
@@ -42,7 +42,8 @@ function shownCodeOf(error: unknown): string {
   if (error instanceof Error && 'shownCode' in error && typeof error.shownCode === 'string') {
     return error.shownCode;
   }
-  return isCertmillError(error) ? error.code : 'UNEXPECTED';
+  if (isCertmillError(error)) return error.code;
+  return isDiskFull(error) ? 'FAULT_DISK_FULL' : 'UNEXPECTED';
 }
 
 function messageOf(error: unknown): string {

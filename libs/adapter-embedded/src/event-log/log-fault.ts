@@ -1,12 +1,9 @@
-import { CertmillError, isCertmillError } from '@certmill/domain';
-
-/** Out of space, over the quota or a file's limit: it ends when there is room. */
-const fullCodes: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+import { CertmillError, isCertmillError, isDiskFull } from '@certmill/domain';
 
 /** What an append says of a failing disk: FAULT_DISK_FULL or FAULT_BUS_DOWN, both to be retried. */
 export function logFault(topic: string, cause: unknown): CertmillError {
   if (isCertmillError(cause)) return cause;
-  return fullCodes.has(codeOf(cause))
+  return isDiskFull(cause)
     ? new CertmillError('FAULT_DISK_FULL', `no room for the log of ${topic}`, { cause })
     : new CertmillError('FAULT_BUS_DOWN', `the log of ${topic} cannot be written`, { cause });
 }

@@ -1,6 +1,4 @@
-import { CertmillError, isCertmillError } from '@certmill/domain';
-
-const fullCodes: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+import { CertmillError, isCertmillError, isDiskFull } from '@certmill/domain';
 
 /**
  * The fault that a failed disk call is: FAULT_DISK_FULL where there is no room, FAULT_STORE_DOWN
@@ -10,7 +8,7 @@ const fullCodes: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 export function diskFault(error: unknown, what: string): CertmillError {
   if (isCertmillError(error)) return error;
   const code = systemCodeOf(error);
-  return fullCodes.has(code)
+  return isDiskFull(error)
     ? new CertmillError('FAULT_DISK_FULL', `cannot ${what}: the disk is full`, { cause: error })
     : new CertmillError('FAULT_STORE_DOWN', `cannot ${what}: the disk failed (${String(code)})`, {
         cause: error,

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, lstat, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { randomBytes } from 'node:crypto';
-import { canonicalJson, CertmillError, isCertmillError } from '@certmill/domain';
+import { canonicalJson, CertmillError } from '@certmill/domain';
 import {
   isErrorCode,
   publicFileMode,
@@ -129,25 +129,13 @@ export class StepStage {
   ): Promise<Omit<FileRecord, 'path'>> {
     const file = join(this.directory, path);
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    try {
-      await writeFileAtomically(file, content, mode);
-    } catch (cause) {
-      throw diskFault(cause, path);
-    }
+    await writeFileAtomically(file, content, mode);
     return { sha256: sha256Of(content), bytes: Buffer.byteLength(content) };
   }
 }
 
 function stageOf(stepFolder: string): string {
   return `${stepFolder}.unfinished`;
-}
-
-/** FAULT_DISK_FULL where there is no room. */
-export function diskFault(cause: unknown, path: string): unknown {
-  if (isCertmillError(cause)) return cause;
-  const isFull = ['ENOSPC', 'EDQUOT', 'EFBIG'].some((code) => isErrorCode(cause, code));
-  if (!isFull) return cause;
-  return new CertmillError('FAULT_DISK_FULL', `there is no room for ${path}`, { cause });
 }
 
 /**

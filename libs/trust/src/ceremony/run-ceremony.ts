@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, diskFullFault } from '@certmill/domain';
 import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
 import { withCaLock } from '../hierarchy/folder-lock.js';
 import { type Approval, approvalsOf, checkQuorum, checkQuorums } from './approval.js';
@@ -10,7 +10,6 @@ import type { CeremonyFile, CeremonyStep } from './ceremony-file.js';
 import {
   applyEffects,
   ceremonyFolderOf,
-  diskFault,
   filesBelow,
   stepFolderOf,
   StepStage,
@@ -352,6 +351,6 @@ async function writing<T>(path: string, write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (cause) {
-    throw diskFault(cause, path);
+    throw diskFullFault(cause, path) ?? cause;
   }
 }

@@ -1,7 +1,7 @@
-import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { issueCaCrl } from '@certmill/trust';
 import { pemEncode } from '@certmill/der';
+import { ResultFile } from '../../result-file.js';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
@@ -27,10 +27,10 @@ export function crlCommand(terminal: Terminal): Command {
     .option('--json', 'print one JSON object')
     .action(async (name: string, { data, next, out }: CrlOptions) => {
       const place = await placeOf(terminal, name, data, {});
+      await using copy = out === undefined ? undefined : await ResultFile.open(out);
       const crl = await issueCaCrl(place, secondsOf(next), Date.now());
-      if (out !== undefined) {
-        await writeFile(out, out.endsWith('.pem') ? pemEncode('X509 CRL', crl.der) : crl.der);
-      }
+      const isPem = out?.endsWith('.pem') === true;
+      await copy?.write(isPem ? pemEncode('X509 CRL', crl.der) : crl.der);
       const nextUpdate = new Date(crl.nextUpdateMs).toISOString();
       const file = out ?? crl.file;
       terminal.report(

@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { CertmillError } from '@certmill/domain';
 import { pemEncode } from '@certmill/der';
@@ -10,6 +9,7 @@ import {
 import { authorityIn, issueDelegate, keepDelegate, openAuthority } from '@certmill/trust';
 import { withExamples } from '../../terminal/program.js';
 import { readBytes } from '../../read-input.js';
+import { ResultFile } from '../../result-file.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
 import { keyAccessOf } from './ca-options.js';
@@ -47,9 +47,10 @@ export function delegateCommand(terminal: Terminal): Command {
       const nowMs = Date.now();
       const access = await keyAccessOf(terminal, data, issuer);
       const authority = await openAuthority({ directory: data, name: issuer, ...access }, nowMs);
+      await using result = await ResultFile.open(out);
       const certificate = await issueDelegate({ profile, authority, requestDer, nowMs });
       await keepDelegate(data, issuer, certificate);
-      await writeFile(out, pemEncode('CERTIFICATE', certificate));
+      await result.write(pemEncode('CERTIFICATE', certificate));
       terminal.report({ issuer, profile: name, certificateFile: out }, [
         `certified a ${name} of ${issuer}: ${out}`,
       ]);

@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { CertmillError } from '@certmill/domain';
 import {
@@ -9,6 +8,7 @@ import {
   requestRekey,
   requestRenewal,
 } from '@certmill/trust';
+import { ResultFile, writeResult } from '../../result-file.js';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
@@ -69,9 +69,11 @@ export function requestCommand(terminal: Terminal): Command {
     .option('--json', 'print one JSON object')
     .action(async (name: string, options: RequestOptions) => {
       const { out } = options;
+      await using copy = out === undefined ? undefined : await ResultFile.open(out);
       const { requestPem, file } = await requestOf(terminal, name, options);
       const target = out ?? file;
-      if (target !== file || options.renewal === true) await writeFile(target, requestPem);
+      if (copy !== undefined) await copy.write(requestPem);
+      else if (options.renewal === true) await writeResult(target, requestPem);
       terminal.report({ name, requestFile: target }, [
         `request of CA ${name}: ${target}`,
         `have it signed, then: certmill ca complete ${name} --chain FILE`,

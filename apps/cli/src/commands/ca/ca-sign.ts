@@ -1,9 +1,9 @@
-import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { pemEncode } from '@certmill/der';
 import { signAuthorityRequest } from '@certmill/trust';
 import { withExamples } from '../../terminal/program.js';
 import { readText } from '../../read-input.js';
+import { ResultFile } from '../../result-file.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
 import {
@@ -37,6 +37,7 @@ export function signCommand(terminal: Terminal): Command {
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
     .action(async (request: string, options: SignOptions) => {
+      await using out = await ResultFile.open(options.out);
       const { chainDer, certificate } = await signAuthorityRequest({
         requestPem: await readText(request),
         parent: await placeOf(terminal, options.under, options.data, {}),
@@ -46,7 +47,7 @@ export function signCommand(terminal: Terminal): Command {
         attributes: matterIdsOf(options),
         nowMs: Date.now(),
       });
-      await writeFile(options.out, chainDer.map((der) => pemEncode('CERTIFICATE', der)).join(''));
+      await out.write(chainDer.map((der) => pemEncode('CERTIFICATE', der)).join(''));
       terminal.report(
         {
           subject: certificate.subject,

@@ -1,9 +1,9 @@
-import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { pemEncode } from '@certmill/der';
 import { CertmillError } from '@certmill/domain';
 import type { CrlKind } from '@certmill/pipeline';
 import { openCrls } from '@certmill/standalone/folder';
+import { writeResult } from '../../result-file.js';
 import { withExamples } from '../../terminal/program.js';
 import { formatNumber } from '../../terminal/quantities.js';
 import type { Terminal } from '../../terminal/terminal.js';
@@ -37,7 +37,10 @@ export function fetchCommand(terminal: Terminal): Command {
             `make one with 'certmill crl build ${issuer}'`,
         );
       }
-      await writeFile(options.out, options.pem === true ? pemEncode('X509 CRL', crl.der) : crl.der);
+      await writeResult(
+        options.out,
+        options.pem === true ? pemEncode('X509 CRL', crl.der) : crl.der,
+      );
       const { crlNumber, entries } = crl;
       terminal.report(
         { file: options.out, ...crl.scope, kind, crlNumber: String(crlNumber), entries },
