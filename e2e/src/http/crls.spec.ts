@@ -329,7 +329,22 @@ describe('CRLs of a server of their own', () => {
     const later = await crlAfter(server, device.scope, 'delta', policy);
     const next = await pemFile(server, 'next.crl', later);
     expect(await verified(server, device.file, [base, next], deltas)).toContain('held.pem: OK');
-    expect(run('openssl', ['crl', '-in', next, '-noout', '-text'])).toContain('Remove From CRL');
+    const textOf = (file: string) => run('openssl', ['crl', '-in', file, '-noout', '-text']);
+    expect(textOf(next)).toContain('Remove From CRL');
+    // That its key was lost is found out behind the full CRL with its first reason.
+    const superseded = { kind: 'revoke', reason: 'superseded', revokedAtMs: Date.now() } as const;
+    await change(server, device, superseded);
+    const before = await crlAfter(server, device.scope, 'full', policy);
+    expect(textOf(await pemFile(server, 'before.crl', before))).toContain('Superseded');
+    expect(await change(server, device, compromised())).toEqual(['changed']);
+    for (const kind of ['delta', 'full'] as const) {
+      const after = await crlAfter(server, device.scope, kind, policy);
+      const text = textOf(await pemFile(server, `after-${kind}.crl`, after));
+      expect(text).toMatch(/Key Compromise[^]*Invalidity Date/);
+      expect(text).not.toContain('Superseded');
+      const dates = [before, after].map((der) => new x509.X509Crl(der).entries[0]?.revocationDate);
+      expect(dates[1]).toEqual(dates[0]);
+    }
   });
 
   it('of two keys of one subject are told apart by their key identifiers, and so are their answers', async () => {

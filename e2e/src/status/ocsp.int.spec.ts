@@ -91,9 +91,11 @@ describe('openssl ocsp', () => {
   test('a revocation is told at once, whatever threads kept', async () => {
     const before = await openssl([3], ['-no_nonce']);
     expect(before.text).toMatch(/device-3\.pem: good/);
-    await revoke(server, files, 3, 'superseded');
-    const after = await openssl([3], ['-no_nonce']);
-    expect(after.text).toMatch(/device-3\.pem: revoked/);
+    for (const reason of ['superseded', 'keyCompromise'] as const) {
+      expect(await revoke(server, files, 3, reason)).toBe('changed');
+      const { text } = await openssl([3], ['-no_nonce']);
+      expect(text).toMatch(new RegExp(`device-3\\.pem: revoked\n.*\n.*\n\tReason: ${reason}`));
+    }
   });
 
   test('unknown for numbers that are not ours', async () => {

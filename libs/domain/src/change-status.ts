@@ -13,7 +13,7 @@ export type CertificateStatus =
   | {
       readonly state: 'revoked';
       readonly reason: RevocationReason;
-      /** Of a hold too, also when it became a revocation for good. */
+      /** Of a hold too, also when it became a revocation for good; of the first reason where the key was lost later. */
       readonly atMs: number;
       /** When the key is known to have been lost (RFC 5280 5.3.2). */
       readonly invalidityDateMs?: number;
@@ -31,8 +31,8 @@ export type CertificateChange =
 
 /**
  * `unchanged`: it is so already (of two revocations the first one's time stays). `refused`: a
- * certificate that is revoked for good gets no other reason, and one that is not held cannot be released;
- * a held one may be revoked for good.
+ * certificate that is revoked for good gets no other reason but keyCompromise, which may be found out later
+ * and says more than any other; and one that is not held cannot be released. A held one may be revoked for good.
  */
 export type StatusOutcome = 'changed' | 'unchanged' | 'refused';
 
@@ -58,16 +58,18 @@ export function changedStatus(
   }
   if (status.state === 'revoked') {
     if (status.reason === change.reason) return stays('unchanged');
-    if (!isOnHold(status)) return stays('refused');
+    if (!isOnHold(status) && change.reason !== 'keyCompromise') return stays('refused');
   }
-  const { reason, revokedAtMs, invalidityDateMs } = change;
+  const { reason, revokedAtMs } = change;
+  const before = status.state === 'revoked' ? status : undefined;
+  const invalidityDateMs = change.invalidityDateMs ?? before?.invalidityDateMs;
   return {
     outcome: 'changed',
     status: {
       state: 'revoked',
       reason,
-      // X.509 8.5.2.2: a hold that becomes a revocation keeps its date.
-      atMs: status.state === 'revoked' ? status.atMs : revokedAtMs,
+      // X.509 8.5.2.2: a hold that becomes a revocation keeps its date. Nor was one for good any later.
+      atMs: before?.atMs ?? revokedAtMs,
       ...(invalidityDateMs === undefined ? {} : { invalidityDateMs }),
     },
   };

@@ -261,7 +261,8 @@ export const routes = {
     summary: 'Revoke a certificate, or put it on hold',
     description:
       'The reason is one of RFC 5280 5.3.1; certificateHold can be released. Again with the same reason ' +
-      'changes nothing; one that is revoked for good keeps its reason: 409.',
+      'changes nothing; one that is revoked for good keeps its reason: 409. Only keyCompromise takes the place ' +
+      'of another one, with the time of the first, and blocks the key.',
     params: { serialNumber: 'Serial number, 40 hex digits' },
     json: revocationSchema,
     answers: { 200: { description: 'What became of it', schema: changedItemSchema } },
