@@ -52,6 +52,12 @@ export interface FrozenBatch {
 /** Of a page of a frozen selection, but for the last one. */
 export const frozenPageBatches = 500;
 
+/** Whose claim a request takes over that is submitted for the certificate at `index`. */
+export interface DisplacedClaim {
+  readonly index: number;
+  readonly holder: { readonly batchId: BatchId; readonly index: number };
+}
+
 /** Where a mass operation goes on; everything before it is durable. */
 export interface MassCursor {
   /** Position in the frozen selection. */
@@ -79,6 +85,8 @@ export interface MassCursor {
     readonly runs: readonly OutcomeRun[];
     /** Of those submitted the first ones: they are in batches that a restore broke off. */
     readonly before: readonly UploadedPart[];
+    /** Of those submitted some, whose device's claim another certificate holds that stands for nothing. */
+    readonly displaced?: readonly DisplacedClaim[];
   };
   /**
    * Behind the last batch: the chunk of the step, which was on its way before. The chunk number counts

@@ -56,13 +56,13 @@ export interface ChunkOutcome extends ChunkPlace {
 /** In runs as long as can be. @param outcomes in the order of their indexes. */
 export function runsOf(outcomes: Iterable<Omit<OutcomeRun, 'count'>>): readonly OutcomeRun[] {
   const runs: OutcomeRun[] = [];
-  for (const one of outcomes) {
+  for (const { index, outcome, reason } of outcomes) {
     const last = runs.at(-1);
-    const isSame = last?.outcome === one.outcome && last.reason === one.reason;
-    if (last !== undefined && isSame && last.index + last.count === one.index) {
+    const isSame = last?.outcome === outcome && last.reason === reason;
+    if (last !== undefined && isSame && last.index + last.count === index) {
       runs[runs.length - 1] = { ...last, count: last.count + 1 };
     } else {
-      runs.push({ ...one, count: 1 });
+      runs.push({ index, count: 1, outcome, ...(reason === undefined ? {} : { reason }) });
     }
   }
   return runs;

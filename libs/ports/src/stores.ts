@@ -152,10 +152,10 @@ export interface Decision {
   readonly udids: Uint8Array;
   readonly deviceIds: readonly string[];
   /**
-   * Under an order that reissues: what each request stands for, aligned. It takes over that one's claim, and
-   * no other that lasts: who came in between keeps the device.
+   * Under an order that reissues: from whom each request takes the claim over, aligned. From nobody else whose
+   * certificate lasts: who came in between keeps the device.
    */
-  readonly predecessors?: readonly CertificatePlace[];
+  readonly expectedHolders?: readonly CertificatePlace[];
 }
 
 export interface BatchStore {
@@ -196,7 +196,7 @@ export interface VerdictStore {
    * Resolves to the verdict in force: of two deciders, both get the first's.
    * Finding the request's own binding or claim is success. A claim whose holder has a certificate that
    * had expired when the chunk was received (`hasExpired`) is taken over, on hold or not; an order that
-   * does not renew takes it for good, and one that reissues takes over those of its `predecessors` alone.
+   * does not renew takes it for good, and one that reissues takes over from its `expectedHolders` alone.
    * Adds KEY_IN_USE, DUPLICATE_IN_BATCH,
    * DEVICE_REQUEST_PENDING, DEVICE_ALREADY_ISSUED, ORDER_QUOTA_EXCEEDED, ORDER_CLOSED.
    * CONFLICT, with nothing taken, where `confirmChunk` would be refused.

@@ -124,6 +124,7 @@ export const certificateSchema = z.looseObject({
   index: z.number(),
   deviceId: z.string(),
   status: z.string(),
+  issuerRevoked: z.string().optional(),
   certificate: z.string(),
 });
 export type CertificateView = z.infer<typeof certificateSchema>;

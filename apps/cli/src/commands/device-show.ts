@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { CertmillError } from '@certmill/domain';
 import { openClient, withServerOptions, type ServerOptions } from '../client/server-options.js';
+import type { CertificateView } from '../client/views.js';
 import { withExamples } from '../terminal/program.js';
 import type { Terminal } from '../terminal/terminal.js';
 
@@ -24,7 +25,7 @@ export function deviceShowCommand(terminal: Terminal): Command {
         { certificates },
         certificates.flatMap((found) => [
           `device  ${found.deviceId}`,
-          `serial  ${found.serialNumber} (${found.status})`,
+          `serial  ${found.serialNumber} (${found.status}${issuerIn(found)})`,
           `batch   ${found.batchId}, index ${String(found.index)}`,
           found.certificate.trim(),
         ]),
@@ -34,6 +35,10 @@ export function deviceShowCommand(terminal: Terminal): Command {
     ['certmill device show gateway-0042', 'its certificates in PEM'],
     [`certmill device show --udid ${'5f'.repeat(32)}`, 'who has this key'],
   ]);
+}
+
+function issuerIn({ issuerRevoked }: CertificateView): string {
+  return issuerRevoked === undefined ? '' : `, its issuer is revoked: ${issuerRevoked}`;
 }
 
 function lookUp(

@@ -42,8 +42,8 @@ export class ClaimHolders {
     this.#renews = renews;
   }
 
-  /** @param predecessor as in `Decision.predecessors`. */
-  conflictOf(obstacle: ClaimObstacle, predecessor?: CertificatePlace): Conflict {
+  /** @param expectedHolder as in `Decision.expectedHolders`. */
+  conflictOf(obstacle: ClaimObstacle, expectedHolder?: CertificatePlace): Conflict {
     const stays = { notAfterMs: undefined, isReplaced: false };
     if (obstacle.kind === 'key-compromised') return { code: 'KEY_COMPROMISED', ...stays };
     const { seq } = this.#chunk.batch;
@@ -58,13 +58,13 @@ export class ClaimHolders {
     if (chunk?.segment === undefined) return { code: 'DEVICE_REQUEST_PENDING', ...stays };
     const { notAfterMs } = chunk;
     const { batchId } = chunk.batch;
-    const isAwaited =
-      predecessor === undefined ||
-      (predecessor.batchId === batchId && predecessor.index === holder.index);
+    const isExpected =
+      expectedHolder === undefined ||
+      (expectedHolder.batchId === batchId && expectedHolder.index === holder.index);
     const isReplaced =
       (notAfterMs !== undefined && hasExpired(notAfterMs, this.#receivedAtMs)) ||
       (this.#renews &&
-        isAwaited &&
+        isExpected &&
         !isOnHold(this.#tables.statuses.get(chunk.batch, holder.index)));
     return { code: 'DEVICE_ALREADY_ISSUED', notAfterMs, isReplaced };
   }

@@ -16,7 +16,7 @@ export interface DecideTables extends HolderTables {
  * The verdict in force on a chunk, made now where there is none: claims first, then the order's
  * dates, then its quota, request by request, so the lowest indexes win. The claim of a certificate that
  * had expired when the chunk was received is taken over. An order that renews takes over each that is
- * issued and not on hold, until it is given back; one that reissues, that of the predecessor. One transaction,
+ * issued and not on hold, until it is given back; one that reissues, that of the expected holder. One transaction,
  * the caller's.
  */
 export function decideChunk(tables: DecideTables, decision: Decision): Uint8Array {
@@ -45,7 +45,7 @@ export function decideChunk(tables: DecideTables, decision: Decision): Uint8Arra
   });
   for (const { position, deviceId, udidId, locator } of requestsOf(chunk, decision)) {
     const obstacle = scoped.obstacleOf(deviceId, udidId, locator);
-    const conflict = obstacle && holders.conflictOf(obstacle, decision.predecessors?.[position]);
+    const conflict = obstacle && holders.conflictOf(obstacle, decision.expectedHolders?.[position]);
     if (obstacle !== undefined && conflict?.isReplaced === false) {
       const { code, notAfterMs } = conflict;
       reject(position, code, obstacleDetail(obstacle, deviceId, notAfterMs));

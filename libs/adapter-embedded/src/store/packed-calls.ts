@@ -75,7 +75,8 @@ export function unpackRows(packed: string): (AllowListRow | undefined)[] {
 }
 
 export function packDecision(decision: Decision): PackedDecision {
-  const { orderId, profileName, firstIndex, nowMs, receivedAtMs, draft, predecessors } = decision;
+  const { orderId, profileName, firstIndex, nowMs, receivedAtMs, draft, expectedHolders } =
+    decision;
   return {
     chunk: chunkRefOf(decision.chunk),
     orderId,
@@ -83,7 +84,7 @@ export function packDecision(decision: Decision): PackedDecision {
     firstIndex,
     nowMs,
     receivedAtMs,
-    ...(predecessors === undefined ? {} : { predecessors }),
+    ...(expectedHolders === undefined ? {} : { expectedHolders }),
     columns: packColumns(draft, decision),
   };
 }

@@ -13,7 +13,7 @@ interface Holder {
 
 /**
  * The requests that stand in the way with certificates that had expired when the chunk was received, and of
- * orders that renew those whose certificates are not on hold; of one that reissues, the predecessors. What is of the same batch is a duplicate in it.
+ * orders that renew those whose certificates are not on hold; of one that reissues, the expected ones. What is of the same batch is a duplicate in it.
  * Undefined where there are none, and what was judged stands.
  */
 export async function replaceableHolders(
@@ -25,7 +25,7 @@ export async function replaceableHolders(
   const toRenew: Holder[] = [];
   for (const { candidate, refusals } of judgements) {
     const { decision, order } = candidate;
-    const { chunk, receivedAtMs, predecessors } = decision;
+    const { chunk, receivedAtMs, expectedHolders } = decision;
     for (const { position, why } of refusals) {
       if (typeof why === 'string' || why.kind !== 'device-claimed') continue;
       if (codeOf(chunk.batchId, why) !== 'DEVICE_ALREADY_ISSUED') continue;
@@ -35,7 +35,7 @@ export async function replaceableHolders(
         replaceable.add(keyOf(conflict));
       } else if (
         order.renews === true &&
-        isAwaited(placeOf(why.holder), predecessors?.[position])
+        isExpected(placeOf(why.holder), expectedHolders?.[position])
       ) {
         toRenew.push(conflict);
       }
@@ -47,13 +47,13 @@ export async function replaceableHolders(
   return (chunk, holder) => replaceable.has(keyOf({ chunk, holder }));
 }
 
-function isAwaited(
+function isExpected(
   { chunk, index }: RequestPlace,
-  predecessor: CertificatePlace | undefined,
+  expectedHolder: CertificatePlace | undefined,
 ): boolean {
   return (
-    predecessor === undefined ||
-    (predecessor.batchId === chunk.batchId && predecessor.index === index)
+    expectedHolder === undefined ||
+    (expectedHolder.batchId === chunk.batchId && expectedHolder.index === index)
   );
 }
 

@@ -1,11 +1,8 @@
-import { webcrypto, X509Certificate } from 'node:crypto';
-import 'reflect-metadata';
-import * as x509 from '@peculiar/x509';
+import { X509Certificate } from 'node:crypto';
 import type { Batch, Order, Profile } from '@certmill/domain';
 import { builtInProfiles } from '@certmill/domain/profile-files';
+import { aCa } from '../testing/a-ca.js';
 import { expiryCalendar, type ExpiryPorts } from './expiry-calendar.js';
-
-x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]);
 
 const january = Date.UTC(2026, 0, 15);
 const always = { nowMs: january, untilMs: Number.MAX_SAFE_INTEGER };
@@ -19,19 +16,6 @@ const endless: Profile = {
   ...tlsClient,
   validity: { backdateSeconds: 0, notAfter: { at: '9999-12-31T23:59:59Z' } },
 };
-
-async function aCa(name: string, notAfter: Date): Promise<Uint8Array> {
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    name: `CN=${name}`,
-    keys,
-    notBefore: new Date('2020-01-01T00:00:00Z'),
-    notAfter,
-    signingAlgorithm: algorithm,
-  });
-  return new Uint8Array(certificate.rawData);
-}
 
 function anOrder(orderId: string, given: Partial<Order> = {}): Order {
   return {

@@ -7,24 +7,15 @@ import {
   type TenantId,
 } from '@certmill/domain';
 import type { BatchStore, OrderStore, PageRequest } from '@certmill/ports';
+import type { Authorities, RevokedAuthority } from '../authorities.js';
 import { validityRule } from '../profile/compile-profile.js';
 import type { ProfileCatalogue } from '../profile/profile-catalogue.js';
 import { allPages } from '../revoke/all-pages.js';
 
-export interface ExpiryPorts {
+export interface ExpiryPorts extends Authorities {
   readonly orders: Pick<OrderStore, 'listOrders'>;
   readonly batches: Pick<BatchStore, 'listBatches'>;
   readonly profiles: Pick<ProfileCatalogue, 'get'>;
-  /** Certificates from the issuing CA up to the root, DER; undefined for an issuer that is gone. */
-  readonly chainOf: (issuer: string) => readonly Uint8Array[] | undefined;
-  /** The certificate in the chain of the issuer that is revoked; undefined where none is. */
-  readonly revocationOf: (issuer: string) => RevokedAuthority | undefined;
-}
-
-export interface RevokedAuthority {
-  /** Lower-case hex, as in the certificate. */
-  readonly serialNumberHex: string;
-  readonly reason: string;
 }
 
 /** A CA certificate above certificates of the tenant. */

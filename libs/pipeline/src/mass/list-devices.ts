@@ -82,8 +82,8 @@ async function devicesIn(
   chunkNumber: number,
 ): Promise<{ readonly certificates: readonly MassDevice[]; readonly isLast: boolean }> {
   const { certificates, isLast } = await readChunk(ports, tenant, batch, chunkNumber, selection);
-  const isRenewed = await renewalTest(ports, tenant, operationId, certificates);
   const nowMs = ports.clock.nowMs();
+  const isRenewed = await renewalTest(ports, tenant, operationId, certificates, nowMs);
   const outcomes = await renewalOutcomes(ports, work, batch, certificates, nowMs);
   const devices = certificates.map((certificate, i): MassDevice => {
     const { deviceId, serialNumber, notAfterMs } = certificate;

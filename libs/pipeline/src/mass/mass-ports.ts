@@ -7,6 +7,7 @@ import type {
   MassOperationStore,
   OrderStore,
 } from '@certmill/ports';
+import type { Authorities } from '../authorities.js';
 import type { OrderPorts } from '../ingest/open-order.js';
 import type { IngestPorts } from '../ingest/upload-batch.js';
 import type { ProfileCatalogue } from '../profile/profile-catalogue.js';
@@ -14,7 +15,7 @@ import type { ChangePorts } from '../revoke/apply-changes.js';
 import type { AuditPorts } from '../revoke/record-audit.js';
 
 /** What mass operations read and change. */
-export interface MassPorts extends ChangePorts, AuditPorts {
+export interface MassPorts extends ChangePorts, AuditPorts, Authorities {
   readonly audit: AuditStore;
   readonly operations: MassOperationStore;
   readonly orders: Pick<OrderStore, 'getOrder' | 'listOrders' | 'closeOrder'> &

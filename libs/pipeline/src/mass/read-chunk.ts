@@ -2,7 +2,7 @@ import type { FrozenBatch, MassSelection, TenantId } from '@certmill/domain';
 import { decodeIssuedChunk, decodeReceivedChunk, decodeVerdict } from '@certmill/events';
 import { certificatesIn } from '../revoke/read-certificates.js';
 import type { MassPorts } from './mass-ports.js';
-import { renewalTest } from './renewal-test.js';
+import { renewalTest, type RenewalPorts } from './renewal-test.js';
 import { listedDeviceOf, type StoredCertificate } from './stored-certificate.js';
 
 /** A chunk of a frozen batch. */
@@ -19,7 +19,7 @@ export interface MassChunk {
 const noChunk: MassChunk = { requests: 0, pending: 0, isLast: true, certificates: [] };
 const udidBytes = 32;
 
-type ChunkPorts = Pick<MassPorts, 'orders' | 'batches' | 'certificates' | 'crlShardsOf'>;
+type ChunkPorts = RenewalPorts & Pick<MassPorts, 'orders' | 'clock'>;
 
 /** Faults: CONFLICT where the issuer of the chunk is not known any more, FAULT_STORE_CORRUPT. */
 export async function readChunk(
@@ -56,8 +56,11 @@ export async function readChunk(
   });
   const isOfSite = await siteTest(ports, tenant, orderId, site, all);
   const ofSite = all.filter((_, i) => isOfSite(i));
+  const nowMs = ports.clock.nowMs();
   const isRenewed =
-    renewedBy === undefined ? () => true : await renewalTest(ports, tenant, renewedBy, ofSite);
+    renewedBy === undefined
+      ? () => true
+      : await renewalTest(ports, tenant, renewedBy, ofSite, nowMs);
   return {
     requests: requestLengths.length,
     pending: 0,

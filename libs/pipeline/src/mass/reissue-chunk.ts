@@ -20,7 +20,7 @@ import type { MassPorts } from './mass-ports.js';
 import type { MassStep, StepDone } from './mass-step.js';
 import { isOrderOfReissue, theOrder } from './operation-order.js';
 import type { MassChunk } from './read-chunk.js';
-import { renewalOutcomes } from './renewal-outcomes.js';
+import { renewalOutcomes, type RenewalOutcome } from './renewal-outcomes.js';
 import { Superseded } from './stored-operation.js';
 
 /**
@@ -61,17 +61,25 @@ export async function planReissue(
   if (hasBegun) return undefined;
   const { certificates } = chunk;
   const nowMs = ports.clock.nowMs();
-  const runs = runsOf(await renewalOutcomes(ports, work, batch, certificates, nowMs));
+  const outcomes = await renewalOutcomes(ports, work, batch, certificates, nowMs);
+  const planned = uploadOf(outcomes);
   const pending = chunk.pending > 0 ? ({ isPending: true } as const) : {};
-  const plan = { ...begun, ...pending, upload: { runs, before: [] } };
+  const plan = { ...begun, ...pending, upload: planned };
   if (upload === undefined) return { ...plan, target, targetIndex };
-  const isSame = canonicalJson(runs) === canonicalJson(upload.runs);
+  const isSame = canonicalJson(planned) === canonicalJson({ ...upload, before: [] });
   if (isSame && !(await isClosed(ports, place))) return undefined;
   const order = await theOrder(ports, operation, work);
   const idempotencyKey = uploadKeyOf(operation, batch, begun);
   if (!(await closeTarget(ports, order, idempotencyKey, place))) return undefined;
   const closed = (begun.closed ?? 0) + 1;
   return { ...plan, closed, target: targetOf({ ...begun, closed }), targetIndex: 0 };
+}
+
+function uploadOf(outcomes: readonly RenewalOutcome[]): NonNullable<MassCursor['upload']> {
+  const displaced = outcomes.flatMap(({ index, displaced: holder }) => {
+    return holder === undefined ? [] : { index, holder };
+  });
+  return { runs: runsOf(outcomes), before: [], ...(displaced.length === 0 ? {} : { displaced }) };
 }
 
 interface TargetPlace {
@@ -138,6 +146,7 @@ export async function reissueChunk(
   const { targetIndex, target = '', upload, late } = operation.cursor;
   const runs = upload?.runs ?? [];
   const before = upload?.before ?? [];
+  const displaced = new Map(upload?.displaced?.map(({ index, holder }) => [index, holder]));
   const submitted = submittedIndexes(runs);
   const wanted = chunk.certificates
     .filter(({ index }) => submitted.has(index))
@@ -164,9 +173,10 @@ export async function reissueChunk(
       signal,
     },
     wanted.map(({ requestDer: der, deviceId, source, index }) => {
-      const predecessor = { batchId: batch.batchId, index };
-      const first = isAgain ? reissueSourceOf(source).first : predecessor;
-      return { der, deviceId, source: textOfReissueSource({ first, predecessor }) };
+      const own = { batchId: batch.batchId, index };
+      const first = isAgain ? reissueSourceOf(source).first : own;
+      const holder = displaced.get(index) ?? own;
+      return { der, deviceId, source: textOfReissueSource({ first, holder }) };
     }),
     isLast,
   );

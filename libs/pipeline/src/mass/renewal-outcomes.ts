@@ -6,6 +6,7 @@ import {
   type OutcomeRun,
   type ReissueWork,
 } from '@certmill/domain';
+import type { CertificatePlace } from '@certmill/ports';
 import { readStatuses } from '../revoke/read-statuses.js';
 import { authorizationTest, type AuthorizationPorts } from './authorized-devices.js';
 import {
@@ -17,6 +18,11 @@ import {
 import type { StoredCertificate } from './stored-certificate.js';
 
 type OutcomePorts = AuthorizationPorts & ReplacementPorts;
+
+export interface RenewalOutcome extends Omit<OutcomeRun, 'count'> {
+  /** Of one that is submitted: it takes over the claim of this certificate, not of that which it stands for. */
+  readonly displaced?: CertificatePlace;
+}
 
 /**
  * What becomes of certificates whose devices are to have another one, aligned: those that were replaced are
@@ -30,17 +36,17 @@ export async function renewalOutcomes(
   { orderId }: FrozenBatch,
   certificates: readonly StoredCertificate[],
   nowMs: number,
-): Promise<readonly Omit<OutcomeRun, 'count'>[]> {
+): Promise<readonly RenewalOutcome[]> {
   const [first] = certificates;
   if (first === undefined) return [];
   const { tenant } = first;
   const statuses = await readStatuses(ports, certificates);
   const keepsKey = kind === 'reissue';
-  const isReplaced = await replacementTest(ports, tenant, orderId, certificates, nowMs);
+  const rivalsOf = await replacementTest(ports, tenant, orderId, certificates, nowMs);
   const isOther = keepsKey && profileName !== (await profileNameOf(ports, tenant, orderId));
-  const hasOther = isOther
+  const heldOf = isOther
     ? await holdingTest(ports, tenant, profileName, certificates, nowMs)
-    : () => false;
+    : undefined;
   const isAuthorized = await authorizationTest(ports, tenant, orderId, certificates, keepsKey);
   return certificates.map(({ index, deviceId, notAfterMs }, i) => {
     const skipped = (reason: OutcomeReason) => ({ index, outcome: 'skipped', reason }) as const;
@@ -48,10 +54,12 @@ export async function renewalOutcomes(
     if (isOnHold(status)) return skipped('CERTIFICATE_ON_HOLD');
     if (status.state === 'revoked') return skipped('CERTIFICATE_REVOKED');
     if (hasExpired(notAfterMs, nowMs)) return skipped('CERTIFICATE_ENDED');
-    if (isReplaced(i)) return skipped('CERTIFICATE_REPLACED');
-    if (hasOther(i)) return skipped('DEVICE_ALREADY_ISSUED');
+    const rivals = rivalsOf(i);
+    if (rivals.stand) return skipped('CERTIFICATE_REPLACED');
+    const { stand: hasOther, displaced } = heldOf?.(i) ?? { ...rivals, stand: false };
+    if (hasOther) return skipped('DEVICE_ALREADY_ISSUED');
     if (kind === 'renew' && deviceId === '') return skipped('DEVICE_UNNAMED');
     if (!isAuthorized(i)) return { index, outcome: 'refused', reason: 'DEVICE_NOT_AUTHORIZED' };
-    return { index, outcome: 'submitted' };
+    return { index, outcome: 'submitted', ...(displaced === undefined ? {} : { displaced }) };
   });
 }

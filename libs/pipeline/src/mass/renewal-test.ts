@@ -1,22 +1,24 @@
 import type { OrderId, TenantId } from '@certmill/domain';
 import type { RequestPlace } from '@certmill/ports';
-import { CertificateReader } from '../revoke/read-certificates.js';
+import { isSamePlace } from '../reissue-source.js';
 import type { MassPorts } from './mass-ports.js';
+import { readStandings, type ChunkReader, type StandingPorts } from './standing.js';
 import { deviceOf, type StoredCertificate } from './stored-certificate.js';
 
-type RenewalPorts = Pick<MassPorts, 'batches' | 'certificates' | 'crlShardsOf'>;
+export type RenewalPorts = StandingPorts & Pick<MassPorts, 'batches'>;
 
 /**
- * Says of each certificate whether its device holds a good one of an order besides. One look into the
- * index for all; of the order's chunks a few are kept, for devices that came together often come so again.
+ * Says of each certificate whether its device holds a good one of an order besides, under CAs that are in
+ * force. One look into the index for all.
  */
 export async function renewalTest(
   ports: RenewalPorts,
   tenant: TenantId,
   orderId: OrderId,
   certificates: readonly StoredCertificate[],
+  nowMs: number,
+  reader?: ChunkReader,
 ): Promise<(position: number) => boolean> {
-  const reader = new CertificateReader(ports);
   const orders = new Map<string, OrderId | undefined>();
   const isOfOrder = async ({ batchId }: RequestPlace): Promise<boolean> => {
     if (!orders.has(batchId)) {
@@ -24,20 +26,19 @@ export async function renewalTest(
     }
     return orders.get(batchId) === orderId;
   };
-  const isGood = async ({ batchId, chunkNumber, index }: RequestPlace): Promise<boolean> => {
-    const issued = await reader.ofChunk({ tenant, batchId, chunkNumber });
-    if (issued?.some((one) => one.index === index) !== true) return false;
-    return (await ports.certificates.getStatus(tenant, batchId, index)).state === 'good';
-  };
   const places = await ports.certificates.placesOf(tenant, certificates.map(deviceOf));
-  const renewed = new Set<number>();
-  for (const [i, { batchId, index }] of certificates.entries()) {
+  const renewals: RequestPlace[][] = [];
+  for (const [i, own] of certificates.entries()) {
+    const ofOrder: RequestPlace[] = [];
     for (const place of places[i] ?? []) {
-      const isItself = place.batchId === batchId && place.index === index;
-      if (isItself || !(await isOfOrder(place)) || !(await isGood(place))) continue;
-      renewed.add(i);
-      break;
+      if (!isSamePlace(place, own) && (await isOfOrder(place))) ofOrder.push(place);
     }
+    renewals.push(ofOrder);
   }
-  return (position) => renewed.has(position);
+  const standingOf = await readStandings(ports, tenant, renewals.flat(), nowMs, reader);
+  const isGood = (place: RequestPlace): boolean => {
+    const standing = standingOf(place);
+    return standing !== undefined && !standing.isOnHold && standing.fallenCa === undefined;
+  };
+  return (position) => renewals[position]?.some(isGood) ?? false;
 }

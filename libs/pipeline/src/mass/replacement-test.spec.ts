@@ -1,20 +1,21 @@
-import type { CertificateStatus, ChunkRef } from '@certmill/domain';
-import type { RequestPlace } from '@certmill/ports';
-import type { IssuedCertificate } from '../revoke/read-certificates.js';
-import { replacementTest, type ReplacementPorts } from './replacement-test.js';
-import type { StoredCertificate } from './stored-certificate.js';
+import { replacementTest, type ReplacementPorts, type Rivals } from './replacement-test.js';
+import {
+  certificateIn,
+  chunkReader,
+  nowMs,
+  placeOf,
+  standingPorts,
+} from './testing/devices-certificates.js';
 
-const nowMs = 1_000_000;
-/** Each request is alone in its batch, which is named after what became of it. */
-const place = (batchId: string): RequestPlace => ({ batchId, chunkNumber: 0, index: 0 });
-const statuses: Readonly<Record<string, CertificateStatus>> = {
-  revoked: { state: 'revoked', reason: 'superseded', atMs: 1 },
-  held: { state: 'revoked', reason: 'certificateHold', atMs: 1 },
-};
-const own = { ...place('own'), tenant: 'acme', deviceId: 'a', udid: new Uint8Array(32) };
+interface Device {
+  /** Newest first. */
+  readonly claims: readonly string[];
+  readonly accepted?: readonly string[];
+}
 
-function isReplaced(list: readonly string[], accepted: readonly string[] = []): Promise<boolean> {
+async function rivals(own: string, { claims, accepted = [] }: Device): Promise<Rivals> {
   const ports = {
+    ...standingPorts,
     orders: {
       getOrder: (_: string, orderId: string) => {
         return Promise.resolve({ profileName: orderId === 'another' ? 'ldevid' : 'idevid' });
@@ -26,35 +27,29 @@ function isReplaced(list: readonly string[], accepted: readonly string[] = []): 
       },
     },
     certificates: {
+      ...standingPorts.certificates,
       claimsOf: (_: string, profileName: string) => {
         expect(profileName).toBe('idevid');
-        return Promise.resolve([list.map(place)]);
+        return Promise.resolve([claims.map(placeOf)]);
       },
-      placesOf: () => Promise.resolve([accepted.map(place)]),
-      listStatuses: (_: string, batchId: string) => {
-        const status = statuses[batchId];
-        return Promise.resolve(new Map(status === undefined ? [] : [[0, status]]));
-      },
+      placesOf: () => Promise.resolve([accepted.map(placeOf)]),
     },
   } as unknown as ReplacementPorts;
-  const reader = {
-    ofChunk({ batchId }: ChunkRef) {
-      if (batchId === 'in flight') return Promise.resolve(undefined);
-      const notAfterMs = batchId === 'expired' ? nowMs - 1_000 : nowMs;
-      const issued = { ...place(batchId), tenant: 'acme', notAfterMs } as IssuedCertificate;
-      return Promise.resolve(batchId === 'not issued' ? [] : [issued]);
-    },
-  };
-  const certificates = [own as unknown as StoredCertificate];
-  return replacementTest(ports, 'acme', 'order', certificates, nowMs, reader).then((test) =>
-    test(0),
-  );
+  const certificates = [certificateIn(own)];
+  return (await replacementTest(ports, 'acme', 'order', certificates, nowMs, chunkReader))(0);
 }
+
+const isReplaced = async (
+  claims: readonly string[],
+  accepted: readonly string[] = [],
+): Promise<boolean> => (await rivals('own', { claims, accepted })).stand;
 
 describe('a certificate', () => {
   test.each([
     ['good', true],
     ['held', true],
+    ['held under a fallen CA', true],
+    ['good under a fallen CA', false],
     ['expired', false],
     ['in flight', false],
     ['not issued', false],
@@ -77,5 +72,24 @@ describe('a certificate', () => {
     expect(await isReplaced([], ['revoked', 'good', 'own'])).toBe(true);
     expect(await isReplaced([], ['revoked', 'another', 'own', 'good'])).toBe(false);
     expect(await isReplaced([], ['own'])).toBe(false);
+  });
+
+  const fallen = 'good under a fallen CA';
+
+  test('whose CA has fallen is replaced by a newer one that fell with the same, and by no other', async () => {
+    const own = 'own under a fallen CA';
+    expect((await rivals(own, { claims: [fallen, own] })).stand).toBe(true);
+    expect((await rivals(own, { claims: [`${fallen} elsewhere`, own] })).stand).toBe(false);
+  });
+
+  test('displaces the holder of its claim, where that is issued and stands for nothing', async () => {
+    const { batchId, index } = placeOf(fallen);
+    const displaced = { batchId, index };
+    expect(await rivals('own', { claims: [fallen, 'own'] })).toEqual({ stand: false, displaced });
+    expect(await rivals('own', { claims: [fallen] })).toEqual({ stand: false, displaced });
+    for (const holder of ['own', 'in flight', 'expired']) {
+      expect(await rivals('own', { claims: [holder, fallen, 'own'] })).toEqual({ stand: false });
+    }
+    expect(await rivals('own', { claims: [], accepted: [fallen] })).toEqual({ stand: false });
   });
 });

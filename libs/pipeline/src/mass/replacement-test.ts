@@ -1,23 +1,32 @@
-import { CertmillError, hasExpired, isOnHold, type OrderId, type TenantId } from '@certmill/domain';
+import { CertmillError, type OrderId, type TenantId } from '@certmill/domain';
 import type { CertificatePlace, RequestPlace } from '@certmill/ports';
+import { fallenCaOf } from '../authorities.js';
 import { isSamePlace } from '../reissue-source.js';
-import { CertificateReader, type IssuedCertificate } from '../revoke/read-certificates.js';
-import { readStatuses } from '../revoke/read-statuses.js';
 import type { MassPorts } from './mass-ports.js';
+import {
+  readStandings,
+  type ChunkReader,
+  type Standing,
+  type StandingOf,
+  type StandingPorts,
+} from './standing.js';
 import { deviceOf, type StoredCertificate } from './stored-certificate.js';
 
-export type ReplacementPorts = Pick<
-  MassPorts,
-  'orders' | 'batches' | 'certificates' | 'crlShardsOf'
->;
+export type ReplacementPorts = StandingPorts & Pick<MassPorts, 'orders' | 'batches'>;
 
-type ChunkReader = Pick<CertificateReader, 'ofChunk'>;
+/** What other certificates of its device make of one that may be issued once more. */
+export interface Rivals {
+  /** One of them stands in its place. */
+  readonly stand: boolean;
+  /** Where none does: the one that holds the device's claim although it stands for nothing. */
+  readonly displaced?: CertificatePlace;
+}
+
+type RivalsOf = (position: number) => Rivals;
 
 /**
- * Says of each certificate of a batch whether another one stands in its place: one that came after it to the
- * live claim of its device on its profile, and is neither revoked nor expired; on hold it stands. What is in
- * flight stands for nothing yet. Where the claim was freed, by a revocation, the newest one left is the
- * device's.
+ * Tells of each certificate of a batch about those that came after it to the live claim of its device on its
+ * profile. Where the claim was freed, by a revocation, the newest one left is the device's.
  */
 export async function replacementTest(
   ports: ReplacementPorts,
@@ -25,8 +34,8 @@ export async function replacementTest(
   orderId: OrderId,
   certificates: readonly StoredCertificate[],
   nowMs: number,
-  reader: ChunkReader = new CertificateReader(ports),
-): Promise<(position: number) => boolean> {
+  reader?: ChunkReader,
+): Promise<RivalsOf> {
   const profileName = await profileNameOf(ports, tenant, orderId);
   const devices = certificates.map(deviceOf);
   const lists = await ports.certificates.claimsOf(tenant, profileName, devices);
@@ -40,20 +49,22 @@ export async function replacementTest(
         : [...list, ...(await newerThan(ports, tenant, profileName, own))],
     );
   }
-  return standingTest(ports, reader, tenant, rivals, nowMs);
+  const standingOf = await readStandings(ports, tenant, rivals.flat(), nowMs, reader);
+  return rivalsOf(rivals, lists, standingOf, fallenCaAbove(ports, certificates, nowMs));
 }
 
-/** Says of each device whether another certificate of it, under a profile of this name, is good or on hold. */
+/** Tells of each certificate about those that its device holds under a profile of this name. */
 export async function holdingTest(
   ports: ReplacementPorts,
   tenant: TenantId,
   profileName: string,
   certificates: readonly StoredCertificate[],
   nowMs: number,
-): Promise<(position: number) => boolean> {
+): Promise<RivalsOf> {
   const devices = certificates.map(deviceOf);
   const lists = await ports.certificates.claimsOf(tenant, profileName, devices);
-  return standingTest(ports, new CertificateReader(ports), tenant, lists, nowMs);
+  const standingOf = await readStandings(ports, tenant, lists.flat(), nowMs);
+  return rivalsOf(lists, lists, standingOf, fallenCaAbove(ports, certificates, nowMs));
 }
 
 export async function profileNameOf(
@@ -85,42 +96,39 @@ async function newerThan(
   return newer;
 }
 
-/** Says of each list of requests whether one of them has a certificate that is good or on hold. Each chunk is read once. */
-async function standingTest(
-  ports: ReplacementPorts,
-  reader: ChunkReader,
-  tenant: TenantId,
-  lists: readonly (readonly RequestPlace[])[],
+/** Certificates of a batch have one issuer. */
+function fallenCaAbove(
+  ports: StandingPorts,
+  [first]: readonly StoredCertificate[],
   nowMs: number,
-): Promise<(position: number) => boolean> {
-  const byChunk = Map.groupBy(lists.flat(), ({ batchId, chunkNumber }) => {
-    return `${batchId}/${String(chunkNumber)}`;
-  });
-  const standing = new Set<string>();
-  for (const [first, ...others] of byChunk.values()) {
-    if (first === undefined) continue;
-    const { batchId, chunkNumber } = first;
-    const wanted = new Set([first, ...others].map(({ index }) => index));
-    const issued = await reader.ofChunk({ tenant, batchId, chunkNumber });
-    const lasting = (issued ?? []).filter(
-      ({ index, notAfterMs }) => wanted.has(index) && !hasExpired(notAfterMs, nowMs),
-    );
-    for (const one of await unrevoked(ports, lasting)) standing.add(keyOf(one));
-  }
-  return (position) => lists[position]?.some((place) => standing.has(keyOf(place))) ?? false;
+): string | undefined {
+  return first && fallenCaOf(ports, first.scope.issuer, nowMs);
 }
 
-async function unrevoked(
-  ports: ReplacementPorts,
-  certificates: readonly IssuedCertificate[],
-): Promise<readonly IssuedCertificate[]> {
-  const statuses = await readStatuses(ports, certificates);
-  return certificates.filter((_, i) => {
-    const status = statuses[i];
-    return status?.state !== 'revoked' || isOnHold(status);
-  });
+/** @param claims who holds that of the device comes first. @param ownCa that has fallen. */
+function rivalsOf(
+  rivals: readonly (readonly RequestPlace[])[],
+  claims: readonly (readonly RequestPlace[])[],
+  standingOf: StandingOf,
+  ownCa: string | undefined,
+): RivalsOf {
+  return (position) => {
+    const doesStand = (place: RequestPlace): boolean => stands(standingOf(place), ownCa);
+    if (rivals[position]?.some(doesStand) === true) return { stand: true };
+    const holder = claims[position]?.[0];
+    // What has ended gives its claim to whoever asks; what is in flight may yet stand.
+    if (holder === undefined || standingOf(holder) === undefined) return { stand: false };
+    const { batchId, index } = holder;
+    return { stand: false, displaced: { batchId, index } };
+  };
 }
 
-function keyOf({ batchId, index }: CertificatePlace): string {
-  return `${batchId}/${String(index)}`;
+/**
+ * Under a CA that has fallen a certificate stands for nothing, with two exceptions: on hold, for its device is
+ * to have none; and against one that fell with the same CA, for of those the newest is to be issued once more.
+ */
+function stands(standing: Standing | undefined, ownCa: string | undefined): boolean {
+  if (standing === undefined) return false;
+  const { isOnHold, fallenCa } = standing;
+  return isOnHold || fallenCa === undefined || fallenCa === ownCa;
 }

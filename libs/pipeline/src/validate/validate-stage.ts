@@ -111,13 +111,13 @@ async function decide(
     codes: draft.codes,
     udids: draft.udids,
     deviceIds: draft.deviceIds,
-    ...(order.reissues === true ? { predecessors: predecessorsOf(value) } : {}),
+    ...(order.reissues === true ? { expectedHolders: expectedHoldersOf(value) } : {}),
   });
 }
 
-/** What the requests of a reissue stand for. Fault: FAULT_EVENT_UNDECODABLE. */
-function predecessorsOf(value: Uint8Array): CertificatePlace[] {
-  return decodeReceivedChunk(value).sources.map((text) => reissueSourceOf(text).predecessor);
+/** Whose claims the requests of a reissue take over. Fault: FAULT_EVENT_UNDECODABLE. */
+function expectedHoldersOf(value: Uint8Array): CertificatePlace[] {
+  return decodeReceivedChunk(value).sources.map((text) => reissueSourceOf(text).holder);
 }
 
 /** Every check but claims and quota, which are the store's. */

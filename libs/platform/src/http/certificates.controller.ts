@@ -140,7 +140,7 @@ export class CertificatesController {
       reply,
       request.headers.accept ?? 'application/json',
       found.result.certificateDer,
-      () => certificateView(found),
+      () => this.#view(found),
     );
   }
 
@@ -160,7 +160,20 @@ export class CertificatesController {
       udid === undefined
         ? await findByDevice(finding, caller.tenant, deviceId ?? '')
         : await findByUdid(finding, caller.tenant, Buffer.from(udid, 'hex'));
-    return { items: found.map(certificateView) };
+    return { items: found.map((one) => this.#view(one)) };
+  }
+
+  #view(found: FoundCertificate): CertificateView {
+    const issuerRevoked = this.#services.revocationOf(found.issuer)?.reason;
+    return {
+      serialNumber: serialNumberHexOf(found.result.certificateDer),
+      batchId: found.batchId,
+      index: found.result.index,
+      deviceId: found.result.deviceId,
+      ...statusView(found.status),
+      ...(issuerRevoked === undefined ? {} : { issuerRevoked }),
+      certificate: pemEncode('CERTIFICATE', found.result.certificateDer),
+    };
   }
 
   #chainPem(issuer: string): readonly string[] {
@@ -183,18 +196,9 @@ export interface CertificateView {
   readonly deviceId: string;
   readonly status: 'good' | 'held' | 'revoked';
   readonly revocation?: RevocationView;
+  /** Why its issuer, or a CA above it, is revoked, whatever its own status is. */
+  readonly issuerRevoked?: string;
   readonly certificate: string;
-}
-
-function certificateView(found: FoundCertificate): CertificateView {
-  return {
-    serialNumber: serialNumberHexOf(found.result.certificateDer),
-    batchId: found.batchId,
-    index: found.result.index,
-    deviceId: found.result.deviceId,
-    ...statusView(found.status),
-    certificate: pemEncode('CERTIFICATE', found.result.certificateDer),
-  };
 }
 
 function statusView(status: CertificateStatus): Pick<CertificateView, 'status' | 'revocation'> {

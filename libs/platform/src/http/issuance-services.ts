@@ -166,6 +166,8 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
       audit: store,
       clock,
       crlShardsOf: (issuer) => policy.crlShardsOf(issuer),
+      chainOf: (issuer) => policy.chainOf(issuer),
+      revocationOf: (issuer) => policy.revocationOf(issuer),
       opening,
       ingest,
       profiles,

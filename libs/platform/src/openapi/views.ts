@@ -147,6 +147,10 @@ export const certificateSchema = z.strictObject({
       invalidityDate: time.optional(),
     })
     .optional(),
+  issuerRevoked: z
+    .string()
+    .optional()
+    .describe('Why its issuer, or a CA above it, is revoked: then it is worth nothing itself'),
   certificate: z.string(),
 });
 

@@ -214,8 +214,8 @@ export const issuanceCases: readonly StoreCase[] = [
         const again = aChunk(batch, ['d', 'c', 'b', 'a']);
         await receive(stores, again);
         const { batchId } = aBatch(tenant, 'first');
-        const predecessors = [3, 2, 1, 0].map((index) => ({ batchId, index }));
-        const codes = await decideCodes(stores, again, { predecessors });
+        const expectedHolders = [3, 2, 1, 0].map((index) => ({ batchId, index }));
+        const codes = await decideCodes(stores, again, { expectedHolders });
         await stores.publish(again.terminal());
         return codes;
       };
@@ -225,7 +225,7 @@ export const issuanceCases: readonly StoreCase[] = [
       expectSame(await reissue('two'), [issued, issued, issued, issued]);
     },
     broken: (stores) => ({
-      decide: ({ predecessors: _, ...decision }) => stores.decide(decision),
+      decide: ({ expectedHolders: _, ...decision }) => stores.decide(decision),
     }),
   },
   {
