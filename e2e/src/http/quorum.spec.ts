@@ -199,6 +199,23 @@ describe('where the installation has a quorum', () => {
     expect((await called('/v1/operations', mass)).status).toBe(202);
   });
 
+  it('a call with a date to come is not put to anybody, and uses up no approvals', async () => {
+    const dated = (atMs: number) => ({
+      ...byOrder('spring'),
+      invalidityDate: new Date(atMs).toISOString(),
+    });
+    const operation = await proposed('/v1/revocations', dated(Date.now() - dayMs));
+    const json = dated(Date.now() + dayMs);
+    const { invalidityDate } = json;
+    const parameters = { ...operation.parameters, invalidityDate };
+    const approvals = signed({ ...operation, parameters }, ['alice', 'bob']);
+    for (const more of [{ propose: true }, { approvals }, { approvals }]) {
+      const answer = await called('/v1/revocations', { ...json, ...more });
+      expect(answer).toMatchObject({ status: 400, code: 'INVALID_INPUT' });
+    }
+    expect((await trail()).filter(({ action }) => action === 'approvals.used')).toEqual([]);
+  });
+
   it('two have many revoked, once, and the trail says who; of two calls at once one does', async () => {
     const approvals = signed(await proposed('/v1/revocations', byOrder('summer')), [
       'carol',

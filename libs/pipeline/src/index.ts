@@ -171,6 +171,7 @@ export {
   type ChangedItem,
   type ChangePorts,
 } from './revoke/apply-changes.js';
+export { assertInvalidityDate } from './revoke/assert-invalidity-date.js';
 export { assertSelectable } from './revoke/assert-selectable.js';
 export {
   changeCertificates,

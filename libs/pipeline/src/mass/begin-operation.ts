@@ -14,6 +14,7 @@ import {
 } from '@certmill/domain';
 import { orderToOpen } from '../ingest/open-order.js';
 import { applyChange, type ChangedItem } from '../revoke/apply-changes.js';
+import { assertInvalidityDate } from '../revoke/assert-invalidity-date.js';
 import { recordAudit } from '../revoke/record-audit.js';
 import {
   freezeSelection,
@@ -113,7 +114,7 @@ async function assertBeginnable(
   wanted: NewMassOperation,
 ): Promise<SelectionSize> {
   const { work, ratePerSecond, tenant, operationId } = wanted;
-  assertDates(work, ports.clock.nowMs());
+  if (work.kind === 'revoke') assertInvalidityDate(work, ports.clock.nowMs());
   if (ratePerSecond !== undefined && !(ratePerSecond >= lowestRate)) {
     throw new CertmillError('INVALID_INPUT', `the rate is ${String(lowestRate)} a second at least`);
   }
@@ -199,10 +200,4 @@ async function beganBefore(
   // The call before may have ended between the two.
   if (existing.state === 'running' && jobs !== undefined) await addMassJob(jobs, existing);
   return existing;
-}
-
-function assertDates(work: MassWork, nowMs: number): void {
-  if (work.kind !== 'revoke' || work.invalidityDateMs === undefined) return;
-  if (work.invalidityDateMs <= nowMs) return;
-  throw new CertmillError('INVALID_INPUT', 'the invalidity date is not in the past');
 }

@@ -1,16 +1,12 @@
 import { hash } from 'node:crypto';
-import {
-  CertmillError,
-  type CertificateChange,
-  type ChunkRef,
-  type TenantId,
-} from '@certmill/domain';
+import type { CertificateChange, ChunkRef, TenantId } from '@certmill/domain';
 import {
   applyChange,
   type ChangeCounts,
   type ChangedItem,
   type ChangePorts,
 } from './apply-changes.js';
+import { assertInvalidityDate } from './assert-invalidity-date.js';
 import type { IssuedCertificate } from './read-certificates.js';
 import { recordAudit, type AuditPorts } from './record-audit.js';
 import {
@@ -53,7 +49,7 @@ export async function changeCertificates(
   ports: ChangeCertificatesPorts,
   { actor, tenants, selection, change, isDryRun = false, signal, onItems }: CertificatesChange,
 ): Promise<ChangeCounts> {
-  assertDates(change, ports.clock.nowMs());
+  if (change.kind === 'revoke') assertInvalidityDate(change, ports.clock.nowMs());
   const selected = whileWanted(selectCertificates(ports, tenants, selection), signal);
   const report = onItems === undefined ? {} : { onItems };
   if (isDryRun) return applyChange(ports, selected, change, { isDryRun, ...report });
@@ -191,12 +187,4 @@ function detailOfChange(change: CertificateChange): Record<string, string> {
       ? {}
       : { invalidityDate: new Date(invalidityDateMs).toISOString() }),
   };
-}
-
-function assertDates(change: CertificateChange, nowMs: number): void {
-  if (change.kind === 'release') return;
-  const { invalidityDateMs } = change;
-  if (invalidityDateMs !== undefined && !(invalidityDateMs <= nowMs)) {
-    throw new CertmillError('INVALID_INPUT', 'the invalidity date is not in the past');
-  }
 }

@@ -18,6 +18,7 @@ import {
   type Credential,
 } from '@certmill/domain';
 import {
+  assertInvalidityDate,
   assertSelectable,
   certificateNameOf,
   changeCertificates,
@@ -209,7 +210,10 @@ export class RevocationsController {
     const revokedAtMs = this.#services.clock.nowMs();
     const lost =
       invalidityDate === undefined ? {} : { invalidityDateMs: Date.parse(invalidityDate) };
-    return { kind: 'revoke', reason, revokedAtMs, ...lost };
+    const change = { kind: 'revoke', reason, revokedAtMs, ...lost } as const;
+    // Here, before approvals are used up.
+    assertInvalidityDate(change, revokedAtMs);
+    return change;
   }
 
   #release(): CertificateChange {
