@@ -122,11 +122,11 @@ export class RepositorySlots {
   }
 }
 
-/** Calls that look at all certificates of an order, an issuer or a tenant before they answer. */
+/** Calls that look at many certificates, those of an order, an issuer or a tenant, before they answer. */
 export class WalkSlots extends CallSlots {
   constructor(limits: HttpConfig['limits']) {
     const { walksAtOnce: all, walksAtOncePerTenant: perTenant } = limits;
-    super({ all, perTenant, what: 'dry runs, calendars and revocations of many' });
+    super({ all, perTenant, what: 'calls that look at many certificates' });
   }
 }
 

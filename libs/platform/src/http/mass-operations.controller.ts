@@ -83,6 +83,9 @@ export class MassOperationsController {
       const foreseen = await previewOperation(mass, wanted, signal);
       return massOperationView(foreseen, clock.nowMs(), 'dry-run');
     }
+    // Also where the client hangs up it begins.
+    using held = new DisposableStack();
+    held.use(this.#walks.take(tenant));
     return massOperationView(await beginOperation(mass, wanted), clock.nowMs());
   }
 
@@ -132,6 +135,8 @@ export class MassOperationsController {
     const { state, ...page } = parseWith(massDeviceQuerySchema, query);
     const operation = await mass.operations.getOperation(tenant, operationId);
     if (operation === undefined) throw noSuchOperation(operationId);
+    using held = new DisposableStack();
+    held.use(this.#walks.take(tenant));
     const { items, next } = await listMassDevices(mass, operation, pageRequestOf(page), state);
     return pageOf(items.map(massDeviceView), next);
   }

@@ -293,7 +293,7 @@ export const routes = {
       'only tells what would become of the certificates. ' +
       approved,
     json: newMassOperationSchema,
-    answers: { 202: { description: 'The operation', schema: massOperationSchema } },
+    answers: { 202: { description: 'The operation', schema: massOperationSchema }, ...busy },
   },
   listOperations: {
     summary: 'List mass operations, newest first',
@@ -312,7 +312,7 @@ export const routes = {
       'or none, with more behind it: go on while there is a `next`.',
     params: operationId,
     query: massDeviceQuerySchema,
-    answers: { 200: { description: 'A page of them', schema: pageOf(massDeviceSchema) } },
+    answers: { 200: { description: 'A page of them', schema: pageOf(massDeviceSchema) }, ...busy },
   },
   listOperationResults: {
     summary: 'List the certificates that a mass operation has looked at, with what became of each',
