@@ -15,7 +15,9 @@ const csrs = csrsOf(population, 'unit');
 const revokeCalls = ['getSegment', 'changeStatuses', 'saveOperation', 'appendAudit'] as const;
 const reissueCalls = ['listStatuses', 'createOrder', 'openBatch', 'registerChunk'] as const;
 const moreReissueCalls = ['confirmChunk', 'completeUpload', 'saveOperation'] as const;
-type Call = (typeof revokeCalls | typeof reissueCalls | typeof moreReissueCalls)[number];
+const controlCalls = ['closeOrder', 'appendAudit', 'saveOperation'] as const;
+const calls = [...revokeCalls, ...reissueCalls, ...moreReissueCalls, ...controlCalls] as const;
+type Call = (typeof calls)[number];
 
 let server: TestServer;
 /** Counted down by calls of the name; at 0 one fails. */
@@ -24,8 +26,12 @@ let armed: Armed | undefined;
 let isFull = false;
 /** Told of each look at an operation. */
 let onLook: (operationId: string) => void = () => undefined;
-/** Each awaited by one call of `registerChunk` before it has its effect. */
-const holds: (() => Promise<unknown>)[] = [];
+/** Each awaited by one call of the name before it has its effect. */
+const holds = {
+  registerChunk: [] as (() => Promise<unknown>)[],
+  createOrder: [] as (() => Promise<unknown>)[],
+  putFrozenPage: [] as (() => Promise<unknown>)[],
+};
 
 interface Armed {
   readonly call: Call;
@@ -43,7 +49,7 @@ function failingStore<T extends IssuanceStore>(store: T): T {
       if (isFull && call === 'changeStatuses') {
         throw new CertmillError('FAULT_DISK_FULL', 'the disk is full');
       }
-      if (call === 'registerChunk') await holds.shift()?.();
+      if (call === 'registerChunk' || call === 'createOrder') await holds[call].shift()?.();
       const isHit = armed?.call === call && (armed.left -= 1) === 0;
       if (!isHit) return own(...args);
       const { when, meanwhile } = armed ?? {};
@@ -52,13 +58,16 @@ function failingStore<T extends IssuanceStore>(store: T): T {
       throw away();
     };
   };
-  const calls: readonly Call[] = [...revokeCalls, ...reissueCalls, ...moreReissueCalls];
   const patch = Object.fromEntries(calls.map((call) => [call, failing(call)]));
   const getOperation: IssuanceStore['getOperation'] = (tenant, operationId) => {
     onLook(operationId);
     return store.getOperation(tenant, operationId);
   };
-  return patchedStore(store, { ...patch, getOperation } as Partial<T>);
+  const putFrozenPage: IssuanceStore['putFrozenPage'] = async (...page) => {
+    await holds.putFrozenPage.shift()?.();
+    return store.putFrozenPage(...page);
+  };
+  return patchedStore(store, { ...patch, getOperation, putFrozenPage } as Partial<T>);
 }
 
 beforeAll(async () => {
@@ -150,7 +159,7 @@ describe('a mass revocation', () => {
       const name = `revoke-${call.toLowerCase()}-${when}`;
       await issued(name);
       // Not the first: that is the call's that begins the operation.
-      armed = { call, when, left: call === 'saveOperation' ? 4 : 2 };
+      armed = { call, when, left: call === 'saveOperation' ? 5 : 2 };
       const selection = { orderId: name };
       const counts = await countsOf({ operationId: name, kind: 'revoke', selection });
       expect(armed.left).toBeLessThan(1);
@@ -192,7 +201,8 @@ describe('a mass reissue', () => {
       await issued(name);
       const onceOnly: readonly Call[] = ['listStatuses', 'createOrder', 'completeUpload'];
       const left = onceOnly.includes(call) ? 1 : 2;
-      armed = { call, when, left };
+      // The first is of the call that begins the operation.
+      armed = { call, when, left: call === 'saveOperation' ? 3 : left };
       const counts = await countsOf({
         operationId: `${name}-new`,
         kind: 'reissue',
@@ -234,7 +244,7 @@ describe('a mass reissue', () => {
 
   test.each([
     // Its chunk is uploaded by then, or not.
-    ['saveOperation', 2, population],
+    ['saveOperation', 3, population],
     ['registerChunk', 1, population - 1],
   ] as const)(
     'goes on although a certificate of the step was revoked when %s had failed',
@@ -262,7 +272,7 @@ describe('a run that hung while its certificates were revoked, and goes on', () 
   async function hung(name: string, meanwhile: () => Promise<unknown>): Promise<void> {
     const [, serialNumber = ''] = /"serialNumber":"([0-9a-f]+)"/u.exec(await issued(name)) ?? [];
     const isOver = Promise.withResolvers<undefined>();
-    holds.push(async () => {
+    holds.registerChunk.push(async () => {
       const path = `/v1/certificates/${serialNumber}/revocation`;
       await server.call('POST', path, { json: { reason: 'superseded' } });
       await meanwhile();
@@ -304,7 +314,7 @@ describe('a run that hung while its certificates were revoked, and goes on', () 
     const isAbout = Promise.withResolvers<undefined>();
     const hasGoneOn = Promise.withResolvers<undefined>();
     await hung('stale', async () => {
-      holds.push(() => {
+      holds.registerChunk.push(() => {
         isAbout.resolve(undefined);
         return hasGoneOn.promise;
       });
@@ -324,7 +334,7 @@ test('a reissue takes no device that got another certificate between its plan an
     ...{ kind: 'reissue', selection: { orderId: 'overtaken' } },
     ...{ issuer: 'second', profile: 'tls-client' },
   };
-  holds.push(async () => {
+  holds.registerChunk.push(async () => {
     await issued('overtaken-renewal', [{ deviceId: 'unit-0', csr: aCsr('unit-0') }]);
     await server.call('POST', '/v1/operations', { json: { ...wanted, operationId: 'overtaking' } });
     await workedOffElsewhere('overtaking');
@@ -340,6 +350,142 @@ test('a reissue takes no device that got another certificate between its plan an
   const others = population - 1;
   expect(await accountOf(get, 'overtaking')).toEqual({ issued: others, skipped: 1 });
 }, 60_000);
+
+describe('an operation that is cancelled or paused', () => {
+  const wanted = { issuer: 'second', profile: 'tls-client' };
+  const control = async (name: string, how: string): Promise<number> =>
+    (await server.call('POST', `/v1/operations/${name}/${how}`)).status;
+  const stateOf = async (name: string): Promise<unknown> =>
+    ((await (await get(`/v1/operations/${name}`)).json()) as { readonly state: string }).state;
+  const theOrder = async (name: string): Promise<object> =>
+    (await (await get(`/v1/orders/${name}`)).json()) as object;
+
+  /** A reissue that has uploaded all it is to, and waits for its rate. */
+  async function waiting(name: string): Promise<string> {
+    const operationId = `${name}-new`;
+    await issued(name, csrsOf(3, name));
+    const selection = { orderId: name };
+    const rate = { ratePerSecond: 0.01 };
+    const json = { operationId, kind: 'reissue', selection, ...wanted, ...rate };
+    expect((await server.call('POST', '/v1/operations', { json })).status).toBe(202);
+    await waitUntil(async () => {
+      const shown = (await (await get(`/v1/operations/${operationId}`)).json()) as object;
+      return massOperationSchema.parse(shown).counts.submitted > 0;
+    });
+    return operationId;
+  }
+
+  test.each(cases(controlCalls))(
+    'is so and is told, once, when it is asked for again where %s failed, %s its effect',
+    async (call, when) => {
+      const name = await waiting(`stop-${call.toLowerCase()}-${when}`);
+      armed = { call, when, left: 1 };
+      expect(await control(name, 'cancel')).toBe(503);
+      expect(await control(name, 'cancel')).toBe(200);
+      expect(await stateOf(name)).toBe('cancelled');
+      expect(await theOrder(name)).toMatchObject({ state: 'closed' });
+      expect(await actionsOf(name)).toEqual(['mass-operation.begun', 'mass-operation.cancelled']);
+    },
+    60_000,
+  );
+
+  test('is told of each change although the trail was away for a while', async () => {
+    const name = await waiting('held');
+    for (const how of ['pause', 'resume', 'pause', 'cancel']) {
+      armed = { call: 'appendAudit', when: 'before', left: 1 };
+      expect([how, await control(name, how)]).toEqual([how, 503]);
+      expect([how, await control(name, how)]).toEqual([how, 200]);
+    }
+    expect(await actionsOf(name)).toEqual(
+      ['begun', 'paused', 'resumed', 'paused', 'cancelled'].map((end) => `mass-operation.${end}`),
+    );
+  }, 60_000);
+
+  test('ends by itself, although nobody asks again', async () => {
+    const name = await waiting('alone');
+    expect(await control(name, 'pause')).toBe(200);
+    armed = { call: 'closeOrder', when: 'before', left: 1 };
+    expect(await control(name, 'cancel')).toBe(503);
+    await workedOffElsewhere(name);
+    expect(await stateOf(name)).toBe('cancelled');
+    expect(await theOrder(name)).toMatchObject({ state: 'closed' });
+  }, 60_000);
+
+  test.each([
+    ['renew', 409],
+    ['reissue', 403],
+  ])(
+    'issues nothing where its %s was about to open its order',
+    async (kind, refused) => {
+      const name = `early-${kind}`;
+      await issued(name, csrsOf(3, name));
+      const operationId = `${name}-new`;
+      const isCancelled = Promise.withResolvers<number>();
+      holds.createOrder.push(async () => {
+        isCancelled.resolve(await control(operationId, 'cancel'));
+      });
+      const json = { operationId, kind, selection: { orderId: name }, ...wanted };
+      expect((await server.call('POST', '/v1/operations', { json })).status).toBe(202);
+      expect(await isCancelled.promise).toBe(200);
+      await lookedAgain(operationId);
+      expect(await theOrder(operationId)).toMatchObject({ state: 'closed', reserved: 0 });
+      const path = `/v1/orders/${operationId}/batches`;
+      const headers = { ...ndjson, 'idempotency-key': 'late' };
+      const body = ndjsonOf(csrsOf(3, name));
+      expect((await server.call('POST', path, { headers, body })).status).toBe(refused);
+      const shown = (await (await get(`/v1/operations/${operationId}`)).json()) as object;
+      expect(shown).toMatchObject({ state: 'cancelled', counts: { issued: 0, rejected: 0 } });
+    },
+    60_000,
+  );
+});
+
+describe('an operation that is begun', () => {
+  test('is told once, by two calls at a time and where the trail was away', async () => {
+    await issued('twice', csrsOf(3, 'twice'));
+    const selection = { orderId: 'twice' };
+    for (const name of ['twice-at-once', 'twice-told']) {
+      const json = { operationId: name, kind: 'revoke', selection };
+      const begin = async () => (await server.call('POST', '/v1/operations', { json })).status;
+      if (name === 'twice-told') {
+        armed = { call: 'appendAudit', when: 'before', left: 1 };
+        expect(await begin()).toBe(503);
+      } else {
+        expect(await Promise.all([begin(), begin()])).toEqual([202, 202]);
+      }
+      await countsOf(json);
+      expect(await actionsOf(name)).toEqual(['mass-operation.begun', 'mass-operation.ended']);
+    }
+  }, 60_000);
+
+  test('takes one of the places of calls that look at many certificates, and so does its list of devices', async () => {
+    await issued('crowd', csrsOf(3, 'crowd'));
+    const selection = { orderId: 'crowd' };
+    const begin = async (operationId: string, kind = 'revoke'): Promise<number> => {
+      const work = kind === 'revoke' ? {} : { issuer: 'second', profile: 'tls-client' };
+      const json = { operationId, kind, selection, ...work };
+      return (await server.call('POST', '/v1/operations', { json })).status;
+    };
+    expect(await begin('crowd-new', 'reissue')).toBe(202);
+    const isOver = Promise.withResolvers<undefined>();
+    const freezing = ['crowd-1', 'crowd-2'].map(async (name) => {
+      const isHeld = Promise.withResolvers<undefined>();
+      holds.putFrozenPage.push(() => {
+        isHeld.resolve(undefined);
+        return isOver.promise;
+      });
+      const beginning = begin(name);
+      await isHeld.promise;
+      return { beginning };
+    });
+    const held = await Promise.all(freezing);
+    const devices = async () => (await get('/v1/operations/crowd-new/devices')).status;
+    expect([await begin('crowd-3'), await devices()]).toEqual([429, 429]);
+    isOver.resolve(undefined);
+    expect(await Promise.all(held.map(({ beginning }) => beginning))).toEqual([202, 202]);
+    expect([await begin('crowd-3'), await devices()]).toEqual([202, 200]);
+  }, 60_000);
+});
 
 /** Each is a batch of its own. 100,000 where somebody has an hour: CERTMILL_MASS_SINGLES. */
 const singles = Number(process.env['CERTMILL_MASS_SINGLES'] ?? 300);

@@ -44,6 +44,7 @@ export {
   isOver,
   noMassCounts,
   frozenPageBatches,
+  type DecidedState,
   type FrozenBatch,
   type MassCounts,
   type MassCursor,

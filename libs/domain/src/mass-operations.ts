@@ -138,6 +138,17 @@ export const noMassCounts: MassCounts = {
   deadLettered: 0,
 };
 
+/** A change of an operation's state that nothing stops any more; whoever finds it left over sees to it. */
+export interface DecidedState {
+  /** `running` where it has begun or is resumed. */
+  readonly state: MassState;
+  readonly atMs: number;
+  /** Who asked for it, as the audit trail names them; absent where a run came to it. */
+  readonly actor?: string;
+  /** When somebody else took over from whoever decided it. */
+  readonly takenAtMs?: number;
+}
+
 /** A job over many certificates. Its selection was frozen when it began. */
 export interface MassOperation {
   readonly tenant: TenantId;
@@ -167,11 +178,9 @@ export interface MassOperation {
   readonly listed?: number;
   /** Why it failed, or what keeps it from going on. */
   readonly failure?: { readonly code: FaultCode; readonly message: string; readonly atMs: number };
-  /**
-   * As what it is about to end, which nothing stops any more: it is `running` until the audit trail has it.
-   */
-  readonly ending?: { readonly state: 'done' | 'failed'; readonly atMs: number };
-  /** Sequence of the entry of its begin in the audit trail: none about it is before. */
+  /** What it is about to become: it is `running` until the audit trail has it, and works on nothing. */
+  readonly decided?: DecidedState;
+  /** Sequence of the entry of its begin in the audit trail, once it has it: none about it is before. */
   readonly begunEntry?: number;
   /** Names the run that has changed it last: of two at once, the one that comes second stores nothing. */
   readonly writer?: string;

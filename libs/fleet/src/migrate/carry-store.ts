@@ -214,9 +214,14 @@ export async function* outcomesOf(
   }
 }
 
-/** Jobs are not carried: what ran goes on where it was as soon as somebody resumes it. */
+/**
+ * Jobs are not carried: what ran goes on where it was as soon as somebody resumes it. What was about to end,
+ * or to be paused, does so there.
+ */
 export function carriedOperation(operation: MassOperation): MassOperation {
-  return operation.state === 'running' ? { ...operation, state: 'paused' } : operation;
+  const { decided, ...carried } = operation;
+  const goesOn = decided === undefined || decided.state === 'running';
+  return operation.state === 'running' && goesOn ? { ...carried, state: 'paused' } : operation;
 }
 
 function importedOf(chunk: ReadChunk, endedAtMs: number, letters: KeptLetters) {

@@ -15,7 +15,6 @@ import {
 import { orderToOpen } from '../ingest/open-order.js';
 import { applyChange, type ChangedItem } from '../revoke/apply-changes.js';
 import { assertInvalidityDate } from '../revoke/assert-invalidity-date.js';
-import { recordAudit } from '../revoke/record-audit.js';
 import {
   freezeSelection,
   selectedBatches,
@@ -23,7 +22,6 @@ import {
   type SelectionSize,
 } from './freeze-selection.js';
 import { addMassJob } from './mass-jobs.js';
-import { detailOf } from './mass-audit.js';
 import { countsOf, sumOf } from './mass-counts.js';
 import { maxRenewals } from './open-renewal.js';
 import type { MassCallPorts, MassPorts } from './mass-ports.js';
@@ -31,6 +29,7 @@ import { orderOfReissue } from './operation-order.js';
 import { readChunk, type MassChunk } from './read-chunk.js';
 import { renewalOutcomes } from './renewal-outcomes.js';
 import { runsOfItems, selectedOf } from './revoke-chunk.js';
+import { untilSettled } from './until-settled.js';
 
 /** A certificate in 100 s: a chunk takes a working day. */
 const lowestRate = 0.01;
@@ -66,14 +65,15 @@ export async function beginOperation(
   const name = { tenant, operationId, freezeId: randomUUID() };
   const size = await freezeSelection(ports, name, wanted.selection);
   const begun = operationOf(wanted, name.freezeId, size, ports.clock.nowMs());
-  const entry = { tenant, actor: wanted.actor, action: 'mass-operation.begun' };
-  const { sequence } = await recordAudit(ports, { ...entry, detail: detailOf(begun) });
-  const operation = { ...begun, begunEntry: sequence };
-  if (!(await ports.operations.addOperation(operation))) {
+  // Nothing is done before it is told, and of two calls at once one tells.
+  const decided = { state: 'running', atMs: begun.createdAtMs, actor: wanted.actor } as const;
+  const added = { ...begun, decided };
+  if (!(await ports.operations.addOperation(added))) {
     await ports.operations.dropFrozen(name);
     const first = await ports.operations.getOperation(tenant, operationId);
     if (first !== undefined) return beganBefore(ports, first, wanted);
   }
+  const operation = await untilSettled(ports, added, true);
   await addMassJob(ports.jobs, operation);
   return operation;
 }

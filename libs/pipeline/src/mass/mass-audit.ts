@@ -1,45 +1,71 @@
-import type { AuditEntry, ChainedAuditEntry, MassOperation } from '@certmill/domain';
+import type {
+  AuditEntry,
+  ChainedAuditEntry,
+  DecidedState,
+  MassOperation,
+  MassState,
+} from '@certmill/domain';
 import type { AuditStore } from '@certmill/ports';
 
-type EndedOperation = MassOperation & { readonly endedAtMs: number };
 interface TrailPorts {
   readonly audit: AuditStore;
 }
 
 const entriesAtOnce = 1_000;
 
-/** Notes how an operation ended, with the time at which that was decided. Durable when it resolves. */
-export function tellEnd({ audit }: TrailPorts, ended: EndedOperation): Promise<ChainedAuditEntry> {
-  const { tenant, createdBy: actor, endedAtMs: atMs } = ended;
-  return audit.appendAudit({ atMs, tenant, actor, action: endOf(ended), detail: detailOf(ended) });
+const actions: Readonly<Record<MassState, string>> = {
+  running: 'mass-operation.resumed',
+  paused: 'mass-operation.paused',
+  cancelled: 'mass-operation.cancelled',
+  done: 'mass-operation.ended',
+  failed: 'mass-operation.failed',
+};
+
+/** Notes what an operation has become, with the time at which that was decided. Durable when it resolves. */
+export function tellState(
+  { audit }: TrailPorts,
+  operation: MassOperation,
+  { atMs, actor = operation.createdBy }: DecidedState,
+): Promise<ChainedAuditEntry> {
+  const { tenant } = operation;
+  const action = actionOf(operation);
+  return audit.appendAudit({ atMs, tenant, actor, action, detail: detailOf(operation) });
 }
 
-/** Whether that was noted, by a run that was killed right after. Reads what was noted since the operation began. */
-export async function isEndTold({ audit }: TrailPorts, ended: EndedOperation): Promise<boolean> {
-  let after = ended.begunEntry ?? 0;
+/**
+ * The entry of that, of somebody who was killed right after. Reads what was noted since the operation began;
+ * of its begin nothing, for nobody knows since when: that is told again.
+ */
+export async function findTold(
+  { audit }: TrailPorts,
+  operation: MassOperation,
+  { atMs }: DecidedState,
+): Promise<ChainedAuditEntry | undefined> {
+  if (operation.begunEntry === undefined) return undefined;
+  let after = operation.begunEntry;
   for (;;) {
     const entries = await audit.listAudit({ limit: entriesAtOnce, after });
-    if (entries.some((entry) => tells(entry, ended))) return true;
-    if (entries.length < entriesAtOnce) return false;
+    const told = entries.find((entry) => tells(entry, operation, atMs));
+    if (told !== undefined || entries.length < entriesAtOnce) return told;
     after = entries.at(-1)?.sequence ?? after;
   }
 }
 
-function tells({ atMs, tenant, action, detail }: AuditEntry, ended: EndedOperation): boolean {
+function tells(entry: AuditEntry, operation: MassOperation, atMs: number): boolean {
   return (
-    atMs === ended.endedAtMs &&
-    tenant === ended.tenant &&
-    action === endOf(ended) &&
-    detail['operation'] === ended.operationId
+    entry.atMs === atMs &&
+    entry.tenant === operation.tenant &&
+    entry.action === actionOf(operation) &&
+    entry.detail['operation'] === operation.operationId
   );
 }
 
-function endOf({ state }: Pick<MassOperation, 'state'>): string {
-  return state === 'done' ? 'mass-operation.ended' : 'mass-operation.failed';
+function actionOf({ state, begunEntry }: MassOperation): string {
+  return state === 'running' && begunEntry === undefined ? 'mass-operation.begun' : actions[state];
 }
 
 /** An operation as the audit trail tells it: what is asked for, and the counts that are not 0. */
-export function detailOf(operation: MassOperation): AuditEntry['detail'] {
+function detailOf(operation: MassOperation): AuditEntry['detail'] {
   const { operationId, selection, work, counts, failure } = operation;
   const counted = Object.entries(counts).filter(([, count]) => count > 0);
   return {

@@ -1,4 +1,4 @@
-import { noMassCounts, type CertmillError, type MassOperation } from '@certmill/domain';
+import { CertmillError, noMassCounts, type AuditEntry, type MassOperation } from '@certmill/domain';
 import type { Job, JobHandler, JobQueue, OutcomeQuery } from '@certmill/ports';
 import { processMassJobs } from './mass-jobs.js';
 import type { MassPorts } from './mass-ports.js';
@@ -9,6 +9,9 @@ class Installation {
   readonly jobs: Job[] = [];
   readonly faults: (readonly [string | undefined, string])[] = [];
   readonly running: MassOperation[] = [];
+  readonly saved: MassOperation[] = [];
+  /** By the audit trail. */
+  readonly told: string[] = [];
   /** Awaited by each look into an operation. */
   held: Promise<unknown> = Promise.resolve();
   handle: JobHandler = () => Promise.resolve();
@@ -19,6 +22,18 @@ class Installation {
       getOperation: async () => {
         await this.held;
         return undefined;
+      },
+      saveOperation: (operation: MassOperation) => {
+        this.saved.push(operation);
+        return Promise.resolve(true);
+      },
+    },
+    audit: {
+      appendAudit: ({ action, detail }: AuditEntry) => {
+        const name = String(detail['operation']);
+        if (name === 'stuck') throw new CertmillError('FAULT_STORE_DOWN', 'away');
+        this.told.push(`${action} ${name}`);
+        return Promise.resolve({ sequence: 1 });
       },
     },
     clock: { nowMs: () => this.nowMs },
@@ -76,6 +91,23 @@ describe('processMassJobs', () => {
     await second.stop(0);
     const ids = ['acme.lost', 'globex.lost'];
     expect(at.jobs.map(({ id }) => id)).toEqual([...ids, ...ids]);
+  });
+
+  it('has become what was decided whatever rests, and a fault of one keeps no other waiting', async () => {
+    const at = new Installation();
+    const decided = { state: 'cancelled', actor: 'otto' } as const;
+    const left = { ...anOperation('acme', 'left'), decided: { ...decided, atMs: at.nowMs - 500 } };
+    at.running.push({ ...left, operationId: 'stuck' }, left, {
+      ...left,
+      operationId: 'asked',
+      decided: { ...decided, atMs: at.nowMs - 499 },
+    });
+    const running = await at.start();
+    await running.stop(0);
+    expect(at.faults).toEqual([['stuck', 'FAULT_STORE_DOWN']]);
+    expect(at.told).toEqual(['mass-operation.cancelled left']);
+    expect(at.saved.at(-1)).toMatchObject({ operationId: 'left', state: 'cancelled' });
+    expect(at.jobs.map(({ id }) => id)).toEqual(['acme.stuck', 'acme.left', 'acme.asked']);
   });
 
   it('leaves places to other tenants, and lets those that found none come first', async () => {

@@ -5,6 +5,7 @@ import { allPages } from '../revoke/all-pages.js';
 import { LookPace } from './look-pace.js';
 import type { MassPorts } from './mass-ports.js';
 import { runOperation } from './run-operation.js';
+import { settleDecided } from './settle-decided.js';
 
 const queue = 'mass-operation';
 /** Of jobs of which the queue itself could not be told how they ended. */
@@ -18,7 +19,10 @@ const turnMs = 250;
 /** The pause after the first fault; it doubles with each further one. */
 const firstRetryMs = 1_000;
 const longestRetryMs = 30_000;
-/** How long an operation that runs may be without a job: its process was killed, or the queue emptied. */
+/**
+ * How long an operation that runs may be without a job, or what was decided of it left over: its process was
+ * killed, or the queue emptied.
+ */
 const planAgainMs = 10_000;
 
 /** Has an operation run, or go on. It has one job, however often it is added. */
@@ -50,6 +54,10 @@ export async function processMassJobs(
   });
   const plan = async (): Promise<void> => {
     for await (const each of allPages((page) => ports.operations.listRunning(page))) {
+      // Its job may rest for hours.
+      await settleDecided(ports, each, false).catch((error: unknown) => {
+        onFault(each.operationId, faultOf(error));
+      });
       await addMassJob(jobs, each);
     }
   };

@@ -1,5 +1,6 @@
 import {
   CertmillError,
+  isCertmillError,
   type MassOperation,
   type Order,
   type OrderId,
@@ -62,6 +63,27 @@ export async function closeTheOrder(
   if (stored === undefined || !isOrderWanted(stored, orderOfReissue(operation, work))) return;
   await orders.closeOrder(tenant, operationId, atMs);
 }
+
+/**
+ * The same of one that is cancelled. Where there is no order, there is a closed one then: a run that was about to
+ * open it opens none behind our back. Where it cannot be opened, nobody else can.
+ */
+export async function shutTheOrder(
+  ports: Pick<MassPorts, 'orders' | 'opening'>,
+  operation: MassOperation,
+  atMs: number,
+): Promise<void> {
+  const { work } = operation;
+  if (work.kind === 'revoke') return;
+  await theOrder(ports, operation, work).catch((error: unknown) => {
+    if (isCertmillError(error) && reasonsForNone.includes(error.code)) return;
+    throw error;
+  });
+  await closeTheOrder(ports, operation, atMs);
+}
+
+/** No such profile or issuer any more, the time is over; there is another order. */
+const reasonsForNone: readonly string[] = ['INVALID_INPUT', 'CONFLICT'];
 
 /**
  * Whether an order is that of a reissue: then its requests say in their sources where they were issued first. Into

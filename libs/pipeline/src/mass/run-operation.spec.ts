@@ -8,6 +8,7 @@ import {
 } from '@certmill/domain';
 import type { MassPorts } from './mass-ports.js';
 import { runOperation } from './run-operation.js';
+import { without } from './without.js';
 
 const anOperation: MassOperation = {
   tenant: 'acme',
@@ -22,6 +23,7 @@ const anOperation: MassOperation = {
   state: 'running',
   cursor: { batch: 0, chunkNumber: 0, targetIndex: 0 },
   counts: noMassCounts,
+  begunEntry: 0,
   version: 0,
 };
 
@@ -91,11 +93,11 @@ describe('runOperation', () => {
 
   it('tells it also where the run before was killed while it ended', async () => {
     const end = new AtItsEnd();
-    end.stored = { ...anOperation, writer: 'killed', ending: { state: 'done', atMs: 400 } };
+    end.stored = { ...anOperation, writer: 'killed', decided: { state: 'done', atMs: 400 } };
     await end.run();
     expect(end.told).toEqual(['mass-operation.ended']);
     expect(end.stored).toMatchObject({ state: 'done', endedAtMs: 400 });
-    expect(end.stored.ending).toBeUndefined();
+    expect(end.stored.decided).toBeUndefined();
   });
 
   it('tells it once where the run before was killed when it had told it', async () => {
@@ -113,9 +115,46 @@ describe('runOperation', () => {
     expect(end.stored.state).toBe('done');
   });
 
+  it('tells it once where two runs find it left over at the same time', async () => {
+    const end = new AtItsEnd();
+    end.stored = { ...anOperation, writer: 'killed', decided: { state: 'done', atMs: 400 } };
+    await Promise.all([end.run(), end.run()]);
+    expect(end.told).toEqual(['mass-operation.ended']);
+    expect(end.stored.state).toBe('done');
+  });
+
+  it('tells of its begin before it works, where the call that began it was killed', async () => {
+    const end = new AtItsEnd();
+    const decided = { state: 'running', atMs: 400, actor: 'olga' } as const;
+    end.stored = { ...without(anOperation, 'begunEntry'), decided };
+    await end.run();
+    expect(end.trail).toMatchObject([
+      { action: 'mass-operation.begun', actor: 'olga', atMs: 400 },
+      { action: 'mass-operation.ended' },
+    ]);
+    expect(end.stored).toMatchObject({ state: 'done', begunEntry: end.trail[0]?.sequence });
+  });
+
+  it.each(['paused', 'cancelled'] as const)(
+    'is %s where the call that asked for it was killed, and is told so of who asked',
+    async (state) => {
+      const end = new AtItsEnd();
+      end.beforeSaves.push(() => {
+        const decided = { state, atMs: end.nowMs, actor: 'otto' };
+        end.stored = { ...end.stored, decided, version: end.stored.version + 1 };
+        return Promise.resolve();
+      });
+      await end.run();
+      expect(end.trail).toMatchObject([{ action: `mass-operation.${state}`, actor: 'otto' }]);
+      const { atMs: endedAtMs } = end.trail[0] ?? {};
+      expect(end.stored).toMatchObject({ state, endedAtMs });
+      expect(end.stored.decided).toBeUndefined();
+    },
+  );
+
   it('leaves the end to a run that has just decided it', async () => {
     const end = new AtItsEnd();
-    end.stored = { ...anOperation, writer: 'other', ending: { state: 'done', atMs: end.nowMs } };
+    end.stored = { ...anOperation, writer: 'other', decided: { state: 'done', atMs: end.nowMs } };
     const { signal } = new AbortController();
     const again = await runOperation(end.ports, 'acme', 'give-up', signal);
     expect(again?.againAtMs).toBeGreaterThan(end.nowMs);

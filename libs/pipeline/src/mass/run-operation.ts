@@ -4,6 +4,7 @@ import {
   isCertmillError,
   type ChunkOutcome,
   type ChunkPlace,
+  type DecidedState,
   type FrozenBatch,
   type MassCounts,
   type MassCursor,
@@ -13,21 +14,18 @@ import {
 } from '@certmill/domain';
 import type { RunAgain } from '@certmill/ports';
 import { allPages } from '../revoke/all-pages.js';
-import { isEndTold, tellEnd } from './mass-audit.js';
 import { countsOf, sumOf } from './mass-counts.js';
 import { FrozenSelection } from './frozen-selection.js';
 import { LookPace } from './look-pace.js';
 import type { MassPorts } from './mass-ports.js';
 import { openRenewal } from './open-renewal.js';
 import { doStep, planStep } from './do-step.js';
-import { closeTheOrder } from './operation-order.js';
 import { outcomesOf } from './operation-outcomes.js';
 import { onItsWay, readChunk, type MassChunk } from './read-chunk.js';
-import { StoredOperation, Superseded } from './stored-operation.js';
+import { lookAgainMs, settleDecided } from './settle-decided.js';
+import { goesOn, StoredOperation, Superseded } from './stored-operation.js';
 import { without } from './without.js';
 
-/** Between looks at what is still being issued. */
-const lookAgainMs = 500;
 /** Between looks at what was on its way: it may be dead letters, for days. */
 const lookAtPendingMs = 1_000;
 /** After so long others have their turn. */
@@ -84,14 +82,11 @@ class OperationRun {
 
   async takeTurn(): Promise<RunAgain | undefined> {
     const endMs = this.#ports.clock.nowMs() + turnMs;
-    while (this.#isRunning()) {
+    while (this.#operation.state === 'running') {
       this.#assertRunning();
+      const { decided } = this.#operation;
+      if (decided !== undefined) return this.#settleDecided(decided);
       const nowMs = this.#ports.clock.nowMs();
-      if (this.#operation.ending !== undefined) {
-        const again = await this.#end(this.#operation.ending);
-        if (again !== undefined) return again;
-        continue;
-      }
       const { batch, dueAtMs = 0 } = this.#operation.cursor;
       if (dueAtMs > nowMs) return { againAtMs: dueAtMs };
       if (nowMs >= endMs) return { againAtMs: nowMs };
@@ -106,7 +101,7 @@ class OperationRun {
       this.#pace.spent(this.#ports.clock.nowMs() - nowMs);
       if (late !== undefined) return late;
       if (leastMs !== undefined) return this.lookAgain(this.#pace.restMs(leastMs));
-      if (this.#isRunning()) await this.#decideEnd('done');
+      if (goesOn(this.#operation)) await this.#decideEnd('done');
     }
     return undefined;
   }
@@ -119,12 +114,12 @@ class OperationRun {
     if (fault.code === 'FAULT_STOPPING') throw fault;
     const { code, message, disposition } = fault;
     const failure = { code, message, atMs: this.#ports.clock.nowMs() };
-    if (disposition !== 'retry' && this.#operation.ending === undefined) {
+    if (disposition !== 'retry' && this.#operation.decided === undefined) {
       await this.#decideEnd('failed', failure);
       return this.takeTurn();
     }
     // Told where it can be: the store itself may be what is away. What it failed with stays told.
-    if (this.#operation.ending?.state === 'failed') throw fault;
+    if (this.#operation.decided?.state === 'failed') throw fault;
     await this.#save({ ...this.#operation, failure }).catch((unsaved: unknown) => {
       if (unsaved instanceof Superseded) throw unsaved;
     });
@@ -212,7 +207,7 @@ class OperationRun {
       : undefined;
     if (planned !== undefined) {
       await this.#save({ ...this.#operation, cursor: planned });
-      if (!this.#isRunning()) return undefined;
+      if (!goesOn(this.#operation)) return undefined;
     }
     const operation = this.#operation;
     const begunAtMs = operation.cursor.begunAtMs ?? this.#ports.clock.nowMs();
@@ -266,10 +261,6 @@ class OperationRun {
     return inFlight === 0 && ended.deadLettered === 0;
   }
 
-  #isRunning(): boolean {
-    return this.#operation.state === 'running';
-  }
-
   lookAgain(afterMs = lookAgainMs): RunAgain {
     return { againAtMs: this.#ports.clock.nowMs() + afterMs };
   }
@@ -280,27 +271,16 @@ class OperationRun {
    */
   #decideEnd(state: 'done' | 'failed', failure?: MassOperation['failure']): Promise<void> {
     const told = failure === undefined ? {} : { failure };
-    const ending = { state, atMs: this.#ports.clock.nowMs() };
-    return this.#save({ ...without(this.#operation, 'failure'), ...told, ending });
+    const decided = { state, atMs: this.#ports.clock.nowMs() };
+    return this.#save({ ...without(this.#operation, 'failure'), ...told, decided });
   }
 
-  /**
-   * Ends it as was decided: told first, for an end that nobody was told of would be worse than one that
-   * is told twice. Another run that decided so is let finish; where it was killed, this one looks what it has told.
-   */
-  async #end(ending: Ending): Promise<RunAgain | undefined> {
-    const isLate = this.#ports.clock.nowMs() >= ending.atMs + lookAgainMs;
-    if (!isLate && !this.#stored.isOwn) return this.lookAgain();
-    if (isLate) await this.#save(this.#operation);
-    const { state, atMs: endedAtMs } = ending;
-    const left = without(this.#operation, 'ending');
-    const ended = { ...(state === 'done' ? without(left, 'failure') : left), state, endedAtMs };
-    if (state === 'done' && ended.work.kind === 'reissue') {
-      await closeTheOrder(this.#ports, ended, endedAtMs);
-    }
-    if (!isLate || !(await isEndTold(this.#ports, ended))) await tellEnd(this.#ports, ended);
-    await this.#save(ended);
-    return undefined;
+  /** What others decided is left to them as long as they may be at it. */
+  async #settleDecided({ actor }: DecidedState): Promise<RunAgain | undefined> {
+    const isOwn = actor === undefined && this.#stored.isOwn;
+    const settled = await settleDecided(this.#ports, this.#operation, isOwn);
+    if (settled === undefined) return this.lookAgain();
+    return settled.state === 'running' ? this.lookAgain(0) : undefined;
   }
 
   #save(wanted: MassOperation, outcome?: ChunkOutcome): Promise<void> {
@@ -313,7 +293,6 @@ class OperationRun {
   }
 }
 
-type Ending = NonNullable<MassOperation['ending']>;
 type EndCounts = Pick<MassCounts, 'issued' | 'rejected' | 'deadLettered'>;
 
 /**

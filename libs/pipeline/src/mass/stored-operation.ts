@@ -54,9 +54,10 @@ export class StoredOperation {
     this.#current = next;
   }
 
-  /** Throws `Superseded` where another run has changed it. */
+  /** Throws `Superseded` where another run has changed it, or somebody has paused or cancelled it. */
   async assertOwn(): Promise<void> {
-    if ((await this.#stored()).writer !== this.#current.writer) throw new Superseded();
+    const stored = await this.#stored();
+    if (stored.writer !== this.#current.writer || !goesOn(stored)) throw new Superseded();
   }
 
   async #stored(): Promise<MassOperation> {
@@ -67,9 +68,20 @@ export class StoredOperation {
   }
 }
 
-/** What is wanted, in the state that somebody has brought it into. */
-function controlledAs(wanted: MassOperation, { state, endedAtMs }: MassOperation): MassOperation {
-  const left = without(wanted, 'endedAtMs');
-  const own = state === 'running' ? left : without(left, 'ending');
-  return { ...own, ...(endedAtMs === undefined ? {} : { endedAtMs }), state };
+/** Whether it is worked on. */
+export function goesOn({ state, decided }: MassOperation): boolean {
+  return state === 'running' && decided === undefined;
+}
+
+/** What is wanted, in the state that somebody has brought it into, or is about to: then it comes to no other end. */
+function controlledAs(wanted: MassOperation, stored: MassOperation): MassOperation {
+  const { state, endedAtMs, decided, failure } = stored;
+  if (goesOn(stored)) return { ...without(wanted, 'endedAtMs'), state };
+  return {
+    ...without(wanted, 'endedAtMs', 'decided', 'failure'),
+    ...(endedAtMs === undefined ? {} : { endedAtMs }),
+    ...(decided === undefined ? {} : { decided }),
+    ...(failure === undefined ? {} : { failure }),
+    state,
+  };
 }
