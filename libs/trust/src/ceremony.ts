@@ -26,7 +26,7 @@ export {
   machineFacts,
   outwardInterfaces,
 } from './ceremony/running-software.js';
-export { viewInput, type InputView } from './ceremony/view-input.js';
+export { assertNoneComesBack, viewInput, type InputView } from './ceremony/view-input.js';
 export { ceremonyFolderOf } from './ceremony/ceremony-folder.js';
 export type {
   MachineFacts,

@@ -45,7 +45,6 @@ export {
   type SignRequestOptions,
 } from './hierarchy/request-authority.js';
 export {
-  alternativeFolderName,
   crossCertify,
   type CrossCertificate,
   type CrossOptions,
@@ -60,6 +59,7 @@ export {
 export {
   assertSameReason,
   revokeAuthority,
+  type CaNotCovered,
   type CaRevocationOptions,
   type CaRevocationOutcome,
 } from './hierarchy/revoke-authority.js';
@@ -115,6 +115,7 @@ export {
   type ServingIssuer,
 } from './hierarchy/serving-issuers.js';
 export {
+  alternativeFolderName,
   caDirectoryOf,
   developmentPassphraseFileOf,
   issuerPathsOf,

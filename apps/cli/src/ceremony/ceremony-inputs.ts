@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import {
+  assertNoneComesBack,
   type CeremonyFile,
   inputsOf,
   type InputView,
@@ -30,21 +31,25 @@ export interface StepInput {
 
 /**
  * What the files hold that the ceremony takes in. INVALID_INPUT where one is not that which it names, or
- * its step would refuse it.
+ * its step would refuse it; CONFLICT as `assertNoneComesBack`.
  */
 export async function viewInputs(
   ceremonyFile: string,
   { steps }: CeremonyFile,
 ): Promise<readonly StepInput[]> {
   const found: StepInput[] = [];
+  const viewed: { step: CeremonyFile['steps'][number]; view: InputView }[] = [];
   for (const [index, step] of steps.entries()) {
     for (const { file, sha256 } of inputsOf(step)) {
       const bytes = await readBytes(inputPath(ceremonyFile, file));
       assertNamed(bytes, file, sha256);
       const view = viewInput(step, bytes);
-      if (view !== undefined) found.push({ step: index + 1, file, view });
+      if (view === undefined) continue;
+      found.push({ step: index + 1, file, view });
+      viewed.push({ step, view });
     }
   }
+  assertNoneComesBack(viewed);
   return found;
 }
 

@@ -19,7 +19,7 @@ export function describeStep(step: CeremonyStep): string {
     case 'cross-certify':
       return `cross-certify ${step.certificate.file} under ${step.under}`;
     case 'revoke-ca':
-      return `revoke ${step.certificate.file} under ${step.under}: ${step.reason}`;
+      return `revoke the CA of ${step.certificate.file}, all over its key, under ${step.under}: ${step.reason}`;
     case 'make-crl':
       return `make the CRL of ${step.ca}, good for ${step.nextUpdate}`;
     case 'split-key':

@@ -17,7 +17,7 @@ import { type CeremonyResult, runCeremony } from './run-ceremony.js';
 import { aCeremony } from './testing/a-ceremony.js';
 import { aCeremonyOf, aRun, ceremonyMs, everybody, play } from './testing/play.js';
 import { rehearseCeremony } from './rehearse-ceremony.js';
-import { viewInput } from './view-input.js';
+import { assertNoneComesBack, viewInput } from './view-input.js';
 
 jest.setTimeout(60_000);
 
@@ -30,13 +30,6 @@ let shares: typeof everybody.shares;
 beforeAll(async () => {
   data = mkdtempSync(join(tmpdir(), 'certmill-authority-'));
   const request = ['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  const ca = [
-    '-addext',
-    'basicConstraints=critical,CA:TRUE,pathlen:0',
-    '-subj',
-    '/O=Example/CN=Factory',
-  ];
-  openssl(...request, ...ca, '-keyout', at('f.key'), '-out', at('factory.csr.pem'));
   const self = ['-x509', '-days', '3650', '-addext', 'keyUsage=critical,keyCertSign,cRLSign'];
   openssl(
     ...request,
@@ -51,12 +44,23 @@ beforeAll(async () => {
   root = await play(data, [makeRoot]);
   shares = sharesOf(root);
 });
+/** With a key of its own: nothing is signed again over one that was revoked. */
+const aFactoryRequest = (): void => {
+  openssl(
+    ...['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+    ...['-addext', 'basicConstraints=critical,CA:TRUE,pathlen:0', '-subj', '/O=Example/CN=Factory'],
+    ...['-keyout', at('f.key'), '-out', at('factory.csr.pem')],
+  );
+};
 /** Of two custodians, of the root that a ceremony made. */
 const sharesOf = ({ folder }: CeremonyResult): typeof everybody.shares =>
   ['alice', 'bob'].map((name) => {
     const file = join(folder, '01-make-root/outputs', `key-root.${name}.share.json`);
     return parseKeyShare(readFileSync(file, 'utf8'), file);
   });
+beforeEach(() => {
+  aFactoryRequest();
+});
 afterAll(() => rmSync(data, { recursive: true, force: true }));
 
 const at = (...path: string[]): string => join(data, ...path);
@@ -110,6 +114,60 @@ describe('under a root whose key is split', () => {
       return BigInt(String(entry.facts['crlNumber']));
     };
     expect(numberOf(later)).toBeGreaterThan(numberOf(revoked));
+  });
+
+  it('a CA is revoked with all over its key, and does not come back over it, nor is that rehearsed', async () => {
+    const issue = { do: 'issue-ca', under: 'root', request: input('factory.csr.pem') } as const;
+    const issued = async (): Promise<string> => {
+      const { folder } = await playHere(issue);
+      return join(folder, '01-issue-ca/outputs/factory.chain.pem');
+    };
+    const files = [await issued(), await issued()];
+    const [first = '', second = ''] = files.map(
+      (file) => new X509Certificate(readFileSync(file)).serialNumber,
+    );
+    const revoke: CeremonyStep = {
+      ...{ do: 'revoke-ca', under: 'root', reason: 'keyCompromise' },
+      certificate: input(relative(data, files[1] ?? '')),
+    };
+    const steps: CeremonyStep[] = [revoke, { do: 'make-crl', ca: 'root', nextUpdate: '30d' }];
+    const rehearse = async (...rehearsed: CeremonyStep[]): Promise<CeremonyResult> => {
+      const workDirectory = mkdtempSync(join(data, 'work-'));
+      return rehearseCeremony({ ...aRun(data, aCeremonyOf(...rehearsed)), workDirectory });
+    };
+    const factsOf = ({ entries }: CeremonyResult, index: number) =>
+      entries.filter((entry) => entry.kind === 'step')[index]?.facts;
+    const [rehearsed, revoked] = [await rehearse(...steps), await playHere(...steps)];
+    for (const result of [rehearsed, revoked]) {
+      expect(factsOf(result, 0)).toMatchObject({
+        serialNumberHex: second.toLowerCase(),
+        others: [{ serialNumberHex: first.toLowerCase() }],
+        ...{ isNew: true, notCovered: [], unread: [] },
+      });
+    }
+    expect(factsOf(rehearsed, 1)?.['entries']).toBe(factsOf(revoked, 1)?.['entries']);
+    const crl = join(revoked.folder, '02-make-crl/outputs/root.crl.pem');
+    for (const file of files) {
+      expect(() => verified('-crl_check', '-CRLfile', crl, file)).toThrow('revoked');
+    }
+    const cross: CeremonyStep = {
+      ...{ do: 'cross-certify', under: 'root' },
+      certificate: input(relative(data, files[0] ?? '')),
+    };
+    for (const again of [issue, cross]) {
+      await expect(playHere(again)).rejects.toThrow('none is signed over it again');
+      await expect(rehearse(again)).rejects.toThrow('none is signed over it again');
+      // What stands in one file is seen before anybody approves it.
+      const view = (step: CeremonyStep, file: string) => ({
+        step,
+        view: viewInput(step, readFileSync(file))!,
+      });
+      const seen = view(again, again === issue ? at('factory.csr.pem') : (files[0] ?? ''));
+      expect(() => assertNoneComesBack([view(revoke, files[1] ?? ''), seen])).toThrow(
+        'which a step before it revokes',
+      );
+      expect(() => assertNoneComesBack([seen, view(revoke, files[1] ?? '')])).not.toThrow();
+    }
   });
 
   it('a ceremony that was killed does not undo what others did before it went on', async () => {

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, hash, randomBytes } from 'node:crypto';
 import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import { isErrorCode, secretFileMode } from '../atomic-file.js';
 import {
@@ -16,6 +16,7 @@ import { type CaModules, type CaSlot, readSlot, slotFileName } from '../hierarch
 import { assertOtherCa } from '../hierarchy/cross-certify.js';
 import { distinguishedNameDer } from '../hierarchy/distinguished-name.js';
 import { caCrlFileName } from '../hierarchy/ca-crl-time.js';
+import { issuedFileOf } from '../hierarchy/issue-authority.js';
 import { crlNumberFileName } from '../hierarchy/issue-ca-crl.js';
 import {
   issueCaCertificate,
@@ -24,7 +25,10 @@ import {
 } from '../hierarchy/issue-ca-certificate.js';
 import { caDirectoryOf, issuerPathsOf, keyFileName } from '../hierarchy/issuer-paths.js';
 import { findAuthority, type Issuer, refusalOf } from '../hierarchy/load-issuers.js';
-import { caRevocationOf } from '../hierarchy/revoke-authority.js';
+import { planCaRevocation } from '../hierarchy/revoke-authority.js';
+import { assertKeyNotRevoked } from '../hierarchy/revoked-key.js';
+import { keySha256Of } from '../hierarchy/lost-keys.js';
+import { viewCaRequest } from '../hierarchy/request-authority.js';
 import { revokedCasFileName } from '../hierarchy/revoked-cas.js';
 import { statusFileName } from '../hierarchy/status-file.js';
 import { encryptPrivateKey } from '../keys/encrypted-private-key.js';
@@ -163,7 +167,7 @@ export class RehearsalStage {
       const text = await this.certificateToRevoke(step);
       return { ...step, certificate: this.replaced(step.certificate, text) };
     }
-    if (step.do === 'issue-ca') await this.assertSigns(step.under);
+    if (step.do === 'issue-ca') await this.assertIssued(step);
     if (step.do === 'cross-certify') await this.assertCrossed(step);
     return step;
   }
@@ -184,10 +188,24 @@ export class RehearsalStage {
     if (refusal !== undefined) throw new CertmillError('CONFLICT', refusal);
   }
 
+  private async assertIssued(step: StepOf<'issue-ca'>): Promise<void> {
+    await this.assertSigns(step.under);
+    const ca = await this.realCa(step.under);
+    if (ca === undefined) return;
+    const { keySha256 } = viewCaRequest({
+      requestPem: await this.inputText(step.request),
+      pathLenConstraint: step.pathLength ?? 0,
+    });
+    assertKeyNotRevoked(ca, keySha256);
+  }
+
   private async assertCrossed(step: StepOf<'cross-certify'>): Promise<void> {
     await this.assertSigns(step.under);
     const ca = await this.realCa(step.under);
-    if (ca !== undefined) assertOtherCa(await this.certificateIn(step.certificate), ca);
+    if (ca === undefined) return;
+    const other = await this.certificateIn(step.certificate);
+    assertOtherCa(other, ca);
+    assertKeyNotRevoked(ca, keySha256Of(other.spkiDer));
   }
 
   /** The certificate as the stand-in of its issuer would have signed it. */
@@ -195,15 +213,21 @@ export class RehearsalStage {
     const { under, reason } = step;
     const original = await this.certificateIn(step.certificate);
     const parent = await this.realCa(under);
-    if (parent !== undefined) {
-      await caRevocationOf(
-        { certificateDer: original.der, reason, nowMs: this.real.nowMs },
-        parent,
-      );
-    }
+    const { dataDirectory: directory, nowMs } = this.real;
+    const wish = { directory, certificateDer: original.der, reason, nowMs };
+    const plan = parent === undefined ? undefined : await planCaRevocation(wish, parent);
     const key = await this.standInKeyOf(under, parent);
-    if (key === undefined) return pemOfCertificates([original.der]);
-    return pemOfCertificates([await standInCertificate(original.der, signerOf(key))]);
+    const standIn = async (der: Uint8Array): Promise<Uint8Array> =>
+      key === undefined ? der : standInCertificate(der, signerOf(key));
+    // The step finds those that it would revoke with it.
+    for (const { der } of plan?.others ?? []) await this.keepIssued(under, await standIn(der));
+    return pemOfCertificates([await standIn(original.der)]);
+  }
+
+  private async keepIssued(by: string, der: Uint8Array): Promise<void> {
+    const file = join(issuerPathsOf(this.directory, by).directory, issuedFileOf(der));
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await writeFile(file, pemOfCertificates([der]));
   }
 
   /** Undefined of a CA that has its own key here, or that is made here. */

@@ -1,14 +1,13 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isErrorCode } from '../atomic-file.js';
 import {
   type CaCertificate,
   certificatesInPem,
   readCaCertificate,
 } from '../hierarchy/ca-certificate.js';
-import { alternativeFolderName } from '../hierarchy/cross-certify.js';
+import { hasSigned, pemsIn } from '../hierarchy/certificates-over-key.js';
+import { alternativeFolderName, formerFolderName } from '../hierarchy/issuer-paths.js';
 import { type Issuer, loadAuthorities } from '../hierarchy/load-issuers.js';
-import { formerFolderName } from '../hierarchy/replace-certificate.js';
 
 /** A certificate over the key of a CA, with the file that it can be carried in. */
 export interface CertificateOfCa {
@@ -34,8 +33,8 @@ export async function certificatesOfCa(
 ): Promise<readonly CertificateOfCa[]> {
   const files = [
     ca.certificateFile,
-    ...(await pemsIn(join(ca.directory, formerFolderName))),
-    ...(await pemsIn(join(ca.directory, alternativeFolderName))),
+    ...pemsIn(join(ca.directory, formerFolderName)),
+    ...pemsIn(join(ca.directory, alternativeFolderName)),
   ];
   const found = new Map<string, CertificateOfCa>();
   for (const file of files) {
@@ -69,25 +68,4 @@ export async function signersOf(
     if (ca !== undefined) signers.push({ directory, ca });
   }
   return signers;
-}
-
-function hasSigned(signerDer: Uint8Array, { issuerDer, certificate }: CaCertificate): boolean {
-  const signer = readCaCertificate(signerDer, 'a CA above');
-  return (
-    Buffer.compare(signer.subjectDer, issuerDer) === 0 &&
-    certificate.verify(signer.certificate.publicKey)
-  );
-}
-
-async function pemsIn(folder: string): Promise<readonly string[]> {
-  try {
-    const names = await readdir(folder);
-    return names
-      .filter((name) => name.endsWith('.pem') && !name.startsWith('.'))
-      .sort()
-      .map((name) => join(folder, name));
-  } catch (cause) {
-    if (isErrorCode(cause, 'ENOENT')) return [];
-    throw cause;
-  }
 }

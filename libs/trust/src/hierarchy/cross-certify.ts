@@ -9,13 +9,16 @@ import { isSameName } from './distinguished-name.js';
 import { withCaLock } from './folder-lock.js';
 import { backdated, endOf, recordIssued, statusOf } from './issue-authority.js';
 import { issueCaCertificate } from './issue-ca-certificate.js';
+import { alternativeFolderName } from './issuer-paths.js';
 import { refusalOf } from './load-issuers.js';
+import { keySha256Of } from './lost-keys.js';
 import {
   authorityIn,
   type AuthorityPlace,
   openAuthority,
   type SigningAuthority,
 } from './open-authority.js';
+import { assertKeyNotRevoked } from './revoked-key.js';
 
 export interface CrossOptions {
   /** The data folder of the CA that gets another certificate; its key is not needed. */
@@ -60,7 +63,7 @@ export async function crossCertify(options: CrossOptions): Promise<CrossCertific
 
 /**
  * The certificate alone; whoever calls it records what was issued. A CA of the same name is one with
- * another key (RFC 9810 4.4): its certificate begins when its own one did.
+ * another key (RFC 9810 4.4): its certificate begins when its own one did. Throws as `assertKeyNotRevoked`.
  */
 export async function crossCertificate(
   own: CaCertificate,
@@ -72,6 +75,7 @@ export async function crossCertificate(
 ): Promise<Uint8Array> {
   const { pathLenConstraint, nameConstraints, nowMs } = options;
   assertOtherCa(own, by.ca);
+  assertKeyNotRevoked(by.ca, keySha256Of(own.spkiDer));
   const beginMs = Math.max(backdated(nowMs), by.ca.notBeforeMs);
   const isOtherKeyOfParent = isSameName(own.subjectDer, by.ca.subjectDer);
   return issueCaCertificate(
@@ -97,9 +101,6 @@ export function assertOtherCa(
   if (Buffer.compare(by.spkiDer, own.spkiDer) !== 0) return;
   throw new CertmillError('INVALID_INPUT', 'a CA does not cross-certify itself');
 }
-
-/** Chains over other CAs than that of the chain in force, one file each. */
-export const alternativeFolderName = 'alternative';
 
 function serialOf(certificateDer: Uint8Array): string {
   const { serialNumber } = readCaCertificate(certificateDer, 'the certificate');

@@ -7,16 +7,20 @@ import { isErrorCode, publicFileMode, syncDirectory, writeFileAtomically } from 
 import { descriptionFileName, retirementFileName } from './ca-description.js';
 import { checkedFileName } from './ca-files.js';
 import { slotFileName } from './ca-slot.js';
-import { alternativeFolderName } from './cross-certify.js';
 import { withCaLock } from './folder-lock.js';
 import { importedCrlsFolderName } from './imported-crls.js';
 import { caCrlFileName } from './ca-crl-time.js';
-import { issuedFolderName } from './issue-authority.js';
 import { removeUnfinished } from './issuer-folder.js';
-import { caDirectoryOf, issuerPathsOf, keyFileName } from './issuer-paths.js';
+import {
+  alternativeFolderName,
+  caDirectoryOf,
+  formerFolderName,
+  issuedFolderName,
+  issuerPathsOf,
+  keyFileName,
+} from './issuer-paths.js';
 import { findAuthority, type Issuer, loadAuthorities } from './load-issuers.js';
 import { assertOwnNames } from './own-name.js';
-import { formerFolderName } from './replace-certificate.js';
 import { revokedCasFileName } from './revoked-cas.js';
 import { statusFileName } from './status-file.js';
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { CertmillError, isName } from '@certmill/domain';
 import { pemEncode, walkCrlEntries } from '@certmill/der';
@@ -13,7 +13,8 @@ import {
   readPathCertificate,
 } from '../path/path-certificate.js';
 import type { CaCertificate } from './ca-certificate.js';
-import type { RevokedCa } from './revoked-cas.js';
+import { certificateBySerial, keySha256Of } from './lost-keys.js';
+import { isKeyLost, type RevokedCa } from './revoked-cas.js';
 
 /** Beside `ca`, for a CA of any name may lie there. */
 export const importedCrlsFolderName = 'ca-crls';
@@ -96,16 +97,22 @@ export class ImportedCrlFolder {
   }
 }
 
-/** What the CRLs say of a chain: of the CA, or of the nearest one above it that is revoked. */
+/**
+ * What the CRLs say of a chain: of the CA, or of the nearest one above it that is revoked. A CA is so, too, where they
+ * list another certificate over its key because the key is lost.
+ * @param folders that keep certificates by their serial numbers, others of the CA among them.
+ */
 export function revocationIn(
   chain: readonly CaCertificate[],
   crls: readonly ImportedCrl[],
+  folders: readonly string[],
 ): RevokedCa | undefined {
   if (crls.length === 0) return undefined;
   for (const [index, ca] of chain.slice(0, -1).entries()) {
     const signer = chain[index + 1];
     const crl = signer && crls.find((candidate) => isOf(candidate, signer));
-    const found = crl && revocationOf(crl, ca);
+    const found =
+      crl && (revocationOf(crl, ca) ?? (index === 0 ? lossOf(crl, ca, folders) : undefined));
     if (found !== undefined) return found;
   }
   return undefined;
@@ -162,6 +169,26 @@ function revocationOf({ revoked }: ImportedCrl, ca: CaCertificate): RevokedCa | 
   if (entry === undefined) return undefined;
   const subject = ca.certificate.subject.replaceAll('\n', ', ');
   return { serialNumberHex, subject, ...entry, notAfterMs: ca.notAfterMs };
+}
+
+/** The entry of another certificate over the key that says that it is lost. */
+function lossOf(
+  crl: ImportedCrl,
+  { spkiDer }: CaCertificate,
+  folders: readonly string[],
+): RevokedCa | undefined {
+  const lost = [...crl.revoked].filter(([, entry]) => isKeyLost(entry));
+  const places = lost.length === 0 ? [] : folders.filter((folder) => existsSync(folder));
+  for (const [serialNumberHex] of places.length === 0 ? [] : lost) {
+    const other = certificateBySerial(places, serialNumberHex);
+    const isOver =
+      other !== undefined &&
+      isSameBytes(other.spkiDer, spkiDer) &&
+      isSameBytes(other.issuerDer, crl.signer.certificate.subject.der);
+    const found = isOver ? revocationOf(crl, other) : undefined;
+    if (found !== undefined) return { ...found, keySha256: keySha256Of(spkiDer) };
+  }
+  return undefined;
 }
 
 function hexOf(bytes: Uint8Array): string {

@@ -16,7 +16,7 @@ import {
 } from './issue-ca-certificate.js';
 import { withCaLock } from './folder-lock.js';
 import { assertNoIssuer, type IssuerFolderContent, writeIssuerFolder } from './issuer-folder.js';
-import { assertIssuerName, rootName } from './issuer-paths.js';
+import { assertIssuerName, issuedFolderName, rootName } from './issuer-paths.js';
 import { type Issuer } from './load-issuers.js';
 import { newCaKey } from './new-ca-key.js';
 import { assertOwnName } from './own-name.js';
@@ -145,9 +145,6 @@ export async function recordIssued(parent: Issuer, certificateDer: Uint8Array): 
   await mkdir(dirname(file), { recursive: true, mode: 0o755 });
   await writeFileAtomically(file, pemEncode('CERTIFICATE', certificateDer), publicFileMode);
 }
-
-/** In the folder of a CA: each CA certificate that it signed, by serial number. */
-export const issuedFolderName = 'issued';
 
 /** Where a CA certificate is kept in the folder of the CA that signed it. */
 export function issuedFileOf(certificateDer: Uint8Array): string {

@@ -12,7 +12,9 @@ import { isErrorCode, publicFileMode, writeFileAtomically } from '../atomic-file
 import { caCrlFileName, caCrlTime } from './ca-crl-time.js';
 import { verifiedSignature } from './ca-key.js';
 import { withCaLock } from './folder-lock.js';
+import { revokedWithLostKeys } from './lost-keys.js';
 import { type AuthorityPlace, openAuthorityKey, type SigningAuthority } from './open-authority.js';
+import type { RevokedCa } from './revoked-cas.js';
 
 export const crlNumberFileName = 'ca-crl-number.json';
 /** Until nextUpdate: for so long a verifier may not hear of what is revoked meanwhile. */
@@ -31,7 +33,8 @@ export interface CaCrl {
 }
 
 /**
- * Makes the CRL (RFC 5280 5) of a CA over the CA certificates that it has revoked. Where the CA has
+ * Makes the CRL (RFC 5280 5) of a CA over the CA certificates that it has revoked, and over others with keys that are
+ * lost. Where the CA has
  * status addresses, a critical issuingDistributionPoint says onlyContainsCACerts. It names no URI: the
  * CRL is about all of its CA certificates, its own self-signed one too, which has no URI. Where it has
  * no addresses, the CRL is about everything that it signed.
@@ -82,12 +85,14 @@ export async function signCaCrl(
   const thisUpdateMs = Math.floor(atMs / 1_000) * 1_000;
   const nextUpdateMs = Math.min(thisUpdateMs + validitySeconds * 1_000, ca.notAfterMs);
   await storeNumber(`${JSON.stringify({ crlNumber: String(crlNumber) })}\n`);
-  const der = await signed(opened, { crlNumber, thisUpdateMs, nextUpdateMs });
-  return { crlNumber, thisUpdateMs, nextUpdateMs, entries: ca.revokedCas.length, der };
+  const revoked = await revokedWithLostKeys(ca);
+  const der = await signed(opened, revoked, { crlNumber, thisUpdateMs, nextUpdateMs });
+  return { crlNumber, thisUpdateMs, nextUpdateMs, entries: revoked.length, der };
 }
 
 async function signed(
   { ca, signer }: SigningAuthority,
+  revoked: readonly RevokedCa[],
   {
     crlNumber,
     thisUpdateMs,
@@ -95,9 +100,7 @@ async function signed(
   }: Pick<CaCrl, 'crlNumber' | 'thisUpdateMs' | 'nextUpdateMs'>,
 ): Promise<Uint8Array> {
   const entries = RevokedEntries.empty();
-  const ascending = [...ca.revokedCas].sort((a, b) =>
-    compareHex(a.serialNumberHex, b.serialNumberHex),
-  );
+  const ascending = [...revoked].sort((a, b) => compareHex(a.serialNumberHex, b.serialNumberHex));
   for (const { serialNumberHex, revokedAtMs, reason } of ascending) {
     entries.add({
       serialNumber: Buffer.from(serialNumberHex.replace(/^00(?=..)/, ''), 'hex'),

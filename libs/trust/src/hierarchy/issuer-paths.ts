@@ -6,6 +6,13 @@ export const rootName = 'root';
 
 export const keyFileName = 'key.pem';
 
+/** In the folder of a CA: certificates that were in force before renewals, by serial number. */
+export const formerFolderName = 'former';
+/** Chains over other CAs than that of the chain in force, by serial number. */
+export const alternativeFolderName = 'alternative';
+/** Each CA certificate that it has signed, by serial number. */
+export const issuedFolderName = 'issued';
+
 /** Files of one CA in `<data>/ca/<name>/`. */
 export interface IssuerPaths {
   readonly directory: string;

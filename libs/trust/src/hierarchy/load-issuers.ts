@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CertmillError, isCertmillError, isName, type StatusAddresses } from '@certmill/domain';
 import type { IssuerSignatureAlgorithm } from '@certmill/der';
@@ -13,7 +14,16 @@ import type { CaSlot } from './ca-slot.js';
 import { type CaFiles, damagedCa, readCaFiles } from './ca-files.js';
 import { checkChainDer } from './check-chain.js';
 import { type ImportedCrl, ImportedCrlFolder, revocationIn } from './imported-crls.js';
-import { caDirectoryOf, issuerPathsOf, rootName, type IssuerPaths } from './issuer-paths.js';
+import {
+  alternativeFolderName,
+  caDirectoryOf,
+  formerFolderName,
+  issuedFolderName,
+  issuerPathsOf,
+  rootName,
+  type IssuerPaths,
+} from './issuer-paths.js';
+import { keySha256Of, lostKeysOf } from './lost-keys.js';
 import type { RevokedCa } from './revoked-cas.js';
 
 /** A CA of a data folder: what `ca show` prints and what issuing needs; no secrets. */
@@ -217,6 +227,8 @@ class AuthorityReader {
   private readonly loaded = new Map<string, LoadedAuthority>();
   private readonly crls: ImportedCrlFolder;
   private imported?: readonly ImportedCrl[];
+  /** By the name of the CA that has revoked them. */
+  private readonly lostKeys = new Map<string, ReadonlyMap<string, RevokedCa>>();
 
   constructor(
     dataDirectory: string,
@@ -255,7 +267,11 @@ class AuthorityReader {
     const above = parent === undefined ? undefined : this.read(parent, [...below, name]).issuer;
     const revoked =
       (above === undefined ? undefined : this.revocationOf(ca, above)) ??
-      revocationIn(chain, this.importedCrls());
+      revocationIn(chain, this.importedCrls(), [
+        join(paths.directory, formerFolderName),
+        join(paths.directory, alternativeFolderName),
+        ...(above === undefined ? [] : [join(above.directory, issuedFolderName)]),
+      ]);
     const issuer: Issuer = {
       ...paths,
       name,
@@ -298,8 +314,18 @@ class AuthorityReader {
   private revocationOf(ca: CaCertificate, parent: Issuer): RevokedCa | undefined {
     if (Buffer.compare(ca.issuerDer, parent.subjectDer) !== 0) return undefined;
     if (parent.revoked !== undefined) return parent.revoked;
+    if (parent.revokedCas.length === 0) return undefined;
     const serialNumberHex = Buffer.from(ca.serialNumber).toString('hex');
-    return parent.revokedCas.find((revoked) => revoked.serialNumberHex === serialNumberHex);
+    return (
+      parent.revokedCas.find((revoked) => revoked.serialNumberHex === serialNumberHex) ??
+      this.lostKeysOf(parent).get(keySha256Of(ca.spkiDer))
+    );
+  }
+
+  private lostKeysOf(parent: Issuer): ReadonlyMap<string, RevokedCa> {
+    const lost = this.lostKeys.get(parent.name) ?? lostKeysOf(parent);
+    this.lostKeys.set(parent.name, lost);
+    return lost;
   }
 
   private chainOf(

@@ -9,6 +9,7 @@ import { backdated, recordIssued, statusOf } from './issue-authority.js';
 import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
 import { assertIssuerName } from './issuer-paths.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
+import { keySha256Of } from './lost-keys.js';
 import { assertNewKeyPlace, newCaKey, type NewCaKeyWish } from './new-ca-key.js';
 import {
   authorityIn,
@@ -19,6 +20,7 @@ import {
 import { assertOwnName } from './own-name.js';
 import { assertRekeyable, retireRekeyed } from './rekeyed.js';
 import { renewedEnd } from './renewed-end.js';
+import { assertKeyNotRevoked, goesOnWithNewKey } from './revoked-key.js';
 import { replaceCertificate } from './replace-certificate.js';
 
 export interface RenewalOptions {
@@ -36,19 +38,24 @@ export interface RenewalOptions {
  * A new certificate for the same subject and key, with a new validity and all else as it was. It
  * begins when the first one did: what was issued lies in its life, and what is on its way is issued
  * with the times that it would have had. The certificate before is kept in `former/`. Chains of this
- * folder that go through the CA have the new certificate afterwards.
+ * folder that go through the CA have the new certificate afterwards. CONFLICT where the CA is revoked, here or in the
+ * folder of the one above.
  */
 export async function renewAuthority(options: RenewalOptions): Promise<Issuer> {
   const { directory, name, parent: place, nowMs } = options;
   return withCaLock(directory, async () => {
     const ca = await authorityIn(directory, name);
     if (ca.revoked !== undefined) {
-      throw new CertmillError('CONFLICT', `CA '${name}' is revoked: it is not renewed`);
+      throw new CertmillError(
+        'CONFLICT',
+        `CA '${name}' is revoked: it is not renewed; ${goesOnWithNewKey}`,
+      );
     }
     const isRoot = ca.role === 'root';
     const parent = isRoot ? await openAuthorityKey(place) : await openAuthority(place, nowMs);
     const before = certificateOf(ca);
     assertIssuedBy(before, parent.ca);
+    if (!isRoot) assertKeyNotRevoked(parent.ca, keySha256Of(before.spkiDer));
     const notBeforeMs = before.notBeforeMs;
     const latestMs = isRoot ? noExpirationMs : parent.ca.notAfterMs;
     // The lifetime counts from now on.

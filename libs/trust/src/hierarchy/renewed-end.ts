@@ -6,7 +6,7 @@ import { certificateOf } from './certificate-spec.js';
 import { endOf } from './issue-authority.js';
 import { noExpirationMs } from './issue-ca-certificate.js';
 import type { Issuer } from './load-issuers.js';
-import { formerFolderName } from './replace-certificate.js';
+import { formerFolderName } from './issuer-paths.js';
 
 /**
  * The end of the next certificate of a CA whose life is counted from `beginMs`: of the lifetime that is

@@ -6,11 +6,8 @@ import { type CaCertificate, pemOfCertificates, readCaCertificate } from './ca-c
 import { checkedFileName, digestOfChain } from './ca-files.js';
 import { certificateOf } from './certificate-spec.js';
 import { checkChainDer } from './check-chain.js';
-import { pathsIn } from './issuer-paths.js';
+import { formerFolderName, pathsIn } from './issuer-paths.js';
 import { type Issuer, loadAuthorities } from './load-issuers.js';
-
-/** Certificates that were in force before renewals. */
-export const formerFolderName = 'former';
 
 /** A file of a data folder by its path there, and what it is to hold. */
 export interface ReplacedFile {

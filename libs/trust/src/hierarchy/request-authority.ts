@@ -1,4 +1,4 @@
-import { createPublicKey, hash, type KeyObject, randomBytes, verify } from 'node:crypto';
+import { createPublicKey, type KeyObject, randomBytes, verify } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -61,9 +61,10 @@ import {
   writeIssuerFolder,
   writeKeyFile,
 } from './issuer-folder.js';
-import { assertIssuerName, keyFileName } from './issuer-paths.js';
+import { assertIssuerName, formerFolderName, keyFileName } from './issuer-paths.js';
 import { type DistinguishedName, isSameName, readDistinguishedName } from './distinguished-name.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
+import { certificateBySerial, keySha256Of } from './lost-keys.js';
 import { assertModules, assertNewKeyPlace, newCaKey } from './new-ca-key.js';
 import { assertOwnName, type NewCaName } from './own-name.js';
 import { assertRekeyable, assertRekeyableIn, retireRekeyed } from './rekeyed.js';
@@ -74,6 +75,7 @@ import {
   openAuthorityKey,
   type SigningAuthority,
 } from './open-authority.js';
+import { assertKeyNotRevoked, goesOnWithNewKey } from './revoked-key.js';
 import { replaceCertificate } from './replace-certificate.js';
 import { certificateOf, specOfCertificate, writableConstraints } from './certificate-spec.js';
 import { readStatus, statusFileName, writeStatus } from './status-file.js';
@@ -161,13 +163,14 @@ export async function requestRekey(
 
 /**
  * The request of a CA that is there, for another certificate of the same subject and key from a root
- * that is elsewhere: a renewal. `completeAuthority` takes its certificate in.
+ * that is elsewhere: a renewal. `completeAuthority` takes its certificate in. CONFLICT where it is revoked.
  */
 export async function requestRenewal(place: AuthorityPlace): Promise<string> {
   const { ca, signer } = await openAuthorityKey(place);
   if (ca.role === 'root') {
     throw new CertmillError('INVALID_INPUT', 'a root renews itself: certmill ca renew root');
   }
+  assertNotRevoked(ca);
   return requestOf(specOfCertificate(certificateOf(ca)), signer);
 }
 
@@ -238,7 +241,7 @@ export interface SignedRequest {
  * do not say otherwise, within what the parent allows; anything else is left out. How many CAs may follow is
  * never the request's to say: INVALID_INPUT where it asks for more than none, and the options say nothing.
  * Throws INVALID_INPUT where the request is none, does not prove possession of its key, or says that it
- * is no CA; as `openAuthority` and `issueCaCertificate`.
+ * is no CA; as `openAuthority`, `assertKeyNotRevoked` and `issueCaCertificate`.
  */
 export async function signAuthorityRequest(options: SignRequestOptions): Promise<SignedRequest> {
   const parent = await openAuthority(options.parent, options.nowMs);
@@ -253,6 +256,7 @@ export async function certificateForRequest(
   parent: SigningAuthority,
 ): Promise<SignedRequest> {
   const request = readCaRequest(options.requestPem);
+  assertKeyNotRevoked(parent.ca, keySha256Of(request.subjectPKInfoDer));
   const notBeforeMs = Math.max(backdated(options.nowMs), parent.ca.notBeforeMs);
   const constraints = options.nameConstraints ?? request.nameConstraints;
   const policies = options.policies ?? request.policies;
@@ -326,7 +330,7 @@ export function viewCaRequest(
   return {
     subject: nameText(request.subjectDer),
     keyType: request.keyType,
-    keySha256: hash('sha256', request.subjectPKInfoDer, 'hex'),
+    keySha256: keySha256Of(request.subjectPKInfoDer),
     extensions: extensionsView(extensionsOf(readDerNode(request.extensionsDer))),
   };
 }
@@ -424,6 +428,8 @@ export interface CompletionOptions {
   readonly name: string;
   /** PEM certificates: the CA's first, the root last. */
   readonly chainPem: string;
+  /** Of a CA that is there: the certificate may end earlier than the one in force. */
+  readonly mayEndEarlier?: boolean;
   /** Of the key in the request, where it lies in a file. */
   readonly passphrase: string;
   /** Reaches a key that is in a module. */
@@ -446,7 +452,8 @@ async function slotOfRequest(directory: string, name: string): Promise<CaSlot | 
 /**
  * Takes in the certificate that a CA has asked for, or another one of a CA that is there: after checking
  * that the chain is one now, and that subject and key are those of the request. Repeating it is
- * success. INVALID_INPUT, FAULT_KEY_MISMATCH; NOT_FOUND where neither request nor CA is there.
+ * success. INVALID_INPUT, FAULT_KEY_MISMATCH; NOT_FOUND where neither request nor CA is there; CONFLICT where the CA
+ * that is there is revoked, and where it would go back: to a certificate from before, or one that ends earlier.
  */
 export async function completeAuthority(options: CompletionOptions): Promise<Issuer> {
   const { directory, name, nowMs } = options;
@@ -468,7 +475,7 @@ export async function completeAuthority(options: CompletionOptions): Promise<Iss
   return withCaLock(directory, async () => {
     const existing = await findAuthority(directory, name);
     if (existing === undefined) await takeIn(options, chain, own);
-    else await takeAnother(directory, existing, chain, own);
+    else await takeAnother(options, existing, chain, own);
     await retireRekeyed(directory, name, nowMs);
     // Left over where this was killed after the CA was in its place, or done by now.
     await rm(requestFolderOf(directory, name), { recursive: true, force: true });
@@ -525,16 +532,55 @@ async function requestedKey(
 }
 
 async function takeAnother(
-  directory: string,
+  { directory, mayEndEarlier = false }: CompletionOptions,
   existing: Issuer,
   chain: readonly CaCertificate[],
   own: CaCertificate,
 ): Promise<void> {
   assertOwn(own, existing.spkiDer, existing.subjectDer);
+  assertNotRevoked(existing);
+  assertNotBefore(existing, own, mayEndEarlier);
   await replaceCertificate(
     directory,
     existing,
     chain.map(({ der }) => der),
+  );
+}
+
+/** CONFLICT where it is the CA that is revoked, and not one above it: no certificate over its key makes it good again. */
+function assertNotRevoked({ name, spkiDer, serialNumberHex, revoked }: Issuer): void {
+  const isOwn =
+    revoked?.serialNumberHex === serialNumberHex || revoked?.keySha256 === keySha256Of(spkiDer);
+  if (revoked === undefined || !isOwn) return;
+  const { subject, reason, revokedAtMs } = revoked;
+  const at = new Date(revokedAtMs).toISOString();
+  throw new CertmillError(
+    'CONFLICT',
+    `CA '${name}' is revoked: ${subject}, ${reason}, at ${at}; ${goesOnWithNewKey}`,
+  );
+}
+
+/** A certificate that is in force already is taken in again: that of a run that was killed. */
+function assertNotBefore(
+  { name, directory, chainDer: [inForce = new Uint8Array()], notAfterMs }: Issuer,
+  own: CaCertificate,
+  mayEndEarlier: boolean,
+): void {
+  if (Buffer.compare(own.der, inForce) === 0) return;
+  const serialNumberHex = Buffer.from(own.serialNumber).toString('hex');
+  const former = certificateBySerial([join(directory, formerFolderName)], serialNumberHex);
+  if (former !== undefined && Buffer.compare(former.der, own.der) === 0) {
+    throw new CertmillError(
+      'CONFLICT',
+      `CA '${name}' had this certificate before the one in force: it does not go back`,
+    );
+  }
+  if (own.notAfterMs >= notAfterMs || mayEndEarlier) return;
+  const [end, now] = [own.notAfterMs, notAfterMs].map((ms) => new Date(ms).toISOString());
+  throw new CertmillError(
+    'CONFLICT',
+    `the certificate ends at ${String(end)}, and the one in force of CA '${name}' at ${String(now)}: ` +
+      'where that is meant, --ends-earlier',
   );
 }
 

@@ -1,11 +1,19 @@
 import { join } from 'node:path';
 import { CertmillError, type RevocationReason } from '@certmill/domain';
-import { readCaCertificate } from './ca-certificate.js';
+import { type CaCertificate, readCaCertificate } from './ca-certificate.js';
 import { caCrlTime } from './ca-crl-time.js';
+import {
+  type CertificateOverKey,
+  certificatesOverKey,
+  hasSigned,
+  nameOfSigner,
+} from './certificates-over-key.js';
+import { isSameName } from './distinguished-name.js';
 import { withCaLock } from './folder-lock.js';
-import { type Issuer } from './load-issuers.js';
+import { findAuthority, type Issuer } from './load-issuers.js';
+import { keySha256Of } from './lost-keys.js';
 import { authorityIn } from './open-authority.js';
-import { type RevokedCa, revokedCasFileName, writeRevokedCas } from './revoked-cas.js';
+import { isKeyLost, type RevokedCa, revokedCasFileName, writeRevokedCas } from './revoked-cas.js';
 
 /** CAs that a parent has revoked: a CRL of more is that of something else. */
 const maxRevokedCas = 100_000;
@@ -14,47 +22,64 @@ export interface CaRevocationOptions {
   /** The data folder of the parent. */
   readonly directory: string;
   readonly parent: string;
+  /** One of the CA's certificates; the others over its key are found. */
   readonly certificateDer: Uint8Array;
   readonly reason: RevocationReason;
   readonly nowMs: number;
 }
 
+/** A certificate over the key that another CA has signed: it stays good until that one revokes it. */
+export interface CaNotCovered extends CertificateOverKey {
+  /** That CA, where it is in the folder. */
+  readonly signer: string | undefined;
+}
+
 export interface CaRevocationOutcome {
+  /** The certificate that was named. */
   readonly revoked: RevokedCa;
-  /** False where it was so already: the first time and reason stay. */
+  /** The others over its key that the parent has signed and that have not ended. */
+  readonly others: readonly RevokedCa[];
+  /** False where all of them were so already: the first time and reason of each stay. */
   readonly isNew: boolean;
+  readonly notCovered: readonly CaNotCovered[];
+  /** Files of the folder whose certificates cannot be read: they may be over the key as well. */
+  readonly unread: readonly string[];
+}
+
+export interface PlannedCaRevocation {
+  readonly outcome: CaRevocationOutcome;
+  /** What the parent has revoked then. */
+  readonly revokedCas: readonly RevokedCa[];
+  /** The certificates behind `others`. */
+  readonly others: readonly CaCertificate[];
 }
 
 /**
- * Records that a CA has revoked a CA certificate which it signed; durable before it resolves. The CRL
- * that says so is made by `issueCaCrl`. The key of the parent is not needed. Repeating it is success.
- * INVALID_INPUT where the parent did not sign it, or for certificateHold: nothing releases a CA. Throws as
- * `caCrlTime`.
+ * Records that a CA has revoked a CA that it signed: every certificate over its key that has not ended, in force,
+ * from before a renewal, or signed and taken in by nobody, in one write that is durable before this resolves. Where
+ * the key is not lost, those of another subject stay. The CRL that says so is made by `issueCaCrl`. The key
+ * of the parent is not needed. Repeating it is success, and takes in what has come to light since.
+ * INVALID_INPUT where the parent did not sign the certificate, or for certificateHold: nothing releases a CA. Throws
+ * as `caCrlTime`.
  */
 export async function revokeAuthority(options: CaRevocationOptions): Promise<CaRevocationOutcome> {
   const { directory } = options;
   return withCaLock(directory, async () => {
     const parent = await authorityIn(directory, options.parent);
-    const entry = await caRevocationOf(options, parent);
-    const known = parent.revokedCas.find(
-      ({ serialNumberHex }) => serialNumberHex === entry.serialNumberHex,
-    );
-    if (known !== undefined) return { revoked: known, isNew: false };
-    if (parent.revokedCas.length >= maxRevokedCas) {
-      throw new CertmillError('LIMIT_EXCEEDED', `CA '${parent.name}' has revoked too many CAs`);
+    const { outcome, revokedCas } = await planCaRevocation(options, parent);
+    if (outcome.isNew) {
+      await writeRevokedCas(join(parent.directory, revokedCasFileName), revokedCas);
     }
-    const file = join(parent.directory, revokedCasFileName);
-    await writeRevokedCas(file, [...parent.revokedCas, entry]);
-    return { revoked: entry, isNew: true };
+    return outcome;
   });
 }
 
 /** CONFLICT where a CA was revoked for another reason, which stays, as that of a certificate does. */
 export function assertSameReason(
-  { revoked }: Pick<CaRevocationOutcome, 'revoked'>,
+  { revoked, isNew }: Pick<CaRevocationOutcome, 'revoked' | 'isNew'>,
   reason: RevocationReason,
 ): void {
-  if (revoked.reason === reason) return;
+  if (isNew || revoked.reason === reason) return;
   const at = new Date(revoked.revokedAtMs).toISOString();
   throw new CertmillError(
     'CONFLICT',
@@ -63,38 +88,102 @@ export function assertSameReason(
 }
 
 /** What is recorded; nothing is written. Throws as `revokeAuthority`. */
-export async function caRevocationOf(
-  options: Pick<CaRevocationOptions, 'certificateDer' | 'reason' | 'nowMs'>,
+export async function planCaRevocation(
+  options: Omit<CaRevocationOptions, 'parent'>,
   parent: Issuer,
-): Promise<RevokedCa> {
-  if (options.reason === 'certificateHold') {
+): Promise<PlannedCaRevocation> {
+  const { directory, certificateDer, reason, nowMs } = options;
+  const named = readCaCertificate(certificateDer, 'the certificate to revoke');
+  assertRevocable(named, reason, parent);
+  const atMs = await caCrlTime(parent, nowMs);
+  const { found, unread } = await certificatesOverKey(directory, named.spkiDer);
+  const alive = found.filter(
+    ({ certificate }) =>
+      certificate.notAfterMs >= nowMs && Buffer.compare(certificate.der, named.der) !== 0,
+  );
+  const others = alive.flatMap(({ certificate }) =>
+    isSignedBy(parent, certificate) &&
+    (isKeyLost({ reason }) || isSameName(certificate.subjectDer, named.subjectDer))
+      ? [certificate]
+      : [],
+  );
+  const known = new Map(parent.revokedCas.map((entry) => [entry.serialNumberHex, entry]));
+  const revokedAtMs = Math.floor(atMs / 1_000) * 1_000;
+  const [revoked, ...more] = [named, ...others].map((certificate) => {
+    const entry = entryOf(certificate, reason, revokedAtMs);
+    return known.get(entry.serialNumberHex) ?? entry;
+  }) as [RevokedCa, ...RevokedCa[]];
+  const added = [revoked, ...more].filter(({ serialNumberHex }) => !known.has(serialNumberHex));
+  const revokedCas = [...parent.revokedCas, ...added];
+  if (added.length > 0 && revokedCas.length > maxRevokedCas) {
+    throw new CertmillError('LIMIT_EXCEEDED', `CA '${parent.name}' has revoked too many CAs`);
+  }
+  const foreign = alive.filter(({ certificate }) => !isSignedBy(parent, certificate));
+  const notCovered = await notRevokedOf(directory, foreign);
+  return {
+    outcome: { revoked, others: more, isNew: added.length > 0, notCovered, unread },
+    revokedCas,
+    others,
+  };
+}
+
+function entryOf(
+  { serialNumber, subject, notAfterMs, spkiDer }: CaCertificate,
+  reason: RevocationReason,
+  revokedAtMs: number,
+): RevokedCa {
+  const serialNumberHex = Buffer.from(serialNumber).toString('hex');
+  const keySha256 = keySha256Of(spkiDer);
+  return { serialNumberHex, subject, reason, revokedAtMs, notAfterMs, keySha256 };
+}
+
+function assertRevocable(named: CaCertificate, reason: RevocationReason, parent: Issuer): void {
+  if (reason === 'certificateHold') {
     throw new CertmillError('INVALID_INPUT', 'a CA is revoked for good: certificateHold is not');
   }
-  const certificate = readCaCertificate(options.certificateDer, 'the certificate to revoke');
-  const [parentDer = new Uint8Array()] = parent.chainDer;
-  const issuer = readCaCertificate(parentDer, `the certificate of CA '${parent.name}'`);
-  const isSelfIssued = Buffer.compare(certificate.spkiDer, issuer.spkiDer) === 0;
-  if (isSelfIssued && Buffer.compare(certificate.issuerDer, certificate.subjectDer) === 0) {
+  if (isSelfSigned(named, parent)) {
     throw new CertmillError(
       'INVALID_INPUT',
       'a root cannot revoke itself (RFC 5280 6.1): take it out of the trust stores',
     );
   }
-  const isSigned =
-    Buffer.compare(certificate.issuerDer, issuer.subjectDer) === 0 &&
-    certificate.certificate.verify(issuer.certificate.publicKey);
-  if (!isSigned) {
-    throw new CertmillError(
-      'INVALID_INPUT',
-      `CA '${parent.name}' did not sign this certificate: its own issuer revokes it`,
-    );
+  if (isSignedBy(parent, named)) return;
+  throw new CertmillError(
+    'INVALID_INPUT',
+    `CA '${parent.name}' did not sign this certificate: its own issuer revokes it`,
+  );
+}
+
+function isSelfSigned(
+  { spkiDer, subjectDer, issuerDer }: CaCertificate,
+  parent: Pick<Issuer, 'spkiDer'>,
+): boolean {
+  return (
+    Buffer.compare(spkiDer, parent.spkiDer) === 0 && Buffer.compare(issuerDer, subjectDer) === 0
+  );
+}
+
+function isSignedBy(
+  { chainDer: [der = new Uint8Array()] }: Issuer,
+  certificate: CaCertificate,
+): boolean {
+  return hasSigned(der, certificate);
+}
+
+/** Of certificates of other CAs, those that are good: not of itself, and not revoked in the folder by who signed them. */
+async function notRevokedOf(
+  directory: string,
+  foreign: readonly CertificateOverKey[],
+): Promise<readonly CaNotCovered[]> {
+  const good: CaNotCovered[] = [];
+  for (const { file, certificate } of foreign) {
+    if (hasSigned(certificate.der, certificate)) continue;
+    const signer = nameOfSigner(directory, certificate);
+    const ca = signer === undefined ? undefined : await findAuthority(directory, signer);
+    const serialNumberHex = Buffer.from(certificate.serialNumber).toString('hex');
+    if (ca?.revokedCas.some((entry) => entry.serialNumberHex === serialNumberHex) !== true) {
+      good.push({ file, certificate, signer });
+    }
   }
-  const atMs = await caCrlTime(parent, options.nowMs);
-  return {
-    serialNumberHex: Buffer.from(certificate.serialNumber).toString('hex'),
-    subject: certificate.subject,
-    reason: options.reason,
-    revokedAtMs: Math.floor(atMs / 1_000) * 1_000,
-    notAfterMs: certificate.notAfterMs,
-  };
+  return good;
 }

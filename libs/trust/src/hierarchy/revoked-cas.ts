@@ -11,6 +11,13 @@ export interface RevokedCa {
   readonly revokedAtMs: number;
   /** For people: its entry stays in CRLs for good. */
   readonly notAfterMs: number;
+  /** SHA-256 of its SubjectPublicKeyInfo, hex. Without it the certificate in `issued/` says which key it is. */
+  readonly keySha256?: string;
+}
+
+/** The key is in foreign hands, or may be: no certificate over it is good, whoever made it and when. */
+export function isKeyLost({ reason }: Pick<RevokedCa, 'reason'>): boolean {
+  return reason === 'keyCompromise' || reason === 'cACompromise';
 }
 
 export const revokedCasFileName = 'revoked-cas.json';
@@ -41,7 +48,7 @@ export function readRevokedCas(text: string): readonly RevokedCa[] {
 
 function isRevokedCa(entry: unknown): entry is RevokedCa {
   if (typeof entry !== 'object' || entry === null) return false;
-  const { serialNumberHex, subject, reason, revokedAtMs, notAfterMs } = entry as Record<
+  const { serialNumberHex, subject, reason, revokedAtMs, notAfterMs, keySha256 } = entry as Record<
     string,
     unknown
   >;
@@ -51,6 +58,7 @@ function isRevokedCa(entry: unknown): entry is RevokedCa {
     typeof subject === 'string' &&
     revocationReasons.includes(reason as RevocationReason) &&
     Number.isSafeInteger(revokedAtMs) &&
-    Number.isSafeInteger(notAfterMs)
+    Number.isSafeInteger(notAfterMs) &&
+    (keySha256 === undefined || (typeof keySha256 === 'string' && /^[0-9a-f]{64}$/.test(keySha256)))
   );
 }

@@ -6,15 +6,19 @@ import { createCertificateWalk, walkCertificate, type CertIdRange } from '@certm
 import { certStatusOf, OcspIssuers, type CaStatus, type OcspIssuer } from '@certmill/pipeline';
 import { isErrorCode } from '../atomic-file.js';
 import { isSameBytes } from '../path/path-certificate.js';
-import { certificatesInPem } from './ca-certificate.js';
+import { certificatesInPem, readCaCertificate } from './ca-certificate.js';
 import type { CaSlot } from './ca-slot.js';
 import { type ImportedCrl, ImportedCrlFolder } from './imported-crls.js';
-import { issuedFolderName } from './issue-authority.js';
 import type { IssuerCatalogue } from './issuer-catalogue.js';
-import { caDirectoryOf, issuerPathsOf } from './issuer-paths.js';
+import {
+  caDirectoryOf,
+  formerFolderName,
+  issuedFolderName,
+  issuerPathsOf,
+} from './issuer-paths.js';
 import { type Issuer, readAuthority, readWholeAuthority } from './load-issuers.js';
-import { formerFolderName } from './replace-certificate.js';
-import type { RevokedCa } from './revoked-cas.js';
+import { certificateBySerial, keySha256Of, lostKeysOf } from './lost-keys.js';
+import { isKeyLost, type RevokedCa } from './revoked-cas.js';
 
 /** A CA of which a responder can speak. */
 export interface StatusAuthority extends OcspIssuer {
@@ -53,6 +57,7 @@ interface IssuedCa {
 interface KnownCa {
   readonly ca: StatusAuthority;
   readonly revokedCas: readonly RevokedCa[];
+  readonly lostKeys: ReadonlyMap<string, RevokedCa>;
   readonly readAtMs: number;
 }
 
@@ -120,7 +125,8 @@ export class StatusAuthorities {
     const crl = this.#crls.all().find(({ ca }) => ca === name);
     const revoked =
       known.revokedCas.find((entry) => entry.serialNumberHex === serialNumberHex) ??
-      crl?.revoked.get(serialNumberHex);
+      crl?.revoked.get(serialNumberHex) ??
+      this.#lossOf(known, serialNumberHex, crl);
     if (revoked === undefined && !this.#hasIssued(known.ca, serialNumberHex)) return undefined;
     const status =
       revoked === undefined
@@ -138,6 +144,33 @@ export class StatusAuthorities {
       thisUpdateSeconds: thisUpdateMs / 1_000,
       nextUpdateSeconds: nextUpdateMs / 1_000,
     };
+  }
+
+  /** Of a certificate that nobody has named, that another one over its key was revoked because the key is lost. */
+  #lossOf(
+    { ca, lostKeys }: KnownCa,
+    serialNumberHex: string,
+    crl: ImportedCrl | undefined,
+  ): Pick<RevokedCa, 'reason' | 'revokedAtMs'> | undefined {
+    const listed = [...(crl?.revoked ?? [])].filter(([, entry]) => isKeyLost(entry));
+    if (lostKeys.size === 0 && listed.length === 0) return undefined;
+    const key = this.#keyOf(ca, serialNumberHex);
+    if (key === undefined) return undefined;
+    return lostKeys.get(key) ?? listed.find(([serial]) => this.#keyOf(ca, serial) === key)?.[1];
+  }
+
+  /** As `keySha256Of`, of a certificate that the CA has signed; undefined where it is not known. */
+  #keyOf(ca: StatusAuthority, serialNumberHex: string): string | undefined {
+    if (!this.#hasIssued(ca, serialNumberHex)) return undefined;
+    const issued = (this.#issued.get(serialNumberHex) ?? []).find(
+      ({ signerDer }) => signerDer !== undefined && isSameBytes(signerDer, ca.spkiDer),
+    );
+    const { directory } = issuerPathsOf(this.#options.dataDirectory, ca.name);
+    const certificate =
+      issued === undefined
+        ? certificateBySerial([join(directory, issuedFolderName)], serialNumberHex)
+        : readCaCertificate(issued.der, 'a CA certificate');
+    return certificate && keySha256Of(certificate.spkiDer);
   }
 
   #caOf(name: string): KnownCa | undefined {
@@ -273,7 +306,10 @@ export class StatusAuthorities {
   }
 
   #keepCa(ca: Issuer): KnownCa {
-    const known = { ca, revokedCas: ca.revokedCas, readAtMs: this.#options.elapsedMs() };
+    const known = {
+      ...{ ca, revokedCas: ca.revokedCas, lostKeys: lostKeysOf(ca) },
+      readAtMs: this.#options.elapsedMs(),
+    };
     this.#cas.set(ca.name, known);
     return known;
   }
@@ -284,7 +320,10 @@ export class StatusAuthorities {
       if (this.#cas.has(crl.ca) || this.#seen.has(crl.ca)) continue;
       const ca = authorityOf(crl);
       this.#index.add(ca);
-      this.#cas.set(crl.ca, { ca, revokedCas: [], readAtMs: this.#options.elapsedMs() });
+      this.#cas.set(crl.ca, {
+        ...{ ca, revokedCas: [], lostKeys: new Map() },
+        readAtMs: this.#options.elapsedMs(),
+      });
     }
   }
 

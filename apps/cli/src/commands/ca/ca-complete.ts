@@ -13,19 +13,30 @@ import { readText } from '../../read-input.js';
 import { keyAccessOf } from './ca-options.js';
 import { authorityView } from './ca-view.js';
 
+interface CompleteOptions {
+  readonly data: string;
+  readonly chain: string;
+  readonly endsEarlier?: true;
+}
+
 export function completeCommand(terminal: Terminal): Command {
   const command = new Command('complete')
     .description('take in the certificate that a CA has asked for')
     .argument('<name>', 'name of the CA')
     .requiredOption('--chain <file>', "certificates in PEM, the CA's first, the root last")
+    .option(
+      '--ends-earlier',
+      'of a CA that is there: take it in though it ends earlier than the one in force',
+    )
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
-    .action(async (name: string, { data, chain }: { data: string; chain: string }) => {
+    .action(async (name: string, { data, chain, endsEarlier }: CompleteOptions) => {
       const before = await findAuthority(data, name);
       const ca = await completeAuthority({
         directory: data,
         name,
         chainPem: await readText(chain),
+        ...(endsEarlier === true ? { mayEndEarlier: true } : {}),
         ...(await keyAccessOf(terminal, data, name)),
         nowMs: Date.now(),
       });

@@ -1,6 +1,14 @@
 import { Command, Option } from 'commander';
 import { CertmillError, revocationReasons, type RevocationReason } from '@certmill/domain';
-import { assertSameReason, authorityIn, certificatesInPem, revokeAuthority } from '@certmill/trust';
+import {
+  assertSameReason,
+  authorityIn,
+  type CaNotCovered,
+  type CaRevocationOutcome,
+  certificatesInPem,
+  revokeAuthority,
+  type RevokedCa,
+} from '@certmill/trust';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
@@ -15,34 +23,32 @@ interface RevokeOptions {
 
 export function revokeCommand(terminal: Terminal): Command {
   const command = new Command('revoke')
-    .description('revoke a CA certificate, in the name of the CA that signed it')
+    .description(
+      'revoke a CA, every certificate over its key, in the name of the CA that signed it',
+    )
     .argument('[name]', 'name of the CA; or --certificate and --under')
     .addOption(
       new Option('--reason <reason>', 'why (RFC 5280 5.3.1)')
         .choices(revocationReasons.filter((reason) => reason !== 'certificateHold'))
         .makeOptionMandatory(),
     )
-    .option('--certificate <file>', 'its certificate in PEM, where the CA is in no folder here')
+    .option(
+      '--certificate <file>',
+      'one of its certificates in PEM, where the CA is in no folder here',
+    )
     .option('--under <ca>', 'the CA that signed it; default: what the folder knows')
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
     .action(async (name: string | undefined, options: RevokeOptions) => {
       const { parent, certificateDer } = await toRevoke(name, options);
+      const { data: directory, reason } = options;
       const outcome = await revokeAuthority({
-        directory: options.data,
-        parent,
-        certificateDer,
-        reason: options.reason,
+        ...{ directory, parent, certificateDer, reason },
         nowMs: Date.now(),
       });
-      assertSameReason(outcome, options.reason);
-      const { revoked, isNew } = outcome;
-      const { serialNumberHex: serialNumber, subject, reason, revokedAtMs } = revoked;
-      const revokedAt = new Date(revokedAtMs).toISOString();
-      terminal.report({ serialNumber, subject, reason, revokedAt, isNew }, [
-        isNew
-          ? `revoked CA ${subject} (${reason})`
-          : `CA ${subject} is revoked since ${revokedAt} (${reason})`,
+      assertSameReason(outcome, reason);
+      terminal.report(revocationView(outcome), [
+        ...revocationLines(outcome, options),
         `publish it: certmill ca crl ${parent}`,
       ]);
     });
@@ -53,6 +59,75 @@ export function revokeCommand(terminal: Terminal): Command {
       'where the root is',
     ],
   ]);
+}
+
+/** For scripts, and for the audit trail: each serial number. */
+function revocationView({
+  revoked,
+  others,
+  isNew,
+  notCovered,
+  unread,
+}: CaRevocationOutcome): object {
+  const view = ({ serialNumberHex, subject, reason, revokedAtMs }: RevokedCa): object => ({
+    ...{ serialNumber: serialNumberHex, subject, reason },
+    revokedAt: new Date(revokedAtMs).toISOString(),
+  });
+  return {
+    ...view(revoked),
+    isNew,
+    others: others.map(view),
+    notCovered: notCovered.map(({ file, signer, certificate }) => ({
+      ...{ file, signer, serialNumber: Buffer.from(certificate.serialNumber).toString('hex') },
+      notAfter: new Date(certificate.notAfterMs).toISOString(),
+    })),
+    unread,
+  };
+}
+
+function revocationLines(
+  { revoked, others, isNew, notCovered, unread }: CaRevocationOutcome,
+  { reason, data }: RevokeOptions,
+): readonly string[] {
+  const kept = [revoked, ...others].filter((entry) => entry.reason !== reason);
+  return [
+    isNew
+      ? `revoked CA ${revoked.subject} (${reason})`
+      : `CA ${revoked.subject} is revoked since ${isoTime(revoked.revokedAtMs)} (${reason})`,
+    ...(others.length === 0
+      ? []
+      : [
+          `with all over its key that have not ended: ${[revoked, ...others].map(serialOf).join(', ')}`,
+        ]),
+    ...kept.map(
+      (entry) =>
+        `${serialOf(entry)} is revoked since ${isoTime(entry.revokedAtMs)} for ${entry.reason}: that stays`,
+    ),
+    ...notCovered.flatMap((one) => stillGood(one, reason, data)),
+    ...unread.map((file) => `cannot be read, and may be over the key as well: ${file}`),
+  ];
+}
+
+/** What another CA has signed over the key, and what to type there. */
+function stillGood(
+  { file, signer, certificate }: CaNotCovered,
+  reason: RevocationReason,
+  data: string,
+): readonly string[] {
+  const issuer = certificate.certificate.issuer.replaceAll('\n', ', ');
+  const place = signer === undefined ? '--under CA --data DIR' : `--under ${signer} --data ${data}`;
+  return [
+    `still good, until ${isoTime(certificate.notAfterMs)}: ${file}, which ${issuer} has signed; to revoke it:`,
+    `  certmill ca revoke --certificate ${file} ${place} --reason ${reason}`,
+  ];
+}
+
+function serialOf({ serialNumberHex }: RevokedCa): string {
+  return serialNumberHex;
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 async function toRevoke(

@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, relative } from 'node:path';
 import { CertmillError, durationSeconds } from '@certmill/domain';
 import { pemEncode } from '@certmill/der';
 import { constraintsOfTexts } from '../../hierarchy/ca-constraints.js';
@@ -11,7 +11,7 @@ import { refusalOf } from '../../hierarchy/load-issuers.js';
 import { authorityIn, type SigningAuthority } from '../../hierarchy/open-authority.js';
 import { crossCertificate } from '../../hierarchy/cross-certify.js';
 import { certificateForRequest } from '../../hierarchy/request-authority.js';
-import { assertSameReason, caRevocationOf } from '../../hierarchy/revoke-authority.js';
+import { assertSameReason, planCaRevocation } from '../../hierarchy/revoke-authority.js';
 import { revokedCasFileName, revokedCasText } from '../../hierarchy/revoked-cas.js';
 import type { StepOf } from '../ceremony-file.js';
 import { withCaKey, type StepContext, type StepFacts } from '../step-context.js';
@@ -56,7 +56,7 @@ export async function crossCertify(
   return putOut(chainDer, step.under, basename(step.certificate.file), context);
 }
 
-/** Records that a CA has revoked a CA; the next `make-crl` says so. */
+/** Records that a CA has revoked a CA, every certificate over its key; the next `make-crl` says so. */
 export async function revokeCa(
   step: StepOf<'revoke-ca'>,
   context: StepContext,
@@ -64,17 +64,20 @@ export async function revokeCa(
   const { dataDirectory, stage, nowMs } = context;
   const { der } = certificateIn(await context.input(step.certificate), step.certificate.file);
   const parent = await authorityIn(dataDirectory, step.under);
-  const entry = await caRevocationOf({ certificateDer: der, reason: step.reason, nowMs }, parent);
-  const known = parent.revokedCas.find(
-    ({ serialNumberHex }) => serialNumberHex === entry.serialNumberHex,
+  const { outcome, revokedCas } = await planCaRevocation(
+    { directory: dataDirectory, certificateDer: der, reason: step.reason, nowMs },
+    parent,
   );
-  if (known !== undefined) {
-    assertSameReason({ revoked: known }, step.reason);
-    return { ...known, isNew: false };
+  assertSameReason(outcome, step.reason);
+  const { revoked, others, isNew, notCovered, unread } = outcome;
+  if (isNew) {
+    await stage.put(`ca/${step.under}/${revokedCasFileName}`, revokedCasText(revokedCas));
   }
-  const text = revokedCasText([...parent.revokedCas, entry]);
-  await stage.put(`ca/${step.under}/${revokedCasFileName}`, text);
-  return { ...entry, isNew: true };
+  return {
+    ...{ ...revoked, isNew, others },
+    notCovered: notCovered.map(({ certificate }) => certificateFacts(certificate.der)),
+    unread: unread.map((file) => relative(dataDirectory, file)),
+  };
 }
 
 /** The CRL of a CA over the CAs that it has revoked. */

@@ -1,0 +1,331 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { RevocationReason } from '@certmill/domain';
+import { pemEncode } from '@certmill/der';
+import { certificatesInPem, pemOfCertificates } from './ca-certificate.js';
+import { crossCertify } from './cross-certify.js';
+import { distinguishedNameDer } from './distinguished-name.js';
+import { importCaCrl } from './import-ca-crl.js';
+import { createRoot, issueAuthority } from './issue-authority.js';
+import { issueCaCrl } from './issue-ca-crl.js';
+import { IssuerCatalogue } from './issuer-catalogue.js';
+import { loadAuthorities, loadIssuer, loadIssuers, refusalOf } from './load-issuers.js';
+import { authorityIn, type AuthorityPlace } from './open-authority.js';
+import { rekeyAuthority, renewAuthority } from './renew-authority.js';
+import {
+  completeAuthority,
+  requestRekey,
+  requestRenewal,
+  signAuthorityRequest,
+} from './request-authority.js';
+import { type CaRevocationOutcome, revokeAuthority } from './revoke-authority.js';
+import { StatusAuthorities } from './status-authorities.js';
+
+const passphrase = 'only for this test';
+const nowMs = Math.floor(Date.now() / 1_000) * 1_000;
+const yearS = 365 * 86_400;
+
+/** Needs openssl on the PATH. */
+describe('a CA that is revoked', () => {
+  let made: string;
+  let folder: string;
+  let data: string;
+  let other: string;
+  /** Serial numbers of the CA: its first, from a renewal that was killed, in force. */
+  let serials: readonly [string, string, string];
+  const named = (value: string) => distinguishedNameDer([{ type: 'commonName', value }]);
+  beforeAll(async () => {
+    made = mkdtempSync(join(tmpdir(), 'certmill-revoked-ca-'));
+    const [here, there] = [join(made, 'data'), join(made, 'other')];
+    const common = { passphrase, keyType: 'ec-p256' as const };
+    const root = { directory: here, name: 'root', passphrase };
+    await createRoot({ ...common, directory: here, subjectDer: named('Root') }, nowMs);
+    await createRoot({ ...common, directory: there, subjectDer: named('Other root') }, nowMs);
+    const wish = { ...common, directory: here, name: 'line', subjectDer: named('line') };
+    const lifetimeSeconds = 5 * yearS;
+    const first = await issueAuthority(
+      { ...wish, pathLenConstraint: 0, lifetimeSeconds },
+      root,
+      nowMs,
+    );
+    const renewal = { name: 'line', parent: root, nowMs };
+    // Killed once the CA above had signed: nobody has that certificate, but its record.
+    const dead = join(made, 'dead');
+    cpSync(here, dead, { recursive: true });
+    const lost = await renewAuthority({
+      ...{ ...renewal, directory: dead, lifetimeSeconds: 7 * yearS },
+      parent: { ...root, directory: dead },
+    });
+    const issued = join('ca/root/issued', `${lost.serialNumberHex}.pem`);
+    cpSync(join(dead, issued), join(here, issued));
+    rmSync(dead, { recursive: true });
+    const inForce = await renewAuthority({
+      ...renewal,
+      directory: here,
+      lifetimeSeconds: 8 * yearS,
+    });
+    serials = [first.serialNumberHex, lost.serialNumberHex, inForce.serialNumberHex];
+  });
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'certmill-revoked-ca-'));
+    cpSync(made, folder, { recursive: true });
+    [data, other] = [join(folder, 'data'), join(folder, 'other')];
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => rmSync(made, { recursive: true, force: true }));
+
+  const place = (name: string, directory = data): AuthorityPlace => ({
+    directory,
+    name,
+    passphrase,
+  });
+  const issuedFile = (serial: string): string => join(data, 'ca/root/issued', `${serial}.pem`);
+  const derOf = (file: string): Uint8Array =>
+    certificatesInPem(readFileSync(file, 'utf8'))[0] ?? new Uint8Array();
+  const revoke = (
+    reason: RevocationReason = 'keyCompromise',
+    serial = serials[2],
+  ): Promise<CaRevocationOutcome> =>
+    revokeAuthority({
+      ...{ directory: data, parent: 'root', reason, nowMs },
+      certificateDer: derOf(issuedFile(serial)),
+    });
+  const recordFile = (): string => join(data, 'ca/root/revoked-cas.json');
+  /** As it was recorded before one revocation was of all certificates, and keys were kept. */
+  const recordAsOnce = (
+    serialNumberHex: string,
+    reason: RevocationReason = 'keyCompromise',
+  ): void => {
+    const entry = { subject: 'CN=line', reason, revokedAtMs: nowMs, notAfterMs: nowMs };
+    const revoked = [{ serialNumberHex, ...entry }];
+    writeFileSync(recordFile(), JSON.stringify({ formatVersion: 1, revoked }));
+  };
+  const cross = () =>
+    crossCertify({ directory: data, name: 'line', by: place('root', other), nowMs });
+  /** What openssl says of each certificate of the CA, by the CRL that the root makes now. */
+  const verdicts = async (): Promise<readonly string[]> => {
+    const { der } = await issueCaCrl(place('root'), 86_400, nowMs);
+    const crl = join(folder, 'root.crl');
+    writeFileSync(crl, pemEncode('X509 CRL', der));
+    return serials.map((serial) => {
+      const { stdout, stderr } = spawnSync('openssl', [
+        ...['verify', '-x509_strict', '-extended_crl', '-crl_check_all', '-CRLfile', crl],
+        ...['-CAfile', join(data, 'ca/root/certificate.pem'), issuedFile(serial)],
+      ]);
+      return (
+        /: OK|certificate revoked/.exec(`${String(stdout)}${String(stderr)}`)?.[0] ?? String(stderr)
+      );
+    });
+  };
+  const all = ['certificate revoked', 'certificate revoked', 'certificate revoked'];
+
+  it('is so with every certificate over its key that its CA signed, as openssl sees it', async () => {
+    expect(await verdicts()).toEqual([': OK', ': OK', ': OK']);
+    const { revoked, others, isNew } = await revoke();
+    expect([revoked.serialNumberHex, isNew]).toEqual([serials[2], true]);
+    expect(new Set(others.map(({ serialNumberHex }) => serialNumberHex))).toEqual(
+      new Set(serials.slice(0, 2)),
+    );
+    expect(await verdicts()).toEqual(all);
+    const record = readFileSync(recordFile());
+    // By whichever certificate it is named: nothing is left to be done.
+    for (const serial of serials) {
+      expect(await revoke('keyCompromise', serial)).toMatchObject({ isNew: false });
+    }
+    expect(readFileSync(recordFile())).toEqual(record);
+  });
+
+  it.each<RevocationReason>(['keyCompromise', 'cessationOfOperation'])(
+    'where one certificate was revoked before for %s, is so with the rest once it is typed again',
+    async (reason) => {
+      recordAsOnce(serials[2], reason);
+      expect(await revoke()).toMatchObject({ isNew: true, revoked: { reason } });
+      expect((await authorityIn(data, 'root')).revokedCas.map((entry) => entry.reason)).toEqual([
+        ...[reason, 'keyCompromise', 'keyCompromise'],
+      ]);
+      expect(await verdicts()).toEqual(all);
+    },
+  );
+
+  it('stays good where another CA vouches for it, which is told, until that one revokes it', async () => {
+    const { file, chainDer } = await cross();
+    const { notCovered } = await revoke();
+    expect(notCovered).toMatchObject([{ file, signer: undefined }]);
+    await revokeAuthority({
+      ...{ directory: other, parent: 'root', reason: 'keyCompromise', nowMs },
+      certificateDer: chainDer[0] ?? new Uint8Array(),
+    });
+    expect((await authorityIn(other, 'root')).revokedCas).toHaveLength(1);
+  });
+
+  it('is so whatever else in the folder is damaged, which is told', async () => {
+    const broken = join(data, 'ca/root/issued/7f01.pem');
+    writeFileSync(broken, '-----BEGIN CERTIFICATE-----\nMIIB');
+    expect(await revoke()).toMatchObject({ unread: [broken], others: [{}, {}] });
+    expect(await verdicts()).toEqual(all);
+  });
+
+  it.each<[RevocationReason, string]>([
+    ['keyCompromise', 'as it is recorded now'],
+    ['cACompromise', 'as it was recorded once'],
+    ['superseded', 'as it is recorded now'],
+    ['keyCompromise', 'by the record alone'],
+  ])('for %s gets no certificate over its key again, %s', async (reason, how) => {
+    const requestPem = await requestRenewal(place('line'));
+    const away = join(folder, 'away');
+    cpSync(data, away, { recursive: true });
+    if (how === 'as it was recorded once') recordAsOnce(serials[0], reason);
+    else await revoke(reason);
+    // An export of long ago, or a CA that was taken in with its key.
+    if (how === 'by the record alone') for (const serial of serials) rmSync(issuedFile(serial));
+    const refused = expect.objectContaining({
+      code: 'CONFLICT',
+      message: expect.stringContaining('certmill ca rekey') as string,
+    }) as unknown;
+    const ways = [
+      () => requestRenewal(place('line')),
+      () => signAuthorityRequest({ requestPem, parent: place('root'), nowMs }),
+      () => renewAuthority({ directory: data, name: 'line', parent: place('root'), nowMs }),
+      // From a folder that has not heard of it.
+      () => renewAuthority({ directory: away, name: 'line', parent: place('root'), nowMs }),
+      () => crossCertify({ directory: away, name: 'line', by: place('root'), nowMs }),
+    ];
+    const before = readdirSync(join(data, 'ca/root/issued'));
+    for (const way of ways) await expect(way()).rejects.toEqual(refused);
+    expect(readdirSync(join(data, 'ca/root/issued'))).toEqual(before);
+    const rekeyed = await rekeyAuthority({
+      ...{ directory: data, name: 'line', successor: 'line-2', parent: place('root') },
+      ...{ passphrase, nowMs },
+    });
+    expect(refusalOf(rekeyed, nowMs)).toBeUndefined();
+  });
+
+  it('is not vouched for by another CA of the folder where its key is lost', async () => {
+    await revoke();
+    const away = join(folder, 'away');
+    cpSync(made, away, { recursive: true });
+    await issueAuthority(
+      {
+        ...{ name: 'mid', directory: data, passphrase, keyType: 'ec-p256' },
+        ...{ subjectDer: named('mid'), pathLenConstraint: 1 },
+      },
+      place('root'),
+      nowMs,
+    );
+    const crossing = crossCertify({
+      ...{ directory: join(away, 'data'), name: 'line', by: place('mid'), nowMs },
+    });
+    await expect(crossing).rejects.toThrow("CA 'root' has revoked CN=line with this key");
+  });
+
+  it('does not come back with a certificate that was signed before, or had been in force', async () => {
+    const requestPem = await requestRenewal(place('line'));
+    const { chainDer } = await signAuthorityRequest({ requestPem, parent: place('root'), nowMs });
+    const { chainFile } = await loadIssuer(data, 'line');
+    const inForce = readFileSync(chainFile);
+    await revoke();
+    const root = readFileSync(join(data, 'ca/root/certificate.pem'), 'utf8');
+    const chains = [
+      pemOfCertificates(chainDer),
+      readFileSync(join(data, 'ca/line/former', `${serials[0]}.pem`), 'utf8') + root,
+    ];
+    for (const chainPem of chains) {
+      const completing = completeAuthority({ ...place('line'), chainPem, nowMs });
+      await expect(completing).rejects.toMatchObject({
+        code: 'CONFLICT',
+        message: expect.stringContaining('is revoked: CN=line, keyCompromise') as string,
+      });
+    }
+    expect(readFileSync(chainFile)).toEqual(inForce);
+  });
+
+  it('counts as revoked with any other certificate over a key that is lost, OCSP too', async () => {
+    const authorities = new StatusAuthorities({
+      ...{ dataDirectory: data, authorities: await loadAuthorities(data), elapsedMs: () => 0 },
+      catalogue: new IssuerCatalogue({
+        ...{ dataDirectory: data, issuers: await loadIssuers(data), configured: undefined },
+        ...{ withKeys: true, elapsedMs: () => 0 },
+      }),
+    });
+    const statusOf = (from: StatusAuthorities, serial: string) =>
+      from.caStatus('root', Buffer.from(serial, 'hex'), nowMs);
+    expect(statusOf(authorities, serials[2])).toMatchObject({ status: { kind: 'good' } });
+    recordAsOnce(serials[0]);
+    expect(refusalOf(await loadIssuer(data, 'line'), nowMs)).toContain('CN=line, keyCompromise');
+    expect(await verdicts()).toEqual(all);
+    const later = new StatusAuthorities({
+      ...{ dataDirectory: data, authorities: await loadAuthorities(data), elapsedMs: () => 0 },
+      catalogue: new IssuerCatalogue({
+        ...{ dataDirectory: data, issuers: await loadIssuers(data), configured: undefined },
+        ...{ withKeys: true, elapsedMs: () => 0 },
+      }),
+    });
+    for (const serial of serials) {
+      expect(statusOf(later, serial)).toMatchObject({
+        status: { kind: 'revoked', reasonNumber: 1 },
+      });
+    }
+  });
+
+  it.each<[RevocationReason, RegExp | undefined]>([
+    ['keyCompromise', /CN=line, keyCompromise/],
+    ['superseded', undefined],
+  ])(
+    'by the CRL of an offline root that lists a former certificate for %s',
+    async (reason, refusal) => {
+      recordAsOnce(serials[0], reason);
+      // A root of somebody else lists what it wants.
+      rmSync(issuedFile(serials[1]));
+      rmSync(issuedFile(serials[2]));
+      const { der: crlDer } = await issueCaCrl(place('root'), 86_400, nowMs);
+      const plant = join(folder, 'plant');
+      cpSync(join(made, 'data/ca/line'), join(plant, 'ca/line'), { recursive: true });
+      const { revoked } = await importCaCrl({ directory: plant, crlDer, name: 'root', nowMs });
+      const line = await loadIssuer(plant, 'line');
+      const at = { directory: plant, name: 'line', passphrase };
+      if (refusal === undefined) {
+        expect(refusalOf(line, nowMs)).toBeUndefined();
+        expect(revoked).toEqual([]);
+        await expect(requestRenewal(at)).resolves.toContain('CERTIFICATE REQUEST');
+        return;
+      }
+      expect(refusalOf(line, nowMs)).toMatch(refusal);
+      expect(revoked.map(({ name }) => name)).toEqual(['line']);
+      await expect(requestRenewal(at)).rejects.toMatchObject({ code: 'CONFLICT' });
+      await expect(
+        requestRekey({ directory: plant, name: 'line-2', rekeys: 'line', passphrase }),
+      ).resolves.toBeDefined();
+      const statuses = new StatusAuthorities({
+        ...{ dataDirectory: plant, authorities: await loadAuthorities(plant), elapsedMs: () => 0 },
+        catalogue: new IssuerCatalogue({
+          ...{ dataDirectory: plant, issuers: await loadIssuers(plant), configured: undefined },
+          ...{ withKeys: true, elapsedMs: () => 0 },
+        }),
+      });
+      for (const serial of [serials[0], serials[2]]) {
+        expect(statuses.caStatus('root', Buffer.from(serial, 'hex'), nowMs)).toMatchObject({
+          status: { kind: 'revoked', reasonNumber: 1 },
+        });
+      }
+    },
+  );
+
+  it('or not, does not go back to a certificate from before, or one that ends earlier', async () => {
+    const root = readFileSync(join(data, 'ca/root/certificate.pem'), 'utf8');
+    const complete = (chainPem: string, mayEndEarlier = false) =>
+      completeAuthority({ ...place('line'), chainPem, nowMs, mayEndEarlier });
+    const former = readFileSync(join(data, 'ca/line/former', `${serials[0]}.pem`), 'utf8');
+    await expect(complete(former + root, true)).rejects.toThrow('it does not go back');
+    const short = readFileSync(issuedFile(serials[1]), 'utf8') + root;
+    await expect(complete(short)).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('--ends-earlier') as string,
+    });
+    expect((await loadIssuer(data, 'line')).serialNumberHex).toBe(serials[2]);
+    expect((await complete(short, true)).serialNumberHex).toBe(serials[1]);
+    // Typed again after a kill.
+    expect((await complete(short)).serialNumberHex).toBe(serials[1]);
+  });
+});
