@@ -23,6 +23,7 @@ import {
   issuerPathsOf,
   loadIssuer,
   rekeyAuthority,
+  renewAuthority,
   revokeAuthority,
 } from '@certmill/trust';
 import { jest } from '@jest/globals';
@@ -479,7 +480,8 @@ async function uploaded(server: TestServer, order: string, key: string): Promise
 
 describe('an issuer for an order of one batch', () => {
   it('is its kill switch: revoked, it ends exactly that batch, as openssl sees it', async () => {
-    await using server = await aServer({}, {}, { status });
+    const config = { status: { port: 0, cachedMs: 0 } };
+    await using server = await aServer({}, {}, { status, config });
     const batches = {
       'line-7': await aBatchOfItsOwn(server, 'line-7'),
       'line-8': await aBatchOfItsOwn(server, 'line-8'),
@@ -494,19 +496,39 @@ describe('an issuer for an order of one batch', () => {
         crls.push(await pemFile(server, `${issuer}-${String(shard)}.crl.pem`, crl!.der));
       }
     }
-    const verdicts = async (name: keyof typeof batches): Promise<readonly string[]> => {
-      const under = ['-untrusted', join(server.data, 'ca', name, 'certificate.pem')];
+    // What the devices got lies in `former/`; a certificate over the key is a certificate over the key.
+    const root = { directory: server.data, name: 'root', passphrase };
+    const { serialNumberHex } = await loadIssuer(server.data, 'line-7');
+    const renewal = { directory: server.data, name: 'line-7', parent: root, nowMs: Date.now() };
+    await renewAuthority({ ...renewal, lifetimeSeconds: 8 * 365 * 86_400 });
+    const former = join(server.data, 'ca/line-7/former', `${serialNumberHex}.pem`);
+    const told = async (about: string): Promise<string> => {
+      const rootFile = join(server.data, 'ca/root/certificate.pem');
+      const url = `${server.server.status?.url ?? ''}/ocsp`;
+      const ask = ['-CAfile', rootFile, '-issuer', rootFile, '-cert', about, '-url', url];
+      return (await runProgram('openssl', 'ocsp', ...ask)).text;
+    };
+    expect(await told(former)).toContain(': good');
+    const verdicts = async (
+      name: keyof typeof batches,
+      certificateFile = join(server.data, 'ca', name, 'certificate.pem'),
+    ): Promise<readonly string[]> => {
+      const under = ['-extended_crl', '-untrusted', certificateFile];
       const all: string[] = [];
       for (const file of batches[name]) all.push(await verified(server, file, crls, under));
       return all.map((output) => /: OK|certificate revoked/.exec(output)?.[0] ?? output);
     };
     const good = [': OK', ': OK', ': OK'];
     expect([await verdicts('line-7'), await verdicts('line-8')]).toEqual([good, good]);
+    expect(await verdicts('line-7', former)).toEqual(good);
     const [certificateDer = new Uint8Array()] = (await loadIssuer(server.data, 'line-7')).chainDer;
     const revocation = { reason: 'keyCompromise', certificateDer, nowMs: Date.now() } as const;
     await revokeAuthority({ directory: server.data, parent: 'root', ...revocation });
     const ended = good.map(() => 'certificate revoked');
     expect([await verdicts('line-7'), await verdicts('line-8')]).toEqual([ended, good]);
+    expect(await verdicts('line-7', former)).toEqual(ended);
+    for (let text = ''; !text.includes(': revoked');) text = await told(former);
+    expect(await told(former)).toContain('Reason: keyCompromise');
     // Nor is anything more made of it, or of another order under it.
     const other = await anOrder(server, 'line-9', { issuer: 'line-8' });
     expect([other.status, await other.json()]).toMatchObject([

@@ -81,7 +81,8 @@ export {
   lacksCaCrl,
   type DueCaCrl,
 } from './hierarchy/due-ca-crls.js';
-export type { RevokedCa } from './hierarchy/revoked-cas.js';
+export { keySha256Of, lostKeyOf, ownRevocationOf } from './hierarchy/lost-keys.js';
+export { isKeyLost, type RevokedCa } from './hierarchy/revoked-cas.js';
 export {
   parseBoundOrder,
   type BoundOrder,

@@ -6,8 +6,12 @@ import {
   type ImportedCrl,
   ImportedCrlFolder,
   inspectDer,
+  isKeyLost,
   type Issuer,
+  keySha256Of,
   loadAuthorities,
+  lostKeyOf,
+  ownRevocationOf,
   publishedCas,
   type RecordedRevocation,
 } from '@certmill/trust';
@@ -57,19 +61,37 @@ export async function folderAuthorities(data: string): Promise<FolderAuthorities
     anchors: chains.flatMap((chain) => chain.slice(-1)),
     intermediates: chains.flatMap((chain) => chain.slice(0, -1)),
     crls,
-    records: [...cas.flatMap(recordsOfCa), ...imported.flatMap(recordsOfCrl)],
+    records: [...cas.flatMap(recordsOfCa), ...imported.flatMap((crl) => recordsOfCrl(crl, cas))],
   };
 }
 
-function recordsOfCa({ name, subjectDer, spkiDer, revokedCas }: Issuer): readonly NamedRecord[] {
-  return revokedCas.map(({ serialNumberHex, reason, revokedAtMs }) => ({
-    ...{ ca: name, issuerNameDer: subjectDer, issuerSpkiDer: spkiDer },
-    ...{ serialNumberHex, reason, revokedAtMs },
-  }));
+function recordsOfCa(ca: Issuer): readonly NamedRecord[] {
+  return ca.revokedCas.map((entry) => {
+    const { serialNumberHex, reason, revokedAtMs } = entry;
+    return {
+      ...{ ca: ca.name, issuerNameDer: ca.subjectDer, issuerSpkiDer: ca.spkiDer },
+      ...{ serialNumberHex, reason, revokedAtMs, ...lostKey(lostKeyOf(entry, ca)) },
+    };
+  });
+}
+
+function lostKey(lostKeySha256: string | undefined): Pick<RecordedRevocation, 'lostKeySha256'> {
+  return lostKeySha256 === undefined ? {} : { lostKeySha256 };
 }
 
 /** What a CRL that was taken in revokes for good stays revoked after its nextUpdate, as for the CAs here. */
-function recordsOfCrl({ ca, signer, revoked }: ImportedCrl): readonly NamedRecord[] {
+function recordsOfCrl(
+  { ca, signer, revoked }: ImportedCrl,
+  cas: readonly Issuer[],
+): readonly NamedRecord[] {
+  // A CRL has no keys: those of the CAs here which it revokes are known.
+  const lost = new Map(
+    cas.flatMap((one) => {
+      const own = ownRevocationOf(one);
+      const isLost = own !== undefined && isKeyLost(own);
+      return isLost ? [[own.serialNumberHex, keySha256Of(one.spkiDer)] as const] : [];
+    }),
+  );
   const issuer = {
     ...{ ca, issuerNameDer: signer.certificate.subject.der },
     issuerSpkiDer: signer.subjectPKInfoDer,
@@ -78,6 +100,7 @@ function recordsOfCrl({ ca, signer, revoked }: ImportedCrl): readonly NamedRecor
     .filter(([, { reason }]) => reason !== 'certificateHold')
     .map(([serialNumberHex, { reason, revokedAtMs }]) => ({
       ...{ ...issuer, serialNumberHex, reason, revokedAtMs },
+      ...lostKey(lost.get(serialNumberHex)),
     }));
 }
 

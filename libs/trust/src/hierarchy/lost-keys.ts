@@ -24,11 +24,34 @@ export function revokedKeyOf(entry: RevokedCa, { directory }: Revoker): string |
   return found && keySha256Of(found.spkiDer);
 }
 
+/** The same where the reason says that the key is lost. */
+export function lostKeyOf(entry: RevokedCa, revoker: Revoker): string | undefined {
+  return isKeyLost(entry) ? revokedKeyOf(entry, revoker) : undefined;
+}
+
+/** A CA, with what was revoked of it or of one above it. */
+export interface RevocableCa {
+  readonly spkiDer: Uint8Array;
+  readonly serialNumberHex: string;
+  readonly revoked?: RevokedCa;
+}
+
+/** What says that a CA itself is revoked, and not one above it: by its certificate, or by another one over its key. */
+export function ownRevocationOf({
+  spkiDer,
+  serialNumberHex,
+  revoked,
+}: RevocableCa): RevokedCa | undefined {
+  const isOwn =
+    revoked?.serialNumberHex === serialNumberHex || revoked?.keySha256 === keySha256Of(spkiDer);
+  return isOwn ? revoked : undefined;
+}
+
 /** The keys that a CA has revoked certificates over because they are lost, with the first that says so. */
 export function lostKeysOf(revoker: Revoker): ReadonlyMap<string, RevokedCa> {
   const lost = new Map<string, RevokedCa>();
   for (const entry of revoker.revokedCas) {
-    const key = isKeyLost(entry) ? revokedKeyOf(entry, revoker) : undefined;
+    const key = lostKeyOf(entry, revoker);
     if (key !== undefined && !lost.has(key)) lost.set(key, { ...entry, keySha256: key });
   }
   return lost;

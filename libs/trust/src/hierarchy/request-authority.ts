@@ -64,7 +64,7 @@ import {
 import { assertIssuerName, formerFolderName, keyFileName } from './issuer-paths.js';
 import { type DistinguishedName, isSameName, readDistinguishedName } from './distinguished-name.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
-import { certificateBySerial, keySha256Of } from './lost-keys.js';
+import { certificateBySerial, keySha256Of, ownRevocationOf } from './lost-keys.js';
 import { assertModules, assertNewKeyPlace, newCaKey } from './new-ca-key.js';
 import { assertOwnName, type NewCaName } from './own-name.js';
 import { assertRekeyable, assertRekeyableIn, retireRekeyed } from './rekeyed.js';
@@ -548,15 +548,14 @@ async function takeAnother(
 }
 
 /** CONFLICT where it is the CA that is revoked, and not one above it: no certificate over its key makes it good again. */
-function assertNotRevoked({ name, spkiDer, serialNumberHex, revoked }: Issuer): void {
-  const isOwn =
-    revoked?.serialNumberHex === serialNumberHex || revoked?.keySha256 === keySha256Of(spkiDer);
-  if (revoked === undefined || !isOwn) return;
+function assertNotRevoked(ca: Issuer): void {
+  const revoked = ownRevocationOf(ca);
+  if (revoked === undefined) return;
   const { subject, reason, revokedAtMs } = revoked;
   const at = new Date(revokedAtMs).toISOString();
   throw new CertmillError(
     'CONFLICT',
-    `CA '${name}' is revoked: ${subject}, ${reason}, at ${at}; ${goesOnWithNewKey}`,
+    `CA '${ca.name}' is revoked: ${subject}, ${reason}, at ${at}; ${goesOnWithNewKey}`,
   );
 }
 

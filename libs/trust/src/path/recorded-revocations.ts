@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { RevocationReason } from '@certmill/domain';
 import { isSameBytes, type PathCertificate } from './path-certificate.js';
 import type { StatusFinding } from './status.js';
@@ -11,33 +12,40 @@ export interface RecordedRevocation {
   readonly serialNumberHex: string;
   readonly reason: RevocationReason;
   readonly revokedAtMs: number;
+  /** SHA-256 of the SubjectPublicKeyInfo, hex, where the key is lost: every certificate over it is as this one. */
+  readonly lostKeySha256?: string;
 }
 
 type Placed = RecordedRevocation & { readonly index: number };
 
-/** Records of thousands, to be asked by serial number. */
+/** Records of thousands, to be asked by serial number, and by the key that is lost. */
 export type RecordIndex = ReadonlyMap<string, readonly Placed[]>;
 
 export function indexRecords(records: readonly RecordedRevocation[]): RecordIndex {
-  const bySerial = new Map<string, Placed[]>();
+  const found = new Map<string, Placed[]>();
   for (const [index, record] of records.entries()) {
-    const same = bySerial.get(record.serialNumberHex);
-    if (same === undefined) bySerial.set(record.serialNumberHex, [{ ...record, index }]);
-    else same.push({ ...record, index });
+    const { serialNumberHex, lostKeySha256 } = record;
+    for (const id of [serialNumberHex, ...(lostKeySha256 === undefined ? [] : [lostKeySha256])]) {
+      const same = found.get(id);
+      if (same === undefined) found.set(id, [{ ...record, index }]);
+      else same.push({ ...record, index });
+    }
   }
-  return bySerial;
+  return found;
 }
 
 /** What the records say of a certificate: that it is revoked, or nothing. */
 export function recordFindings(
-  { certificate }: PathCertificate,
+  { certificate, subjectPKInfoDer }: PathCertificate,
   issuer: PathCertificate,
   records: RecordIndex,
   atSeconds: number,
 ): readonly StatusFinding[] {
   const serialNumberHex = Buffer.from(certificate.serialNumber.content).toString('hex');
-  const same = records.get(serialNumberHex) ?? [];
-  return same.flatMap(({ index, ...record }): readonly StatusFinding[] => {
+  const bySerial = records.get(serialNumberHex) ?? [];
+  const byKey = records.get(hash('sha256', subjectPKInfoDer, 'hex')) ?? [];
+  const same = new Map([...bySerial, ...byKey].map((record) => [record.index, record]));
+  return [...same.values()].flatMap(({ index, ...record }): readonly StatusFinding[] => {
     const revokedAtSeconds = Math.floor(record.revokedAtMs / 1_000);
     const isAbout =
       revokedAtSeconds <= atSeconds &&

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { hash, X509Certificate } from 'node:crypto';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { encodeOctetString, encodeOid, encodeSequence, encodeTlv, oids } from '@certmill/der';
 import { CertmillError } from '@certmill/domain';
@@ -275,6 +275,14 @@ describe('verification of certificates that OpenSSL made', () => {
     expect(said(recordBy('root.pem'), atSeconds - 1)).toEqual([]);
     expect(said(recordBy('issuing.pem'), atSeconds)).toEqual([]);
     expect(said(recordBy('root.pem', '01'), atSeconds)).toEqual([]);
+    // Another certificate over the key, which is lost, or over another one.
+    const lost = (name: string, by = 'root.pem') => {
+      const { subjectPKInfoDer } = readPathCertificate(der(name))!;
+      return { ...recordBy(by, '01'), lostKeySha256: hash('sha256', subjectPKInfoDer, 'hex') };
+    };
+    expect(said(lost('issuing.pem'), atSeconds)).toHaveLength(1);
+    expect(said(lost('root.pem'), atSeconds)).toEqual([]);
+    expect(said(lost('issuing.pem', 'issuing.pem'), atSeconds)).toEqual([]);
   });
 
   it('relies on no CRL that is over, of another CA, or not signed by its issuer', () => {
