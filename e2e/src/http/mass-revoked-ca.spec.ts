@@ -81,7 +81,7 @@ beforeAll(async () => {
 afterAll(() => server[Symbol.asyncDispose]());
 
 describe('devices that have renewed under a CA which is revoked since', () => {
-  const selection = { issuer: 'first' };
+  const selection = { orderId: 'x' };
   const reissue = { kind: 'reissue', issuer: 'third', profile: 'tls-client' };
   const again = { ...reissue, operationId: 'again', selection };
   const gone = { operationId: 'gone', kind: 'revoke', selection: { ...selection, renewedBy: 'y' } };
@@ -91,6 +91,11 @@ describe('devices that have renewed under a CA which is revoked since', () => {
     await issued('y', 'second');
     // One has renewed twice there: the later one stands for it, whatever has become of the CA.
     await issued('z', 'second', csrs.slice(0, 1));
+    await issued('x-held', 'first', csrsOf(1, 'held'));
+    await issued('y-held', 'second', csrsOf(1, 'held'));
+    const path = '/v1/revocations';
+    const json = { orderId: 'y-held', reason: 'certificateHold' };
+    expect((await server.call('POST', path, { json })).status).toBe(200);
     expect(await wouldCount(again)).toEqual({ selected: population, skipped: population });
     expect(await wouldCount(gone)).toEqual({ selected: population, changed: population });
     const all = await loadAuthorities(server.data);
@@ -116,9 +121,9 @@ describe('devices that have renewed under a CA which is revoked since', () => {
     expect(await wouldCount(gone)).toEqual({});
     const moved = { ...reissue, operationId: 'moved', selection: { issuer: 'second' } };
     expect(await wouldCount(moved)).toEqual({
-      selected: population + 1,
+      selected: population + 2,
       submitted: population,
-      skipped: 1,
+      skipped: 2,
     });
   });
 
@@ -134,11 +139,17 @@ describe('devices that have renewed under a CA which is revoked since', () => {
     }
   });
 
+  test('get none where that is on hold, which is told', async () => {
+    await begun({ ...again, operationId: 'held', selection: { orderId: 'x-held' } });
+    expect(await accountOf(get, 'held')).toEqual({ skipped: 1 });
+    expect(await resultsOf(get, 'held')).toMatchObject([{ reason: 'REPLACEMENT_NOT_GOOD' }]);
+  });
+
   test('get no second one where the revoked CA is left behind them', async () => {
     const json = { ...reissue, operationId: 'late', selection: { issuer: 'second' } };
     await begun(json);
-    expect(await accountOf(get, 'late')).toEqual({ skipped: population + 1 });
+    expect(await accountOf(get, 'late')).toEqual({ skipped: population + 2 });
     const reasons = (await resultsOf(get, 'late')).map(({ reason }) => reason);
-    expect(new Set(reasons)).toEqual(new Set(['CERTIFICATE_REPLACED']));
+    expect(new Set(reasons)).toEqual(new Set(['CERTIFICATE_REPLACED', 'CERTIFICATE_ON_HOLD']));
   });
 });

@@ -16,6 +16,8 @@ export const outcomeReasons = [
   'CERTIFICATE_ON_HOLD',
   'CERTIFICATE_ENDED',
   'CERTIFICATE_REPLACED',
+  // By one that is on hold, or that fell with the same CA and is another issuer's.
+  'REPLACEMENT_NOT_GOOD',
   'DEVICE_ALREADY_ISSUED',
   'DEVICE_UNNAMED',
   'DEVICE_NOT_AUTHORIZED',

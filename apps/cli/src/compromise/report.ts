@@ -69,12 +69,19 @@ export function leftOf(run: CompromiseRun): readonly string[] {
   const reissue = factsOf(run, 'reissue');
   const count = (facts: StepFacts, name: string): number => Number(facts[name] ?? 0);
   const without = count(reissue, 'rejected') + count(reissue, 'deadLettered');
+  const inVain = count(reissue, 'replacedInVain');
   const pending = count(factsOf(run, 'revoke'), 'pending');
   const isOver = stepsLeft(run).length === 0;
   return [
     ...(without === 0
       ? []
       : [`${formatNumber(without)} devices have no new certificate: ${nameOf(reissue)}`]),
+    ...(inVain === 0
+      ? []
+      : [
+          `${formatNumber(inVain)} devices have another certificate, on hold or under another CA that is revoked: ` +
+            `see REPLACEMENT_NOT_GOOD in the results of ${nameOf(reissue)}`,
+        ]),
     ...(pending === 0
       ? []
       : [

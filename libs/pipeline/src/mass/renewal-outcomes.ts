@@ -55,9 +55,10 @@ export async function renewalOutcomes(
     if (status.state === 'revoked') return skipped('CERTIFICATE_REVOKED');
     if (hasExpired(notAfterMs, nowMs)) return skipped('CERTIFICATE_ENDED');
     const rivals = rivalsOf(i);
-    if (rivals.stand) return skipped('CERTIFICATE_REPLACED');
-    const { stand: hasOther, displaced } = heldOf?.(i) ?? { ...rivals, stand: false };
-    if (hasOther) return skipped('DEVICE_ALREADY_ISSUED');
+    if (rivals.stand === 'good') return skipped('CERTIFICATE_REPLACED');
+    if (rivals.stand !== undefined) return skipped('REPLACEMENT_NOT_GOOD');
+    const { stand: hasOther, displaced } = heldOf?.(i) ?? rivals;
+    if (hasOther !== undefined) return skipped('DEVICE_ALREADY_ISSUED');
     if (kind === 'renew' && deviceId === '') return skipped('DEVICE_UNNAMED');
     if (!isAuthorized(i)) return { index, outcome: 'refused', reason: 'DEVICE_NOT_AUTHORIZED' };
     return { index, outcome: 'submitted', ...(displaced === undefined ? {} : { displaced }) };

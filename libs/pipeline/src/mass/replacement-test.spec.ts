@@ -39,57 +39,60 @@ async function rivals(own: string, { claims, accepted = [] }: Device): Promise<R
   return (await replacementTest(ports, 'acme', 'order', certificates, nowMs, chunkReader))(0);
 }
 
-const isReplaced = async (
+const standing = async (
   claims: readonly string[],
   accepted: readonly string[] = [],
-): Promise<boolean> => (await rivals('own', { claims, accepted })).stand;
+): Promise<Rivals['stand']> => (await rivals('own', { claims, accepted })).stand;
 
 describe('a certificate', () => {
   test.each([
-    ['good', true],
-    ['held', true],
-    ['held under a fallen CA', true],
-    ['good under a fallen CA', false],
-    ['expired', false],
-    ['in flight', false],
-    ['not issued', false],
-    ['revoked', false],
-  ])('whose claim has passed to one that is %s: replaced is %s', async (newer, expected) => {
-    expect(await isReplaced([newer, 'own', 'older'])).toBe(expected);
-    expect(await isReplaced([newer])).toBe(expected);
+    ['good', 'good'],
+    ['held', 'not-good'],
+    ['held under a fallen CA', 'not-good'],
+    ['good under a fallen CA', undefined],
+    ['expired', undefined],
+    ['in flight', undefined],
+    ['not issued', undefined],
+    ['revoked', undefined],
+  ])('whose claim has passed to one that is %s: what stands for it is %s', async (newer, stand) => {
+    expect(await standing([newer, 'own', 'older'])).toBe(stand);
+    expect(await standing([newer])).toBe(stand);
+    expect(await standing([newer, 'good', 'own'])).toBe('good');
   });
 
   test('that holds its claim is replaced by nothing before it', async () => {
-    expect(await isReplaced(['own', 'good'])).toBe(false);
+    expect(await standing(['own', 'good'])).toBeUndefined();
   });
 
   test('is replaced by what is in front of it and lasts, whatever is in front of that', async () => {
-    expect(await isReplaced(['in flight', 'good', 'own'])).toBe(true);
-    expect(await isReplaced(['in flight', 'not issued', 'own', 'good'])).toBe(false);
+    expect(await standing(['in flight', 'good', 'own'])).toBe('good');
+    expect(await standing(['in flight', 'not issued', 'own', 'good'])).toBeUndefined();
   });
 
   test('whose claim is free is replaced by a newer one of its profile that is left', async () => {
-    expect(await isReplaced([], ['revoked', 'good', 'own'])).toBe(true);
-    expect(await isReplaced([], ['revoked', 'another', 'own', 'good'])).toBe(false);
-    expect(await isReplaced([], ['own'])).toBe(false);
+    expect(await standing([], ['revoked', 'good', 'own'])).toBe('good');
+    expect(await standing([], ['revoked', 'another', 'own', 'good'])).toBeUndefined();
+    expect(await standing([], ['own'])).toBeUndefined();
   });
 
   const fallen = 'good under a fallen CA';
 
   test('whose CA has fallen is replaced by a newer one that fell with the same, and by no other', async () => {
     const own = 'own under a fallen CA';
-    expect((await rivals(own, { claims: [fallen, own] })).stand).toBe(true);
-    expect((await rivals(own, { claims: [`${fallen} elsewhere`, own] })).stand).toBe(false);
+    const by = async (newer: string) => (await rivals(own, { claims: [newer, own] })).stand;
+    expect(await by(fallen)).toBe('good');
+    expect(await by("good under a sibling's fallen CA")).toBe('not-good');
+    expect(await by(`${fallen} elsewhere`)).toBeUndefined();
   });
 
   test('displaces the holder of its claim, where that is issued and stands for nothing', async () => {
     const { batchId, index } = placeOf(fallen);
     const displaced = { batchId, index };
-    expect(await rivals('own', { claims: [fallen, 'own'] })).toEqual({ stand: false, displaced });
-    expect(await rivals('own', { claims: [fallen] })).toEqual({ stand: false, displaced });
+    expect(await rivals('own', { claims: [fallen, 'own'] })).toEqual({ displaced });
+    expect(await rivals('own', { claims: [fallen] })).toEqual({ displaced });
     for (const holder of ['own', 'in flight', 'expired']) {
-      expect(await rivals('own', { claims: [holder, fallen, 'own'] })).toEqual({ stand: false });
+      expect(await rivals('own', { claims: [holder, fallen, 'own'] })).toEqual({});
     }
-    expect(await rivals('own', { claims: [], accepted: [fallen] })).toEqual({ stand: false });
+    expect(await rivals('own', { claims: [], accepted: [fallen] })).toEqual({});
   });
 });

@@ -16,9 +16,9 @@ export type ReplacementPorts = StandingPorts & Pick<MassPorts, 'orders' | 'batch
 
 /** What other certificates of its device make of one that may be issued once more. */
 export interface Rivals {
-  /** One of them stands in its place. */
-  readonly stand: boolean;
-  /** Where none does: the one that holds the device's claim although it stands for nothing. */
+  /** Some stand in its place: one that is good, or will be issued once more with it; or none such. */
+  readonly stand?: 'good' | 'not-good';
+  /** Where none do: the one that holds the device's claim although it stands for nothing. */
   readonly displaced?: CertificatePlace;
 }
 
@@ -50,7 +50,7 @@ export async function replacementTest(
     );
   }
   const standingOf = await readStandings(ports, tenant, rivals.flat(), nowMs, reader);
-  return rivalsOf(rivals, lists, standingOf, fallenCaAbove(ports, certificates, nowMs));
+  return rivalsOf(rivals, lists, standingOf, issuerAbove(ports, certificates, nowMs));
 }
 
 /** Tells of each certificate about those that its device holds under a profile of this name. */
@@ -64,7 +64,7 @@ export async function holdingTest(
   const devices = certificates.map(deviceOf);
   const lists = await ports.certificates.claimsOf(tenant, profileName, devices);
   const standingOf = await readStandings(ports, tenant, lists.flat(), nowMs);
-  return rivalsOf(lists, lists, standingOf, fallenCaAbove(ports, certificates, nowMs));
+  return rivalsOf(lists, lists, standingOf, issuerAbove(ports, certificates, nowMs));
 }
 
 export async function profileNameOf(
@@ -96,30 +96,40 @@ async function newerThan(
   return newer;
 }
 
-/** Certificates of a batch have one issuer. */
-function fallenCaAbove(
+/** Of a certificate for which there may be rivals. */
+interface OwnIssuer {
+  readonly issuer: string;
+  readonly fallenCa: string | undefined;
+}
+
+/** Certificates of a batch have one. */
+function issuerAbove(
   ports: StandingPorts,
   [first]: readonly StoredCertificate[],
   nowMs: number,
-): string | undefined {
-  return first && fallenCaOf(ports, first.scope.issuer, nowMs);
+): OwnIssuer | undefined {
+  if (first === undefined) return undefined;
+  const { issuer } = first.scope;
+  return { issuer, fallenCa: fallenCaOf(ports, issuer, nowMs) };
 }
 
-/** @param claims who holds that of the device comes first. @param ownCa that has fallen. */
+/** @param claims who holds that of the device comes first. */
 function rivalsOf(
   rivals: readonly (readonly RequestPlace[])[],
   claims: readonly (readonly RequestPlace[])[],
   standingOf: StandingOf,
-  ownCa: string | undefined,
+  own: OwnIssuer | undefined,
 ): RivalsOf {
   return (position) => {
-    const doesStand = (place: RequestPlace): boolean => stands(standingOf(place), ownCa);
-    if (rivals[position]?.some(doesStand) === true) return { stand: true };
+    const standing = (rivals[position] ?? [])
+      .map(standingOf)
+      .filter((each) => each !== undefined && stands(each, own));
+    if (standing.length > 0) return { stand: standing.some(isGood(own)) ? 'good' : 'not-good' };
     const holder = claims[position]?.[0];
     // What has ended gives its claim to whoever asks; what is in flight may yet stand.
-    if (holder === undefined || standingOf(holder) === undefined) return { stand: false };
+    if (holder === undefined || standingOf(holder) === undefined) return {};
     const { batchId, index } = holder;
-    return { stand: false, displaced: { batchId, index } };
+    return { displaced: { batchId, index } };
   };
 }
 
@@ -127,8 +137,14 @@ function rivalsOf(
  * Under a CA that has fallen a certificate stands for nothing, with two exceptions: on hold, for its device is
  * to have none; and against one that fell with the same CA, for of those the newest is to be issued once more.
  */
-function stands(standing: Standing | undefined, ownCa: string | undefined): boolean {
-  if (standing === undefined) return false;
-  const { isOnHold, fallenCa } = standing;
-  return isOnHold || fallenCa === undefined || fallenCa === ownCa;
+function stands({ isOnHold, fallenCa }: Standing, own: OwnIssuer | undefined): boolean {
+  return isOnHold || fallenCa === undefined || fallenCa === own?.fallenCa;
+}
+
+/** Whoever leaves a fallen issuer issues all of its certificates once more that are good by themselves. */
+function isGood(own: OwnIssuer | undefined): (standing: Standing | undefined) => boolean {
+  return (standing) => {
+    if (standing === undefined || standing.isOnHold) return false;
+    return standing.fallenCa === undefined || standing.issuer === own?.issuer;
+  };
 }

@@ -3,10 +3,10 @@ import { chunkReader, nowMs, placeOf, standingPorts } from './testing/devices-ce
 
 describe('a certificate of a device', () => {
   test.each([
-    ['good', { isOnHold: false }],
-    ['held', { isOnHold: true }],
-    ['good under a fallen CA', { isOnHold: false, fallenCa: 'fallen CA' }],
-    ['held under a fallen CA', { isOnHold: true, fallenCa: 'fallen CA' }],
+    ['good', { issuer: 'factory', isOnHold: false }],
+    ['held', { issuer: 'factory', isOnHold: true }],
+    ['good under a fallen CA', { issuer: 'fallen CA', isOnHold: false, fallenCa: 'fallen CA' }],
+    ['held under a fallen CA', { issuer: 'fallen CA', isOnHold: true, fallenCa: 'fallen CA' }],
     ['expired', undefined],
     ['in flight', undefined],
     ['not issued', undefined],
@@ -15,6 +15,6 @@ describe('a certificate of a device', () => {
     const places = ['good', what].map(placeOf);
     const standingOf = await readStandings(standingPorts, 'acme', places, nowMs, chunkReader);
     expect(standingOf(placeOf(what))).toEqual(expected);
-    expect(standingOf(placeOf('good'))).toEqual({ isOnHold: false });
+    expect(standingOf(placeOf('good'))).toEqual({ issuer: 'factory', isOnHold: false });
   });
 });

@@ -14,6 +14,7 @@ export type ChunkReader = Pick<CertificateReader, 'ofChunk'>;
 
 /** Of a certificate that has neither ended nor been revoked for good. */
 export interface Standing {
+  readonly issuer: string;
   readonly isOnHold: boolean;
   /** The CA that has taken it along, as `fallenCaOf` names it; absent where all above it are in force. */
   readonly fallenCa?: string;
@@ -52,9 +53,10 @@ export async function readStandings(
       const status = statuses[i] ?? { state: 'good' };
       const isHeld = isOnHold(status);
       if (status.state === 'revoked' && !isHeld) continue;
-      const fallenCa = caOf(one.scope.issuer);
-      const standing = { isOnHold: isHeld, ...(fallenCa === undefined ? {} : { fallenCa }) };
-      standings.set(keyOf(one), standing);
+      const { issuer } = one.scope;
+      const fallenCa = caOf(issuer);
+      const ca = fallenCa === undefined ? {} : { fallenCa };
+      standings.set(keyOf(one), { issuer, isOnHold: isHeld, ...ca });
     }
   }
   return (place) => standings.get(keyOf(place));

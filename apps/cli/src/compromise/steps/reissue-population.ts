@@ -2,7 +2,7 @@ import { factsOf, reissueOperationOf } from '@certmill/trust/compromise';
 import type { MassOperationView } from '../../client/views.js';
 import { formatNumber } from '../../terminal/quantities.js';
 import { massWork } from '../mass-work.js';
-import { type Step, waits } from '../step-context.js';
+import { type Step, type StepContext, waits } from '../step-context.js';
 
 /** Every device gets a certificate of the new issuer for the key that it has, profile by profile. */
 export const reissuePopulation: Step = async (context, run) => {
@@ -24,6 +24,10 @@ export const reissuePopulation: Step = async (context, run) => {
   const sum = (
     count: 'submitted' | 'issued' | 'skipped' | 'refused' | 'rejected' | 'deadLettered',
   ): number => operations.reduce((total, { counts }) => total + counts[count], 0);
+  let inVain = 0;
+  for (const { operationId, counts } of operations) {
+    if (counts.skipped > 0) inVain += await replacedInVain(context, operationId);
+  }
   const facts = {
     operations: operations.map(({ operationId }) => operationId),
     issued: sum('issued'),
@@ -31,6 +35,7 @@ export const reissuePopulation: Step = async (context, run) => {
     refused: sum('refused'),
     rejected: sum('rejected'),
     deadLettered: sum('deadLettered'),
+    ...(inVain === 0 ? {} : { replacedInVain: inVain }),
   };
   const without = facts.rejected + facts.deadLettered;
   // Where the CA is revoked already, nobody is better off for waiting.
@@ -45,6 +50,15 @@ export const reissuePopulation: Step = async (context, run) => {
   }
   return facts;
 };
+
+/** How many were passed over for a certificate that is no good to its device. */
+async function replacedInVain({ client }: StepContext, operationId: string): Promise<number> {
+  let count = 0;
+  for await (const { reason } of client.operationResults(operationId, 'skipped')) {
+    if (reason === 'REPLACEMENT_NOT_GOOD') count += 1;
+  }
+  return count;
+}
 
 /** Of a profile a device has one certificate that is in use: so many were submitted. */
 function leftIn({ counts, profile = '' }: MassOperationView): readonly string[] {

@@ -16,14 +16,16 @@ const statuses: Readonly<Record<string, CertificateStatus>> = {
   'held under a fallen CA': { state: 'revoked', reason: 'certificateHold', atMs: 1 },
 };
 
-/** Issuers named after a CA that is revoked are below it. */
-const issuerOf = (batchId: string): string => /fallen CA.*$/u.exec(batchId)?.[0] ?? 'factory';
+/** An issuer in whose name is a CA that is revoked is below it. */
+const fallenIn = (name: string): string | undefined => /fallen CA.*$/u.exec(name)?.[0];
+const issuerOf = (batchId: string): string =>
+  /(?:sibling's )?fallen CA.*$/u.exec(batchId)?.[0] ?? 'factory';
 
 export const standingPorts = {
   chainOf: () => [],
   revocationOf: (issuer: string) => {
-    const isRevoked = issuer.startsWith('fallen CA');
-    return isRevoked ? { serialNumberHex: issuer, reason: 'cACompromise' } : undefined;
+    const serialNumberHex = fallenIn(issuer);
+    return serialNumberHex && { serialNumberHex, reason: 'cACompromise' };
   },
   certificates: {
     listStatuses: (_: string, batchId: string) => {
