@@ -111,6 +111,22 @@ test('what was issued in a data folder is the first credential of its server to 
   });
   expect(JSON.parse(ended.stdout)).toMatchObject({ changed: 1, notFound: 0 });
   expect(await verified('late/late-0.pem')).toMatch(/NOT VALID, revoked by the record of CA dev/);
+
+  const build = ['crl', 'build', 'dev', '--json'];
+  const built = (...args: readonly string[]) =>
+    runCertmill([...build, ...args], { cwd: work.path, env });
+  expect(await built()).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringMatching(/DATA_FOLDER_IN_USE: .*; a server .* --server URL/) as string,
+  });
+  expect(JSON.parse((await built(...at)).stdout)).toEqual({ issuer: 'dev', kind: 'full', crls: 1 });
+  const noDeltas = await built(...at, '--delta');
+  expect([noDeltas.exitCode, noDeltas.stderr]).toEqual([
+    1,
+    expect.stringMatching(/^.*CONFLICT: /m),
+  ]);
+  const sharded = await built(...at, '--shard', '0');
+  expect([sharded.exitCode, sharded.stderr]).toEqual([1, expect.stringMatching(/INVALID_INPUT: /)]);
 });
 
 test.each([

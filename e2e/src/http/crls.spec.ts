@@ -27,6 +27,7 @@ import {
   revokeAuthority,
 } from '@certmill/trust';
 import { jest } from '@jest/globals';
+import type { z } from 'zod';
 import { run as runProgram } from '../status/certificate-holder.js';
 import { runCertmill } from '../cli/testing/run-certmill.js';
 import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
@@ -116,8 +117,19 @@ async function crlAfter(
   return crl!.der;
 }
 
-async function crlState(server: TestServer): Promise<unknown> {
+async function crlState(server: TestServer): Promise<z.infer<typeof crlStateSchema>> {
   return crlStateSchema.parse(await (await server.call('GET', '/v1/issuers/dev/crls')).json());
+}
+
+/** Status and body of a call for CRLs. */
+async function demanded(
+  server: TestServer,
+  json?: object,
+  { issuer = 'dev', key = server.key } = {},
+): Promise<readonly [number, unknown]> {
+  const body = json === undefined ? {} : { json };
+  const answer = await server.call('POST', `/v1/issuers/${issuer}/crls`, { key, ...body });
+  return [answer.status, await answer.json()];
 }
 
 /** All shards have a CRL: the server makes them when it starts. */
@@ -184,10 +196,14 @@ describe('CRLs of a server', () => {
   it('tell a revoked certificate from a good one, shard by shard, to openssl', async () => {
     const [good, bad] = [await enrol(server, 'good'), await enrol(server, 'bad')];
     expect(bad.crlPath).toBe(`/crl/dev/${String(bad.scope.shard)}.crl`);
-    expect(await crlState(server)).toMatchObject({ shards: 4, missing: 0, behind: 0, entries: 0 });
+    expect(await crlState(server)).toMatchObject({
+      ...{ shards: 4, missing: 0, behind: 0, changes: 0 },
+      full: { crls: 4, behind: 0, entries: 0, changes: 0 },
+      delta: { crls: 0 },
+    });
     expect(await change(server, bad, compromised())).toEqual(['changed']);
     await crlAfter(server, bad.scope, 'full');
-    expect(await crlState(server)).toMatchObject({ behind: 0, entries: 1 });
+    expect(await crlState(server)).toMatchObject({ behind: 0, full: { behind: 0, entries: 1 } });
     for (const path of ['/v1/issuers/other/crls', '/v1/issuers/other']) {
       const unknown = await server.call('GET', path);
       expect([unknown.status, await unknown.json()]).toMatchObject([404, { code: 'NOT_FOUND' }]);
@@ -214,6 +230,33 @@ describe('CRLs of a server', () => {
     const crl = await server.server.issuance.store.getCrl(other, 'full');
     const file = await pemFile(server, 'other.crl', crl!.der);
     expect(await verified(server, good.file, [file])).toMatch(/different CRL scope/);
+  });
+
+  it('are made on demand for those who may revoke, once however often they are asked for', async () => {
+    const { store } = server.server.issuance;
+    const scope = { issuer: 'dev', shard: 3 };
+    const numberNow = async () => (await store.describeCrl(scope, 'full'))?.crlNumber;
+    const before = await numberNow();
+    const asked = await Promise.all([
+      demanded(server),
+      demanded(server, {}),
+      demanded(server, { kind: 'full' }),
+    ]);
+    const made = [202, { issuer: 'dev', kind: 'full', crls: 4 }];
+    expect(asked).toEqual([made, made, made]);
+    while ((await numberNow()) === before) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await demanded(server, { kind: 'delta' })).toMatchObject([409, { code: 'CONFLICT' }]);
+    expect(await demanded(server, { kind: 'half' })).toMatchObject([
+      400,
+      { code: 'INVALID_INPUT' },
+    ]);
+    const unknown = await demanded(server, {}, { issuer: 'other' });
+    expect(unknown).toMatchObject([404, { code: 'NOT_FOUND' }]);
+    const json = { role: 'factory', label: 'line 1' };
+    const path = '/v1/tenants/default/credentials';
+    const added = await (await server.call('POST', path, { json })).json();
+    const { key } = added as { readonly key: string };
+    expect(await demanded(server, {}, { key })).toMatchObject([403, { code: 'FORBIDDEN' }]);
   });
 
   it('are served with what caches need, to anybody', async () => {
@@ -326,10 +369,21 @@ describe('CRLs of a server of their own', () => {
     const deltas = ['-use_deltas', '-extended_crl'];
     expect(await verified(server, device.file, [base])).toContain('held.pem: OK');
     expect(await verified(server, device.file, [base, delta], deltas)).toMatch(/revoked/);
+    expect(await crlState(server)).toMatchObject({
+      behind: 0,
+      full: { behind: 1, entries: 0 },
+      delta: { behind: 0, entries: 1, changes: 1 },
+    });
+    // Who asks for no deltas knows of it once there is a full one, on demand.
+    expect(await demanded(server)).toEqual([202, { issuer: 'dev', kind: 'full', crls: 4 }]);
+    const isBehind = async () => (await crlState(server)).full.behind > 0;
+    while (await isBehind()) await new Promise((resolve) => setTimeout(resolve, 20));
+    const whole = await pemFile(server, 'whole.crl', await served(server, device.crlPath));
+    expect(await verified(server, device.file, [whole])).toMatch(/revoked/);
     await change(server, device, { kind: 'release', releasedAtMs: Date.now() });
     const later = await crlAfter(server, device.scope, 'delta', policy);
     const next = await pemFile(server, 'next.crl', later);
-    expect(await verified(server, device.file, [base, next], deltas)).toContain('held.pem: OK');
+    expect(await verified(server, device.file, [whole, next], deltas)).toContain('held.pem: OK');
     const textOf = (file: string) => run('openssl', ['crl', '-in', file, '-noout', '-text']);
     expect(textOf(next)).toContain('Remove From CRL');
     // That its key was lost is found out behind the full CRL with its first reason.

@@ -65,12 +65,15 @@ describe('issuers that are bound to tenants', () => {
     expect((await server.call('GET', '/v1/orders/o1', { key: acme })).status).toBe(404);
   });
 
-  it('show nothing of their CRLs to another tenant', async () => {
-    const shownOf = async (key: string, issuer: string): Promise<number> =>
-      (await server.call('GET', `/v1/issuers/${issuer}/crls`, { key })).status;
-    expect(await shownOf(acme, 'acme-ca')).toBe(200);
-    expect(await shownOf(acme, 'globex-ca')).toBe(404);
-    expect(await shownOf(acme, 'no-such-ca')).toBe(404);
+  it('show nothing of their CRLs to another tenant, nor make any for it', async () => {
+    const answersOf = async (key: string, issuer: string): Promise<readonly number[]> => {
+      const path = `/v1/issuers/${issuer}/crls`;
+      const shown = await server.call('GET', path, { key });
+      return [shown.status, (await server.call('POST', path, { key })).status];
+    };
+    expect(await answersOf(acme, 'acme-ca')).toEqual([200, 202]);
+    expect(await answersOf(acme, 'globex-ca')).toEqual([404, 404]);
+    expect(await answersOf(acme, 'no-such-ca')).toEqual([404, 404]);
   });
 
   it.each(['acme-ca', 'shared-ca'])('take the orders of their own tenants: %s', async (issuer) => {

@@ -19,7 +19,8 @@ export {
 export { buildCrl, type BuiltCrl, type CrlKind, type CrlPorts } from './crl/build-crl.js';
 export { addCrlJob, type CrlObserver, processCrlJobs } from './crl/crl-jobs.js';
 export { type CrlPolicy, defaultCrlPolicy } from './crl/crl-policy.js';
-export { crlStateOf, type CrlState } from './crl/crl-state.js';
+export { crlStateOf, type CrlsOfKind, type CrlState } from './crl/crl-state.js';
+export { demandCrls, type DemandedCrls } from './crl/demand-crls.js';
 export { crlsInForce, type CrlsInForce, kindDue } from './crl/due-crl.js';
 export { listScope } from './crl/list-scope.js';
 export {

@@ -11,6 +11,7 @@ import {
   changesSchema,
   credentialSchema,
   deadLetterSchema,
+  demandedCrlsSchema,
   importSchema,
   issuerSchema,
   massDeviceSchema,
@@ -28,6 +29,7 @@ import {
   type ChangesView,
   type CredentialView,
   type DeadLetterView,
+  type DemandedCrlsView,
   type IssuerView,
   type MassDeviceView,
   type MassResultView,
@@ -213,8 +215,18 @@ export class IssuanceClient implements Disposable {
 
   /** How far the CRLs of an issuer are behind what was revoked. */
   crlState(issuer: string): Promise<CrlStateView> {
-    const path = `/v1/issuers/${encodeURIComponent(issuer)}/crls`;
-    return this.#ask(crlStateSchema, { method: 'GET', path });
+    return this.#ask(crlStateSchema, { method: 'GET', path: crlsPath(issuer) });
+  }
+
+  /** Has the server make new CRLs of an issuer; asked again before they are made it adds nothing. */
+  demandCrls(issuer: string, kind: DemandedCrlsView['kind']): Promise<DemandedCrlsView> {
+    return this.#ask(demandedCrlsSchema, {
+      method: 'POST',
+      path: crlsPath(issuer),
+      headers: jsonBody,
+      body: JSON.stringify({ kind }),
+      isRepeatable: true,
+    });
   }
 
   getBatch(batchId: string): Promise<BatchView> {
@@ -400,6 +412,10 @@ export class IssuanceClient implements Disposable {
 
 function orderPath(orderId: string): string {
   return `/v1/orders/${encodeURIComponent(orderId)}`;
+}
+
+function crlsPath(issuer: string): string {
+  return `/v1/issuers/${encodeURIComponent(issuer)}/crls`;
 }
 
 function operationPath(name: string): string {

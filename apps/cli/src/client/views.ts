@@ -89,9 +89,16 @@ export const crlStateSchema = z.looseObject({
   shards: z.int(),
   missing: z.int(),
   behind: z.int(),
-  entries: z.int(),
+  full: z.looseObject({ behind: z.int(), entries: z.int() }),
 });
 export type CrlStateView = z.infer<typeof crlStateSchema>;
+
+export const demandedCrlsSchema = z.looseObject({
+  issuer: z.string(),
+  kind: z.enum(['full', 'delta']),
+  crls: z.int(),
+});
+export type DemandedCrlsView = z.infer<typeof demandedCrlsSchema>;
 
 export const batchSchema = z.looseObject({
   batchId: z.string(),

@@ -26,7 +26,7 @@ describe('what a dry run of ca compromise tells people', () => {
       '3. drain: does it (0 requests in flight, 3 dead-lettered)',
       '4. reissue: does it (20,000 certificates of profile idevid, 1 certificate of profile ldevid)',
       '5. revoke: does it (20,000 certificates; 1 revoked before, 0 not issued yet)',
-      '6. crls: does it (4 CRLs, 0 behind)',
+      '6. crls: does it (4 full CRLs, 0 behind)',
       '7. revoke-ca: does it (1 certificate of the CA, 1 signed by CAs that are elsewhere)',
       '8. parent-crl: does it (the parent: its key is elsewhere: files are carried)',
     ]);

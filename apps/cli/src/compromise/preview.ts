@@ -102,7 +102,8 @@ const inWords: Readonly<Record<CompromiseStep, (facts: StepFacts) => string>> = 
   revoke: ({ revoked, before, pending }) =>
     `${several(revoked, 'certificate')}; ${formatNumber(Number(before))} revoked before, ` +
     `${formatNumber(Number(pending))} not issued yet`,
-  crls: ({ crls, behind }) => `${several(crls, 'CRL')}, ${formatNumber(Number(behind))} behind`,
+  crls: ({ crls, behind }) =>
+    `${several(crls, 'full CRL')}, ${formatNumber(Number(behind))} behind`,
   'revoke-ca': ({ certificates, elsewhere }) =>
     `${several(certificates, 'certificate')} of the CA` +
     (elsewhere === 0
@@ -162,8 +163,8 @@ const would: Readonly<Record<CompromiseStep, Would>> = {
     return { revoked, before: unchanged + refused, pending };
   },
   async crls({ client }, { wish }) {
-    const { shards: crls, behind } = await client.crlState(wish.issuer);
-    return { crls, behind };
+    const { shards: crls, full } = await client.crlState(wish.issuer);
+    return { crls, behind: full.behind };
   },
   async 'revoke-ca'(context) {
     const all = await certificatesToRevoke(context);

@@ -141,7 +141,7 @@ const told: Readonly<Record<CompromiseStep, Tell>> = {
   crls: whenDone(({ crls, entries, isExpired }) =>
     isExpired === true
       ? 'the issuer has ended: it makes none'
-      : `${number(crls)} CRLs list ${number(entries)}`,
+      : `${number(crls)} full CRLs list ${number(entries)}`,
   ),
   'revoke-ca': whenDone(
     ({ certificates, by, reason }) =>

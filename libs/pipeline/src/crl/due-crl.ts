@@ -26,6 +26,11 @@ export async function crlsInForce(
   return { full, delta };
 }
 
+/** Whether relying parties that have the full CRL take the delta: its number is above (RFC 5280 5.2.4 c). */
+export function followsFull({ full, delta }: CrlsInForce): boolean {
+  return full !== undefined && delta !== undefined && delta.crlNumber > full.crlNumber;
+}
+
 /**
  * What is to be made by time, whatever has changed. A full CRL that does not point to deltas where there
  * are some, or does where there are none, is made anew first: nobody would look for a change there.
@@ -49,6 +54,9 @@ export async function dueCrl(
   const inForce = await crlsInForce(crls, scope);
   const byTime = kindDue(policy, inForce, clock.nowMs());
   if (byTime !== undefined) return byTime;
-  const kind = policy.deltaLifetimeMs === undefined ? 'full' : 'delta';
-  return inForce[kind]?.changes === (await revocations.countChanges(scope)) ? undefined : kind;
+  const changes = await revocations.countChanges(scope);
+  const has = (kind: StoredCrl['kind']): boolean => inForce[kind]?.changes === changes;
+  if (policy.deltaLifetimeMs === undefined) return has('full') ? undefined : 'full';
+  // A full one that took longer to make than the delta beside it took that one's place, and may have less.
+  return has('delta') && (followsFull(inForce) || has('full')) ? undefined : 'delta';
 }

@@ -29,6 +29,10 @@ export const newOrderSchema = z.strictObject({
   renews: z.boolean().default(false),
 });
 
+export const demandedCrlsSchema = z.strictObject({
+  kind: z.enum(['full', 'delta']).default('full'),
+});
+
 export const newTenantSchema = z.strictObject({ tenant: z.string() });
 
 export const newCredentialSchema = z.strictObject({

@@ -1,5 +1,6 @@
 import {
   canonicalProfile,
+  CertmillError,
   isCertmillError,
   profileHash,
   type Lane,
@@ -11,6 +12,7 @@ import type { ReceivedChunk } from '@certmill/events';
 import { builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
 import {
   crlStateOf,
+  demandCrls,
   IngestPace,
   type ChangeCertificatesPorts,
   type Hops,
@@ -62,7 +64,7 @@ export interface IssuanceParts {
   readonly windows?: TenantWindows;
   /** Chunks are cut to no more; absent: the store keeps no such number of an order. */
   readonly maxRequestsPerChunk?: number;
-  /** Has mass operations run; absent: they are refused. */
+  /** Has mass operations run, and CRLs made; absent: they are refused. */
   readonly jobs?: Pick<JobQueue, 'add'>;
   /** Told of chunks in which statuses were changed here; see `ChangePorts` of @certmill/pipeline. */
   readonly onChanged?: NonNullable<ChangeCertificatesPorts['onChanged']>;
@@ -90,6 +92,8 @@ export interface IssuingPolicy {
   revocationOf: IssuanceServices['revocationOf'];
   /** Undefined for an unknown issuer; 0 where it has one CRL of everything, or none. */
   crlShardsOf(issuer: string): number | undefined;
+  /** After it the issuer has no CRLs; undefined for an unknown one. */
+  endMsOf(issuer: string): number | undefined;
   admit(tenant: TenantId, profile: Profile): Promise<void>;
 }
 
@@ -190,6 +194,20 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
       const shards = policy.crlShardsOf(issuer);
       const ports = { revocations: store, crls: store };
       return shards === undefined ? undefined : crlStateOf(ports, issuer, shards);
+    },
+    async demandCrls(issuer, kind) {
+      const [shards, endMs] = [policy.crlShardsOf(issuer), policy.endMsOf(issuer)];
+      if (shards === undefined || endMs === undefined) return undefined;
+      if (endMs < clock.nowMs()) {
+        throw new CertmillError('CONFLICT', `issuer '${issuer}' has ended: it makes no CRLs`);
+      }
+      const { jobs } = parts;
+      if (jobs === undefined) {
+        const message =
+          'CRLs on demand need the queue of timed jobs: configure redis for this service';
+        throw new CertmillError('CONFLICT', message);
+      }
+      return demandCrls({ revocations: store, crls: store, jobs }, issuer, shards, kind);
     },
     operatorTenant,
     openTenant: (tenant) => openTenant(store, clock, tenant),

@@ -1,8 +1,11 @@
-import { Controller, Get, Inject, Param } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
 import { CertmillError, type Credential } from '@certmill/domain';
+import type { CrlsOfKind, DemandedCrls } from '@certmill/pipeline';
 import { Caller, Needs } from '../auth/callers.js';
 import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
+import { demandedCrlsSchema } from './bodies.js';
+import { parseWith } from './parse-with.js';
 import { servicesToken, type IssuanceServices } from './services.js';
 
 /** Issuers as those who operate them ask for them; what relying parties fetch is the repository's. */
@@ -27,8 +30,8 @@ export class IssuersController {
   @Needs('certificates:read')
   @Describes(routes.showCrls)
   async crls(@Caller() caller: Credential, @Param('issuer') issuer: string): Promise<CrlStateView> {
-    const isServed = this.#services.standingOf(issuer, caller.tenant) !== undefined;
-    const state = isServed ? await this.#services.crlStateOf(issuer) : undefined;
+    this.#assertServed(issuer, caller);
+    const state = await this.#services.crlStateOf(issuer);
     if (state === undefined) throw noIssuer(issuer);
     const { thisUpdateMs, nextUpdateMs, ...counts } = state;
     return {
@@ -36,6 +39,26 @@ export class IssuersController {
       ...(thisUpdateMs === undefined ? {} : { thisUpdate: new Date(thisUpdateMs).toISOString() }),
       ...(nextUpdateMs === undefined ? {} : { nextUpdate: new Date(nextUpdateMs).toISOString() }),
     };
+  }
+
+  @Post(':issuer/crls')
+  @HttpCode(202)
+  @Needs('certificates:revoke')
+  @Describes(routes.demandCrls)
+  async demand(
+    @Caller() caller: Credential,
+    @Param('issuer') issuer: string,
+    @Body() body: unknown,
+  ): Promise<DemandedCrls> {
+    const { kind } = parseWith(demandedCrlsSchema, body);
+    this.#assertServed(issuer, caller);
+    const demanded = await this.#services.demandCrls(issuer, kind);
+    if (demanded === undefined) throw noIssuer(issuer);
+    return demanded;
+  }
+
+  #assertServed(issuer: string, { tenant }: Credential): void {
+    if (this.#services.standingOf(issuer, tenant) === undefined) throw noIssuer(issuer);
   }
 }
 
@@ -57,7 +80,9 @@ export interface CrlStateView {
   readonly shards: number;
   readonly missing: number;
   readonly behind: number;
-  readonly entries: number;
+  readonly changes: number;
+  readonly full: CrlsOfKind;
+  readonly delta: CrlsOfKind;
   readonly thisUpdate?: string;
   readonly nextUpdate?: string;
 }

@@ -5,6 +5,7 @@ import type { Profile } from '@certmill/domain';
 import type {
   ChangeCertificatesPorts,
   CrlState,
+  DemandedCrls,
   DeadLetterPorts,
   EnrollPorts,
   FindPorts,
@@ -64,6 +65,11 @@ export interface IssuanceServices {
     | undefined;
   /** How far its CRLs are behind what was revoked; undefined for an unknown issuer. */
   crlStateOf(issuer: string): Promise<CrlState | undefined>;
+  /**
+   * Has new CRLs made, which have what was revoked before the call; undefined for an unknown issuer.
+   * CONFLICT where its certificate has ended, none of that kind are made, or nothing here runs jobs.
+   */
+  demandCrls(issuer: string, kind: 'full' | 'delta'): Promise<DemandedCrls | undefined>;
   /** The tenant whose admins open tenants and manage the credentials of all. */
   readonly operatorTenant: string;
   /** Opens a tenant with the built-in profiles; false where it is there already. */

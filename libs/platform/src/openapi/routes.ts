@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { mediaTypeOfFormat } from '../http/download-formats.js';
 import {
+  demandedCrlsSchema,
   newCredentialSchema,
   newMassOperationSchema,
   newOrderSchema,
@@ -35,6 +36,7 @@ import {
   changesSchema,
   credentialSchema,
   crlStateSchema,
+  demandedCrlsViewSchema,
   issuerSchema,
   deadLetterSchema,
   enrolledSchema,
@@ -97,10 +99,22 @@ export const routes = {
   showCrls: {
     summary: "How far an issuer's CRLs are behind what was revoked",
     description:
-      'behind: shards in which something changed that no CRL in force has; missing: shards without a CRL. ' +
-      'thisUpdate is of the oldest CRL, nextUpdate of the one that ends first.',
+      'behind: shards in which something changed that no CRL in force has, full or delta; missing: shards ' +
+      'without a CRL. In full and delta, behind is of that kind alone: who asks for no deltas has what the ' +
+      'full CRLs have. changes: how often the status of a certificate changed, and how many of those CRLs ' +
+      'have. thisUpdate is of the oldest full CRL, nextUpdate of the one that ends first.',
     params: { issuer: 'Issuing CA' },
     answers: { 200: { description: 'Its CRLs', schema: crlStateSchema } },
+  },
+  demandCrls: {
+    summary: "Have an issuer's CRLs made now",
+    description:
+      'A new CRL of each shard, with what was revoked before the call; without a body: full ones. Asked ' +
+      'again before they are made it adds nothing. Where they are shows the same path. 409 where the issuer ' +
+      'has ended, or deltas are asked for and none are made.',
+    params: { issuer: 'Issuing CA' },
+    json: demandedCrlsSchema,
+    answers: { 202: { description: 'What is to be made', schema: demandedCrlsViewSchema } },
   },
   showOrder: {
     summary: 'Show an order',

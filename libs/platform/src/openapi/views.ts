@@ -69,14 +69,29 @@ export const issuerSchema = z.strictObject({
   refusal: z.string().optional(),
 });
 
+const crlsOfKindSchema = z.strictObject({
+  crls: count,
+  behind: count,
+  entries: count,
+  changes: count,
+});
+
 export const crlStateSchema = z.strictObject({
   issuer: z.string(),
   shards: count,
   missing: count,
   behind: count,
-  entries: count,
+  changes: count,
+  full: crlsOfKindSchema,
+  delta: crlsOfKindSchema,
   thisUpdate: time.optional(),
   nextUpdate: time.optional(),
+});
+
+export const demandedCrlsViewSchema = z.strictObject({
+  issuer: z.string(),
+  kind: z.enum(['full', 'delta']),
+  crls: count,
 });
 
 export const orderSchema = z.strictObject({

@@ -37,6 +37,8 @@ export interface IssuingPolicy {
   revocationOf(issuer: string): RevokedCa | undefined;
   /** Of its CRL; 0 where it has one of everything, or none. Undefined for an unknown issuer. */
   crlShardsOf(issuer: string): number | undefined;
+  /** The end of its certificate, after which there are no CRLs of it; undefined for an unknown issuer. */
+  endMsOf(issuer: string): number | undefined;
   /** Checks a profile against the issuers of a tenant; PROFILE_INVALID with clause, CONFLICT. */
   admit(tenant: TenantId, profile: Profile): Promise<void>;
 }
@@ -121,6 +123,7 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
       const issuer = source.find(name);
       return issuer && (issuer.status?.crlShards ?? 0);
     },
+    endMsOf: (name) => source.find(name)?.notAfterMs,
     async admit(tenant, profile) {
       const serving = servingOf(tenant);
       const fitting = serving.filter(

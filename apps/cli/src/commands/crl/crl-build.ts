@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, isCertmillError } from '@certmill/domain';
 import {
   buildCrl,
   type BuiltCrl,
@@ -12,19 +12,23 @@ import {
 } from '@certmill/pipeline';
 import type { CrlScope } from '@certmill/ports';
 import { takeDataFolder } from '@certmill/standalone/folder';
+import { type ServerOptions, withServerInsteadOfFolder } from '../../client/server-options.js';
 import { withExamples } from '../../terminal/program.js';
 import { formatNumber } from '../../terminal/quantities.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
+import { demandAtServer } from './crl-build-at-server.js';
 import { parseShard, type ScopeOptions, scopesOf } from './crl-scopes.js';
 
-interface BuildOptions extends ScopeOptions {
+interface BuildOptions extends ScopeOptions, ServerOptions {
   readonly config?: string;
 }
 
 export function buildCommand(terminal: Terminal): Command {
   const command = new Command('build')
-    .description('make CRLs now, on this machine; a server that runs makes them by itself')
+    .description(
+      'make CRLs now, in a data folder at rest, or with --server at a server, which also makes them by itself',
+    )
     .argument('<issuer>', 'issuing CA')
     .option('--shard <number>', 'of this shard; default: of all', parseShard)
     .option(
@@ -33,40 +37,59 @@ export function buildCommand(terminal: Terminal): Command {
     )
     .option('--config <file>', "the server's configuration: how long its CRLs are good for")
     .addOption(dataOption())
-    .option('--json', 'print one JSON object')
     .action(async (issuer: string, options: BuildOptions) => {
-      const { openIssuance, readServeConfig } = await import('@certmill/standalone');
-      const { crlPolicyOf } = await import('@certmill/platform');
-      const config = { ...readServeConfig(options.config), data: options.data };
-      const folder = takeDataFolder(options.data);
-      try {
-        const issuance = await openIssuance(folder, config, silentObserver);
-        try {
-          const { store, signer, services } = issuance;
-          const ports = { revocations: store, crls: store, signer, clock: services.clock };
-          const scopes = scopesOf(issuance.issuers, issuer, options.shard);
-          const policy = crlPolicyOf(config.crls);
-          const made: BuiltCrl[] = [];
-          for (const scope of scopes) {
-            const kinds = options.delta === true ? await deltaWithBase(ports, policy, scope) : full;
-            for (const kind of kinds) made.push(await buildCrl(ports, policy, scope, kind));
-          }
-          terminal.report({ crls: made.map(viewOf) }, [summaryOf(made, issuer)]);
-        } finally {
-          await issuance.stop(5_000);
-        }
-      } finally {
-        folder.release();
-      }
+      if (options.server === undefined) await buildInFolder(terminal, issuer, options);
+      else await demandAtServer(terminal, issuer, options);
     });
-  return withExamples(command, [
+  return withExamples(withServerInsteadOfFolder(command), [
     ['certmill crl build devices', 'each shard'],
+    ['certmill crl build devices --server http://127.0.0.1:8460', 'beside a server that runs'],
     [
       'certmill crl build devices --delta --config certmill.yaml',
       'what was revoked since; the configuration has crls.deltaLifetimeHours',
     ],
     ['certmill crl build devices --shard 3 --config certmill.yaml', 'one, as the server makes it'],
   ]);
+}
+
+async function buildInFolder(
+  terminal: Terminal,
+  issuer: string,
+  options: BuildOptions,
+): Promise<void> {
+  const { openIssuance, readServeConfig } = await import('@certmill/standalone');
+  const { crlPolicyOf } = await import('@certmill/platform');
+  const config = { ...readServeConfig(options.config), data: options.data };
+  const folder = takeFolderAtRest(options.data);
+  try {
+    const issuance = await openIssuance(folder, config, silentObserver);
+    try {
+      const { store, signer, services } = issuance;
+      const ports = { revocations: store, crls: store, signer, clock: services.clock };
+      const scopes = scopesOf(issuance.issuers, issuer, options.shard);
+      const policy = crlPolicyOf(config.crls);
+      const made: BuiltCrl[] = [];
+      for (const scope of scopes) {
+        const kinds = options.delta === true ? await deltaWithBase(ports, policy, scope) : full;
+        for (const kind of kinds) made.push(await buildCrl(ports, policy, scope, kind));
+      }
+      terminal.report({ crls: made.map(viewOf) }, [summaryOf(made, issuer)]);
+    } finally {
+      await issuance.stop(5_000);
+    }
+  } finally {
+    folder.release();
+  }
+}
+
+function takeFolderAtRest(data: string): ReturnType<typeof takeDataFolder> {
+  try {
+    return takeDataFolder(data);
+  } catch (error) {
+    if (!isCertmillError(error) || error.code !== 'DATA_FOLDER_IN_USE') throw error;
+    const message = `${error.message}; a server that runs there makes them with --server URL`;
+    throw new CertmillError(error.code, message, { cause: error });
+  }
 }
 
 const full: readonly CrlKind[] = ['full'];
