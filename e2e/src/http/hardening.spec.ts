@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { patchedStore } from '../crash/patched-store.js';
 import { headOf, rawCall } from './raw-call.js';
 import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { anOrder, aServer, aTenantKey, ndjson, type TestServer } from './test-server.js';
@@ -114,6 +115,79 @@ describe('connections', () => {
     }
     expect(metrics).toMatch(/^certmill_http_connections_refused_total [1-9]/m);
     expect(metrics).toMatch(/^certmill_http_connections_active 1$/m);
+  });
+});
+
+describe('readers of CRLs', () => {
+  const call = 'GET /crl/dev/0.crl HTTP/1.1\r\nHost: x\r\n\r\n';
+  const der = new Uint8Array(24 * 1024 * 1024);
+  const crl = {
+    scope: { issuer: 'dev', shard: 0 },
+    ...({ kind: 'full', crlNumber: 5n, entries: 1, changes: 1, hasDeltas: false } as const),
+    ...{ thisUpdateMs: Date.now(), nextUpdateMs: Date.now() + 3_600_000 },
+  };
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await aServer(
+      {
+        limits: {
+          ...{ repositoryCallsAtOnce: 2, idleReaderMs: 600 },
+          minReaderBytesPerSecond: 48 * 1024 * 1024,
+        },
+      },
+      {
+        aroundStore: (store) =>
+          patchedStore(store, {
+            describeCrl: (_scope, kind) => Promise.resolve(kind === 'full' ? crl : undefined),
+            getCrl: () => Promise.resolve({ ...crl, der }),
+          }),
+      },
+    );
+  });
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  const statusNow = async (): Promise<number> => {
+    const { status, body } = await server.call('GET', '/crl/dev/0.crl', { key: null });
+    await body?.cancel();
+    return status;
+  };
+  const reader = (calls = call) => {
+    const { hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => undefined);
+    socket.write(calls);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    return { socket, closed };
+  };
+
+  it('who take nothing of them are cut, and others get their places', async () => {
+    const silent = [reader(), reader()];
+    for (const { socket } of silent) socket.pause();
+    while ((await statusNow()) !== 429) await sleep(10);
+    while ((await statusNow()) !== 200) await sleep(50);
+    for (const { socket } of silent) socket.destroy();
+  });
+
+  it('who take them ever so slowly are cut too', async () => {
+    const { socket, closed } = reader();
+    let taken = 0;
+    socket.on('data', (bytes: Buffer) => {
+      taken += bytes.length;
+      socket.pause();
+      setTimeout(() => socket.resume(), 20);
+    });
+    await closed;
+    expect(taken).toBeGreaterThan(0);
+    expect(taken).toBeLessThan(der.length);
+  });
+
+  it('who ask for more on one connection than they take are cut', async () => {
+    const { socket, closed } = reader(call.repeat(9));
+    let taken = 0;
+    socket.on('data', (bytes: Buffer) => (taken += bytes.length));
+    await closed;
+    expect(taken).toBeLessThan(der.length);
+    while ((await statusNow()) !== 200) await sleep(10);
   });
 });
 

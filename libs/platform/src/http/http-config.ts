@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { CertmillError } from '@certmill/domain';
+import { defaultReadingPace } from './slow-readers.js';
 
 const file = z.string().min(1);
 
@@ -46,6 +47,10 @@ export const httpConfigSchema = z.strictObject({
       maxRevocationsPerCall: z.int().min(1).default(10_000),
       /** CRLs and certificates of CAs that are being sent; more get 429. */
       repositoryCallsAtOnce: z.int().min(1).default(256),
+      /** Of these, a client that takes nothing for this long is cut. */
+      idleReaderMs: z.int().min(100).default(defaultReadingPace.idleReaderMs),
+      /** Slower clients are cut, on average and beyond `idleReaderMs`. */
+      minReaderBytesPerSecond: z.int().min(1).default(defaultReadingPace.minReaderBytesPerSecond),
       /** Open connections, idle ones too; one more is closed at once. */
       maxConnections: z.int().min(1).default(1024),
       /** For the headers, and for the TLS handshake before them. */
