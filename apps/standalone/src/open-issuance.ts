@@ -308,7 +308,7 @@ async function assemble(
     repository,
     jobs: store,
     observer,
-    answerStatus: (call) => ocsp.reply(call),
+    answerStatus: (...call) => ocsp.reply(...call),
     async onChanged(chunks) {
       for (const chunk of chunks) await ocsp.changed(chunk);
     },

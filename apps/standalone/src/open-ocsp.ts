@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import { OcspFile } from '@certmill/adapter-embedded';
 import type { ChunkRef } from '@certmill/domain';
 import {
+  IssuedNumbers,
+  LivePlaces,
   planPresigning,
   presignedUnder,
   startPresigning,
@@ -41,8 +43,8 @@ import { presignedFileOf, removePresignedFile } from './presigned-file.js';
 
 /** OCSP of a data folder. */
 export interface Ocsp extends Stoppable {
-  /** Never rejects. */
-  reply(call: StatusCall): Promise<StatusReply>;
+  /** Never rejects. The signal aborts when the client has gone. */
+  reply(call: StatusCall, signal: AbortSignal): Promise<StatusReply>;
   /** What is signed ahead, for threads that read it by themselves; absent: nothing is. */
   readonly answers?: AnswerSource;
   /** See `ResponderFolder`. */
@@ -157,9 +159,11 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
       statuses: {
         batches: store,
         certificates: store,
+        issued: new IssuedNumbers(store),
         serialKeys,
         caStatus: (...asked) => authorities.caStatus(...asked),
       },
+      places: new LivePlaces(),
       lifetimeSeconds: policy.answerSeconds,
       nonce: policy.nonce,
     },
@@ -168,7 +172,7 @@ export async function openOcsp(parts: OcspParts): Promise<Ocsp> {
     ...(presigned === undefined
       ? {}
       : { answers: presignedAnswers({ path: presignedFileOf(parts.directory), serialKeys }) }),
-    reply: (call) => replyToStatusCall(ports, call, clock.nowMs(), parts),
+    reply: (call, signal) => replyToStatusCall(ports, call, clock.nowMs(), parts, signal),
     firstOverdueEndMs: () => folder.firstOverdueEndMs(),
     waiting: () => presigning?.waiting() ?? [],
     onChange: (listener) => void forgets.push(listener),

@@ -126,7 +126,7 @@ export async function serve(
         config: config.status,
         echoesNonces: config.ocsp.nonce === 'echo',
         answers: running.ocsp.answers,
-        reply: (call) => running.ocsp.reply(call),
+        reply: (...call) => running.ocsp.reply(...call),
         onLost: (error) => logger.fatal({ err: error }, 'the status face cannot go on'),
       });
       running.ocsp.onChange(status.forget);

@@ -1,7 +1,10 @@
 import { connect, type Socket } from 'node:net';
 
 /** Writes a raw request and collects the answer until the server hangs up. */
-export function rawCall(url: string, head: string): { socket: Socket; answer: Promise<string> } {
+export function rawCall(
+  url: string,
+  head: string | Uint8Array,
+): { socket: Socket; answer: Promise<string> } {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   const answer = new Promise<string>((resolve) => {

@@ -15,6 +15,7 @@ import {
   passphrase,
   type TestServer,
 } from '../http/test-server.js';
+import { rawCall } from '../http/raw-call.js';
 import { issueFiles, revoke, run, type IssuedFiles } from './certificate-holder.js';
 
 let server: TestServer;
@@ -122,6 +123,44 @@ describe('openssl ocsp', () => {
     expect(text).toContain('Response verify OK');
     expect(text).toMatch(/device-0\.pem: good/);
     expect(text).toMatch(/device-1\.pem: revoked/);
+  });
+});
+
+describe('a request about one certificate 32 times', () => {
+  const head = (body: Uint8Array): string =>
+    [
+      'POST /ocsp HTTP/1.1\r\nHost: x\r\nContent-Type: application/ocsp-request\r\n',
+      `Content-Length: ${String(body.length)}\r\n\r\n`,
+    ].join('');
+
+  test('is answered as one about it', async () => {
+    const [once, often] = await Promise.all([
+      openssl([4], ['-no_nonce', '-respout', join(files.directory, 'once.der')]),
+      openssl(
+        Array.from({ length: 32 }, () => 4),
+        ['-respout', join(files.directory, 'often.der')],
+      ),
+    ]);
+    for (const { text } of [once, often]) {
+      expect(text).toContain('Response verify OK');
+      expect(text).toMatch(/device-4\.pem: good/);
+      expect(text.match(/Cert Status:/g)).toHaveLength(1);
+    }
+  });
+
+  test('is taken by the API a few times on a connection, and no more in advance', async () => {
+    const body = await readFile(await requestFile(5));
+    const call = Buffer.concat([Buffer.from(head(body)), body]);
+    const many = rawCall(server.url, Buffer.concat(Array.from({ length: 9 }, () => call)));
+    expect((await many.answer).match(/HTTP\/1\.1 200/g)?.length ?? 0).toBeLessThan(9);
+    const few = rawCall(server.url, Buffer.concat(Array.from({ length: 8 }, () => call)));
+    let answers = 0;
+    few.socket.on('data', (data: Buffer) => {
+      answers += data.toString('latin1').match(/HTTP\/1\.1 200/g)?.length ?? 0;
+      if (answers === 8) few.socket.destroy();
+    });
+    await few.answer;
+    expect(answers).toBe(8);
   });
 });
 

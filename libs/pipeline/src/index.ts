@@ -61,6 +61,8 @@ export {
 } from './ocsp/presigned-answer.js';
 export type { WaitingChanges } from './crl/waiting-scopes.js';
 export { certStatusOf, type CaStatus, type StatusPorts } from './ocsp/certificate-status.js';
+export { IssuedNumbers } from './ocsp/issued-numbers.js';
+export { LivePlaces } from './ocsp/live-places.js';
 export {
   issuerHashes,
   OcspIssuers,

@@ -1,4 +1,4 @@
-import type { AnswerPorts } from '@certmill/pipeline';
+import { IssuedNumbers, LivePlaces, type AnswerPorts } from '@certmill/pipeline';
 import { observeStatus, replyToStatusCall, Repository, startStatusHttp } from '@certmill/platform';
 import { openStores } from '../connections/open-store.js';
 import { openTrust } from '../keys/trust-folder.js';
@@ -32,9 +32,11 @@ export async function openStatus(context: ServiceContext): Promise<OpenedRole> {
             statuses: {
               batches: store,
               certificates: store,
+              issued: new IssuedNumbers(store),
               serialKeys,
               caStatus: (...asked) => trust.authorities.caStatus(...asked),
             },
+            places: new LivePlaces(),
             lifetimeSeconds: config.ocsp.answerSeconds,
             nonce: config.ocsp.nonce,
           },
@@ -50,7 +52,7 @@ export async function openStatus(context: ServiceContext): Promise<OpenedRole> {
   const http = await startStatusHttp({
     config: config.status,
     echoesNonces: ports.live?.nonce === 'echo',
-    reply: (call) => replyToStatusCall(ports, call, clock.nowMs(), replying),
+    reply: (call, signal) => replyToStatusCall(ports, call, clock.nowMs(), replying, signal),
     onLost: (error) => context.fail(error),
   });
   parts.push(http);

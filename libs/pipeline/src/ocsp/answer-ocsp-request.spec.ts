@@ -15,6 +15,7 @@ import { CertmillError, serialNumbersOf, type SerialKey } from '@certmill/domain
 import type { OcspResponder, OcspResponsePair, UnsignedOcspAnswer } from '@certmill/ports';
 import { answerOcspRequest, type AnswerPorts, type OcspAnswer } from './answer-ocsp-request.js';
 import type { CaStatus, StatusPorts } from './certificate-status.js';
+import { LivePlaces } from './live-places.js';
 import { issuerHashes, OcspIssuers, type OcspIssuer } from './ocsp-issuers.js';
 import { packPairs } from './packed-pair.js';
 import { readPresignedAnswer } from './presigned-answer.js';
@@ -120,6 +121,7 @@ function underRevoked(certStatus: readonly number[]): AnswerPorts {
 function withKey(
   policy: 'echo' | 'ignore',
   findTenant: () => Promise<string | undefined> = () => Promise.resolve(undefined),
+  places = new LivePlaces(),
 ): AnswerPorts & { readonly signed: UnsignedOcspAnswer[] } {
   const signed: UnsignedOcspAnswer[] = [];
   const statuses = {
@@ -131,6 +133,7 @@ function withKey(
     signed,
     live: {
       statuses,
+      places,
       lifetimeSeconds: 600,
       nonce: policy,
       signer: {
@@ -315,6 +318,104 @@ describe('with a responder', () => {
     const answer = await answerOcspRequest(ports, aRequest([certIdOf(ours)], [nonce]));
     expect(answer).toMatchObject({ kind: 'tryLater', cause: down });
     expect(ports.signed).toHaveLength(0);
+  });
+
+  /** Looks up until it is released, and counts how many do so at a time. */
+  function aLookUp() {
+    const counts = { begun: 0, atOnce: 0, mostAtOnce: 0 };
+    const released = Promise.withResolvers<undefined>();
+    const findTenant = async (): Promise<undefined> => {
+      counts.begun += 1;
+      counts.atOnce += 1;
+      counts.mostAtOnce = Math.max(counts.mostAtOnce, counts.atOnce);
+      await released.promise;
+      counts.atOnce -= 1;
+      return undefined;
+    };
+    return { counts, findTenant, release: () => released.resolve(undefined) };
+  }
+  const numbers = Array.from({ length: 32 }, (_, index) =>
+    serialNumbersOf(serialKey, batchId, index, 1, nowMs),
+  );
+  const ofThirtyTwo = aRequest(numbers.map((number) => certIdOf(ours, number)));
+
+  test('a CertID that stands there 32 times is looked up and answered once', async () => {
+    const { counts, findTenant, release } = aLookUp();
+    release();
+    const ports = withKey('echo', findTenant);
+    const other = certIdOf(ours, undefined, 'sha1');
+    const certIds = [other, ...Array.from({ length: 31 }, () => certIdOf(ours))];
+    expect(await answerOcspRequest(ports, aRequest(certIds))).toMatchObject({ kind: 'successful' });
+    expect(ports.signed[0]?.responses.map(({ certIdDer }) => Buffer.from(certIdDer))).toEqual([
+      Buffer.from(other),
+      Buffer.from(certIdOf(ours)),
+    ]);
+    expect(counts.begun).toBe(2);
+  });
+
+  test('what was signed ahead is told of one certificate that is asked about twice', async () => {
+    const answer = await answerOcspRequest(keyless(), aRequest([certIdOf(ours), certIdOf(ours)]));
+    expect(textOf(answer)).toContain('presigned');
+  });
+
+  test('32 certificates are looked up one after the other', async () => {
+    const { counts, findTenant, release } = aLookUp();
+    const ports = withKey('echo', findTenant);
+    const answering = answerOcspRequest(ports, ofThirtyTwo);
+    release();
+    expect(await answering).toMatchObject({ kind: 'successful' });
+    expect(counts).toMatchObject({ begun: 32, mostAtOnce: 1 });
+    expect(ports.signed[0]?.responses).toHaveLength(32);
+  });
+
+  test('a client that is gone is looked up nothing for, and signed nothing', async () => {
+    const { counts, findTenant, release } = aLookUp();
+    const ports = withKey('echo', findTenant);
+    const gone = new AbortController();
+    const answering = answerOcspRequest(ports, ofThirtyTwo, gone.signal);
+    while (counts.begun === 0) await new Promise(setImmediate);
+    gone.abort();
+    release();
+    await answering;
+    await answerOcspRequest(ports, ofThirtyTwo, gone.signal);
+    expect(counts.begun).toBe(1);
+    expect(ports.signed).toHaveLength(0);
+  });
+
+  test('more than can be made at once wait for their turn, more than may wait come later', async () => {
+    const { counts, findTenant, release } = aLookUp();
+    const places = new LivePlaces({ atOnce: 2, certificatesWaiting: 33 });
+    const ports = withKey('echo', findTenant, places);
+    const one = aRequest([certIdOf(ours)], [nonce]);
+    const under = [one, one, ofThirtyTwo, one].map((asked) => answerOcspRequest(ports, asked));
+    expect(await answerOcspRequest(ports, one)).toMatchObject({
+      kind: 'tryLater',
+      der: encodeErrorResponse('tryLater'),
+      cause: { code: 'FAULT_OVERLOADED' },
+    });
+    expect(counts.begun).toBe(2);
+    release();
+    for (const answer of await Promise.all(under)) expect(answer.kind).toBe('successful');
+    expect(counts).toMatchObject({ begun: 35, mostAtOnce: 2 });
+    // Places that were given back are there for others.
+    expect((await answerOcspRequest(ports, one)).kind).toBe('successful');
+  });
+
+  test('who goes while waiting gives the place in the queue back', async () => {
+    const { findTenant, release } = aLookUp();
+    const places = new LivePlaces({ atOnce: 1, certificatesWaiting: 1 });
+    const ports = withKey('echo', findTenant, places);
+    const one = aRequest([certIdOf(ours)], [nonce]);
+    const first = answerOcspRequest(ports, one);
+    const gone = new AbortController();
+    const second = answerOcspRequest(ports, one, gone.signal);
+    expect((await answerOcspRequest(ports, one)).kind).toBe('tryLater');
+    gone.abort();
+    expect(await second).not.toHaveProperty('cause');
+    const third = answerOcspRequest(ports, one);
+    release();
+    expect([(await first).kind, (await third).kind]).toEqual(['successful', 'successful']);
+    expect(ports.signed).toHaveLength(2);
   });
 });
 

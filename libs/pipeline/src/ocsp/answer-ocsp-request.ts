@@ -14,6 +14,7 @@ import {
   type CaStatus,
   type StatusPorts,
 } from './certificate-status.js';
+import type { LivePlaces } from './live-places.js';
 import type { OcspIssuer, OcspIssuers } from './ocsp-issuers.js';
 import {
   askedResponse,
@@ -42,6 +43,8 @@ export interface AnswerPorts {
   readonly live?: {
     readonly signer: OcspSigner;
     readonly statuses: StatusPorts;
+    /** One for all ports of a process: what they sign together is bounded. */
+    readonly places: Pick<LivePlaces, 'take'>;
     /** Of an answer from thisUpdate to nextUpdate. */
     readonly lifetimeSeconds: number;
     /** `echo`: a request with a nonce is signed for itself; `ignore`: as if it had none (RFC 9654 2.1). */
@@ -53,19 +56,23 @@ export interface AnswerPorts {
  * Answers one OCSPRequest (RFC 6960 2.3, 4.2). Never throws: what goes wrong here is `tryLater` where it
  * will pass, else `internalError`. `unauthorized` for another CA's certificates, for those of several
  * issuers in one request (a delegated responder answers for one), and for what has no response where
- * nothing can be signed (RFC 9919 3.2.3).
+ * nothing can be signed (RFC 9919 3.2.3). A CertID that stands in a request several times is answered once.
+ *
+ * @param signal aborts when nobody takes the answer any more: what it is then is of no matter.
  */
 export async function answerOcspRequest(
   ports: AnswerPorts,
   requestDer: Uint8Array,
+  signal?: AbortSignal,
 ): Promise<OcspAnswer> {
   const read = readOcspRequest(requestDer, 0, requestDer.length);
   // A critical extension that is not understood cannot be answered as it is meant (RFC 6960 4.4).
   if (!read.ok || read.value.hasUnknownCritical) return refusal('malformedRequest');
+  const request = { ...read.value, certIds: distinct(requestDer, read.value.certIds) };
   try {
-    const issuers = issuersOf(ports.issuers, requestDer, read.value);
+    const issuers = issuersOf(ports.issuers, requestDer, request);
     if (issuers === undefined) return refusal('unauthorized');
-    return await answerFor(ports, issuers, requestDer, read.value);
+    return await answerFor(ports, issuers, requestDer, request, signal);
   } catch (cause) {
     const passes = isCertmillError(cause) && cause.disposition === 'retry';
     return { ...refusal(passes ? 'tryLater' : 'internalError'), cause };
@@ -74,6 +81,14 @@ export async function answerOcspRequest(
 
 function refusal(kind: OcspErrorStatus): Extract<OcspAnswer, { readonly kind: OcspErrorStatus }> {
   return { kind, der: encodeErrorResponse(kind) };
+}
+
+function distinct(requestDer: Uint8Array, certIds: readonly CertIdRange[]): readonly CertIdRange[] {
+  if (certIds.length === 1) return certIds;
+  const { buffer, byteOffset } = requestDer;
+  const octetsOf = ({ start, end }: CertIdRange): string =>
+    Buffer.from(buffer, byteOffset + start, end - start).toString('latin1');
+  return [...new Map(certIds.map((certId) => [octetsOf(certId), certId])).values()];
 }
 
 function issuersOf(
@@ -92,6 +107,7 @@ async function answerFor(
   issuers: readonly OcspIssuer[],
   requestDer: Uint8Array,
   request: OcspRequest,
+  signal: AbortSignal | undefined,
 ): Promise<OcspAnswer> {
   const { live } = ports;
   const wantsNonce = request.nonceStart >= 0 && live?.nonce === 'echo';
@@ -102,7 +118,10 @@ async function answerFor(
     if (presigned?.kind === 'successful') return presigned;
     isLate = presigned?.kind === 'late';
   }
-  const signed = live && (await signLive(live, ports.clock, issuers, requestDer, request));
+  if (live === undefined) return refusal(isLate ? 'tryLater' : 'unauthorized');
+  using place = await live.places.take(request.certIds.length, signal);
+  if (place === undefined) return refusal('tryLater');
+  const signed = await signLive(live, ports.clock, issuers, requestDer, request, signal);
   return signed ?? refusal(isLate ? 'tryLater' : 'unauthorized');
 }
 
@@ -134,17 +153,19 @@ async function signLive(
   issuers: readonly OcspIssuer[],
   requestDer: Uint8Array,
   { certIds, nonceStart, nonceEnd }: OcspRequest,
+  signal: AbortSignal | undefined,
 ): Promise<OcspAnswer | undefined> {
   const issuer = issuers[0]?.name ?? '';
-  const found = await Promise.all(
-    certIds.map(({ serialNumberStart, serialNumberEnd }): Promise<CaStatus> => {
-      const serialNumber = requestDer.subarray(serialNumberStart, serialNumberEnd);
-      return statusOf(live.statuses, issuers, serialNumber, clock.nowMs());
-    }),
-  );
-  const statuses = found.filter((status) => status !== 'untold');
-  // Its records are over: what was good then may not be by now (RFC 9919 3.2.3).
-  if (statuses.length < found.length) return undefined;
+  const statuses: Exclude<CaStatus, 'untold'>[] = [];
+  // One after the other: a request costs more the more it asks for, but never more at a time.
+  for (const { serialNumberStart, serialNumberEnd } of certIds) {
+    const serialNumber = requestDer.subarray(serialNumberStart, serialNumberEnd);
+    const status = await statusOf(live.statuses, issuers, serialNumber, clock.nowMs());
+    if (signal?.aborted === true) return refusal('tryLater');
+    // Its records are over: what was good then may not be by now (RFC 9919 3.2.3).
+    if (status === 'untold') return undefined;
+    statuses.push(status);
+  }
   // After the statuses were read: nobody is told "good" of a later time than is known.
   const nowSeconds = Math.floor(clock.nowMs() / 1_000);
   const endSeconds = nowSeconds + live.lifetimeSeconds;

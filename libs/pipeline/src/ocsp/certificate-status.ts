@@ -8,7 +8,7 @@ import {
   type SerialKey,
 } from '@certmill/domain';
 import type { BatchStore, CertificateStore } from '@certmill/ports';
-import { findBySerialNumber } from '../publish/find-certificates.js';
+import type { IssuedNumbers } from './issued-numbers.js';
 import type { OcspIssuer } from './ocsp-issuers.js';
 
 /**
@@ -34,7 +34,8 @@ export interface StatusPorts {
     nowMs: number,
   ) => CaStatus | undefined;
   readonly batches: Pick<BatchStore, 'findTenant'>;
-  readonly certificates: CertificateStore;
+  readonly certificates: Pick<CertificateStore, 'findChunk' | 'getStatus'>;
+  readonly issued: Pick<IssuedNumbers, 'issuerOf'>;
   /** By id; they certify nothing. */
   readonly serialKeys: ReadonlyMap<number, SerialKey>;
 }
@@ -67,14 +68,15 @@ export async function certificateStatus(
   const keyId = serialKeyIdOf(serialNumber);
   const serialKey = keyId === undefined ? undefined : ports.serialKeys.get(keyId);
   if (serialKey === undefined) return { kind: 'unknown' };
-  const { batchId } = requestOfSerialNumber(serialKey, serialNumber);
+  const { batchId, index } = requestOfSerialNumber(serialKey, serialNumber);
   const tenant = await ports.batches.findTenant(batchId);
   if (tenant === undefined) return { kind: 'unknown' };
-  const found = await findBySerialNumber(ports, tenant, serialNumber);
-  const issuer = issuers.find(({ name }) => name === found?.issuer);
-  return found === undefined || issuer === undefined
-    ? { kind: 'unknown' }
-    : certStatusOf(issuer, found.status);
+  const chunk = await ports.certificates.findChunk(tenant, batchId, index);
+  if (chunk === undefined) return { kind: 'unknown' };
+  const signedBy = await ports.issued.issuerOf(chunk, index, serialNumber);
+  const issuer = issuers.find(({ name }) => name === signedBy);
+  if (issuer === undefined) return { kind: 'unknown' };
+  return certStatusOf(issuer, await ports.certificates.getStatus(tenant, batchId, index));
 }
 
 /** What stands in a response. What was on hold and is released is good. */

@@ -122,6 +122,18 @@ export class RepositorySlots {
   }
 }
 
+/** Each may have 16 KiB of headers and a body as long, and waits for its turn to be signed. */
+const maxOcspCalls = 2_048;
+
+/** Calls of OCSP under way beside everything else; it is open, so they are counted together. */
+export class OcspSlots {
+  readonly #slots = new CallSlots({ all: maxOcspCalls, perTenant: maxOcspCalls, what: 'calls' });
+
+  tryTake(): Disposable | undefined {
+    return this.#slots.tryTake('');
+  }
+}
+
 /** Calls that look at many certificates, those of an order, an issuer or a tenant, before they answer. */
 export class WalkSlots extends CallSlots {
   constructor(limits: HttpConfig['limits']) {

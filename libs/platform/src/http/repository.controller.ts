@@ -65,7 +65,7 @@ export class RepositoryController {
       const held = this.#slots.held.hold(file.der);
       if (held === undefined) throw new RefusedCall(429, 'too many CRLs at once; ask again later');
       places.use(held);
-      // What Node counts is what the system takes: the whole file is with it at once.
+      // Written at once as it is, it makes headway whenever the system takes some of it.
       raw.setTimeout(this.#pace.idleReaderMs, () => raw.destroy());
       cutSlowReader(raw, file.der.length, this.#pace);
     }

@@ -88,8 +88,11 @@ export interface IssuanceServices {
   /** Signs manifests; certifies nothing. */
   readonly manifestKey: KeyObject;
   readonly readiness: Readiness;
-  /** OCSP, open to all; absent: it is answered elsewhere. Never rejects. */
-  readonly answerStatus?: (call: StatusCall) => Promise<StatusReply>;
+  /**
+   * OCSP, open to all; absent: it is answered elsewhere. Never rejects. The signal aborts when the client
+   * has gone.
+   */
+  readonly answerStatus?: (call: StatusCall, signal: AbortSignal) => Promise<StatusReply>;
   /** CRLs and certificates of CAs, for everybody. */
   readonly repository: Repository;
 }

@@ -23,16 +23,21 @@ export interface StatusContext {
   readonly repository?: Repository | undefined;
 }
 
-/** Everything that is told of certificates without asking who wants to know. Never rejects. */
+/**
+ * Everything that is told of certificates without asking who wants to know. Never rejects.
+ *
+ * @param signal aborts when the client has gone: nothing more is looked up, and nothing counted.
+ */
 export async function replyToStatusCall(
   ports: AnswerPorts,
   call: StatusCall,
   nowMs: number,
   { limits, observer, repository }: StatusContext,
+  signal?: AbortSignal,
 ): Promise<StatusReply> {
   if (call.kind === 'published') return published(call, { repository, observer });
-  const answer = await answerOcspRequest(ports, call.requestDer);
-  observer.answered(answer.kind);
+  const answer = await answerOcspRequest(ports, call.requestDer, signal);
+  if (signal?.aborted !== true) observer.answered(answer.kind);
   if ('cause' in answer && answer.cause !== undefined) observer.fault(answer.cause);
   return ocspReply(answer, nowMs, limits);
 }

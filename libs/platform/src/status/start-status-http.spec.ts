@@ -38,7 +38,7 @@ interface Face extends StatusHttp, AsyncDisposable {
 
 /** The face in front of something that replies as it is told. */
 async function aFace(
-  reply: (call: StatusCall) => StatusReply | Promise<StatusReply>,
+  reply: (call: StatusCall, signal: AbortSignal) => StatusReply | Promise<StatusReply>,
   options: {
     readonly echoesNonces?: boolean;
     readonly repositoryCallsAtOnce?: number;
@@ -61,9 +61,9 @@ async function aFace(
     },
     echoesNonces,
     answers,
-    reply(call) {
+    reply(call, signal) {
       calls.push(call);
-      return Promise.resolve(reply(call));
+      return Promise.resolve(reply(call, signal));
     },
     onLost: (error) => {
       throw error;
@@ -146,6 +146,60 @@ describe('clients who read nothing', () => {
     await new Promise<void>((resolve) => {
       socket.once('close', () => resolve());
     });
+  });
+});
+
+describe('clients who go before they are answered', () => {
+  const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
+  /** Answers that begin, and come when they are given up. */
+  function aWork() {
+    const work = { begun: 0, givenUp: 0 };
+    const reply = async (_call: StatusCall, signal: AbortSignal): Promise<StatusReply> => {
+      work.begun += 1;
+      await once(signal, 'abort');
+      work.givenUp += 1;
+      return answerOf(100);
+    };
+    return { work, reply };
+  }
+  const until = async (isSo: () => boolean): Promise<void> => {
+    while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+
+  test('are looked up nothing for any more, whatever they have asked in advance', async () => {
+    const { work, reply } = aWork();
+    await using face = await aFace(reply, { echoesNonces: true });
+    const path = `/ocsp/${encodeURIComponent(aRequest(1, nonce).toString('base64'))}`;
+    const socket = await neverReading(face.port, get(path).repeat(8));
+    await until(() => work.begun === 8);
+    socket.destroy();
+    await until(() => work.givenUp === 8);
+    expect(face.calls).toHaveLength(8);
+  });
+
+  test('keep no place and nothing in memory of a CRL that is found later', async () => {
+    const crl = answerOf(16 * mebibyte);
+    const { work, reply } = aWork();
+    let isSlow = true;
+    const find = async (...asked: Parameters<typeof reply>): Promise<StatusReply> => {
+      if (isSlow) await reply(...asked);
+      // Each one of its own, of which four are the most that is held.
+      return { ...crl, body: Buffer.from(crl.body) };
+    };
+    await using face = await aFace(find, { repositoryCallsAtOnce: 5 });
+    for (let i = 0; i < 5; i += 1) {
+      (await neverReading(face.port, get('/crl/a/0.crl'))).destroy();
+      await until(() => work.givenUp === i + 1);
+    }
+    isSlow = false;
+    const sockets: Socket[] = [];
+    for (let i = 0; i < 3; i += 1) {
+      sockets.push(await neverReading(face.port, get('/crl/a/0.crl')));
+    }
+    await until(() => face.calls.length === 8);
+    const answer = await fetch(`${face.url}/crl/a/0.crl`);
+    expect([answer.status, (await answer.arrayBuffer()).byteLength]).toEqual([200, 16 * mebibyte]);
+    for (const socket of sockets) socket.destroy();
   });
 });
 

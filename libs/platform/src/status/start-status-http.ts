@@ -25,8 +25,8 @@ export interface StatusHttpParts {
   readonly echoesNonces: boolean;
   /** Where threads look before they ask for a reply. */
   readonly answers?: AnswerSource | undefined;
-  /** Never rejects. */
-  readonly reply: (call: StatusCall) => Promise<StatusReply>;
+  /** Never rejects. The signal aborts when the client has gone. */
+  readonly reply: (call: StatusCall, signal: AbortSignal) => Promise<StatusReply>;
   /** A thread is gone that nobody stopped: the process has to be started again. */
   readonly onLost: (error: CertmillError) => void;
 }
@@ -107,7 +107,7 @@ class Replies {
     this.#kept = new KeptReplies({ answers, bytes });
   }
 
-  async to(call: StatusCall): Promise<StatusReply> {
+  async to(call: StatusCall, signal: AbortSignal): Promise<StatusReply> {
     const { reply, echoesNonces } = this.#parts;
     const shared =
       call.kind === 'ocsp' ? readSharedRequest(call.requestDer, echoesNonces) : undefined;
@@ -115,7 +115,7 @@ class Replies {
     const known = key === undefined ? undefined : this.#kept.get(key, Date.now());
     if (known !== undefined) return known;
     const begunIn = this.#generation;
-    const { keepUntilMs, readUntilMs, ...found } = await reply(call);
+    const { keepUntilMs, readUntilMs, ...found } = await reply(call, signal);
     // What was found before a change is answered, for it was asked before; nobody keeps or reads on it.
     if (begunIn !== this.#generation) return found;
     const made = readUntilMs === undefined ? found : { ...found, readUntilMs };
@@ -149,6 +149,8 @@ function listening(thread: Worker, { host, port }: StatusHttpConfig): Promise<nu
 function serveThread(thread: Worker, replies: Replies, slots: RepositorySlots): void {
   const bodies = new PartedBodies(slots.held);
   const places = new Map<number, Disposable>();
+  /** Calls whose replies are looked for. */
+  const underWay = new Map<number, AbortController>();
   const answer = async (id: number, call: StatusCall): Promise<void> => {
     if (call.kind === 'published') {
       const place = slots.tryTake();
@@ -158,7 +160,14 @@ function serveThread(thread: Worker, replies: Replies, slots: RepositorySlots): 
       }
       places.set(id, place);
     }
-    const reply = await replies.to(call);
+    const gone = new AbortController();
+    underWay.set(id, gone);
+    const reply = await replies.to(call, gone.signal);
+    underWay.delete(id);
+    if (gone.signal.aborted) {
+      end(id);
+      return;
+    }
     const isLong = reply.body.length > partBytes;
     const part = isLong ? bodies.begin(id, reply.body) : undefined;
     if (part !== undefined) {
@@ -174,9 +183,14 @@ function serveThread(thread: Worker, replies: Replies, slots: RepositorySlots): 
     places.get(id)?.[Symbol.dispose]();
     places.delete(id);
   };
+  const close = (id: number): void => {
+    const looked = underWay.get(id);
+    if (looked === undefined) end(id);
+    else looked.abort();
+  };
   thread.on('message', (message: ToMain) => {
     if (message.kind === 'call') void answer(message.id, message.call);
-    else if (message.kind === 'closed') end(message.id);
+    else if (message.kind === 'closed') close(message.id);
     else if (message.kind === 'more') {
       const { id } = message;
       const bytes = bodies.next(id);

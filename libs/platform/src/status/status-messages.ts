@@ -31,7 +31,7 @@ export type ToMain =
   | { readonly kind: 'call'; readonly id: number; readonly call: StatusCall }
   /** The client took what it was sent: the next part. */
   | { readonly kind: 'more'; readonly id: number }
-  /** Nobody takes any more of it. */
+  /** Nobody takes any more of it, also where it was not begun. */
   | { readonly kind: 'closed'; readonly id: number };
 
 export type ToThread =

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { encodeErrorResponse } from '@certmill/der';
 import type { OcspAnswer } from '@certmill/pipeline';
 
 /** A whole answer of the status face, ready to be written. */
@@ -24,17 +25,14 @@ export interface KeepingLimits {
 const readAtOnceMs = 1_000;
 /** Of what may be told otherwise soon, or was signed for one client: the least that is later than thisUpdate. */
 const leastMaxAgeSeconds = 1;
+const ocspType = ['Content-Type', 'application/ocsp-response'];
 
 /**
  * OCSP says what is wrong inside its message, with HTTP 200 (RFC 6960 A.1). What is signed has the headers
  * of RFC 9919 7.2: Expires is nextUpdate, max-age ends before it, and no-store never stands there.
  */
 export function ocspReply(answer: OcspAnswer, nowMs: number, limits: KeepingLimits): StatusReply {
-  const contentType = ['Content-Type', 'application/ocsp-response'];
-  if (answer.kind !== 'successful') {
-    const headers = [...contentType, 'Cache-Control', 'no-store'];
-    return { status: 200, headers, body: answer.der };
-  }
+  if (answer.kind !== 'successful') return unsignedReply(answer.der);
   const { der, isForAll, times } = answer;
   const { thisUpdateMs, nextUpdateMs } = times;
   const longest = isForAll ? limits.maxAgeSeconds : leastMaxAgeSeconds;
@@ -42,7 +40,7 @@ export function ocspReply(answer: OcspAnswer, nowMs: number, limits: KeepingLimi
   const maxAge = Math.min(leftSeconds, longest);
   const etag = `"${hash('sha256', der, 'hex')}"`;
   const headers = [
-    ...contentType,
+    ...ocspType,
     ...['Last-Modified', new Date(thisUpdateMs).toUTCString()],
     ...['Expires', new Date(nextUpdateMs).toUTCString()],
     ...['ETag', etag],
@@ -54,6 +52,15 @@ export function ocspReply(answer: OcspAnswer, nowMs: number, limits: KeepingLimi
     ...(isForAll ? { keepUntilMs } : {}),
     ...(answer.isReadable === true ? { readUntilMs: nowMs + readAtOnceMs } : {}),
   };
+}
+
+/** Of OCSP; for whom nobody had a look. */
+export function tryLaterReply(): StatusReply {
+  return unsignedReply(encodeErrorResponse('tryLater'));
+}
+
+function unsignedReply(body: Uint8Array): StatusReply {
+  return { status: 200, headers: [...ocspType, 'Cache-Control', 'no-store'], body };
 }
 
 /** For people who look at the wrong place. */

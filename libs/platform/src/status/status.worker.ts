@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
-import { encodeErrorResponse } from '@certmill/der';
 import { hasTag } from '../http/entity-tag.js';
+import { PipelinedCalls } from '../http/pipelined-calls.js';
+import { cutSlowReader, defaultReadingPace } from '../http/slow-readers.js';
 import type { AnswerModule } from './answer-source.js';
 import { KeptReplies } from './kept-replies.js';
 import { OctetBudget } from './octet-budget.js';
@@ -15,7 +16,13 @@ import {
   type StatusCall,
 } from './status-call.js';
 import type { BegunReply, StatusWorkerData, ToMain, ToThread } from './status-messages.js';
-import { laterReply, ocspReply, plainReply, type StatusReply } from './status-reply.js';
+import {
+  laterReply,
+  ocspReply,
+  plainReply,
+  tryLaterReply,
+  type StatusReply,
+} from './status-reply.js';
 import { ThreadCounts } from './thread-counts.js';
 
 const data = workerData as StatusWorkerData;
@@ -25,12 +32,6 @@ const maxBodyBytes = 16_384;
 const maxHeaderBytes = 8_192;
 /** Calls that wait for the main thread; more are told to come back. */
 const maxWaiting = 2_048;
-/** A client that sends and takes nothing for so long is cut. */
-const idleMs = 30_000;
-/** One that takes a long answer more slowly, on average and beyond `idleMs`, is cut too: 64 kbit/s. */
-const minBytesPerSecond = 8_192;
-/** Calls on one connection whose answers were not taken; whoever sends more in advance is cut. */
-const maxPipelined = 8;
 const noBody = new Uint8Array();
 
 const waiting = new Map<number, (reply: BegunReply) => void>();
@@ -39,7 +40,7 @@ const parts = new Map<number, (part: Uint8Array) => void>();
 const kept = new KeptReplies({ answers: data.cachedAnswers, bytes: data.cachedBytes });
 /** Of requests that are not answered and answers that are not taken, of all connections. */
 const budget = new OctetBudget(32 * 1024 * 1024);
-const unanswered = new WeakMap<Socket, number>();
+const pipelined = new PipelinedCalls();
 const counts = new ThreadCounts(data.counts);
 const readable = new ReadableIssuers();
 const answerAtOnce =
@@ -56,11 +57,11 @@ const server = createServer(
     maxHeaderSize: maxHeaderBytes,
   },
   (request, response) => {
-    if (count(request.socket, response)) void take(request, response);
+    if (pipelined.take(request.socket, response)) void take(request, response);
   },
 );
 server.maxConnections = data.maxConnections;
-server.timeout = idleMs;
+server.timeout = defaultReadingPace.idleReaderMs;
 server.on('error', (error) => tell({ kind: 'failed', message: error.message }));
 server.listen({ host: data.host, port: data.port, reusePort: data.reusePort }, () => {
   tell({ kind: 'listening', port: (server.address() as AddressInfo).port });
@@ -81,17 +82,6 @@ function forget(): void {
 
 function tell(message: ToMain, own?: Uint8Array<ArrayBuffer>): void {
   parentPort?.postMessage(message, own === undefined ? [] : [own.buffer]);
-}
-
-function count(socket: Socket, response: ServerResponse): boolean {
-  const before = unanswered.get(socket) ?? 0;
-  if (before === maxPipelined) {
-    socket.destroy();
-    return false;
-  }
-  unanswered.set(socket, before + 1);
-  response.once('close', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
-  return true;
 }
 
 async function take(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -115,7 +105,7 @@ async function take(request: IncomingMessage, response: ServerResponse): Promise
   if (body === 'too-large') {
     write(request, response, plainReply(413, 'an OCSPRequest has 16 KiB at most'));
   } else if (body === 'no-room') {
-    write(request, response, tryLater());
+    write(request, response, tryLaterReply());
   } else if (body !== 'broken') {
     await answer(request, response, { method: 'POST', url, body });
     budget.give(body.length);
@@ -171,15 +161,21 @@ async function answer(
     return;
   }
   if (waiting.size >= maxWaiting) {
-    write(request, response, call.kind === 'ocsp' ? tryLater() : laterReply());
+    write(request, response, call.kind === 'ocsp' ? tryLaterReply() : laterReply());
     return;
   }
+  if (response.destroyed) return;
   const id = (lastId = (lastId + 1) % Number.MAX_SAFE_INTEGER);
-  const reply = await new Promise<BegunReply>((resolve) => {
+  const reply = await new Promise<BegunReply | undefined>((resolve) => {
     waiting.set(id, resolve);
+    response.once('close', () => resolve(undefined));
     ask(id, call);
   });
   waiting.delete(id);
+  if (reply === undefined) {
+    tell({ kind: 'closed', id });
+    return;
+  }
   if (shared !== undefined && call.kind === 'ocsp') {
     const [certId] = shared.certIds;
     kept.keep(shared.key, reply);
@@ -223,14 +219,6 @@ function ask(id: number, call: StatusCall): void {
   }
 }
 
-function tryLater(): BegunReply {
-  return {
-    status: 200,
-    headers: ['Content-Type', 'application/ocsp-response', 'Cache-Control', 'no-store'],
-    body: encodeErrorResponse('tryLater'),
-  };
-}
-
 /** @param id Of the call; where the reply has further parts, the main thread hears of its end. */
 function write(
   request: IncomingMessage,
@@ -272,12 +260,8 @@ function writeParts(
   first: Uint8Array,
   wholeBytes: number,
 ): void {
-  const timeoutMs = idleMs + (wholeBytes / minBytesPerSecond) * 1_000;
-  const timer = setTimeout(() => response.destroy(), timeoutMs);
-  response.once('close', () => {
-    clearTimeout(timer);
-    parts.delete(id);
-  });
+  cutSlowReader(response, wholeBytes, defaultReadingPace);
+  response.once('close', () => parts.delete(id));
   let left = wholeBytes;
   const writePart = (part: Uint8Array): void => {
     left -= part.length;
