@@ -18,6 +18,7 @@ export {
   type FaultCode,
   type FaultDisposition,
 } from './faults.js';
+export { subjectAttributeBounds } from './profile/subject-attribute-bounds.js';
 export { diskFullFault, isDiskFull } from './disk-full.js';
 export { ApprovalRequired, type ProposedOperation } from './approval-required.js';
 export {

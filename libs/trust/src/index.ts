@@ -11,6 +11,7 @@ export {
   type SoftwareCaSigner,
 } from './hierarchy/ca-key.js';
 export {
+  caCommonName,
   distinguishedNameDer,
   parseDistinguishedName,
   type DistinguishedName,

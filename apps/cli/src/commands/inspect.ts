@@ -2,7 +2,8 @@ import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { CertmillError } from '@certmill/domain';
-import { chainLinks, inspect, type ChainLink, type InspectedItem } from '@certmill/trust';
+import { chainLinks, type ChainLink, type InspectedItem } from '@certmill/trust';
+import { inspectFile } from '../inspect-file.js';
 import { exitCodes } from '../terminal/exit-codes.js';
 import { withExamples } from '../terminal/program.js';
 import { formatCount } from '../terminal/quantities.js';
@@ -56,16 +57,11 @@ async function bytesOf(terminal: Terminal, file: string): Promise<Uint8Array> {
 }
 
 function inspected(file: string, bytes: Uint8Array): InspectedFile {
-  try {
-    const items = inspect(bytes);
-    const certificates = items.flatMap(({ position, object }) =>
-      object?.kind === 'certificate' ? [{ position, der: object.der }] : [],
-    );
-    return { file, items, links: certificates.length > 1 ? chainLinks(certificates) : [] };
-  } catch (cause) {
-    if (!(cause instanceof CertmillError)) throw cause;
-    throw new CertmillError(cause.code, `${file}: ${cause.message}`, { cause });
-  }
+  const items = inspectFile(file, bytes);
+  const certificates = items.flatMap(({ position, object }) =>
+    object?.kind === 'certificate' ? [{ position, der: object.der }] : [],
+  );
+  return { file, items, links: certificates.length > 1 ? chainLinks(certificates) : [] };
 }
 
 function viewsOf({ file, items, links }: InspectedFile): object[] {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { CertmillError } from '@certmill/domain';
-import { inspect, type InspectedKind, type VerificationSources } from '@certmill/trust';
+import type { InspectedKind, VerificationSources } from '@certmill/trust';
+import { inspectFile } from '../inspect-file.js';
 import {
   folderAuthorities,
   folderStatuses,
@@ -72,7 +73,7 @@ export async function readSources(
 }
 
 export async function certificatesIn(file: string): Promise<readonly Certificate[]> {
-  const items = inspect(await bytesOf(file));
+  const items = inspectFile(file, await bytesOf(file));
   const certificates = items.flatMap(({ position, object }) =>
     object?.kind === 'certificate'
       ? [{ position, der: object.der, isCa: JSON.stringify(object.view).includes('"cA":true') }]
@@ -92,7 +93,7 @@ const derOf = ({ der }: Pick<Named, 'der'>): Uint8Array => der;
 async function ofKind(files: readonly string[], kind: InspectedKind): Promise<readonly Named[]> {
   const read = await Promise.all(
     files.map(async (file) => {
-      const found = inspect(await bytesOf(file)).flatMap(({ object }) =>
+      const found = inspectFile(file, await bytesOf(file)).flatMap(({ object }) =>
         object?.kind === kind ? [{ name: file, der: object.der }] : [],
       );
       if (found.length > 0) return found;

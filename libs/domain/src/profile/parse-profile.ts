@@ -11,28 +11,11 @@ import type {
   SubjectAttribute,
   SubjectAttributeType,
 } from './profile.js';
+import { subjectAttributeBounds } from './subject-attribute-bounds.js';
 
 /** Far above any sensible profile, far below what a YAML parser takes long for. */
 const maxProfileCharacters = 64 * 1024;
 const defaultMaxWait = '7d';
-
-/** RFC 5280 A.1 ub-*; the Matter attributes are 4 hex digits (Matter Core Specification 6.1.1). */
-const attributeBounds: Readonly<Record<SubjectAttributeType, number>> = {
-  commonName: 64,
-  serialNumber: 64,
-  countryName: 2,
-  organizationName: 64,
-  organizationalUnitName: 64,
-  localityName: 128,
-  stateOrProvinceName: 128,
-  title: 64,
-  // X.520 6.2.8 bounds it by nothing; no certificate needs more.
-  dnQualifier: 64,
-  // A label of a domain name (RFC 4519 2.4, RFC 1034 3.1).
-  domainComponent: 63,
-  matterVendorId: 4,
-  matterProductId: 4,
-};
 
 /** RFC 5280 A.1: these three are PrintableString, domainComponent is IA5String; 4.1.2.4: else UTF-8. */
 const attributeEncodings: Partial<Record<SubjectAttributeType, SubjectAttribute['encoding']>> = {
@@ -113,7 +96,7 @@ function profileOf(file: ProfileFile): Profile {
     },
     subject: file.subject.map((attribute) => ({
       type: attribute.type,
-      value: fieldValueOf(attribute, attributeBounds[attribute.type]),
+      value: fieldValueOf(attribute, subjectAttributeBounds[attribute.type]),
       encoding: attribute.encoding ?? attributeEncodings[attribute.type] ?? 'utf8',
     })),
     extensions: extensionsOf(file.extensions),

@@ -17,6 +17,7 @@ import {
   walkCertificate,
 } from '@certmill/der';
 import { type CertificateLimits, readCertificateLimits } from '@certmill/pipeline/compute';
+import { pemBlocksOf } from '../inspect/pem-blocks.js';
 import { nameText } from '../inspect/view.js';
 import { issuerKeyTypeOf, type IssuerKeyType, keyTypeOf } from '../keys/key-types.js';
 
@@ -158,6 +159,12 @@ export function certificatesInPem(pem: string): readonly Uint8Array[] {
   return [...pem.matchAll(certificateBlocks)].map(([, base64 = '']) =>
     Buffer.from(base64, 'base64'),
   );
+}
+
+/** The same of what people give. INVALID_INPUT with the line of a block that was cut off. */
+export function certificatesInGivenPem(pem: string): readonly Uint8Array[] {
+  pemBlocksOf(Buffer.from(pem));
+  return certificatesInPem(pem);
 }
 
 /** PEM text of certificates, one behind the other. */

@@ -1,6 +1,10 @@
 import { CertmillError, type StatusAddresses } from '@certmill/domain';
 import type { IssuerKeyType } from '../keys/key-types.js';
-import { type DistinguishedName, distinguishedNameDer } from './distinguished-name.js';
+import {
+  caCommonName,
+  type DistinguishedName,
+  distinguishedNameDer,
+} from './distinguished-name.js';
 import { createRoot, issueAuthority } from './issue-authority.js';
 import { assertNoIssuer } from './issuer-folder.js';
 import { assertIssuerName, rootName } from './issuer-paths.js';
@@ -50,7 +54,7 @@ export async function createHierarchy(options: HierarchyOptions): Promise<Issuer
       {
         directory: rootDirectory,
         passphrase: rootPassphrase,
-        subjectDer: subjectOf(options, `${name} root CA`),
+        subjectDer: subjectOf(options, caCommonName(name, 'root CA')),
         keyType: options.rootKeyType ?? 'ec-p384',
         pathLenConstraint: 1,
         // A root signs CAs only: one CRL has them all.
@@ -64,7 +68,7 @@ export async function createHierarchy(options: HierarchyOptions): Promise<Issuer
       name,
       directory,
       passphrase,
-      subjectDer: subjectOf(options, `${name} issuing CA`),
+      subjectDer: subjectOf(options, caCommonName(name, 'issuing CA')),
       keyType: options.keyType ?? 'ec-p256',
       pathLenConstraint: 0,
       ...(status === undefined ? {} : { status }),

@@ -1,4 +1,4 @@
-import { CertmillError, type SubjectAttributeType } from '@certmill/domain';
+import { CertmillError, subjectAttributeBounds, type SubjectAttributeType } from '@certmill/domain';
 import {
   attributeTypeAndValue,
   CertmillDerError,
@@ -36,8 +36,6 @@ const shortNames: Readonly<Record<string, SubjectAttributeType>> = {
   DC: 'domainComponent',
 };
 
-/** Longer values fit no attribute (RFC 5280 A.1, ub-name). */
-const maxValueLength = 32_768;
 const maxNameBytes = 64 * 1024;
 
 /** The Name element of a subject. INVALID_INPUT where it is empty or a value does not fit its type. */
@@ -68,12 +66,36 @@ export function distinguishedNameDer(name: DistinguishedName): Uint8Array {
 }
 
 function checked(type: SubjectAttributeType, value: string): string {
-  if (value === '' || value.length > maxValueLength) throw refusal(`has no sound ${type}`);
+  if (value === '') throw refusal(`has no sound ${type}`);
+  assertBound(type, value);
   if (/[\x00-\x1f\x7f]/.test(value)) throw refusal(`has a control character in its ${type}`);
   if (type === 'countryName' && !/^[A-Z]{2}$/.test(value)) {
     throw refusal('has a country that is no two upper-case letters (RFC 5280 A.1)');
   }
   return value;
+}
+
+function assertBound(type: SubjectAttributeType, value: string): void {
+  const [length, bound] = [Array.from(value).length, subjectAttributeBounds[type]];
+  if (length <= bound) return;
+  throw refusal(
+    `has a ${type} of ${String(length)} characters, at most ${String(bound)} fit (RFC 5280 A.1)`,
+  );
+}
+
+/** The same of a Name that others have written. INVALID_INPUT; attributes of other types are passed over. */
+export function assertNameBounds(der: Uint8Array): void {
+  const name = readName(der, 0, der.length);
+  if (!name.ok) throw refusal('cannot be read');
+  for (const { oid, value } of name.value.flat()) {
+    const type = attributeTypes.get(oid);
+    if (type !== undefined) assertBound(type, value);
+  }
+}
+
+/** What a CA is called where nobody says: its name, cut where that is too long, and its kind. */
+export function caCommonName(name: string, kind: string): string {
+  return `${name.slice(0, subjectAttributeBounds.commonName - kind.length - 1)} ${kind}`;
 }
 
 /**

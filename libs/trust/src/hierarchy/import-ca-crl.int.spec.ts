@@ -232,6 +232,8 @@ describe('the CRL of an offline root', () => {
     const text = readFileSync(file, 'utf8');
     writeFileSync(file, text.replace(/(-----BEGIN X509 CRL-----\n.{20})./, '$1!'));
     await expect(loadIssuers(plant)).rejects.toMatchObject({ code: 'FAULT_STORE_CORRUPT' });
+    writeFileSync(file, text.slice(0, -40));
+    await expect(loadIssuers(plant)).rejects.toMatchObject({ code: 'FAULT_STORE_CORRUPT' });
   });
 });
 

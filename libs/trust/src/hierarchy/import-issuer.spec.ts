@@ -172,6 +172,8 @@ describe('importIssuer', () => {
     await refused({ chainPem: 'nothing here' }, 'holds no PEM certificate');
     const cut = chainOf(issuing).replace(/\n[^\n]+\n-----END/, '\n-----END');
     await refused({ chainPem: cut + chainOf(root) }, 'certificate 1 of the chain');
+    const chainPem = `${chainOf(issuing).slice(0, -20)}\n${chainOf(root)}`;
+    await refused({ chainPem }, 'the CERTIFICATE that begins in line 1 has no end');
   });
 
   it.each<[string, Omit<CaRecipe, 'name'>, string]>([

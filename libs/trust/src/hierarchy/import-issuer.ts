@@ -2,7 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { CertmillError } from '@certmill/domain';
 import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { openSerialKeys } from '../keys/serial-keys.js';
-import { certificatesInPem, readCaCertificate } from './ca-certificate.js';
+import { certificatesInGivenPem, readCaCertificate } from './ca-certificate.js';
 import { checkWorkingChain } from './check-chain.js';
 import { withCaLock } from './folder-lock.js';
 import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
@@ -35,7 +35,7 @@ export async function importIssuer(options: ImportOptions): Promise<Issuer> {
   if (options.passphrase === '')
     throw new CertmillError('INVALID_INPUT', 'the passphrase is empty');
   await assertNoIssuer(directory, name);
-  const chain = certificatesInPem(options.chainPem).map((der, index) =>
+  const chain = certificatesInGivenPem(options.chainPem).map((der, index) =>
     readCaCertificate(der, `certificate ${String(index + 1)} of the chain`),
   );
   const [issuing] = chain;

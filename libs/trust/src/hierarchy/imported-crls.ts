@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { CertmillError, isName } from '@certmill/domain';
+import { CertmillError, isCertmillError, isName } from '@certmill/domain';
 import { pemEncode, walkCrlEntries } from '@certmill/der';
 import { isErrorCode } from '../atomic-file.js';
-import { pemBlocksOf } from '../inspect/pem-blocks.js';
+import { type PemBlock, pemBlocksOf } from '../inspect/pem-blocks.js';
 import { extensionsOf } from '../inspect/extension-view.js';
 import { readDerNode } from '../lint/der-node.js';
 import { type ReadCrl, readCrl, reasonOf, signatureProblemOf } from '../path/crl-status.js';
@@ -120,11 +120,21 @@ export function revocationIn(
 
 /** Undefined where the bytes are not what `importedCrlText` makes, or the signature does not verify. */
 function readImportedCrl(ca: string, bytes: Uint8Array): ImportedCrl | undefined {
-  const [certificate, list, ...more] = pemBlocksOf(bytes);
+  const [certificate, list, ...more] = importedBlocks(bytes);
   const signer = certificate && readPathCertificate(certificate.der);
   const crl = list && readCrl(list.der);
   if (signer === undefined || crl === undefined || more.length > 0) return undefined;
   return signatureProblemOf(crl, signer) === undefined ? importedCrlOf(ca, signer, crl) : undefined;
+}
+
+/** What lies in such a file, signer first; none where it is damaged. */
+export function importedBlocks(bytes: Uint8Array): readonly PemBlock[] {
+  try {
+    return pemBlocksOf(bytes);
+  } catch (error) {
+    if (isCertmillError(error)) return [];
+    throw error;
+  }
 }
 
 /** Undefined where the list has no number, or an entry cannot be read. */

@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { isName } from '@certmill/domain';
 import { isErrorCode } from '../atomic-file.js';
 import { certificatesInPem } from './ca-certificate.js';
-import { pemBlocksOf } from '../inspect/pem-blocks.js';
-import { importedCrlFileOf } from './imported-crls.js';
+import { importedBlocks, importedCrlFileOf } from './imported-crls.js';
 import { caCrlFileName } from './ca-crl-time.js';
 import { issuerPathsOf } from './issuer-paths.js';
 
@@ -19,7 +18,7 @@ export interface PublishedCas {
 export function publishedCas(dataDirectory: string): PublishedCas {
   const imported = async (ca: string) => {
     const file = await readIfThere(importedCrlFileOf(dataDirectory, ca));
-    const [certificate, crl] = file === undefined ? [] : pemBlocksOf(file);
+    const [certificate, crl] = file === undefined ? [] : importedBlocks(file);
     return { certificate: certificate?.der, crl: crl?.der };
   };
   return {

@@ -38,7 +38,7 @@ import { readDerNode } from '../lint/der-node.js';
 import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { issuerKeyTypeOf, type IssuerKeyType } from '../keys/key-types.js';
 import { openSerialKeys } from '../keys/serial-keys.js';
-import { certificatesInPem, type CaCertificate, readCaCertificate } from './ca-certificate.js';
+import { certificatesInGivenPem, type CaCertificate, readCaCertificate } from './ca-certificate.js';
 import { descriptionFileName, readDescription, writeDescription } from './ca-description.js';
 import { type CaProfile, caOfProfile, issueProfiledCaCertificate } from './ca-profiles.js';
 import { hashOf, type SoftwareCaSigner } from './ca-key.js';
@@ -62,7 +62,12 @@ import {
   writeKeyFile,
 } from './issuer-folder.js';
 import { assertIssuerName, formerFolderName, keyFileName } from './issuer-paths.js';
-import { type DistinguishedName, isSameName, readDistinguishedName } from './distinguished-name.js';
+import {
+  assertNameBounds,
+  type DistinguishedName,
+  isSameName,
+  readDistinguishedName,
+} from './distinguished-name.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
 import { certificateBySerial, keySha256Of, ownRevocationOf } from './lost-keys.js';
 import { assertModules, assertNewKeyPlace, newCaKey } from './new-ca-key.js';
@@ -293,6 +298,7 @@ function assertRequested(
   }: Pick<SignRequestOptions, 'profile' | 'attributes' | 'pathLenConstraint'>,
   request: Pick<ReadRequest, 'subjectDer' | 'keyType' | 'pathLenConstraint'>,
 ): number {
+  assertNameBounds(request.subjectDer);
   const asked = request.pathLenConstraint ?? 0;
   if (profile !== undefined || attributes.length > 0) {
     const subject = readDistinguishedName(request.subjectDer);
@@ -458,7 +464,7 @@ async function slotOfRequest(directory: string, name: string): Promise<CaSlot | 
 export async function completeAuthority(options: CompletionOptions): Promise<Issuer> {
   const { directory, name, nowMs } = options;
   assertIssuerName(name);
-  const chain = certificatesInPem(options.chainPem).map((der, index) =>
+  const chain = certificatesInGivenPem(options.chainPem).map((der, index) =>
     readCaCertificate(der, `certificate ${String(index + 1)} of the chain`),
   );
   const [own] = chain;

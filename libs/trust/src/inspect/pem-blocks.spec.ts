@@ -13,17 +13,28 @@ describe('PEM blocks in a text', () => {
     expect(labelsIn(text)).toEqual(['A: one', 'B C: two', 'A: three']);
   });
 
-  it('are passed over where they have no end of their label', () => {
-    const text = `-----BEGIN A-----\n-----BEGIN ${'x'.repeat(65)}-----\n${block('B', 'one')}`;
-    expect(labelsIn(`${text}-----BEGIN B-----\n-----END`)).toEqual(['B: one']);
+  it.each([
+    ['is cut off', `${block('B', 'one')}${block('B', 'two').slice(0, 30)}`, 'the B .* line 4 '],
+    ['ends as another', `text\n-----BEGIN A-----\nAAAA\n-----END B-----\n`, 'the A .* line 2 '],
+    ['stands before another', `-----BEGIN B-----\nAAAA\n${block('B', 'one')}`, 'the B .* line 1 '],
+    ['is indented', `  -----BEGIN A-----\n  AAAA\n`, 'the A .* line 1 '],
+    ['has a byte order mark', `\ufeff-----BEGIN A-----\nAAAA\n`, 'the A .* line 1 '],
+    ['has an odd label', `-----BEGIN \u202eA-----\nAAAA\n`, 'the block .* line 1 '],
+  ])('are refused by the line of one that %s', (_, text, told) => {
+    expect(() => labelsIn(text)).toThrow(new RegExp(`^${told}has no end`));
+  });
+
+  it('are told from text that names them within a line', () => {
+    const text = `see -----BEGIN B-----\n-----BEGIN ${'x'.repeat(65)}-----\n${block('B', 'one')}`;
+    expect(labelsIn(text)).toEqual(['B: one']);
   });
 
   it.each([
-    ['of one label', () => '-----BEGIN A-----\n'],
-    ['of a label each', (number: number) => `-----BEGIN ${number.toString(36)}-----\n`],
+    ['of one label', () => 'a -----BEGIN A-----\n'],
+    ['of a label each', (number: number) => `a -----BEGIN ${number.toString(36)}-----\n`],
     [
       'that end as another',
-      (number: number) => `-----BEGIN A-----\n-----END ${String(number)}-----`,
+      (number: number) => `a -----BEGIN A-----\n-----END ${String(number)}-----`,
     ],
   ])('are looked for in 5 MB of beginnings %s within a second', (_, line) => {
     const lines: string[] = [];

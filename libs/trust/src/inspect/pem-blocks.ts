@@ -1,3 +1,5 @@
+import { CertmillError } from '@certmill/domain';
+
 /** A block of textual encoding (RFC 7468), decoded. */
 export interface PemBlock {
   readonly label: string;
@@ -8,27 +10,49 @@ const begin = Buffer.from('-----BEGIN ');
 const end = Buffer.from('-----END ');
 const dashes = Buffer.from('-----');
 const maxLabelOctets = 64;
+/** Space, tab and the octets of a byte order mark. */
+const blanks: ReadonlySet<number> = new Set([0x20, 0x09, 0xef, 0xbb, 0xbf]);
 
 /**
- * The PEM blocks of a text in their order; text between them, headers (RFC 1421) and a block without an
- * end are passed over. Empty where there is none, so that the bytes may be DER. The text is looked through
- * twice, however many blocks begin in it.
+ * The PEM blocks of a text in their order; text between them and headers (RFC 1421) are passed over. Empty where
+ * there is none, so that the bytes may be DER. The text is looked through twice, however many blocks begin in it.
+ * INVALID_INPUT with the line of a block that has no end before another begins: the file was cut off.
  */
 export function pemBlocksOf(bytes: Uint8Array): readonly PemBlock[] {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const blocks: PemBlock[] = [];
   let ends: BlockEnds | undefined;
   let behind = 0;
-  for (const { label, at, labelEnd } of marksOf(text, begin)) {
+  const marks = [...marksOf(text, begin)];
+  for (const [index, { label, at, labelEnd }] of marks.entries()) {
     if (at < behind) continue;
     ends ??= new BlockEnds(text);
     const bodyStart = labelEnd + dashes.length;
     const bodyEnd = ends.next(label, bodyStart);
-    if (bodyEnd === undefined) continue;
+    const next = marks[index + 1];
+    const isCut = bodyEnd === undefined || (next !== undefined && next.at < bodyEnd);
+    if (isCut && isLineStart(text, at)) throw cutOff(text, at, label);
+    if (isCut) continue;
     blocks.push({ label, der: decoded(text.toString('latin1', bodyStart, bodyEnd)) });
     behind = bodyEnd;
   }
   return blocks;
+}
+
+/** Blanks may stand before it. Of text within a line nobody can say that it was to begin a block. */
+function isLineStart(text: Buffer, at: number): boolean {
+  let before = at - 1;
+  while (blanks.has(text[before] ?? 0)) before -= 1;
+  return before < 0 || text[before] === 0x0a || text[before] === 0x0d;
+}
+
+function cutOff(text: Buffer, at: number, label: string): CertmillError {
+  const line = text.toString('latin1', 0, at).split('\n').length;
+  const what = /^[A-Z0-9 ]+$/.test(label) ? label : 'block';
+  return new CertmillError(
+    'INVALID_INPUT',
+    `the ${what} that begins in line ${String(line)} has no end: the file was cut off, or is damaged`,
+  );
 }
 
 interface Mark {

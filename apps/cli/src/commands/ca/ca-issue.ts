@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { issueAuthority, type IssuerKeyType } from '@certmill/trust';
+import { caCommonName, issueAuthority, type IssuerKeyType } from '@certmill/trust';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
@@ -69,7 +69,7 @@ export function issueCommand(terminal: Terminal): Command {
           ...key,
           ...certificateWishOf(options, {
             key: 'ec-p256',
-            commonName: `${name} ${kind} CA`,
+            commonName: caCommonName(name, `${kind} CA`),
             pathLenConstraint: 0,
           }),
           ...lifetimeOf(options),

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { CertmillError } from '@certmill/domain';
 import {
   authorityIn,
+  caCommonName,
   type CaRequest,
   type IssuerKeyType,
   requestAuthority,
@@ -124,7 +125,7 @@ async function requestOf(
     ...(await keyPlaceOf(terminal, data, options)),
     ...certificateWishOf(options, {
       key: 'ec-p256',
-      commonName: `${name} issuing CA`,
+      commonName: caCommonName(name, 'issuing CA'),
       pathLenConstraint: 0,
     }),
     ...statusOf(options),

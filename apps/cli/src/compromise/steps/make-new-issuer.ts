@@ -1,6 +1,7 @@
 import { CertmillError, newCaKeyTypes } from '@certmill/domain';
 import {
   authorityIn,
+  caCommonName,
   distinguishedNameDer,
   type AuthorityPlace,
   findAuthority,
@@ -34,7 +35,9 @@ export const makeNewIssuer: Step = async (context, { plan }) => {
   const outcome = await makeSuccessor({
     ...{ name: successor.name, directory: data, old, nowMs },
     ...(await keyPlaceOf(terminal, data, successor)),
-    subjectDer: distinguishedNameDer(subjectOf(successor, `${successor.name} issuing CA`)),
+    subjectDer: distinguishedNameDer(
+      subjectOf(successor, caCommonName(successor.name, 'issuing CA')),
+    ),
     ...(successor.key === undefined ? {} : { keyType: keyTypeOf(successor.key) }),
     ...lifetimeOf(successor),
     ...statusOf(successor),
