@@ -64,6 +64,7 @@ export {
   type CaRevocationOptions,
   type CaRevocationOutcome,
 } from './hierarchy/revoke-authority.js';
+export { certificatesOverKey, hasSigned } from './hierarchy/certificates-over-key.js';
 export { closeIssuer, type CloseIssuerOptions } from './hierarchy/close-issuer.js';
 export { publishedCas, type PublishedCas } from './hierarchy/published-cas.js';
 export { importCaCrl, type CrlImport, type CrlImportOptions } from './hierarchy/import-ca-crl.js';

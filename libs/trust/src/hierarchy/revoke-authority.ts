@@ -39,7 +39,7 @@ export interface CaRevocationOutcome {
   readonly revoked: RevokedCa;
   /** The others over its key that the parent has signed and that have not ended. */
   readonly others: readonly RevokedCa[];
-  /** False where all of them were so already: the first time and reason of each stay. */
+  /** False where all of them were so already: the first time and reason of each stay, unless the key is lost only now. */
   readonly isNew: boolean;
   readonly notCovered: readonly CaNotCovered[];
   /** Files of the folder whose certificates cannot be read: they may be over the key as well. */
@@ -74,7 +74,7 @@ export async function revokeAuthority(options: CaRevocationOptions): Promise<CaR
   });
 }
 
-/** CONFLICT where a CA was revoked for another reason, which stays, as that of a certificate does. */
+/** CONFLICT where a CA was revoked for another reason, which stays unless the key is found to be lost, as that of a certificate does. */
 export function assertSameReason(
   { revoked, isNew }: Pick<CaRevocationOutcome, 'revoked' | 'isNew'>,
   reason: RevocationReason,
@@ -111,20 +111,31 @@ export async function planCaRevocation(
   const revokedAtMs = Math.floor(atMs / 1_000) * 1_000;
   const [revoked, ...more] = [named, ...others].map((certificate) => {
     const entry = entryOf(certificate, reason, revokedAtMs);
-    return known.get(entry.serialNumberHex) ?? entry;
+    const before = known.get(entry.serialNumberHex);
+    return before === undefined ? entry : keptOrLost(before, entry);
   }) as [RevokedCa, ...RevokedCa[]];
-  const added = [revoked, ...more].filter(({ serialNumberHex }) => !known.has(serialNumberHex));
-  const revokedCas = [...parent.revokedCas, ...added];
-  if (added.length > 0 && revokedCas.length > maxRevokedCas) {
+  const changed = new Map(
+    [revoked, ...more]
+      .filter((entry) => known.get(entry.serialNumberHex) !== entry)
+      .map((entry) => [entry.serialNumberHex, entry]),
+  );
+  const revokedCas = [...new Map([...known, ...changed]).values()];
+  if (changed.size > 0 && revokedCas.length > maxRevokedCas) {
     throw new CertmillError('LIMIT_EXCEEDED', `CA '${parent.name}' has revoked too many CAs`);
   }
   const foreign = alive.filter(({ certificate }) => !isSignedBy(parent, certificate));
   const notCovered = await notRevokedOf(directory, foreign);
   return {
-    outcome: { revoked, others: more, isNew: added.length > 0, notCovered, unread },
+    outcome: { revoked, others: more, isNew: changed.size > 0, notCovered, unread },
     revokedCas,
     others,
   };
+}
+
+/** A revocation stays as it was first; but that the key is lost may be found out later, and says more. */
+function keptOrLost(before: RevokedCa, entry: RevokedCa): RevokedCa {
+  if (isKeyLost(before) || !isKeyLost(entry)) return before;
+  return { ...entry, revokedAtMs: before.revokedAtMs };
 }
 
 function entryOf(

@@ -20,7 +20,7 @@ import {
   requestRenewal,
   signAuthorityRequest,
 } from './request-authority.js';
-import { type CaRevocationOutcome, revokeAuthority } from './revoke-authority.js';
+import { assertSameReason, type CaRevocationOutcome, revokeAuthority } from './revoke-authority.js';
 import { StatusAuthorities } from './status-authorities.js';
 
 const passphrase = 'only for this test';
@@ -87,9 +87,10 @@ describe('a CA that is revoked', () => {
   const revoke = (
     reason: RevocationReason = 'keyCompromise',
     serial = serials[2],
+    atMs = nowMs,
   ): Promise<CaRevocationOutcome> =>
     revokeAuthority({
-      ...{ directory: data, parent: 'root', reason, nowMs },
+      ...{ directory: data, parent: 'root', reason, nowMs: atMs },
       certificateDer: derOf(issuedFile(serial)),
     });
   const recordFile = (): string => join(data, 'ca/root/revoked-cas.json');
@@ -141,10 +142,19 @@ describe('a CA that is revoked', () => {
     'where one certificate was revoked before for %s, is so with the rest once it is typed again',
     async (reason) => {
       recordAsOnce(serials[2], reason);
-      expect(await revoke()).toMatchObject({ isNew: true, revoked: { reason } });
-      expect((await authorityIn(data, 'root')).revokedCas.map((entry) => entry.reason)).toEqual([
-        ...[reason, 'keyCompromise', 'keyCompromise'],
-      ]);
+      // Of the one before the time stays; that the key is lost takes the place of another reason.
+      const outcome = await revoke('keyCompromise', serials[2], nowMs + 60_000);
+      expect(outcome).toMatchObject({ isNew: true, revoked: { revokedAtMs: nowMs } });
+      const { revokedCas } = await authorityIn(data, 'root');
+      expect(revokedCas.map((entry) => [entry.revokedAtMs, entry.reason])).toEqual(
+        [nowMs, nowMs + 60_000, nowMs + 60_000].map((atMs) => [atMs, 'keyCompromise']),
+      );
+      // And no other reason that of a key that is lost.
+      const other = await revoke('superseded');
+      expect(other).toMatchObject({ isNew: false, revoked: { reason: 'keyCompromise' } });
+      expect(() => {
+        assertSameReason(other, 'superseded');
+      }).toThrow('that stays as it is');
       expect(await verdicts()).toEqual(all);
     },
   );

@@ -6,6 +6,9 @@ import {
   type CaNotCovered,
   type CaRevocationOutcome,
   certificatesInPem,
+  certificatesOverKey,
+  hasSigned,
+  type Issuer,
   revokeAuthority,
   type RevokedCa,
 } from '@certmill/trust';
@@ -122,6 +125,22 @@ function stillGood(
   ];
 }
 
+/** Certificates over the key that the CA above has not signed: they are revoked where who signed them is. */
+async function byOthers(data: string, { chainDer, spkiDer }: Issuer): Promise<string> {
+  const [, parentDer = new Uint8Array()] = chainDer;
+  const files = (await certificatesOverKey(data, spkiDer)).found
+    .filter(
+      ({ certificate }) =>
+        certificate.notAfterMs >= Date.now() &&
+        !hasSigned(parentDer, certificate) &&
+        !hasSigned(certificate.der, certificate),
+    )
+    .map(({ file }) => file);
+  return files.length === 0
+    ? ''
+    : `; so it is with what other CAs have signed: ${files.join(', ')}`;
+}
+
 function serialOf({ serialNumberHex }: RevokedCa): string {
   return serialNumberHex;
 }
@@ -157,6 +176,7 @@ async function toRevoke(
     'INVALID_INPUT',
     ca.role === 'root'
       ? 'a root cannot revoke itself (RFC 5280 6.1): take it out of the trust stores'
-      : `the CA above '${ca.name}' is not in this folder: revoke it where that one is, with --certificate ${ca.certificateFile}`,
+      : `the CA above '${ca.name}' is not in this folder: revoke it where that one is, with --certificate ${ca.certificateFile}` +
+          (await byOthers(data, ca)),
   );
 }
