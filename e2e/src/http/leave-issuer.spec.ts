@@ -76,6 +76,15 @@ async function uploaded(orderId: string, csrs: readonly DeviceCsr[]): Promise<vo
   await (await server.call('GET', `/v1/batches/${batchId}/certificates?follow=true`)).text();
 }
 
+/** The allow-list of an order is this device. */
+async function allowed(orderId: string, deviceId: string): Promise<void> {
+  const answer = await server.call('PUT', `/v1/orders/${orderId}/devices`, {
+    headers: { 'content-type': 'text/csv' },
+    body: `deviceId\n${deviceId}\n`,
+  });
+  expect([answer.status, await answer.json()]).toEqual([200, { devices: 1 }]);
+}
+
 async function addProfile(name: string, version: number, keys = 'ec-p256'): Promise<void> {
   const yaml = builtInProfileText('tls-client')
     .replace(/^name: .*$/m, `name: ${name}`)
@@ -218,6 +227,23 @@ describe('a run that cannot go on', () => {
       { directory: server.data, name: 'root', passphrase },
       Date.now(),
     );
+    await anOrder(server, 'listed', {
+      issuer: 'picky',
+      profile: 'devices',
+      requiresAllowList: true,
+    });
+    await allowed('listed', 'listed-0');
+    await uploaded('listed', csrsOf(1, 'listed'));
+    await allowed('listed', 'another');
+    const hold = { deviceIds: ['picky-1'], reason: 'certificateHold' };
+    expect((await server.call('POST', '/v1/revocations', { json: hold })).status).toBe(200);
+    const dry = await told('picky', '--to', 'unborn', '--dry-run');
+    expect(dry.steps).toContainEqual(
+      expect.objectContaining({
+        step: 'reissue',
+        would: { devices: population - 1, leftRefused: 1, leftOnHold: 1 },
+      }),
+    );
     const refused = await told('picky', '--to', 'narrow', '--name', 'try', '--yes');
     expect(refused).toMatchObject({ exitCode: 1, state: 'stopped', error: { step: 'reissue' } });
     expect(refused.steps.map(({ state }) => state)).toEqual([
@@ -227,13 +253,23 @@ describe('a run that cannot go on', () => {
     await addProfile('devices', 4, 'ec-p384');
     const args = ['picky', '--to', 'next', '--yes'];
     const rejected = await told(...args);
-    expect(rejected).toMatchObject({ exitCode: 1, error: { code: 'STEP_WAITS', step: 'reissue' } });
+    expect(rejected).toMatchObject({
+      exitCode: 1,
+      error: {
+        ...{ code: 'STEP_WAITS', step: 'reissue' },
+        message: expect.stringMatching(
+          /4 of 4 devices .* \(2 rejected, 0 dead letters, 1 refused: .*, 1 on hold\).*--leave-behind 4$/m,
+        ) as string,
+      },
+    });
+    const few = await told(...args, '--leave-behind', '3');
+    expect(few).toMatchObject({ error: { code: 'STEP_WAITS', step: 'reissue' } });
     expect(await statusesOf('picky-0')).toEqual(['good']);
-    const ended = await told(...args, '--leave-behind', String(population));
+    const ended = await told(...args, '--leave-behind', '4');
     expect(ended).toMatchObject({
       exitCode: 2,
       state: 'done',
-      left: ['3 devices have no new certificate: leave-picky-reissue-1'],
+      left: ['4 devices have no new certificate: leave-picky-reissue-1'],
     });
     expect(await statusesOf('picky-0')).toEqual(['revoked']);
   });

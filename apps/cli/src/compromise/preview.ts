@@ -95,10 +95,16 @@ const inWords: Readonly<Record<CompromiseStep, (facts: StepFacts) => string>> = 
   close: ({ orders, open }) => `${several(orders, 'order')}, ${formatNumber(Number(open))} open`,
   drain: ({ inFlight, deadLettered }) =>
     `${several(inFlight, 'request')} in flight, ${formatNumber(Number(deadLettered))} dead-lettered`,
-  reissue: (facts) =>
-    Object.entries(facts)
-      .map(([profile, count]) => `${several(count, 'certificate')} of profile ${profile}`)
-      .join(', '),
+  reissue: ({ leftRefused = 0, leftOnHold = 0, ...profiles }) =>
+    [
+      ...Object.entries(profiles).map(
+        ([profile, count]) => `${several(count, 'certificate')} of profile ${profile}`,
+      ),
+      ...(leftRefused === 0
+        ? []
+        : [`${several(leftRefused, 'device')} refused: not on the allow-list`]),
+      ...(leftOnHold === 0 ? [] : [`${several(leftOnHold, 'device')} on hold, without a new one`]),
+    ].join(', '),
   revoke: ({ revoked, before, pending }) =>
     `${several(revoked, 'certificate')}; ${formatNumber(Number(before))} revoked before, ` +
     `${formatNumber(Number(pending))} not issued yet`,
@@ -142,6 +148,7 @@ const would: Readonly<Record<CompromiseStep, Would>> = {
     if (successor === undefined) return {};
     const isThere = (await findAuthority(data, successor.name)) !== undefined;
     const facts: Record<string, number> = {};
+    let leftRefused = 0;
     for (const [index, profile] of [...profiles.keys()].entries()) {
       const selection = { issuer, profile };
       const operationId = reissueOperationOf(wish, index);
@@ -149,8 +156,17 @@ const would: Readonly<Record<CompromiseStep, Would>> = {
       const work = { kind: 'reissue', issuer: isThere ? successor.name : issuer, profile } as const;
       const { counts } = await lookAt(client, { operationId, selection, work });
       facts[profile] = counts.submitted;
+      leftRefused += counts.refused;
     }
-    return facts;
+    // What a release would end: a preview does not tell why certificates are passed over.
+    const { changed: leftOnHold } = await client.revokeCertificates({
+      ...{ issuer, release: true, dryRun: true },
+    });
+    return {
+      ...facts,
+      ...(leftRefused === 0 ? {} : { leftRefused }),
+      ...(leftOnHold === 0 ? {} : { leftOnHold }),
+    };
   },
   async revoke({ client }, { wish, deviceReason: reason }, { issued }) {
     if (issued === 0) return { revoked: 0, before: 0, pending: 0 };

@@ -17,7 +17,7 @@ const facts: Readonly<Record<string, StepFacts>> = {
   drain: { profiles: ['idevid'], issued: 2_000, deadLettered: 5 },
   reissue: {
     ...{ operations: ['x-1'], issued: 1_990, rejected: 7, deadLettered: 3 },
-    ...{ skipped: 2, replacedInVain: 2 },
+    ...{ skipped: 6, replacedInVain: 2, onHold: 4, refused: 1 },
   },
   revoke: { reason: 'keyCompromise', revoked: 1_999, before: 1, pending: 5 },
 };
@@ -56,7 +56,7 @@ describe('the report of a run', () => {
     const view = compromiseView(runOf(8));
     expect(view.state).toBe('done');
     expect(view.left).toEqual([
-      '10 devices have no new certificate: x-1',
+      '15 devices have no new certificate: x-1',
       expect.stringContaining('2 devices have another certificate, on hold or under another CA'),
       expect.stringContaining("5 requests under 'old' are dead letters"),
     ]);

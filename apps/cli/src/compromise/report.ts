@@ -7,6 +7,7 @@ import {
 } from '@certmill/trust/compromise';
 import { formatDuration, formatNumber } from '../terminal/quantities.js';
 import { tableLines } from '../terminal/table.js';
+import { devicesWithout } from './left-behind.js';
 
 /** A run for scripts. */
 export interface CompromiseView {
@@ -68,7 +69,7 @@ export function leftOf(run: CompromiseRun): readonly string[] {
   const { wish, steps } = run.plan;
   const reissue = factsOf(run, 'reissue');
   const count = (facts: StepFacts, name: string): number => Number(facts[name] ?? 0);
-  const without = count(reissue, 'rejected') + count(reissue, 'deadLettered');
+  const without = devicesWithout(reissue);
   const inVain = count(reissue, 'replacedInVain');
   const pending = count(factsOf(run, 'revoke'), 'pending');
   const isOver = stepsLeft(run).length === 0;
@@ -130,9 +131,9 @@ const told: Readonly<Record<CompromiseStep, Tell>> = {
     ({ issued, profiles }) => `${number(issued)} certificates of ${list(profiles) || 'no profile'}`,
   ),
   reissue: whenDone(
-    ({ issued, rejected, deadLettered, skipped, refused }) =>
+    ({ issued, rejected, deadLettered, skipped, refused, onHold }) =>
       `${number(issued)} issued, ${number(rejected)} rejected, ${number(deadLettered)} dead letters, ` +
-      `${number(skipped)} passed over, ${number(refused ?? 0)} refused`,
+      `${number(skipped)} passed over (${number(onHold)} on hold), ${number(refused)} refused`,
   ),
   revoke: whenDone(
     ({ revoked, before, reason }) =>

@@ -1,6 +1,7 @@
 import { factsOf, reissueOperationOf } from '@certmill/trust/compromise';
 import type { MassOperationView } from '../../client/views.js';
 import { formatNumber } from '../../terminal/quantities.js';
+import { devicesWithout } from '../left-behind.js';
 import { massWork } from '../mass-work.js';
 import { type Step, type StepContext, waits } from '../step-context.js';
 
@@ -24,10 +25,10 @@ export const reissuePopulation: Step = async (context, run) => {
   const sum = (
     count: 'submitted' | 'issued' | 'skipped' | 'refused' | 'rejected' | 'deadLettered',
   ): number => operations.reduce((total, { counts }) => total + counts[count], 0);
-  let inVain = 0;
-  for (const { operationId, counts } of operations) {
-    if (counts.skipped > 0) inVain += await replacedInVain(context, operationId);
-  }
+  const passedOver: PassedOver[] = [];
+  for (const operation of operations) passedOver.push(await passedOverIn(context, operation));
+  const inVain = passedOver.reduce((total, each) => total + each.replacedInVain, 0);
+  const onHold = passedOver.reduce((total, each) => total + each.onHold, 0);
   const facts = {
     operations: operations.map(({ operationId }) => operationId),
     issued: sum('issued'),
@@ -36,38 +37,59 @@ export const reissuePopulation: Step = async (context, run) => {
     rejected: sum('rejected'),
     deadLettered: sum('deadLettered'),
     ...(inVain === 0 ? {} : { replacedInVain: inVain }),
+    ...(onHold === 0 ? {} : { onHold }),
   };
-  const without = facts.rejected + facts.deadLettered;
+  const without = devicesWithout(facts);
   // Where the CA is revoked already, nobody is better off for waiting.
   if (without > context.circumstances.leaveBehind && !wish.isCaFirst) {
+    const left = operations.flatMap((operation, i) =>
+      leftIn(operation, passedOver[i]?.onHold ?? 0),
+    );
     throw waits(
-      `${operations.flatMap(leftIn).join(', ')} have no new certificate ` +
-        `(${formatNumber(facts.rejected)} rejected, ${formatNumber(facts.deadLettered)} dead letters), ` +
+      `${left.join(', ')} have no new certificate ` +
+        `(${formatNumber(facts.rejected)} rejected, ${formatNumber(facts.deadLettered)} dead letters, ` +
+        `${formatNumber(facts.refused)} refused: not on the allow-list, ${formatNumber(onHold)} on hold), ` +
         'and what they hold is about to be revoked. Dead letters: retry them, then the same command again. ' +
-        `Rejected: ${operations.map(resultsOf).join(', ')} say why; when that is mended, begin another run ` +
-        `with --name, which reissues what is left. To go on without them: --leave-behind ${String(without)}`,
+        `Rejected or refused: ${operations.map(resultsOf).join(', ')} say why; when that is mended, and holds ` +
+        'are released, begin another run with --name, which reissues what is left. ' +
+        `To go on without them: --leave-behind ${String(without)}`,
     );
   }
   return facts;
 };
 
-/** How many were passed over for a certificate that is no good to its device. */
-async function replacedInVain({ client }: StepContext, operationId: string): Promise<number> {
-  let count = 0;
-  for await (const { reason } of client.operationResults(operationId, 'skipped')) {
-    if (reason === 'REPLACEMENT_NOT_GOOD') count += 1;
-  }
-  return count;
+interface PassedOver {
+  /** For a certificate that is no good to its device. */
+  readonly replacedInVain: number;
+  readonly onHold: number;
 }
 
-/** Of a profile a device has one certificate that is in use: so many were submitted. */
-function leftIn({ counts, profile = '' }: MassOperationView): readonly string[] {
-  const { rejected, deadLettered, submitted } = counts;
-  const left = rejected + deadLettered;
+async function passedOverIn(
+  { client }: StepContext,
+  { operationId, counts }: MassOperationView,
+): Promise<PassedOver> {
+  const by = new Map<string | undefined, number>();
+  if (counts.skipped > 0) {
+    for await (const { reason } of client.operationResults(operationId, 'skipped')) {
+      by.set(reason, (by.get(reason) ?? 0) + 1);
+    }
+  }
+  const countOf = (reason: string): number => by.get(reason) ?? 0;
+  return {
+    replacedInVain: countOf('REPLACEMENT_NOT_GOOD'),
+    onHold: countOf('CERTIFICATE_ON_HOLD'),
+  };
+}
+
+/** Of a profile a device has one certificate that is in use, which is submitted, refused or on hold. */
+function leftIn({ counts, profile = '' }: MassOperationView, onHold: number): readonly string[] {
+  const { rejected, deadLettered, refused, submitted } = counts;
+  const left = rejected + deadLettered + refused + onHold;
   if (left === 0) return [];
-  return [`${formatNumber(left)} of ${formatNumber(submitted)} devices with profile ${profile}`];
+  const all = submitted + refused + onHold;
+  return [`${formatNumber(left)} of ${formatNumber(all)} devices with profile ${profile}`];
 }
 
 function resultsOf({ operationId }: MassOperationView): string {
-  return `'certmill mass results ${operationId} --outcome rejected'`;
+  return `'certmill mass results ${operationId}'`;
 }
