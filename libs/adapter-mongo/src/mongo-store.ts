@@ -356,10 +356,6 @@ export class MongoStore
     return this.#inHand.run(() => this.#parts.revocations.listRevoked(scope, page));
   }
 
-  forgetExpired(scope: CrlScope, endedBeforeMs: number) {
-    return this.#inHand.run(() => this.#parts.revocations.forgetExpired(scope, endedBeforeMs));
-  }
-
   listChangedScopes(follower: ScopeFollower, page: ChangedScopesPage) {
     return this.#inHand.run(() => this.#parts.revocations.listChangedScopes(follower, page));
   }

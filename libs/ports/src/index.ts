@@ -35,6 +35,7 @@ export type {
   ChangedScopesPage,
   CrlScope,
   CrlStore,
+  EndedRows,
   RevocationStore,
   RevokedPageRequest,
   ScopeFollower,

@@ -22,7 +22,7 @@ export interface StatusChange {
   readonly scope: CrlScope;
   /** 20 octets, as in the certificate. */
   readonly serialNumber: Uint8Array;
-  /** After it the certificate leaves the CRL, which then has stood in one beyond its end (RFC 5280 3.3). */
+  /** After it the certificate leaves the CRL, once it has stood in one beyond its end (RFC 5280 3.3). */
   readonly notAfterMs: number;
   /** `release` ends a certificateHold; nothing else can be taken back. */
   readonly change: CertificateChange;
@@ -48,6 +48,14 @@ export interface RevokedPageRequest {
    * without it that has an `after` is a look at some rows: whether they are all may be checked nowhere.
    */
   readonly listing?: string;
+  /** These are left out. */
+  readonly without?: EndedRows;
+}
+
+/** Rows of certificates that ended before a time, in the form that they had after so many changes of the scope. */
+export interface EndedRows {
+  readonly endedBeforeMs: number;
+  readonly changes: number;
 }
 
 /** What follows from the changes of a scope: its CRLs, and the responses that are signed ahead. */
@@ -89,17 +97,13 @@ export interface RevocationStore {
   /**
    * What is revoked or held in a scope, ascending by serial number, from `after` (exclusive) on.
    * `changedSince`: only what changed after the scope had had so many changes, with released ones as
-   * removeFromCRL. A page with fewer than `limit` entries is the last one.
+   * removeFromCRL. A page with fewer than `limit` entries is the last one. A row is there for good: clocks
+   * decide what is listed (`without`), and a clock that was ahead has taken nothing away when it is right again.
    * Faults: FAULT_STATUS_FORGED where the rows are not those that were recorded, of a listing with its last
    * page at the latest; FAULT_OVERLOADED where a page does not go on where the one before it in the listing
    * ended, or the store knows that no more: it begins anew.
    */
   listRevoked(scope: CrlScope, page: RevokedPageRequest): Promise<readonly RevokedCertificate[]>;
-  /**
-   * Rows of certificates that ended before that time and before the thisUpdate of the stored full CRL,
-   * which has them, are listed no more (RFC 5280 3.3).
-   */
-  forgetExpired(scope: CrlScope, endedBeforeMs: number): Promise<void>;
   /**
    * Scopes of which the follower does not have exactly the changes that there are: the CRL in force of
    * that kind (`StoredCrl.changes`), or what `notePresigned` told. A page with fewer than `limit` is

@@ -19,10 +19,13 @@ export interface StatusTables extends DecideTables {
   readonly revocations: RevocationTable;
 }
 
+/** Of a certificate that has no row: it never changed. */
+const good: CertificateStatus = { state: 'good' };
+
 /**
  * Changes statuses, the rows of their scopes and the claims of their devices. What a change makes of a certificate
- * is judged by its row, which is sealed with its scope; by the status only where the certificate has ended and has
- * no row any more (ADR 0035). One transaction, the caller's: a change that throws undoes all of them.
+ * is judged by its row, which is sealed with its scope, and never by the status beside it (ADR 0035). One transaction,
+ * the caller's: a change that throws undoes all of them.
  */
 export function changeStatuses(
   tables: StatusTables,
@@ -44,8 +47,8 @@ export function changeStatuses(
     const serialHex = Buffer.from(serialNumber).toString('hex');
     const before =
       changed.get(serialHex) ??
-      tables.revocations.statusOf(change, nowMs) ??
-      tables.statuses.get(batch, index);
+      tables.revocations.recordedStatus(change.scope, serialNumber) ??
+      good;
     const { outcome, status } = changedStatus(before, change.change);
     if (outcome !== 'changed') return outcome;
     changed.set(serialHex, status);

@@ -457,8 +457,8 @@ export class EmbeddedStore
     let after = page.after && new Uint8Array(page.after);
     do {
       const limit = page.limit - found.length;
-      const { changedSince } = page;
-      const asked = { limit, after, changedSince, listing };
+      const { changedSince, without } = page;
+      const asked = { limit, after, changedSince, without, listing };
       const packed = await this.#client.call('listRevoked', [scope, asked]);
       const { revoked, lookedUpTo } = unpackRevocations(packed);
       found.push(...revoked);
@@ -467,17 +467,7 @@ export class EmbeddedStore
     return found;
   }
 
-  async forgetExpired(scope: CrlScope, endedBeforeMs: number): Promise<void> {
-    let after: Uint8Array | undefined;
-    do {
-      const page = await this.#client.call('forgetExpired', [scope, endedBeforeMs, after], {
-        isUrgent: false,
-      });
-      after = page.lookedUpTo;
-    } while (after !== undefined);
-  }
-
-  /** What was recorded of a certificate, in force before a CRL says so; undefined: nothing, or no more. */
+  /** What was recorded of a certificate, in force before a CRL says so; undefined: nothing. */
   recordedStatus(scope: CrlScope, serialNumber: Uint8Array) {
     return this.#client.call('recordedStatus', [scope, serialNumber]);
   }

@@ -5,8 +5,8 @@ import type {
   ChangedScope,
   ChangedScopesPage,
   CrlScope,
+  EndedRows,
   ScopeFollower,
-  StoredCrl,
 } from '@certmill/ports';
 import { CrlTable } from './crl-table.js';
 import { packRevocations } from './packed-revocations.js';
@@ -52,6 +52,7 @@ export interface RowsPage {
    * now.
    */
   readonly changedSince?: number | undefined;
+  readonly without?: EndedRows | undefined;
   /** Which listing of all rows the page is part of; undefined: of none, and nothing is checked. */
   readonly listing?: string | undefined;
 }
@@ -84,7 +85,6 @@ export class RevocationTable {
   readonly #put: StatementSync;
   readonly #firstPage: StatementSync;
   readonly #page: StatementSync;
-  readonly #remove: StatementSync;
 
   /** @param seenCommitted By scope, for the table of the same store that comes after this one. */
   constructor(db: DatabaseSync, sums?: ScopeSums, seenCommitted = new Map<string, number>()) {
@@ -116,7 +116,6 @@ export class RevocationTable {
        ORDER BY serial_number LIMIT ?`,
     );
     this.#page.setReturnArrays(true);
-    this.#remove = db.prepare('DELETE FROM revocations WHERE scope_seq = ? AND serial_number = ?');
   }
 
   /** Statuses have changed, in this order. Faults: FAULT_STATUS_FORGED; the caller's transaction is undone. */
@@ -151,19 +150,7 @@ export class RevocationTable {
     }
   }
 
-  /**
-   * What a certificate's row says of it, `good` of one that was never changed; undefined where it has none any more,
-   * or may have none: it ended before `nowMs`. Faults: FAULT_STATUS_FORGED.
-   */
-  statusOf(
-    { scope, serialNumber, notAfterMs }: RevocationKey,
-    nowMs: number,
-  ): CertificateStatus | undefined {
-    const recorded = this.recordedStatus(scope, serialNumber);
-    return recorded ?? (notAfterMs < nowMs ? undefined : { state: 'good' });
-  }
-
-  /** Undefined where there is no row. Faults: FAULT_STATUS_FORGED. */
+  /** What a certificate's row says of it; undefined where it never changed. Faults: FAULT_STATUS_FORGED. */
   recordedStatus(scope: CrlScope, serialNumber: Uint8Array): CertificateStatus | undefined {
     const found = this.#scope.get(scope.issuer, scope.shard);
     const row = found && this.#readRow(scope, numberIn(found, 'seq'), serialNumber);
@@ -187,7 +174,7 @@ export class RevocationTable {
    * Faults: FAULT_STATUS_FORGED, FAULT_OVERLOADED where its listing has to begin anew.
    */
   page(of: CrlScope, page: RowsPage): Uint8Array<ArrayBuffer> {
-    const { after, limit, changedSince, listing } = page;
+    const { after, limit, changedSince, without, listing } = page;
     const found = this.#scope.get(of.issuer, of.shard);
     if (found === undefined) {
       this.#assertNone(of);
@@ -199,9 +186,12 @@ export class RevocationTable {
     const sums = listing === undefined ? undefined : this.#sums;
     const scan = sums && this.#scans.goOn(listing ?? '', seq, after);
     const stored = this.#readPage(of, seq, after, looked);
-    const rows = stored.filter(({ reason, change }) =>
-      changedSince === undefined ? reason !== crlReasons.removeFromCRL : change > changedSince,
-    );
+    const rows = stored.filter(({ reason, change, notAfterMs }) => {
+      if (without && notAfterMs < without.endedBeforeMs && change <= without.changes) return false;
+      return changedSince === undefined
+        ? reason !== crlReasons.removeFromCRL
+        : change > changedSince;
+    });
     const last = stored.at(-1);
     const isEnd = stored.length < looked || last === undefined;
     if (scan !== undefined && sums !== undefined) {
@@ -210,39 +200,6 @@ export class RevocationTable {
       else scan.upTo(last.serialNumber);
     }
     return packRevocations(rows, isEnd ? undefined : last.serialNumber);
-  }
-
-  /**
-   * Removes what the stored full CRL has had beyond its end, of a page of rows.
-   * @returns How many, and the last row that was looked at where there may be more behind it.
-   */
-  forgetExpired(
-    { issuer, shard }: CrlScope,
-    endedBeforeMs: number,
-    after: Uint8Array | undefined,
-  ): { readonly forgotten: number; readonly lookedUpTo?: Uint8Array } {
-    const scope = this.#scope.get(issuer, shard);
-    if (scope === undefined) return { forgotten: 0 };
-    const seq = numberIn(scope, 'seq');
-    const crlChanges = numberIn(scope, 'full_changes');
-    const beforeMs = Math.min(endedBeforeMs, numberIn(scope, 'full_this_update_ms'));
-    const stored = this.#readPage({ issuer, shard }, seq, after, rowsLookedAt);
-    const gone = stored.filter(
-      ({ notAfterMs, change }) => notAfterMs < beforeMs && change <= crlChanges,
-    );
-    const forgotten = gone.length;
-    if (this.#sums !== undefined && forgotten > 0) {
-      const changes = numberIn(scope, 'changes');
-      const sum = this.#opened({ issuer, shard }, changes, scope['sealed']);
-      for (const row of gone) addTo(sum, this.#sums.ofRow({ issuer, shard }, row), -1);
-      this.#seal({ issuer, shard }, { seq, changes, sum });
-      this.#scans.lose(seq);
-    }
-    for (const { serialNumber } of gone) this.#remove.run(seq, serialNumber);
-    const last = stored.at(-1);
-    return stored.length < rowsLookedAt || last === undefined
-      ? { forgotten }
-      : { forgotten, lookedUpTo: last.serialNumber };
   }
 
   /** By issuer and shard. */
@@ -279,15 +236,6 @@ export class RevocationTable {
     this.#db
       .prepare(`UPDATE crl_scopes SET ${countOf[follower]} = ? WHERE issuer = ? AND shard = ?`)
       .run(changes, issuer, shard);
-  }
-
-  /** A CRL is in force. */
-  noteCrl({ scope, kind, changes, thisUpdateMs }: Omit<StoredCrl, 'der'>): void {
-    this.note(scope, kind, changes);
-    if (kind === 'delta') return;
-    this.#db
-      .prepare('UPDATE crl_scopes SET full_this_update_ms = ? WHERE issuer = ? AND shard = ?')
-      .run(thisUpdateMs, scope.issuer, scope.shard);
   }
 
   #seal(scope: CrlScope, { seq, changes, sum }: OpenScope): void {

@@ -25,8 +25,8 @@ const revocations = `
 CREATE TABLE crl_scopes (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, issuer TEXT NOT NULL, shard INTEGER NOT NULL,
   changes INTEGER NOT NULL DEFAULT 0, changed_at_ms INTEGER NOT NULL DEFAULT 0,
-  full_changes INTEGER NOT NULL DEFAULT 0, full_this_update_ms INTEGER NOT NULL DEFAULT 0,
-  delta_changes INTEGER NOT NULL DEFAULT 0, presigned_changes INTEGER NOT NULL DEFAULT 0,
+  full_changes INTEGER NOT NULL DEFAULT 0, delta_changes INTEGER NOT NULL DEFAULT 0,
+  presigned_changes INTEGER NOT NULL DEFAULT 0,
   sealed BLOB NOT NULL DEFAULT x'',
   UNIQUE (issuer, shard)
 ) STRICT;

@@ -48,11 +48,6 @@ export class ScopeScans {
     }
   }
 
-  /** Rows of the scope went away. */
-  lose(seq: number): void {
-    for (const [listing, scan] of this.#scans) if (scan.seq === seq) this.#scans.delete(listing);
-  }
-
   #pageOf(listing: string, scan: Omit<Scan, 'upTo'>): ScanPage {
     return {
       add: (sum) => addTo(scan.sum, sum),

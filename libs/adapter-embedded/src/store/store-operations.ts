@@ -62,7 +62,6 @@ export const writing = {
   markDeadLettered: true,
   retryDeadLetter: true,
   changeStatuses: true,
-  forgetExpired: true,
   appendAudit: true,
   putFrozenPage: true,
   dropFrozen: true,
@@ -234,7 +233,6 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
     recordedStatus: core.revocations.recordedStatus.bind(core.revocations),
     countChanges: core.revocations.countChanges.bind(core.revocations),
     listRevoked: core.revocations.page.bind(core.revocations),
-    forgetExpired: core.revocations.forgetExpired.bind(core.revocations),
     findCrl: core.crls.find.bind(core.crls),
     /** `unused`: the file that is not in force, of this CRL or of the one before. */
     putCrl(
@@ -246,7 +244,7 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
         return { isStored: false, unused: crl.fileId };
       }
       core.crls.put(crl);
-      core.revocations.noteCrl(crl);
+      core.revocations.note(crl.scope, crl.kind, crl.changes);
       return { isStored: true, ...(inForce === undefined ? {} : { unused: inForce.fileId }) };
     },
     dropCrl(fileId: string): void {

@@ -128,23 +128,16 @@ export class ChangeLog {
     tail: ScopeTail,
     changes: readonly StatusChange[],
   ): Promise<Map<string, CertificateStatus> | undefined> {
-    const { folded, clock } = this.#parts;
-    const rows = await folded.find(
+    const rows = await this.#parts.folded.find(
       tail,
       changes.map(({ serialNumber }) => serialNumber),
     );
     if (rows === undefined) return undefined;
-    const nowMs = clock.nowMs();
     const statuses = new Map<string, CertificateStatus>();
-    const ended: string[] = [];
     for (const change of changes) {
       const row = rows.get(Buffer.from(change.serialNumber).toString('hex'));
       if (row !== undefined) statuses.set(placeOf(change), statusOfRow(row));
-      else if (change.notAfterMs < nowMs) ended.push(placeOf(change));
     }
-    // Their rows are none any more, and no CRL will have them again for long.
-    const left = ended.length === 0 ? undefined : await this.#parts.statuses.getMany(ended);
-    for (const [place, { status }] of left ?? []) statuses.set(place, status);
     return statuses;
   }
 

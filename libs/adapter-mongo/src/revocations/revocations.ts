@@ -12,6 +12,7 @@ import type {
   CrlScope,
   RevocationStore,
   RevokedCertificate,
+  RevokedPageRequest,
   ScopeFollower,
   StatusChange,
   StoredCrl,
@@ -91,9 +92,9 @@ export class Revocations implements RevocationStore {
 
   async listRevoked(
     scope: CrlScope,
-    page: { readonly limit: number; readonly after?: Uint8Array; readonly changedSince?: number },
+    page: Omit<RevokedPageRequest, 'listing'>,
   ): Promise<readonly RevokedCertificate[]> {
-    const { limit, changedSince } = page;
+    const { limit } = page;
     const found: RevokedCertificate[] = [];
     let after = page.after;
     let snapshot: string | undefined;
@@ -110,27 +111,12 @@ export class Revocations implements RevocationStore {
           break;
         }
         after = row.serialNumber;
-        if (
-          !isForgotten(tail.scope, row, this.#parts.clock.nowMs()) &&
-          isListed(row, changedSince)
-        ) {
-          found.push(revokedOf(row));
-        }
+        if (isListed(row, page)) found.push(revokedOf(row));
         if (found.length === limit) break;
       }
       if (isWhole) return found;
     }
     return found;
-  }
-
-  /** Rows are passed over from now on; the next snapshot leaves them out. */
-  async forgetExpired(scope: CrlScope, endedBeforeMs: number): Promise<void> {
-    const found = await this.#logs.scope(scope);
-    if (found?.followed?.full === undefined) return;
-    const { _id, followed, fullThisUpdateMs = 0 } = found;
-    const beforeMs = Math.min(endedBeforeMs, fullThisUpdateMs);
-    const forgotten = { beforeMs, changes: followed.full };
-    await this.#parts.scopes.update({ _id }, { $set: { forgotten } });
   }
 
   async listChangedScopes(
@@ -174,12 +160,9 @@ export class Revocations implements RevocationStore {
     scope,
     kind,
     changes,
-    thisUpdateMs,
-  }: Pick<StoredCrl, 'scope' | 'kind' | 'changes' | 'thisUpdateMs'>): Promise<void> {
+  }: Pick<StoredCrl, 'scope' | 'kind' | 'changes'>): Promise<void> {
     const { _id } = await this.#logs.requireScope(scope);
-    const noted = { [`followed.${kind}`]: changes };
-    if (kind === 'full') Object.assign(noted, { fullThisUpdateMs: thisUpdateMs });
-    await this.#parts.scopes.update({ _id }, { $set: noted });
+    await this.#parts.scopes.update({ _id }, { $set: { [`followed.${kind}`]: changes } });
   }
 
   #scopesAfter(last: string, where: Where = {}): Promise<readonly ScopeDocument[]> {
@@ -270,9 +253,7 @@ export class Revocations implements RevocationStore {
     const { rows, changes } = found.snapshot ?? { rows: 0, changes: 0 };
     if (found.changes - changes < Math.max(tailRows, rows / snapshotFraction)) return;
     const tail = await this.#tail(scope);
-    if (tail === undefined) return;
-    const nowMs = this.#parts.clock.nowMs();
-    await takeSnapshot(this.#snapshotParts, tail, (row) => !isForgotten(tail.scope, row, nowMs));
+    if (tail !== undefined) await takeSnapshot(this.#snapshotParts, tail);
   }
 
   /** Faults: NOT_FOUND, INVALID_INPUT. */
@@ -305,7 +286,7 @@ const scopeFields: readonly (keyof ScopeDocument)[] = [
   'seal',
   'followed',
 ];
-const crlFields: readonly (keyof CrlDocument)[] = ['changes', 'thisUpdateMs'];
+const crlFields: readonly (keyof CrlDocument)[] = ['changes'];
 
 function changedScopeOf(
   { issuer, shard, changes, changedAtMs, followed }: ScopeDocument,
@@ -325,21 +306,17 @@ function byScope(changes: readonly StatusChange[]) {
   return groups.values();
 }
 
-/** Whatever the scope says, which is not sealed: nothing is forgotten before its end. */
-function isForgotten(
-  { forgotten }: ScopeDocument,
-  { notAfterMs, change }: ScopeRow,
-  nowMs: number,
-): boolean {
-  if (forgotten === undefined) return false;
-  return notAfterMs < Math.min(forgotten.beforeMs, nowMs) && change <= forgotten.changes;
-}
-
 function blocksMissing(scope: CrlScope): CertmillError {
   return forgedStatus(`rows of ${scopeKey(scope)} are gone that its snapshot names`);
 }
 
-function isListed(row: ScopeRow, changedSince: number | undefined): boolean {
+function isListed(
+  row: ScopeRow,
+  { changedSince, without }: Pick<RevokedPageRequest, 'changedSince' | 'without'>,
+): boolean {
+  if (without && row.notAfterMs < without.endedBeforeMs && row.change <= without.changes) {
+    return false;
+  }
   return changedSince === undefined ? row.reason !== 'removeFromCRL' : row.change > changedSince;
 }
 

@@ -42,10 +42,6 @@ export interface ScopeDocument extends Stored, CrlScope, AppliedEntries {
   readonly snapshot?: SnapshotDocument;
   /** Changes that what follows from the scope has, where any of it is there. */
   readonly followed?: Readonly<Partial<Record<ScopeFollower, number>>>;
-  /** Of the full CRL in force. */
-  readonly fullThisUpdateMs?: number;
-  /** Rows of certificates that ended before, and had changed so far, are none any more. */
-  readonly forgotten?: { readonly beforeMs: number; readonly changes: number };
 }
 
 /**

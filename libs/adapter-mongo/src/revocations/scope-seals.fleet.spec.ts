@@ -357,13 +357,6 @@ describe('who can write the store', () => {
     expect(await ingest.getStatus(tenant, chunk.ref.batchId, 5)).toMatchObject(revokedFor(5));
   });
 
-  test('hides nothing behind what the scope says is forgotten', async () => {
-    const forgotten = { beforeMs: Number.MAX_SAFE_INTEGER, changes: 99 };
-    await scopes().updateOne(own, { $set: { forgotten } });
-    const fleetOf = { statusSeals: seals, clock: { nowMs: () => 0 } };
-    expect(await listed(await fleet.open(fleetOf))).toBe(4);
-  });
-
   test('of a CRL that says it has more than it has, sign makes the next one from the beginning', async () => {
     const store = await sign();
     const crl = {

@@ -26,19 +26,14 @@ export interface SnapshotParts {
 }
 
 /**
- * Puts the rows of a tail, without those that are not kept, into a new snapshot in the place of the one
- * before. False where another process was first, or where the tail has an entry that nobody has applied
+ * Puts the rows of a tail into a new snapshot in the place of the one before. False where another process was first, or where the tail has an entry that nobody has applied
  * yet: emptied, its changes would reach no status. The next change takes the snapshot then.
  */
-export async function takeSnapshot(
-  parts: SnapshotParts,
-  tail: ScopeTail,
-  keeps: (row: ScopeRow) => boolean = () => true,
-): Promise<boolean> {
+export async function takeSnapshot(parts: SnapshotParts, tail: ScopeTail): Promise<boolean> {
   const { scopes, log, blocks, seals } = parts;
   const { scope, end } = tail;
   if (end > scope.applied) return false;
-  const made = await writeBlocks(parts, tail, keeps);
+  const made = await writeBlocks(parts, tail);
   if (made === undefined) return false;
   const before = scope.snapshot;
   const sealed = { ...made, upTo: end, changes: tail.changes, head: tail.head };
@@ -67,7 +62,6 @@ export async function takeSnapshot(
 async function writeBlocks(
   { blocks, folded }: SnapshotParts,
   tail: ScopeTail,
-  keeps: (row: ScopeRow) => boolean,
 ): Promise<Pick<SnapshotDocument, 'id' | 'rows' | 'firsts' | 'digests'> | undefined> {
   const id = randomUUID();
   const firsts: string[] = [];
@@ -87,7 +81,7 @@ async function writeBlocks(
   };
   for await (const row of folded.read(tail, undefined)) {
     if (row === undefined) return undefined;
-    if (keeps(row)) waiting.push(row);
+    waiting.push(row);
     if (waiting.length === rowsPerBlock) await flush();
   }
   await flush();

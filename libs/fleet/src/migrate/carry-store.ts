@@ -121,7 +121,7 @@ async function carryRevocations(read: StoreReadOut, into: StoreImport): Promise<
 
 /** Listing all rows of a scope checks them. */
 async function assertRecorded(store: MigrationSource['store'], scope: CrlScope): Promise<void> {
-  const pages = listScope(store, scope, 0);
+  const pages = listScope(store, scope, { changedSince: 0 });
   while ((await pages.next()).done !== true);
 }
 

@@ -96,7 +96,7 @@ export async function compareStores(
   let rows = 0;
   for (const scope of await read.scopes()) {
     // All that ever changed: released ones too.
-    for await (const page of listScope(store, scope, 0)) {
+    for await (const page of listScope(store, scope, { changedSince: 0 })) {
       rows += page.length;
       for (const row of page) {
         const serialHex = Buffer.from(row.serialNumber).toString('hex');

@@ -140,6 +140,19 @@ describe('buildCrl', () => {
     expect(entriesOf(ports)).toEqual([]);
   });
 
+  it('has all that have not ended, and a higher number, once a clock that was ahead is right', async () => {
+    const rightMs = ports.nowMs;
+    for (const index of [1, 2]) ports.revoke(index, { notAfterMs: rightMs + 1e9 });
+    await build(ports);
+    ports.nowMs += 2e9;
+    for (let round = 0; round < 2; round += 1) await build(ports);
+    expect(entriesOf(ports)).toEqual([]);
+    ports.nowMs = rightMs + 60_000;
+    ports.loseCrls();
+    await build(ports);
+    expect(entriesOf(ports)).toEqual([1, 2]);
+  });
+
   it('as a delta has what changed since the full one, and what was released', async () => {
     ports.revoke(1);
     ports.revoke(2, { reason: 'certificateHold' });

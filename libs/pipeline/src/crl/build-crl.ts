@@ -7,6 +7,7 @@ import type {
   CrlStore,
   RevocationStore,
   RevokedCertificate,
+  RevokedPageRequest,
   StoredCrl,
 } from '@certmill/ports';
 import { issuanceClock } from '../issuance-clock.js';
@@ -15,7 +16,7 @@ import { crlsInForce } from './due-crl.js';
 import { listScope } from './list-scope.js';
 
 export interface CrlPorts {
-  readonly revocations: Pick<RevocationStore, 'countChanges' | 'listRevoked' | 'forgetExpired'>;
+  readonly revocations: Pick<RevocationStore, 'countChanges' | 'listRevoked'>;
   readonly crls: CrlStore;
   readonly signer: CrlSigner;
   readonly clock: Clock;
@@ -54,9 +55,9 @@ export async function buildCrl(
   // After the CRL that this one is to replace was looked up, so it has what that one has. What changes
   // from here on may be in it, or be the next one's: it has so many at least.
   const changes = await revocations.countChanges(scope);
-  // What has stood in a CRL beyond its end leaves (RFC 5280 3.3); a delta's base may still have it.
-  if (base === undefined) await revocations.forgetExpired(scope, thisUpdateMs);
-  const entries = await readEntries(revocations, scope, thisUpdateMs, base?.changes);
+  const listed =
+    base === undefined ? listedInFull(full, thisUpdateMs) : { changedSince: base.changes };
+  const entries = await readEntries(revocations, scope, thisUpdateMs, listed);
   const hasDeltas = policy.deltaLifetimeMs !== undefined;
   const { der, slot } = await ports.signer.signCrl({
     scope,
@@ -95,14 +96,24 @@ function numberOf(
   );
 }
 
+/** All but what the full CRL in force, or one before it, has had beyond its end (RFC 5280 3.3). */
+function listedInFull(
+  inForce: Pick<StoredCrl, 'thisUpdateMs' | 'changes'> | undefined,
+  thisUpdateMs: number,
+): Pick<RevokedPageRequest, 'without'> {
+  if (inForce === undefined) return {};
+  const endedBeforeMs = Math.min(thisUpdateMs, inForce.thisUpdateMs);
+  return { without: { endedBeforeMs, changes: inForce.changes } };
+}
+
 async function readEntries(
   revocations: Pick<RevocationStore, 'listRevoked'>,
   scope: CrlScope,
   thisUpdateMs: number,
-  changedSince: number | undefined,
+  which: Pick<RevokedPageRequest, 'changedSince' | 'without'>,
 ): Promise<RevokedEntries> {
   const entries = RevokedEntries.empty();
-  for await (const page of listScope(revocations, scope, changedSince)) {
+  for await (const page of listScope(revocations, scope, which)) {
     for (const revoked of page) addEntry(entries, revoked, thisUpdateMs);
   }
   return entries;

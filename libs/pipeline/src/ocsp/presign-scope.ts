@@ -68,7 +68,7 @@ async function changedIndexes(
   changedSince: number,
 ): Promise<ReadonlyMap<BatchId, readonly number[]>> {
   const indexes = new Map<BatchId, number[]>();
-  for await (const page of listScope(revocations, scope, changedSince)) {
+  for await (const page of listScope(revocations, scope, { changedSince })) {
     for (const { serialNumber } of page) {
       const serialKey = serialKeys.get(serialKeyIdOf(serialNumber) ?? 0);
       if (serialKey === undefined) continue;

@@ -53,7 +53,6 @@ const storeCalls = {
   changeStatuses: true,
   countChanges: true,
   listRevoked: true,
-  forgetExpired: true,
   listChangedScopes: true,
   notePresigned: true,
   countPresigned: true,

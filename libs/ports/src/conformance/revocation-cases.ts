@@ -11,6 +11,7 @@ import type {
   CrlScope,
   CrlStore,
   RevocationStore,
+  RevokedPageRequest,
   ScopeFollower,
   StatusChange,
 } from '../revocations.js';
@@ -100,14 +101,13 @@ async function listed(
   stores: RevocationStores,
   scope: CrlScope,
   limit: number,
-  changedSince?: number,
+  which: Pick<RevokedPageRequest, 'changedSince' | 'without'> = {},
 ): Promise<[string, string][]> {
   const found: [string, string][] = [];
-  const since = changedSince === undefined ? {} : { changedSince };
   let after: Uint8Array | undefined;
   for (;;) {
     const start = after === undefined ? {} : { after };
-    const page = await stores.listRevoked(scope, { limit, ...start, ...since });
+    const page = await stores.listRevoked(scope, { limit, ...start, ...which });
     assert.ok(page.length <= limit);
     for (const { serialNumber, reason } of page) {
       found.push([Buffer.from(serialNumber).toString('hex'), reason]);
@@ -553,7 +553,7 @@ export const revocationCases: readonly StoreCase<RevocationStores>[] = [
       await stores.changeStatuses([change(0, held), change(1, revoked('superseded'))]);
       const base = await stores.countChanges(scope);
       assert.equal(base, 2);
-      expectSame(await listed(stores, scope, 2, base), []);
+      expectSame(await listed(stores, scope, 2, { changedSince: base }), []);
       await stores.changeStatuses([change(0, released), change(1, held), change(2, held)]);
       await stores.changeStatuses([change(3, revoked('keyCompromise'))]);
       assert.equal(await stores.countChanges(scope), base + 3);
@@ -562,7 +562,7 @@ export const revocationCases: readonly StoreCase<RevocationStores>[] = [
         ...expected([change(2, held)], 'certificateHold'),
         ...expected([change(3, held)], 'keyCompromise'),
       ].sort(([one], [other]) => (one < other ? -1 : 1));
-      expectSame(await listed(stores, scope, 2, base), since);
+      expectSame(await listed(stores, scope, 2, { changedSince: base }), since);
       expectSame((await listed(stores, scope, 2)).length, 3);
       expectSame(await stores.countChanges(scopeOf(tenant, 7)), 0);
     },
@@ -571,34 +571,35 @@ export const revocationCases: readonly StoreCase<RevocationStores>[] = [
     }),
   },
   {
-    name: 'a row is listed no more once a full CRL beyond the end of its certificate has had it',
+    name: 'rows of certificates that ended are left out where that is asked for, and are there for good',
     async run(stores, tenant) {
-      const chunk = await issued(stores, tenant, ['a', 'b', 'c']);
+      const chunk = await issued(stores, tenant, ['a', 'b', 'c', 'd']);
       const scope = scopeOf(tenant);
       const ending = (index: number, endsMs: number) =>
         aChange(chunk, index, held, { notAfterMs: nowMs + endsMs });
-      await stores.changeStatuses([ending(0, -5), ending(1, 5)]);
-      const forgetAt = async (ms: number): Promise<number> => {
-        await stores.forgetExpired(scope, nowMs + ms);
-        return (await listed(stores, scope, 2)).length;
+      const changes = [ending(0, -5), ending(1, 5), ending(2, -5), ending(3, -5)];
+      await stores.changeStatuses(changes);
+      await putWith(stores, scope, 'full', 4);
+      const left = async (endedBeforeMs: number, since: number) => {
+        const without = { endedBeforeMs: nowMs + endedBeforeMs, changes: since };
+        return listed(stores, scope, 2, { without });
       };
-      assert.equal(await forgetAt(9), 2);
-      await putWith(stores, scope, 'delta', 2);
-      assert.equal(await forgetAt(9), 2);
-      // Its thisUpdate is between the two ends; what changes behind it, it has not.
-      await putWith(stores, scope, 'full', 2);
-      await stores.changeStatuses([ending(2, -5)]);
-      assert.equal(await forgetAt(-9), 3);
-      assert.equal(await forgetAt(9), 2);
-      expectSame(
-        await listed(stores, scope, 2),
-        expected([ending(1, 5), ending(2, -5)], 'certificateHold'),
-      );
-      await putWith(stores, scope, 'full', 3);
-      assert.equal(await forgetAt(9), 1);
-      assert.equal(await stores.countChanges(scope), 3);
+      const rows = (...indexes: readonly number[]) =>
+        expected(
+          changes.filter((_, index) => indexes.includes(index)),
+          'certificateHold',
+        );
+      // What changed after so many is of a later CRL, and what ends at that time has not ended before.
+      expectSame(await left(-4, 2), rows(1, 2, 3));
+      expectSame(await left(-5, 4), rows(0, 1, 2, 3));
+      expectSame(await left(5, 4), rows(1));
+      expectSame(await left(6, 4), []);
+      expectSame(await listed(stores, scope, 2), rows(0, 1, 2, 3));
+      assert.equal(await stores.countChanges(scope), 4);
     },
-    broken: () => ({ forgetExpired: () => Promise.resolve() }),
+    broken: (stores) => ({
+      listRevoked: (scope, { without: _, ...page }) => stores.listRevoked(scope, page),
+    }),
   },
   {
     name: 'scopes with changes that no CRL has are listed with their number of changes, all of them',

@@ -37,22 +37,17 @@ const entriesAtOnce = 1_000;
 export interface ChangedCertificate {
   readonly index: number;
   readonly serialNumber: Uint8Array;
-  readonly notAfterMs: number;
   readonly status: CertificateStatus;
 }
 
-/**
- * Each status has its row in the scope of its CRL. A certificate that has ended may have none: it left
- * the CRL.
- */
+/** Each status has its row in the scope of its CRL, beyond the end of its certificate too. */
 export async function checkRowsOf(
   { store, find }: Pick<RevocationCheckParts, 'store' | 'find'>,
   issuer: Issuer,
   batchId: BatchId,
   changed: readonly ChangedCertificate[],
-  nowMs: number,
 ): Promise<void> {
-  for (const { index, serialNumber, notAfterMs, status } of changed) {
+  for (const { index, serialNumber, status } of changed) {
     const shard = crlShardOf(batchId, index, issuer.status?.crlShards ?? 0);
     const scope = { issuer: issuer.name, shard };
     const after = serialNumberBefore(serialNumber);
@@ -64,7 +59,6 @@ export async function checkRowsOf(
         throw error;
       });
     const own = row !== undefined && isSame(row.serialNumber, serialNumber) ? row : undefined;
-    if (own === undefined && notAfterMs < nowMs) continue;
     if (own === undefined || !isRowOf(own, status)) {
       find(`batch ${batchId}, index ${String(index)}: its status is not in the rows of its CRL`);
     }
@@ -94,7 +88,7 @@ async function checkScope(
   scope: CrlScope,
   shards: number,
 ): Promise<void> {
-  for await (const rows of listScope(store, scope, 0)) {
+  for await (const rows of listScope(store, scope, { changedSince: 0 })) {
     for (const row of rows) {
       const serialHex = Buffer.from(row.serialNumber).toString('hex');
       const keyId = serialKeyIdOf(row.serialNumber);

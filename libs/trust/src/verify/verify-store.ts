@@ -316,12 +316,12 @@ class StoreCheck {
     if (statuses.size === 0) return;
     const shards = issuer.status?.crlShards ?? 0;
     const issued = certificatesIn(chunk, segment, () => shards);
-    const changed = issued.flatMap(({ index, serialNumber, notAfterMs }) => {
+    const changed = issued.flatMap(({ index, serialNumber }) => {
       const status = statuses.get(index);
-      return status === undefined ? [] : [{ index, serialNumber, notAfterMs, status }];
+      return status === undefined ? [] : [{ index, serialNumber, status }];
     });
     const parts = { store: this.#store, find: (finding: string) => this.find(finding) };
-    await checkRowsOf(parts, issuer, batchId, changed, Date.now());
+    await checkRowsOf(parts, issuer, batchId, changed);
     if (changed.length < statuses.size) {
       this.find(`batch ${batchId}: what was not issued has a status`);
     }

@@ -30,23 +30,16 @@ export class MemoryCrlPorts implements CrlPorts {
 
   readonly revocations: CrlPorts['revocations'] & Pick<RevocationStore, 'listChangedScopes'> = {
     countChanges: () => Promise.resolve(this.#changes),
-    listRevoked: (_, { limit, after, changedSince }) => {
+    listRevoked: (_, { limit, after, changedSince, without }) => {
+      const { endedBeforeMs = 0, changes = 0 } = without ?? {};
       const rows = [...this.#rows.values()]
         .filter(({ serialNumber }) => after === undefined || compare(serialNumber, after) > 0)
         .filter(({ change, reason }) =>
           changedSince === undefined ? reason !== 'removeFromCRL' : change > changedSince,
         )
+        .filter(({ change, notAfterMs }) => change > changes || notAfterMs >= endedBeforeMs)
         .sort((one, other) => compare(one.serialNumber, other.serialNumber));
       return Promise.resolve(rows.slice(0, limit));
-    },
-    forgetExpired: (_, endedBeforeMs) => {
-      const full = this.#crls.get('full');
-      const beforeMs = Math.min(endedBeforeMs, full?.thisUpdateMs ?? 0);
-      const gone = [...this.#rows].filter(
-        ([, { notAfterMs, change }]) => notAfterMs < beforeMs && change <= (full?.changes ?? 0),
-      );
-      for (const [key] of gone) this.#rows.delete(key);
-      return Promise.resolve();
     },
     listChangedScopes: (follower, { issuers, limit, after }) => {
       const kind = follower === 'delta' ? 'delta' : 'full';
