@@ -21,8 +21,9 @@ export { addCrlJob, type CrlObserver, processCrlJobs } from './crl/crl-jobs.js';
 export { type CrlPolicy, defaultCrlPolicy } from './crl/crl-policy.js';
 export { crlStateOf, type CrlsOfKind, type CrlState } from './crl/crl-state.js';
 export { demandCrls, type DemandedCrls } from './crl/demand-crls.js';
-export { crlsInForce, type CrlsInForce, kindDue } from './crl/due-crl.js';
+export { crlsInForce, type CrlsInForce, crlsToCome, kindDue } from './crl/due-crl.js';
 export { listScope } from './crl/list-scope.js';
+export { type CrlsToReplace, replaceCrlsToCome } from './crl/replace-crls-to-come.js';
 export {
   type CrlAge,
   type CrlIssuer,

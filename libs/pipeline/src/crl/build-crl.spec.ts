@@ -147,9 +147,17 @@ describe('buildCrl', () => {
     ports.nowMs += 2e9;
     for (let round = 0; round < 2; round += 1) await build(ports);
     expect(entriesOf(ports)).toEqual([]);
+    const ahead = await ports.crls.getCrl(ports.scope, 'full');
     ports.nowMs = rightMs + 60_000;
-    ports.loseCrls();
-    await build(ports);
+    await expect(build(ports)).rejects.toMatchObject({ code: 'FAULT_CLOCK_BACKWARDS' });
+    const correcting = { ...withDeltas, replacesFutureUntilMs: ports.nowMs + 1 };
+    const { crlNumber, thisUpdateMs } = await build(ports, 'full', correcting);
+    expect(entriesOf(ports)).toEqual([1, 2]);
+    expect(thisUpdateMs).toBe(ports.nowMs);
+    expect(crlNumber).toBeGreaterThan(ahead!.crlNumber);
+    // From now on as ever.
+    ports.nowMs += 1;
+    await build(ports, 'full', correcting);
     expect(entriesOf(ports)).toEqual([1, 2]);
   });
 

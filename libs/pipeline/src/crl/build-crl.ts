@@ -1,5 +1,5 @@
 import { RevokedEntries } from '@certmill/der';
-import { crlReasons } from '@certmill/domain';
+import { CertmillError, crlReasons } from '@certmill/domain';
 import type {
   Clock,
   CrlScope,
@@ -10,7 +10,7 @@ import type {
   RevokedPageRequest,
   StoredCrl,
 } from '@certmill/ports';
-import { issuanceClock } from '../issuance-clock.js';
+import { isToCome } from '../issuance-clock.js';
 import type { CrlPolicy } from './crl-policy.js';
 import { crlsInForce } from './due-crl.js';
 import { listScope } from './list-scope.js';
@@ -34,8 +34,8 @@ export interface BuiltCrl extends Omit<StoredCrl, 'der'> {
 /**
  * Makes the CRL of a scope and puts it in force. What was revoked before the call is in it. A delta
  * is of what changed since the full CRL in force; without one a full CRL is made.
- * Faults: FAULT_CLOCK_BACKWARDS where the clock is more than 5 s behind the last CRL, and those of the
- * stores and of `CrlSigner`; then the CRL in force stays.
+ * Faults: FAULT_CLOCK_BACKWARDS where the clock is more than 5 s behind the last CRL and the policy does not
+ * say that it is right, and those of the stores and of `CrlSigner`; then the CRL in force stays.
  */
 export async function buildCrl(
   ports: CrlPorts,
@@ -48,7 +48,7 @@ export async function buildCrl(
   const { full, delta } = inForce;
   const base = kind === 'delta' ? full : undefined;
   const lastMs = Math.max(full?.thisUpdateMs ?? 0, delta?.thisUpdateMs ?? 0);
-  const thisUpdateMs = issuanceClock(ports.clock, lastMs).nowMs();
+  const thisUpdateMs = timeAfter(lastMs, ports.clock, policy);
   const crlNumber = numberOf(thisUpdateMs, full, delta);
   const lifetimeMs = base === undefined ? policy.lifetimeMs : policy.deltaLifetimeMs;
   const nextUpdateMs = thisUpdateMs + (lifetimeMs ?? policy.lifetimeMs);
@@ -80,6 +80,23 @@ export async function buildCrl(
   };
   const stored = await crls.putCrl({ ...crl, der }, inForce[crl.kind]?.crlNumber);
   return { ...crl, stored, bytes: der.length, slot };
+}
+
+/** Now, and not before the last CRL. Faults: FAULT_CLOCK_BACKWARDS. */
+function timeAfter(
+  lastMs: number,
+  clock: Clock,
+  { replacesFutureUntilMs = 0 }: Pick<CrlPolicy, 'replacesFutureUntilMs'>,
+): number {
+  const nowMs = clock.nowMs();
+  if (!isToCome(lastMs, nowMs)) return Math.max(nowMs, lastMs);
+  if (nowMs < replacesFutureUntilMs) return nowMs;
+  const behindSeconds = String(Math.round((lastMs - nowMs) / 1_000));
+  throw new CertmillError(
+    'FAULT_CLOCK_BACKWARDS',
+    `the clock is ${behindSeconds} s behind the CRL in force: set it right; where it is right and was ahead when that ` +
+      'CRL was made, say so (docs/runbooks/clock-backwards.md)',
+  );
 }
 
 /**

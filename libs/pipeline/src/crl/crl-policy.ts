@@ -4,6 +4,11 @@ export interface CrlPolicy {
   readonly lifetimeMs: number;
   /** Where given, changes go into delta CRLs of this lifetime, and full ones are made by time only. */
   readonly deltaLifetimeMs?: number;
+  /**
+   * Until then a CRL may take the place of one that was made with a clock that was ahead, and have an earlier
+   * thisUpdate: somebody has said that the clock is right now, which no clock tells.
+   */
+  readonly replacesFutureUntilMs?: number;
 }
 
 const dayMs = 86_400_000;

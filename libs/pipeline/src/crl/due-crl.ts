@@ -1,4 +1,5 @@
 import type { Clock, CrlScope, CrlStore, RevocationStore, StoredCrl } from '@certmill/ports';
+import { isToCome } from '../issuance-clock.js';
 import { type CrlPolicy, isDue } from './crl-policy.js';
 
 export interface DueCrlPorts {
@@ -31,15 +32,25 @@ export function followsFull({ full, delta }: CrlsInForce): boolean {
   return full !== undefined && delta !== undefined && delta.crlNumber > full.crlNumber;
 }
 
+/** Of those in force the ones that were made with a clock that is or was ahead, by more than 5 s. */
+export function crlsToCome({ full, delta }: CrlsInForce, nowMs: number): readonly DescribedCrl[] {
+  const inForce = [full, delta].filter((crl) => crl !== undefined);
+  return inForce.filter(({ thisUpdateMs }) => isToCome(thisUpdateMs, nowMs));
+}
+
 /**
  * What is to be made by time, whatever has changed. A full CRL that does not point to deltas where there
- * are some, or does where there are none, is made anew first: nobody would look for a change there.
+ * are some, or does where there are none, is made anew first: nobody would look for a change there. So is what is to
+ * come: nobody takes it, and who cannot replace it tells so.
  */
 export function kindDue(
   { deltaLifetimeMs }: CrlPolicy,
-  { full, delta }: CrlsInForce,
+  inForce: CrlsInForce,
   nowMs: number,
 ): StoredCrl['kind'] | undefined {
+  const { full, delta } = inForce;
+  const [toCome] = crlsToCome(inForce, nowMs);
+  if (toCome !== undefined) return toCome.kind;
   const hasDeltas = deltaLifetimeMs !== undefined;
   if (isDue(full, nowMs) || full?.hasDeltas !== hasDeltas) return 'full';
   return hasDeltas && isDue(delta, nowMs) ? 'delta' : undefined;

@@ -18,6 +18,8 @@ export const crlConfigSchema = z
       .min(1)
       .max(24 * 366)
       .optional(),
+    /** Until then CRLs of a clock that was ahead are replaced: whoever sets it says that the clock is right now. */
+    replaceFutureUntil: z.iso.datetime({ offset: true }).optional(),
   })
   .refine(({ lifetimeHours, deltaLifetimeHours = 0 }) => deltaLifetimeHours <= lifetimeHours, {
     path: ['deltaLifetimeHours'],
@@ -26,9 +28,13 @@ export const crlConfigSchema = z
 
 export type CrlConfig = z.infer<typeof crlConfigSchema>;
 
-export function crlPolicyOf({ lifetimeHours, deltaLifetimeHours }: CrlConfig): CrlPolicy {
+export function crlPolicyOf(config: CrlConfig): CrlPolicy {
+  const { lifetimeHours, deltaLifetimeHours, replaceFutureUntil } = config;
   return {
     lifetimeMs: lifetimeHours * hourMs,
     ...(deltaLifetimeHours === undefined ? {} : { deltaLifetimeMs: deltaLifetimeHours * hourMs }),
+    ...(replaceFutureUntil === undefined
+      ? {}
+      : { replacesFutureUntilMs: Date.parse(replaceFutureUntil) }),
   };
 }

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { CertmillError, isCertmillError } from '@certmill/domain';
 import {
   buildCrl,
@@ -8,10 +8,12 @@ import {
   type CrlPorts,
   crlsInForce,
   kindDue,
+  replaceCrlsToCome,
   silentObserver,
 } from '@certmill/pipeline';
 import type { CrlScope } from '@certmill/ports';
 import { takeDataFolder } from '@certmill/standalone/folder';
+import { actorHere } from '../../audit/actor-here.js';
 import { type ServerOptions, withServerInsteadOfFolder } from '../../client/server-options.js';
 import { withExamples } from '../../terminal/program.js';
 import { formatNumber } from '../../terminal/quantities.js';
@@ -22,6 +24,7 @@ import { parseShard, type ScopeOptions, scopesOf } from './crl-scopes.js';
 
 interface BuildOptions extends ScopeOptions, ServerOptions {
   readonly config?: string;
+  readonly afterClockFault?: boolean;
 }
 
 export function buildCommand(terminal: Terminal): Command {
@@ -34,6 +37,12 @@ export function buildCommand(terminal: Terminal): Command {
     .option(
       '--delta',
       'what changed since the full CRL; that is made first where it has ended or points to no delta',
+    )
+    .addOption(
+      new Option(
+        '--after-clock-fault',
+        'the clock was ahead and is right now: put CRLs of now in the place of those that are to come',
+      ).conflicts(['delta', 'server']),
     )
     .option('--config <file>', "the server's configuration: how long its CRLs are good for")
     .addOption(dataOption())
@@ -49,6 +58,7 @@ export function buildCommand(terminal: Terminal): Command {
       'what was revoked since; the configuration has crls.deltaLifetimeHours',
     ],
     ['certmill crl build devices --shard 3 --config certmill.yaml', 'one, as the server makes it'],
+    ['certmill crl build devices --after-clock-fault', 'see docs/runbooks/clock-backwards.md'],
   ]);
 }
 
@@ -68,11 +78,13 @@ async function buildInFolder(
       const ports = { revocations: store, crls: store, signer, clock: services.clock };
       const scopes = scopesOf(issuance.issuers, issuer, options.shard);
       const policy = crlPolicyOf(config.crls);
-      const made: BuiltCrl[] = [];
-      for (const scope of scopes) {
-        const kinds = options.delta === true ? await deltaWithBase(ports, policy, scope) : full;
-        for (const kind of kinds) made.push(await buildCrl(ports, policy, scope, kind));
-      }
+      const isReplacing = options.afterClockFault === true;
+      const made = isReplacing
+        ? await replaceCrlsToCome({ ...ports, audit: store }, policy, {
+            scopes,
+            actor: actorHere('crl build'),
+          })
+        : await buildEach(ports, policy, scopes, options.delta === true);
       terminal.report({ crls: made.map(viewOf) }, [summaryOf(made, issuer)]);
     } finally {
       await issuance.stop(5_000);
@@ -90,6 +102,20 @@ function takeFolderAtRest(data: string): ReturnType<typeof takeDataFolder> {
     const message = `${error.message}; a server that runs there makes them with --server URL`;
     throw new CertmillError(error.code, message, { cause: error });
   }
+}
+
+async function buildEach(
+  ports: CrlPorts,
+  policy: CrlPolicy,
+  scopes: readonly CrlScope[],
+  isDelta: boolean,
+): Promise<readonly BuiltCrl[]> {
+  const made: BuiltCrl[] = [];
+  for (const scope of scopes) {
+    const kinds = isDelta ? await deltaWithBase(ports, policy, scope) : full;
+    for (const kind of kinds) made.push(await buildCrl(ports, policy, scope, kind));
+  }
+  return made;
 }
 
 const full: readonly CrlKind[] = ['full'];
