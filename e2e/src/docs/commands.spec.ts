@@ -53,6 +53,7 @@ const runElsewhere: Readonly<Record<string, readonly [line: string, reason: stri
   'certmill ca init --key ml-dsa-65': ['npm test', 'post-quantum-commands.spec.ts runs it'],
   'certmill crl build devices': ['npm test', 'cli/commands.spec.ts runs it'],
   'certmill crl show': ['npm test', 'the same'],
+  'certmill crl build ISSUER --after-clock-fault': ['npm test', 'http/crls.spec.ts runs it'],
   'certmill ca compromise': ['npm test', 'server/compromise.spec.ts runs it'],
   'certmill crl fetch devices --pem --out devices.pem': ['npm test', 'the same'],
   'npm run docs': ['npm test', 'it writes; the tests of libs/platform compare what it wrote'],

@@ -493,6 +493,81 @@ describe('CRLs of a server of their own', () => {
   });
 });
 
+describe('CRLs that were made with a clock that was ahead', () => {
+  it('are replaced once it is right: all that have not ended are there, under a higher number', async () => {
+    await using folder = await aDataFolder();
+    const revoked: Issued[] = [];
+    let good: Issued;
+    {
+      await using server = await aServerIn(folder.path, { status });
+      await anOrder(server, 'o');
+      for (const name of ['a', 'b', 'c']) revoked.push(await enrol(server, name));
+      good = await enrol(server, 'good');
+      for (const device of revoked.slice(0, 2)) await change(server, device, compromised());
+    }
+    const scopes = [...revoked, good].map(({ scope }) => scope);
+    const aheadMs = 760 * 86_400_000;
+    const numbers = new Map<number, bigint>();
+    {
+      const clock = { nowMs: () => Date.now() + aheadMs };
+      await using server = await aServerIn(folder.path, {}, {}, { clock });
+      const { store } = server.server.issuance;
+      for (const round of [1, 2]) {
+        for (const scope of scopes) await crlAfter(server, scope, 'full');
+        if (round === 1) await change(server, revoked[2]!, compromised());
+      }
+      const listed = new Map<number, number>();
+      for (const { shard } of scopes) {
+        const crl = await store.describeCrl({ issuer: 'dev', shard }, 'full');
+        numbers.set(shard, crl!.crlNumber);
+        listed.set(shard, crl!.entries);
+      }
+      // That clock took them for expired: what the first round has had is not in the second one.
+      expect([...listed.values()].reduce((sum, entries) => sum + entries)).toBeLessThanOrEqual(1);
+    }
+    const env = { CERTMILL_CA_PASSPHRASE_FILE: join(folder.path, 'test-passphrase') };
+    const certmill = (...args: readonly string[]) =>
+      runCertmill([...args, '--data', folder.path], { env });
+    expect(await certmill('crl', 'build', 'dev')).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/FAULT_CLOCK_BACKWARDS: the clock is \d+ s behind/) as string,
+    });
+    expect(await certmill('crl', 'build', 'dev', '--after-clock-fault')).toMatchObject({
+      exitCode: 0,
+    });
+    expect(await certmill('verify-store')).toMatchObject({ exitCode: 0 });
+    // The server with that clock has made that of the root anew too: the same page says what to do.
+    await rm(join(folder.path, 'ca/root/ca.crl'));
+
+    await using server = await aServerIn(folder.path);
+    const { store } = server.server.issuance;
+    const entries = await store.listAudit({ limit: 1_000 });
+    expect(entries.flatMap(({ action }) => (action.startsWith('crl.') ? [action] : []))).toEqual([
+      'crl.replacement.begun',
+      'crl.replacement.ended',
+    ]);
+    const files: string[] = [];
+    for (const shard of new Set(scopes.map((scope) => scope.shard))) {
+      const der = await served(server, `/crl/dev/${String(shard)}.crl`);
+      const file = await pemFile(server, `right-${String(shard)}.pem`, der);
+      files.push(file);
+      const said = run('openssl', [
+        ...['crl', '-in', file, '-noout', '-lastupdate', '-crlnumber', '-dateopt', 'iso_8601'],
+      ]);
+      const [, lastUpdate = ''] = /lastUpdate=(.*)/.exec(said) ?? [];
+      expect(Math.abs(Date.parse(lastUpdate) - Date.now())).toBeLessThan(60_000);
+      const [, number = ''] = /crlNumber=(?:0x)?([0-9A-F]+)/i.exec(said) ?? [];
+      expect(BigInt(`0x${number}`)).toBeGreaterThan(numbers.get(shard) ?? 0n);
+    }
+    for (const { file } of revoked) {
+      expect(await verified(server, file, files)).toMatch(/certificate revoked/);
+    }
+    expect(await verified(server, good.file, files)).toMatch(/good\.pem: OK/);
+    // And from then on as ever.
+    await crlAfter(server, good.scope, 'full');
+  });
+});
+
 /** An issuer for one order, that order, and one batch of three in it; the files of its certificates. */
 async function aBatchOfItsOwn(server: TestServer, name: string): Promise<readonly string[]> {
   const { data } = server;

@@ -3,7 +3,7 @@ import type { Clock, Job, JobHandler, JobQueue, Stoppable } from '@certmill/port
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { bullJobId, bullJobOptions, checkQueueName, jobName } from './job-shape.js';
-import { JobWorker } from './job-worker.js';
+import { JobWorker, longestPauseMs } from './job-worker.js';
 import { whenReady } from './redis-client.js';
 import { redisFault } from './redis-fault.js';
 import type { RedisAddress } from './redis-server.js';
@@ -12,12 +12,18 @@ import type { RedisAddress } from './redis-server.js';
 const keptEvents = 1_000;
 
 /**
- * Takes a job out of those that failed, so that it can be added anew. BullMQ has no call that does this
- * only to a failed job, and of several adders one may have added it again meanwhile.
- * KEYS: the failed jobs of the queue, the job. ARGV: the job's id.
+ * Takes a job out of those that failed, or that wait for a time which a clock that was ahead has set, so that it can be
+ * added anew. BullMQ has no call that does this only to such a job, and of several adders one may have added it again
+ * meanwhile. A delayed job's score is its time by 4,096.
+ * KEYS: the failed jobs of the queue, the job, the delayed ones. ARGV: the job's id, the latest time that is kept.
  */
-const forgetFailedJob = `
+const makeRoomForJob = `
 if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 then redis.call('DEL', KEYS[2]) end
+local score = redis.call('ZSCORE', KEYS[3], ARGV[1])
+if score and tonumber(score) / 0x1000 > tonumber(ARGV[2]) then
+  redis.call('ZREM', KEYS[3], ARGV[1])
+  redis.call('DEL', KEYS[2])
+end
 return 0`;
 
 export interface BullmqQueueOptions {
@@ -61,9 +67,11 @@ export class BullmqQueue implements JobQueue, Stoppable {
     const jobId = bullJobId(job.id);
     await this.#call('add a job', async () => {
       const jobs = this.#queueNamed(queue);
-      const keys = [jobs.toKey('failed'), jobs.toKey(jobId)] as const;
-      await this.#client.eval(forgetFailedJob, keys.length, ...keys, jobId);
-      await jobs.add(jobName, job.data, bullJobOptions(job, this.#options.clock.nowMs()));
+      const nowMs = this.#options.clock.nowMs();
+      const latestMs = (job.runAtMs ?? nowMs) + longestPauseMs;
+      const keys = [jobs.toKey('failed'), jobs.toKey(jobId), jobs.toKey('delayed')] as const;
+      await this.#client.eval(makeRoomForJob, keys.length, ...keys, jobId, latestMs);
+      await jobs.add(jobName, job.data, bullJobOptions(job, nowMs));
     });
   }
 

@@ -13,7 +13,8 @@ import { WorkerClient } from './redis-client.js';
 import type { RedisAddress } from './redis-server.js';
 import { within } from './within.js';
 
-const longestRetryMs = 10 * 60_000;
+/** Between two runs of a job that fails. */
+export const longestPauseMs = 10 * 60_000;
 /** What a stop may take on top of its time-out, to give jobs back and to close what is open. */
 const lettingGoMs = 1_000;
 /** How long BullMQ waits before it repeats a call whose connection broke. */
@@ -137,7 +138,7 @@ export class JobWorker {
   }
 
   #pauseMs(failures: number): number {
-    const pauseMs = Math.min(longestRetryMs, this.#options.firstRetryMs * 2 ** (failures - 1));
+    const pauseMs = Math.min(longestPauseMs, this.#options.firstRetryMs * 2 ** (failures - 1));
     return Math.round(pauseMs * (0.5 + this.#options.random() / 2));
   }
 }

@@ -16,7 +16,10 @@ export interface RunAgain {
 export type JobHandler = (job: Job) => Promise<RunAgain | undefined | void>;
 
 export interface JobQueue {
-  /** Durable before it resolves; insert if absent by id among waiting jobs. */
+  /**
+   * Durable before it resolves; insert if absent by id among waiting jobs. One that waits for more than 10 minutes
+   * longer, which is longer than any pause, gives way: its time may be of a clock that was ahead.
+   */
   add(queue: string, job: Job): Promise<void>;
   /** At-least-once: a handler that rejects is retried with growing pauses up to `attempts`, then kept as failed. */
   process(

@@ -1,9 +1,9 @@
 import type { Clock, Job, JobHandler, JobQueue } from '@certmill/ports';
+import { longestPauseMs } from './job-table.js';
 import type { StoreClient } from './store-client.js';
 
 /** The pause after the first failure; it doubles with each further one. */
 const firstRetryMs = 1_000;
-const longestRetryMs = 10 * 60_000;
 /** How long a job that was put in by another process, or a clock that was set, goes unnoticed. */
 const longestWaitMs = 1_000;
 
@@ -118,7 +118,7 @@ export class JobRunner implements JobQueue {
   }
 
   #pauseMs(failures: number): number {
-    const pauseMs = Math.min(longestRetryMs, this.#firstRetryMs * 2 ** failures);
+    const pauseMs = Math.min(longestPauseMs, this.#firstRetryMs * 2 ** failures);
     return Math.round(pauseMs * (0.5 + this.#random() / 2));
   }
 }

@@ -15,6 +15,9 @@ export interface DueJobs {
   readonly nextAtMs?: number;
 }
 
+/** Between two runs of a job that fails. */
+export const longestPauseMs = 10 * 60_000;
+
 /** Timed and retried work. A job that runs is still `waiting`: after a crash it runs again. */
 export class JobTable {
   readonly #db: DatabaseSync;
@@ -28,9 +31,10 @@ export class JobTable {
       .prepare(
         `INSERT INTO jobs (queue, id, data, run_at_ms) VALUES (?, ?, ?, ?)
          ON CONFLICT DO UPDATE SET data = excluded.data, run_at_ms = excluded.run_at_ms,
-           attempts = 0, state = 'waiting' WHERE state = 'failed'`,
+           attempts = 0, state = 'waiting'
+         WHERE state = 'failed' OR run_at_ms > excluded.run_at_ms + ?`,
       )
-      .run(queue, job.id, JSON.stringify(job.data), job.runAtMs ?? nowMs);
+      .run(queue, job.id, JSON.stringify(job.data), job.runAtMs ?? nowMs, longestPauseMs);
   }
 
   /** The oldest jobs that are due and not in hand. */

@@ -119,6 +119,35 @@ export const jobCases: readonly StoreCase<JobQueue>[] = [
     }),
   },
   {
+    name: 'a job whose time a clock that was ahead has set runs when it is added again',
+    async run(jobs, tenant) {
+      const queue = `ahead-${tenant}`;
+      const hourMs = 3_600_000;
+      const later = (ms: number) => ({ runAtMs: Date.now() + ms });
+      await jobs.add(queue, { id: 'year', data: { i: 1 }, ...later(365 * 24 * hourMs) });
+      await jobs.add(queue, { id: 'pause', data: { i: 1 }, ...later(hourMs / 10) });
+      for (const id of ['year', 'pause']) await jobs.add(queue, { id, data: { i: 2 } });
+      assert.equal(await jobs.count(queue, 'waiting'), 2);
+      const ran: unknown[] = [];
+      const worker = await jobs.process(queue, { concurrency: 1, attempts: 1 }, ({ id, data }) => {
+        ran.push([id, data['i']]);
+        return Promise.resolve();
+      });
+      await until(async () => (await jobs.count(queue, 'waiting')) === 1);
+      await worker.stop(1_000);
+      expectSame(ran, [['year', 2]]);
+    },
+    broken: (jobs) => {
+      const added = new Set<string>();
+      return {
+        add: async (queue, job) => {
+          if (!added.has(job.id)) await jobs.add(queue, job);
+          added.add(job.id);
+        },
+      };
+    },
+  },
+  {
     name: 'a job waits for its time',
     async run(jobs, tenant) {
       const queue = `later-${tenant}`;

@@ -38,7 +38,7 @@ export function showCommand(terminal: Terminal): Command {
         crl.kind,
         crl.crlNumber ?? 'none yet',
         crl.entries === undefined ? '' : formatNumber(crl.entries),
-        crl.ageSeconds === undefined ? '' : formatDuration(crl.ageSeconds),
+        crl.ageSeconds === undefined ? '' : ageOf(crl.ageSeconds),
         crl.nextUpdate ?? '',
       ]);
       terminal.report(
@@ -50,6 +50,11 @@ export function showCommand(terminal: Terminal): Command {
     ['certmill crl show', 'each shard of each issuer'],
     ['certmill crl show devices --json', 'of one issuer, for a script'],
   ]);
+}
+
+/** One of a clock that is or was ahead is to come. */
+function ageOf(seconds: number): string {
+  return seconds < 0 ? `in ${formatDuration(-seconds)}` : formatDuration(seconds);
 }
 
 function inForce(crls: Pick<CrlStore, 'describeCrl'>) {
