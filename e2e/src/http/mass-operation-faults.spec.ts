@@ -1,4 +1,4 @@
-import { CertmillError, type ChainedAuditEntry } from '@certmill/domain';
+import { CertmillError, type ChainedAuditEntry, type MassCounts } from '@certmill/domain';
 import { processMassJobs } from '@certmill/pipeline';
 import { massOperationSchema, operatorTenant, type IssuanceStore } from '@certmill/platform';
 import type { JobHandler, JobQueue } from '@certmill/ports';
@@ -31,6 +31,8 @@ const holds = {
   registerChunk: [] as (() => Promise<unknown>)[],
   createOrder: [] as (() => Promise<unknown>)[],
   putFrozenPage: [] as (() => Promise<unknown>)[],
+  /** The first that validate asks of a chunk. */
+  getVerdict: [] as (() => Promise<unknown>)[],
 };
 
 interface Armed {
@@ -67,7 +69,12 @@ function failingStore<T extends IssuanceStore>(store: T): T {
     await holds.putFrozenPage.shift()?.();
     return store.putFrozenPage(...page);
   };
-  return patchedStore(store, { ...patch, getOperation, putFrozenPage } as Partial<T>);
+  const getVerdict: IssuanceStore['getVerdict'] = async (chunk) => {
+    await holds.getVerdict.shift()?.();
+    return store.getVerdict(chunk);
+  };
+  const more = { getOperation, putFrozenPage, getVerdict };
+  return patchedStore(store, { ...patch, ...more } as Partial<T>);
 }
 
 beforeAll(async () => {
@@ -94,7 +101,7 @@ async function issued(orderId: string, requests = csrs): Promise<string> {
 
 async function countsOf(
   json: Readonly<Record<string, unknown>> & { readonly operationId: string },
-): Promise<object> {
+): Promise<MassCounts> {
   const begun = await server.call('POST', '/v1/operations', { json });
   if (!begun.ok) throw new Error(await begun.text());
   for (;;) {
@@ -243,12 +250,12 @@ describe('a mass reissue', () => {
   }, 60_000);
 
   test.each([
-    // Its chunk is uploaded by then, or not.
-    ['saveOperation', 3, population],
-    ['registerChunk', 1, population - 1],
+    // Its chunk is uploaded by then, and may be decided, or not.
+    ['saveOperation', 3, population, 1],
+    ['registerChunk', 1, population - 1, 0],
   ] as const)(
     'goes on although a certificate of the step was revoked when %s had failed',
-    async (call, left, submitted) => {
+    async (call, left, submitted, atMostRejected) => {
       const name = `meanwhile-${call.toLowerCase()}`;
       const [, serialNumber = ''] = /"serialNumber":"([0-9a-f]+)"/u.exec(await issued(name)) ?? [];
       const path = `/v1/certificates/${serialNumber}/revocation`;
@@ -261,7 +268,10 @@ describe('a mass reissue', () => {
         issuer: 'second',
         profile: 'tls-client',
       });
-      expect(counts).toMatchObject({ submitted, issued: submitted, rejected: 0 });
+      expect(counts).toMatchObject({ submitted });
+      const { issued: renewed, rejected } = counts;
+      expect(renewed + rejected).toBe(submitted);
+      expect(rejected).toBeLessThanOrEqual(atMostRejected);
     },
     60_000,
   );
@@ -327,6 +337,31 @@ describe('a run that hung while its certificates were revoked, and goes on', () 
     await expectOneEach('stale');
   }, 60_000);
 });
+
+test('a reissue gives nothing to devices that are revoked, or held, before their verdicts', async () => {
+  const told = await issued('meantime', csrsOf(4, 'meantime'));
+  const [one = '', other = ''] = Array.from(
+    told.matchAll(/"serialNumber":"([0-9a-f]+)"/gu),
+    ([, serialNumber]) => serialNumber,
+  );
+  holds.getVerdict.push(async () => {
+    for (const [serialNumber, json] of [
+      [one, { reason: 'privilegeWithdrawn' }],
+      [other, { reason: 'certificateHold' }],
+    ] as const) {
+      const path = `/v1/certificates/${serialNumber}/revocation`;
+      expect((await server.call('POST', path, { json })).ok).toBe(true);
+    }
+  });
+  const counts = await countsOf({
+    ...{ operationId: 'meantime-new', kind: 'reissue', selection: { orderId: 'meantime' } },
+    ...{ issuer: 'second', profile: 'tls-client' },
+  });
+  expect(counts).toMatchObject({ submitted: 4, issued: 2, rejected: 2 });
+  const results = await resultsOf(get, 'meantime-new');
+  const refused = results.filter(({ outcome }) => outcome === 'rejected');
+  expect(refused.map(({ reason }) => reason)).toEqual(Array(2).fill('CERTIFICATE_REVOKED'));
+}, 60_000);
 
 test('a reissue takes no device that got another certificate between its plan and its verdicts', async () => {
   await issued('overtaken');

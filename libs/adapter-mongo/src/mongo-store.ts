@@ -326,7 +326,7 @@ export class MongoStore
     return this.#inHand.run(() => this.#parts.certificates.findByDevice(tenant, deviceId, limit));
   }
 
-  placesOf(tenant: TenantId, devices: readonly AllowListQuery[], limit?: number) {
+  placesOf(tenant: TenantId, devices: readonly AllowListQuery[], limit: number) {
     return this.#inHand.run(() => this.#parts.certificates.placesOf(tenant, devices, limit));
   }
 

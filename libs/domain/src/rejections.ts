@@ -139,6 +139,11 @@ export const rejectionCatalogue = {
     title: 'The hardware evidence is missing or false',
     remedy: 'Send the evidence that the profile asks for, made by the device itself.',
   },
+  CERTIFICATE_REVOKED: {
+    number: 24,
+    title: 'The certificate that this one was to stand for is revoked or on hold',
+    remedy: 'Nothing to do where that was meant. Else enrol the device under an order of its own.',
+  },
 } as const satisfies Record<string, RejectionMeaning>;
 
 export type RejectionCode = keyof typeof rejectionCatalogue;

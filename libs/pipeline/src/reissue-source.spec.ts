@@ -4,22 +4,28 @@ const first = { batchId: 'aa'.repeat(13), index: 4_294_967_295 };
 const later = { batchId: 'bb'.repeat(13), index: 0 };
 
 describe('the source of a reissued request', () => {
+  const newest = { batchId: 'cc'.repeat(13), index: 7 };
+  const text = (...places: readonly { batchId: string; index: number }[]) =>
+    places.map(({ batchId, index }) => `${batchId} ${String(index)}`).join(' ');
+
   test.each([
-    ['is the same', first, `${first.batchId} 4294967295`],
-    ['is another', later, `${first.batchId} 4294967295 ${later.batchId} 0`],
+    ['itself', first, first, text(first)],
+    ['itself, where another has the claim', first, later, text(first, first, later)],
+    ['a later one', later, later, text(first, later)],
+    ['a later one, where another has the claim', later, newest, text(first, later, newest)],
   ])(
-    'says what was asked for first, and whose claim it takes over where that %s',
-    (_, holder, text) => {
-      const source = { first, holder };
-      expect(textOfReissueSource(source)).toBe(text);
-      expect(reissueSourceOf(text)).toEqual(source);
+    'says what was asked for first, and that it stands for %s',
+    (_, predecessor, holder, expected) => {
+      const source = { first, predecessor, holder };
+      expect(textOfReissueSource(source)).toBe(expected);
+      expect(reissueSourceOf(expected)).toEqual(source);
     },
   );
 
-  test.each(['', 'line 17 of a file', 'aa', 'aa 1 bb', 'aa -1', 'aa 1 bb 1 '])(
+  test.each(['', 'line 17 of a file', 'aa', 'aa 1 bb', 'aa -1', 'aa 1 bb 1 ', 'a 1 b 1 c 1 d 1'])(
     'is not %j',
     (text) => {
-      expect(() => reissueSourceOf(text)).toThrow('does not say what it takes over');
+      expect(() => reissueSourceOf(text)).toThrow('does not say what it stands for');
     },
   );
 });

@@ -312,13 +312,13 @@ export interface CertificateStore {
   ): Promise<readonly StoredRequest[]>;
   /**
    * Requests that were accepted for devices, whether they have certificates or not: newest first, at most
-   * `limit` of each (16 where it is left out), aligned with the queries; fewer where there are no more.
+   * `limit` of each, aligned with the queries; fewer where there are no more.
    * Without a device id the key tells the device.
    */
   placesOf(
     tenant: TenantId,
     devices: readonly AllowListQuery[],
-    limit?: number,
+    limit: number,
   ): Promise<readonly (readonly RequestPlace[])[]>;
   /**
    * Who has the live claim of each device on a profile name, aligned with the queries: the request that

@@ -417,7 +417,7 @@ export class EmbeddedStore
     return this.#client.call('findByDevice', [tenant, deviceId, limit]);
   }
 
-  placesOf(tenant: TenantId, devices: readonly AllowListQuery[], limit?: number) {
+  placesOf(tenant: TenantId, devices: readonly AllowListQuery[], limit: number) {
     return this.#client.call('placesOf', [tenant, devices, limit]);
   }
 

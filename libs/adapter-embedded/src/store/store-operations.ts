@@ -40,7 +40,6 @@ import type { MaintenanceGate } from './maintenance-gate.js';
 
 /** Look-ups read more index entries than are asked for: some lead to requests without a certificate. */
 const indexSurplus = 64;
-const placesTold = 16;
 
 /** Calls that change something: they run in a transaction, the others between transactions. */
 export const writing = {
@@ -199,7 +198,7 @@ export function storeOperations(core: StoreCore, gate: MaintenanceGate) {
     placesOf(
       tenant: TenantId,
       devices: readonly AllowListQuery[],
-      limit = placesTold,
+      limit: number,
     ): RequestPlace[][] {
       return devices.map(({ deviceId, udid }) =>
         requestPlaces(

@@ -47,7 +47,6 @@ export interface CertificateParts {
 
 /** Look-ups read more places than are asked for: some lead to requests without a certificate. */
 const placesSurplus = 64;
-const placesTold = 16;
 const bucketsAtOnce = 8;
 const chunkNumberPattern = /^\d{1,8}$/;
 
@@ -175,7 +174,7 @@ export class Certificates implements CertificateStore {
   placesOf(
     tenant: TenantId,
     devices: readonly AllowListQuery[],
-    limit = placesTold,
+    limit: number,
   ): Promise<readonly (readonly RequestPlace[])[]> {
     const { journal } = this.#parts;
     // Together they are one look at the journal's end.

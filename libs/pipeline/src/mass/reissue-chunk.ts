@@ -173,10 +173,10 @@ export async function reissueChunk(
       signal,
     },
     wanted.map(({ requestDer: der, deviceId, source, index }) => {
-      const own = { batchId: batch.batchId, index };
-      const first = isAgain ? reissueSourceOf(source).first : own;
-      const holder = displaced.get(index) ?? own;
-      return { der, deviceId, source: textOfReissueSource({ first, holder }) };
+      const predecessor = { batchId: batch.batchId, index };
+      const first = isAgain ? reissueSourceOf(source).first : predecessor;
+      const holder = displaced.get(index) ?? predecessor;
+      return { der, deviceId, source: textOfReissueSource({ first, predecessor, holder }) };
     }),
     isLast,
   );

@@ -19,7 +19,8 @@ async function isRenewed(...others: readonly string[]): Promise<boolean> {
     },
     certificates: {
       ...standingPorts.certificates,
-      placesOf: () => Promise.resolve([[...others, 'own'].map(placeOf)]),
+      placesOf: (_: string, __: unknown, limit: number) =>
+        Promise.resolve([[...others, 'own', 'good'].slice(0, limit).map(placeOf)]),
     },
   } as unknown as RenewalPorts;
   const own = [certificateIn('own')];
@@ -39,6 +40,8 @@ describe('a device', () => {
   ])('whose certificate of an order is %s: renewed is %s', async (what, expected) => {
     expect(await isRenewed(what)).toBe(expected);
     expect(await isRenewed(what, 'good')).toBe(true);
+    const requests = Array.from({ length: 300 }, () => "another order's");
+    expect(await isRenewed(...requests, what)).toBe(expected);
   });
 
   test('has not renewed by what it had before', async () => {

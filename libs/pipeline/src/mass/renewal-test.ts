@@ -1,15 +1,15 @@
 import type { OrderId, TenantId } from '@certmill/domain';
 import type { RequestPlace } from '@certmill/ports';
-import { isSamePlace } from '../reissue-source.js';
 import type { MassPorts } from './mass-ports.js';
+import { placesAfter } from './places-after.js';
 import { readStandings, type ChunkReader, type StandingPorts } from './standing.js';
-import { deviceOf, type StoredCertificate } from './stored-certificate.js';
+import type { StoredCertificate } from './stored-certificate.js';
 
 export type RenewalPorts = StandingPorts & Pick<MassPorts, 'batches'>;
 
 /**
- * Says of each certificate whether its device holds a good one of an order besides, under CAs that are in
- * force. One look into the index for all.
+ * Says of each certificate whether its device has got a good one of an order after it, under CAs that are in
+ * force.
  */
 export async function renewalTest(
   ports: RenewalPorts,
@@ -26,13 +26,10 @@ export async function renewalTest(
     }
     return orders.get(batchId) === orderId;
   };
-  const places = await ports.certificates.placesOf(tenant, certificates.map(deviceOf));
   const renewals: RequestPlace[][] = [];
-  for (const [i, own] of certificates.entries()) {
+  for (const places of await placesAfter(ports, tenant, certificates)) {
     const ofOrder: RequestPlace[] = [];
-    for (const place of places[i] ?? []) {
-      if (!isSamePlace(place, own) && (await isOfOrder(place))) ofOrder.push(place);
-    }
+    for (const place of places) if (await isOfOrder(place)) ofOrder.push(place);
     renewals.push(ofOrder);
   }
   const standingOf = await readStandings(ports, tenant, renewals.flat(), nowMs, reader);

@@ -32,7 +32,8 @@ async function rivals(own: string, { claims, accepted = [] }: Device): Promise<R
         expect(profileName).toBe('idevid');
         return Promise.resolve([claims.map(placeOf)]);
       },
-      placesOf: () => Promise.resolve([accepted.map(placeOf)]),
+      placesOf: (_: string, __: unknown, limit: number) =>
+        Promise.resolve([accepted.slice(0, limit).map(placeOf)]),
     },
   } as unknown as ReplacementPorts;
   const certificates = [certificateIn(own)];
@@ -73,6 +74,8 @@ describe('a certificate', () => {
     expect(await standing([], ['revoked', 'good', 'own'])).toBe('good');
     expect(await standing([], ['revoked', 'another', 'own', 'good'])).toBeUndefined();
     expect(await standing([], ['own'])).toBeUndefined();
+    const others = Array.from({ length: 300 }, () => 'another');
+    expect(await standing([], [...others, 'good', 'own'])).toBe('good');
   });
 
   const fallen = 'good under a fallen CA';

@@ -3,6 +3,7 @@ import type { CertificatePlace, RequestPlace } from '@certmill/ports';
 import { fallenCaOf } from '../authorities.js';
 import { isSamePlace } from '../reissue-source.js';
 import type { MassPorts } from './mass-ports.js';
+import { placesAfter } from './places-after.js';
 import {
   readStandings,
   type ChunkReader,
@@ -77,17 +78,16 @@ export async function profileNameOf(
   throw new CertmillError('FAULT_STORE_CORRUPT', `order '${orderId}' of a batch is not stored`);
 }
 
-/** Requests of its device under its profile that were accepted after it, of the last ones. */
+/** Requests of its device under its profile that were accepted after it. */
 async function newerThan(
   ports: ReplacementPorts,
   tenant: TenantId,
   profileName: string,
   own: StoredCertificate,
 ): Promise<readonly RequestPlace[]> {
-  const [places = []] = await ports.certificates.placesOf(tenant, [deviceOf(own)]);
+  const [places = []] = await placesAfter(ports, tenant, [own]);
   const newer: RequestPlace[] = [];
   for (const place of places) {
-    if (isSamePlace(place, own)) break;
     const batch = await ports.batches.getBatch(tenant, place.batchId);
     if (batch === undefined) continue;
     const name = await profileNameOf(ports, tenant, batch.orderId);

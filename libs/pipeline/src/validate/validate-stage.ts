@@ -9,7 +9,6 @@ import {
 } from '@certmill/events';
 import type {
   AllowListStore,
-  CertificatePlace,
   CertificateStore,
   Clock,
   DeliveredRecord,
@@ -20,8 +19,9 @@ import type {
 } from '@certmill/ports';
 import { assertSameChunk, type Hops } from '../hop-seal.js';
 import type { ProfileCatalogue } from '../profile/profile-catalogue.js';
-import { reissueSourceOf } from '../reissue-source.js';
+import { reissueSourceOf, type ReissueSource } from '../reissue-source.js';
 import { applyAllowList, draftVerdict } from './decide-values.js';
+import { rejectRevoked } from './revoked-predecessors.js';
 import { verdictOfAll } from './verdict-of-all.js';
 import type { VerdictSeals } from './verdict-seal.js';
 
@@ -30,7 +30,7 @@ const cancelledDetail = 'the batch was cancelled before this request was validat
 export interface ValidatePorts {
   readonly stores: Pick<OrderStore, 'getOrder'> &
     Pick<AllowListStore, 'lookUp'> &
-    Pick<CertificateStore, 'chunkState'> &
+    Pick<CertificateStore, 'chunkState' | 'listStatuses'> &
     VerdictStore;
   readonly profiles: ProfileCatalogue;
   readonly examiner: RequestExaminer;
@@ -96,9 +96,10 @@ async function decide(
   cancelled: boolean,
 ): Promise<Uint8Array> {
   const { stores, clock, verdictSeals } = ports;
+  const reissue = order.reissues === true ? reissueSourcesOf(value) : undefined;
   const draft = cancelled
     ? verdictOfAll(decodeReceivedChunk(value), 'BATCH_CANCELLED', cancelledDetail)
-    : await judge(ports, order, profile, received, value);
+    : await judge(ports, order, profile, received, value, reissue);
   const encoded = encodeVerdict(draft);
   return stores.decide({
     chunk: received,
@@ -111,13 +112,13 @@ async function decide(
     codes: draft.codes,
     udids: draft.udids,
     deviceIds: draft.deviceIds,
-    ...(order.reissues === true ? { expectedHolders: expectedHoldersOf(value) } : {}),
+    ...(reissue === undefined ? {} : { expectedHolders: reissue.map(({ holder }) => holder) }),
   });
 }
 
-/** Whose claims the requests of a reissue take over. Fault: FAULT_EVENT_UNDECODABLE. */
-function expectedHoldersOf(value: Uint8Array): CertificatePlace[] {
-  return decodeReceivedChunk(value).sources.map((text) => reissueSourceOf(text).holder);
+/** Where the requests of a reissue come from. Fault: FAULT_EVENT_UNDECODABLE. */
+function reissueSourcesOf(value: Uint8Array): ReissueSource[] {
+  return decodeReceivedChunk(value).sources.map(reissueSourceOf);
 }
 
 /** Every check but claims and quota, which are the store's. */
@@ -127,6 +128,7 @@ async function judge(
   profile: Profile,
   received: ReceivedHead,
   value: Uint8Array,
+  reissue: readonly ReissueSource[] | undefined,
 ): Promise<Verdict> {
   const examination = await examiner.examine(value, received.lane);
   const rows = order.requiresAllowList
@@ -139,5 +141,9 @@ async function judge(
         })),
       )
     : undefined;
-  return draftVerdict(applyAllowList(profile, examination, rows, received.heldIds));
+  const draft = draftVerdict(applyAllowList(profile, examination, rows, received.heldIds));
+  if (reissue === undefined) return draft;
+  // Last, so that little time passes until the store decides.
+  const predecessors = reissue.map(({ predecessor }) => predecessor);
+  return rejectRevoked(stores, order.tenant, predecessors, draft);
 }

@@ -65,6 +65,12 @@ export const wireStatus = {
   BATCH_CANCELLED: { http: 409, acme: 'serverInternal', scep: badRequest, cmp: 'systemFailure' },
   ISSUER_UNAVAILABLE: { http: 503, acme: 'serverInternal', scep: badRequest, cmp: 'systemFailure' },
   PROCESSING_FAILED: { http: 500, acme: 'serverInternal', scep: badRequest, cmp: 'systemFailure' },
+  CERTIFICATE_REVOKED: {
+    http: 409,
+    acme: 'unauthorized',
+    scep: badRequest,
+    cmp: 'certRevoked',
+  },
   ATTESTATION_INVALID: { http: 403, acme: 'unauthorized', scep: badRequest, cmp: 'notAuthorized' },
 } as const satisfies Record<RejectionCode, WireStatus>;
 

@@ -383,11 +383,8 @@ export const issuanceCases: readonly StoreCase[] = [
       }
       await decideAlone(stores, tenant, 'pending', ['a'], { profileName: 'three' });
       const udid = udidOf('key of z');
-      const told = await stores.placesOf(tenant, [
-        { deviceId: 'a', udid },
-        { deviceId: 'nobody', udid },
-        { udid },
-      ]);
+      const devices = [{ deviceId: 'a', udid }, { deviceId: 'nobody', udid }, { udid }];
+      const told = await stores.placesOf(tenant, devices, 16);
       const at = (name: string, index: number) => {
         return { batchId: aBatch(tenant, name).batchId, chunkNumber: 0, index };
       };
@@ -405,9 +402,9 @@ export const issuanceCases: readonly StoreCase[] = [
         });
       }
       const many = [{ deviceId: 'm', udid }];
-      assert.equal((await stores.placesOf(tenant, many))[0]?.length, 16);
+      assert.equal((await stores.placesOf(tenant, many, 16))[0]?.length, 16);
       assert.equal((await stores.placesOf(tenant, many, 100))[0]?.length, 20);
-      expectSame(await stores.placesOf(`${tenant}-other`, [{ deviceId: 'a', udid }]), [[]]);
+      expectSame(await stores.placesOf(`${tenant}-other`, [{ deviceId: 'a', udid }], 16), [[]]);
     },
     broken: (stores) => ({
       placesOf: async (...args) =>
