@@ -203,16 +203,19 @@ describe('many certificates', () => {
     expect(await answer.json()).toMatchObject({ changed: 101 });
   });
 
-  test('are named by device, key and number; what is not there is told', async () => {
+  test('are named by device, key and number, and twice; what is not there is told', async () => {
     const { serialNumber } = await ofDevice('first-3');
     const json = {
       reason: 'superseded',
-      deviceIds: ['first-2', 'nobody'],
+      deviceIds: ['first-2', 'nobody', 'first-2', 'first-3'],
       serialNumbers: [serialNumber],
       udids: ['00'.repeat(32)],
     };
-    const answer = await server.call('POST', '/v1/revocations', { json });
-    expect(await answer.json()).toMatchObject({ changed: 2, notFound: 2 });
+    for (const dryRun of [true, false]) {
+      const answer = await server.call('POST', '/v1/revocations', { json: { ...json, dryRun } });
+      const counts = { changed: 2, unchanged: 2, notFound: 2, pending: 0 };
+      expect(await answer.json()).toMatchObject(counts);
+    }
     expect(await ofDevice('first-2')).toMatchObject({ status: 'revoked' });
   });
 

@@ -180,6 +180,7 @@ export { assertSelectable } from './revoke/assert-selectable.js';
 export {
   changeCertificates,
   type CertificatesChange,
+  type ChangesMade,
   type ChangeCertificatesPorts,
 } from './revoke/change-certificates.js';
 export {

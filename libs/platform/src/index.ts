@@ -29,6 +29,7 @@ export {
   massResultSchema,
   batchSchema,
   certificateSchema,
+  changedCertificateSchema,
   changesSchema,
   crlStateSchema,
   orderSchema,

@@ -152,6 +152,7 @@ export const changesSchema = z.looseObject({
   unchanged: z.int(),
   refused: z.int(),
   notFound: z.int(),
+  pending: z.int(),
   items: z.array(
     z.looseObject({
       serialNumber: z.string().optional(),

@@ -93,7 +93,7 @@ export function revokeCommand(terminal: Terminal): Command {
         (count) => progress.update({ done: (done += count) }),
       );
       progress.stop();
-      reportChanges(terminal, options, report);
+      reportChanges(terminal, options, selection, report);
     });
   return withExamples(withServerInsteadOfFolder(command), [
     [`certmill revoke --serial ${exampleSerial} --reason keyCompromise`, 'one certificate'],
@@ -109,7 +109,9 @@ export function revokeCommand(terminal: Terminal): Command {
 }
 
 interface Changes extends ChangeCounts {
-  /** Those that were not changed as asked, the first ones. */
+  /** Requests that are on their way and may still be issued. */
+  readonly pending: number;
+  /** Those that were not changed as asked and those that something is pending of, the first ones. */
   readonly left: readonly { readonly name: string; readonly outcome: string }[];
 }
 
@@ -124,7 +126,7 @@ async function changeInFolder(
 ): Promise<Changes> {
   await using folder = await openFolderToRevoke(data);
   const left: { name: string; outcome: string }[] = [];
-  const counts = await changeCertificates(folder.ports, {
+  const { pendingNames, ...counts } = await changeCertificates(folder.ports, {
     actor: actorHere('revoke'),
     tenants: tenant === undefined ? await folder.tenants() : [tenant],
     selection,
@@ -135,7 +137,8 @@ async function changeInFolder(
       onDone(items.length);
     },
   });
-  return { ...counts, left };
+  left.unshift(...pendingNames.slice(0, maxLeft).map((name) => ({ name, outcome: 'pending' })));
+  return { ...counts, left: left.slice(0, maxLeft) };
 }
 
 /** Calls that broke are made again: what is done is unchanged then. */
@@ -147,7 +150,7 @@ async function changeAtServer(
   onDone: (count: number) => void,
 ): Promise<Changes> {
   using client = openClient(terminal, options);
-  const total = { changed: 0, unchanged: 0, refused: 0, notFound: 0 };
+  const total = { changed: 0, unchanged: 0, refused: 0, notFound: 0, pending: 0 };
   const left: { name: string; outcome: string }[] = [];
   const needsApproval = options.approval.length > 0 || options.propose !== undefined;
   for (const part of callsOf(selection, needsApproval ? namesPerApproval : namesPerCall)) {
@@ -155,12 +158,13 @@ async function changeAtServer(
     const answer = await askForApproved(terminal, options, (approved) =>
       client.revokeCertificates(wanted, approved),
     );
-    const { changed, unchanged, refused, notFound, items } = answer;
+    const { changed, unchanged, refused, notFound, pending, items } = answer;
     total.changed += changed;
     total.unchanged += unchanged;
     total.refused += refused;
     total.notFound += notFound;
-    const wrong = items.filter(({ outcome }) => outcome === 'refused' || outcome === 'not-found');
+    total.pending += pending;
+    const wrong = items.filter(({ outcome }) => outcome !== 'changed' && outcome !== 'unchanged');
     const named = wrong.map(({ serialNumber, name, outcome }) => {
       return { name: serialNumber ?? name ?? '', outcome };
     });
@@ -221,18 +225,43 @@ function leftOf(item: ChangedItem): { name: string; outcome: string }[] {
   return [{ name: hexOf(item.certificate.serialNumber), outcome: item.outcome }];
 }
 
-function reportChanges(terminal: Terminal, options: RevokeOptions, changes: Changes): void {
+function reportChanges(
+  terminal: Terminal,
+  options: RevokeOptions,
+  selection: Selection,
+  changes: Changes,
+): void {
   const { left, ...counts } = changes;
-  const { changed, unchanged, refused, notFound } = counts;
-  if (refused + notFound > 0) terminal.exitCode = exitCodes.someRejected;
-  const why = `refused: ${statusRefusalOf({ kind: options.release === true ? 'release' : 'revoke' })}`;
+  const { changed, unchanged, refused, notFound, pending } = counts;
+  if (refused + notFound + pending > 0) terminal.exitCode = exitCodes.someRejected;
+  const why = new Map([
+    [
+      'refused',
+      `refused: ${statusRefusalOf({ kind: options.release === true ? 'release' : 'revoke' })}`,
+    ],
+    ['pending', 'on its way'],
+  ]);
   const done = options.release === true ? 'released' : options.hold === true ? 'held' : 'revoked';
   terminal.report({ isDryRun: options.dryRun === true, ...counts, left }, [
     `${formatNumber(changed)} ${options.dryRun === true ? 'would be ' : ''}${done}, ` +
       `${formatNumber(unchanged)} were so already, ${formatNumber(refused)} refused, ` +
       `${formatNumber(notFound)} not found`,
-    ...left.map(({ name, outcome }) => `${name}: ${outcome === 'refused' ? why : outcome}`),
+    ...(pending === 0 ? [] : [pendingLine(pending, selection)]),
+    ...left.map(({ name, outcome }) => `${name}: ${why.get(outcome) ?? outcome}`),
   ]);
+}
+
+/** What was accepted before can be revoked when it is issued, and not before. */
+function pendingLine(pending: number, selection: Selection): string {
+  const told = `${formatNumber(pending)} on their way may still be issued: `;
+  const again = 'type the same again when they have ended';
+  if (selection.by !== 'names') {
+    return `${told}${again}, or begin certmill mass revoke, which waits for them (UDIDs: with --udid)`;
+  }
+  const isByNumber = selection.names.every(({ by }) => by === 'serialNumber');
+  return isByNumber
+    ? `${told}revoke the keys below with --udid when they have ended`
+    : `${told}${again} (UDIDs: with --udid)`;
 }
 
 async function selectionOf(terminal: Terminal, options: RevokeOptions): Promise<Selection> {

@@ -12,6 +12,7 @@ function aCertificate(chunkNumber: number, index: number): IssuedCertificate {
     chunkNumber,
     index,
     deviceId: '',
+    udid: new Uint8Array(32),
     scope: { issuer: 'dev', shard: 0 },
     serialNumber: new Uint8Array(20),
     notAfterMs: 2,
@@ -71,4 +72,15 @@ describe('changed statuses are told of', () => {
     const failing = { ...ports, onChanged: () => Promise.reject(fault) };
     await expect(applyChange(failing, selected(aCertificate(0, 0)), change)).rejects.toBe(fault);
   });
+});
+
+test('a dry run tells of a certificate that is selected again what would become of it then', async () => {
+  const { ports } = aStore(() => 'changed');
+  const told = new Set<string>();
+  const dryRun = (...certificates: IssuedCertificate[]) =>
+    applyChange(ports, selected(...certificates), change, { isDryRun: true, told });
+  const counts = { refused: 0, notFound: 0 };
+  const [one, other] = [aCertificate(0, 0), aCertificate(0, 1)];
+  expect(await dryRun(one, other, one)).toEqual({ changed: 2, unchanged: 1, ...counts });
+  expect(await dryRun(other)).toEqual({ changed: 0, unchanged: 1, ...counts });
 });

@@ -46,7 +46,7 @@ export async function applyChange(
   ports: ChangePorts,
   selected: AsyncIterable<Selected>,
   change: CertificateChange,
-  { isDryRun = false, onBefore, onItems = () => undefined }: ApplyOptions = {},
+  { isDryRun = false, told, onGroup, onBefore, onItems = () => undefined }: ApplyOptions = {},
 ): Promise<ChangeCounts> {
   const counts = { changed: 0, unchanged: 0, refused: 0, notFound: 0 };
   const note = (items: readonly ChangedItem[]): void | Promise<void> => {
@@ -58,7 +58,9 @@ export async function applyChange(
     if (waiting.length === 0) return;
     const certificates = waiting;
     waiting = [];
-    const expected = isDryRun || onBefore ? await outcomesOf(ports, certificates, change) : [];
+    await onGroup?.(certificates);
+    const expected =
+      isDryRun || onBefore ? await outcomesOf(ports, certificates, change, told) : [];
     const toChange = certificates.filter((_, i) => expected[i] === 'changed');
     if (!isDryRun && toChange.length > 0) await onBefore?.(toChange);
     const outcomes = isDryRun
@@ -98,6 +100,13 @@ function changedChunks(
 export interface ApplyOptions {
   /** Says what would become of them, and changes nothing. */
   readonly isDryRun?: boolean;
+  /**
+   * Of a dry run in several parts: places of which it was told that they would be changed. One that is selected
+   * again would be unchanged.
+   */
+  readonly told?: Set<string>;
+  /** Waited for ahead of each chunk, whatever becomes of it. */
+  readonly onGroup?: (certificates: readonly IssuedCertificate[]) => Promise<void>;
   /** Waited for before a chunk is changed, with what will be as its statuses are now. */
   readonly onBefore?: (certificates: readonly IssuedCertificate[]) => Promise<void>;
   /** Waited for behind each chunk. */
@@ -108,7 +117,15 @@ async function outcomesOf(
   ports: ChangePorts,
   certificates: readonly IssuedCertificate[],
   change: CertificateChange,
+  told = new Set<string>(),
 ): Promise<readonly StatusOutcome[]> {
   const statuses = await readStatuses(ports, certificates);
-  return statuses.map((status) => changedStatus(status, change).outcome);
+  return certificates.map(({ tenant, batchId, index }, i) => {
+    const { outcome } = changedStatus(statuses[i] ?? { state: 'good' }, change);
+    const place = `${tenant}/${batchId}/${String(index)}`;
+    if (outcome !== 'changed') return outcome;
+    if (told.has(place)) return 'unchanged';
+    told.add(place);
+    return outcome;
+  });
 }

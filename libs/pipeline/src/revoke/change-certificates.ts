@@ -2,19 +2,24 @@ import { hash } from 'node:crypto';
 import type { CertificateChange, ChunkRef, TenantId } from '@certmill/domain';
 import {
   applyChange,
+  type ApplyOptions,
   type ChangeCounts,
   type ChangedItem,
   type ChangePorts,
 } from './apply-changes.js';
 import { assertInvalidityDate } from './assert-invalidity-date.js';
+import { PendingRequests } from './pending-requests.js';
 import type { IssuedCertificate } from './read-certificates.js';
 import { recordAudit, type AuditPorts } from './record-audit.js';
 import {
   nameText,
   selectCertificates,
+  type Look,
+  type Selected,
   type Selection,
   type SelectionPorts,
 } from './select-certificates.js';
+import { KeyWatch } from './watch-keys.js';
 
 export interface ChangeCertificatesPorts extends SelectionPorts, ChangePorts, AuditPorts {
   readonly certificates: SelectionPorts['certificates'] & ChangePorts['certificates'];
@@ -34,13 +39,26 @@ export interface CertificatesChange {
   readonly onItems?: (items: readonly ChangedItem[]) => void;
 }
 
+/** What became of them, and what may still come of the selection. */
+export interface ChangesMade extends ChangeCounts {
+  /**
+   * Requests of the selection that were accepted and have not ended: each may still be issued. Where the reason is
+   * keyCompromise, other requests with the keys of the certificates too. None where holds are released.
+   */
+  readonly pending: number;
+  /** Under which they were found: batches, devices, and UDIDs (64 hex digits) of keys. */
+  readonly pendingNames: readonly string[];
+}
+
 /** Certificates of a call of which each has an entry of its own in the audit trail. */
 const maxNamedAlone = 100;
+/** Looked at once more when what was found of them is changed. */
+const namesAtOnce = 250;
 
 /**
- * Revokes, holds or releases the certificates of a selection. The trail has an entry before the first
- * change, one with serial numbers before each chunk that is changed, one for each certificate of a short
- * list behind it, and one with the counts; all say by which number the first one went. A call that was
+ * Revokes, holds or releases the certificates of a selection, and tells what of it is on its way. The trail has an
+ * entry before the first change, one with serial numbers before each chunk that is changed, one for each certificate
+ * of a short list behind it, and one with the counts; all say by which number the first one went. A call that was
  * killed leaves them off somewhere, and done again it does the rest. Faults: those of `selectCertificates`,
  * INVALID_INPUT for dates that cannot be, and when all is changed that of `onChanged`: done again it is
  * told again.
@@ -48,11 +66,15 @@ const maxNamedAlone = 100;
 export async function changeCertificates(
   ports: ChangeCertificatesPorts,
   { actor, tenants, selection, change, isDryRun = false, signal, onItems }: CertificatesChange,
-): Promise<ChangeCounts> {
+): Promise<ChangesMade> {
   if (change.kind === 'revoke') assertInvalidityDate(change, ports.clock.nowMs());
-  const selected = whileWanted(selectCertificates(ports, tenants, selection), signal);
+  const wanted = { tenants, selection, change, isDryRun, signal };
   const report = onItems === undefined ? {} : { onItems };
-  if (isDryRun) return applyChange(ports, selected, change, { isDryRun, ...report });
+  if (isDryRun) {
+    // Of named ones alone: nothing else can be selected twice.
+    const told = selection.by === 'names' ? { told: new Set<string>() } : {};
+    return applyToSelection(ports, wanted, { isDryRun, ...told, ...report });
+  }
   const [only, ...others] = tenants;
   const about = only === undefined || others.length > 0 ? {} : { tenant: only };
   const told = { ...detailOf(selection), ...detailOfChange(change) };
@@ -61,10 +83,9 @@ export async function changeCertificates(
   const isShort = selection.by === 'names' && selection.names.length <= maxNamedAlone;
   const trail: ChangeTrail = { actor, begun, change };
   const telling = new Telling(ports);
-  const counts = await applyChange(
+  const { pendingNames, ...counts } = await applyToSelection(
     { ...ports, onChanged: (chunks) => telling.tell(chunks) },
-    selected,
-    change,
+    wanted,
     {
       onBefore: (certificates) => recordChanging(ports, trail, certificates),
       async onItems(items) {
@@ -76,7 +97,107 @@ export async function changeCertificates(
   const detail = { begun, ...told, ...counts };
   await recordAudit(ports, { ...about, actor, action: 'revocation.ended', detail });
   telling.assertTold();
-  return counts;
+  return { ...counts, pendingNames };
+}
+
+type Wanted = Required<
+  Pick<CertificatesChange, 'tenants' | 'selection' | 'change' | 'isDryRun'>
+> & {
+  readonly signal: AbortSignal | undefined;
+};
+
+/**
+ * Part by part. A device may get a request accepted between the look at it and its change, by a claim that is taken
+ * over from the very certificate that is changed then; so named ones are looked at again when the change is durable.
+ * What ended in between is changed as well, what has not is pending, and whatever is judged later is judged with
+ * the change in force.
+ */
+async function applyToSelection(
+  ports: ChangeCertificatesPorts,
+  { tenants, selection, change, isDryRun, signal }: Wanted,
+  options: ApplyOptions,
+): Promise<ChangesMade> {
+  const pending = new PendingRequests();
+  const counts = { changed: 0, unchanged: 0, refused: 0, notFound: 0 };
+  for (const part of partsOf(selection)) {
+    const look = async (at: Look, isAgain = false): Promise<void> => {
+      const selected = selectCertificates(ports, tenants, part.selection, at);
+      const watched = isAgain ? foundIn(selected) : selected;
+      const watch =
+        part.namesKeys || !isLossOfKey(change) ? undefined : new KeyWatch(ports, pending);
+      addCounts(
+        counts,
+        await applyChange(
+          ports,
+          whileWanted(watched, signal),
+          change,
+          watch === undefined ? options : watchingKeys(options, watch),
+        ),
+      );
+    };
+    const isOnce = isDryRun || change.kind === 'release' || !part.namesKeys;
+    const ended = new Set<string>();
+    await look({ pending: isOnce ? pending : new PendingRequests(), ended });
+    if (!isOnce) await look({ pending, settled: ended }, true);
+  }
+  const isTold = change.kind === 'revoke';
+  return {
+    ...counts,
+    pending: isTold ? pending.count : 0,
+    pendingNames: isTold ? pending.names : [],
+  };
+}
+
+interface SelectionPart {
+  readonly selection: Selection;
+  /** By device or UDID: all requests of a key are found by its name. */
+  readonly namesKeys: boolean;
+}
+
+function* partsOf(selection: Selection): Generator<SelectionPart> {
+  if (selection.by !== 'names') {
+    yield { selection, namesKeys: false };
+    return;
+  }
+  const [serialNumbers, others] = [
+    selection.names.filter(({ by }) => by === 'serialNumber'),
+    selection.names.filter(({ by }) => by !== 'serialNumber'),
+  ];
+  for (const [names, namesKeys] of [
+    [serialNumbers, false],
+    [others, true],
+  ] as const) {
+    for (let at = 0; at < names.length; at += namesAtOnce) {
+      yield { selection: { by: 'names', names: names.slice(at, at + namesAtOnce) }, namesKeys };
+    }
+  }
+}
+
+function isLossOfKey(change: CertificateChange): boolean {
+  return change.kind === 'revoke' && change.reason === 'keyCompromise';
+}
+
+function watchingKeys(options: ApplyOptions, watch: KeyWatch): ApplyOptions {
+  return {
+    ...options,
+    onGroup: (certificates) => watch.before(certificates),
+    async onItems(items) {
+      await watch.after(items.flatMap((item) => ('certificate' in item ? item.certificate : [])));
+      await options.onItems?.(items);
+    },
+  };
+}
+
+function addCounts(sum: Record<keyof ChangeCounts, number>, counts: ChangeCounts): void {
+  sum.changed += counts.changed;
+  sum.unchanged += counts.unchanged;
+  sum.refused += counts.refused;
+  sum.notFound += counts.notFound;
+}
+
+/** What is not found was told the first time. */
+async function* foundIn(selected: AsyncIterable<Selected>): AsyncGenerator<Selected> {
+  for await (const each of selected) if (each.certificate !== undefined) yield each;
 }
 
 async function* whileWanted<T>(

@@ -43,9 +43,10 @@ describe('names of certificates in a file', () => {
       ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
       ...['-keyout', '/dev/null', '-subj', '/CN=x', '-set_serial', `0x${serial}`],
     ]).toString();
-    expect(textsOf(await readCertificateNames(stream(pem + pem)))).toEqual([
+    const names = await readCertificateNames(stream(`${pem}gateway-1\n${pem}`));
+    expect(textsOf(names)).toEqual([
       ['serialNumber', serial],
-      ['serialNumber', serial],
+      ['deviceId', 'gateway-1'],
     ]);
   });
 
@@ -65,6 +66,16 @@ describe('names of certificates in a file', () => {
       code: 'INVALID_INPUT',
       message: expect.stringContaining(place) as unknown,
     });
+  });
+
+  test('are each named once', async () => {
+    const colons = udid.toUpperCase().match(/../g)?.join(':') ?? '';
+    const text = `deviceId,udid\na,\nb,\na,\n,${udid}\n,${colons}\n`;
+    expect(textsOf(await readCertificateNames(stream(text)))).toEqual([
+      ['deviceId', 'a'],
+      ['deviceId', 'b'],
+      ['udid', udid],
+    ]);
   });
 
   test('are refused where there are too many', async () => {

@@ -2,7 +2,7 @@ import { CertmillError, serialNumberBytes } from '@certmill/domain';
 import { createCertificateWalk, walkCertificate } from '@certmill/der';
 import { LineSplitter } from '../input/line-splitter.js';
 import { splitStream } from '../input/split-stream.js';
-import type { CertificateName } from './select-certificates.js';
+import { nameText, type CertificateName } from './select-certificates.js';
 
 /** One certificate in PEM has lines of 64; names are shorter than this. */
 const maxLineBytes = 16 * 1024;
@@ -15,14 +15,15 @@ export const defaultMaxNames = 1_000_000;
 /**
  * Names of certificates from a file, whole: PEM certificates; NDJSON or CSV (with a header) with
  * `serialNumber`, `udid` or `deviceId`; or text, one name per line: 40 hex digits are a serial number,
- * 64 a UDID, all else is a device id. Empty lines and those that begin with # are passed over.
+ * 64 a UDID, all else is a device id. Empty lines and those that begin with # are passed over, and a
+ * name that came before.
  * Faults: INVALID_INPUT naming the line, LIMIT_EXCEEDED.
  */
 export async function readCertificateNames(
   stream: AsyncIterable<Uint8Array>,
   maxNames = defaultMaxNames,
 ): Promise<readonly CertificateName[]> {
-  const names: CertificateName[] = [];
+  const names = new Map<string, CertificateName>();
   const reader = new NameLines();
   const lines = splitStream<readonly [string, number]>(
     stream,
@@ -39,8 +40,8 @@ export async function readCertificateNames(
   for await (const group of lines) {
     for (const [line, number] of group) {
       const name = reader.read(number === 1 ? line.replace(/^\uFEFF/, '') : line, number);
-      if (name !== undefined) names.push(name);
-      if (names.length > maxNames) {
+      if (name !== undefined) names.set(`${name.by} ${nameText(name)}`, name);
+      if (names.size > maxNames) {
         throw new CertmillError(
           'LIMIT_EXCEEDED',
           `there are more than ${String(maxNames)} names: revoke by batch, order or issuer`,
@@ -49,7 +50,7 @@ export async function readCertificateNames(
     }
   }
   reader.end();
-  return names;
+  return [...names.values()];
 }
 
 /** What a line means depends on those before it: the header of a CSV, the beginning of a PEM block. */

@@ -1,6 +1,6 @@
 import { crlShardOf, serialNumberBytes, CertmillError, type ChunkRef } from '@certmill/domain';
 import { createCertificateWalk, walkCertificate } from '@certmill/der';
-import { decodeIssuedChunk, decodeReceivedHead } from '@certmill/events';
+import { decodeIssuedChunk, decodeReceivedHead, decodeVerdict } from '@certmill/events';
 import type { CertificateStore, CrlScope } from '@certmill/ports';
 import { resultsOf } from '../publish/read-results.js';
 
@@ -12,6 +12,8 @@ export interface IssuedCertificate {
   readonly chunkNumber: number;
   readonly index: number;
   readonly deviceId: string;
+  /** Of its key, 32 octets. */
+  readonly udid: Uint8Array;
   readonly scope: CrlScope;
   readonly serialNumber: Uint8Array;
   readonly notAfterMs: number;
@@ -23,6 +25,7 @@ export interface CertificateReaderPorts {
   readonly crlShardsOf: (issuer: string) => number | undefined;
 }
 
+const udidBytes = 32;
 /** Single certificates are often asked for in the order in which they were made. */
 const chunksKept = 4;
 
@@ -59,7 +62,8 @@ export function certificatesIn(
   segment: Uint8Array,
   crlShardsOf: CertificateReaderPorts['crlShardsOf'],
 ): readonly IssuedCertificate[] {
-  const { issuer } = decodeReceivedHead(decodeIssuedChunk(segment).received);
+  const issued = decodeIssuedChunk(segment);
+  const { issuer } = decodeReceivedHead(issued.received);
   const crlShards = crlShardsOf(issuer);
   if (crlShards === undefined) {
     throw new CertmillError(
@@ -68,7 +72,8 @@ export function certificatesIn(
     );
   }
   const walk = createCertificateWalk();
-  return resultsOf(segment).flatMap(({ index, deviceId, certificateDer }) => {
+  const { udids } = decodeVerdict(issued.verdict);
+  return resultsOf(segment).flatMap(({ index, deviceId, certificateDer }, position) => {
     if (certificateDer === undefined) return [];
     if (!walkCertificate(certificateDer, 0, certificateDer.length, walk)) {
       throw new CertmillError('FAULT_STORE_CORRUPT', 'a stored certificate cannot be read');
@@ -83,6 +88,7 @@ export function certificatesIn(
       chunkNumber,
       index,
       deviceId,
+      udid: new Uint8Array(udids.subarray(position * udidBytes, (position + 1) * udidBytes)),
       scope: { issuer, shard: crlShardOf(batchId, index, crlShards) },
       // A copy: a view would keep the segment in memory.
       serialNumber: new Uint8Array(certificateDer.subarray(serialNumberStart, serialNumberEnd)),

@@ -15,6 +15,7 @@ import type {
   RequestPlace,
 } from '@certmill/ports';
 import { allPages } from './all-pages.js';
+import type { PendingRequests } from './pending-requests.js';
 import {
   CertificateReader,
   type CertificateReaderPorts,
@@ -36,7 +37,7 @@ export type Selection =
 
 export interface SelectionPorts extends CertificateReaderPorts {
   readonly orders: Pick<OrderStore, 'getOrder' | 'listOrders'>;
-  readonly batches: Pick<BatchStore, 'getBatch' | 'listBatches'>;
+  readonly batches: Pick<BatchStore, 'getBatch' | 'listBatches' | 'getRegistration'>;
   readonly certificates: Pick<
     CertificateStore,
     'getSegment' | 'findChunk' | 'placesOf' | 'chunkState'
@@ -50,25 +51,37 @@ export type Selected =
   | { readonly certificate: IssuedCertificate; readonly notFound?: never }
   | { readonly notFound: string; readonly certificate?: never };
 
+/** One look at a selection. */
+export interface Look {
+  /** Takes what is selected and has not ended. */
+  readonly pending: PendingRequests;
+  /** Takes the places of named requests that have ended. */
+  readonly ended?: Set<string>;
+  /** What an earlier look took: passed over. */
+  readonly settled?: ReadonlySet<string>;
+}
+
 /** Most have one; where there are as many as asked for, it is asked for more. */
 const firstPerName = 100;
 /** Beside a device id it is not looked at. */
 const noUdid = new Uint8Array(32);
 
 /**
- * The certificates of a selection, read a chunk at a time, in the tenants given. Chunks that have not
- * ended are passed over: what is issued after it was read is not in it. Faults: CONFLICT where several of
- * the tenants have an order, a batch or a device of that name.
+ * The certificates of a selection, read a chunk at a time, in the tenants given. Each chunk is looked at once:
+ * it has ended, and its certificates are selected, or it has not, and its requests are pending. So what was
+ * accepted before the call is one or the other; what is accepted later is neither. Faults: CONFLICT where
+ * several of the tenants have an order, a batch or a device of that name.
  */
 export async function* selectCertificates(
   ports: SelectionPorts,
   tenants: readonly TenantId[],
   selection: Selection,
+  look: Look,
 ): AsyncGenerator<Selected> {
   const reader = new CertificateReader(ports);
   switch (selection.by) {
     case 'names':
-      for (const name of selection.names) yield* namedBy(ports, reader, tenants, name);
+      for (const name of selection.names) yield* namedBy(ports, reader, tenants, name, look);
       return;
     case 'batch': {
       const { batchId } = selection;
@@ -76,7 +89,7 @@ export async function* selectCertificates(
         ports.batches.getBatch(tenant, batchId),
       );
       if (batch === undefined) yield { notFound: `batch ${batchId}` };
-      else yield* ofBatch(ports, reader, batch);
+      else yield* ofBatch(ports, reader, batch, look);
       return;
     }
     case 'order': {
@@ -85,7 +98,7 @@ export async function* selectCertificates(
         ports.orders.getOrder(tenant, orderId),
       );
       if (order === undefined) yield { notFound: `order ${orderId}` };
-      else yield* ofOrder(ports, reader, order.tenant, orderId);
+      else yield* ofOrder(ports, reader, order.tenant, orderId, look);
       return;
     }
     case 'issuer': {
@@ -95,7 +108,7 @@ export async function* selectCertificates(
         for await (const order of allPages((page) => ports.orders.listOrders(tenant, page))) {
           if (order.issuer !== issuer) continue;
           hasOrders = true;
-          yield* ofOrder(ports, reader, tenant, order.orderId);
+          yield* ofOrder(ports, reader, tenant, order.orderId, look);
         }
       }
       if (!hasOrders) yield { notFound: `orders of issuer ${issuer}` };
@@ -139,21 +152,33 @@ async function* ofOrder(
   reader: CertificateReader,
   tenant: TenantId,
   orderId: string,
+  look: Look,
 ): AsyncGenerator<Selected> {
   for await (const batch of allPages((page) => ports.batches.listBatches(tenant, orderId, page))) {
-    yield* ofBatch(ports, reader, batch);
+    yield* ofBatch(ports, reader, batch, look);
   }
 }
 
 async function* ofBatch(
-  { certificates }: SelectionPorts,
+  { batches, certificates }: SelectionPorts,
   reader: CertificateReader,
   { tenant, batchId }: Batch,
+  { pending }: Look,
 ): AsyncGenerator<Selected> {
   for (let chunkNumber = 0; ; chunkNumber += 1) {
     const chunk = { tenant, batchId, chunkNumber };
-    const found = await reader.ofChunk(chunk);
-    if (found === undefined && (await certificates.chunkState(chunk)) === undefined) return;
+    let found = await reader.ofChunk(chunk);
+    if (found === undefined) {
+      const state = await certificates.chunkState(chunk);
+      if (state === undefined) return;
+      // It ended between the two looks at it.
+      if (state.ended) found = await reader.ofChunk(chunk);
+      // One that is not durable was not accepted yet, or is none of its batch.
+      else if (state.durable) {
+        const requests = (await batches.getRegistration(chunk))?.count ?? 0;
+        pending.addChunk(chunk, requests, `batch ${batchId}`);
+      }
+    }
     for (const certificate of found ?? []) yield { certificate };
   }
 }
@@ -163,28 +188,48 @@ async function* namedBy(
   reader: CertificateReader,
   tenants: readonly TenantId[],
   name: CertificateName,
+  look: Look,
 ): AsyncGenerator<Selected> {
   const found = await onlyOne(tenants, name.by, nameText(name), async (tenant) => {
-    const certificates = await certificatesNamed(ports, reader, tenant, name);
-    return certificates.length === 0 ? undefined : certificates;
+    const requests = await requestsNamed(ports, reader, tenant, name, look);
+    return requests.certificates.length + requests.pending.length === 0
+      ? undefined
+      : { tenant, ...requests };
   });
-  if (found === undefined) yield { notFound: nameText(name) };
-  for (const certificate of found ?? []) yield { certificate };
+  if (found === undefined) {
+    yield { notFound: nameText(name) };
+    return;
+  }
+  for (const place of found.pending) look.pending.addPlace(found.tenant, place, nameText(name));
+  for (const certificate of found.certificates) yield { certificate };
 }
 
-async function certificatesNamed(
+interface NamedRequests {
+  readonly certificates: readonly IssuedCertificate[];
+  readonly pending: readonly RequestPlace[];
+}
+
+async function requestsNamed(
   ports: SelectionPorts,
   reader: CertificateReader,
   tenant: TenantId,
   name: CertificateName,
-): Promise<readonly IssuedCertificate[]> {
+  { ended, settled }: Look,
+): Promise<NamedRequests> {
   const certificates: IssuedCertificate[] = [];
-  for (const { batchId, chunkNumber, index } of await placesOf(ports, tenant, name)) {
+  const pending: RequestPlace[] = [];
+  for (const place of await placesOf(ports, tenant, name)) {
+    const { batchId, chunkNumber, index } = place;
+    const key = `${tenant}/${batchId}/${String(index)}`;
+    if (settled?.has(key) === true) continue;
     const issued = await reader.ofChunk({ tenant, batchId, chunkNumber });
+    // Nobody has the number of a certificate that is not issued: a number that leads there is made up.
+    if (issued === undefined && name.by !== 'serialNumber') pending.push(place);
+    if (issued !== undefined) ended?.add(key);
     const found = issued?.find((each) => each.index === index);
     if (found !== undefined && isOf(name, found)) certificates.push(found);
   }
-  return certificates;
+  return { certificates, pending };
 }
 
 /** A number that another key than ours made leads anywhere. */

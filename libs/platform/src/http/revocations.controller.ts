@@ -47,12 +47,20 @@ export interface ChangedItemView {
   readonly serialNumber?: string;
   readonly deviceId?: string;
   readonly name?: string;
-  readonly outcome: ChangedItem['outcome'];
+  readonly outcome: ChangedItem['outcome'] | 'pending';
+}
+
+/** Of one certificate alone. */
+export interface ChangedCertificateView extends ChangedItemView {
+  /** Other requests with its key that are on their way, where that is compromised. */
+  readonly pending: number;
 }
 
 export interface ChangesView extends ChangeCounts {
   readonly isDryRun: boolean;
-  /** The first of them. */
+  /** Requests that are on their way and may still be issued. */
+  readonly pending: number;
+  /** The first of them, those behind which something is pending ahead. */
   readonly items: readonly ChangedItemView[];
 }
 
@@ -85,7 +93,7 @@ export class RevocationsController {
     @Caller() caller: Credential,
     @Param('serialNumber') serialNumber: string,
     @Body() body: unknown,
-  ): Promise<ChangedItemView> {
+  ): Promise<ChangedCertificateView> {
     const { reason, invalidityDate } = parseWith(revocationSchema, body);
     return this.#changeOne(caller, serialNumber, this.#revocation(reason, invalidityDate));
   }
@@ -97,7 +105,7 @@ export class RevocationsController {
   release(
     @Caller() caller: Credential,
     @Param('serialNumber') serialNumber: string,
-  ): Promise<ChangedItemView> {
+  ): Promise<ChangedCertificateView> {
     return this.#changeOne(caller, serialNumber, this.#release());
   }
 
@@ -121,7 +129,7 @@ export class RevocationsController {
     }
     await this.#demandApproval(caller, wanted, selection);
     const items: ChangedItemView[] = [];
-    const counts = await changeCertificates(this.#services.revoking, {
+    const { pendingNames, ...counts } = await changeCertificates(this.#services.revoking, {
       actor: actorOf(caller),
       tenants: [caller.tenant],
       selection,
@@ -132,7 +140,8 @@ export class RevocationsController {
         if (items.length < maxItems) items.push(...changed.map(itemView));
       },
     });
-    return { ...counts, isDryRun, items: items.slice(0, maxItems) };
+    const pending = pendingNames.map((name) => ({ name, outcome: 'pending' }) as const);
+    return { ...counts, isDryRun, items: [...pending, ...items].slice(0, maxItems) };
   }
 
   @Get('audit')
@@ -175,32 +184,27 @@ export class RevocationsController {
     caller: Credential,
     serialNumber: string,
     change: CertificateChange,
-  ): Promise<ChangedItemView> {
+  ): Promise<ChangedCertificateView> {
     const name = certificateNameOf('serialNumber', serialNumber);
-    const [item] = name === undefined ? [] : await this.#changeNamed(caller, name, change);
+    const items: ChangedItem[] = [];
+    const { pending } =
+      name === undefined
+        ? { pending: 0 }
+        : await changeCertificates(this.#services.revoking, {
+            actor: actorOf(caller),
+            tenants: [caller.tenant],
+            selection: { by: 'names', names: [name] },
+            change,
+            onItems: (changed) => items.push(...changed),
+          });
+    const [item] = items;
     if (item === undefined || item.outcome === 'not-found') {
       throw new CertmillError('NOT_FOUND', 'there is no certificate with this serial number');
     }
     if (item.outcome === 'refused') {
       throw new CertmillError('CONFLICT', statusRefusalOf(change));
     }
-    return itemView(item);
-  }
-
-  async #changeNamed(
-    caller: Credential,
-    name: CertificateName,
-    change: CertificateChange,
-  ): Promise<readonly ChangedItem[]> {
-    const items: ChangedItem[] = [];
-    await changeCertificates(this.#services.revoking, {
-      actor: actorOf(caller),
-      tenants: [caller.tenant],
-      selection: { by: 'names', names: [name] },
-      change,
-      onItems: (changed) => items.push(...changed),
-    });
-    return items;
+    return { ...itemView(item), pending };
   }
 
   #revocation(

@@ -32,7 +32,7 @@ import {
   batchSchema,
   calendarSchema,
   certificateSchema,
-  changedItemSchema,
+  changedCertificateSchema,
   changesSchema,
   credentialSchema,
   crlStateSchema,
@@ -276,22 +276,26 @@ export const routes = {
     description:
       'The reason is one of RFC 5280 5.3.1; certificateHold can be released. Again with the same reason ' +
       'changes nothing; one that is revoked for good keeps its reason: 409. Only keyCompromise takes the place ' +
-      'of another one, with the time of the first, and blocks the key.',
+      'of another one, with the time of the first, and blocks the key; pending are other requests with the key ' +
+      'then, which were accepted before and may still be issued.',
     params: { serialNumber: 'Serial number, 40 hex digits' },
     json: revocationSchema,
-    answers: { 200: { description: 'What became of it', schema: changedItemSchema } },
+    answers: { 200: { description: 'What became of it', schema: changedCertificateSchema } },
   },
   releaseCertificate: {
     summary: 'Release a certificate from hold',
     description: 'Twice does no harm. One that was never on hold, or is revoked for good: 409.',
     params: { serialNumber: 'Serial number, 40 hex digits' },
-    answers: { 200: { description: 'What became of it', schema: changedItemSchema } },
+    answers: { 200: { description: 'What became of it', schema: changedCertificateSchema } },
   },
   revokeCertificates: {
     summary: 'Revoke, hold or release many certificates',
     description:
       'Those of a batch, an order, an issuer, or named ones. A call that broke is sent again: what is ' +
-      'done already is unchanged then. The first 1,000 items are told one by one. ' +
+      'done already is unchanged then. The first 1,000 items are told one by one. pending counts requests of the ' +
+      'selection that were accepted and may still be issued, and with keyCompromise others with the same keys; ' +
+      'items name their batches, devices or UDIDs. Send the call again when they have ended, or begin an ' +
+      'operation, which waits for them. ' +
       approved +
       ' One certificate that is named needs none.',
     json: revocationsSchema,

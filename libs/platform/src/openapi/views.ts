@@ -173,8 +173,10 @@ export const changedItemSchema = z.strictObject({
   serialNumber: z.string().optional(),
   deviceId: z.string().optional(),
   name: z.string().optional(),
-  outcome: z.enum(['changed', 'unchanged', 'refused', 'not-found']),
+  outcome: z.enum(['changed', 'unchanged', 'refused', 'not-found', 'pending']),
 });
+
+export const changedCertificateSchema = changedItemSchema.extend({ pending: count });
 
 export const changesSchema = z.strictObject({
   isDryRun: z.boolean(),
@@ -182,6 +184,7 @@ export const changesSchema = z.strictObject({
   unchanged: count,
   refused: count,
   notFound: count,
+  pending: count,
   items: z.array(changedItemSchema),
 });
 

@@ -45,7 +45,7 @@ export const chunkReader: ChunkReader = {
 function issuedIn(batchId: string): IssuedCertificate {
   return {
     ...placeOf(batchId),
-    ...{ tenant: 'acme', deviceId: 'a', serialNumber: new Uint8Array() },
+    ...{ tenant: 'acme', deviceId: 'a', serialNumber: new Uint8Array(), udid: new Uint8Array(32) },
     scope: { issuer: issuerOf(batchId), shard: 0 },
     notAfterMs: batchId === 'expired' ? nowMs - 1_000 : nowMs,
   };
@@ -53,5 +53,5 @@ function issuedIn(batchId: string): IssuedCertificate {
 
 export function certificateIn(batchId: string): StoredCertificate {
   const request = { requestDer: new Uint8Array(), source: '', uploadedDeviceId: '' };
-  return { ...issuedIn(batchId), ...request, udid: new Uint8Array(32) };
+  return { ...issuedIn(batchId), ...request };
 }
