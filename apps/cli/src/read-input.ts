@@ -1,12 +1,14 @@
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { CertmillError } from '@certmill/domain';
 
-/** INVALID_INPUT where the file cannot be read. */
-export async function readText(file: string): Promise<string> {
-  return (await readBytes(file)).toString('utf8');
+/** Of the largest file that is held whole: a backup of keys, a transcript. */
+const maxBytes = 256 * 1024 * 1024;
+
+/** INVALID_INPUT where the file cannot be read, or has more octets. */
+export async function readText(file: string, atMost = maxBytes): Promise<string> {
+  return (await readBytes(file, atMost)).toString('utf8');
 }
 
 /**
@@ -29,12 +31,21 @@ export function streamOf(file: string): Readable {
 }
 
 /** INVALID_INPUT likewise. */
-export async function readBytes(file: string): Promise<Buffer> {
+export async function readBytes(file: string, atMost = maxBytes): Promise<Buffer> {
   const known = pinned.get(resolve(file));
   if (known !== undefined) return Buffer.from(known);
+  const chunks: Buffer[] = [];
+  let octets = 0;
   try {
-    return await readFile(file);
+    // Not by its size: a device or a pipe has none.
+    for await (const chunk of createReadStream(file, { end: atMost })) {
+      chunks.push(chunk as Buffer);
+      octets += (chunk as Buffer).length;
+    }
   } catch (cause) {
     throw new CertmillError('INVALID_INPUT', `cannot read ${file}`, { cause });
   }
+  if (octets <= atMost) return Buffer.concat(chunks);
+  const limit = Math.floor(atMost / (1024 * 1024));
+  throw new CertmillError('INVALID_INPUT', `${file} has more than ${String(limit)} MiB`);
 }

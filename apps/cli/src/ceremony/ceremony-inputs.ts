@@ -11,9 +11,12 @@ import {
 } from '@certmill/trust/ceremony';
 import { readText, readBytes } from '../read-input.js';
 
+/** Of a mebi of characters, which is what a ceremony has at most. */
+const maxCeremonyBytes = 4 * 1024 * 1024;
+
 /** A ceremony file, with the files that it takes in as they are now. */
 export async function readCeremony(file: string): Promise<CeremonyFile> {
-  return parseCeremony(await readText(file), file);
+  return parseCeremony(await readText(file, maxCeremonyBytes), file);
 }
 
 /** Where an input file of a ceremony lies. */

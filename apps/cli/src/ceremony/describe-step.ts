@@ -23,7 +23,7 @@ export function describeStep(step: CeremonyStep): string {
     case 'make-crl':
       return `make the CRL of ${step.ca}, good for ${step.nextUpdate}`;
     case 'split-key':
-      return `split the key of ${step.ca} among the custodians; its whole form goes`;
+      return `split the key of ${step.ca} among the custodians, anew where it is split already; no whole form stays`;
     case 'recover-key':
       return `put the key of ${step.ca} together again, under the passphrase of the folder`;
     case 'backup-keys':

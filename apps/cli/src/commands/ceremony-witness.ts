@@ -60,7 +60,7 @@ export function ceremonyVerifyCommand(terminal: Terminal): Command {
     .action(async (file: string, options: VerifyCommandOptions) => {
       const trust = await trustOf(options);
       const verdict = await verifyTranscript(file, await signaturesBeside(file), trust);
-      const { transcript, witnesses, auditors, signers, filesChecked, handedOut } = verdict;
+      const { transcript, witnesses, auditors, signers, filesChecked, handedOut, left } = verdict;
       const areTrusted = trust.trustedKeys !== undefined;
       if (!areTrusted && options.unproved !== true) terminal.exitCode = exitCodes.notProved;
       const { begin, ceremony, sha256 } = transcript;
@@ -81,6 +81,7 @@ export function ceremonyVerifyCommand(terminal: Terminal): Command {
             areTrusted,
             filesChecked,
             handedOut,
+            sharesLeft: left,
             steps: ceremony.steps.length,
             begun: begin.at,
           },
@@ -93,6 +94,9 @@ export function ceremonyVerifyCommand(terminal: Terminal): Command {
             begin.approvals.map(({ approver }) => approver).join(', '),
           `witnesses ${witnesses.join(', ') || '-'}; auditors ${auditors.join(', ') || '-'}`,
           `${String(filesChecked)} files are as recorded, ${String(handedOut)} shares were handed out`,
+          ...left.map(
+            (file) => `WARNING: a share lies here still, its custodian is to take it: ${file}`,
+          ),
           `certmill ${software.version}, code ${software.codeSha256.slice(0, 16)} of ` +
             `${String(software.packages.length)} packages, node ${software.nodeSha256.slice(0, 16)}; ` +
             `${String(machine.networkInterfaces)} network interfaces were up`,

@@ -225,6 +225,8 @@ export interface TranscriptVerdict {
   readonly filesChecked: number;
   /** Shares that are not in the folder any more, as it should be. */
   readonly handedOut: number;
+  /** Shares that still lie in the folder, by their paths: whoever has the folder has them, too. */
+  readonly left: readonly string[];
 }
 
 export interface VerifyOptions {
@@ -324,20 +326,23 @@ function assertWitness(signature: WitnessSignature, transcript: Transcript): voi
 async function verifyFiles(
   folder: string,
   { entries }: Transcript,
-): Promise<Pick<TranscriptVerdict, 'filesChecked' | 'handedOut'>> {
+): Promise<Pick<TranscriptVerdict, 'filesChecked' | 'handedOut' | 'left'>> {
   let filesChecked = 0;
   let handedOut = 0;
+  const left: string[] = [];
   for (const entry of entries) {
     if (entry.kind !== 'step') continue;
     const stepFolder = stepFolderOf(folder, entry.step, entry.do);
     const records = [...entry.inputs, ...entry.outputs];
     for (const record of records) {
-      if (await isAsRecorded(stepFolder, record)) filesChecked += 1;
+      const isThere = await isAsRecorded(stepFolder, record);
+      if (isThere) filesChecked += 1;
       else handedOut += 1;
+      if (isThere && record.isHandedOut === true) left.push(join(stepFolder, record.path));
     }
     await assertNoOthers(stepFolder, records);
   }
-  return { filesChecked, handedOut };
+  return { filesChecked, handedOut, left };
 }
 
 /** False where it was handed out and is gone. INVALID_INPUT where it is another file, or missing. */
