@@ -15,6 +15,7 @@ import {
   caRequestsFolderName,
   developmentPassphraseFileOf,
   importedCrlsFolderName,
+  keptStatusFileName,
 } from '@certmill/trust';
 import { ceremoniesFolderName } from '@certmill/trust/approvals';
 import { compromisesFolderName } from '@certmill/trust/compromise';
@@ -24,12 +25,13 @@ import { nodeSyncDisk, syncTree, type SyncDisk } from './sync-tree.js';
 /**
  * What lies beside store and log: CAs and those that wait for their certificates (keys stay encrypted),
  * serial keys, secrets of the folder, approvals that were used, what ceremonies and runs that leave an
- * issuer left, the audit trail that needs no store, and CRLs that were taken in.
+ * issuer left, the audit trail that needs no store, CRLs that were taken in, and the status addresses that
+ * issuers are held to.
  */
 const besides = [
   ...['ca', caRequestsFolderName, 'serial-keys.json', 'hop-secret', 'manifest-key.pem'],
   ...['approvals', ceremoniesFolderName, compromisesFolderName, auditFolderName],
-  importedCrlsFolderName,
+  ...[importedCrlsFolderName, keptStatusFileName],
 ];
 const segmentSuffix = '.log';
 const offsetsFile = 'groups.json';

@@ -7,6 +7,7 @@ import {
   type SigningSlot,
 } from '@certmill/signing';
 import {
+  assertStatusKept,
   boundToTenants,
   developmentPassphraseFileOf,
   findPassphrase,
@@ -33,7 +34,10 @@ export interface IssuerSet {
   readonly passphrase: PassphraseSource;
 }
 
-/** CONFIG_INVALID where the folder has no issuer yet, or other ones than are configured. */
+/**
+ * CONFIG_INVALID where the folder has no issuer yet, other ones than are configured, or one whose status
+ * addresses are not those that it began with.
+ */
 export async function openIssuers(
   dataDirectory: string,
   { passphraseFile, issuers: configured }: Pick<StandaloneConfig, 'passphraseFile' | 'issuers'>,
@@ -46,6 +50,7 @@ export async function openIssuers(
       `${dataDirectory} has no issuing CA; make one with 'certmill ca init' or take one in with 'certmill ca import'`,
     );
   }
+  await assertStatusKept(dataDirectory, loaded);
   const bound = boundToTenants(loaded, configured, dataDirectory);
   const nowMs = Date.now();
   if (!bound.some((issuer) => isKeyAtHand(issuer) && refusalOf(issuer, nowMs) === undefined)) {

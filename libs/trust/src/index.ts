@@ -2,6 +2,7 @@ export { isErrorCode, publicFileMode, writeFileAtomically } from './atomic-file.
 export { auditFolderName, openAuditFolder } from './audit-folder.js';
 export { createHierarchy, type HierarchyOptions } from './hierarchy/create-hierarchy.js';
 export { certificatesInPem } from './hierarchy/ca-certificate.js';
+export { assertStatusKept, keptStatusFileName } from './hierarchy/kept-status.js';
 export {
   caSignerOf,
   generateCaKey,
