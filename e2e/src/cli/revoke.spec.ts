@@ -14,7 +14,8 @@ beforeAll(async () => {
   work = await aWorkFolder();
   const run = (args: readonly string[]) => runCertmill(args, { cwd: work.path });
   await writeFile(work.at('in.ndjson'), ndjsonOf(csrsOf(4, 'd')));
-  expect((await run(['ca', 'init', 'dev'])).exitCode).toBe(0);
+  const status = ['--status-url', 'http://status.example'];
+  expect((await run(['ca', 'init', 'dev', ...status])).exitCode).toBe(0);
   const issued = await run(['issue', 'in.ndjson', '--profile', 'tls-client', '--out', 'out']);
   expect([issued.exitCode, issued.exitCode === 0 ? '' : issued.stderr]).toEqual([0, '']);
 });
@@ -70,6 +71,7 @@ test('certmill crl build keeps to the lifetime of the configuration', async () =
     return (Date.parse(crls[0]?.nextUpdate ?? '') - Date.now()) / 3_600_000;
   };
   expect(await built()).toBeGreaterThan(100);
+  expect(await verified('out/d-1.pem')).toMatch(/NOT VALID, revoked by CRL of dev, shard 0/);
   const configured = await built('--config', 'certmill.yaml');
   expect(configured).toBeGreaterThan(1.9);
   expect(configured).toBeLessThanOrEqual(2);

@@ -188,7 +188,7 @@ function scopesAbout(der: Uint8Array, issuers: readonly Issuer[]): readonly Scop
 
 function shardsOf({ name, status }: Issuer, uris: readonly string[]): readonly number[] {
   if (status === undefined) return [0];
-  return Array.from({ length: status.crlShards }, (_, shard) => shard).filter(
+  return Array.from({ length: Math.max(1, status.crlShards) }, (_, shard) => shard).filter(
     (shard) => uris.length === 0 || uris.includes(crlUriOf(status, name, shard)),
   );
 }

@@ -46,6 +46,14 @@ describe('the status addresses of an issuer', () => {
     expect(await readFile(file(), 'utf8')).toBe(before);
   });
 
+  it('are of a name: another issuer with the key has its own, or none, at each start', async () => {
+    const bare = { name: 'again', keyIdentifier: issuer.keyIdentifier };
+    const other = { ...bare, name: 'other', status: { ...status, crlShards: 4 } };
+    for (let start = 0; start < 2; start += 1) {
+      await assertStatusKept(directory, [issuer, bare, other]);
+    }
+  });
+
   it('are of a key: another one by the name has its own', async () => {
     const other = { ...status, crlShards: 4 };
     const keyIdentifier = new Uint8Array(20).fill(8);

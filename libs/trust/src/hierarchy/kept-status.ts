@@ -5,7 +5,7 @@ import { CertmillError, statusAddresses, type StatusAddresses } from '@certmill/
 import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
 import type { Issuer } from './load-issuers.js';
 
-/** What the issuers of a data folder have signed with so far, by the identifier of their keys. */
+/** What the issuers of a data folder have signed with so far, by name and identifier of the key. */
 export const keptStatusFileName = 'status-addresses.json';
 const formatVersion = 1;
 
@@ -26,7 +26,7 @@ export async function assertStatusKept(
   const next = new Map(kept);
   const reasons: string[] = [];
   for (const { name, keyIdentifier, status } of issuers) {
-    const key = Buffer.from(keyIdentifier).toString('hex');
+    const key = `${name} ${Buffer.from(keyIdentifier).toString('hex')}`;
     const before = kept.get(key);
     if (before === undefined) {
       // One that had none gets addresses later: what it issued until then names none.
