@@ -1,6 +1,6 @@
 import { CertmillError } from '@certmill/domain';
 import { signatureHashClause, signatureWeaknessOf } from '../lint/weak-algorithms.js';
-import { checkPath, type PathProblem } from '../path/check-path.js';
+import { checkPath, checkTiers, type PathProblem } from '../path/check-path.js';
 import { type PathCertificate, readPathCertificate } from '../path/path-certificate.js';
 import { type CaCertificate, isSelfIssued, readCaCertificate } from './ca-certificate.js';
 
@@ -8,10 +8,9 @@ import { type CaCertificate, isSelfIssued, readCaCertificate } from './ca-certif
 export const maxChainLength = 8;
 
 /**
- * Checks a chain as RFC 5280 6.1 would, issuing CA first: each certificate is signed by the next, with a
- * hash that proves something, and names it, each is a CA that may sign certificates and is valid now, nothing
- * critical in it is unknown, path lengths and name constraints hold, and the last one is self-signed. What
- * its CAs are good for (extKeyUsage) is asked when they issue. Throws INVALID_INPUT with the place and the reason.
+ * Checks that a chain is one, issuing CA first: each certificate is signed by the next and names it, each is a CA
+ * that may sign certificates and is valid now, path lengths and name constraints hold (RFC 5280 6.1), and the last
+ * one is self-signed. Throws INVALID_INPUT with the place and the reason.
  * @param nowMs Undefined where no time is asked about: an issuer whose life is over stays a chain.
  */
 export function checkChain(chain: readonly CaCertificate[], nowMs: number | undefined): void {
@@ -22,21 +21,24 @@ export function checkChain(chain: readonly CaCertificate[], nowMs: number | unde
     const next = chain[index + 1];
     const place = placeOf(certificate, index);
     checkCa(certificate, place, nowMs);
+    checkPathLength(certificate, place, chain.slice(0, index));
     if (next !== undefined) {
       checkIssued(certificate, place, next, placeOf(next, index + 1));
     } else if (!isSelfSigned(certificate)) {
       throw refusal(`the chain ends with ${place}, which is no self-signed root; add its issuer`);
     }
   });
-  checkRules(chain);
+  refuseFirst(checkTiers(pathOf(chain)), chain);
 }
 
 /**
- * The same of the chain of a CA that is to be worked with: it can revoke what it issues, and is no root, which
- * would end with its key all that is below.
+ * The same of the chain of a CA that is to be worked with: no rule of paths ends it, such as for a weak key or hash or a
+ * critical extension that is not understood, it can revoke what it issues, and is no root, which would end with its
+ * key all that is below. What its CAs are good for (extKeyUsage) is asked when they issue.
  */
 export function checkWorkingChain(chain: readonly CaCertificate[], nowMs: number): void {
   checkChain(chain, nowMs);
+  checkRules(chain);
   const [own] = chain;
   if (own === undefined) return;
   const place = placeOf(own, 0);
@@ -54,12 +56,20 @@ export function checkWorkingChain(chain: readonly CaCertificate[], nowMs: number
   }
 }
 
-/** The same of certificates that have not been read, whatever the time is. */
+/** As `checkChain`, of certificates that have not been read, whatever the time is: of a chain that was taken in before. */
 export function checkChainDer(chainDer: readonly Uint8Array[]): void {
-  const chain = chainDer.map((der, index) =>
-    readCaCertificate(der, `certificate ${String(index + 1)}`),
-  );
+  checkChain(readChain(chainDer), undefined);
+}
+
+/** The same of a chain that is new: no rule of paths ends it either. */
+export function checkNewChainDer(chainDer: readonly Uint8Array[]): void {
+  const chain = readChain(chainDer);
   checkChain(chain, undefined);
+  checkRules(chain);
+}
+
+function readChain(chainDer: readonly Uint8Array[]): readonly CaCertificate[] {
+  return chainDer.map((der, index) => readCaCertificate(der, `certificate ${String(index + 1)}`));
 }
 
 function checkCa(certificate: CaCertificate, place: string, nowMs: number | undefined): void {
@@ -81,20 +91,36 @@ function checkCa(certificate: CaCertificate, place: string, nowMs: number | unde
   }
 }
 
+/** All below it are CAs, the first too; a self-issued one, a root's other key, is not counted (RFC 5280 4.2.1.9). */
+function checkPathLength(
+  { pathLenConstraint }: CaCertificate,
+  place: string,
+  below: readonly CaCertificate[],
+): void {
+  const count = below.filter((ca) => !isSelfIssued(ca)).length;
+  if (pathLenConstraint === undefined || count <= pathLenConstraint) return;
+  throw refusal(
+    `${place} allows ${String(pathLenConstraint)} CAs below it, the chain has ${String(count)} ` +
+      '(pathLenConstraint, RFC 5280 4.2.1.9)',
+  );
+}
+
 /** What ends every path through the chain. */
 function checkRules(chain: readonly CaCertificate[]): void {
-  const path = chain.map(({ der }, index) => {
+  const path = pathOf(chain);
+  refuseFirst([...path.slice(0, -1).flatMap(signatureProblems), ...checkPath(path, {})], chain);
+}
+
+/** What the first CA is good for is not asked. */
+function pathOf(chain: readonly CaCertificate[]): readonly PathCertificate[] {
+  return chain.map(({ der }, index) => {
     const read = readPathCertificate(der);
     if (read === undefined) throw refusal(`certificate ${String(index + 1)} cannot be read`);
-    return read;
+    return index === 0 ? { ...read, purposes: undefined } : read;
   });
-  const problems = [
-    ...path.slice(0, -1).flatMap(signatureProblems),
-    ...checkPath(
-      path.map((member, index) => (index === 0 ? { ...member, purposes: undefined } : member)),
-      {},
-    ),
-  ];
+}
+
+function refuseFirst(problems: readonly PathProblem[], chain: readonly CaCertificate[]): void {
   const [problem] = problems;
   const certificate = problem && chain[problem.position];
   if (problem === undefined || certificate === undefined) return;

@@ -6,6 +6,7 @@ import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { x509 } from '../x509-library.js';
 import { importIssuer, type ImportOptions } from './import-issuer.js';
 import { loadIssuers } from './load-issuers.js';
+import { replaceCertificate } from './replace-certificate.js';
 
 const nowMs = Date.now();
 const dayMs = 86_400_000;
@@ -212,7 +213,15 @@ describe('importIssuer', () => {
     await refused({ ...own, chainPem: chainOf(root, root) }, 'is a root');
   });
 
-  it('loads a chain without a digest by the same rules, but for who signs CRLs and when', async () => {
+  it('takes an issuing CA below one that limits policies, which RFC 5280 has critical', async () => {
+    const extensions = [critical('2.5.29.54', '020100'), critical('2.5.29.36', '3003810100')];
+    const middle = await aCa({ name: 'Policies', issuer: root, extensions });
+    const below = await aCa({ name: 'Below', issuer: middle, keys: issuing.keys });
+    const taken = await importing({ chainPem: chainOf(below, middle, root) });
+    expect(taken.chainDer).toHaveLength(3);
+  });
+
+  it('works on with a chain that it would not take in now, and with none that does not hold', async () => {
     const usages = x509.KeyUsageFlags.keyCertSign;
     const keys = issuing.keys;
     const issuer = await importing();
@@ -223,12 +232,23 @@ describe('importIssuer', () => {
     const old = await aCa({ name: 'Old', issuer: root, keys, usages, notAfterMs: nowMs - 1_000 });
     put(chainOf(old, root));
     expect(await loadIssuers(folder)).toMatchObject([{ name: 'imported', subject: 'CN=Old' }]);
-    const extensions = [critical('1.3.6.1.4.1.99999.1')];
-    const odd = await aCa({ name: 'Odd', issuer: root, keys, extensions });
-    put(chainOf(odd, root));
+    const unknown = { issuer: root, extensions: [critical('1.3.6.1.4.1.99999.1')] };
+    const middle = await aCa({ name: 'Odd', ...unknown, hash: 'SHA-1' });
+    const below = await aCa({ name: 'Below', issuer: middle, keys });
+    put(chainOf(below, middle, root));
+    const [odd] = await loadIssuers(folder);
+    expect(odd).toMatchObject({ name: 'imported', subject: 'CN=Below' });
+    if (odd === undefined) return;
+    const renewed = await aCa({ name: 'Below', issuer: middle, keys });
+    const [, ...above] = odd.chainDer;
+    const renewedDer = new Uint8Array(renewed.certificate.rawData);
+    await replaceCertificate(folder, odd, [renewedDer, ...above]);
+    expect((await loadIssuers(folder))[0]?.chainDer[0]).toEqual(Buffer.from(renewedDer));
+    const low = await aCa({ name: 'Low', issuer: issuing, keys });
+    put(chainOf(low, issuing, root));
     await expect(loadIssuers(folder)).rejects.toMatchObject({
       code: 'FAULT_STORE_CORRUPT',
-      message: expect.stringContaining('1.3.6.1.4.1.99999.1') as string,
+      message: expect.stringContaining('pathLenConstraint') as string,
     });
   });
 
@@ -237,6 +257,9 @@ describe('importIssuer', () => {
     const middle = await aCa({ name: 'Middle', issuer: top, keys: issuing.keys });
     const low = await aCa({ name: 'Low', issuer: middle, keys: issuing.keys });
     await refused({ chainPem: chainOf(low, middle, top) }, 'pathLenConstraint');
+    // It has itself no CA between, and whatever it signs would.
+    const under = await aCa({ name: 'Under', issuer: issuing, keys: issuing.keys });
+    await refused({ chainPem: chainOf(under, issuing, root) }, 'pathLenConstraint');
   });
 
   it.each([

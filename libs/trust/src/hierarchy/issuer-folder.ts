@@ -13,7 +13,7 @@ import {
 import { encryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { type CaCertificate, readCaCertificate } from './ca-certificate.js';
 import { checkedFileName, digestOfChain } from './ca-files.js';
-import { checkChainDer } from './check-chain.js';
+import { checkNewChainDer } from './check-chain.js';
 import { type CaDescription, descriptionFileName, writeDescription } from './ca-description.js';
 import { type CaSlot, slotFileName, writeSlot } from './ca-slot.js';
 import { assertOwnName, type NewCaName } from './own-name.js';
@@ -50,16 +50,16 @@ export async function assertNoIssuer(dataDirectory: string, name: string): Promi
 
 /**
  * Writes the folder of a CA; it appears with all of its files or not at all, and what a killed command
- * left of one goes. The caller holds the lock of the CAs (`withCaLock`). INVALID_INPUT where the
- * chain is none (`checkChain`): what lies there with a digest is not verified again. CONFLICT where the
- * folder is there, and as `assertOwnName`.
+ * left of one goes. The caller holds the lock of the CAs (`withCaLock`). INVALID_INPUT where no path goes
+ * through the chain (`checkNewChainDer`): what lies there with a digest is not verified again. CONFLICT
+ * where the folder is there, and as `assertOwnName`.
  */
 export async function writeIssuerFolder(
   dataDirectory: string,
   name: string,
   content: IssuerFolderContent,
 ): Promise<IssuerPaths> {
-  checkChainDer(content.chainDer);
+  checkNewChainDer(content.chainDer);
   assertOwnName(dataDirectory, { ...ownOf(content), ...rekeysOf(content) });
   const paths = issuerPathsOf(dataDirectory, name);
   const parent = dirname(paths.directory);

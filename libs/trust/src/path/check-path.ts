@@ -3,8 +3,11 @@ import {
   oids,
   readNameConstraints,
   readTbsNames,
+  contextPrimitive,
+  tags,
   type ConstrainedNames,
 } from '@certmill/der';
+import { type DerNode, oidOf } from '../lint/der-node.js';
 import { findExtension, repeatedExtensions, usageBit } from '../lint/linted-certificate.js';
 import { keyStrengthClause, keyWeaknessOf } from '../lint/weak-algorithms.js';
 import { isoTime } from '../inspect/view.js';
@@ -42,9 +45,19 @@ const understood: ReadonlySet<string> = new Set([
 ]);
 
 /**
+ * Those that say something of policies only, and so nothing where no path has to have one (RFC 5280 6.1.4 (a), (b),
+ * (i), (j)): 4.2.1.11 and 4.2.1.14 have them critical. By OID: whether a value is one of them.
+ */
+const withoutEffect: ReadonlyMap<string, (value: DerNode) => boolean> = new Map([
+  [oids.id_ce_inhibitAnyPolicy, (value) => isCount(value, tags.integer)],
+  [oids.id_ce_policyMappings, isPolicyMappings],
+  [oids.id_ce_policyConstraints, inhibitsMappingsOnly],
+]);
+
+/**
  * Validates a path whose names and signatures are known to chain (RFC 5280 6.1), the certificate first, the
  * trust anchor last. The anchor is trusted as it is: of it only time, key and path length are looked at.
- * Policies are not processed: a path that asks for one (requireExplicitPolicy) has a problem.
+ * Policies are not processed: a path has a problem where a critical extension asks for one (requireExplicitPolicy).
  */
 export function checkPath(
   path: readonly PathCertificate[],
@@ -60,6 +73,18 @@ export function checkPath(
     ];
     return found.map((problem) => ({ position, ...problem }));
   });
+}
+
+/**
+ * What of it does not change with what is known or thought strong enough: whether the CAs of a path may have
+ * signed what is below them, by their path lengths and name constraints.
+ */
+export function checkTiers(path: readonly PathCertificate[]): readonly PathProblem[] {
+  return path.flatMap((_, position) =>
+    position === 0
+      ? []
+      : issuerProblems(path, position, undefined).map((problem) => ({ position, ...problem })),
+  );
 }
 
 /**
@@ -196,8 +221,34 @@ function repetitionProblems({ certificate }: PathCertificate): Problem[] {
 function criticalProblems({ certificate }: PathCertificate, known: readonly string[]): Problem[] {
   return certificate.extensions
     .filter(({ oid, critical }) => critical && !understood.has(oid) && !known.includes(oid))
+    .filter(({ oid, value }) => value === undefined || withoutEffect.get(oid)?.(value) !== true)
     .map(({ oid }) => ({
       clause: 'RFC 5280 6.1.4 (o)',
       detail: `the critical extension ${oid} is not understood`,
     }));
+}
+
+/** SkipCerts, an INTEGER from 0 on: of inhibitAnyPolicy, and with another tag in policyConstraints. */
+function isCount({ tag, content }: DerNode, expected: number): boolean {
+  return tag === expected && content.length > 0 && (content[0] ?? 0) < 0x80;
+}
+
+/** RFC 5280 4.2.1.5: pairs of policies, one at least. */
+function isPolicyMappings({ tag, children }: DerNode): boolean {
+  const isPair = (pair: DerNode): boolean =>
+    pair.tag === tags.sequence &&
+    pair.children.length === 2 &&
+    pair.children.every((child) => oidOf(child) !== undefined);
+  return tag === tags.sequence && children.length > 0 && children.every(isPair);
+}
+
+/** RFC 5280 4.2.1.11: of the two fields inhibitPolicyMapping [1], and not requireExplicitPolicy [0]. */
+function inhibitsMappingsOnly({ tag, children }: DerNode): boolean {
+  const [field, ...more] = children;
+  return (
+    tag === tags.sequence &&
+    field !== undefined &&
+    more.length === 0 &&
+    isCount(field, contextPrimitive(1))
+  );
 }

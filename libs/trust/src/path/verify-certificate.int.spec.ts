@@ -1,5 +1,5 @@
 import { hash, X509Certificate } from 'node:crypto';
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { encodeOctetString, encodeOid, encodeSequence, encodeTlv, oids } from '@certmill/der';
 import { CertmillError } from '@certmill/domain';
 import { inspect } from '../inspect/inspect.js';
@@ -218,6 +218,35 @@ describe('verification of certificates that OpenSSL made', () => {
     ]);
     expect(opensslSays('-untrusted', 'constrained.pem', 'within.pem')).toBe(true);
     expect(opensslSays('-untrusted', 'constrained.pem', 'outside.pem')).toBe(false);
+  });
+
+  it.each([
+    ['inhibits anyPolicy', 'inhibitAnyPolicy = critical, 0', true],
+    ['maps policies', 'policyMappings = critical, 1.2.3:1.2.4', true],
+    ['inhibits mappings', 'policyConstraints = critical, inhibitPolicyMapping:0', true],
+    ['asks for a policy', 'policyConstraints = critical, requireExplicitPolicy:0', false],
+    ['inhibits what cannot be read', '2.5.29.54 = critical, DER:0500', false],
+    ['maps what cannot be read', '2.5.29.33 = critical, DER:30023000', false],
+    ['is constrained by what cannot be read', '2.5.29.36 = critical, DER:020100', false],
+  ])('takes no policies as a reason of its own: below a CA that %s', (what, line, isGood) => {
+    const [name, leaf] = [what.replace(/\W+/g, '-'), `below-${what.replace(/\W+/g, '-')}`];
+    const section = `ca_${name}`;
+    appendFileSync(
+      pki.path('pki.cnf'),
+      `[${section}]\nbasicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign\n` +
+        `subjectKeyIdentifier = hash\nauthorityKeyIdentifier = keyid\n` +
+        // Without it OpenSSL does not read the others.
+        `certificatePolicies = 1.2.3\n${line}\n`,
+    );
+    pki.signedBy('root', name, `/O=Example/CN=${name}`, section);
+    pki.signedBy(name, leaf, `/CN=${leaf}`, 'device');
+    const intermediates = [der(`${name}.pem`)];
+    // They were made after `nowSeconds`.
+    const atSeconds = Math.ceil(Date.now() / 1_000);
+    const problems = problemsOf(`${leaf}.pem`, { intermediates }, { atSeconds });
+    expect(problems).toEqual(isGood ? [] : [expect.stringMatching(/^1: /)]);
+    const untrusted = ['-x509_strict', '-policy_check', '-untrusted', `${name}.pem`];
+    expect(opensslSays(...untrusted, `${leaf}.pem`)).toBe(isGood);
   });
 
   it('asks for the purpose', () => {
