@@ -27,7 +27,6 @@ import {
   revokeAuthority,
 } from '@certmill/trust';
 import { jest } from '@jest/globals';
-import type { z } from 'zod';
 import { run as runProgram } from '../status/certificate-holder.js';
 import { runCertmill } from '../cli/testing/run-certmill.js';
 import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
@@ -117,7 +116,7 @@ async function crlAfter(
   return crl!.der;
 }
 
-async function crlState(server: TestServer): Promise<z.infer<typeof crlStateSchema>> {
+async function crlState(server: TestServer): Promise<ReturnType<typeof crlStateSchema.parse>> {
   return crlStateSchema.parse(await (await server.call('GET', '/v1/issuers/dev/crls')).json());
 }
 
