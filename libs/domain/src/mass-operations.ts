@@ -93,8 +93,11 @@ export interface MassCursor {
    * these steps.
    */
   readonly late?: ChunkPlace;
-  /** The step begins then at the earliest, and the end comes then: the rate allows no more. */
-  readonly dueAtMs?: number;
+  /**
+   * The step begins then at the earliest, and the end comes then: the rate allows no more. Since its last step
+   * began: where that is to come, a clock was ahead.
+   */
+  readonly rest?: { readonly sinceMs: number; readonly untilMs: number };
 }
 
 /**
@@ -184,6 +187,8 @@ export interface MassOperation {
   readonly begunEntry?: number;
   /** Names the run that has changed it last: of two at once, the one that comes second stores nothing. */
   readonly writer?: string;
+  /** Names the last save of a run, so that the run knows its own whose answer was lost. */
+  readonly saveId?: string;
   /** Grows with every change. */
   readonly version: number;
 }

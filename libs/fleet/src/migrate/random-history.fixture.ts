@@ -133,7 +133,10 @@ async function addOperations(store: MassOperationStore, chunks: readonly Chunk[]
         createdBy: 'olga',
         state,
         ...(state === 'running' ? {} : { endedAtMs: 7 }),
-        cursor: { batch: i, chunkNumber: 1, targetIndex: 2, begunAtMs: 5, dueAtMs: 6 },
+        cursor: {
+          ...{ batch: i, chunkNumber: 1, targetIndex: 2, begunAtMs: 5 },
+          rest: { sinceMs: 4, untilMs: 6 },
+        },
         counts: { ...noMassCounts, requests: 30, submitted: i },
         version: i + 1,
       };

@@ -37,4 +37,6 @@ export interface MassPorts extends ChangePorts, AuditPorts, Authorities {
 export interface MassCallPorts extends MassPorts {
   /** Absent where this installation has no queue: CONFLICT. */
   readonly jobs?: Pick<JobQueue, 'add'>;
+  /** Aborts when the process stops: who waits for somebody else waits no more, FAULT_STOPPING. */
+  readonly stopping?: AbortSignal;
 }

@@ -197,4 +197,18 @@ describe('runOperation', () => {
     expect(end.told).toEqual([]);
     expect(end.stored.state).toBe('paused');
   });
+
+  it('rests no longer than its rate asks for, although its last step was done by a clock that was ahead', async () => {
+    const hourMs = 3_600_000;
+    const { signal } = new AbortController();
+    const restingSince = async (sinceMs: number): Promise<number | undefined> => {
+      const end = new AtItsEnd();
+      const rest = { sinceMs, untilMs: sinceMs + hourMs };
+      end.stored = { ...anOperation, cursor: { ...anOperation.cursor, rest } };
+      return (await runOperation(end.ports, 'acme', 'give-up', signal))?.againAtMs;
+    };
+    // A clock may be set by as much as 5 s.
+    expect(await restingSince(5_000)).toBe(5_000 + hourMs);
+    expect(await restingSince(hourMs)).toBeUndefined();
+  });
 });

@@ -13,6 +13,7 @@ import {
   type TenantId,
 } from '@certmill/domain';
 import type { RunAgain } from '@certmill/ports';
+import { isToCome } from '../issuance-clock.js';
 import { allPages } from '../revoke/all-pages.js';
 import { countsOf, sumOf } from './mass-counts.js';
 import { FrozenSelection } from './frozen-selection.js';
@@ -87,8 +88,8 @@ class OperationRun {
       const { decided } = this.#operation;
       if (decided !== undefined) return this.#settleDecided(decided);
       const nowMs = this.#ports.clock.nowMs();
-      const { batch, dueAtMs = 0 } = this.#operation.cursor;
-      if (dueAtMs > nowMs) return { againAtMs: dueAtMs };
+      const { batch, rest } = this.#operation.cursor;
+      if (rest !== undefined && isRest(rest, nowMs)) return { againAtMs: rest.untilMs };
       if (nowMs >= endMs) return { againAtMs: nowMs };
       const frozen = await this.#frozen.at(batch);
       if (frozen !== undefined) {
@@ -133,7 +134,7 @@ class OperationRun {
     const chunk = cursor.isPending === true ? onItsWay(found) : found;
     const done = await this.#do(batch, chunk);
     if (done === undefined) return;
-    const { operation, targetIndex, outcome, due } = done;
+    const { operation, targetIndex, outcome, rest } = done;
     const next: MassCursor = chunk.isLast
       ? { batch: cursor.batch + 1, chunkNumber: 0, targetIndex: 0 }
       : {
@@ -145,7 +146,7 @@ class OperationRun {
     await this.#save(
       {
         ...without(operation, 'failure'),
-        cursor: { ...next, ...due },
+        cursor: { ...next, ...rest },
         counts: sumOf(operation.counts, countsOf(chunk, outcome.runs)),
       },
       chunk.requests === 0 ? undefined : outcome,
@@ -184,12 +185,12 @@ class OperationRun {
     if (chunk.pending > 0) return undefined;
     const done = await this.#do(batch, chunk, { batch: position, chunkNumber });
     if (done === undefined) return 'done';
-    const { operation, outcome, due } = done;
+    const { operation, outcome, rest } = done;
     const { batch: behind } = cursor;
     await this.#save(
       {
         ...without(operation, 'failure'),
-        cursor: { batch: behind, chunkNumber: cursor.chunkNumber + 1, targetIndex: 0, ...due },
+        cursor: { batch: behind, chunkNumber: cursor.chunkNumber + 1, targetIndex: 0, ...rest },
         counts: sumOf(operation.counts, countsOf(chunk, outcome.runs, true)),
       },
       outcome,
@@ -220,8 +221,8 @@ class OperationRun {
       runs,
       ...(uploaded === undefined ? {} : { uploaded }),
     };
-    const due = dueAfter(operation, chunk.certificates.length, begunAtMs);
-    return { operation, targetIndex, outcome, due };
+    const rest = restAfter(operation, chunk.certificates.length, begunAtMs);
+    return { operation, targetIndex, outcome, rest };
   }
 
   /**
@@ -325,14 +326,21 @@ function isSameEnd(one: EndCounts, other: EndCounts): boolean {
   );
 }
 
-/** When the next step may begin, where there is a rate. */
-function dueAfter(
+type Rest = NonNullable<MassCursor['rest']>;
+
+/** Until when the next step has to wait, where there is a rate. */
+function restAfter(
   { ratePerSecond }: MassOperation,
   certificates: number,
   begunAtMs: number,
-): Pick<MassCursor, 'dueAtMs'> {
+): Pick<MassCursor, 'rest'> {
   if (ratePerSecond === undefined || certificates === 0) return {};
-  return { dueAtMs: Math.ceil(begunAtMs + (certificates / ratePerSecond) * 1_000) };
+  const untilMs = Math.ceil(begunAtMs + (certificates / ratePerSecond) * 1_000);
+  return { rest: { sinceMs: begunAtMs, untilMs } };
+}
+
+function isRest({ sinceMs, untilMs }: Rest, nowMs: number): boolean {
+  return nowMs < untilMs && !isToCome(sinceMs, nowMs);
 }
 
 function targetOf({ target, closed }: MassCursor): Pick<MassCursor, 'target' | 'closed'> {

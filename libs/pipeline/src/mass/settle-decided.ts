@@ -1,4 +1,5 @@
 import type { DecidedState, MassOperation } from '@certmill/domain';
+import { isToCome } from '../issuance-clock.js';
 import { findTold, tellState } from './mass-audit.js';
 import type { MassPorts } from './mass-ports.js';
 import { closeTheOrder, shutTheOrder } from './operation-order.js';
@@ -27,7 +28,7 @@ export async function settleDecided(
   const settled = settledAs(operation, decided);
   await settleOrder(ports, settled, decided);
   const told = isOwn ? undefined : await findTold(ports, settled, decided);
-  const { sequence } = told ?? (await tellState(ports, settled, decided));
+  const { sequence } = told ?? (await tellState(ports, await counted(ports, settled), decided));
   const { begunEntry = sequence } = operation;
   return stored(ports, { ...operation, begunEntry }, decided);
 }
@@ -40,7 +41,10 @@ async function takenOver(
   const { decided, version } = found;
   if (decided === undefined) return undefined;
   const nowMs = clock.nowMs();
-  if (nowMs < (decided.takenAtMs ?? decided.atMs) + lookAgainMs) return undefined;
+  const { takenAtMs: sinceMs = decided.atMs } = decided;
+  // What a clock that was ahead has left is waited for by nobody.
+  const isLeft = nowMs >= sinceMs + lookAgainMs || isToCome(sinceMs, nowMs);
+  if (!isLeft) return undefined;
   const taken = { ...found, decided: { ...decided, takenAtMs: nowMs }, version: version + 1 };
   return (await operations.saveOperation(taken, version)) ? taken : undefined;
 }
@@ -54,6 +58,16 @@ async function settleOrder(
   if (state === 'done' && operation.work.kind === 'reissue') {
     await closeTheOrder(ports, operation, atMs);
   }
+}
+
+/** With the counts of a step that has ended since. */
+async function counted(
+  { operations }: SettlePorts,
+  operation: MassOperation,
+): Promise<MassOperation> {
+  const { tenant, operationId } = operation;
+  const { counts } = (await operations.getOperation(tenant, operationId)) ?? operation;
+  return { ...operation, counts };
 }
 
 /** With what the step in hand, whose run may only end now, has stored meanwhile. */

@@ -37,19 +37,19 @@ export class StoredOperation {
    */
   async save(wanted: MassOperation, outcome?: ChunkOutcome): Promise<void> {
     const before = this.#current;
-    const writer = this.#writer;
+    const own = { writer: this.#writer, saveId: randomUUID() };
     let expected = before.version;
-    let next: MassOperation = { ...wanted, writer, version: expected + 1 };
+    let next: MassOperation = { ...wanted, ...own, version: expected + 1 };
     while (!(await this.#operations.saveOperation(next, expected, outcome))) {
       const stored = await this.#stored();
-      if (stored.version === next.version && stored.writer === writer) {
-        // Our own save, whose answer was lost.
+      if (stored.saveId === own.saveId) {
+        // Our own save, whose answer was lost; somebody may have paused or cancelled it since.
         next = stored;
         break;
       }
       if (stored.writer !== before.writer) throw new Superseded();
       expected = stored.version;
-      next = { ...controlledAs(wanted, stored), writer, version: expected + 1 };
+      next = { ...controlledAs(wanted, stored), ...own, version: expected + 1 };
     }
     this.#current = next;
   }

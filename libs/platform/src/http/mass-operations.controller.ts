@@ -8,6 +8,7 @@ import {
   noSuchOperation,
   previewOperation,
   reissuedCounts,
+  type MassCallPorts,
   type MassControl,
 } from '@certmill/pipeline';
 import type { FastifyReply } from 'fastify';
@@ -31,6 +32,7 @@ import { pageOf, pageRequestOf, type PageView } from './pages.js';
 import { parseWith } from './parse-with.js';
 import { massDeviceQuerySchema, massResultQuerySchema, pageQuerySchema } from './queries.js';
 import { servicesToken, type IssuanceServices } from './services.js';
+import { Stopping } from './stopping.js';
 import { untilClosed } from './until-closed.js';
 
 const defaultOrderMs = 90 * 86_400_000;
@@ -39,15 +41,17 @@ const defaultOrderMs = 90 * 86_400_000;
 @Controller('v1/operations')
 export class MassOperationsController {
   readonly #services: IssuanceServices;
-
   readonly #walks: WalkSlots;
+  readonly #stopping: Stopping;
 
   constructor(
     @Inject(servicesToken) services: IssuanceServices,
     @Inject(WalkSlots) walks: WalkSlots,
+    @Inject(Stopping) stopping: Stopping,
   ) {
     this.#services = services;
     this.#walks = walks;
+    this.#stopping = stopping;
   }
 
   @Post()
@@ -86,7 +90,7 @@ export class MassOperationsController {
     // Also where the client hangs up it begins.
     using held = new DisposableStack();
     held.use(this.#walks.take(tenant));
-    return massOperationView(await beginOperation(mass, wanted), clock.nowMs());
+    return massOperationView(await beginOperation(this.#mass, wanted), clock.nowMs());
   }
 
   @Get()
@@ -190,6 +194,10 @@ export class MassOperationsController {
     return this.#control(caller, operationId, 'cancel');
   }
 
+  get #mass(): MassCallPorts {
+    return { ...this.#services.mass, stopping: this.#stopping.signal };
+  }
+
   async #workOf({ tenant }: Credential, asked: Asked): Promise<MassWork> {
     if (asked.kind !== 'revoke') {
       const { kind, issuer, profile, expiresAt, operationId } = asked;
@@ -219,10 +227,10 @@ export class MassOperationsController {
     operationId: string,
     control: MassControl,
   ): Promise<MassOperationView> {
-    const { mass, clock } = this.#services;
     const actor = actorOf(caller);
-    const operation = await controlOperation(mass, actor, caller.tenant, operationId, control);
-    return massOperationView(operation, clock.nowMs());
+    const { tenant } = caller;
+    const operation = await controlOperation(this.#mass, actor, tenant, operationId, control);
+    return massOperationView(operation, this.#services.clock.nowMs());
   }
 }
 
