@@ -192,7 +192,12 @@ export {
   type OcspRequest,
   readOcspRequest,
 } from './ocsp/read-ocsp-request.js';
-export { type KeyAlgorithm, type PublicKeyWalk } from './keys/walk-public-key.js';
+export {
+  emptyPublicKeyWalk,
+  type KeyAlgorithm,
+  type PublicKeyWalk,
+  walkPublicKey,
+} from './keys/walk-public-key.js';
 export {
   type CertificateListWalk,
   type CrlEntryWalk,

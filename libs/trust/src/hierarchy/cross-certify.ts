@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import type { NameConstraints, WritableSubtree } from '@certmill/der';
 import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
+import { assertUsualForm } from '../keys/key-form.js';
 import { type CaCertificate, pemOfCertificates, readCaCertificate } from './ca-certificate.js';
 import { certificateOf, specOfCertificate } from './certificate-spec.js';
 import { isSameName } from './distinguished-name.js';
@@ -63,7 +64,8 @@ export async function crossCertify(options: CrossOptions): Promise<CrossCertific
 
 /**
  * The certificate alone; whoever calls it records what was issued. A CA of the same name is one with
- * another key (RFC 9810 4.4): its certificate begins when its own one did. Throws as `assertKeyNotRevoked`.
+ * another key (RFC 9810 4.4): its certificate begins when its own one did. Throws as `assertKeyNotRevoked`
+ * and `assertUsualForm`.
  */
 export async function crossCertificate(
   own: CaCertificate,
@@ -75,6 +77,7 @@ export async function crossCertificate(
 ): Promise<Uint8Array> {
   const { pathLenConstraint, nameConstraints, nowMs } = options;
   assertOtherCa(own, by.ca);
+  assertUsualForm(own.spkiDer, 'the CA');
   assertKeyNotRevoked(by.ca, keySha256Of(own.spkiDer));
   const beginMs = Math.max(backdated(nowMs), by.ca.notBeforeMs);
   const isOtherKeyOfParent = isSameName(own.subjectDer, by.ca.subjectDer);

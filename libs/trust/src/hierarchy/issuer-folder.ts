@@ -11,6 +11,7 @@ import {
   writeFileAtomically,
 } from '../atomic-file.js';
 import { encryptPrivateKey } from '../keys/encrypted-private-key.js';
+import { assertUsualForm } from '../keys/key-form.js';
 import { type CaCertificate, readCaCertificate } from './ca-certificate.js';
 import { checkedFileName, digestOfChain } from './ca-files.js';
 import { checkNewChainDer } from './check-chain.js';
@@ -51,8 +52,8 @@ export async function assertNoIssuer(dataDirectory: string, name: string): Promi
 /**
  * Writes the folder of a CA; it appears with all of its files or not at all, and what a killed command
  * left of one goes. The caller holds the lock of the CAs (`withCaLock`). INVALID_INPUT where no path goes
- * through the chain (`checkNewChainDer`): what lies there with a digest is not verified again. CONFLICT
- * where the folder is there, and as `assertOwnName`.
+ * through the chain (`checkNewChainDer`): what lies there with a digest is not verified again; and as
+ * `assertUsualForm`. CONFLICT where the folder is there, and as `assertOwnName`.
  */
 export async function writeIssuerFolder(
   dataDirectory: string,
@@ -60,7 +61,9 @@ export async function writeIssuerFolder(
   content: IssuerFolderContent,
 ): Promise<IssuerPaths> {
   checkNewChainDer(content.chainDer);
-  assertOwnName(dataDirectory, { ...ownOf(content), ...rekeysOf(content) });
+  const own = ownOf(content);
+  assertUsualForm(own.spkiDer, 'the certificate of the CA');
+  assertOwnName(dataDirectory, { ...own, ...rekeysOf(content) });
   const paths = issuerPathsOf(dataDirectory, name);
   const parent = dirname(paths.directory);
   const temporary = join(parent, `.${name}.${randomBytes(6).toString('hex')}.tmp`);

@@ -36,6 +36,7 @@ import { extensionsOf, extensionsView, type ExtensionView } from '../inspect/ext
 import { nameText } from '../inspect/view.js';
 import { readDerNode } from '../lint/der-node.js';
 import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
+import { assertUsualForm } from '../keys/key-form.js';
 import { issuerKeyTypeOf, type IssuerKeyType } from '../keys/key-types.js';
 import { openSerialKeys } from '../keys/serial-keys.js';
 import { certificatesInGivenPem, type CaCertificate, readCaCertificate } from './ca-certificate.js';
@@ -361,6 +362,7 @@ function readCaRequest(pem: string): ReadRequest {
   }
   const subjectPKInfoDer = der.slice(walk.subjectPKInfoStart, walk.subjectPKInfoEnd);
   const keyType = issuerKeyTypeOf(assertPossession(der, walk, subjectPKInfoDer));
+  assertUsualForm(subjectPKInfoDer, 'the request');
   const found =
     walk.extensionsStart < 0
       ? []
