@@ -16,6 +16,8 @@ import {
 export interface CertificateOverKey {
   readonly file: string;
   readonly certificate: CaCertificate;
+  /** The CA of the folder that it is in force of; undefined where it is of none. */
+  readonly inForceOf: string | undefined;
 }
 
 export interface CertificatesOverKey {
@@ -38,7 +40,7 @@ export async function certificatesOverKey(
 ): Promise<CertificatesOverKey> {
   const found = new Map<string, CertificateOverKey>();
   const unread: string[] = [];
-  for (const [index, file] of certificateFilesIn(dataDirectory).entries()) {
+  for (const [index, { file, inForceOf }] of certificateFilesIn(dataDirectory).entries()) {
     if (index % filesPerTurn === filesPerTurn - 1) await nextTurn();
     const der = firstCertificateIn(file);
     if (der === undefined) unread.push(file);
@@ -48,7 +50,9 @@ export async function certificatesOverKey(
     if (found.has(id)) continue;
     try {
       const certificate = readCaCertificate(der, file);
-      if (Buffer.compare(certificate.spkiDer, spkiDer) === 0) found.set(id, { file, certificate });
+      if (Buffer.compare(certificate.spkiDer, spkiDer) === 0) {
+        found.set(id, { file, certificate, inForceOf });
+      }
     } catch {
       unread.push(file);
     }
@@ -88,18 +92,22 @@ export function pemsIn(folder: string): readonly string[] {
     .map((name) => join(folder, name));
 }
 
-function certificateFilesIn(dataDirectory: string): readonly string[] {
-  return namesIn(caDirectoryOf(dataDirectory))
-    .filter(isName)
-    .flatMap((name) => {
-      const { directory, certificateFile } = issuerPathsOf(dataDirectory, name);
-      return [
-        ...(existsSync(certificateFile) ? [certificateFile] : []),
-        ...[formerFolderName, alternativeFolderName, issuedFolderName].flatMap((folder) =>
-          pemsIn(join(directory, folder)),
-        ),
-      ];
-    });
+/** Those in force first. */
+function certificateFilesIn(
+  dataDirectory: string,
+): readonly Pick<CertificateOverKey, 'file' | 'inForceOf'>[] {
+  const names = namesIn(caDirectoryOf(dataDirectory)).filter(isName);
+  const inForce = names.flatMap((inForceOf) => {
+    const { certificateFile: file } = issuerPathsOf(dataDirectory, inForceOf);
+    return existsSync(file) ? [{ file, inForceOf }] : [];
+  });
+  const others = names.flatMap((name) => {
+    const { directory } = issuerPathsOf(dataDirectory, name);
+    return [formerFolderName, alternativeFolderName, issuedFolderName]
+      .flatMap((folder) => pemsIn(join(directory, folder)))
+      .map((file) => ({ file, inForceOf: undefined }));
+  });
+  return [...inForce, ...others];
 }
 
 function firstCertificateIn(file: string): Uint8Array | undefined {

@@ -2,13 +2,17 @@ import { hash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { usualSpkiOf } from '../keys/key-form.js';
 import { type CaCertificate, certificatesInPem, readCaCertificate } from './ca-certificate.js';
 import { issuedFolderName } from './issuer-paths.js';
 import { isKeyLost, type RevokedCa } from './revoked-cas.js';
 
-/** SHA-256 of a SubjectPublicKeyInfo, hex: what is kept of a key whose certificates were revoked. */
+/**
+ * SHA-256 of a SubjectPublicKeyInfo in its usual form, hex: what is kept of a key whose certificates were revoked.
+ * A key in another form does not get past it.
+ */
 export function keySha256Of(spkiDer: Uint8Array): string {
-  return hash('sha256', spkiDer, 'hex');
+  return hash('sha256', usualSpkiOf(spkiDer), 'hex');
 }
 
 /** A CA, and what it has revoked. */
@@ -17,16 +21,15 @@ export interface Revoker {
   readonly revokedCas: readonly RevokedCa[];
 }
 
-/** The key of a certificate that a CA has revoked, as `keySha256Of`; undefined where its folder does not know. */
-export function revokedKeyOf(entry: RevokedCa, { directory }: Revoker): string | undefined {
+/**
+ * The key of a certificate that a CA has revoked because it is lost, as `keySha256Of`; undefined for any other
+ * reason, and where nobody knows.
+ */
+export function lostKeyOf(entry: RevokedCa, { directory }: Revoker): string | undefined {
+  if (!isKeyLost(entry)) return undefined;
   if (entry.keySha256 !== undefined) return entry.keySha256;
   const found = certificateBySerial([join(directory, issuedFolderName)], entry.serialNumberHex);
   return found && keySha256Of(found.spkiDer);
-}
-
-/** The same where the reason says that the key is lost. */
-export function lostKeyOf(entry: RevokedCa, revoker: Revoker): string | undefined {
-  return isKeyLost(entry) ? revokedKeyOf(entry, revoker) : undefined;
 }
 
 /** A CA, with what was revoked of it or of one above it. */

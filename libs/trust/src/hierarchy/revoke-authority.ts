@@ -25,21 +25,27 @@ export interface CaRevocationOptions {
   /** One of the CA's certificates; the others over its key are found. */
   readonly certificateDer: Uint8Array;
   readonly reason: RevocationReason;
+  /**
+   * A certificate that is not in force, of a CA of the folder whose key is not lost, is revoked alone. Where no CA
+   * of the folder has the key nobody knows which one is in force, and all are.
+   */
+  readonly mayBeAlone?: boolean;
   readonly nowMs: number;
 }
 
-/** A certificate over the key that another CA has signed: it stays good until that one revokes it. */
+/** A certificate over the key that is not revoked with it: it stays good until who signed it does so. */
 export interface CaNotCovered extends CertificateOverKey {
-  /** That CA, where it is in the folder. */
+  /** Who signed it, where that CA is in the folder. */
   readonly signer: string | undefined;
 }
 
 export interface CaRevocationOutcome {
   /** The certificate that was named. */
   readonly revoked: RevokedCa;
-  /** The others over its key that the parent has signed and that have not ended. */
+  /** The others over its key that the parent has signed and that have not ended; none where it is revoked alone. */
   readonly others: readonly RevokedCa[];
-  /** False where all of them were so already: the first time and reason of each stay, unless the key is lost only now. */
+  readonly isAlone: boolean;
+  /** False where all of them were recorded so already: the first time and reason of each stay, unless the key is lost only now. */
   readonly isNew: boolean;
   readonly notCovered: readonly CaNotCovered[];
   /** Files of the folder whose certificates cannot be read: they may be over the key as well. */
@@ -57,7 +63,8 @@ export interface PlannedCaRevocation {
 /**
  * Records that a CA has revoked a CA that it signed: every certificate over its key that has not ended, in force,
  * from before a renewal, or signed and taken in by nobody, in one write that is durable before this resolves. Where
- * the key is not lost, those of another subject stay. The CRL that says so is made by `issueCaCrl`. The key
+ * the key is not lost, those of another subject stay, and with `mayBeAlone` all others may. The CRL that says so is
+ * made by `issueCaCrl`. The key
  * of the parent is not needed. Repeating it is success, and takes in what has come to light since.
  * INVALID_INPUT where the parent did not sign the certificate, or for certificateHold: nothing releases a CA. Throws
  * as `caCrlTime`.
@@ -92,27 +99,30 @@ export async function planCaRevocation(
   options: Omit<CaRevocationOptions, 'parent'>,
   parent: Issuer,
 ): Promise<PlannedCaRevocation> {
-  const { directory, certificateDer, reason, nowMs } = options;
+  const { directory, certificateDer, reason, mayBeAlone = false, nowMs } = options;
   const named = readCaCertificate(certificateDer, 'the certificate to revoke');
   assertRevocable(named, reason, parent);
   const atMs = await caCrlTime(parent, nowMs);
   const { found, unread } = await certificatesOverKey(directory, named.spkiDer);
+  const isAlone = mayBeAlone && !isKeyLost({ reason }) && isReplaced(named, found);
   const alive = found.filter(
     ({ certificate }) =>
       certificate.notAfterMs >= nowMs && Buffer.compare(certificate.der, named.der) !== 0,
   );
-  const others = alive.flatMap(({ certificate }) =>
+  const fallsToo = ({ certificate }: CertificateOverKey): boolean =>
+    !isAlone &&
     isSignedBy(parent, certificate) &&
-    (isKeyLost({ reason }) || isSameName(certificate.subjectDer, named.subjectDer))
-      ? [certificate]
-      : [],
-  );
+    (isKeyLost({ reason }) || isSameName(certificate.subjectDer, named.subjectDer));
+  const others = alive.filter(fallsToo).map(({ certificate }) => certificate);
   const known = new Map(parent.revokedCas.map((entry) => [entry.serialNumberHex, entry]));
   const revokedAtMs = Math.floor(atMs / 1_000) * 1_000;
   const [revoked, ...more] = [named, ...others].map((certificate) => {
-    const entry = entryOf(certificate, reason, revokedAtMs);
+    const entry: RevokedCa = {
+      ...entryOf(certificate, reason, revokedAtMs),
+      ...(isAlone ? {} : { keySha256: keySha256Of(certificate.spkiDer) }),
+    };
     const before = known.get(entry.serialNumberHex);
-    return before === undefined ? entry : keptOrLost(before, entry);
+    return before === undefined ? entry : mergedEntry(before, entry);
   }) as [RevokedCa, ...RevokedCa[]];
   const changed = new Map(
     [revoked, ...more]
@@ -123,29 +133,43 @@ export async function planCaRevocation(
   if (changed.size > 0 && revokedCas.length > maxRevokedCas) {
     throw new CertmillError('LIMIT_EXCEEDED', `CA '${parent.name}' has revoked too many CAs`);
   }
-  const foreign = alive.filter(({ certificate }) => !isSignedBy(parent, certificate));
-  const notCovered = await notRevokedOf(directory, foreign);
+  const left = alive.filter((one) => !fallsToo(one));
+  const notCovered = await notRevokedOf(directory, left);
   return {
-    outcome: { revoked, others: more, isNew: changed.size > 0, notCovered, unread },
+    outcome: { revoked, others: more, isAlone, isNew: changed.size > 0, notCovered, unread },
     revokedCas,
     others,
   };
 }
 
-/** A revocation stays as it was first; but that the key is lost may be found out later, and says more. */
-function keptOrLost(before: RevokedCa, entry: RevokedCa): RevokedCa {
-  if (isKeyLost(before) || !isKeyLost(entry)) return before;
-  return { ...entry, revokedAtMs: before.revokedAtMs };
+/** A CA of the folder has the key, and another certificate is in force. */
+function isReplaced(named: CaCertificate, found: readonly CertificateOverKey[]): boolean {
+  const inForce = found.filter(({ inForceOf }) => inForceOf !== undefined);
+  return (
+    inForce.length > 0 &&
+    inForce.every(({ certificate }) => Buffer.compare(certificate.der, named.der) !== 0)
+  );
+}
+
+/**
+ * A revocation stays as it was first; but that the key is lost may be found out later, and says more, and so does which
+ * key it is, where that was not kept.
+ */
+function mergedEntry(before: RevokedCa, entry: RevokedCa): RevokedCa {
+  if (isKeyLost(entry) && !isKeyLost(before)) return { ...entry, revokedAtMs: before.revokedAtMs };
+  const { keySha256 } = entry;
+  return before.keySha256 !== undefined || keySha256 === undefined
+    ? before
+    : { ...before, keySha256 };
 }
 
 function entryOf(
-  { serialNumber, subject, notAfterMs, spkiDer }: CaCertificate,
+  { serialNumber, subject, notAfterMs }: CaCertificate,
   reason: RevocationReason,
   revokedAtMs: number,
 ): RevokedCa {
   const serialNumberHex = Buffer.from(serialNumber).toString('hex');
-  const keySha256 = keySha256Of(spkiDer);
-  return { serialNumberHex, subject, reason, revokedAtMs, notAfterMs, keySha256 };
+  return { serialNumberHex, subject, reason, revokedAtMs, notAfterMs };
 }
 
 function assertRevocable(named: CaCertificate, reason: RevocationReason, parent: Issuer): void {
@@ -181,19 +205,20 @@ function isSignedBy(
   return hasSigned(der, certificate);
 }
 
-/** Of certificates of other CAs, those that are good: not of itself, and not revoked in the folder by who signed them. */
+/** Those that are good: not of itself, and not revoked in the folder by who signed them. */
 async function notRevokedOf(
   directory: string,
-  foreign: readonly CertificateOverKey[],
+  left: readonly CertificateOverKey[],
 ): Promise<readonly CaNotCovered[]> {
   const good: CaNotCovered[] = [];
-  for (const { file, certificate } of foreign) {
+  for (const one of left) {
+    const { certificate } = one;
     if (hasSigned(certificate.der, certificate)) continue;
     const signer = nameOfSigner(directory, certificate);
     const ca = signer === undefined ? undefined : await findAuthority(directory, signer);
     const serialNumberHex = Buffer.from(certificate.serialNumber).toString('hex');
     if (ca?.revokedCas.some((entry) => entry.serialNumberHex === serialNumberHex) !== true) {
-      good.push({ file, certificate, signer });
+      good.push({ ...one, signer });
     }
   }
   return good;

@@ -1,17 +1,20 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RevocationReason } from '@certmill/domain';
 import { pemEncode } from '@certmill/der';
-import { certificatesInPem, pemOfCertificates } from './ca-certificate.js';
+import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
+import { certificatesInPem, pemOfCertificates, readCaCertificate } from './ca-certificate.js';
 import { crossCertify } from './cross-certify.js';
 import { distinguishedNameDer } from './distinguished-name.js';
 import { importCaCrl } from './import-ca-crl.js';
+import { importIssuer } from './import-issuer.js';
 import { createRoot, issueAuthority } from './issue-authority.js';
 import { issueCaCrl } from './issue-ca-crl.js';
 import { IssuerCatalogue } from './issuer-catalogue.js';
 import { loadAuthorities, loadIssuer, loadIssuers, refusalOf } from './load-issuers.js';
+import { keySha256Of } from './lost-keys.js';
 import { authorityIn, type AuthorityPlace } from './open-authority.js';
 import { rekeyAuthority, renewAuthority } from './renew-authority.js';
 import {
@@ -321,6 +324,142 @@ describe('a CA that is revoked', () => {
       }
     },
   );
+
+  describe('where one certificate is named that is not in force', () => {
+    const retire = (
+      reason: RevocationReason = 'superseded',
+      serial = serials[0],
+    ): Promise<CaRevocationOutcome> =>
+      revokeAuthority({
+        ...{ directory: data, parent: 'root', reason, nowMs, mayBeAlone: true },
+        certificateDer: derOf(issuedFile(serial)),
+      });
+    const renew = () =>
+      renewAuthority({ directory: data, name: 'line', parent: place('root'), nowMs });
+
+    it('stays good with the others, which are told, and goes on, until the CA is revoked', async () => {
+      const requestPem = await requestRenewal(place('line'));
+      const { isNew, others, notCovered } = await retire();
+      expect([isNew, others]).toEqual([true, []]);
+      const inForce = join(data, 'ca/line/certificate.pem');
+      expect(
+        notCovered.map(({ file, signer, inForceOf }) => [file, signer, inForceOf]).sort(),
+      ).toEqual([
+        [inForce, 'root', 'line'],
+        [issuedFile(serials[1]), 'root', undefined],
+      ]);
+      expect(await verdicts()).toEqual(['certificate revoked', ': OK', ': OK']);
+      expect(await retire()).toMatchObject({ isNew: false, others: [] });
+      expect(refusalOf(await loadIssuer(data, 'line'), nowMs)).toBeUndefined();
+      await signAuthorityRequest({ requestPem, parent: place('root'), nowMs });
+      await renew();
+      // All over the key: also for the one that was retired alone before.
+      expect(await revoke('superseded')).toMatchObject({ isNew: true, notCovered: [] });
+      expect(await verdicts()).toEqual(all);
+      const { revokedCas } = await authorityIn(data, 'root');
+      expect(revokedCas.every(({ keySha256 }) => keySha256 !== undefined)).toBe(true);
+      const signing = signAuthorityRequest({ requestPem, parent: place('root'), nowMs });
+      await expect(signing).rejects.toMatchObject({ code: 'CONFLICT' });
+    });
+
+    it('stays good where that was recorded once, whatever is typed again', async () => {
+      recordAsOnce(serials[0], 'superseded');
+      const record = readFileSync(recordFile());
+      expect(await retire()).toMatchObject({ isNew: false, others: [] });
+      expect(readFileSync(recordFile())).toEqual(record);
+      expect(refusalOf(await renew(), nowMs)).toBeUndefined();
+    });
+
+    it.each<[string, RevocationReason, 0 | 2]>([
+      ['the key is lost', 'keyCompromise', 0],
+      ['it is in force after all', 'superseded', 2],
+    ])('is so with all where %s', async (_, reason, which) => {
+      await retire(reason, serials[which]);
+      expect(await verdicts()).toEqual(all);
+    });
+
+    it('is so with all where no CA of the folder has the key: nobody knows which is in force', async () => {
+      rmSync(join(data, 'ca/line'), { recursive: true });
+      await retire();
+      expect(await verdicts()).toEqual(all);
+    });
+  });
+
+  it('whose key was lost when no keys were recorded gets none over it once that is typed again', async () => {
+    const requestPem = await requestRenewal(place('line'));
+    recordAsOnce(serials[2]);
+    const certificateDer = derOf(issuedFile(serials[2]));
+    for (const serial of serials) rmSync(issuedFile(serial));
+    rmSync(join(data, 'ca/line'), { recursive: true });
+    const again = () =>
+      revokeAuthority({
+        ...{ directory: data, parent: 'root', reason: 'keyCompromise' as const },
+        ...{ certificateDer, nowMs: nowMs + 60_000 },
+      });
+    expect(await again()).toMatchObject({ isNew: true, revoked: { revokedAtMs: nowMs } });
+    const signing = signAuthorityRequest({ requestPem, parent: place('root'), nowMs });
+    await expect(signing).rejects.toThrow('none is signed over it again');
+    expect(await again()).toMatchObject({ isNew: false });
+  });
+
+  describe('with its key in another form', () => {
+    const forms = [
+      ['a compressed point', ['-conv_form', 'compressed']],
+      ['a hybrid point', ['-conv_form', 'hybrid']],
+      ['explicit parameters', ['-param_enc', 'explicit']],
+    ] as const;
+    const openssl = (...args: readonly string[]): void => {
+      execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'], cwd: folder });
+    };
+    const writeKey = (name: string, as: string): void => {
+      const pem = readFileSync(join(data, 'ca', name, 'key.pem'), 'utf8');
+      const key = decryptPrivateKey(pem, passphrase, name);
+      writeFileSync(join(folder, as), key.export({ format: 'pem', type: 'pkcs8' }));
+    };
+
+    it.each(forms)('is known as the same key, and %s is not taken in', async (_, form) => {
+      await revoke();
+      writeKey('line', 'plain.pem');
+      writeKey('root', 'root.pem');
+      openssl('ec', '-in', 'plain.pem', ...form, '-out', 'formed.pem');
+      openssl('req', '-new', '-key', 'formed.pem', '-subj', '/CN=again', '-out', 'formed.csr');
+      const requestPem = readFileSync(join(folder, 'formed.csr'), 'utf8');
+      openssl('req', '-in', 'formed.csr', '-noout', '-verify');
+      await expect(
+        signAuthorityRequest({ requestPem, parent: place('root', other), nowMs }),
+      ).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringContaining('RFC 5480') as string,
+      });
+      writeFileSync(
+        join(folder, 'extensions'),
+        [
+          'basicConstraints=critical,CA:TRUE,pathlen:0',
+          'keyUsage=critical,keyCertSign,cRLSign',
+          'subjectKeyIdentifier=hash',
+        ].join('\n'),
+      );
+      openssl(
+        ...['x509', '-req', '-in', 'formed.csr', '-extfile', 'extensions', '-out', 'again.pem'],
+        ...['-CA', join(data, 'ca/root/certificate.pem'), '-CAkey', 'root.pem', '-days', '30'],
+      );
+      const again = readFileSync(join(folder, 'again.pem'), 'utf8');
+      const [der = new Uint8Array()] = certificatesInPem(again);
+      const { spkiDer } = readCaCertificate(der, 'again');
+      const { spkiDer: usual } = await loadIssuer(data, 'line');
+      expect(Buffer.compare(spkiDer, usual)).not.toBe(0);
+      expect(keySha256Of(spkiDer)).toBe(keySha256Of(usual));
+      const into = ['-passout', 'pass:of the file', '-out', 'formed.p8'];
+      openssl('pkcs8', '-topk8', '-in', 'formed.pem', ...into);
+      const importing = importIssuer({
+        ...{ name: 'again', directory: other, passphrase, nowMs: Date.now() },
+        keyPem: readFileSync(join(folder, 'formed.p8'), 'utf8'),
+        keyPassphrase: 'of the file',
+        chainPem: again + readFileSync(join(data, 'ca/root/certificate.pem'), 'utf8'),
+      });
+      await expect(importing).rejects.toThrow('RFC 5480');
+    });
+  });
 
   it('or not, does not go back to a certificate from before, or one that ends earlier', async () => {
     const root = readFileSync(join(data, 'ca/root/certificate.pem'), 'utf8');

@@ -11,7 +11,10 @@ export interface RevokedCa {
   readonly revokedAtMs: number;
   /** For people: its entry stays in CRLs for good. */
   readonly notAfterMs: number;
-  /** SHA-256 of its SubjectPublicKeyInfo, hex. Without it the certificate in `issued/` says which key it is. */
+  /**
+   * As `keySha256Of`: no certificate over it is signed again. Without it the entry is of this certificate alone,
+   * unless the key is lost: then the certificate in `issued/` says which one.
+   */
   readonly keySha256?: string;
 }
 

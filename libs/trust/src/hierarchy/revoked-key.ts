@@ -4,7 +4,7 @@ import { CertmillError, isName } from '@certmill/domain';
 import { isErrorCode } from '../atomic-file.js';
 import { damagedCa } from './ca-files.js';
 import type { Issuer } from './load-issuers.js';
-import { lostKeysOf, revokedKeyOf, type Revoker } from './lost-keys.js';
+import { lostKeysOf, type Revoker } from './lost-keys.js';
 import { readRevokedCas, type RevokedCa, revokedCasFileName } from './revoked-cas.js';
 
 /** What to type where a CA that was revoked is to go on. */
@@ -12,15 +12,17 @@ export const goesOnWithNewKey =
   'a CA that is revoked goes on with a new key only: certmill ca rekey, or certmill ca request --rekeys';
 
 /**
- * CONFLICT where the CA that is to sign has revoked a certificate over the key, for whatever reason, or another
- * CA of its folder has, because the key is lost: who revokes a CA means the CA, and it does not come back.
+ * CONFLICT where the CA that is to sign has revoked the CA of the key, for whatever reason, or another CA of its
+ * folder has, because the key is lost: it does not come back. One certificate that was retired alone ends no CA.
  * @param keySha256 as `keySha256Of`.
  */
 export function assertKeyNotRevoked(
   parent: Revoker & Pick<Issuer, 'name'>,
   keySha256: string,
 ): void {
-  const own = parent.revokedCas.find((entry) => revokedKeyOf(entry, parent) === keySha256);
+  const own =
+    parent.revokedCas.find((entry) => entry.keySha256 === keySha256) ??
+    lostKeysOf(parent).get(keySha256);
   if (own !== undefined) throw keyIsRevoked(parent.name, own);
   const folder = dirname(parent.directory);
   for (const name of readdirSync(folder).filter(isName)) {

@@ -27,7 +27,8 @@ interface RevokeOptions {
 export function revokeCommand(terminal: Terminal): Command {
   const command = new Command('revoke')
     .description(
-      'revoke a CA, every certificate over its key, in the name of the CA that signed it',
+      'revoke a CA, every certificate over its key, in the name of the CA that signed it; ' +
+        'or one certificate that it does not use any more',
     )
     .argument('[name]', 'name of the CA; or --certificate and --under')
     .addOption(
@@ -37,7 +38,7 @@ export function revokeCommand(terminal: Terminal): Command {
     )
     .option(
       '--certificate <file>',
-      'one of its certificates in PEM, where the CA is in no folder here',
+      'one of its certificates in PEM: where the CA is in no folder here, or for this one alone',
     )
     .option('--under <ca>', 'the CA that signed it; default: what the folder knows')
     .addOption(dataOption())
@@ -47,6 +48,7 @@ export function revokeCommand(terminal: Terminal): Command {
       const { data: directory, reason } = options;
       const outcome = await revokeAuthority({
         ...{ directory, parent, certificateDer, reason },
+        mayBeAlone: options.certificate !== undefined,
         nowMs: Date.now(),
       });
       assertSameReason(outcome, reason);
@@ -68,6 +70,7 @@ export function revokeCommand(terminal: Terminal): Command {
 function revocationView({
   revoked,
   others,
+  isAlone,
   isNew,
   notCovered,
   unread,
@@ -78,10 +81,15 @@ function revocationView({
   });
   return {
     ...view(revoked),
-    isNew,
+    ...{ isAlone, isNew },
     others: others.map(view),
-    notCovered: notCovered.map(({ file, signer, certificate }) => ({
-      ...{ file, signer, serialNumber: Buffer.from(certificate.serialNumber).toString('hex') },
+    notCovered: notCovered.map(({ file, signer, inForceOf, certificate }) => ({
+      ...{
+        file,
+        signer,
+        inForceOf,
+        serialNumber: Buffer.from(certificate.serialNumber).toString('hex'),
+      },
       notAfter: new Date(certificate.notAfterMs).toISOString(),
     })),
     unread,
@@ -89,14 +97,16 @@ function revocationView({
 }
 
 function revocationLines(
-  { revoked, others, isNew, notCovered, unread }: CaRevocationOutcome,
+  { revoked, others, isAlone, isNew, notCovered, unread }: CaRevocationOutcome,
   { reason, data }: RevokeOptions,
 ): readonly string[] {
+  const alone = `certificate ${serialOf(revoked)} alone, which is not in force, of `;
+  const what = `${isAlone ? alone : ''}CA ${revoked.subject}`;
   const kept = [revoked, ...others].filter((entry) => entry.reason !== reason);
   return [
     isNew
-      ? `revoked CA ${revoked.subject} (${reason})`
-      : `CA ${revoked.subject} is revoked since ${isoTime(revoked.revokedAtMs)} (${reason})`,
+      ? `revoked ${what} (${reason})`
+      : `${what} is revoked since ${isoTime(revoked.revokedAtMs)} (${reason})`,
     ...(others.length === 0
       ? []
       : [
@@ -111,16 +121,17 @@ function revocationLines(
   ];
 }
 
-/** What another CA has signed over the key, and what to type there. */
+/** A certificate over the key that is not revoked with it, and what to type for it. */
 function stillGood(
-  { file, signer, certificate }: CaNotCovered,
+  { file, signer, inForceOf, certificate }: CaNotCovered,
   reason: RevocationReason,
   data: string,
 ): readonly string[] {
   const issuer = certificate.certificate.issuer.replaceAll('\n', ', ');
   const place = signer === undefined ? '--under CA --data DIR' : `--under ${signer} --data ${data}`;
+  const what = inForceOf === undefined ? 'it' : `CA '${inForceOf}', whose it is`;
   return [
-    `still good, until ${isoTime(certificate.notAfterMs)}: ${file}, which ${issuer} has signed; to revoke it:`,
+    `still good, until ${isoTime(certificate.notAfterMs)}: ${file}, which ${issuer} has signed; to revoke ${what}:`,
     `  certmill ca revoke --certificate ${file} ${place} --reason ${reason}`,
   ];
 }
