@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, webcrypto, X509Certificate } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -11,6 +11,7 @@ import { withCaLock } from '../hierarchy/folder-lock.js';
 import { authorityIn } from '../hierarchy/open-authority.js';
 import { requestAuthority } from '../hierarchy/request-authority.js';
 import { revokeAuthority } from '../hierarchy/revoke-authority.js';
+import { x509 } from '../x509-library.js';
 import type { CeremonyStep } from './ceremony-file.js';
 import { parseKeyShare } from './key-share.js';
 import { type CeremonyResult, runCeremony } from './run-ceremony.js';
@@ -239,6 +240,33 @@ describe('under a root whose key is split', () => {
     expect(rehearsed.entries.filter(({ kind }) => kind === 'step')).toHaveLength(3);
     const chain = join(rehearsed.folder, '01-issue-ca/outputs/factory.chain.pem');
     expect(() => verified(chain)).toThrow();
+  });
+
+  it('a CA of a name that is too long is rehearsed where the root has let it be before', async () => {
+    const keys = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, [
+      'sign',
+      'verify',
+    ]);
+    const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+    const wish = { name: `CN=${'x'.repeat(73)}`, keys, signingAlgorithm: algorithm };
+    const request = await x509.Pkcs10CertificateRequestGenerator.create(wish);
+    writeFileSync(at('long.csr.pem'), request.toString('pem'));
+    const step = { do: 'issue-ca', under: 'root', request: input('long.csr.pem') } as const;
+    const rehearse = () => {
+      const workDirectory = mkdtempSync(join(data, 'work-'));
+      return rehearseCeremony({ ...aRun(data, aCeremonyOf(step)), workDirectory });
+    };
+    await expect(rehearse()).rejects.toThrow('has a commonName of 73 characters');
+    const before = await x509.X509CertificateGenerator.createSelfSigned({
+      ...wish,
+      extensions: [new x509.BasicConstraintsExtension(true)],
+    });
+    const file = at('ca/root/issued/7f01.pem');
+    writeFileSync(file, before.toString('pem'));
+    const { folder } = await rehearse();
+    const chain = readFileSync(join(folder, '01-issue-ca/outputs/long.chain.pem'));
+    expect(new X509Certificate(chain).subject).toBe(wish.name);
+    rmSync(file);
   });
 
   describe('a request that asks for two tiers below it', () => {

@@ -28,7 +28,7 @@ import { findAuthority, type Issuer, refusalOf } from '../hierarchy/load-issuers
 import { planCaRevocation } from '../hierarchy/revoke-authority.js';
 import { assertKeyNotRevoked } from '../hierarchy/revoked-key.js';
 import { keySha256Of } from '../hierarchy/lost-keys.js';
-import { viewCaRequest } from '../hierarchy/request-authority.js';
+import { assertRequesterFits, viewCaRequest } from '../hierarchy/request-authority.js';
 import { revokedCasFileName } from '../hierarchy/revoked-cas.js';
 import { statusFileName } from '../hierarchy/status-file.js';
 import { encryptPrivateKey } from '../keys/encrypted-private-key.js';
@@ -192,11 +192,13 @@ export class RehearsalStage {
     await this.assertSigns(step.under);
     const ca = await this.realCa(step.under);
     if (ca === undefined) return;
-    const { keySha256 } = viewCaRequest({
-      requestPem: await this.inputText(step.request),
-      pathLenConstraint: step.pathLength ?? 0,
-    });
+    const requestPem = await this.inputText(step.request);
+    const pathLenConstraint = step.pathLength ?? 0;
+    const { keySha256 } = viewCaRequest({ requestPem, pathLenConstraint });
     assertKeyNotRevoked(ca, keySha256);
+    // The step asks for it too.
+    const before = assertRequesterFits(requestPem, ca);
+    if (before !== undefined) await this.keepIssued(step.under, before);
   }
 
   private async assertCrossed(step: StepOf<'cross-certify'>): Promise<void> {

@@ -110,7 +110,8 @@ function certificateFilesIn(
   return [...inForce, ...others];
 }
 
-function firstCertificateIn(file: string): Uint8Array | undefined {
+/** Undefined where it has none, or cannot be read. */
+export function firstCertificateIn(file: string): Uint8Array | undefined {
   try {
     return certificatesInPem(readFileSync(file, 'utf8'))[0];
   } catch {

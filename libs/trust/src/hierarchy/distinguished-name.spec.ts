@@ -1,7 +1,11 @@
 import { webcrypto } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { x509 } from '../x509-library.js';
 import { caCommonName, distinguishedNameDer } from './distinguished-name.js';
-import { viewCaRequest } from './request-authority.js';
+import { createRoot } from './issue-authority.js';
+import { signAuthorityRequest } from './request-authority.js';
 
 const named = (value: string) => distinguishedNameDer([{ type: 'commonName', value }]);
 
@@ -11,19 +15,39 @@ describe('names of CAs', () => {
     expect(() => named('x'.repeat(65))).toThrow('commonName of 65 characters, at most 64 fit');
   });
 
-  it('have it in requests of others, too', async () => {
+  it('have it in requests of others, too, unless the CA has that name and goes on', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'certmill-names-'));
+    const nowMs = Date.now();
+    const parent = { directory: folder, name: 'root', passphrase: 'only for this test' };
+    const root = await createRoot({ ...parent, keyType: 'ec-p256', subjectDer: named('R') }, nowMs);
     const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
     const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-    const viewOf = async (length: number): Promise<string> => {
-      const request = await x509.Pkcs10CertificateRequestGenerator.create({
-        name: `O=Example, CN=${'x'.repeat(length)}`,
-        keys,
-        signingAlgorithm: algorithm,
-      });
-      return viewCaRequest({ requestPem: request.toString('pem') }).subject;
+    const common = { keys, signingAlgorithm: algorithm };
+    const nameOf = (length: number): string => `O=Example, CN=${'x'.repeat(length)}`;
+    const requestOf = async (length: number): Promise<string> => {
+      const wish = { ...common, name: nameOf(length) };
+      return (await x509.Pkcs10CertificateRequestGenerator.create(wish)).toString('pem');
     };
-    expect(await viewOf(64)).toContain('x'.repeat(64));
-    await expect(viewOf(65)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    const signed = async (length: number): Promise<string> => {
+      const requestPem = await requestOf(length);
+      const { certificate } = await signAuthorityRequest({ requestPem, parent, nowMs });
+      return certificate.subject;
+    };
+    expect(await signed(64)).toContain('x'.repeat(64));
+    const reason = 'has a commonName of 73 characters, at most 64 fit';
+    await expect(signed(73)).rejects.toThrow(reason);
+    const requestPem = await requestOf(73);
+    const sign = signAuthorityRequest({ requestPem, parent, nowMs });
+    await expect(sign).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    // As the CA has signed it before there was a bound.
+    const before = await x509.X509CertificateGenerator.createSelfSigned({
+      ...common,
+      name: nameOf(73),
+    });
+    writeFileSync(join(root.directory, 'issued', '7f01.pem'), before.toString('pem'));
+    expect(await signed(73)).toContain('x'.repeat(73));
+    await expect(signed(74)).rejects.toThrow('has a commonName of 74 characters');
+    rmSync(folder, { recursive: true });
   });
 
   it('that nobody gave fit, and tell a root from what is below it', () => {

@@ -76,20 +76,29 @@ function checked(type: SubjectAttributeType, value: string): string {
 }
 
 function assertBound(type: SubjectAttributeType, value: string): void {
-  const [length, bound] = [Array.from(value).length, subjectAttributeBounds[type]];
-  if (length <= bound) return;
-  throw refusal(
-    `has a ${type} of ${String(length)} characters, at most ${String(bound)} fit (RFC 5280 A.1)`,
-  );
+  const excess = excessOf(type, value);
+  if (excess !== undefined) throw refusal(excess);
 }
 
-/** The same of a Name that others have written. INVALID_INPUT; attributes of other types are passed over. */
-export function assertNameBounds(der: Uint8Array): void {
+function excessOf(type: SubjectAttributeType, value: string): string | undefined {
+  const [length, bound] = [Array.from(value).length, subjectAttributeBounds[type]];
+  if (length <= bound) return undefined;
+  return `has a ${type} of ${String(length)} characters, at most ${String(bound)} fit (RFC 5280 A.1)`;
+}
+
+/**
+ * INVALID_INPUT where an attribute of a Name that others have written is too long, and the name is not bound to stay
+ * as it is. Attributes of other types are passed over.
+ */
+export function assertNameBounds(der: Uint8Array, mayStay: () => boolean): void {
   const name = readName(der, 0, der.length);
   if (!name.ok) throw refusal('cannot be read');
   for (const { oid, value } of name.value.flat()) {
     const type = attributeTypes.get(oid);
-    if (type !== undefined) assertBound(type, value);
+    const excess = type && excessOf(type, value);
+    if (excess === undefined) continue;
+    if (mayStay()) return;
+    throw refusal(excess);
   }
 }
 

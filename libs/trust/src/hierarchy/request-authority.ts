@@ -63,12 +63,8 @@ import {
   writeKeyFile,
 } from './issuer-folder.js';
 import { assertIssuerName, formerFolderName, keyFileName } from './issuer-paths.js';
-import {
-  assertNameBounds,
-  type DistinguishedName,
-  isSameName,
-  readDistinguishedName,
-} from './distinguished-name.js';
+import { type DistinguishedName, isSameName, readDistinguishedName } from './distinguished-name.js';
+import { assertNameFits } from './issued-to.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
 import { certificateBySerial, keySha256Of, ownRevocationOf } from './lost-keys.js';
 import { assertModules, assertNewKeyPlace, newCaKey } from './new-ca-key.js';
@@ -262,6 +258,7 @@ export async function certificateForRequest(
   parent: SigningAuthority,
 ): Promise<SignedRequest> {
   const request = readCaRequest(options.requestPem);
+  assertNameFits(request.subjectDer, parent.ca);
   assertKeyNotRevoked(parent.ca, keySha256Of(request.subjectPKInfoDer));
   const notBeforeMs = Math.max(backdated(options.nowMs), parent.ca.notBeforeMs);
   const constraints = options.nameConstraints ?? request.nameConstraints;
@@ -299,7 +296,6 @@ function assertRequested(
   }: Pick<SignRequestOptions, 'profile' | 'attributes' | 'pathLenConstraint'>,
   request: Pick<ReadRequest, 'subjectDer' | 'keyType' | 'pathLenConstraint'>,
 ): number {
-  assertNameBounds(request.subjectDer);
   const asked = request.pathLenConstraint ?? 0;
   if (profile !== undefined || attributes.length > 0) {
     const subject = readDistinguishedName(request.subjectDer);
@@ -328,7 +324,7 @@ export interface CaRequestView {
   readonly extensions: readonly ExtensionView[];
 }
 
-/** Reads a request, and refuses as `certificateForRequest` does what needs no key to be refused. */
+/** Reads a request, and refuses as `certificateForRequest` does what needs neither a key nor the folder of the CA. */
 export function viewCaRequest(
   options: Pick<SignRequestOptions, 'requestPem' | 'profile' | 'attributes' | 'pathLenConstraint'>,
 ): CaRequestView {
@@ -340,6 +336,14 @@ export function viewCaRequest(
     keySha256: keySha256Of(request.subjectPKInfoDer),
     extensions: extensionsView(extensionsOf(readDerNode(request.extensionsDer))),
   };
+}
+
+/** As `assertNameFits`, of who asks. */
+export function assertRequesterFits(
+  requestPem: string,
+  signer: Pick<Issuer, 'directory'>,
+): Uint8Array | undefined {
+  return assertNameFits(readCaRequest(requestPem).subjectDer, signer);
 }
 
 interface ReadRequest extends RequestedExtensions {
