@@ -1,16 +1,18 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pemBlocksOf } from '../inspect/pem-blocks.js';
 import { OpensslPki } from '../testing/openssl-pki.js';
 import { distinguishedNameDer } from './distinguished-name.js';
 import { importCaCrl } from './import-ca-crl.js';
+import { ImportedCrlFolder } from './imported-crls.js';
 import { importIssuer } from './import-issuer.js';
 import { createRoot, issueAuthority } from './issue-authority.js';
 import { issueCaCrl } from './issue-ca-crl.js';
 import { IssuerCatalogue } from './issuer-catalogue.js';
 import { pemOfCertificates } from './ca-certificate.js';
 import { loadAuthorities, loadIssuer, loadIssuers, refusalOf } from './load-issuers.js';
+import { keySha256Of } from './lost-keys.js';
 import { publishedCas } from './published-cas.js';
 import { completeAuthority, requestRenewal, signAuthorityRequest } from './request-authority.js';
 import { revokeAuthority } from './revoke-authority.js';
@@ -178,6 +180,35 @@ describe('the CRL of an offline root', () => {
     await expect(importCaCrl({ ...common, released: ['0a'] })).rejects.toThrow('--released');
     await importCaCrl({ ...common, released: [serialNumberHex.toUpperCase()] });
     expect(refusalOf(await loadIssuer(plant, 'line-1'), nowMs)).toBeUndefined();
+  });
+
+  it('has certificates of lost keys read once, until their folder changes or where they are damaged', async () => {
+    await revoke('line-1');
+    await take(await madeAt(nowMs));
+    const { serialNumberHex, spkiDer } = await loadIssuer(plant, 'line-1');
+    const [crl] = new ImportedCrlFolder(plant).all();
+    const issued = join(offline, 'ca/root/issued');
+    const file = join(issued, `${serialNumberHex}.pem`);
+    const text = readFileSync(file, 'utf8');
+    const look = () => crl?.losses.in(issued);
+    const settle = (): void => utimesSync(issued, 1_000, 1_000 + settled++);
+    let settled = 0;
+    settle();
+    const first = look();
+    expect([...(first ?? [])]).toEqual([
+      [keySha256Of(spkiDer), expect.objectContaining({ serialNumberHex, reason: 'cACompromise' })],
+    ]);
+    expect(look()).toBe(first);
+    settle();
+    writeFileSync(file, text.slice(0, 200));
+    expect(look()?.size).toBe(0);
+    writeFileSync(file, text);
+    expect(look()).toEqual(first);
+    // Just now: another may appear at the same time by the file system.
+    writeFileSync(join(issued, 'another.pem'), text);
+    expect(look()).not.toBe(look());
+    expect(crl?.losses.in(file).size).toBe(0);
+    expect(crl?.losses.in(join(issued, 'none')).size).toBe(0);
   });
 
   it.each([

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
+import { readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { CertmillError, isCertmillError, isName } from '@certmill/domain';
 import { pemEncode, walkCrlEntries } from '@certmill/der';
@@ -13,8 +13,9 @@ import {
   readPathCertificate,
 } from '../path/path-certificate.js';
 import type { CaCertificate } from './ca-certificate.js';
-import { certificateBySerial, keySha256Of } from './lost-keys.js';
-import { isKeyLost, type RevokedCa } from './revoked-cas.js';
+import { type CrlListing, CrlLosses, listedCa } from './crl-losses.js';
+import { keySha256Of } from './lost-keys.js';
+import type { RevokedCa } from './revoked-cas.js';
 
 /** Beside `ca`, for a CA of any name may lie there. */
 export const importedCrlsFolderName = 'ca-crls';
@@ -32,7 +33,8 @@ export interface ImportedCrl {
   readonly thisUpdateMs: number;
   readonly nextUpdateMs: number;
   /** By serial number: content of its INTEGER in hex. */
-  readonly revoked: ReadonlyMap<string, Pick<RevokedCa, 'reason' | 'revokedAtMs'>>;
+  readonly revoked: ReadonlyMap<string, CrlListing>;
+  readonly losses: CrlLosses;
 }
 
 interface KnownFile {
@@ -143,7 +145,7 @@ export function importedCrlOf(
   signer: PathCertificate,
   { der, walk, crlNumber }: ReadCrl,
 ): ImportedCrl | undefined {
-  const revoked = new Map<string, Pick<RevokedCa, 'reason' | 'revokedAtMs'>>();
+  const revoked = new Map<string, CrlListing>();
   const failure = walkCrlEntries(der, walk, (entry) => {
     const extensions =
       entry.extensionsStart < 0
@@ -159,7 +161,8 @@ export function importedCrlOf(
   if (failure !== undefined || crlNumber === undefined) return undefined;
   const thisUpdateMs = walk.thisUpdateSeconds * 1_000;
   const nextUpdateMs = walk.nextUpdateSeconds * 1_000;
-  return { ca, signer, der, crlNumber, thisUpdateMs, nextUpdateMs, revoked };
+  const losses = new CrlLosses(signer.certificate.subject.der, revoked);
+  return { ca, signer, der, crlNumber, thisUpdateMs, nextUpdateMs, revoked, losses };
 }
 
 /** Same name and key: a CA that was renewed is the same one. */
@@ -174,29 +177,21 @@ function isOf(
 }
 
 function revocationOf({ revoked }: ImportedCrl, ca: CaCertificate): RevokedCa | undefined {
-  const serialNumberHex = hexOf(ca.serialNumber);
-  const entry = revoked.get(serialNumberHex);
-  if (entry === undefined) return undefined;
-  const subject = ca.certificate.subject.replaceAll('\n', ', ');
-  return { serialNumberHex, subject, ...entry, notAfterMs: ca.notAfterMs };
+  const entry = revoked.get(hexOf(ca.serialNumber));
+  return entry && listedCa(ca, entry);
 }
 
 /** The entry of another certificate over the key that says that it is lost. */
 function lossOf(
-  crl: ImportedCrl,
+  { losses }: ImportedCrl,
   { spkiDer }: CaCertificate,
   folders: readonly string[],
 ): RevokedCa | undefined {
-  const lost = [...crl.revoked].filter(([, entry]) => isKeyLost(entry));
-  const places = lost.length === 0 ? [] : folders.filter((folder) => existsSync(folder));
-  for (const [serialNumberHex] of places.length === 0 ? [] : lost) {
-    const other = certificateBySerial(places, serialNumberHex);
-    const isOver =
-      other !== undefined &&
-      isSameBytes(other.spkiDer, spkiDer) &&
-      isSameBytes(other.issuerDer, crl.signer.certificate.subject.der);
-    const found = isOver ? revocationOf(crl, other) : undefined;
-    if (found !== undefined) return { ...found, keySha256: keySha256Of(spkiDer) };
+  let keySha256: string | undefined;
+  for (const folder of folders) {
+    const lost = losses.in(folder);
+    const found = lost.size === 0 ? undefined : lost.get((keySha256 ??= keySha256Of(spkiDer)));
+    if (found !== undefined) return found;
   }
   return undefined;
 }

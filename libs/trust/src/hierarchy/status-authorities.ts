@@ -8,6 +8,7 @@ import { isErrorCode } from '../atomic-file.js';
 import { isSameBytes } from '../path/path-certificate.js';
 import { certificatesInPem, readCaCertificate } from './ca-certificate.js';
 import type { CaSlot } from './ca-slot.js';
+import type { CrlListing } from './crl-losses.js';
 import { type ImportedCrl, ImportedCrlFolder } from './imported-crls.js';
 import type { IssuerCatalogue } from './issuer-catalogue.js';
 import {
@@ -18,7 +19,7 @@ import {
 } from './issuer-paths.js';
 import { type Issuer, readAuthority, readWholeAuthority } from './load-issuers.js';
 import { certificateBySerial, keySha256Of, lostKeysOf } from './lost-keys.js';
-import { isKeyLost, type RevokedCa } from './revoked-cas.js';
+import type { RevokedCa } from './revoked-cas.js';
 
 /** A CA of which a responder can speak. */
 export interface StatusAuthority extends OcspIssuer {
@@ -52,6 +53,8 @@ interface IssuedCa {
   readonly der: Uint8Array;
   readonly issuerDer: Uint8Array;
   signerDer?: Uint8Array;
+  /** As `keySha256Of`, once it has been asked for. */
+  keySha256?: string;
 }
 
 interface KnownCa {
@@ -151,26 +154,43 @@ export class StatusAuthorities {
     { ca, lostKeys }: KnownCa,
     serialNumberHex: string,
     crl: ImportedCrl | undefined,
-  ): Pick<RevokedCa, 'reason' | 'revokedAtMs'> | undefined {
-    const listed = [...(crl?.revoked ?? [])].filter(([, entry]) => isKeyLost(entry));
-    if (lostKeys.size === 0 && listed.length === 0) return undefined;
+  ): CrlListing | undefined {
+    if (lostKeys.size === 0 && (crl?.losses.listed.size ?? 0) === 0) return undefined;
     const key = this.#keyOf(ca, serialNumberHex);
     if (key === undefined) return undefined;
-    return lostKeys.get(key) ?? listed.find(([serial]) => this.#keyOf(ca, serial) === key)?.[1];
+    return lostKeys.get(key) ?? (crl && this.#listedLossOf(ca, key, crl));
+  }
+
+  #listedLossOf(ca: StatusAuthority, key: string, { losses }: ImportedCrl): CrlListing | undefined {
+    const inFolder = losses.in(this.#issuedFolderOf(ca)).get(key);
+    if (inFolder !== undefined) return inFolder;
+    for (const [serialNumberHex, entry] of losses.listed) {
+      const isKnown = this.#issued.has(serialNumberHex) || this.#lookAtRenewals();
+      if (isKnown && this.#knownKeyOf(ca, serialNumberHex) === key) return entry;
+    }
+    return undefined;
   }
 
   /** As `keySha256Of`, of a certificate that the CA has signed; undefined where it is not known. */
   #keyOf(ca: StatusAuthority, serialNumberHex: string): string | undefined {
     if (!this.#hasIssued(ca, serialNumberHex)) return undefined;
-    const issued = (this.#issued.get(serialNumberHex) ?? []).find(
-      ({ signerDer }) => signerDer !== undefined && isSameBytes(signerDer, ca.spkiDer),
-    );
-    const { directory } = issuerPathsOf(this.#options.dataDirectory, ca.name);
-    const certificate =
-      issued === undefined
-        ? certificateBySerial([join(directory, issuedFolderName)], serialNumberHex)
-        : readCaCertificate(issued.der, 'a CA certificate');
+    const known = this.#knownKeyOf(ca, serialNumberHex);
+    if (known !== undefined) return known;
+    const certificate = certificateBySerial([this.#issuedFolderOf(ca)], serialNumberHex);
     return certificate && keySha256Of(certificate.spkiDer);
+  }
+
+  /** The same of one that stands in a chain, or did. */
+  #knownKeyOf(ca: StatusAuthority, serialNumberHex: string): string | undefined {
+    const issued = this.#knownOf(ca, serialNumberHex);
+    if (issued === undefined) return undefined;
+    return (issued.keySha256 ??= keySha256Of(
+      readCaCertificate(issued.der, 'a CA certificate').spkiDer,
+    ));
+  }
+
+  #issuedFolderOf({ name }: StatusAuthority): string {
+    return join(issuerPathsOf(this.#options.dataDirectory, name).directory, issuedFolderName);
   }
 
   #caOf(name: string): KnownCa | undefined {
@@ -183,15 +203,17 @@ export class StatusAuthorities {
   }
 
   #hasIssued(ca: StatusAuthority, serialNumberHex: string): boolean {
-    if (this.#hasKnown(ca, serialNumberHex)) return true;
-    const { directory } = issuerPathsOf(this.#options.dataDirectory, ca.name);
-    if (existsSync(join(directory, issuedFolderName, `${serialNumberHex}.pem`))) return true;
-    return this.#lookAtRenewals() && this.#hasKnown(ca, serialNumberHex);
+    if (this.#knownOf(ca, serialNumberHex) !== undefined) return true;
+    if (existsSync(join(this.#issuedFolderOf(ca), `${serialNumberHex}.pem`))) return true;
+    return this.#lookAtRenewals() && this.#knownOf(ca, serialNumberHex) !== undefined;
   }
 
-  /** Another key of the name has not signed it. */
-  #hasKnown({ subjectDer, spkiDer }: StatusAuthority, serialNumberHex: string): boolean {
-    return (this.#issued.get(serialNumberHex) ?? []).some((issued) => {
+  /** Undefined also where another key of the name has signed it. */
+  #knownOf(
+    { subjectDer, spkiDer }: StatusAuthority,
+    serialNumberHex: string,
+  ): IssuedCa | undefined {
+    return this.#issued.get(serialNumberHex)?.find((issued) => {
       if (!isSameBytes(issued.issuerDer, subjectDer)) return false;
       if (issued.signerDer !== undefined) return isSameBytes(issued.signerDer, spkiDer);
       if (!isSignedBy(issued.der, spkiDer)) return false;
