@@ -13,7 +13,7 @@ export interface BoundOrder {
 /** What a CA is for; written when it is made, and never changed. Absent: an issuing CA for all orders. */
 export interface CaDescription {
   readonly role: Exclude<CaRole, 'root'>;
-  /** The CA of the same folder that signed it: where its revocation is recorded. */
+  /** The CA of the same folder that signed it first: where to look for the one above, which the chain names. */
   readonly parent?: string;
   /** The CA of the same folder whose new key it is: both have one subject. */
   readonly rekeys?: string;

@@ -8,6 +8,7 @@ import { withCaLock } from './folder-lock.js';
 import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
 import { assertIssuerName } from './issuer-paths.js';
 import { type Issuer, loadIssuer } from './load-issuers.js';
+import { assertGoodStanding } from './taken-in.js';
 
 export interface ImportOptions {
   readonly name: string;
@@ -27,7 +28,7 @@ export interface ImportOptions {
  * Takes an issuing key with its chain into a data folder, after checking that the key belongs to the
  * first certificate and that the chain is one (`checkWorkingChain`). Nothing is written on an error.
  * Throws INVALID_INPUT with the reason, FAULT_KEY_MISMATCH for another key's certificate, CONFLICT
- * where the issuer is there.
+ * where the issuer is there, and as `assertGoodStanding`.
  */
 export async function importIssuer(options: ImportOptions): Promise<Issuer> {
   const { name, directory } = options;
@@ -62,6 +63,12 @@ export async function importIssuer(options: ImportOptions): Promise<Issuer> {
     key: { pkcs8Der: key.export({ format: 'der', type: 'pkcs8' }), passphrase: options.passphrase },
   };
   await openSerialKeys(directory);
-  await withCaLock(directory, async () => writeIssuerFolder(directory, name, folder));
+  await withCaLock(directory, async () => {
+    const parent = assertGoodStanding(directory, name, [issuing, ...chain.slice(1)])?.name;
+    await writeIssuerFolder(directory, name, {
+      ...folder,
+      ...(parent === undefined ? {} : { description: { role: 'issuing', parent } }),
+    });
+  });
   return loadIssuer(directory, name);
 }

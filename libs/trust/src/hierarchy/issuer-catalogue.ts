@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CertmillError, isName } from '@certmill/domain';
+import { CasByKey } from './cas-by-key.js';
 import { ImportedCrlFolder } from './imported-crls.js';
 import { issuerPathsOf } from './issuer-paths.js';
 import { retirementFileName } from './ca-description.js';
@@ -45,6 +46,7 @@ export class IssuerCatalogue {
   private looks = 0;
   private looksBeganMs = -Infinity;
   private readonly crls: ImportedCrlFolder;
+  private readonly cas: CasByKey;
   private crlsLookedAtMs = -Infinity;
   private crlsStamp = '';
   /** Counts changes of the records of revoked CAs, and of CRLs that were taken in. */
@@ -53,11 +55,11 @@ export class IssuerCatalogue {
     string,
     { readonly lookedAtMs: number; readonly stamp: string }
   >();
-  private readonly parents = new Map<string, string | undefined>();
 
   constructor(options: CatalogueOptions) {
     this.options = options;
     this.crls = new ImportedCrlFolder(options.dataDirectory);
+    this.cas = new CasByKey(options.dataDirectory);
     this.known = new Map(
       options.issuers.map((issuer) => [
         issuer.name,
@@ -81,19 +83,14 @@ export class IssuerCatalogue {
 
   /** Names of the CAs of the folder above the issuers. */
   namesAbove(): readonly string[] {
-    const names = new Set<string>();
-    for (const { parent } of this.all) {
-      for (let at = parent; at !== undefined && !names.has(at); at = this.parentOf(at))
-        names.add(at);
-    }
-    return [...names];
+    return [...new Set(this.all.flatMap(({ above }) => above))];
   }
 
   find(name: string): ServingIssuer | undefined {
     const known = this.known.get(name);
     if (known === undefined) return this.lookFor(name);
     this.lookAtCrls();
-    this.lookAtRecords(known.issuer.parent);
+    for (const ca of known.issuer.above) this.lookAtRecord(ca);
     const lookedAtMs = this.options.elapsedMs();
     const isFresh = lookedAtMs - known.lookedAtMs < lookPauseMs;
     if (isFresh && known.generation === this.generation) return known.issuer;
@@ -133,7 +130,13 @@ export class IssuerCatalogue {
   private takeIn(name: string): ServingIssuer | undefined {
     const { configured, dataDirectory, issuers, withKeys } = this.options;
     if (configured !== undefined || !isName(name)) return undefined;
-    const issuer = readWholeAuthority(dataDirectory, name, issuers[0]?.serialKeyId, this.crls);
+    const issuer = readWholeAuthority(
+      dataDirectory,
+      name,
+      issuers[0]?.serialKeyId,
+      this.crls,
+      this.cas,
+    );
     if (issuer?.role !== 'issuing' || (withKeys && !isKeyAtHand(issuer))) return undefined;
     return this.keep(issuer, undefined, -Infinity);
   }
@@ -150,7 +153,7 @@ export class IssuerCatalogue {
 
   private readAgain(before: ServingIssuer): ServingIssuer {
     const { dataDirectory } = this.options;
-    const now = readAuthority(dataDirectory, before.name, before.serialKeyId, this.crls);
+    const now = readAuthority(dataDirectory, before.name, before.serialKeyId, this.crls, this.cas);
     const revoked = before.revoked ?? now?.revoked;
     const retirement = now?.retirement ?? before.retirement;
     const isSame =
@@ -175,11 +178,7 @@ export class IssuerCatalogue {
     this.crlsStamp = stamp;
   }
 
-  /** Of the CAs on the way up; each at most once in a while. */
-  private lookAtRecords(parent: string | undefined): void {
-    for (let at = parent; at !== undefined; at = this.parentOf(at)) this.lookAtRecord(at);
-  }
-
+  /** At most once in a while. */
   private lookAtRecord(name: string): void {
     const now = this.options.elapsedMs();
     const before = this.records.get(name);
@@ -195,14 +194,5 @@ export class IssuerCatalogue {
     const { directory } = issuerPathsOf(this.options.dataDirectory, name);
     const found = statSync(join(directory, fileName), { throwIfNoEntry: false });
     return found === undefined ? '' : `${String(found.ino)} ${String(found.mtimeMs)}`;
-  }
-
-  /** A CA keeps the one above it; `readAuthority` refuses a way up that goes in circles. */
-  private parentOf(name: string): string | undefined {
-    if (!this.parents.has(name)) {
-      const found = readAuthority(this.options.dataDirectory, name, undefined);
-      this.parents.set(name, found?.parent);
-    }
-    return this.parents.get(name);
   }
 }

@@ -11,6 +11,7 @@ import { findSerialKeys } from '../keys/serial-keys.js';
 import { type CaCertificate, CaCertificateReader } from './ca-certificate.js';
 import type { BoundOrder, CaRole, Retirement } from './ca-description.js';
 import type { CaSlot } from './ca-slot.js';
+import { CasByKey, isSameCa } from './cas-by-key.js';
 import { type CaFiles, damagedCa, readCaFiles } from './ca-files.js';
 import { checkChainDer } from './check-chain.js';
 import { type ImportedCrl, ImportedCrlFolder, revocationIn } from './imported-crls.js';
@@ -23,7 +24,7 @@ import {
   rootName,
   type IssuerPaths,
 } from './issuer-paths.js';
-import { keySha256Of, lostKeysOf } from './lost-keys.js';
+import { keySha256Of, lostKeysOf, type Revoker } from './lost-keys.js';
 import type { RevokedCa } from './revoked-cas.js';
 
 /** A CA of a data folder: what `ca show` prints and what issuing needs; no secrets. */
@@ -51,6 +52,8 @@ export interface Issuer extends IssuerPaths, IssuerLimits {
   readonly status?: StatusAddresses;
   /** The CA of this folder that signed it. */
   readonly parent?: string;
+  /** CAs of this folder that decide with what they revoke whether it is good, nearest first. */
+  readonly above: readonly string[];
   /** The CA of this folder whose new key it is. */
   readonly rekeys?: string;
   /** It serves nothing else. */
@@ -126,8 +129,9 @@ export function readAuthority(
   name: string,
   serialKeyId: number | undefined,
   crls = new ImportedCrlFolder(dataDirectory),
+  cas = new CasByKey(dataDirectory),
 ): Issuer | undefined {
-  const reader = new AuthorityReader(dataDirectory, serialKeyId, crls);
+  const reader = new AuthorityReader(dataDirectory, serialKeyId, crls, cas);
   return reader.has(name) ? reader.read(name).issuer : undefined;
 }
 
@@ -140,8 +144,9 @@ export function readWholeAuthority(
   name: string,
   serialKeyId: number | undefined,
   crls: ImportedCrlFolder,
+  cas: CasByKey,
 ): Issuer | undefined {
-  const reader = new AuthorityReader(dataDirectory, serialKeyId, crls);
+  const reader = new AuthorityReader(dataDirectory, serialKeyId, crls, cas);
   if (!reader.has(name)) return undefined;
   try {
     const { issuer, files } = reader.read(name);
@@ -150,6 +155,23 @@ export function readWholeAuthority(
     if (isCertmillError(error) && error.code === 'FAULT_STORE_CORRUPT') return undefined;
     throw error;
   }
+}
+
+/** What a data folder knows of a chain. */
+export interface Standing {
+  /** The CA that has signed the first certificate. */
+  readonly parent?: Issuer;
+  /** The CA of the first certificate, or one above it, is revoked. */
+  readonly revoked?: RevokedCa;
+}
+
+/** Of a chain that a CA may get. FAULT_STORE_CORRUPT where a CA of it in the folder cannot be read. */
+export function standingOf(
+  dataDirectory: string,
+  name: string,
+  chain: readonly CaCertificate[],
+): Standing {
+  return new AuthorityReader(dataDirectory, undefined).standingOf(name, chain);
 }
 
 /** Milliseconds left until the issuer's certificate ends; 0 once it has. */
@@ -168,15 +190,25 @@ export function refusalOf(
   nowMs: number,
 ): string | undefined {
   const { revoked, notBeforeMs, notAfterMs } = ca;
-  if (revoked !== undefined) {
-    const at = new Date(revoked.revokedAtMs).toISOString();
-    return `is revoked: ${revoked.subject}, ${revoked.reason}, at ${at}`;
-  }
+  if (revoked !== undefined) return refusalForRevocation(revoked);
   if (nowMs > notAfterMs) return `expired at ${new Date(notAfterMs).toISOString()}`;
   if (nowMs < notBeforeMs) {
     return `is not valid before ${new Date(notBeforeMs).toISOString()}`;
   }
   return undefined;
+}
+
+/** The same of a CA that is revoked, or stands below one. */
+export function refusalForRevocation({ subject, reason, revokedAtMs }: RevokedCa): string {
+  return `is revoked: ${subject}, ${reason}, at ${new Date(revokedAtMs).toISOString()}`;
+}
+
+interface ReadFolder {
+  readonly name: string;
+  readonly paths: IssuerPaths;
+  readonly files: CaFiles;
+  readonly chain: readonly CaCertificate[];
+  readonly ca: CaCertificate;
 }
 
 interface LoadedAuthority {
@@ -190,6 +222,10 @@ const foldersPerTurn = 100;
 async function readAuthorities(dataDirectory: string): Promise<readonly LoadedAuthority[]> {
   const names = await readCaFolder(dataDirectory);
   const reader = new AuthorityReader(dataDirectory, await serialKeyIdOf(dataDirectory));
+  for (const [index, name] of names.entries()) {
+    if (index % foldersPerTurn === foldersPerTurn - 1) await nextTurn();
+    reader.open(name);
+  }
   const loaded: LoadedAuthority[] = [];
   for (const [index, name] of names.entries()) {
     if (index % foldersPerTurn === foldersPerTurn - 1) await nextTurn();
@@ -224,9 +260,13 @@ class AuthorityReader {
   private readonly dataDirectory: string;
   private readonly serialKeyId: number | undefined;
   private readonly certificates = new CaCertificateReader();
+  private readonly folders = new Map<string, ReadFolder>();
   private readonly loaded = new Map<string, LoadedAuthority>();
   private readonly crls: ImportedCrlFolder;
+  private readonly cas: CasByKey;
   private imported?: readonly ImportedCrl[];
+  /** By the certificate of a CA above: most chains share theirs. */
+  private readonly signers = new Map<CaCertificate, ReadFolder | undefined>();
   /** By the name of the CA that has revoked them. */
   private readonly lostKeys = new Map<string, ReadonlyMap<string, RevokedCa>>();
 
@@ -234,44 +274,62 @@ class AuthorityReader {
     dataDirectory: string,
     serialKeyId: number | undefined,
     crls = new ImportedCrlFolder(dataDirectory),
+    cas = new CasByKey(dataDirectory),
   ) {
     this.dataDirectory = dataDirectory;
     this.crls = crls;
+    this.cas = cas;
     this.serialKeyId = serialKeyId;
   }
 
   has(name: string): boolean {
-    if (this.loaded.has(name)) return true;
+    if (this.folders.has(name)) return true;
     if (!isName(name)) return false;
     return existsSync(issuerPathsOf(this.dataDirectory, name).directory);
   }
 
-  /** @param below the CAs on the way to it: a folder that names itself above itself is no hierarchy. */
-  read(name: string, below: readonly string[] = []): LoadedAuthority {
-    const known = this.loaded.get(name);
+  /** What lies in the folder of a CA, whatever is above it. */
+  open(name: string): ReadFolder {
+    const known = this.folders.get(name);
     if (known !== undefined) return known;
-    if (below.includes(name)) throw damagedCa(name, 'is named as a CA above itself');
-    const loaded = this.load(name, below);
-    this.loaded.set(name, loaded);
-    return loaded;
-  }
-
-  private load(name: string, below: readonly string[]): LoadedAuthority {
     const paths = issuerPathsOf(this.dataDirectory, name);
     const files = readCaFiles(paths, name);
     const chain = this.chainOf(files, paths, name);
     const [ca] = chain;
     if (ca === undefined) throw damagedCa(name, `${paths.chainFile} holds no certificate`);
+    const folder = { name, paths, files, chain, ca };
+    this.folders.set(name, folder);
+    this.cas.add(name, ca);
+    return folder;
+  }
+
+  /** @param below the CAs on the way to it: two that have certified each other stand above each other. */
+  read(name: string, below: readonly string[] = []): LoadedAuthority {
+    const known = this.loaded.get(name);
+    if (known !== undefined) return known;
+    const loaded = this.load(name, below);
+    this.loaded.set(name, loaded);
+    return loaded;
+  }
+
+  /** @param name of the CA that has the chain, or may get it. */
+  standingOf(name: string, chain: readonly CaCertificate[]): Standing {
+    const signers = this.signersOf(chain, undefined);
+    const revoked = this.revocationOf(name, chain, signers, [name]);
+    const [parent] = signers;
+    return {
+      ...(parent === undefined ? {} : { parent: this.read(parent.name).issuer }),
+      ...(revoked === undefined ? {} : { revoked }),
+    };
+  }
+
+  private load(name: string, below: readonly string[]): LoadedAuthority {
+    const { paths, files, chain, ca } = this.open(name);
     const { description, status, retirement } = files;
-    const parent = this.parentOf(name, description?.parent);
-    const above = parent === undefined ? undefined : this.read(parent, [...below, name]).issuer;
-    const revoked =
-      (above === undefined ? undefined : this.revocationOf(ca, above)) ??
-      revocationIn(chain, this.importedCrls(), [
-        join(paths.directory, formerFolderName),
-        join(paths.directory, alternativeFolderName),
-        ...(above === undefined ? [] : [join(above.directory, issuedFolderName)]),
-      ]);
+    const signers = this.signersOf(chain, description?.parent);
+    const parent = signers[0]?.name;
+    const under = [...below, name];
+    const revoked = this.revocationOf(name, chain, signers, under);
     const issuer: Issuer = {
       ...paths,
       name,
@@ -291,6 +349,7 @@ class AuthorityReader {
       ...(files.slot === undefined ? {} : { slot: files.slot }),
       ...(status === undefined ? {} : { status }),
       ...(parent === undefined ? {} : { parent }),
+      above: this.namesAbove(signers, under),
       ...(description?.rekeys === undefined ? {} : { rekeys: description.rekeys }),
       ...(description?.order === undefined ? {} : { order: description.order }),
       ...(retirement === undefined ? {} : { retirement }),
@@ -305,24 +364,91 @@ class AuthorityReader {
     return (this.imported ??= this.crls.all());
   }
 
-  /** Before CAs were described, whatever was made in a folder stood under its root. */
-  private parentOf(name: string, described: string | undefined): string | undefined {
-    const parent = described ?? (name === rootName ? undefined : rootName);
-    return parent !== undefined && this.has(parent) ? parent : undefined;
+  /**
+   * For each certificate of a chain but the last the CA of the folder that has signed it. What a folder says of
+   * itself is where to look first: its chain decides.
+   */
+  private signersOf(
+    chain: readonly CaCertificate[],
+    described: string | undefined,
+  ): readonly (ReadFolder | undefined)[] {
+    let likely = described;
+    return chain.slice(1).map((above) => {
+      const signer = this.signerOf(above, likely);
+      likely = signer?.files.description?.parent;
+      return signer;
+    });
   }
 
-  private revocationOf(ca: CaCertificate, parent: Issuer): RevokedCa | undefined {
-    if (Buffer.compare(ca.issuerDer, parent.subjectDer) !== 0) return undefined;
-    if (parent.revoked !== undefined) return parent.revoked;
-    if (parent.revokedCas.length === 0) return undefined;
+  private signerOf(above: CaCertificate, likely: string | undefined): ReadFolder | undefined {
+    if (this.signers.has(above)) return this.signers.get(above);
+    // Nearly all are where they are looked for, and none of the other folders need be read.
+    const found =
+      this.ifSame(likely, above) ??
+      this.ifSame(rootName, above) ??
+      this.cas
+        .namesOf(above)
+        .map((name) => this.ifSame(name, above))
+        .find((folder) => folder !== undefined);
+    this.signers.set(above, found);
+    return found;
+  }
+
+  private ifSame(name: string | undefined, ca: CaCertificate): ReadFolder | undefined {
+    if (name === undefined || !this.has(name)) return undefined;
+    const folder = this.open(name);
+    return isSameCa(folder.ca, ca) ? folder : undefined;
+  }
+
+  private namesAbove(
+    signers: readonly (ReadFolder | undefined)[],
+    below: readonly string[],
+  ): readonly string[] {
+    const names = signers.flatMap((signer) => {
+      if (signer === undefined) return [];
+      if (below.includes(signer.name)) return [signer.name];
+      return [signer.name, ...this.read(signer.name, below).issuer.above];
+    });
+    return [...new Set(names)];
+  }
+
+  /** Of the first certificate of a chain, or of the nearest one above it that is revoked. */
+  private revocationOf(
+    name: string,
+    chain: readonly CaCertificate[],
+    signers: readonly (ReadFolder | undefined)[],
+    below: readonly string[],
+  ): RevokedCa | undefined {
+    for (const [index, signer] of signers.entries()) {
+      const certificate = chain[index];
+      if (certificate === undefined || signer === undefined) continue;
+      const found =
+        this.recordedBy(signer, certificate) ??
+        (below.includes(signer.name) ? undefined : this.read(signer.name, below).issuer.revoked);
+      if (found !== undefined) return found;
+    }
+    const { directory } = issuerPathsOf(this.dataDirectory, name);
+    const above = signers[0]?.paths;
+    return revocationIn(chain, this.importedCrls(), [
+      join(directory, formerFolderName),
+      join(directory, alternativeFolderName),
+      ...(above === undefined ? [] : [join(above.directory, issuedFolderName)]),
+    ]);
+  }
+
+  private recordedBy(
+    { name, paths: { directory }, files: { revokedCas } }: ReadFolder,
+    ca: CaCertificate,
+  ): RevokedCa | undefined {
+    if (revokedCas.length === 0) return undefined;
     const serialNumberHex = Buffer.from(ca.serialNumber).toString('hex');
     return (
-      parent.revokedCas.find((revoked) => revoked.serialNumberHex === serialNumberHex) ??
-      this.lostKeysOf(parent).get(keySha256Of(ca.spkiDer))
+      revokedCas.find((revoked) => revoked.serialNumberHex === serialNumberHex) ??
+      this.lostKeysOf({ name, directory, revokedCas }).get(keySha256Of(ca.spkiDer))
     );
   }
 
-  private lostKeysOf(parent: Issuer): ReadonlyMap<string, RevokedCa> {
+  private lostKeysOf(parent: Revoker & { readonly name: string }): ReadonlyMap<string, RevokedCa> {
     const lost = this.lostKeys.get(parent.name) ?? lostKeysOf(parent);
     this.lostKeys.set(parent.name, lost);
     return lost;

@@ -79,6 +79,7 @@ import {
 } from './open-authority.js';
 import { assertKeyNotRevoked, goesOnWithNewKey } from './revoked-key.js';
 import { replaceCertificate } from './replace-certificate.js';
+import { assertGoodStanding } from './taken-in.js';
 import { certificateOf, specOfCertificate, writableConstraints } from './certificate-spec.js';
 import { readStatus, statusFileName, writeStatus } from './status-file.js';
 
@@ -465,7 +466,8 @@ async function slotOfRequest(directory: string, name: string): Promise<CaSlot | 
  * Takes in the certificate that a CA has asked for, or another one of a CA that is there: after checking
  * that the chain is one now, and that subject and key are those of the request. Repeating it is
  * success. INVALID_INPUT, FAULT_KEY_MISMATCH; NOT_FOUND where neither request nor CA is there; CONFLICT where the CA
- * that is there is revoked, and where it would go back: to a certificate from before, or one that ends earlier.
+ * that is there is revoked, and where it would go back: to a certificate from before, or one that ends earlier;
+ * as `assertGoodStanding`.
  */
 export async function completeAuthority(options: CompletionOptions): Promise<Issuer> {
   const { directory, name, nowMs } = options;
@@ -514,11 +516,12 @@ async function takeIn(
     );
   }
   await assertRekeyableIn(directory, description.rekeys, name);
+  const parent = assertGoodStanding(directory, name, [own, ...chain.slice(1)])?.name;
   const status = await requestFileOrNone(folder, statusFileName);
   await writeIssuerFolder(directory, name, {
     chainDer: chain.map(({ der }) => der),
     ...content,
-    description,
+    description: { ...description, ...(parent === undefined ? {} : { parent }) },
     ...(status === undefined ? {} : { status: readStatus(status) }),
   });
 }
@@ -552,6 +555,7 @@ async function takeAnother(
   assertOwn(own, existing.spkiDer, existing.subjectDer);
   assertNotRevoked(existing);
   assertNotBefore(existing, own, mayEndEarlier);
+  assertGoodStanding(directory, existing.name, [own, ...chain.slice(1)]);
   await replaceCertificate(
     directory,
     existing,

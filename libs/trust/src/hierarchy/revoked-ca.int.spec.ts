@@ -19,6 +19,7 @@ import { authorityIn, type AuthorityPlace } from './open-authority.js';
 import { rekeyAuthority, renewAuthority } from './renew-authority.js';
 import {
   completeAuthority,
+  requestAuthority,
   requestRekey,
   requestRenewal,
   signAuthorityRequest,
@@ -458,6 +459,146 @@ describe('a CA that is revoked', () => {
         chainPem: again + readFileSync(join(data, 'ca/root/certificate.pem'), 'utf8'),
       });
       await expect(importing).rejects.toThrow('RFC 5480');
+    });
+  });
+
+  describe('below an intermediate', () => {
+    const wishOf = (name: string) =>
+      ({ name, directory: data, passphrase, keyType: 'ec-p256', subjectDer: named(name) }) as const;
+    const issueMid = () =>
+      issueAuthority({ ...wishOf('mid'), pathLenConstraint: 1 }, place('root'), nowMs);
+    const revokeBy = async (parent: string, name: string, reason: RevocationReason) =>
+      revokeAuthority({
+        ...{ directory: data, parent, reason, nowMs },
+        certificateDer: (await loadIssuer(data, name)).chainDer[0] ?? new Uint8Array(),
+      });
+    const signed = async (): Promise<string> => {
+      const { requestPem } = await requestAuthority({ ...wishOf('factory'), pathLenConstraint: 0 });
+      const { chainDer } = await signAuthorityRequest({ requestPem, parent: place('mid'), nowMs });
+      return pemOfCertificates(chainDer);
+    };
+    /** What a folder says, and a process that has it open since before. */
+    const serving = async () => {
+      let elapsedMs = 0;
+      const catalogue = new IssuerCatalogue({
+        ...{ dataDirectory: data, issuers: await loadIssuers(data), configured: undefined },
+        ...{ withKeys: true, elapsedMs: () => elapsedMs },
+      });
+      catalogue.assertSigns('factory', nowMs);
+      return async () => {
+        elapsedMs += 1_000;
+        const [one, all, served] = [
+          await loadIssuer(data, 'factory'),
+          (await loadIssuers(data)).find(({ name }) => name === 'factory'),
+          catalogue.find('factory'),
+        ];
+        return [one, all, served].map((ca) => ca && refusalOf(ca, nowMs));
+      };
+    };
+    const three = (text: string) =>
+      Array.from({ length: 3 }, () => expect.stringContaining(text) as string);
+    /** As `ca complete` left it before it wrote down who had signed. */
+    const forgetParent = (): void => {
+      const file = join(data, 'ca/factory/ca.json');
+      const written = JSON.parse(readFileSync(file, 'utf8')) as { parent?: string };
+      delete written.parent;
+      writeFileSync(file, JSON.stringify(written));
+    };
+
+    it.each([
+      ['mid', 'factory', 'as it is written now'],
+      ['mid', 'factory', 'as it was written once'],
+      ['root', 'mid', 'as it was written once'],
+    ])('is refused once %s has revoked %s, %s', async (by, ca, how) => {
+      await issueMid();
+      const chainPem = await signed();
+      const factory = await completeAuthority({ ...place('factory'), chainPem, nowMs });
+      expect(factory).toMatchObject({ parent: 'mid', above: ['mid', 'root'] });
+      if (how === 'as it was written once') forgetParent();
+      const refusals = await serving();
+      await revokeBy(by, ca, 'cessationOfOperation');
+      expect(await refusals()).toEqual(three(`is revoked: CN=${ca}, cessationOfOperation`));
+    });
+
+    it('is refused where the chain goes over a CA of the folder, and the one that has signed it is elsewhere', async () => {
+      await issueMid();
+      await completeAuthority({ ...place('factory'), chainPem: await signed(), nowMs });
+      const mid = await loadIssuer(data, 'mid');
+      const refusals = await serving();
+      rmSync(mid.directory, { recursive: true });
+      await revokeAuthority({
+        ...{ directory: data, parent: 'root', reason: 'superseded', nowMs },
+        certificateDer: mid.chainDer[0] ?? new Uint8Array(),
+      });
+      expect(await loadIssuer(data, 'factory')).not.toHaveProperty('parent');
+      expect(await refusals()).toEqual(three('is revoked: CN=mid, superseded'));
+    });
+
+    it('is refused once the CA has revoked it that has cross-certified it, and whose chain is in force', async () => {
+      await issueMid();
+      const { chainDer } = await crossCertify({
+        ...{ directory: data, name: 'line', by: place('mid'), nowMs },
+      });
+      await completeAuthority({
+        ...{ ...place('line'), chainPem: pemOfCertificates(chainDer), nowMs, mayEndEarlier: true },
+      });
+      const line = await loadIssuer(data, 'line');
+      expect([line.parent, refusalOf(line, nowMs)]).toEqual(['mid', undefined]);
+      await revokeBy(line.parent ?? '', 'line', 'superseded');
+      expect(refusalOf(await loadIssuer(data, 'line'), nowMs)).toContain('CN=line, superseded');
+    });
+
+    it.each<[string, string, RevocationReason]>([
+      ['mid', 'factory', 'superseded'],
+      ['root', 'mid', 'cACompromise'],
+    ])('is not taken in once %s has revoked %s', async (by, ca, reason) => {
+      await issueMid();
+      const chainPem = await signed();
+      const keyPem = readFileSync(join(data, 'ca-requests/factory/key.pem'), 'utf8');
+      await revokeAuthority({
+        ...{ directory: data, parent: by, reason, nowMs },
+        certificateDer: certificatesInPem(chainPem)[ca === 'mid' ? 1 : 0] ?? new Uint8Array(),
+      });
+      const refused = expect.objectContaining({
+        code: 'CONFLICT',
+        message: expect.stringContaining(`CN=${ca}, ${reason}`) as string,
+      }) as unknown;
+      const before = readdirSync(join(data, 'ca'));
+      const ways = [
+        () => completeAuthority({ ...place('factory'), chainPem, nowMs }),
+        () =>
+          importIssuer({ ...place('again'), keyPem, keyPassphrase: passphrase, chainPem, nowMs }),
+      ];
+      for (const way of ways) await expect(way()).rejects.toEqual(refused);
+      expect(readdirSync(join(data, 'ca'))).toEqual(before);
+    });
+
+    it('is not taken in over a key that a CA of the folder has revoked as lost, whoever has signed it', async () => {
+      await issueMid();
+      const keyPem = readFileSync(join(data, 'ca/line/key.pem'), 'utf8');
+      const away = join(folder, 'away');
+      cpSync(data, away, { recursive: true });
+      const { chainDer } = await crossCertify({
+        ...{ directory: away, name: 'line', by: place('root', other), nowMs },
+      });
+      await revoke();
+      rmSync(join(data, 'ca/line'), { recursive: true });
+      const chainPem = pemOfCertificates(chainDer);
+      await expect(
+        importIssuer({ ...place('again'), keyPem, keyPassphrase: passphrase, chainPem, nowMs }),
+      ).rejects.toThrow("CA 'root' has revoked CN=line with this key");
+    });
+
+    it('is what an import writes down', async () => {
+      await issueMid();
+      const chainPem = await signed();
+      const keyPem = readFileSync(join(data, 'ca-requests/factory/key.pem'), 'utf8');
+      const taken = await importIssuer({
+        ...{ ...place('factory'), keyPem, keyPassphrase: passphrase, chainPem, nowMs },
+      });
+      expect(taken).toMatchObject({ parent: 'mid', role: 'issuing' });
+      const written = readFileSync(join(data, 'ca/factory/ca.json'), 'utf8');
+      expect(JSON.parse(written)).toMatchObject({ role: 'issuing', parent: 'mid' });
     });
   });
 

@@ -9,6 +9,7 @@ import { isSameBytes } from '../path/path-certificate.js';
 import { certificatesInPem, readCaCertificate } from './ca-certificate.js';
 import type { CaSlot } from './ca-slot.js';
 import type { CrlListing } from './crl-losses.js';
+import { CasByKey } from './cas-by-key.js';
 import { type ImportedCrl, ImportedCrlFolder } from './imported-crls.js';
 import type { IssuerCatalogue } from './issuer-catalogue.js';
 import {
@@ -72,6 +73,7 @@ interface KnownCa {
 export class StatusAuthorities {
   readonly #options: StatusAuthoritiesOptions;
   readonly #crls: ImportedCrlFolder;
+  readonly #casByKey: CasByKey;
   readonly #index = new OcspIssuers([]);
   /** Of names that were looked at, whether there was an issuer or not. */
   readonly #seen = new Set<string>();
@@ -91,6 +93,7 @@ export class StatusAuthorities {
   constructor(options: StatusAuthoritiesOptions) {
     this.#options = options;
     this.#crls = new ImportedCrlFolder(options.dataDirectory);
+    this.#casByKey = new CasByKey(options.dataDirectory);
     this.#lookedAtMs = -Infinity;
     for (const issuer of options.catalogue.all) this.#takeIssuer(issuer);
     for (const authority of options.authorities) {
@@ -197,7 +200,13 @@ export class StatusAuthorities {
     const known = this.#cas.get(name);
     if (known === undefined) return undefined;
     if (this.#options.elapsedMs() - known.readAtMs < lookPauseMs) return known;
-    const ca = readAuthority(this.#options.dataDirectory, name, undefined, this.#crls);
+    const ca = readAuthority(
+      this.#options.dataDirectory,
+      name,
+      undefined,
+      this.#crls,
+      this.#casByKey,
+    );
     if (ca === undefined) return { ...known, readAtMs: this.#options.elapsedMs() };
     return this.#keepCa(ca);
   }
@@ -307,7 +316,7 @@ export class StatusAuthorities {
       return true;
     }
     const { dataDirectory } = this.#options;
-    const ca = readWholeAuthority(dataDirectory, name, undefined, this.#crls);
+    const ca = readWholeAuthority(dataDirectory, name, undefined, this.#crls, this.#casByKey);
     if (ca === undefined) return false;
     if (ca.role === 'issuing') this.#seen.add(name);
     else this.#takeCa(ca);

@@ -1,0 +1,31 @@
+import { existsSync } from 'node:fs';
+import { CertmillError } from '@certmill/domain';
+import type { CaCertificate } from './ca-certificate.js';
+import { caDirectoryOf, issuerPathsOf } from './issuer-paths.js';
+import { type Issuer, refusalForRevocation, standingOf } from './load-issuers.js';
+import { keySha256Of } from './lost-keys.js';
+import { assertKeyNotRevoked } from './revoked-key.js';
+
+/**
+ * CONFLICT where the folder knows that a CA of the chain is revoked, or that the key of the first one is, as
+ * `assertKeyNotRevoked`. Returns the CA of the folder that has signed the first one.
+ * @param name of the CA that the chain is to be of; the caller holds the lock of the CAs.
+ */
+export function assertGoodStanding(
+  directory: string,
+  name: string,
+  chain: readonly [CaCertificate, ...CaCertificate[]],
+): Issuer | undefined {
+  if (!existsSync(caDirectoryOf(directory))) return undefined;
+  const { parent, revoked } = standingOf(directory, name, chain);
+  if (revoked !== undefined) {
+    throw new CertmillError(
+      'CONFLICT',
+      `the chain is not taken in: it ${refusalForRevocation(revoked)}`,
+    );
+  }
+  // Where the CA above is elsewhere, what the others have revoked as lost counts all the same.
+  const revoker = parent ?? { ...issuerPathsOf(directory, name), name, revokedCas: [] };
+  assertKeyNotRevoked(revoker, keySha256Of(chain[0].spkiDer));
+  return parent;
+}
