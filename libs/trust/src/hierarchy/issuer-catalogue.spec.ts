@@ -115,6 +115,24 @@ describe('IssuerCatalogue', () => {
     }).not.toThrow();
   });
 
+  it('sees a second later that the key is lost, where another reason was known before', async () => {
+    await issue('second');
+    const catalogue = await open();
+    const certificateDer = catalogue.find('second')?.chainDer[0] ?? new Uint8Array();
+    for (const reason of ['superseded', 'keyCompromise'] as const) {
+      await revokeAuthority({ directory: data, parent: 'root', certificateDer, reason, nowMs });
+      elapsedMs += 1_000;
+      expect(catalogue.find('second')?.revoked?.reason).toBe(reason);
+    }
+    const known = catalogue.find('second');
+    elapsedMs += 1_000;
+    expect(catalogue.find('second')).toBe(known);
+    // What is forgotten in the folder stays known.
+    rmSync(`${data}/ca/root/revoked-cas.json`);
+    elapsedMs += 1_000;
+    expect(catalogue.find('second')).toBe(known);
+  });
+
   it('is asked by a policy that gives each refusal its reason', async () => {
     const order = { tenant: 'acme', orderId: 'line-7' };
     const other = { tenant: 'acme', orderId: 'line-8' };

@@ -6,7 +6,7 @@ import { ImportedCrlFolder } from './imported-crls.js';
 import { issuerPathsOf } from './issuer-paths.js';
 import { retirementFileName } from './ca-description.js';
 import { isKeyAtHand, readAuthority, readWholeAuthority, refusalOf } from './load-issuers.js';
-import { revokedCasFileName } from './revoked-cas.js';
+import { type RevokedCa, revokedCasFileName } from './revoked-cas.js';
 import type { IssuerBindings, ServingIssuer } from './serving-issuers.js';
 
 export interface CatalogueOptions {
@@ -154,10 +154,11 @@ export class IssuerCatalogue {
   private readAgain(before: ServingIssuer): ServingIssuer {
     const { dataDirectory } = this.options;
     const now = readAuthority(dataDirectory, before.name, before.serialKeyId, this.crls, this.cas);
-    const revoked = before.revoked ?? now?.revoked;
+    // What was known stays where the folder has forgotten it; another reason takes its place.
+    const revoked = now?.revoked ?? before.revoked;
     const retirement = now?.retirement ?? before.retirement;
     const isSame =
-      revoked === before.revoked &&
+      isSameRevocation(revoked, before.revoked) &&
       retirement?.retiredAtMs === before.retirement?.retiredAtMs &&
       retirement?.isClosed === before.retirement?.isClosed;
     if (isSame) return before;
@@ -195,4 +196,12 @@ export class IssuerCatalogue {
     const found = statSync(join(directory, fileName), { throwIfNoEntry: false });
     return found === undefined ? '' : `${String(found.ino)} ${String(found.mtimeMs)}`;
   }
+}
+
+function isSameRevocation(one: RevokedCa | undefined, other: RevokedCa | undefined): boolean {
+  return (
+    one?.serialNumberHex === other?.serialNumberHex &&
+    one?.reason === other?.reason &&
+    one?.revokedAtMs === other?.revokedAtMs
+  );
 }
