@@ -2,7 +2,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { EmbeddedStore } from '@certmill/adapter-embedded';
-import { changeCertificates, type CertificateName, type Selection } from '@certmill/pipeline';
+import {
+  changeCertificates,
+  type CertificateName,
+  type ChangesMade,
+  type Selection,
+} from '@certmill/pipeline';
 import { changedCertificateSchema, changesSchema } from '@certmill/platform';
 import { jest } from '@jest/globals';
 import { runCertmill } from '../cli/testing/run-certmill.js';
@@ -149,6 +154,71 @@ test('a device and a key are told with their request that is judged; it is found
   expect(await statusesOf('devices-0')).toEqual(['revoked']);
 });
 
+/** Revokes with what happens right before and behind the first change. */
+async function revokedAround(
+  selection: Selection,
+  { before, behind }: { before?: () => Promise<void>; behind?: () => Promise<void> },
+): Promise<ChangesMade> {
+  const { services, store } = server.server.issuance;
+  let calls = 0;
+  return changeCertificates(
+    {
+      ...services.revoking,
+      revocations: {
+        async changeStatuses(changes) {
+          const isFirst = (calls += 1) === 1;
+          if (isFirst) await before?.();
+          const outcomes = await store.changeStatuses(changes);
+          if (isFirst) await behind?.();
+          return outcomes;
+        },
+      },
+    },
+    {
+      actor: 'e2e',
+      tenants: ['default'],
+      selection,
+      change: { kind: 'revoke', reason: 'keyCompromise', revokedAtMs: Date.now() },
+    },
+  );
+}
+
+describe('a device of which a request is judged only while it is revoked', () => {
+  const deviceOf = (deviceId: string): Selection => {
+    return { by: 'names', names: [{ by: 'deviceId', deviceId }] };
+  };
+
+  test('and that enrols anew behind the change, with another key, keeps that, and is told', async () => {
+    await anOrder(server, 'stolen');
+    await ended(await upload('stolen', csrsOf(1, 'anew')));
+    await anOrder(server, 'anew');
+    const enrol = async (): Promise<void> => ended(await upload('anew', csrsOf(1, 'anew')));
+    const made = await revokedAround(deviceOf('anew-0'), { behind: enrol });
+    expect(made).toMatchObject({ changed: 1, unchanged: 0, pending: 1, pendingNames: ['anew-0'] });
+    expect(await statusesOf('anew-0')).toEqual(['good', 'revoked']);
+  });
+
+  test('is told of that where it was judged before the change and behind the look, ended or not', async () => {
+    const keys = csrsOf(1, 'gap');
+    await anOrder(server, 'gap');
+    await ended(await upload('gap', keys));
+    await anOrder(server, 'gap-renewed', { renews: true });
+    const renew = async (): Promise<void> => ended(await upload('gap-renewed', keys));
+    const told = { changed: 1, unchanged: 0, pending: 1, pendingNames: ['gap-0'] };
+    expect(await revokedAround(deviceOf('gap-0'), { before: renew })).toMatchObject(told);
+    expect(await statusesOf('gap-0')).toEqual(['good', 'revoked']);
+    expect(await revokedAround(deviceOf('gap-0'), {})).toMatchObject({ changed: 1, pending: 0 });
+
+    const others = csrsOf(1, 'gap-judged');
+    await anOrder(server, 'gap-judged');
+    await ended(await upload('gap-judged', others));
+    await anOrder(server, 'gap-waits', { renews: true });
+    const judge = async (): Promise<void> => void (await judged('gap-waits', others));
+    const made = await revokedAround(deviceOf('gap-judged-0'), { before: judge });
+    expect(made).toMatchObject({ ...told, pendingNames: ['gap-judged-0'] });
+  });
+});
+
 describe('a renewal of the same keys', () => {
   const csrs = csrsOf(5, 'renewed');
 
@@ -193,30 +263,13 @@ describe('a renewal of the same keys', () => {
   });
 
   /** Revokes with requests that end between the look at the selection and its change. */
-  async function revokedMeanwhile(selection: Selection, batchId: string) {
-    const { services, store } = server.server.issuance;
-    let calls = 0;
-    const made = await changeCertificates(
-      {
-        ...services.revoking,
-        revocations: {
-          async changeStatuses(changes) {
-            if ((calls += 1) === 1) {
-              letGo();
-              await ended(batchId);
-            }
-            return store.changeStatuses(changes);
-          },
-        },
+  function revokedMeanwhile(selection: Selection, batchId: string): Promise<ChangesMade> {
+    return revokedAround(selection, {
+      async before() {
+        letGo();
+        await ended(batchId);
       },
-      {
-        actor: 'e2e',
-        tenants: ['default'],
-        selection,
-        change: { kind: 'revoke', reason: 'keyCompromise', revokedAtMs: Date.now() },
-      },
-    );
-    return made;
+    });
   }
 
   test('that ends while its device is revoked is revoked with it', async () => {

@@ -261,7 +261,7 @@ function pendingLine(pending: number, selection: Selection): string {
   const isByNumber = selection.names.every(({ by }) => by === 'serialNumber');
   return isByNumber
     ? `${told}revoke the keys below with --udid when they have ended`
-    : `${told}${again} (UDIDs: with --udid)`;
+    : `${told}${again}, unless a device has enrolled anew meanwhile (UDIDs: with --udid)`;
 }
 
 async function selectionOf(terminal: Terminal, options: RevokeOptions): Promise<Selection> {

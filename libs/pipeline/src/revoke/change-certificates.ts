@@ -14,6 +14,7 @@ import { recordAudit, type AuditPorts } from './record-audit.js';
 import {
   nameText,
   selectCertificates,
+  type FoundRequests,
   type Look,
   type Selected,
   type Selection,
@@ -42,7 +43,8 @@ export interface CertificatesChange {
 /** What became of them, and what may still come of the selection. */
 export interface ChangesMade extends ChangeCounts {
   /**
-   * Requests of the selection that were accepted and have not ended: each may still be issued. Where the reason is
+   * Requests of the selection that were accepted and have not ended: each may still be issued. Of devices and UDIDs
+   * also what was judged while they were changed, ended or not: that is left as it is. Where the reason is
    * keyCompromise, other requests with the keys of the certificates too. None where holds are released.
    */
   readonly pending: number;
@@ -107,10 +109,12 @@ type Wanted = Required<
 };
 
 /**
- * Part by part. A device may get a request accepted between the look at it and its change, by a claim that is taken
- * over from the very certificate that is changed then; so named ones are looked at again when the change is durable.
- * What ended in between is changed as well, what has not is pending, and whatever is judged later is judged with
- * the change in force.
+ * Part by part. A request may end between the look at its device and the change, or get accepted by a claim that is
+ * taken over from the very certificate that is changed then; so devices and UDIDs are looked at again when the change
+ * is durable. Of what the first look has found on its way, which was judged ahead of the change, what has ended is
+ * changed as well, and the rest is pending. What only the second look finds is never changed: it may be an enrolment
+ * with a new key that came once the change had freed the claim. Nor can it be told from what was judged between the
+ * first look and the change, so all of it is pending, also what has ended, and people decide.
  */
 async function applyToSelection(
   ports: ChangeCertificatesPorts,
@@ -136,9 +140,9 @@ async function applyToSelection(
       );
     };
     const isOnce = isDryRun || change.kind === 'release' || !part.namesKeys;
-    const ended = new Set<string>();
-    await look({ pending: isOnce ? pending : new PendingRequests(), ended });
-    if (!isOnce) await look({ pending, settled: ended }, true);
+    const found: FoundRequests = new Map();
+    await look({ pending: isOnce ? pending : new PendingRequests(), found });
+    if (!isOnce) await look({ pending, before: found }, true);
   }
   const isTold = change.kind === 'revoke';
   return {

@@ -55,11 +55,18 @@ export type Selected =
 export interface Look {
   /** Takes what is selected and has not ended. */
   readonly pending: PendingRequests;
-  /** Takes the places of named requests that have ended. */
-  readonly ended?: Set<string>;
-  /** What an earlier look took: passed over. */
-  readonly settled?: ReadonlySet<string>;
+  /** Takes the named requests that are found. */
+  readonly found?: FoundRequests;
+  /**
+   * What a look ahead of the change has found: what had ended then is passed over, what has ended since is selected,
+   * and what is new is pending.
+   */
+  readonly before?: ReadonlyFoundRequests;
 }
+
+/** Requests that are judged, by place, and whether they had ended. */
+export type FoundRequests = Map<string, 'ended' | 'on-its-way'>;
+type ReadonlyFoundRequests = ReadonlyMap<string, 'ended' | 'on-its-way'>;
 
 /** Most have one; where there are as many as asked for, it is asked for more. */
 const firstPerName = 100;
@@ -214,20 +221,26 @@ async function requestsNamed(
   reader: CertificateReader,
   tenant: TenantId,
   name: CertificateName,
-  { ended, settled }: Look,
+  { found, before }: Look,
 ): Promise<NamedRequests> {
   const certificates: IssuedCertificate[] = [];
   const pending: RequestPlace[] = [];
   for (const place of await placesOf(ports, tenant, name)) {
     const { batchId, chunkNumber, index } = place;
     const key = `${tenant}/${batchId}/${String(index)}`;
-    if (settled?.has(key) === true) continue;
+    const known = before?.get(key);
+    if (known === 'ended') continue;
     const issued = await reader.ofChunk({ tenant, batchId, chunkNumber });
-    // Nobody has the number of a certificate that is not issued: a number that leads there is made up.
-    if (issued === undefined && name.by !== 'serialNumber') pending.push(place);
-    if (issued !== undefined) ended?.add(key);
-    const found = issued?.find((each) => each.index === index);
-    if (found !== undefined && isOf(name, found)) certificates.push(found);
+    found?.set(key, issued === undefined ? 'on-its-way' : 'ended');
+    if (issued === undefined) {
+      // Nobody has the number of a certificate that is not issued: a number that leads there is made up.
+      if (name.by !== 'serialNumber') pending.push(place);
+      continue;
+    }
+    const certificate = issued.find((each) => each.index === index);
+    if (certificate === undefined || !isOf(name, certificate)) continue;
+    if (before !== undefined && known === undefined) pending.push(place);
+    else certificates.push(certificate);
   }
   return { certificates, pending };
 }

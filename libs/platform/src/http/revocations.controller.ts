@@ -58,7 +58,7 @@ export interface ChangedCertificateView extends ChangedItemView {
 
 export interface ChangesView extends ChangeCounts {
   readonly isDryRun: boolean;
-  /** Requests that are on their way and may still be issued. */
+  /** Requests that may still be issued, and of devices and UDIDs those that were judged meanwhile, issued or not. */
   readonly pending: number;
   /** The first of them, those behind which something is pending ahead. */
   readonly items: readonly ChangedItemView[];
