@@ -213,7 +213,9 @@ describe('a device of which a request is judged only while it is revoked', () =>
     await anOrder(server, 'gap-judged');
     await ended(await upload('gap-judged', others));
     await anOrder(server, 'gap-waits', { renews: true });
-    const judge = async (): Promise<void> => void (await judged('gap-waits', others));
+    const judge = async (): Promise<void> => {
+      await judged('gap-waits', others);
+    };
     const made = await revokedAround(deviceOf('gap-judged-0'), { before: judge });
     expect(made).toMatchObject({ ...told, pendingNames: ['gap-judged-0'] });
   });

@@ -85,7 +85,13 @@ export {
 export { startPresignedRemoval } from './ocsp/presigned-removal.js';
 export { presignedUnder } from './ocsp/presigned-under.js';
 export { packPairs, responseInPair, type PresignedPair } from './ocsp/packed-pair.js';
-export { beginOperation, previewOperation, type NewMassOperation } from './mass/begin-operation.js';
+export {
+  beginOperation,
+  previewOperation,
+  type ForeseenOperation,
+  type NewMassOperation,
+} from './mass/begin-operation.js';
+export type { ReasonCounts } from './mass/mass-counts.js';
 export { controlOperation, noSuchOperation, type MassControl } from './mass/control-operation.js';
 export { processMassJobs, type MassObserver } from './mass/mass-jobs.js';
 export type { MassCallPorts, MassPorts } from './mass/mass-ports.js';

@@ -204,6 +204,8 @@ export const massOperationSchema = z.looseObject({
     rejected: z.int(),
     deadLettered: z.int(),
   }),
+  /** Of a dry run; absent from servers before there were any. */
+  reasons: z.record(z.string(), z.int()).optional(),
   etaSeconds: z.number().optional(),
   failure: z.looseObject({ code: z.string(), message: z.string() }).optional(),
 });

@@ -17,7 +17,8 @@ describe('what a dry run of ca compromise tells people', () => {
       {
         ...toDo,
         step: 'reissue',
-        would: { idevid: 20_000, ldevid: 1, leftRefused: 2, leftOnHold: 1 },
+        would: { idevid: 20_000, ldevid: 1 },
+        left: { refused: 2, onHold: 1, replacedInVain: 3 },
       },
       { ...toDo, step: 'revoke', would: { revoked: 20_000, before: 1, pending: 0 } },
       { ...toDo, step: 'crls', would: { crls: 4, behind: 0 } },
@@ -29,7 +30,8 @@ describe('what a dry run of ca compromise tells people', () => {
       '2. close: does it (2 orders, 1 open)',
       '3. drain: does it (0 requests in flight, 3 dead-lettered)',
       '4. reissue: does it (20,000 certificates of profile idevid, 1 certificate of profile ldevid, ' +
-        '2 devices refused: not on the allow-list, 1 device on hold, without a new one)',
+        '2 devices refused: not on the allow-list, 1 device on hold, without a new one, ' +
+        '3 devices with another one that is no good, without a new one)',
       '5. revoke: does it (20,000 certificates; 1 revoked before, 0 not issued yet)',
       '6. crls: does it (4 full CRLs, 0 behind)',
       '7. revoke-ca: does it (1 certificate of the CA, 1 signed by CAs that are elsewhere)',

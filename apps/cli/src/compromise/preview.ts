@@ -32,7 +32,23 @@ export interface CompromisePreview {
     readonly does: string;
     /** Counts as they are now; absent where the step is done. */
     readonly would?: StepFacts;
+    /** Devices that a reissue would leave without a new certificate; absent where there are none. */
+    readonly left?: DevicesLeft;
   }[];
+}
+
+/** By why; beside the counts by profile, whose names are free. */
+interface DevicesLeft {
+  readonly refused: number;
+  readonly onHold: number;
+  /** That have another one, which is no good to them. */
+  readonly replacedInVain: number;
+}
+
+/** What a step would do, as it is told. */
+interface Foreseen {
+  readonly would: StepFacts;
+  readonly left?: DevicesLeft;
 }
 
 /** @param run a run that was begun, or a plan that was not. */
@@ -51,7 +67,7 @@ export async function previewCompromise(
     previewed.push(
       isDone
         ? { step, state: 'done', does }
-        : { step, state: 'to do', does, would: await would[step](context, plan, population) },
+        : { step, state: 'to do', does, ...(await foreseen(step, context, plan, population)) },
     );
   }
   return {
@@ -69,8 +85,9 @@ export async function previewCompromise(
 export function previewLines(preview: CompromisePreview): readonly string[] {
   return [
     `run ${preview.name} of issuer ${preview.issuer}: nothing was done`,
-    ...preview.steps.map(({ step, state, does, would: facts = {} }, index) => {
-      const rest = state === 'done' ? 'done' : inWords[step](facts);
+    ...preview.steps.map(({ step, state, does, would: facts = {}, left }, index) => {
+      const rest =
+        state === 'done' ? 'done' : [inWords[step](facts), ...leftInWords(left)].join(', ');
       return `${String(index + 1)}. ${step}: ${does}${rest === '' ? '' : ` (${rest})`}`;
     }),
     '',
@@ -95,16 +112,10 @@ const inWords: Readonly<Record<CompromiseStep, (facts: StepFacts) => string>> = 
   close: ({ orders, open }) => `${several(orders, 'order')}, ${formatNumber(Number(open))} open`,
   drain: ({ inFlight, deadLettered }) =>
     `${several(inFlight, 'request')} in flight, ${formatNumber(Number(deadLettered))} dead-lettered`,
-  reissue: ({ leftRefused = 0, leftOnHold = 0, ...profiles }) =>
-    [
-      ...Object.entries(profiles).map(
-        ([profile, count]) => `${several(count, 'certificate')} of profile ${profile}`,
-      ),
-      ...(leftRefused === 0
-        ? []
-        : [`${several(leftRefused, 'device')} refused: not on the allow-list`]),
-      ...(leftOnHold === 0 ? [] : [`${several(leftOnHold, 'device')} on hold, without a new one`]),
-    ].join(', '),
+  reissue: (profiles) =>
+    Object.entries(profiles)
+      .map(([profile, count]) => `${several(count, 'certificate')} of profile ${profile}`)
+      .join(', '),
   revoke: ({ revoked, before, pending }) =>
     `${several(revoked, 'certificate')}; ${formatNumber(Number(before))} revoked before, ` +
     `${formatNumber(Number(pending))} not issued yet`,
@@ -118,13 +129,37 @@ const inWords: Readonly<Record<CompromiseStep, (facts: StepFacts) => string>> = 
   'parent-crl': ({ isKeyAtHand: isAtHand }) => `the parent: ${keyAtHand(isAtHand)}`,
 };
 
+function leftInWords(left: DevicesLeft | undefined): readonly string[] {
+  const { refused = 0, onHold = 0, replacedInVain = 0 } = left ?? {};
+  return [
+    ...(refused === 0 ? [] : [`${several(refused, 'device')} refused: not on the allow-list`]),
+    ...(onHold === 0 ? [] : [`${several(onHold, 'device')} on hold, without a new one`]),
+    ...(replacedInVain === 0
+      ? []
+      : [
+          `${several(replacedInVain, 'device')} with another one that is no good, without a new one`,
+        ]),
+  ];
+}
+
+async function foreseen(
+  step: CompromiseStep,
+  context: StepContext,
+  plan: CompromisePlan,
+  population: Population,
+): Promise<Foreseen> {
+  return step === 'reissue'
+    ? wouldReissue(context, plan, population)
+    : { would: await would[step](context, plan, population) };
+}
+
 type Would = (
   context: StepContext,
   plan: CompromisePlan,
   population: Population,
 ) => Promise<StepFacts>;
 
-const would: Readonly<Record<CompromiseStep, Would>> = {
+const would: Readonly<Record<Exclude<CompromiseStep, 'reissue'>, Would>> = {
   async successor(context, { wish: { successor } }) {
     if (successor === undefined) return {};
     const { data, old } = context;
@@ -142,31 +177,6 @@ const would: Readonly<Record<CompromiseStep, Would>> = {
   },
   drain(_, __, { inFlight, deadLettered }) {
     return Promise.resolve({ inFlight, deadLettered });
-  },
-  async reissue({ client, data }, { wish }, { profiles }) {
-    const { issuer, successor } = wish;
-    if (successor === undefined) return {};
-    const isThere = (await findAuthority(data, successor.name)) !== undefined;
-    const facts: Record<string, number> = {};
-    let leftRefused = 0;
-    for (const [index, profile] of [...profiles.keys()].entries()) {
-      const selection = { issuer, profile };
-      const operationId = reissueOperationOf(wish, index);
-      // Until the new issuer is there, a reissue under it cannot be asked about: one under the old counts alike.
-      const work = { kind: 'reissue', issuer: isThere ? successor.name : issuer, profile } as const;
-      const { counts } = await lookAt(client, { operationId, selection, work });
-      facts[profile] = counts.submitted;
-      leftRefused += counts.refused;
-    }
-    // What a release would end: a preview does not tell why certificates are passed over.
-    const { changed: leftOnHold } = await client.revokeCertificates({
-      ...{ issuer, release: true, dryRun: true },
-    });
-    return {
-      ...facts,
-      ...(leftRefused === 0 ? {} : { leftRefused }),
-      ...(leftOnHold === 0 ? {} : { leftOnHold }),
-    };
   },
   async revoke({ client }, { wish, deviceReason: reason }, { issued }) {
     if (issued === 0) return { revoked: 0, before: 0, pending: 0 };
@@ -195,6 +205,30 @@ const would: Readonly<Record<CompromiseStep, Would>> = {
     };
   },
 };
+
+async function wouldReissue(
+  { client, data }: StepContext,
+  { wish }: CompromisePlan,
+  { profiles }: Population,
+): Promise<Foreseen> {
+  const { issuer, successor } = wish;
+  if (successor === undefined) return { would: {} };
+  const isThere = (await findAuthority(data, successor.name)) !== undefined;
+  const would: Record<string, number> = {};
+  const left = { refused: 0, onHold: 0, replacedInVain: 0 };
+  for (const [index, profile] of [...profiles.keys()].entries()) {
+    const selection = { issuer, profile };
+    const operationId = reissueOperationOf(wish, index);
+    // Until the new issuer is there, a reissue under it cannot be asked about: one under the old counts alike.
+    const work = { kind: 'reissue', issuer: isThere ? successor.name : issuer, profile } as const;
+    const { counts, reasons = {} } = await lookAt(client, { operationId, selection, work });
+    would[profile] = counts.submitted;
+    left.refused += counts.refused;
+    left.onHold += reasons['CERTIFICATE_ON_HOLD'] ?? 0;
+    left.replacedInVain += reasons['REPLACEMENT_NOT_GOOD'] ?? 0;
+  }
+  return { would, ...(Object.values(left).some((count) => count > 0) ? { left } : {}) };
+}
 
 function lookAt(
   client: StepContext['client'],

@@ -6,10 +6,10 @@ import {
   noMassCounts,
   runsOf,
   type FrozenBatch,
-  type MassCounts,
   type MassOperation,
   type MassSelection,
   type MassWork,
+  type OutcomeRun,
   type TenantId,
 } from '@certmill/domain';
 import { orderToOpen } from '../ingest/open-order.js';
@@ -22,7 +22,7 @@ import {
   type SelectionSize,
 } from './freeze-selection.js';
 import { addMassJob } from './mass-jobs.js';
-import { countsOf, sumOf } from './mass-counts.js';
+import { countsOf, sumOf, withReasonsOf, type ReasonCounts } from './mass-counts.js';
 import { maxRenewals } from './open-renewal.js';
 import type { MassCallPorts, MassPorts } from './mass-ports.js';
 import { orderOfReissue } from './operation-order.js';
@@ -78,27 +78,35 @@ export async function beginOperation(
   return operation;
 }
 
+/** What would become of one. */
+export interface ForeseenOperation extends MassOperation {
+  readonly reasons: ReasonCounts;
+}
+
 /** Counts what would become of the certificates, and stores nothing. Faults: as `beginOperation`. */
 export async function previewOperation(
   ports: MassPorts,
   wanted: NewMassOperation,
   signal?: AbortSignal,
-): Promise<MassOperation> {
+): Promise<ForeseenOperation> {
   assertName('operation id', wanted.operationId);
   const { tenant, selection } = wanted;
   const size = await assertBeginnable(ports, wanted);
   const operation = operationOf(wanted, '', size, ports.clock.nowMs());
   let { counts } = operation;
+  let reasons: ReasonCounts = {};
   for await (const { batch } of selectedBatches(ports, tenant, selection)) {
     let isLast = false;
     for (let chunkNumber = 0; !isLast; chunkNumber += 1) {
       signal?.throwIfAborted();
       const chunk = await readChunk(ports, tenant, batch, chunkNumber, selection);
       ({ isLast } = chunk);
-      counts = sumOf(counts, await foreseen(ports, operation, batch, chunk));
+      const runs = await foreseen(ports, operation, batch, chunk);
+      counts = sumOf(counts, countsOf(chunk, runs));
+      reasons = withReasonsOf(reasons, runs);
     }
   }
-  return { ...operation, counts };
+  return { ...operation, counts, reasons };
 }
 
 export function noJobs(): CertmillError {
@@ -169,12 +177,10 @@ async function foreseen(
   ports: MassPorts,
   { work, createdAtMs }: MassOperation,
   batch: FrozenBatch,
-  chunk: MassChunk,
-): Promise<Partial<MassCounts>> {
-  const { certificates } = chunk;
+  { certificates }: MassChunk,
+): Promise<readonly OutcomeRun[]> {
   if (work.kind !== 'revoke') {
-    const outcomes = await renewalOutcomes(ports, work, batch, certificates, createdAtMs);
-    return countsOf(chunk, runsOf(outcomes));
+    return runsOf(await renewalOutcomes(ports, work, batch, certificates, createdAtMs));
   }
   const change = { kind: 'revoke', reason: work.reason, revokedAtMs: createdAtMs } as const;
   const items: ChangedItem[] = [];
@@ -184,7 +190,7 @@ async function foreseen(
       items.push(...some);
     },
   });
-  return countsOf(chunk, runsOfItems(items));
+  return runsOfItems(items);
 }
 
 async function beganBefore(

@@ -28,7 +28,7 @@ export interface RenewalOutcome extends Omit<OutcomeRun, 'count'> {
  * What becomes of certificates whose devices are to have another one, aligned: those that were replaced are
  * passed over, for their keys are in use no more. A reissue under another profile takes the place of nothing
  * that a device holds of it. A device that is known by its key alone cannot renew: with another key it is
- * another device.
+ * another device. CERTIFICATE_ON_HOLD is told of the newest that stands alone: of one at most of a device and profile.
  */
 export async function renewalOutcomes(
   ports: OutcomePorts,
@@ -51,12 +51,13 @@ export async function renewalOutcomes(
   return certificates.map(({ index, deviceId, notAfterMs }, i) => {
     const skipped = (reason: OutcomeReason) => ({ index, outcome: 'skipped', reason }) as const;
     const status = statuses[i] ?? { state: 'good' };
-    if (isOnHold(status)) return skipped('CERTIFICATE_ON_HOLD');
-    if (status.state === 'revoked') return skipped('CERTIFICATE_REVOKED');
+    const isHeld = isOnHold(status);
+    if (status.state === 'revoked' && !isHeld) return skipped('CERTIFICATE_REVOKED');
     if (hasExpired(notAfterMs, nowMs)) return skipped('CERTIFICATE_ENDED');
     const rivals = rivalsOf(i);
     if (rivals.stand === 'good') return skipped('CERTIFICATE_REPLACED');
     if (rivals.stand !== undefined) return skipped('REPLACEMENT_NOT_GOOD');
+    if (isHeld) return skipped('CERTIFICATE_ON_HOLD');
     const { stand: hasOther, displaced } = heldOf?.(i) ?? rivals;
     if (hasOther !== undefined) return skipped('DEVICE_ALREADY_ISSUED');
     if (kind === 'renew' && deviceId === '') return skipped('DEVICE_UNNAMED');

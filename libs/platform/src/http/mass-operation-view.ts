@@ -5,7 +5,14 @@ import type {
   MassState,
   MassWork,
 } from '@certmill/domain';
-import type { DeviceState, MassDevice, MassResult, ResultOutcome } from '@certmill/pipeline';
+import type {
+  DeviceState,
+  ForeseenOperation,
+  MassDevice,
+  MassResult,
+  ReasonCounts,
+  ResultOutcome,
+} from '@certmill/pipeline';
 
 /** A mass operation as clients see it. */
 export interface MassOperationView {
@@ -26,6 +33,8 @@ export interface MassOperationView {
   /** When it was done, cancelled, failed or paused. */
   readonly endedAt?: string;
   readonly counts: MassCounts;
+  /** Of a dry run: how many would be refused or passed over, by why. */
+  readonly reasons?: ReasonCounts;
   /** Requests looked at a second since it began. */
   readonly ratePerSecond: number;
   /** Of one that runs, once it has looked at some. */
@@ -65,11 +74,23 @@ export function massResultView({ serialNumber, ...result }: MassResult): MassRes
   return { ...result, serialNumber: Buffer.from(serialNumber).toString('hex') };
 }
 
-/** @param state as which it is told: its own, where it is no dry run. */
-export function massOperationView(
+/** Of a dry run. */
+export function foreseenOperationView(
+  { reasons, ...operation }: ForeseenOperation,
+  nowMs: number,
+): MassOperationView {
+  return { ...viewOf(operation, nowMs, 'dry-run'), reasons };
+}
+
+export function massOperationView(operation: MassOperation, nowMs: number): MassOperationView {
+  return viewOf(operation, nowMs, operation.state);
+}
+
+/** @param state as which it is told. */
+function viewOf(
   operation: MassOperation,
   nowMs: number,
-  state: MassOperationView['state'] = operation.state,
+  state: MassOperationView['state'],
 ): MassOperationView {
   const { operationId, work, counts, selection, createdAtMs, endedAtMs, failure } = operation;
   const seconds = Math.max(0.001, ((endedAtMs ?? nowMs) - createdAtMs) / 1_000);

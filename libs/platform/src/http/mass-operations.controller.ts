@@ -21,6 +21,7 @@ import { newMassOperationSchema } from './bodies.js';
 import { WalkSlots } from './call-slots.js';
 import { demandApproval } from './demand-approval.js';
 import {
+  foreseenOperationView,
   massDeviceView,
   massOperationView,
   massResultView,
@@ -85,7 +86,7 @@ export class MassOperationsController {
     if (dryRun) {
       const signal = untilClosed(reply, this.#walks.take(tenant));
       const foreseen = await previewOperation(mass, wanted, signal);
-      return massOperationView(foreseen, clock.nowMs(), 'dry-run');
+      return foreseenOperationView(foreseen, clock.nowMs());
     }
     // Also where the client hangs up it begins.
     using held = new DisposableStack();

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { revocationReasons } from '@certmill/domain';
+import { outcomeReasons, revocationReasons } from '@certmill/domain';
 import { deviceStates, resultOutcomes } from '@certmill/pipeline';
 
 /** The answers as clients see them; the e2e tests parse every answer with these. */
@@ -239,6 +239,7 @@ export const massOperationSchema = z.strictObject({
     rejected: count,
     deadLettered: count,
   }),
+  reasons: z.partialRecord(z.enum(outcomeReasons), count).optional(),
   ratePerSecond: z.number(),
   etaSeconds: count.optional(),
   failure: z.strictObject({ code: z.string(), message: z.string(), at: time }).optional(),
