@@ -141,14 +141,20 @@ function scopeHandler(work: PresignWork): (job: Job) => Promise<void> {
  */
 async function planRevokedIssuers(work: PresignWork): Promise<void> {
   for (const issuer of signedAheadOf(work)) {
-    const revokedAtMs = work.issuerOf(issuer)?.revoked?.revokedAtMs;
-    if (revokedAtMs === undefined) continue;
+    const revocation = revocationIdOf(work, issuer);
+    if (revocation === undefined) continue;
     // Not before every process has seen it; in whole seconds, as thisUpdate.
     const sinceMs = Math.ceil(work.clock.nowMs() / 1_000) * 1_000 + 2 * joinMs;
-    const id = `${issuer}.${String(revokedAtMs)}`;
-    const data = { issuer, revokedAtMs, sinceMs };
+    const id = `${issuer}.${revocation}`;
+    const data = { issuer, revocation, sinceMs };
     await work.jobs.add(revokedQueue, { id, data, runAtMs: sinceMs });
   }
+}
+
+/** Another one where the reason changes: that a key is lost takes the place of others, and the time stays. */
+function revocationIdOf({ issuerOf }: PresignWork, issuer: string): string | undefined {
+  const revoked = issuerOf(issuer)?.revoked;
+  return revoked && `${String(revoked.revokedAtMs)}.${revoked.reason}`;
 }
 
 /**
@@ -159,7 +165,7 @@ function revokedHandler(work: PresignWork): (job: Job) => Promise<RunAgain | und
   return async ({ data }) => {
     const [issuer, sinceMs] = [String(data['issuer']), Number(data['sinceMs'])];
     const nowMs = work.clock.nowMs();
-    if (work.issuerOf(issuer)?.revoked?.revokedAtMs === data['revokedAtMs']) {
+    if (revocationIdOf(work, issuer) === data['revocation']) {
       // Over the years more may go wrong than a job that fails is tried.
       await planSignedBefore(work, issuer, sinceMs).catch(work.onFault);
     } else if (nowMs > sinceMs + learningMs) return undefined;
