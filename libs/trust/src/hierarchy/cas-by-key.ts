@@ -33,7 +33,9 @@ export class CasByKey {
     if (this.#known.has(name)) return;
     this.#known.add(name);
     const key = keyOf(ca);
-    this.#names.set(key, [...(this.#names.get(key) ?? []), name]);
+    const names = this.#names.get(key);
+    if (names === undefined) this.#names.set(key, [name]);
+    else names.push(name);
   }
 
   /** Of folders that were there at some time: who asks looks whether they still are. */
