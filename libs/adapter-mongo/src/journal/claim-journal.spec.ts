@@ -172,6 +172,42 @@ describe('a certificate that has expired', () => {
   const notAfterMs = 9_999_000;
   const late = { receivedAtMs: notAfterMs + 1_000 };
 
+  test('whose claim passes on in the entry that was to release it leaves nobody waiting', async () => {
+    const [toRead, toJudge] = [
+      Promise.withResolvers<undefined>(),
+      Promise.withResolvers<undefined>(),
+    ];
+    const read = storage.read.bind(storage);
+    // The decision of what is to be released is read by itself.
+    storage.read = async (shard, from, limit) => {
+      if (limit === 1) await toRead.promise;
+      return read(shard, from, limit);
+    };
+    process = processes.start(storage, {
+      endsOf: async (chunks) => {
+        await toJudge.promise;
+        return chunks.map(({ batchId }) => ended.get(batchId));
+      },
+    });
+    const soon = () => new Promise((resolve) => setTimeout(resolve, 50));
+    await decide('b', ['a', 'x']);
+    end('b', { notAfterMs });
+    const released = process.journal.releaseClaim(aDecision('b', ['a']).chunk, 0);
+    await soon();
+    const first = decide('held up', ['x'], { receivedAtMs: notAfterMs });
+    await soon();
+    // Waits for the next entry, and the release behind it.
+    const second = process.journal.decide(aDecision('c', ['a'], late), openOrder, true);
+    toRead.resolve(undefined);
+    await soon();
+    toJudge.resolve(undefined);
+    expect(await first).toEqual(['DEVICE_ALREADY_ISSUED']);
+    expect(codesOf(await second)).toEqual([accepted]);
+    await released;
+    expect(storage.entries.size).toBe(3);
+    expect(await decide('d', ['a'], late)).toEqual([pending]);
+  }, 10_000);
+
   test('frees its device for one, who takes it for every process and for good', async () => {
     await decide('b', ['a']);
     end('b', { notAfterMs });

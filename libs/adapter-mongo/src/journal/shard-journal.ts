@@ -7,7 +7,7 @@ import { Contention } from './contention.js';
 import { encodeEntry } from './entry-codec.js';
 import { chainAfter, type DecisionItem, type ReleaseItem } from './journal-entry.js';
 import type { JournalStorage, StoredEntry } from './journal-storage.js';
-import { decisionItem, type Judgement } from './judge.js';
+import { decisionItem, type IsReplaceable, type Judgement } from './judge.js';
 import { judgeGroup, type JudgedCall } from './judge-group.js';
 import { findObstacles } from './find-obstacles.js';
 import { RecentEntries } from './recent-entries.js';
@@ -217,9 +217,14 @@ export class ShardJournal {
     const obstaclesOf = (judged: typeof toWrite) =>
       findObstacles(judgementsOf(judged), seq, this.entries, endsOf);
     let obstacles = await obstaclesOf(toWrite);
-    const isReplaceable = await replaceableHolders(judgementsOf(toWrite), obstacles, isHeld);
-    if (isReplaceable !== undefined) {
-      const calls = toWrite.map(({ call }) => call);
+    const calls = toWrite.map(({ call }) => call);
+    const replaceable: IsReplaceable[] = [];
+    // Again and again, for more of what stands in the way may end while it is looked at.
+    for (;;) {
+      const found = await replaceableHolders(judgementsOf(toWrite), obstacles, isHeld);
+      if (found === undefined) break;
+      replaceable.push(found);
+      const isReplaceable: IsReplaceable = (...holder) => replaceable.some((is) => is(...holder));
       ({ toWrite } = view.tentatively(() => judgeGroup(view, seq, calls, isReplaceable)));
       obstacles = await obstaclesOf(toWrite);
     }
@@ -230,7 +235,6 @@ export class ShardJournal {
     );
     const items = written.map(({ item }) => item);
     const entry = encodeEntry({ previous: view.place.chain, items });
-    const calls = toWrite.map(({ call }) => call);
     let outcome: 'inserted' | 'exists';
     try {
       outcome = await storage.insert(shard, seq, entry);
@@ -248,6 +252,9 @@ export class ShardJournal {
     await this.#fold(view, entry);
     this.#reportFold(view, 1);
     for (const one of written) this.#answerWritten(view, seq, one);
+    // A claim that passed on in this entry is no more its holder's to release.
+    const isWritten = new Set(toWrite.map(({ call }) => call));
+    for (const call of calls) if (call.kind === 'release' && !isWritten.has(call)) call.resolve();
   }
 
   #answerWritten(view: ShardView, seq: number, one: WrittenCall): void {
