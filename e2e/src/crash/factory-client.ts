@@ -48,6 +48,8 @@ interface CallOptions {
 interface BatchNotes {
   batchId?: string;
   isUploaded: boolean;
+  /** From the moment it is asked for: the upload may hear of it first. */
+  isCancelAsked: boolean;
   isCancelled: boolean;
   lastChunk: number;
 }
@@ -210,7 +212,9 @@ export class FactoryClient {
       const batchId = this.batchIdOf(key);
       for (;;) {
         if (isStuck && batchId === undefined) break;
-        const answer = await this.#json<BatchAnswer>(life, `/v1/batches/${batchId}`);
+        const answer = await this.#bearing(life, () =>
+          this.#json<BatchAnswer>(life, `/v1/batches/${batchId}`),
+        );
         answers.set(key, answer);
         const isDone = answer.state === 'complete' || answer.state === 'cancelled';
         if (isStuck || (isDone && answer.counters.inFlight === 0)) break;
@@ -224,7 +228,20 @@ export class FactoryClient {
   async downloadAll(life: ServerLife): Promise<void> {
     for (const batch of this.batches) {
       const notes = this.#notesOf(batch);
-      if (notes.batchId !== undefined) await this.#download(life, notes, 0, false);
+      if (notes.batchId === undefined) continue;
+      await this.#bearing(life, () => this.#download(life, notes, 0, false));
+    }
+  }
+
+  /** Asks again while what the server depends on is away. */
+  async #bearing<T>(life: ServerLife, ask: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!this.#bearsOutages || !isOutage(error) || life.gone.aborted) throw error;
+      }
+      await pause(outagePauseMs);
     }
   }
 
@@ -325,8 +342,9 @@ export class FactoryClient {
       headers: { 'content-type': 'application/x-ndjson', 'idempotency-key': batch.key },
       body: ReadableStream.from(this.#linesOf(life, batch, notes, before, firstIndex)),
     });
-    if (response.status === 409 && notes.isCancelled) {
+    if (response.status === 409 && notes.isCancelAsked) {
       await response.arrayBuffer();
+      await this.#cancel(life, batch, notes);
       notes.isUploaded = true;
       return;
     }
@@ -357,6 +375,7 @@ export class FactoryClient {
   async #cancel(life: ServerLife, batch: FleetBatch, notes: BatchNotes): Promise<void> {
     if (notes.isCancelled) return;
     await this.#findAtLast(life, batch, notes);
+    notes.isCancelAsked = true;
     const response = await this.#call(life, 'DELETE', `/v1/batches/${notes.batchId}`);
     await assertStatus(response, 202);
     await response.arrayBuffer();
@@ -424,7 +443,7 @@ export class FactoryClient {
 }
 
 function newNotes(): BatchNotes {
-  return { isUploaded: false, isCancelled: false, lastChunk: 0 };
+  return { isUploaded: false, isCancelAsked: false, isCancelled: false, lastChunk: 0 };
 }
 
 /** Whoever awaits it still gets its failure, which may come first. */

@@ -86,6 +86,9 @@ const result = await faultRun({
   random,
   plant,
   onFault: (text) => console.log(text),
+}).catch((error: unknown) => {
+  console.log(`the run broke off: ${error instanceof Error ? error.message : String(error)}`);
+  throw error;
 });
 const isRed = printSummary(result, plant, begun);
 if (!isRed || plant !== undefined) await removeEvidence(result);
