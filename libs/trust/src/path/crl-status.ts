@@ -20,7 +20,7 @@ import {
 } from '../lint/linted-certificate.js';
 import { signatureWeaknessOf } from '../lint/weak-algorithms.js';
 import { isSameBytes, type PathCertificate, readPathCertificate } from './path-certificate.js';
-import type { StatusFinding } from './status.js';
+import { isForGood, type StatusFinding } from './status.js';
 import { type SignatureVerdict, verifyLegacySignature } from './verify-signature.js';
 
 const reasonCode = '2.5.29.21';
@@ -96,10 +96,6 @@ export function crlFindings(
     if (lapse === undefined) return found;
     return found.some((finding) => isForGood(finding)) ? found : unusable(lapse);
   });
-}
-
-function isForGood(finding: StatusFinding): boolean {
-  return finding.state === 'revoked' && finding.reason !== 'certificateHold';
 }
 
 /** Why nobody can say that the issuer has signed the list; undefined where it has. */

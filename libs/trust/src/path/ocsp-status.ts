@@ -16,7 +16,7 @@ import {
   type OcspSingleResponse,
   ocspResponseStatuses,
 } from './read-ocsp-response.js';
-import { type StatusFinding, statusOf } from './status.js';
+import { isForGood, type StatusFinding, statusOf } from './status.js';
 import { hasSigned, verifySignature } from './verify-signature.js';
 
 const lacksPurpose = 'the certificate of its responder lacks id-kp-OCSPSigning';
@@ -49,14 +49,30 @@ export function ocspFindings(
     }
     const about = basic.responses.filter(({ certId }) => isAbout(certId, certificate, issuer));
     if (about.length === 0) return [];
-    const problem = responderProblem(basic, issuer, crls, atSeconds);
+    const responder = responderOf(basic, issuer, crls, atSeconds);
     return about.map((single): StatusFinding => {
-      const detail = problem ?? extensionProblem(basic, single) ?? timeProblem(single, atSeconds);
-      return detail === undefined
-        ? answerOf(single, index, atSeconds)
-        : { source: 'ocsp', index, state: 'unusable', detail };
+      const answer = answerOf(single, index, atSeconds);
+      const saidSeconds = saidSecondsOf(single, answer, atSeconds);
+      const detail =
+        responder.problem ??
+        endProblem(responder.delegate, saidSeconds) ??
+        extensionProblem(basic, single) ??
+        timeProblem(single, saidSeconds);
+      return detail === undefined ? answer : { source: 'ocsp', index, state: 'unusable', detail };
     });
   });
+}
+
+/**
+ * When the answer, and its responder's certificate, must be good: a revocation for good outlasts both
+ * (RFC 5280 5.3.1).
+ */
+function saidSecondsOf(
+  { thisUpdateSeconds }: OcspSingleResponse,
+  answer: StatusFinding,
+  atSeconds: number,
+): number {
+  return isForGood(answer) && thisUpdateSeconds < atSeconds ? thisUpdateSeconds : atSeconds;
 }
 
 function isAbout(certId: OcspCertId, certificate: PathCertificate, issuer: PathCertificate) {
@@ -72,22 +88,31 @@ function isAbout(certId: OcspCertId, certificate: PathCertificate, issuer: PathC
   );
 }
 
+interface Responder {
+  /** Where it is not the issuer itself. */
+  readonly delegate?: PathCertificate;
+  /** Whatever the time of the answer. */
+  readonly problem?: string | undefined;
+}
+
 /** RFC 6960 4.2.2.2. */
-function responderProblem(
+function responderOf(
   basic: BasicOcspResponse,
   issuer: PathCertificate,
   crls: readonly ReadCrl[],
   atSeconds: number,
-): string | undefined {
+): Responder {
   const candidates = [
     issuer,
     ...basic.certificates.flatMap((der) => readPathCertificate(der) ?? []),
   ].filter((candidate) => isNamed(basic.responder, candidate));
-  if (candidates.length === 0) return 'the certificate of its responder is not in it';
+  if (candidates.length === 0) return { problem: 'the certificate of its responder is not in it' };
   const signer = candidates.find((candidate) => hasSignedResponse(candidate, basic));
-  if (signer === undefined) return "its signature does not verify with its responder's key";
-  if (signer === issuer) return undefined;
-  return delegateProblem(signer, issuer, crls, atSeconds);
+  if (signer === undefined) {
+    return { problem: "its signature does not verify with its responder's key" };
+  }
+  if (signer === issuer) return {};
+  return { delegate: signer, problem: delegateProblem(signer, issuer, crls, atSeconds) };
 }
 
 /**
@@ -135,13 +160,21 @@ function delegateProblem(
   if (!purposes.includes(oids.id_kp_OCSPSigning)) {
     return lacksPurpose;
   }
-  const isValid = atSeconds >= delegate.notBeforeSeconds && atSeconds <= delegate.notAfterSeconds;
-  if (!isValid) return 'the certificate of its responder is not valid at that time';
   // Where no list tells, the responder is believed: its CA may have no way to say so (4.2.2.2.1).
   const isRevoked =
     findExtension(certificate, oids.id_pkix_ocsp_nocheck) === undefined &&
     statusOf(crlFindings(delegate, issuer, crls, atSeconds)).state === 'revoked';
   return isRevoked ? 'the certificate of its responder is revoked' : undefined;
+}
+
+function endProblem(
+  delegate: PathCertificate | undefined,
+  saidSeconds: number,
+): string | undefined {
+  const isValid =
+    delegate === undefined ||
+    (saidSeconds >= delegate.notBeforeSeconds && saidSeconds <= delegate.notAfterSeconds);
+  return isValid ? undefined : 'the certificate of its responder is not valid at that time';
 }
 
 /** Of the response, or of the answer in it (RFC 6960 4.4, RFC 5280 4.2). */

@@ -36,10 +36,13 @@ export type Status =
  */
 export function statusOf(findings: readonly StatusFinding[]): Status {
   const usable = findings.filter((finding) => finding.state !== 'unusable');
-  const revoked = usable.find(
-    (finding) => finding.state === 'revoked' && finding.reason !== 'certificateHold',
-  );
+  const revoked = usable.find((finding) => isForGood(finding));
   if (revoked !== undefined) return revoked;
   const [latest] = usable.sort((left, right) => right.thisUpdateSeconds - left.thisUpdateSeconds);
   return usable.find(({ source }) => source === 'record') ?? latest ?? { state: 'untold' };
+}
+
+/** Whether it tells of a revocation that nobody comes back from. */
+export function isForGood(finding: StatusFinding): boolean {
+  return finding.state === 'revoked' && finding.reason !== 'certificateHold';
 }

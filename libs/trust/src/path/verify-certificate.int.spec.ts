@@ -619,6 +619,22 @@ describe('verification of certificates that OpenSSL made', () => {
     expect(findingsOf(bad)).toMatchObject([{ state: 'unusable' }]);
   });
 
+  it.each([
+    ['both', 'a responder that has ended too'],
+    ['bad-by-issuer', 'the issuer'],
+  ])('believes a revocation for good past the nextUpdate of an answer, of %s: %s', (name) => {
+    if (name !== 'both') pki.ocsp(name, 'issuing', ['bad', 'held']);
+    const ocspResponses = [readFileSync(pki.path(`${name}.ocsp`))];
+    const later = nowSeconds + 20 * 365 * days;
+    const lateOf = (file: string) => verify(file, { ocspResponses }, { atSeconds: later });
+    expect(lateOf('bad.pem').path[0]?.status).toMatchObject({ state: 'revoked' });
+    expect(lateOf('good.pem').path[0]?.status).toEqual({ state: 'untold' });
+    expect(lateOf('held.pem').path[0]?.status).toEqual({ state: 'untold' });
+    // Not before it was said.
+    const earlier = verify('bad.pem', { ocspResponses }, { atSeconds: nowSeconds - days });
+    expect(earlier.path[0]?.status).toEqual({ state: 'untold' });
+  });
+
   it('relies on no response of a device, however right it looks', () => {
     const ocspResponses = [readFileSync(pki.path('by-device.ocsp'))];
     const { isValid, path } = verify('good.pem', { ocspResponses }, { status: 'leaf' });
