@@ -1,32 +1,19 @@
 import {
+  aMassOperation,
   describeApprovals,
   describeCrls,
   describeMassOperations,
   describeRevocations,
   describeStores,
 } from '@certmill/ports/conformance';
-import { noMassCounts, type ChunkOutcome, type MassOperation } from '@certmill/domain';
+import type { ChunkOutcome, MassOperation } from '@certmill/domain';
 import { crlsInForce, kindDue } from '@certmill/pipeline';
 import type { StoredCrl } from '@certmill/ports';
 import { beginStoreRestore } from './import/restored-store.js';
 import { aFleet, mongoUri } from './testing/a-mongo-store.js';
 
 const batches = [{ batchId: 'b', orderId: 'order', nextIndex: 1 }];
-const massOperation: MassOperation = {
-  tenant: 'acme',
-  operationId: 'op',
-  selection: { issuer: 'factory' },
-  work: { kind: 'revoke', reason: 'superseded' },
-  freezeId: '',
-  frozenBatches: 1,
-  quota: 0,
-  createdAtMs: 1,
-  createdBy: 'olga',
-  state: 'running',
-  cursor: { batch: 0, chunkNumber: 0, targetIndex: 0 },
-  counts: noMassCounts,
-  version: 1,
-};
+const massOperation = aMassOperation({ freezeId: '', frozenBatches: 1 });
 
 async function openStore() {
   const fleet = await aFleet();

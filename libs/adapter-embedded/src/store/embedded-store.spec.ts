@@ -2,8 +2,14 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { noMassCounts, type MassOperation } from '@certmill/domain';
-import { aBatch, aChange, aChunk, anOrder, decideAlone } from '@certmill/ports/conformance';
+import {
+  aMassOperation,
+  aBatch,
+  aChange,
+  aChunk,
+  anOrder,
+  decideAlone,
+} from '@certmill/ports/conformance';
 import { restoreEmbeddedStore } from './back-up.js';
 import { openEmbeddedStore, type EmbeddedStore } from './embedded-store.js';
 import {
@@ -27,21 +33,7 @@ const toFormat2 = `DROP TABLE crl_scopes; DROP TABLE revocations; DROP TABLE crl
   ALTER TABLE orders DROP COLUMN reissues;
   ALTER TABLE chunks DROP COLUMN not_after_ms;
   PRAGMA user_version = 2`;
-const massOperation: MassOperation = {
-  tenant,
-  operationId: 'op',
-  selection: { issuer: 'factory' },
-  work: { kind: 'revoke', reason: 'superseded' },
-  freezeId: '',
-  frozenBatches: 1,
-  quota: 0,
-  createdAtMs: 1,
-  createdBy: 'olga',
-  state: 'running',
-  cursor: { batch: 0, chunkNumber: 0, targetIndex: 0 },
-  counts: noMassCounts,
-  version: 1,
-};
+const massOperation = aMassOperation({ tenant, freezeId: '', frozenBatches: 1 });
 const noAcknowledgement = (): void => undefined;
 
 describe('the embedded store', () => {

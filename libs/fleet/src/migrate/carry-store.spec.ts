@@ -1,21 +1,8 @@
-import { noMassCounts, type DecidedState, type MassOperation } from '@certmill/domain';
+import type { DecidedState } from '@certmill/domain';
+import { aMassOperation } from '@certmill/ports/conformance';
 import { carriedOperation } from './carry-store.js';
 
-const running: MassOperation = {
-  tenant: 'acme',
-  operationId: 'give-up',
-  selection: { issuer: 'first' },
-  work: { kind: 'revoke', reason: 'superseded' },
-  freezeId: 'freeze',
-  frozenBatches: 0,
-  quota: 0,
-  createdAtMs: 1,
-  createdBy: 'olga',
-  state: 'running',
-  cursor: { batch: 0, chunkNumber: 0, targetIndex: 0 },
-  counts: noMassCounts,
-  version: 1,
-};
+const running = aMassOperation();
 
 describe('a mass operation that is carried', () => {
   it.each([undefined, { state: 'running', atMs: 2, actor: 'otto' } as const])(

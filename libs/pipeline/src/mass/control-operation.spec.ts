@@ -1,11 +1,11 @@
 import {
   chainAuditEntry,
-  noMassCounts,
   type AuditEntry,
   type ChainedAuditEntry,
   type ChunkOutcome,
   type MassOperation,
 } from '@certmill/domain';
+import { aMassOperation } from '@certmill/ports/conformance';
 import { controlOperation } from './control-operation.js';
 import type { MassCallPorts } from './mass-ports.js';
 import { StoredOperation } from './stored-operation.js';
@@ -14,22 +14,7 @@ import { untilSettled } from './until-settled.js';
 const nowMs = 1_000_000;
 const hourMs = 3_600_000;
 
-const anOperation: MassOperation = {
-  tenant: 'acme',
-  operationId: 'give-up',
-  selection: { issuer: 'first' },
-  work: { kind: 'revoke', reason: 'superseded' },
-  freezeId: 'freeze',
-  frozenBatches: 1,
-  quota: 250,
-  createdAtMs: 1,
-  createdBy: 'olga',
-  state: 'running',
-  cursor: { batch: 0, chunkNumber: 0, targetIndex: 0 },
-  counts: noMassCounts,
-  begunEntry: 0,
-  version: 1,
-};
+const anOperation = aMassOperation({ frozenBatches: 1, quota: 250, begunEntry: 0 });
 
 /** A store of one operation, and the audit trail. */
 class Installation {

@@ -1,5 +1,6 @@
 import { CertmillError, noMassCounts, type AuditEntry, type MassOperation } from '@certmill/domain';
 import type { Job, JobHandler, JobQueue, OutcomeQuery } from '@certmill/ports';
+import { aMassOperation } from '@certmill/ports/conformance';
 import { processMassJobs } from './mass-jobs.js';
 import type { MassPorts } from './mass-ports.js';
 
@@ -63,21 +64,7 @@ class Installation {
 }
 
 function anOperation(tenant: string, operationId: string, version = 1): MassOperation {
-  return {
-    tenant,
-    operationId,
-    selection: { issuer: 'first' },
-    work: { kind: 'revoke', reason: 'superseded' },
-    freezeId: 'freeze',
-    frozenBatches: 0,
-    quota: 0,
-    createdAtMs: 1,
-    createdBy: 'olga',
-    state: 'running',
-    cursor: { batch: 0, chunkNumber: 0, targetIndex: 0 },
-    counts: noMassCounts,
-    version,
-  };
+  return aMassOperation({ tenant, operationId, version });
 }
 
 describe('processMassJobs', () => {

@@ -6,26 +6,12 @@ import {
   type ChainedAuditEntry,
   type MassOperation,
 } from '@certmill/domain';
+import { aMassOperation } from '@certmill/ports/conformance';
 import type { MassPorts } from './mass-ports.js';
 import { runOperation } from './run-operation.js';
 import { without } from './without.js';
 
-const anOperation: MassOperation = {
-  tenant: 'acme',
-  operationId: 'give-up',
-  selection: { issuer: 'first' },
-  work: { kind: 'revoke', reason: 'superseded' },
-  freezeId: 'freeze',
-  frozenBatches: 0,
-  quota: 0,
-  createdAtMs: 1,
-  createdBy: 'olga',
-  state: 'running',
-  cursor: { batch: 0, chunkNumber: 0, targetIndex: 0 },
-  counts: noMassCounts,
-  begunEntry: 0,
-  version: 0,
-};
+const anOperation = aMassOperation({ begunEntry: 0, version: 0 });
 
 /** A store of one operation that has nothing left to do, and what the audit trail is told. */
 class AtItsEnd {

@@ -27,4 +27,5 @@ export {
   type EventLogCase,
   type EventLogFixture,
 } from './event-log.conformance.js';
+export { aMassOperation } from './mass-operation-fixture.js';
 export { ocspCases, type OcspStoreCase } from './ocsp-cases.js';

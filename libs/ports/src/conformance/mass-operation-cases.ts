@@ -8,27 +8,23 @@ import {
 } from '@certmill/domain';
 import type { MassOperationStore, OutcomeQuery } from '../mass-operations.js';
 import { expectSame } from './expect-same.js';
+import { aMassOperation } from './mass-operation-fixture.js';
 import type { StoreCase } from './store-case.js';
 import { atOnce, hex, nowMs, writers } from './stores-fixture.js';
 
 function anOperation(tenant: string, changes: Partial<MassOperation> = {}): MassOperation {
-  return {
+  return aMassOperation({
     tenant,
-    operationId: 'op',
     selection: { issuer: 'factory', site: 'north' },
     work: { kind: 'revoke', reason: 'cessationOfOperation', invalidityDateMs: nowMs - 1 },
     ratePerSecond: 10,
-    freezeId: 'freeze',
     frozenBatches: 2,
     quota: 7,
     createdAtMs: nowMs,
     createdBy: 'line 4',
-    state: 'running',
-    cursor: { batch: 0, chunkNumber: 0, targetIndex: 0 },
     counts: { ...noMassCounts, requests: 7 },
-    version: 1,
     ...changes,
-  };
+  });
 }
 
 function anOutcome(batch: number, chunkNumber: number, isPending: boolean): ChunkOutcome {
