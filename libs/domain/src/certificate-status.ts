@@ -42,6 +42,11 @@ export const maxCrlShards = 4_096;
 /** Requests of a batch that share a shard: what is revoked together dirties few shards. */
 const neighbours = 1_024;
 
+/** Full CRLs of an issuer: one of each shard, one where it has none. */
+export function crlCountOf({ crlShards }: Pick<StatusAddresses, 'crlShards'>): number {
+  return Math.max(1, crlShards);
+}
+
 /** The shard of a request's certificate: a function of the request alone. 0 where there are none. */
 export function crlShardOf(batchId: BatchId, index: number, crlShards: number): number {
   if (crlShards <= 1) return 0;

@@ -71,3 +71,8 @@ export function isCertmillError(error: unknown): error is CertmillError {
     error.code in faultCatalogue
   );
 }
+
+/** To whom a stop leaves in the middle. */
+export function stoppingFault(): CertmillError {
+  return new CertmillError('FAULT_STOPPING', 'the server is stopping; go on when it is back');
+}

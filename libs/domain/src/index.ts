@@ -15,6 +15,7 @@ export {
   CertmillError,
   faultCatalogue,
   isCertmillError,
+  stoppingFault,
   type FaultCode,
   type FaultDisposition,
 } from './faults.js';
@@ -113,6 +114,7 @@ export {
   caIssuersUriOf,
   crlReasonOf,
   crlReasons,
+  crlCountOf,
   crlShardOf,
   crlUriOf,
   deltaCrlUriOf,

@@ -1,4 +1,4 @@
-import { CertmillError, crlUriOf, isCertmillError } from '@certmill/domain';
+import { CertmillError, crlCountOf, crlUriOf, isCertmillError } from '@certmill/domain';
 import type { CrlScope } from '@certmill/ports';
 import { openCrls, type OpenedCrls } from '@certmill/standalone/folder';
 import {
@@ -188,7 +188,7 @@ function scopesAbout(der: Uint8Array, issuers: readonly Issuer[]): readonly Scop
 
 function shardsOf({ name, status }: Issuer, uris: readonly string[]): readonly number[] {
   if (status === undefined) return [0];
-  return Array.from({ length: Math.max(1, status.crlShards) }, (_, shard) => shard).filter(
+  return Array.from({ length: crlCountOf(status) }, (_, shard) => shard).filter(
     (shard) => uris.length === 0 || uris.includes(crlUriOf(status, name, shard)),
   );
 }

@@ -1,3 +1,4 @@
+import { crlCountOf } from '@certmill/domain';
 import type { CrlScope } from '@certmill/ports';
 
 /** Calls of the store at once. */
@@ -9,7 +10,7 @@ export async function inEveryShard<T>(
   crlShards: number,
   look: (scope: CrlScope) => Promise<T>,
 ): Promise<readonly T[]> {
-  const shards = Math.max(1, crlShards);
+  const shards = crlCountOf({ crlShards });
   const found: T[] = [];
   for (let first = 0; first < shards; first += scopesAtOnce) {
     const count = Math.min(scopesAtOnce, shards - first);

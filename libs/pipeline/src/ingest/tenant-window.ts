@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  CertmillError,
   inFlightOf,
   isCertmillError,
+  stoppingFault,
   type Batch,
   type BatchId,
   type TenantId,
@@ -120,7 +120,7 @@ async function unlessAborted(work: Promise<void>, signal: AbortSignal | undefine
   // Another waiter may be left without it, or none.
   work.catch(() => undefined);
   if (isCertmillError(signal.reason)) throw signal.reason;
-  throw new CertmillError('FAULT_STOPPING', 'the server is stopping; go on when it is back');
+  throw stoppingFault();
 }
 
 /** The window as one upload sees it. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CertmillError, type MassOperation } from '@certmill/domain';
+import { CertmillError, stoppingFault, type MassOperation } from '@certmill/domain';
 import type { MassCallPorts } from './mass-ports.js';
 import { settleDecided, type SettlePorts } from './settle-decided.js';
 
@@ -27,7 +27,7 @@ export async function untilSettled(
     }
     await sleep(pauseMs);
     if (ports.stopping?.aborted === true) {
-      throw new CertmillError('FAULT_STOPPING', 'the server is stopping; go on when it is back');
+      throw stoppingFault();
     }
     const stored = await ports.operations.getOperation(tenant, operationId);
     if (stored === undefined) return operation;

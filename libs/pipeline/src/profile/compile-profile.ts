@@ -1,5 +1,6 @@
 import {
   CertmillError,
+  crlCountOf,
   crlUriOf,
   profileSlots,
   type Profile,
@@ -146,7 +147,7 @@ export function compileAuthorityProfile(profile: Profile, issuer: ProfileIssuer)
 /** By shard, so that a certificate costs no text. */
 function crlUrisOf({ name, status }: ProfileIssuer): readonly Uint8Array[] {
   if (status === undefined) return [];
-  return Array.from({ length: Math.max(1, status.crlShards) }, (_, shard) =>
+  return Array.from({ length: crlCountOf(status) }, (_, shard) =>
     Buffer.from(crlUriOf(status, name, shard), 'latin1'),
   );
 }

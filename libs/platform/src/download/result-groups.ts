@@ -1,4 +1,4 @@
-import type { Batch } from '@certmill/domain';
+import { stoppingFault, type Batch } from '@certmill/domain';
 import {
   certificatesOf,
   resultsOf,
@@ -6,7 +6,6 @@ import {
   type Result,
   type ResultPorts,
 } from '@certmill/pipeline';
-import { stoppingFault } from '../http/stopping.js';
 
 /** The results of one chunk. */
 export interface ResultGroup {

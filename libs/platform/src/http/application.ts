@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import { stoppingFault } from '@certmill/domain';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -17,7 +18,7 @@ import { assertListenable, tlsOptionsOf } from './http-config.js';
 import type { HttpParts } from './http-parts.js';
 import { HttpModule } from './http.module.js';
 import { RouteTable } from './route-table.js';
-import { Stopping, stoppingFault } from './stopping.js';
+import { Stopping } from './stopping.js';
 import { addStatusRoutes } from './status-routes.js';
 import { isStreamed, streamedMediaTypes } from './streamed-body.js';
 

@@ -1,5 +1,5 @@
 import { pemEncode } from '@certmill/der';
-import { CertmillError, isComplete, type Batch } from '@certmill/domain';
+import { CertmillError, isComplete, stoppingFault, type Batch } from '@certmill/domain';
 import { deadLettersLeft, manifestLines, waitForBatch } from '@certmill/pipeline';
 import { certificateLines, certificatePems, rejectionLines } from '../download/encode-lines.js';
 import { certificatePkcs7 } from '../download/encode-pkcs7.js';
@@ -8,7 +8,6 @@ import { certificateZip } from '../download/encode-zip.js';
 import { resultGroups, type ResultGroup } from '../download/result-groups.js';
 import { downloadFormats, mediaTypeOfFormat, type DownloadFormat } from './download-formats.js';
 import type { IssuanceServices } from './services.js';
-import { stoppingFault } from './stopping.js';
 
 export interface DownloadOptions {
   readonly kind: 'certificates' | 'rejections' | 'manifest';

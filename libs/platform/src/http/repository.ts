@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { CaCrlEnd, DelegateEnd } from '@certmill/domain';
+import { crlCountOf, type CaCrlEnd, type DelegateEnd } from '@certmill/domain';
 import type { Clock, CrlScope, CrlStore, StoredCrl } from '@certmill/ports';
 import { hasTag } from './entity-tag.js';
 
@@ -65,7 +65,7 @@ export class Repository {
     ifNoneMatch: string | undefined,
   ): Promise<PublishedFile | undefined> {
     const shards = this.#parts.shardsOf(scope.issuer);
-    if (shards === undefined || scope.shard >= Math.max(1, shards)) return undefined;
+    if (shards === undefined || scope.shard >= crlCountOf({ crlShards: shards })) return undefined;
     const described = await this.#describe(scope, kind);
     if (described === undefined) return undefined;
     if (hasTag(ifNoneMatch, etagOf(described))) return this.#fileOf(described);

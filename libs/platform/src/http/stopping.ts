@@ -1,5 +1,3 @@
-import { CertmillError } from '@certmill/domain';
-
 /** Told once, when the server stops: uploads and followers end in order instead of being cut. */
 export class Stopping {
   readonly #controller = new AbortController();
@@ -11,8 +9,4 @@ export class Stopping {
   begin(): void {
     this.#controller.abort();
   }
-}
-
-export function stoppingFault(): CertmillError {
-  return new CertmillError('FAULT_STOPPING', 'the server is stopping; go on when it is back');
 }

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, stoppingFault } from '@certmill/domain';
 import { RefusedCall } from '../problem/refused-call.js';
-import { stoppingFault } from './stopping.js';
 
 export interface BodyWatch {
   /** A body that sends nothing for this long is given up. */
