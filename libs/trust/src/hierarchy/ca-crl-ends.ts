@@ -4,7 +4,8 @@ import type { CaCrlEnd } from '@certmill/domain';
 import { isErrorCode } from '../atomic-file.js';
 import { nameView } from '../inspect/view.js';
 import { type ReadCrl, readCrl } from '../path/crl-status.js';
-import { ImportedCrlFolder } from './imported-crls.js';
+import { isSameBytes } from '../path/path-certificate.js';
+import { type ImportedCrl, ImportedCrlFolder } from './imported-crls.js';
 import { caCrlFileName } from './ca-crl-time.js';
 import type { IssuerCatalogue } from './issuer-catalogue.js';
 import { issuerPathsOf } from './issuer-paths.js';
@@ -26,9 +27,7 @@ export class CaCrlEnds {
 
   /** By name, as they are now. Throws FAULT_STORE_CORRUPT where a file is damaged. */
   list(): readonly CaCrlEnd[] {
-    const imported = this.#imported.all().map(({ ca, signer, nextUpdateMs }) => {
-      return { ca, subject: signer.subject, nextUpdateMs };
-    });
+    const imported = this.#imported.all().map((crl) => this.#endOf(crl));
     const names = new Set(imported.map(({ ca }) => ca));
     const own = this.#catalogue.namesAbove().flatMap((ca) => {
       const crl = names.has(ca) ? undefined : this.#ownCrl(ca);
@@ -43,6 +42,20 @@ export class CaCrlEnds {
   firstEndMs(): number | undefined {
     const ends = this.list().map(({ nextUpdateMs }) => nextUpdateMs);
     return ends.length === 0 ? undefined : Math.min(...ends);
+  }
+
+  /** Of the list that is served: the one in the folder of the CA may be a later one. */
+  #endOf({ ca, signer, crlNumber, nextUpdateMs }: ImportedCrl): CaCrlEnd {
+    const own = this.#ownCrl(ca);
+    const isOwnServed =
+      own?.crlNumber !== undefined &&
+      own.crlNumber >= crlNumber &&
+      isSameBytes(own.issuer.der, signer.certificate.subject.der) &&
+      !Number.isNaN(own.walk.nextUpdateSeconds);
+    return {
+      ...{ ca, subject: signer.subject },
+      nextUpdateMs: isOwnServed ? own.walk.nextUpdateSeconds * 1_000 : nextUpdateMs,
+    };
   }
 
   #ownCrl(ca: string): ReadCrl | undefined {

@@ -6,7 +6,7 @@ import {
   distinguishedNameDer,
 } from './distinguished-name.js';
 import { createRoot, issueAuthority } from './issue-authority.js';
-import { assertNoIssuer } from './issuer-folder.js';
+import { assertNewIssuer } from './issuer-folder.js';
 import { assertIssuerName, rootName } from './issuer-paths.js';
 import { type Issuer, loadRoot } from './load-issuers.js';
 import { assertPassphrase } from './new-ca-key.js';
@@ -46,7 +46,7 @@ export async function createHierarchy(options: HierarchyOptions): Promise<Issuer
   const rootPassphrase = options.rootPassphrase ?? passphrase;
   assertIssuerName(name);
   assertPassphrase(passphrase);
-  await assertNoIssuer(directory, name);
+  await assertNewIssuer(directory, name);
   const root = await loadRoot(rootDirectory);
   if (root !== undefined) assertRootKeyType(root, options);
   else {

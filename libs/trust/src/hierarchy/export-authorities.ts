@@ -22,6 +22,7 @@ import {
 import { findAuthority, type Issuer, loadAuthorities } from './load-issuers.js';
 import { assertOwnNames } from './own-name.js';
 import { revokedCasFileName } from './revoked-cas.js';
+import { assertServedNameFree } from './served-name.js';
 import { statusFileName } from './status-file.js';
 
 /** All that is public of a CA, by name: what is not known here may be a key. */
@@ -53,7 +54,7 @@ export interface ExportedAuthorities {
  * they are for, what is retired and revoked. A CA that is new there appears as a whole; of one that is there each file
  * changes at once or not at all, so that a server may run on it. What is gone here stays there. Killed, it is
  * done again. NOT_FOUND where there is no CA; INVALID_INPUT where both are one folder; CONFLICT, and nothing is
- * written, where the other folder has a key of a CA, another CA under a name, or another one of a subject.
+ * written, where the other folder has a key of a CA, another CA or its CRL under a name, or another one of a subject.
  */
 export async function exportAuthorities(options: ExportOptions): Promise<ExportedAuthorities> {
   const { directory, into } = options;
@@ -68,6 +69,7 @@ export async function exportAuthorities(options: ExportOptions): Promise<Exporte
     return withCaLock(into, async () => {
       for (const ca of cas) await assertTakes(into, ca);
       assertOwnNames(into, cas);
+      for (const ca of cas) assertServedNameFree(into, ca.name, ca);
       let filesWritten = await writeFiles(await filesIn(directory, importedCrlsFolderName), into);
       for (const ca of cas) filesWritten += await exportAuthority(ca, into);
       return { cas: cas.map(({ name }) => name), filesWritten };

@@ -1,9 +1,22 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pemEncode } from '@certmill/der';
 import { pemBlocksOf } from '../inspect/pem-blocks.js';
 import { OpensslPki } from '../testing/openssl-pki.js';
+import { CaCrlEnds } from './ca-crl-ends.js';
 import { distinguishedNameDer } from './distinguished-name.js';
+import { exportAuthorities } from './export-authorities.js';
 import { importCaCrl } from './import-ca-crl.js';
 import { ImportedCrlFolder } from './imported-crls.js';
 import { importIssuer } from './import-issuer.js';
@@ -14,12 +27,34 @@ import { pemOfCertificates } from './ca-certificate.js';
 import { loadAuthorities, loadIssuer, loadIssuers, refusalOf } from './load-issuers.js';
 import { keySha256Of } from './lost-keys.js';
 import { publishedCas } from './published-cas.js';
-import { completeAuthority, requestRenewal, signAuthorityRequest } from './request-authority.js';
+import { rekeyAuthority } from './renew-authority.js';
+import {
+  completeAuthority,
+  requestAuthority,
+  requestRenewal,
+  signAuthorityRequest,
+} from './request-authority.js';
 import { revokeAuthority } from './revoke-authority.js';
 import { StatusAuthorities } from './status-authorities.js';
 
 const passphrase = 'only for this test';
 const nowMs = Math.floor(Date.now() / 1_000) * 1_000;
+/** What `openssl verify` says of a CA with its root's CRL. */
+function opensslCheck(
+  folder: string,
+  [ca, root]: readonly Uint8Array[],
+  crlDer: Uint8Array,
+): string {
+  const place = (name: string) => join(folder, name);
+  writeFileSync(place('ca.pem'), pemOfCertificates(ca === undefined ? [] : [ca]));
+  writeFileSync(place('anchor.pem'), pemOfCertificates(root === undefined ? [] : [root]));
+  writeFileSync(place('served.crl'), pemEncode('X509 CRL', crlDer));
+  const crl = ['-crl_check_all', '-CRLfile', place('served.crl')];
+  const args = ['verify', ...crl, '-CAfile', place('anchor.pem'), place('ca.pem')];
+  const { stdout, stderr } = spawnSync('openssl', args, { encoding: 'utf8' });
+  return stdout + stderr;
+}
+
 const dayS = 86_400;
 const hourMs = 3_600_000;
 
@@ -152,6 +187,78 @@ describe('the CRL of an offline root', () => {
     expect(await cas.caCrlOf('root')).toEqual(Buffer.from(der));
     const { chainDer } = await loadIssuer(plant, 'line-1');
     expect(await cas.certificateOf('root')).toEqual(Buffer.from(chainDer[1] ?? []));
+  });
+
+  it('is served in its latest form, whether it was taken in or lies in the folder of the root', async () => {
+    const { chainDer } = await loadIssuer(plant, 'line-1');
+    const served = async (): Promise<string> =>
+      opensslCheck(
+        folder,
+        chainDer,
+        (await publishedCas(plant).caCrlOf('root')) ?? new Uint8Array(),
+      );
+    await take(await madeAt(nowMs));
+    expect(await served()).toMatch(/: OK$/m);
+    const ends = new CaCrlEnds(plant, { namesAbove: () => ['root'] });
+    expect(ends.list()).toMatchObject([{ ca: 'root', nextUpdateMs: nowMs + 30 * dayS * 1_000 }]);
+    await revoke('line-1');
+    await madeAt(nowMs + 1_000, 60);
+    // Public files only: the key stays where it is.
+    await exportAuthorities({ directory: offline, into: plant });
+    expect(await served()).toContain('certificate revoked');
+    expect(ends.list()).toMatchObject([
+      { ca: 'root', nextUpdateMs: nowMs + 1_000 + 60 * dayS * 1_000 },
+    ]);
+    const later = await madeAt(nowMs + hourMs);
+    await take(later, nowMs + hourMs);
+    expect(await publishedCas(plant).caCrlOf('root')).toEqual(Buffer.from(later));
+    expect(ends.list()).toMatchObject([
+      { ca: 'root', nextUpdateMs: nowMs + hourMs + 30 * dayS * 1_000 },
+    ]);
+  });
+
+  it('keeps its name from every other CA', async () => {
+    await revoke('line-1');
+    const crlDer = await madeAt(nowMs);
+    await take(crlDer, nowMs, 'theirs');
+    const named = (value: string) => distinguishedNameDer([{ type: 'commonName', value }]);
+    const wish = { directory: plant, passphrase, keyType: 'ec-p256' as const };
+    const other = { ...wish, name: 'theirs', pathLenConstraint: 0, subjectDer: named('Other') };
+    const taken = {
+      code: 'CONFLICT',
+      message: expect.stringMatching(/CRL of CN=Offline root .*'theirs'/) as string,
+    };
+    const root = { directory: offline, name: 'root', passphrase };
+    await expect(issueAuthority(other, root, nowMs)).rejects.toMatchObject(taken);
+    await expect(requestAuthority(other)).rejects.toMatchObject(taken);
+    const rekeyed = { directory: plant, passphrase, nowMs, parent: root };
+    await expect(
+      rekeyAuthority({ ...rekeyed, name: 'line-2', successor: 'theirs' }),
+    ).rejects.toMatchObject(taken);
+    using pki = new OpensslPki();
+    pki.run('pkcs8', '-topk8', '-in', 'issuing.key', '-out', 'issuing.p8', '-passout', 'pass:x');
+    const text = (name: string): string => readFileSync(pki.path(name), 'utf8');
+    const given = { keyPem: text('issuing.p8'), keyPassphrase: 'x', passphrase, directory: plant };
+    const chainPem = text('issuing.pem') + text('root.pem');
+    await expect(
+      importIssuer({ ...given, chainPem, name: 'theirs', nowMs: Date.now() + 1_000 }),
+    ).rejects.toMatchObject(taken);
+    expect(existsSync(join(plant, 'ca/theirs'))).toBe(false);
+    await take(await madeAt(nowMs + 1_000), nowMs + 1_000);
+    expect(await publishedCas(plant).caCrlOf('theirs')).toBeDefined();
+  });
+
+  it('is not that of another root which has its name, and which was there before names were kept', async () => {
+    await take(await madeAt(nowMs));
+    renameSync(join(plant, 'ca-crls'), join(plant, 'aside'));
+    const named = distinguishedNameDer([{ type: 'commonName', value: 'Second root' }]);
+    await createRoot(
+      { directory: plant, passphrase, keyType: 'ec-p256', subjectDer: named },
+      nowMs,
+    );
+    renameSync(join(plant, 'aside'), join(plant, 'ca-crls'));
+    const second = await issueCaCrl({ directory: plant, name: 'root', passphrase }, dayS, nowMs);
+    expect(await publishedCas(plant).caCrlOf('root')).toEqual(Buffer.from(second.der));
   });
 
   it('goes forwards only, and is taken in twice', async () => {

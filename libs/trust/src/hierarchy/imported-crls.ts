@@ -75,6 +75,23 @@ export class ImportedCrlFolder {
     return this.#names().map((name) => this.#read(name));
   }
 
+  /** By name. What is damaged hides nothing else. */
+  readable(): readonly ImportedCrl[] {
+    return this.#names().flatMap((name) => {
+      try {
+        return this.#read(name);
+      } catch (error) {
+        if (isCertmillError(error)) return [];
+        throw error;
+      }
+    });
+  }
+
+  /** Undefined where none was taken in by the name. Throws FAULT_STORE_CORRUPT where its file is damaged. */
+  named(ca: string): ImportedCrl | undefined {
+    return this.#names().includes(ca) ? this.#read(ca) : undefined;
+  }
+
   #names(): readonly string[] {
     try {
       return readdirSync(importedCrlsFolderOf(this.#dataDirectory))
@@ -112,7 +129,7 @@ export function revocationIn(
   if (crls.length === 0) return undefined;
   for (const [index, ca] of chain.slice(0, -1).entries()) {
     const signer = chain[index + 1];
-    const crl = signer && crls.find((candidate) => isOf(candidate, signer));
+    const crl = signer && crls.find((candidate) => isCrlOf(candidate, signer));
     const found =
       crl && (revocationOf(crl, ca) ?? (index === 0 ? lossOf(crl, ca, folders) : undefined));
     if (found !== undefined) return found;
@@ -130,7 +147,7 @@ function readImportedCrl(ca: string, bytes: Uint8Array): ImportedCrl | undefined
 }
 
 /** What lies in such a file, signer first; none where it is damaged. */
-export function importedBlocks(bytes: Uint8Array): readonly PemBlock[] {
+function importedBlocks(bytes: Uint8Array): readonly PemBlock[] {
   try {
     return pemBlocksOf(bytes);
   } catch (error) {
@@ -166,7 +183,7 @@ export function importedCrlOf(
 }
 
 /** Same name and key: a CA that was renewed is the same one. */
-function isOf(
+export function isCrlOf(
   { signer }: Pick<ImportedCrl, 'signer'>,
   ca: Pick<CaCertificate, 'subjectDer' | 'spkiDer'>,
 ): boolean {

@@ -15,7 +15,7 @@ import {
   noExpirationMs,
 } from './issue-ca-certificate.js';
 import { withCaLock } from './folder-lock.js';
-import { assertNoIssuer, type IssuerFolderContent, writeIssuerFolder } from './issuer-folder.js';
+import { assertNewIssuer, type IssuerFolderContent, writeIssuerFolder } from './issuer-folder.js';
 import { assertIssuerName, issuedFolderName, rootName } from './issuer-paths.js';
 import { type Issuer } from './load-issuers.js';
 import { newCaKey } from './new-ca-key.js';
@@ -69,7 +69,7 @@ export async function createRoot(
       'a root signs CAs: with the path length 0 none could stand below it',
     );
   }
-  await assertNoIssuer(directory, rootName);
+  await assertNewIssuer(directory, rootName);
   assertOwnName(directory, wish);
   const { signer, content } = await newCaKey(wish);
   const notBeforeMs = backdated(nowMs);
@@ -103,7 +103,7 @@ export async function issueAuthority(
   const { name, directory } = wish;
   assertIssuerName(name);
   assertOrderOfIssuer(wish);
-  await assertNoIssuer(directory, name);
+  await assertNewIssuer(directory, name);
   assertOwnName(directory, wish);
   const parent = await openAuthority(place, nowMs);
   const { signer, content } = await newCaKey(wish);

@@ -18,6 +18,7 @@ import { checkNewChainDer } from './check-chain.js';
 import { type CaDescription, descriptionFileName, writeDescription } from './ca-description.js';
 import { type CaSlot, slotFileName, writeSlot } from './ca-slot.js';
 import { assertOwnName, type NewCaName } from './own-name.js';
+import { assertServedNameFree } from './served-name.js';
 import { statusFileName, writeStatus } from './status-file.js';
 import { saltOfFolder } from './folder-salt.js';
 import { issuerPathsOf, pathsIn, type IssuerPaths } from './issuer-paths.js';
@@ -49,11 +50,17 @@ export async function assertNoIssuer(dataDirectory: string, name: string): Promi
   throw alreadyThere(name);
 }
 
+/** The same of a CA whose key is new; CONFLICT, too, as `assertServedNameFree`. */
+export async function assertNewIssuer(dataDirectory: string, name: string): Promise<void> {
+  await assertNoIssuer(dataDirectory, name);
+  assertServedNameFree(dataDirectory, name);
+}
+
 /**
  * Writes the folder of a CA; it appears with all of its files or not at all, and what a killed command
  * left of one goes. The caller holds the lock of the CAs (`withCaLock`). INVALID_INPUT where no path goes
  * through the chain (`checkNewChainDer`): what lies there with a digest is not verified again; and as
- * `assertUsualForm`. CONFLICT where the folder is there, and as `assertOwnName`.
+ * `assertUsualForm`. CONFLICT where the folder is there, and as `assertOwnName` and `assertServedNameFree`.
  */
 export async function writeIssuerFolder(
   dataDirectory: string,
@@ -64,6 +71,7 @@ export async function writeIssuerFolder(
   const own = ownOf(content);
   assertUsualForm(own.spkiDer, 'the certificate of the CA');
   assertOwnName(dataDirectory, { ...own, ...rekeysOf(content) });
+  assertServedNameFree(dataDirectory, name, own);
   const paths = issuerPathsOf(dataDirectory, name);
   const parent = dirname(paths.directory);
   const temporary = join(parent, `.${name}.${randomBytes(6).toString('hex')}.tmp`);

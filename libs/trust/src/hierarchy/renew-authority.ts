@@ -6,7 +6,7 @@ import { certificateOf, specOfCertificate } from './certificate-spec.js';
 import { withCaLock } from './folder-lock.js';
 import { issueCaCertificate, noExpirationMs } from './issue-ca-certificate.js';
 import { backdated, recordIssued, statusOf } from './issue-authority.js';
-import { assertNoIssuer, writeIssuerFolder } from './issuer-folder.js';
+import { assertNewIssuer, writeIssuerFolder } from './issuer-folder.js';
 import { assertIssuerName } from './issuer-paths.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
 import { keySha256Of } from './lost-keys.js';
@@ -108,7 +108,7 @@ export async function rekeyAuthority(options: RekeyOptions): Promise<Issuer> {
       await retireRekeyed(directory, successor, nowMs);
       return authorityIn(directory, successor);
     }
-    await assertNoIssuer(directory, successor);
+    await assertNewIssuer(directory, successor);
     assertOwnName(directory, { subjectDer: ca.subjectDer, rekeys: name });
     assertNewKeyPlace(ca, options.slot);
     const parent = await openAuthority(place, nowMs);

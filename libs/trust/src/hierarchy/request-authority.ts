@@ -57,7 +57,7 @@ import {
 } from './issue-authority.js';
 import { type CaCertificateSpec, newCaSerialNumber } from './issue-ca-certificate.js';
 import {
-  assertNoIssuer,
+  assertNewIssuer,
   type IssuerFolderContent,
   writeIssuerFolder,
   writeKeyFile,
@@ -107,7 +107,7 @@ export async function requestAuthority(
   const { name, directory, status, order, rekeys } = wish;
   assertIssuerName(name);
   assertOrderOfIssuer(wish);
-  await assertNoIssuer(directory, name);
+  await assertNewIssuer(directory, name);
   assertOwnName(directory, wish);
   const folder = requestFolderOf(directory, name);
   if (existsSync(folder)) throw requestIsThere(name, folder);

@@ -12,6 +12,7 @@ import { descriptionFileName, readDescription } from '../../hierarchy/ca-descrip
 import { caSignerOf, hashOf } from '../../hierarchy/ca-key.js';
 import { issuerPathsOf } from '../../hierarchy/issuer-paths.js';
 import { assertOwnNames, type FormerCa } from '../../hierarchy/own-name.js';
+import { assertServedNameFree } from '../../hierarchy/served-name.js';
 import { readRevokedCas, revokedCasFileName } from '../../hierarchy/revoked-cas.js';
 import { decryptPrivateKey } from '../../keys/encrypted-private-key.js';
 import { filesBelow, isFolder } from '../ceremony-folder.js';
@@ -101,7 +102,7 @@ function parseBundle(text: string, fileName: string): Bundle {
 
 /**
  * CAs out of a backup. Each key is proved before its folder appears: it is that of the certificate, and
- * signs something that verifies. CONFLICT as `assertOwnNames`.
+ * signs something that verifies. CONFLICT as `assertOwnNames` and `assertServedNameFree`.
  */
 export async function restoreKeys(
   step: StepOf<'restore-keys'>,
@@ -118,10 +119,9 @@ export async function restoreKeys(
         content: Buffer.from(file.content, 'base64'),
       })),
     }));
-    assertOwnNames(
-      context.dataDirectory,
-      cas.map(({ name, decoded }) => formerCaOf(name, decoded)),
-    );
+    const former = cas.map(({ name, decoded }) => formerCaOf(name, decoded));
+    assertOwnNames(context.dataDirectory, former);
+    for (const ca of former) assertServedNameFree(context.dataDirectory, ca.name, ca);
     const proofs = [];
     for (const { name, decoded } of cas) {
       const proof = await proveKey(name, decoded, context);

@@ -10,6 +10,7 @@ import { newKeyInSlot } from '../../hierarchy/new-ca-key.js';
 import { newCaSerialNumber } from '../../hierarchy/issue-ca-certificate.js';
 import { rootName } from '../../hierarchy/issuer-paths.js';
 import { assertOwnName } from '../../hierarchy/own-name.js';
+import { assertServedNameFree } from '../../hierarchy/served-name.js';
 import { statusFileName, statusText } from '../../hierarchy/status-file.js';
 import type { StepOf } from '../ceremony-file.js';
 import { rootEndOf, rootOf, rootStatusOf } from '../root-wish.js';
@@ -27,6 +28,7 @@ export async function makeRoot(
 ): Promise<StepFacts> {
   const { profile, ...said } = rootOf(step);
   assertOwnName(context.dataDirectory, said);
+  assertServedNameFree(context.dataDirectory, rootName);
   const status = rootStatusOf(step);
   const key =
     step.slot === undefined
