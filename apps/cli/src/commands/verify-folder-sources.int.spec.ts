@@ -25,15 +25,16 @@ describe('what a data folder knows of a CA whose key is lost', () => {
       const root = { directory: data, name: 'root', passphrase };
       await renewAuthority({ directory: data, name: 'line', parent: root, nowMs });
       await exportAuthorities({ directory: data, into: plant });
-      // One certificate is named, and it is not the one in force.
-      const entry = { subject: 'CN=line', revokedAtMs: nowMs, notAfterMs: nowMs };
+      // One certificate is named, and it is not the one in force; the clock was ahead by a day.
+      const revokedAtMs = nowMs + 86_400_000;
+      const entry = { subject: 'CN=line', revokedAtMs, notAfterMs: nowMs };
       const revoked = [{ serialNumberHex, reason: 'keyCompromise', ...entry }];
       const record = JSON.stringify({ formatVersion: 1, revoked });
       writeFileSync(join(data, 'ca/root/revoked-cas.json'), record);
       const lostKeySha256 = keySha256Of(spkiDer);
-      expect((await folderAuthorities(data)).records).toEqual([
-        expect.objectContaining({ serialNumberHex, lostKeySha256 }),
-      ]);
+      const { records } = await folderAuthorities(data);
+      expect(records).toEqual([expect.objectContaining({ serialNumberHex, lostKeySha256 })]);
+      expect(records[0]?.revokedAtMs).toBeLessThanOrEqual(Date.now());
       const { der: crlDer } = await issueCaCrl(root, 86_400, nowMs);
       await importCaCrl({ directory: plant, crlDer, nowMs: nowMs + 1_000 });
       expect((await folderAuthorities(plant)).records).toContainEqual(

@@ -61,8 +61,16 @@ export async function folderAuthorities(data: string): Promise<FolderAuthorities
     anchors: chains.flatMap((chain) => chain.slice(-1)),
     intermediates: chains.flatMap((chain) => chain.slice(0, -1)),
     crls,
-    records: [...cas.flatMap(recordsOfCa), ...imported.flatMap((crl) => recordsOfCrl(crl, cas))],
+    records: [
+      ...cas.flatMap(recordsOfCa),
+      ...imported.flatMap((crl) => recordsOfCrl(crl, cas)),
+    ].map((record) => ofNowAtLatest(record)),
   };
+}
+
+/** What is on record is so now, whatever the clock said that it was recorded by. */
+function ofNowAtLatest(record: NamedRecord): NamedRecord {
+  return { ...record, revokedAtMs: Math.min(record.revokedAtMs, Date.now()) };
 }
 
 function recordsOfCa(ca: Issuer): readonly NamedRecord[] {
@@ -128,7 +136,11 @@ export async function folderStatuses(
       if (found.length > 0) covered.add(der);
     }
   }
-  return { crls: [...crls.values()].flat(), records, covered };
+  return {
+    crls: [...crls.values()].flat(),
+    records: records.map((record) => ofNowAtLatest(record)),
+    covered,
+  };
 }
 
 async function recordOf(

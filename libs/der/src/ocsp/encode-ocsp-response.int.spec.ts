@@ -106,6 +106,11 @@ describe('an OCSPResponse, read by OpenSSL', () => {
     expect(text.includes('Revocation Reason')).toBe(reasonNumber !== 0);
   });
 
+  test('revoked by a clock that was ahead: at thisUpdate, for no answer is of a time to come', () => {
+    const text = textOf(aResponse({ kind: 'revoked', atSeconds: at + 7_200, reasonNumber: 1 }));
+    expect(text).toContain('Revocation Time: Nov 22 12:30:05 2026 GMT');
+  });
+
   test('unknown, with the nonce', () => {
     const text = textOf(aResponse({ kind: 'unknown' }, Buffer.from('0011223344556677', 'hex')));
     expect(text).toContain('Cert Status: unknown');

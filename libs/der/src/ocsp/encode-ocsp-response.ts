@@ -102,13 +102,17 @@ function singleResponse(response: SingleResponse): Uint8Array {
   }
   return encodeSequence(
     response.certIdDer,
-    certStatus(response.status),
+    certStatus(response.status, response.thisUpdateSeconds),
     generalizedTime(response.thisUpdateSeconds),
     encodeTlv(contextConstructed(0), generalizedTime(response.nextUpdateSeconds)),
   );
 }
 
-function certStatus(status: CertStatus): Uint8Array {
+/**
+ * Not of a time to come, for who compares times would take the certificate for good until then: the clock of whoever
+ * revoked may have been ahead.
+ */
+function certStatus(status: CertStatus, thisUpdateSeconds: number): Uint8Array {
   if (status.kind === 'good') return good;
   if (status.kind === 'unknown') return unknown;
   const { atSeconds, reasonNumber } = status;
@@ -116,7 +120,7 @@ function certStatus(status: CertStatus): Uint8Array {
   const reason = encodeTlv(tags.enumerated, Uint8Array.of(reasonNumber));
   return encodeTlv(
     contextConstructed(1),
-    generalizedTime(atSeconds),
+    generalizedTime(Math.min(atSeconds, thisUpdateSeconds)),
     ...(reasonNumber === 0 ? [] : [encodeTlv(contextConstructed(0), reason)]),
   );
 }

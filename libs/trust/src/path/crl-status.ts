@@ -287,7 +287,12 @@ function findingOf(
   }
   // What a delta does not list is as the full list says.
   if (entry.kind === 'absent' && baseCrlNumber !== undefined) return [];
-  if (entry.kind === 'absent' || entry.reason === 'removeFromCRL' || entry.atSeconds > atSeconds) {
+  const isListed =
+    entry.kind !== 'absent' &&
+    entry.reason !== 'removeFromCRL' &&
+    // It is listed at thisUpdate, whatever date is given: the clock of whoever revoked may have been ahead.
+    Math.min(entry.atSeconds, walk.thisUpdateSeconds) <= atSeconds;
+  if (!isListed) {
     if (isOfSomeReasons(crl)) {
       const detail = 'it covers some reasons only, and none of them was there at that time';
       return [{ source: 'crl', index, state: 'unusable', detail }];

@@ -72,7 +72,7 @@ function saidSecondsOf(
   answer: StatusFinding,
   atSeconds: number,
 ): number {
-  return isForGood(answer) && thisUpdateSeconds < atSeconds ? thisUpdateSeconds : atSeconds;
+  return isForGood(answer) ? thisUpdateSeconds : atSeconds;
 }
 
 function isAbout(certId: OcspCertId, certificate: PathCertificate, issuer: PathCertificate) {
@@ -226,7 +226,10 @@ function answerOf(
 ): StatusFinding {
   const common = { source: 'ocsp', index, thisUpdateSeconds, nextUpdateSeconds } as const;
   if (status.state !== 'revoked') return { ...common, state: status.state };
-  if (status.atSeconds > atSeconds) return { ...common, state: 'good' };
+  // It is said at thisUpdate, whatever time is given: the clock of whoever revoked may have been ahead.
+  if (Math.min(status.atSeconds, thisUpdateSeconds) > atSeconds) {
+    return { ...common, state: 'good' };
+  }
   const reason = status.reason === undefined ? undefined : crlReasonOf(status.reason);
   return { ...common, state: 'revoked', atSeconds: status.atSeconds, reason };
 }

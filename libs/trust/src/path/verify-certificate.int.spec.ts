@@ -619,6 +619,25 @@ describe('verification of certificates that OpenSSL made', () => {
     expect(findingsOf(bad)).toMatchObject([{ state: 'unusable' }]);
   });
 
+  it('believes a list and an answer that revoke of a time to come: they say so now', () => {
+    const toCome = encodeTlv(0x18, Buffer.from('20991231000000Z'));
+    const revoked = encodeTlv(0xa1, toCome);
+    const isGood = ({ tag }: DerNode): boolean => tag === 0x80;
+    const answer = answered({ inAnswer: (part) => (isGood(part) ? revoked : part.der) });
+    expect(findingsOf(answer)).toMatchObject([{ state: 'revoked' }]);
+    const isEntries = ({ tag, children }: DerNode): boolean =>
+      tag === 0x30 && children[0]?.children[0]?.tag === 0x02;
+    const dated = ({ children: [serialNumber, , ...extensions] }: DerNode): Uint8Array =>
+      encodeSequence(serialNumber!.der, toCome, ...extensions.map(({ der: part }) => part));
+    const list = rebuilt('full.crl', (parts) =>
+      parts.map((part) =>
+        isEntries(part) ? encodeSequence(...part.children.map(dated)) : part.der,
+      ),
+    );
+    expect(verify('bad.pem', { crls: [list] }, justNow()).path[0]?.status?.state).toBe('revoked');
+    expect(verify('good.pem', { crls: [list] }, justNow()).path[0]?.status?.state).toBe('good');
+  });
+
   it.each([
     ['both', 'a responder that has ended too'],
     ['bad-by-issuer', 'the issuer'],
