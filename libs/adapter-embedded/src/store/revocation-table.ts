@@ -102,7 +102,7 @@ export class RevocationTable {
     this.#scope = db.prepare('SELECT * FROM crl_scopes WHERE issuer = ? AND shard = ?');
     this.#addScope = db.prepare('INSERT INTO crl_scopes (issuer, shard, sealed) VALUES (?, ?, ?)');
     this.#countChange = db.prepare(
-      `UPDATE crl_scopes SET changes = changes + 1, changed_at_ms = max(changed_at_ms, ?)
+      `UPDATE crl_scopes SET changes = changes + 1, changed_at_ms = ?
        WHERE issuer = ? AND shard = ? RETURNING seq, changes, sealed`,
     );
     this.#put = db.prepare('INSERT OR REPLACE INTO revocations VALUES (?, ?, ?, ?, ?, ?, ?)');

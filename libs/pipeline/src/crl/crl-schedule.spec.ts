@@ -138,6 +138,23 @@ describe('CrlSchedule', () => {
     await schedule.planChanged();
     expect(schedule.waiting).toEqual([]);
   });
+
+  it('takes what waits by a clock that was ahead for waiting from the first look with the right one on', async () => {
+    const rightMs = ports.nowMs;
+    ports.nowMs += 7_200_000;
+    ports.revoke(1);
+    const before = new CrlSchedule(ports, defaultCrlPolicy, () => [issuer]);
+    await before.planChanged();
+    ports.nowMs = rightMs;
+    // Whether it was started behind the clock's correction, or has lived through it.
+    for (const schedule of [new CrlSchedule(ports, defaultCrlPolicy, () => [issuer]), before]) {
+      ports.nowMs = rightMs;
+      await schedule.planChanged();
+      ports.nowMs += 60_000;
+      await schedule.planChanged();
+      expect(schedule.waiting).toEqual([{ issuer: 'devices', sinceMs: rightMs }]);
+    }
+  });
 });
 
 describe('the CRL that is due', () => {

@@ -71,7 +71,7 @@ export class CrlSchedule {
     const changed = (
       await listAllChanged(this.#ports.revocations, follower, [...issuers.keys()])
     ).filter(({ issuer, shard }) => shard < shardsOf(issuers.get(issuer)));
-    this.#waiting.look(changed);
+    this.#waiting.look(changed, this.#ports.clock.nowMs());
     for (const { issuer, shard } of changed) await addCrlJob(this.#ports.jobs, { issuer, shard });
     return planned + changed.length;
   }

@@ -10,12 +10,16 @@ export interface WaitingChanges {
 export class WaitingScopes {
   #since = new Map<string, WaitingChanges>();
 
-  /** All that wait at this time. What has got some of its changes since the last look waits anew. */
-  look(changed: readonly ChangedScope[]): void {
+  /**
+   * All that wait at this time. What has got some of its changes since the last look waits anew; a change of a time
+   * to come, by a clock that was ahead, waits from now on.
+   */
+  look(changed: readonly ChangedScope[], nowMs: number): void {
     const since = new Map<string, WaitingChanges>();
     for (const { issuer, shard, followed, changedAtMs } of changed) {
       const key = `${issuer}/${String(shard)}/${String(followed)}`;
-      since.set(key, this.#since.get(key) ?? { issuer, sinceMs: changedAtMs });
+      const sinceMs = Math.min(this.#since.get(key)?.sinceMs ?? changedAtMs, nowMs);
+      since.set(key, { issuer, sinceMs });
     }
     this.#since = since;
   }

@@ -122,7 +122,7 @@ export async function startPresigning(work: PresignWork): Promise<Presigning> {
 
 async function planChangedScopes(work: PresignWork, waiting: WaitingScopes): Promise<void> {
   const changed = await listAllChanged(work.revocations, 'presigned', signedAheadOf(work));
-  waiting.look(changed);
+  waiting.look(changed, work.clock.nowMs());
   for (const { issuer, shard } of changed) {
     await work.jobs.add(scopeQueue, { id: `${issuer}-${String(shard)}`, data: { issuer, shard } });
   }
