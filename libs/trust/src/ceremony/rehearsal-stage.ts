@@ -29,7 +29,7 @@ import { planCaRevocation } from '../hierarchy/revoke-authority.js';
 import { assertKeyNotRevoked } from '../hierarchy/revoked-key.js';
 import { keySha256Of } from '../hierarchy/lost-keys.js';
 import { assertRequesterFits, viewCaRequest } from '../hierarchy/request-authority.js';
-import { revokedCasFileName } from '../hierarchy/revoked-cas.js';
+import { revokedBeforeFileName, revokedCasFileName } from '../hierarchy/revoked-cas.js';
 import { statusFileName } from '../hierarchy/status-file.js';
 import { encryptPrivateKey } from '../keys/encrypted-private-key.js';
 import {
@@ -48,7 +48,7 @@ import { type Custody, readTextOrUndefined, sealedKeyFileName } from './step-con
 /** What lies beside certificate and key of a CA, and decides what becomes of a step. */
 const copiedFiles: readonly string[] = [
   ...[descriptionFileName, retirementFileName, statusFileName],
-  ...[revokedCasFileName, crlNumberFileName, caCrlFileName],
+  ...[revokedCasFileName, revokedBeforeFileName, crlNumberFileName, caCrlFileName],
 ];
 
 interface NewFile {

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isName } from '@certmill/domain';
 import { isErrorCode } from '../atomic-file.js';
@@ -10,6 +10,7 @@ import {
   formerFolderName,
   issuedFolderName,
   issuerPathsOf,
+  pathsIn,
 } from './issuer-paths.js';
 
 /** A certificate over the key of a CA, and a file that has it first. */
@@ -51,7 +52,8 @@ export async function certificatesOverKey(
     try {
       const certificate = readCaCertificate(der, file);
       if (Buffer.compare(certificate.spkiDer, spkiDer) === 0) {
-        found.set(id, { file, certificate, inForceOf });
+        const first = inForceOf === undefined ? file : fileOfInForce(file, der);
+        found.set(id, { file: first, certificate, inForceOf });
       }
     } catch {
       unread.push(file);
@@ -66,8 +68,7 @@ export function nameOfSigner(
   certificate: CaCertificate,
 ): string | undefined {
   return namesIn(caDirectoryOf(dataDirectory)).find((name) => {
-    const file = issuerPathsOf(dataDirectory, name).certificateFile;
-    const der = firstCertificateIn(file);
+    const der = firstCertificateIn(issuerPathsOf(dataDirectory, name).chainFile);
     return der !== undefined && hasSigned(der, certificate);
   });
 }
@@ -92,22 +93,35 @@ export function pemsIn(folder: string): readonly string[] {
     .map((name) => join(folder, name));
 }
 
-/** Those in force first. */
+/** Those in force first: the first of each chain, whatever else is being written. */
 function certificateFilesIn(
   dataDirectory: string,
 ): readonly Pick<CertificateOverKey, 'file' | 'inForceOf'>[] {
   const names = namesIn(caDirectoryOf(dataDirectory)).filter(isName);
   const inForce = names.flatMap((inForceOf) => {
-    const { certificateFile: file } = issuerPathsOf(dataDirectory, inForceOf);
-    return existsSync(file) ? [{ file, inForceOf }] : [];
+    const { chainFile } = issuerPathsOf(dataDirectory, inForceOf);
+    return existsSync(chainFile) ? [{ file: chainFile, inForceOf }] : [];
   });
   const others = names.flatMap((name) => {
-    const { directory } = issuerPathsOf(dataDirectory, name);
-    return [formerFolderName, alternativeFolderName, issuedFolderName]
-      .flatMap((folder) => pemsIn(join(directory, folder)))
-      .map((file) => ({ file, inForceOf: undefined }));
+    const { directory, certificateFile } = issuerPathsOf(dataDirectory, name);
+    return [
+      ...(existsSync(certificateFile) ? [certificateFile] : []),
+      ...[formerFolderName, alternativeFolderName, issuedFolderName].flatMap((folder) =>
+        pemsIn(join(directory, folder)),
+      ),
+    ].map((file) => ({ file, inForceOf: undefined }));
   });
   return [...inForce, ...others];
+}
+
+/**
+ * The file that has a certificate which is in force alone; where a renewal was killed between it and the chain, which
+ * issuing goes by, the chain.
+ */
+function fileOfInForce(chainFile: string, der: Uint8Array): string {
+  const { certificateFile } = pathsIn(dirname(chainFile));
+  const alone = firstCertificateIn(certificateFile);
+  return alone !== undefined && Buffer.compare(alone, der) === 0 ? certificateFile : chainFile;
 }
 
 /** Undefined where it has none, or cannot be read. */

@@ -7,7 +7,7 @@ import { assertUsualForm } from '../keys/key-form.js';
 import { type CaCertificate, pemOfCertificates, readCaCertificate } from './ca-certificate.js';
 import { certificateOf, specOfCertificate } from './certificate-spec.js';
 import { isSameName } from './distinguished-name.js';
-import { withCaLock } from './folder-lock.js';
+import { withCaLocks } from './folder-lock.js';
 import { backdated, endOf, recordIssued, statusOf } from './issue-authority.js';
 import { issueCaCertificate } from './issue-ca-certificate.js';
 import { alternativeFolderName } from './issuer-paths.js';
@@ -19,7 +19,7 @@ import {
   openAuthority,
   type SigningAuthority,
 } from './open-authority.js';
-import { assertKeyNotRevoked } from './revoked-key.js';
+import { assertKeyNotLost, assertKeyNotRevoked } from './revoked-key.js';
 
 export interface CrossOptions {
   /** The data folder of the CA that gets another certificate; its key is not needed. */
@@ -45,21 +45,27 @@ export interface CrossCertificate {
  * chain as an alternative one: the chain that is in force stays.
  */
 export async function crossCertify(options: CrossOptions): Promise<CrossCertificate> {
+  return withCaLocks(options.directory, options.by.directory, async () =>
+    crossCertifyLocked(options),
+  );
+}
+
+/** The same for who holds the locks of both folders. */
+export async function crossCertifyLocked(options: CrossOptions): Promise<CrossCertificate> {
   const { directory, name, by: place, nowMs } = options;
-  return withCaLock(directory, async () => {
-    const ca = await authorityIn(directory, name);
-    const refusal = refusalOf(ca, nowMs);
-    if (refusal !== undefined) throw new CertmillError('CONFLICT', `CA '${name}' ${refusal}`);
-    const by = await openAuthority(place, nowMs);
-    const certificateDer = await crossCertificate(certificateOf(ca), by, options);
-    await recordIssued(by.ca, certificateDer);
-    const chainDer = [certificateDer, ...by.ca.chainDer];
-    const folder = join(ca.directory, alternativeFolderName);
-    await mkdir(folder, { recursive: true, mode: 0o755 });
-    const file = join(folder, `${serialOf(certificateDer)}.pem`);
-    await writeFileAtomically(file, pemOfCertificates(chainDer), publicFileMode);
-    return { chainDer, file };
-  });
+  const ca = await authorityIn(directory, name);
+  const refusal = refusalOf(ca, nowMs);
+  if (refusal !== undefined) throw new CertmillError('CONFLICT', `CA '${name}' ${refusal}`);
+  assertKeyNotLost(directory, keySha256Of(ca.spkiDer));
+  const by = await openAuthority(place, nowMs);
+  const certificateDer = await crossCertificate(certificateOf(ca), by, options);
+  await recordIssued(by.ca, certificateDer);
+  const chainDer = [certificateDer, ...by.ca.chainDer];
+  const folder = join(ca.directory, alternativeFolderName);
+  await mkdir(folder, { recursive: true, mode: 0o755 });
+  const file = join(folder, `${serialOf(certificateDer)}.pem`);
+  await writeFileAtomically(file, pemOfCertificates(chainDer), publicFileMode);
+  return { chainDer, file };
 }
 
 /**

@@ -7,7 +7,7 @@ import { isErrorCode, publicFileMode, syncDirectory, writeFileAtomically } from 
 import { descriptionFileName, retirementFileName } from './ca-description.js';
 import { checkedFileName } from './ca-files.js';
 import { slotFileName } from './ca-slot.js';
-import { withCaLock } from './folder-lock.js';
+import { withCaLocks } from './folder-lock.js';
 import { importedCrlsFolderName } from './imported-crls.js';
 import { caCrlFileName } from './ca-crl-time.js';
 import { removeUnfinished } from './issuer-folder.js';
@@ -21,14 +21,14 @@ import {
 } from './issuer-paths.js';
 import { findAuthority, type Issuer, loadAuthorities } from './load-issuers.js';
 import { assertOwnNames } from './own-name.js';
-import { revokedCasFileName } from './revoked-cas.js';
+import { revokedBeforeFileName, revokedCasFileName } from './revoked-cas.js';
 import { assertServedNameFree } from './served-name.js';
 import { statusFileName } from './status-file.js';
 
 /** All that is public of a CA, by name: what is not known here may be a key. */
 const publicFiles: readonly string[] = [
   ...['chain.pem', checkedFileName, 'certificate.pem', descriptionFileName, statusFileName],
-  ...[retirementFileName, revokedCasFileName, caCrlFileName],
+  ...[retirementFileName, revokedCasFileName, revokedBeforeFileName, caCrlFileName],
 ];
 /** Certificates, a file each. */
 const publicFolders: readonly string[] = [
@@ -64,16 +64,14 @@ export async function exportAuthorities(options: ExportOptions): Promise<Exporte
   if ((await loadAuthorities(directory)).length === 0) {
     throw new CertmillError('NOT_FOUND', `${directory} has no CA`);
   }
-  return withCaLock(directory, async () => {
+  return withCaLocks(into, directory, async () => {
     const cas = await loadAuthorities(directory);
-    return withCaLock(into, async () => {
-      for (const ca of cas) await assertTakes(into, ca);
-      assertOwnNames(into, cas);
-      for (const ca of cas) assertServedNameFree(into, ca.name, ca);
-      let filesWritten = await writeFiles(await filesIn(directory, importedCrlsFolderName), into);
-      for (const ca of cas) filesWritten += await exportAuthority(ca, into);
-      return { cas: cas.map(({ name }) => name), filesWritten };
-    });
+    for (const ca of cas) await assertTakes(into, ca);
+    assertOwnNames(into, cas);
+    for (const ca of cas) assertServedNameFree(into, ca.name, ca);
+    let filesWritten = await writeFiles(await filesIn(directory, importedCrlsFolderName), into);
+    for (const ca of cas) filesWritten += await exportAuthority(ca, into);
+    return { cas: cas.map(({ name }) => name), filesWritten };
   });
 }
 

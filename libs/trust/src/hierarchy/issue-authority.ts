@@ -14,7 +14,7 @@ import {
   newCaSerialNumber,
   noExpirationMs,
 } from './issue-ca-certificate.js';
-import { withCaLock } from './folder-lock.js';
+import { withCaLock, withCaLocks } from './folder-lock.js';
 import { assertNewIssuer, type IssuerFolderContent, writeIssuerFolder } from './issuer-folder.js';
 import { assertIssuerName, issuedFolderName, rootName } from './issuer-paths.js';
 import { type Issuer } from './load-issuers.js';
@@ -62,6 +62,16 @@ export async function createRoot(
   wish: Omit<AuthorityWish, 'name' | 'order'>,
   nowMs: number,
 ): Promise<Issuer> {
+  const folder = await newRoot(wish, nowMs);
+  await withCaLock(wish.directory, async () => writeIssuerFolder(wish.directory, rootName, folder));
+  return authorityIn(wish.directory, rootName);
+}
+
+/** What the folder of a new root is to hold; nothing is written. Throws as `createRoot`. */
+export async function newRoot(
+  wish: Omit<AuthorityWish, 'name' | 'order'>,
+  nowMs: number,
+): Promise<IssuerFolderContent> {
   const { directory, status } = wish;
   if (wish.pathLenConstraint === 0) {
     throw new CertmillError(
@@ -79,13 +89,11 @@ export async function createRoot(
     signer.subjectPKInfoDer,
     { signer },
   );
-  const folder = {
+  return {
     chainDer: [certificateDer],
     ...content,
     ...(status === undefined ? {} : { status }),
   };
-  await withCaLock(directory, async () => writeIssuerFolder(directory, rootName, folder));
-  return authorityIn(directory, rootName);
 }
 
 /**
@@ -103,37 +111,39 @@ export async function issueAuthority(
   const { name, directory } = wish;
   assertIssuerName(name);
   assertOrderOfIssuer(wish);
-  await assertNewIssuer(directory, name);
-  assertOwnName(directory, wish);
-  const parent = await openAuthority(place, nowMs);
-  const { signer, content } = await newCaKey(wish);
-  const notBeforeMs = Math.max(backdated(nowMs), parent.ca.notBeforeMs);
-  const certificateDer = await issueProfiledCaCertificate(
-    wish.profile,
-    {
-      ...specOf(wish),
-      notBeforeMs,
-      notAfterMs: endOf(wish, notBeforeMs, parent.ca.notAfterMs),
-      ...statusOf(parent.ca),
-    },
-    signer.subjectPKInfoDer,
-    parent,
-  );
-  await recordIssued(parent.ca, certificateDer);
-  const folder: IssuerFolderContent = {
-    chainDer: [certificateDer, ...parent.ca.chainDer],
-    ...content,
-    ...(wish.status === undefined ? {} : { status: wish.status }),
-    description: {
-      role: roleOf(wish),
-      ...(place.directory === directory ? { parent: place.name } : {}),
-      ...(wish.order === undefined ? {} : { order: wish.order }),
-    },
-  };
-  // Before the CA: once it is there, nothing is missing.
-  await openSerialKeys(directory);
-  await withCaLock(directory, async () => writeIssuerFolder(directory, name, folder));
-  return authorityIn(directory, name);
+  return withCaLocks(directory, place.directory, async () => {
+    await assertNewIssuer(directory, name);
+    assertOwnName(directory, wish);
+    const parent = await openAuthority(place, nowMs);
+    const { signer, content } = await newCaKey(wish);
+    const notBeforeMs = Math.max(backdated(nowMs), parent.ca.notBeforeMs);
+    const certificateDer = await issueProfiledCaCertificate(
+      wish.profile,
+      {
+        ...specOf(wish),
+        notBeforeMs,
+        notAfterMs: endOf(wish, notBeforeMs, parent.ca.notAfterMs),
+        ...statusOf(parent.ca),
+      },
+      signer.subjectPKInfoDer,
+      parent,
+    );
+    await recordIssued(parent.ca, certificateDer);
+    const folder: IssuerFolderContent = {
+      chainDer: [certificateDer, ...parent.ca.chainDer],
+      ...content,
+      ...(wish.status === undefined ? {} : { status: wish.status }),
+      description: {
+        role: roleOf(wish),
+        ...(place.directory === directory ? { parent: place.name } : {}),
+        ...(wish.order === undefined ? {} : { order: wish.order }),
+      },
+    };
+    // Before the CA: once it is there, nothing is missing.
+    await openSerialKeys(directory);
+    await writeIssuerFolder(directory, name, folder);
+    return authorityIn(directory, name);
+  });
 }
 
 /**

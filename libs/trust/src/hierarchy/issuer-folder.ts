@@ -18,6 +18,7 @@ import { checkNewChainDer } from './check-chain.js';
 import { type CaDescription, descriptionFileName, writeDescription } from './ca-description.js';
 import { type CaSlot, slotFileName, writeSlot } from './ca-slot.js';
 import { assertOwnName, type NewCaName } from './own-name.js';
+import { type RevokedCa, revokedBeforeFileName, writeRevokedCas } from './revoked-cas.js';
 import { assertServedNameFree } from './served-name.js';
 import { statusFileName, writeStatus } from './status-file.js';
 import { saltOfFolder } from './folder-salt.js';
@@ -32,6 +33,8 @@ export interface IssuerFolderContent {
   /** Of the certificates that the CA will issue (ADR 0020). */
   readonly status?: StatusAddresses;
   readonly description?: CaDescription;
+  /** Of a root with a new key: what the one before has revoked. */
+  readonly revokedBefore?: readonly RevokedCa[];
 }
 
 /** A key to be encrypted, or one that is; PKCS#8 is overwritten with zeros once it is encrypted. */
@@ -91,6 +94,9 @@ export async function writeIssuerFolder(
     }
     if (content.description !== undefined) {
       await writeDescription(join(temporary, descriptionFileName), content.description);
+    }
+    if (content.revokedBefore !== undefined && content.revokedBefore.length > 0) {
+      await writeRevokedCas(join(temporary, revokedBeforeFileName), content.revokedBefore);
     }
     await rename(temporary, paths.directory);
   } catch (cause) {

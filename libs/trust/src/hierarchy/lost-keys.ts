@@ -39,15 +39,18 @@ export interface RevocableCa {
   readonly revoked?: RevokedCa;
 }
 
-/** What says that a CA itself is revoked, and not one above it: by its certificate, or by another one over its key. */
+/**
+ * What says that a CA itself is revoked, over its key, and not one above it. A certificate of it that is revoked while
+ * nothing is said of its key was retired alone, in force or not: the next one is good, as every verifier sees it.
+ */
 export function ownRevocationOf({
   spkiDer,
   serialNumberHex,
   revoked,
 }: RevocableCa): RevokedCa | undefined {
-  const isOwn =
-    revoked?.serialNumberHex === serialNumberHex || revoked?.keySha256 === keySha256Of(spkiDer);
-  return isOwn ? revoked : undefined;
+  if (revoked === undefined) return undefined;
+  const isLost = isKeyLost(revoked) && revoked.serialNumberHex === serialNumberHex;
+  return isLost || revoked.keySha256 === keySha256Of(spkiDer) ? revoked : undefined;
 }
 
 /** The keys that a CA has revoked certificates over because they are lost, with the first that says so. */

@@ -5,13 +5,18 @@ import { isErrorCode } from '../atomic-file.js';
 import type { IssuerKeyType } from '../keys/key-types.js';
 import { certificatesInPem, readCaCertificate } from './ca-certificate.js';
 import { certificateOf, specOfCertificate } from './certificate-spec.js';
-import { type CrossCertificate, crossCertify } from './cross-certify.js';
+import { type CrossCertificate, crossCertifyLocked } from './cross-certify.js';
+import { withCaLocks } from './folder-lock.js';
 import { firstLifetime } from './renewed-end.js';
-import { createRoot } from './issue-authority.js';
+import { newRoot } from './issue-authority.js';
+import { writeIssuerFolder } from './issuer-folder.js';
 import { alternativeFolderName, rootName } from './issuer-paths.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
+import { keySha256Of } from './lost-keys.js';
 import { assertNewKeyPlace, type NewCaKeyWish } from './new-ca-key.js';
-import { type AuthorityPlace, openAuthority } from './open-authority.js';
+import { authorityIn, type AuthorityPlace, openAuthority } from './open-authority.js';
+import { addRevokedBefore, revokedBefore } from './revoked-before.js';
+import { assertKeyNotLost } from './revoked-key.js';
 
 export interface RootRekeyOptions {
   /** The data folder of the root, and what opens its key. */
@@ -42,25 +47,39 @@ export interface RekeyedRoot {
 /**
  * Gives a root a new key: a root of the same subject and constraints in a folder of its own, and the two
  * certificates by which each key vouches for the other, in `alternative/` of either. Typed again after
- * a kill, it goes on with what is there. NOT_FOUND; CONFLICT where another root is in the new folder;
+ * a kill, it goes on with what is there. The new one signs nothing over keys that the one before has revoked or knows to
+ * be lost; typed again, it hears of those since. NOT_FOUND; CONFLICT where the key before is lost itself, and where another root is in the new folder;
  * INVALID_INPUT as `createRoot`, and where both would tell the status of CAs at one address.
  */
 export async function rekeyRoot(options: RootRekeyOptions): Promise<RekeyedRoot> {
+  const { from, into } = options;
+  // Before anything is there of the new one.
+  assertRekeyed(await authorityIn(from.directory, rootName), options);
+  return withCaLocks(into.directory, from.directory, async () => rekeyRootLocked(options));
+}
+
+async function rekeyRootLocked(options: RootRekeyOptions): Promise<RekeyedRoot> {
   const { into, nowMs } = options;
   const from: AuthorityPlace = { ...options.from, name: rootName };
   const before = (await openAuthority(from, nowMs)).ca;
-  assertOwnStatus(before, options.status);
-  assertNewKeyPlace(before, options.slot);
+  assertRekeyed(before, options);
   const root =
     (await findAuthority(into.directory, rootName)) ?? (await successorOf(before, options));
   assertSuccessor(root, before, options);
   const next: AuthorityPlace = { ...into, name: rootName };
   await openAuthority(next, nowMs);
+  await addRevokedBefore(root, revokedBefore(from.directory, before));
   return {
     root,
     newWithOld: await crossed(root, before, { ...into, by: from, nowMs }),
     oldWithNew: await crossed(before, root, { ...from, by: next, nowMs }),
   };
+}
+
+function assertRekeyed(before: Issuer, { from, status, slot }: RootRekeyOptions): void {
+  assertKeyNotLost(from.directory, keySha256Of(before.spkiDer));
+  assertOwnStatus(before, status);
+  assertNewKeyPlace(before, slot);
 }
 
 async function successorOf(before: Issuer, options: RootRekeyOptions): Promise<Issuer> {
@@ -81,7 +100,11 @@ async function successorOf(before: Issuer, options: RootRekeyOptions): Promise<I
     ...(status === undefined ? {} : { status }),
     ...(slot === undefined ? {} : { slot }),
   };
-  return createRoot(wish, nowMs);
+  await writeIssuerFolder(into.directory, rootName, {
+    ...(await newRoot(wish, nowMs)),
+    revokedBefore: revokedBefore(options.from.directory, before),
+  });
+  return authorityIn(into.directory, rootName);
 }
 
 /** The cross-certificate that is there, or a new one. */
@@ -92,7 +115,7 @@ async function crossed(
 ): Promise<CrossCertificate> {
   const { directory, by: place, nowMs } = options;
   const found = await alternativeBy(ca, by);
-  return found ?? crossCertify({ directory, name: rootName, by: place, nowMs });
+  return found ?? crossCertifyLocked({ directory, name: rootName, by: place, nowMs });
 }
 
 async function alternativeBy(ca: Issuer, by: Issuer): Promise<CrossCertificate | undefined> {

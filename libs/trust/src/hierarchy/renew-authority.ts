@@ -3,7 +3,7 @@ import type { IssuerKeyType } from '../keys/key-types.js';
 import type { CaCertificate } from './ca-certificate.js';
 import type { CaModules } from './ca-slot.js';
 import { certificateOf, specOfCertificate } from './certificate-spec.js';
-import { withCaLock } from './folder-lock.js';
+import { withCaLocks } from './folder-lock.js';
 import { issueCaCertificate, noExpirationMs } from './issue-ca-certificate.js';
 import { backdated, recordIssued, statusOf } from './issue-authority.js';
 import { assertNewIssuer, writeIssuerFolder } from './issuer-folder.js';
@@ -20,8 +20,9 @@ import {
 import { assertOwnName } from './own-name.js';
 import { assertRekeyable, retireRekeyed } from './rekeyed.js';
 import { renewedEnd } from './renewed-end.js';
-import { assertKeyNotRevoked, goesOnWithNewKey } from './revoked-key.js';
+import { assertKeyNotRevoked, assertNotRevoked } from './revoked-key.js';
 import { replaceCertificate } from './replace-certificate.js';
+import { assertGoodAbove } from './taken-in.js';
 
 export interface RenewalOptions {
   /** The data folder of the CA. */
@@ -43,19 +44,17 @@ export interface RenewalOptions {
  */
 export async function renewAuthority(options: RenewalOptions): Promise<Issuer> {
   const { directory, name, parent: place, nowMs } = options;
-  return withCaLock(directory, async () => {
+  return withCaLocks(directory, place.directory, async () => {
     const ca = await authorityIn(directory, name);
-    if (ca.revoked !== undefined) {
-      throw new CertmillError(
-        'CONFLICT',
-        `CA '${name}' is revoked: it is not renewed; ${goesOnWithNewKey}`,
-      );
-    }
+    assertNotRevoked(ca);
     const isRoot = ca.role === 'root';
     const parent = isRoot ? await openAuthorityKey(place) : await openAuthority(place, nowMs);
     const before = certificateOf(ca);
     assertIssuedBy(before, parent.ca);
-    if (!isRoot) assertKeyNotRevoked(parent.ca, keySha256Of(before.spkiDer));
+    if (!isRoot) {
+      assertGoodAbove(directory, parent.ca);
+      assertKeyNotRevoked(parent.ca, keySha256Of(before.spkiDer));
+    }
     const notBeforeMs = before.notBeforeMs;
     const latestMs = isRoot ? noExpirationMs : parent.ca.notAfterMs;
     // The lifetime counts from now on.
@@ -94,7 +93,7 @@ export interface RekeyOptions extends RenewalOptions {
 export async function rekeyAuthority(options: RekeyOptions): Promise<Issuer> {
   const { directory, name, successor, passphrase, parent: place, nowMs } = options;
   assertIssuerName(successor);
-  return withCaLock(directory, async () => {
+  return withCaLocks(directory, place.directory, async () => {
     const ca = await authorityIn(directory, name);
     if (ca.role === 'root') {
       throw new CertmillError(

@@ -45,7 +45,7 @@ import { type CaProfile, caOfProfile, issueProfiledCaCertificate } from './ca-pr
 import { hashOf, type SoftwareCaSigner } from './ca-key.js';
 import { type CaModules, type CaSlot, readSlot, slotFileName } from './ca-slot.js';
 import { checkWorkingChain } from './check-chain.js';
-import { withCaLock } from './folder-lock.js';
+import { withCaLock, withCaLockThere } from './folder-lock.js';
 import {
   assertOrderOfIssuer,
   type AuthorityWish,
@@ -66,7 +66,7 @@ import { assertIssuerName, formerFolderName, keyFileName } from './issuer-paths.
 import { type DistinguishedName, isSameName, readDistinguishedName } from './distinguished-name.js';
 import { assertNameFits } from './issued-to.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
-import { certificateBySerial, keySha256Of, ownRevocationOf } from './lost-keys.js';
+import { certificateBySerial, keySha256Of } from './lost-keys.js';
 import { assertModules, assertNewKeyPlace, newCaKey } from './new-ca-key.js';
 import { assertOwnName, type NewCaName } from './own-name.js';
 import { assertRekeyable, assertRekeyableIn, retireRekeyed } from './rekeyed.js';
@@ -77,7 +77,7 @@ import {
   openAuthorityKey,
   type SigningAuthority,
 } from './open-authority.js';
-import { assertKeyNotRevoked, goesOnWithNewKey } from './revoked-key.js';
+import { assertKeyNotRevoked, assertNotRevoked } from './revoked-key.js';
 import { replaceCertificate } from './replace-certificate.js';
 import { assertGoodStanding } from './taken-in.js';
 import { certificateOf, specOfCertificate, writableConstraints } from './certificate-spec.js';
@@ -247,10 +247,12 @@ export interface SignedRequest {
  * is no CA; as `openAuthority`, `assertKeyNotRevoked` and `issueCaCertificate`.
  */
 export async function signAuthorityRequest(options: SignRequestOptions): Promise<SignedRequest> {
-  const parent = await openAuthority(options.parent, options.nowMs);
-  const signed = await certificateForRequest(options, parent);
-  await recordIssued(parent.ca, signed.certificate.der);
-  return signed;
+  return withCaLockThere(options.parent.directory, async () => {
+    const parent = await openAuthority(options.parent, options.nowMs);
+    const signed = await certificateForRequest(options, parent);
+    await recordIssued(parent.ca, signed.certificate.der);
+    return signed;
+  });
 }
 
 /** The same under a CA that is open; whoever calls it records what was issued. */
@@ -560,18 +562,6 @@ async function takeAnother(
     directory,
     existing,
     chain.map(({ der }) => der),
-  );
-}
-
-/** CONFLICT where it is the CA that is revoked, and not one above it: no certificate over its key makes it good again. */
-function assertNotRevoked(ca: Issuer): void {
-  const revoked = ownRevocationOf(ca);
-  if (revoked === undefined) return;
-  const { subject, reason, revokedAtMs } = revoked;
-  const at = new Date(revokedAtMs).toISOString();
-  throw new CertmillError(
-    'CONFLICT',
-    `CA '${ca.name}' is revoked: ${subject}, ${reason}, at ${at}; ${goesOnWithNewKey}`,
   );
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CertmillError, type RevocationReason } from '@certmill/domain';
 import { type CaCertificate, readCaCertificate } from './ca-certificate.js';
@@ -10,6 +11,7 @@ import {
 } from './certificates-over-key.js';
 import { isSameName } from './distinguished-name.js';
 import { withCaLock } from './folder-lock.js';
+import { formerFolderName, issuerPathsOf } from './issuer-paths.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
 import { keySha256Of } from './lost-keys.js';
 import { authorityIn } from './open-authority.js';
@@ -105,6 +107,8 @@ export async function planCaRevocation(
   const atMs = await caCrlTime(parent, nowMs);
   const { found, unread } = await certificatesOverKey(directory, named.spkiDer);
   const isAlone = mayBeAlone && !isKeyLost({ reason }) && isReplaced(named, found);
+  if (mayBeAlone && !isAlone && !isKeyLost({ reason }))
+    assertNotBeingReplaced(directory, named, found);
   const alive = found.filter(
     ({ certificate }) =>
       certificate.notAfterMs >= nowMs && Buffer.compare(certificate.der, named.der) !== 0,
@@ -149,6 +153,28 @@ function isReplaced(named: CaCertificate, found: readonly CertificateOverKey[]):
     inForce.length > 0 &&
     inForce.every(({ certificate }) => Buffer.compare(certificate.der, named.der) !== 0)
   );
+}
+
+/**
+ * CONFLICT where a certificate that is in force still is kept as a former one too: a renewal was killed, and who names it
+ * takes it for one that is not in use.
+ */
+function assertNotBeingReplaced(
+  directory: string,
+  named: CaCertificate,
+  found: readonly CertificateOverKey[],
+): void {
+  const serialNumberHex = Buffer.from(named.serialNumber).toString('hex');
+  for (const { inForceOf, certificate } of found) {
+    if (inForceOf === undefined || Buffer.compare(certificate.der, named.der) !== 0) continue;
+    const former = join(issuerPathsOf(directory, inForceOf).directory, formerFolderName);
+    if (!existsSync(join(former, `${serialNumberHex}.pem`))) continue;
+    throw new CertmillError(
+      'CONFLICT',
+      `this certificate is in force of CA '${inForceOf}' still, for its renewal was not done to the end: ` +
+        `renew it again first, or name the CA: certmill ca revoke ${inForceOf}`,
+    );
+  }
 }
 
 /**

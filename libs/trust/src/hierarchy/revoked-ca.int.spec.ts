@@ -1,7 +1,16 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { RevocationReason } from '@certmill/domain';
 import { pemEncode } from '@certmill/der';
 import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
@@ -16,6 +25,7 @@ import { IssuerCatalogue } from './issuer-catalogue.js';
 import { loadAuthorities, loadIssuer, loadIssuers, refusalOf } from './load-issuers.js';
 import { keySha256Of } from './lost-keys.js';
 import { authorityIn, type AuthorityPlace } from './open-authority.js';
+import { rekeyRoot } from './rekey-root.js';
 import { rekeyAuthority, renewAuthority } from './renew-authority.js';
 import {
   completeAuthority,
@@ -326,6 +336,180 @@ describe('a CA that is revoked', () => {
     },
   );
 
+  describe('whose key is lost by the CRL of a root that is elsewhere', () => {
+    let plant: string;
+    /** Another folder with the keys of both roots, which has heard of nothing. */
+    let away: string;
+    beforeEach(() => {
+      [plant, away] = [join(folder, 'plant'), join(folder, 'away')];
+      cpSync(made, away, { recursive: true });
+      cpSync(join(data, 'ca/line'), join(plant, 'ca/line'), { recursive: true });
+      cpSync(join(other, 'ca/root'), join(plant, 'ca/root'), { recursive: true });
+    });
+    const importListing = async (serial: string, reason: RevocationReason): Promise<void> => {
+      recordAsOnce(serial, reason);
+      // A root of somebody else lists what it wants.
+      for (const one of serials) if (one !== serial) rmSync(issuedFile(one));
+      const { der: crlDer } = await issueCaCrl(place('root'), 86_400, nowMs);
+      await importCaCrl({ directory: plant, crlDer, name: 'first', nowMs });
+    };
+    const ways = async (): Promise<readonly (() => Promise<unknown>)[]> => {
+      const requestPem = await requestRenewal(place('line', join(away, 'data')));
+      const parent = place('root', join(away, 'other'));
+      const { chainDer } = await signAuthorityRequest({ requestPem, parent, nowMs });
+      const chainPem = pemOfCertificates(chainDer);
+      const keyPem = readFileSync(join(plant, 'ca/line/key.pem'), 'utf8');
+      const into = { directory: plant, passphrase, chainPem, nowMs };
+      return [
+        () => signAuthorityRequest({ requestPem, parent: place('root', plant), nowMs }),
+        () =>
+          crossCertify({
+            ...{ directory: join(away, 'data'), name: 'line', by: place('root', plant), nowMs },
+          }),
+        () => completeAuthority({ ...into, name: 'line', mayEndEarlier: true }),
+        () => importIssuer({ ...into, name: 'again', keyPem, keyPassphrase: passphrase }),
+      ];
+    };
+
+    it.each([
+      ['the certificate in force', 2],
+      ['a former certificate', 0],
+      ['one that another CA of the folder has kept', 1],
+    ] as const)('gets no certificate from any CA of the folder: %s is listed', async (_, which) => {
+      const kept = join(plant, 'ca/root/issued', `${serials[1]}.pem`);
+      mkdirSync(dirname(kept), { recursive: true });
+      cpSync(issuedFile(serials[1]), kept);
+      await importListing(serials[which], 'keyCompromise');
+      for (const way of await ways()) {
+        await expect(way()).rejects.toMatchObject({
+          code: 'CONFLICT',
+          message: expect.stringMatching(/CN=line.*keyCompromise/) as string,
+        });
+      }
+      expect(readdirSync(join(plant, 'ca')).sort()).toEqual(['.lock', 'line', 'root']);
+    });
+
+    it('is known from others: one that is retired comes under another CA', async () => {
+      await importListing(serials[0], 'superseded');
+      const [sign, cross, complete] = await ways();
+      for (const way of [sign, cross, complete]) await expect(way?.()).resolves.toBeDefined();
+    });
+
+    it('is not where a certificate of another CA has the serial number', async () => {
+      await importListing(serials[0], 'keyCompromise');
+      const former = join(plant, 'ca/line/former', `${serials[0]}.pem`);
+      cpSync(join(plant, 'ca/root/certificate.pem'), former);
+      const [sign] = await ways();
+      await expect(sign?.()).resolves.toBeDefined();
+    });
+  });
+
+  it('for a key that no record has, gets none from another CA of the folder while a certificate of it is there', async () => {
+    recordAsOnce(serials[0]);
+    for (const serial of serials) rmSync(issuedFile(serial));
+    cpSync(join(other, 'ca/root'), join(data, 'ca/second'), { recursive: true });
+    const requestPem = await requestRenewal(place('line', join(made, 'data')));
+    const signing = signAuthorityRequest({ requestPem, parent: place('second'), nowMs });
+    await expect(signing).rejects.toThrow("CA 'root' has revoked CN=line with this key");
+  });
+
+  it.each<RevocationReason>(['keyCompromise', 'superseded'])(
+    'for %s gets no certificate from the root with the new key, whose CRL does not list it',
+    async (reason) => {
+      const requestPem = await requestRenewal(place('line'));
+      const next = join(folder, 'next');
+      const rekey = () =>
+        rekeyRoot({
+          ...{ from: place('root'), into: { directory: next, passphrase }, nowMs },
+        });
+      const sign = (directory: string) =>
+        signAuthorityRequest({ requestPem, parent: place('root', directory), nowMs });
+      await rekey();
+      await expect(sign(next)).resolves.toBeDefined();
+      await revoke(reason);
+      // Typed again, it hears of what was revoked since; and so does the one after it.
+      await rekey();
+      await expect(sign(next)).rejects.toThrow('has revoked CN=line with this key');
+      const last = join(folder, 'last');
+      await rekeyRoot({
+        ...{ from: place('root', next), into: { directory: last, passphrase }, nowMs },
+      });
+      await expect(sign(last)).rejects.toThrow('has revoked CN=line with this key');
+      expect((await issueCaCrl(place('root', last), 86_400, nowMs)).entries).toBe(0);
+    },
+  );
+
+  describe('with one certificate, which is in force, and nothing is said of its key', () => {
+    it.each(['the CRL', 'the renewal'])(
+      'goes on with its renewal under a root that is elsewhere, whichever comes first: %s',
+      async (first) => {
+        const plant = join(folder, 'plant');
+        cpSync(join(data, 'ca/line'), join(plant, 'ca/line'), { recursive: true });
+        const at = { directory: plant, name: 'line', passphrase };
+        const requestPem = await requestRenewal(at);
+        const { chainDer } = await signAuthorityRequest({
+          ...{ requestPem, parent: place('root'), nowMs },
+        });
+        recordAsOnce(serials[2], 'superseded');
+        const { der: crlDer } = await issueCaCrl(place('root'), 86_400, nowMs);
+        const steps = [
+          () => importCaCrl({ directory: plant, crlDer, name: 'root', nowMs }),
+          () => completeAuthority({ ...at, chainPem: pemOfCertificates(chainDer), nowMs }),
+        ];
+        for (const step of first === 'the CRL' ? steps : steps.reverse()) await step();
+        const line = await loadIssuer(plant, 'line');
+        expect(refusalOf(line, nowMs)).toBeUndefined();
+        const [crl, own] = [join(folder, 'root.crl'), join(folder, 'own.pem')];
+        writeFileSync(crl, pemEncode('X509 CRL', crlDer));
+        writeFileSync(own, pemOfCertificates(line.chainDer.slice(0, 1)));
+        const verified = execFileSync('openssl', [
+          ...['verify', '-x509_strict', '-crl_check_all', '-CRLfile', crl],
+          ...['-CAfile', join(data, 'ca/root/certificate.pem'), own],
+        ]);
+        expect(String(verified)).toContain(': OK');
+        // The one before is not good, and does not come back.
+        const before = readFileSync(join(plant, 'ca/line/former', `${serials[2]}.pem`), 'utf8');
+        const root = readFileSync(join(data, 'ca/root/certificate.pem'), 'utf8');
+        const back = completeAuthority({ ...at, chainPem: before + root, nowMs });
+        await expect(back).rejects.toMatchObject({ code: 'CONFLICT' });
+      },
+    );
+
+    it('signs nothing, and is renewed in its folder', async () => {
+      recordAsOnce(serials[2], 'superseded');
+      expect(refusalOf(await loadIssuer(data, 'line'), nowMs)).toContain('superseded');
+      const renewed = await renewAuthority({
+        ...{ directory: data, name: 'line', parent: place('root'), nowMs },
+      });
+      expect(refusalOf(renewed, nowMs)).toBeUndefined();
+      expect(await verdicts()).toEqual([': OK', ': OK', 'certificate revoked']);
+    });
+
+    it('is not renewed under a CA that only its own folder knows to be revoked', async () => {
+      await issueAuthority(
+        {
+          ...{ name: 'mid', directory: data, passphrase, keyType: 'ec-p256' as const },
+          ...{ subjectDer: named('mid'), pathLenConstraint: 1 },
+        },
+        place('root'),
+        nowMs,
+      );
+      const wish = { directory: data, passphrase, keyType: 'ec-p256' as const };
+      const leaf = { ...wish, name: 'leaf', subjectDer: named('leaf'), pathLenConstraint: 0 };
+      await issueAuthority(leaf, place('mid'), nowMs);
+      const away = join(folder, 'away');
+      cpSync(data, away, { recursive: true });
+      await revokeAuthority({
+        ...{ directory: data, parent: 'root', reason: 'cessationOfOperation', nowMs },
+        certificateDer: (await authorityIn(data, 'mid')).chainDer[0] ?? new Uint8Array(),
+      });
+      const renewing = renewAuthority({
+        ...{ directory: data, name: 'leaf', parent: place('mid', away), nowMs },
+      });
+      await expect(renewing).rejects.toThrow("CA 'mid' is revoked: CN=mid, cessationOfOperation");
+    });
+  });
+
   describe('where one certificate is named that is not in force', () => {
     const retire = (
       reason: RevocationReason = 'superseded',
@@ -377,6 +561,34 @@ describe('a CA that is revoked', () => {
     ])('is so with all where %s', async (_, reason, which) => {
       await retire(reason, serials[which]);
       expect(await verdicts()).toEqual(all);
+    });
+
+    describe('and its renewal was killed before the chain was written', () => {
+      const lineFile = (name: string): string => join(data, 'ca/line', name);
+      beforeEach(async () => {
+        const kept = ['chain.pem', 'chain.sha256'].map(
+          (name) => [lineFile(name), readFileSync(lineFile(name))] as const,
+        );
+        await renew();
+        for (const [file, content] of kept) writeFileSync(file, content);
+      });
+
+      it('nothing is revoked: it is in force still, until the renewal is typed again', async () => {
+        expect((await loadIssuer(data, 'line')).serialNumberHex).toBe(serials[2]);
+        await expect(retire('superseded', serials[2])).rejects.toThrow(
+          "in force of CA 'line' still",
+        );
+        expect(existsSync(recordFile())).toBe(false);
+        await renew();
+        expect(await retire('superseded', serials[2])).toMatchObject({ isAlone: true });
+        expect(await verdicts()).toEqual([': OK', ': OK', 'certificate revoked']);
+        expect(refusalOf(await loadIssuer(data, 'line'), nowMs)).toBeUndefined();
+      });
+
+      it('all are revoked, the one that was on its way too, where the key is lost', async () => {
+        expect((await retire('keyCompromise', serials[2])).others).toHaveLength(3);
+        expect(await verdicts()).toEqual(all);
+      });
     });
 
     it('is so with all where no CA of the folder has the key: nobody knows which is in force', async () => {
@@ -546,6 +758,33 @@ describe('a CA that is revoked', () => {
       expect([line.parent, refusalOf(line, nowMs)]).toEqual(['mid', undefined]);
       await revokeBy(line.parent ?? '', 'line', 'superseded');
       expect(refusalOf(await loadIssuer(data, 'line'), nowMs)).toContain('CN=line, superseded');
+    });
+
+    it('stays refused by the CA that has revoked it once that has a new key', async () => {
+      await issueMid();
+      const chainPem = await signed();
+      await completeAuthority({ ...place('factory'), chainPem, nowMs });
+      const requestPem = await requestRenewal(place('factory'));
+      const successor = { passphrase, name: 'mid', successor: 'mid-2', parent: place('root') };
+      await rekeyAuthority({ ...successor, directory: data, nowMs });
+      const away = join(folder, 'away');
+      cpSync(data, away, { recursive: true });
+      await revokeBy('mid', 'factory', 'cessationOfOperation');
+      const refused = 'has revoked CN=factory with this key';
+      const sign = (directory: string) =>
+        signAuthorityRequest({ requestPem, parent: place('mid-2', directory), nowMs });
+      await expect(sign(data)).rejects.toThrow(refused);
+      // Another CA may have it: its key is not lost.
+      const { chainDer } = await sign(away);
+      const again = pemOfCertificates(chainDer);
+      const keyPem = readFileSync(join(data, 'ca/factory/key.pem'), 'utf8');
+      const into = { ...place('again'), keyPem, keyPassphrase: passphrase, nowMs };
+      await expect(importIssuer({ ...into, chainPem: again })).rejects.toThrow(refused);
+      const elsewhere = await signAuthorityRequest({
+        ...{ requestPem, parent: place('root', other), nowMs },
+      });
+      const good = pemOfCertificates(elsewhere.chainDer);
+      expect(await importIssuer({ ...into, chainPem: good })).toMatchObject({ name: 'again' });
     });
 
     it.each<[string, string, RevocationReason]>([

@@ -24,6 +24,11 @@ export function isKeyLost({ reason }: Pick<RevokedCa, 'reason'>): boolean {
 }
 
 export const revokedCasFileName = 'revoked-cas.json';
+/**
+ * Of a root with a new key, in the same form: the keys that the root before had revoked, or knew to be lost. It signs
+ * nothing over them either, and its CRLs do not list them: the certificates are of the key before.
+ */
+export const revokedBeforeFileName = 'revoked-before.json';
 const formatVersion = 1;
 
 export async function writeRevokedCas(file: string, revoked: readonly RevokedCa[]): Promise<void> {

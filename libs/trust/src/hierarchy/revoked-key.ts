@@ -1,53 +1,63 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { CertmillError, isName } from '@certmill/domain';
-import { isErrorCode } from '../atomic-file.js';
-import { damagedCa } from './ca-files.js';
+import { dirname } from 'node:path';
+import { CertmillError } from '@certmill/domain';
+import { certificateOf } from './certificate-spec.js';
 import type { Issuer } from './load-issuers.js';
-import { lostKeysOf, type Revoker } from './lost-keys.js';
-import { readRevokedCas, type RevokedCa, revokedCasFileName } from './revoked-cas.js';
+import { keySha256Of, ownRevocationOf } from './lost-keys.js';
+import { type KeyRevocation, keysRevokedUnder, lostKeysIn } from './revocations-in-folder.js';
 
 /** What to type where a CA that was revoked is to go on. */
 export const goesOnWithNewKey =
   'a CA that is revoked goes on with a new key only: certmill ca rekey, or certmill ca request --rekeys';
 
 /**
- * CONFLICT where the CA that is to sign has revoked the CA of the key, for whatever reason, or another CA of its
- * folder has, because the key is lost: it does not come back. One certificate that was retired alone ends no CA.
+ * CONFLICT where the CA that is to sign has revoked the CA of the key, for whatever reason and with whichever of its
+ * own keys, and as `assertKeyNotLost`: it does not come back. One certificate that was retired alone ends no CA.
+ * @param signer in the folder of a data folder, or a name that it would have there.
  * @param keySha256 as `keySha256Of`.
  */
 export function assertKeyNotRevoked(
-  parent: Revoker & Pick<Issuer, 'name'>,
+  signer: Pick<Issuer, 'directory' | 'subjectDer'>,
   keySha256: string,
 ): void {
-  const own =
-    parent.revokedCas.find((entry) => entry.keySha256 === keySha256) ??
-    lostKeysOf(parent).get(keySha256);
-  if (own !== undefined) throw keyIsRevoked(parent.name, own);
-  const folder = dirname(parent.directory);
-  for (const name of readdirSync(folder).filter(isName)) {
-    const lost = lostKeysOf(revokerIn(join(folder, name), name)).get(keySha256);
-    if (lost !== undefined) throw keyIsRevoked(name, lost);
-  }
+  const dataDirectory = dirname(dirname(signer.directory));
+  const own = keysRevokedUnder(dataDirectory, signer.subjectDer).get(keySha256);
+  if (own !== undefined) throw keyIsRevoked(own);
+  assertKeyNotLost(dataDirectory, keySha256);
 }
 
-function keyIsRevoked(by: string, { subject, reason, revokedAtMs }: RevokedCa): CertmillError {
+/** CONFLICT where a record or a CRL of a data folder says that the key is lost, whoever is to sign over it. */
+export function assertKeyNotLost(dataDirectory: string, keySha256: string): void {
+  const lost = lostKeysIn(dataDirectory).get(keySha256);
+  if (lost !== undefined) throw keyIsRevoked(lost);
+}
+
+/**
+ * CONFLICT where it is the CA that is revoked, and neither one certificate of it nor a CA above it; and as
+ * `assertKeyNotRevoked`, of the CA above as its certificate names it.
+ */
+export function assertNotRevoked(ca: Issuer): void {
+  const revoked = ownRevocationOf(ca);
+  if (revoked === undefined) {
+    const { issuerDer: subjectDer, spkiDer } = certificateOf(ca);
+    assertKeyNotRevoked({ directory: ca.directory, subjectDer }, keySha256Of(spkiDer));
+    return;
+  }
+  const { subject, reason, revokedAtMs } = revoked;
   const at = new Date(revokedAtMs).toISOString();
-  return new CertmillError(
+  throw new CertmillError(
     'CONFLICT',
-    `CA '${by}' has revoked ${subject} with this key (${reason}, at ${at}), and none is signed over it again; ` +
-      goesOnWithNewKey,
+    `CA '${ca.name}' is revoked: ${subject}, ${reason}, at ${at}; ${goesOnWithNewKey}`,
   );
 }
 
-function revokerIn(directory: string, name: string): Revoker {
-  const file = join(directory, revokedCasFileName);
-  try {
-    return { directory, revokedCas: readRevokedCas(readFileSync(file, 'utf8')) };
-  } catch (cause) {
-    if (isErrorCode(cause, 'ENOENT') || isErrorCode(cause, 'ENOTDIR')) {
-      return { directory, revokedCas: [] };
-    }
-    throw damagedCa(name, `${file} cannot be read or is damaged`, cause);
-  }
+function keyIsRevoked({
+  by,
+  entry: { subject, reason, revokedAtMs },
+}: KeyRevocation): CertmillError {
+  const at = new Date(revokedAtMs).toISOString();
+  return new CertmillError(
+    'CONFLICT',
+    `${by} has revoked ${subject} with this key (${reason}, at ${at}), and none is signed over it again; ` +
+      goesOnWithNewKey,
+  );
 }

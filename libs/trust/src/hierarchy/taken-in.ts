@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { CertmillError } from '@certmill/domain';
-import type { CaCertificate } from './ca-certificate.js';
+import { type CaCertificate, readCaCertificate } from './ca-certificate.js';
 import { caDirectoryOf, issuerPathsOf } from './issuer-paths.js';
 import { type Issuer, refusalForRevocation, standingOf } from './load-issuers.js';
 import { keySha256Of } from './lost-keys.js';
@@ -24,8 +24,23 @@ export function assertGoodStanding(
       `the chain is not taken in: it ${refusalForRevocation(revoked)}`,
     );
   }
-  // Where the CA above is elsewhere, what the others have revoked as lost counts all the same.
-  const revoker = parent ?? { ...issuerPathsOf(directory, name), name, revokedCas: [] };
-  assertKeyNotRevoked(revoker, keySha256Of(chain[0].spkiDer));
+  // Where the CA above is elsewhere, what others have revoked as lost counts all the same.
+  const [own, above = own] = chain;
+  const signer = { ...issuerPathsOf(directory, name), subjectDer: above.subjectDer };
+  assertKeyNotRevoked(signer, keySha256Of(own.spkiDer));
   return parent;
+}
+
+/**
+ * CONFLICT where the folder knows that the CA which is to sign one of its CAs is revoked, or one above it: in the
+ * folder of the key nobody may have heard.
+ */
+export function assertGoodAbove(
+  directory: string,
+  signer: Pick<Issuer, 'name' | 'chainDer'>,
+): void {
+  const chain = signer.chainDer.map((der) => readCaCertificate(der, 'a CA above'));
+  const { revoked } = standingOf(directory, signer.name, chain);
+  if (revoked === undefined) return;
+  throw new CertmillError('CONFLICT', `CA '${signer.name}' ${refusalForRevocation(revoked)}`);
 }
