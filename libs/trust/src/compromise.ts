@@ -24,13 +24,9 @@ export { factsOf, runSteps, stepsLeft, type StepDoer } from './compromise/run-st
 export { assertSuccessor, makeSuccessor, type SuccessorOutcome } from './compromise/successor.js';
 export {
   certificatesOfCa,
-  signersOf,
   type CertificateOfCa,
+  type CertificatesOfCa,
   type Signer,
 } from './compromise/ca-certificates.js';
-export {
-  listsAsRevoked,
-  publishCaCrl,
-  readCarriedCrl,
-  type CarriedCrl,
-} from './compromise/carried-crl.js';
+export { reasonInCrl, readCarriedCrl, type CarriedCrl } from './compromise/carried-crl.js';
+export { listingServed, type ServedListing } from './compromise/served-crls.js';

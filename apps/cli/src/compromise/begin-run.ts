@@ -49,7 +49,7 @@ export async function runOf(
   }
   const plan = planCompromise(wish, {
     serialNumberHex: old.serialNumberHex,
-    hasParent: (await certificatesOfCa(old, nowMs)).length > 0,
+    hasParent: (await certificatesOfCa(old, [data], nowMs)).found.length > 0,
     isSuccessorThere,
     nowMs,
   });

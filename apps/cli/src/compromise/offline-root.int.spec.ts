@@ -1,4 +1,16 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -9,17 +21,22 @@ import {
   createRoot,
   crossCertify,
   distinguishedNameDer,
+  exportAuthorities,
+  importCaCrl,
   issueAuthority,
   issueCaCrl,
   passphraseVariable,
   publishedCas,
   renewAuthority,
+  requestAuthority,
+  requestRenewal,
   revokeAuthority,
   signAuthorityRequest,
 } from '@certmill/trust';
-import { planCompromise, type CompromiseRun } from '@certmill/trust/compromise';
+import { listingServed, planCompromise, type CompromiseRun } from '@certmill/trust/compromise';
 import type { IssuanceClient } from '../client/issuance-client.js';
 import { Terminal } from '../terminal/terminal.js';
+import { compromiseView } from './report.js';
 import type { Circumstances, StepContext } from './step-context.js';
 import { makeNewIssuer } from './steps/make-new-issuer.js';
 import { publishParentCrl } from './steps/publish-parent-crl.js';
@@ -81,6 +98,21 @@ async function context(overrides: Partial<Circumstances> = {}): Promise<StepCont
 }
 
 const place = () => ({ directory: medium, name: 'root', passphrase });
+
+/** What `openssl verify` says of a CA certificate with the CRL that the data folder serves by a name. */
+async function servedCheck(name: string, file = join(data, 'ca/old/certificate.pem')) {
+  const place = (each: string) => join(folder, each);
+  writeFileSync(place('served.crl'), (await publishedCas(data).caCrlOf(name)) ?? '');
+  const roots = [medium, data].map((each) => join(each, 'ca/root/certificate.pem'));
+  const anchors = roots
+    .filter((root) => existsSync(root))
+    .map((root) => readFileSync(root, 'utf8'));
+  writeFileSync(place('anchors.pem'), anchors.join(''));
+  const crls = ['-crl_check_all', '-CRLfile', place('served.crl')];
+  const args = ['verify', ...crls, '-CAfile', place('anchors.pem'), file];
+  const { stdout, stderr } = spawnSync('openssl', args, { encoding: 'utf8' });
+  return stdout + stderr;
+}
 
 async function crlOfRoot(name: string): Promise<string> {
   const { der } = await issueCaCrl(place(), 86_400, Date.now());
@@ -161,8 +193,19 @@ describe('an old CA under a root whose key is elsewhere', () => {
       certificateDer: chainDer[0] ?? new Uint8Array(),
     });
     const carried = await context({ parentCrl: [early, await crlOfRoot('root.pem')] });
+    // The early one is served, as of a root whose CRLs are taken in.
+    await importCaCrl({
+      directory: data,
+      crlDer: readFileSync(early),
+      name: 'above',
+      nowMs: Date.now(),
+    });
+    expect(await servedCheck('above')).toMatch(/: OK$/m);
     expect(await revokeOldCa(carried, run)).toMatchObject({ certificates: 1 });
     expect(await publishParentCrl(carried, run)).toEqual({ files: [join(folder, 'root.pem')] });
+    expect(await servedCheck('above')).toContain('certificate revoked');
+    // With what is served, nothing more is carried.
+    expect(await publishParentCrl(await context(), run)).toEqual({ files: [] });
     const other = await createRoot(
       {
         ...{ directory: join(folder, 'other'), passphrase },
@@ -171,6 +214,7 @@ describe('an old CA under a root whose key is elsewhere', () => {
       },
       Date.now(),
     );
+    rmSync(join(data, 'ca-crls'), { recursive: true });
     const forged = join(folder, 'forged.crl');
     const { der } = await issueCaCrl(
       { directory: join(folder, 'other'), name: other.name, passphrase },
@@ -209,7 +253,192 @@ describe('an old CA under a root whose key is elsewhere', () => {
     expect((await authorityIn(data, 'root')).revokedCas).toHaveLength(1);
     const { files } = await publishParentCrl(atHand, run);
     expect(files).toEqual([join(medium, 'ca/root/ca.crl'), join(data, 'ca/root/ca.crl')]);
-    const published = await publishedCas(data).caCrlOf('root');
-    expect(Buffer.compare(published!, readFileSync(join(data, 'ca/root/ca.crl')))).toBe(0);
+    const served = (name: string) => publishedCas(data).caCrlOf(name);
+    expect(await served('root')).toEqual(readFileSync(join(data, 'ca/root/ca.crl')));
+    // That of the other root has a name that is free here.
+    expect(await served('root-2')).toEqual(readFileSync(join(medium, 'ca/root/ca.crl')));
+    expect(await servedCheck('root-2')).toContain('certificate revoked');
+    const [cross = ''] = readdirSync(join(data, 'ca/old/alternative'));
+    expect(await servedCheck('root', join(data, 'ca/old/alternative', cross))).toContain(
+      'certificate revoked',
+    );
+  });
+
+  it('is served as revoked where the public folder of the root is here with an older list', async () => {
+    const atHand = await context({ parentData: medium });
+    await issueCaCrl(place(), 86_400, Date.now());
+    await exportAuthorities({ directory: medium, into: data });
+    const early = readFileSync(join(medium, 'ca/root/ca.crl'));
+    await importCaCrl({ directory: data, crlDer: early, nowMs: Date.now() });
+    expect(await servedCheck('root')).toMatch(/: OK$/m);
+    await revokeOldCa(atHand, run);
+    await publishParentCrl(atHand, run);
+    expect(await servedCheck('root')).toContain('certificate revoked');
+  });
+
+  it('is not left while the CRL that says so is not served, and is once somebody has taken it in', async () => {
+    const nowMs = Date.now();
+    const wish = { directory: data, passphrase, keyType: 'ec-p256', pathLenConstraint: 0 } as const;
+    const line = { ...wish, name: 'line', subjectDer: named('Line') };
+    const { serialNumberHex, chainDer } = await issueAuthority(line, place(), nowMs);
+    await revokeAuthority({
+      ...{ directory: medium, parent: 'root', reason: 'cessationOfOperation', nowMs },
+      certificateDer: chainDer[0] ?? new Uint8Array(),
+    });
+    const { der } = await issueCaCrl(place(), 86_400, nowMs);
+    await importCaCrl({ directory: data, crlDer: der, name: 'root', nowMs });
+    // The medium was restored from before.
+    rmSync(join(medium, 'ca/root/revoked-cas.json'));
+    const atHand = await context({ parentData: medium });
+    await revokeOldCa(atHand, run);
+    await expect(publishParentCrl(atHand, run)).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining(serialNumberHex) as string,
+    });
+    expect(await servedCheck('root')).toMatch(/: OK$/m);
+    const again = readFileSync(join(medium, 'ca/root/ca.crl'));
+    const released = [serialNumberHex];
+    await importCaCrl({ directory: data, crlDer: again, released, nowMs: Date.now() });
+    await publishParentCrl(atHand, run);
+    expect(await servedCheck('root')).toContain('certificate revoked');
+  });
+});
+
+describe('certificates over the key of an old CA', () => {
+  /** A renewal under another CA of the data folder, which nobody has taken in. */
+  const renewedElsewhere = async (): Promise<string> => {
+    const nowMs = Date.now();
+    const second = { directory: data, passphrase, keyType: 'ec-p256' } as const;
+    await createRoot({ ...second, subjectDer: named('Second root') }, nowMs);
+    const requestPem = await requestRenewal({ directory: data, name: 'old', passphrase });
+    const parent = { directory: data, name: 'root', passphrase };
+    const { chainDer } = await signAuthorityRequest({ requestPem, parent, nowMs });
+    const { serialNumber } = new X509Certificate(chainDer[0] ?? new Uint8Array());
+    return join(data, 'ca/root/issued', `${serialNumber.toLowerCase()}.pem`);
+  };
+
+  it('are revoked in every folder of the data folder, and what cannot be read is told', async () => {
+    const file = await renewedElsewhere();
+    const damaged = join(data, 'ca/root/issued/77.pem');
+    writeFileSync(damaged, 'half of a');
+    const atHand = await context({ parentData: medium });
+    const facts = await revokeOldCa(atHand, run);
+    expect(facts).toEqual({
+      certificates: 2,
+      by: ['CN=Root', 'CN=Second root'],
+      reason: 'cACompromise',
+      unread: [damaged],
+    });
+    await publishParentCrl(atHand, run);
+    expect(await servedCheck('root', file)).toContain('certificate revoked');
+    const done = [{ step: 'revoke-ca', startedAtMs: 0, endedAtMs: 0, facts }] as const;
+    expect(compromiseView({ ...run, done }).left).toEqual([
+      expect.stringContaining(
+        `cannot be read, and may be over the key of 'old' as well: ${damaged}`,
+      ),
+    ]);
+  });
+
+  it('are waited for where one has come to light that only its own CA can revoke', async () => {
+    const file = await renewedElsewhere();
+    const aside = join(folder, 'aside');
+    mkdirSync(join(data, 'ca/old/issued'));
+    cpSync(file, join(data, 'ca/old/issued/found.pem'));
+    renameSync(join(data, 'ca/root'), aside);
+    const { chainDer } = await authorityIn(data, 'old');
+    const root = { directory: medium, parent: 'root', nowMs: Date.now() };
+    const certificateDer = chainDer[0] ?? new Uint8Array();
+    await revokeAuthority({ ...root, reason: 'cACompromise', certificateDer });
+    const atHand = await context({ parentData: medium });
+    await expect(revokeOldCa(atHand, run)).rejects.toMatchObject({
+      code: 'STEP_WAITS',
+      message: expect.stringMatching(
+        /'CN=Second root' is not here[^]*issued\/found\.pem/,
+      ) as string,
+    });
+    renameSync(aside, join(data, 'ca/root'));
+    expect(await revokeOldCa(atHand, run)).toMatchObject({ certificates: 2 });
+  });
+
+  it('are served as revoked by a root that has cross-certified it, from a CRL that was carried', async () => {
+    const nowMs = Date.now();
+    const third = { directory: join(folder, 'third'), name: 'root', passphrase };
+    await createRoot({ ...third, keyType: 'ec-p256', subjectDer: named('Third root') }, nowMs);
+    const { chainDer } = await crossCertify({ directory: data, name: 'old', by: third, nowMs });
+    const [certificateDer = new Uint8Array(), signerDer = new Uint8Array()] = chainDer;
+    await revokeAuthority({
+      ...{ directory: third.directory, parent: 'root', certificateDer, nowMs },
+      reason: 'cACompromise',
+    });
+    const carried = await issueCaCrl(third, 86_400, nowMs);
+    const circumstances = { parentData: medium, parentCrl: [carried.file] };
+    // A request that waits for its certificate has its name, and keeps it.
+    const wish = { directory: data, passphrase, keyType: 'ec-p256', pathLenConstraint: 0 } as const;
+    await requestAuthority({ ...wish, name: 'root-2', subjectDer: named('Asked for') });
+    expect(await revokeOldCa(await context(circumstances), run)).toMatchObject({ certificates: 2 });
+    await publishParentCrl(await context(circumstances), run);
+    const names = readdirSync(join(data, 'ca-crls')).sort();
+    expect(names).toEqual(['root-3.pem', 'root.pem']);
+    const listed = { reason: 'cACompromise', crlNumber: carried.crlNumber };
+    expect(await listingServed(data, certificateDer, signerDer, Date.now())).toEqual(listed);
+    const crl = readFileSync(join(data, 'ca-crls/root-3.pem'), 'utf8');
+    expect(crl).toContain(pemEncode('X509 CRL', carried.der));
+    // The next one comes as every other.
+    const next = await issueCaCrl(third, 2 * 86_400, Date.now());
+    const again = await importCaCrl({ directory: data, crlDer: next.der, nowMs: Date.now() });
+    expect([again.crl.ca, again.isNew]).toEqual(['root-3', true]);
+    // By hand it has the name that somebody gives.
+    rmSync(join(data, 'ca-crls'), { recursive: true });
+    const byHand = { directory: data, crlDer: carried.der, name: 'third', nowMs: Date.now() };
+    expect((await importCaCrl(byHand)).crl.ca).toBe('third');
+  });
+
+  it('stay where they have another name and the key is not lost, and are named', async () => {
+    const at = (name: string): string => join(folder, name);
+    const openssl = (...args: readonly string[]) =>
+      expect(spawnSync('openssl', args, { encoding: 'utf8' })).toMatchObject({ status: 0 });
+    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+    const [signer, signerKey, publicKey, extensions] = [at('f.pem'), at('f.key'), at('k'), at('e')];
+    openssl('req', '-x509', ...key, '-keyout', signerKey, '-subj', '/CN=Foreign', '-out', signer);
+    const own = join(data, 'ca/old/certificate.pem');
+    openssl('x509', '-in', own, '-pubkey', '-noout', '-out', publicKey);
+    writeFileSync(
+      extensions,
+      'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=hash\n',
+    );
+    mkdirSync(join(data, 'ca/old/alternative'));
+    const other = join(data, 'ca/old/alternative/other.pem');
+    openssl(
+      ...['x509', '-new', '-force_pubkey', publicKey, '-subj', '/CN=Other', '-days', '30'],
+      ...['-CA', signer, '-CAkey', signerKey, '-extfile', extensions, '-out', other],
+    );
+    const atHand = await context({ parentData: medium });
+    await expect(revokeOldCa(atHand, run)).rejects.toMatchObject({
+      code: 'STEP_WAITS',
+      message: expect.stringMatching(/'CN=Foreign' is not here[^]*other\.pem/) as string,
+    });
+    const plan = { ...run.plan, wish: { ...run.plan.wish, reason: 'superseded' as const } };
+    const facts = await revokeOldCa(atHand, { ...run, plan });
+    expect(facts).toMatchObject({ certificates: 1, others: [other] });
+    const done = [{ step: 'revoke-ca', startedAtMs: 0, endedAtMs: 0, facts }] as const;
+    expect(compromiseView({ plan, done }).left).toContainEqual(
+      `still good, of another name over the same key, which is not lost: ${other}`,
+    );
+  });
+
+  it('keep the reason that they were revoked for first, and the report says so', async () => {
+    const { chainDer } = await authorityIn(data, 'old');
+    await revokeAuthority({
+      ...{ directory: medium, parent: 'root', reason: 'cessationOfOperation', nowMs: Date.now() },
+      certificateDer: chainDer[0] ?? new Uint8Array(),
+    });
+    const plan = { ...run.plan, wish: { ...run.plan.wish, reason: 'superseded' as const } };
+    const worn = { ...run, plan };
+    const facts = await revokeOldCa(await context({ parentData: medium }), worn);
+    expect(facts).toMatchObject({ certificates: 1, reason: 'cessationOfOperation' });
+    const done = [{ step: 'revoke-ca', startedAtMs: 0, endedAtMs: 0, facts }] as const;
+    expect(compromiseView({ ...worn, done }).left).toEqual([
+      "'old' is revoked for cessationOfOperation, which stays, and not for superseded",
+    ]);
   });
 });

@@ -121,11 +121,12 @@ const inWords: Readonly<Record<CompromiseStep, (facts: StepFacts) => string>> = 
     `${formatNumber(Number(pending))} not issued yet`,
   crls: ({ crls, behind }) =>
     `${several(crls, 'full CRL')}, ${formatNumber(Number(behind))} behind`,
-  'revoke-ca': ({ certificates, elsewhere }) =>
+  'revoke-ca': ({ certificates, elsewhere, unread }) =>
     `${several(certificates, 'certificate')} of the CA` +
     (elsewhere === 0
       ? ''
-      : `, ${formatNumber(Number(elsewhere))} signed by CAs that are elsewhere`),
+      : `, ${formatNumber(Number(elsewhere))} signed by CAs that are elsewhere`) +
+    (Array.isArray(unread) ? `; cannot be read: ${unread.join(', ')}` : ''),
   'parent-crl': ({ isKeyAtHand: isAtHand }) => `the parent: ${keyAtHand(isAtHand)}`,
 };
 
@@ -192,16 +193,18 @@ const would: Readonly<Record<Exclude<CompromiseStep, 'reissue'>, Would>> = {
     const { shards: crls, full } = await client.crlState(wish.issuer);
     return { crls, behind: full.behind };
   },
-  async 'revoke-ca'(context) {
-    const all = await certificatesToRevoke(context);
-    const elsewhere = all.filter(({ signers }) => signers.length === 0).length;
-    return { certificates: all.length, elsewhere };
-  },
-  async 'parent-crl'(context) {
-    const all = await certificatesToRevoke(context);
-    const firsts = all.map(({ signers }) => signers[0]);
+  async 'revoke-ca'(context, plan) {
+    const { certificates, unread } = await certificatesToRevoke(context, plan);
+    const elsewhere = certificates.filter(({ signers }) => signers.length === 0).length;
     return {
-      isKeyAtHand: firsts.every((signer) => signer !== undefined && isKeyAtHand(signer.ca)),
+      ...{ certificates: certificates.length, elsewhere },
+      ...(unread.length === 0 ? {} : { unread }),
+    };
+  },
+  async 'parent-crl'(context, plan) {
+    const { certificates } = await certificatesToRevoke(context, plan);
+    return {
+      isKeyAtHand: certificates.every(({ signers: [first] }) => first && isKeyAtHand(first.ca)),
     };
   },
 };

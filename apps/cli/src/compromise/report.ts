@@ -73,6 +73,8 @@ export function leftOf(run: CompromiseRun): readonly string[] {
   const inVain = count(reissue, 'replacedInVain');
   const pending = count(factsOf(run, 'revoke'), 'pending');
   const isOver = stepsLeft(run).length === 0;
+  const ca = factsOf(run, 'revoke-ca');
+  const reason = String(ca['reason'] ?? wish.reason);
   return [
     ...(without === 0
       ? []
@@ -89,6 +91,15 @@ export function leftOf(run: CompromiseRun): readonly string[] {
           `${formatNumber(pending)} requests under '${wish.issuer}' are dead letters: ` +
             "drop them with 'certmill dead-letters drop'",
         ]),
+    ...(reason === wish.reason
+      ? []
+      : [`'${wish.issuer}' is revoked for ${reason}, which stays, and not for ${wish.reason}`]),
+    ...namesIn(ca['others']).map(
+      (file) => `still good, of another name over the same key, which is not lost: ${file}`,
+    ),
+    ...namesIn(ca['unread']).map(
+      (file) => `cannot be read, and may be over the key of '${wish.issuer}' as well: ${file}`,
+    ),
     ...(isOver && wish.keepsCa ? [`the CA certificate of '${wish.issuer}' is not revoked`] : []),
     ...(isOver && !wish.keepsCa && !steps.includes('revoke-ca')
       ? [`'${wish.issuer}' is a root: take it out of the trust stores (RFC 5280 6.1)`]
@@ -97,7 +108,11 @@ export function leftOf(run: CompromiseRun): readonly string[] {
 }
 
 function nameOf({ operations }: StepFacts): string {
-  return Array.isArray(operations) ? operations.join(', ') : '';
+  return namesIn(operations).join(', ');
+}
+
+function namesIn(value: StepFacts[string] | undefined): readonly string[] {
+  return typeof value === 'object' ? value : [];
 }
 
 /** The same for people. */
@@ -119,8 +134,7 @@ export function compromiseLines(view: CompromiseView): readonly string[] {
 type Tell = (facts: StepFacts) => string;
 
 const number = (value: StepFacts[string] | undefined): string => formatNumber(Number(value ?? 0));
-const list = (value: StepFacts[string] | undefined): string =>
-  Array.isArray(value) ? value.join(', ') : '';
+const list = (value: StepFacts[string] | undefined): string => namesIn(value).join(', ');
 
 const told: Readonly<Record<CompromiseStep, Tell>> = {
   successor: whenDone(

@@ -56,8 +56,10 @@ export const steps: Readonly<Record<CompromiseStep, DescribedStep>> = {
     advice: 'everything before it is done',
   },
   'parent-crl': {
-    does: 'make the CRL of the CA above',
+    does: 'make the CRL of the CA above, and serve it',
     run: publishParentCrl,
-    advice: 'the CA is recorded as revoked here, and nobody else knows until there is a CRL',
+    advice:
+      'the CA is recorded as revoked here, and nobody else knows until the CRL is served; ' +
+      "one that is not taken in by itself is with 'certmill crl import', which has --as and --released",
   },
 };

@@ -1,11 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { CertmillError } from '@certmill/domain';
-import { isErrorCode, publicFileMode, writeFileAtomically } from '../atomic-file.js';
-import { caCrlFileName } from '../hierarchy/ca-crl-time.js';
-import type { Issuer } from '../hierarchy/load-issuers.js';
+import { CertmillError, type CrlReason } from '@certmill/domain';
 import { crlFindings, crlLapseOf, readCrl, type ReadCrl } from '../path/crl-status.js';
 import { readPathCertificate } from '../path/path-certificate.js';
+import { isForGood } from '../path/status.js';
 
 /** A CRL that was carried from a CA whose key is elsewhere. */
 export interface CarriedCrl {
@@ -29,38 +26,21 @@ export async function readCarriedCrl(file: string): Promise<CarriedCrl> {
 }
 
 /**
- * Whether the CRL is of the CA that signed a certificate, good now, and lists it as revoked.
+ * Why a CRL revokes a certificate for good: it is of the CA that signed it, and in force. Undefined where it does not.
  * @param signerDer certificate of that CA.
  */
-export function listsAsRevoked(
-  { crl }: CarriedCrl,
+export function reasonInCrl(
+  crl: ReadCrl,
   certificateDer: Uint8Array,
   signerDer: Uint8Array,
   nowMs: number,
-): boolean {
+): CrlReason | undefined {
   const certificate = readPathCertificate(certificateDer);
   const signer = readPathCertificate(signerDer);
-  if (certificate === undefined || signer === undefined) return false;
+  if (certificate === undefined || signer === undefined) return undefined;
   const atSeconds = Math.floor(nowMs / 1_000);
-  if (crlLapseOf(crl, atSeconds) !== undefined) return false;
+  if (crlLapseOf(crl, atSeconds) !== undefined) return undefined;
   const [finding] = crlFindings(certificate, signer, [crl], atSeconds);
-  return finding?.state === 'revoked';
-}
-
-/** Lays a CRL where it is served, in the folder of its CA; an older one stays out. */
-export async function publishCaCrl(ca: Issuer, der: Uint8Array): Promise<void> {
-  const file = join(ca.directory, caCrlFileName);
-  const before = await readIfThere(file);
-  const [old, next] = [before && readCrl(before)?.crlNumber, readCrl(der)?.crlNumber];
-  if (old !== undefined && next !== undefined && old >= next) return;
-  await writeFileAtomically(file, der, publicFileMode);
-}
-
-async function readIfThere(file: string): Promise<Uint8Array | undefined> {
-  try {
-    return Uint8Array.from(await readFile(file));
-  } catch (error) {
-    if (isErrorCode(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+  if (finding?.state !== 'revoked' || !isForGood(finding)) return undefined;
+  return finding.reason ?? 'unspecified';
 }

@@ -126,10 +126,15 @@ function fileOfInForce(chainFile: string, der: Uint8Array): string {
 
 /** Undefined where it has none, or cannot be read. */
 export function firstCertificateIn(file: string): Uint8Array | undefined {
+  return certificatesIn(file)[0];
+}
+
+/** None where it has none, or cannot be read. */
+export function certificatesIn(file: string): readonly Uint8Array[] {
   try {
-    return certificatesInPem(readFileSync(file, 'utf8'))[0];
+    return certificatesInPem(readFileSync(file, 'utf8'));
   } catch {
-    return undefined;
+    return [];
   }
 }
 

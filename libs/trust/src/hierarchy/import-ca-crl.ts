@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { assertName, CertmillError } from '@certmill/domain';
 import { publicFileMode, syncDirectory, writeFileAtomically } from '../atomic-file.js';
 import { nameView } from '../inspect/view.js';
@@ -14,6 +16,7 @@ import {
   type PathCertificate,
   readPathCertificate,
 } from '../path/path-certificate.js';
+import { certificatesIn, pemsIn } from './certificates-over-key.js';
 import { withCaLock } from './folder-lock.js';
 import {
   type ImportedCrl,
@@ -24,7 +27,9 @@ import {
   importedCrlText,
   maxImportedCrlBytes,
 } from './imported-crls.js';
+import { alternativeFolderName } from './issuer-paths.js';
 import { isKeyAtHand, type Issuer, loadAuthorities } from './load-issuers.js';
+import { caRequestsFolderName } from './request-authority.js';
 
 export interface CrlImportOptions {
   /** The data folder, or a fleet's trust folder. */
@@ -32,6 +37,10 @@ export interface CrlImportOptions {
   readonly crlDer: Uint8Array;
   /** The name by which it is served; default: what the certificates below the CA say. */
   readonly name?: string;
+  /** The name where nothing says one; with a number behind it where that is another CA's. */
+  readonly otherwise?: string;
+  /** A CA certificate that the list is about and the CA that signed it, DER, where no chain of the folder has them. */
+  readonly about?: { readonly certificateDer: Uint8Array; readonly signerDer: Uint8Array };
   /** Serial numbers, hex, of certificates that the list before revoked: this one may leave them out. */
   readonly released?: readonly string[];
   readonly nowMs: number;
@@ -47,8 +56,8 @@ export interface CrlImport {
 
 /**
  * Takes in the CRL of a CA whose key is kept elsewhere, such as an offline root: what it revokes signs
- * nothing here any more. It has to be signed by a CA above one of this folder, be about CA certificates, be
- * in force now, and be later than the one before (crlNumber, RFC 5280 5.2.3). Durable before it
+ * nothing here any more. It has to be signed by a CA above one of this folder, or one whose list is here already, be about
+ * CA certificates, be in force now, and be later than the one before (crlNumber, RFC 5280 5.2.3). Durable before it
  * resolves; repeating it is success. INVALID_INPUT with the reason; CONFLICT for an earlier list, for one
  * that leaves out a certificate which the one before revoked, for a name that another CA has, and for a CA
  * that has its key here.
@@ -60,9 +69,10 @@ export async function importCaCrl(options: CrlImportOptions): Promise<CrlImport>
   if (crl === undefined) throw new CertmillError('INVALID_INPUT', 'this is no CRL in DER');
   return withCaLock(directory, async () => {
     const authorities = await loadAuthorities(directory);
-    const { signer, child } = signerOf(crl, authorities, Math.floor(options.nowMs / 1_000));
     const known = new ImportedCrlFolder(directory).all();
-    const name = nameOf(options.name, { signer, child }, authorities, known);
+    const links = linksOf(authorities, known, options);
+    const { signer, child } = signerOf(crl, links, Math.floor(options.nowMs / 1_000));
+    const name = nameOf(options, { signer, child }, authorities, known);
     const imported = importedCrlOf(name, signer, crl);
     if (imported === undefined) throw refused('has no crlNumber (RFC 5280 5.2.3), or a bad entry');
     const before = known.find(({ ca }) => ca === name);
@@ -86,9 +96,9 @@ interface Link {
 }
 
 /** The CA that signed the list, above a certificate that the list is about. */
-function signerOf(crl: ReadCrl, authorities: readonly Issuer[], atSeconds: number): Link {
+function signerOf(crl: ReadCrl, links: Iterable<Link>, atSeconds: number): Link {
   let problem = `the CRL is of ${nameView(crl.issuer)}, and no CA here was signed by that`;
-  for (const link of linksOf(authorities)) {
+  for (const link of links) {
     if (!isSameBytes(link.signer.certificate.subject.der, crl.issuer.der)) continue;
     if (crl.baseCrlNumber !== undefined) throw refused('is a delta CRL: take in the full one');
     const [finding] = crlFindings(link.child, link.signer, [crl], atSeconds);
@@ -105,8 +115,12 @@ function signerOf(crl: ReadCrl, authorities: readonly Issuer[], atSeconds: numbe
   throw new CertmillError('INVALID_INPUT', problem);
 }
 
-/** Each certificate that stands in a chain, with the one above it. */
-function* linksOf(authorities: readonly Issuer[]): Generator<Link> {
+/** Each certificate that stands in a chain, with the one above it: those in force first. Then the CAs whose lists are here. */
+function* linksOf(
+  authorities: readonly Issuer[],
+  known: readonly ImportedCrl[],
+  { about }: Pick<CrlImportOptions, 'about'>,
+): Generator<Link> {
   const read = new Map<string, PathCertificate | undefined>();
   const certificateOf = (der: Uint8Array | undefined): PathCertificate | undefined => {
     if (der === undefined) return undefined;
@@ -114,18 +128,33 @@ function* linksOf(authorities: readonly Issuer[]): Generator<Link> {
     if (!read.has(key)) read.set(key, readPathCertificate(der));
     return read.get(key);
   };
-  for (const { chainDer } of authorities) {
+  const told = about === undefined ? [] : [{ chainDer: [about.certificateDer, about.signerDer] }];
+  for (const { chainDer } of [...authorities, ...told, ...authorities.flatMap(alternativesOf)]) {
     for (const [index, der] of chainDer.entries()) {
       const [child, signer] = [certificateOf(der), certificateOf(chainDer[index + 1])];
       if (child !== undefined && signer !== undefined) yield { child, signer };
     }
   }
+  for (const { signer } of known) yield { child: signer, signer };
+}
+
+/** A root that has cross-certified a CA is above it, too. */
+function alternativesOf({
+  directory,
+}: Issuer): readonly { readonly chainDer: readonly Uint8Array[] }[] {
+  return pemsIn(join(directory, alternativeFolderName)).map((file) => ({
+    chainDer: certificatesIn(file),
+  }));
 }
 
 const caCrlPath = /\/crl\/([^/]+)\/ca\.crl$/;
 
 function nameOf(
-  wanted: string | undefined,
+  {
+    directory,
+    name: wanted,
+    otherwise,
+  }: Pick<CrlImportOptions, 'directory' | 'name' | 'otherwise'>,
   { signer, child }: Link,
   authorities: readonly Issuer[],
   known: readonly ImportedCrl[],
@@ -151,16 +180,27 @@ function nameOf(
     );
   }
   const [, told] = certificateUris(child).flatMap((uri) => caCrlPath.exec(uri) ?? []);
-  const name = fixed ?? wanted ?? told;
+  const isTaken = (name: string): boolean =>
+    authorities.some((ca) => ca.name === name && !isSigner(ca)) ||
+    known.some((crl) => crl.ca === name && crl !== before) ||
+    (fixed === undefined && existsSync(join(directory, caRequestsFolderName, name)));
+  const name = fixed ?? wanted ?? told ?? firstFree(otherwise, isTaken);
   if (name === undefined) {
     throw new CertmillError('INVALID_INPUT', 'say by which name the CRL is served: --as NAME');
   }
   assertName('CA', name);
-  const isTaken =
-    authorities.some((ca) => ca.name === name && !isSigner(ca)) ||
-    known.some((crl) => crl.ca === name && crl !== before);
-  if (isTaken) throw new CertmillError('CONFLICT', `another CA has the name '${name}'`);
+  if (isTaken(name)) throw new CertmillError('CONFLICT', `another CA has the name '${name}'`);
   return name;
+}
+
+function firstFree(
+  name: string | undefined,
+  isTaken: (name: string) => boolean,
+): string | undefined {
+  if (name === undefined) return undefined;
+  let free = name;
+  for (let number = 2; isTaken(free); number += 1) free = `${name}-${String(number)}`;
+  return free;
 }
 
 function assertLater(

@@ -9,12 +9,7 @@ import {
   type IssuerKeyType,
   isKeyAtHand,
 } from '@certmill/trust';
-import {
-  certificatesOfCa,
-  makeSuccessor,
-  signersOf,
-  type SuccessorWish,
-} from '@certmill/trust/compromise';
+import { certificatesOfCa, makeSuccessor, type SuccessorWish } from '@certmill/trust/compromise';
 import {
   keyPlaceOf,
   lifetimeOf,
@@ -82,8 +77,8 @@ async function signerIn(
   old: Issuer,
   nowMs: number,
 ): Promise<Issuer | undefined> {
-  const [own] = await certificatesOfCa(old, nowMs);
-  return own && (await signersOf(own, [directory]))[0]?.ca;
+  const { found } = await certificatesOfCa(old, [directory], nowMs);
+  return found[0]?.signers[0]?.ca;
 }
 
 function keyTypeOf(text: string): IssuerKeyType {
