@@ -103,6 +103,8 @@ export interface IssuanceOverrides {
   /** URL of a module whose `storeDisk` the store uses in the place of the file system. */
   readonly storeDiskModule?: string;
   readonly statusObserver?: StatusObserver;
+  /** Told of folders of issuers that cannot be read as they are now. */
+  readonly onIssuerFault?: (error: CertmillError) => void;
   /** Told where a slot or a key in it fails, and where it can be used again. */
   readonly slotObserver?: Pick<SigningPoolsOptions, 'onSlotChange' | 'onKeyChange'>;
   /** What the log uses in the place of the file system. */
@@ -153,6 +155,7 @@ async function assemble(
   failed.catch(() => undefined);
   const canonicalOf = (hash: string): string | undefined => profiles.canonicalOf(hash);
   const { catalogue } = issuers;
+  if (overrides.onIssuerFault !== undefined) catalogue.tellFaults(overrides.onIssuerFault);
   const signing = signingIssuers(issuers, overrides.slotModule);
   const [opened, openedLog, examiner, signer] = await openSideBySide(
     parts,

@@ -7,6 +7,7 @@ import {
   createLogger,
   crlPolicyOf,
   httpConfigSchema,
+  logIssuerFaults,
   Metrics,
   observeMass,
   observeStages,
@@ -88,6 +89,7 @@ export async function serve(
     const opening = openIssuance(folder, config, observer, {
       ...measuredOverrides(overrides, metrics),
       statusObserver: observeStatus(logger, metrics),
+      onIssuerFault: logIssuerFaults(logger),
       slotObserver: {
         // That it opens at the start and closes at the end is no news.
         onSlotChange(health) {

@@ -41,6 +41,7 @@ export { LineLimiter, type LineLimits } from './observability/line-limiter.js';
 export { type CrlConfig, crlConfigSchema, crlPolicyOf } from './config/crl-config.js';
 export { Repository, type RepositoryParts } from './http/repository.js';
 export { runObservedCrlGeneration } from './observability/observed-crl-generation.js';
+export { logIssuerFaults } from './observability/log-issuer-faults.js';
 export { observeMass } from './observability/observe-mass.js';
 export { observeStages } from './observability/observe-stages.js';
 export { Metrics } from './observability/metrics.js';

@@ -6,7 +6,12 @@ import {
   PublicationNotices,
   TenantWindows,
 } from '@certmill/pipeline';
-import { addBuiltInProfiles, issuanceServices, Repository } from '@certmill/platform';
+import {
+  addBuiltInProfiles,
+  issuanceServices,
+  logIssuerFaults,
+  Repository,
+} from '@certmill/platform';
 import { delegateEnds, issuingPolicy } from '@certmill/trust';
 import { groupRemoval } from '../connections/group-removal.js';
 import { openLog, watchLags } from '../connections/open-log.js';
@@ -24,6 +29,7 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
   const { config, clock, logger, metrics, observer, parts, readiness, traces } = context;
   const hops = hopsOf(roleHops.ingest, config, clock);
   const trust = await openTrust(config);
+  trust.catalogue.tellFaults(logIssuerFaults(logger));
   metrics.trust.ends('ca_crl', () => trust.cas.firstCaCrlEndMs());
   const manifestKey = openManifestKey(config.manifestKeyFile);
   const pinningClock = issuanceClock(clock, 0);

@@ -1,5 +1,6 @@
 import { CertmillError } from '@certmill/domain';
 import { runStage, signChunk } from '@certmill/pipeline';
+import { logIssuerFaults } from '@certmill/platform';
 import { latencyBoundsSeconds, openSigningPools } from '@certmill/signing';
 import { openLog, watchLags } from '../connections/open-log.js';
 import { openStores } from '../connections/open-store.js';
@@ -17,6 +18,7 @@ export async function openSign(context: ServiceContext): Promise<OpenedRole> {
   const { config, clock, observer, parts, logger, metrics } = context;
   const hops = hopsOf(roleHops.sign, config, clock);
   const trust = await openTrust(config, { withKeys: true });
+  trust.catalogue.tellFaults(logIssuerFaults(logger));
   const issuers = signingIssuers(trust.catalogue, config, context.overrides.slotModule);
   const profiles = signableProfiles(config.profiles);
   const signer = await openSigningPools({

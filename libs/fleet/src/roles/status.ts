@@ -1,5 +1,11 @@
 import { IssuedNumbers, LivePlaces, type AnswerPorts } from '@certmill/pipeline';
-import { observeStatus, replyToStatusCall, Repository, startStatusHttp } from '@certmill/platform';
+import {
+  logIssuerFaults,
+  observeStatus,
+  replyToStatusCall,
+  Repository,
+  startStatusHttp,
+} from '@certmill/platform';
 import { openStores } from '../connections/open-store.js';
 import { openTrust } from '../keys/trust-folder.js';
 import { presignedFor } from '../presigning.js';
@@ -14,6 +20,7 @@ import type { OpenedRole, ServiceContext } from '../service-context.js';
 export async function openStatus(context: ServiceContext): Promise<OpenedRole> {
   const { config, clock, logger, metrics, parts } = context;
   const trust = await openTrust(config);
+  trust.catalogue.tellFaults(logIssuerFaults(logger));
   metrics.trust.ends('ca_crl', () => trust.cas.firstCaCrlEndMs());
   const stores = await openStores(context);
   const { store } = stores;

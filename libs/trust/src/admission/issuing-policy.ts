@@ -58,14 +58,14 @@ export interface IssuerSource {
 }
 
 export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy {
+  const openFor = (issuer: ServingIssuer, tenant: TenantId): boolean =>
+    doesServe(issuer, tenant) &&
+    issuer.retirement === undefined &&
+    refusalOf(issuer, clock.nowMs()) === undefined;
   const servingOf = (tenant: TenantId): readonly [ServingIssuer, ...ServingIssuer[]] => {
-    const nowMs = clock.nowMs();
-    const [first, ...others] = source.all.filter(
-      (issuer) =>
-        doesServe(issuer, tenant) &&
-        issuer.retirement === undefined &&
-        refusalOf(issuer, nowMs) === undefined,
-    );
+    const open = source.all.filter((issuer) => openFor(issuer, tenant));
+    const followers = open.length > 0 ? [] : followersOf(source, tenant);
+    const [first, ...others] = [...open, ...followers.filter((each) => openFor(each, tenant))];
     if (first === undefined) throw new CertmillError('CONFLICT', 'no issuer serves this tenant');
     return [first, ...others];
   };
@@ -109,13 +109,22 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
       return requestsPerChunk(profile, issuer, clock.nowMs());
     },
     defaultIssuerOf(tenant) {
-      const nowMs = clock.nowMs();
-      for (const { name, order } of servingOf(tenant)) {
-        const issuer = order === undefined ? source.find(name) : undefined;
-        if (issuer === undefined || issuer.retirement !== undefined) continue;
-        if (refusalOf(issuer, nowMs) === undefined) return name;
+      const usual = source.all.filter((issuer) => openFor(issuer, tenant));
+      let refused: ServingIssuer | undefined;
+      for (const candidates of [() => usual, () => followersOf(source, tenant)]) {
+        for (const { name, order } of candidates()) {
+          const issuer = order === undefined ? lastOf(source, name, tenant) : undefined;
+          if (issuer === undefined || issuer.order !== undefined) continue;
+          if (openFor(issuer, tenant)) return issuer.name;
+          refused ??= issuer;
+        }
       }
-      throw new CertmillError('CONFLICT', 'each issuer of this tenant is for one order: name one');
+      if (refused !== undefined) throw noneWithoutName(refused, clock.nowMs());
+      const reason =
+        usual.length === 0
+          ? 'no issuer serves this tenant'
+          : 'each issuer of this tenant is for one order: name one';
+      throw new CertmillError('CONFLICT', reason);
     },
     chainOf: (name) => source.find(name)?.chainDer,
     revocationOf: (name) => source.find(name)?.revoked,
@@ -156,6 +165,43 @@ function retired(issuer: ServingIssuer): string | undefined {
   if (retirement === undefined) return undefined;
   const { successor = '' } = retirement;
   return closed(issuer) ?? `is retired: '${successor}' has its subject and a new key`;
+}
+
+/** The issuer of a name as it is now or, where it is retired, what has taken its place and serves the tenant. */
+function lastOf(source: IssuerSource, name: string, tenant: TenantId): ServingIssuer | undefined {
+  const passed = new Set<string>();
+  let last = source.find(name);
+  for (;;) {
+    const successor = last?.retirement?.successor;
+    if (successor === undefined || passed.has(successor)) return last;
+    const next = source.find(successor);
+    if (next === undefined || !doesServe(next, tenant)) return last;
+    passed.add(successor);
+    last = next;
+  }
+}
+
+/** What has taken the place of issuers of a tenant that are retired. */
+function followersOf(source: IssuerSource, tenant: TenantId): readonly ServingIssuer[] {
+  const names = source.all
+    .filter((issuer) => issuer.retirement !== undefined && doesServe(issuer, tenant))
+    .map(({ name }) => name);
+  return [...new Set(names.map((name) => lastOf(source, name, tenant)))].filter(
+    (issuer) => issuer !== undefined,
+  );
+}
+
+function noneWithoutName(issuer: ServingIssuer, nowMs: number): CertmillError {
+  const refusal = refusalOf(issuer, nowMs) ?? retired(issuer) ?? 'is not served';
+  const successor = issuer.retirement?.successor;
+  const next =
+    successor === undefined
+      ? ''
+      : `, but is not served here; where the configuration has a section issuers, it has to name '${successor}'`;
+  return new CertmillError(
+    'CONFLICT',
+    `no issuer of this tenant takes orders that name none: '${issuer.name}' ${refusal}${next}`,
+  );
 }
 
 function closed({ retirement }: ServingIssuer): string | undefined {

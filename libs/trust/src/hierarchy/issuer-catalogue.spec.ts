@@ -180,7 +180,7 @@ describe('IssuerCatalogue', () => {
     expect(later.orderRefusal('line-7', order, profile)).toContain('is revoked: CN=line-7');
     const expired = issuingPolicy(await open(), { nowMs: () => Date.UTC(10_000, 0, 1) });
     expect(expired.batchRefusal('first', other)).toContain('expired at 9999-12-31');
-    expect(() => expired.defaultIssuerOf('acme')).toThrow('no issuer serves this tenant');
+    expect(() => expired.defaultIssuerOf('acme')).toThrow("'new' expired at 9999-12-31");
   });
 
   it('sees one that is given up a second later: nothing of anybody is taken for it', async () => {

@@ -1,13 +1,23 @@
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { CertmillError, isName } from '@certmill/domain';
-import { CasByKey } from './cas-by-key.js';
+import { CertmillError, isCertmillError, isName } from '@certmill/domain';
+import { pemOfCertificates, readCaCertificate } from './ca-certificate.js';
+import { damagedCa } from './ca-files.js';
+import { CasByKey, identityOf } from './cas-by-key.js';
 import { ImportedCrlFolder } from './imported-crls.js';
+import { issuerNow, isSameRevocation } from './issuer-now.js';
 import { issuerPathsOf } from './issuer-paths.js';
 import { retirementFileName } from './ca-description.js';
-import { isKeyAtHand, readAuthority, readWholeAuthority, refusalOf } from './load-issuers.js';
-import { type RevokedCa, revokedCasFileName } from './revoked-cas.js';
+import {
+  isKeyAtHand,
+  readVerifiedAuthority,
+  readWholeAuthority,
+  refusalOf,
+  standingOf,
+} from './load-issuers.js';
+import { revokedCasFileName } from './revoked-cas.js';
 import type { IssuerBindings, ServingIssuer } from './serving-issuers.js';
+import { ToldFaults } from './told-faults.js';
 
 export interface CatalogueOptions {
   readonly dataDirectory: string;
@@ -24,21 +34,38 @@ export interface CatalogueOptions {
 /** A look at the folder costs a millisecond or less; this bounds what strange names and polling take. */
 const lookPauseMs = 1_000;
 const looksPerPause = 20;
+/** Issuers that nobody asks for are looked at in turn: so many at a time, and for so long. */
+const maxLooksAround = 200;
+const lookAroundMs = 2;
+const chainFileName = 'chain.pem';
+/** Of a folder that could not be read: no stamp is like it. */
+const unreadStamp = 'unread';
 
 interface KnownIssuer {
   readonly issuer: ServingIssuer;
-  /** Of the records when it was read. */
+  /** Of the CAs above when it was read. */
   readonly generation: number;
-  /** Of its retirement when it was read; undefined where it was read before anybody looked. */
-  readonly retirement: string | undefined;
+  /** CAs of the folder when it was read. */
+  readonly cas: number;
+  /** Of its own files when it was read; undefined where it was read before anybody looked. */
+  readonly stamp: string | undefined;
   readonly lookedAtMs: number;
 }
 
+/** Of a CA above. */
+interface SeenCa {
+  readonly lookedAtMs: number;
+  readonly record: string;
+  readonly chain: string | undefined;
+}
+
 /**
- * The issuers that a process serves, as they are now: one that is added to the folder is seen when it is
- * first asked for and is whole, and one that is revoked or given up a second later, all without a restart.
- * An issuer that did not change stays the same object. What else is changed in a folder is seen at the next
- * start.
+ * The issuers that a process serves, as they are now, without a restart: one that is added to the folder is seen when
+ * it is first asked for and is whole; a second after it is asked for, one that is revoked or given up, that has another
+ * chain (renewed, or under another CA), and CAs above it that come or have another chain. One that did not
+ * change stays the same object. What cannot be read counts as not changed, and is told, until it can; the CAs above are
+ * asked all the same, and where that cannot be done the issuer signs nothing. What else is changed in a folder is seen
+ * at the next start.
  */
 export class IssuerCatalogue {
   private readonly options: CatalogueOptions;
@@ -49,27 +76,42 @@ export class IssuerCatalogue {
   private readonly cas: CasByKey;
   private crlsLookedAtMs = -Infinity;
   private crlsStamp = '';
-  /** Counts changes of the records of revoked CAs, and of CRLs that were taken in. */
+  /** Counts changes of CAs above: of what they have revoked, of their chains, and of CRLs that were taken in. */
   private generation = 0;
-  private readonly records = new Map<
-    string,
-    { readonly lookedAtMs: number; readonly stamp: string }
-  >();
+  /** CAs of the folder at the last look. */
+  private casSeen: number;
+  private casLookedAtMs = -Infinity;
+  private readonly above = new Map<string, SeenCa>();
+  private readonly faults: ToldFaults;
+  private lookedAroundAtMs = -Infinity;
+  /** Looks at issuers that nobody had asked for, so far. */
+  private looksAround = 0;
 
   constructor(options: CatalogueOptions) {
     this.options = options;
-    this.crls = new ImportedCrlFolder(options.dataDirectory);
-    this.cas = new CasByKey(options.dataDirectory);
-    this.known = new Map(
-      options.issuers.map((issuer) => [
-        issuer.name,
-        { issuer, generation: 0, retirement: undefined, lookedAtMs: -Infinity },
-      ]),
-    );
+    const { dataDirectory, issuers } = options;
+    this.crls = new ImportedCrlFolder(dataDirectory);
+    this.cas = new CasByKey(dataDirectory);
+    this.faults = new ToldFaults(options.elapsedMs);
+    for (const issuer of issuers) this.cas.add(issuer.name, issuer);
+    this.casSeen = this.cas.count();
+    const read = { generation: 0, cas: this.casSeen, stamp: undefined, lookedAtMs: -Infinity };
+    this.known = new Map(issuers.map((issuer) => [issuer.name, { issuer, ...read }]));
+    for (const name of new Set(issuers.flatMap(({ above }) => above))) {
+      // What was recorded since the issuers were read counts too.
+      const chain = this.stampOf(name, chainFileName);
+      this.above.set(name, { lookedAtMs: -Infinity, record: '', chain });
+    }
+  }
+
+  /** Tells from now on of what cannot be read in the folder. */
+  tellFaults(onFault: (error: CertmillError) => void): void {
+    this.faults.tellTo(onFault);
   }
 
   /** By name where they were there at the start, then in the order in which they were asked for. */
   get all(): readonly ServingIssuer[] {
+    this.lookAround();
     return [...this.known.values()].map(({ issuer }) => issuer);
   }
 
@@ -90,24 +132,29 @@ export class IssuerCatalogue {
     const known = this.known.get(name);
     if (known === undefined) return this.lookFor(name);
     this.lookAtCrls();
-    for (const ca of known.issuer.above) this.lookAtRecord(ca);
+    this.lookAtCas();
+    for (const ca of known.issuer.above) this.lookAbove(ca);
     const lookedAtMs = this.options.elapsedMs();
     const isFresh = lookedAtMs - known.lookedAtMs < lookPauseMs;
     if (isFresh && known.generation === this.generation) return known.issuer;
-    const retirement = this.stampOf(name, retirementFileName);
-    const { issuer } = known;
-    const isSame =
-      known.generation === this.generation &&
-      (known.retirement ?? (issuer.retirement === undefined ? '' : undefined)) === retirement;
-    return this.keep(isSame ? issuer : this.readAgain(issuer), retirement, lookedAtMs);
+    // Before it is read: what is written meanwhile is seen at the next look.
+    const stamp = this.ownStampOf(name);
+    if (!this.hasChanged(known, stamp)) return this.keep(known.issuer, stamp, lookedAtMs);
+    const { issuer, isRead } = this.readAgain(known.issuer);
+    return this.keep(issuer, isRead ? stamp : unreadStamp, lookedAtMs);
   }
 
-  /** Throws FAULT_PROCESSING, with the reason, where the issuer signs nothing at the time. */
+  /**
+   * Throws FAULT_PROCESSING, with the reason, where the issuer signs nothing at the time, and FAULT_ISSUER_UNKNOWN while
+   * nobody knows whether it is revoked.
+   */
   assertSigns(name: string, nowMs: number): void {
     const issuer = this.find(name);
     const refusal = issuer === undefined ? 'is not there' : refusalOf(issuer, nowMs);
     if (refusal === undefined) return;
-    throw new CertmillError('FAULT_PROCESSING', `issuer ${name.slice(0, 80)} ${refusal}`);
+    const isWaiting = issuer?.revoked === undefined && issuer?.unjudged !== undefined;
+    const code = isWaiting ? 'FAULT_ISSUER_UNKNOWN' : 'FAULT_PROCESSING';
+    throw new CertmillError(code, `issuer ${name.slice(0, 80)} ${refusal}`);
   }
 
   /** The issuer of a name that was read in the folder; undefined where it is none, or not to be served. */
@@ -143,30 +190,86 @@ export class IssuerCatalogue {
 
   private keep(
     issuer: ServingIssuer,
-    retirement: string | undefined,
+    stamp: string | undefined,
     lookedAtMs: number,
   ): ServingIssuer {
-    const { generation } = this;
-    this.known.set(issuer.name, { issuer, generation, retirement, lookedAtMs });
+    const { generation, casSeen: cas } = this;
+    this.known.set(issuer.name, { issuer, generation, cas, stamp, lookedAtMs });
     return issuer;
   }
 
-  private readAgain(before: ServingIssuer): ServingIssuer {
+  private hasChanged(known: KnownIssuer, stamp: string): boolean {
+    const { issuer } = known;
+    if (known.generation !== this.generation) return true;
+    if (known.stamp === undefined ? !this.isAsRead(issuer) : known.stamp !== stamp) return true;
+    // A CA above it was not in the folder when it was read.
+    return (
+      known.cas < this.casSeen &&
+      issuer.chainDer.slice(1).some((der) => {
+        const ca = identityOf(der);
+        return ca !== undefined && this.cas.hasComeSince(known.cas, ca);
+      })
+    );
+  }
+
+  /** Whether its own files are as they were when it was read, without a stamp from then. */
+  private isAsRead({ name, chainFile, chainDer, retirement }: ServingIssuer): boolean {
+    if (retirement !== undefined || this.stampOf(name, retirementFileName) !== '') return false;
+    try {
+      return readFileSync(chainFile, 'utf8') === pemOfCertificates(chainDer);
+    } catch {
+      return false;
+    }
+  }
+
+  private readAgain(before: ServingIssuer): {
+    readonly issuer: ServingIssuer;
+    readonly isRead: boolean;
+  } {
+    const { name, serialKeyId } = before;
     const { dataDirectory } = this.options;
-    const now = readAuthority(dataDirectory, before.name, before.serialKeyId, this.crls, this.cas);
-    // What was known stays where the folder has forgotten it; another reason takes its place.
-    const revoked = now?.revoked ?? before.revoked;
-    const retirement = now?.retirement ?? before.retirement;
-    const isSame =
-      isSameRevocation(revoked, before.revoked) &&
-      retirement?.retiredAtMs === before.retirement?.retiredAtMs &&
-      retirement?.isClosed === before.retirement?.isClosed;
-    if (isSame) return before;
-    return {
-      ...before,
-      ...(revoked === undefined ? {} : { revoked }),
-      ...(retirement === undefined ? {} : { retirement }),
-    };
+    try {
+      const now = readVerifiedAuthority(dataDirectory, name, serialKeyId, this.crls, this.cas);
+      if (now === undefined) throw damagedCa(name, 'its folder is not there any more');
+      const issuer = issuerNow(before, now);
+      this.faults.clear(name);
+      return { issuer, isRead: true };
+    } catch (error) {
+      this.faults.tell(name, damageIn(error));
+      return { issuer: this.judged(before), isRead: false };
+    }
+  }
+
+  /** An issuer whose folder cannot be read: its chain is that before, and the CAs above say whether it is good. */
+  private judged(before: ServingIssuer): ServingIssuer {
+    const { name, chainDer } = before;
+    try {
+      const chain = chainDer.map((der) => readCaCertificate(der, `the chain of '${name}'`));
+      const { dataDirectory } = this.options;
+      const standing = standingOf(dataDirectory, name, chain, this.crls, this.cas);
+      const revoked = standing.revoked ?? before.revoked;
+      const isSame = isSameRevocation(revoked, before.revoked) && before.unjudged === undefined;
+      if (isSame) return before;
+      const known = { ...before, unjudged: undefined };
+      return revoked === undefined ? known : { ...known, revoked };
+    } catch (error) {
+      const { message: unjudged } = damageIn(error);
+      return before.unjudged === unjudged ? before : { ...before, unjudged };
+    }
+  }
+
+  /** Issuers that nobody asks for are seen as they are, too: some at a time. */
+  private lookAround(): void {
+    const beganMs = this.options.elapsedMs();
+    if (beganMs - this.lookedAroundAtMs < lookPauseMs) return;
+    this.lookedAroundAtMs = beganMs;
+    const names = [...this.known.keys()];
+    for (let looks = Math.min(names.length, maxLooksAround); looks > 0; looks -= 1) {
+      const name = names[this.looksAround % names.length];
+      this.looksAround += 1;
+      if (name !== undefined) this.find(name);
+      if (this.options.elapsedMs() - beganMs > lookAroundMs) return;
+    }
   }
 
   private lookAtCrls(): void {
@@ -179,29 +282,43 @@ export class IssuerCatalogue {
     this.crlsStamp = stamp;
   }
 
-  /** At most once in a while. */
-  private lookAtRecord(name: string): void {
+  /** At CAs that come into the folder; at most once in a while. */
+  private lookAtCas(): void {
     const now = this.options.elapsedMs();
-    const before = this.records.get(name);
+    if (now - this.casLookedAtMs < lookPauseMs) return;
+    this.casLookedAtMs = now;
+    this.casSeen = this.cas.count();
+  }
+
+  /** The same, at a CA above issuers. */
+  private lookAbove(name: string): void {
+    const now = this.options.elapsedMs();
+    const before = this.above.get(name);
     if (before !== undefined && now - before.lookedAtMs < lookPauseMs) return;
-    const stamp = this.stampOf(name, revokedCasFileName);
-    this.records.set(name, { lookedAtMs: now, stamp });
+    const record = this.stampOf(name, revokedCasFileName);
+    const chain = this.stampOf(name, chainFileName);
+    this.above.set(name, { lookedAtMs: now, record, chain });
     // The first look is later than the start: what was recorded in between counts too.
-    if (stamp !== (before?.stamp ?? '')) this.generation += 1;
+    const isSame = record === (before?.record ?? '') && chain === (before?.chain ?? chain);
+    if (!isSame) this.generation += 1;
+  }
+
+  private ownStampOf(name: string): string {
+    return `${this.stampOf(name, chainFileName)} ${this.stampOf(name, retirementFileName)}`;
   }
 
   /** Another one after each change of a file in the CA's folder; empty while it is not there. */
   private stampOf(name: string, fileName: string): string {
     const { directory } = issuerPathsOf(this.options.dataDirectory, name);
     const found = statSync(join(directory, fileName), { throwIfNoEntry: false });
-    return found === undefined ? '' : `${String(found.ino)} ${String(found.mtimeMs)}`;
+    if (found === undefined) return '';
+    // One that is written in its place may grow within a tick of the file system's clock.
+    return `${String(found.ino)} ${String(found.mtimeMs)} ${String(found.size)}`;
   }
 }
 
-function isSameRevocation(one: RevokedCa | undefined, other: RevokedCa | undefined): boolean {
-  return (
-    one?.serialNumberHex === other?.serialNumberHex &&
-    one?.reason === other?.reason &&
-    one?.revokedAtMs === other?.revokedAtMs
-  );
+/** Throws anything else than damage. */
+function damageIn(error: unknown): CertmillError {
+  if (isCertmillError(error) && error.code === 'FAULT_STORE_CORRUPT') return error;
+  throw error;
 }

@@ -78,12 +78,7 @@ export async function loadIssuers(dataDirectory: string): Promise<readonly Issue
 
 /** The same with root and intermediates: root first, then by name. */
 export async function loadAuthorities(dataDirectory: string): Promise<readonly Issuer[]> {
-  const loaded = await readAuthorities(dataDirectory);
-  for (const { issuer, files } of loaded) {
-    const defect = files.isChecked ? undefined : chainDefectOf(issuer);
-    if (defect !== undefined) throw damagedCa(issuer.name, `${issuer.chainFile}: ${defect}`);
-  }
-  return loaded.map(({ issuer }) => issuer);
+  return (await readAuthorities(dataDirectory)).map(verified);
 }
 
 /** What is wrong with an issuer's chain, whatever the time is; undefined where nothing is. */
@@ -136,10 +131,10 @@ export function readAuthority(
 }
 
 /**
- * The same, and undefined too where its folder is being filled or is damaged, its chain verified unless
- * that was done when it was written: for folders that appear while somebody works.
+ * The same, its chain verified unless that was done when it was written. Throws FAULT_STORE_CORRUPT where its folder
+ * or one above is damaged, or its chain is none.
  */
-export function readWholeAuthority(
+export function readVerifiedAuthority(
   dataDirectory: string,
   name: string,
   serialKeyId: number | undefined,
@@ -147,10 +142,15 @@ export function readWholeAuthority(
   cas: CasByKey,
 ): Issuer | undefined {
   const reader = new AuthorityReader(dataDirectory, serialKeyId, crls, cas);
-  if (!reader.has(name)) return undefined;
+  return reader.has(name) ? verified(reader.read(name)) : undefined;
+}
+
+/** The same, and undefined too where that throws: for folders that appear while somebody works. */
+export function readWholeAuthority(
+  ...asked: Parameters<typeof readVerifiedAuthority>
+): Issuer | undefined {
   try {
-    const { issuer, files } = reader.read(name);
-    return files.isChecked || chainDefectOf(issuer) === undefined ? issuer : undefined;
+    return readVerifiedAuthority(...asked);
   } catch (error) {
     if (isCertmillError(error) && error.code === 'FAULT_STORE_CORRUPT') return undefined;
     throw error;
@@ -170,8 +170,10 @@ export function standingOf(
   dataDirectory: string,
   name: string,
   chain: readonly CaCertificate[],
+  crls = new ImportedCrlFolder(dataDirectory),
+  cas = new CasByKey(dataDirectory),
 ): Standing {
-  return new AuthorityReader(dataDirectory, undefined).standingOf(name, chain);
+  return new AuthorityReader(dataDirectory, undefined, crls, cas).standingOf(name, chain);
 }
 
 /** Milliseconds left until the issuer's certificate ends; 0 once it has. */
@@ -184,13 +186,19 @@ export function isKeyAtHand({ hasKey, slot }: Pick<Issuer, 'hasKey' | 'slot'>): 
   return hasKey || slot !== undefined;
 }
 
-/** Why nothing may be signed with a CA at the time, to stand behind its name; undefined where it may. */
+/**
+ * Why nothing may be signed with a CA at the time, to stand behind its name; undefined where it may.
+ * @param ca with what keeps a process that serves it from knowing whether it is revoked.
+ */
 export function refusalOf(
-  ca: Pick<Issuer, 'notBeforeMs' | 'notAfterMs' | 'revoked'>,
+  ca: Pick<Issuer, 'notBeforeMs' | 'notAfterMs' | 'revoked'> & {
+    readonly unjudged?: string | undefined;
+  },
   nowMs: number,
 ): string | undefined {
-  const { revoked, notBeforeMs, notAfterMs } = ca;
+  const { revoked, unjudged, notBeforeMs, notAfterMs } = ca;
   if (revoked !== undefined) return refusalForRevocation(revoked);
+  if (unjudged !== undefined) return `cannot be judged now: ${unjudged}`;
   if (nowMs > notAfterMs) return `expired at ${new Date(notAfterMs).toISOString()}`;
   if (nowMs < notBeforeMs) {
     return `is not valid before ${new Date(notBeforeMs).toISOString()}`;
@@ -214,6 +222,12 @@ interface ReadFolder {
 interface LoadedAuthority {
   readonly issuer: Issuer;
   readonly files: CaFiles;
+}
+
+function verified({ issuer, files }: LoadedAuthority): Issuer {
+  const defect = files.isChecked ? undefined : chainDefectOf(issuer);
+  if (defect !== undefined) throw damagedCa(issuer.name, `${issuer.chainFile}: ${defect}`);
+  return issuer;
 }
 
 /** Folders that are read before others get a turn: some 10 ms. */

@@ -5,6 +5,8 @@ import type { Issuer } from './load-issuers.js';
 /** An issuer with the tenants that it serves; every tenant where absent. */
 export interface ServingIssuer extends Issuer {
   readonly tenants?: readonly TenantId[];
+  /** Why nobody knows now whether it is revoked: a CA above it cannot be read. */
+  readonly unjudged?: string | undefined;
 }
 
 /** What a configuration says of issuers, by name. */

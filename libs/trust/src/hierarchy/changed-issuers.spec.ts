@@ -1,0 +1,332 @@
+import {
+  cpSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { CertmillError, RevocationReason } from '@certmill/domain';
+import { builtInProfiles } from '@certmill/domain/profile-files';
+import { issuingPolicy } from '../admission/issuing-policy.js';
+import { certificatesInPem, pemOfCertificates } from './ca-certificate.js';
+import { closeIssuer } from './close-issuer.js';
+import { crossCertify } from './cross-certify.js';
+import { distinguishedNameDer } from './distinguished-name.js';
+import { createRoot, issueAuthority } from './issue-authority.js';
+import { IssuerCatalogue } from './issuer-catalogue.js';
+import { issuerPathsOf } from './issuer-paths.js';
+import { loadIssuer, loadIssuers, refusalOf } from './load-issuers.js';
+import { rekeyAuthority, renewAuthority } from './renew-authority.js';
+import { completeAuthority } from './request-authority.js';
+import { revokeAuthority } from './revoke-authority.js';
+import { revokedCasFileName } from './revoked-cas.js';
+
+const passphrase = 'only for this test';
+const nowMs = Math.floor(Date.now() / 1_000) * 1_000;
+const yearS = 365 * 86_400;
+
+/**
+ * Two intermediates under a root, an issuer under the first of them, and one under a root whose folder is
+ * elsewhere.
+ */
+describe('an issuer that a running process serves', () => {
+  let made: string;
+  let folder: string;
+  let data: string;
+  let elapsedMs: number;
+  let faults: CertmillError[];
+  const named = (value: string) => distinguishedNameDer([{ type: 'commonName', value }]);
+  const place = (name: string, directory = data) => ({ directory, name, passphrase });
+
+  beforeAll(async () => {
+    made = mkdtempSync(join(tmpdir(), 'certmill-changed-issuers-'));
+    const [here, medium] = [join(made, 'data'), join(made, 'medium')];
+    const common = { passphrase, keyType: 'ec-p256' as const };
+    await createRoot({ ...common, directory: here, subjectDer: named('Root') }, nowMs);
+    await createRoot({ ...common, directory: medium, subjectDer: named('Far root') }, nowMs);
+    const issue = (name: string, under: string, pathLenConstraint: number, directory = here) => {
+      const wish = { ...common, directory: here, name, subjectDer: named(name), pathLenConstraint };
+      const lifetimeSeconds = (pathLenConstraint === 0 ? 2 : 5) * yearS;
+      return issueAuthority({ ...wish, lifetimeSeconds }, place(under, directory), nowMs);
+    };
+    await issue('oem', 'root', 1);
+    await issue('reg2', 'root', 2);
+    await issue('fac', 'oem', 0);
+    await issue('away', 'root', 0, medium);
+  });
+  beforeEach(() => {
+    elapsedMs = 0;
+    faults = [];
+    folder = mkdtempSync(join(tmpdir(), 'certmill-changed-issuers-'));
+    data = join(folder, 'data');
+    cpSync(made, folder, { recursive: true });
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+  afterAll(() => {
+    rmSync(made, { recursive: true });
+  });
+
+  const open = async (configured?: Readonly<Record<string, { readonly tenants: 'all' }>>) => {
+    const catalogue = new IssuerCatalogue({
+      ...{ dataDirectory: data, issuers: await loadIssuers(data), configured, withKeys: true },
+      elapsedMs: () => elapsedMs,
+    });
+    catalogue.tellFaults((fault) => faults.push(fault));
+    return catalogue;
+  };
+  /** A process that has looked at the issuer, as one that signs with it has. */
+  const serving = async (name = 'fac') => {
+    const catalogue = await open();
+    catalogue.assertSigns(name, nowMs);
+    return {
+      catalogue,
+      before: catalogue.find(name)!,
+      /** As it is a second later. */
+      later: (which = name) => {
+        elapsedMs += 1_000;
+        return catalogue.find(which)!;
+      },
+    };
+  };
+  /** A chain over another CA in the place of that in force. */
+  const move = async (name: string, by: string): Promise<void> => {
+    const { chainDer } = await crossCertify({ directory: data, name, by: place(by), nowMs });
+    await completeAuthority({
+      ...{ ...place(name), chainPem: pemOfCertificates(chainDer), nowMs, mayEndEarlier: true },
+    });
+  };
+  const revoke = async (by: string, name: string, reason: RevocationReason) =>
+    revokeAuthority({
+      ...{ directory: data, parent: by, reason, nowMs },
+      certificateDer: (await loadIssuer(data, name)).chainDer[0]!,
+    });
+  const refused = (text: string) => expect.stringContaining(text) as string;
+
+  it('stands below the CA that it has moved to a second later, and is stopped by what that one revokes', async () => {
+    const { before, later } = await serving();
+    await move('fac', 'reg2');
+    const moved = later();
+    const inFolder = await loadIssuer(data, 'fac');
+    expect(moved).toMatchObject({ parent: 'reg2', above: ['reg2', 'root'] });
+    expect(moved.chainDer).toEqual(inFolder.chainDer);
+    expect(moved.serialNumberHex).toBe(inFolder.serialNumberHex);
+    expect([before.parent, refusalOf(moved, nowMs)]).toEqual(['oem', undefined]);
+    // One that did not change again stays the same object: its key is not opened anew.
+    expect(later()).toBe(moved);
+    await revoke('reg2', 'fac', 'keyCompromise');
+    expect(refusalOf(later(), nowMs)).toEqual(refused('CN=fac, keyCompromise'));
+    expect(faults).toEqual([]);
+  });
+
+  it('stands below the CA that the one above it has moved to, though its own chain was left by a kill', async () => {
+    const { later } = await serving();
+    const { chainFile } = issuerPathsOf(data, 'fac');
+    linkSync(chainFile, join(data, 'as-it-was'));
+    await move('oem', 'reg2');
+    renameSync(join(data, 'as-it-was'), chainFile);
+    expect(later().above).toEqual(['oem', 'reg2', 'root']);
+    await revoke('reg2', 'oem', 'superseded');
+    expect(refusalOf(later(), nowMs)).toEqual(refused('CN=oem, superseded'));
+  });
+
+  it('has the end of its renewal a second later, and stays good when the certificate before is retired', async () => {
+    const { catalogue, before, later } = await serving();
+    const renewed = await renewAuthority({
+      ...{ directory: data, name: 'fac', parent: place('oem'), lifetimeSeconds: 4 * yearS, nowMs },
+    });
+    await revokeAuthority({
+      ...{ directory: data, parent: 'oem', reason: 'superseded', nowMs, mayBeAlone: true },
+      certificateDer: before.chainDer[0]!,
+    });
+    const now = later();
+    expect(now.chainDer).toEqual(renewed.chainDer);
+    expect(now.notAfterMs).toBe(renewed.notAfterMs);
+    expect(now.notAfterMs).toBeGreaterThan(before.notAfterMs);
+    expect(refusalOf(now, nowMs)).toBeUndefined();
+    // What a key is opened with, and what its certificates say of their status, is as it was.
+    expect(now.spkiDer).toEqual(before.spkiDer);
+    expect(now.subjectDer).toEqual(before.subjectDer);
+    expect(now.keyFile).toBe(before.keyFile);
+    expect(catalogue.find('fac')).toBe(now);
+  });
+
+  it('is counted with its new end though nobody has asked for it', async () => {
+    const catalogue = await open();
+    for (const years of [1, 1.5]) {
+      const lifetimeSeconds = years * yearS;
+      const { notAfterMs } = await renewAuthority({
+        ...{ directory: data, name: 'fac', parent: place('oem'), lifetimeSeconds, nowMs },
+      });
+      elapsedMs += 1_000;
+      expect(catalogue.firstEndMs(nowMs)).toBe(notAfterMs);
+    }
+  });
+
+  it('is good again once it stands below another CA than the one that was revoked', async () => {
+    const { later } = await serving();
+    const { chainDer } = await crossCertify({
+      ...{ directory: data, name: 'fac', by: place('reg2'), nowMs },
+    });
+    await revoke('root', 'oem', 'cessationOfOperation');
+    expect(refusalOf(later(), nowMs)).toEqual(refused('CN=oem, cessationOfOperation'));
+    await completeAuthority({
+      ...{ ...place('fac'), chainPem: pemOfCertificates(chainDer), nowMs, mayEndEarlier: true },
+    });
+    expect(refusalOf(later(), nowMs)).toBeUndefined();
+    expect(later().parent).toBe('reg2');
+  });
+
+  it('stays revoked with its key, whoever signs it anew and whatever the folder has forgotten', async () => {
+    const { later } = await serving();
+    const { chainDer } = await crossCertify({
+      ...{ directory: data, name: 'fac', by: place('reg2'), nowMs },
+    });
+    await revoke('oem', 'fac', 'keyCompromise');
+    expect(refusalOf(later(), nowMs)).toEqual(refused('CN=fac, keyCompromise'));
+    rmSync(join(data, 'ca/oem', revokedCasFileName));
+    writeFileSync(issuerPathsOf(data, 'fac').chainFile, pemOfCertificates(chainDer));
+    expect(refusalOf(later(), nowMs)).toEqual(refused('CN=fac, keyCompromise'));
+  });
+
+  it.each(['at once', 'file by file'])(
+    'stands below a CA whose public folder comes later, %s, and is stopped by what is recorded there',
+    async (how) => {
+      const { before, later } = await serving('away');
+      expect(before.above).toEqual([]);
+      const [from, to] = [join(folder, 'medium/ca/root'), join(data, 'ca/far')];
+      if (how === 'at once') {
+        cpSync(from, join(data, 'beside'), { recursive: true });
+        rmSync(join(data, 'beside/key.pem'));
+        renameSync(join(data, 'beside'), to);
+      } else {
+        mkdirSync(to);
+        expect(later().above).toEqual([]);
+        for (const file of readdirSync(from).filter((name) => name !== 'key.pem')) {
+          cpSync(join(from, file), join(to, file), { recursive: true });
+        }
+      }
+      expect(later().above).toEqual(['far']);
+      await revoke('far', 'away', 'cessationOfOperation');
+      expect(refusalOf(later(), nowMs)).toEqual(refused('CN=away, cessationOfOperation'));
+      expect(faults).toEqual([]);
+    },
+  );
+
+  describe('whose folder cannot be read', () => {
+    it('goes on with the chain before, says so once, and takes the new one when it is whole', async () => {
+      const { before, later } = await serving();
+      const { chainFile } = issuerPathsOf(data, 'fac');
+      await move('fac', 'reg2');
+      const whole = readFileSync(chainFile, 'utf8');
+      const [own = ''] = whole.split(/(?<=-----END CERTIFICATE-----\n)/);
+      for (const part of [whole.slice(0, 300), own, '']) {
+        writeFileSync(chainFile, part);
+        expect(later()).toBe(before);
+        expect(later()).toBe(before);
+        expect(faults).toEqual([
+          expect.objectContaining({ code: 'FAULT_STORE_CORRUPT', message: refused("'fac'") }),
+        ]);
+        faults.length = 0;
+      }
+      rmSync(chainFile);
+      expect([later(), faults.length]).toEqual([before, 1]);
+      writeFileSync(chainFile, whole);
+      expect(later().parent).toBe('reg2');
+      expect(faults).toHaveLength(1);
+    });
+
+    it('is stopped all the same by what the CAs above it revoke', async () => {
+      const { later } = await serving();
+      await revoke('oem', 'fac', 'cessationOfOperation');
+      writeFileSync(issuerPathsOf(data, 'fac').chainFile, 'not PEM');
+      expect(refusalOf(later(), nowMs)).toEqual(refused('CN=fac, cessationOfOperation'));
+      expect(faults).toHaveLength(1);
+    });
+
+    it('keeps its certificate where the folder has that of another key, or a chain that does not verify', async () => {
+      const { before, later } = await serving();
+      const { chainFile } = issuerPathsOf(data, 'fac');
+      const chain = readFileSync(chainFile, 'utf8');
+      writeFileSync(chainFile, readFileSync(issuerPathsOf(data, 'away').chainFile));
+      expect(later()).toBe(before);
+      expect(faults.map(({ message }) => message)).toEqual([refused('another key or subject')]);
+      const [own, ...above] = certificatesInPem(chain);
+      const forged = Buffer.from(own!);
+      forged[forged.length - 1]! ^= 1;
+      writeFileSync(chainFile, pemOfCertificates([forged, ...above]));
+      expect(later()).toBe(before);
+      expect(faults).toHaveLength(2);
+      writeFileSync(chainFile, chain);
+      expect(later()).toBe(before);
+      expect(faults).toHaveLength(2);
+    });
+
+    it('signs nothing, and its chunks wait, while the record of a CA above cannot be read', async () => {
+      const { catalogue, later } = await serving();
+      const record = join(data, 'ca/oem', revokedCasFileName);
+      writeFileSync(record, '{"formatVersion": 1, "revo');
+      expect(refusalOf(later(), nowMs)).toEqual(refused('cannot be judged'));
+      let code: unknown;
+      try {
+        catalogue.assertSigns('fac', nowMs);
+      } catch (error) {
+        code = (error as CertmillError).code;
+      }
+      expect(code).toBe('FAULT_ISSUER_UNKNOWN');
+      expect(refusalOf(catalogue.find('away')!, nowMs)).toBeUndefined();
+      expect(faults).toHaveLength(1);
+      rmSync(record);
+      expect(refusalOf(later(), nowMs)).toBeUndefined();
+      await revoke('oem', 'fac', 'superseded');
+      expect(refusalOf(later(), nowMs)).toEqual(refused('CN=fac, superseded'));
+    });
+  });
+
+  describe('and is followed by one with a new key', () => {
+    const clock = { nowMs: () => nowMs };
+    const rekey = () =>
+      rekeyAuthority({
+        ...{ directory: data, name: 'fac', successor: 'fac-2', passphrase, nowMs },
+        parent: place('oem'),
+      });
+    beforeEach(() => {
+      rmSync(join(data, 'ca/away'), { recursive: true });
+    });
+
+    it('leaves orders that name no issuer to that one, though nobody has named it', async () => {
+      const policy = issuingPolicy(await open(), clock);
+      expect(policy.defaultIssuerOf('acme')).toBe('fac');
+      await rekey();
+      elapsedMs += 1_000;
+      expect(policy.defaultIssuerOf('acme')).toBe('fac-2');
+      await closeIssuer({ directory: data, name: 'fac-2', nowMs });
+      elapsedMs += 1_000;
+      expect(() => policy.defaultIssuerOf('acme')).toThrow("'fac-2' is given up");
+    });
+
+    it('admits profiles under that one, though nobody has named it', async () => {
+      const policy = issuingPolicy(await open(), clock);
+      await rekey();
+      elapsedMs += 1_000;
+      const profile = builtInProfiles().get('tls-client')!;
+      await expect(policy.admit('acme', profile)).resolves.toBeUndefined();
+    });
+
+    it('says which one to add where the configuration does not name that', async () => {
+      const policy = issuingPolicy(await open({ fac: { tenants: 'all' } }), clock);
+      await rekey();
+      elapsedMs += 1_000;
+      expect(() => policy.defaultIssuerOf('acme')).toThrow(
+        /'fac' is retired: 'fac-2' has its subject and a new key, but is not served here; .*issuers/,
+      );
+    });
+  });
+});
