@@ -65,8 +65,9 @@ function inspected(file: string, bytes: Uint8Array): InspectedFile {
 }
 
 function viewsOf({ file, items, links }: InspectedFile): object[] {
+  const issuers = new Map(links.map((link) => [link.position, link.issuedBy]));
   return items.map(({ position, label, object, unreadable }) => {
-    const issuedBy = links.find((link) => link.position === position)?.issuedBy;
+    const issuedBy = issuers.get(position);
     return {
       file,
       position,
@@ -109,14 +110,15 @@ function linesOf({ file, items, links }: InspectedFile): string[] {
   return [...lines, ...links.map(linkLine), ...(links.length > 0 ? [''] : [])];
 }
 
-function linkLine({ position, subject, issuedBy }: ChainLink): string {
-  const issuer =
-    issuedBy === undefined
-      ? 'its issuer is not here'
-      : issuedBy === position
-        ? 'self-signed'
-        : `issued by object ${String(issuedBy)}`;
-  return `object ${String(position)} (${subject}): ${issuer}`;
+function linkLine(link: ChainLink): string {
+  const { position, subject } = link;
+  return `object ${String(position)} (${subject === '' ? 'empty subject' : subject}): ${issuerText(link)}`;
+}
+
+function issuerText({ position, issuedBy, isGivenUp }: ChainLink): string {
+  if (isGivenUp) return 'too many here have the name of its issuer: not all were tried';
+  if (issuedBy === undefined) return 'its issuer is not here';
+  return issuedBy === position ? 'self-signed' : `issued by object ${String(issuedBy)}`;
 }
 
 function summary(objects: number, findings: number, unreadable: number): string {

@@ -19,8 +19,9 @@ export function attestationFindings(
   });
   if (certificates.length < 2 || attesting.length === 0) return new Map();
   const issuers = new Map(chainLinks(certificates).map((link) => [link.position, link.issuedBy]));
+  const byPosition = new Map(certificates.map((placed) => [placed.position, placed]));
   const above = ({ position }: PlacedObject): PlacedObject | undefined =>
-    certificates.find((other) => other.position === issuers.get(position));
+    byPosition.get(issuers.get(position) ?? 0);
   return new Map(
     attesting.flatMap((dac) => {
       const pai = above(dac);

@@ -9,8 +9,10 @@ import {
 } from '@certmill/der';
 import { readOcspResponse } from '../path/read-ocsp-response.js';
 import { OpensslPki } from '../testing/openssl-pki.js';
+import { replaceBytes, resign } from '../testing/resign.js';
 import { chainLinks } from './chain-links.js';
 import { inspect } from './inspect.js';
+import { IssuersHere } from './issuers-here.js';
 import { nameText } from './view.js';
 
 /** Needs openssl on the PATH: it makes what is inspected and says what stands in it. */
@@ -145,6 +147,83 @@ describe('inspect', () => {
       'certificate',
       'crl',
     ]);
+  });
+
+  describe('who issued whom', () => {
+    const der = (name: string): Uint8Array => only(read(name)).der;
+    const placed = (...ders: readonly Uint8Array[]) =>
+      ders.map((each, index) => ({ position: index + 1, der: each }));
+    /** Good ones of `issuing`, whose TBS part is another in `from` alone. */
+    const issuedAs = (base: string, from: Uint8Array, to: Uint8Array): Uint8Array =>
+      resign(der(base), readFileSync(pki.path('issuing.key')), (tbs) =>
+        replaceBytes(tbs, from, to),
+      );
+    const manyOf = (base: string, count: number): readonly Uint8Array[] => {
+      const serial = Buffer.from(only(read(base)).view['serialNumber'] as string, 'hex');
+      return Array.from({ length: count }, (_, index) => {
+        const next = Buffer.from(serial);
+        next.writeUInt16BE(0x100 + index, next.length - 2);
+        return issuedAs(base, serial, next);
+      });
+    };
+
+    beforeAll(() => {
+      pki.signedBy('issuing', 'nameless', '/', 'device');
+      pki.signedBy('issuing', 'plain', '/O=Example/CN=issuing', 'plain_device');
+    });
+
+    it('is told of a certificate with an empty subject', () => {
+      expect(chainLinks(placed(der('nameless.pem'), der('issuing.pem')))).toEqual([
+        { position: 1, subject: '', issuedBy: 2, isGivenUp: false },
+        { position: 2, subject: 'O=Example, CN=issuing', issuedBy: undefined, isGivenUp: false },
+      ]);
+    });
+
+    it('is told where the names differ in case only', () => {
+      const other = issuedAs('nameless.pem', Buffer.from('issuing'), Buffer.from('ISSUING'));
+      const [link] = chainLinks(placed(other, der('issuing.pem'), der('root.pem')));
+      expect(link).toMatchObject({ issuedBy: 2 });
+    });
+
+    it('is told of itself first, where others have its name and its key', () => {
+      const roots = placed(der('root.pem'), der('root.pem'));
+      expect(chainLinks(roots).map(({ issuedBy }) => issuedBy)).toEqual([1, 2]);
+    });
+
+    it('takes one try for each of many of one issuer', () => {
+      const many = manyOf('nameless.pem', 300);
+      const here = new IssuersHere(placed(...many, der('root.pem'), der('issuing.pem')));
+      let tries = 0;
+      for (const self of here.certificates) {
+        const { certificate, authorityKeyIdentifier: keyIdentifier } = self.certificate;
+        here.find({ name: certificate.issuer, keyIdentifier, self }, () => {
+          tries += 1;
+          return true;
+        });
+      }
+      expect(tries).toBe(302);
+      expect(chainLinks(placed(...many, der('issuing.pem')))[299]).toMatchObject({ issuedBy: 301 });
+    });
+
+    it('is given up, and is no finding, where too many of one name tell no key identifier', () => {
+      const many = manyOf('plain.pem', 120).map((each) => {
+        const bytes = Uint8Array.from(each);
+        bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+        return bytes;
+      });
+      const links = chainLinks(placed(...many));
+      expect(links.every(({ issuedBy }) => issuedBy === undefined)).toBe(true);
+      // 120 tries of each would be 14,400; 1,480 are made.
+      expect(links.findIndex(({ isGivenUp }) => isGivenUp)).toBe(12);
+      const pem = (each: Uint8Array): string =>
+        `-----BEGIN CERTIFICATE-----\n${Buffer.from(each).toString('base64')}\n-----END CERTIFICATE-----\n`;
+      const broken = inspect(Buffer.from(many.map(pem).join(''))).filter(({ object }) =>
+        object!.findings.some(({ rule }) => rule === 'issuer-signature'),
+      );
+      expect(broken.map(({ position }) => position)).toEqual(
+        Array.from({ length: 12 }, (_, index) => index + 1),
+      );
+    });
   });
 
   describe('of what proves too little', () => {

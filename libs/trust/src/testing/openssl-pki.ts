@@ -110,6 +110,10 @@ authorityKeyIdentifier = keyid
 subjectAltName = DNS:device.example, URI:urn:example:1, IP:192.0.2.7
 crlDistributionPoints = URI:http://crl.example/issuing.crl
 authorityInfoAccess = OCSP;URI:http://ocsp.example/
+[plain_device]
+basicConstraints = critical, CA:FALSE
+subjectKeyIdentifier = none
+authorityKeyIdentifier = none
 [responder]
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
