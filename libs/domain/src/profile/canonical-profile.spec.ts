@@ -110,7 +110,7 @@ describe('the built-in profiles', () => {
       'aws-iot 1': '3adc9594c18b3184c35c05ae13b2a0c711b1e984da65884b9c1d3d330474985e',
       'azure-dps 2': '0f5b6c8438267246bb4a9e66d54258b63fa6381769dd42b380dd76f63dac595a',
       'tls-client 2': 'aa3ba206e528f953c0abd975312ffdf11aaebabab6f939f50a39cac3e2b6d526',
-      'tls-server 1': '3a27451f61c1386f98a59230d401aa29543e0b3fd082d9660651257a722a985e',
+      'tls-server 2': '322c33a0caa50e79ceb8cd6138e02bc20c111f22a2a2f78b5e2e5e7359d5b896',
       'code-signing 1': '3a9fbe61eaee1dc404574acf1aa1b68a8b2d42f614c2e3f2a940f1ebdfea5409',
       'firmware-signing 1': '7c6aed9b8018a7454d427c8c90afe9d6a66e154fb57c8efd259a64fc7179596d',
       'short-lived 1': 'bb4ce226d425f44f21882b46022163680fb2950606312ddd1e417035847f3dd2',

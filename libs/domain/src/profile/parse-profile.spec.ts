@@ -180,7 +180,17 @@ describe('parseProfile', () => {
     [
       'a pattern that is none',
       (t) => t.replace("'[A-Z0-9]+'", "'[A-Z'"),
-      /:13: subject.1.pattern: not a regular expression/,
+      /:13: subject.1.pattern: not a regular expression of RE2: /,
+    ],
+    [
+      'a pattern with references, which nobody matches in linear time',
+      (t) => t.replace("'[A-Z0-9]+'", () => "'([A-Z])\\1'"),
+      /:13: subject.1.pattern: not a regular expression of RE2: /,
+    ],
+    [
+      'a pattern that is large, of values that are long',
+      (t) => t.replace("'[A-Z0-9]+', maxLength: 20", "'[A-Z]{600}', maxLength: 4000"),
+      /:13: subject.1.pattern: too large for values of 4000 characters: .* at most 8\d\d/,
     ],
     [
       'both ends of the validity',

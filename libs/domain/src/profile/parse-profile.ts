@@ -12,6 +12,7 @@ import type {
   SubjectAttributeType,
 } from './profile.js';
 import { subjectAttributeBounds } from './subject-attribute-bounds.js';
+import { ValuePattern } from './value-pattern.js';
 
 /** Far above any sensible profile, far below what a YAML parser takes long for. */
 const maxProfileCharacters = 64 * 1024;
@@ -69,11 +70,44 @@ function contradictionsOf(file: ProfileFile): Contradiction[] {
   if (file.keys.filter((key) => key.startsWith('rsa')).length > 1) {
     found.push({ path: ['keys'], reason: 'RSA stands twice; give one range' });
   }
+  found.push(
+    ...slowPatterns(['subject'], file.subject, ({ type }) => subjectAttributeBounds[type]),
+    ...slowPatterns(
+      ['extensions', 'subjectAltName', 'names'],
+      file.extensions.subjectAltName?.names ?? [],
+      ({ type }) => alternativeNameBounds[type],
+    ),
+  );
   const circular = file.deviceId?.from.findIndex((from) => from === 'deviceId') ?? -1;
   if (circular >= 0) {
     found.push({ path: ['deviceId', 'from', circular], reason: 'the device id is its own source' });
   }
   return found;
+}
+
+interface Bounded {
+  readonly pattern?: string | undefined;
+  readonly maxLength?: number | undefined;
+}
+
+/** Steps for the longest value of a field: some milliseconds. */
+const maxPatternSteps = 500_000;
+
+/** Of fields whose patterns take too long, all in all, for a value as long as it may be. */
+function slowPatterns<Field extends Bounded>(
+  path: readonly string[],
+  fields: readonly Field[],
+  boundOf: (field: Field) => number,
+): Contradiction[] {
+  return fields.flatMap((field, index) => {
+    if (field.pattern === undefined) return [];
+    const maxLength = field.maxLength ?? boundOf(field);
+    const { size } = new ValuePattern(field.pattern);
+    if (size * maxLength <= maxPatternSteps) return [];
+    const most = Math.max(1, Math.floor(maxPatternSteps / size));
+    const reason = `too large for values of ${String(maxLength)} characters: with this one a maxLength of at most ${String(most)}`;
+    return [{ path: [...path, index, 'pattern'], reason }];
+  });
 }
 
 function profileOf(file: ProfileFile): Profile {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isCertmillError } from '../faults.js';
 import { durationPattern } from './durations.js';
 import {
   type KeyUsageBit,
@@ -7,6 +8,7 @@ import {
   type SubjectAttributeType,
   type ValueSource,
 } from './profile.js';
+import { ValuePattern } from './value-pattern.js';
 
 /**
  * The form of a profile file (YAML) before it becomes a `Profile`. Only what can be told key by key
@@ -132,7 +134,7 @@ const fieldValue = {
     .min(1)
     .max(512)
     .optional()
-    .describe('With `from`: regular expression for the whole value.'),
+    .describe('With `from`: regular expression for the whole value, in the syntax of RE2.'),
   maxLength: z
     .int()
     .min(1)
@@ -172,19 +174,13 @@ function checkField(field: FieldForm, context: z.RefinementCtx): void {
   }
   if (new Set(field.from).size < field.from.length) refuse('from', 'a source stands twice');
   if (field.pattern === undefined) return;
-  const pattern = compiledPattern(field.pattern);
-  if (pattern === undefined) {
-    refuse('pattern', 'not a regular expression');
-  } else if (field.example !== undefined && !pattern.test(field.example)) {
-    refuse('example', "the example does not match 'pattern'");
-  }
-}
-
-function compiledPattern(source: string): RegExp | undefined {
   try {
-    return new RegExp(`^(?:${source})$`, 'u');
-  } catch {
-    return undefined;
+    const pattern = new ValuePattern(field.pattern);
+    if (field.example === undefined || pattern.matches(field.example)) return;
+    refuse('example', "the example does not match 'pattern'");
+  } catch (error) {
+    if (!isCertmillError(error)) throw error;
+    refuse('pattern', error.message);
   }
 }
 

@@ -186,6 +186,13 @@ describe('the values', () => {
 
   const rules: readonly (readonly [string, Profile, string, string])[] = [
     ['the whole pattern', withSubject('title', { pattern: 'a|b' }), 'a', 'ab'],
+    // A matcher that backtracks is at it for hours.
+    [
+      'a pattern, in no time',
+      withSubject('title', { pattern: '(?:q|z|qz)+x' }),
+      'qzx',
+      'qz'.repeat(60),
+    ],
     [
       'maxLength in characters',
       withSubject('title', { maxLength: 2 }),

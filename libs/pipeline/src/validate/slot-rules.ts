@@ -1,6 +1,7 @@
 import { hasControlCharacters, isPrintable } from '@certmill/der';
 import type { FieldValue, Profile, ProfileSlot, ValueSource } from '@certmill/domain';
 import { profileSlots } from '@certmill/domain';
+import { ValuePattern } from '@certmill/domain/value-pattern';
 
 /** One variable field of a profile, with the rules that its values must keep. */
 export interface SlotRule {
@@ -77,13 +78,8 @@ function typeChecks(profile: Profile): { readonly checks: Check[]; readonly isHe
   return [...subject, ...alternatives];
 }
 
-function valueChecks({ pattern, maxLength }: ProfileSlot['value']): Check[] {
+function valueChecks({ pattern: source, maxLength }: ProfileSlot['value']): Check[] {
   const checks: Check[] = [];
-  if (pattern !== undefined) {
-    checks.push(
-      matches(new RegExp(`^(?:${pattern})$`, 'u'), `does not match the pattern ${pattern}`),
-    );
-  }
   if (maxLength !== undefined) {
     checks.push((value) => {
       // UTF-16 units are never fewer than characters: count those only where it could matter.
@@ -93,6 +89,12 @@ function valueChecks({ pattern, maxLength }: ProfileSlot['value']): Check[] {
         ? undefined
         : `has ${length.toString()} characters, at most ${maxLength.toString()} are allowed`;
     });
+  }
+  // Behind the length, which bounds what the pattern costs.
+  if (source !== undefined) {
+    const pattern = new ValuePattern(source);
+    const objection = `does not match the pattern ${source}`;
+    checks.push((value) => (pattern.matches(value) ? undefined : objection));
   }
   return checks;
 }

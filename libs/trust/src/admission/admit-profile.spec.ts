@@ -45,6 +45,19 @@ describe('admitProfile', () => {
     expect(badProfiles.length).toBeGreaterThanOrEqual(30);
   });
 
+  it.each([
+    "pattern: '(a+)+b', example: aab",
+    "pattern: '(?:q|z|qz)+x', example: qzx",
+    "pattern: '[a-z]+', maxLength: 20000",
+  ])('is done in seconds, whatever the pattern is: %s', async (rules) => {
+    const text = goodProfile.replace('from: [deviceId]', `from: [deviceId], ${rules}`);
+    const begun = performance.now();
+    await admitProfile(parseProfile(text, 'good.yaml'), aSampleIssuer(), sampleNowMs).catch(
+      (error: unknown) => expect(error).toMatchObject({ code: 'PROFILE_INVALID' }),
+    );
+    expect(performance.now() - begun).toBeLessThan(10_000);
+  });
+
   it.each(badProfiles)('refuses $name for $clause', async ({ file, text, clause }) => {
     const refusal = await refusalOf(parseProfile(text, file));
     expect(refusal.code).toBe('PROFILE_INVALID');

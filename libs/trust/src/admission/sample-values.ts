@@ -1,4 +1,5 @@
 import { CertmillError, profileSlots, type Profile, type ProfileSlot } from '@certmill/domain';
+import { ValuePattern } from '@certmill/domain/value-pattern';
 import type { HeldMatterIds } from '@certmill/pipeline/compute';
 
 /**
@@ -55,7 +56,7 @@ const wrongByType: Readonly<Record<string, readonly string[]>> = {
   rfc822Name: ['device-0001', 'a device@example.com', 'device@'],
 };
 
-/** Characters that device ids and serial numbers are made of; tried at every length. */
+/** Characters that device ids and serial numbers are made of; tried at many lengths. */
 const fillers = ['W', 'w', '9', 'F', 'f', '0', 'A', 'a'];
 
 /**
@@ -112,10 +113,17 @@ function candidatesFor(profile: Profile, slot: ProfileSlot, ids: HeldMatterIds):
   const example = value.example === undefined ? [] : [value.example];
   const usual = usualByType[typeOf(slot)];
   if (usual !== undefined) return [...example, ...usual];
-  const lengths = Array.from({ length: value.maxLength ?? 64 }, (_, index) => index + 1);
-  const filled = fillers.flatMap((filler) => lengths.map((length) => filler.repeat(length)));
+  const filled = fillers.flatMap((filler) =>
+    lengthsUpTo(value.maxLength ?? 64).map((length) => filler.repeat(length)),
+  );
   const all = [...example, ...formed, ...usualValues, ...filled];
   return isHexSlot(profile, slot) ? all.filter((text) => /^([0-9A-Fa-f]{2})+$/.test(text)) : all;
+}
+
+/** Of long values the longest only: who demands another length gives an example. */
+function lengthsUpTo(maxLength: number): readonly number[] {
+  const lengths = Array.from({ length: Math.min(maxLength, 256) }, (_, index) => index + 1);
+  return maxLength > 256 ? [...lengths, maxLength] : lengths;
 }
 
 /** What the issuer leaves no choice of. */
@@ -133,7 +141,15 @@ function heldValue(slot: ProfileSlot, ids: HeldMatterIds): string | undefined {
 function isLetThrough(slot: ProfileSlot, text: string): boolean {
   const { pattern, maxLength } = slot.value;
   if (maxLength !== undefined && Array.from(text).length > maxLength) return false;
-  return pattern === undefined || new RegExp(`^(?:${pattern})$`, 'u').test(text);
+  return pattern === undefined || patternOf(slot.value, pattern).matches(text);
+}
+
+const patterns = new WeakMap<ProfileSlot['value'], ValuePattern>();
+
+function patternOf(value: ProfileSlot['value'], source: string): ValuePattern {
+  const known = patterns.get(value) ?? new ValuePattern(source);
+  patterns.set(value, known);
+  return known;
 }
 
 function octetsOf(profile: Profile, slot: ProfileSlot, text: string): Uint8Array {

@@ -1,0 +1,2 @@
+// Apart, for it brings a regular expression engine along that most commands never need.
+export { ValuePattern } from './profile/value-pattern.js';
