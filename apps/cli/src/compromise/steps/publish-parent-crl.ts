@@ -1,3 +1,4 @@
+import { CertmillError, isCertmillError } from '@certmill/domain';
 import { importCaCrl, isKeyAtHand, issueCaCrl } from '@certmill/trust';
 import { listingServed } from '@certmill/trust/compromise';
 import { placeOf, secondsOf } from '../../commands/ca/ca-options.js';
@@ -69,7 +70,7 @@ async function makeCrls(
 async function takeIn(
   { data }: StepContext,
   { certificate: { der: certificateDer }, signers, signerDer }: CertificateToRevoke,
-  { der: crlDer, crlNumber = 0n }: Crl,
+  { file, der: crlDer, crlNumber = 0n }: Crl,
 ): Promise<void> {
   if (signerDer === undefined) return;
   for (const directory of new Set([data, ...signers.map((signer) => signer.directory)])) {
@@ -80,11 +81,17 @@ async function takeIn(
     const nowMs = Date.now();
     const served = await listingServed(directory, certificateDer, signerDer, nowMs);
     if (served !== undefined && served.crlNumber >= crlNumber) continue;
-    await importCaCrl({
-      ...{ directory, crlDer, nowMs },
-      about: { certificateDer, signerDer },
-      otherwise: signers[0]?.ca.name ?? 'root',
-    });
+    try {
+      await importCaCrl({
+        ...{ directory, crlDer, nowMs },
+        about: { certificateDer, signerDer },
+        otherwise: signers[0]?.ca.name ?? 'root',
+      });
+    } catch (error) {
+      if (!isCertmillError(error)) throw error;
+      const reason = `${file} is not taken in where it is served, ${directory}: ${error.message}`;
+      throw new CertmillError(error.code, reason, { cause: error });
+    }
   }
 }
 
