@@ -18,6 +18,7 @@ import { pemEncode } from '@certmill/der';
 import {
   authorityIn,
   completeAuthority,
+  constraintsOfTexts,
   createRoot,
   crossCertify,
   distinguishedNameDer,
@@ -25,6 +26,7 @@ import {
   importCaCrl,
   issueAuthority,
   issueCaCrl,
+  parseDistinguishedName,
   passphraseVariable,
   publishedCas,
   renewAuthority,
@@ -143,6 +145,32 @@ describe('a new issuer under a root whose key is elsewhere', () => {
     expect(await makeNewIssuer(await context(), run)).toMatchObject(made);
     // What the old one's certificate says of those below, the new one's says too.
     expect((await authorityIn(data, 'new')).policies).toEqual(['1.3.6.1.4.1.99999.1']);
+  });
+
+  it('keeps the name of the old one but for its CN, as a CA above that permits names asks for', async () => {
+    const nowMs = Date.now();
+    const own = { passphrase, keyType: 'ec-p256' } as const;
+    const of = (dn: string) => ({ subjectDer: distinguishedNameDer(parseDistinguishedName(dn)) });
+    const region = { directory: medium, name: 'region', passphrase };
+    const permitted = constraintsOfTexts({ permit: ['dn:C=DE,O=Example'] });
+    const above = { ...own, ...region, ...permitted, ...of('C=DE,O=Example,CN=Region') };
+    await issueAuthority(above, place(), nowMs);
+    const subject = of('C=DE,O=Example,OU=Line 1,CN=Old,serialNumber=7');
+    const before = { ...own, directory: data, name: 'named', pathLenConstraint: 0, ...subject };
+    await issueAuthority(before, region, nowMs);
+    const atHand = {
+      ...(await context({ parentData: medium })),
+      old: await authorityIn(data, 'named'),
+    };
+    await makeNewIssuer(atHand, run);
+    const file = join(data, 'ca/new/certificate.pem');
+    const openssl = (...args: readonly string[]): string =>
+      spawnSync('openssl', args, { encoding: 'utf8', cwd: medium }).stdout.trim();
+    expect(openssl('x509', '-in', file, '-noout', '-subject', '-nameopt', 'RFC2253')).toBe(
+      'subject=serialNumber=7,CN=new issuing CA,OU=Line 1,O=Example,C=DE',
+    );
+    const chain = ['-CAfile', 'ca/root/certificate.pem', '-untrusted', 'ca/region/certificate.pem'];
+    expect(openssl('verify', ...chain, file)).toBe(`${file}: OK`);
   });
 
   it('is made where the folder of the root is given', async () => {

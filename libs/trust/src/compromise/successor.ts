@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { CertmillError } from '@certmill/domain';
 import { exists } from '../ceremony/ceremony-folder.js';
 import { readCaCertificate } from '../hierarchy/ca-certificate.js';
+import { caCommonName, withCommonName } from '../hierarchy/distinguished-name.js';
 import { type AuthorityWish, issueAuthority } from '../hierarchy/issue-authority.js';
 import { findAuthority, isKeyAtHand, type Issuer, refusalOf } from '../hierarchy/load-issuers.js';
 import type { AuthorityPlace } from '../hierarchy/open-authority.js';
@@ -11,10 +12,12 @@ import { caRequestsFolderName, requestAuthority } from '../hierarchy/request-aut
 
 export interface SuccessorOptions extends Pick<
   AuthorityWish,
-  'name' | 'directory' | 'passphrase' | 'slot' | 'modules' | 'subjectDer' | 'lifetimeSeconds'
+  'name' | 'directory' | 'passphrase' | 'slot' | 'modules' | 'lifetimeSeconds'
 > {
   /** The issuer whose place it takes: what stands in that one's certificate, stands in its own. */
   readonly old: Issuer;
+  /** Absent: that of the old one with a commonName of its own. */
+  readonly subjectDer?: Uint8Array;
   readonly keyType?: AuthorityWish['keyType'];
   readonly status?: AuthorityWish['status'];
   /** The CA that signs it; undefined where its key is elsewhere. */
@@ -63,12 +66,14 @@ export function assertSuccessor(ca: Issuer, old: Issuer, nowMs: number): void {
 }
 
 function wishOf(options: SuccessorOptions): AuthorityWish {
-  const { name, directory, passphrase, subjectDer, lifetimeSeconds, old, slot, modules } = options;
+  const { name, directory, passphrase, lifetimeSeconds, old, slot, modules } = options;
   const [der = new Uint8Array()] = old.chainDer;
   const { policies, extKeyUsage, nameConstraints } = specOfCertificate(
     readCaCertificate(der, `the certificate of CA '${old.name}'`),
   );
   const status = options.status ?? old.status;
+  const subjectDer =
+    options.subjectDer ?? withCommonName(old.subjectDer, caCommonName(name, 'issuing CA'));
   return {
     ...{ name, directory, passphrase, subjectDer },
     keyType: options.keyType ?? old.keyType,

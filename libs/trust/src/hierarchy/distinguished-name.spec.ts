@@ -2,8 +2,14 @@ import { webcrypto } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { encodeOid, encodeSequence, encodeSetOf, encodeTlv } from '@certmill/der';
 import { x509 } from '../x509-library.js';
-import { caCommonName, distinguishedNameDer } from './distinguished-name.js';
+import {
+  caCommonName,
+  distinguishedNameDer,
+  parseDistinguishedName,
+  withCommonName,
+} from './distinguished-name.js';
 import { createRoot } from './issue-authority.js';
 import { signAuthorityRequest } from './request-authority.js';
 
@@ -48,6 +54,26 @@ describe('names of CAs', () => {
     expect(await signed(73)).toContain('x'.repeat(73));
     await expect(signed(74)).rejects.toThrow('has a commonName of 74 characters');
     rmSync(folder, { recursive: true });
+  });
+
+  it.each([
+    ['C=DE,O=Example,CN=Old', 'C=DE,O=Example,CN=New'],
+    ['CN=Region,CN=Old,serialNumber=7', 'CN=Region,CN=New,serialNumber=7'],
+    ['C=DE,O=Example', 'C=DE,O=Example,CN=New'],
+  ])('are those of another one, its last CN but for it: %s', (old, next) => {
+    const nameOf = (text: string) => distinguishedNameDer(parseDistinguishedName(text));
+    expect(withCommonName(nameOf(old), 'New')).toEqual(nameOf(next));
+  });
+
+  it('keep string types and what stands beside a CN in its RDN, whatever others wrote', () => {
+    const attribute = (oid: string, tag: number, text: string) =>
+      encodeSequence(encodeOid(oid), encodeTlv(tag, Buffer.from(text)));
+    const [commonName, organization] = ['2.5.4.3', '2.5.4.10'];
+    const nameOf = (cn: Uint8Array) =>
+      encodeSequence(encodeSetOf(cn, attribute(organization, 0x13, 'Example')));
+    expect(withCommonName(nameOf(attribute(commonName, 0x13, 'Old one')), 'New')).toEqual(
+      nameOf(attribute(commonName, 0x0c, 'New')),
+    );
   });
 
   it('that nobody gave fit, and tell a root from what is below it', () => {

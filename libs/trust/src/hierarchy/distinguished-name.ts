@@ -3,6 +3,8 @@ import {
   attributeTypeAndValue,
   CertmillDerError,
   compileTemplate,
+  encodeSequence,
+  encodeSetOf,
   type NameStringType,
   rdnSequence,
   isSameNameText,
@@ -10,6 +12,7 @@ import {
   relativeDistinguishedName,
 } from '@certmill/der';
 import { subjectAttributeOids } from '@certmill/pipeline/compute';
+import { type DerNode, oidOf, readDerNode } from '../lint/der-node.js';
 
 /** A name as its attributes, most significant first: one RDN each. */
 export type DistinguishedName = readonly {
@@ -100,6 +103,29 @@ export function assertNameBounds(der: Uint8Array, mayStay: () => boolean): void 
     if (mayStay()) return;
     throw refusal(excess);
   }
+}
+
+/**
+ * The Name with another commonName in the place of its last one, behind all where it has none. Everything else stays
+ * byte by byte, as CAs above may permit it in nameConstraints (RFC 5280 4.2.1.10). INVALID_INPUT.
+ */
+export function withCommonName(nameDer: Uint8Array, commonName: string): Uint8Array {
+  const own = distinguishedNameDer([{ type: 'commonName', value: commonName }]);
+  const name = readDerNode(nameDer);
+  const [rdn] = readDerNode(own)?.children ?? [];
+  const [attribute] = rdn?.children ?? [];
+  if (name === undefined || rdn === undefined || attribute === undefined) {
+    throw refusal('cannot be read');
+  }
+  const isCommonName = ({ children: [type] }: DerNode): boolean =>
+    oidOf(type) === subjectAttributeOids.commonName;
+  const last = name.children.findLastIndex(({ children }) => children.some(isCommonName));
+  if (last < 0) return encodeSequence(...name.children.map(({ der }) => der), rdn.der);
+  const rdns = name.children.map(({ der, children }, index) => {
+    if (index !== last) return der;
+    return encodeSetOf(...children.map((each) => (isCommonName(each) ? attribute : each).der));
+  });
+  return encodeSequence(...rdns);
 }
 
 /** What a CA is called where nobody says: its name, cut where that is too long, and its kind. */

@@ -118,7 +118,11 @@ export function compromiseCommand(terminal: Terminal): Command {
         '\nruns meanwhile; the data folder is its own, or that of sign in a fleet.',
     );
   withParentOptions(
-    withStatusOptions(withLifetimeOption(withSlotOption(withSubjectOption(command)))),
+    withStatusOptions(
+      withLifetimeOption(
+        withSlotOption(withSubjectOption(command, 'that of the old one, its CN another')),
+      ),
+    ),
   );
   return withExamples(withServerOptions(command, patienceSeconds), [
     ['certmill ca compromise factory --to factory-2 --dry-run', 'what would be done, with counts'],

@@ -84,8 +84,10 @@ export interface SubjectOptions {
   readonly subject?: string;
 }
 
-export function withSubjectOption(command: Command): Command {
-  return command.option('--subject <dn>', "subject, e.g. 'C=DE,O=Example,CN=Example root'");
+/** @param preset what the command takes where the option is not given, where that needs words. */
+export function withSubjectOption(command: Command, preset?: string): Command {
+  const rest = preset === undefined ? '' : `; default: ${preset}`;
+  return command.option('--subject <dn>', `subject, e.g. 'C=DE,O=Example,CN=Example root'${rest}`);
 }
 
 export function subjectOf({ subject }: SubjectOptions, commonName: string): DistinguishedName {

@@ -1,22 +1,16 @@
 import { CertmillError, newCaKeyTypes } from '@certmill/domain';
 import {
   authorityIn,
-  caCommonName,
   distinguishedNameDer,
   type AuthorityPlace,
   findAuthority,
   type Issuer,
   type IssuerKeyType,
   isKeyAtHand,
+  parseDistinguishedName,
 } from '@certmill/trust';
 import { certificatesOfCa, makeSuccessor, type SuccessorWish } from '@certmill/trust/compromise';
-import {
-  keyPlaceOf,
-  lifetimeOf,
-  placeOf,
-  statusOf,
-  subjectOf,
-} from '../../commands/ca/ca-options.js';
+import { keyPlaceOf, lifetimeOf, placeOf, statusOf } from '../../commands/ca/ca-options.js';
 import { carryRequest } from '../carry.js';
 import { type Step, type StepContext, waits } from '../step-context.js';
 
@@ -30,9 +24,9 @@ export const makeNewIssuer: Step = async (context, { plan }) => {
   const outcome = await makeSuccessor({
     ...{ name: successor.name, directory: data, old, nowMs },
     ...(await keyPlaceOf(terminal, data, successor)),
-    subjectDer: distinguishedNameDer(
-      subjectOf(successor, caCommonName(successor.name, 'issuing CA')),
-    ),
+    ...(successor.subject === undefined
+      ? {}
+      : { subjectDer: distinguishedNameDer(parseDistinguishedName(successor.subject)) }),
     ...(successor.key === undefined ? {} : { keyType: keyTypeOf(successor.key) }),
     ...lifetimeOf(successor),
     ...statusOf(successor),
