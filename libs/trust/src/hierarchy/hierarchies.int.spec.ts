@@ -23,7 +23,7 @@ import {
   refusalOf,
 } from './load-issuers.js';
 import { authorityIn, type AuthorityPlace, openAuthority } from './open-authority.js';
-import { readCaCertificate } from './ca-certificate.js';
+import { pemOfCertificates, readCaCertificate } from './ca-certificate.js';
 import { changedExtensions } from './changed-extensions.js';
 import { checkChain } from './check-chain.js';
 import { closeIssuer } from './close-issuer.js';
@@ -575,6 +575,64 @@ describe('hierarchies', () => {
     expect((await loadIssuer(data, 'factory')).chainDer[1]).toEqual(oem.chainDer[0]);
     verifies(await loadIssuer(data, 'factory'));
     expect(readdirSync(join(data, 'ca/oem/former'))).toHaveLength(1);
+  });
+
+  it('moved to another root and killed in the middle, they are whole again once it is taken in again', async () => {
+    await aRoot();
+    for (const name of ['other', 'third']) {
+      await aRoot(join(folder, name), { subjectDer: wish(name).subjectDer });
+    }
+    await issueAuthority(wish('oem', { pathLenConstraint: 1 }), place('root'), nowMs);
+    const before = await issueAuthority(wish('factory'), place('oem'), nowMs);
+    // A chain over a cross-certificate is chosen, and stays.
+    const crossed = await crossCertify({
+      ...{ directory: data, name: 'oem', by: place('root', join(folder, 'third')), nowMs },
+    });
+    const requestPem = await requestRenewal(place('oem'));
+    const { chainDer } = await signAuthorityRequest({
+      ...{ requestPem, parent: place('root', join(folder, 'other')), pathLenConstraint: 1, nowMs },
+    });
+    const second = await issueAuthority(wish('second'), place('oem'), nowMs);
+    writeFileSync(
+      second.chainFile,
+      pemOfCertificates([...second.chainDer.slice(0, 1), ...crossed.chainDer]),
+    );
+    const complete = () =>
+      completeAuthority({
+        ...{
+          directory: data,
+          name: 'oem',
+          chainPem: pemOfCertificates(chainDer),
+          passphrase,
+          nowMs,
+        },
+      });
+    await complete();
+    // As a kill after the CA's own chain leaves it.
+    writeFileSync(before.chainFile, pemOfCertificates(before.chainDer));
+    await complete();
+    expect((await loadIssuer(data, 'factory')).chainDer.slice(1)).toEqual(chainDer);
+    expect((await loadIssuer(data, 'second')).chainDer.slice(1)).toEqual(crossed.chainDer);
+  });
+
+  it('below a CA with a new key say how they come under that', async () => {
+    await aRoot();
+    await issueAuthority(wish('oem', { pathLenConstraint: 1 }), place('root'), nowMs);
+    await issueAuthority(wish('factory'), place('oem'), nowMs);
+    const later = nowMs + 3_600_000;
+    const rekeyed = { directory: data, name: 'oem', successor: 'oem-2', passphrase };
+    await rekeyAuthority({ ...rekeyed, parent: place('root'), nowMs: later });
+    const renewing = renewAuthority({
+      ...{ directory: data, name: 'factory', parent: place('oem-2'), nowMs: later },
+    });
+    await expect(renewing).rejects.toThrow('certmill ca request factory --renewal');
+    const requestPem = await requestRenewal(place('factory'));
+    const { chainDer } = await signAuthorityRequest({
+      ...{ requestPem, parent: place('oem-2'), nowMs: later },
+    });
+    const chainPem = pemOfCertificates(chainDer);
+    const factory = await completeAuthority({ ...place('factory'), chainPem, nowMs: later });
+    expect(factory).toMatchObject({ parent: 'oem-2' });
   });
 
   describe('with a root that gets a new key', () => {

@@ -16,7 +16,7 @@ import { keySha256Of } from './lost-keys.js';
 import { assertNewKeyPlace, type NewCaKeyWish } from './new-ca-key.js';
 import { authorityIn, type AuthorityPlace, openAuthority } from './open-authority.js';
 import { addRevokedBefore, revokedBefore } from './revoked-before.js';
-import { assertKeyNotLost } from './revoked-key.js';
+import { lostKeysIn } from './revocations-in-folder.js';
 
 export interface RootRekeyOptions {
   /** The data folder of the root, and what opens its key. */
@@ -77,9 +77,21 @@ async function rekeyRootLocked(options: RootRekeyOptions): Promise<RekeyedRoot> 
 }
 
 function assertRekeyed(before: Issuer, { from, status, slot }: RootRekeyOptions): void {
-  assertKeyNotLost(from.directory, keySha256Of(before.spkiDer));
+  assertKeyVouches(from.directory, before);
   assertOwnStatus(before, status);
   assertNewKeyPlace(before, slot);
+}
+
+/** What a lost key says of another one is worth nothing. */
+function assertKeyVouches(directory: string, { spkiDer }: Issuer): void {
+  const lost = lostKeysIn(directory).get(keySha256Of(spkiDer));
+  if (lost === undefined) return;
+  const { subject, reason } = lost.entry;
+  throw new CertmillError(
+    'CONFLICT',
+    `the key of ${subject} is lost: ${lost.by} has revoked it (${reason}); make another root, which it does not ` +
+      'vouch for: certmill ca root',
+  );
 }
 
 async function successorOf(before: Issuer, options: RootRekeyOptions): Promise<Issuer> {

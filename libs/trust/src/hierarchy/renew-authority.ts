@@ -52,6 +52,7 @@ export async function renewAuthority(options: RenewalOptions): Promise<Issuer> {
     const before = certificateOf(ca);
     assertIssuedBy(before, parent.ca);
     if (!isRoot) {
+      assertLivesBelow(before, parent.ca, name);
       assertGoodAbove(directory, parent.ca);
       assertKeyNotRevoked(parent.ca, keySha256Of(before.spkiDer));
     }
@@ -149,6 +150,16 @@ export async function rekeyAuthority(options: RekeyOptions): Promise<Issuer> {
 /** The CA with the new key was made, and then this was killed. */
 function isUnfinished(ca: Issuer, made: Issuer, { keyType = ca.keyType }: RekeyOptions): boolean {
   return ca.retirement === undefined && made.rekeys === ca.name && made.keyType === keyType;
+}
+
+/** INVALID_INPUT where the CA above has a new key since: a renewal keeps its first notBefore, and would begin before that. */
+function assertLivesBelow(before: CaCertificate, parent: Issuer, name: string): void {
+  if (before.notBeforeMs >= parent.notBeforeMs) return;
+  throw new CertmillError(
+    'INVALID_INPUT',
+    `CA '${name}' began before CA '${parent.name}' did, which has a new key: what 'certmill ca request ${name} --renewal' ` +
+      `makes is signed by it, 'certmill ca sign --under ${parent.name}', and taken in: 'certmill ca complete ${name}'`,
+  );
 }
 
 function assertIssuedBy(certificate: CaCertificate, parent: Issuer): void {

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
 import { type CaCertificate, pemOfCertificates, readCaCertificate } from './ca-certificate.js';
 import { checkedFileName, digestOfChain } from './ca-files.js';
+import { firstCertificateIn, pemsIn } from './certificates-over-key.js';
 import { certificateOf } from './certificate-spec.js';
 import { checkChainDer } from './check-chain.js';
 import { formerFolderName, pathsIn } from './issuer-paths.js';
@@ -18,8 +19,8 @@ export interface ReplacedFile {
 /**
  * Puts a new certificate of the same subject and key in the place of a CA's, and into every chain of
  * the folder that goes through it. Each file changes at once or not at all; after a kill in between,
- * the chains that are left are sound, over the certificate before, and the next renewal takes them
- * along.
+ * the chains that are left are sound, over the certificate before. The same typed again takes them along, and so does
+ * the next renewal by the same CA above.
  */
 export async function replaceCertificate(
   directory: string,
@@ -45,7 +46,7 @@ export async function replacedFiles(
 ): Promise<readonly ReplacedFile[]> {
   checkChainDer(chainDer);
   const files = [...formerFiles(ca, chainDer), ...chainFiles(ca.name, chainDer)];
-  const isSameCa = sameCaAs(ca);
+  const isSameCa = sameCaAs(ca, isInPlace(ca, chainDer) ? formerOf(ca) : []);
   for (const { name, chainDer: chain } of await loadAuthorities(directory)) {
     const at = chain.findIndex((der) => isSameCa(der));
     if (at <= 0) continue;
@@ -58,19 +59,35 @@ export async function replacedFiles(
 
 /** None where the new certificate is in its place already: a kill came before the other chains. */
 function formerFiles(ca: Issuer, chainDer: readonly Uint8Array[]): readonly ReplacedFile[] {
+  if (isInPlace(ca, chainDer)) return [];
   const [before = new Uint8Array()] = ca.chainDer;
-  if (Buffer.compare(before, chainDer[0] ?? new Uint8Array()) === 0) return [];
   const path = join('ca', ca.name, formerFolderName, `${ca.serialNumberHex}.pem`);
   return [{ path, content: pemOfCertificates([before]) }];
 }
 
-/** Of certificates: whether it is the CA's by the same CA above, the one in force or one before that. */
-function sameCaAs(ca: Issuer): (der: Uint8Array) => boolean {
+function isInPlace(ca: Issuer, chainDer: readonly Uint8Array[]): boolean {
+  const [inForce = new Uint8Array()] = ca.chainDer;
+  return Buffer.compare(inForce, chainDer[0] ?? new Uint8Array()) === 0;
+}
+
+/** The certificates that were in force before, by other CAs above too. */
+function formerOf({ directory }: Issuer): readonly Uint8Array[] {
+  return pemsIn(join(directory, formerFolderName))
+    .map(firstCertificateIn)
+    .filter((der) => der !== undefined);
+}
+
+/**
+ * Of certificates: whether it is the CA's by the same CA above, the one in force or one before that; or one of `former`,
+ * by whichever CA. A chain over a cross-certificate stays.
+ */
+function sameCaAs(ca: Issuer, former: readonly Uint8Array[]): (der: Uint8Array) => boolean {
   const own = certificateOf(ca);
   const isSame = (other: CaCertificate): boolean =>
     Buffer.compare(other.spkiDer, own.spkiDer) === 0 &&
     Buffer.compare(other.subjectDer, own.subjectDer) === 0 &&
-    Buffer.compare(other.issuerDer, own.issuerDer) === 0;
+    (Buffer.compare(other.issuerDer, own.issuerDer) === 0 ||
+      former.some((der) => Buffer.compare(der, other.der) === 0));
   // Thousands of chains go through a few CAs: each of their certificates is read once.
   const known = new Map<string, boolean>();
   return (der) => {

@@ -439,6 +439,24 @@ describe('a CA that is revoked', () => {
     },
   );
 
+  it('and is a root vouches for no new key of its own where its key is lost', async () => {
+    const { chainDer } = await crossCertify({
+      ...{ directory: data, name: 'root', by: place('root', other), nowMs },
+    });
+    await revokeAuthority({
+      ...{ directory: other, parent: 'root', reason: 'cACompromise', nowMs },
+      certificateDer: chainDer[0] ?? new Uint8Array(),
+    });
+    const second = join(data, 'ca/second');
+    cpSync(join(other, 'ca/root'), second, { recursive: true });
+    const next = join(folder, 'next');
+    const rekeying = rekeyRoot({
+      ...{ from: place('root'), into: { directory: next, passphrase }, nowMs },
+    });
+    await expect(rekeying).rejects.toThrow('make another root');
+    expect(existsSync(next)).toBe(false);
+  });
+
   describe('with one certificate, which is in force, and nothing is said of its key', () => {
     it.each(['the CRL', 'the renewal'])(
       'goes on with its renewal under a root that is elsewhere, whichever comes first: %s',
@@ -758,6 +776,25 @@ describe('a CA that is revoked', () => {
       expect([line.parent, refusalOf(line, nowMs)]).toEqual(['mid', undefined]);
       await revokeBy(line.parent ?? '', 'line', 'superseded');
       expect(refusalOf(await loadIssuer(data, 'line'), nowMs)).toContain('CN=line, superseded');
+    });
+
+    it('is not taken in where its chain goes over a lost key, whoever vouches for that', async () => {
+      await issueMid();
+      const away = join(folder, 'away');
+      cpSync(data, away, { recursive: true });
+      const leaf = { ...wishOf('leaf'), directory: away, pathLenConstraint: 0 };
+      const below = await issueAuthority(leaf, place('mid', away), nowMs);
+      const { chainDer } = await crossCertify({
+        ...{ directory: away, name: 'mid', by: place('root', other), nowMs },
+      });
+      const keyPem = readFileSync(join(away, 'ca/leaf/key.pem'), 'utf8');
+      await revokeBy('root', 'mid', 'keyCompromise');
+      rmSync(join(data, 'ca/mid'), { recursive: true });
+      const importing = importIssuer({
+        ...{ ...place('leaf'), keyPem, keyPassphrase: passphrase, nowMs },
+        chainPem: pemOfCertificates([...below.chainDer.slice(0, 1), ...chainDer]),
+      });
+      await expect(importing).rejects.toThrow('it goes over CN=mid, whose key is lost');
     });
 
     it('stays refused by the CA that has revoked it once that has a new key', async () => {
