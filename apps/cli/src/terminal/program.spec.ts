@@ -29,6 +29,16 @@ describe('the command line', () => {
     for (const word of serverCommands) expect(stdout).toMatch(new RegExp(`^  ${word} `, 'm'));
   });
 
+  it.each([
+    [['help'], /^Usage: certmill \[/],
+    [['order', 'help', 'list'], /^Usage: certmill order list /],
+    [['inspect', 'no-command', '--help'], /^Usage: certmill inspect /],
+  ])('shows help for %j on stdout', async (args, usage) => {
+    const { exitCode, stdout, stderr } = await runCertmill(args);
+    expect([exitCode, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(usage);
+  });
+
   it('tells its version', async () => {
     expect((await runCertmill(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
@@ -36,6 +46,9 @@ describe('the command line', () => {
   it.each([
     [['order', 'list', '--serve', 'x'], /unknown option '--serve' \(Did you mean --server\?\)/],
     [['ordr'], /unknown command 'ordr' \(Did you mean order\?\)/],
+    [['ocsp', '--help'], /unknown command 'ocsp'; see 'certmill --help'/],
+    [['order', 'lst', '-h'], /unknown command 'lst' \(Did you mean list\?\); see 'certmill order /],
+    [['help', 'ordr'], /unknown command 'ordr' \(Did you mean order\?\)/],
     [['order', 'create', 'x', '--profile', 'p'], /'--quota <number>' not specified/],
     [['order', 'create', 'x', '--profile', 'p', '--quota', '0'], /not a whole number above 0/],
     [['submit', '--order', 'x'], /missing required argument 'input'/],

@@ -35,6 +35,10 @@ export async function createProgram(
     .hook('preAction', (_program, action) => {
       if (action.opts<{ json?: boolean }>().json === true) terminal.useJson();
     })
+    .addHelpText('beforeAll', ({ command }) => {
+      refuseUnknownCommand(command);
+      return '';
+    })
     .addHelpText(
       'after',
       `
@@ -49,6 +53,20 @@ CERTMILL_DEBUG=1 shows where an error came from.`,
   for (const loader of load) program.addCommand((await loader())(terminal));
   adopt(throwUsage(program));
   return program;
+}
+
+/**
+ * Help is shown before a command is looked for: of one that there is not, it would be somebody else's. Throws
+ * what the same command line without the help throws.
+ * @param command whose help is about to be shown.
+ */
+function refuseUnknownCommand(command: Command): void {
+  // 'help NAME' stands for 'NAME --help'.
+  const name = command.args[0] === 'help' ? command.args[1] : command.args[0];
+  const hasCommandsOnly = command.commands.length > 0 && command.registeredArguments.length === 0;
+  if (name === undefined || name.startsWith('-') || !hasCommandsOnly) return;
+  if (command.commands.some((known) => known.name() === name)) return;
+  command.parse([name], { from: 'user' });
 }
 
 /** Commands that were built on their own take over how the program writes and ends. */
