@@ -369,6 +369,26 @@ describe('certificates over the key of an old CA', () => {
     ]);
   });
 
+  it('are carried in a file that has them, whatever became of others', async () => {
+    const own = join(data, 'ca/old/certificate.pem');
+    const chain = join(data, 'ca/old/chain.pem');
+    const text = readFileSync(chain, 'utf8');
+    const carried = async () => {
+      const told = await revokeOldCa(await context(), run).then(
+        () => '',
+        (stop: unknown) => (stop instanceof Error ? stop.message : ''),
+      );
+      return /Carry to it: (.*); there/.exec(told)?.[1]?.split(', ');
+    };
+    // A renewal that was killed before the chain in force followed.
+    await renewAuthority({ directory: data, name: 'old', parent: place(), nowMs: Date.now() });
+    writeFileSync(chain, text);
+    expect(await carried()).toEqual([chain, own]);
+    rmSync(join(data, 'ca/old/former'), { recursive: true });
+    writeFileSync(own, 'half of a');
+    expect(await carried()).toEqual([chain]);
+  });
+
   it('are waited for where one has come to light that only its own CA can revoke', async () => {
     const file = await renewedElsewhere();
     const aside = join(folder, 'aside');

@@ -40,6 +40,13 @@ describe('what a dry run of ca compromise tells people', () => {
     expect(text).not.toMatch(/is[A-Z]|true|false|[a-z][A-Z]/);
   });
 
+  it('names files that are not revoked with the CA, and those that nobody can read', () => {
+    const would = { certificates: 2, elsewhere: 0, others: ['a.pem', 'b.pem'], unread: ['c.pem'] };
+    expect(preview([{ ...toDo, step: 'revoke-ca', would }])).toContain(
+      '(2 certificates of the CA; of another name, which stay: a.pem, b.pem; cannot be read: c.pem)',
+    );
+  });
+
   it('says that a step is done, or that a successor is there or not wanted', () => {
     const text = preview([
       { step: 'close', state: 'done', does: 'does it' },

@@ -121,11 +121,12 @@ const inWords: Readonly<Record<CompromiseStep, (facts: StepFacts) => string>> = 
     `${formatNumber(Number(pending))} not issued yet`,
   crls: ({ crls, behind }) =>
     `${several(crls, 'full CRL')}, ${formatNumber(Number(behind))} behind`,
-  'revoke-ca': ({ certificates, elsewhere, unread }) =>
+  'revoke-ca': ({ certificates, elsewhere, others, unread }) =>
     `${several(certificates, 'certificate')} of the CA` +
     (elsewhere === 0
       ? ''
       : `, ${formatNumber(Number(elsewhere))} signed by CAs that are elsewhere`) +
+    (Array.isArray(others) ? `; of another name, which stay: ${others.join(', ')}` : '') +
     (Array.isArray(unread) ? `; cannot be read: ${unread.join(', ')}` : ''),
   'parent-crl': ({ isKeyAtHand: isAtHand }) => `the parent: ${keyAtHand(isAtHand)}`,
 };
@@ -194,10 +195,11 @@ const would: Readonly<Record<Exclude<CompromiseStep, 'reissue'>, Would>> = {
     return { crls, behind: full.behind };
   },
   async 'revoke-ca'(context, plan) {
-    const { certificates, unread } = await certificatesToRevoke(context, plan);
+    const { certificates, others, unread } = await certificatesToRevoke(context, plan);
     const elsewhere = certificates.filter(({ signers }) => signers.length === 0).length;
     return {
       ...{ certificates: certificates.length, elsewhere },
+      ...(others.length === 0 ? {} : { others: others.map(({ file }) => file) }),
       ...(unread.length === 0 ? {} : { unread }),
     };
   },

@@ -47,11 +47,13 @@ export async function certificatesOfCa(
   const looks = await Promise.all(folders.map((each) => certificatesOverKey(each, ca.spkiDer)));
   const all = new Map<string, { readonly file: string; readonly certificate: CaCertificate }>();
   const [ownDer = new Uint8Array()] = ca.chainDer;
-  const own = readCaCertificate(ownDer, ca.certificateFile);
-  for (const one of [
-    { file: ca.certificateFile, certificate: own },
-    ...looks.flatMap(({ found }) => found),
-  ]) {
+  const inFiles = looks.flatMap(({ found }) => found);
+  // Killed in the middle of a renewal, or damaged, its own file has another one, or none.
+  const own = inFiles.find(({ certificate }) => Buffer.compare(certificate.der, ownDer) === 0) ?? {
+    file: ca.chainFile,
+    certificate: readCaCertificate(ownDer, ca.chainFile),
+  };
+  for (const one of [own, ...inFiles]) {
     const { der, notAfterMs } = one.certificate;
     const id = Buffer.from(der).toString('base64');
     if (all.has(id) || notAfterMs < nowMs || hasSigned(der, one.certificate)) continue;
