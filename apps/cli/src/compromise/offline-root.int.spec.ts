@@ -443,6 +443,42 @@ describe('certificates over the key of an old CA', () => {
     expect((await importCaCrl(byHand)).crl.ca).toBe('third');
   });
 
+  it('are served as revoked by both roots where the CA moved from one to the other, and both are elsewhere', async () => {
+    const nowMs = Date.now();
+    const third = { directory: join(folder, 'third'), name: 'root', passphrase };
+    await createRoot({ ...third, keyType: 'ec-p256', subjectDer: named('Third root') }, nowMs);
+    const key = { directory: data, name: 'old', passphrase };
+    const [former = new Uint8Array()] = (await authorityIn(data, 'old')).chainDer;
+    const requestPem = await requestRenewal(key);
+    const { chainDer } = await signAuthorityRequest({ requestPem, parent: third, nowMs });
+    const chainPem = chainDer.map((der) => pemEncode('CERTIFICATE', der)).join('');
+    await completeAuthority({ ...key, chainPem, nowMs });
+    const [own = new Uint8Array()] = chainDer;
+    const revoked = { parent: 'root', reason: 'cACompromise', nowMs } as const;
+    await revokeAuthority({ ...revoked, directory: third.directory, certificateDer: own });
+    await revokeAuthority({ ...revoked, directory: medium, certificateDer: former });
+    const next = await issueCaCrl(third, 86_400, nowMs);
+    const parentCrl = [next.file, await crlOfRoot('root.crl')];
+    // Nothing here has the certificate of the root that it stood under: its public folder does.
+    await expect(revokeOldCa(await context({ parentCrl }), run)).rejects.toMatchObject({
+      code: 'STEP_WAITS',
+      message: expect.stringMatching(/'CN=Root' is not here[^]*--parent-data/) as string,
+    });
+    const parentData = join(folder, 'public');
+    await exportAuthorities({ directory: medium, into: parentData });
+    const carried = { parentCrl, parentData };
+    expect(await revokeOldCa(await context(carried), run)).toMatchObject({ certificates: 2 });
+    await publishParentCrl(await context(carried), run);
+    const root = (await authorityIn(medium, 'root')).chainDer[0] ?? new Uint8Array();
+    const listing = (der: Uint8Array, signer: Uint8Array | undefined) =>
+      listingServed(data, der, signer ?? new Uint8Array(), Date.now());
+    const listed = expect.objectContaining({ reason: 'cACompromise' }) as unknown;
+    expect([await listing(own, chainDer[1]), await listing(former, root)]).toEqual([
+      listed,
+      listed,
+    ]);
+  });
+
   it('stay where they have another name and the key is not lost, and are named', async () => {
     const at = (name: string): string => join(folder, name);
     const openssl = (...args: readonly string[]) =>
