@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import { pemEncode } from '@certmill/der';
+import { openStoreForReading, verifyFolder } from '@certmill/standalone/folder';
 import {
   completeAuthority,
   createRoot,
@@ -44,15 +45,17 @@ describe('a server whose issuer is renewed, moved and revoked while it runs', ()
     const common = { directory, passphrase, keyType: 'ec-p256' as const };
     const subjectOf = (name: string) => distinguishedNameDer(parseDistinguishedName(`CN=${name}`));
     const place = (name: string) => ({ directory, name, passphrase });
-    await createRoot({ ...common, subjectDer: subjectOf('root') }, Date.now());
+    const aYearAgoMs = Date.now() - yearS * 1_000;
+    await createRoot({ ...common, subjectDer: subjectOf('root') }, aYearAgoMs);
     for (const [name, under, pathLenConstraint, years] of [
       ['oem', 'root', 1, 9],
       ['reg2', 'root', 1, 9],
-      ['fac', 'oem', 0, 2],
+      // Half of its life is over: those of two years, as the profile has them, end with it.
+      ['fac', 'oem', 0, 2.1],
     ] as const) {
       const wish = { ...common, name, subjectDer: subjectOf(name), pathLenConstraint };
       const lifetimeSeconds = years * yearS;
-      await issueAuthority({ ...wish, lifetimeSeconds }, place(under), Date.now());
+      await issueAuthority({ ...wish, lifetimeSeconds }, place(under), aYearAgoMs);
     }
     writeFileSync(join(directory, 'test-passphrase'), passphrase);
     return place;
@@ -95,76 +98,86 @@ describe('a server whose issuer is renewed, moved and revoked while it runs', ()
       );
       return stdout + stderr;
     };
-    await using server = await aServerIn(data);
-    expect((await anOrder(server, 'o')).status).toBe(201);
-    const issued = async (deviceId: string): Promise<Issued> => {
-      const answer = await enrol(server, deviceId);
-      expect(answer.status).toBe(201);
-      return (await answer.json()) as Issued;
-    };
-    const before = await issued('d-0');
-    const [facBefore = ''] = before.chain;
-    expect(openssl(facBefore, before.chain.slice(1))).toContain(': OK');
+    {
+      await using server = await aServerIn(data);
+      expect((await anOrder(server, 'o')).status).toBe(201);
+      const issued = async (deviceId: string): Promise<Issued> => {
+        const answer = await enrol(server, deviceId);
+        expect(answer.status).toBe(201);
+        return (await answer.json()) as Issued;
+      };
+      const before = await issued('d-0');
+      const [facBefore = ''] = before.chain;
+      const endOf = (pem: string): number => new X509Certificate(pem).validToDate.getTime();
+      expect(endOf(before.certificate)).toBe(endOf(facBefore));
+      expect(openssl(facBefore, before.chain.slice(1))).toContain(': OK');
 
-    // Renewed, and the certificate before is retired: devices get the one in force, and may live as long.
-    const nowMs = Date.now();
-    const lifetimeSeconds = 8 * yearS;
-    await renewAuthority({ ...place('fac'), parent: place('oem'), lifetimeSeconds, nowMs });
-    await revokeAuthority({
-      ...{ directory: data, parent: 'oem', reason: 'superseded', mayBeAlone: true, nowMs },
-      certificateDer: new X509Certificate(facBefore).raw,
-    });
-    await makeCrls('oem');
-    await wait(1_100);
-    const renewed = await issued('d-1');
-    const { chainDer, notAfterMs } = await loadIssuer(data, 'fac');
-    expect(renewed.chain).toEqual(chainDer.map((der) => pemEncode('CERTIFICATE', der)));
-    const [facRenewed = ''] = renewed.chain;
-    expect(openssl(facBefore, renewed.chain.slice(1))).toContain('certificate revoked');
-    expect(openssl(facRenewed, renewed.chain.slice(1))).toContain(': OK');
-    expect(notAfterMs).toBeGreaterThan(Date.now() + 7 * yearS * 1_000);
+      // Renewed, and the certificate before is retired: devices get the one in force, and may live as long.
+      const nowMs = Date.now();
+      const lifetimeSeconds = 7 * yearS;
+      await renewAuthority({ ...place('fac'), parent: place('oem'), lifetimeSeconds, nowMs });
+      await revokeAuthority({
+        ...{ directory: data, parent: 'oem', reason: 'superseded', mayBeAlone: true, nowMs },
+        certificateDer: new X509Certificate(facBefore).raw,
+      });
+      await makeCrls('oem');
+      await wait(1_100);
+      const renewed = await issued('d-1');
+      const { chainDer, notAfterMs } = await loadIssuer(data, 'fac');
+      expect(renewed.chain).toEqual(chainDer.map((der) => pemEncode('CERTIFICATE', der)));
+      const [facRenewed = ''] = renewed.chain;
+      expect(openssl(facBefore, renewed.chain.slice(1))).toContain('certificate revoked');
+      expect(openssl(facRenewed, renewed.chain.slice(1))).toContain(': OK');
+      expect(endOf(renewed.certificate)).toBeGreaterThan(endOf(facBefore) + 0.5 * yearS * 1_000);
+      expect(endOf(renewed.certificate)).toBeLessThan(notAfterMs);
 
-    // Moved below another CA by a carried request, as under an offline root.
-    const requestPem = await requestRenewal(place('fac'));
-    const signed = await signAuthorityRequest({ requestPem, parent: place('reg2'), nowMs });
-    const chainPem = signed.chainDer.map((der) => pemEncode('CERTIFICATE', der)).join('');
-    await completeAuthority({ ...place('fac'), chainPem, nowMs, mayEndEarlier: true });
-    await wait(1_100);
-    const moved = await issued('d-2');
-    expect(moved.chain.join('')).toBe(chainPem);
-    const [facMoved = '', ...aboveMoved] = moved.chain;
-    expect(openssl(facMoved, aboveMoved)).toContain(': OK');
-    // One key, one name: what was issued before verifies over the chain in force too.
-    const issuer = new X509Certificate(facMoved);
-    for (const { certificate } of [before, renewed, moved]) {
-      expect(new X509Certificate(certificate).checkIssued(issuer)).toBe(true);
-      expect(new X509Certificate(certificate).verify(issuer.publicKey)).toBe(true);
+      // Moved below another CA by a carried request, as under an offline root.
+      const requestPem = await requestRenewal(place('fac'));
+      const signed = await signAuthorityRequest({ requestPem, parent: place('reg2'), nowMs });
+      const chainPem = signed.chainDer.map((der) => pemEncode('CERTIFICATE', der)).join('');
+      await completeAuthority({ ...place('fac'), chainPem, nowMs, mayEndEarlier: true });
+      await wait(1_100);
+      const moved = await issued('d-2');
+      expect(moved.chain.join('')).toBe(chainPem);
+      const [facMoved = '', ...aboveMoved] = moved.chain;
+      expect(openssl(facMoved, aboveMoved)).toContain(': OK');
+      // One key, one name: what was issued before verifies over the chain in force too.
+      const issuer = new X509Certificate(facMoved);
+      for (const { certificate } of [before, renewed, moved]) {
+        expect(new X509Certificate(certificate).checkIssued(issuer)).toBe(true);
+        expect(new X509Certificate(certificate).verify(issuer.publicKey)).toBe(true);
+      }
+
+      // Followed by one with a new key: orders that name no issuer go there.
+      await rekeyAuthority({ ...place('fac'), successor: 'fac-2', parent: place('reg2'), nowMs });
+      await wait(1_100);
+      const order = (await (await anOrder(server, 'o-2')).json()) as { readonly issuer: string };
+      expect(order.issuer).toBe('fac-2');
+
+      await revokeAuthority({
+        ...{ directory: data, parent: 'reg2', reason: 'keyCompromise', nowMs },
+        certificateDer: signed.chainDer[0]!,
+      });
+      await makeCrls('reg2');
+      await wait(1_100);
+      expect(openssl(facMoved, aboveMoved)).toContain('certificate revoked');
+      const refused = await enrol(server, 'd-3');
+      expect([refused.status, await refused.text()]).toEqual([
+        409,
+        expect.stringContaining('is revoked: CN=fac, keyCompromise'),
+      ]);
+      const upload = await server.call('POST', '/v1/orders/o/batches', {
+        headers: { ...ndjson, 'idempotency-key': 'late' },
+        body: `${JSON.stringify({ deviceId: 'd-4', csr: Buffer.from(aCsr('d-4')).toString('base64') })}\n`,
+      });
+      expect(upload.status).toBe(409);
+      const view = await server.call('GET', '/v1/issuers/fac');
+      expect(await view.json()).toMatchObject({ takesOrders: false, takesUploads: false });
     }
 
-    // Followed by one with a new key: orders that name no issuer go there.
-    await rekeyAuthority({ ...place('fac'), successor: 'fac-2', parent: place('reg2'), nowMs });
-    await wait(1_100);
-    const order = (await (await anOrder(server, 'o-2')).json()) as { readonly issuer: string };
-    expect(order.issuer).toBe('fac-2');
-
-    await revokeAuthority({
-      ...{ directory: data, parent: 'reg2', reason: 'keyCompromise', nowMs },
-      certificateDer: signed.chainDer[0]!,
-    });
-    await makeCrls('reg2');
-    await wait(1_100);
-    expect(openssl(facMoved, aboveMoved)).toContain('certificate revoked');
-    const refused = await enrol(server, 'd-3');
-    expect([refused.status, await refused.text()]).toEqual([
-      409,
-      expect.stringContaining('is revoked: CN=fac, keyCompromise'),
-    ]);
-    const upload = await server.call('POST', '/v1/orders/o/batches', {
-      headers: { ...ndjson, 'idempotency-key': 'late' },
-      body: `${JSON.stringify({ deviceId: 'd-4', csr: Buffer.from(aCsr('d-4')).toString('base64') })}\n`,
-    });
-    expect(upload.status).toBe(409);
-    const view = await server.call('GET', '/v1/issuers/fac');
-    expect(await view.json()).toMatchObject({ takesOrders: false, takesUploads: false });
+    // Each certificate is what its profile gave under the certificate that its issuer had then.
+    await using opened = await openStoreForReading(data);
+    const { certificates, findings } = await verifyFolder(opened, () => undefined);
+    expect([certificates, findings]).toEqual([3, []]);
   });
 });

@@ -40,6 +40,7 @@ import type {
 } from '@certmill/ports';
 import { chainDefectOf, type Issuer } from '../hierarchy/load-issuers.js';
 import { checkRevocations, checkRowsOf } from './check-revocations.js';
+import { type IssuerLife, livesOf } from './issuer-lives.js';
 
 export interface VerifiedStore {
   readonly batches: number;
@@ -75,8 +76,8 @@ const page: PageRequest = { limit: 500 };
 /**
  * Our fsck, offline: every issued certificate has its request and an accepting verdict, its key is the
  * request's, its serial number is the one of its request (so it is unique: AES is a permutation), its
- * validity is what its profile gives and lies within its issuer's, it names its issuer and its signature
- * verifies under it, and so does each certificate of the issuer's chain up to the root; the counters of
+ * validity is what its profile gives and lies within its issuer's, that in force or one before a renewal, it names its
+ * issuer and its signature verifies under it, and so does each certificate of the issuer's chain up to the root; the counters of
  * every batch are what its chunks hold, no order has issued more than it reserved or reserved more than its
  * quota, and every chunk that was accepted and has not ended is in the log, still to be handled, or kept as
  * a dead letter; statuses and the rows of CRLs say the same, and the chain of the audit trail is whole.
@@ -154,15 +155,19 @@ export interface ChunksInLog {
 interface Expected {
   readonly issuer: Issuer;
   readonly issuerKey: KeyObject;
-  /** Undefined where the profile cannot tell. */
-  readonly validity: Validity | undefined;
+  /** That of its certificate in force first. */
+  readonly lives: readonly [IssuerLife, ...IssuerLife[]];
+  /** One of these; undefined where the profile cannot tell. */
+  readonly validities: readonly Validity[] | undefined;
 }
+
+type KnownIssuer = Omit<Expected, 'validities'>;
 
 class StoreCheck {
   readonly #store: VerifiedPorts;
   readonly #log: ChunksInLog;
-  readonly #issuers: ReadonlyMap<string, Omit<Expected, 'validity'>>;
-  /** By issuer and profile hash: what the profile gives there at a time, or why it gives nothing. */
+  readonly #issuers: ReadonlyMap<string, KnownIssuer>;
+  /** By issuer, its certificate and profile hash: what the profile gives there at a time, or why it gives nothing. */
   readonly #validityRules = new Map<string, ((receivedAtMs: number) => Validity) | string>();
   readonly #serialKeys: ReadonlyMap<number, SerialKey>;
   readonly #onProgress: (certificates: number) => void;
@@ -187,7 +192,8 @@ class StoreCheck {
       issuers.flatMap((issuer) => {
         const [own] = issuer.chainDer;
         if (own === undefined) return [];
-        return [[issuer.name, { issuer, issuerKey: new X509Certificate(own).publicKey }]];
+        const issuerKey = new X509Certificate(own).publicKey;
+        return [[issuer.name, { issuer, issuerKey, lives: livesOf(issuer) }]];
       }),
     );
     this.#serialKeys = new Map(serialKeys.map((key) => [key.id, key]));
@@ -294,9 +300,9 @@ class StoreCheck {
       }
       const received = decodeReceivedChunk(decodeIssuedChunk(segment).received);
       const known = this.#issuers.get(received.issuer);
-      const validity = known && (await this.#validityFor(chunk, received, known.issuer));
+      const validities = known && (await this.#validitiesFor(chunk, received, known));
       if (known !== undefined) await this.#statuses(chunk, segment, received, known.issuer);
-      return this.#segment(batch, segment, received, known && { ...known, validity });
+      return this.#segment(batch, segment, received, known && { ...known, validities });
     } catch (error) {
       if (!isCertmillError(error) || !damageCodes.has(error.code)) throw error;
       this.find(`${nameOf(chunk)}: ${error.message}`);
@@ -327,21 +333,28 @@ class StoreCheck {
     }
   }
 
-  async #validityFor(
+  async #validitiesFor(
     chunk: ChunkRef,
     { tenant, profileHash, receivedAtMs }: ReceivedChunk,
-    issuer: Issuer,
-  ): Promise<Validity | undefined> {
-    const id = `${issuer.name} ${tenant} ${profileHash}`;
-    const rule = this.#validityRules.get(id) ?? (await this.#ruleOf(tenant, profileHash, issuer));
-    this.#validityRules.set(id, rule);
-    try {
-      if (typeof rule !== 'string') return rule(receivedAtMs);
-      this.find(`${nameOf(chunk)}: ${rule}`);
-    } catch (error) {
-      if (!isCertmillError(error)) throw error;
-      this.find(`${nameOf(chunk)}: ${error.message}`);
+    { issuer, lives }: KnownIssuer,
+  ): Promise<readonly Validity[] | undefined> {
+    const validities: Validity[] = [];
+    const reasons: string[] = [];
+    for (const [index, { notBeforeMs, notAfterMs }] of lives.entries()) {
+      const id = `${issuer.name} ${String(index)} ${tenant} ${profileHash}`;
+      const under = { ...issuer, notBeforeMs, notAfterMs };
+      const rule = this.#validityRules.get(id) ?? (await this.#ruleOf(tenant, profileHash, under));
+      this.#validityRules.set(id, rule);
+      try {
+        if (typeof rule === 'string') reasons.push(rule);
+        else validities.push(rule(receivedAtMs));
+      } catch (error) {
+        if (!isCertmillError(error)) throw error;
+        reasons.push(error.message);
+      }
     }
+    if (validities.length > 0) return validities;
+    this.find(`${nameOf(chunk)}: ${reasons[0] ?? ''}`);
     return undefined;
   }
 
@@ -408,7 +421,7 @@ class StoreCheck {
     certificate: Uint8Array,
     request: Uint8Array,
     serial: Uint8Array,
-    { issuer, issuerKey, validity }: Expected,
+    { issuerKey, lives, validities }: Expected,
   ): string | undefined {
     const c = this.#certificate;
     const r = this.#request;
@@ -427,22 +440,19 @@ class StoreCheck {
     ) {
       return 'the certified key is not that of its request';
     }
-    if (Buffer.compare(certificate.subarray(c.issuerStart, c.issuerEnd), issuer.subjectDer) !== 0) {
-      return 'it does not name its issuer';
-    }
+    const name = certificate.subarray(c.issuerStart, c.issuerEnd);
+    const named = lives.filter(({ subjectDer }) => Buffer.compare(name, subjectDer) === 0);
+    if (named.length === 0) return 'it does not name its issuer';
     const { notBeforeSeconds, notAfterSeconds } = c;
-    if (
-      notBeforeSeconds * 1_000 < issuer.notBeforeMs ||
-      notAfterSeconds * 1_000 > issuer.notAfterMs
-    ) {
-      return "its validity is not within its issuer's";
-    }
-    if (
-      validity !== undefined &&
-      (notBeforeSeconds !== validity.notBefore || notAfterSeconds !== validity.notAfter)
-    ) {
-      return 'its validity is not what its profile gives';
-    }
+    const isWithin = named.some(
+      ({ notBeforeMs, notAfterMs }) =>
+        notBeforeSeconds * 1_000 >= notBeforeMs && notAfterSeconds * 1_000 <= notAfterMs,
+    );
+    if (!isWithin) return "its validity is not within its issuer's";
+    const isGiven = validities?.some(
+      ({ notBefore, notAfter }) => notBefore === notBeforeSeconds && notAfter === notAfterSeconds,
+    );
+    if (isGiven === false) return 'its validity is not what its profile gives';
     const tbs = certificate.subarray(c.tbsCertificateStart, c.tbsCertificateEnd);
     const signature = certificate.subarray(c.signatureStart, c.signatureEnd);
     const hash = /sha(?:256|384|512)$/.exec(c.signatureAlgorithm)?.[0] ?? null;
