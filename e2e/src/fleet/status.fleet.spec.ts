@@ -111,8 +111,12 @@ async function carry(name: string, from: string, to: string): Promise<void> {
 
 /** The command on a data folder, with the passphrase of the fleet's keys. */
 async function ca(...args: readonly string[]): Promise<string> {
+  return certmill('ca', ...args);
+}
+
+async function certmill(...args: readonly string[]): Promise<string> {
   const env = { CERTMILL_CA_PASSPHRASE_FILE: fleet.file('passphrase') };
-  const { exitCode, stdout, stderr } = await runCertmill(['ca', ...args], { env });
+  const { exitCode, stdout, stderr } = await runCertmill(args, { env });
   expect([exitCode, exitCode === 0 ? '' : stderr]).toEqual([0, '']);
   return stdout;
 }
@@ -317,6 +321,7 @@ describe('a revocation by HTTP', () => {
 
 describe('an issuer that is made while the fleet runs', () => {
   const pids = () => fleet.fleet.services.map(({ pid }) => pid);
+  const inFolder = (name: string): string => join(folder, name);
   const orderUnder = async (id: string, issuer: string): Promise<Response> => {
     const expiresAt = new Date(Date.now() + 86_400_000).toISOString();
     const json = { orderId: id, profile: 'tls-client', quota: 100, expiresAt, issuer };
@@ -344,10 +349,40 @@ describe('an issuer that is made while the fleet runs', () => {
     expect(pids()).toEqual(before);
   });
 
-  it('signs nothing once it is revoked, whoever does not know it yet', async () => {
+  it('is moved below another root without a restart, and devices get the chain in force', async () => {
+    const before = pids();
+    const trust = fleet.file('trust');
+    const [far, request, chain] = [
+      inFolder('far'),
+      inFolder('line-b.csr'),
+      inFolder('line-b.chain'),
+    ];
+    await ca('root', '--subject', 'CN=Far root', '--data', far);
+    await ca('request', 'line-b', '--renewal', '--data', trust, '--out', request);
+    await ca('sign', request, '--under', 'root', '--data', far, '-o', chain);
+    await ca('complete', 'line-b', '--chain', chain, '--ends-earlier', '--data', trust);
+    await ca('export', publicTrust, '--data', trust);
+    const inForce = await readFile(chain, 'utf8');
+    await until('devices get the chain in force', async () => {
+      const [line = ''] = ndjsonOf(csrsOf(1, aName('moved'))).split('\n');
+      const json: unknown = JSON.parse(line);
+      const headers = { accept: 'application/json' };
+      const answer = await fleet.call('POST', '/v1/orders/b/certificates', { json, headers });
+      const { chain: given } = (await answer.json()) as { readonly chain?: readonly string[] };
+      return given?.join('') === inForce;
+    });
+    expect(pids()).toEqual(before);
+  });
+
+  it('signs nothing once that root has revoked it, whoever does not know it yet', async () => {
     const [device] = await issue(1, 'b');
     const trust = fleet.file('trust');
-    await ca('revoke', 'line-b', '--reason', 'cessationOfOperation', '--data', trust);
+    const [far, crl] = [inFolder('far'), inFolder('far.crl')];
+    const reason = ['--reason', 'cessationOfOperation'];
+    const certificate = ['--certificate', inFolder('line-b.chain'), '--under', 'root'];
+    await ca('revoke', ...certificate, ...reason, '--data', far);
+    await ca('crl', 'root', '--next', '30d', '--data', far, '--out', crl);
+    await certmill('crl', 'import', crl, '--as', 'far', '--data', trust);
     await sleep(1_500);
     const batchId = await fleet.upload('b', 'late', ndjsonOf(csrsOf(1, 'late')));
     await until('sign has refused the chunk', async () => {
