@@ -50,7 +50,10 @@ export interface SigningPoolsOptions {
   readonly maxQueue?: number;
   /** A place that has a chunk for longer has failed; 60,000 where absent. */
   readonly chunkTimeoutMs?: number;
-  /** A place that takes longer to open a key is out, and the others serve; 10,000 where absent. */
+  /**
+   * A place outside of the process that takes longer to open a key is out, and the others serve; 10,000 where
+   * absent. Keys in files have a minute.
+   */
   readonly openTimeoutMs?: number;
   /** Pause of a failed place, or key, before it is tried again, doubled up to a minute; 1,000 where absent. */
   readonly restMs?: number;
@@ -76,6 +79,8 @@ export interface SigningPools
 
 const workerFile = new URL('./sign.worker.js', import.meta.url);
 const maxRestMs = 60_000;
+/** Bulk threads give way to everything else, while they begin too: on a full machine that takes its time. */
+const ownOpenTimeoutMs = 60_000;
 
 /**
  * Opens the places of all issuers. One that cannot be reached is tried again later; a wrong key or
@@ -174,7 +179,7 @@ function slotPool(
     },
     maxQueue: options.maxQueue ?? 64,
     chunkTimeoutMs: options.chunkTimeoutMs ?? 60_000,
-    openTimeoutMs: options.openTimeoutMs ?? 10_000,
+    openTimeoutMs: place.isOwn === true ? ownOpenTimeoutMs : (options.openTimeoutMs ?? 10_000),
     rest,
     onChange: options.onSlotChange ?? (() => undefined),
     onHung: options.onHung ?? (() => undefined),

@@ -439,6 +439,22 @@ describe('slots', () => {
     expect((await pools.sign(received, verdict, 'bulk')).slot).toBe('slot-0');
   });
 
+  it('waits longer for keys in files than for a module: a full machine is no fault of theirs', async () => {
+    const issuer = asSigningIssuer(deviceCa);
+    const { keyFile, passphraseFile } = deviceCa;
+    const file = softwareSlot({ name: 'file', keyFile, passphrase: { file: passphraseFile } });
+    const { received, verdict } = aChunk({ count: 1 });
+    // No thread begins in a millisecond.
+    const own = await open({ issuers: [{ ...issuer, slots: [file] }], openTimeoutMs: 1 });
+    expect((await own.sign(received, verdict, 'bulk')).slot).toBe('file');
+    const away = { ...file, place: { id: 'hsm', name: 'hsm' } };
+    const foreign = await open({ issuers: [{ ...issuer, slots: [away] }], openTimeoutMs: 1 });
+    expect(await errorOf(foreign.sign(received, verdict, 'bulk'))).toMatchObject({
+      code: 'FAULT_HSM_LOST',
+      message: 'no slot of issuer device-ca can be used now: slot hsm took too long',
+    });
+  });
+
   it('tries again later when the only slot comes back with another key', async () => {
     const { issuer, files } = toldSlots(1);
     const keyFile = join(testIssuer().directory, 'swapped.pem');

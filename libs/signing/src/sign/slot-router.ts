@@ -241,7 +241,7 @@ function noSlotLeft(
       ? new CertmillError('FAULT_HSM_REFUSED', refusal.message, { cause: refusal })
       : refusal;
   }
-  const cause = slots.flatMap(({ key }) => key.reason ?? [])[0];
+  const cause = slots.flatMap(({ key, place }) => key.reason ?? place.health.reason ?? [])[0];
   const why = cause === undefined ? '' : `: ${cause.message}`;
   return new CertmillError('FAULT_HSM_LOST', `no slot of issuer ${issuer} can be used now${why}`);
 }

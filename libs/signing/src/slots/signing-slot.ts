@@ -46,6 +46,8 @@ export interface SlotPlace {
   readonly name: string;
   /** Names of the latches that `openSigner` gets: what it may do only once at a time in the process. */
   readonly latches?: readonly string[];
+  /** Keys are opened by this process alone: only a full machine makes that slow. */
+  readonly isOwn?: true;
 }
 
 /**

@@ -12,7 +12,7 @@ export interface SoftwareSlotOptions {
 }
 
 /** All keys in files: what is wrong with one of them is that key's own. */
-const place: SlotPlace = { id: 'software', name: 'software' };
+const place: SlotPlace = { id: 'software', name: 'software', isOwn: true };
 
 /** A slot whose key is an encrypted file; it is decrypted in the workers that sign with it. */
 export function softwareSlot(options: SoftwareSlotOptions): SigningSlot {
