@@ -1,7 +1,7 @@
 import type { Server as ControlServer } from 'node:net';
 import { z } from 'zod';
 import { groups, topics } from '@certmill/events';
-import { processMassJobs, recordAudit } from '@certmill/pipeline';
+import { countByTurns, processMassJobs, recordAudit } from '@certmill/pipeline';
 import type { Stoppable } from '@certmill/ports';
 import {
   createLogger,
@@ -9,6 +9,7 @@ import {
   httpConfigSchema,
   logIssuerFaults,
   Metrics,
+  observeCounts,
   observeMass,
   observeStages,
   observeStatus,
@@ -78,6 +79,7 @@ export async function serve(
   let crls: Stoppable | undefined;
   let caCrls: Stoppable | undefined;
   let mass: Stoppable | undefined;
+  let counts: Stoppable | undefined;
   try {
     if (config.tracing !== undefined) {
       tracing = await openTracing({ ...config.tracing, service: 'certmill', logger });
@@ -107,6 +109,7 @@ export async function serve(
     crls = await generateCrls(config, issuance, logger, metrics);
     caCrls = renewCaCrlsOf(folder.directory, issuance, logger);
     mass = await runMassOperations(issuance, logger);
+    counts = await countDevices(issuance, logger, metrics);
     for (const kept of issuance.keptProfiles) {
       logger.warn(
         kept,
@@ -156,6 +159,7 @@ export async function serve(
         control?.close();
         await telling?.stop(config.stopTimeoutMs);
         await listening.stop(config.stopTimeoutMs);
+        await counts?.stop(config.stopTimeoutMs);
         await mass?.stop(config.stopTimeoutMs);
         await crls?.stop(config.stopTimeoutMs);
         await caCrls?.stop(config.stopTimeoutMs);
@@ -169,6 +173,7 @@ export async function serve(
     control?.close();
     await status?.stop(1_000);
     await http?.stop(1_000);
+    await counts?.stop(1_000);
     await mass?.stop(1_000);
     await crls?.stop(1_000);
     await caCrls?.stop(1_000);
@@ -194,6 +199,16 @@ function runMassOperations(
   logger: ReturnType<typeof createLogger>,
 ): Promise<Stoppable> {
   return processMassJobs(services.mass, store, observeMass(logger));
+}
+
+/** Keeps the metrics of what devices are to renew. */
+function countDevices(
+  { store, services }: Issuance,
+  logger: ReturnType<typeof createLogger>,
+  metrics: Metrics,
+): Promise<Stoppable> {
+  const ports = { ...services.mass, tenants: services.tenants };
+  return countByTurns(ports, store, observeCounts(logger, metrics));
 }
 
 /** Makes the CRLs of all issuers that have status addresses, while the server runs. */

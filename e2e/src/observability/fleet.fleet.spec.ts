@@ -88,6 +88,7 @@ const onlyInTrouble: Readonly<Record<string, string>> = {
   'certmill_trust_not_after_seconds{kind="responder"}': 'a responder could not be renewed',
   'certmill_trust_not_after_seconds{kind="ca_crl"}': 'a CRL of CA certificates is served',
   certmill_status_faults_total: 'an OCSP answer fails',
+  certmill_devices_ending: 'a certificate ends within 30 days',
   certmill_revocation_waiting_seconds: 'a revocation waits for a CRL',
   // Not in trouble, but not in this fleet: issuers with status addresses, and the role status.
   certmill_crl_age_seconds: 'an issuer has status addresses',

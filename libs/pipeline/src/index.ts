@@ -45,6 +45,14 @@ export {
   type ExpiryCalendar,
   type ExpiryPorts,
 } from './expiry/expiry-calendar.js';
+export {
+  countByItself,
+  countByTurns,
+  type CountObserver,
+  type RegularCount,
+} from './expiry/count-regularly.js';
+export { countedDays, type CountPorts, type ToRenewCounts } from './expiry/count-to-renew.js';
+export { devicesToRenew, type DevicesToRenew, type RowToRenew } from './expiry/devices-to-renew.js';
 export { openOrder, type NewOrder, type OrderPorts } from './ingest/open-order.js';
 export { TenantWindows, type TenantWindowOptions } from './ingest/tenant-window.js';
 export { IngestPace } from './ingest/ingest-pace.js';

@@ -140,10 +140,16 @@ export class IssuanceClient implements Disposable {
     return this.#all(orderSchema, '/v1/orders');
   }
 
-  /** @param days from now; everything where absent. */
-  calendar(days?: number): Promise<CalendarView> {
-    const query = days === undefined ? '' : `?days=${String(days)}`;
-    return this.#ask(calendarSchema, { method: 'GET', path: `/v1/calendar${query}` });
+  /**
+   * @param days from now; everything where absent.
+   * @param toRenewDays within which it is looked for what devices are to renew; it is not where absent.
+   */
+  calendar(days?: number, toRenewDays?: number): Promise<CalendarView> {
+    const query = new URLSearchParams();
+    if (days !== undefined) query.set('days', String(days));
+    if (toRenewDays !== undefined) query.set('toRenewDays', String(toRenewDays));
+    const path = `/v1/calendar${query.size === 0 ? '' : `?${query.toString()}`}`;
+    return this.#ask(calendarSchema, { method: 'GET', path });
   }
 
   /** Replaces the allow-list. One try: the stream cannot be read twice. */

@@ -73,6 +73,21 @@ export const calendarSchema = z.looseObject({
       revoked: z.string().optional(),
     }),
   ),
+  /** Where it was asked for; absent from servers before there was any. */
+  toRenew: z
+    .looseObject({
+      isWhole: z.boolean(),
+      certificates: z.array(
+        z.looseObject({
+          month: z.string(),
+          profile: z.string(),
+          issuer: z.string(),
+          certificates: z.int(),
+          daysLeft: z.int(),
+        }),
+      ),
+    })
+    .optional(),
 });
 export type CalendarView = z.infer<typeof calendarSchema>;
 

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { CertmillError } from '@certmill/domain';
 import { openClient, withServerOptions, type ServerOptions } from '../client/server-options.js';
 import type { CalendarView } from '../client/views.js';
 import { exitCodes } from '../terminal/exit-codes.js';
@@ -20,30 +21,43 @@ export function calendarCommand(terminal: Terminal): Command {
     .option('--days <number>', 'so many days from now; default: everything', parseDays)
     .option(
       '--fail-within <days>',
-      'exit with 2 where a CA ends, or a CRL of CAs, within so many days',
+      'exit with 2 where a CA, a CRL of CAs or a certificate that a device is to renew ends within so many days; without certificates that live for less than twice as long',
       parseDays,
     )
     .action(async (options: CalendarOptions) => {
       using client = openClient(terminal, options);
-      const calendar = await client.calendar(options.days);
+      const { days, failWithin } = options;
+      const calendar = await client.calendar(days, failWithin ?? days);
       terminal.report(calendar, linesOf(calendar));
-      const { failWithin } = options;
       const authorities = calendar.authorities.filter(({ revoked }) => revoked === undefined);
       const isNear =
         failWithin !== undefined &&
-        [...authorities, ...calendar.caCrls].some(({ daysLeft }) => daysLeft < failWithin);
+        [...authorities, ...calendar.caCrls, ...(calendar.toRenew?.certificates ?? [])].some(
+          ({ daysLeft }) => daysLeft < failWithin,
+        );
       if (isNear) terminal.exitCode = exitCodes.someRejected;
+      else if (failWithin !== undefined) assertLookedAtAll(calendar);
     });
   return withExamples(withServerOptions(command), [
     ['certmill calendar', 'everything that ends'],
     [
       'certmill calendar --days 90 --fail-within 90',
-      'for a monthly job: 2 where a CA is near its end',
+      'for a monthly job: 2 where a CA or a device is near its end',
     ],
   ]);
 }
 
-function linesOf({ authorities, delegates, caCrls, renewals, devices }: CalendarView): string[] {
+/** Faults: FAULT_OVERLOADED where the server has not looked at all. */
+function assertLookedAtAll({ toRenew }: CalendarView): void {
+  if (toRenew?.isWhole !== false) return;
+  throw new CertmillError(
+    'FAULT_OVERLOADED',
+    'the server could not look at all that ends in that time: ask for fewer days',
+  );
+}
+
+function linesOf(calendar: CalendarView): string[] {
+  const { authorities, delegates, caCrls, renewals, devices, toRenew } = calendar;
   const left = (days: number): string => (days < 0 ? 'over' : formatNumber(days));
   const cas = authorities.map(({ subject, notAfter, daysLeft, issuers, revoked }) => [
     notAfter.slice(0, 10),
@@ -79,6 +93,13 @@ function linesOf({ authorities, delegates, caCrls, renewals, devices }: Calendar
     revoked === undefined ? issuer : `${issuer} (revoked)`,
     formatNumber(certificates),
   ]);
+  const due = (toRenew?.certificates ?? []).map((row) => [
+    row.month,
+    left(row.daysLeft),
+    row.profile,
+    row.issuer,
+    formatNumber(row.certificates),
+  ]);
   const tables = [
     { headings: ['CA until', 'days', 'subject', 'issuers'], rows: cas },
     {
@@ -91,12 +112,15 @@ function linesOf({ authorities, delegates, caCrls, renewals, devices }: Calendar
       rows: open,
     },
     { headings: ['devices until', 'profile', 'issuer', 'issued'], rows: ends },
+    { headings: ['to renew until', 'days', 'profile', 'issuer', 'certificates'], rows: due },
   ].filter(({ rows }) => rows.length > 0);
   if (tables.length === 0) return ['nothing runs out in that time'];
-  return tables.flatMap(({ headings, rows }, index) => [
+  const lines = tables.flatMap(({ headings, rows }, index) => [
     ...(index === 0 ? [] : ['']),
     ...tableLines(headings, rows),
   ]);
+  if (toRenew?.isWhole !== false) return lines;
+  return [...lines, 'there is more to renew: the server did not look at all; ask for fewer days'];
 }
 
 function parseDays(text: string): number {

@@ -21,6 +21,7 @@ import { openManifestKey } from '../keys/manifest-key.js';
 import { openTrust } from '../keys/trust-folder.js';
 import { openGate } from '../quorum.js';
 import { presigningOnChange } from '../presigning.js';
+import { countDevices } from '../devices-to-renew.js';
 import { massQueue } from '../mass-operations.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
 
@@ -102,6 +103,7 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
     observer,
   });
   parts.push(mass.run(services.mass));
+  parts.push(countDevices(context, { ...services.mass, tenants: services.tenants }));
   const { startHttp } = await import('@certmill/platform/http');
   const http = await startHttp({ services, config: config.http, logger, metrics, traces });
   parts.push(http);

@@ -1,16 +1,10 @@
 import { X509Certificate } from 'node:crypto';
-import {
-  isCertmillError,
-  type Batch,
-  type Order,
-  type Profile,
-  type TenantId,
-} from '@certmill/domain';
+import type { Batch, Order, TenantId } from '@certmill/domain';
 import type { BatchStore, OrderStore, PageRequest } from '@certmill/ports';
 import type { Authorities, RevokedAuthority } from '../authorities.js';
-import { validityRule } from '../profile/compile-profile.js';
 import type { ProfileCatalogue } from '../profile/profile-catalogue.js';
 import { allPages } from '../revoke/all-pages.js';
+import { orderLife } from './order-life.js';
 
 export interface ExpiryPorts extends Authorities {
   readonly orders: Pick<OrderStore, 'listOrders'>;
@@ -66,9 +60,6 @@ export interface ExpiryCalendar {
   readonly devices: readonly DeviceEnds[];
 }
 
-/** The months of the year 9999 are nobody's calendar (RFC 5280 4.1.2.5). */
-const noExpirationYear = 9_999;
-
 /**
  * What runs out when, from `nowMs` up to `untilMs`: the CAs above the tenant's orders, the certificates of its
  * devices, and the time to renew these. CAs and devices also where they are over. These are counted by batch, as if
@@ -95,7 +86,7 @@ export async function expiryCalendar(
     }
     const chain = chains.get(issuer);
     const revoked = ports.revocationOf(issuer)?.reason;
-    const endOf = chain && (await endRule(ports, order, chain));
+    const endOf = (await orderLife(ports, order, chain?.[0]))?.endOf;
     const isRenewal = isOpenRenewal(order, nowMs) && order.expiresAtMs <= untilMs;
     if (endOf === undefined && !isRenewal) continue;
     let issued = 0;
@@ -103,7 +94,7 @@ export async function expiryCalendar(
     for await (const batch of allPages(list)) {
       signal?.throwIfAborted();
       issued += batch.counters.issued;
-      const endMs = endOf?.(batch);
+      const endMs = batch.counters.issued === 0 ? undefined : endOf?.(batch.createdAtMs);
       if (endMs !== undefined && endMs <= untilMs)
         noteDevices(devices, order, batch, { endMs, revoked });
     }
@@ -159,39 +150,6 @@ function noteAuthority(
     issuers: [...issuers].sort(),
     ...(revoked === undefined ? {} : { revoked }),
   });
-}
-
-/** When the certificates of a batch end; undefined where the order's profile is gone. */
-async function endRule(
-  ports: ExpiryPorts,
-  order: Order,
-  [issuer]: readonly X509Certificate[],
-): Promise<((batch: Batch) => number | undefined) | undefined> {
-  const profile = await ports.profiles.get(order.tenant, order.profileHash);
-  if (profile === undefined || issuer === undefined) return undefined;
-  const life = {
-    notBeforeMs: issuer.validFromDate.getTime(),
-    notAfterMs: issuer.validToDate.getTime(),
-  };
-  return ({ createdAtMs, counters }) => {
-    if (counters.issued === 0) return undefined;
-    const endMs = endOfOne(profile, life, createdAtMs);
-    return new Date(endMs).getUTCFullYear() >= noExpirationYear ? undefined : endMs;
-  };
-}
-
-/** Under an issuer that was renewed for less than the profile wants, certificates end with it. */
-function endOfOne(
-  profile: Profile,
-  life: { readonly notBeforeMs: number; readonly notAfterMs: number },
-  receivedAtMs: number,
-): number {
-  try {
-    return validityRule(profile, life)(receivedAtMs).notAfter * 1_000;
-  } catch (error) {
-    if (!isCertmillError(error)) throw error;
-    return life.notAfterMs;
-  }
 }
 
 function noteDevices(

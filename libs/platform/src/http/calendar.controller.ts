@@ -1,6 +1,6 @@
 import { Controller, Get, Inject, Query, Res } from '@nestjs/common';
 import type { Credential } from '@certmill/domain';
-import { expiryCalendar } from '@certmill/pipeline';
+import { devicesToRenew, expiryCalendar } from '@certmill/pipeline';
 import type { FastifyReply } from 'fastify';
 import { Caller, Needs } from '../auth/callers.js';
 import { Describes } from '../openapi/describe.js';
@@ -36,7 +36,7 @@ export class CalendarController {
     @Query() query: unknown,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CalendarView> {
-    const { days } = parseWith(calendarQuerySchema, query);
+    const { days, toRenewDays } = parseWith(calendarQuerySchema, query);
     const { orders, batches, profiles, clock } = this.#services;
     const signal = untilClosed(reply, this.#walks.take(caller.tenant));
     const nowMs = clock.nowMs();
@@ -51,6 +51,10 @@ export class CalendarController {
       { nowMs, untilMs },
       signal,
     );
+    const toRenew =
+      toRenewDays === undefined
+        ? undefined
+        : await devicesToRenew(this.#services.mass, caller.tenant, toRenewDays, signal);
     const delegates = await this.#services.repository.delegateEnds(issuers);
     return {
       authorities: authorities.map(({ notAfterMs, ...authority }) => ({
@@ -80,6 +84,17 @@ export class CalendarController {
         daysLeft: Math.floor((expiresAtMs - nowMs) / dayMs),
       })),
       devices,
+      ...(toRenew === undefined
+        ? {}
+        : {
+            toRenew: {
+              isWhole: toRenew.isWhole,
+              certificates: toRenew.rows.map(({ firstEndMs, ...row }) => ({
+                ...row,
+                daysLeft: Math.floor((firstEndMs - nowMs) / dayMs),
+              })),
+            },
+          }),
     };
   }
 }
@@ -130,8 +145,22 @@ export interface CalendarView {
     readonly month: string;
     readonly profile: string;
     readonly issuer: string;
+    /** As issued, whatever became of them. */
     readonly certificates: number;
     /** Why their issuer is revoked. */
     readonly revoked?: string;
   }[];
+  /** Where it was asked for: what is good or on hold, was not replaced, and ends in that time. */
+  readonly toRenew?: {
+    /** False where the look took too long: there may be more. */
+    readonly isWhole: boolean;
+    readonly certificates: readonly {
+      readonly month: string;
+      readonly profile: string;
+      readonly issuer: string;
+      readonly certificates: number;
+      /** Of the first that ends. */
+      readonly daysLeft: number;
+    }[];
+  };
 }

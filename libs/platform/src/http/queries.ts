@@ -33,8 +33,12 @@ export const massResultQuerySchema = z.strictObject({
   outcome: z.enum(resultOutcomes).optional(),
 });
 
-/** Days from now; everything where absent. */
-export const calendarQuerySchema = z.strictObject({ days: count.optional() });
+export const calendarQuerySchema = z.strictObject({
+  /** From now; everything where absent. */
+  days: count.optional(),
+  /** What devices are to renew within so many is looked for, certificate by certificate; it is not where absent. */
+  toRenewDays: count.optional(),
+});
 
 export const batchListQuerySchema = z.strictObject({
   ...page,

@@ -53,6 +53,7 @@ describe('the metrics of a service', () => {
     metrics.crls.failed('full', 'FAULT_HSM_LOST');
     metrics.status.fault('FAULT_HSM_LOST');
     metrics.trust.ends('issuer', () => 1_900_000_000_000);
+    metrics.devices.counted({ countedAtMs: 1, byIssuer: new Map([['plant', { 7: 0, 30: 1 }]]) });
     metrics.journal.tail(3, 17);
     metrics.stages.requests('none', 1);
     metrics.stages.received('bulk', 1);
@@ -78,6 +79,8 @@ describe('the metrics of a service', () => {
       'certmill_crl_entries_total counter kind',
       'certmill_crl_failures_total counter code kind',
       'certmill_dead_letters_total counter code stage',
+      'certmill_devices_counted_at_seconds gauge',
+      'certmill_devices_ending gauge days issuer',
       'certmill_faults_total counter code stage',
       'certmill_forged_records_total counter stage',
       'certmill_halted gauge part',
@@ -145,6 +148,22 @@ describe('the metrics of a service', () => {
       `certmill_sign_slot_signature_duration_seconds_bucket{${of('hsm-1')},le="+Inf"} 6`,
       `certmill_sign_slot_signature_duration_seconds_sum{${of('hsm-1')}} 0.012`,
       `certmill_sign_slot_signature_duration_seconds_count{${of('hsm-1')}} 6`,
+    ]);
+  });
+
+  it('tell what devices are to renew as it was counted last, and nothing before', async () => {
+    const metrics = new Metrics();
+    expect(await samplesOf(metrics, 'certmill_devices_')).toEqual([]);
+    const first = new Map([['plant', { 7: 1, 30: 3 }]]);
+    metrics.devices.counted({ countedAtMs: 1_800_000_000_500, byIssuer: first });
+    expect(await samplesOf(metrics, 'certmill_devices_')).toEqual([
+      'certmill_devices_ending{issuer="plant",days="7"} 1',
+      'certmill_devices_ending{issuer="plant",days="30"} 3',
+      'certmill_devices_counted_at_seconds 1800000000.5',
+    ]);
+    metrics.devices.counted({ countedAtMs: 1_800_003_600_000, byIssuer: new Map() });
+    expect(await samplesOf(metrics, 'certmill_devices_')).toEqual([
+      'certmill_devices_counted_at_seconds 1800003600',
     ]);
   });
 

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Readiness } from './readiness.js';
 import { CrlMetrics } from './crl-metrics.js';
+import { DeviceMetrics } from './device-metrics.js';
 import { JournalMetrics } from './journal-metrics.js';
 import { LogMetrics } from './log-metrics.js';
 import { registerPool, type LaneLoad } from './pool-metrics.js';
@@ -27,6 +28,7 @@ export class Metrics {
   readonly revocations = new RevocationMetrics(this.#registry);
   readonly crls = new CrlMetrics(this.#registry);
   readonly trust = new TrustMetrics(this.#registry);
+  readonly devices = new DeviceMetrics(this.#registry);
 
   constructor() {
     const registers = [this.#registry];

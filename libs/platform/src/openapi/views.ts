@@ -60,6 +60,20 @@ export const calendarSchema = z.object({
       revoked: z.string().optional(),
     }),
   ),
+  toRenew: z
+    .object({
+      isWhole: z.boolean(),
+      certificates: z.array(
+        z.object({
+          month: z.string(),
+          profile: z.string(),
+          issuer: z.string(),
+          certificates: z.int(),
+          daysLeft: z.int(),
+        }),
+      ),
+    })
+    .optional(),
 });
 
 export const issuerSchema = z.strictObject({

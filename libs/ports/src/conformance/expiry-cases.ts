@@ -16,6 +16,7 @@ import {
   nowMs,
   open,
   receive,
+  udidOf,
   type ChunkPlace,
   type ChunkUnderTest,
   type Device,
@@ -263,6 +264,37 @@ export const expiryCases: readonly StoreCase<RevocationStores>[] = [
       expectSame(await codesOf(stores, tenant, 'late renewal', ['b'], late), [undefined]);
     },
     broken: keepsNoEnd,
+  },
+  {
+    name: 'what devices are to renew is told by statuses and claims, and by requests where a claim was given up',
+    async run(stores, tenant) {
+      const chunk = await issued(stores, tenant, ['a', 'b', 'c', 'd']);
+      const next = [{ device: 'd', key: 'new' }];
+      const later = await issueAlone(stores, tenant, 'renewed', next, renewing, { notAfterMs });
+      for (const [index, reason] of [
+        [1, 'certificateHold'],
+        [2, 'superseded'],
+      ] as const) {
+        await stores.changeStatuses([aChange(chunk, index, revocation(reason))]);
+      }
+      const { batchId } = chunk.registration;
+      const statuses = await stores.listStatuses(tenant, batchId, 0, 4);
+      expectSame([...statuses.keys()], [1, 2]);
+      const own = (index: number) => ({ batchId, chunkNumber: 0, index });
+      const renewed = { batchId: later.registration.batchId, chunkNumber: 0, index: 0 };
+      const devices = ['a', 'b', 'c', 'd'].map((deviceId) => ({ deviceId, udid: udidOf('any') }));
+      const claims = () => stores.claimsOf(tenant, 'idevid', devices);
+      expectSame(await claims(), [[own(0)], [own(1)], [], [renewed, own(3)]]);
+      await stores.changeStatuses([revoked(later, 'superseded')]);
+      expectSame((await claims())[3], []);
+      expectSame(await stores.placesOf(tenant, devices.slice(3), 16), [[renewed, own(3)]]);
+    },
+    broken: (stores) => ({
+      changeStatuses: (changes) =>
+        stores.changeStatuses(
+          changes.map((each) => ({ ...each, change: revocation('superseded') })),
+        ),
+    }),
   },
   {
     name: 'what becomes of an expired certificate later does not touch the one after it',

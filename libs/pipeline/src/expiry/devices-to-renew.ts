@@ -1,0 +1,65 @@
+import type { TenantId } from '@certmill/domain';
+import { certificatesToRenew, type ToRenewPorts } from './certificates-to-renew.js';
+import { livesLongEnough } from './count-to-renew.js';
+
+/** Certificates of one profile and issuer that end in the same month and that their devices are to renew. */
+export interface RowToRenew {
+  /** `2027-03`, in UTC. */
+  readonly month: string;
+  readonly profile: string;
+  readonly issuer: string;
+  readonly certificates: number;
+  /** The first end, Unix milliseconds. */
+  readonly firstEndMs: number;
+}
+
+export interface DevicesToRenew {
+  /** The next to end first. */
+  readonly rows: readonly RowToRenew[];
+  /** False where the look took too long: there may be more than was counted. */
+  readonly isWhole: boolean;
+}
+
+const dayMs = 86_400_000;
+/** Clients wait five minutes for an answer. */
+const longestLookMs = 120_000;
+
+/**
+ * What devices of a tenant are to renew within so many days, as `certificatesToRenew` has it, but for certificates that
+ * live for less than twice as long. Once `signal` aborts its reason is thrown.
+ */
+export async function devicesToRenew(
+  ports: ToRenewPorts,
+  tenant: TenantId,
+  days: number,
+  signal?: AbortSignal,
+): Promise<DevicesToRenew> {
+  const rows = new Map<string, RowToRenew>();
+  const nowMs = ports.clock.nowMs();
+  const begunMs = performance.now();
+  const chunks = certificatesToRenew(ports, tenant, {
+    nowMs,
+    untilMsOf: (lifeMs) => (livesLongEnough(lifeMs, days) ? nowMs + days * dayMs : undefined),
+    turn() {
+      signal?.throwIfAborted();
+      return Promise.resolve();
+    },
+  });
+  let isWhole = true;
+  for await (const { order, endsMs } of chunks) {
+    const { profileName: profile, issuer } = order;
+    for (const endMs of endsMs) {
+      const month = new Date(endMs).toISOString().slice(0, 7);
+      const key = `${month} ${profile} ${issuer}`;
+      const { certificates, firstEndMs } = rows.get(key) ?? { certificates: 0, firstEndMs: endMs };
+      const row = { certificates: certificates + 1, firstEndMs: Math.min(firstEndMs, endMs) };
+      rows.set(key, { month, profile, issuer, ...row });
+    }
+    if (performance.now() - begunMs > longestLookMs) {
+      isWhole = false;
+      break;
+    }
+  }
+  const sorted = [...rows.values()].sort((left, right) => left.firstEndMs - right.firstEndMs);
+  return { rows: sorted, isWhole };
+}
