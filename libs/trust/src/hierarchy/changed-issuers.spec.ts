@@ -220,6 +220,18 @@ describe('an issuer that a running process serves', () => {
     },
   );
 
+  it('is served on where a folder comes that stays empty, which is told', async () => {
+    const { before, later } = await serving();
+    mkdirSync(join(data, 'ca/far'));
+    expect(later()).toBe(before);
+    elapsedMs += 8_000;
+    expect([later(), faults]).toEqual([before, []]);
+    expect(later()).toBe(before);
+    expect(faults.map(({ message }) => message)).toEqual([
+      refused("'far': its folder has no cert"),
+    ]);
+  });
+
   describe('whose folder cannot be read', () => {
     it('goes on with the chain before, says so once, and takes the new one when it is whole', async () => {
       const { before, later } = await serving();
@@ -273,7 +285,8 @@ describe('an issuer that a running process serves', () => {
       const { catalogue, later } = await serving();
       const record = join(data, 'ca/oem', revokedCasFileName);
       writeFileSync(record, '{"formatVersion": 1, "revo');
-      expect(refusalOf(later(), nowMs)).toEqual(refused('cannot be judged'));
+      // Tenants are told this, and no path.
+      expect(refusalOf(later(), nowMs)).toBe('cannot be judged now: a CA above it cannot be read');
       let code: unknown;
       try {
         catalogue.assertSigns('fac', nowMs);

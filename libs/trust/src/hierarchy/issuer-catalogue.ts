@@ -37,6 +37,8 @@ const looksPerPause = 20;
 /** Issuers that nobody asks for are looked at in turn: so many at a time, and for so long. */
 const maxLooksAround = 200;
 const lookAroundMs = 2;
+/** A folder that is being copied is whole by then. */
+const fillingMs = 10_000;
 const chainFileName = 'chain.pem';
 /** Of a folder that could not be read: no stamp is like it. */
 const unreadStamp = 'unread';
@@ -81,6 +83,8 @@ export class IssuerCatalogue {
   /** CAs of the folder at the last look. */
   private casSeen: number;
   private casLookedAtMs = -Infinity;
+  /** Folders of CAs that came and cannot be read: what those CAs revoke is not known. */
+  private readonly unreadSinceMs = new Map<string, number>();
   private readonly above = new Map<string, SeenCa>();
   private readonly faults: ToldFaults;
   private lookedAroundAtMs = -Infinity;
@@ -152,7 +156,7 @@ export class IssuerCatalogue {
     const issuer = this.find(name);
     const refusal = issuer === undefined ? 'is not there' : refusalOf(issuer, nowMs);
     if (refusal === undefined) return;
-    const isWaiting = issuer?.revoked === undefined && issuer?.unjudged !== undefined;
+    const isWaiting = issuer?.revoked === undefined && issuer?.isUnjudged === true;
     const code = isWaiting ? 'FAULT_ISSUER_UNKNOWN' : 'FAULT_PROCESSING';
     throw new CertmillError(code, `issuer ${name.slice(0, 80)} ${refusal}`);
   }
@@ -248,13 +252,13 @@ export class IssuerCatalogue {
       const { dataDirectory } = this.options;
       const standing = standingOf(dataDirectory, name, chain, this.crls, this.cas);
       const revoked = standing.revoked ?? before.revoked;
-      const isSame = isSameRevocation(revoked, before.revoked) && before.unjudged === undefined;
+      const isSame = isSameRevocation(revoked, before.revoked) && before.isUnjudged !== true;
       if (isSame) return before;
-      const known = { ...before, unjudged: undefined };
+      const known = { ...before, isUnjudged: false };
       return revoked === undefined ? known : { ...known, revoked };
     } catch (error) {
-      const { message: unjudged } = damageIn(error);
-      return before.unjudged === unjudged ? before : { ...before, unjudged };
+      damageIn(error);
+      return before.isUnjudged === true ? before : { ...before, isUnjudged: true };
     }
   }
 
@@ -288,6 +292,15 @@ export class IssuerCatalogue {
     if (now - this.casLookedAtMs < lookPauseMs) return;
     this.casLookedAtMs = now;
     this.casSeen = this.cas.count();
+    for (const name of this.unreadSinceMs.keys()) {
+      if (!this.cas.unread.has(name)) this.unreadSinceMs.delete(name);
+    }
+    for (const name of this.cas.unread) {
+      const sinceMs = this.unreadSinceMs.get(name) ?? now;
+      this.unreadSinceMs.set(name, sinceMs);
+      if (now - sinceMs < fillingMs) continue;
+      this.faults.tell(name, damagedCa(name, 'its folder has no certificate that can be read'));
+    }
   }
 
   /** The same, at a CA above issuers. */

@@ -20,7 +20,7 @@ export function issuerNow(before: ServingIssuer, now: Issuer): ServingIssuer {
   const retirement = now.retirement ?? before.retirement;
   const isSame =
     isSameChain &&
-    before.unjudged === undefined &&
+    before.isUnjudged !== true &&
     before.parent === now.parent &&
     before.above.join() === now.above.join() &&
     isSameRevocation(revoked, before.revoked) &&

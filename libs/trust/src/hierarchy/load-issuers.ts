@@ -188,17 +188,17 @@ export function isKeyAtHand({ hasKey, slot }: Pick<Issuer, 'hasKey' | 'slot'>): 
 
 /**
  * Why nothing may be signed with a CA at the time, to stand behind its name; undefined where it may.
- * @param ca with what keeps a process that serves it from knowing whether it is revoked.
+ * @param ca of which a process that serves it may not know whether it is revoked.
  */
 export function refusalOf(
   ca: Pick<Issuer, 'notBeforeMs' | 'notAfterMs' | 'revoked'> & {
-    readonly unjudged?: string | undefined;
+    readonly isUnjudged?: boolean;
   },
   nowMs: number,
 ): string | undefined {
-  const { revoked, unjudged, notBeforeMs, notAfterMs } = ca;
+  const { revoked, isUnjudged, notBeforeMs, notAfterMs } = ca;
   if (revoked !== undefined) return refusalForRevocation(revoked);
-  if (unjudged !== undefined) return `cannot be judged now: ${unjudged}`;
+  if (isUnjudged === true) return 'cannot be judged now: a CA above it cannot be read';
   if (nowMs > notAfterMs) return `expired at ${new Date(notAfterMs).toISOString()}`;
   if (nowMs < notBeforeMs) {
     return `is not valid before ${new Date(notBeforeMs).toISOString()}`;

@@ -5,8 +5,8 @@ import type { Issuer } from './load-issuers.js';
 /** An issuer with the tenants that it serves; every tenant where absent. */
 export interface ServingIssuer extends Issuer {
   readonly tenants?: readonly TenantId[];
-  /** Why nobody knows now whether it is revoked: a CA above it cannot be read. */
-  readonly unjudged?: string | undefined;
+  /** Nobody knows now whether it is revoked: what a CA above it has revoked cannot be read. */
+  readonly isUnjudged?: boolean;
 }
 
 /** What a configuration says of issuers, by name. */
