@@ -8,9 +8,11 @@ import { createHierarchy } from '../hierarchy/create-hierarchy.js';
 import { issueAuthority } from '../hierarchy/issue-authority.js';
 import { distinguishedNameDer, parseDistinguishedName } from '../hierarchy/distinguished-name.js';
 import { withCaLock } from '../hierarchy/folder-lock.js';
+import { keySha256Of } from '../hierarchy/lost-keys.js';
 import { authorityIn } from '../hierarchy/open-authority.js';
 import { requestAuthority } from '../hierarchy/request-authority.js';
 import { revokeAuthority } from '../hierarchy/revoke-authority.js';
+import { writeRevokedCas } from '../hierarchy/revoked-cas.js';
 import { x509 } from '../x509-library.js';
 import type { CeremonyStep } from './ceremony-file.js';
 import { parseKeyShare } from './key-share.js';
@@ -534,7 +536,18 @@ describe('a ceremony of its own', () => {
     const former = join(folder, `ca/root/former/${before.serialNumber.toLowerCase()}.pem`);
     expect(new X509Certificate(readFileSync(former)).fingerprint256).toBe(before.fingerprint256);
     const workDirectory = mkdtempSync(join(tmpdir(), 'certmill-rehearsal-'));
-    await rehearseCeremony({ ...aRun(folder, aCeremonyOf(step)), workDirectory });
+    const rehearse = () => rehearseCeremony({ ...aRun(folder, aCeremonyOf(step)), workDirectory });
+    await rehearse();
+    // Another root has cross-certified it, and revoked that.
+    const { spkiDer, serialNumberHex, subject, notAfterMs } = await authorityIn(folder, 'root');
+    await writeRevokedCas(join(folder, 'ca/root/revoked-before.json'), [
+      {
+        ...{ serialNumberHex, subject, notAfterMs, reason: 'keyCompromise' },
+        ...{ revokedAtMs: ceremonyMs, keySha256: keySha256Of(spkiDer) },
+      },
+    ]);
+    await expect(rehearse()).rejects.toThrow('none is signed over it again');
+    await expect(play(folder, [step], withShares)).rejects.toThrow('none is signed over it again');
     rmSync(workDirectory, { recursive: true });
   });
 

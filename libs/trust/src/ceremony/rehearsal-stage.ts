@@ -23,10 +23,10 @@ import {
   newCaSerialNumber,
   noExpirationMs,
 } from '../hierarchy/issue-ca-certificate.js';
-import { caDirectoryOf, issuerPathsOf, keyFileName } from '../hierarchy/issuer-paths.js';
+import { caDirectoryOf, issuerPathsOf, keyFileName, rootName } from '../hierarchy/issuer-paths.js';
 import { findAuthority, type Issuer, refusalOf } from '../hierarchy/load-issuers.js';
 import { planCaRevocation } from '../hierarchy/revoke-authority.js';
-import { assertKeyNotRevoked } from '../hierarchy/revoked-key.js';
+import { assertKeyNotLost, assertKeyNotRevoked } from '../hierarchy/revoked-key.js';
 import { keySha256Of } from '../hierarchy/lost-keys.js';
 import { assertRequesterFits, viewCaRequest } from '../hierarchy/request-authority.js';
 import { revokedBeforeFileName, revokedCasFileName } from '../hierarchy/revoked-cas.js';
@@ -167,6 +167,7 @@ export class RehearsalStage {
       const text = await this.certificateToRevoke(step);
       return { ...step, certificate: this.replaced(step.certificate, text) };
     }
+    if (step.do === 'renew-root') await this.assertRenewed();
     if (step.do === 'issue-ca') await this.assertIssued(step);
     if (step.do === 'cross-certify') await this.assertCrossed(step);
     return step;
@@ -186,6 +187,11 @@ export class RehearsalStage {
     const ca = await this.realCa(name);
     const refusal = ca === undefined ? undefined : refusalOf(ca, this.real.nowMs);
     if (refusal !== undefined) throw new CertmillError('CONFLICT', refusal);
+  }
+
+  private async assertRenewed(): Promise<void> {
+    const root = await this.realCa(rootName);
+    if (root !== undefined) assertKeyNotLost(this.real.dataDirectory, keySha256Of(root.spkiDer));
   }
 
   private async assertIssued(step: StepOf<'issue-ca'>): Promise<void> {

@@ -439,6 +439,18 @@ describe('a CA that is revoked', () => {
     },
   );
 
+  it('gets no certificate from the next root where that was given a copy of the record', async () => {
+    const requestPem = await requestRenewal(place('line'));
+    await revoke('superseded');
+    const next = join(folder, 'next');
+    const root = { passphrase, keyType: 'ec-p256' as const, subjectDer: named('Root') };
+    await createRoot({ ...root, directory: next }, nowMs);
+    cpSync(recordFile(), join(next, 'ca/root/revoked-before.json'));
+    const signing = signAuthorityRequest({ requestPem, parent: place('root', next), nowMs });
+    await expect(signing).rejects.toThrow('has revoked CN=line with this key');
+    expect((await issueCaCrl(place('root', next), 86_400, nowMs)).entries).toBe(0);
+  });
+
   it('and is a root vouches for no new key of its own where its key is lost', async () => {
     const { chainDer } = await crossCertify({
       ...{ directory: data, name: 'root', by: place('root', other), nowMs },
