@@ -42,6 +42,14 @@ export class CrlLosses {
     return lost;
   }
 
+  /** What says that the key of a certificate is lost: its own entry. */
+  of(certificate: CaCertificate): RevokedCa | undefined {
+    const serialNumberHex = Buffer.from(certificate.serialNumber).toString('hex');
+    const entry = this.listed.get(serialNumberHex);
+    if (entry === undefined || !this.#isListed(certificate, serialNumberHex)) return undefined;
+    return { ...listedCa(certificate, entry), keySha256: keySha256Of(certificate.spkiDer) };
+  }
+
   #read(folder: string): {
     readonly lost: ReadonlyMap<string, RevokedCa>;
     readonly isWhole: boolean;

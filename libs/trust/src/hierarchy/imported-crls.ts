@@ -120,18 +120,20 @@ export class ImportedCrlFolder {
  * What the CRLs say of a chain: of the CA, or of the nearest one above it that is revoked. A CA is so, too, where they
  * list another certificate over its key because the key is lost.
  * @param folders that keep certificates by their serial numbers, others of the CA among them.
+ * @param twins certificates that are in force of the same CA by other names.
  */
 export function revocationIn(
   chain: readonly CaCertificate[],
   crls: readonly ImportedCrl[],
   folders: readonly string[],
+  twins: readonly CaCertificate[],
 ): RevokedCa | undefined {
   if (crls.length === 0) return undefined;
   for (const [index, ca] of chain.slice(0, -1).entries()) {
     const signer = chain[index + 1];
     const crl = signer && crls.find((candidate) => isCrlOf(candidate, signer));
     const found =
-      crl && (revocationOf(crl, ca) ?? (index === 0 ? lossOf(crl, ca, folders) : undefined));
+      crl && (revocationOf(crl, ca) ?? (index === 0 ? lossOf(crl, ca, folders, twins) : undefined));
     if (found !== undefined) return found;
   }
   return undefined;
@@ -203,7 +205,12 @@ function lossOf(
   { losses }: ImportedCrl,
   { spkiDer }: CaCertificate,
   folders: readonly string[],
+  twins: readonly CaCertificate[],
 ): RevokedCa | undefined {
+  for (const twin of twins) {
+    const found = losses.of(twin);
+    if (found !== undefined) return found;
+  }
   let keySha256: string | undefined;
   for (const folder of folders) {
     const lost = losses.in(folder);

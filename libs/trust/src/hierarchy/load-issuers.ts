@@ -441,13 +441,34 @@ class AuthorityReader {
         (below.includes(signer.name) ? undefined : this.read(signer.name, below).issuer.revoked);
       if (found !== undefined) return found;
     }
+    return this.listed(name, chain, signers[0]?.paths);
+  }
+
+  /** The same by the CRLs that were taken in. */
+  private listed(
+    name: string,
+    chain: readonly CaCertificate[],
+    above: IssuerPaths | undefined,
+  ): RevokedCa | undefined {
+    const [own] = chain;
+    const crls = this.importedCrls();
+    if (own === undefined || crls.length === 0) return undefined;
+    const twins = this.cas
+      .namesOf(own)
+      .map((other) => (other === name ? undefined : this.ifSame(other, own)))
+      .filter((folder) => folder !== undefined);
     const { directory } = issuerPathsOf(this.dataDirectory, name);
-    const above = signers[0]?.paths;
-    return revocationIn(chain, this.importedCrls(), [
-      join(directory, formerFolderName),
-      join(directory, alternativeFolderName),
-      ...(above === undefined ? [] : [join(above.directory, issuedFolderName)]),
+    const folders = [directory, ...twins.map(({ paths }) => paths.directory)].flatMap((place) => [
+      join(place, formerFolderName),
+      join(place, alternativeFolderName),
     ]);
+    if (above !== undefined) folders.push(join(above.directory, issuedFolderName));
+    return revocationIn(
+      chain,
+      crls,
+      folders,
+      twins.map(({ ca }) => ca),
+    );
   }
 
   private recordedBy(

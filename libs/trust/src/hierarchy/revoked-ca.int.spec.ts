@@ -389,6 +389,22 @@ describe('a CA that is revoked', () => {
       expect(readdirSync(join(plant, 'ca')).sort()).toEqual(['.lock', 'line', 'root']);
     });
 
+    it.each([
+      ['the one in force', 2],
+      ['a former one', 0],
+    ] as const)('counts as revoked under each name that it has: %s is listed', async (_, which) => {
+      const root = readFileSync(join(data, 'ca/root/certificate.pem'), 'utf8');
+      const keyPem = readFileSync(join(plant, 'ca/line/key.pem'), 'utf8');
+      await importIssuer({
+        ...{ name: 'twin', directory: plant, passphrase, keyPem, keyPassphrase: passphrase, nowMs },
+        chainPem: readFileSync(issuedFile(serials[1]), 'utf8') + root,
+      });
+      await importListing(serials[which], 'keyCompromise');
+      for (const ca of [await loadIssuer(plant, 'twin'), ...(await loadIssuers(plant))]) {
+        expect(refusalOf(ca, nowMs)).toContain('CN=line, keyCompromise');
+      }
+    });
+
     it('is known from others: one that is retired comes under another CA', async () => {
       await importListing(serials[0], 'superseded');
       const [sign, cross, complete] = await ways();
