@@ -1,30 +1,19 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { createHierarchy } from '@certmill/trust';
-import { runCertmill } from '../../testing/run-certmill.js';
-
-const passphrase = 'only for this test';
+import { CaFolder } from '../../testing/ca-folder.js';
 
 describe('ca revoke', () => {
-  let folder: string;
+  let folder: CaFolder;
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'certmill-revoke-'));
-    writeFileSync(join(folder, 'passphrase'), passphrase, { mode: 0o600 });
-    await createHierarchy({ name: 'line', directory: folder, passphrase, nowMs: Date.now() });
+    folder = await CaFolder.make();
   });
-  afterAll(() => {
-    rmSync(folder, { recursive: true });
-  });
+  afterAll(() => folder[Symbol.dispose]());
 
-  const ca = (...args: readonly string[]) =>
-    runCertmill(['ca', ...args, '--data', folder], {
-      CERTMILL_CA_PASSPHRASE_FILE: join(folder, 'passphrase'),
-    });
+  const ca = (...args: readonly string[]) => folder.ca(...args);
 
   it('retires a former certificate alone, and what it says to type for the one in force revokes the CA', async () => {
     expect(await ca('renew', 'line')).toMatchObject({ exitCode: 0 });
-    const former = join(folder, 'ca/line/former');
+    const former = join(folder.path, 'ca/line/former');
     const [file = ''] = readdirSync(former);
     const reason = ['--reason', 'superseded'];
     const retire = ['revoke', '--certificate', join(former, file), '--under', 'root', ...reason];
@@ -37,7 +26,7 @@ describe('ca revoke', () => {
     ]);
     expect(await ca('renew', 'line')).toMatchObject({ exitCode: 0 });
     const [, typed = ''] = /^ {2}certmill ca (revoke .+) --data/m.exec(stdout) ?? [];
-    expect(typed).toContain(join(folder, 'ca/line/certificate.pem'));
+    expect(typed).toContain(join(folder.path, 'ca/line/certificate.pem'));
     const all = await ca(...typed.split(' '), ...reason);
     expect([all.exitCode, all.stdout]).toEqual([
       0,
