@@ -250,6 +250,7 @@ describe('a fleet', () => {
     }
     const ingest = await metricsOf('ingest');
     expect(ingest.match(/^certmill_log_lag_chunks\{/gm)).toHaveLength(6);
+    expect(ingest).toMatch(/^certmill_devices_counted_at_seconds \d/m);
   });
 
   it('alarms once for each record that somebody else writes into a topic', async () => {

@@ -7,7 +7,14 @@ import {
   startOnTerminal,
   type Ended,
 } from '../testing/run-certmill.js';
-import { answer, apiKey, batchId, reset, ScriptedServer } from '../testing/scripted-server.js';
+import {
+  answer,
+  apiKey,
+  batchId,
+  reset,
+  ScriptedServer,
+  type Fault,
+} from '../testing/scripted-server.js';
 
 /** DER whose outside looks like a request (RFC 2986 4.1): the scripted server looks no deeper. */
 function requestLine(index: number): string {
@@ -195,6 +202,42 @@ describe('submit', () => {
     );
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(/^error INVALID_INPUT: .*stdin cannot be read again/m);
+  });
+});
+
+describe('calendar', () => {
+  const row = { month: '2027-03', profile: 'p', issuer: 'plant', certificates: 3, daysLeft: 9 };
+  const calendar = { authorities: [], devices: [] };
+  const told = (isWhole: boolean, certificates: readonly object[]): Fault => {
+    return (_, response) => {
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ ...calendar, toRenew: { isWhole, certificates } }));
+      return true;
+    };
+  };
+
+  it('fails where a device is to renew in that time, and cannot say that none is where not all was looked at', async () => {
+    const codeOf = async (...answers: Parameters<typeof told>) => {
+      server.faults.push(told(...answers));
+      const { exitCode, stderr, stdout } = await run('calendar', '--fail-within', '10');
+      return [exitCode, stderr.trim(), stdout.includes('there is more to renew')] as const;
+    };
+    expect(await codeOf(true, [row])).toEqual([2, '', false]);
+    expect(await codeOf(true, [{ ...row, daysLeft: 10 }])).toEqual([0, '', false]);
+    expect(await codeOf(false, [row])).toEqual([2, '', true]);
+    const refused = expect.stringMatching(
+      /^error FAULT_OVERLOADED: .*ask for fewer days/,
+    ) as string;
+    expect(await codeOf(false, [])).toEqual([1, refused, true]);
+    server.faults.push(told(true, []));
+    await run('calendar', '--days', '30');
+    server.faults.push(told(true, []));
+    await run('calendar');
+    expect(server.calls.slice(-3)).toEqual([
+      'GET /v1/calendar?toRenewDays=10',
+      'GET /v1/calendar?days=30&toRenewDays=30',
+      'GET /v1/calendar',
+    ]);
   });
 });
 

@@ -114,12 +114,12 @@ function linesOf(calendar: CalendarView): string[] {
     { headings: ['devices until', 'profile', 'issuer', 'issued'], rows: ends },
     { headings: ['to renew until', 'days', 'profile', 'issuer', 'certificates'], rows: due },
   ].filter(({ rows }) => rows.length > 0);
-  if (tables.length === 0) return ['nothing runs out in that time'];
   const lines = tables.flatMap(({ headings, rows }, index) => [
     ...(index === 0 ? [] : ['']),
     ...tableLines(headings, rows),
   ]);
-  if (toRenew?.isWhole !== false) return lines;
+  if (toRenew?.isWhole !== false)
+    return lines.length > 0 ? lines : ['nothing runs out in that time'];
   return [...lines, 'there is more to renew: the server did not look at all; ask for fewer days'];
 }
 

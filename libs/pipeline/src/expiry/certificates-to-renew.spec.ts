@@ -2,6 +2,7 @@ import type { Batch, ChunkRef, Order, Profile } from '@certmill/domain';
 import { builtInProfiles } from '@certmill/domain/profile-files';
 import { aCa } from '../testing/a-ca.js';
 import { certificatesToRenew, type ToRenewPorts } from './certificates-to-renew.js';
+import { devicesToRenew } from './devices-to-renew.js';
 import { countToRenew, livesLongEnough, type CountPorts } from './count-to-renew.js';
 
 const dayMs = 86_400_000;
@@ -134,6 +135,21 @@ describe('the look for certificates that devices are to renew', () => {
     expect(livesLongEnough(60 * dayMs, 30)).toBe(true);
     expect(livesLongEnough(60 * dayMs - 1, 30)).toBe(false);
     expect(livesLongEnough(undefined, 3_000)).toBe(true);
+  });
+
+  it('says so where it takes too long, and is given up where nobody waits for it', async () => {
+    const ending = aBatch('b', nowMs - yearMs + 10 * dayMs);
+    const { ports, looked } = anInstallation(anOrder('o'), [ending, { ...ending, batchId: 'c' }]);
+    const whole = { rows: [], isWhole: true };
+    expect(await devicesToRenew(ports, 'acme', 30)).toEqual(whole);
+    expect(looked).toEqual(['b', 'c']);
+    expect(await devicesToRenew(ports, 'acme', 30, undefined, -1)).toEqual({
+      ...whole,
+      isWhole: false,
+    });
+    expect(looked).toEqual(['b', 'c', 'b']);
+    const gone = devicesToRenew(ports, 'acme', 30, AbortSignal.abort(new RangeError('gone')));
+    await expect(gone).rejects.toThrow(RangeError);
   });
 
   it('ends when its process stops', async () => {
