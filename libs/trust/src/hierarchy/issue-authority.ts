@@ -111,11 +111,13 @@ export async function issueAuthority(
   const { name, directory } = wish;
   assertIssuerName(name);
   assertOrderOfIssuer(wish);
+  await assertNewIssuer(directory, name);
+  assertOwnName(directory, wish);
+  await openAuthority(place, nowMs);
+  // A key may take seconds to make: nobody waits for it.
+  const { signer, content } = await newCaKey(wish);
   return withCaLocks(directory, place.directory, async () => {
-    await assertNewIssuer(directory, name);
-    assertOwnName(directory, wish);
     const parent = await openAuthority(place, nowMs);
-    const { signer, content } = await newCaKey(wish);
     const notBeforeMs = Math.max(backdated(nowMs), parent.ca.notBeforeMs);
     const certificateDer = await issueProfiledCaCertificate(
       wish.profile,
