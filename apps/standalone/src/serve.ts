@@ -207,8 +207,7 @@ function countDevices(
   logger: ReturnType<typeof createLogger>,
   metrics: Metrics,
 ): Promise<Stoppable> {
-  const ports = { ...services.mass, tenants: services.tenants };
-  return countByTurns(ports, store, observeCounts(logger, metrics));
+  return countByTurns(services.toRenew, store, observeCounts(logger, metrics));
 }
 
 /** Makes the CRLs of all issuers that have status addresses, while the server runs. */

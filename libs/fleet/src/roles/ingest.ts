@@ -103,7 +103,7 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
     observer,
   });
   parts.push(mass.run(services.mass));
-  parts.push(countDevices(context, { ...services.mass, tenants: services.tenants }));
+  parts.push(countDevices(context, services.toRenew));
   const { startHttp } = await import('@certmill/platform/http');
   const http = await startHttp({ services, config: config.http, logger, metrics, traces });
   parts.push(http);

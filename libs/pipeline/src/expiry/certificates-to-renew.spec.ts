@@ -56,7 +56,11 @@ describe('the look for certificates that devices are to renew', () => {
   });
 
   /** An installation of one order that notes what is read of it. */
-  function anInstallation(order: Order, batches: readonly Batch[], revoked = false) {
+  function anInstallation(
+    order: Order,
+    batches: readonly Batch[],
+    { revoked = false, formerEndsMs = [] as readonly number[] } = {},
+  ) {
     const listed: string[] = [];
     const looked: string[] = [];
     const ports = {
@@ -79,13 +83,14 @@ describe('the look for certificates that devices are to renew', () => {
       chainOf: (issuer: string) => (issuer === 'factory' ? [factory] : undefined),
       revocationOf: () => (revoked ? { serialNumberHex: '01', reason: 'superseded' } : undefined),
       crlShardsOf: () => 0,
+      formerEndsOf: () => formerEndsMs,
       clock: { nowMs: () => nowMs },
     } as unknown as ToRenewPorts & CountPorts;
     return { ports, listed, looked };
   }
 
-  async function lookedAt(order: Order, batches: readonly Batch[], revoked = false) {
-    const { ports, listed, looked } = anInstallation(order, batches, revoked);
+  async function lookedAt(...given: Parameters<typeof anInstallation>) {
+    const { ports, listed, looked } = anInstallation(...given);
     const untilMs = nowMs + 30 * dayMs;
     const turn = () => Promise.resolve();
     for await (const found of certificatesToRenew(ports, 'acme', {
@@ -110,11 +115,12 @@ describe('the look for certificates that devices are to renew', () => {
     expect(looked).toEqual(['ends-soon', 'lasted-for-months']);
   });
 
-  it('reads of batches from before the present certificate of their issuer, which may end early', async () => {
-    // By its present certificate, for what was issued later, they end with it.
-    const old = anOrder('o', { createdAtMs: issuerSinceMs - 90 * dayMs, profileHash: 'endless' });
-    const before = aBatch('before', issuerSinceMs - 60 * dayMs);
-    const { looked } = await lookedAt(old, [before, aBatch('after', issuerSinceMs + 30 * dayMs)]);
+  it('reads of batches that a former certificate of the issuer, which ends in that time, may have cut short', async () => {
+    const order = anOrder('o', { createdAtMs: nowMs - 200 * dayMs });
+    const batches = [aBatch('before', nowMs - 190 * dayMs)];
+    const over = await lookedAt(order, batches, { formerEndsMs: [nowMs - 1, nowMs + 31 * dayMs] });
+    expect(over).toEqual({ listed: [], looked: [] });
+    const { looked } = await lookedAt(order, batches, { formerEndsMs: [nowMs + 29 * dayMs] });
     expect(looked).toEqual(['before']);
   });
 
@@ -127,7 +133,7 @@ describe('the look for certificates that devices are to renew', () => {
     for (const given of [late, over, shut, { issuer: 'gone' }, { profileHash: 'gone' }]) {
       expect(await lookedAt(anOrder('o', given), batches)).toEqual(none);
     }
-    expect(await lookedAt(anOrder('o'), batches, true)).toEqual(none);
+    expect(await lookedAt(anOrder('o'), batches, { revoked: true })).toEqual(none);
     expect(await lookedAt(anOrder('o'), batches)).toEqual({ listed: ['o'], looked: ['b'] });
   });
 

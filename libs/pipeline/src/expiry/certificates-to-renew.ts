@@ -28,7 +28,10 @@ export type ToRenewPorts = Pick<
   | 'chainOf'
   | 'revocationOf'
   | 'crlShardsOf'
->;
+> & {
+  /** When the certificates end that the issuer had before its present one, Unix milliseconds. */
+  readonly formerEndsOf: (issuer: string) => readonly number[];
+};
 
 /** Of one chunk, those that end in time. */
 export interface ChunkToRenew {
@@ -61,8 +64,9 @@ const batchesPerTurn = 500;
  * or has ended, and what has no expiration.
  *
  * One chunk is in memory at a time. Orders and batches that cannot end in that time are passed over by their dates;
- * of the others every chunk that may is read, and of each renewed certificate the one after it. A batch from before
- * its issuer's present certificate costs a look at its first chunk at least.
+ * of the others every chunk that may is read, and of each renewed certificate the one after it. Where a former
+ * certificate of the issuer ends in that time, it may have cut any short that was issued before: each batch from before
+ * its end costs a look at its first chunk.
  */
 export async function* certificatesToRenew(
   given: ToRenewPorts,
@@ -79,7 +83,10 @@ export async function* certificatesToRenew(
     const untilMs = life && window.untilMsOf(life.lifeMs);
     if (life === undefined || untilMs === undefined) continue;
     const { createdAtMs, closedAtMs, expiresAtMs } = order;
-    const span = { nowMs, untilMs };
+    const formerEndsMs = ports
+      .formerEndsOf(order.issuer)
+      .filter((endMs) => endMs >= nowMs && endMs <= untilMs);
+    const span = { nowMs, untilMs, formerEndsMs };
     const lastMs = Math.min(nowMs, closedAtMs ?? expiresAtMs);
     if (!mayEndIn(span, life, createdAtMs, lastMs)) continue;
     for await (const endsMs of endsUnder(ports, order, life, span, window.turn)) {
@@ -91,19 +98,21 @@ export async function* certificatesToRenew(
 interface Span {
   readonly nowMs: number;
   readonly untilMs: number;
+  /** Of the issuer, those in the span. */
+  readonly formerEndsMs: readonly number[];
 }
 
 /** Whether certificates may end in the span whose requests were received from the first time to the last. */
 function mayEndIn(
-  { nowMs, untilMs }: Span,
-  { endOf, issuerSinceMs }: OrderLife,
+  { nowMs, untilMs, formerEndsMs }: Span,
+  { endOf }: OrderLife,
   firstMs: number,
   lastMs: number,
 ): boolean {
   const last = endOf(lastMs + clocksApartMs);
   if (last !== undefined && last < nowMs) return false;
-  // By an earlier certificate of the issuer they may have been cut short.
-  if (firstMs < issuerSinceMs + clocksApartMs) return true;
+  // It was renewed before its end, and may have cut short what was issued until then.
+  if (formerEndsMs.some((endMs) => firstMs <= endMs)) return true;
   const first = endOf(firstMs - clocksApartMs);
   return first !== undefined && first <= untilMs;
 }

@@ -52,6 +52,10 @@ describe('expiryCalendar', () => {
     chains = {
       factory: [await aCa('factory', new Date('2046-01-01T00:00:00Z')), root],
       short: [await aCa('short', new Date('2026-06-30T00:00:00Z')), root],
+      renewed: [
+        await aCa('renewed', new Date('2046-01-01T00:00:00Z'), new Date('2026-10-01T00:00:00Z')),
+        root,
+      ],
     };
   });
 
@@ -132,6 +136,15 @@ describe('expiryCalendar', () => {
       always,
     );
     expect(calendar.devices).toMatchObject([{ month: '2026-06', certificates: 4 }]);
+  });
+
+  it('counts from when a batch came, although its issuer was renewed since', async () => {
+    const { devices } = await expiryCalendar(
+      ports({ o: [anOrder('o', { issuer: 'renewed' }), [aBatch(january, 4)]] }),
+      'acme',
+      always,
+    );
+    expect(devices).toMatchObject([{ month: '2027-01', certificates: 4 }]);
   });
 
   it('names each CA once, with the issuers that stand on it, the next to end first', async () => {

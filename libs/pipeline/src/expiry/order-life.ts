@@ -7,16 +7,12 @@ import type { ProfileCatalogue } from '../profile/profile-catalogue.js';
 export interface OrderLife {
   /**
    * When one ends whose request was received then, Unix milliseconds; undefined where it has no expiration. Never
-   * earlier for a later request.
+   * earlier for a later request. What was issued before the issuer was renewed may have been cut short by its
+   * certificate of that time.
    */
   readonly endOf: (receivedAtMs: number) => number | undefined;
   /** Absent where the profile has a fixed end. */
   readonly lifeMs?: number;
-  /**
-   * Since when the issuer has its present certificate. What was issued before may have been cut short by the one
-   * before it, and ended earlier than `endOf` says.
-   */
-  readonly issuerSinceMs: number;
 }
 
 /** The months of the year 9999 are nobody's calendar (RFC 5280 4.1.2.5). */
@@ -30,10 +26,8 @@ export async function orderLife(
 ): Promise<OrderLife | undefined> {
   const profile = await profiles.get(tenant, profileHash);
   if (profile === undefined || issuer === undefined) return undefined;
-  const life = {
-    notBeforeMs: issuer.validFromDate.getTime(),
-    notAfterMs: issuer.validToDate.getTime(),
-  };
+  // What was issued before it began was issued by one before it.
+  const life = { notBeforeMs: 0, notAfterMs: issuer.validToDate.getTime() };
   const { notAfter } = profile.validity;
   return {
     endOf(receivedAtMs) {
@@ -41,7 +35,6 @@ export async function orderLife(
       return new Date(endMs).getUTCFullYear() >= noExpirationYear ? undefined : endMs;
     },
     ...('seconds' in notAfter ? { lifeMs: notAfter.seconds * 1_000 } : {}),
-    issuerSinceMs: life.notBeforeMs,
   };
 }
 

@@ -54,7 +54,7 @@ export class CalendarController {
     const toRenew =
       toRenewDays === undefined
         ? undefined
-        : await devicesToRenew(this.#services.mass, caller.tenant, toRenewDays, signal);
+        : await devicesToRenew(this.#services.toRenew, caller.tenant, toRenewDays, signal);
     const delegates = await this.#services.repository.delegateEnds(issuers);
     return {
       authorities: authorities.map(({ notAfterMs, ...authority }) => ({

@@ -90,6 +90,8 @@ export interface IssuingPolicy {
   defaultIssuerOf(tenant: TenantId): string;
   chainOf(issuer: string): readonly Uint8Array[] | undefined;
   revocationOf: IssuanceServices['revocationOf'];
+  /** When the certificates end that the issuer had before its present one, as far as they are kept. */
+  formerEndsOf(issuer: string): readonly number[];
   /** Undefined for an unknown issuer; 0 where it has one CRL of everything, or none. */
   crlShardsOf(issuer: string): number | undefined;
   /** After it the issuer has no CRLs; undefined for an unknown one. */
@@ -177,6 +179,18 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
       profiles,
       ...told,
       ...(parts.jobs === undefined ? {} : { jobs: parts.jobs }),
+    },
+    toRenew: {
+      tenants: store,
+      orders: store,
+      batches: store,
+      certificates: store,
+      profiles,
+      clock,
+      crlShardsOf: (issuer) => policy.crlShardsOf(issuer),
+      chainOf: (issuer) => policy.chainOf(issuer),
+      revocationOf: (issuer) => policy.revocationOf(issuer),
+      formerEndsOf: (issuer) => policy.formerEndsOf(issuer),
     },
     audit: store,
     deadLetters: {

@@ -4,6 +4,7 @@ export const servicesToken = Symbol('IssuanceServices');
 import type { Profile } from '@certmill/domain';
 import type {
   ChangeCertificatesPorts,
+  CountPorts,
   CrlState,
   DemandedCrls,
   DeadLetterPorts,
@@ -46,6 +47,8 @@ export interface IssuanceServices {
   readonly deadLetters: DeadLetterPorts;
   readonly revoking: ChangeCertificatesPorts;
   readonly mass: MassCallPorts;
+  /** What it is looked with for what devices are to renew. */
+  readonly toRenew: CountPorts;
   readonly audit: AuditStore;
   readonly clock: Clock;
   /** Issuer that an order gets when it names none; CONFLICT where none serves the tenant. */

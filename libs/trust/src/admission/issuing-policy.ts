@@ -1,6 +1,7 @@
 import { CertmillError, type OrderId, type Profile, type TenantId } from '@certmill/domain';
 import { heldMatterIds, type HeldMatterIds } from '@certmill/pipeline/compute';
 import type { Clock } from '@certmill/ports';
+import { formerEndsOf } from '../hierarchy/former-ends.js';
 import { refusalOf } from '../hierarchy/load-issuers.js';
 import type { RevokedCa } from '../hierarchy/revoked-cas.js';
 import { compileRefusal, doesServe, type ServingIssuer } from '../hierarchy/serving-issuers.js';
@@ -39,6 +40,8 @@ export interface IssuingPolicy {
   crlShardsOf(issuer: string): number | undefined;
   /** The end of its certificate, after which there are no CRLs of it; undefined for an unknown issuer. */
   endMsOf(issuer: string): number | undefined;
+  /** The ends of the certificates that it had before, those that the folder keeps in `former/`; Unix milliseconds. */
+  formerEndsOf(issuer: string): readonly number[];
   /** Checks a profile against the issuers of a tenant; PROFILE_INVALID with clause, CONFLICT. */
   admit(tenant: TenantId, profile: Profile): Promise<void>;
 }
@@ -133,6 +136,10 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
       return issuer && (issuer.status?.crlShards ?? 0);
     },
     endMsOf: (name) => source.find(name)?.notAfterMs,
+    formerEndsOf(name) {
+      const issuer = source.find(name);
+      return issuer === undefined ? [] : formerEndsOf(issuer);
+    },
     async admit(tenant, profile) {
       const serving = servingOf(tenant);
       const fitting = serving.filter(

@@ -150,6 +150,13 @@ describe('an issuer that a running process serves', () => {
     expect(now.chainDer).toEqual(renewed.chainDer);
     expect(now.notAfterMs).toBe(renewed.notAfterMs);
     expect(now.notAfterMs).toBeGreaterThan(before.notAfterMs);
+    const policy = issuingPolicy(catalogue, { nowMs: () => nowMs });
+    expect(policy.formerEndsOf('fac')).toEqual([before.notAfterMs]);
+    expect(policy.formerEndsOf('gone')).toEqual([]);
+    const [former = ''] = readdirSync(join(data, 'ca/fac/former'));
+    writeFileSync(join(data, 'ca/fac/former', former), 'nothing');
+    const damaged = /^a former certificate of CA 'fac' cannot be read$/;
+    expect(() => policy.formerEndsOf('fac')).toThrow(damaged);
     expect(refusalOf(now, nowMs)).toBeUndefined();
     // What a key is opened with, and what its certificates say of their status, is as it was.
     expect(now.spkiDer).toEqual(before.spkiDer);
