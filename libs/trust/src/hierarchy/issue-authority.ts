@@ -117,6 +117,9 @@ export async function issueAuthority(
   // A key may take seconds to make: nobody waits for it.
   const { signer, content } = await newCaKey(wish);
   return withCaLocks(directory, place.directory, async () => {
+    // Another command may have made it meanwhile: what is refused has signed nothing.
+    await assertNewIssuer(directory, name);
+    assertOwnName(directory, wish);
     const parent = await openAuthority(place, nowMs);
     const notBeforeMs = Math.max(backdated(nowMs), parent.ca.notBeforeMs);
     const certificateDer = await issueProfiledCaCertificate(

@@ -141,6 +141,29 @@ describe('the folder of the key that signs a CA certificate', () => {
   );
 });
 
+describe('two CAs that are made at once', () => {
+  it.each([
+    ['of one name', ['line', 'line'], ['one', 'two']],
+    ['of one subject', ['line-1', 'line-2'], ['one', 'one']],
+  ])('%s: one of them is refused, and nothing is signed of it', async (_, names, subjects) => {
+    const common = { directory: folder, passphrase, keyType: 'ec-p256' as const };
+    await createRoot({ ...common, subjectDer: named('Root') }, nowMs);
+    const root = { directory: folder, name: 'root', passphrase };
+    const made = await Promise.allSettled(
+      names.map((name, index) => {
+        const subjectDer = named(subjects[index] ?? '');
+        return issueAuthority({ ...common, name, subjectDer, pathLenConstraint: 0 }, root, nowMs);
+      }),
+    );
+    const refused = made.filter((one) => one.status === 'rejected');
+    expect(refused.map(({ reason }) => reason as unknown)).toMatchObject([{ code: 'CONFLICT' }]);
+    const [there] = made.filter((one) => one.status === 'fulfilled');
+    expect(readdirSync(join(folder, 'ca/root/issued'))).toEqual([
+      `${String(there?.value.serialNumberHex)}.pem`,
+    ]);
+  });
+});
+
 /** Two processes that do something in one folder, at the same time. */
 describe('two processes at once', () => {
   const program = join(import.meta.dirname, 'testing/commands-at-once.js');
