@@ -13,7 +13,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CertmillError, RevocationReason } from '@certmill/domain';
 import { builtInProfiles } from '@certmill/domain/profile-files';
+import { encodeTlv } from '@certmill/der';
 import { issuingPolicy } from '../admission/issuing-policy.js';
+import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
+import { replaceBytes, resign } from '../testing/resign.js';
 import { certificatesInPem, pemOfCertificates } from './ca-certificate.js';
 import { closeIssuer } from './close-issuer.js';
 import { crossCertify } from './cross-certify.js';
@@ -103,6 +106,19 @@ describe('an issuer that a running process serves', () => {
       ...{ ...place(name), chainPem: pemOfCertificates(chainDer), nowMs, mayEndEarlier: true },
     });
   };
+  /** A chain over `reg2` with the subject `fac` as a PrintableString, which was a UTF8String. */
+  const inOtherOctets = async (): Promise<string> => {
+    const { chainDer } = await crossCertify({
+      ...{ directory: data, name: 'fac', by: place('reg2'), nowMs },
+    });
+    const [own = new Uint8Array(), ...above] = chainDer;
+    const keyPem = readFileSync(issuerPathsOf(data, 'reg2').keyFile, 'utf8');
+    const [utf8, printable] = [0x0c, 0x13].map((tag) => encodeTlv(tag, Buffer.from('fac')));
+    const renamed = resign(own, decryptPrivateKey(keyPem, passphrase, 'the key'), (tbs) =>
+      replaceBytes(tbs, utf8!, printable!),
+    );
+    return pemOfCertificates([renamed, ...above]);
+  };
   const revoke = async (by: string, name: string, reason: RevocationReason) =>
     revokeAuthority({
       ...{ directory: data, parent: by, reason, nowMs },
@@ -163,6 +179,22 @@ describe('an issuer that a running process serves', () => {
     expect(now.subjectDer).toEqual(before.subjectDer);
     expect(now.keyFile).toBe(before.keyFile);
     expect(catalogue.find('fac')).toBe(now);
+  });
+
+  it('takes in no certificate with its subject in other octets: what it has issued would have no status', async () => {
+    const { before, later } = await serving();
+    const chainPem = await inOtherOctets();
+    const taken = completeAuthority({ ...place('fac'), chainPem, nowMs, mayEndEarlier: true });
+    await expect(taken).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringMatching(/other octets .*RFC 5280.*ask the CA above/) as string,
+    });
+    expect((await loadIssuer(data, 'fac')).chainDer).toEqual(before.chainDer);
+    expect(later()).toBe(before);
+    // Put there by hand, it is not served either.
+    writeFileSync(issuerPathsOf(data, 'fac').chainFile, chainPem);
+    expect(later()).toBe(before);
+    expect(faults.map(({ message }) => message)).toEqual([refused('another key or subject')]);
   });
 
   it('is counted with its new end though nobody has asked for it', async () => {

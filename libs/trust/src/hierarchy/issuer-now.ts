@@ -1,6 +1,6 @@
+import { isSameBytes } from '../path/path-certificate.js';
 import { readCaCertificate } from './ca-certificate.js';
 import { damagedCa } from './ca-files.js';
-import { isSameName } from './distinguished-name.js';
 import type { Issuer } from './load-issuers.js';
 import { keySha256Of } from './lost-keys.js';
 import { isKeyLost, type RevokedCa } from './revoked-cas.js';
@@ -46,10 +46,12 @@ export function isSameRevocation(
   );
 }
 
-/** Sign opens the key for the certificate, and refuses another one's: what is served stays sound without that. */
+/**
+ * Sign opens the key for the certificate, and refuses another one's: what is served stays sound without that. The
+ * subject in another encoding is another one: what was issued before would have no status.
+ */
 function assertSameCa(before: ServingIssuer, { spkiDer, subjectDer }: Issuer): void {
-  const isSame =
-    Buffer.compare(before.spkiDer, spkiDer) === 0 && isSameName(before.subjectDer, subjectDer);
+  const isSame = isSameBytes(before.spkiDer, spkiDer) && isSameBytes(before.subjectDer, subjectDer);
   if (!isSame) throw damagedCa(before.name, 'its folder is of another key or subject now');
 }
 

@@ -39,6 +39,7 @@ import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { assertUsualForm } from '../keys/key-form.js';
 import { issuerKeyTypeOf, type IssuerKeyType } from '../keys/key-types.js';
 import { openSerialKeys } from '../keys/serial-keys.js';
+import { isSameBytes } from '../path/path-certificate.js';
 import { certificatesInGivenPem, type CaCertificate, readCaCertificate } from './ca-certificate.js';
 import { descriptionFileName, readDescription, writeDescription } from './ca-description.js';
 import { type CaProfile, caOfProfile, issueProfiledCaCertificate } from './ca-profiles.js';
@@ -466,10 +467,10 @@ async function slotOfRequest(directory: string, name: string): Promise<CaSlot | 
 
 /**
  * Takes in the certificate that a CA has asked for, or another one of a CA that is there: after checking
- * that the chain is one now, and that subject and key are those of the request. Repeating it is
- * success. INVALID_INPUT, FAULT_KEY_MISMATCH; NOT_FOUND where neither request nor CA is there; CONFLICT where the CA
- * that is there is revoked, and where it would go back: to a certificate from before, or one that ends earlier;
- * as `assertGoodStanding`.
+ * that the chain is one now, and that subject and key are those of the request, or octet for octet those of the CA.
+ * Repeating it is success. INVALID_INPUT, FAULT_KEY_MISMATCH; NOT_FOUND where neither request nor CA is there; CONFLICT
+ * where the CA that is there is revoked, and where it would go back: to a certificate from before, or one that ends
+ * earlier; as `assertGoodStanding`.
  */
 export async function completeAuthority(options: CompletionOptions): Promise<Issuer> {
   const { directory, name, nowMs } = options;
@@ -509,7 +510,8 @@ async function takeIn(
   const folder = requestFolderOf(directory, name);
   const request = readCaRequest(await requestFile(folder, requestFileName, name));
   const { spkiDer, content } = await requestedKey(options, request.keyType);
-  assertOwn(own, spkiDer, request.subjectDer);
+  assertOwnKey(own, spkiDer);
+  assertRequestedName(own, request.subjectDer);
   const description = readDescription(await requestFile(folder, descriptionFileName, name));
   if (description.role === 'intermediate' && own.pathLenConstraint === 0) {
     throw new CertmillError(
@@ -554,7 +556,8 @@ async function takeAnother(
   chain: readonly CaCertificate[],
   own: CaCertificate,
 ): Promise<void> {
-  assertOwn(own, existing.spkiDer, existing.subjectDer);
+  assertOwnKey(own, existing.spkiDer);
+  assertSameOctets(own, existing);
   assertNotRevoked(existing);
   assertNotBefore(existing, own, mayEndEarlier);
   assertGoodStanding(directory, existing.name, [own, ...chain.slice(1)]);
@@ -589,19 +592,39 @@ function assertNotBefore(
   );
 }
 
-function assertOwn(own: CaCertificate, spkiDer: Uint8Array, subjectDer: Uint8Array): void {
-  if (Buffer.compare(own.spkiDer, spkiDer) !== 0) {
-    throw new CertmillError(
-      'FAULT_KEY_MISMATCH',
-      'the first certificate of the chain is for another key than the one that was requested',
-    );
-  }
-  if (!isSameName(own.subjectDer, subjectDer)) {
-    throw new CertmillError(
-      'INVALID_INPUT',
-      'the first certificate of the chain has another subject than the one that was requested',
-    );
-  }
+function assertOwnKey(own: CaCertificate, spkiDer: Uint8Array): void {
+  if (Buffer.compare(own.spkiDer, spkiDer) === 0) return;
+  throw new CertmillError(
+    'FAULT_KEY_MISMATCH',
+    'the first certificate of the chain is for another key than the one that was requested',
+  );
+}
+
+/** Nothing is issued yet: the name may be encoded in another way than in the request. */
+function assertRequestedName(own: CaCertificate, subjectDer: Uint8Array): void {
+  if (!isSameName(own.subjectDer, subjectDer)) throw otherSubject();
+}
+
+/**
+ * What it has issued names it octet for octet (RFC 5280 4.1.2.6), and so do CRL entries and OCSP requests (RFC 6960
+ * 4.1.1): under the same name in another encoding those certificates would have no status.
+ */
+function assertSameOctets(own: CaCertificate, { name, subjectDer }: Issuer): void {
+  if (isSameBytes(own.subjectDer, subjectDer)) return;
+  if (!isSameName(own.subjectDer, subjectDer)) throw otherSubject();
+  throw new CertmillError(
+    'INVALID_INPUT',
+    `the certificate has the subject of CA '${name}' in other octets (of another string type, such as PrintableString ` +
+      'for UTF8String), and what the CA has issued, its CRLs and OCSP need the same ones (RFC 5280 4.1.2.6): ' +
+      'ask the CA above to copy the subject of the request as it is encoded there',
+  );
+}
+
+function otherSubject(): CertmillError {
+  return new CertmillError(
+    'INVALID_INPUT',
+    'the first certificate of the chain has another subject than the one that was requested',
+  );
 }
 
 function requestFolderOf(directory: string, name: string): string {
