@@ -7,6 +7,7 @@ import { type ReadCrl, readCrl } from '../path/crl-status.js';
 import { isSameBytes } from '../path/path-certificate.js';
 import { type ImportedCrl, ImportedCrlFolder } from './imported-crls.js';
 import { caCrlFileName } from './ca-crl-time.js';
+import { CasByKey } from './cas-by-key.js';
 import type { IssuerCatalogue } from './issuer-catalogue.js';
 import { issuerPathsOf } from './issuer-paths.js';
 
@@ -18,11 +19,13 @@ export class CaCrlEnds {
   readonly #dataDirectory: string;
   readonly #catalogue: Pick<IssuerCatalogue, 'namesAbove'>;
   readonly #imported: ImportedCrlFolder;
+  readonly #cas: CasByKey;
 
   constructor(dataDirectory: string, catalogue: Pick<IssuerCatalogue, 'namesAbove'>) {
     this.#dataDirectory = dataDirectory;
     this.#catalogue = catalogue;
     this.#imported = new ImportedCrlFolder(dataDirectory);
+    this.#cas = new CasByKey(dataDirectory);
   }
 
   /** By name, as they are now. Throws FAULT_STORE_CORRUPT where a file is damaged. */
@@ -44,18 +47,22 @@ export class CaCrlEnds {
     return ends.length === 0 ? undefined : Math.min(...ends);
   }
 
-  /** Of the list that is served: the one in the folder of the CA may be a later one. */
+  /** Of the list that is served: one in a folder of the CA may be a later one. */
   #endOf({ ca, signer, crlNumber, nextUpdateMs }: ImportedCrl): CaCrlEnd {
-    const own = this.#ownCrl(ca);
-    const isOwnServed =
-      own?.crlNumber !== undefined &&
-      own.crlNumber >= crlNumber &&
-      isSameBytes(own.issuer.der, signer.certificate.subject.der) &&
-      !Number.isNaN(own.walk.nextUpdateSeconds);
-    return {
-      ...{ ca, subject: signer.subject },
-      nextUpdateMs: isOwnServed ? own.walk.nextUpdateSeconds * 1_000 : nextUpdateMs,
+    const identity = {
+      subjectDer: signer.certificate.subject.der,
+      spkiDer: signer.subjectPKInfoDer,
     };
+    let last = { crlNumber, nextUpdateMs };
+    for (const name of new Set([ca, ...this.#cas.namesOf(identity)])) {
+      const own = this.#ownCrl(name);
+      const ownEndMs = (own?.walk.nextUpdateSeconds ?? NaN) * 1_000;
+      if (own?.crlNumber === undefined || Number.isNaN(ownEndMs)) continue;
+      if (!isSameBytes(own.issuer.der, identity.subjectDer)) continue;
+      if (own.crlNumber < last.crlNumber) continue;
+      last = { crlNumber: own.crlNumber, nextUpdateMs: ownEndMs };
+    }
+    return { ca, subject: signer.subject, nextUpdateMs: last.nextUpdateMs };
   }
 
   #ownCrl(ca: string): ReadCrl | undefined {

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -13,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pemEncode } from '@certmill/der';
 import { pemBlocksOf } from '../inspect/pem-blocks.js';
+import { listingServed } from '../compromise/served-crls.js';
 import { OpensslPki } from '../testing/openssl-pki.js';
 import { CaCrlEnds } from './ca-crl-ends.js';
 import { distinguishedNameDer } from './distinguished-name.js';
@@ -55,6 +57,7 @@ function opensslCheck(
   return stdout + stderr;
 }
 
+const ok = /: OK$/m;
 const dayS = 86_400;
 const hourMs = 3_600_000;
 
@@ -215,6 +218,44 @@ describe('the CRL of an offline root', () => {
     expect(ends.list()).toMatchObject([
       { ca: 'root', nextUpdateMs: nowMs + hourMs + 30 * dayS * 1_000 },
     ]);
+  });
+
+  it('is served in its latest form by each name, where the root comes here by another one', async () => {
+    await take(await madeAt(nowMs), nowMs, 'corp-root');
+    cpSync(join(offline, 'ca/root'), join(plant, 'ca/root'), { recursive: true });
+    const { chainDer } = await loadIssuer(plant, 'line-1');
+    const [certificateDer = new Uint8Array(), signerDer = new Uint8Array()] = chainDer;
+    const published = publishedCas(plant);
+    const served = async (): Promise<readonly string[]> => {
+      const ders = ['root', 'corp-root'].map(async (name) => published.caCrlOf(name));
+      return (await Promise.all(ders)).map((der) =>
+        opensslCheck(folder, chainDer, der ?? new Uint8Array()),
+      );
+    };
+    expect(await served()).toEqual([expect.stringMatching(ok), expect.stringMatching(ok)]);
+    const key = { directory: plant, name: 'root', passphrase };
+    const reason = 'cACompromise' as const;
+    await revokeAuthority({ directory: plant, parent: 'root', certificateDer, reason, nowMs });
+    const { crlNumber } = await issueCaCrl(key, 60 * dayS, nowMs + 1_000);
+    const revoked = expect.stringContaining('certificate revoked') as string;
+    expect(await served()).toEqual([revoked, revoked]);
+    expect(await listingServed(plant, certificateDer, signerDer, nowMs + 1_000)).toEqual({
+      ...{ reason, crlNumber },
+    });
+    const ends = new CaCrlEnds(plant, { namesAbove: () => ['root'] });
+    const nextUpdateMs = nowMs + 1_000 + 60 * dayS * 1_000;
+    expect(ends.list()).toMatchObject([
+      { ca: 'corp-root', nextUpdateMs },
+      { ca: 'root', nextUpdateMs },
+    ]);
+    // Another root that takes the place of the folder has nothing to do with that list.
+    rmSync(join(plant, 'ca/root'), { recursive: true });
+    const named = distinguishedNameDer([{ type: 'commonName', value: 'Second root' }]);
+    const second = { directory: plant, passphrase, keyType: 'ec-p256' as const };
+    await createRoot({ ...second, subjectDer: named }, nowMs);
+    await issueCaCrl(key, dayS, nowMs + 2_000);
+    expect((await served())[1]).toMatch(ok);
+    expect(ends.list()[0]).toMatchObject({ nextUpdateMs: nowMs + 30 * dayS * 1_000 });
   });
 
   it('keeps its name from every other CA', async () => {

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { isName } from '@certmill/domain';
 import { isErrorCode } from '../atomic-file.js';
 import { readCrl } from '../path/crl-status.js';
-import { readPathCertificate } from '../path/path-certificate.js';
 import { certificatesInPem } from './ca-certificate.js';
-import { type ImportedCrl, ImportedCrlFolder, isCrlOf } from './imported-crls.js';
 import { caCrlFileName } from './ca-crl-time.js';
+import { type CaIdentity, CasByKey, identityOf, isSameCa } from './cas-by-key.js';
+import { ImportedCrlFolder, isCrlOf } from './imported-crls.js';
 import { issuerPathsOf } from './issuer-paths.js';
 
 /** What everybody may have of the CAs in a data folder, the root among them; read when it is asked for. */
@@ -14,14 +14,15 @@ export interface PublishedCas {
   /** DER; undefined where there is no CA of the name, whatever the name is. */
   certificateOf(ca: string): Promise<Uint8Array | undefined>;
   /**
-   * The CA's CRL of the CA certificates that it signed, DER: of the one in its folder and those that were taken in
-   * the one with the highest crlNumber. Undefined where none is here.
+   * The CA's CRL of the CA certificates that it signed, DER: of those in its folders and those that were taken in,
+   * by whatever name, the one with the highest crlNumber. Undefined where none is here.
    */
   caCrlOf(ca: string): Promise<Uint8Array | undefined>;
 }
 
 export function publishedCas(dataDirectory: string): PublishedCas {
   const imported = new ImportedCrlFolder(dataDirectory);
+  const cas = new CasByKey(dataDirectory);
   return {
     async certificateOf(ca) {
       if (!isName(ca)) return undefined;
@@ -30,39 +31,47 @@ export function publishedCas(dataDirectory: string): PublishedCas {
     },
     async caCrlOf(ca) {
       if (!isName(ca)) return undefined;
-      const { directory } = issuerPathsOf(dataDirectory, ca);
-      const own = await readIfThere(join(directory, caCrlFileName));
+      const own = await ownCrl(dataDirectory, ca);
       const known = imported.readable();
       if (known.length === 0) return own;
-      const latest = latestOf(ofSameCa(known, ca, await ownCertificate(dataDirectory, ca)));
-      return latest !== undefined && isLater(latest, own) ? latest.der : own;
+      // The CA of a name is that of its folder, where there is one: a list of another CA is not about it.
+      const certificateDer = await ownCertificate(dataDirectory, ca);
+      const same = identityOf(certificateDer ?? known.find((crl) => crl.ca === ca)?.signer.der);
+      if (same === undefined) return own;
+      let served: Numbered | undefined = own && { der: own, crlNumber: numberOf(own) };
+      for (const name of cas.namesOf(same)) {
+        if (name === ca || !(await isNameOf(dataDirectory, name, same))) continue;
+        const der = await ownCrl(dataDirectory, name);
+        served = der === undefined ? served : later(served, { der, crlNumber: numberOf(der) });
+      }
+      for (const crl of known) if (isCrlOf(crl, same)) served = later(served, crl);
+      return served?.der;
     },
   };
 }
 
-/** The CA of a name is that of its folder, where there is one: a list of another CA is not about it. */
-function ofSameCa(
-  known: readonly ImportedCrl[],
-  name: string,
-  certificateDer: Uint8Array | undefined,
-): readonly ImportedCrl[] {
-  const ca =
-    certificateDer === undefined
-      ? known.find((crl) => crl.ca === name)?.signer
-      : readPathCertificate(certificateDer);
-  if (ca === undefined) return [];
-  const { certificate, subjectPKInfoDer: spkiDer } = ca;
-  return known.filter((crl) => isCrlOf(crl, { subjectDer: certificate.subject.der, spkiDer }));
+interface Numbered {
+  readonly der: Uint8Array;
+  readonly crlNumber: bigint | undefined;
 }
 
-function latestOf([first, ...others]: readonly ImportedCrl[]): ImportedCrl | undefined {
-  if (first === undefined) return undefined;
-  return others.reduce((last, crl) => (crl.crlNumber > last.crlNumber ? crl : last), first);
+function later(served: Numbered | undefined, other: Numbered): Numbered {
+  if (served?.crlNumber === undefined) return other;
+  return other.crlNumber !== undefined && other.crlNumber > served.crlNumber ? other : served;
 }
 
-function isLater({ crlNumber }: ImportedCrl, own: Uint8Array | undefined): boolean {
-  const before = own && readCrl(own)?.crlNumber;
-  return before === undefined || crlNumber > before;
+function numberOf(der: Uint8Array): bigint | undefined {
+  return readCrl(der)?.crlNumber;
+}
+
+/** A folder that was another CA's may have its name since. */
+async function isNameOf(dataDirectory: string, name: string, ca: CaIdentity): Promise<boolean> {
+  const own = identityOf(await ownCertificate(dataDirectory, name));
+  return own !== undefined && isSameCa(own, ca);
+}
+
+async function ownCrl(dataDirectory: string, ca: string): Promise<Buffer | undefined> {
+  return readIfThere(join(issuerPathsOf(dataDirectory, ca).directory, caCrlFileName));
 }
 
 async function ownCertificate(dataDirectory: string, ca: string): Promise<Uint8Array | undefined> {
