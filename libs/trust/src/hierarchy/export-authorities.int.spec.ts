@@ -10,14 +10,18 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { writeRetirement } from './ca-description.js';
 import { closeIssuer } from './close-issuer.js';
 import { distinguishedNameDer } from './distinguished-name.js';
 import { exportAuthorities } from './export-authorities.js';
 import { createRoot, issueAuthority } from './issue-authority.js';
 import { issueCaCrl } from './issue-ca-crl.js';
-import { loadAuthorities } from './load-issuers.js';
+import { loadAuthorities, loadIssuer } from './load-issuers.js';
+import type { AuthorityPlace } from './open-authority.js';
 import { rekeyAuthority, renewAuthority } from './renew-authority.js';
+import { keySha256Of } from './lost-keys.js';
 import { revokeAuthority } from './revoke-authority.js';
+import { writeRevokedCas } from './revoked-cas.js';
 
 const passphrase = 'only for this test';
 const nowMs = Date.now();
@@ -92,6 +96,97 @@ test('what changed since is written into what was exported before, and nothing e
   expect(filesWritten).toBeGreaterThan(8);
   expect(filesWritten).toBeLessThan(filesBelow(into).length);
   expect(await seenIn(into)).toEqual(await seenIn(data));
+});
+
+describe('of a folder that came from a copy of an earlier time', () => {
+  const revoke = async (name: string, reason: 'superseded' | 'keyCompromise') => {
+    const { chainDer } = await loadIssuer(data, name);
+    const certificateDer = chainDer[0] ?? new Uint8Array();
+    await revokeAuthority({ directory: data, parent: 'root', reason, certificateDer, nowMs });
+  };
+  const lostBefore = async (...names: readonly string[]) => {
+    const entries = names.map(async (name) => {
+      const { serialNumberHex, subject, spkiDer, notAfterMs } = await loadIssuer(data, name);
+      const told = { serialNumberHex, subject, notAfterMs, revokedAtMs: nowMs };
+      return { ...told, reason: 'keyCompromise' as const, keySha256: keySha256Of(spkiDer) };
+    });
+    await writeRevokedCas(join(data, 'ca/root/revoked-before.json'), await Promise.all(entries));
+  };
+  const crlAt = (atMs: number) => issueCaCrl(root(), 86_400, atMs);
+  const retired = join('ca', 'line', 'retired.json');
+  const wayOf: Readonly<Record<string, readonly (() => Promise<unknown>)[]>> = {
+    revocation: [() => revoke('factory', 'superseded'), () => revoke('line', 'superseded')],
+    loss: [() => revoke('line', 'superseded'), () => revoke('line', 'keyCompromise')],
+    'loss before': [() => lostBefore('line'), () => lostBefore('line', 'factory')],
+    crlNumber: [() => crlAt(nowMs), () => crlAt(nowMs + 1_000)],
+    'entry of a CRL': [
+      () => Promise.resolve(),
+      () => revoke('line', 'superseded').then(() => crlAt(nowMs)),
+      // The copy has lost its record, and goes on.
+      () => crlAt(nowMs + 1_000),
+    ],
+    chain: [() => renewed('factory'), () => renewed('factory')],
+    'chain above': [
+      () => issue('above', root()).then(() => issue('below', { ...root(), name: 'above' }, 0)),
+      () => renewed('above'),
+    ],
+    'closed issuer': [
+      () => writeRetirement(join(data, retired), { retiredAtMs: nowMs }),
+      () => closeIssuer({ directory: data, name: 'line', nowMs }),
+    ],
+  };
+  const renewed = (name: string) =>
+    renewAuthority({ ...root(), name, parent: root(), nowMs: nowMs + 10_000 });
+  const issue = (name: string, parent: AuthorityPlace, pathLenConstraint?: number) =>
+    issueAuthority(
+      {
+        ...{ directory: data, name, passphrase, keyType: 'ec-p256', subjectDer: named(name) },
+        ...{ lifetimeSeconds: 86_400, ...(pathLenConstraint === 0 ? { pathLenConstraint } : {}) },
+      },
+      parent,
+      nowMs,
+    );
+
+  it.each([
+    ['revocation', 'ca/root/revoked-cas.json', /CN=line .*superseded/],
+    ['loss', 'ca/root/revoked-cas.json', /CN=line .*keyCompromise/],
+    ['loss before', 'ca/root/revoked-before.json', /CN=factory .*keyCompromise/],
+    ['crlNumber', 'ca/root/ca.crl', /crlNumber \d+/],
+    ['entry of a CRL', 'ca/root/ca.crl', /lists [0-9a-f]{30}/],
+    ['chain', 'ca/factory/chain.pem', /certificate [0-9a-f]{30}/],
+    ['chain above', 'ca/below/chain.pem', /later certificate of CN=above/],
+    ['closed issuer', retired, /closed/],
+  ])('takes no %s back', async (what, file, message) => {
+    const [before, change, since] = wayOf[what] ?? [];
+    const copy = join(folder, 'copy');
+    await issue('other', root(), 0);
+    await before?.();
+    cpSync(data, copy, { recursive: true });
+    await change?.();
+    if (what === 'chain above') {
+      // The CA itself lies elsewhere.
+      for (const one of [data, copy]) rmSync(join(one, 'ca/above'), { recursive: true });
+    }
+    await exported();
+    const files = () =>
+      Object.fromEntries(filesBelow(into).map((name) => [name, readFileSync(name, 'latin1')]));
+    const there = files();
+    const own = data;
+    data = copy;
+    await since?.();
+    const refused = await exported().catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: 'CONFLICT' });
+    expect(String(refused)).toContain(join(into, file));
+    expect(String(refused)).toMatch(message);
+    expect(files()).toEqual(there);
+    data = own;
+    expect(await exported()).toMatchObject({ filesWritten: 0 });
+    await revoke('factory', 'keyCompromise');
+    await renewed('other');
+    await crlAt(nowMs + 60_000);
+    await exported();
+    expect(await seenIn(into)).toEqual(await seenIn(data));
+  });
 });
 
 test('an export that was killed in a new CA is whole once it is done again', async () => {

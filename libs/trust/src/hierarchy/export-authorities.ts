@@ -24,6 +24,7 @@ import { assertOwnNames } from './own-name.js';
 import { revokedBeforeFileName, revokedCasFileName } from './revoked-cas.js';
 import { assertServedNameFree } from './served-name.js';
 import { statusFileName } from './status-file.js';
+import { assertNoImportedCrlTakenBack, assertNoneTakenBack } from './taken-back.js';
 
 /** All that is public of a CA, by name: what is not known here may be a key. */
 const publicFiles: readonly string[] = [
@@ -54,7 +55,8 @@ export interface ExportedAuthorities {
  * they are for, what is retired and revoked. A CA that is new there appears as a whole; of one that is there each file
  * changes at once or not at all, so that a server may run on it. What is gone here stays there. Killed, it is
  * done again. NOT_FOUND where there is no CA; INVALID_INPUT where both are one folder; CONFLICT, and nothing is
- * written, where the other folder has a key of a CA, another CA or its CRL under a name, or another one of a subject.
+ * written, where the other folder has a key of a CA, another CA or its CRL under a name, or another one of a subject, or
+ * knows what these files would take back: a revocation, a lost key, a later CRL or a later chain.
  */
 export async function exportAuthorities(options: ExportOptions): Promise<ExportedAuthorities> {
   const { directory, into } = options;
@@ -66,7 +68,8 @@ export async function exportAuthorities(options: ExportOptions): Promise<Exporte
   }
   return withCaLocks(into, directory, async () => {
     const cas = await loadAuthorities(directory);
-    for (const ca of cas) await assertTakes(into, ca);
+    for (const ca of cas) await assertTakes(into, ca, cas);
+    assertNoImportedCrlTakenBack(into, directory);
     assertOwnNames(into, cas);
     for (const ca of cas) assertServedNameFree(into, ca.name, ca);
     let filesWritten = await writeFiles(await filesIn(directory, importedCrlsFolderName), into);
@@ -141,7 +144,7 @@ async function writeFiles(files: readonly PublicFile[], folder: string): Promise
   return written;
 }
 
-async function assertTakes(into: string, ca: Issuer): Promise<void> {
+async function assertTakes(into: string, ca: Issuer, cas: readonly Issuer[]): Promise<void> {
   const { directory } = issuerPathsOf(into, ca.name);
   const key = keyFiles.map((name) => join(directory, name)).find((file) => existsSync(file));
   if (key !== undefined) {
@@ -151,8 +154,11 @@ async function assertTakes(into: string, ca: Issuer): Promise<void> {
     );
   }
   const there = await findAuthority(into, ca.name);
-  if (there === undefined || Buffer.compare(there.spkiDer, ca.spkiDer) === 0) return;
-  throw new CertmillError('CONFLICT', `${directory} is of another CA '${ca.name}'`);
+  if (there === undefined) return;
+  if (Buffer.compare(there.spkiDer, ca.spkiDer) !== 0) {
+    throw new CertmillError('CONFLICT', `${directory} is of another CA '${ca.name}'`);
+  }
+  assertNoneTakenBack(there, ca, cas);
 }
 
 async function contentOrNone(file: string): Promise<Uint8Array | undefined> {

@@ -330,6 +330,39 @@ describe('the CRL of an offline root', () => {
     expect(refusalOf(await loadIssuer(plant, 'line-1'), nowMs)).toBeUndefined();
   });
 
+  it('goes forwards only where it is exported to, and what it revokes stays', async () => {
+    const [into, copy] = [join(folder, 'trust'), join(folder, 'copy')];
+    const file = join(into, 'ca-crls/root.pem');
+    const exported = (directory: string) => exportAuthorities({ directory, into });
+    const refused = async (directory: string, reason: string): Promise<void> => {
+      const before = readFileSync(file);
+      const told = new RegExp(`${file} would lose .*${reason}`);
+      const conflict = { code: 'CONFLICT', message: expect.stringMatching(told) as string };
+      await expect(exported(directory)).rejects.toMatchObject(conflict);
+      expect(readFileSync(file)).toEqual(before);
+    };
+    await take(await madeAt(nowMs));
+    cpSync(plant, copy, { recursive: true });
+    await revoke('line-1');
+    await take(await madeAt(nowMs + 1_000), nowMs + 1_000);
+    await exported(plant);
+    await refused(copy, 'crlNumber');
+    expect(await exported(plant)).toMatchObject({ filesWritten: 0 });
+    // The root has lost what it had revoked, and the copy never knew of it.
+    for (const name of ['revoked-cas.json', 'ca.crl']) rmSync(join(offline, 'ca/root', name));
+    const without = await madeAt(nowMs + hourMs);
+    const { serialNumberHex } = await loadIssuer(plant, 'line-1');
+    const released = { crlDer: without, nowMs: nowMs + hourMs, released: [serialNumberHex] };
+    await importCaCrl({ ...released, directory: copy });
+    await refused(copy, serialNumberHex);
+    await importCaCrl({ ...released, directory: into });
+    await exported(copy);
+    expect(refusalOf(await loadIssuer(into, 'line-1'), nowMs)).toBeUndefined();
+    const [list = ''] = /-----BEGIN X509 CRL[^]*/.exec(readFileSync(file, 'utf8')) ?? [];
+    writeFileSync(file, readFileSync(file, 'utf8').replace(list, ''));
+    await expect(exported(copy)).rejects.toMatchObject({ code: 'FAULT_STORE_CORRUPT' });
+  });
+
   it('has certificates of lost keys read once, until their folder changes or where they are damaged', async () => {
     await revoke('line-1');
     await take(await madeAt(nowMs));

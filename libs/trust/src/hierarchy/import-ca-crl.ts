@@ -225,15 +225,14 @@ const namedReleases = 5;
  * once would release a CA.
  */
 function assertNoneReleased(
-  { revoked }: ImportedCrl,
+  crl: ImportedCrl,
   before: ImportedCrl | undefined,
   released: readonly string[],
 ): void {
   const allowed = new Set(released.map(serialNumberOf));
-  const missing = [...(before?.revoked ?? [])]
-    .filter(([serial, { reason }]) => reason !== 'certificateHold' && !revoked.has(serial))
-    .map(([serial]) => serial)
-    .filter((serial) => !allowed.has(serialNumberOf(serial)));
+  const missing = (before === undefined ? [] : leftOutBy(crl, before)).filter(
+    (serial) => !allowed.has(serialNumberOf(serial)),
+  );
   if (missing.length === 0) return;
   const more = missing.length - namedReleases;
   throw new CertmillError(
@@ -241,6 +240,16 @@ function assertNoneReleased(
     `the CRL leaves out what the one that is here revokes: ${missing.slice(0, namedReleases).join(', ')}` +
       `${more > 0 ? ` and ${String(more)} more` : ''}; where each has expired, or may sign again, name it: --released SERIAL`,
   );
+}
+
+/** Serial numbers, hex, of certificates that a CRL leaves out and one before has revoked for good. */
+export function leftOutBy(
+  { revoked }: Pick<ImportedCrl, 'revoked'>,
+  before: Pick<ImportedCrl, 'revoked'>,
+): readonly string[] {
+  return [...before.revoked]
+    .filter(([serial, { reason }]) => reason !== 'certificateHold' && !revoked.has(serial))
+    .map(([serial]) => serial);
 }
 
 /** As people and tools write it: letters of either case, colons, leading zeros. */

@@ -1,0 +1,171 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CertmillError } from '@certmill/domain';
+import { crlSignatureVerdict, readCrl } from '../path/crl-status.js';
+import { isSameBytes, readPathCertificate } from '../path/path-certificate.js';
+import { nameText } from '../inspect/view.js';
+import { type CaCertificate, readCaCertificate } from './ca-certificate.js';
+import { caCrlFileName } from './ca-crl-time.js';
+import { retirementFileName } from './ca-description.js';
+import { isSameCa } from './cas-by-key.js';
+import { firstCertificateIn } from './certificates-over-key.js';
+import { leftOutBy } from './import-ca-crl.js';
+import {
+  type ImportedCrl,
+  ImportedCrlFolder,
+  importedCrlFileOf,
+  importedCrlOf,
+  isCrlOf,
+} from './imported-crls.js';
+import { formerFolderName } from './issuer-paths.js';
+import type { Issuer } from './load-issuers.js';
+import { recordIn } from './revocations-in-folder.js';
+import {
+  isKeyLost,
+  type RevokedCa,
+  revokedBeforeFileName,
+  revokedCasFileName,
+} from './revoked-cas.js';
+
+/** What tells an entry of a record from the others. */
+const entryIds: Readonly<Record<string, (entry: RevokedCa) => string | undefined>> = {
+  [revokedCasFileName]: ({ serialNumberHex }) => serialNumberHex,
+  [revokedBeforeFileName]: ({ keySha256 }) => keySha256,
+};
+
+/**
+ * CONFLICT where the public files of a CA would take back what a folder knows of it: a revocation or that a key is
+ * lost, the crlNumber or an entry of its CRL, a chain that is in force since, or that it is closed. A file that does
+ * not come stays as it is. FAULT_STORE_CORRUPT where a record is damaged.
+ * @param there the CA in that folder.
+ * @param cas all of the folder that the files come from, the CA among them.
+ */
+export function assertNoneTakenBack(there: Issuer, coming: Issuer, cas: readonly Issuer[]): void {
+  for (const [file, idOf] of Object.entries(entryIds)) {
+    if (!existsSync(join(coming.directory, file))) continue;
+    const after = recordIn(join(coming.directory, file), coming.name);
+    for (const entry of recordIn(join(there.directory, file), there.name)) {
+      if (after.some((other) => idOf(other) === idOf(entry) && hasAllOf(other, entry))) continue;
+      const { subject, serialNumberHex, reason } = entry;
+      const what = `that ${subject} (${serialNumberHex}) is revoked: ${reason}`;
+      throw takenBack(join(there.directory, file), what);
+    }
+  }
+  if (there.retirement?.isClosed === true && coming.retirement?.isClosed === undefined) {
+    if (coming.retirement !== undefined)
+      throw takenBack(join(there.directory, retirementFileName), 'that the issuer is closed');
+  }
+  assertCrlKept(there, coming);
+  assertChainKept(there, coming, cas);
+}
+
+/**
+ * The same of the CRLs that were taken in: CONFLICT, too, where the one that is there is of another CA. What lies there
+ * damaged may be replaced. FAULT_STORE_CORRUPT where one that comes is damaged.
+ */
+export function assertNoImportedCrlTakenBack(into: string, directory: string): void {
+  const after = new Map(new ImportedCrlFolder(directory).all().map((crl) => [crl.ca, crl]));
+  for (const there of new ImportedCrlFolder(into).readable()) {
+    const coming = after.get(there.ca);
+    if (coming === undefined || isSameBytes(there.der, coming.der)) continue;
+    const file = importedCrlFileOf(into, there.ca);
+    const { certificate, subjectPKInfoDer: spkiDer } = there.signer;
+    if (!isCrlOf(coming, { subjectDer: certificate.subject.der, spkiDer })) {
+      throw takenBack(
+        file,
+        `the CRL of ${there.signer.subject}: the one that comes is another CA's`,
+      );
+    }
+    const what = lossOf(there, coming);
+    if (what !== undefined) {
+      throw takenBack(file, `${what}; where the later list is meant, certmill crl import takes it`);
+    }
+  }
+}
+
+function hasAllOf(after: RevokedCa, before: RevokedCa): boolean {
+  return (
+    (before.keySha256 === undefined || after.keySha256 === before.keySha256) &&
+    (!isKeyLost(before) || isKeyLost(after))
+  );
+}
+
+function assertCrlKept(there: Issuer, coming: Issuer): void {
+  const before = caCrlOf(there);
+  const file = join(there.directory, caCrlFileName);
+  if (before === undefined || !existsSync(join(coming.directory, caCrlFileName))) return;
+  const after = caCrlOf(coming);
+  const what =
+    after === undefined
+      ? `its CRL ${String(before.crlNumber)}: the one that comes is damaged`
+      : lossOf(before, after);
+  if (what !== undefined) throw takenBack(file, what);
+}
+
+/** The CRL in the folder of a CA; undefined where there is none, or the CA has not signed it. */
+function caCrlOf({ name, directory, chainDer }: Issuer): ImportedCrl | undefined {
+  const file = join(directory, caCrlFileName);
+  const signer = chainDer[0] && readPathCertificate(chainDer[0]);
+  const crl = existsSync(file) ? readCrl(readFileSync(file)) : undefined;
+  if (signer === undefined || crl === undefined) return undefined;
+  return crlSignatureVerdict(crl, signer) === 'good' ? importedCrlOf(name, signer, crl) : undefined;
+}
+
+function lossOf(before: ImportedCrl, after: ImportedCrl): string | undefined {
+  if (after.crlNumber < before.crlNumber) {
+    return `crlNumber ${String(before.crlNumber)}: that of the CRL that comes is ${String(after.crlNumber)}`;
+  }
+  const [left] = leftOutBy(after, before);
+  if (left !== undefined) return `that its CRL lists ${left}`;
+  for (const serialNumberHex of before.losses.listed.keys()) {
+    const isKnown = after.losses.listed.has(serialNumberHex);
+    if (!isKnown) return `that its CRL lists ${serialNumberHex} with a key that is lost`;
+  }
+  return undefined;
+}
+
+/**
+ * A certificate in force is known to who has a later one: it is kept in `former/`. Of a CA above that is not in the
+ * folder nothing is kept, and its dates tell.
+ */
+function assertChainKept(there: Issuer, coming: Issuer, cas: readonly Issuer[]): void {
+  const [before = new Uint8Array(), ...above] = there.chainDer;
+  const [after = new Uint8Array(), ...comingAbove] = coming.chainDer;
+  if (!isSameBytes(before, after)) {
+    if (isFormerOf(coming, before)) return;
+    throw takenBack(there.chainFile, `the certificate ${there.serialNumberHex}, which is in force`);
+  }
+  const inPlace = comingAbove.map((der) => readCaCertificate(der, coming.chainFile));
+  for (const certificate of above.map((der) => readCaCertificate(der, there.chainFile))) {
+    const earlier = inPlace.find(
+      (other) => isSameCa(other, certificate) && isEarlier(other, certificate),
+    );
+    if (earlier === undefined || cas.some((ca) => isFormerOf(ca, certificate.der))) continue;
+    const above = `${nameText(certificate.subjectDer)} (${hexOf(certificate)})`;
+    throw takenBack(there.chainFile, `the later certificate of ${above} above it`);
+  }
+}
+
+/** A renewal may keep the beginning, and one with an earlier end begins later. */
+function isEarlier(one: CaCertificate, other: CaCertificate): boolean {
+  const begins = one.notBeforeMs - other.notBeforeMs;
+  const ends = one.notAfterMs - other.notAfterMs;
+  return begins <= 0 && ends <= 0 && begins + ends < 0;
+}
+
+function isFormerOf({ directory }: Issuer, der: Uint8Array): boolean {
+  const serialNumberHex = hexOf(readCaCertificate(der, 'a certificate before'));
+  const kept = firstCertificateIn(join(directory, formerFolderName, `${serialNumberHex}.pem`));
+  return kept !== undefined && isSameBytes(kept, der);
+}
+
+function hexOf({ serialNumber }: Pick<CaCertificate, 'serialNumber'>): string {
+  return Buffer.from(serialNumber).toString('hex');
+}
+
+function takenBack(file: string, what: string): CertmillError {
+  return new CertmillError(
+    'CONFLICT',
+    `${file} would lose ${what}; what is exported is older, or has gone another way: nothing is written`,
+  );
+}
