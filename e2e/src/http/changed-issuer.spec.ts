@@ -132,11 +132,16 @@ describe('a server whose issuer is renewed, moved and revoked while it runs', ()
       expect(endOf(renewed.certificate)).toBeLessThan(notAfterMs);
 
       // Moved below another CA by a carried request, as under an offline root.
-      const requestPem = await requestRenewal(place('fac'));
-      const signed = await signAuthorityRequest({ requestPem, parent: place('reg2'), nowMs });
-      const chainPem = signed.chainDer.map((der) => pemEncode('CERTIFICATE', der)).join('');
-      await completeAuthority({ ...place('fac'), chainPem, nowMs, mayEndEarlier: true });
-      await wait(1_100);
+      const carried = async (limits: { readonly lifetimeSeconds?: number } = {}) => {
+        const requestPem = await requestRenewal(place('fac'));
+        const signing = { requestPem, parent: place('reg2'), nowMs, ...limits };
+        const { chainDer } = await signAuthorityRequest(signing);
+        const chainPem = chainDer.map((der) => pemEncode('CERTIFICATE', der)).join('');
+        await completeAuthority({ ...place('fac'), chainPem, nowMs, mayEndEarlier: true });
+        await wait(1_100);
+        return { certificateDer: chainDer[0]!, chainPem };
+      };
+      const { certificateDer, chainPem } = await carried();
       const moved = await issued('d-2');
       expect(moved.chain.join('')).toBe(chainPem);
       const [facMoved = '', ...aboveMoved] = moved.chain;
@@ -154,23 +159,29 @@ describe('a server whose issuer is renewed, moved and revoked while it runs', ()
       const order = (await (await anOrder(server, 'o-2')).json()) as { readonly issuer: string };
       expect(order.issuer).toBe('fac-2');
 
+      // Ends sooner than certificates of the order live: it takes nothing that could not be signed.
+      const refuses = async (deviceId: string, reason: string): Promise<void> => {
+        const upload = server.call('POST', '/v1/orders/o/batches', {
+          headers: { ...ndjson, 'idempotency-key': deviceId },
+          body: `${JSON.stringify({ deviceId, csr: Buffer.from(aCsr(deviceId)).toString('base64') })}\n`,
+        });
+        for (const answer of [await enrol(server, deviceId), await upload]) {
+          expect([answer.status, await answer.text()]).toEqual([
+            409,
+            expect.stringContaining(reason),
+          ]);
+        }
+      };
+      await carried({ lifetimeSeconds: 30 * 86_400 });
+      await refuses('d-3', "issuer fac of order o does not sign profile 'tls-client': profile");
+
       await revokeAuthority({
-        ...{ directory: data, parent: 'reg2', reason: 'keyCompromise', nowMs },
-        certificateDer: signed.chainDer[0]!,
+        ...{ directory: data, parent: 'reg2', reason: 'keyCompromise', nowMs, certificateDer },
       });
       await makeCrls('reg2');
       await wait(1_100);
       expect(openssl(facMoved, aboveMoved)).toContain('certificate revoked');
-      const refused = await enrol(server, 'd-3');
-      expect([refused.status, await refused.text()]).toEqual([
-        409,
-        expect.stringContaining('is revoked: CN=fac, keyCompromise'),
-      ]);
-      const upload = await server.call('POST', '/v1/orders/o/batches', {
-        headers: { ...ndjson, 'idempotency-key': 'late' },
-        body: `${JSON.stringify({ deviceId: 'd-4', csr: Buffer.from(aCsr('d-4')).toString('base64') })}\n`,
-      });
-      expect(upload.status).toBe(409);
+      await refuses('d-4', 'is revoked: CN=fac, keyCompromise');
       const view = await server.call('GET', '/v1/issuers/fac');
       expect(await view.json()).toMatchObject({ takesOrders: false, takesUploads: false });
     }

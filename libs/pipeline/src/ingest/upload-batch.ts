@@ -37,8 +37,11 @@ export interface IngestPorts {
   readonly pace: IngestPace;
   /** Bounds what a tenant's bulk uploads have in the log; absent: only the log's own bound does. */
   readonly windows?: TenantWindows;
-  /** Why the issuer takes no more of the order, to stand behind its name; sign refuses it too. */
-  readonly batchRefusal: (issuer: string, order: Order) => string | undefined;
+  /**
+   * Why the issuer takes no more of the order, to stand behind its name; sign refuses it too. The profile is that of the
+   * order; absent where nothing is added.
+   */
+  readonly batchRefusal: (issuer: string, order: Order, profile?: Profile) => string | undefined;
   /** What the issuer holds certificates of the profile to; absent: nothing. Sign holds them too. */
   readonly heldIds?: (issuer: string, profile: Profile) => ReceivedChunk['heldIds'];
   /** Told of requests that became durable in the log. */
@@ -65,7 +68,8 @@ const noCounters = { accepted: 0, issued: 0, rejected: 0, cancelled: 0, deadLett
 
 /**
  * Opens the batch of a client's upload, or finds it: the id comes from the Idempotency-Key. Refuses a closed or
- * expired order and one whose issuer no longer serves the tenant (CONFLICT), and that of a reissue (FORBIDDEN).
+ * expired order, one whose issuer no longer serves the tenant or signs the profile (CONFLICT), and that of a reissue
+ * (FORBIDDEN).
  */
 export function openBatch(ports: IngestPorts, upload: Omit<Upload, 'firstIndex'>): Promise<Batch> {
   const { orderId, reissues } = upload.order;
@@ -79,13 +83,13 @@ export function openBatch(ports: IngestPorts, upload: Omit<Upload, 'firstIndex'>
 /** As `openBatch`, for whoever may upload into any order. */
 async function batchOf(
   ports: IngestPorts,
-  upload: Pick<Upload, 'order' | 'lane' | 'idempotencyKey'>,
+  upload: Pick<Upload, 'order' | 'lane' | 'idempotencyKey'> & Partial<Pick<Upload, 'profile'>>,
 ): Promise<Batch> {
-  const { order, lane, idempotencyKey } = upload;
+  const { order, profile, lane, idempotencyKey } = upload;
   if (idempotencyKey.length === 0 || idempotencyKey.length > 255) {
     throw new CertmillError('INVALID_INPUT', 'the Idempotency-Key must have 1 to 255 characters');
   }
-  const refusal = ports.batchRefusal(order.issuer, order);
+  const refusal = ports.batchRefusal(order.issuer, order, profile);
   if (refusal !== undefined) {
     throw new CertmillError(
       'CONFLICT',

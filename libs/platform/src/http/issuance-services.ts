@@ -81,7 +81,7 @@ interface OrderRef {
 
 /** Which issuer signs what for whom; `issuingPolicy` of @certmill/trust. */
 export interface IssuingPolicy {
-  batchRefusal(issuer: string, order: OrderRef): string | undefined;
+  batchRefusal(issuer: string, order: OrderRef, profile?: Profile): string | undefined;
   orderRefusal(issuer: string, order: OrderRef, profile: Profile): string | undefined;
   standingOf: IssuanceServices['standingOf'];
   /** What the issuer holds vendor and product of Matter's devices to. */
@@ -123,7 +123,8 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     clock: parts.pinningClock,
     serialKeyId: parts.serialKeyId,
     pace: new IngestPace(() => performance.now()),
-    batchRefusal: (issuer: string, order: OrderRef) => policy.batchRefusal(issuer, order),
+    batchRefusal: (issuer: string, order: OrderRef, profile?: Profile) =>
+      policy.batchRefusal(issuer, order, profile),
     heldIds: (issuer: string, profile: Profile) => policy.heldIds(issuer, profile),
     ...(parts.windows === undefined ? {} : { windows: parts.windows }),
     onReceived: (lane: Lane, requests: number) => observer.received(lane, requests),

@@ -20,8 +20,11 @@ export interface OrderRef {
  * stands behind the issuer's name; of another tenant's issuer it says no more than of none.
  */
 export interface IssuingPolicy {
-  /** Why the issuer takes no more of an order that names it; undefined where it does. */
-  batchRefusal(issuer: string, order: OrderRef): string | undefined;
+  /**
+   * Why the issuer takes no more of an order that names it; undefined where it does. Its certificate may be another one
+   * than when the order was opened, and leave the profile no room; without a profile nobody adds anything.
+   */
+  batchRefusal(issuer: string, order: OrderRef, profile?: Profile): string | undefined;
   /** Why no such order can be opened: also where certificates of the profile do not fit under it. */
   orderRefusal(issuer: string, order: OrderRef, profile: Profile): string | undefined;
   /** What the issuer takes of a tenant at all; undefined where it does not serve it. */
@@ -61,6 +64,7 @@ export interface IssuerSource {
 }
 
 export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy {
+  const misfits = new Misfits();
   const openFor = (issuer: ServingIssuer, tenant: TenantId): boolean =>
     doesServe(issuer, tenant) &&
     issuer.retirement === undefined &&
@@ -73,23 +77,21 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
     return [first, ...others];
   };
   return {
-    batchRefusal(name, order) {
+    batchRefusal(name, order, profile) {
       const issuer = source.find(name);
       if (issuer === undefined || !doesServe(issuer, order.tenant)) {
         return 'does not serve this tenant any more';
       }
-      return refusalOf(issuer, clock.nowMs()) ?? otherOrder(issuer, order) ?? closed(issuer);
+      const refusal =
+        refusalOf(issuer, clock.nowMs()) ?? otherOrder(issuer, order) ?? closed(issuer);
+      return refusal ?? (profile && misfits.of(profile, issuer));
     },
     orderRefusal(name, order, profile) {
       const issuer = source.find(name);
       if (issuer === undefined || !doesServe(issuer, order.tenant)) return 'does not exist';
       const refusal =
         refusalOf(issuer, clock.nowMs()) ?? otherOrder(issuer, order) ?? retired(issuer);
-      if (refusal !== undefined) return refusal;
-      const unfit = compileRefusal(profile, issuer);
-      if (unfit !== undefined) return `does not sign profile '${profile.name}': ${unfit}`;
-      const [finding] = lintAgainstIssuer(profile, issuer);
-      return finding && `does not fit profile '${profile.name}': ${findingText(finding)}`;
+      return refusal ?? misfits.of(profile, issuer);
     },
     standingOf(name, tenant) {
       const issuer = source.find(name);
@@ -158,6 +160,30 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
       }
     },
   };
+}
+
+/** What is found once for a profile and an issuer: each is another object after it has changed. */
+class Misfits {
+  readonly #known = new WeakMap<ServingIssuer, WeakMap<Profile, { readonly reason?: string }>>();
+
+  /** Why certificates of the profile cannot stand under the issuer; undefined where they can. */
+  of(profile: Profile, issuer: ServingIssuer): string | undefined {
+    const ofIssuer =
+      this.#known.get(issuer) ?? new WeakMap<Profile, { readonly reason?: string }>();
+    this.#known.set(issuer, ofIssuer);
+    const known = ofIssuer.get(profile);
+    if (known !== undefined) return known.reason;
+    const reason = misfitOf(profile, issuer);
+    ofIssuer.set(profile, reason === undefined ? {} : { reason });
+    return reason;
+  }
+}
+
+function misfitOf(profile: Profile, issuer: ServingIssuer): string | undefined {
+  const unfit = compileRefusal(profile, issuer);
+  if (unfit !== undefined) return `does not sign profile '${profile.name}': ${unfit}`;
+  const [finding] = lintAgainstIssuer(profile, issuer);
+  return finding && `does not fit profile '${profile.name}': ${findingText(finding)}`;
 }
 
 function otherOrder({ order }: ServingIssuer, { tenant, orderId }: OrderRef): string | undefined {

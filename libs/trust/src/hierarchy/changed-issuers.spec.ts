@@ -26,7 +26,7 @@ import { IssuerCatalogue } from './issuer-catalogue.js';
 import { issuerPathsOf } from './issuer-paths.js';
 import { loadIssuer, loadIssuers, refusalOf } from './load-issuers.js';
 import { rekeyAuthority, renewAuthority } from './renew-authority.js';
-import { completeAuthority } from './request-authority.js';
+import { completeAuthority, requestRenewal, signAuthorityRequest } from './request-authority.js';
 import { revokeAuthority } from './revoke-authority.js';
 import { revokedCasFileName } from './revoked-cas.js';
 
@@ -195,6 +195,35 @@ describe('an issuer that a running process serves', () => {
     writeFileSync(issuerPathsOf(data, 'fac').chainFile, chainPem);
     expect(later()).toBe(before);
     expect(faults.map(({ message }) => message)).toEqual([refused('another key or subject')]);
+  });
+
+  it('takes nothing more of an open order that its certificate in force leaves no room for', async () => {
+    const { catalogue, later } = await serving();
+    const policy = issuingPolicy(catalogue, { nowMs: () => nowMs });
+    const order = { tenant: 'acme', orderId: 'o' };
+    const clients = builtInProfiles().get('tls-client')!;
+    const ask = () => [
+      policy.batchRefusal('fac', order, clients),
+      policy.orderRefusal('fac', order, clients),
+    ];
+    expect(ask()).toEqual([undefined, undefined]);
+    const changes = [
+      [{ lifetimeSeconds: 30 * 86_400 }, refused("is longer than the issuer's")],
+      [{ extKeyUsage: ['1.3.6.1.5.5.7.3.1'] }, refused('extKeyUsage, RFC 5280 4.2.1.12')],
+      [{ extKeyUsage: ['1.3.6.1.5.5.7.3.2'] }, undefined],
+    ] as const;
+    for (const [change, refusal] of changes) {
+      const requestPem = await requestRenewal(place('fac'));
+      const signing = { requestPem, parent: place('reg2'), nowMs, ...change };
+      const { chainDer } = await signAuthorityRequest(signing);
+      const chainPem = pemOfCertificates(chainDer);
+      await completeAuthority({ ...place('fac'), chainPem, nowMs, mayEndEarlier: true });
+      expect(later().chainDer).toEqual(chainDer);
+      for (let asked = 0; asked < 2; asked += 1) expect(ask()).toEqual([refusal, refusal]);
+      // Who ends an upload adds nothing.
+      expect(policy.batchRefusal('fac', order)).toBeUndefined();
+    }
+    expect(faults).toEqual([]);
   });
 
   it('is counted with its new end though nobody has asked for it', async () => {
