@@ -10,13 +10,7 @@ import {
   type CertificateChange,
   type StatusAddresses,
 } from '@certmill/domain';
-import {
-  buildCrl,
-  certificatesIn,
-  defaultCrlPolicy,
-  type CrlKind,
-  type CrlPolicy,
-} from '@certmill/pipeline';
+import { buildCrl, defaultCrlPolicy, type CrlKind, type CrlPolicy } from '@certmill/pipeline';
 import { crlStateSchema } from '@certmill/platform';
 import type { CrlScope } from '@certmill/ports';
 import { openCrls } from '@certmill/standalone/folder';
@@ -235,24 +229,6 @@ describe('CRLs of a server', () => {
     const crl = await server.server.issuance.store.getCrl(other, 'full');
     const file = await pemFile(server, 'other.crl', crl!.der);
     expect(await verified(server, good.file, [file])).toMatch(/different CRL scope/);
-  });
-
-  it('take no revocation from a process that has another number of shards than who issued', async () => {
-    const { batchId, scope } = await enrol(server, 'elsewhere');
-    const chunk = { tenant: 'default', batchId, chunkNumber: 0 };
-    const segment = await server.server.issuance.store.getSegment(chunk);
-    const scopesWith = (crlShards: number) =>
-      certificatesIn(chunk, segment!, () => crlShards).map((issued) => issued.scope);
-    expect(scopesWith(4)).toEqual([scope]);
-    const others = [0, 64, 1_000].filter(
-      (shards) => crlShardOf(batchId, 0, shards) !== scope.shard,
-    );
-    expect(others.length).toBeGreaterThan(0);
-    for (const shards of others) {
-      expect(() => scopesWith(shards)).toThrow(
-        /is in another shard of its CRL than .* status\.json/,
-      );
-    }
   });
 
   it('are made on demand for those who may revoke, once however often they are asked for', async () => {

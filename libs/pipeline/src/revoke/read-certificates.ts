@@ -1,11 +1,5 @@
 import { crlShardOf, serialNumberBytes, CertmillError, type ChunkRef } from '@certmill/domain';
-import {
-  createCertificateWalk,
-  oids,
-  readExtensions,
-  walkCertificate,
-  type CertificateWalk,
-} from '@certmill/der';
+import { createCertificateWalk, walkCertificate } from '@certmill/der';
 import { decodeIssuedChunk, decodeReceivedHead, decodeVerdict } from '@certmill/events';
 import type { CertificateStore, CrlScope } from '@certmill/ports';
 import { resultsOf } from '../publish/read-results.js';
@@ -60,8 +54,8 @@ export class CertificateReader {
 }
 
 /**
- * The certificates of a terminal record. Faults: CONFLICT where its issuer is not known any more, or its CRL has
- * other shards than the one that the certificates point to; FAULT_STORE_CORRUPT.
+ * The certificates of a terminal record. Faults: CONFLICT where its issuer is not known any more,
+ * FAULT_STORE_CORRUPT.
  */
 export function certificatesIn(
   { tenant, batchId, chunkNumber }: ChunkRef,
@@ -88,8 +82,6 @@ export function certificatesIn(
     if (serialNumberEnd - serialNumberStart !== serialNumberBytes) {
       throw new CertmillError('FAULT_STORE_CORRUPT', 'a stored serial number is not ours');
     }
-    const scope = { issuer, shard: crlShardOf(batchId, index, crlShards) };
-    assertOwnPoint(certificateDer, walk, scope);
     return {
       tenant,
       batchId,
@@ -97,35 +89,10 @@ export function certificatesIn(
       index,
       deviceId,
       udid: new Uint8Array(udids.subarray(position * udidBytes, (position + 1) * udidBytes)),
-      scope,
+      scope: { issuer, shard: crlShardOf(batchId, index, crlShards) },
       // A copy: a view would keep the segment in memory.
       serialNumber: new Uint8Array(certificateDer.subarray(serialNumberStart, serialNumberEnd)),
       notAfterMs: notAfterSeconds * 1_000,
     };
   });
-}
-
-/**
- * A process that has another status.json than the one that signed would put a revocation where nobody looks for it. A
- * certificate that names no CRL, or none of this issuer's, is in the CRL that the configuration says.
- */
-function assertOwnPoint(
-  certificateDer: Uint8Array,
-  { extensionsStart, extensionsEnd }: CertificateWalk,
-  { issuer, shard }: CrlScope,
-): void {
-  if (extensionsStart < 0) return;
-  const extensions = readExtensions(certificateDer, extensionsStart, extensionsEnd);
-  const points =
-    extensions.ok && extensions.value.find(({ oid }) => oid === oids.id_ce_cRLDistributionPoints);
-  if (points === undefined || points === false) return;
-  const { valueStart, valueEnd } = points;
-  const value = Buffer.from(certificateDer.subarray(valueStart, valueEnd)).toString('latin1');
-  const path = `/crl/${issuer}/`;
-  if (!value.includes(path) || value.includes(`${path}${String(shard)}.crl`)) return;
-  throw new CertmillError(
-    'CONFLICT',
-    `a certificate of issuer '${issuer}' is in another shard of its CRL than ${String(shard)}: the status.json here ` +
-      'is not the one that it was issued with',
-  );
 }
