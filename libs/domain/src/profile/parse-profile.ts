@@ -71,12 +71,14 @@ function contradictionsOf(file: ProfileFile): Contradiction[] {
     found.push({ path: ['keys'], reason: 'RSA stands twice; give one range' });
   }
   found.push(
-    ...slowPatterns(['subject'], file.subject, ({ type }) => subjectAttributeBounds[type]),
-    ...slowPatterns(
-      ['extensions', 'subjectAltName', 'names'],
-      file.extensions.subjectAltName?.names ?? [],
-      ({ type }) => alternativeNameBounds[type],
-    ),
+    ...slowPatterns([
+      ...patternCosts(['subject'], file.subject, ({ type }) => subjectAttributeBounds[type]),
+      ...patternCosts(
+        ['extensions', 'subjectAltName', 'names'],
+        file.extensions.subjectAltName?.names ?? [],
+        ({ type }) => alternativeNameBounds[type],
+      ),
+    ]),
   );
   const circular = file.deviceId?.from.findIndex((from) => from === 'deviceId') ?? -1;
   if (circular >= 0) {
@@ -90,23 +92,39 @@ interface Bounded {
   readonly maxLength?: number | undefined;
 }
 
-/** Steps for the longest value of a field: some milliseconds. */
+interface PatternCost {
+  readonly path: readonly (string | number)[];
+  readonly size: number;
+  readonly maxLength: number;
+}
+
+/** Steps for the values of one request, as long as they may be: some 20 ms at the worst. */
 const maxPatternSteps = 500_000;
 
-/** Of fields whose patterns take too long, all in all, for a value as long as it may be. */
-function slowPatterns<Field extends Bounded>(
+/** The largest pattern, where those of all fields take too long together. */
+function slowPatterns(costs: readonly PatternCost[]): Contradiction[] {
+  const stepsOf = ({ size, maxLength }: PatternCost): number => size * maxLength;
+  const total = costs.reduce((sum, cost) => sum + stepsOf(cost), 0);
+  const [largest] = costs.toSorted((one, other) => stepsOf(other) - stepsOf(one));
+  if (largest === undefined || total <= maxPatternSteps) return [];
+  const { path, size, maxLength } = largest;
+  const reason =
+    `the patterns take ${String(total)} steps for the longest values of all fields, at most ` +
+    `${String(maxPatternSteps)} are allowed: this one ${String(size)} for each of ${String(maxLength)} ` +
+    'characters; give a lower maxLength, or simpler patterns';
+  return [{ path, reason }];
+}
+
+function patternCosts<Field extends Bounded>(
   path: readonly string[],
   fields: readonly Field[],
   boundOf: (field: Field) => number,
-): Contradiction[] {
+): readonly PatternCost[] {
   return fields.flatMap((field, index) => {
     if (field.pattern === undefined) return [];
     const maxLength = field.maxLength ?? boundOf(field);
     const { size } = new ValuePattern(field.pattern);
-    if (size * maxLength <= maxPatternSteps) return [];
-    const most = Math.max(1, Math.floor(maxPatternSteps / size));
-    const reason = `too large for values of ${String(maxLength)} characters: with this one a maxLength of at most ${String(most)}`;
-    return [{ path: [...path, index, 'pattern'], reason }];
+    return [{ path: [...path, index, 'pattern'], size, maxLength }];
   });
 }
 

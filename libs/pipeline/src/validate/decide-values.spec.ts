@@ -2,7 +2,7 @@ import { encodeSequence, oids } from '@certmill/der';
 import { profileSlots, rejectionCodeOf, type FieldValue, type Profile } from '@certmill/domain';
 import { decodeVerdict, encodeVerdict } from '@certmill/events';
 import type { AllowListRow, Examination } from '@certmill/ports';
-import { applyAllowList, draftVerdict } from './decide-values.js';
+import { applyAllowList, applyAllowListInTurns, draftVerdict } from './decide-values.js';
 import {
   aCsr,
   aName,
@@ -338,8 +338,43 @@ describe('the draft of the verdict', () => {
     ]);
   });
 
+  it('is worked out in turns where patterns and values are made to take long: others go on meanwhile', async () => {
+    const slow = '(?:a|b)*a(?:a|b){900}c';
+    const profile = withSubject('title', { pattern: slow, maxLength: 550 });
+    const random = seededText(120, 60);
+    const many = {
+      codes: random.map(() => 0),
+      details: random.map(() => ''),
+      udids: Buffer.alloc(32 * random.length),
+      deviceIds: random,
+      csrValues: random.map(() => []),
+    };
+    let longest = 0;
+    let last = performance.now();
+    const watch = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }, 1);
+    const begun = performance.now();
+    const inTurns = await applyAllowListInTurns(profile, many, undefined);
+    const took = performance.now() - begun;
+    clearInterval(watch);
+    expect(inTurns).toEqual(applyAllowList(profile, many, undefined));
+    if (took > 200) expect(longest).toBeLessThan(took / 2);
+  });
+
   it('of no requests has none', () => {
     const empty = { codes: [], details: [], udids: Buffer.of(), deviceIds: [], csrValues: [] };
     expect(draftVerdict(applyAllowList(aProfile(), empty, [])).valuesPerRequest).toBe(0);
   });
 });
+
+/** Texts of a and b that look random and are the same each time. */
+function seededText(length: number, count: number): readonly string[] {
+  let seed = 1;
+  const letter = (): string => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return seed % 2 === 0 ? 'a' : 'b';
+  };
+  return Array.from({ length: count }, () => Array.from({ length }, letter).join(''));
+}

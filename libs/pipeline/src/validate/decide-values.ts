@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   maxDeviceIdBytes,
   rejectionNumber,
@@ -43,12 +44,39 @@ const subjectMismatch = rejectionNumber('SUBJECT_MISMATCH');
  *
  * @param rows aligned with the requests; undefined where the order requires no allow-list.
  */
-export function applyAllowList(
+export function applyAllowList(...decided: DecideArguments): DecidedRequests {
+  const steps = decideEach(...decided);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same, and others get their turn where it takes long: patterns and values are of who asks. */
+export async function applyAllowListInTurns(...decided: DecideArguments): Promise<DecidedRequests> {
+  const steps = decideEach(...decided);
+  let sinceMs = performance.now();
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    if (performance.now() - sinceMs < turnMs) continue;
+    await nextTurn();
+    sinceMs = performance.now();
+  }
+}
+
+type DecideArguments = readonly [
   profile: Profile,
   examination: Examination,
   rows: readonly (AllowListRow | undefined)[] | undefined,
   heldIds?: HeldMatterIds,
-): DecidedRequests {
+];
+
+const turnMs = 10;
+
+function* decideEach(
+  ...[profile, examination, rows, heldIds]: DecideArguments
+): Generator<undefined, DecidedRequests> {
   const rules = slotRules(profile);
   const plan = examinationPlan(profile);
   const request = new RequestDecision(plan, rules, heldIds);
@@ -66,6 +94,7 @@ export function applyAllowList(
     for (let slot = 0; slot < rules.length; slot += 1) {
       values.push(code === 0 ? (request.values[slot] ?? noValue) : noValue);
     }
+    yield;
   }
   return { codes, details, deviceIds, udids: examination.udids, values };
 }

@@ -20,7 +20,7 @@ import type {
 import { assertSameChunk, type Hops } from '../hop-seal.js';
 import type { ProfileCatalogue } from '../profile/profile-catalogue.js';
 import { reissueSourceOf, type ReissueSource } from '../reissue-source.js';
-import { applyAllowList, draftVerdict } from './decide-values.js';
+import { applyAllowListInTurns, draftVerdict } from './decide-values.js';
 import { rejectRevoked } from './revoked-predecessors.js';
 import { verdictOfAll } from './verdict-of-all.js';
 import type { VerdictSeals } from './verdict-seal.js';
@@ -141,7 +141,9 @@ async function judge(
         })),
       )
     : undefined;
-  const draft = draftVerdict(applyAllowList(profile, examination, rows, received.heldIds));
+  const draft = draftVerdict(
+    await applyAllowListInTurns(profile, examination, rows, received.heldIds),
+  );
   if (reissue === undefined) return draft;
   // Last, so that little time passes until the store decides.
   const predecessors = reissue.map(({ predecessor }) => predecessor);

@@ -49,6 +49,8 @@ describe('admitProfile', () => {
     "pattern: '(a+)+b', example: aab",
     "pattern: '(?:q|z|qz)+x', example: qzx",
     "pattern: '[a-z]+', maxLength: 20000",
+    // None of the usual values, and none of one character, whatever its length.
+    "pattern: '(?:\\w|a|.){0,600}[a-z0-9](?:\\w?){0,600}!', maxLength: 150, example: a!",
   ])('is done in seconds, whatever the pattern is: %s', async (rules) => {
     const text = goodProfile.replace('from: [deviceId]', `from: [deviceId], ${rules}`);
     const begun = performance.now();

@@ -70,10 +70,11 @@ export async function makeSamples(
   const privateKey = issuerKey ?? (await generateIssuerKey(issuer.keyType)).privateKey;
   const publicKey = createPublicKey(privateKey);
   const ids = heldMatterIds(profile, issuer.subjectDer) ?? {};
+  const valuesOfSamples = sampleValuesOf(profile, ids);
   const samples: SampleCertificate[] = [];
   for (const key of profile.keys) {
     const spki = await throwAwayPublicKey(key);
-    for (const { label, values } of sampleValuesOf(profile, ids)) {
+    for (const { label, values } of valuesOfSamples) {
       const serialNumber = randomBytes(serialNumberBytes);
       serialNumber[0] = 1;
       const crlShard = lastShardOf(issuer);

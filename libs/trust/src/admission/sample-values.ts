@@ -94,7 +94,8 @@ function isFormed(slot: ProfileSlot): boolean {
 }
 
 function longestValue(profile: Profile, slot: ProfileSlot, ids: HeldMatterIds): string {
-  const candidates = candidatesFor(profile, slot, ids).filter((text) => isLetThrough(slot, text));
+  const usual = candidatesFor(profile, slot, ids).filter((text) => isLetThrough(slot, text));
+  const candidates = [...usual, ...longestFilled(profile, slot)];
   const [longest] = candidates.sort((left, right) => right.length - left.length);
   if (longest !== undefined) return longest;
   throw new CertmillError(
@@ -113,11 +114,32 @@ function candidatesFor(profile: Profile, slot: ProfileSlot, ids: HeldMatterIds):
   const example = value.example === undefined ? [] : [value.example];
   const usual = usualByType[typeOf(slot)];
   if (usual !== undefined) return [...example, ...usual];
-  const filled = fillers.flatMap((filler) =>
-    lengthsUpTo(value.maxLength ?? 64).map((length) => filler.repeat(length)),
-  );
-  const all = [...example, ...formed, ...usualValues, ...filled];
-  return isHexSlot(profile, slot) ? all.filter((text) => /^([0-9A-Fa-f]{2})+$/.test(text)) : all;
+  return [...example, ...formed, ...usualValues].filter((text) => isOfForm(profile, slot, text));
+}
+
+function isOfForm(profile: Profile, slot: ProfileSlot, text: string): boolean {
+  return !isHexSlot(profile, slot) || /^([0-9A-Fa-f]{2})+$/.test(text);
+}
+
+/** Steps of all patterns of a profile while fillers are tried: some 0.1 s at the worst. */
+const maxFillerSteps = 2_000_000;
+
+/** The longest of one character that the slot lets through, as far as its share of the steps goes: an example does then. */
+function longestFilled(profile: Profile, slot: ProfileSlot): readonly string[] {
+  if (isFormed(slot) || usualByType[typeOf(slot)] !== undefined) return [];
+  const { pattern, maxLength = 64 } = slot.value;
+  const size = pattern === undefined ? 0 : patternOf(slot.value, pattern).size;
+  let left = maxFillerSteps / profileSlots(profile).length;
+  for (const length of lengthsUpTo(maxLength).toReversed()) {
+    for (const filler of fillers) {
+      const text = filler.repeat(length);
+      if (!isOfForm(profile, slot, text)) continue;
+      left -= size * length;
+      if (left < 0) return [];
+      if (isLetThrough(slot, text)) return [text];
+    }
+  }
+  return [];
 }
 
 /** Of long values the longest only: who demands another length gives an example. */

@@ -65,14 +65,15 @@ export function ocspFindings(
 
 /**
  * When the answer, and its responder's certificate, must be good: a revocation for good outlasts both
- * (RFC 5280 5.3.1).
+ * (RFC 5280 5.3.1). One without a reason may be a hold that was released since: a responder may leave it out.
  */
 function saidSecondsOf(
   { thisUpdateSeconds }: OcspSingleResponse,
   answer: StatusFinding,
   atSeconds: number,
 ): number {
-  return isForGood(answer) ? thisUpdateSeconds : atSeconds;
+  const isLasting = isForGood(answer) && 'reason' in answer && answer.reason !== undefined;
+  return isLasting ? thisUpdateSeconds : atSeconds;
 }
 
 function isAbout(certId: OcspCertId, certificate: PathCertificate, issuer: PathCertificate) {

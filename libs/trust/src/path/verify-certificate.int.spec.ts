@@ -639,19 +639,31 @@ describe('verification of certificates that OpenSSL made', () => {
   });
 
   it.each([
-    ['both', 'a responder that has ended too'],
-    ['bad-by-issuer', 'the issuer'],
-  ])('believes a revocation for good past the nextUpdate of an answer, of %s: %s', (name) => {
-    if (name !== 'both') pki.ocsp(name, 'issuing', ['bad', 'held']);
-    const ocspResponses = [readFileSync(pki.path(`${name}.ocsp`))];
+    ['responder', 'which has ended too'],
+    ['issuing', 'the CA itself'],
+  ])('believes a revocation for good past the nextUpdate of an answer of %s, %s', (signer) => {
+    const lost = `lost-by-${signer}`;
+    pki.device(lost);
+    pki.revoke(lost, 'keyCompromise');
+    pki.ocsp(lost, signer, [lost, 'good', 'held', 'bad']);
+    const ocspResponses = [readFileSync(pki.path(`${lost}.ocsp`))];
     const later = nowSeconds + 20 * 365 * days;
     const lateOf = (file: string) => verify(file, { ocspResponses }, { atSeconds: later });
-    expect(lateOf('bad.pem').path[0]?.status).toMatchObject({ state: 'revoked' });
+    const told = { state: 'revoked', reason: 'keyCompromise' };
+    expect(lateOf(`${lost}.pem`).path[0]?.status).toMatchObject(told);
     expect(lateOf('good.pem').path[0]?.status).toEqual({ state: 'untold' });
     expect(lateOf('held.pem').path[0]?.status).toEqual({ state: 'untold' });
     // Not before it was said.
-    const earlier = verify('bad.pem', { ocspResponses }, { atSeconds: nowSeconds - days });
+    const earlier = verify(`${lost}.pem`, { ocspResponses }, { atSeconds: nowSeconds - days });
     expect(earlier.path[0]?.status).toEqual({ state: 'untold' });
+  });
+
+  it('believes no revocation without a reason past nextUpdate: it may be a hold that was released', () => {
+    const revoked = encodeTlv(0xa1, encodeTlv(0x18, Buffer.from('20260101000000Z')));
+    const isGood = ({ tag }: DerNode): boolean => tag === 0x80;
+    const answer = answered({ inAnswer: (part) => (isGood(part) ? revoked : part.der) });
+    expect(findingsOf(answer)).toMatchObject([{ state: 'revoked', reason: undefined }]);
+    expect(findingsOf(answer, 20 * 365 * days)).toMatchObject([{ state: 'unusable' }]);
   });
 
   it('relies on no response of a device, however right it looks', () => {
