@@ -10,7 +10,7 @@ export interface CarriedCrl {
   readonly crl: ReadCrl;
 }
 
-/** Reads a CRL, PEM or DER. INVALID_INPUT. */
+/** Reads a CRL, PEM or DER. INVALID_INPUT, too, where it has no crlNumber: `importCaCrl` takes in none. */
 export async function readCarriedCrl(file: string): Promise<CarriedCrl> {
   let bytes: Buffer;
   try {
@@ -21,8 +21,16 @@ export async function readCarriedCrl(file: string): Promise<CarriedCrl> {
   const [, base64] = /-----BEGIN X509 CRL-----([^-]*)-----END/.exec(bytes.toString('latin1')) ?? [];
   const der = base64 === undefined ? bytes : Buffer.from(base64, 'base64');
   const crl = readCrl(Uint8Array.from(der));
-  if (crl !== undefined) return { file, crl };
-  throw new CertmillError('INVALID_INPUT', `${file} holds no CRL, PEM or DER`);
+  if (crl === undefined) {
+    throw new CertmillError('INVALID_INPUT', `${file} holds no CRL, PEM or DER`);
+  }
+  if (crl.crlNumber === undefined) {
+    throw new CertmillError(
+      'INVALID_INPUT',
+      `the CRL in ${file} has no crlNumber (RFC 5280 5.2.3): have it made with one`,
+    );
+  }
+  return { file, crl };
 }
 
 /**

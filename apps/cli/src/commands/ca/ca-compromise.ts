@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { CertmillError, revocationReasons, type RevocationReason } from '@certmill/domain';
 import type { IssuerKeyType } from '@certmill/trust';
 import {
+  readCarriedCrl,
   withCompromise,
   writeCompromise,
   type CompromiseWish,
@@ -213,6 +214,8 @@ function successorOf(options: CompromiseOptions): SuccessorWish | undefined {
 
 async function circumstancesOf(options: CompromiseOptions): Promise<Circumstances> {
   const { parentData, parentPassphraseFile, parentCrl, next, timeout, leaveBehind } = options;
+  // One that the last step would refuse is to be known before the first.
+  await Promise.all(parentCrl.map(readCarriedCrl));
   return {
     ...(parentData === undefined ? {} : { parentData }),
     ...(parentPassphraseFile === undefined ? {} : { parentPassphraseFile }),
