@@ -90,7 +90,7 @@ export const faultStatus = {
   FAULT_HSM_BUSY: hidden(503, 'The signing slot is busy'),
   FAULT_HSM_LOST: hidden(503, 'No signing slot is available'),
   FAULT_HSM_REFUSED: hidden(503, 'A token refuses to be logged in to'),
-  FAULT_ISSUER_UNKNOWN: hidden(503, 'The signing service does not know the issuer yet'),
+  FAULT_ISSUER_UNKNOWN: shown(503, 'The issuer is not known yet, or not whether it is revoked'),
   FAULT_BUS_DOWN: hidden(503, 'The event log is not available'),
   FAULT_STORE_DOWN: hidden(503, 'The store is not available'),
   FAULT_DISK_FULL: hidden(507, 'The server has no room left'),

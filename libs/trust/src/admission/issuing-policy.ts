@@ -4,7 +4,12 @@ import type { Clock } from '@certmill/ports';
 import { formerEndsOf } from '../hierarchy/former-ends.js';
 import { refusalOf } from '../hierarchy/load-issuers.js';
 import type { RevokedCa } from '../hierarchy/revoked-cas.js';
-import { compileRefusal, doesServe, type ServingIssuer } from '../hierarchy/serving-issuers.js';
+import {
+  compileRefusal,
+  doesServe,
+  isUndecided,
+  type ServingIssuer,
+} from '../hierarchy/serving-issuers.js';
 import { admitProfile, findingText } from './admit-profile.js';
 import { requestsPerChunk } from './chunk-bound.js';
 import { assertFitsIssuer, lintAgainstIssuer } from './lint-against-issuer.js';
@@ -17,7 +22,8 @@ export interface OrderRef {
 
 /**
  * Which issuer signs what for whom: what ingest asks before anything is durable. A refusal is text that
- * stands behind the issuer's name; of another tenant's issuer it says no more than of none.
+ * stands behind the issuer's name; of another tenant's issuer it says no more than of none. Throws FAULT_ISSUER_UNKNOWN
+ * where nobody knows now whether an issuer is revoked: that passes, and is no reason for another order.
  */
 export interface IssuingPolicy {
   /**
@@ -69,11 +75,17 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
     doesServe(issuer, tenant) &&
     issuer.retirement === undefined &&
     refusalOf(issuer, clock.nowMs()) === undefined;
+  const assertNoneUndecided = (tenant: TenantId): void => {
+    for (const issuer of source.all) if (doesServe(issuer, tenant)) assertDecided(issuer);
+  };
   const servingOf = (tenant: TenantId): readonly [ServingIssuer, ...ServingIssuer[]] => {
     const open = source.all.filter((issuer) => openFor(issuer, tenant));
     const followers = open.length > 0 ? [] : followersOf(source, tenant);
     const [first, ...others] = [...open, ...followers.filter((each) => openFor(each, tenant))];
-    if (first === undefined) throw new CertmillError('CONFLICT', 'no issuer serves this tenant');
+    if (first === undefined) {
+      assertNoneUndecided(tenant);
+      throw new CertmillError('CONFLICT', 'no issuer serves this tenant');
+    }
     return [first, ...others];
   };
   return {
@@ -82,6 +94,7 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
       if (issuer === undefined || !doesServe(issuer, order.tenant)) {
         return 'does not serve this tenant any more';
       }
+      assertDecided(issuer);
       const refusal =
         refusalOf(issuer, clock.nowMs()) ?? otherOrder(issuer, order) ?? closed(issuer);
       return refusal ?? (profile && misfits.of(profile, issuer));
@@ -89,6 +102,7 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
     orderRefusal(name, order, profile) {
       const issuer = source.find(name);
       if (issuer === undefined || !doesServe(issuer, order.tenant)) return 'does not exist';
+      assertDecided(issuer);
       const refusal =
         refusalOf(issuer, clock.nowMs()) ?? otherOrder(issuer, order) ?? retired(issuer);
       return refusal ?? misfits.of(profile, issuer);
@@ -124,6 +138,7 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
           refused ??= issuer;
         }
       }
+      assertNoneUndecided(tenant);
       if (refused !== undefined) throw noneWithoutName(refused, clock.nowMs());
       const reason =
         usual.length === 0
@@ -160,6 +175,14 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
       }
     },
   };
+}
+
+function assertDecided(issuer: ServingIssuer): void {
+  if (!isUndecided(issuer)) return;
+  throw new CertmillError(
+    'FAULT_ISSUER_UNKNOWN',
+    `nobody knows now whether issuer ${issuer.name} is revoked: what tells of it cannot be read`,
+  );
 }
 
 /** What is found once for a profile and an issuer: each is another object after it has changed. */

@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -354,7 +355,9 @@ describe('an issuer that a running process serves', () => {
       const record = join(data, 'ca/oem', revokedCasFileName);
       writeFileSync(record, '{"formatVersion": 1, "revo');
       // Tenants are told this, and no path.
-      expect(refusalOf(later(), nowMs)).toBe('cannot be judged now: a CA above it cannot be read');
+      expect(refusalOf(later(), nowMs)).toBe(
+        'cannot be judged now: a CA above it, or a CRL, cannot be read',
+      );
       let code: unknown;
       try {
         catalogue.assertSigns('fac', nowMs);
@@ -369,6 +372,55 @@ describe('an issuer that a running process serves', () => {
       await revoke('oem', 'fac', 'superseded');
       expect(refusalOf(later(), nowMs)).toEqual(refused('CN=fac, superseded'));
     });
+  });
+
+  it.each([
+    [
+      'a folder in the place of a CRL',
+      'ca-crls/far.pem',
+      () => mkdirSync(join(data, 'ca-crls/far.pem')),
+    ],
+    [
+      'a file in the place of their folder',
+      'ca-crls',
+      () => writeFileSync(join(data, 'ca-crls'), ''),
+    ],
+    [
+      'a folder that leads to itself',
+      'ca-crls',
+      () => symlinkSync('ca-crls', join(data, 'ca-crls')),
+    ],
+    [
+      'a damaged CRL',
+      'ca-crls/far.pem',
+      () => writeFileSync(join(data, 'ca-crls/far.pem'), 'no PEM'),
+    ],
+  ])('is asked for later while %s hides what is revoked', async (_, path, put) => {
+    const { catalogue, before, later } = await serving();
+    const policy = issuingPolicy(catalogue, { nowMs: () => nowMs });
+    const order = { tenant: 'acme', orderId: 'o' };
+    const clients = builtInProfiles().get('tls-client')!;
+    if (path !== 'ca-crls') mkdirSync(join(data, 'ca-crls'));
+    put();
+    expect(later().isUnjudged).toBe(true);
+    expect(faults.map(({ message }) => message)).toContainEqual(refused(path));
+    const asked = [
+      () => policy.batchRefusal('fac', order, clients),
+      () => policy.orderRefusal('fac', order, clients),
+      () => policy.defaultIssuerOf('acme'),
+      () => catalogue.assertSigns('fac', nowMs),
+      () => policy.admit('acme', clients),
+    ];
+    for (const ask of asked) {
+      await expect(Promise.resolve().then(ask)).rejects.toMatchObject({
+        code: 'FAULT_ISSUER_UNKNOWN',
+      });
+    }
+    rmSync(join(data, 'ca-crls'), { recursive: true });
+    expect(refusalOf(later(), nowMs)).toBeUndefined();
+    expect(later().chainDer).toEqual(before.chainDer);
+    expect(policy.batchRefusal('fac', order, clients)).toBeUndefined();
+    expect(policy.defaultIssuerOf('acme')).toBe('away');
   });
 
   describe('and is followed by one with a new key', () => {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CertmillError, isCertmillError, isName } from '@certmill/domain';
 import { pemEncode, walkCrlEntries } from '@certmill/der';
@@ -66,16 +66,20 @@ export class ImportedCrlFolder {
 
   /** Changes whenever a CRL is taken in. */
   stamp(): string {
-    const directory = importedCrlsFolderOf(this.#dataDirectory);
-    return stampOf(statSync(directory, { throwIfNoEntry: false }));
+    try {
+      return stampOfFile(importedCrlsFolderOf(this.#dataDirectory));
+    } catch (error) {
+      if (isCertmillError(error)) return 'unreadable';
+      throw error;
+    }
   }
 
-  /** By name. Throws FAULT_STORE_CORRUPT where a file is damaged. */
+  /** By name. Throws FAULT_STORE_CORRUPT where a file, or the folder, is damaged or cannot be read. */
   all(): readonly ImportedCrl[] {
     return this.#names().map((name) => this.#read(name));
   }
 
-  /** By name. What is damaged hides nothing else. */
+  /** By name. A file that is damaged or cannot be read hides nothing else. */
   readable(): readonly ImportedCrl[] {
     return this.#names().flatMap((name) => {
       try {
@@ -87,29 +91,30 @@ export class ImportedCrlFolder {
     });
   }
 
-  /** Undefined where none was taken in by the name. Throws FAULT_STORE_CORRUPT where its file is damaged. */
+  /** Undefined where none was taken in by the name. Throws as `all`, of its file. */
   named(ca: string): ImportedCrl | undefined {
     return this.#names().includes(ca) ? this.#read(ca) : undefined;
   }
 
   #names(): readonly string[] {
+    const folder = importedCrlsFolderOf(this.#dataDirectory);
     try {
-      return readdirSync(importedCrlsFolderOf(this.#dataDirectory))
+      return readdirSync(folder)
         .filter((file) => file.endsWith(suffix) && isName(file.slice(0, -suffix.length)))
         .map((file) => file.slice(0, -suffix.length))
         .sort();
     } catch (error) {
       if (isErrorCode(error, 'ENOENT')) return [];
-      throw error;
+      throw unreadable(folder, error);
     }
   }
 
   #read(ca: string): ImportedCrl {
     const file = importedCrlFileOf(this.#dataDirectory, ca);
-    const stamp = stampOf(statSync(file, { throwIfNoEntry: false }));
+    const stamp = stampOfFile(file);
     const known = this.#known.get(ca);
     if (known?.stamp === stamp) return known.crl;
-    const crl = readImportedCrl(ca, readFileSync(file));
+    const crl = readImportedCrl(ca, bytesOf(file));
     if (crl === undefined) throw new CertmillError('FAULT_STORE_CORRUPT', `${file} is damaged`);
     this.#known.set(ca, { stamp, crl });
     return crl;
@@ -224,6 +229,25 @@ function hexOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }
 
-function stampOf(found: Stats | undefined): string {
-  return found === undefined ? '' : `${String(found.ino)} ${String(found.mtimeMs)}`;
+/** Empty where nothing is there. Throws FAULT_STORE_CORRUPT where that cannot be seen. */
+function stampOfFile(file: string): string {
+  try {
+    const found = statSync(file, { throwIfNoEntry: false });
+    return found === undefined ? '' : `${String(found.ino)} ${String(found.mtimeMs)}`;
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+}
+
+function bytesOf(file: string): Uint8Array {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+}
+
+/** Who must know what the CRLs say knows nothing now: as of a file that is damaged. */
+function unreadable(path: string, cause: unknown): CertmillError {
+  return new CertmillError('FAULT_STORE_CORRUPT', `${path} cannot be read`, { cause });
 }

@@ -16,7 +16,7 @@ import {
   standingOf,
 } from './load-issuers.js';
 import { revokedCasFileName } from './revoked-cas.js';
-import type { IssuerBindings, ServingIssuer } from './serving-issuers.js';
+import { isUndecided, type IssuerBindings, type ServingIssuer } from './serving-issuers.js';
 import { ToldFaults } from './told-faults.js';
 
 export interface CatalogueOptions {
@@ -156,7 +156,7 @@ export class IssuerCatalogue {
     const issuer = this.find(name);
     const refusal = issuer === undefined ? 'is not there' : refusalOf(issuer, nowMs);
     if (refusal === undefined) return;
-    const isWaiting = issuer?.revoked === undefined && issuer?.isUnjudged === true;
+    const isWaiting = issuer !== undefined && isUndecided(issuer);
     const code = isWaiting ? 'FAULT_ISSUER_UNKNOWN' : 'FAULT_PROCESSING';
     throw new CertmillError(code, `issuer ${name.slice(0, 80)} ${refusal}`);
   }

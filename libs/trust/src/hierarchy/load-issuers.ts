@@ -198,7 +198,7 @@ export function refusalOf(
 ): string | undefined {
   const { revoked, isUnjudged, notBeforeMs, notAfterMs } = ca;
   if (revoked !== undefined) return refusalForRevocation(revoked);
-  if (isUnjudged === true) return 'cannot be judged now: a CA above it cannot be read';
+  if (isUnjudged === true) return 'cannot be judged now: a CA above it, or a CRL, cannot be read';
   if (nowMs > notAfterMs) return `expired at ${new Date(notAfterMs).toISOString()}`;
   if (nowMs < notBeforeMs) {
     return `is not valid before ${new Date(notBeforeMs).toISOString()}`;

@@ -9,6 +9,14 @@ export interface ServingIssuer extends Issuer {
   readonly isUnjudged?: boolean;
 }
 
+/** Whether nobody knows now if the issuer signs. That passes: what comes for it comes again. */
+export function isUndecided({
+  revoked,
+  isUnjudged,
+}: Pick<ServingIssuer, 'revoked' | 'isUnjudged'>): boolean {
+  return revoked === undefined && isUnjudged === true;
+}
+
 /** What a configuration says of issuers, by name. */
 export type IssuerBindings = Readonly<
   Record<string, { readonly tenants: 'all' | readonly TenantId[] }>
