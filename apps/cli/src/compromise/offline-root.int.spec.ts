@@ -479,6 +479,48 @@ describe('certificates over the key of an old CA', () => {
     ]);
   });
 
+  it.each([
+    ['another root that cross-certified it', false],
+    ['the root that it stood under for a while', true],
+  ])('leave the name that is in the address of %s to that', async (_, isFormer) => {
+    const nowMs = Date.now();
+    const third = { directory: join(folder, 'third'), name: 'root', passphrase };
+    const status = { baseUri: 'http://third.example', crlShards: 0 };
+    const wish = { ...third, keyType: 'ec-p256', subjectDer: named('Third root'), status } as const;
+    await createRoot(wish, nowMs);
+    const key = { directory: data, name: 'old', passphrase };
+    if (isFormer) {
+      for (const parent of [third, place()]) {
+        const requestPem = await requestRenewal(key);
+        const { chainDer } = await signAuthorityRequest({ requestPem, parent, nowMs });
+        const chainPem = chainDer.map((der) => pemEncode('CERTIFICATE', der)).join('');
+        await completeAuthority({ ...key, chainPem, nowMs });
+      }
+    } else {
+      await crossCertify({ directory: data, name: 'old', by: third, nowMs });
+    }
+    const beside = join(data, 'ca/old', isFormer ? 'former' : 'alternative');
+    const addressed = readdirSync(beside)
+      .map((file) => join(beside, file))
+      .filter((file) => {
+        const address = 'http://third.example/crl/root/ca.crl';
+        return new X509Certificate(readFileSync(file)).raw.includes(address);
+      });
+    expect(addressed).toHaveLength(1);
+    await expect(revokeOldCa(await context({ parentData: medium }), run)).rejects.toMatchObject({
+      code: 'STEP_WAITS',
+      message: expect.stringContaining("'CN=Third root' is not here") as string,
+    });
+    const parentCrl = [await crlOfRoot('root.crl')];
+    const atHand = await context({ parentData: third.directory, parentCrl });
+    await revokeOldCa(atHand, run);
+    await publishParentCrl(atHand, run);
+    const served = async (name: string) => publishedCas(data).caCrlOf(name);
+    expect(await served('root')).toEqual(readFileSync(join(third.directory, 'ca/root/ca.crl')));
+    expect(await served('root-2')).toEqual(readFileSync(join(folder, 'root.crl')));
+    expect(await servedCheck('root-2')).toContain('certificate revoked');
+  });
+
   it('stay where they have another name and the key is not lost, and are named', async () => {
     const at = (name: string): string => join(folder, name);
     const openssl = (...args: readonly string[]) =>

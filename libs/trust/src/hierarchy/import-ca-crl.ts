@@ -16,7 +16,7 @@ import {
   type PathCertificate,
   readPathCertificate,
 } from '../path/path-certificate.js';
-import { certificatesIn, pemsIn } from './certificates-over-key.js';
+import { certificatesIn, firstCertificateIn, pemsIn } from './certificates-over-key.js';
 import { withCaLock } from './folder-lock.js';
 import {
   type ImportedCrl,
@@ -27,7 +27,7 @@ import {
   importedCrlText,
   maxImportedCrlBytes,
 } from './imported-crls.js';
-import { alternativeFolderName } from './issuer-paths.js';
+import { alternativeFolderName, formerFolderName } from './issuer-paths.js';
 import { isKeyAtHand, type Issuer, loadAuthorities } from './load-issuers.js';
 import { caRequestsFolderName } from './request-authority.js';
 
@@ -37,7 +37,7 @@ export interface CrlImportOptions {
   readonly crlDer: Uint8Array;
   /** The name by which it is served; default: what the certificates below the CA say. */
   readonly name?: string;
-  /** The name where nothing says one; with a number behind it where that is another CA's. */
+  /** The name where nothing says one; with a number behind it where that is another CA's, or in the address of its CRL. */
   readonly otherwise?: string;
   /** A CA certificate that the list is about and the CA that signed it, DER, where no chain of the folder has them. */
   readonly about?: { readonly certificateDer: Uint8Array; readonly signerDer: Uint8Array };
@@ -149,12 +149,43 @@ function alternativesOf({
 
 const caCrlPath = /\/crl\/([^/]+)\/ca\.crl$/;
 
+/** The name of its CA in the address where a certificate says that the CRL is. */
+function nameToldIn(child: PathCertificate): string | undefined {
+  return certificateUris(child).flatMap((uri) => caCrlPath.exec(uri)?.[1] ?? [])[0];
+}
+
+/** The names that certificates here tell of other CAs: verifiers would take the list that is served there for theirs. */
+function namesToldOfOthers(
+  { certificate: { subject }, subjectPKInfoDer }: PathCertificate,
+  links: Iterable<Link>,
+  authorities: readonly Issuer[],
+): ReadonlySet<string> {
+  const children: PathCertificate[] = [];
+  for (const { child, signer } of links) {
+    const isOwn =
+      isSameBytes(signer.certificate.subject.der, subject.der) &&
+      isSameBytes(signer.subjectPKInfoDer, subjectPKInfoDer);
+    if (!isOwn) children.push(child);
+  }
+  for (const { directory } of authorities) {
+    for (const file of pemsIn(join(directory, formerFolderName))) {
+      const der = firstCertificateIn(file);
+      const former = der && readPathCertificate(der);
+      // Those who signed it may not be here.
+      if (former === undefined || isSameBytes(former.certificate.issuer.der, subject.der)) continue;
+      children.push(former);
+    }
+  }
+  return new Set(children.flatMap((child) => nameToldIn(child) ?? []));
+}
+
 function nameOf(
   {
     directory,
     name: wanted,
     otherwise,
-  }: Pick<CrlImportOptions, 'directory' | 'name' | 'otherwise'>,
+    about,
+  }: Pick<CrlImportOptions, 'directory' | 'name' | 'otherwise' | 'about'>,
   { signer, child }: Link,
   authorities: readonly Issuer[],
   known: readonly ImportedCrl[],
@@ -179,12 +210,17 @@ function nameOf(
       `the CA that signed the CRL is here by the name '${fixed}'`,
     );
   }
-  const [, told] = certificateUris(child).flatMap((uri) => caCrlPath.exec(uri) ?? []);
   const isTaken = (name: string): boolean =>
     authorities.some((ca) => ca.name === name && !isSigner(ca)) ||
     known.some((crl) => crl.ca === name && crl !== before) ||
     (fixed === undefined && existsSync(join(directory, caRequestsFolderName, name)));
-  const name = fixed ?? wanted ?? told ?? firstFree(otherwise, isTaken);
+  const firstFree = (): string | undefined => {
+    if (otherwise === undefined) return undefined;
+    const links = linksOf(authorities, known, about === undefined ? {} : { about });
+    const told = namesToldOfOthers(signer, links, authorities);
+    return numbered(otherwise, (free) => isTaken(free) || told.has(free));
+  };
+  const name = fixed ?? wanted ?? nameToldIn(child) ?? firstFree();
   if (name === undefined) {
     throw new CertmillError('INVALID_INPUT', 'say by which name the CRL is served: --as NAME');
   }
@@ -193,11 +229,7 @@ function nameOf(
   return name;
 }
 
-function firstFree(
-  name: string | undefined,
-  isTaken: (name: string) => boolean,
-): string | undefined {
-  if (name === undefined) return undefined;
+function numbered(name: string, isTaken: (name: string) => boolean): string {
   let free = name;
   for (let number = 2; isTaken(free); number += 1) free = `${name}-${String(number)}`;
   return free;
