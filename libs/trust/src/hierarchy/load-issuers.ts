@@ -24,7 +24,7 @@ import {
   rootName,
   type IssuerPaths,
 } from './issuer-paths.js';
-import { keySha256Of, lostKeysOf, type Revoker } from './lost-keys.js';
+import { firstCaCertificateIn, keySha256Of, lostKeysOf, type Revoker } from './lost-keys.js';
 import type { RevokedCa } from './revoked-cas.js';
 
 /** A CA of a data folder: what `ca show` prints and what issuing needs; no secrets. */
@@ -453,12 +453,13 @@ class AuthorityReader {
     const [own] = chain;
     const crls = this.importedCrls();
     if (own === undefined || crls.length === 0) return undefined;
+    // Another folder of the same CA says as much as can be read of it: its damage is told where it is asked for.
     const twins = this.cas
       .namesOf(own)
-      .map((other) => (other === name ? undefined : this.ifSame(other, own)))
-      .filter((folder) => folder !== undefined);
+      .filter((other) => other !== name)
+      .map((other) => issuerPathsOf(this.dataDirectory, other));
     const { directory } = issuerPathsOf(this.dataDirectory, name);
-    const folders = [directory, ...twins.map(({ paths }) => paths.directory)].flatMap((place) => [
+    const folders = [directory, ...twins.map((twin) => twin.directory)].flatMap((place) => [
       join(place, formerFolderName),
       join(place, alternativeFolderName),
     ]);
@@ -467,7 +468,10 @@ class AuthorityReader {
       chain,
       crls,
       folders,
-      twins.map(({ ca }) => ca),
+      twins.flatMap(({ chainFile }) => {
+        const ca = firstCaCertificateIn(chainFile);
+        return ca !== undefined && isSameCa(ca, own) ? [ca] : [];
+      }),
     );
   }
 

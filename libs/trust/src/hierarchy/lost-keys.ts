@@ -99,14 +99,19 @@ export function certificateBySerial(
   serialNumberHex: string,
 ): CaCertificate | undefined {
   for (const folder of folders) {
-    const file = join(folder, `${serialNumberHex}.pem`);
-    if (!existsSync(file)) continue;
-    try {
-      const [der] = certificatesInPem(readFileSync(file, 'utf8'));
-      if (der !== undefined) return readCaCertificate(der, file);
-    } catch {
-      // As if it were not there: what cannot be read says nothing of a key.
-    }
+    const found = firstCaCertificateIn(join(folder, `${serialNumberHex}.pem`));
+    if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** Undefined where the file is not there or cannot be read: then it says nothing of a key. */
+export function firstCaCertificateIn(file: string): CaCertificate | undefined {
+  if (!existsSync(file)) return undefined;
+  try {
+    const [der] = certificatesInPem(readFileSync(file, 'utf8'));
+    return der && readCaCertificate(der, file);
+  } catch {
+    return undefined;
+  }
 }

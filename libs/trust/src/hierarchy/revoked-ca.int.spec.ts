@@ -389,21 +389,48 @@ describe('a CA that is revoked', () => {
       expect(readdirSync(join(plant, 'ca')).sort()).toEqual(['.lock', 'line', 'root']);
     });
 
-    it.each([
-      ['the one in force', 2],
-      ['a former one', 0],
-    ] as const)('counts as revoked under each name that it has: %s is listed', async (_, which) => {
+    const importTwin = async (): Promise<void> => {
       const root = readFileSync(join(data, 'ca/root/certificate.pem'), 'utf8');
       const keyPem = readFileSync(join(plant, 'ca/line/key.pem'), 'utf8');
       await importIssuer({
         ...{ name: 'twin', directory: plant, passphrase, keyPem, keyPassphrase: passphrase, nowMs },
         chainPem: readFileSync(issuedFile(serials[1]), 'utf8') + root,
       });
+    };
+
+    it.each([
+      ['the one in force', 2],
+      ['a former one', 0],
+    ] as const)('counts as revoked under each name that it has: %s is listed', async (_, which) => {
+      await importTwin();
       await importListing(serials[which], 'keyCompromise');
       for (const ca of [await loadIssuer(plant, 'twin'), ...(await loadIssuers(plant))]) {
         expect(refusalOf(ca, nowMs)).toContain('CN=line, keyCompromise');
       }
     });
+
+    it.each([
+      ['ca.json', '{'],
+      ['revoked-cas.json', '{'],
+      ['chain.pem', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'],
+    ])(
+      'is judged by what can be read of its other name: %s is damaged there',
+      async (file, text) => {
+        await importTwin();
+        await importListing(serials[1], 'keyCompromise');
+        const damaged = join(plant, 'ca/twin', file);
+        const [own = ''] =
+          file === 'chain.pem'
+            ? readFileSync(damaged, 'utf8').split(/(?<=END CERTIFICATE-----\n)/)
+            : [];
+        writeFileSync(damaged, own + text);
+        await expect(loadIssuer(plant, 'twin')).rejects.toMatchObject({
+          code: 'FAULT_STORE_CORRUPT',
+        });
+        const refusal = refusalOf(await loadIssuer(plant, 'line'), nowMs);
+        expect(refusal).toContain('CN=line, keyCompromise');
+      },
+    );
 
     it('is known from others: one that is retired comes under another CA', async () => {
       await importListing(serials[0], 'superseded');
