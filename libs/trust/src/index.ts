@@ -181,7 +181,7 @@ export type { LintContext, LintFinding, LintRule, LintStandard } from './lint/li
 export { inspect, inspectDer, type InspectedItem } from './inspect/inspect.js';
 export { chainLinks, type ChainLink } from './inspect/chain-links.js';
 export type { Inspected, InspectedKind } from './inspect/inspected.js';
-export type { View } from './inspect/view.js';
+export { nameText, type View } from './inspect/view.js';
 export {
   openVerifier,
   type Verification,

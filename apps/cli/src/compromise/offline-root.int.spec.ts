@@ -229,7 +229,8 @@ describe('an old CA under a root whose key is elsewhere', () => {
       nowMs: Date.now(),
     });
     expect(await servedCheck('above')).toMatch(/: OK$/m);
-    expect(await revokeOldCa(carried, run)).toMatchObject({ certificates: 1 });
+    const byRoot = { certificates: 1, by: ['CN=Root'], reason: 'cACompromise' };
+    expect(await revokeOldCa(carried, run)).toEqual(byRoot);
     expect(await publishParentCrl(carried, run)).toEqual({ files: [join(folder, 'root.pem')] });
     expect(await servedCheck('above')).toContain('certificate revoked');
     // With what is served, nothing more is carried.
@@ -425,7 +426,8 @@ describe('certificates over the key of an old CA', () => {
     // A request that waits for its certificate has its name, and keeps it.
     const wish = { directory: data, passphrase, keyType: 'ec-p256', pathLenConstraint: 0 } as const;
     await requestAuthority({ ...wish, name: 'root-2', subjectDer: named('Asked for') });
-    expect(await revokeOldCa(await context(circumstances), run)).toMatchObject({ certificates: 2 });
+    const facts = await revokeOldCa(await context(circumstances), run);
+    expect(facts).toMatchObject({ certificates: 2, by: ['CN=Root', 'CN=Third root'] });
     await publishParentCrl(await context(circumstances), run);
     const names = readdirSync(join(data, 'ca-crls')).sort();
     expect(names).toEqual(['root-3.pem', 'root.pem']);

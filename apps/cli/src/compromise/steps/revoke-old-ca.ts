@@ -1,4 +1,4 @@
-import { isKeyAtHand, isKeyLost, revokeAuthority } from '@certmill/trust';
+import { isKeyAtHand, isKeyLost, nameText, revokeAuthority } from '@certmill/trust';
 import {
   type CarriedCrl,
   type CertificateOfCa,
@@ -43,7 +43,7 @@ export const revokeOldCa: Step = async (context, { plan }) => {
   const files = others.map(({ file }) => file);
   return {
     certificates: certificates.length,
-    by: [...new Set(certificates.flatMap(({ signers }) => signers.map(({ ca }) => ca.subject)))],
+    by: [...new Set(certificates.map(({ certificate }) => nameText(certificate.issuerDer)))],
     reason: reasons.size === 0 ? plan.wish.reason : [...reasons].join(', '),
     ...(files.length === 0 ? {} : { others: files }),
     ...(unread.length === 0 ? {} : { unread }),
