@@ -468,10 +468,11 @@ async function assertStatus(response: Response, status: number): Promise<void> {
 
 /**
  * What a server says, or does to a connection, while what it depends on is away; 408 where the client
- * itself held an upload back for too long. A client goes on later where it was.
+ * itself held an upload back for too long, 429 where its calls before wait for that. A client goes on later
+ * where it was.
  */
 function isOutage(error: unknown): boolean {
-  if (error instanceof UnexpectedStatus) return error.status === 503 || error.status === 408;
+  if (error instanceof UnexpectedStatus) return [408, 429, 503].includes(error.status);
   return error instanceof TypeError;
 }
 
