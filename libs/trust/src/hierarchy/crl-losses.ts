@@ -1,11 +1,5 @@
-import { hash } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';
-import {
-  isSameBytes,
-  type PathCertificate,
-  readPathCertificate,
-} from '../path/path-certificate.js';
-import { signatureVerdictOf } from '../path/verify-signature.js';
+import { isSameBytes } from '../path/path-certificate.js';
 import type { CaCertificate } from './ca-certificate.js';
 import { certificateBySerial, keySha256Of } from './lost-keys.js';
 import { isKeyLost, type RevokedCa } from './revoked-cas.js';
@@ -16,13 +10,6 @@ export type CrlListing = Pick<RevokedCa, 'reason' | 'revokedAtMs'>;
 /** A folder that changed a moment ago may change again within the same tick of its file system's clock. */
 const settledMs = 2_000;
 
-/** A certificate that a CRL may list. */
-export interface ListableCertificate {
-  readonly der: Uint8Array;
-  readonly issuerDer: Uint8Array;
-  readonly serialNumberHex: string;
-}
-
 interface KnownFolder {
   readonly stamp: string;
   readonly lost: ReadonlyMap<string, RevokedCa>;
@@ -32,28 +19,13 @@ interface KnownFolder {
 export class CrlLosses {
   /** By serial number, hex. */
   readonly listed: ReadonlyMap<string, CrlListing>;
-  readonly #signer: PathCertificate;
-  /** Of certificates, by their SHA-256, whether the signer has signed them: thousands of chains have the same few. */
-  readonly #signed = new Map<string, boolean>();
+  readonly #signerNameDer: Uint8Array;
   /** Each folder is read again where it has changed only: thousands of CAs ask for the same few keys. */
   readonly #known = new Map<string, KnownFolder>();
 
-  constructor(signer: PathCertificate, revoked: ReadonlyMap<string, CrlListing>) {
+  constructor(signerNameDer: Uint8Array, revoked: ReadonlyMap<string, CrlListing>) {
     this.listed = new Map([...revoked].filter(([, entry]) => isKeyLost(entry)));
-    this.#signer = signer;
-  }
-
-  /**
-   * Whether the list says that the key of the certificate is lost. Another CA of the same name (RFC 5280 4.1.2.6 asks
-   * for one key each) may have given the number, too: its signature does not verify with this one's key. One by an
-   * algorithm that is not known here counts.
-   */
-  lists({ der, issuerDer, serialNumberHex }: ListableCertificate): boolean {
-    return (
-      this.listed.has(serialNumberHex) &&
-      isSameBytes(issuerDer, this.#signer.certificate.subject.der) &&
-      this.#maySign(der)
-    );
+    this.#signerNameDer = signerNameDer;
   }
 
   /** By `keySha256Of`, with an entry that says so. @param folder that keeps certificates by their serial numbers. */
@@ -72,9 +44,9 @@ export class CrlLosses {
 
   /** What says that the key of a certificate is lost: its own entry. */
   of(certificate: CaCertificate): RevokedCa | undefined {
-    const parts = partsOf(certificate);
-    const entry = this.listed.get(parts.serialNumberHex);
-    if (entry === undefined || !this.lists(parts)) return undefined;
+    const serialNumberHex = Buffer.from(certificate.serialNumber).toString('hex');
+    const entry = this.listed.get(serialNumberHex);
+    if (entry === undefined || !this.#isListed(certificate, serialNumberHex)) return undefined;
     return { ...listedCa(certificate, entry), keySha256: keySha256Of(certificate.spkiDer) };
   }
 
@@ -89,29 +61,19 @@ export class CrlLosses {
       if (!names.has(`${serialNumberHex}.pem`)) continue;
       const certificate = certificateBySerial([folder], serialNumberHex);
       if (certificate === undefined) isWhole = false;
-      if (certificate === undefined) continue;
-      const found = partsOf(certificate);
-      if (found.serialNumberHex !== serialNumberHex || !this.lists(found)) continue;
+      if (certificate === undefined || !this.#isListed(certificate, serialNumberHex)) continue;
       const keySha256 = keySha256Of(certificate.spkiDer);
       if (!lost.has(keySha256)) lost.set(keySha256, { ...listedCa(certificate, entry), keySha256 });
     }
     return { lost, isWhole };
   }
 
-  #maySign(der: Uint8Array): boolean {
-    const key = hash('sha256', der);
-    const known = this.#signed.get(key);
-    if (known !== undefined) return known;
-    const certificate = readPathCertificate(der);
-    const may =
-      certificate === undefined || signatureVerdictOf(this.#signer, certificate) !== 'bad';
-    this.#signed.set(key, may);
-    return may;
+  #isListed({ issuerDer, serialNumber }: CaCertificate, serialNumberHex: string): boolean {
+    return (
+      isSameBytes(issuerDer, this.#signerNameDer) &&
+      Buffer.from(serialNumber).toString('hex') === serialNumberHex
+    );
   }
-}
-
-function partsOf({ der, issuerDer, serialNumber }: CaCertificate): ListableCertificate {
-  return { der, issuerDer, serialNumberHex: Buffer.from(serialNumber).toString('hex') };
 }
 
 /** A certificate that a CRL lists, as a CA would record that it has revoked it. */

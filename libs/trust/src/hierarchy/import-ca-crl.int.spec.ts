@@ -36,7 +36,6 @@ import {
   requestRenewal,
   signAuthorityRequest,
 } from './request-authority.js';
-import { lostKeysIn } from './revocations-in-folder.js';
 import { revokeAuthority } from './revoke-authority.js';
 import { StatusAuthorities } from './status-authorities.js';
 
@@ -488,69 +487,5 @@ describe('the CRL of a root of somebody else, made by OpenSSL', () => {
     const { crl, revoked } = await take(made());
     expect([crl.ca, revoked.map(({ name }) => name)]).toEqual(['their-root', ['issuing']]);
     expect((await loadIssuer(plant, 'issuing')).revoked?.reason).toBe('cACompromise');
-  });
-
-  it('ends no CA of another root of its name that began its serial numbers anew, until it lists its own', async () => {
-    using pki = new OpensslPki();
-    const plant = pki.path('plant');
-    const roots = { root: 'root.pem', next: 'next.pem' };
-    pki.key('next');
-    pki.run(
-      ...['req', '-x509', '-config', 'pki.cnf', '-extensions', 'root', '-key', 'next.key'],
-      ...['-subj', '/O=Example/CN=root', '-days', '3650', '-out', roots.next],
-    );
-    const sign = (ca: string, root: keyof typeof roots, serial: string, file: string): void => {
-      pki.request(ca, `/O=Example/CN=${ca}`);
-      pki.run(
-        ...['x509', '-req', '-in', `${ca}.csr`, '-CA', roots[root], '-CAkey', `${root}.key`],
-        ...['-set_serial', serial, '-extfile', 'pki.cnf', '-extensions', 'issuing_ca'],
-        ...['-days', '3000', '-out', file],
-      );
-    };
-    const text = (name: string): string => readFileSync(pki.path(name), 'utf8');
-    for (const [ca, root] of [
-      ['a', 'root'],
-      ['b', 'next'],
-    ] as const) {
-      pki.key(ca);
-      sign(ca, root, '0x1000', `${ca}.pem`);
-      const [key, into] = [`${ca}.key`, `${ca}.p8`];
-      pki.run('pkcs8', '-topk8', '-in', key, '-out', into, '-passout', 'pass:x');
-      await importIssuer({
-        ...{ name: ca, directory: plant, keyPem: text(into), keyPassphrase: 'x', passphrase },
-        ...{ chainPem: text(`${ca}.pem`) + text(roots[root]), nowMs: Date.now() + 1_000 },
-      });
-    }
-    const revoke = async (file: string): Promise<void> => {
-      const signer = ['-cert', 'root.pem', '-keyfile', 'root.key', '-config', 'pki.cnf'];
-      pki.run('ca', ...signer, '-revoke', file, '-crl_reason', 'keyCompromise');
-      pki.run('ca', ...signer, '-gencrl', '-out', 'root.crl');
-      const [list] = pemBlocksOf(readFileSync(pki.path('root.crl')));
-      const crlDer = list?.der ?? new Uint8Array();
-      await importCaCrl({ directory: plant, crlDer, name: 'theirs', nowMs: Date.now() + 1_000 });
-    };
-    const lostOf = async (name: string): Promise<string | undefined> =>
-      (await loadIssuer(plant, name)).revoked?.reason;
-    const renewal = (name: string) => requestRenewal({ directory: plant, name, passphrase });
-    await revoke('a.pem');
-    expect([await lostOf('a'), await lostOf('b')]).toEqual(['keyCompromise', undefined]);
-    const { spkiDer } = await loadIssuer(plant, 'a');
-    expect([...lostKeysIn(plant).keys()]).toEqual([keySha256Of(spkiDer)]);
-    await expect(renewal('a')).rejects.toMatchObject({ code: 'CONFLICT' });
-    await expect(renewal('b')).resolves.toContain('CERTIFICATE REQUEST');
-    // From now on under the other root: that of the same number is from before, or of a copy of the CA.
-    cpSync(join(plant, 'ca/b'), join(plant, 'ca/copy'), { recursive: true });
-    sign('b', 'root', '0x1001', 'b-2.pem');
-    await completeAuthority({
-      ...{ directory: plant, name: 'b', passphrase, nowMs: Date.now() + 1_000 },
-      ...{ chainPem: text('b-2.pem') + text('root.pem'), mayEndEarlier: true },
-    });
-    expect(existsSync(join(plant, 'ca/b/former/1000.pem'))).toBe(true);
-    expect([await lostOf('b'), await lostOf('copy')]).toEqual([undefined, undefined]);
-    rmSync(join(plant, 'ca/b/former'), { recursive: true });
-    expect(await lostOf('b')).toBeUndefined();
-    await revoke('b-2.pem');
-    expect(await lostOf('b')).toBe('keyCompromise');
-    await expect(renewal('copy')).rejects.toMatchObject({ code: 'CONFLICT' });
   });
 });

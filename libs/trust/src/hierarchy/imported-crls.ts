@@ -185,7 +185,7 @@ export function importedCrlOf(
   if (failure !== undefined || crlNumber === undefined) return undefined;
   const thisUpdateMs = walk.thisUpdateSeconds * 1_000;
   const nextUpdateMs = walk.nextUpdateSeconds * 1_000;
-  const losses = new CrlLosses(signer, revoked);
+  const losses = new CrlLosses(signer.certificate.subject.der, revoked);
   return { ca, signer, der, crlNumber, thisUpdateMs, nextUpdateMs, revoked, losses };
 }
 

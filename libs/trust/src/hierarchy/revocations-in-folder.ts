@@ -7,7 +7,6 @@ import { nameText } from '../inspect/view.js';
 import { isSameBytes } from '../path/path-certificate.js';
 import { certificatesInPem } from './ca-certificate.js';
 import { damagedCa } from './ca-files.js';
-import type { ListableCertificate } from './crl-losses.js';
 import { isSameName } from './distinguished-name.js';
 import { ImportedCrlFolder } from './imported-crls.js';
 import {
@@ -36,7 +35,7 @@ export interface KeyRevocation {
 /** A certificate whose key is lost, and nobody has written down which key that is. */
 interface Untold {
   readonly by: string;
-  readonly isOf: (certificate: CertificateIdentity) => boolean;
+  readonly issuerDer: Uint8Array;
   readonly entry: Pick<RevokedCa, 'serialNumberHex' | 'reason' | 'revokedAtMs'>;
 }
 
@@ -53,18 +52,17 @@ export function lostKeysIn(dataDirectory: string): ReadonlyMap<string, KeyRevoca
     if (!isKeyLost(entry)) return;
     const { keySha256 } = entry;
     if (keySha256 === undefined) {
-      if (issuerDer === undefined) return;
-      untold.push({ by, entry, isOf: (one) => isSameBytes(issuerDer, one.issuerDer) });
+      if (issuerDer !== undefined) untold.push({ by, issuerDer, entry });
     } else if (!lost.has(keySha256)) lost.set(keySha256, { by, entry: { ...entry, keySha256 } });
   };
   for (const { name, subjectDer, own, before } of revokersIn(dataDirectory)) {
     for (const entry of own) take(`CA '${name}'`, entry, subjectDer);
     for (const entry of before) take(keyBeforeOf(name), entry, undefined);
   }
-  for (const { ca, losses } of new ImportedCrlFolder(dataDirectory).all()) {
+  for (const { ca, signer, losses } of new ImportedCrlFolder(dataDirectory).all()) {
     for (const [serialNumberHex, listing] of losses.listed) {
-      const entry = { ...listing, serialNumberHex };
-      untold.push({ by: `CA '${ca}'`, entry, isOf: (one) => losses.lists(one) });
+      const issuerDer = signer.certificate.subject.der;
+      untold.push({ by: `CA '${ca}'`, issuerDer, entry: { ...listing, serialNumberHex } });
     }
   }
   for (const found of toldByCertificates(dataDirectory, untold)) {
@@ -132,8 +130,10 @@ export function recordIn(file: string, name: string): readonly RevokedCa[] {
 }
 
 /** What tells one certificate from all others, and its key. */
-interface CertificateIdentity extends ListableCertificate {
+interface CertificateIdentity {
+  readonly issuerDer: Uint8Array;
   readonly subjectDer: Uint8Array;
+  readonly serialNumberHex: string;
   readonly spkiDer: Uint8Array;
   readonly notAfterMs: number;
 }
@@ -145,8 +145,8 @@ function* toldByCertificates(
   if (untold.length === 0) return;
   const bySerial = Map.groupBy(untold, ({ entry }) => entry.serialNumberHex);
   for (const one of certificatesIn(dataDirectory, (serial) => bySerial.has(serial))) {
-    for (const { by, isOf, entry } of bySerial.get(one.serialNumberHex) ?? []) {
-      if (!isOf(one)) continue;
+    for (const { by, issuerDer, entry } of bySerial.get(one.serialNumberHex) ?? []) {
+      if (!isSameBytes(issuerDer, one.issuerDer)) continue;
       const { serialNumberHex, notAfterMs } = one;
       const subject = nameText(one.subjectDer);
       const keySha256 = keySha256Of(one.spkiDer);
@@ -183,7 +183,6 @@ function identitiesIn(file: string): readonly CertificateIdentity[] {
       const serialNumber = der.subarray(walk.serialNumberStart, walk.serialNumberEnd);
       return [
         {
-          der,
           issuerDer: der.subarray(walk.issuerStart, walk.issuerEnd),
           subjectDer: der.subarray(walk.subjectStart, walk.subjectEnd),
           serialNumberHex: Buffer.from(serialNumber).toString('hex'),
