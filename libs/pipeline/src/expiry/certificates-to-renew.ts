@@ -49,8 +49,8 @@ export interface ToRenewWindow {
    * where they are left out.
    */
   readonly untilMsOf: (lifeMs: number | undefined) => number | undefined;
-  /** Called between looks at the store, of some 10 ms each; may wait, or throw to give up. */
-  readonly turn: () => Promise<void>;
+  /** Called between looks at the store, of some 10 ms each; may wait. False: nothing more is looked at. */
+  readonly turn: () => Promise<boolean>;
 }
 
 /** Clocks of several processes pin when requests were received. */
@@ -77,6 +77,7 @@ export async function* certificatesToRenew(
   const ports = { ...given, crlShardsOf: (issuer: string) => given.crlShardsOf(issuer) ?? 0 };
   const { nowMs } = window;
   for await (const order of allPages((page) => ports.orders.listOrders(tenant, page))) {
+    if (!(await window.turn())) return;
     const [issuer] = ports.chainOf(order.issuer) ?? [];
     if (issuer === undefined || fallenCaOf(ports, order.issuer, nowMs) !== undefined) continue;
     const life = await orderLife(ports, order, new X509Certificate(issuer));
@@ -129,10 +130,10 @@ async function* endsUnder(
   const list = (page: PageRequest) => ports.batches.listBatches(tenant, orderId, page);
   let batches = 0;
   for await (const batch of allPages(list)) {
-    if (++batches % batchesPerTurn === 0) await turn();
+    if (++batches % batchesPerTurn === 0 && !(await turn())) return;
     if (!mayHaveEndsIn(span, life, batch)) continue;
     for (let chunkNumber = 0, isLast = false; !isLast; chunkNumber += 1) {
-      await turn();
+      if (!(await turn())) return;
       const chunk = await readChunk(ports, tenant, frozen(batch), chunkNumber, {});
       ({ isLast } = chunk);
       const { certificates } = chunk;

@@ -60,7 +60,7 @@ export async function countToRenew(ports: CountPorts, signal: AbortSignal): Prom
 }
 
 /** Rests from each look in proportion to the time that it took. */
-function restingTurns(signal: AbortSignal): () => Promise<void> {
+function restingTurns(signal: AbortSignal): () => Promise<boolean> {
   let begunMs = performance.now();
   return async () => {
     const spentMs = performance.now() - begunMs;
@@ -70,5 +70,6 @@ function restingTurns(signal: AbortSignal): () => Promise<void> {
       throw new CertmillError('FAULT_STOPPING', 'the process stops; what ends is counted later');
     }
     begunMs = performance.now();
+    return true;
   };
 }

@@ -38,15 +38,16 @@ export async function devicesToRenew(
   const rows = new Map<string, RowToRenew>();
   const nowMs = ports.clock.nowMs();
   const begunMs = performance.now();
+  let isWhole = true;
   const chunks = certificatesToRenew(ports, tenant, {
     nowMs,
     untilMsOf: (lifeMs) => (livesLongEnough(lifeMs, days) ? nowMs + days * dayMs : undefined),
     turn() {
       signal?.throwIfAborted();
-      return Promise.resolve();
+      isWhole = performance.now() - begunMs <= longestMs;
+      return Promise.resolve(isWhole);
     },
   });
-  let isWhole = true;
   for await (const { order, endsMs } of chunks) {
     const { profileName: profile, issuer } = order;
     for (const endMs of endsMs) {
@@ -55,10 +56,6 @@ export async function devicesToRenew(
       const { certificates, firstEndMs } = rows.get(key) ?? { certificates: 0, firstEndMs: endMs };
       const row = { certificates: certificates + 1, firstEndMs: Math.min(firstEndMs, endMs) };
       rows.set(key, { month, profile, issuer, ...row });
-    }
-    if (performance.now() - begunMs > longestMs) {
-      isWhole = false;
-      break;
     }
   }
   const sorted = [...rows.values()].sort((left, right) => left.firstEndMs - right.firstEndMs);

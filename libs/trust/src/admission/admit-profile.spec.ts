@@ -60,6 +60,17 @@ describe('admitProfile', () => {
     expect(performance.now() - begun).toBeLessThan(10_000);
   });
 
+  it('finds values for many fields of exact lengths', async () => {
+    const fields = ['localityName', 'stateOrProvinceName', 'title', 'organizationName'];
+    const lines = fields.map((type, i) => {
+      return `  - { type: ${type}, from: [row.${['site', 'model', 'serial', 'deviceId'][i]!}], pattern: '[0-9]{12}' }`;
+    });
+    const text = goodProfile.replace('extensions:', `${lines.join('\n')}\nextensions:`);
+    const profile = parseProfile(text, 'good.yaml');
+    const samples = await makeSamples(profile, aSampleIssuer(), sampleNowMs);
+    expect(samples).not.toHaveLength(0);
+  });
+
   it.each(badProfiles)('refuses $name for $clause', async ({ file, text, clause }) => {
     const refusal = await refusalOf(parseProfile(text, file));
     expect(refusal.code).toBe('PROFILE_INVALID');

@@ -121,15 +121,16 @@ function isOfForm(profile: Profile, slot: ProfileSlot, text: string): boolean {
   return !isHexSlot(profile, slot) || /^([0-9A-Fa-f]{2})+$/.test(text);
 }
 
-/** Steps of all patterns of a profile while fillers are tried: some 0.1 s at the worst. */
-const maxFillerSteps = 2_000_000;
+/** Steps of all patterns of a profile while fillers are tried: some 0.4 s at the worst. */
+const maxFillerSteps = 10_000_000;
 
 /** The longest of one character that the slot lets through, as far as its share of the steps goes: an example does then. */
 function longestFilled(profile: Profile, slot: ProfileSlot): readonly string[] {
-  if (isFormed(slot) || usualByType[typeOf(slot)] !== undefined) return [];
+  if (!isFilled(slot)) return [];
   const { pattern, maxLength = 64 } = slot.value;
   const size = pattern === undefined ? 0 : patternOf(slot.value, pattern).size;
-  let left = maxFillerSteps / profileSlots(profile).length;
+  const sharers = profileSlots(profile).filter((each) => isFilled(each) && each.value.pattern);
+  let left = maxFillerSteps / Math.max(1, sharers.length);
   for (const length of lengthsUpTo(maxLength).toReversed()) {
     for (const filler of fillers) {
       const text = filler.repeat(length);
@@ -140,6 +141,11 @@ function longestFilled(profile: Profile, slot: ProfileSlot): readonly string[] {
     }
   }
   return [];
+}
+
+/** Whether values of one character are tried. */
+function isFilled(slot: ProfileSlot): boolean {
+  return !isFormed(slot) && usualByType[typeOf(slot)] === undefined;
 }
 
 /** Of long values the longest only: who demands another length gives an example. */

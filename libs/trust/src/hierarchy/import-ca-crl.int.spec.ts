@@ -220,6 +220,22 @@ describe('the CRL of an offline root', () => {
     ]);
   });
 
+  it('is that of the folder of the name, where a later one of a copy leaves out what was revoked in it', async () => {
+    await take(await madeAt(nowMs), nowMs, 'corp-root');
+    for (const name of ['root', 'copy']) {
+      cpSync(join(offline, 'ca/root'), join(plant, 'ca', name), { recursive: true });
+    }
+    const { chainDer } = await loadIssuer(plant, 'line-1');
+    const [certificateDer = new Uint8Array()] = chainDer;
+    const reason = 'cACompromise' as const;
+    await revokeAuthority({ directory: plant, parent: 'root', certificateDer, reason, nowMs });
+    for (const [name, at] of [['root', nowMs + 1_000] as const, ['copy', nowMs + 2_000] as const]) {
+      await issueCaCrl({ directory: plant, name, passphrase }, 60 * dayS, at);
+    }
+    const served = (await publishedCas(plant).caCrlOf('root')) ?? new Uint8Array();
+    expect(opensslCheck(folder, chainDer, served)).toContain('certificate revoked');
+  });
+
   it('is served in its latest form by each name, where the root comes here by another one', async () => {
     await take(await madeAt(nowMs), nowMs, 'corp-root');
     cpSync(join(offline, 'ca/root'), join(plant, 'ca/root'), { recursive: true });

@@ -25,6 +25,7 @@ import {
   importedCrlOf,
   importedCrlsFolderOf,
   importedCrlText,
+  leftOutBy,
   maxImportedCrlBytes,
 } from './imported-crls.js';
 import { alternativeFolderName, formerFolderName } from './issuer-paths.js';
@@ -272,16 +273,6 @@ function assertNoneReleased(
     `the CRL leaves out what the one that is here revokes: ${missing.slice(0, namedReleases).join(', ')}` +
       `${more > 0 ? ` and ${String(more)} more` : ''}; where each has expired, or may sign again, name it: --released SERIAL`,
   );
-}
-
-/** Serial numbers, hex, of certificates that a CRL leaves out and one before has revoked for good. */
-export function leftOutBy(
-  { revoked }: Pick<ImportedCrl, 'revoked'>,
-  before: Pick<ImportedCrl, 'revoked'>,
-): readonly string[] {
-  return [...before.revoked]
-    .filter(([serial, { reason }]) => reason !== 'certificateHold' && !revoked.has(serial))
-    .map(([serial]) => serial);
 }
 
 /** As people and tools write it: letters of either case, colons, leading zeros. */

@@ -167,8 +167,19 @@ function importedBlocks(bytes: Uint8Array): readonly PemBlock[] {
 export function importedCrlOf(
   ca: string,
   signer: PathCertificate,
-  { der, walk, crlNumber }: ReadCrl,
+  crl: ReadCrl,
 ): ImportedCrl | undefined {
+  const { der, walk, crlNumber } = crl;
+  const revoked = crlListings(crl);
+  if (revoked === undefined || crlNumber === undefined) return undefined;
+  const thisUpdateMs = walk.thisUpdateSeconds * 1_000;
+  const nextUpdateMs = walk.nextUpdateSeconds * 1_000;
+  const losses = new CrlLosses(signer.certificate.subject.der, revoked);
+  return { ca, signer, der, crlNumber, thisUpdateMs, nextUpdateMs, revoked, losses };
+}
+
+/** What it lists, by serial number in hex; undefined where its entries cannot be read. */
+export function crlListings({ der, walk }: ReadCrl): ReadonlyMap<string, CrlListing> | undefined {
   const revoked = new Map<string, CrlListing>();
   const failure = walkCrlEntries(der, walk, (entry) => {
     const extensions =
@@ -182,11 +193,17 @@ export function importedCrlOf(
     revoked.set(hexOf(serialNumber), { reason, revokedAtMs });
     return true;
   });
-  if (failure !== undefined || crlNumber === undefined) return undefined;
-  const thisUpdateMs = walk.thisUpdateSeconds * 1_000;
-  const nextUpdateMs = walk.nextUpdateSeconds * 1_000;
-  const losses = new CrlLosses(signer.certificate.subject.der, revoked);
-  return { ca, signer, der, crlNumber, thisUpdateMs, nextUpdateMs, revoked, losses };
+  return failure === undefined ? revoked : undefined;
+}
+
+/** Serial numbers, hex, of certificates that a CRL leaves out and one before has revoked for good. */
+export function leftOutBy(
+  { revoked }: Pick<ImportedCrl, 'revoked'>,
+  before: Pick<ImportedCrl, 'revoked'>,
+): readonly string[] {
+  return [...before.revoked]
+    .filter(([serial, { reason }]) => reason !== 'certificateHold' && !revoked.has(serial))
+    .map(([serial]) => serial);
 }
 
 /** Same name and key: a CA that was renewed is the same one. */

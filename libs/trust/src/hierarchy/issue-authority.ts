@@ -114,12 +114,13 @@ export async function issueAuthority(
   await assertNewIssuer(directory, name);
   assertOwnName(directory, wish);
   await openAuthority(place, nowMs);
-  // A key may take seconds to make: nobody waits for it.
-  const { signer, content } = await newCaKey(wish);
+  // A key in a file may take seconds to make: nobody waits for it. A token is asked whether it has one first.
+  const made = wish.slot === undefined ? await newCaKey(wish) : undefined;
   return withCaLocks(directory, place.directory, async () => {
     // Another command may have made it meanwhile: what is refused has signed nothing.
     await assertNewIssuer(directory, name);
     assertOwnName(directory, wish);
+    const { signer, content } = made ?? (await newCaKey(wish));
     const parent = await openAuthority(place, nowMs);
     const notBeforeMs = Math.max(backdated(nowMs), parent.ca.notBeforeMs);
     const certificateDer = await issueProfiledCaCertificate(

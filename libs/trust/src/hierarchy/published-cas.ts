@@ -6,7 +6,13 @@ import { readCrl } from '../path/crl-status.js';
 import { certificatesInPem } from './ca-certificate.js';
 import { caCrlFileName } from './ca-crl-time.js';
 import { type CaIdentity, CasByKey, identityOf, isSameCa } from './cas-by-key.js';
-import { ImportedCrlFolder, isCrlOf } from './imported-crls.js';
+import {
+  crlListings,
+  type ImportedCrl,
+  ImportedCrlFolder,
+  isCrlOf,
+  leftOutBy,
+} from './imported-crls.js';
 import { issuerPathsOf } from './issuer-paths.js';
 
 /** What everybody may have of the CAs in a data folder, the root among them; read when it is asked for. */
@@ -42,7 +48,9 @@ export function publishedCas(dataDirectory: string): PublishedCas {
       for (const name of cas.namesOf(same)) {
         if (name === ca || !(await isNameOf(dataDirectory, name, same))) continue;
         const der = await ownCrl(dataDirectory, name);
-        served = der === undefined ? served : later(served, { der, crlNumber: numberOf(der) });
+        // Each folder's list has what was revoked in that folder.
+        if (der === undefined || leavesOut(der, served?.der)) continue;
+        served = later(served, { der, crlNumber: numberOf(der) });
       }
       for (const crl of known) if (isCrlOf(crl, same)) served = later(served, crl);
       return served?.der;
@@ -58,6 +66,15 @@ interface Numbered {
 function later(served: Numbered | undefined, other: Numbered): Numbered {
   if (served?.crlNumber === undefined) return other;
   return other.crlNumber !== undefined && other.crlNumber > served.crlNumber ? other : served;
+}
+
+function leavesOut(der: Uint8Array, served: Uint8Array | undefined): boolean {
+  return served !== undefined && leftOutBy(listingsOf(der), listingsOf(served)).length > 0;
+}
+
+function listingsOf(der: Uint8Array): Pick<ImportedCrl, 'revoked'> {
+  const crl = readCrl(der);
+  return { revoked: (crl && crlListings(crl)) ?? new Map() };
 }
 
 function numberOf(der: Uint8Array): bigint | undefined {

@@ -9,13 +9,13 @@ import { caCrlFileName } from './ca-crl-time.js';
 import { retirementFileName } from './ca-description.js';
 import { isSameCa } from './cas-by-key.js';
 import { firstCertificateIn } from './certificates-over-key.js';
-import { leftOutBy } from './import-ca-crl.js';
 import {
   type ImportedCrl,
   ImportedCrlFolder,
   importedCrlFileOf,
   importedCrlOf,
   isCrlOf,
+  leftOutBy,
 } from './imported-crls.js';
 import { formerFolderName } from './issuer-paths.js';
 import type { Issuer } from './load-issuers.js';
