@@ -21,7 +21,8 @@ export interface PublishedCas {
   certificateOf(ca: string): Promise<Uint8Array | undefined>;
   /**
    * The CA's CRL of the CA certificates that it signed, DER: of those in its folders and those that were taken in,
-   * by whatever name, the one with the highest crlNumber. Undefined where none is here.
+   * by whatever name, the one with the highest crlNumber; that of a folder of another name only where it leaves out
+   * nothing of its own. Undefined where none is here.
    */
   caCrlOf(ca: string): Promise<Uint8Array | undefined>;
 }
