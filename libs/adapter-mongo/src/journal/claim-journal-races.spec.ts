@@ -332,13 +332,23 @@ const defects: readonly (readonly [string, (storage: JournalStorage) => JournalS
 describe('the checks of a race', () => {
   const race: Race = { ...hard, processes: 4, chunks: 60, devices: 60, failures: 0.1 };
 
+  /** How often a defect is looked for: which turns collide is not all in the seed. */
+  const races = 20;
+
   test.each(defects)('find that %s', async (_name, broken) => {
-    const check = async (): Promise<void> => {
-      const outcome = await run({ ...race, attempts: 30 }, broken);
+    const check = async (seed: number): Promise<void> => {
+      const outcome = await run({ ...race, seed, attempts: 30 }, broken);
       expectKept(outcome, race.processes);
       for (const { ignored, faults } of outcome.told) expect([ignored, faults]).toEqual([0, []]);
     };
-    await expect(check()).rejects.toThrow();
+    const isMissed = (seed: number): Promise<boolean> =>
+      check(seed).then(
+        () => true,
+        () => false,
+      );
+    let missed = 0;
+    while (missed < races && (await isMissed(race.seed + missed))) missed += 1;
+    expect(missed).toBeLessThan(races);
   });
 
   test('find nothing where there is nothing', async () => {
