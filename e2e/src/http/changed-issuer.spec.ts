@@ -18,6 +18,7 @@ import {
   renewAuthority,
   requestRenewal,
   revokeAuthority,
+  type SignRequestOptions,
   signAuthorityRequest,
 } from '@certmill/trust';
 import { aCsr } from '../testing/a-csr.js';
@@ -132,7 +133,9 @@ describe('a server whose issuer is renewed, moved and revoked while it runs', ()
       expect(endOf(renewed.certificate)).toBeLessThan(notAfterMs);
 
       // Moved below another CA by a carried request, as under an offline root.
-      const carried = async (limits: { readonly lifetimeSeconds?: number } = {}) => {
+      const carried = async (
+        limits: Pick<SignRequestOptions, 'lifetimeSeconds' | 'extKeyUsage'> = {},
+      ) => {
         const requestPem = await requestRenewal(place('fac'));
         const signing = { requestPem, parent: place('reg2'), nowMs, ...limits };
         const { chainDer } = await signAuthorityRequest(signing);
@@ -159,7 +162,7 @@ describe('a server whose issuer is renewed, moved and revoked while it runs', ()
       const order = (await (await anOrder(server, 'o-2')).json()) as { readonly issuer: string };
       expect(order.issuer).toBe('fac-2');
 
-      // Ends sooner than certificates of the order live: it takes nothing that could not be signed.
+      // Ends sooner than certificates of the order live, and is for others: it takes nothing that could not be signed.
       const refuses = async (deviceId: string, reason: string, status = 409): Promise<void> => {
         const upload = server.call('POST', '/v1/orders/o/batches', {
           headers: { ...ndjson, 'idempotency-key': deviceId },
@@ -172,7 +175,7 @@ describe('a server whose issuer is renewed, moved and revoked while it runs', ()
           ]);
         }
       };
-      await carried({ lifetimeSeconds: 30 * 86_400 });
+      await carried({ lifetimeSeconds: 30 * 86_400, extKeyUsage: ['1.3.6.1.5.5.7.3.1'] });
       await refuses('d-3', "issuer fac of order o does not sign profile 'tls-client': profile");
 
       // Nobody knows what is revoked: that passes, and is not told as the end of the order.

@@ -461,7 +461,11 @@ describe('certificates over the key of an old CA', () => {
     await revokeAuthority({ ...revoked, directory: medium, certificateDer: former });
     const next = await issueCaCrl(third, 86_400, nowMs);
     const parentCrl = [next.file, await crlOfRoot('root.crl')];
+    const beside = join(data, 'ca/old/former');
+    const kept = join(beside, readdirSync(beside)[0] ?? '');
+    const whole = readFileSync(kept, 'utf8');
     // Nothing here has the certificate of the root that it stood under: its public folder does.
+    writeFileSync(kept, pemEncode('CERTIFICATE', former));
     await expect(revokeOldCa(await context({ parentCrl }), run)).rejects.toMatchObject({
       code: 'STEP_WAITS',
       message: expect.stringMatching(/'CN=Root' is not here[^]*--parent-data/) as string,
@@ -470,7 +474,10 @@ describe('certificates over the key of an old CA', () => {
     await exportAuthorities({ directory: medium, into: parentData });
     const carried = { parentCrl, parentData };
     expect(await revokeOldCa(await context(carried), run)).toMatchObject({ certificates: 2 });
-    await publishParentCrl(await context(carried), run);
+    // So does the chain that was kept with the certificate.
+    writeFileSync(kept, whole);
+    expect(await revokeOldCa(await context({ parentCrl }), run)).toMatchObject({ certificates: 2 });
+    await publishParentCrl(await context({ parentCrl }), run);
     const root = (await authorityIn(medium, 'root')).chainDer[0] ?? new Uint8Array();
     const listing = (der: Uint8Array, signer: Uint8Array | undefined) =>
       listingServed(data, der, signer ?? new Uint8Array(), Date.now());

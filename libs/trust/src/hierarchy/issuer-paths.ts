@@ -6,7 +6,7 @@ export const rootName = 'root';
 
 export const keyFileName = 'key.pem';
 
-/** In the folder of a CA: certificates that were in force before renewals, by serial number. */
+/** In the folder of a CA: chains of certificates that were in force before renewals, by serial number. */
 export const formerFolderName = 'former';
 /** Chains over other CAs than that of the chain in force, by serial number. */
 export const alternativeFolderName = 'alternative';

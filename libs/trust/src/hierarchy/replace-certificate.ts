@@ -36,7 +36,7 @@ export async function replaceCertificate(
 
 /**
  * The files that change, in the order in which they are written: the certificate before is kept in
- * `former/` first. Of a certificate that is in its place already, those of chains without it.
+ * `former/` first, with its chain. Of a certificate that is in its place already, those of chains without it.
  * INVALID_INPUT where the new chain is none.
  */
 export async function replacedFiles(
@@ -60,9 +60,8 @@ export async function replacedFiles(
 /** None where the new certificate is in its place already: a kill came before the other chains. */
 function formerFiles(ca: Issuer, chainDer: readonly Uint8Array[]): readonly ReplacedFile[] {
   if (isInPlace(ca, chainDer)) return [];
-  const [before = new Uint8Array()] = ca.chainDer;
   const path = join('ca', ca.name, formerFolderName, `${ca.serialNumberHex}.pem`);
-  return [{ path, content: pemOfCertificates([before]) }];
+  return [{ path, content: pemOfCertificates(ca.chainDer) }];
 }
 
 function isInPlace(ca: Issuer, chainDer: readonly Uint8Array[]): boolean {

@@ -40,7 +40,7 @@ import type {
 } from '@certmill/ports';
 import { chainDefectOf, type Issuer } from '../hierarchy/load-issuers.js';
 import { checkRevocations, checkRowsOf } from './check-revocations.js';
-import { type IssuerLife, livesOf } from './issuer-lives.js';
+import { type IssuerLife, IssuerLifeReader } from './issuer-lives.js';
 
 export interface VerifiedStore {
   readonly batches: number;
@@ -76,8 +76,8 @@ const page: PageRequest = { limit: 500 };
 /**
  * Our fsck, offline: every issued certificate has its request and an accepting verdict, its key is the
  * request's, its serial number is the one of its request (so it is unique: AES is a permutation), its
- * validity is what its profile gives and lies within its issuer's, that in force or one before a renewal, it names its
- * issuer and its signature verifies under it, and so does each certificate of the issuer's chain up to the root; the counters of
+ * validity and profile are what its issuer's certificate left room for, that in force or one before a renewal, it names
+ * its issuer and its signature verifies under it, and so does each certificate of the issuer's chain up to the root; the counters of
  * every batch are what its chunks hold, no order has issued more than it reserved or reserved more than its
  * quota, and every chunk that was accepted and has not ended is in the log, still to be handled, or kept as
  * a dead letter; statuses and the rows of CRLs say the same, and the chain of the audit trail is whole.
@@ -156,12 +156,20 @@ interface Expected {
   readonly issuer: Issuer;
   readonly issuerKey: KeyObject;
   /** That of its certificate in force first. */
-  readonly lives: readonly [IssuerLife, ...IssuerLife[]];
-  /** One of these; undefined where the profile cannot tell. */
-  readonly validities: readonly Validity[] | undefined;
+  readonly lives: readonly [ExpectedLife, ...ExpectedLife[]];
+  /** Whether the profile gives certificates in one of them. */
+  readonly isGiven: boolean;
 }
 
-type KnownIssuer = Omit<Expected, 'validities'>;
+/** One life of an issuer, and what a profile gives in it. */
+interface ExpectedLife extends IssuerLife {
+  /** Undefined where that is nothing. */
+  readonly validity: Validity | undefined;
+}
+
+interface KnownIssuer extends Pick<Expected, 'issuer' | 'issuerKey'> {
+  readonly lives: readonly [IssuerLife, ...IssuerLife[]];
+}
 
 class StoreCheck {
   readonly #store: VerifiedPorts;
@@ -188,12 +196,15 @@ class StoreCheck {
   ) {
     this.#store = store;
     this.#log = log;
+    const reader = new IssuerLifeReader();
     this.#issuers = new Map(
       issuers.flatMap((issuer) => {
         const [own] = issuer.chainDer;
         if (own === undefined) return [];
         const issuerKey = new X509Certificate(own).publicKey;
-        return [[issuer.name, { issuer, issuerKey, lives: livesOf(issuer) }]];
+        const { lives, unread } = reader.of(issuer);
+        for (const file of unread) this.find(`issuer '${issuer.name}': ${file} cannot be read`);
+        return [[issuer.name, { issuer, issuerKey, lives }]];
       }),
     );
     this.#serialKeys = new Map(serialKeys.map((key) => [key.id, key]));
@@ -300,9 +311,9 @@ class StoreCheck {
       }
       const received = decodeReceivedChunk(decodeIssuedChunk(segment).received);
       const known = this.#issuers.get(received.issuer);
-      const validities = known && (await this.#validitiesFor(chunk, received, known));
+      const expected = known && (await this.#expectedOf(chunk, received, known));
       if (known !== undefined) await this.#statuses(chunk, segment, received, known.issuer);
-      return this.#segment(batch, segment, received, known && { ...known, validities });
+      return this.#segment(batch, segment, received, expected);
     } catch (error) {
       if (!isCertmillError(error) || !damageCodes.has(error.code)) throw error;
       this.find(`${nameOf(chunk)}: ${error.message}`);
@@ -333,40 +344,54 @@ class StoreCheck {
     }
   }
 
-  async #validitiesFor(
+  async #expectedOf(
     chunk: ChunkRef,
     { tenant, profileHash, receivedAtMs }: ReceivedChunk,
-    { issuer, lives }: KnownIssuer,
-  ): Promise<readonly Validity[] | undefined> {
-    const validities: Validity[] = [];
+    { issuer, issuerKey, lives }: KnownIssuer,
+  ): Promise<Expected> {
     const reasons: string[] = [];
-    for (const [index, { notBeforeMs, notAfterMs }] of lives.entries()) {
+    const validityIn = async (life: IssuerLife, index: number): Promise<Validity | undefined> => {
       const id = `${issuer.name} ${String(index)} ${tenant} ${profileHash}`;
-      const under = { ...issuer, notBeforeMs, notAfterMs };
-      const rule = this.#validityRules.get(id) ?? (await this.#ruleOf(tenant, profileHash, under));
+      const rule =
+        this.#validityRules.get(id) ?? (await this.#ruleOf(tenant, profileHash, issuer, life));
       this.#validityRules.set(id, rule);
       try {
-        if (typeof rule === 'string') reasons.push(rule);
-        else validities.push(rule(receivedAtMs));
+        if (typeof rule !== 'string') return rule(receivedAtMs);
+        reasons.push(rule);
       } catch (error) {
         if (!isCertmillError(error)) throw error;
         reasons.push(error.message);
       }
+      return undefined;
+    };
+    const [inForce, ...former] = lives;
+    const first = { ...inForce, validity: await validityIn(inForce, 0) };
+    const others: ExpectedLife[] = [];
+    for (const [index, life] of former.entries()) {
+      others.push({ ...life, validity: await validityIn(life, index + 1) });
     }
-    if (validities.length > 0) return validities;
-    this.find(`${nameOf(chunk)}: ${reasons[0] ?? ''}`);
-    return undefined;
+    const isGiven = reasons.length < lives.length;
+    if (!isGiven) this.find(`${nameOf(chunk)}: ${reasons[0] ?? ''}`);
+    return { issuer, issuerKey, lives: [first, ...others], isGiven };
   }
 
   async #ruleOf(
     tenant: TenantId,
     profileHash: string,
     issuer: Issuer,
+    { subjectDer, notBeforeMs, notAfterMs, nameConstraints, extKeyUsage, policies }: IssuerLife,
   ): Promise<((receivedAtMs: number) => Validity) | string> {
     try {
       const stored = await this.#store.getProfile(tenant, profileHash);
       if (stored === undefined) return `its profile ${profileHash} is not known here`;
-      const compiled = compileProfile(profileOfCanonical(stored.canonical, profileHash), issuer);
+      const { name, signatureAlgorithm, keyIdentifier, status } = issuer;
+      const compiled = compileProfile(profileOfCanonical(stored.canonical, profileHash), {
+        ...{ name, signatureAlgorithm, keyIdentifier, subjectDer, notBeforeMs, notAfterMs },
+        ...(status === undefined ? {} : { status }),
+        ...(nameConstraints === undefined ? {} : { nameConstraints }),
+        ...(extKeyUsage === undefined ? {} : { extKeyUsage }),
+        ...(policies === undefined ? {} : { policies }),
+      });
       return (receivedAtMs) => compiled.validityAt(receivedAtMs);
     } catch (error) {
       if (!isCertmillError(error) || error.disposition === 'retry') throw error;
@@ -421,7 +446,7 @@ class StoreCheck {
     certificate: Uint8Array,
     request: Uint8Array,
     serial: Uint8Array,
-    { issuerKey, lives, validities }: Expected,
+    { issuerKey, lives, isGiven }: Expected,
   ): string | undefined {
     const c = this.#certificate;
     const r = this.#request;
@@ -444,15 +469,16 @@ class StoreCheck {
     const named = lives.filter(({ subjectDer }) => Buffer.compare(name, subjectDer) === 0);
     if (named.length === 0) return 'it does not name its issuer';
     const { notBeforeSeconds, notAfterSeconds } = c;
-    const isWithin = named.some(
+    const around = named.filter(
       ({ notBeforeMs, notAfterMs }) =>
         notBeforeSeconds * 1_000 >= notBeforeMs && notAfterSeconds * 1_000 <= notAfterMs,
     );
-    if (!isWithin) return "its validity is not within its issuer's";
-    const isGiven = validities?.some(
-      ({ notBefore, notAfter }) => notBefore === notBeforeSeconds && notAfter === notAfterSeconds,
+    if (around.length === 0) return "its validity is not within its issuer's";
+    const isAsGiven = around.some(
+      ({ validity }) =>
+        validity?.notBefore === notBeforeSeconds && validity.notAfter === notAfterSeconds,
     );
-    if (isGiven === false) return 'its validity is not what its profile gives';
+    if (isGiven && !isAsGiven) return 'its validity is not what its profile gives';
     const tbs = certificate.subarray(c.tbsCertificateStart, c.tbsCertificateEnd);
     const signature = certificate.subarray(c.signatureStart, c.signatureEnd);
     const hash = /sha(?:256|384|512)$/.exec(c.signatureAlgorithm)?.[0] ?? null;
