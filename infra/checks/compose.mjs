@@ -40,6 +40,7 @@ const trustOfServices = '/var/lib/certmill/trust';
 const given = [
   'serial-keys.json',
   'ca-crls/root.pem',
+  'ca/issuing/delegates/0a.pem',
   ...['ca.json', 'chain.pem', 'retired.json', 'revoked-cas.json', 'status.json'].map(
     (file) => `ca/issuing/${file}`,
   ),

@@ -43,7 +43,7 @@ import {
 } from '@certmill/signing';
 import {
   CaCrlEnds,
-  delegateEnds,
+  DelegateEnds,
   issuingPolicy,
   publishedCas,
   readPassphrase,
@@ -67,6 +67,8 @@ export interface Issuance extends Stoppable {
   readonly ocsp: Ocsp;
   /** Unix milliseconds; undefined where no issuer signs now. */
   readonly firstIssuerEndMs: () => number | undefined;
+  /** Who speaks for the CAs of the folder. */
+  readonly delegates: DelegateEnds;
   /** The first nextUpdate of a CRL of CA certificates; undefined where there is none. */
   readonly firstCaCrlEndMs: () => number | undefined;
   /** As they are now: one that was added to the folder is among them once it was asked for. */
@@ -230,15 +232,18 @@ async function assemble(
   const concurrency = { bulk: config.bulkChunksInHand, interactive: interactiveInHand };
   const caCrls = new CaCrlEnds(folder.directory, catalogue);
   const certifies = certifiesByItself(issuers);
+  const delegates = new DelegateEnds({
+    names: catalogue,
+    caOf: (name) => issuers.authorities.find(name),
+    dataDirectory: folder.directory,
+    responders: respondersDirectoryOf(folder.directory),
+    certifies,
+    clock: systemClock,
+  });
   const repository = new Repository({
     ...publishedCas(folder.directory),
     caCrlEnds: () => caCrls.list(),
-    delegateEnds: delegateEnds({
-      names: catalogue,
-      dataDirectory: folder.directory,
-      responders: respondersDirectoryOf(folder.directory),
-      certifies,
-    }),
+    delegateEnds: (names) => delegates.list(names),
     crls: store,
     clock: systemClock,
     shardsOf: (name) => {
@@ -325,6 +330,7 @@ async function assemble(
     signer,
     ocsp,
     firstIssuerEndMs: () => catalogue.firstEndMs(systemClock.nowMs()),
+    delegates,
     firstCaCrlEndMs: () => caCrls.firstEndMs(),
     get issuers() {
       return catalogue.all;

@@ -249,7 +249,7 @@ function renewCaCrlsOf(
 
 function gaugeParts(
   metrics: Metrics,
-  { log, examiner, signer, services, ocsp, firstIssuerEndMs, firstCaCrlEndMs }: Issuance,
+  { log, examiner, signer, services, ocsp, delegates, firstIssuerEndMs, firstCaCrlEndMs }: Issuance,
 ): void {
   metrics.stages.begin(['validate', 'sign', 'publish']);
   metrics.pool('examination', () => examiner.load());
@@ -259,6 +259,7 @@ function gaugeParts(
     () => signer.issuersOut(),
   );
   metrics.trust.ends('issuer', firstIssuerEndMs);
+  metrics.trust.delegates(delegates);
   metrics.trust.ends('ca_crl', firstCaCrlEndMs);
   metrics.trust.ends('responder', () => ocsp.firstOverdueEndMs());
   metrics.revocations.waiting(

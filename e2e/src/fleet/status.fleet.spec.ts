@@ -12,7 +12,7 @@ import { jest } from '@jest/globals';
 import * as x509 from '@peculiar/x509';
 import { runCertmill } from '../cli/testing/run-certmill.js';
 import type { FailPointReport } from '../crash/fail-point.js';
-import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
+import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { ordersFileOf, type ServiceOrders } from './service-under-test.js';
 import { aName, TestFleet, until } from './testing/test-fleet.js';
 
@@ -253,6 +253,25 @@ describe('a validation authority without a key', () => {
     expect(items.filter(({ action }) => action === 'responder.certified')).toMatchObject([
       { detail: { issuer: 'factory', serialNumber: certificate.serialNumber.toLowerCase() } },
     ]);
+  });
+
+  it('tells when a delegate ends that people are to replace, as sign does, once its folder has it', async () => {
+    const [request, out] = [join(folder, 'signer.csr'), join(folder, 'signer.pem')];
+    await writeFile(request, aCsr('signer'));
+    const trust = fleet.file('trust');
+    await ca(
+      ...['delegate', request, '--issuer', 'factory', '--profile', 'crl-signer'],
+      ...['--data', trust, '--out', out],
+    );
+    const series = 'certmill_trust_not_after_seconds{kind="delegate"}';
+    const endSeconds = new X509Certificate(readFileSync(out)).validToDate.getTime() / 1_000;
+    expect(await fleet.metric('sign', series)).toBe(endSeconds);
+    await ca('export', publicTrust, '--data', trust);
+    expect(await fleet.metric('status', series)).toBe(endSeconds);
+    const calendar: unknown = await (await fleet.call('GET', '/v1/calendar')).json();
+    expect(calendar).toMatchObject({
+      delegates: [{ kind: 'crl-signer', issuer: 'factory', renewsItself: false, toReplace: true }],
+    });
   });
 });
 

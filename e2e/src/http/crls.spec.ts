@@ -740,8 +740,8 @@ describe('the CRL of an offline root, taken in while the server runs', () => {
       devices: [{ issuer: 'dev', revoked: 'cACompromise' }],
       delegates: [
         { kind: 'ocsp-responder', issuer: 'root', subject: 'CN=OCSP root', daysLeft: 13 },
-        { kind: 'ocsp-responder', issuer: 'dev', renewsItself: true },
-        { kind: 'crl-signer', issuer: 'dev', subject: 'CN=OCSP root', renewsItself: false },
+        { kind: 'ocsp-responder', issuer: 'dev', renewsItself: true, toReplace: false },
+        { kind: 'crl-signer', issuer: 'dev', subject: 'CN=OCSP root', toReplace: false },
       ],
       caCrls: [{ ca: 'root', daysLeft: 9 }],
     });
@@ -755,6 +755,10 @@ describe('the CRL of an offline root, taken in while the server runs', () => {
     expect(shown.stdout).toMatch(/^[-\d]+ +tls-client +dev \(revoked\) +1$/m);
     const metrics = await (await server.call('GET', '/metrics', { key: null })).text();
     expect(metrics).toMatch(/certmill_trust_not_after_seconds\{kind="ca_crl"\} \d+/);
+    // The root's responder; who signs CRLs for a CA that is revoked has no successor.
+    const [, endSeconds] = /kind="delegate"\} (\d+)/.exec(metrics) ?? [];
+    expect(Number(endSeconds) - nowMs / 1_000).toBeGreaterThan(13.9 * 86_400);
+    expect(Number(endSeconds) - nowMs / 1_000).toBeLessThan(14 * 86_400);
     const verdict = await runCertmill(['verify', device.file, '--data', server.data]);
     expect(verdict.exitCode).toBe(2);
     expect(verdict.stdout).toMatch(/revoked at .* \(cACompromise\)/);

@@ -86,6 +86,7 @@ const onlyInTrouble: Readonly<Record<string, string>> = {
   'certmill_http_duration_seconds_count{status="5xx"}': 'ingest fails',
   certmill_sign_issuer_out: 'an issuer has no key that signs',
   'certmill_trust_not_after_seconds{kind="responder"}': 'a responder could not be renewed',
+  'certmill_trust_not_after_seconds{kind="delegate"}': 'people have made a delegate of a CA',
   'certmill_trust_not_after_seconds{kind="ca_crl"}': 'a CRL of CA certificates is served',
   certmill_status_faults_total: 'an OCSP answer fails',
   certmill_devices_ending: 'a certificate ends within 30 days',

@@ -24,6 +24,9 @@ for issuer in "$ca"/ca/*/; do
   for file in certificate.pem ca.json status.json retired.json revoked-cas.json ca.crl chain.pem; do
     if [ -e "$issuer/$file" ]; then give 0644 "$issuer/$file" "$trust/ca/$name/$file"; fi
   done
+  for copy in "$issuer"/delegates/*.pem; do
+    if [ -e "$copy" ]; then give 0644 "$copy" "$trust/ca/$name/delegates/$(basename "$copy")"; fi
+  done
 done
 for crl in "$ca"/ca-crls/*.pem; do
   if [ -e "$crl" ]; then give 0644 "$crl" "$trust/ca-crls/$(basename "$crl")"; fi

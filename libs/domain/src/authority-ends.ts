@@ -6,9 +6,12 @@ export interface DelegateEnd {
   readonly subject: string;
   /** Hex. */
   readonly serialNumber: string;
+  readonly notBeforeMs: number;
   readonly notAfterMs: number;
   /** Made and renewed by the service that signs; the others are people's to replace. */
   readonly renewsItself: boolean;
+  /** By people, in time: it is in use or was last, and its CA goes on. */
+  readonly toReplace: boolean;
 }
 
 /** When a CRL of CA certificates is to be replaced. */

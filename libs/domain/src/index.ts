@@ -1,4 +1,5 @@
 export type { CaCrlEnd, DelegateEnd } from './authority-ends.js';
+export { livesLongEnough } from './lives-long-enough.js';
 export { leastRsaBits, newCaKeyTypes, type NewCaKeyType } from './ca-key-types.js';
 export { canonicalJson } from './canonical-json.js';
 export { durationPattern, durationSeconds } from './profile/durations.js';

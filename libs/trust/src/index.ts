@@ -74,7 +74,7 @@ export {
   importedCrlsFolderName,
   type ImportedCrl,
 } from './hierarchy/imported-crls.js';
-export { delegateEnds, keepDelegate, type DelegatePlaces } from './responders/delegate-ends.js';
+export { DelegateEnds, keepDelegate, type DelegatePlaces } from './responders/delegate-ends.js';
 export { CaCrlEnds } from './hierarchy/ca-crl-ends.js';
 export { caCrlFileName } from './hierarchy/ca-crl-time.js';
 export { issueCaCrl, type CaCrl } from './hierarchy/issue-ca-crl.js';

@@ -239,6 +239,30 @@ describe('calendar', () => {
       'GET /v1/calendar',
     ]);
   });
+
+  const begin = '2027-03-01T00:00:00.000Z';
+  // Two weeks (RFC 5280 4.1.2.5), as of `ca delegate`.
+  const responder = {
+    ...{ kind: 'ocsp-responder', issuer: 'plant', subject: 'CN=va', renewsItself: false },
+    ...{ notBefore: begin, notAfter: '2027-03-14T23:59:59.000Z', toReplace: true },
+  };
+  it.each([
+    ['is to be replaced in that time', 7, { daysLeft: 6 }, 2],
+    ['ends later', 7, { daysLeft: 7 }, 0],
+    ['need not be replaced', 7, { daysLeft: 6, toReplace: false }, 0],
+    ['lives for less than twice as long', 8, { daysLeft: 6 }, 0],
+    ['has ended, however long it has lived', 8, { daysLeft: -1 }, 2],
+    ['has ended and need not be replaced', 8, { daysLeft: -1, toReplace: false }, 0],
+    ['is of a server that does not say', 7, { daysLeft: 6, toReplace: undefined }, 0],
+  ])('of a delegate that %s: within %d days', async (_, days, delegate, code) => {
+    server.faults.push((_request, response) => {
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ ...calendar, delegates: [{ ...responder, ...delegate }] }));
+      return true;
+    });
+    const { exitCode, stdout } = await run('calendar', '--fail-within', String(days));
+    expect([exitCode, stdout]).toEqual([code, expect.stringContaining('by people')]);
+  });
 });
 
 describe('watch', () => {

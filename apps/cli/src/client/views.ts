@@ -33,9 +33,12 @@ export const calendarSchema = z.looseObject({
         kind: z.string(),
         issuer: z.string(),
         subject: z.string(),
+        /** This and `toReplace`: absent from servers before they told it. */
+        notBefore: z.string().default(''),
         notAfter: z.string(),
         daysLeft: z.int(),
         renewsItself: z.boolean(),
+        toReplace: z.boolean().default(false),
       }),
     )
     .default([]),

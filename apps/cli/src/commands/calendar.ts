@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, livesLongEnough } from '@certmill/domain';
 import { openClient, withServerOptions, type ServerOptions } from '../client/server-options.js';
 import type { CalendarView } from '../client/views.js';
 import { exitCodes } from '../terminal/exit-codes.js';
@@ -21,7 +21,7 @@ export function calendarCommand(terminal: Terminal): Command {
     .option('--days <number>', 'so many days from now; default: everything', parseDays)
     .option(
       '--fail-within <days>',
-      'exit with 2 where a CA, a CRL of CAs or a certificate that a device is to renew ends within so many days; without certificates that live for less than twice as long',
+      'exit with 2 where a CA, a CRL of CAs, a delegate that people are to replace or a certificate that a device is to renew ends within so many days; without those of delegates and devices that live for less than twice as long',
       parseDays,
     )
     .action(async (options: CalendarOptions) => {
@@ -29,14 +29,9 @@ export function calendarCommand(terminal: Terminal): Command {
       const { days, failWithin } = options;
       const calendar = await client.calendar(days, failWithin ?? days);
       terminal.report(calendar, linesOf(calendar));
-      const authorities = calendar.authorities.filter(({ revoked }) => revoked === undefined);
-      const isNear =
-        failWithin !== undefined &&
-        [...authorities, ...calendar.caCrls, ...(calendar.toRenew?.certificates ?? [])].some(
-          ({ daysLeft }) => daysLeft < failWithin,
-        );
-      if (isNear) terminal.exitCode = exitCodes.someRejected;
-      else if (failWithin !== undefined) assertLookedAtAll(calendar);
+      if (failWithin === undefined) return;
+      if (isNear(calendar, failWithin)) terminal.exitCode = exitCodes.someRejected;
+      else assertLookedAtAll(calendar);
     });
   return withExamples(withServerOptions(command), [
     ['certmill calendar', 'everything that ends'],
@@ -45,6 +40,26 @@ export function calendarCommand(terminal: Terminal): Command {
       'for a monthly job: 2 where a CA or a device is near its end',
     ],
   ]);
+}
+
+function isNear(calendar: CalendarView, days: number): boolean {
+  const { authorities, delegates, caCrls, toRenew } = calendar;
+  return [
+    ...authorities.filter(({ revoked }) => revoked === undefined),
+    ...delegates.filter((delegate) => isToldOf(delegate, days)),
+    ...caCrls,
+    ...(toRenew?.certificates ?? []),
+  ].some(({ daysLeft }) => daysLeft < days);
+}
+
+/** Where a delegate is missing already its life does not matter. */
+function isToldOf(
+  { toReplace, notBefore, notAfter, daysLeft }: CalendarView['delegates'][number],
+  days: number,
+): boolean {
+  if (!toReplace || daysLeft < 0) return toReplace;
+  // Both are in it (RFC 5280 4.1.2.5).
+  return livesLongEnough(Date.parse(notAfter) - Date.parse(notBefore) + 1_000, days);
 }
 
 /** Faults: FAULT_OVERLOADED where the server has not looked at all. */

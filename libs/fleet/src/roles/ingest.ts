@@ -12,7 +12,7 @@ import {
   logIssuerFaults,
   Repository,
 } from '@certmill/platform';
-import { delegateEnds, issuingPolicy } from '@certmill/trust';
+import { issuingPolicy } from '@certmill/trust';
 import { groupRemoval } from '../connections/group-removal.js';
 import { openLog, watchLags } from '../connections/open-log.js';
 import { openStores } from '../connections/open-store.js';
@@ -24,6 +24,7 @@ import { presigningOnChange } from '../presigning.js';
 import { countDevices } from '../devices-to-renew.js';
 import { massQueue } from '../mass-operations.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
+import { watchDelegates } from '../watch-delegates.js';
 
 /** The HTTP face: takes uploads and single enrolments, reads everything else from the store. */
 export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
@@ -32,6 +33,7 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
   const trust = await openTrust(config);
   trust.catalogue.tellFaults(logIssuerFaults(logger));
   metrics.trust.ends('ca_crl', () => trust.cas.firstCaCrlEndMs());
+  const delegates = watchDelegates(context, trust);
   const manifestKey = openManifestKey(config.manifestKeyFile);
   const pinningClock = issuanceClock(clock, 0);
   const learn = (atMs: number): void => {
@@ -86,13 +88,7 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
     gate,
     repository: new Repository({
       ...trust.cas,
-      delegateEnds: delegateEnds({
-        names: trust.catalogue,
-        dataDirectory: config.trust ?? '',
-        certifies: (name) => trust.catalogue.find(name) !== undefined,
-        // Sign's: seen where this process is given it too.
-        ...(config.ocsp.responders === undefined ? {} : { responders: config.ocsp.responders }),
-      }),
+      delegateEnds: (names) => delegates.list(names),
       crls: store,
       clock,
     }),

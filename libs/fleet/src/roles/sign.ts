@@ -12,6 +12,7 @@ import { openTrust } from '../keys/trust-folder.js';
 import { presignFor } from '../presigning.js';
 import { keepResponders, openResponders } from '../responders.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
+import { watchDelegates } from '../watch-delegates.js';
 
 /** The only role that reaches issuer keys. What it signs for is in its own configuration only. */
 export async function openSign(context: ServiceContext): Promise<OpenedRole> {
@@ -55,6 +56,7 @@ export async function openSign(context: ServiceContext): Promise<OpenedRole> {
     () => signer.issuersOut(),
   );
   metrics.trust.ends('issuer', () => trust.catalogue.firstEndMs(clock.nowMs()));
+  watchDelegates(context, trust);
   const stores = await openStores(context);
   const { store } = stores;
   const log = await openLog(context);

@@ -11,6 +11,7 @@ import { openTrust } from '../keys/trust-folder.js';
 import { presignedFor } from '../presigning.js';
 import { openResponders } from '../responders.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
+import { watchDelegates } from '../watch-delegates.js';
 
 /**
  * The validation authority: tells the status of certificates, and CRLs and CA certificates. It needs the
@@ -22,6 +23,7 @@ export async function openStatus(context: ServiceContext): Promise<OpenedRole> {
   const trust = await openTrust(config);
   trust.catalogue.tellFaults(logIssuerFaults(logger));
   metrics.trust.ends('ca_crl', () => trust.cas.firstCaCrlEndMs());
+  watchDelegates(context, trust);
   const stores = await openStores(context);
   const { store } = stores;
   const serialKeys = new Map(trust.serialKeys.map((key) => [key.id, key]));

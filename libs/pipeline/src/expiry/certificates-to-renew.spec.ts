@@ -1,9 +1,15 @@
-import type { Batch, ChunkRef, Order, Profile } from '@certmill/domain';
+import {
+  livesLongEnough,
+  type Batch,
+  type ChunkRef,
+  type Order,
+  type Profile,
+} from '@certmill/domain';
 import { builtInProfiles } from '@certmill/domain/profile-files';
 import { aCa } from '../testing/a-ca.js';
 import { certificatesToRenew, type ToRenewPorts } from './certificates-to-renew.js';
 import { devicesToRenew } from './devices-to-renew.js';
-import { countToRenew, livesLongEnough, type CountPorts } from './count-to-renew.js';
+import { countToRenew, type CountPorts } from './count-to-renew.js';
 
 const dayMs = 86_400_000;
 const yearMs = 365 * dayMs;

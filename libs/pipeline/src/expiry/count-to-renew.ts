@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, livesLongEnough } from '@certmill/domain';
 import type { TenantStore } from '@certmill/ports';
 import { allPages } from '../revoke/all-pages.js';
 import { certificatesToRenew, type ToRenewPorts } from './certificates-to-renew.js';
@@ -22,15 +22,6 @@ const dayMs = 86_400_000;
 
 /** A count has a quarter of the time at most: what is issued and revoked goes first. */
 const restsPerLook = 3;
-
-/**
- * Certificates that live for less than twice the days asked for are left out: their devices are within them for more
- * than half of the time, and renew often.
- * @param lifeMs undefined where the profile has a fixed end, which is never left out.
- */
-export function livesLongEnough(lifeMs: number | undefined, days: number): boolean {
-  return lifeMs === undefined || lifeMs >= 2 * days * dayMs;
-}
 
 /**
  * Counts with rests in between, so that it takes four times as long as its looks at the store do.

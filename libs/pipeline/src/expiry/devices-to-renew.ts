@@ -1,6 +1,5 @@
-import type { TenantId } from '@certmill/domain';
+import { livesLongEnough, type TenantId } from '@certmill/domain';
 import { certificatesToRenew, type ToRenewPorts } from './certificates-to-renew.js';
-import { livesLongEnough } from './count-to-renew.js';
 
 /** Certificates of one profile and issuer that end in the same month and that their devices are to renew. */
 export interface RowToRenew {

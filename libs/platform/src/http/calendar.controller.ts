@@ -65,8 +65,9 @@ export class CalendarController {
       delegates: delegates
         .filter(({ notAfterMs }) => notAfterMs <= untilMs)
         .sort((left, right) => left.notAfterMs - right.notAfterMs)
-        .map(({ notAfterMs, ...delegate }) => ({
+        .map(({ notBeforeMs, notAfterMs, ...delegate }) => ({
           ...delegate,
+          notBefore: new Date(notBeforeMs).toISOString(),
           notAfter: new Date(notAfterMs).toISOString(),
           daysLeft: Math.floor((notAfterMs - nowMs) / dayMs),
         })),
@@ -117,10 +118,13 @@ export interface CalendarView {
     readonly issuer: string;
     readonly subject: string;
     readonly serialNumber: string;
+    readonly notBefore: string;
     readonly notAfter: string;
     readonly daysLeft: number;
     /** By the service that signs; the others are people's to replace. */
     readonly renewsItself: boolean;
+    /** By people, in time: it is in use or was last, and its CA goes on. */
+    readonly toReplace: boolean;
   }[];
   /** CRLs of CA certificates, which people replace. */
   readonly caCrls: readonly {

@@ -173,14 +173,26 @@ describe('the metrics of a service', () => {
     metrics.trust.ends('issuer', () => endMs);
     metrics.trust.ends('responder', () => undefined);
     metrics.trust.ends('ca_crl', () => 1_800_000_000_000);
+    let looks = 0;
+    metrics.trust.delegates({
+      firstEndMs() {
+        looks += 1;
+        return Promise.resolve(1_850_000_000_000);
+      },
+    });
     expect(await samplesOf(metrics, 'certmill_trust_')).toEqual([
       'certmill_trust_not_after_seconds{kind="issuer"} 1900000000.5',
       'certmill_trust_not_after_seconds{kind="ca_crl"} 1800000000',
+      'certmill_trust_not_after_seconds{kind="delegate"} 1850000000',
     ]);
     endMs = undefined;
+    metrics.trust.ends('ca_crl', () => {
+      throw new CertmillError('FAULT_STORE_CORRUPT', 'a CRL is damaged');
+    });
     expect(await samplesOf(metrics, 'certmill_trust_')).toEqual([
-      'certmill_trust_not_after_seconds{kind="ca_crl"} 1800000000',
+      'certmill_trust_not_after_seconds{kind="delegate"} 1850000000',
     ]);
+    expect(looks).toBe(1);
   });
 
   it('leave out what cannot be read, and show all the rest', async () => {

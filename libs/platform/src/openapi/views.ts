@@ -27,9 +27,11 @@ export const calendarSchema = z.object({
       issuer: z.string(),
       subject: z.string(),
       serialNumber: z.string(),
+      notBefore: z.iso.datetime(),
       notAfter: z.iso.datetime(),
       daysLeft: z.int(),
       renewsItself: z.boolean(),
+      toReplace: z.boolean(),
     }),
   ),
   caCrls: z.array(

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeRetirement } from './ca-description.js';
 import { closeIssuer } from './close-issuer.js';
+import { keepDelegate } from '../responders/delegate-ends.js';
 import { distinguishedNameDer } from './distinguished-name.js';
 import { exportAuthorities } from './export-authorities.js';
 import { createRoot, issueAuthority } from './issue-authority.js';
@@ -67,6 +68,7 @@ async function changed(): Promise<void> {
     certificateDer: line!.chainDer[0]!,
   });
   await issueCaCrl(root(), 86_400, nowMs);
+  await keepDelegate(data, 'factory', (await loadIssuer(data, 'factory')).chainDer[0]!);
 }
 
 test('what is exported has no key, and is what a role that signs nothing goes by', async () => {
@@ -81,6 +83,7 @@ test('what is exported has no key, and is what a role that signs nothing goes by
   for (const file of files) expect(readFileSync(file, 'latin1')).not.toMatch(/PRIVATE KEY/);
   const [one] = readdirSync(join(into, 'ca/factory/former'));
   expect(readdirSync(join(data, 'ca/factory/former'))).toEqual([one]);
+  expect(readdirSync(join(into, 'ca/factory/delegates'))).toHaveLength(1);
   const crl = ['crl', '-inform', 'der', '-in', join(into, 'ca/root/ca.crl'), '-noout', '-text'];
   expect(execFileSync('openssl', crl).toString()).toContain('CA Compromise');
   const verify = ['verify', '-CAfile', join(into, 'ca/root/certificate.pem')];

@@ -14,6 +14,7 @@ import { removeUnfinished } from './issuer-folder.js';
 import {
   alternativeFolderName,
   caDirectoryOf,
+  delegatesFolderName,
   formerFolderName,
   issuedFolderName,
   issuerPathsOf,
@@ -33,7 +34,7 @@ const publicFiles: readonly string[] = [
 ];
 /** Certificates, a file each. */
 const publicFolders: readonly string[] = [
-  ...[issuedFolderName, formerFolderName, alternativeFolderName],
+  ...[issuedFolderName, formerFolderName, alternativeFolderName, delegatesFolderName],
 ];
 const keyFiles: readonly string[] = [keyFileName, 'key.sealed.json', slotFileName];
 const privateKeyBegin = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/;

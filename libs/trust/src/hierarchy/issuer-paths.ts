@@ -12,6 +12,8 @@ export const formerFolderName = 'former';
 export const alternativeFolderName = 'alternative';
 /** Each CA certificate that it has signed, by serial number. */
 export const issuedFolderName = 'issued';
+/** Copies of the certificates of delegates that people had made, by serial number. */
+export const delegatesFolderName = 'delegates';
 
 /** Files of one CA in `<data>/ca/<name>/`. */
 export interface IssuerPaths {

@@ -3,9 +3,9 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pemEncode } from '@certmill/der';
 import type { DelegateEnd } from '@certmill/domain';
+import type { Clock } from '@certmill/ports';
 import { isErrorCode, writeFileAtomically } from '../atomic-file.js';
-import type { IssuerCatalogue } from '../hierarchy/issuer-catalogue.js';
-import { issuerPathsOf } from '../hierarchy/issuer-paths.js';
+import { delegatesFolderName, issuerPathsOf } from '../hierarchy/issuer-paths.js';
 
 /** id-kp-OCSPSigning (RFC 6960 4.2.2.2). */
 const ocspSigning = '1.3.6.1.5.5.7.3.9';
@@ -13,7 +13,7 @@ const publicFileMode = 0o644;
 
 /** Where copies of the delegates' certificates lie that were made with an issuer's key at hand. */
 function delegatesDirectoryOf(dataDirectory: string, issuer: string): string {
-  return join(issuerPathsOf(dataDirectory, issuer).directory, 'delegates');
+  return join(issuerPathsOf(dataDirectory, issuer).directory, delegatesFolderName);
 }
 
 /** Keeps a delegate's certificate with its issuer, so that its end is known there. */
@@ -36,45 +36,108 @@ export interface DelegatePlaces {
   readonly responders?: string;
   /** Whose are made and renewed there: those of CAs whose keys are at hand. */
   readonly certifies: (issuer: string) => boolean;
+  readonly names: {
+    readonly all: readonly { readonly name: string }[];
+    namesAbove(): readonly string[];
+  };
+  /** As it is now; undefined where nobody knows. */
+  readonly caOf: (name: string) => DelegatingCa | undefined;
+  readonly clock: Clock;
+}
+
+/** Of a CA that is over nobody is to speak any more. */
+export interface DelegatingCa {
+  readonly notAfterMs: number;
+  readonly revoked?: object;
+}
+
+type Delegate = Omit<DelegateEnd, 'toReplace'>;
+
+/** Who speaks for the CAs of a folder, and until when. What is damaged or cannot be read here is left out. */
+export class DelegateEnds {
+  readonly #places: DelegatePlaces;
+
+  constructor(places: DelegatePlaces) {
+    this.#places = places;
+  }
+
+  /** Those of issuers and of all CAs above the ones of the catalogue, that are in use, were last or are to come. */
+  async list(issuers: readonly string[]): Promise<readonly DelegateEnd[]> {
+    const ends: DelegateEnd[] = [];
+    for (const name of new Set([...issuers, ...this.#places.names.namesAbove()])) {
+      const own = this.#places.certifies(name) ? await this.#ownOf(name) : undefined;
+      if (own !== undefined) ends.push({ ...own, toReplace: false });
+      ends.push(...(await this.#byPeople(name)));
+    }
+    return ends;
+  }
+
+  /** The first end, in Unix milliseconds, of those that people are to replace, of all CAs of the catalogue. */
+  async firstEndMs(): Promise<number | undefined> {
+    const { names } = this.#places;
+    let firstMs = Infinity;
+    for (const name of new Set([
+      ...names.all.map((issuer) => issuer.name),
+      ...names.namesAbove(),
+    ])) {
+      for (const { toReplace, notAfterMs } of await this.#byPeople(name)) {
+        if (toReplace) firstMs = Math.min(firstMs, notAfterMs);
+      }
+    }
+    return firstMs === Infinity ? undefined : firstMs;
+  }
+
+  async #byPeople(issuer: string): Promise<readonly DelegateEnd[]> {
+    const { dataDirectory, certifies, caOf, clock } = this.#places;
+    const directory = delegatesDirectoryOf(dataDirectory, issuer);
+    const copies = await Promise.all(
+      (await namesIn(directory)).map((name) => delegateIn(join(directory, name), issuer, false)),
+    );
+    const own = certifies(issuer) ? undefined : await this.#ownOf(issuer);
+    const made = copies
+      .filter((copy) => copy !== undefined)
+      .filter(({ serialNumber }) => serialNumber !== own?.serialNumber);
+    const all = own === undefined ? made : [own, ...made];
+    if (all.length === 0) return [];
+    const nowMs = clock.nowMs();
+    const ca = caOf(issuer);
+    return all
+      .filter((one) => one === own || !isReplaced(one, all, nowMs))
+      .map((one) => ({ ...one, toReplace: one.notBeforeMs <= nowMs && outlives(ca, one, nowMs) }));
+  }
+
+  /** The one that the services here use, whoever makes it. */
+  async #ownOf(issuer: string): Promise<Delegate | undefined> {
+    const { responders, certifies } = this.#places;
+    if (responders === undefined) return undefined;
+    return delegateIn(join(responders, `${issuer}.pem`), issuer, certifies(issuer));
+  }
 }
 
 /**
- * The delegates of a CA that are in force or were last, of each kind and subject the one that lasts longest. What
- * is not there, is damaged or cannot be read here is left out.
+ * Whether another one has begun that lasts longer. Which of them is in use elsewhere nobody knows here: one of another
+ * subject may work beside it, and takes its place only once it has ended.
  */
-async function delegateEndsOf(
-  { dataDirectory, responders, certifies }: DelegatePlaces,
-  issuer: string,
-): Promise<readonly DelegateEnd[]> {
-  const directory = delegatesDirectoryOf(dataDirectory, issuer);
-  const kept = await Promise.all(
-    (await namesIn(directory)).map((name) => endIn(join(directory, name), issuer, false)),
+function isReplaced(one: Delegate, all: readonly Delegate[], nowMs: number): boolean {
+  return all.some(
+    (other) =>
+      other.kind === one.kind &&
+      other.notBeforeMs <= nowMs &&
+      lastsLonger(other, one) &&
+      (other.subject === one.subject || one.notAfterMs <= nowMs),
   );
-  const own =
-    responders === undefined
-      ? []
-      : [await endIn(join(responders, `${issuer}.pem`), issuer, certifies(issuer))];
-  const last = new Map<string, DelegateEnd>();
-  for (const end of [...own, ...kept]) {
-    if (end === undefined) continue;
-    const key = `${end.kind} ${end.subject}`;
-    if ((last.get(key)?.notAfterMs ?? -Infinity) < end.notAfterMs) last.set(key, end);
-  }
-  return [...last.values()];
 }
 
-/** Those of issuers and of all CAs above the ones of a catalogue. */
-export function delegateEnds({
-  names,
-  ...places
-}: DelegatePlaces & { readonly names: Pick<IssuerCatalogue, 'namesAbove'> }) {
-  return async (issuers: readonly string[]): Promise<readonly DelegateEnd[]> => {
-    const ends: DelegateEnd[] = [];
-    for (const name of new Set([...issuers, ...names.namesAbove()])) {
-      ends.push(...(await delegateEndsOf(places, name)));
-    }
-    return ends;
-  };
+/** Of two that end together one stays. */
+function lastsLonger(other: Delegate, one: Delegate): boolean {
+  if (other.notAfterMs !== one.notAfterMs) return other.notAfterMs > one.notAfterMs;
+  return other.serialNumber > one.serialNumber;
+}
+
+/** Short of its CA's end there is nothing longer to be had. */
+function outlives(ca: DelegatingCa | undefined, { notAfterMs }: Delegate, nowMs: number): boolean {
+  if (ca === undefined) return true;
+  return ca.revoked === undefined && nowMs < ca.notAfterMs && notAfterMs < ca.notAfterMs - 1_000;
 }
 
 async function namesIn(directory: string): Promise<readonly string[]> {
@@ -86,11 +149,11 @@ async function namesIn(directory: string): Promise<readonly string[]> {
   }
 }
 
-async function endIn(
+async function delegateIn(
   file: string,
   issuer: string,
   renewsItself: boolean,
-): Promise<DelegateEnd | undefined> {
+): Promise<Delegate | undefined> {
   const certificate = await certificateIn(file);
   if (certificate === undefined) return undefined;
   const isResponder = (certificate.keyUsage as readonly string[] | undefined)?.includes(
@@ -101,6 +164,7 @@ async function endIn(
     issuer,
     subject: certificate.subject.replaceAll('\n', ', '),
     serialNumber: certificate.serialNumber.toLowerCase(),
+    notBeforeMs: certificate.validFromDate.getTime(),
     notAfterMs: certificate.validToDate.getTime(),
     renewsItself,
   };
