@@ -7,5 +7,5 @@ export default {
   testPathIgnorePatterns: ['/node_modules/'],
   globalSetup: '<rootDir>/infra/native/dist/jest/global-setup.js',
   globalTeardown: '<rootDir>/infra/native/dist/jest/global-teardown.js',
-  testTimeout: 120_000,
+  testTimeout: 300_000,
 };

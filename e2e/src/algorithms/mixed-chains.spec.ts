@@ -1,10 +1,7 @@
 import 'reflect-metadata';
 import { X509Certificate } from 'node:crypto';
-import { jest } from '@jest/globals';
 import { X509Certificate as PeculiarCertificate } from '@peculiar/x509';
 import { deviceKeys, issueMixedChains } from './mixed-chains.js';
-
-jest.setTimeout(120_000);
 
 describe.each([
   ['ec-p384', { a: 'ml-dsa-44', b: 'ml-dsa-65', c: 'ml-dsa-87' }],

@@ -1,13 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { runCertmill, type Ended } from '../cli/testing/run-certmill.js';
 import { aWorkFolder, type WorkFolder } from '../cli/testing/work-folder.js';
 import { aCsr } from '../testing/a-csr.js';
-
-// Each command is a process that starts.
-jest.setTimeout(120_000);
 
 const root = join(import.meta.dirname, '../../..');
 const env = { CERTMILL_CA_PASSPHRASE: 'only for this test' };

@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { builtInProfileText } from '@certmill/domain/profile-files';
 import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { fencedCommands } from '../docs/testing/documented-commands.js';
@@ -10,9 +9,6 @@ import { openssl } from './testing/openssl.js';
 import { openCertmill, type OpenCertmill } from './testing/open-certmill.js';
 import { runCertmill } from './testing/run-certmill.js';
 import { aWorkFolder, type WorkFolder } from './testing/work-folder.js';
-
-// Each command is a process that starts: on busy cores some take ten times as long.
-jest.setTimeout(120_000);
 
 const root = join(import.meta.dirname, '../../..');
 

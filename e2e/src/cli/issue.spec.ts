@@ -6,7 +6,6 @@ import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { jest } from '@jest/globals';
 import {
   BasicConstraintsExtension,
   ExtendedKeyUsageExtension,
@@ -19,9 +18,6 @@ import { csrsOf, csvOf, ndjsonOf } from '../testing/a-csr.js';
 import { openssl, opensslCsr, opensslVerify } from './testing/openssl.js';
 import { runCertmill, startCertmill, type Ended } from './testing/run-certmill.js';
 import { aWorkFolder, filesBelow, type WorkFolder } from './testing/work-folder.js';
-
-// Each command is a process that starts: on busy cores some take ten times as long.
-jest.setTimeout(120_000);
 
 interface Summary {
   readonly batchId: string;

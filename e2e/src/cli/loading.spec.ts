@@ -1,10 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { runCertmill } from './testing/run-certmill.js';
-
-jest.setTimeout(60_000);
 
 /** Says on stderr, at the end, which packages were loaded. */
 const hook = `data:text/javascript,${encodeURIComponent(`

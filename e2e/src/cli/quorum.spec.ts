@@ -3,13 +3,9 @@ import '../one-realm.js';
 import { serve, serveSchema, type Server } from '@certmill/standalone';
 import type { ChainedAuditEntry } from '@certmill/domain';
 import { builtInProfileText } from '@certmill/domain/profile-files';
-import { jest } from '@jest/globals';
 import { openssl } from './testing/openssl.js';
 import { runCertmill, type Ended } from './testing/run-certmill.js';
 import { aWorkFolder, type WorkFolder } from './testing/work-folder.js';
-
-// Each command is a process that starts: on busy cores some take ten times as long.
-jest.setTimeout(120_000);
 
 let work: WorkFolder;
 /** How the command finds its server. */

@@ -1,13 +1,9 @@
 import { writeFile } from 'node:fs/promises';
-import { jest } from '@jest/globals';
 import { startServer } from '../server/testing/running-server.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { openssl } from './testing/openssl.js';
 import { runCertmill, type Ended } from './testing/run-certmill.js';
 import { aWorkFolder, type WorkFolder } from './testing/work-folder.js';
-
-// Each command is a process that starts: on busy cores some take ten times as long.
-jest.setTimeout(180_000);
 
 let work: WorkFolder;
 beforeAll(async () => {

@@ -2,14 +2,10 @@ import { once } from 'node:events';
 
 import { writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
-import { jest } from '@jest/globals';
 import { aCsr, ndjsonLineOf } from '../testing/a-csr.js';
 import { startServer } from '../server/testing/running-server.js';
 import { startCertmill } from './testing/run-certmill.js';
 import { aWorkFolder, type WorkFolder } from './testing/work-folder.js';
-
-// Servers are processes that start: on busy cores some take ten times as long.
-jest.setTimeout(60_000);
 
 let work: WorkFolder;
 beforeEach(async () => {

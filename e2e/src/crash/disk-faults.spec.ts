@@ -7,7 +7,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { serve, serveSchema, type Server } from '@certmill/standalone';
 import { openStoreForReading, verifyFolder } from '@certmill/standalone/folder';
 import { createHierarchy } from '@certmill/trust';
-import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import {
   armDisks,
@@ -21,8 +20,6 @@ import {
 } from './faulty-disks.js';
 import type { BatchAnswer } from './factory-client.js';
 import { oracleSlotModule } from './oracle-slot.js';
-
-jest.setTimeout(60_000);
 
 const perBatch = 12;
 const allDevices = csrsOf(perBatch * 40, 'faults');

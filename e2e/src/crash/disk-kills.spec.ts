@@ -10,5 +10,5 @@ describe('a server that dies in the middle of an I/O step', () => {
     for (const { step, mode } of each) expect(output).toContain(`${step} ${mode} 1`);
     expect(output).toContain('10 passed, 0 failed');
     expect(code).toBe(0);
-  }, 120_000);
+  }, 300_000);
 });

@@ -478,7 +478,7 @@ function isOutage(error: unknown): boolean {
 
 /** A call failed: right where the server is dying, wrong where it lives on. */
 async function untilGone(life: ServerLife, cause: unknown): Promise<void> {
-  const died = AbortSignal.any([life.gone, AbortSignal.timeout(2_000)]);
+  const died = AbortSignal.any([life.gone, AbortSignal.timeout(20_000)]);
   await new Promise<void>((resolve) => died.addEventListener('abort', () => resolve()));
   if (!life.gone.aborted) throw cause;
 }

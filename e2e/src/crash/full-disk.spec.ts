@@ -8,7 +8,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { type Server } from '@certmill/standalone';
 import { openStoreForReading, verifyFolder } from '@certmill/standalone/folder';
-import { jest } from '@jest/globals';
 import { aWorkFolder } from '../cli/testing/work-folder.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { aServerIn } from '../http/test-server.js';
@@ -19,8 +18,6 @@ import {
   boundedDatabaseModule,
   unboundDatabase,
 } from './bounded-database.js';
-
-jest.setTimeout(120_000);
 
 interface BatchBody {
   readonly batchId: string;

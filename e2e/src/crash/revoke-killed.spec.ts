@@ -5,12 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { DatabaseSync } from 'node:sqlite';
 import type { ChainedAuditEntry } from '@certmill/domain';
 import { openStoreForReading, verifyFolder } from '@certmill/standalone/folder';
-import { jest } from '@jest/globals';
 import { runCertmill } from '../cli/testing/run-certmill.js';
 import { aDataFolder, anOrder, aServerIn, ndjson } from '../http/test-server.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
-
-jest.setTimeout(180_000);
 
 const certificates = 1_200;
 const killedAfter = 500;

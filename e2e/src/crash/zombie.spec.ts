@@ -5,12 +5,9 @@ import type { ChunkRef } from '@certmill/domain';
 import { decodeIssuedChunk, groups, topics } from '@certmill/events';
 import type { DeliveredRecord, EventLog, TerminalChunk } from '@certmill/ports';
 import { openStoreForReading, verifyFolder } from '@certmill/standalone/folder';
-import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { anOrder, aServer, ndjson, type TestServer } from '../http/test-server.js';
 import { patchedStore } from './patched-store.js';
-
-jest.setTimeout(60_000);
 
 /** Where a worker is paused, with its chunk in hand. */
 const points = [

@@ -1,14 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { aWorkFolder, type WorkFolder } from '../cli/testing/work-folder.js';
 import { fencedCommands } from './testing/documented-commands.js';
 import { openShell, type ShellSession } from './testing/shell-session.js';
 import { walkedRunbooks } from './testing/walked-runbooks.js';
-
-// Commands are processes that start, and shares are stretched passphrases.
-jest.setTimeout(120_000);
 
 const root = join(import.meta.dirname, '../../..');
 

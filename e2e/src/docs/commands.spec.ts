@@ -1,16 +1,12 @@
 import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { openCertmill } from '../cli/testing/open-certmill.js';
 import { openssl } from '../cli/testing/openssl.js';
 import { aWorkFolder, type WorkFolder } from '../cli/testing/work-folder.js';
 import { fencedCommands, fencesOf, inlineCommands } from './testing/documented-commands.js';
 import { openShell, type ShellSession } from './testing/shell-session.js';
 import { walkedRunbooks } from './testing/walked-runbooks.js';
-
-// Commands are processes that start: on busy cores some take ten times as long.
-jest.setTimeout(60_000);
 
 const root = join(import.meta.dirname, '../../..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');

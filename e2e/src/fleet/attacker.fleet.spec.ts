@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { causeOfDeadLetter } from '@certmill/adapter-kafka';
 import { encodePublishedChunk, groups, topics } from '@certmill/events';
 import type { DeliveredRecord } from '@certmill/ports';
-import { jest } from '@jest/globals';
 import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import {
   forgeries,
@@ -18,8 +17,6 @@ import {
 } from './testing/forgeries.js';
 import { Intruder, marker, stageTopics } from './testing/intruder.js';
 import { TestFleet, until } from './testing/test-fleet.js';
-
-jest.setTimeout(240_000);
 
 const root = join(import.meta.dirname, '../../..');
 

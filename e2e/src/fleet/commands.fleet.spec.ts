@@ -8,10 +8,7 @@ import {
   MongoStandIn,
   RedisServer,
 } from '@certmill/native';
-import { jest } from '@jest/globals';
 import { runCertmill } from '../cli/testing/run-certmill.js';
-
-jest.setTimeout(240_000);
 
 /** The commands for a fleet, typed as an SRE would, on servers of their own. */
 describe('the commands for a fleet', () => {

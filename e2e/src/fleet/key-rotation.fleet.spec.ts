@@ -3,13 +3,10 @@ import { causeOfDeadLetter } from '@certmill/adapter-kafka';
 import { groups, topics } from '@certmill/events';
 import { hopsOf, type FleetConfig } from '@certmill/fleet';
 import type { FleetRole } from '@certmill/native';
-import { jest } from '@jest/globals';
 import { csrsOf, ndjsonLineOf } from '../testing/a-csr.js';
 import { runCertmill } from '../cli/testing/run-certmill.js';
 import { Intruder, stageTopics } from './testing/intruder.js';
 import { TestFleet, until, type BatchBody } from './testing/test-fleet.js';
-
-jest.setTimeout(300_000);
 
 let fleet: TestFleet;
 let intruder: Intruder;

@@ -4,11 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { approve, serializeQuorumPolicy, type Operation } from '@certmill/trust/approvals';
-import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { TestFleet, until } from './testing/test-fleet.js';
-
-jest.setTimeout(240_000);
 
 const population = 1_500;
 let fleet: TestFleet;

@@ -3,13 +3,10 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { LocalFleet, makeRunFolder, type FleetRole } from '@certmill/native';
-import { jest } from '@jest/globals';
 import { startCertmill } from '../cli/testing/run-certmill.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { lineOfPem, secretsIn, type Secret } from './secure/secrets.js';
 import { SecureServers } from './secure/secure-servers.js';
-
-jest.setTimeout(300_000);
 
 const roles = ['ingest', 'validate', 'sign', 'publish'] as const;
 /** A start that has not ended by then waits for something. */

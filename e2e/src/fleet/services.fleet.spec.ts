@@ -11,11 +11,8 @@ import {
   type FleetRole,
   type FleetService,
 } from '@certmill/native';
-import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf, type DeviceCsr } from '../testing/a-csr.js';
 import { aName, TestFleet, until, type LogLine } from './testing/test-fleet.js';
-
-jest.setTimeout(300_000);
 
 const orderId = 'line-1';
 /** Of a chunk at most, so that a batch has many. */

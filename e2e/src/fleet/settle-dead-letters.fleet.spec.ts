@@ -3,13 +3,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openKafkaAdmin } from '@certmill/adapter-kafka';
 import { topics } from '@certmill/events';
-import { jest } from '@jest/globals';
 import { runCertmill } from '../cli/testing/run-certmill.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { poisonFileOf } from './testing/poisoned-service.js';
 import { aName, TestFleet, until, type BatchBody } from './testing/test-fleet.js';
-
-jest.setTimeout(240_000);
 
 const root = join(import.meta.dirname, '../../..');
 const program = fileURLToPath(new URL('./testing/poisoned-service.js', import.meta.url));

@@ -8,15 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { pemEncode } from '@certmill/der';
 import { makeRunFolder } from '@certmill/native';
-import { jest } from '@jest/globals';
 import * as x509 from '@peculiar/x509';
 import { runCertmill } from '../cli/testing/run-certmill.js';
 import type { FailPointReport } from '../crash/fail-point.js';
 import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { ordersFileOf, type ServiceOrders } from './service-under-test.js';
 import { aName, TestFleet, until } from './testing/test-fleet.js';
-
-jest.setTimeout(240_000);
 
 /** Stands in the certificates; nobody looks it up here. */
 const baseUri = 'http://pki.example';

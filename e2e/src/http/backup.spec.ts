@@ -40,12 +40,9 @@ import {
   signAuthorityRequest,
 } from '@certmill/trust';
 import { openApprovalFolder, readApprovalFolder } from '@certmill/trust/approvals';
-import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { issueFiles, revoke, run } from '../status/certificate-holder.js';
 import { anOrder, aServer, aServerIn, ndjson, passphrase, type TestServer } from './test-server.js';
-
-jest.setTimeout(60_000);
 
 let server: TestServer;
 let parent = '';

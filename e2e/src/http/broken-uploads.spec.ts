@@ -12,12 +12,9 @@ import {
   restoreDataFolder,
   verifyFolder,
 } from '@certmill/standalone/folder';
-import { jest } from '@jest/globals';
 import { patchedStore } from '../crash/patched-store.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { anOrder, aServer, ndjson, type TestServer } from './test-server.js';
-
-jest.setTimeout(60_000);
 
 interface BatchBody {
   readonly batchId: string;
@@ -32,6 +29,8 @@ let server: TestServer;
 let parent = '';
 /** How many appends of ingest have to fail. */
 let failing = 0;
+/** How many have not. */
+let appended = 0;
 /** What ingest waits for before its next append, and both ingest and validate right after it. */
 let held: { readonly step: 'append' | 'confirm'; readonly until: Promise<unknown> } | undefined;
 
@@ -51,12 +50,13 @@ beforeAll(async () => {
         async append(topic, record) {
           if (topic === topics.requestsReceived.bulk && failing > 0) {
             failing -= 1;
-            // Late enough for the chunks behind it to be registered and appended.
-            await pause(300);
+            // The chunks behind it are registered and appended by then.
+            for (const before = appended; appended < before + 2;) await pause(5);
             throw new CertmillError('FAULT_DISK_FULL', 'no room for this one');
           }
           if (topic === topics.requestsReceived.bulk) await holdAt('append');
           await log.append(topic, record);
+          if (topic === topics.requestsReceived.bulk) appended += 1;
         },
       }),
       aroundStore: (store) =>

@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { pemEncode } from '@certmill/der';
 import { type builtInProfileNames, builtInProfiles } from '@certmill/domain/profile-files';
 import {
@@ -14,8 +13,6 @@ import {
 import { type KeyKind, openssl, opensslCsr } from '../cli/testing/openssl.js';
 import { aCsr, anMlDsaKey } from '../testing/a-csr.js';
 import { aDataFolder, anOrder, aServerIn, type TestServer } from './test-server.js';
-
-jest.setTimeout(120_000);
 
 interface Device {
   /** `line` where absent. */

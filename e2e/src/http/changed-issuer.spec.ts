@@ -3,7 +3,6 @@ import { X509Certificate } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { jest } from '@jest/globals';
 import { pemEncode } from '@certmill/der';
 import { openStoreForReading, verifyFolder } from '@certmill/standalone/folder';
 import {
@@ -30,8 +29,6 @@ import {
   passphrase,
   type TestServer,
 } from './test-server.js';
-
-jest.setTimeout(60_000);
 
 interface Issued {
   readonly certificate: string;

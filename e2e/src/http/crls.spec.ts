@@ -26,7 +26,6 @@ import {
   renewAuthority,
   revokeAuthority,
 } from '@certmill/trust';
-import { jest } from '@jest/globals';
 import { run as runProgram } from '../status/certificate-holder.js';
 import { runCertmill } from '../cli/testing/run-certmill.js';
 import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
@@ -40,8 +39,6 @@ import {
   type TestServer,
   type TestSetup,
 } from './test-server.js';
-
-jest.setTimeout(60_000);
 
 const status: StatusAddresses = { baseUri: 'http://pki.example', crlShards: 4 };
 interface Issued {

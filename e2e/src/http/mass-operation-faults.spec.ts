@@ -80,7 +80,7 @@ function failingStore<T extends IssuanceStore>(store: T): T {
 beforeAll(async () => {
   const issuers = { first: 'ec-p256', second: 'ec-p256' } as const;
   server = await aServer({}, { aroundStore: failingStore }, { issuers });
-}, 120_000);
+});
 afterEach(() => {
   isFull = false;
   armed = undefined;
@@ -180,7 +180,6 @@ describe('a mass revocation', () => {
       expect(await accountOf(get, name)).toEqual({ changed: population });
       expect(await actionsOf(name)).toEqual(['mass-operation.begun', 'mass-operation.ended']);
     },
-    60_000,
   );
 });
 
@@ -198,7 +197,7 @@ test('a mass revocation says that the disk is full, and goes on when there is ro
   });
   isFull = false;
   expect(await ending).toMatchObject({ changed: population, unchanged: 0 });
-}, 60_000);
+});
 
 describe('a mass reissue', () => {
   test.each(cases([...reissueCalls, ...moreReissueCalls]))(
@@ -228,7 +227,6 @@ describe('a mass reissue', () => {
       const order = await (await server.call('GET', `/v1/orders/${name}-new`)).json();
       expect(order).toMatchObject({ reserved: population, state: 'closed' });
     },
-    60_000,
   );
 
   test('uploads nothing into another order that somebody opens under its name, and leaves that alone', async () => {
@@ -247,7 +245,7 @@ describe('a mass reissue', () => {
     expect((await server.call('POST', `/v1/operations/${name}/cancel`)).status).toBe(200);
     const order = await (await get(`/v1/orders/${name}`)).json();
     expect(order).toMatchObject({ reserved: 0, state: 'open' });
-  }, 60_000);
+  });
 
   test.each([
     // Its chunk is uploaded by then, and may be decided, or not.
@@ -273,7 +271,6 @@ describe('a mass reissue', () => {
       expect(renewed + rejected).toBe(submitted);
       expect(rejected).toBeLessThanOrEqual(atMostRejected);
     },
-    60_000,
   );
 });
 
@@ -317,7 +314,7 @@ describe('a run that hung while its certificates were revoked, and goes on', () 
     await hung('hung', () => workedOffElsewhere('hung-new'));
     await lookedAgain('hung-new');
     await expectOneEach('hung');
-  }, 60_000);
+  });
 
   test('uploads nothing into what another run is about to upload, which goes on', async () => {
     let elsewhere: Promise<void> | undefined;
@@ -335,7 +332,7 @@ describe('a run that hung while its certificates were revoked, and goes on', () 
     hasGoneOn.resolve(undefined);
     await elsewhere;
     await expectOneEach('stale');
-  }, 60_000);
+  });
 });
 
 test('a reissue gives nothing to devices that are revoked, or held, before their verdicts', async () => {
@@ -361,7 +358,7 @@ test('a reissue gives nothing to devices that are revoked, or held, before their
   const results = await resultsOf(get, 'meantime-new');
   const refused = results.filter(({ outcome }) => outcome === 'rejected');
   expect(refused.map(({ reason }) => reason)).toEqual(Array(2).fill('CERTIFICATE_REVOKED'));
-}, 60_000);
+});
 
 test('a reissue takes no device that got another certificate between its plan and its verdicts', async () => {
   await issued('overtaken');
@@ -384,7 +381,7 @@ test('a reissue takes no device that got another certificate between its plan an
   );
   const others = population - 1;
   expect(await accountOf(get, 'overtaking')).toEqual({ issued: others, skipped: 1 });
-}, 60_000);
+});
 
 describe('an operation that is cancelled or paused', () => {
   const wanted = { issuer: 'second', profile: 'tls-client' };
@@ -421,7 +418,6 @@ describe('an operation that is cancelled or paused', () => {
       expect(await theOrder(name)).toMatchObject({ state: 'closed' });
       expect(await actionsOf(name)).toEqual(['mass-operation.begun', 'mass-operation.cancelled']);
     },
-    60_000,
   );
 
   test('is told of each change although the trail was away for a while', async () => {
@@ -434,7 +430,7 @@ describe('an operation that is cancelled or paused', () => {
     expect(await actionsOf(name)).toEqual(
       ['begun', 'paused', 'resumed', 'paused', 'cancelled'].map((end) => `mass-operation.${end}`),
     );
-  }, 60_000);
+  });
 
   test('ends by itself, although nobody asks again', async () => {
     const name = await waiting('alone');
@@ -444,35 +440,31 @@ describe('an operation that is cancelled or paused', () => {
     await workedOffElsewhere(name);
     expect(await stateOf(name)).toBe('cancelled');
     expect(await theOrder(name)).toMatchObject({ state: 'closed' });
-  }, 60_000);
+  });
 
   test.each([
     ['renew', 409],
     ['reissue', 403],
-  ])(
-    'issues nothing where its %s was about to open its order',
-    async (kind, refused) => {
-      const name = `early-${kind}`;
-      await issued(name, csrsOf(3, name));
-      const operationId = `${name}-new`;
-      const isCancelled = Promise.withResolvers<number>();
-      holds.createOrder.push(async () => {
-        isCancelled.resolve(await control(operationId, 'cancel'));
-      });
-      const json = { operationId, kind, selection: { orderId: name }, ...wanted };
-      expect((await server.call('POST', '/v1/operations', { json })).status).toBe(202);
-      expect(await isCancelled.promise).toBe(200);
-      await lookedAgain(operationId);
-      expect(await theOrder(operationId)).toMatchObject({ state: 'closed', reserved: 0 });
-      const path = `/v1/orders/${operationId}/batches`;
-      const headers = { ...ndjson, 'idempotency-key': 'late' };
-      const body = ndjsonOf(csrsOf(3, name));
-      expect((await server.call('POST', path, { headers, body })).status).toBe(refused);
-      const shown = (await (await get(`/v1/operations/${operationId}`)).json()) as object;
-      expect(shown).toMatchObject({ state: 'cancelled', counts: { issued: 0, rejected: 0 } });
-    },
-    60_000,
-  );
+  ])('issues nothing where its %s was about to open its order', async (kind, refused) => {
+    const name = `early-${kind}`;
+    await issued(name, csrsOf(3, name));
+    const operationId = `${name}-new`;
+    const isCancelled = Promise.withResolvers<number>();
+    holds.createOrder.push(async () => {
+      isCancelled.resolve(await control(operationId, 'cancel'));
+    });
+    const json = { operationId, kind, selection: { orderId: name }, ...wanted };
+    expect((await server.call('POST', '/v1/operations', { json })).status).toBe(202);
+    expect(await isCancelled.promise).toBe(200);
+    await lookedAgain(operationId);
+    expect(await theOrder(operationId)).toMatchObject({ state: 'closed', reserved: 0 });
+    const path = `/v1/orders/${operationId}/batches`;
+    const headers = { ...ndjson, 'idempotency-key': 'late' };
+    const body = ndjsonOf(csrsOf(3, name));
+    expect((await server.call('POST', path, { headers, body })).status).toBe(refused);
+    const shown = (await (await get(`/v1/operations/${operationId}`)).json()) as object;
+    expect(shown).toMatchObject({ state: 'cancelled', counts: { issued: 0, rejected: 0 } });
+  });
 });
 
 describe('an operation that is begun', () => {
@@ -491,7 +483,7 @@ describe('an operation that is begun', () => {
       await countsOf(json);
       expect(await actionsOf(name)).toEqual(['mass-operation.begun', 'mass-operation.ended']);
     }
-  }, 60_000);
+  });
 
   test('takes one of the places of calls that look at many certificates, and so does its list of devices', async () => {
     await issued('crowd', csrsOf(3, 'crowd'));
@@ -519,7 +511,7 @@ describe('an operation that is begun', () => {
     isOver.resolve(undefined);
     expect(await Promise.all(held.map(({ beginning }) => beginning))).toEqual([202, 202]);
     expect([await begin('crowd-3'), await devices()]).toEqual([202, 200]);
-  }, 60_000);
+  });
 });
 
 /** Each is a batch of its own. 100,000 where somebody has an hour: CERTMILL_MASS_SINGLES. */

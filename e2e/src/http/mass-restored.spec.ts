@@ -36,7 +36,7 @@ beforeAll(async () => {
   parent = await mkdtemp(join(tmpdir(), 'certmill-mass-restored-'));
   const issuers = { first: 'ec-p256', second: 'ec-p256' } as const;
   server = await aServer({}, { aroundStore: failingStore }, { issuers });
-}, 120_000);
+});
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
   await rm(parent, { recursive: true, force: true });
@@ -111,7 +111,7 @@ describe('a mass operation in a backup', () => {
     expect(counts).toMatchObject({ changed: population, unchanged: 0, refused: 0 });
     expect(await accountOf(of(again), 'leaf-end')).toEqual({ changed: population });
     await control(server, 'leaf-end', 'cancel');
-  }, 60_000);
+  });
 
   test('that reissues goes on in a new batch, and issues nothing twice', async () => {
     await issued('root');
@@ -123,7 +123,7 @@ describe('a mass operation in a backup', () => {
     expect(await accountOf(of(again), 'root-new')).toEqual({ issued: population });
     expect(await heldIn(again, 'root')).toEqual(new Map([[2, population]]));
     await control(server, 'root-new', 'cancel');
-  }, 60_000);
+  });
 
   test('that was in the middle of a step does not do it twice', async () => {
     await issued('stem');
@@ -138,5 +138,5 @@ describe('a mass operation in a backup', () => {
     expect(await heldIn(again, 'stem')).toEqual(new Map([[2, population]]));
     isStuck = false;
     await control(server, 'stem-new', 'cancel');
-  }, 60_000);
+  });
 });

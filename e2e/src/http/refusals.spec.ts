@@ -27,7 +27,8 @@ describe('what is refused', () => {
   let server: TestServer;
   beforeAll(async () => {
     const limits = {
-      idleUploadMs: 700,
+      // Those that are to be there while others are refused end with it.
+      idleUploadMs: 4_000,
       uploadsAtOncePerTenant: 2,
       uploadsAtOnce: 3,
       headersTimeoutMs: 1_000,
@@ -36,6 +37,13 @@ describe('what is refused', () => {
     await anOrder(server, 'o1');
   });
   afterAll(() => server[Symbol.asyncDispose]());
+
+  const underWay = async (count: number): Promise<void> => {
+    const wanted = `\ncertmill_http_uploads_active ${String(count)}\n`;
+    for (let told = ''; !told.includes(wanted);) {
+      told = await (await server.call('GET', '/metrics')).text();
+    }
+  };
 
   it.each([
     ['GET', '/v1/orders/o1', { key: null }, 401, 'UNAUTHENTICATED'],
@@ -142,7 +150,7 @@ describe('what is refused', () => {
 
   it('lets one tenant have its share of uploads: the next one is a 429', async () => {
     const calls = [1, 2].map((i) => rawCall(server.url, uploadHead(server, `many-${i}`)));
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await underWay(2);
     const third = await server.call('POST', '/v1/orders/o1/batches', {
       headers: { ...ndjson, 'idempotency-key': 'many-3' },
       body: 'x',
@@ -150,6 +158,7 @@ describe('what is refused', () => {
     expect(third.headers.get('retry-after')).toBe('1');
     expect(await problemOf(third)).toMatchObject({ status: 429 });
     for (const { socket } of calls) socket.destroy();
+    await underWay(0);
   });
 
   it('takes one allow-list per tenant at a time, and a few of all: the next one is a 429', async () => {
@@ -170,12 +179,6 @@ describe('what is refused', () => {
           `Authorization: Bearer ${keys.get(tenant) ?? ''}\r\nTransfer-Encoding: chunked\r\n\r\n` +
           chunkOf('deviceId\n'),
       );
-    const underWay = async (count: number): Promise<void> => {
-      const wanted = `\ncertmill_http_uploads_active ${String(count)}\n`;
-      for (let told = ''; !told.includes(wanted);) {
-        told = await (await server.call('GET', '/metrics')).text();
-      }
-    };
     const keys = new Map([['default', server.key]]);
     for (const tenant of ['acme', 'umbrella']) {
       keys.set(tenant, await aTenantKey(server, tenant));

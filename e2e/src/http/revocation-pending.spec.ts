@@ -9,13 +9,10 @@ import {
   type Selection,
 } from '@certmill/pipeline';
 import { changedCertificateSchema, changesSchema } from '@certmill/platform';
-import { jest } from '@jest/globals';
 import { runCertmill } from '../cli/testing/run-certmill.js';
 import { patchedStore } from '../crash/patched-store.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { anOrder, aServer, ndjson, type TestServer } from './test-server.js';
-
-jest.setTimeout(60_000);
 
 interface Counters {
   readonly counters: Readonly<Record<'inFlight' | 'issued', number>>;

@@ -16,13 +16,10 @@ import {
   type VerifiedFolder,
 } from '@certmill/standalone/folder';
 import { createHierarchy, loadIssuers, type Issuer, type VerifiedStore } from '@certmill/trust';
-import { jest } from '@jest/globals';
 import { runCertmill } from '../cli/testing/run-certmill.js';
 import { patchedStore } from '../crash/patched-store.js';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { anOrder, aServerIn, ndjson } from './test-server.js';
-
-jest.setTimeout(60_000);
 
 const { bulk } = topics.requestsReceived;
 let parent = '';

@@ -1,7 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { jest } from '@jest/globals';
 import { openKafkaLog } from '@certmill/adapter-kafka';
 import { topics } from '@certmill/events';
 import {
@@ -14,9 +13,6 @@ import {
 } from '@certmill/native';
 import { aCsr, csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { anOtlpReceiver, type OtlpReceiver } from './otlp-receiver.js';
-
-// Four processes that start beside three servers: on busy cores that takes minutes.
-jest.setTimeout(300_000);
 
 const roles = ['ingest', 'validate', 'sign', 'publish'] as const;
 const lanes = ['bulk', 'interactive'] as const;

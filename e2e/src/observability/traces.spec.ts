@@ -1,11 +1,8 @@
-import { jest } from '@jest/globals';
 import { CertmillError } from '@certmill/domain';
 import { patchedStore } from '../crash/patched-store.js';
 import { anOrder, aServer, ndjson, type TestServer } from '../http/test-server.js';
 import { csrsOf, ndjsonOf, type DeviceCsr } from '../testing/a-csr.js';
 import { anOtlpReceiver, type ReceivedSpan } from './otlp-receiver.js';
-
-jest.setTimeout(60_000);
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
 const spanId = '00f067aa0ba902b7';

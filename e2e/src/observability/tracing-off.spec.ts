@@ -1,8 +1,5 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { jest } from '@jest/globals';
-
-jest.setTimeout(60_000);
 
 /** Says which modules of OpenTelemetry a server loads, without tracing and then with it. */
 const script = `

@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { cp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { runCertmill, type Ended } from '../cli/testing/run-certmill.js';
 import { aWorkFolder, type WorkFolder } from '../cli/testing/work-folder.js';
@@ -13,9 +12,6 @@ import {
   startServer,
   startUpload,
 } from './testing/running-server.js';
-
-// Each command is a process that starts: on busy cores some take ten times as long.
-jest.setTimeout(120_000);
 
 interface BatchBody {
   readonly state: string;

@@ -1,11 +1,7 @@
 import { writeFile } from 'node:fs/promises';
-import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { aWorkFolder } from '../cli/testing/work-folder.js';
 import { curlAt, json, ndjsonUpload, openOrder, startServer } from './testing/running-server.js';
-
-// Servers are processes that start: on busy cores some take ten times as long.
-jest.setTimeout(120_000);
 
 interface CallLine {
   readonly msg: string;

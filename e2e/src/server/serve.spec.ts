@@ -3,7 +3,6 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { jest } from '@jest/globals';
 import { csrsOf, ndjsonOf } from '../testing/a-csr.js';
 import { openssl, opensslCsr, opensslVerify } from '../cli/testing/openssl.js';
 import { runCertmill } from '../cli/testing/run-certmill.js';
@@ -19,9 +18,6 @@ import {
   type Curl,
   type RunningServer,
 } from './testing/running-server.js';
-
-// Servers are processes that start: on busy cores some take ten times as long.
-jest.setTimeout(120_000);
 
 interface BatchBody {
   readonly batchId: string;

@@ -26,7 +26,7 @@ beforeAll(async () => {
   server = await aServer({}, {}, { config: { status: { port: 0, cachedMs: 60_000 } } });
   files = await issueFiles(server, 6);
   url = `${server.server.status?.url ?? ''}/ocsp`;
-}, 60_000);
+});
 
 afterAll(async () => {
   await files[Symbol.asyncDispose]();
@@ -180,7 +180,7 @@ describe('CA certificates', () => {
   };
   /** What is kept of a CA is up to a second old. */
   const within = async (wanted: RegExp, asked: () => Promise<string>): Promise<string> => {
-    const deadline = Date.now() + 5_000;
+    const deadline = Date.now() + 60_000;
     for (;;) {
       const text = await asked();
       if (wanted.test(text) || Date.now() > deadline) return text;
@@ -394,7 +394,7 @@ test('a responder outlives a restart, and is renewed before its end when the clo
   nowMs += 40 * 86_400_000;
   await own(running);
   expect(await certificateIn()).not.toBe(first);
-}, 60_000);
+});
 
 test('with a quorum nobody who asks makes a server use the key of the root, and each responder is in the trail', async () => {
   await using folder = await aDataFolder();
@@ -448,4 +448,4 @@ test('with a quorum nobody who asks makes a server use the key of the root, and 
   // A policy that is gone is not taken for none.
   await rm(quorumPolicyFileOf(folder.path));
   expect(await ask('root')).toBe('unauthorized');
-}, 60_000);
+});

@@ -45,7 +45,7 @@ beforeAll(async () => {
   await writeFile(crlFile, await crlInForce());
   const place = { directory: server.data, name: 'root', passphrase };
   await writeFile(rootCrlFile, (await issueCaCrl(place, 86_400, Date.now())).der);
-}, 60_000);
+});
 
 afterAll(async () => {
   await files[Symbol.asyncDispose]();
@@ -67,7 +67,7 @@ describe('GnuTLS', () => {
     const { text } = await run(certtool, '--crl-info', '--inder', '--infile', crlFile);
     expect(text).toContain('Revoked certificates (2):');
     expect(text).toContain('Signature Algorithm: ECDSA-SHA256');
-  }, 120_000);
+  });
 
   test('asks the responder itself, and verifies what it is answered', async () => {
     const { ocsptool } = await findGnuTls();
@@ -82,7 +82,7 @@ describe('GnuTLS', () => {
     expect(await status(good)).toBe('good');
     expect(await status(revoked)).toBe('revoked');
     expect(await status(held)).toBe('revoked');
-  }, 120_000);
+  });
 });
 
 test('NSS takes the CRL, and refuses what is on it', async () => {
@@ -103,7 +103,7 @@ test('NSS takes the CRL, and refuses what is on it', async () => {
   } finally {
     await database.remove();
   }
-}, 120_000);
+});
 
 /** What a responder answered about a certificate, asked by OpenSSL. */
 async function answerAbout(index: number): Promise<string> {
@@ -135,4 +135,4 @@ test('Bouncy Castle agrees, by the CRLs of the whole chain and by OCSP', async (
     expect.stringContaining('certificateHold'),
     'revoked',
   ]);
-}, 120_000);
+});

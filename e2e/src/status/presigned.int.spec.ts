@@ -31,7 +31,7 @@ beforeAll(async () => {
     },
   );
   files = await issueFiles(server, 5);
-}, 60_000);
+});
 
 afterAll(async () => {
   await files[Symbol.asyncDispose]();
@@ -92,7 +92,7 @@ async function toldOf(
   options: readonly string[] = [],
 ) {
   const ask = ['ocsp', '-CAfile', chain, '-issuer', issuer, '-url', url, ...options];
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     const { text } = await run('openssl', ...ask, '-cert', certificates[index] ?? '');
     if (wanted.test(text) || Date.now() > deadline) return text;
@@ -218,7 +218,7 @@ test('what was signed ahead before a while without it is told to nobody', async 
   expect(await toldOf(older, authority.url, 0, /: revoked/)).toMatch(/Reason: keyCompromise/);
   expect(await toldOf(older, authority.url, 1, /: good/)).toMatch(/device-1\.pem: good/);
   await older[Symbol.asyncDispose]();
-}, 60_000);
+});
 
 test('a revocation of which nobody was told is found by itself', async () => {
   await using authority = await keyless();
@@ -227,7 +227,7 @@ test('a revocation of which nobody was told is found by itself', async () => {
   const outcomes = await store.changeStatuses([await changeOf(files, 4, 'superseded')]);
   expect(outcomes).toEqual(['changed']);
   expect(await told(authority.url, 4, /: revoked/)).toMatch(/Reason: superseded/);
-}, 40_000);
+});
 
 test('nobody is told of numbers that nothing was signed for', async () => {
   await using authority = await keyless();

@@ -26,7 +26,7 @@ export function openForTest(changes: Partial<BullmqOptions> = {}): Promise<JobQu
 /** Polls until the condition holds. */
 export async function until(
   condition: () => Promise<boolean> | boolean,
-  timeoutMs = 10_000,
+  timeoutMs = 60_000,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {

@@ -16,7 +16,7 @@ import { openKafkaAdmin } from './topics/open-kafka-admin.js';
 export const group = 'certmill-test';
 /** A broker's lower bound, by default. */
 export const sessionTimeoutMs = 6_000;
-export const patienceMs = 30_000;
+export const patienceMs = 90_000;
 
 export function connection(): KafkaConnectionOptions {
   const brokers = process.env['KAFKA_BROKERS']?.split(',') ?? [];

@@ -192,7 +192,7 @@ describe('eight processes at once', () => {
     expect(issued).toBe(quota);
     for (const store of stores) expect(await store.reservedUnder(tenant, 'order')).toBe(quota);
     await expectBucketsToAddUp(fleet.database, `${tenant}/`);
-  }, 120_000);
+  });
 
   test.each([1, 3, 20, 58, 62, 64, 66, 75])(
     'cancel a batch while others register and confirm it, at chunk %s: nothing comes after',
@@ -203,7 +203,7 @@ describe('eight processes at once', () => {
       const uploading = Promise.all([0, 1].map((n) => upload(storeAt(n), chunks)));
       const middle = chunks[at];
       if (middle === undefined) throw new Error('no such chunk');
-      const deadlineMs = performance.now() + 20_000;
+      const deadlineMs = performance.now() + 120_000;
       while ((await storeAt(3).chunkState(middle.ref)) === undefined) {
         expect(performance.now()).toBeLessThan(deadlineMs);
       }
@@ -230,7 +230,6 @@ describe('eight processes at once', () => {
       }
       await expectBucketsToAddUp(fleet.database, `${tenant}/`);
     },
-    60_000,
   );
 
   test.each([5, 63, 64, 65])(

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CertmillError } from '@certmill/domain';
 import { untilItWorks } from './until-it-works.js';
 
@@ -32,9 +33,12 @@ describe('waiting for what a service needs', () => {
   it('ends when the service stops, also in the middle of a pause', async () => {
     const stopping = new AbortController();
     const waiting = untilItWorks('kafka', () => down('no broker'), logOf(), stopping.signal);
+    // Before the first pause is over: timers end in the order of their times, on busy cores too.
+    const first = Promise.race([
+      waiting.catch((error: unknown) => (error as CertmillError).code),
+      sleep(150, 'the pause'),
+    ]);
     setImmediate(() => stopping.abort());
-    const begun = performance.now();
-    await expect(waiting).rejects.toMatchObject({ code: 'FAULT_STOPPING' });
-    expect(performance.now() - begun).toBeLessThan(150);
+    expect(await first).toBe('FAULT_STOPPING');
   });
 });

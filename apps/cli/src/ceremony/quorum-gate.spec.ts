@@ -206,11 +206,22 @@ describe('approvals of a command', () => {
     const args = ['--data', anInstallation('a', 'alice')];
     const approvals = await approvedBy(args, 'alice');
     let done = 0;
+    let refused = 0;
+    // Until both others were told.
     const slowly = async (): Promise<void> => {
       done += 1;
-      await pause(50);
+      while (refused < 2) await pause(5);
     };
-    const all = await Promise.allSettled([1, 2, 3].map(() => typed(slowly, ...args, ...approvals)));
+    const all = await Promise.allSettled(
+      [1, 2, 3].map(async () => {
+        try {
+          return await typed(slowly, ...args, ...approvals);
+        } catch (error) {
+          refused += 1;
+          throw error;
+        }
+      }),
+    );
     expect(all.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected']);
     for (const one of all.filter((each) => each.status === 'rejected')) {
       expect(one.reason).toMatchObject({

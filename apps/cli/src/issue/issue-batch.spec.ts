@@ -12,11 +12,8 @@ import {
 } from '@certmill/standalone';
 import { takeDataFolder } from '@certmill/standalone/folder';
 import { createHierarchy } from '@certmill/trust';
-import { jest } from '@jest/globals';
 import { simulateDevice } from '../load/device-request.js';
 import { deadLettersOf, issueBatch, resultsOfBatch } from './issue-batch.js';
-
-jest.setTimeout(60_000);
 
 let data: string;
 let isPoisoned: boolean;

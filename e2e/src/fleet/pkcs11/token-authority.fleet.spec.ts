@@ -2,14 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { SoftHsm, type Token } from '@certmill/native';
 import { openssl } from '../../cli/testing/openssl.js';
 import { runCertmill } from '../../cli/testing/run-certmill.js';
 import { aWorkFolder, type WorkFolder } from '../../cli/testing/work-folder.js';
-
-// Each command is a process that loads the module.
-jest.setTimeout(120_000);
 
 const root = join(import.meta.dirname, '../../../..');
 /** Tries to read the secret of every private key of the token, as a thief with the PIN would. */

@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
-import { jest } from '@jest/globals';
 import { Pkcs11Faults, SoftHsm, type Token } from '@certmill/native';
 import { openssl } from '../../cli/testing/openssl.js';
 import { runCertmill, startCertmill } from '../../cli/testing/run-certmill.js';
@@ -12,8 +11,6 @@ import {
   ndjsonUpload,
   openOrder,
 } from '../../server/testing/running-server.js';
-
-jest.setTimeout(120_000);
 
 /** Of responders: the CAs need none. */
 const passphrase = 'only for this test';

@@ -112,8 +112,9 @@ describe('a produce request whose answer is lost while another one waits', () =>
       await producer.disconnect();
     }
     expect(network.lost).toBe(1);
-    expect(await stored(topic)).toHaveLength(3);
-    expect(new Set(await stored(topic)).size).toBeLessThan(3);
+    const values = await stored(topic);
+    expect(values).toHaveLength(3);
+    expect(new Set(values).size).toBeLessThan(3);
   });
 });
 
@@ -161,7 +162,7 @@ describe('appends', () => {
       code: 'FAULT_BUS_DOWN',
       disposition: 'retry',
     });
-    expect(performance.now() - startedAt).toBeLessThan(4_000);
+    expect(performance.now() - startedAt).toBeLessThan(15_000);
     network.restore();
     await until('an append comes through', () =>
       log.append(topic, aRecord('after')).then(

@@ -111,7 +111,7 @@ function aSender() {
 }
 
 async function until(holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 4_000;
+  const deadline = Date.now() + 60_000;
   while (!holds()) {
     if (Date.now() > deadline) throw new Error(`in vain: ${holds.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 1));

@@ -9,7 +9,7 @@ let store: OcspStore;
 beforeAll(async () => {
   fleet = await aFleet();
   store = (await fleet.open()).ocsp;
-}, 60_000);
+});
 
 afterAll(() => fleet.close());
 

@@ -83,7 +83,7 @@ describe('a server that does not answer', () => {
     expect(outcomes).toEqual([down, down, down, down]);
     line.silence(false);
     // Mostly at once; a heartbeat that fails is tried again after 0.5 to 10 s.
-    const deadlineMs = performance.now() + 45_000;
+    const deadlineMs = performance.now() + 150_000;
     while ((await store.hasTenant('t').catch(() => undefined)) === undefined) {
       expect(performance.now()).toBeLessThan(deadlineMs);
     }
@@ -93,7 +93,7 @@ describe('a server that does not answer', () => {
     const store = await fleet.open({ uri, callTimeoutMs: 60_000 });
     line.silence(true);
     const waiting = store.hasTenant('t').catch((error: unknown) => error);
-    const stopping = within(5_000, store.stop(100));
+    const stopping = within(30_000, store.stop(100));
     await expect(store.hasTenant('t')).rejects.toMatchObject({ code: 'FAULT_STOPPING' });
     expect(await waiting).toMatchObject({ code: 'FAULT_STOPPING' });
     await stopping;

@@ -137,7 +137,6 @@ describe('a process that is killed', () => {
         await Promise.all([dead, heir].map(({ journal }) => journal.stop(0)));
       }
     },
-    120_000,
   );
 });
 
@@ -168,7 +167,6 @@ describe('a storage that fails', () => {
         await Promise.all([process, heir].map(({ journal }) => journal.stop(0)));
       }
     },
-    120_000,
   );
 
   test('that ends after whoever waited was told that the process stops: nobody else is told', async () => {

@@ -240,7 +240,7 @@ describe('journals of several processes on one storage that fails', () => {
     expect(sum(({ ignored }) => ignored)).toBe(0);
     expect(outcome.storage.states.get(0)).toBeDefined();
     expect(outcome.told.flatMap(({ faults }) => faults)).toEqual([]);
-  }, 120_000);
+  });
 
   test('renewals come and go, and the one before has the device again', async () => {
     const race = { ...hard, seed: 5, devices: 60, renews: true };
@@ -250,7 +250,7 @@ describe('journals of several processes on one storage that fails', () => {
     expect(listed.filter(({ length }) => length > 1).length).toBeGreaterThan(20);
     expect(outcome.released.size).toBeGreaterThan(50);
     expect(outcome.told.flatMap(({ faults }) => faults)).toEqual([]);
-  }, 120_000);
+  });
 
   test('the claim of an expired certificate passes on, once, however many ask for it', async () => {
     const race = { ...hard, seed: 11, devices: 60, renews: true, expires: true };
@@ -263,7 +263,7 @@ describe('journals of several processes on one storage that fails', () => {
     );
     expect(passedOn.length).toBeGreaterThan(10);
     expect(outcome.told.flatMap(({ faults }) => faults)).toEqual([]);
-  }, 120_000);
+  });
 
   test('whatever the latencies, failures and numbers are', async () => {
     const race = fc.record({
@@ -278,7 +278,7 @@ describe('journals of several processes on one storage that fails', () => {
       expectKept(await run(one), one.processes);
     });
     await fc.assert(keeps, { numRuns: 25, seed: 20261121, endOnFailure: true });
-  }, 120_000);
+  });
 });
 
 /** Defects of a storage, or of a journal that uses it, which the checks above must find. */

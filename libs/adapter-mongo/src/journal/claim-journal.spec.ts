@@ -206,7 +206,7 @@ describe('a certificate that has expired', () => {
     await released;
     expect(storage.entries.size).toBe(3);
     expect(await decide('d', ['a'], late)).toEqual([pending]);
-  }, 10_000);
+  });
 
   test('frees its device for one, who takes it for every process and for good', async () => {
     await decide('b', ['a']);

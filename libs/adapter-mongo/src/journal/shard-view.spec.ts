@@ -195,5 +195,5 @@ describe('folding an entry', () => {
       expect(large.runs.flushed.runs.claims).toEqual([]);
     });
     await fc.assert(isSame, { numRuns: 10, seed: 20261121, endOnFailure: true });
-  }, 60_000);
+  });
 });

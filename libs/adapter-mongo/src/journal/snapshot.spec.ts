@@ -121,7 +121,7 @@ describe('a view from a snapshot and the tail', () => {
       for (const { journal } of [...processes, fromSnapshot, fromStart]) await journal.stop(0);
     });
     await fc.assert(isSame, { numRuns: 8, seed: 20261121, endOnFailure: true });
-  }, 120_000);
+  });
 
   test('reads the tail alone', async () => {
     const process = start();
@@ -244,7 +244,7 @@ describe('snapshots', () => {
     );
     const { answers } = await bothWays();
     expect(answers[0]).toEqual(answers[1]);
-  }, 60_000);
+  });
 
   test('that were replaced while they were read are read anew', async () => {
     const process = start();

@@ -62,7 +62,7 @@ describe('packed runs of a process that is killed', () => {
     let position = 0;
     let killedInTheMiddle = 0;
     const isEnough = (): boolean => killedInTheMiddle > 2 && position > 4 * keyCount;
-    // On a busy machine a child gets less done before it is killed.
+    // On a busy machine a child gets less done before it is killed: then the later ones get more time.
     for (let round = 0; round < 8 || (!isEnough() && round < 60); round += 1) {
       const child = spawn(process.execPath, script('void (await caller.putForEver'), {
         stdio: ['ignore', 'pipe', 'inherit'],
@@ -70,7 +70,7 @@ describe('packed runs of a process that is killed', () => {
       const ended = once(child, 'exit');
       await once(child.stdout, 'data');
       // The exact moment does not matter, that it varies does.
-      await setTimeout(Math.random() * 300);
+      await setTimeout(Math.random() * 300 * Math.max(1, round / 8));
       child.kill('SIGKILL');
       expect(await ended).toEqual([null, 'SIGKILL']);
       const after = await expectNothingLost();
@@ -80,7 +80,7 @@ describe('packed runs of a process that is killed', () => {
     }
     expect(position).toBeGreaterThan(4 * keyCount);
     expect(killedInTheMiddle).toBeGreaterThan(2);
-  }, 60_000);
+  });
 });
 
 describe('packed runs on a full disk', () => {

@@ -119,6 +119,9 @@ export function describeJobQueue(name: string, makeQueue: () => Promise<JobQueue
   });
 }
 
+/** How long a case waits for a broken store, which may never do what it waits for. */
+const brokenPatienceMs = 2_000;
+
 function describeCases<Port extends object>(
   name: string,
   cases: readonly StoreCase<Port>[],
@@ -136,7 +139,7 @@ function describeCases<Port extends object>(
       test(`... which a broken one is caught by: ${each.name}`, async () => {
         const { port } = opened;
         const broken = withBroken(port, each.broken(port));
-        await assert.rejects(each.run(broken, `broken-${String(i)}`));
+        await assert.rejects(each.run(broken, `broken-${String(i)}`, brokenPatienceMs));
       });
     });
   });

@@ -255,6 +255,8 @@ function makeFixture(flaw?: Flaw): Promise<EventLogFixture> {
     topic,
     oversizeBytes,
     maxBacklogBytes,
+    // A log with a flaw may never do what is waited for.
+    ...(flaw === undefined ? {} : { patienceMs: 4_000 }),
     crash: () => {
       if (flaw === 'loses records in a crash') durable.records.clear();
       return Promise.resolve(open());

@@ -21,7 +21,7 @@ export interface EventLogFixture {
    * where that is not bounded by the log, as with brokers: then the case about it is not run.
    */
   readonly maxBacklogBytes?: number;
-  /** How long a case waits for what must come; 4,000 where absent. Brokers notice a crash late. */
+  /** How long a case waits for what must come; a minute where absent. */
   readonly patienceMs?: number;
   /** The log as another process finds it after this one was killed: nothing is closed or flushed. */
   crash(): Promise<EventLog>;
@@ -36,7 +36,7 @@ export interface EventLogCase {
   readonly run: (fixture: EventLogFixture) => Promise<void>;
 }
 
-const defaultPatienceMs = 4_000;
+const defaultPatienceMs = 60_000;
 /** Long enough for a wrong delivery to show. */
 const settleMs = 60;
 const group = 'certmill-test';

@@ -3,8 +3,11 @@ import type { Stores } from './stores-fixture.js';
 /** One promise of the store ports (or of `Port`), and a store that breaks it. */
 export interface StoreCase<Port extends object = Stores> {
   readonly name: string;
-  /** Rejects where the promise is not kept. The tenant is of this run alone. */
-  run(stores: Port, tenant: string): Promise<void>;
+  /**
+   * Rejects where the promise is not kept. The tenant is of this run alone.
+   * @param patienceMs How long it waits for what must come: a minute where absent.
+   */
+  run(stores: Port, tenant: string, patienceMs?: number): Promise<void>;
   /** What a plausible bug would make of some calls: `run` MUST reject with it. */
   broken(stores: Port): Partial<Port>;
 }

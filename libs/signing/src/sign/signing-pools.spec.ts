@@ -383,8 +383,8 @@ describe('slots', () => {
     expect((await errorOf(pools.sign(received, verdict, 'bulk'))).code).toBe('FAULT_HSM_LOST');
     await isHung;
     const begunMs = performance.now();
-    await pools.stop(10_000);
-    expect(performance.now() - begunMs).toBeLessThan(2_000);
+    await pools.stop(60_000);
+    expect(performance.now() - begunMs).toBeLessThan(30_000);
     expect(pools.health()).toMatchObject([{ state: 'stopped', hungThreads: 1 }]);
   });
 

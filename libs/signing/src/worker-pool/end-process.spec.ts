@@ -6,9 +6,9 @@ const thread = `
   import { execFileSync } from 'node:child_process';
   import { parentPort } from 'node:worker_threads';
   parentPort.postMessage('begun');
-  execFileSync('sleep', ['20']);
+  execFileSync('sleep', ['120']);
 `;
-/** Its thread is told to end while it is in native code, for 20 seconds. */
+/** Its thread is told to end while it is in native code, for two minutes. */
 const program = `
   import { Worker } from 'node:worker_threads';
   import { endProcess } from ${JSON.stringify(module)};
@@ -27,7 +27,7 @@ describe('endProcess', () => {
     let written = 0;
     child.stdout.on('data', (data: Buffer) => (written += data.length));
     const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
-    expect(performance.now() - begunMs).toBeLessThan(15_000);
+    expect(performance.now() - begunMs).toBeLessThan(60_000);
     expect([code, signal, written]).toEqual([70, null, 1_000_000]);
   });
 });

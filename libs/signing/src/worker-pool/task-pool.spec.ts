@@ -106,20 +106,21 @@ describe('TaskPool', () => {
     const stuck = pool.run(task('spin'));
     const begun = performance.now();
     await pool.stop(100);
-    expect(performance.now() - begun).toBeLessThan(3_000);
+    // The task itself has twenty seconds.
+    expect(performance.now() - begun).toBeLessThan(15_000);
     expect((await stuck).kind).toBe('stopping');
   });
 });
 
-/** A process with a pool whose only thread hangs for 20 seconds. */
+/** A process with a pool whose only thread hangs for two minutes. */
 const hangingProgram = (steps: string): string => `
   import { TaskPool } from ${JSON.stringify(new URL('./task-pool.js', import.meta.url).href)};
   const pool = new TaskPool({
     workerFile: new URL(${JSON.stringify(workerFile.href)}),
-    workerData: {}, lane: 'bulk', threads: 1, maxQueue: 8, taskTimeoutMs: 20_000,
+    workerData: {}, lane: 'bulk', threads: 1, maxQueue: 8, taskTimeoutMs: 120_000,
   });
   const hang = (timeoutMs) =>
-    pool.run(() => ({ handler: 'hang', message: 20, transferList: [] }), undefined, timeoutMs);
+    pool.run(() => ({ handler: 'hang', message: 120, transferList: [] }), undefined, timeoutMs);
   ${steps}
 `;
 
@@ -135,6 +136,6 @@ describe('a process whose thread hangs in native code', () => {
     const args = ['--input-type=module', '-e', hangingProgram(steps)];
     const child = spawn(process.execPath, args, { stdio: 'ignore' });
     expect(await once(child, 'close')).toEqual([code, null]);
-    expect(performance.now() - begunMs).toBeLessThan(15_000);
+    expect(performance.now() - begunMs).toBeLessThan(60_000);
   });
 });

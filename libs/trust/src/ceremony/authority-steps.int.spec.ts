@@ -3,7 +3,6 @@ import { createHash, webcrypto, X509Certificate } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { jest } from '@jest/globals';
 import { createHierarchy } from '../hierarchy/create-hierarchy.js';
 import { issueAuthority } from '../hierarchy/issue-authority.js';
 import { distinguishedNameDer, parseDistinguishedName } from '../hierarchy/distinguished-name.js';
@@ -21,8 +20,6 @@ import { aCeremony } from './testing/a-ceremony.js';
 import { aCeremonyOf, aRun, ceremonyMs, everybody, play } from './testing/play.js';
 import { rehearseCeremony } from './rehearse-ceremony.js';
 import { assertNoneComesBack, viewInput } from './view-input.js';
-
-jest.setTimeout(60_000);
 
 const [makeRoot] = aCeremony().steps;
 if (makeRoot?.do !== 'make-root') throw new Error('no step');

@@ -2,15 +2,12 @@ import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { createHierarchy } from '../hierarchy/create-hierarchy.js';
 import type { CeremonyFile } from './ceremony-file.js';
 import { rehearseCeremony } from './rehearse-ceremony.js';
 import type { CeremonyResult } from './run-ceremony.js';
 import { aCeremony } from './testing/a-ceremony.js';
 import { aCeremonyOf, aRun, ceremonyMs, play } from './testing/play.js';
-
-jest.setTimeout(30_000);
 
 let folder: string;
 let data: string;

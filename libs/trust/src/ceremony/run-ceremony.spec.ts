@@ -15,7 +15,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { jest } from '@jest/globals';
 import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
 import { createHierarchy } from '../hierarchy/create-hierarchy.js';
 import { rekeyAuthority } from '../hierarchy/renew-authority.js';
@@ -45,9 +44,6 @@ import {
   verifyTranscript,
   witnessTranscript,
 } from './transcript.js';
-
-// On busy cores the many fsyncs take their time.
-jest.setTimeout(30_000);
 
 const { alice, carol, wendy } = aliceAndFriends;
 const [makeRoot] = aCeremony().steps;

@@ -3,11 +3,8 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { loadAuthorities } from './load-issuers.js';
 import { openAuthority } from './open-authority.js';
-
-jest.setTimeout(120_000);
 
 interface Run {
   readonly command: 'root' | 'issue' | 'renew';

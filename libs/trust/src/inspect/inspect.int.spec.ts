@@ -34,7 +34,7 @@ describe('inspect', () => {
     pki.crl('full');
     pki.ocsp('both', 'responder', ['good', 'bad']);
     pki.ocsp('by-device', 'good', ['good']);
-  }, 60_000);
+  });
   afterAll(() => {
     pki[Symbol.dispose]();
   });
