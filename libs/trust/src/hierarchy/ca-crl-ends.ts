@@ -28,9 +28,16 @@ export class CaCrlEnds {
     this.#cas = new CasByKey(dataDirectory);
   }
 
-  /** By name, as they are now. Throws FAULT_STORE_CORRUPT where a file is damaged. */
+  /** By name, as they are now. One that is damaged tells nobody that a CA is good: it ended when Unix time began. */
   list(): readonly CaCrlEnd[] {
-    const imported = this.#imported.all().map((crl) => this.#endOf(crl));
+    const { crls, damaged } = this.#imported.look();
+    const imported = [
+      ...crls.map((crl) => this.#endOf(crl)),
+      ...damaged.map(({ ca, signer }) => {
+        const of = signer === undefined ? '' : ` of ${signer.subject}`;
+        return { ca, subject: `a CRL${of} that cannot be read`, nextUpdateMs: 0 };
+      }),
+    ];
     const names = new Set(imported.map(({ ca }) => ca));
     const own = this.#catalogue.namesAbove().flatMap((ca) => {
       const crl = names.has(ca) ? undefined : this.#ownCrl(ca);

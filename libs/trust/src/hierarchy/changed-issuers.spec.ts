@@ -18,11 +18,15 @@ import { encodeTlv } from '@certmill/der';
 import { issuingPolicy } from '../admission/issuing-policy.js';
 import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { replaceBytes, resign } from '../testing/resign.js';
+import { CaCrlEnds } from './ca-crl-ends.js';
 import { certificatesInPem, pemOfCertificates } from './ca-certificate.js';
+import { identityOf } from './cas-by-key.js';
 import { closeIssuer } from './close-issuer.js';
 import { crossCertify } from './cross-certify.js';
 import { distinguishedNameDer } from './distinguished-name.js';
+import { importCaCrl } from './import-ca-crl.js';
 import { createRoot, issueAuthority } from './issue-authority.js';
+import { issueCaCrl } from './issue-ca-crl.js';
 import { IssuerCatalogue } from './issuer-catalogue.js';
 import { issuerPathsOf } from './issuer-paths.js';
 import { loadIssuer, loadIssuers, refusalOf } from './load-issuers.js';
@@ -421,6 +425,94 @@ describe('an issuer that a running process serves', () => {
     expect(later().chainDer).toEqual(before.chainDer);
     expect(policy.batchRefusal('fac', order, clients)).toBeUndefined();
     expect(policy.defaultIssuerOf('acme')).toBe('away');
+  });
+
+  describe('beside a damaged CRL of a root that is elsewhere', () => {
+    const file = () => join(data, 'ca-crls/far.pem');
+    /** That of the root above `away`, which may have revoked it. */
+    const taken = async (): Promise<string> => {
+      const medium = join(folder, 'medium');
+      const { der: crlDer } = await issueCaCrl(place('root', medium), 86_400, nowMs);
+      await importCaCrl({ directory: data, crlDer, name: 'far', nowMs });
+      return readFileSync(file(), 'utf8');
+    };
+    const inCrl = (text: string) => text.replace(/(BEGIN X509 CRL-----\n.{40})./, '$1!');
+    /** One bit of the key in the certificate that says whose CRL it is, too. */
+    const inKey = (text: string) => {
+      const [der = new Uint8Array()] = certificatesInPem(text);
+      const other = Buffer.from(der);
+      const { spkiDer } = identityOf(der)!;
+      other[other.indexOf(spkiDer) + spkiDer.length - 1]! ^= 1;
+      return `${pemOfCertificates([other])}${inCrl(text.slice(text.indexOf('-----BEGIN X509')))}\n`;
+    };
+    const standing = (catalogue: IssuerCatalogue) => {
+      elapsedMs += 1_000;
+      return ['fac', 'away'].map((name) => {
+        return refusalOf(catalogue.find(name)!, nowMs) === undefined ? 'signs' : 'waits';
+      });
+    };
+
+    it.each<[string, (text: string) => string, readonly string[]]>([
+      ['changed in its list', inCrl, ['signs', 'waits']],
+      ['cut off in its list', (text) => text.slice(0, -60), ['signs', 'waits']],
+      [
+        'without a list',
+        (text) => text.slice(0, text.indexOf('-----BEGIN X509')),
+        ['signs', 'waits'],
+      ],
+      ['that may be of any CA: its key is another', inKey, ['waits', 'waits']],
+      [
+        'that may be of any CA: it has no certificate',
+        (text) => text.slice(30),
+        ['waits', 'waits'],
+      ],
+      ['that may be of any CA: it is empty', () => '', ['waits', 'waits']],
+    ])('%s, waits where that may have revoked it', async (_, damaged, expected) => {
+      const text = await taken();
+      const catalogue = await open();
+      expect(standing(catalogue)).toEqual(['signs', 'signs']);
+      const put = (content: string) => {
+        writeFileSync(`${file()}.tmp`, content);
+        renameSync(`${file()}.tmp`, file());
+      };
+      put(damaged(text));
+      expect(standing(catalogue)).toEqual(expected);
+      expect(faults[0]?.message).toContain(file());
+      expect(faults[0]?.message).toContain('is damaged: put a copy of it back');
+      // A start is refused where an issuer could be revoked, and says by which file.
+      await expect(loadIssuers(data)).rejects.toMatchObject({
+        code: 'FAULT_STORE_CORRUPT',
+        message: refused(file()),
+      });
+      put(text);
+      expect(standing(catalogue)).toEqual(['signs', 'signs']);
+      await revokeAuthority({
+        ...{ directory: join(folder, 'medium'), parent: 'root', reason: 'superseded', nowMs },
+        certificateDer: catalogue.find('away')!.chainDer[0]!,
+      });
+      put(await taken());
+      expect(refusalOf(catalogue.find('away')!, nowMs)).toBeUndefined();
+      expect(standing(catalogue)).toEqual(['signs', 'waits']);
+      // What is known to be revoked stays so.
+      put(damaged(text));
+      expect(standing(catalogue)).toEqual([expected[0], 'waits']);
+      expect(refusalOf(catalogue.find('away')!, nowMs)).toEqual(refused('CN=away, superseded'));
+    });
+
+    it('goes on where it stands not below that root, and the file is told while it stays', async () => {
+      const text = await taken();
+      rmSync(join(data, 'ca/away'), { recursive: true });
+      writeFileSync(file(), inCrl(text));
+      const { later } = await serving();
+      expect(refusalOf(later(), nowMs)).toBeUndefined();
+      const told = faults.map(({ message }) => message);
+      expect(told).toEqual([refused(`${file()}, the CRL of CN=Far root, is damaged`)]);
+      elapsedMs += 60_000;
+      later();
+      expect(faults).toHaveLength(2);
+      const [end] = new CaCrlEnds(data, { namesAbove: () => [] }).list();
+      expect(end).toMatchObject({ ca: 'far', nextUpdateMs: 0 });
+    });
   });
 
   describe('and is followed by one with a new key', () => {

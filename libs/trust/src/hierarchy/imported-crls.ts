@@ -12,7 +12,9 @@ import {
   type PathCertificate,
   readPathCertificate,
 } from '../path/path-certificate.js';
-import type { CaCertificate } from './ca-certificate.js';
+import { hasSigned } from '../path/verify-signature.js';
+import { type CaCertificate, certificatesInPem } from './ca-certificate.js';
+import type { CaIdentity } from './cas-by-key.js';
 import { type CrlListing, CrlLosses, listedCa } from './crl-losses.js';
 import { keySha256Of } from './lost-keys.js';
 import type { RevokedCa } from './revoked-cas.js';
@@ -20,6 +22,7 @@ import type { RevokedCa } from './revoked-cas.js';
 /** Beside `ca`, for a CA of any name may lie there. */
 export const importedCrlsFolderName = 'ca-crls';
 const suffix = '.pem';
+const mending = 'put a copy of it back (docs/runbooks/crl-old.md)';
 /** Of CA certificates: longer is a list of something else. */
 export const maxImportedCrlBytes = 16 * 1024 * 1024;
 
@@ -37,9 +40,24 @@ export interface ImportedCrl {
   readonly losses: CrlLosses;
 }
 
+/** A file, or their folder, that is not what was taken in: nobody knows what it revokes. */
+export interface DamagedCrl {
+  /** The name by which it would be served. */
+  readonly ca: string;
+  /** FAULT_STORE_CORRUPT with the path, and what to do. */
+  readonly error: CertmillError;
+  /** The CA whose CRL it was, where a certificate in the file tells. */
+  readonly signer?: PathCertificate;
+}
+
+export interface ImportedCrls {
+  readonly crls: readonly ImportedCrl[];
+  readonly damaged: readonly DamagedCrl[];
+}
+
 interface KnownFile {
   readonly stamp: string;
-  readonly crl: ImportedCrl;
+  readonly found: ImportedCrl | DamagedCrl;
 }
 
 export function importedCrlsFolderOf(dataDirectory: string): string {
@@ -76,24 +94,47 @@ export class ImportedCrlFolder {
 
   /** By name. Throws FAULT_STORE_CORRUPT where a file, or the folder, is damaged or cannot be read. */
   all(): readonly ImportedCrl[] {
-    return this.#names().map((name) => this.#read(name));
+    const { crls, damaged } = this.look();
+    const [first] = damaged;
+    if (first !== undefined) throw first.error;
+    return crls;
   }
 
-  /** By name. A file that is damaged or cannot be read hides nothing else. */
+  /** By name. What is damaged or cannot be read hides nothing else, and who must know whom it revokes asks `mayRevoke`. */
+  look(): ImportedCrls {
+    const crls: ImportedCrl[] = [];
+    const damaged: DamagedCrl[] = [];
+    for (const ca of this.#namesOrNone(damaged)) {
+      const found = this.#find(ca);
+      if ('error' in found) damaged.push(found);
+      else crls.push(found);
+    }
+    return { crls, damaged };
+  }
+
+  /** The same without what is damaged. Throws as `all`, of the folder. */
   readable(): readonly ImportedCrl[] {
-    return this.#names().flatMap((name) => {
-      try {
-        return this.#read(name);
-      } catch (error) {
-        if (isCertmillError(error)) return [];
-        throw error;
-      }
+    return this.#names().flatMap((ca) => {
+      const found = this.#find(ca);
+      return 'error' in found ? [] : [found];
     });
   }
 
   /** Undefined where none was taken in by the name. Throws as `all`, of its file. */
   named(ca: string): ImportedCrl | undefined {
-    return this.#names().includes(ca) ? this.#read(ca) : undefined;
+    const found = this.#names().includes(ca) ? this.#find(ca) : undefined;
+    if (found !== undefined && 'error' in found) throw found.error;
+    return found;
+  }
+
+  #namesOrNone(damaged: DamagedCrl[]): readonly string[] {
+    try {
+      return this.#names();
+    } catch (error) {
+      if (!isCertmillError(error)) throw error;
+      damaged.push({ ca: importedCrlsFolderName, error });
+      return [];
+    }
   }
 
   #names(): readonly string[] {
@@ -109,15 +150,20 @@ export class ImportedCrlFolder {
     }
   }
 
-  #read(ca: string): ImportedCrl {
+  #find(ca: string): ImportedCrl | DamagedCrl {
     const file = importedCrlFileOf(this.#dataDirectory, ca);
-    const stamp = stampOfFile(file);
-    const known = this.#known.get(ca);
-    if (known?.stamp === stamp) return known.crl;
-    const crl = readImportedCrl(ca, bytesOf(file));
-    if (crl === undefined) throw new CertmillError('FAULT_STORE_CORRUPT', `${file} is damaged`);
-    this.#known.set(ca, { stamp, crl });
-    return crl;
+    try {
+      const stamp = stampOfFile(file);
+      const known = this.#known.get(ca);
+      if (known?.stamp === stamp) return known.found;
+      const bytes = bytesOf(file);
+      const found = readImportedCrl(ca, bytes) ?? damagedCrl(ca, file, bytes);
+      this.#known.set(ca, { stamp, found });
+      return found;
+    } catch (error) {
+      if (isCertmillError(error)) return { ca, error };
+      throw error;
+    }
   }
 }
 
@@ -151,6 +197,32 @@ function readImportedCrl(ca: string, bytes: Uint8Array): ImportedCrl | undefined
   const crl = list && readCrl(list.der);
   if (signer === undefined || crl === undefined || more.length > 0) return undefined;
   return signatureProblemOf(crl, signer) === undefined ? importedCrlOf(ca, signer, crl) : undefined;
+}
+
+function damagedCrl(ca: string, file: string, bytes: Uint8Array): DamagedCrl {
+  const [der] = certificatesInPem(Buffer.from(bytes).toString('latin1'));
+  const signer = der && readPathCertificate(der);
+  const what = signer === undefined ? '' : `, the CRL of ${signer.subject},`;
+  const error = new CertmillError('FAULT_STORE_CORRUPT', `${file}${what} is damaged: ${mending}`);
+  return { ca, error, ...(signer === undefined ? {} : { signer }) };
+}
+
+/**
+ * Whether it is not certain that a CRL which is damaged has nothing to say of a chain. What the certificate in the file
+ * says of whose it was counts where it is of a CA of the chain, where its own signature shows that it is whole, or
+ * where it is of a CA that is known otherwise.
+ */
+export function mayRevoke(
+  { signer }: DamagedCrl,
+  chain: readonly CaCertificate[],
+  isKnown: (ca: CaIdentity) => boolean,
+): boolean {
+  const above = chain.slice(1);
+  if (above.length === 0) return false;
+  if (signer === undefined || above.some((ca) => isCrlOf({ signer }, ca))) return true;
+  if (hasSigned(signer.publicKey, signer)) return false;
+  const { certificate, subjectPKInfoDer } = signer;
+  return !isKnown({ subjectDer: certificate.subject.der, spkiDer: subjectPKInfoDer });
 }
 
 /** What lies in such a file, signer first; none where it is damaged. */
@@ -250,7 +322,9 @@ function hexOf(bytes: Uint8Array): string {
 function stampOfFile(file: string): string {
   try {
     const found = statSync(file, { throwIfNoEntry: false });
-    return found === undefined ? '' : `${String(found.ino)} ${String(found.mtimeMs)}`;
+    if (found === undefined) return '';
+    // One that is written in its place may grow within a tick of the file system's clock.
+    return `${String(found.ino)} ${String(found.mtimeMs)} ${String(found.size)}`;
   } catch (cause) {
     throw unreadable(file, cause);
   }
@@ -266,5 +340,5 @@ function bytesOf(file: string): Uint8Array {
 
 /** Who must know what the CRLs say knows nothing now: as of a file that is damaged. */
 function unreadable(path: string, cause: unknown): CertmillError {
-  return new CertmillError('FAULT_STORE_CORRUPT', `${path} cannot be read`, { cause });
+  return new CertmillError('FAULT_STORE_CORRUPT', `${path} cannot be read: ${mending}`, { cause });
 }

@@ -4,7 +4,7 @@ import { CertmillError, isCertmillError, isName } from '@certmill/domain';
 import { pemOfCertificates, readCaCertificate } from './ca-certificate.js';
 import { damagedCa } from './ca-files.js';
 import { CasByKey, identityOf } from './cas-by-key.js';
-import { ImportedCrlFolder } from './imported-crls.js';
+import { ImportedCrlFolder, importedCrlsFolderName } from './imported-crls.js';
 import { issuerNow, isSameRevocation } from './issuer-now.js';
 import { issuerPathsOf } from './issuer-paths.js';
 import { retirementFileName } from './ca-description.js';
@@ -78,6 +78,8 @@ export class IssuerCatalogue {
   private readonly cas: CasByKey;
   private crlsLookedAtMs = -Infinity;
   private crlsStamp = '';
+  /** As they are told. */
+  private damagedCrls: readonly string[] = [];
   /** Counts changes of CAs above: of what they have revoked, of their chains, and of CRLs that were taken in. */
   private generation = 0;
   /** CAs of the folder at the last look. */
@@ -282,8 +284,20 @@ export class IssuerCatalogue {
     this.crlsLookedAtMs = now;
     const stamp = this.crls.stamp();
     // As for the records: the first look is later than the start.
-    if (stamp !== this.crlsStamp) this.generation += 1;
+    const isSame = stamp === this.crlsStamp;
+    if (!isSame) this.generation += 1;
     this.crlsStamp = stamp;
+    if (!isSame || this.damagedCrls.length > 0) this.tellDamagedCrls();
+  }
+
+  /** Also of those that hide nothing of the issuers here: the CRL is not served either. */
+  private tellDamagedCrls(): void {
+    const { damaged } = this.crls.look();
+    const placeOf = (ca: string): string => `${importedCrlsFolderName}/${ca}`;
+    const names = damaged.map(({ ca }) => placeOf(ca));
+    for (const name of this.damagedCrls) if (!names.includes(name)) this.faults.clear(name);
+    for (const { ca, error } of damaged) this.faults.tell(placeOf(ca), error);
+    this.damagedCrls = names;
   }
 
   /** At CAs that come into the folder; at most once in a while. */

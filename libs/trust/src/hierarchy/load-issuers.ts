@@ -11,10 +11,16 @@ import { findSerialKeys } from '../keys/serial-keys.js';
 import { type CaCertificate, CaCertificateReader } from './ca-certificate.js';
 import type { BoundOrder, CaRole, Retirement } from './ca-description.js';
 import type { CaSlot } from './ca-slot.js';
-import { CasByKey, isSameCa } from './cas-by-key.js';
+import { type CaIdentity, CasByKey, isSameCa } from './cas-by-key.js';
 import { type CaFiles, damagedCa, readCaFiles } from './ca-files.js';
 import { checkChainDer } from './check-chain.js';
-import { type ImportedCrl, ImportedCrlFolder, revocationIn } from './imported-crls.js';
+import {
+  type ImportedCrl,
+  ImportedCrlFolder,
+  type ImportedCrls,
+  mayRevoke,
+  revocationIn,
+} from './imported-crls.js';
 import {
   alternativeFolderName,
   caDirectoryOf,
@@ -278,7 +284,7 @@ class AuthorityReader {
   private readonly loaded = new Map<string, LoadedAuthority>();
   private readonly crls: ImportedCrlFolder;
   private readonly cas: CasByKey;
-  private imported?: readonly ImportedCrl[];
+  private imported?: ImportedCrls;
   /** By the certificate of a CA above: most chains share theirs. */
   private readonly signers = new Map<CaCertificate, ReadFolder | undefined>();
   /** By the name of the CA that has revoked them. */
@@ -374,8 +380,8 @@ class AuthorityReader {
     return { issuer, files };
   }
 
-  private importedCrls(): readonly ImportedCrl[] {
-    return (this.imported ??= this.crls.all());
+  private importedCrls(): ImportedCrls {
+    return (this.imported ??= this.crls.look());
   }
 
   /**
@@ -444,15 +450,29 @@ class AuthorityReader {
     return this.listed(name, chain, signers[0]?.paths);
   }
 
-  /** The same by the CRLs that were taken in. */
+  /** The same by the CRLs that were taken in. Throws FAULT_STORE_CORRUPT where one that is damaged may say so. */
   private listed(
     name: string,
     chain: readonly CaCertificate[],
     above: IssuerPaths | undefined,
   ): RevokedCa | undefined {
+    const { crls, damaged } = this.importedCrls();
+    const found = crls.length === 0 ? undefined : this.listedIn(crls, name, chain, above);
+    if (found !== undefined) return found;
+    const isKnown = (ca: CaIdentity): boolean => this.cas.namesOf(ca).length > 0;
+    const hiding = damaged.find((crl) => mayRevoke(crl, chain, isKnown));
+    if (hiding !== undefined) throw damagedCa(name, hiding.error.message, hiding.error);
+    return undefined;
+  }
+
+  private listedIn(
+    crls: readonly ImportedCrl[],
+    name: string,
+    chain: readonly CaCertificate[],
+    above: IssuerPaths | undefined,
+  ): RevokedCa | undefined {
     const [own] = chain;
-    const crls = this.importedCrls();
-    if (own === undefined || crls.length === 0) return undefined;
+    if (own === undefined) return undefined;
     // Another folder of the same CA says as much as can be read of it: its damage is told where it is asked for.
     const twins = this.cas
       .namesOf(own)

@@ -128,7 +128,7 @@ export class StatusAuthorities {
     const known = this.#caOf(name);
     if (known === undefined) return undefined;
     const serialNumberHex = Buffer.from(serialNumber).toString('hex');
-    const crl = this.#crls.all().find(({ ca }) => ca === name);
+    const crl = this.#crls.named(name);
     const revoked =
       known.revokedCas.find((entry) => entry.serialNumberHex === serialNumberHex) ??
       crl?.revoked.get(serialNumberHex) ??
@@ -345,9 +345,12 @@ export class StatusAuthorities {
     return known;
   }
 
-  /** CAs of other folders: the certificate that verifies their CRL is all that is known of them. */
+  /**
+   * CAs of other folders: the certificate that verifies their CRL is all that is known of them. Of a CA whose CRL is
+   * damaged nothing is told.
+   */
   #takeImported(): void {
-    for (const crl of this.#crls.all()) {
+    for (const crl of this.#crls.look().crls) {
       if (this.#cas.has(crl.ca) || this.#seen.has(crl.ca)) continue;
       const ca = authorityOf(crl);
       this.#index.add(ca);
