@@ -29,8 +29,8 @@ export type ToRenewPorts = Pick<
   | 'revocationOf'
   | 'crlShardsOf'
 > & {
-  /** When the certificates end that the issuer had before its present one, Unix milliseconds. */
-  readonly formerEndsOf: (issuer: string) => readonly number[];
+  /** When the certificates end that the issuer had before its present one, Unix milliseconds; undefined: nobody knows. */
+  readonly formerEndsOf: (issuer: string) => readonly (number | undefined)[];
 };
 
 /** Of one chunk, those that end in time. */
@@ -65,8 +65,8 @@ const batchesPerTurn = 500;
  *
  * One chunk is in memory at a time. Orders and batches that cannot end in that time are passed over by their dates;
  * of the others every chunk that may is read, and of each renewed certificate the one after it. Where a former
- * certificate of the issuer ends in that time, it may have cut any short that was issued before: each batch from before
- * its end costs a look at its first chunk.
+ * certificate of the issuer ends in that time, or nobody knows when, it may have cut any short that was issued before: each
+ * batch from before its end costs a look at its first chunk.
  */
 export async function* certificatesToRenew(
   given: ToRenewPorts,
@@ -76,6 +76,8 @@ export async function* certificatesToRenew(
   // What was issued by an issuer that is gone stands for its device; its CRL is none of this.
   const ports = { ...given, crlShardsOf: (issuer: string) => given.crlShardsOf(issuer) ?? 0 };
   const { nowMs } = window;
+  // Read once: many orders have one issuer.
+  const formerEnds = new Map<string, ReturnType<ToRenewPorts['formerEndsOf']>>();
   for await (const order of allPages((page) => ports.orders.listOrders(tenant, page))) {
     if (!(await window.turn())) return;
     const [issuer] = ports.chainOf(order.issuer) ?? [];
@@ -84,8 +86,10 @@ export async function* certificatesToRenew(
     const untilMs = life && window.untilMsOf(life.lifeMs);
     if (life === undefined || untilMs === undefined) continue;
     const { createdAtMs, closedAtMs, expiresAtMs } = order;
-    const formerEndsMs = ports
-      .formerEndsOf(order.issuer)
+    const ends = formerEnds.get(order.issuer) ?? ports.formerEndsOf(order.issuer);
+    formerEnds.set(order.issuer, ends);
+    const formerEndsMs = ends
+      .map((endMs) => endMs ?? untilMs)
       .filter((endMs) => endMs >= nowMs && endMs <= untilMs);
     const span = { nowMs, untilMs, formerEndsMs };
     const lastMs = Math.min(nowMs, closedAtMs ?? expiresAtMs);

@@ -91,7 +91,7 @@ export interface IssuingPolicy {
   chainOf(issuer: string): readonly Uint8Array[] | undefined;
   revocationOf: IssuanceServices['revocationOf'];
   /** When the certificates end that the issuer had before its present one, as far as they are kept. */
-  formerEndsOf(issuer: string): readonly number[];
+  formerEndsOf(issuer: string): readonly (number | undefined)[];
   /** Undefined for an unknown issuer; 0 where it has one CRL of everything, or none. */
   crlShardsOf(issuer: string): number | undefined;
   /** After it the issuer has no CRLs; undefined for an unknown one. */

@@ -1,7 +1,6 @@
 import { CertmillError, type OrderId, type Profile, type TenantId } from '@certmill/domain';
 import { heldMatterIds, type HeldMatterIds } from '@certmill/pipeline/compute';
 import type { Clock } from '@certmill/ports';
-import { formerEndsOf } from '../hierarchy/former-ends.js';
 import { refusalOf } from '../hierarchy/load-issuers.js';
 import type { RevokedCa } from '../hierarchy/revoked-cas.js';
 import {
@@ -49,8 +48,11 @@ export interface IssuingPolicy {
   crlShardsOf(issuer: string): number | undefined;
   /** The end of its certificate, after which there are no CRLs of it; undefined for an unknown issuer. */
   endMsOf(issuer: string): number | undefined;
-  /** The ends of the certificates that it had before, those that the folder keeps in `former/`; Unix milliseconds. */
-  formerEndsOf(issuer: string): readonly number[];
+  /**
+   * The ends of the certificates that it had before, those that the folder keeps in `former/`; Unix milliseconds,
+   * undefined for one that cannot be read.
+   */
+  formerEndsOf(issuer: string): readonly (number | undefined)[];
   /** Checks a profile against the issuers of a tenant; PROFILE_INVALID with clause, CONFLICT. */
   admit(tenant: TenantId, profile: Profile): Promise<void>;
 }
@@ -67,6 +69,7 @@ export interface IssuerStanding {
 export interface IssuerSource {
   readonly all: readonly ServingIssuer[];
   find(name: string): ServingIssuer | undefined;
+  formerEndsOf(name: string): readonly (number | undefined)[];
 }
 
 export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy {
@@ -153,10 +156,7 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
       return issuer && (issuer.status?.crlShards ?? 0);
     },
     endMsOf: (name) => source.find(name)?.notAfterMs,
-    formerEndsOf(name) {
-      const issuer = source.find(name);
-      return issuer === undefined ? [] : formerEndsOf(issuer);
-    },
+    formerEndsOf: (name) => source.formerEndsOf(name),
     async admit(tenant, profile) {
       const serving = servingOf(tenant);
       const fitting = serving.filter(

@@ -4,9 +4,10 @@ import { CertmillError, isCertmillError, isName } from '@certmill/domain';
 import { pemOfCertificates, readCaCertificate } from './ca-certificate.js';
 import { damagedCa } from './ca-files.js';
 import { CasByKey, identityOf } from './cas-by-key.js';
+import { formerChainsIn } from './former-chains.js';
 import { ImportedCrlFolder, importedCrlsFolderName } from './imported-crls.js';
 import { issuerNow, isSameRevocation } from './issuer-now.js';
-import { issuerPathsOf } from './issuer-paths.js';
+import { formerFolderName, issuerPathsOf } from './issuer-paths.js';
 import { retirementFileName } from './ca-description.js';
 import {
   isKeyAtHand,
@@ -161,6 +162,21 @@ export class IssuerCatalogue {
     const isWaiting = issuer !== undefined && isUndecided(issuer);
     const code = isWaiting ? 'FAULT_ISSUER_UNKNOWN' : 'FAULT_PROCESSING';
     throw new CertmillError(code, `issuer ${name.slice(0, 80)} ${refusal}`);
+  }
+
+  /**
+   * When the certificates end that an issuer had before its present one, as far as its folder keeps them, Unix
+   * milliseconds; undefined for one that cannot be read, which is told. None of an unknown issuer.
+   */
+  formerEndsOf(name: string): readonly (number | undefined)[] {
+    const issuer = this.find(name);
+    if (issuer === undefined) return [];
+    const { chains, unread } = formerChainsIn(issuer.directory);
+    const [file] = unread;
+    const place = `${name}/${formerFolderName}`;
+    if (file === undefined) this.faults.clear(place);
+    else this.faults.tell(place, damagedCa(name, `${file} cannot be read: its end is not known`));
+    return [...chains.map(([{ notAfterMs }]) => notAfterMs), ...unread.map(() => undefined)];
   }
 
   /** The issuer of a name that was read in the folder; undefined where it is none, or not to be served. */
