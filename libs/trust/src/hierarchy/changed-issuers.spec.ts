@@ -19,7 +19,7 @@ import { issuingPolicy } from '../admission/issuing-policy.js';
 import { decryptPrivateKey } from '../keys/encrypted-private-key.js';
 import { replaceBytes, resign } from '../testing/resign.js';
 import { CaCrlEnds } from './ca-crl-ends.js';
-import { certificatesInPem, pemOfCertificates } from './ca-certificate.js';
+import { certificatesInPem, pemOfCertificates, readCaCertificate } from './ca-certificate.js';
 import { identityOf } from './cas-by-key.js';
 import { closeIssuer } from './close-issuer.js';
 import { crossCertify } from './cross-certify.js';
@@ -428,6 +428,62 @@ describe('an issuer that a running process serves', () => {
     expect(later().chainDer).toEqual(before.chainDer);
     expect(policy.batchRefusal('fac', order, clients)).toBeUndefined();
     expect(policy.defaultIssuerOf('acme')).toBe('away');
+  });
+
+  it.each(['as a CA by another name', 'former', 'alternative', 'issued'])(
+    'is revoked once a certificate over its key comes that a CRL has listed as lost: %s',
+    async (where) => {
+      const medium = place('root', join(folder, 'medium'));
+      const requestPem = await requestRenewal(place('away'));
+      const { chainDer } = await signAuthorityRequest({ requestPem, parent: medium, nowMs });
+      const [certificateDer = new Uint8Array()] = chainDer;
+      const serial = Buffer.from(readCaCertificate(certificateDer, 'it').serialNumber);
+      const { serialNumberHex } = await loadIssuer(data, 'away');
+      // The root lists this one alone.
+      rmSync(join(medium.directory, 'ca/root/issued', `${serialNumberHex}.pem`));
+      const far = join(data, 'ca/far');
+      if (where === 'issued') cpSync(join(medium.directory, 'ca/root'), far, { recursive: true });
+      rmSync(join(far, 'key.pem'), { force: true });
+      rmSync(join(far, 'issued'), { recursive: true, force: true });
+      const revocation = { parent: 'root', reason: 'keyCompromise', certificateDer } as const;
+      await revokeAuthority({ directory: medium.directory, nowMs, ...revocation });
+      const { der: crlDer } = await issueCaCrl(medium, 86_400, nowMs);
+      await importCaCrl({ directory: data, crlDer, name: 'far', nowMs });
+      const { later } = await serving('away');
+      expect(refusalOf(later(), nowMs)).toBeUndefined();
+      const pem = pemOfCertificates(chainDer);
+      if (where === 'as a CA by another name') {
+        cpSync(join(data, 'ca/away'), join(data, 'beside'), { recursive: true });
+        rmSync(join(data, 'beside/chain.sha256'));
+        writeFileSync(join(data, 'beside/chain.pem'), pem);
+        renameSync(join(data, 'beside'), join(data, 'ca/twin'));
+      } else {
+        const kept = join(where === 'issued' ? far : join(data, 'ca/away'), where);
+        mkdirSync(kept);
+        writeFileSync(join(kept, `${serial.toString('hex')}.pem`), pem);
+      }
+      const refusal = refusalOf(later(), nowMs);
+      expect(refusal).toEqual(refused('CN=away, keyCompromise'));
+      expect(refusalOf(await loadIssuer(data, 'away'), nowMs)).toEqual(refusal);
+      expect(faults).toEqual([]);
+    },
+  );
+
+  it('is stopped by a CA above it whose folder came while the process began', async () => {
+    const medium = join(folder, 'medium');
+    const issuers = await loadIssuers(data);
+    const { chainDer } = issuers.find(({ name }) => name === 'away')!;
+    await revokeAuthority({
+      ...{ directory: medium, parent: 'root', reason: 'superseded', nowMs },
+      certificateDer: chainDer[0]!,
+    });
+    cpSync(join(medium, 'ca/root'), join(data, 'ca/far'), { recursive: true });
+    const catalogue = new IssuerCatalogue({
+      ...{ dataDirectory: data, issuers, configured: undefined, withKeys: true },
+      elapsedMs: () => elapsedMs,
+    });
+    expect(refusalOf(catalogue.find('away')!, nowMs)).toEqual(refused('CN=away, superseded'));
+    expect(refusalOf(catalogue.find('fac')!, nowMs)).toBeUndefined();
   });
 
   describe('beside a damaged CRL of a root that is elsewhere', () => {

@@ -1,13 +1,18 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CertmillError, isCertmillError, isName } from '@certmill/domain';
-import { pemOfCertificates, readCaCertificate } from './ca-certificate.js';
+import { readCaCertificate } from './ca-certificate.js';
 import { damagedCa } from './ca-files.js';
 import { CasByKey, identityOf } from './cas-by-key.js';
 import { formerChainsIn } from './former-chains.js';
 import { ImportedCrlFolder, importedCrlsFolderName } from './imported-crls.js';
 import { issuerNow, isSameRevocation } from './issuer-now.js';
-import { formerFolderName, issuerPathsOf } from './issuer-paths.js';
+import {
+  alternativeFolderName,
+  formerFolderName,
+  issuedFolderName,
+  issuerPathsOf,
+} from './issuer-paths.js';
 import { retirementFileName } from './ca-description.js';
 import {
   isKeyAtHand,
@@ -41,7 +46,10 @@ const lookAroundMs = 2;
 /** A folder that is being copied is whole by then. */
 const fillingMs = 10_000;
 const chainFileName = 'chain.pem';
-/** Of a folder that could not be read: no stamp is like it. */
+/** Of certificates over the key of a CA that are not in force. */
+const keptFolderNames = [formerFolderName, alternativeFolderName];
+const twinFileNames = [chainFileName, ...keptFolderNames];
+/** Of a folder that could not be read, or was before anybody looked: no stamp is like it. */
 const unreadStamp = 'unread';
 
 interface KnownIssuer {
@@ -50,8 +58,8 @@ interface KnownIssuer {
   readonly generation: number;
   /** CAs of the folder when it was read. */
   readonly cas: number;
-  /** Of its own files when it was read; undefined where it was read before anybody looked. */
-  readonly stamp: string | undefined;
+  /** Of its own files when it was read. */
+  readonly stamp: string;
   readonly lookedAtMs: number;
 }
 
@@ -59,7 +67,9 @@ interface KnownIssuer {
 interface SeenCa {
   readonly lookedAtMs: number;
   readonly record: string;
-  readonly chain: string | undefined;
+  readonly chain: string;
+  /** Of what it has signed. */
+  readonly issued: string;
 }
 
 /**
@@ -102,12 +112,13 @@ export class IssuerCatalogue {
     this.faults = new ToldFaults(options.elapsedMs);
     for (const issuer of issuers) this.cas.add(issuer.name, issuer);
     this.casSeen = this.cas.count();
-    const read = { generation: 0, cas: this.casSeen, stamp: undefined, lookedAtMs: -Infinity };
+    const read = { generation: 0, cas: this.casSeen, stamp: unreadStamp, lookedAtMs: -Infinity };
     this.known = new Map(issuers.map((issuer) => [issuer.name, { issuer, ...read }]));
     for (const name of new Set(issuers.flatMap(({ above }) => above))) {
       // What was recorded since the issuers were read counts too.
       const chain = this.stampOf(name, chainFileName);
-      this.above.set(name, { lookedAtMs: -Infinity, record: '', chain });
+      const issued = this.issuedStampOf(name);
+      this.above.set(name, { lookedAtMs: -Infinity, record: '', chain, issued });
     }
   }
 
@@ -145,7 +156,7 @@ export class IssuerCatalogue {
     const isFresh = lookedAtMs - known.lookedAtMs < lookPauseMs;
     if (isFresh && known.generation === this.generation) return known.issuer;
     // Before it is read: what is written meanwhile is seen at the next look.
-    const stamp = this.ownStampOf(name);
+    const stamp = this.ownStampOf(known.issuer);
     if (!this.hasChanged(known, stamp)) return this.keep(known.issuer, stamp, lookedAtMs);
     const { issuer, isRead } = this.readAgain(known.issuer);
     return this.keep(issuer, isRead ? stamp : unreadStamp, lookedAtMs);
@@ -207,41 +218,25 @@ export class IssuerCatalogue {
       this.cas,
     );
     if (issuer?.role !== 'issuing' || (withKeys && !isKeyAtHand(issuer))) return undefined;
-    return this.keep(issuer, undefined, -Infinity);
+    return this.keep(issuer, unreadStamp, -Infinity);
   }
 
-  private keep(
-    issuer: ServingIssuer,
-    stamp: string | undefined,
-    lookedAtMs: number,
-  ): ServingIssuer {
+  private keep(issuer: ServingIssuer, stamp: string, lookedAtMs: number): ServingIssuer {
     const { generation, casSeen: cas } = this;
     this.known.set(issuer.name, { issuer, generation, cas, stamp, lookedAtMs });
     return issuer;
   }
 
-  private hasChanged(known: KnownIssuer, stamp: string): boolean {
-    const { issuer } = known;
-    if (known.generation !== this.generation) return true;
-    if (known.stamp === undefined ? !this.isAsRead(issuer) : known.stamp !== stamp) return true;
+  private hasChanged({ issuer, generation, cas, stamp }: KnownIssuer, now: string): boolean {
+    if (generation !== this.generation || stamp !== now) return true;
     // A CA above it was not in the folder when it was read.
     return (
-      known.cas < this.casSeen &&
+      cas < this.casSeen &&
       issuer.chainDer.slice(1).some((der) => {
         const ca = identityOf(der);
-        return ca !== undefined && this.cas.hasComeSince(known.cas, ca);
+        return ca !== undefined && this.cas.hasComeSince(cas, ca);
       })
     );
-  }
-
-  /** Whether its own files are as they were when it was read, without a stamp from then. */
-  private isAsRead({ name, chainFile, chainDer, retirement }: ServingIssuer): boolean {
-    if (retirement !== undefined || this.stampOf(name, retirementFileName) !== '') return false;
-    try {
-      return readFileSync(chainFile, 'utf8') === pemOfCertificates(chainDer);
-    } catch {
-      return false;
-    }
   }
 
   private readAgain(before: ServingIssuer): {
@@ -340,14 +335,32 @@ export class IssuerCatalogue {
     if (before !== undefined && now - before.lookedAtMs < lookPauseMs) return;
     const record = this.stampOf(name, revokedCasFileName);
     const chain = this.stampOf(name, chainFileName);
-    this.above.set(name, { lookedAtMs: now, record, chain });
+    const issued = this.issuedStampOf(name);
+    this.above.set(name, { lookedAtMs: now, record, chain, issued });
     // The first look is later than the start: what was recorded in between counts too.
-    const isSame = record === (before?.record ?? '') && chain === (before?.chain ?? chain);
+    const isSame =
+      record === (before?.record ?? '') &&
+      chain === (before?.chain ?? chain) &&
+      issued === (before?.issued ?? issued);
     if (!isSame) this.generation += 1;
   }
 
-  private ownStampOf(name: string): string {
-    return `${this.stampOf(name, chainFileName)} ${this.stampOf(name, retirementFileName)}`;
+  /** What a CA has signed says over which key a certificate is that a CRL lists: asked for where there are CRLs. */
+  private issuedStampOf(name: string): string {
+    return this.crlsStamp === '' ? '' : this.stampOf(name, issuedFolderName);
+  }
+
+  /** Of what decides about it in its folder, and in others of the same CA: any certificate over its key may be listed. */
+  private ownStampOf(issuer: ServingIssuer): string {
+    const { name } = issuer;
+    const stamps = [chainFileName, retirementFileName, ...keptFolderNames].map((file) =>
+      this.stampOf(name, file),
+    );
+    for (const twin of this.cas.namesOf(issuer)) {
+      if (twin === name) continue;
+      stamps.push(twin, ...twinFileNames.map((file) => this.stampOf(twin, file)));
+    }
+    return stamps.join();
   }
 
   /** Another one after each change of a file in the CA's folder; empty while it is not there. */
