@@ -2,10 +2,11 @@ import 'reflect-metadata';
 import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { pemEncode } from '@certmill/der';
 import { makeRunFolder } from '@certmill/native';
 import * as x509 from '@peculiar/x509';
@@ -269,6 +270,26 @@ describe('a validation authority without a key', () => {
     expect(calendar).toMatchObject({
       delegates: [{ kind: 'crl-signer', issuer: 'factory', renewsItself: false, toReplace: true }],
     });
+  });
+
+  it('tells of a responder that was carried to it and has ended, before anybody asks', async () => {
+    const carried = join(folder, 'carried');
+    const file = join(carried, 'factory.pem');
+    const key = join(fleet.file('trust'), 'ca/factory/key.pem');
+    await mkdir(carried);
+    await promisify(execFile)('openssl', [
+      ...['x509', '-req', '-in', join(folder, 'signer.csr'), '-inform', 'der', '-days', '0'],
+      ...['-CA', ofCa('factory', 'certificate.pem'), '-CAkey', key],
+      ...['-passin', `file:${fleet.file('passphrase')}`, '-set_serial', '5', '-out', file],
+    ]);
+    const ocsp = { presign: 'all' };
+    const responderPassphraseFile = join(folder, 'responder-passphrase');
+    const given = { ...ocsp, responders: carried, responderPassphraseFile };
+    await fleet.startRole('status', { ocsp: given });
+    const endSeconds = new X509Certificate(readFileSync(file)).validToDate.getTime() / 1_000;
+    const series = 'certmill_trust_not_after_seconds{kind="responder"}';
+    await until('it is told', async () => (await fleet.metric('status', series)) === endSeconds);
+    await fleet.startRole('status', { ocsp });
   });
 });
 

@@ -66,8 +66,8 @@ export function openResponders(
 }
 
 /**
- * Makes and renews the responders of issuers whose certificates say where to ask, until stopped: a status that
- * signs while its clients wait only reads them.
+ * Looks after the responders of issuers whose certificates say where to ask, until stopped. Sign makes and renews them so;
+ * a status, which only reads them, learns when one ends that nobody has renewed.
  */
 export function keepResponders(
   { logger, metrics }: ServiceContext,

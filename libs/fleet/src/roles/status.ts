@@ -9,7 +9,7 @@ import {
 import { openStores } from '../connections/open-store.js';
 import { openTrust } from '../keys/trust-folder.js';
 import { presignedFor } from '../presigning.js';
-import { openResponders } from '../responders.js';
+import { keepResponders, openResponders } from '../responders.js';
 import type { OpenedRole, ServiceContext } from '../service-context.js';
 import { watchDelegates } from '../watch-delegates.js';
 
@@ -27,7 +27,10 @@ export async function openStatus(context: ServiceContext): Promise<OpenedRole> {
   const stores = await openStores(context);
   const { store } = stores;
   const serialKeys = new Map(trust.serialKeys.map((key) => [key.id, key]));
-  const signer = openResponders(context, trust, store)?.pool;
+  const responders = openResponders(context, trust, store);
+  // Nobody may have asked yet when one ends.
+  if (responders !== undefined) parts.push(keepResponders(context, trust, responders.folder));
+  const signer = responders?.pool;
   const ports: AnswerPorts = {
     issuers: trust.authorities,
     clock,

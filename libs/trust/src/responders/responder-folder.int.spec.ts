@@ -2,6 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CertmillError } from '@certmill/domain';
 import type { ResponderCertifier } from '@certmill/ports';
 import { pemBlocksOf } from '../inspect/pem-blocks.js';
@@ -15,6 +16,8 @@ describe('the responder of an issuer', () => {
   let directory: string;
   let nowMs: number;
   let signatures: string[];
+  /** Of certificates that are made. */
+  let days: number;
 
   beforeAll(() => {
     pki = new OpensslPki();
@@ -29,6 +32,7 @@ describe('the responder of an issuer', () => {
   beforeEach(() => {
     nowMs = Date.now();
     signatures = [];
+    days = 30;
   });
 
   const certifier: ResponderCertifier = {
@@ -41,18 +45,22 @@ describe('the responder of an issuer', () => {
       });
       writeFileSync(pki.path('responder.pub'), key.export({ type: 'spki', format: 'pem' }));
       pki.run(
-        ...['x509', '-req', '-in', 'any.csr', '-force_pubkey', 'responder.pub', '-days', '30'],
+        ...['x509', '-req', '-in', 'any.csr', '-force_pubkey', 'responder.pub', '-days', `${days}`],
         ...['-CA', 'issuing.pem', '-CAkey', 'issuing.key', '-CAcreateserial', '-extfile'],
         ...['pki.cnf', '-extensions', 'responder', '-out', 'made.pem'],
       );
       return Promise.resolve(pemBlocksOf(readFileSync(pki.path('made.pem')))[0]!.der);
     },
   };
+  const issuer = () => ({
+    chainDer: [pemBlocksOf(readFileSync(pki.path('issuing.pem')))[0]!.der],
+    notBeforeMs: 0,
+    notAfterMs: Date.UTC(2100, 0),
+  });
   const aFolder = (overrides: Partial<ResponderFolderOptions> = {}): ResponderFolder => {
-    const chainDer = [pemBlocksOf(readFileSync(pki.path('issuing.pem')))[0]!.der];
     return new ResponderFolder({
       directory,
-      issuerOf: () => ({ chainDer, notBeforeMs: 0, notAfterMs: Date.UTC(2100, 0) }),
+      issuerOf: issuer,
       readPassphrase: () => Promise.resolve('a passphrase'),
       certifier,
       audit: { appendAudit: (entry) => Promise.resolve({ ...entry, sequence: 1, hash: '' }) },
@@ -104,5 +112,80 @@ describe('the responder of an issuer', () => {
     expect(await folder.responderOf('late')).toMatchObject({ issuer: 'late' });
     expect(await codeOf(folder.responderOf('late'))).toBe('made');
     expect(signatures).toHaveLength(11);
+  });
+
+  describe('that a process finds in the folder when it starts', () => {
+    const name = 'found';
+    const dayMs = 86_400_000;
+    let endMs: number;
+    beforeEach(async () => {
+      const made = await aFolder().responderOf(name);
+      endMs = made?.notAfterMs ?? 0;
+      signatures = [];
+    });
+    afterEach(() => rmSync(join(directory, `${name}.pem`), { force: true }));
+
+    it.each(['in its last third', 'ended'])(
+      'is told of where it is %s and nobody here renews it, until another one is brought',
+      async (state) => {
+        // Without the key of the CA: the one that was made elsewhere was carried here.
+        const folder = aFolder({ certifies: () => false });
+        nowMs = endMs + (state === 'ended' ? dayMs : -dayMs);
+        expect(folder.firstOverdueEndMs()).toBeUndefined();
+        const used = await folder.responderOf(name);
+        expect(used?.notAfterMs).toBe(state === 'ended' ? undefined : endMs);
+        expect(folder.firstOverdueEndMs()).toBe(endMs);
+        rmSync(join(directory, `${name}.pem`));
+        days = 90;
+        await aFolder().responderOf(name);
+        nowMs += 60_000;
+        // One in force is used while the next one is read.
+        let lastMs = 0;
+        while (lastMs <= endMs) {
+          lastMs = (await folder.responderOf(name))?.notAfterMs ?? 0;
+          await nextTurn();
+        }
+        expect(folder.firstOverdueEndMs()).toBeUndefined();
+      },
+    );
+
+    it('is told of no more once its file is away, or its CA has ended', async () => {
+      nowMs = endMs + dayMs;
+      const over = aFolder({
+        certifies: () => false,
+        issuerOf: () => ({ ...issuer(), notAfterMs: endMs + 2 * dayMs }),
+      });
+      await over.responderOf(name);
+      expect(over.firstOverdueEndMs()).toBe(endMs);
+      nowMs = endMs + 3 * dayMs;
+      expect(over.firstOverdueEndMs()).toBeUndefined();
+
+      const folder = aFolder({ certifies: () => false });
+      await folder.responderOf(name);
+      expect(folder.firstOverdueEndMs()).toBe(endMs);
+      rmSync(join(directory, `${name}.pem`));
+      await folder.responderOf(name);
+      expect(folder.firstOverdueEndMs()).toBeUndefined();
+    });
+
+    it('is used to its end while the key of the CA is away, and told of', async () => {
+      const lost = new CertmillError('FAULT_HSM_LOST', 'the slot is away');
+      const faults: unknown[] = [];
+      const folder = aFolder({
+        certifier: { certifyResponder: () => Promise.reject(lost) },
+        onFault: (_, error) => faults.push(error),
+      });
+      nowMs = endMs - dayMs;
+      expect(await folder.responderOf(name)).toMatchObject({ notAfterMs: endMs });
+      expect(faults).toEqual([lost]);
+      expect(folder.firstOverdueEndMs()).toBe(endMs);
+      nowMs = endMs + 1;
+      expect(await codeOf(folder.responderOf(name))).toBe('FAULT_HSM_LOST');
+      expect(folder.firstOverdueEndMs()).toBe(endMs);
+      // So after a restart.
+      const again = aFolder({ certifier: { certifyResponder: () => Promise.reject(lost) } });
+      expect(await codeOf(again.responderOf(name))).toBe('FAULT_HSM_LOST');
+      expect(again.firstOverdueEndMs()).toBe(endMs);
+    });
   });
 });

@@ -79,35 +79,40 @@ export class ResponderFolder {
    */
   async responderOf(issuer: string): Promise<StoredResponder | undefined> {
     const nowMs = this.#options.clock.nowMs();
-    const known = this.#known.get(issuer);
-    const inForce = known !== undefined && isInForce(known, nowMs) ? known : undefined;
+    const inForce = this.#inForce(issuer, nowMs);
     if (inForce !== undefined && nowMs < renewalOf(inForce)) return inForce;
     if (inForce === undefined) {
       this.#assertNoPause(issuer, nowMs);
       return this.#renewed(issuer);
     }
     if (nowMs - (this.#triedAtMs.get(issuer) ?? 0) >= pauseMs) {
-      this.#triedAtMs.set(issuer, nowMs);
       this.#renewed(issuer).catch((error: unknown) => this.#options.onFault?.(issuer, error));
     }
     return inForce;
   }
 
+  #inForce(issuer: string, nowMs: number): StoredResponder | undefined {
+    const known = this.#known.get(issuer);
+    return known !== undefined && isInForce(known, nowMs) ? known : undefined;
+  }
+
   /**
    * The first end, in Unix milliseconds, among responders that should have a successor and have none: asked
-   * for since their renewal was due, and not the last ones of issuers that end; undefined where all is well.
+   * for since their renewal was due, in force or over, and not the last ones of issuers that end or have ended;
+   * undefined where all is well.
    */
   firstOverdueEndMs(): number | undefined {
+    const nowMs = this.#options.clock.nowMs();
     const ends = [...this.#known]
-      .filter(([name, known]) => this.#isOverdue(name, known))
+      .filter(([name, known]) => this.#isOverdue(name, known, nowMs))
       .map(([, { notAfterMs }]) => notAfterMs);
     return ends.length === 0 ? undefined : ends.reduce((first, end) => Math.min(first, end));
   }
 
-  #isOverdue(name: string, known: StoredResponder): boolean {
+  #isOverdue(name: string, known: StoredResponder, nowMs: number): boolean {
     const issuer = this.#options.issuerOf(name);
-    const triedAtMs = this.#triedAtMs.get(name) ?? -Infinity;
-    return issuer !== undefined && !isLastOf(issuer, known) && triedAtMs >= renewalOf(known);
+    if (issuer === undefined || nowMs >= issuer.notAfterMs || isLastOf(issuer, known)) return false;
+    return (this.#triedAtMs.get(name) ?? -Infinity) >= renewalOf(known);
   }
 
   #renewed(issuer: string): Promise<StoredResponder | undefined> {
@@ -120,6 +125,7 @@ export class ResponderFolder {
 
   async #tryToRenew(issuer: string): Promise<StoredResponder | undefined> {
     const atMs = this.#options.clock.nowMs();
+    this.#triedAtMs.set(issuer, atMs);
     try {
       const renewed = await this.#renew(issuer);
       this.#failures.delete(issuer);
@@ -128,7 +134,10 @@ export class ResponderFolder {
       const before = this.#failures.get(issuer);
       const pause = before === undefined ? firstPauseMs : Math.min(pauseMs, before.pauseMs * 2);
       this.#failures.set(issuer, { atMs, pauseMs: pause, cause });
-      throw cause;
+      const inForce = this.#inForce(issuer, atMs);
+      if (inForce === undefined) throw cause;
+      this.#options.onFault?.(issuer, cause);
+      return inForce;
     }
   }
 
@@ -152,15 +161,21 @@ export class ResponderFolder {
     if (issuer === undefined || nowMs >= issuer.notAfterMs) return undefined;
     const stored = await this.#read(name, issuer);
     const isGood = stored !== undefined && isInForce(stored, nowMs);
+    if (isGood) this.#known.set(name, stored);
+    else this.#keepEnd(name, stored, nowMs);
     const isLast = stored !== undefined && isLastOf(issuer, stored);
-    if (isGood && (nowMs < renewalOf(stored) || isLast || certifier === undefined)) {
-      this.#known.set(name, stored);
-      return stored;
-    }
+    if (isGood && (nowMs < renewalOf(stored) || isLast || certifier === undefined)) return stored;
     if (certifier === undefined) return undefined;
     const made = await this.#make(name, issuer, certifier, nowMs);
     this.#known.set(name, made);
     return made;
+  }
+
+  /** Of one that is not in force: its end is told, unless another one is used still. */
+  #keepEnd(name: string, stored: StoredResponder | undefined, nowMs: number): void {
+    if (this.#inForce(name, nowMs) !== undefined) return;
+    if (stored === undefined) this.#known.delete(name);
+    else this.#known.set(name, stored);
   }
 
   async #make(
