@@ -7,8 +7,9 @@ import type { EventRecord } from '@certmill/ports';
 
 const topic = 'test.records.made.v1';
 const group = 'certmill-test';
-const patienceMs = 90_000;
-const testTimeoutMs = 300_000;
+/** A broker that starts beside two others on busy cores takes a minute. */
+const patienceMs = 180_000;
+const testTimeoutMs = 600_000;
 
 let folder: string;
 let cluster: KafkaCluster;
@@ -40,7 +41,7 @@ async function open(): Promise<KafkaEventLog> {
     brokers: cluster.brokers,
     clientId: 'certmill-test',
     sessionTimeoutMs: 6_000,
-    appendTimeoutMs: 60_000,
+    appendTimeoutMs: patienceMs,
     lagCacheMs: 100,
   });
   logs.push(log);

@@ -36,7 +36,7 @@ test('a fleet goes on with a mass revocation whose ingest process was stopped, a
     kind: 'revoke',
     selection: { orderId: 'spring' },
     reason: 'superseded',
-    ratePerSecond: 1_000,
+    ratePerSecond: 500,
   };
   expect((await fleet.call('POST', '/v1/operations', { json })).status).toBe(202);
   let operation = await shown();
@@ -65,7 +65,7 @@ test('two ingest processes that go on at once, one killed, with the store and Re
     operationId: 'together',
     kind: 'revoke',
     selection: { orderId: 'summer' },
-    ratePerSecond: 400,
+    ratePerSecond: 250,
   };
   expect((await fleet.call('POST', '/v1/operations', { json })).status).toBe(202);
   await until('some are revoked', async () => (await shown('together')).counts.changed > 0);

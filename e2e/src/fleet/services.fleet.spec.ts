@@ -23,9 +23,9 @@ const inHand = 4;
 const slowSign = { function: 'C_Sign', does: { sleepMs: 3 } } as const;
 const forEver = { sleepMs: 3_600_000 };
 /** Of a chunk in a slot: many times what it takes. */
-const signTimeoutMs = 6_000;
-/** The default of stopTimeoutMs, and what a process has beyond it. */
-const stopsWithinMs = 15_000 + 2_000;
+const signTimeoutMs = 10_000;
+/** The default of stopTimeoutMs, and what a process has beyond it on busy cores. */
+const stopsWithinMs = 15_000 + 15_000;
 
 let folder: string;
 let faults: Pkcs11Faults;

@@ -131,7 +131,7 @@ async function untilMetric(
   labels: Readonly<Record<string, string>>,
   atLeast: number,
 ): Promise<void> {
-  const deadline = performance.now() + 60_000;
+  const deadline = performance.now() + 180_000;
   for (;;) {
     const text = await metricsOf(role);
     if (sampleOf(text, name, labels) >= atLeast) return;

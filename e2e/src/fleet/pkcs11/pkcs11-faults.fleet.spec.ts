@@ -126,7 +126,7 @@ describe('a signature that hangs', () => {
     expect(told.map(({ slot }) => slot)).toEqual(Array(6).fill('west'));
     expect(await verified(told)).toBe(24);
     expect(await process.ended).toEqual({ code: hungExitCode, signal: null });
-    expect(performance.now() - begunMs).toBeLessThan(20_000);
+    expect(performance.now() - begunMs).toBeLessThan(60_000);
     expect(process.told.filter(({ hung }) => hung !== undefined)).toEqual([{ hung: 'east' }]);
   });
 

@@ -137,7 +137,7 @@ async function lagOf(topic: string): Promise<number> {
 }
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 90_000;
+  const deadline = performance.now() + 180_000;
   while (!(await isSo())) {
     if (performance.now() > deadline) throw new Error('it does not come');
     await pause(50);
@@ -159,7 +159,9 @@ async function restored(killAfterMs?: number): Promise<RestoreReport | undefined
   const timer =
     killAfterMs === undefined
       ? undefined
-      : setTimeout(() => process.kill(-(child.pid ?? 0), 'SIGKILL'), killAfterMs);
+      : setTimeout(() => {
+          if (child.exitCode === null) process.kill(-(child.pid ?? 0), 'SIGKILL');
+        }, killAfterMs);
   const [code] = (await once(child, 'close')) as [number | null];
   clearTimeout(timer);
   return code === 0 ? (JSON.parse(text) as RestoreReport) : undefined;
