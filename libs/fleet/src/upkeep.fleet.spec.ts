@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fleetSchema } from './config/fleet-config.js';
 import { jobsOf } from './connections/open-jobs.js';
@@ -14,11 +15,17 @@ function given(name: 'REDIS_URL' | 'KAFKA_BROKERS'): string {
 }
 
 async function aPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
+  for (;;) {
+    // Below what systems hand to outgoing connections, which would take it until it is listened at.
+    const port = randomInt(15_000, 32_000);
+    const server = createServer();
+    const isFree = await once(server.listen(port, '127.0.0.1'), 'listening').then(
+      () => true,
+      () => false,
+    );
+    server.close();
+    if (isFree) return port;
+  }
 }
 
 /** The tests' Redis at a port of its own. */
