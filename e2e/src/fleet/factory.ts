@@ -36,7 +36,7 @@ export function show(face: Face, batchId: string): Promise<BatchBody> {
 
 /** Everything of it has ended, or waits for somebody. */
 export async function whenDone(face: Face, batchId: string): Promise<BatchBody> {
-  const deadline = performance.now() + 90_000;
+  const deadline = performance.now() + 240_000;
   for (;;) {
     const batch = await show(face, batchId);
     if (batch.counters['inFlight'] === 0 && batch.state !== 'uploading') return batch;
@@ -72,7 +72,7 @@ export async function cutOff(
   const body = new ReadableStream<Uint8Array>({
     async start(controller) {
       controller.enqueue(Buffer.from(ndjsonOf(csrs)));
-      const deadline = performance.now() + 30_000;
+      const deadline = performance.now() + 120_000;
       for (;;) {
         const [newest] = await batchesOf(face, order);
         if ((newest?.nextIndex ?? 0) >= 512 || performance.now() > deadline) break;

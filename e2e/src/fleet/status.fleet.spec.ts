@@ -159,7 +159,7 @@ function ofCa(name: string, file: string): string {
 
 function openssl(...args: readonly string[]): Promise<string> {
   return new Promise((resolve) => {
-    execFile('openssl', args, { timeout: 30_000 }, (_error, stdout, stderr) => {
+    execFile('openssl', args, { timeout: 120_000 }, (_error, stdout, stderr) => {
       resolve(stdout + stderr);
     });
   });

@@ -141,8 +141,9 @@ async function firstCrls(server: TestServer): Promise<void> {
 async function served(server: TestServer, path: string): Promise<Uint8Array> {
   const [, shard] = /(\d+)\.crl$/.exec(path) ?? [];
   const scope = { issuer: 'dev', shard: Number(shard) };
-  const inForce = await server.server.issuance.store.getCrl(scope, 'full');
   for (;;) {
+    // The server may make another one at any time.
+    const inForce = await server.server.issuance.store.getCrl(scope, 'full');
     const answer = await server.call('GET', path, { key: null });
     expect(answer.headers.get('content-type')).toBe('application/pkix-crl');
     const der = new Uint8Array(await answer.arrayBuffer());

@@ -11,6 +11,7 @@ import {
   builtInProfileText,
   parseProfile,
 } from '@certmill/domain/profile-files';
+import { freePorts } from '@certmill/native';
 import { takeDataFolder } from '@certmill/standalone/folder';
 import { patchedStore } from '../crash/patched-store.js';
 import { aDataFolder, aServerIn } from './test-server.js';
@@ -29,9 +30,9 @@ describe('the first credential', () => {
 
   it('is left for the next start where the port is taken', async () => {
     await using folder = await aDataFolder();
-    const other = createServer().listen(0, '127.0.0.1');
+    const [port = 0] = await freePorts(1);
+    const other = createServer().listen(port, '127.0.0.1');
     await once(other, 'listening');
-    const { port } = other.address() as { port: number };
     await expect(aServerIn(folder.path, {}, { port })).rejects.toMatchObject({
       code: 'EADDRINUSE',
     });

@@ -72,7 +72,7 @@ export async function anOtlpReceiver(): Promise<OtlpReceiver> {
       return bodies.join('\n');
     },
     async until(isThere) {
-      const deadline = performance.now() + 10_000;
+      const deadline = performance.now() + 60_000;
       while (!isThere(spans)) {
         if (performance.now() > deadline) throw new Error(`not received: ${JSON.stringify(spans)}`);
         await pause(10);

@@ -99,7 +99,7 @@ export function run(
   ...args: readonly string[]
 ): Promise<{ readonly text: string; readonly code: number }> {
   return new Promise((resolve) => {
-    execFile(program, args, { timeout: 30_000 }, (error, stdout, stderr) => {
+    execFile(program, args, { timeout: 120_000 }, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
       resolve({ text: stdout + stderr, code });
     });

@@ -65,7 +65,7 @@ export class SigningProcess {
 
   /** The first line that fits, of those behind `from` too that are still to come. */
   async until(fits: (told: Told) => boolean, what: string, from = 0): Promise<Told> {
-    const deadline = performance.now() + 60_000;
+    const deadline = performance.now() + 150_000;
     for (;;) {
       const found = this.told.slice(from).find(fits);
       if (found !== undefined) return found;

@@ -76,7 +76,7 @@ describe('a standalone server whose issuer has its key in a token', () => {
   });
 
   it('issues with it, certifies its OCSP responder, ends where the module hangs, and makes its CRL', async () => {
-    await writeFile(work.at('certmill.yaml'), 'signTimeoutMs: 2000\nstopTimeoutMs: 1000\n');
+    await writeFile(work.at('certmill.yaml'), 'signTimeoutMs: 6000\nstopTimeoutMs: 1000\n');
     const server = await start('--config', 'certmill.yaml');
     const curl = curlAt(server.url, server.key, work.path);
     await curl('POST', '/v1/orders', ...openOrder('o1'));

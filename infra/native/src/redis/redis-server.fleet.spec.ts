@@ -48,7 +48,7 @@ test('what was answered before a kill is there after it, at the same address', a
 });
 
 test('while it is paused nothing is answered; afterwards all is', async () => {
-  const redis = new Redis(server.url, { commandTimeout: 300 });
+  const redis = new Redis(server.url, { commandTimeout: 2_000 });
   try {
     await redis.set('a', '1');
     await server.pause();

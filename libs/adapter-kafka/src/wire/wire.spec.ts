@@ -141,7 +141,7 @@ describe('a connection', () => {
 
   function aConnection(port: number, socketFactory: ISocketFactory): Connection {
     mendKafkajs();
-    const timeouts = { connectionTimeout: 200, requestTimeout: 1_000 };
+    const timeouts = { connectionTimeout: 10_000, requestTimeout: 10_000 };
     return new Connection({ host: '127.0.0.1', port, logger, socketFactory, ...timeouts });
   }
 

@@ -328,7 +328,7 @@ describe('slots', () => {
     'moves the work of a slot that fails (%s) to the other one, and loses nothing',
     async (failure) => {
       const { issuer, files } = toldSlots();
-      const pools = await open({ issuers: [issuer], chunkTimeoutMs: 1_500, restMs: 60_000 });
+      const pools = await open({ issuers: [issuer], chunkTimeoutMs: 4_000, restMs: 60_000 });
       const chunks = Array.from({ length: 6 }, () => aChunk({ count: 4 }));
       writeFileSync(files[0]!, failure);
       const signed = await Promise.all(
@@ -351,7 +351,7 @@ describe('slots', () => {
     const isBack = new Promise<void>((resolve) => (onBack = resolve));
     const pools = await open({
       issuers: [issuer],
-      chunkTimeoutMs: 1_500,
+      chunkTimeoutMs: 4_000,
       restMs: 20,
       onHung: (health) => hung.push(health),
       onSlotChange: ({ slot, state }) => {
@@ -377,7 +377,7 @@ describe('slots', () => {
     const { issuer, files } = toldSlots(1);
     let onHung: () => void = () => undefined;
     const isHung = new Promise<void>((resolve) => (onHung = resolve));
-    const pools = await open({ issuers: [issuer], chunkTimeoutMs: 500, onHung });
+    const pools = await open({ issuers: [issuer], chunkTimeoutMs: 2_000, onHung });
     writeFileSync(files[0]!, 'hang');
     const { received, verdict } = aChunk({ count: 1 });
     expect((await errorOf(pools.sign(received, verdict, 'bulk'))).code).toBe('FAULT_HSM_LOST');

@@ -71,7 +71,7 @@ describe('TaskPool', () => {
   );
 
   it('ends the worker of a task that takes too long, and only that one', async () => {
-    const pool = aPool({ threads: 2, taskTimeoutMs: 3_000 });
+    const pool = aPool({ threads: 2, taskTimeoutMs: 5_000 });
     const [stuck, other] = await Promise.all([
       pool.run(task('spin')),
       pool.run(task('sleep', 100)),
