@@ -12,6 +12,7 @@ import { problemsOfConfigs } from './checks/fleet-configs.mjs';
 import { problemsOfLint, problemsOfScore, renderings, unnamedRefusals } from './checks/helm.mjs';
 import {
   lostCaCrls,
+  lostDelegates,
   lostMarks,
   lostTargets,
   manifestConfigs,
@@ -33,6 +34,8 @@ if (missing.length > 0) {
 }
 
 const manifests = renderings();
+const delegatesOf = ({ issuers }) =>
+  Object.values(issuers ?? {}).flatMap(({ delegates }) => delegates?.keys ?? []);
 const checks = {
   'compose files': problemsOfCompose,
   'images and mounts of compose files': missingParts,
@@ -65,6 +68,12 @@ const checks = {
       ? []
       : ['no values have caCrls: nothing is shown']),
     ...manifests.flatMap(lostCaCrls),
+  ],
+  'copies of delegates reach who tells of their ends': () => [
+    ...(manifests.some(({ values }) => delegatesOf(values).length > 0)
+      ? []
+      : ['no values have delegates: nothing is shown']),
+    ...manifests.flatMap(lostDelegates),
   ],
   'network policies': () => manifests.flatMap(openDoors),
   'all but status reach the brokers': () => manifests.flatMap((each) => waysToBrokers(each)),

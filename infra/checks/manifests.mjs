@@ -121,7 +121,7 @@ const allowed = {
   ),
   publish: new RegExp(`^(?:hop/issued\\.json|${redis})$`),
   status:
-    /^trust\/(?:serial-keys\.json|ca\/[^/]+\/(?:chain\.pem|status\.json|ca\.json|retired\.json)|ca-crls\/[^/]+\.pem)$/,
+    /^trust\/(?:serial-keys\.json|ca\/[^/]+\/(?:chain\.pem|status\.json|ca\.json|retired\.json|delegates\/[^/]+\.pem)|ca-crls\/[^/]+\.pem)$/,
   init: /^$/,
 };
 const connections = (role) => (role === 'status' ? /^mongo\// : /^(?:kafka|mongo)\//);
@@ -129,8 +129,26 @@ const connections = (role) => (role === 'status' ? /^mongo\// : /^(?:kafka|mongo
 const roleOfTrust = new Set(['ingest', 'sign', 'status']);
 
 /** CRLs of CAs above the issuers that a pod with a trust folder does not have. */
-export function lostCaCrls({ name, objects, values }) {
-  const wanted = Object.keys(values.caCrls ?? {}).map((ca) => `trust/ca-crls/${ca}.pem`);
+export function lostCaCrls(manifest) {
+  const cas = Object.keys(manifest.values.caCrls ?? {});
+  return lostOfTrust(
+    manifest,
+    cas.map((ca) => `trust/ca-crls/${ca}.pem`),
+  );
+}
+
+/** Copies of delegates, whose ends are told, that such a pod does not have. */
+export function lostDelegates(manifest) {
+  const issuers = Object.entries(manifest.values.issuers ?? {});
+  return lostOfTrust(
+    manifest,
+    issuers.flatMap(([issuer, { delegates }]) =>
+      (delegates?.keys ?? []).map((key) => `trust/ca/${issuer}/delegates/${key}`),
+    ),
+  );
+}
+
+function lostOfTrust({ name, objects }, wanted) {
   const pods = objects.filter((object) => {
     return isWorkload(object) && roleOfTrust.has(roleOf(object));
   });

@@ -54,6 +54,11 @@
 {{- with $issuer.retired -}}
 {{- include "certmill.projected" (dict "kind" "configMap" "secret" .existingConfigMap "items" (dict (printf "trust/ca/%s/retired.json" $name) .key)) -}}
 {{- end -}}
+{{- with $issuer.delegates -}}
+{{- $copies := dict -}}
+{{- range .keys }}{{ $_ := set $copies (printf "trust/ca/%s/delegates/%s" $name .) . }}{{ end -}}
+{{- include "certmill.projected" (dict "kind" "configMap" "secret" .existingConfigMap "items" $copies) -}}
+{{- end -}}
 {{- end -}}
 {{- range $name, $crl := $values.caCrls -}}
 {{- include "certmill.projected" (dict "kind" "configMap" "secret" $crl.existingConfigMap "items" (dict (printf "trust/ca-crls/%s.pem" $name) $crl.key)) -}}
