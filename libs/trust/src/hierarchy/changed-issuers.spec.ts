@@ -225,7 +225,8 @@ describe('an issuer that a running process serves', () => {
       const signing = { requestPem, parent: place('reg2'), nowMs, ...change };
       const { chainDer } = await signAuthorityRequest(signing);
       const chainPem = pemOfCertificates(chainDer);
-      await completeAuthority({ ...place('fac'), chainPem, nowMs, mayEndEarlier: true });
+      const meant = { mayEndEarlier: true, mayNarrowConstraints: true };
+      await completeAuthority({ ...place('fac'), chainPem, nowMs, ...meant });
       expect(later().chainDer).toEqual(chainDer);
       for (let asked = 0; asked < 2; asked += 1) expect(ask()).toEqual([refusal, refusal]);
       // Who ends an upload adds nothing.

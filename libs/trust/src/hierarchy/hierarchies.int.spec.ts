@@ -245,8 +245,8 @@ describe('hierarchies', () => {
       );
       return readFileSync(certificate, 'utf8') + readFileSync(rootFile, 'utf8');
     };
-    const complete = (chainPem: string) =>
-      completeAuthority({ ...place('factory'), chainPem, nowMs: Date.now() });
+    const complete = (chainPem: string, mayNarrowConstraints = false) =>
+      completeAuthority({ ...place('factory'), chainPem, nowMs: Date.now(), mayNarrowConstraints });
     await expect(complete(chainPemOf(other.file))).rejects.toMatchObject({
       code: 'FAULT_KEY_MISMATCH',
     });
@@ -266,8 +266,15 @@ describe('hierarchies', () => {
     await expect(complete(own)).rejects.toThrow('no self-signed root');
     const issuer = await complete(chainPem);
     verifies(issuer);
-    // Another certificate is as the CA above decides; what it changed can be told.
-    const again = await complete(chainPemOf(file, ...all, 'extendedKeyUsage=clientAuth'));
+    // Another certificate is as the CA above decides; what it takes away is meant, and what it changed can be told.
+    const narrower = chainPemOf(file, ...all, 'extendedKeyUsage=clientAuth');
+    await expect(complete(narrower)).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining(
+        'it takes away extKeyUsage: all but id-kp-clientAuth (--narrower-constraints)',
+      ) as string,
+    });
+    const again = await complete(narrower, true);
     expect(changedExtensions(issuer.chainDer[0]!, again.chainDer[0]!)).toEqual([
       { name: 'nameConstraints', change: 'gone' },
       { name: 'extKeyUsage', change: 'new' },

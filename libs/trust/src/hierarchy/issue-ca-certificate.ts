@@ -325,7 +325,9 @@ function assertOwnSubject(
 }
 
 /** CAs that may still follow, the one that is made among them; undefined: any number. */
-function roomBelow(chain: readonly CaCertificate[]): number | undefined {
+export function roomBelow(
+  chain: readonly Pick<CaCertificate, 'pathLenConstraint' | 'subjectDer' | 'issuerDer'>[],
+): number | undefined {
   const rooms = chain.flatMap(({ pathLenConstraint }, index) =>
     pathLenConstraint === undefined
       ? []

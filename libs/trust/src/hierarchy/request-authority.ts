@@ -69,6 +69,7 @@ import { assertNameFits } from './issued-to.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
 import { certificateBySerial, keySha256Of } from './lost-keys.js';
 import { assertModules, assertNewKeyPlace, newCaKey } from './new-ca-key.js';
+import { narrowerConstraints } from './narrower-constraints.js';
 import { assertOwnName, type NewCaName } from './own-name.js';
 import { assertRekeyable, assertRekeyableIn, retireRekeyed } from './rekeyed.js';
 import {
@@ -446,6 +447,8 @@ export interface CompletionOptions {
   readonly chainPem: string;
   /** Of a CA that is there: the certificate may end earlier than the one in force. */
   readonly mayEndEarlier?: boolean;
+  /** The same of one that, with the CAs above it, takes away what the CA may sign. */
+  readonly mayNarrowConstraints?: boolean;
   /** Of the key in the request, where it lies in a file. */
   readonly passphrase: string;
   /** Reaches a key that is in a module. */
@@ -469,8 +472,8 @@ async function slotOfRequest(directory: string, name: string): Promise<CaSlot | 
  * Takes in the certificate that a CA has asked for, or another one of a CA that is there: after checking
  * that the chain is one now, and that subject and key are those of the request, or octet for octet those of the CA.
  * Repeating it is success. INVALID_INPUT, FAULT_KEY_MISMATCH; NOT_FOUND where neither request nor CA is there; CONFLICT
- * where the CA that is there is revoked, and where it would go back: to a certificate from before, or one that ends
- * earlier; as `assertGoodStanding`.
+ * where the CA that is there is revoked, where it would go back to a certificate from before, and where it would end
+ * earlier or could sign less, which nobody has said is meant; as `assertGoodStanding`.
  */
 export async function completeAuthority(options: CompletionOptions): Promise<Issuer> {
   const { directory, name, nowMs } = options;
@@ -551,7 +554,7 @@ async function requestedKey(
 }
 
 async function takeAnother(
-  { directory, mayEndEarlier = false }: CompletionOptions,
+  options: CompletionOptions,
   existing: Issuer,
   chain: readonly CaCertificate[],
   own: CaCertificate,
@@ -559,7 +562,9 @@ async function takeAnother(
   assertOwnKey(own, existing.spkiDer);
   assertSameOctets(own, existing);
   assertNotRevoked(existing);
-  assertNotBefore(existing, own, mayEndEarlier);
+  assertNotFormer(existing, own);
+  assertMeant(options, existing, [own, ...chain.slice(1)]);
+  const { directory } = options;
   assertGoodStanding(directory, existing.name, [own, ...chain.slice(1)]);
   await replaceCertificate(
     directory,
@@ -569,26 +574,42 @@ async function takeAnother(
 }
 
 /** A certificate that is in force already is taken in again: that of a run that was killed. */
-function assertNotBefore(
-  { name, directory, chainDer: [inForce = new Uint8Array()], notAfterMs }: Issuer,
+function assertNotFormer(
+  { name, directory, chainDer: [inForce = new Uint8Array()] }: Issuer,
   own: CaCertificate,
-  mayEndEarlier: boolean,
 ): void {
   if (Buffer.compare(own.der, inForce) === 0) return;
   const serialNumberHex = Buffer.from(own.serialNumber).toString('hex');
   const former = certificateBySerial([join(directory, formerFolderName)], serialNumberHex);
-  if (former !== undefined && Buffer.compare(former.der, own.der) === 0) {
-    throw new CertmillError(
-      'CONFLICT',
-      `CA '${name}' had this certificate before the one in force: it does not go back`,
-    );
-  }
-  if (own.notAfterMs >= notAfterMs || mayEndEarlier) return;
-  const [end, now] = [own.notAfterMs, notAfterMs].map((ms) => new Date(ms).toISOString());
+  if (former === undefined || Buffer.compare(former.der, own.der) !== 0) return;
   throw new CertmillError(
     'CONFLICT',
-    `the certificate ends at ${String(end)}, and the one in force of CA '${name}' at ${String(now)}: ` +
-      'where that is meant, --ends-earlier',
+    `CA '${name}' had this certificate before the one in force: it does not go back`,
+  );
+}
+
+/** What a chain takes away is meant where somebody says so: orders that are open may have no room in what is left. */
+function assertMeant(
+  { mayEndEarlier = false, mayNarrowConstraints = false }: CompletionOptions,
+  { name, chainDer, notAfterMs }: Issuer,
+  chain: readonly [CaCertificate, ...CaCertificate[]],
+): void {
+  const [own] = chain;
+  const losses: string[] = [];
+  if (own.notAfterMs < notAfterMs && !mayEndEarlier) {
+    const [end, now] = [own.notAfterMs, notAfterMs].map((ms) => new Date(ms).toISOString());
+    losses.push(`it ends at ${String(end)}, and that at ${String(now)} (--ends-earlier)`);
+  }
+  const before = chainDer.map((der) => readCaCertificate(der, `the chain of CA '${name}'`));
+  const narrower = mayNarrowConstraints ? [] : narrowerConstraints(before, chain);
+  if (narrower.length > 0) {
+    losses.push(`it takes away ${narrower.join('; ')} (--narrower-constraints)`);
+  }
+  if (losses.length === 0) return;
+  throw new CertmillError(
+    'CONFLICT',
+    `the certificate, with those above it, leaves CA '${name}' less than the one in force: ${losses.join('; ')}. ` +
+      'Where that is meant, say so with the option',
   );
 }
 

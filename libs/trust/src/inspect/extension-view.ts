@@ -250,7 +250,7 @@ function address(octets: Uint8Array): string {
   return groups.map((group) => group.replace(/^0{1,3}/, '')).join(':');
 }
 
-function addressAndMask(octets: Uint8Array): string {
+export function addressAndMask(octets: Uint8Array): string {
   const half = octets.length / 2;
   return `${address(octets.subarray(0, half))}/${address(octets.subarray(half))}`;
 }

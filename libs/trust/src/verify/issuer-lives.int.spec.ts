@@ -72,7 +72,8 @@ describe('what bounded the certificates of an issuer', () => {
     const requestPem = await requestRenewal(place(name));
     const { chainDer } = await signAuthorityRequest({ requestPem, parent, nowMs, ...change });
     const chainPem = pemOfCertificates(chainDer);
-    await completeAuthority({ ...place(name), chainPem, nowMs, mayEndEarlier: true });
+    const meant = { mayEndEarlier: true, mayNarrowConstraints: true };
+    await completeAuthority({ ...place(name), chainPem, nowMs, ...meant });
   }
   const narrowOem = (extKeyUsage: readonly string[]) =>
     carry('oem', place('root', medium), { pathLenConstraint: 1, extKeyUsage });

@@ -17,6 +17,7 @@ interface CompleteOptions {
   readonly data: string;
   readonly chain: string;
   readonly endsEarlier?: true;
+  readonly narrowerConstraints?: true;
 }
 
 export function completeCommand(terminal: Terminal): Command {
@@ -28,15 +29,21 @@ export function completeCommand(terminal: Terminal): Command {
       '--ends-earlier',
       'of a CA that is there: take it in though it ends earlier than the one in force',
     )
+    .option(
+      '--narrower-constraints',
+      'of a CA that is there: take it in though it, or a CA above it, takes away what the CA may sign',
+    )
     .addOption(dataOption())
     .option('--json', 'print one JSON object')
-    .action(async (name: string, { data, chain, endsEarlier }: CompleteOptions) => {
+    .action(async (name: string, options: CompleteOptions) => {
+      const { data, chain, endsEarlier, narrowerConstraints } = options;
       const before = await findAuthority(data, name);
       const ca = await completeAuthority({
         directory: data,
         name,
         chainPem: await readText(chain),
         ...(endsEarlier === true ? { mayEndEarlier: true } : {}),
+        ...(narrowerConstraints === true ? { mayNarrowConstraints: true } : {}),
         ...(await keyAccessOf(terminal, data, name)),
         nowMs: Date.now(),
       });
