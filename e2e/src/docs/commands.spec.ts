@@ -34,7 +34,7 @@ const runElsewhere: Readonly<Record<string, readonly [line: string, reason: stri
   'certmill fleet reconcile': ['npm run test:fleet', 'it too: settle-dead-letters.fleet.spec.ts'],
   'npm run bench': ['npm run bench -- --requests 20000 --json', 'a minute of full load'],
   'certmill bench authority': [
-    'npm run bench -- authority --entries 100000 --certificates 51200 --rounds 1 --max-ocsp-cpu 400',
+    'npm run bench -- authority --entries 100000 --certificates 51200 --rounds 1 --max-ocsp-cpu 200',
     'a minute of full load',
   ],
   'node e2e/dist/fleet/crl.bench.js': [
