@@ -1,3 +1,5 @@
+import { jest } from '@jest/globals';
+import { RE2JS } from 're2js';
 import { CertmillError } from '../faults.js';
 import { parseProfile } from './parse-profile.js';
 
@@ -190,7 +192,7 @@ describe('parseProfile', () => {
     [
       'a pattern that is large, of values that are long',
       (t) => t.replace("'[A-Z0-9]+', maxLength: 20", "'[A-Z]{600}', maxLength: 4000"),
-      /:13: subject.1.pattern: the patterns take \d{7} steps .*: this one 60\d for each of 4000 characters/,
+      /:13: subject.1.pattern: the patterns take more than 500000 steps .*: this one 60\d for each of 4000 characters/,
     ],
     [
       'both ends of the validity',
@@ -252,6 +254,34 @@ describe('parseProfile', () => {
       (t) => t.replace('name: sensor', 'name: &n sensor').replace('A sensor.', '*n'),
       /aliases/,
     ],
+    ['a key that is no text', (t) => `${t}? [a]\n: b\n`, /:30: keys must be texts/],
+    ['keys in keys in keys', () => '? '.repeat(300), /^sensor.yaml:1: keys must be texts$/],
+    ['a file that nests for ever', () => '['.repeat(4_000), /:1: it nests too deeply/],
+    [
+      'a file of signs',
+      () => '[]'.repeat(10_000),
+      /:1: a profile has at most 10000 lines, keys, values and signs/,
+    ],
+    [
+      'more names than any certificate has',
+      (t) => t.replace(/^subject:\n/m, `subject:\n${'  - { type: title, value: a }\n'.repeat(98)}`),
+      /:11: subject: Too big: expected array to have <=100 items/,
+    ],
+    [
+      'an object identifier that is a document',
+      (t) => t.replace('1.3.6.1.4.1.32473.9', `1.3.${'9'.repeat(200)}`),
+      /:18: extensions.extKeyUsage.purposes.1: Too big/,
+    ],
+    [
+      'an example that is longer than any value',
+      (t) => t.replace('maxLength: 20', `maxLength: 20, example: ${'A'.repeat(21)}`),
+      /:13: subject.1.example: the example has more than 20 characters/,
+    ],
+    [
+      'an example that is none',
+      (t) => t.replace('maxLength: 20', 'maxLength: 20, example: aa'),
+      /:13: subject.1.example: the example does not match 'pattern'/,
+    ],
     ['a file that is far too long', (t) => t + '#'.repeat(70_000), /at most 65536 characters/],
   ])('refuses %s', (_, change, message) => {
     expect(refusalOf(change(good))).toMatch(message);
@@ -259,5 +289,86 @@ describe('parseProfile', () => {
 
   it('reads a file with CRLF line ends the same', () => {
     expect(parseProfile(good.replaceAll('\n', '\r\n'), 'a')).toEqual(parseProfile(good, 'a'));
+  });
+
+  it('tells a hundred problems of a file that has thousands', () => {
+    const keys = Array.from({ length: 1_500 }, (_, index) => `k${String(index)}: a\n`);
+    const told = refusalOf(`${good}${keys.join('')}`).split('\n');
+    expect(told).toHaveLength(101);
+    expect(told[99]).toBe("sensor.yaml:129: profile: unknown key 'k99'");
+    expect(told[100]).toBe('and more');
+    expect(refusalOf('a: b\n'.repeat(2_000)).split('\n')).toHaveLength(101);
+  });
+
+  describe('its patterns', () => {
+    const compile = jest.spyOn(RE2JS, 'compile');
+    beforeEach(() => compile.mockClear());
+    afterAll(() => {
+      compile.mockRestore();
+    });
+
+    /** The good profile with fields of these patterns, each in a line from 12 on. */
+    function withPatterns(...rules: string[]): string {
+      const lines = rules.map((rule) => `  - { type: title, from: [row.site], ${rule} }\n`);
+      return good.replace(/^subject:\n(  - .*\n)+/m, `subject:\n${lines.join('')}`);
+    }
+
+    it('are compiled once each, and matched with their examples', () => {
+      parseProfile(
+        withPatterns("pattern: '[a-z]+', example: a", "pattern: 'b', example: b", 'example: c'),
+        'sensor.yaml',
+      );
+      expect(compile).toHaveBeenCalledTimes(2);
+    });
+
+    it('are not compiled where they are larger than what anybody needs', () => {
+      const large = Array.from({ length: 90 }, () => `pattern: '${'a{1000}'.repeat(70)}'`);
+      expect(refusalOf(withPatterns(...large))).toMatch(
+        /^sensor.yaml:12: subject.0.pattern: the patterns take \d{7} steps to compile, at most 50000 are allowed: this one 7\d{4}; repeat less in it$/,
+      );
+      for (const pattern of [
+        // 300 copies of each letter; tables of Unicode; 125,000 characters in both cases, again and again.
+        '(?:(?:abcdefghij){30}){30}'.repeat(19),
+        `(?i)${'\\pL'.repeat(160)}{100}`,
+        `(?i)[${'B-\u{1e942}'.repeat(90)}]`,
+      ]) {
+        expect(
+          refusalOf(withPatterns(...Array.from({ length: 3 }, () => `pattern: '${pattern}'`))),
+        ).toContain('steps to compile');
+      }
+      expect(compile).not.toHaveBeenCalled();
+    });
+
+    it('are compiled up to the one with which values take too long to match', () => {
+      const many = Array.from({ length: 20 }, (_, index) =>
+        index === 3 ? "pattern: 'a{600}', maxLength: 600" : "pattern: 'a{300}', maxLength: 300",
+      );
+      expect(refusalOf(withPatterns(...many))).toMatch(
+        /^sensor.yaml:15: subject.3.pattern: .* this one 60\d for each of 600 characters/,
+      );
+      expect(compile).toHaveBeenCalledTimes(4);
+    });
+
+    it('are not looked at where the file is none', () => {
+      expect(refusalOf(withPatterns("pattern: 'a'").replace('version: 3', 'version: x'))).toContain(
+        'version',
+      );
+      expect(compile).not.toHaveBeenCalled();
+    });
+
+    it('of fields such as people write fit', () => {
+      const fields = [
+        "pattern: '[\\p{L}\\p{N} ._-]{1,64}'",
+        "pattern: '[A-Z]{3}-[0-9]{4,12}(-[0-9A-F]{2}){0,5}'",
+        "pattern: '(?i)(?:bolt|gear|pump)-[a-z0-9]{1,40}'",
+        "pattern: '[!-~]{1,250}', maxLength: 250",
+      ];
+      const text = withPatterns(
+        ...Array.from({ length: 10 }, () => fields)
+          .flat()
+          .slice(0, 12),
+      );
+      expect(parseProfile(text, 'sensor.yaml').subject).toHaveLength(12);
+    });
   });
 });

@@ -1,6 +1,7 @@
 import { leastRsaBits } from '../ca-key-types.js';
 import { type Contradiction, parseYaml } from '../yaml/parse-yaml.js';
 import { durationSeconds } from './durations.js';
+import { type PatternField, patternFaults } from './field-patterns.js';
 import { extKeyPurposes, type ProfileFile, profileFileSchema } from './profile-file.js';
 import type {
   FieldValue,
@@ -12,10 +13,10 @@ import type {
   SubjectAttributeType,
 } from './profile.js';
 import { subjectAttributeBounds } from './subject-attribute-bounds.js';
-import { ValuePattern } from './value-pattern.js';
 
 /** Far above any sensible profile, far below what a YAML parser takes long for. */
 const maxProfileCharacters = 64 * 1024;
+const maxProfileTokens = 10_000;
 const defaultMaxWait = '7d';
 
 /** RFC 5280 A.1: these three are PrintableString, domainComponent is IA5String; 4.1.2.4: else UTF-8. */
@@ -44,6 +45,7 @@ export function parseProfile(text: string, fileName: string): Profile {
     kind: 'profile',
     code: 'PROFILE_INVALID',
     maxCharacters: maxProfileCharacters,
+    maxTokens: maxProfileTokens,
     schema: profileFileSchema,
     contradictionsOf,
   });
@@ -71,9 +73,9 @@ function contradictionsOf(file: ProfileFile): Contradiction[] {
     found.push({ path: ['keys'], reason: 'RSA stands twice; give one range' });
   }
   found.push(
-    ...slowPatterns([
-      ...patternCosts(['subject'], file.subject, ({ type }) => subjectAttributeBounds[type]),
-      ...patternCosts(
+    ...patternFaults([
+      ...patternFields(['subject'], file.subject, ({ type }) => subjectAttributeBounds[type]),
+      ...patternFields(
         ['extensions', 'subjectAltName', 'names'],
         file.extensions.subjectAltName?.names ?? [],
         ({ type }) => alternativeNameBounds[type],
@@ -87,44 +89,20 @@ function contradictionsOf(file: ProfileFile): Contradiction[] {
   return found;
 }
 
-interface Bounded {
+interface Field {
   readonly pattern?: string | undefined;
   readonly maxLength?: number | undefined;
+  readonly example?: string | undefined;
 }
 
-interface PatternCost {
-  readonly path: readonly (string | number)[];
-  readonly size: number;
-  readonly maxLength: number;
-}
-
-/** Steps for the values of one request, as long as they may be: some 20 ms at the worst. */
-const maxPatternSteps = 500_000;
-
-/** The largest pattern, where those of all fields take too long together. */
-function slowPatterns(costs: readonly PatternCost[]): Contradiction[] {
-  const stepsOf = ({ size, maxLength }: PatternCost): number => size * maxLength;
-  const total = costs.reduce((sum, cost) => sum + stepsOf(cost), 0);
-  const [largest] = costs.toSorted((one, other) => stepsOf(other) - stepsOf(one));
-  if (largest === undefined || total <= maxPatternSteps) return [];
-  const { path, size, maxLength } = largest;
-  const reason =
-    `the patterns take ${String(total)} steps for the longest values of all fields, at most ` +
-    `${String(maxPatternSteps)} are allowed: this one ${String(size)} for each of ${String(maxLength)} ` +
-    'characters; give a lower maxLength, or simpler patterns';
-  return [{ path, reason }];
-}
-
-function patternCosts<Field extends Bounded>(
+function patternFields<F extends Field>(
   path: readonly string[],
-  fields: readonly Field[],
-  boundOf: (field: Field) => number,
-): readonly PatternCost[] {
+  fields: readonly F[],
+  boundOf: (field: F) => number,
+): readonly PatternField[] {
   return fields.flatMap((field, index) => {
-    if (field.pattern === undefined) return [];
-    const maxLength = field.maxLength ?? boundOf(field);
-    const { size } = new ValuePattern(field.pattern);
-    return [{ path: [...path, index, 'pattern'], size, maxLength }];
+    const { pattern, maxLength = boundOf(field), example } = field;
+    return pattern === undefined ? [] : [{ path: [...path, index], pattern, maxLength, example }];
   });
 }
 

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { isCertmillError } from '../faults.js';
 import { durationPattern } from './durations.js';
 import {
   type KeyUsageBit,
@@ -8,12 +7,16 @@ import {
   type SubjectAttributeType,
   type ValueSource,
 } from './profile.js';
-import { ValuePattern } from './value-pattern.js';
 
 /**
- * The form of a profile file (YAML) before it becomes a `Profile`. Only what can be told key by key
+ * The form of a profile file (YAML) before it becomes a `Profile`. Only what can be told key by key, and at once,
  * is judged here; whether the certificates would be good is the sample's to show (admission).
  */
+
+/** Of a list: far above any sensible profile, far below what takes long to encode. */
+const maxItems = 100;
+/** Of an object identifier as text: longer ones take long to encode. */
+const maxOidLength = 128;
 
 const valueSources = [
   'deviceId',
@@ -98,7 +101,7 @@ export const requestedExtensionNames = [
 
 const oid = z
   .string()
-  .max(128)
+  .max(maxOidLength)
   .regex(oidPattern, 'expected an object identifier such as 1.3.6.1.4.1.4128.1');
 
 const duration = z
@@ -173,15 +176,6 @@ function checkField(field: FieldForm, context: z.RefinementCtx): void {
     return;
   }
   if (new Set(field.from).size < field.from.length) refuse('from', 'a source stands twice');
-  if (field.pattern === undefined) return;
-  try {
-    const pattern = new ValuePattern(field.pattern);
-    if (field.example === undefined || pattern.matches(field.example)) return;
-    refuse('example', "the example does not match 'pattern'");
-  } catch (error) {
-    if (!isCertmillError(error)) throw error;
-    refuse('pattern', error.message);
-  }
 }
 
 const subjectAttribute = z
@@ -234,25 +228,30 @@ const extensions = z.strictObject({
     .optional(),
   extKeyUsage: z
     .strictObject({
-      purposes: z.array(
-        z
-          .string()
-          .refine(
-            (name) => Object.hasOwn(extKeyPurposes, name) || oidPattern.test(name),
-            `expected an object identifier or one of ${Object.keys(extKeyPurposes).join(', ')}`,
-          ),
-      ),
+      purposes: z
+        .array(
+          z
+            .string()
+            .max(maxOidLength)
+            .refine(
+              (name) => Object.hasOwn(extKeyPurposes, name) || oidPattern.test(name),
+              `expected an object identifier or one of ${Object.keys(extKeyPurposes).join(', ')}`,
+            ),
+        )
+        .max(maxItems),
       critical: z.boolean(),
     })
     .optional(),
   subjectAltName: z
-    .strictObject({ names: z.array(subjectAltName), critical: z.boolean() })
+    .strictObject({ names: z.array(subjectAltName).max(maxItems), critical: z.boolean() })
     .optional(),
   subjectKeyIdentifier: z.enum(['sha1', 'rfc7093-sha256']).optional(),
   authorityKeyIdentifier: z.boolean().optional(),
-  certificatePolicies: z.strictObject({ policies: z.array(oid), critical: z.boolean() }).optional(),
+  certificatePolicies: z
+    .strictObject({ policies: z.array(oid).max(maxItems), critical: z.boolean() })
+    .optional(),
   crlDistributionPoints: z
-    .union([z.literal('issuer'), z.array(z.string().min(1).max(2_048))], {
+    .union([z.literal('issuer'), z.array(z.string().min(1).max(2_048)).max(maxItems)], {
       error: "expected 'issuer' or a list of URIs",
     })
     .optional(),
@@ -261,8 +260,8 @@ const extensions = z.strictObject({
       [
         z.literal('issuer'),
         z.strictObject({
-          ocsp: z.array(z.string().min(1).max(2_048)).optional(),
-          caIssuers: z.array(z.string().min(1).max(2_048)).optional(),
+          ocsp: z.array(z.string().min(1).max(2_048)).max(maxItems).optional(),
+          caIssuers: z.array(z.string().min(1).max(2_048)).max(maxItems).optional(),
         }),
       ],
       { error: "expected 'issuer', or ocsp and caIssuers with lists of URIs" },
@@ -279,6 +278,7 @@ const extensions = z.strictObject({
           .regex(/^([0-9a-fA-F]{2})+$/, 'expected the DER of the extension value in hex'),
       }),
     )
+    .max(maxItems)
     .optional(),
 });
 
@@ -339,19 +339,23 @@ export const profileFileSchema = z.strictObject({
     .optional()
     .describe('Where the device id comes from when the upload gives none.'),
   validity,
-  subject: z.array(subjectAttribute),
+  subject: z.array(subjectAttribute).max(maxItems),
   extensions,
   csr: z.strictObject({
     otherSubjectAttributes: z.enum(['ignore', 'reject']),
-    ignoredExtensions: z.array(
-      z
-        .string()
-        .refine(
-          (name) =>
-            (requestedExtensionNames as readonly string[]).includes(name) || oidPattern.test(name),
-          `expected an object identifier or one of ${requestedExtensionNames.join(', ')}`,
-        ),
-    ),
+    ignoredExtensions: z
+      .array(
+        z
+          .string()
+          .max(maxOidLength)
+          .refine(
+            (name) =>
+              (requestedExtensionNames as readonly string[]).includes(name) ||
+              oidPattern.test(name),
+            `expected an object identifier or one of ${requestedExtensionNames.join(', ')}`,
+          ),
+      )
+      .max(maxItems),
   }),
   jitpParameters: z
     .array(z.string().min(1).max(100))

@@ -3,8 +3,10 @@ import {
   isMap,
   isNode,
   isScalar,
+  Lexer,
   LineCounter,
   parseDocument,
+  visit,
   type YAMLError,
 } from 'yaml';
 import type { z } from 'zod';
@@ -20,6 +22,8 @@ export interface YamlForm<T> {
   readonly code: FaultCode;
   /** Above any sensible file, below what a YAML parser takes long for. */
   readonly maxCharacters: number;
+  /** Its lines, keys, values and signs: what a parser takes long for where others than operators send such files. */
+  readonly maxTokens?: number;
   readonly schema: z.ZodType<T>;
   /** What no single key shows. */
   contradictionsOf?(file: T): readonly Contradiction[];
@@ -37,21 +41,37 @@ interface Problem {
   readonly reason: string;
 }
 
+/** Whoever has more of them has sent another file. */
+const maxProblems = 100;
+
 /**
- * Reads a YAML text as its schema has it; unknown keys and aliases are refused.
- * Throws the form's code with one `file:line: reason` per problem, in the order of their lines.
+ * Reads a YAML text as its schema has it; unknown keys, keys that are no text and aliases are refused.
+ * Throws the form's code with one `file:line: reason` per problem, in the order of their lines, the first hundred of them.
  */
 export function parseYaml<T>(text: string, form: YamlForm<T>): T {
-  const { kind, maxCharacters } = form;
+  const { kind, maxCharacters, maxTokens } = form;
   if (text.length > maxCharacters) {
     throw invalid(form, [
       { line: 1, reason: `a ${kind} has at most ${String(maxCharacters)} characters` },
     ]);
   }
+  if (maxTokens !== undefined && hasMoreTokens(text, maxTokens)) {
+    const reason = `a ${kind} has at most ${String(maxTokens)} lines, keys, values and signs`;
+    throw invalid(form, [{ line: 1, reason }]);
+  }
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  const syntaxErrors = [...document.errors, ...document.warnings];
-  if (syntaxErrors.length > 0) throw invalid(form, syntaxErrors.map(problemOfSyntax));
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    // These take time quadratic in the file, and keys that are no text more than that: 800 characters of `? ` took 8 s.
+    prettyErrors: false,
+    uniqueKeys: false,
+    stringKeys: true,
+  });
+  const syntaxProblems = [
+    ...[...document.errors, ...document.warnings].map((error) => problemOfSyntax(error, lines)),
+    ...repeatedKeys(document, lines),
+  ];
+  if (syntaxProblems.length > 0) throw invalid(form, syntaxProblems);
 
   const parsed = form.schema.safeParse(plainValue(document, form));
   if (!parsed.success) {
@@ -79,15 +99,51 @@ function plainValue(document: Document, { code, fileName }: Named): unknown {
 }
 
 function invalid({ code, fileName }: Named, problems: readonly Problem[]): CertmillError {
-  const text = [...problems]
+  const told = [...problems]
     .sort((left, right) => left.line - right.line)
     .map(({ line, reason }) => `${fileName}:${String(line)}: ${reason}`);
-  return new CertmillError(code, [...new Set(text)].join('\n'));
+  const unlike = [...new Set(told)];
+  const more = unlike.length > maxProblems ? ['and more'] : [];
+  return new CertmillError(code, [...unlike.slice(0, maxProblems), ...more].join('\n'));
 }
 
-function problemOfSyntax(error: YAMLError): Problem {
-  const [reason = 'not YAML'] = error.message.split(/ at line [0-9]+|\n/);
-  return { line: error.linePos?.[0].line ?? 1, reason };
+function hasMoreTokens(text: string, most: number): boolean {
+  let count = 0;
+  for (const token of new Lexer().lex(text)) {
+    // Not space, nor the library's own marks.
+    if (token >= '!' || token.endsWith('\n')) count += 1;
+    if (count > most) return true;
+  }
+  return false;
+}
+
+function problemOfSyntax({ code, message, pos }: YAMLError, lines: LineCounter): Problem {
+  return { line: lines.linePos(pos[0]).line, reason: reasonsByCode[code] ?? message };
+}
+
+/** Where the library's own words are of its inside. */
+const reasonsByCode: Partial<Record<YAMLError['code'], string>> = {
+  RESOURCE_EXHAUSTION: 'it nests too deeply',
+  NON_STRING_KEY: 'keys must be texts',
+};
+
+/** The library's own check compares each key with all before. */
+function repeatedKeys(document: Document, lines: LineCounter): readonly Problem[] {
+  const found: Problem[] = [];
+  visit(document, {
+    Map(_, { items }) {
+      const keys = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (keys.has(key.value)) {
+          const line = lines.linePos(key.range?.[0] ?? 0).line;
+          found.push({ line, reason: 'Map keys must be unique' });
+        }
+        keys.add(key.value);
+      }
+    },
+  });
+  return found;
 }
 
 function problemsOfIssue(
@@ -98,7 +154,8 @@ function problemsOfIssue(
 ): Problem[] {
   const path = issue.path.filter((part) => typeof part !== 'symbol');
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
+    // One more than are told.
+    return issue.keys.slice(0, maxProblems + 1).map((key) => ({
       line: lineOf(document, lines, [...path, key]),
       reason: `${pathText(path, kind)}: unknown key '${key}'`,
     }));
