@@ -40,7 +40,10 @@ export interface StatusPorts {
   readonly serialKeys: ReadonlyMap<number, SerialKey>;
 }
 
-/** The same of a CA certificate; undefined where the number is of none that is known here. */
+/**
+ * The same of a CA certificate; undefined where the number is of none that is known here. Of a CA that is known by
+ * several names each may have recorded what it has revoked: revoked by one, it is so.
+ */
 export function caCertificateStatus(
   { caStatus }: Pick<StatusPorts, 'caStatus'>,
   issuers: readonly Pick<OcspIssuer, 'name'>[],
@@ -48,11 +51,10 @@ export function caCertificateStatus(
   nowMs: number,
 ): CaStatus | undefined {
   if (caStatus === undefined) return undefined;
-  for (const { name } of issuers) {
-    const told = caStatus(name, serialNumber, nowMs);
-    if (told !== undefined) return told;
-  }
-  return undefined;
+  const told = issuers
+    .map(({ name }) => caStatus(name, serialNumber, nowMs))
+    .filter((one) => one !== undefined);
+  return told.find((one) => one !== 'untold' && one.status.kind === 'revoked') ?? told[0];
 }
 
 /**

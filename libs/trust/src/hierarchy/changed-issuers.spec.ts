@@ -470,6 +470,24 @@ describe('an issuer that a running process serves', () => {
     },
   );
 
+  it('is stopped by what is recorded of it in any folder of the CA above it, by whichever name', async () => {
+    const { later } = await serving();
+    const copy = join(data, 'beside');
+    cpSync(join(data, 'ca/oem'), copy, { recursive: true });
+    rmSync(join(copy, 'key.pem'));
+    renameSync(copy, join(data, 'ca/oem-copy'));
+    expect(refusalOf(later(), nowMs)).toBeUndefined();
+    await revokeAuthority({
+      ...{ directory: data, parent: 'oem-copy', reason: 'superseded', nowMs },
+      certificateDer: later().chainDer[0]!,
+    });
+    expect(refusalOf(await loadIssuer(data, 'fac'), nowMs)).toEqual(refused('CN=fac, superseded'));
+    expect(refusalOf(later(), nowMs)).toEqual(refused('CN=fac, superseded'));
+    writeFileSync(join(data, 'ca/oem-copy', revokedCasFileName), '{');
+    await expect(loadIssuer(data, 'fac')).rejects.toMatchObject({ code: 'FAULT_STORE_CORRUPT' });
+    expect(refusalOf(later(), nowMs)).toEqual(refused('CN=fac, superseded'));
+  });
+
   it('is stopped by a CA above it whose folder came while the process began', async () => {
     const medium = join(folder, 'medium');
     const issuers = await loadIssuers(data);

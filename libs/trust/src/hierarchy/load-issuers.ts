@@ -31,7 +31,8 @@ import {
   type IssuerPaths,
 } from './issuer-paths.js';
 import { firstCaCertificateIn, keySha256Of, lostKeysOf, type Revoker } from './lost-keys.js';
-import type { RevokedCa } from './revoked-cas.js';
+import { recordIn } from './revocations-in-folder.js';
+import { type RevokedCa, revokedCasFileName } from './revoked-cas.js';
 
 /** A CA of a data folder: what `ca show` prints and what issuing needs; no secrets. */
 export interface Issuer extends IssuerPaths, IssuerLimits {
@@ -225,6 +226,11 @@ interface ReadFolder {
   readonly ca: CaCertificate;
 }
 
+/** What a folder of a CA has recorded as revoked. */
+interface FolderRecord extends Revoker {
+  readonly name: string;
+}
+
 interface LoadedAuthority {
   readonly issuer: Issuer;
   readonly files: CaFiles;
@@ -287,6 +293,8 @@ class AuthorityReader {
   private imported?: ImportedCrls;
   /** By the certificate of a CA above: most chains share theirs. */
   private readonly signers = new Map<CaCertificate, ReadFolder | undefined>();
+  /** The folders of the same by other names: what was recorded there counts too. */
+  private readonly copies = new Map<CaCertificate, readonly FolderRecord[]>();
   /** By the name of the CA that has revoked them. */
   private readonly lostKeys = new Map<string, ReadonlyMap<string, RevokedCa>>();
 
@@ -369,7 +377,7 @@ class AuthorityReader {
       ...(files.slot === undefined ? {} : { slot: files.slot }),
       ...(status === undefined ? {} : { status }),
       ...(parent === undefined ? {} : { parent }),
-      above: this.namesAbove(signers, under),
+      above: this.namesAbove(chain, signers, under),
       ...(description?.rekeys === undefined ? {} : { rekeys: description.rekeys }),
       ...(description?.order === undefined ? {} : { order: description.order }),
       ...(retirement === undefined ? {} : { retirement }),
@@ -420,14 +428,31 @@ class AuthorityReader {
     return isSameCa(folder.ca, ca) ? folder : undefined;
   }
 
+  private copiesOf(above: CaCertificate, signer: ReadFolder): readonly FolderRecord[] {
+    const known = this.copies.get(above);
+    if (known !== undefined) return known;
+    const copies = this.cas
+      .namesOf(above)
+      .filter((name) => name !== signer.name)
+      .map((name) => {
+        const { directory } = issuerPathsOf(this.dataDirectory, name);
+        return { name, directory, revokedCas: recordIn(join(directory, revokedCasFileName), name) };
+      });
+    this.copies.set(above, copies);
+    return copies;
+  }
+
   private namesAbove(
+    chain: readonly CaCertificate[],
     signers: readonly (ReadFolder | undefined)[],
     below: readonly string[],
   ): readonly string[] {
-    const names = signers.flatMap((signer) => {
+    const names = chain.slice(1).flatMap((above, index) => {
+      const signer = signers[index];
       if (signer === undefined) return [];
-      if (below.includes(signer.name)) return [signer.name];
-      return [signer.name, ...this.read(signer.name, below).issuer.above];
+      const copies = this.copiesOf(above, signer).map(({ name }) => name);
+      if (below.includes(signer.name)) return [signer.name, ...copies];
+      return [signer.name, ...copies, ...this.read(signer.name, below).issuer.above];
     });
     return [...new Set(names)];
   }
@@ -440,10 +465,14 @@ class AuthorityReader {
     below: readonly string[],
   ): RevokedCa | undefined {
     for (const [index, signer] of signers.entries()) {
-      const certificate = chain[index];
-      if (certificate === undefined || signer === undefined) continue;
+      const [certificate, above] = chain.slice(index);
+      if (certificate === undefined || above === undefined || signer === undefined) continue;
+      const { paths, files } = signer;
+      const own = { name: signer.name, directory: paths.directory, revokedCas: files.revokedCas };
       const found =
-        this.recordedBy(signer, certificate) ??
+        [own, ...this.copiesOf(above, signer)]
+          .map((record) => this.recordedIn(record, certificate))
+          .find((entry) => entry !== undefined) ??
         (below.includes(signer.name) ? undefined : this.read(signer.name, below).issuer.revoked);
       if (found !== undefined) return found;
     }
@@ -495,19 +524,17 @@ class AuthorityReader {
     );
   }
 
-  private recordedBy(
-    { name, paths: { directory }, files: { revokedCas } }: ReadFolder,
-    ca: CaCertificate,
-  ): RevokedCa | undefined {
+  private recordedIn(record: FolderRecord, ca: CaCertificate): RevokedCa | undefined {
+    const { revokedCas } = record;
     if (revokedCas.length === 0) return undefined;
     const serialNumberHex = Buffer.from(ca.serialNumber).toString('hex');
     return (
       revokedCas.find((revoked) => revoked.serialNumberHex === serialNumberHex) ??
-      this.lostKeysOf({ name, directory, revokedCas }).get(keySha256Of(ca.spkiDer))
+      this.lostKeysOf(record).get(keySha256Of(ca.spkiDer))
     );
   }
 
-  private lostKeysOf(parent: Revoker & { readonly name: string }): ReadonlyMap<string, RevokedCa> {
+  private lostKeysOf(parent: FolderRecord): ReadonlyMap<string, RevokedCa> {
     const lost = this.lostKeys.get(parent.name) ?? lostKeysOf(parent);
     this.lostKeys.set(parent.name, lost);
     return lost;
