@@ -139,9 +139,13 @@ describe('a connection', () => {
     setLogLevel: ignore,
   };
 
-  function aConnection(port: number, socketFactory: ISocketFactory): Connection {
+  function aConnection(
+    port: number,
+    socketFactory: ISocketFactory,
+    connectionTimeout = 10_000,
+  ): Connection {
     mendKafkajs();
-    const timeouts = { connectionTimeout: 10_000, requestTimeout: 10_000 };
+    const timeouts = { connectionTimeout, requestTimeout: 10_000 };
     return new Connection({ host: '127.0.0.1', port, logger, socketFactory, ...timeouts });
   }
 
@@ -169,12 +173,13 @@ describe('a connection', () => {
 
   it('that is hung up before it is there fails in time, and can be tried again', async () => {
     let tries = 0;
-    const connection = aConnection(1, () => {
+    const hungUp: ISocketFactory = () => {
       tries++;
       const socket = new Socket();
       setImmediate(() => socket.emit('end'));
       return socket;
-    });
+    };
+    const connection = aConnection(1, hungUp, 200);
     for (let i = 1; i <= 2; i++) {
       await expect(connection.connect()).rejects.toMatchObject({ name: 'KafkaJSConnectionError' });
       expect(tries).toBe(i);
