@@ -334,7 +334,7 @@ class FaultRun {
 
   /** Resolves once the service has been told that its group went on without it. */
   async #cutOff(service: FleetService, since: number): Promise<void> {
-    const until = performance.now() + patienceMs;
+    const until = performance.now() + 2 * patienceMs;
     while (performance.now() < until) {
       const log = (await readFile(service.logFile)).subarray(since).toString();
       if (/commit-refused|not aware of this member/.test(log)) return;

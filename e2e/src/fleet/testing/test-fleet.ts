@@ -46,8 +46,8 @@ export type LogLine = Readonly<Record<string, unknown>>;
 
 const pollMs = 20;
 /** Whatever a fleet is waited for here takes seconds; on busy cores ten times as many. */
-export const patienceMs = 90_000;
-const readyMs = 90_000;
+export const patienceMs = 180_000;
+const readyMs = 180_000;
 
 export async function until(
   what: string,

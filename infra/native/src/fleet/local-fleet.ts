@@ -49,7 +49,7 @@ export const defaultPlan: readonly ServicePlan[] = [
 
 const issuerName = 'factory';
 /** Bounds the waiting for a whole fleet; one process is ready in seconds on an idle machine. */
-const readyWithinMs = 90_000;
+const readyWithinMs = 180_000;
 
 /**
  * A fleet on this machine: a CA and keys made for it, topics and collections, and the services as

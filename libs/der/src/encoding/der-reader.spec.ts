@@ -13,6 +13,8 @@ import { decodeInteger, decodeOid, DerReader, MAX_DEPTH } from './der-reader.js'
 import { NO_EXPIRATION_SECONDS, readTimeContent } from './der-time.js';
 import { tags } from './tags.js';
 
+fc.configureGlobal({ seed: 20261123 });
+
 function bytesOf(hex: string): Uint8Array {
   return Buffer.from(hex.replaceAll(' ', ''), 'hex');
 }

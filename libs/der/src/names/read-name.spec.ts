@@ -6,6 +6,8 @@ import { readName } from './read-name.js';
 import { tags } from '../encoding/tags.js';
 import { aName } from '../testing/a-certification-request.js';
 
+fc.configureGlobal({ seed: 20261123 });
+
 function nameOf(tag: number, contentHex: string): Uint8Array {
   const value = encodeTlv(tag, Buffer.from(contentHex, 'hex'));
   return encodeSequence(

@@ -22,6 +22,8 @@ import {
 import { contextConstructed } from '../encoding/tags.js';
 import { valueOf } from '../testing/x509-oracle.js';
 
+fc.configureGlobal({ seed: 20261123 });
+
 // Written by `openssl ocsp -issuer ca.pem -serial 0x4A05 -reqout` (3.0.19), with its nonce.
 const fromOpenSsl = Buffer.from(
   '30683066303f303d303b300906052b0e03021a05000414424ef3366d8b17e4f9865ea7849fe102ba' +

@@ -29,6 +29,8 @@ import {
   walkCertificationRequest,
 } from './walk-certification-request.js';
 
+fc.configureGlobal({ seed: 20261123 });
+
 const MARGIN = 80;
 
 /**

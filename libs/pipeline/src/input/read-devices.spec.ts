@@ -4,6 +4,8 @@ import type { AllowListRow } from '@certmill/ports';
 import { readDevices, type DeviceListFormat } from './read-devices.js';
 import { streamOf } from './testing/read-all.js';
 
+fc.configureGlobal({ seed: 20261123 });
+
 const udid = 'ab'.repeat(32);
 
 async function rowsOf(

@@ -4,6 +4,8 @@ import { csrDer, csrPem, otherDer } from './testing/fixtures.js';
 import { readAll, shown } from './testing/read-all.js';
 import type { InputFormat } from './sniff-format.js';
 
+fc.configureGlobal({ seed: 20261123 });
+
 const base64 = csrDer.toString('base64');
 const limits = { maxCsrBytes: 2000, maxLineBytes: 4000 };
 const long = 'A'.repeat(5000);

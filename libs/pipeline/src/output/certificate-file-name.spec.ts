@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { certificateFileName } from './certificate-file-name.js';
 
+fc.configureGlobal({ seed: 20261123 });
+
 const nameOf = (deviceId: string): string => certificateFileName(deviceId, 7);
 
 test.each([

@@ -341,7 +341,8 @@ describe('the draft of the verdict', () => {
   it('is worked out in turns where patterns and values are made to take long: others go on meanwhile', async () => {
     const slow = '(?:a|b)*a(?:a|b){900}c';
     const profile = withSubject('title', { pattern: slow, maxLength: 550 });
-    const random = seededText(120, 60);
+    // Half a second of work, on any machine many times what a turn is.
+    const random = seededText(120, 360);
     const many = {
       codes: random.map(() => 0),
       details: random.map(() => ''),
@@ -349,18 +350,29 @@ describe('the draft of the verdict', () => {
       deviceIds: random,
       csrValues: random.map(() => []),
     };
-    let longest = 0;
-    let last = performance.now();
-    const watch = setInterval(() => {
-      longest = Math.max(longest, performance.now() - last);
-      last = performance.now();
-    }, 1);
-    const begun = performance.now();
-    const inTurns = await applyAllowListInTurns(profile, many, undefined);
-    const took = performance.now() - begun;
-    clearInterval(watch);
-    expect(inTurns).toEqual(applyAllowList(profile, many, undefined));
-    if (took > 200) expect(longest).toBeLessThan(took / 2);
+    const inPlace = applyAllowList(profile, many, undefined);
+    /** Whether others had to wait for half of the time that all of it took. */
+    const heldOthersUp = async (): Promise<boolean> => {
+      let longest = 0;
+      let last = performance.now();
+      const look = (): void => {
+        longest = Math.max(longest, performance.now() - last);
+        last = performance.now();
+      };
+      const watch = setInterval(look, 1);
+      const begun = performance.now();
+      const inTurns = await applyAllowListInTurns(profile, many, undefined);
+      const took = performance.now() - begun;
+      // Where nobody else had a turn, this is the first look.
+      look();
+      clearInterval(watch);
+      expect(inTurns).toEqual(inPlace);
+      return longest >= took / 2;
+    };
+    // On busy cores a turn may have to wait itself: who takes none holds them up each time.
+    let times = 0;
+    while (times < 5 && (await heldOthersUp())) times += 1;
+    expect(times).toBeLessThan(5);
   });
 
   it('of no requests has none', () => {

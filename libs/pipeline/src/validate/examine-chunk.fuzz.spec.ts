@@ -16,6 +16,8 @@ import {
   rsaSigner,
 } from './testing/a-csr.js';
 
+fc.configureGlobal({ seed: 20261123 });
+
 /** What every detail must be, whatever was in the request. */
 function expectGoodDetails({ codes, details }: Pick<Examination, 'codes' | 'details'>): void {
   codes.forEach((code, index) => {

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import type { Examination } from '@certmill/ports';
 import { packExamination, unpackExamination } from './examination-columns.js';
 
+fc.configureGlobal({ seed: 20261123 });
+
 const cell = fc.option(
   fc.oneof(fc.string({ unit: 'grapheme' }), fc.uint8Array({ maxLength: 40 })),
   { nil: undefined },
