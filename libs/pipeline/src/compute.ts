@@ -22,6 +22,7 @@ export {
   matterIdOfNames,
 } from './profile/held-matter-ids.js';
 export { subjectAttributeOids } from './profile/subject-attribute-oids.js';
+export { Turns } from './turns.js';
 export { issuerHashes } from './ocsp/ocsp-issuers.js';
 export { readPresignedAnswer } from './ocsp/presigned-answer.js';
 export { packPairs, type PresignedPair } from './ocsp/packed-pair.js';

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   maxDeviceIdBytes,
   rejectionNumber,
@@ -8,6 +7,7 @@ import {
 import type { Verdict } from '@certmill/events';
 import type { AllowListRow, Examination } from '@certmill/ports';
 import { matterIdOfValues, type HeldMatterIds } from '../profile/held-matter-ids.js';
+import { Turns } from '../turns.js';
 import { maxDetailLength, quoted, safeText } from './detail-text.js';
 import { examinationPlan, type ExaminationPlan } from './examination-plan.js';
 import { udidBytes } from './examine-request.js';
@@ -55,13 +55,11 @@ export function applyAllowList(...decided: DecideArguments): DecidedRequests {
 /** The same, and others get their turn where it takes long: patterns and values are of who asks. */
 export async function applyAllowListInTurns(...decided: DecideArguments): Promise<DecidedRequests> {
   const steps = decideEach(...decided);
-  let sinceMs = performance.now();
+  const turns = new Turns();
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
-    if (performance.now() - sinceMs < turnMs) continue;
-    await nextTurn();
-    sinceMs = performance.now();
+    if (turns.isOver) await turns.next();
   }
 }
 
@@ -71,8 +69,6 @@ type DecideArguments = readonly [
   rows: readonly (AllowListRow | undefined)[] | undefined,
   heldIds?: HeldMatterIds,
 ];
-
-const turnMs = 10;
 
 function* decideEach(
   ...[profile, examination, rows, heldIds]: DecideArguments

@@ -5,6 +5,7 @@ import { builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
 import { aSampleIssuer, sampleNowMs } from '../testing/sample-issuer.js';
 import { admitProfile } from './admit-profile.js';
 import { makeSamples } from './sample-certificates.js';
+import { sampleValuesOf } from './sample-values.js';
 
 const folder = new URL('../../test-data/bad-profiles/', import.meta.url);
 const badProfiles = readdirSync(folder).map((file) => {
@@ -58,6 +59,22 @@ describe('admitProfile', () => {
       (error: unknown) => expect(error).toMatchObject({ code: 'PROFILE_INVALID' }),
     );
     expect(performance.now() - begun).toBeLessThan(10_000);
+  });
+
+  it('lets others have their turn while it looks for values', async () => {
+    const rules = String.raw`pattern: '(?:\w|a|.){0,600}[a-z0-9](?:\w?){0,600}!', maxLength: 150, example: a!`;
+    const text = goodProfile.replace('from: [deviceId]', `from: [deviceId], ${rules}`);
+    let turns = 0;
+    let isDone = false;
+    const turn = (): void => {
+      turns += 1;
+      if (!isDone) setImmediate(turn);
+    };
+    setImmediate(turn);
+    const values = await sampleValuesOf(parseProfile(text, 'good.yaml'), {});
+    isDone = true;
+    expect(values).toHaveLength(1);
+    expect(turns).toBeGreaterThan(1);
   });
 
   it('finds values for many fields of exact lengths', async () => {
@@ -201,6 +218,11 @@ describe('admitProfile', () => {
     await expect(admit(withCustom(7_000))).resolves.toHaveLength(1);
     await expect(admit(withCustom(8_000))).rejects.toThrow(
       /certificates of a chunk: a certificate may have 8\d\d\d octets, .* has room for 8192 each/,
+    );
+    // What takes a request's values out of a chunk knows of 64.
+    await expect(admit(withNames(63, 5))).resolves.toHaveLength(1);
+    await expect(admit(withNames(64, 5))).rejects.toThrow(
+      /values of a chunk: a request may have 65 values, .* has room for 64 each/,
     );
     // 64 characters of commonName and so many of each name, up to four octets each.
     await expect(admit(withNames(10, 64))).resolves.toHaveLength(1);

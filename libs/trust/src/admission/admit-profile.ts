@@ -1,12 +1,16 @@
 import { X509Certificate } from 'node:crypto';
 import { CertmillError, isCertmillError, type Profile } from '@certmill/domain';
-import { compileProfile } from '@certmill/pipeline/compute';
+import { compileProfile, Turns } from '@certmill/pipeline/compute';
 import { lintCertificate } from '../lint/lint-certificate.js';
 import type { LintContext, LintFinding } from '../lint/lint-rule.js';
 import type { x509 } from '../x509-library.js';
 import { chunkBoundFindings } from './chunk-bound.js';
 import { lintJitpParameters } from './jitp-template.js';
-import { makeSamples, type SampleCertificate, type SampleIssuer } from './sample-certificates.js';
+import {
+  samplesInTurns,
+  type SampleCertificate,
+  type SampleIssuer,
+} from './sample-certificates.js';
 
 /**
  * Admits a profile for an issuer, or refuses it: sample certificates are made with a throw-away key
@@ -18,30 +22,14 @@ export async function admitProfile(
   issuer: SampleIssuer,
   nowMs: number,
 ): Promise<readonly SampleCertificate[]> {
-  const samples = await samplesOf(profile, issuer, nowMs);
-  const findings = new Map<string, string>();
-  for (const finding of await chunkBoundFindings(profile, issuer, nowMs)) {
-    findings.set(findingText(finding), 'every value of its greatest length');
-  }
-  for (const finding of lintJitpParameters(profile, profile.jitpParameters ?? [])) {
-    findings.set(findingText(finding), 'each of them');
-  }
-  for (const sample of samples) {
-    for (const finding of lintSample(profile, issuer, sample)) {
-      const text = findingText(finding);
-      if (!findings.has(text)) findings.set(text, sample.label);
-    }
-  }
-  if (findings.size > 0) {
-    const lines = [...findings].map(([text, label]) => `  ${text} (sample: ${label})`);
-    throw new CertmillError(
-      'PROFILE_INVALID',
-      [`profile ${profile.name} would make certificates that break rules:`, ...lines].join('\n'),
-    );
-  }
+  const samples = await orInvalid(() => soundSamples(profile, issuer, nowMs));
   // Only here, for it takes longer to load than all the rest.
   const library = (await import('../x509-library.js')).x509;
-  for (const sample of samples) readBack(library, profile, issuer, sample);
+  const turns = new Turns();
+  for (const sample of samples) {
+    readBack(library, profile, issuer, sample);
+    await turns.next();
+  }
   // Samples are made of any profile; what signs for orders compiles fewer.
   compileProfile(profile, issuer);
   return samples;
@@ -68,13 +56,49 @@ export function findingText({ clause, detail }: LintFinding): string {
   return `${clause}: ${detail}`;
 }
 
-async function samplesOf(
+/** Each sample of a profile has its findings; whoever has seen so many knows what is wrong. */
+const maxBadSamples = 20;
+
+/** Samples that break no rule; PROFILE_INVALID with the rules that they break. */
+async function soundSamples(
   profile: Profile,
   issuer: SampleIssuer,
   nowMs: number,
 ): Promise<readonly SampleCertificate[]> {
+  const findings = new Map<string, string>();
+  for (const finding of await chunkBoundFindings(profile, issuer, nowMs)) {
+    findings.set(findingText(finding), 'every value of its greatest length');
+  }
+  // Whatever is that large is not worth its samples.
+  refuse(profile, findings);
+  for (const finding of lintJitpParameters(profile, profile.jitpParameters ?? [])) {
+    findings.set(findingText(finding), 'each of them');
+  }
+  const samples: SampleCertificate[] = [];
+  let bad = 0;
+  for await (const sample of samplesInTurns(profile, issuer, nowMs)) {
+    samples.push(sample);
+    const found = lintSample(profile, issuer, sample).map(findingText);
+    for (const text of found) if (!findings.has(text)) findings.set(text, sample.label);
+    if (found.length > 0) bad += 1;
+    if (bad >= maxBadSamples) break;
+  }
+  refuse(profile, findings);
+  return samples;
+}
+
+function refuse(profile: Profile, findings: ReadonlyMap<string, string>): void {
+  if (findings.size === 0) return;
+  const lines = [...findings].map(([text, label]) => `  ${text} (sample: ${label})`);
+  throw new CertmillError(
+    'PROFILE_INVALID',
+    [`profile ${profile.name} would make certificates that break rules:`, ...lines].join('\n'),
+  );
+}
+
+async function orInvalid<T>(made: () => Promise<T>): Promise<T> {
   try {
-    return await makeSamples(profile, issuer, nowMs);
+    return await made();
   } catch (cause) {
     if (!isCertmillError(cause) || cause.code === 'PROFILE_INVALID') throw cause;
     // No certificate can be made today: in the factory that would have been a dead letter.

@@ -31,13 +31,25 @@ export async function chunkBoundFindings(
   issuer: SampleIssuer,
   nowMs: number,
 ): Promise<readonly LintFinding[]> {
-  const { values, certificate } = await largestOf(profile, issuer, nowMs);
-  if (values > requestBounds.values) {
-    const detail =
-      `the values of a request may have ${String(values)} octets, ${chunk} has room for ` +
-      `${String(requestBounds.values)} each; lower maxLength or leave fields out`;
-    return [{ rule: 'chunk-values', clause: 'values of a chunk', detail }];
+  const refused = (detail: string): readonly LintFinding[] => [
+    { rule: 'chunk-values', clause: 'values of a chunk', detail },
+  ];
+  const slots = slotBytes(profile);
+  if (slots.length > maxValuesPerRequest) {
+    return refused(
+      `a request may have ${String(slots.length)} values, ${chunk} has room for ` +
+        `${String(maxValuesPerRequest)} each; leave fields out`,
+    );
   }
+  const bytes = sumOf(slots);
+  if (bytes > requestBounds.values) {
+    return refused(
+      `the values of a request may have ${String(bytes)} octets, ${chunk} has room for ` +
+        `${String(requestBounds.values)} each; lower maxLength or leave fields out`,
+    );
+  }
+  // Only now, for these take long where there are many.
+  const { values, certificate } = await largestOf(profile, issuer, nowMs);
   const { certificate: maxCertificate, certificateAndValues } = requestBounds;
   const room = Math.min(maxCertificate, certificateAndValues - values);
   if (certificate <= room) return [];
@@ -75,9 +87,13 @@ async function largestOf(
   const slots = slotBytes(profile);
   const possible = await largestCertificateBytes(profile, issuer, slots, nowMs);
   return {
-    values: slots.reduce((sum, bytes) => sum + bytes, 0),
+    values: sumOf(slots),
     certificate: Math.min(possible, profile.maxCertificateBytes ?? Infinity),
   };
+}
+
+function sumOf(bytes: readonly number[]): number {
+  return bytes.reduce((sum, each) => sum + each, 0);
 }
 
 /** The most octets of each variable value, in the order of `profileSlots`. */

@@ -1,5 +1,5 @@
 import { CertmillError, type OrderId, type Profile, type TenantId } from '@certmill/domain';
-import { heldMatterIds, type HeldMatterIds } from '@certmill/pipeline/compute';
+import { heldMatterIds, type HeldMatterIds, Turns } from '@certmill/pipeline/compute';
 import type { Clock } from '@certmill/ports';
 import { refusalOf } from '../hierarchy/load-issuers.js';
 import type { RevokedCa } from '../hierarchy/revoked-cas.js';
@@ -159,11 +159,7 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
     formerEndsOf: (name) => source.formerEndsOf(name),
     async admit(tenant, profile) {
       const serving = servingOf(tenant);
-      const fitting = serving.filter(
-        (issuer) =>
-          compileRefusal(profile, issuer) === undefined &&
-          lintAgainstIssuer(profile, issuer).length === 0,
-      );
+      const fitting = await fittingOf(serving, profile);
       for (const issuer of ofDifferentShape(fitting, profile)) {
         await admitProfile(profile, issuer, clock.nowMs());
       }
@@ -175,6 +171,23 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
       }
     },
   };
+}
+
+/** In turns, for there may be thousands. */
+async function fittingOf(
+  serving: readonly ServingIssuer[],
+  profile: Profile,
+): Promise<readonly ServingIssuer[]> {
+  const fitting: ServingIssuer[] = [];
+  const turns = new Turns();
+  for (const issuer of serving) {
+    const isUnfit =
+      compileRefusal(profile, issuer) !== undefined ||
+      lintAgainstIssuer(profile, issuer).length > 0;
+    if (!isUnfit) fitting.push(issuer);
+    if (turns.isOver) await turns.next();
+  }
+  return fitting;
 }
 
 function assertDecided(issuer: ServingIssuer): void {

@@ -15,6 +15,7 @@ import {
   type CompiledProfile,
   heldMatterIds,
   type ProfileIssuer,
+  Turns,
 } from '@certmill/pipeline/compute';
 import { generateIssuerKey } from '../keys/generate-key.js';
 import type { IssuerKeyType } from '../keys/key-types.js';
@@ -61,17 +62,24 @@ const digests = {
  * Throws PROFILE_INVALID where no certificate can be made at all.
  */
 export async function makeSamples(
+  ...sampled: Parameters<typeof samplesInTurns>
+): Promise<readonly SampleCertificate[]> {
+  return Array.fromAsync(samplesInTurns(...sampled));
+}
+
+/** The same one by one, and others get their turn in between. */
+export async function* samplesInTurns(
   profile: Profile,
   issuer: SampleIssuer,
   nowMs: number,
   issuerKey?: KeyObject,
-): Promise<readonly SampleCertificate[]> {
+): AsyncGenerator<SampleCertificate> {
   const compiled = compileAuthorityProfile(profile, issuer);
   const privateKey = issuerKey ?? (await generateIssuerKey(issuer.keyType)).privateKey;
   const publicKey = createPublicKey(privateKey);
   const ids = heldMatterIds(profile, issuer.subjectDer) ?? {};
-  const valuesOfSamples = sampleValuesOf(profile, ids);
-  const samples: SampleCertificate[] = [];
+  const valuesOfSamples = await sampleValuesOf(profile, ids);
+  const turns = new Turns();
   for (const key of profile.keys) {
     const spki = await throwAwayPublicKey(key);
     for (const { label, values } of valuesOfSamples) {
@@ -81,16 +89,16 @@ export async function makeSamples(
       const input = { serialNumber, receivedAtMs: nowMs, spki, values, crlShard };
       const der = issue(compiled, input, privateKey, issuer);
       const type = key.type === 'rsa' ? `rsa-${String(key.maxBits)}` : key.type;
-      samples.push({
+      yield {
         label: `${type}, ${label}`,
         der,
         serialNumber,
         spki,
         issuerKey: publicKey,
-      });
+      };
+      await turns.next();
     }
   }
-  return samples;
 }
 
 /** The one with the longest URI. */

@@ -1,6 +1,6 @@
 import { CertmillError, profileSlots, type Profile, type ProfileSlot } from '@certmill/domain';
 import { ValuePattern } from '@certmill/domain/value-pattern';
-import type { HeldMatterIds } from '@certmill/pipeline/compute';
+import { type HeldMatterIds, Turns } from '@certmill/pipeline/compute';
 
 /**
  * Values for sample certificates. A profile is judged by what it could issue, so its samples carry
@@ -60,12 +60,20 @@ const wrongByType: Readonly<Record<string, readonly string[]>> = {
 const fillers = ['W', 'w', '9', 'F', 'f', '0', 'A', 'a'];
 
 /**
+ * In turns, for patterns are of who asks.
  * @param ids what the issuer holds its devices to.
  * Throws PROFILE_INVALID where nothing matches a pattern and the profile gives no example.
  */
-export function sampleValuesOf(profile: Profile, ids: HeldMatterIds): readonly SampleValues[] {
+export async function sampleValuesOf(
+  profile: Profile,
+  ids: HeldMatterIds,
+): Promise<readonly SampleValues[]> {
+  const turns = new Turns();
   const slots = profileSlots(profile);
-  const full = slots.map((slot) => octetsOf(profile, slot, longestValue(profile, slot, ids)));
+  const full: Uint8Array[] = [];
+  for (const slot of slots) {
+    full.push(octetsOf(profile, slot, await longestValue(profile, slot, ids, turns)));
+  }
   const samples: SampleValues[] = [{ label: 'longest values', values: full }];
   if (slots.some(({ value }) => !value.required)) {
     const values = slots.map(({ value }, index) =>
@@ -73,15 +81,16 @@ export function sampleValuesOf(profile: Profile, ids: HeldMatterIds): readonly S
     );
     samples.push({ label: 'optional values absent', values });
   }
-  slots.forEach((slot, index) => {
-    const wrong = wrongByType[typeOf(slot)]?.find((text) => isLetThrough(slot, text));
-    if (wrong === undefined || isFormed(slot)) return;
+  for (const [index, slot] of slots.entries()) {
+    if (isFormed(slot)) continue;
+    const [wrong] = await letThrough(slot, wrongByType[typeOf(slot)] ?? [], turns);
+    if (wrong === undefined) continue;
     const values = full.map((value, at) => (at === index ? Buffer.from(wrong) : value));
     samples.push({
       label: `'${wrong.slice(0, 40)}' for ${slot.name}, no pattern forbids it`,
       values,
     });
-  });
+  }
   return samples;
 }
 
@@ -93,9 +102,14 @@ function isFormed(slot: ProfileSlot): boolean {
   return slot.value.from.every((source) => formedSources[source] !== undefined);
 }
 
-function longestValue(profile: Profile, slot: ProfileSlot, ids: HeldMatterIds): string {
-  const usual = candidatesFor(profile, slot, ids).filter((text) => isLetThrough(slot, text));
-  const candidates = [...usual, ...longestFilled(profile, slot)];
+async function longestValue(
+  profile: Profile,
+  slot: ProfileSlot,
+  ids: HeldMatterIds,
+  turns: Turns,
+): Promise<string> {
+  const usual = await letThrough(slot, candidatesFor(profile, slot, ids), turns);
+  const candidates = [...usual, ...(await longestFilled(profile, slot, turns))];
   const [longest] = candidates.sort((left, right) => right.length - left.length);
   if (longest !== undefined) return longest;
   throw new CertmillError(
@@ -125,7 +139,11 @@ function isOfForm(profile: Profile, slot: ProfileSlot, text: string): boolean {
 const maxFillerSteps = 10_000_000;
 
 /** The longest of one character that the slot lets through, as far as its share of the steps goes: an example does then. */
-function longestFilled(profile: Profile, slot: ProfileSlot): readonly string[] {
+async function longestFilled(
+  profile: Profile,
+  slot: ProfileSlot,
+  turns: Turns,
+): Promise<readonly string[]> {
   if (!isFilled(slot)) return [];
   const { pattern, maxLength = 64 } = slot.value;
   const size = pattern === undefined ? 0 : patternOf(slot.value, pattern).size;
@@ -138,6 +156,7 @@ function longestFilled(profile: Profile, slot: ProfileSlot): readonly string[] {
       left -= size * length;
       if (left < 0) return [];
       if (isLetThrough(slot, text)) return [text];
+      if (turns.isOver) await turns.next();
     }
   }
   return [];
@@ -164,6 +183,19 @@ function heldValue(slot: ProfileSlot, ids: HeldMatterIds): string | undefined {
     default:
       return undefined;
   }
+}
+
+async function letThrough(
+  slot: ProfileSlot,
+  texts: readonly string[],
+  turns: Turns,
+): Promise<readonly string[]> {
+  const passed: string[] = [];
+  for (const text of texts) {
+    if (isLetThrough(slot, text)) passed.push(text);
+    if (turns.isOver) await turns.next();
+  }
+  return passed;
 }
 
 function isLetThrough(slot: ProfileSlot, text: string): boolean {
