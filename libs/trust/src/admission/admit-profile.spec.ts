@@ -129,6 +129,14 @@ describe('admitProfile', () => {
     await expect(admitProfile(profile, issuer, sampleNowMs)).resolves.toHaveLength(5);
   });
 
+  it('makes one key to sign samples with for all profiles: one of RSA takes seconds', async () => {
+    const profile = builtInProfiles().get('tls-client')!;
+    const issuer = aSampleIssuer({ keyType: 'rsa-2048', signatureAlgorithm: 'rsa-sha256' });
+    const [one] = await admitProfile(profile, issuer, sampleNowMs);
+    const [other] = await admitProfile(profile, issuer, sampleNowMs);
+    expect(one!.issuerKey.equals(other!.issuerKey)).toBe(true);
+  });
+
   it('admits the profile that docs/profiles.md shows', async () => {
     const docs = readFileSync(new URL('../../../../docs/profiles.md', import.meta.url), 'utf8');
     const yaml = /```yaml\n([^`]+)```/.exec(docs)?.[1] ?? '';

@@ -17,7 +17,7 @@ import {
   type ProfileIssuer,
   Turns,
 } from '@certmill/pipeline/compute';
-import { generateIssuerKey } from '../keys/generate-key.js';
+import { generateIssuerKey, type IssuerKeyPair } from '../keys/generate-key.js';
 import type { IssuerKeyType } from '../keys/key-types.js';
 import { sampleValuesOf } from './sample-values.js';
 
@@ -26,7 +26,7 @@ export interface SampleIssuer extends ProfileIssuer {
   readonly keyType: IssuerKeyType;
 }
 
-/** A certificate as the profile would make it, signed with a key that nobody keeps. */
+/** A certificate as the profile would make it, signed with a key that nobody stores. */
 export interface SampleCertificate {
   /** For people: key type and values. */
   readonly label: string;
@@ -58,7 +58,7 @@ const digests = {
 /**
  * Makes sample certificates of a profile through the compiled template that signing uses, for each
  * key type and each set of values. Nothing is judged here: a bad profile gives bad certificates.
- * @param issuerKey signs them; by default one that nobody keeps.
+ * @param issuerKey signs them; by default one that nobody stores.
  * Throws PROFILE_INVALID where no certificate can be made at all.
  */
 export async function makeSamples(
@@ -75,7 +75,7 @@ export async function* samplesInTurns(
   issuerKey?: KeyObject,
 ): AsyncGenerator<SampleCertificate> {
   const compiled = compileAuthorityProfile(profile, issuer);
-  const privateKey = issuerKey ?? (await generateIssuerKey(issuer.keyType)).privateKey;
+  const privateKey = issuerKey ?? (await sampleKeyOf(issuer.keyType)).privateKey;
   const publicKey = createPublicKey(privateKey);
   const ids = heldMatterIds(profile, issuer.subjectDer) ?? {};
   const valuesOfSamples = await sampleValuesOf(profile, ids);
@@ -99,6 +99,19 @@ export async function* samplesInTurns(
       await turns.next();
     }
   }
+}
+
+const sampleKeys = new Map<IssuerKeyType, Promise<IssuerKeyPair>>();
+
+/**
+ * One of each type for the process: one of RSA takes seconds, and the thread pool, to make, and whoever adds profiles asks
+ * for many.
+ */
+function sampleKeyOf(keyType: IssuerKeyType): Promise<IssuerKeyPair> {
+  const known = sampleKeys.get(keyType) ?? generateIssuerKey(keyType);
+  sampleKeys.set(keyType, known);
+  known.catch(() => sampleKeys.delete(keyType));
+  return known;
 }
 
 /** The one with the longest URI. */
