@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   cpSync,
   linkSync,
@@ -483,6 +484,12 @@ describe('an issuer that a running process serves', () => {
     });
     expect(refusalOf(await loadIssuer(data, 'fac'), nowMs)).toEqual(refused('CN=fac, superseded'));
     expect(refusalOf(later(), nowMs)).toEqual(refused('CN=fac, superseded'));
+    // The CRL is made where the key is, and says so too.
+    const { serialNumberHex } = await loadIssuer(data, 'fac');
+    const listing = join(folder, 'oem.crl');
+    writeFileSync(listing, (await issueCaCrl(place('oem'), 86_400, nowMs)).der);
+    const crl = spawnSync('openssl', ['crl', '-inform', 'DER', '-in', listing, '-noout', '-text']);
+    expect(crl.stdout.toString().toLowerCase()).toContain(`serial number: ${serialNumberHex}`);
     writeFileSync(join(data, 'ca/oem-copy', revokedCasFileName), '{');
     await expect(loadIssuer(data, 'fac')).rejects.toMatchObject({ code: 'FAULT_STORE_CORRUPT' });
     expect(refusalOf(later(), nowMs)).toEqual(refused('CN=fac, superseded'));

@@ -32,7 +32,7 @@ import {
 } from './issuer-paths.js';
 import { firstCaCertificateIn, keySha256Of, lostKeysOf, type Revoker } from './lost-keys.js';
 import { recordIn } from './revocations-in-folder.js';
-import { type RevokedCa, revokedCasFileName } from './revoked-cas.js';
+import { mergedEntry, type RevokedCa, revokedCasFileName } from './revoked-cas.js';
 
 /** A CA of a data folder: what `ca show` prints and what issuing needs; no secrets. */
 export interface Issuer extends IssuerPaths, IssuerLimits {
@@ -68,7 +68,7 @@ export interface Issuer extends IssuerPaths, IssuerLimits {
   readonly retirement?: Retirement;
   /** It, or a CA above it, is revoked: whose certificate that is, and as what. */
   readonly revoked?: RevokedCa;
-  /** CA certificates that it has revoked. */
+  /** CA certificates that it has revoked, as any folder of it has recorded. */
   readonly revokedCas: readonly RevokedCa[];
   /** Serial-key id of the data folder for new chunks; undefined before the first. */
   readonly serialKeyId: number | undefined;
@@ -293,8 +293,8 @@ class AuthorityReader {
   private imported?: ImportedCrls;
   /** By the certificate of a CA above: most chains share theirs. */
   private readonly signers = new Map<CaCertificate, ReadFolder | undefined>();
-  /** The folders of the same by other names: what was recorded there counts too. */
-  private readonly copies = new Map<CaCertificate, readonly FolderRecord[]>();
+  /** By the name of a CA: the folders of the same by other names. */
+  private readonly copies = new Map<string, readonly FolderRecord[]>();
   /** By the name of the CA that has revoked them. */
   private readonly lostKeys = new Map<string, ReadonlyMap<string, RevokedCa>>();
 
@@ -352,8 +352,10 @@ class AuthorityReader {
   }
 
   private load(name: string, below: readonly string[]): LoadedAuthority {
-    const { paths, files, chain, ca } = this.open(name);
+    const folder = this.open(name);
+    const { paths, files, chain, ca } = folder;
     const { description, status, retirement } = files;
+    const role = name === rootName ? 'root' : (description?.role ?? 'issuing');
     const signers = this.signersOf(chain, description?.parent);
     const parent = signers[0]?.name;
     const under = [...below, name];
@@ -361,7 +363,7 @@ class AuthorityReader {
     const issuer: Issuer = {
       ...paths,
       name,
-      role: name === rootName ? 'root' : (description?.role ?? 'issuing'),
+      role,
       chainDer: chain.map(({ der }) => der),
       keyType: ca.keyType,
       signatureAlgorithm: signatureAlgorithmFor(ca.keyType),
@@ -377,12 +379,13 @@ class AuthorityReader {
       ...(files.slot === undefined ? {} : { slot: files.slot }),
       ...(status === undefined ? {} : { status }),
       ...(parent === undefined ? {} : { parent }),
-      above: this.namesAbove(chain, signers, under),
+      above: this.namesAbove(signers, under),
       ...(description?.rekeys === undefined ? {} : { rekeys: description.rekeys }),
       ...(description?.order === undefined ? {} : { order: description.order }),
       ...(retirement === undefined ? {} : { retirement }),
       ...(revoked === undefined ? {} : { revoked }),
-      revokedCas: files.revokedCas,
+      // An issuing CA signs no CAs.
+      revokedCas: role === 'issuing' ? files.revokedCas : this.revokedBy(folder),
       serialKeyId: this.serialKeyId,
     };
     return { issuer, files };
@@ -428,29 +431,42 @@ class AuthorityReader {
     return isSameCa(folder.ca, ca) ? folder : undefined;
   }
 
-  private copiesOf(above: CaCertificate, signer: ReadFolder): readonly FolderRecord[] {
-    const known = this.copies.get(above);
+  /** Copies of the folder of a CA: what was recorded there counts too. */
+  private copiesOf({ name, ca }: ReadFolder): readonly FolderRecord[] {
+    const known = this.copies.get(name);
     if (known !== undefined) return known;
     const copies = this.cas
-      .namesOf(above)
-      .filter((name) => name !== signer.name)
-      .map((name) => {
-        const { directory } = issuerPathsOf(this.dataDirectory, name);
-        return { name, directory, revokedCas: recordIn(join(directory, revokedCasFileName), name) };
+      .namesOf(ca)
+      .filter((other) => other !== name)
+      .map((other) => {
+        const { directory } = issuerPathsOf(this.dataDirectory, other);
+        const revokedCas = recordIn(join(directory, revokedCasFileName), other);
+        return { name: other, directory, revokedCas };
       });
-    this.copies.set(above, copies);
+    this.copies.set(name, copies);
     return copies;
   }
 
+  /** By its own record, and by those of its copies. */
+  private revokedBy(folder: ReadFolder): readonly RevokedCa[] {
+    const revoked = new Map<string, RevokedCa>();
+    for (const { revokedCas } of [folder.files, ...this.copiesOf(folder)]) {
+      for (const entry of revokedCas) {
+        const before = revoked.get(entry.serialNumberHex);
+        const merged = before === undefined ? entry : mergedEntry(before, entry);
+        revoked.set(entry.serialNumberHex, merged);
+      }
+    }
+    return [...revoked.values()];
+  }
+
   private namesAbove(
-    chain: readonly CaCertificate[],
     signers: readonly (ReadFolder | undefined)[],
     below: readonly string[],
   ): readonly string[] {
-    const names = chain.slice(1).flatMap((above, index) => {
-      const signer = signers[index];
+    const names = signers.flatMap((signer) => {
       if (signer === undefined) return [];
-      const copies = this.copiesOf(above, signer).map(({ name }) => name);
+      const copies = this.copiesOf(signer).map(({ name }) => name);
       if (below.includes(signer.name)) return [signer.name, ...copies];
       return [signer.name, ...copies, ...this.read(signer.name, below).issuer.above];
     });
@@ -465,12 +481,12 @@ class AuthorityReader {
     below: readonly string[],
   ): RevokedCa | undefined {
     for (const [index, signer] of signers.entries()) {
-      const [certificate, above] = chain.slice(index);
-      if (certificate === undefined || above === undefined || signer === undefined) continue;
+      const certificate = chain[index];
+      if (certificate === undefined || signer === undefined) continue;
       const { paths, files } = signer;
       const own = { name: signer.name, directory: paths.directory, revokedCas: files.revokedCas };
       const found =
-        [own, ...this.copiesOf(above, signer)]
+        [own, ...this.copiesOf(signer)]
           .map((record) => this.recordedIn(record, certificate))
           .find((entry) => entry !== undefined) ??
         (below.includes(signer.name) ? undefined : this.read(signer.name, below).issuer.revoked);

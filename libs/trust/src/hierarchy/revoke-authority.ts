@@ -15,7 +15,13 @@ import { formerFolderName, issuerPathsOf } from './issuer-paths.js';
 import { findAuthority, type Issuer } from './load-issuers.js';
 import { keySha256Of } from './lost-keys.js';
 import { authorityIn } from './open-authority.js';
-import { isKeyLost, type RevokedCa, revokedCasFileName, writeRevokedCas } from './revoked-cas.js';
+import {
+  isKeyLost,
+  mergedEntry,
+  type RevokedCa,
+  revokedCasFileName,
+  writeRevokedCas,
+} from './revoked-cas.js';
 
 /** CAs that a parent has revoked: a CRL of more is that of something else. */
 const maxRevokedCas = 100_000;
@@ -175,18 +181,6 @@ function assertNotBeingReplaced(
         `renew it again first, or name the CA: certmill ca revoke ${inForceOf}`,
     );
   }
-}
-
-/**
- * A revocation stays as it was first; but that the key is lost may be found out later, and says more, and so does which
- * key it is, where that was not kept.
- */
-function mergedEntry(before: RevokedCa, entry: RevokedCa): RevokedCa {
-  if (isKeyLost(entry) && !isKeyLost(before)) return { ...entry, revokedAtMs: before.revokedAtMs };
-  const { keySha256 } = entry;
-  return before.keySha256 !== undefined || keySha256 === undefined
-    ? before
-    : { ...before, keySha256 };
 }
 
 function entryOf(

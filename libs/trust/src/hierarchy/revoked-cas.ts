@@ -70,3 +70,15 @@ function isRevokedCa(entry: unknown): entry is RevokedCa {
     (keySha256 === undefined || (typeof keySha256 === 'string' && /^[0-9a-f]{64}$/.test(keySha256)))
   );
 }
+
+/**
+ * A revocation stays as it was first; but that the key is lost may be found out later, and says more, and so does which
+ * key it is, where that was not kept.
+ */
+export function mergedEntry(before: RevokedCa, entry: RevokedCa): RevokedCa {
+  if (isKeyLost(entry) && !isKeyLost(before)) return { ...entry, revokedAtMs: before.revokedAtMs };
+  const { keySha256 } = entry;
+  return before.keySha256 !== undefined || keySha256 === undefined
+    ? before
+    : { ...before, keySha256 };
+}
