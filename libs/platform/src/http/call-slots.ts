@@ -142,6 +142,16 @@ export class WalkSlots extends CallSlots {
   }
 }
 
+/**
+ * Profiles that are read and admitted. One may have the thread for 0.1 s at a time, and those that arrive together have it
+ * one after the other; people send one at a time.
+ */
+export class ProfileSlots extends CallSlots {
+  constructor() {
+    super({ all: 8, perTenant: 2, what: 'new profiles' });
+  }
+}
+
 /** Results that are sent, and followers of events; their connections may last as long as a batch. */
 export class DownloadSlots extends CallSlots {
   constructor(limits: HttpConfig['limits']) {

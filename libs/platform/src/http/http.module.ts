@@ -11,6 +11,7 @@ import { CalendarController } from './calendar.controller.js';
 import {
   DownloadSlots,
   EnrolmentSlots,
+  ProfileSlots,
   RepositorySlots,
   UploadSlots,
   WalkSlots,
@@ -44,6 +45,7 @@ const injectedTokens = [
   DownloadSlots,
   RepositorySlots,
   WalkSlots,
+  ProfileSlots,
   Repository,
   Stopping,
 ];
@@ -92,6 +94,7 @@ export class HttpModule {
         { provide: DownloadSlots, useValue: state.downloads },
         { provide: RepositorySlots, useValue: new RepositorySlots(parts.config.limits) },
         { provide: WalkSlots, useValue: new WalkSlots(parts.config.limits) },
+        { provide: ProfileSlots, useValue: new ProfileSlots() },
         { provide: Repository, useValue: services.repository },
         { provide: Stopping, useValue: state.stopping },
         { provide: APP_FILTER, useClass: ProblemFilter },

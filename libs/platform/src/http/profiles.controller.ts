@@ -7,6 +7,7 @@ import { Describes } from '../openapi/describe.js';
 import { routes } from '../openapi/routes.js';
 import { noteAudit } from './audit-notes.js';
 import { newProfileSchema } from './bodies.js';
+import { ProfileSlots } from './call-slots.js';
 import { demandApproval } from './demand-approval.js';
 import { parseWith } from './parse-with.js';
 import { servicesToken, type IssuanceServices } from './services.js';
@@ -15,9 +16,14 @@ import { servicesToken, type IssuanceServices } from './services.js';
 @Controller('v1/profiles')
 export class ProfilesController {
   readonly #services: IssuanceServices;
+  readonly #slots: ProfileSlots;
 
-  constructor(@Inject(servicesToken) services: IssuanceServices) {
+  constructor(
+    @Inject(servicesToken) services: IssuanceServices,
+    @Inject(ProfileSlots) slots: ProfileSlots,
+  ) {
     this.#services = services;
+    this.#slots = slots;
   }
 
   @Get()
@@ -47,6 +53,8 @@ export class ProfilesController {
   async add(@Caller() caller: Credential, @Req() request: FastifyRequest): Promise<ProfileView> {
     const { yaml, approvals, propose } = parseWith(newProfileSchema, bodyOf(request.body));
     const { tenant } = caller;
+    using held = new DisposableStack();
+    held.use(this.#slots.take(tenant));
     const profile = await this.#services.addProfile(tenant, yaml, async (wanted) => {
       const { name, version } = wanted;
       const hash = profileHash(wanted);

@@ -388,7 +388,7 @@ export const routes = {
     description: `${approved} They come in JSON, beside the file.`,
     json: newProfileSchema,
     streams: ['application/yaml'],
-    answers: { 201: { description: 'The profile', schema: profileSchema } },
+    answers: { 201: { description: 'The profile', schema: profileSchema }, ...busy },
   },
   createTenant: {
     summary: 'Open a tenant',
