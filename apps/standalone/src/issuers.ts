@@ -17,7 +17,6 @@ import {
   loadAuthorities,
   openSerialKeys,
   type PassphraseSource,
-  refusalOf,
   type ServingIssuer,
   StatusAuthorities,
 } from '@certmill/trust';
@@ -35,8 +34,8 @@ export interface IssuerSet {
 }
 
 /**
- * CONFIG_INVALID where the folder has no issuer yet, other ones than are configured, or one whose status
- * addresses are not those that it began with.
+ * Also of a folder where no issuer signs for devices any more. CONFIG_INVALID where it has no issuer yet, other ones
+ * than are configured, one whose status addresses are not those that it began with, or no key of any.
  */
 export async function openIssuers(
   dataDirectory: string,
@@ -52,12 +51,9 @@ export async function openIssuers(
   }
   await assertStatusKept(dataDirectory, loaded);
   const bound = boundToTenants(loaded, configured, dataDirectory);
-  const nowMs = Date.now();
-  if (!bound.some((issuer) => isKeyAtHand(issuer) && refusalOf(issuer, nowMs) === undefined)) {
-    const reasons = bound.map((issuer) => {
-      const reason = refusalOf(issuer, nowMs) ?? 'has its key elsewhere';
-      return `issuer '${issuer.name}' ${reason}`;
-    });
+  // One that is revoked or has expired counts: what it issued is told of, and its CRLs go on.
+  if (!bound.some(isKeyAtHand)) {
+    const reasons = bound.map(({ name }) => `issuer '${name}' has its key elsewhere`);
     throw new CertmillError('CONFIG_INVALID', reasons.slice(0, 10).join('\n'));
   }
   const elapsedMs = (): number => performance.now();

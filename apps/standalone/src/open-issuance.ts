@@ -48,6 +48,7 @@ import {
   publishedCas,
   readPassphrase,
   type Issuer,
+  whyNoneIssues,
 } from '@certmill/trust';
 import { openApprovalFolder, openOperationGate, readQuorumPolicy } from '@certmill/trust/approvals';
 import type { StandaloneConfig } from './config.js';
@@ -67,6 +68,8 @@ export interface Issuance extends Stoppable {
   readonly ocsp: Ocsp;
   /** Unix milliseconds; undefined where no issuer signs now. */
   readonly firstIssuerEndMs: () => number | undefined;
+  /** Why no issuer takes uploads now, a text for each; empty where one does. */
+  readonly whyNoneIssues: () => readonly string[];
   /** Who speaks for the CAs of the folder. */
   readonly delegates: DelegateEnds;
   /** The first nextUpdate of a CRL of CA certificates; undefined where there is none. */
@@ -330,6 +333,7 @@ async function assemble(
     signer,
     ocsp,
     firstIssuerEndMs: () => catalogue.firstEndMs(systemClock.nowMs()),
+    whyNoneIssues: () => whyNoneIssues(catalogue.all, systemClock.nowMs()),
     delegates,
     firstCaCrlEndMs: () => caCrls.firstEndMs(),
     get issuers() {

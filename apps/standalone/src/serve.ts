@@ -19,6 +19,7 @@ import {
   runObservedCrlGeneration,
   startStatusHttp,
   tracingSchema,
+  warnWhereNoneIssues,
   type FirstCredential,
   type HttpApplication,
   type StatusHttp,
@@ -116,6 +117,7 @@ export async function serve(
         'tenants have a profile of their own by the name and version of a built-in one',
       );
     }
+    warnWhereNoneIssues(logger, issuance.whyNoneIssues());
     const running = issuance;
     const { startHttp } = await loading;
     const listening = await startHttp({

@@ -1,9 +1,10 @@
 import '../one-realm.js';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { openEmbeddedStore } from '@certmill/adapter-embedded';
+import { buildCrl, defaultCrlPolicy } from '@certmill/pipeline';
 import { canonicalProfile, profileHash } from '@certmill/domain';
 import {
   builtInProfileNames,
@@ -13,8 +14,16 @@ import {
 } from '@certmill/domain/profile-files';
 import { freePorts } from '@certmill/native';
 import { takeDataFolder } from '@certmill/standalone/folder';
+import {
+  createRoot,
+  distinguishedNameDer,
+  issueAuthority,
+  parseDistinguishedName,
+} from '@certmill/trust';
+import { runCertmill } from '../cli/testing/run-certmill.js';
+import { aCsr } from '../testing/a-csr.js';
 import { patchedStore } from '../crash/patched-store.js';
-import { aDataFolder, aServerIn } from './test-server.js';
+import { aDataFolder, anOrder, aServerIn, passphrase, type TestServer } from './test-server.js';
 
 describe('the first credential', () => {
   it('is left for the next start where the control socket cannot be opened', async () => {
@@ -88,5 +97,91 @@ describe('a start after an update', () => {
     expect((await issuance.store.findProfile('tenant-7', 'tls-client'))?.hash).toBe(hash);
     expect(await issuance.services.openTenant('tenant-7')).toBe(false);
     expect((await issuance.store.findProfile('tenant-8', 'tls-client'))?.hash).not.toBe(hash);
+  });
+});
+
+describe('a start after the end of the only issuer', () => {
+  const dayMs = 86_400_000;
+
+  /** A data folder whose only issuer has ended a day ago. */
+  async function anEndedIssuer(data: string): Promise<void> {
+    const common = { directory: data, passphrase, keyType: 'ec-p256' } as const;
+    const beganMs = Date.now() - 41 * dayMs;
+    const subjectDer = (cn: string) => distinguishedNameDer(parseDistinguishedName(`CN=${cn}`));
+    await createRoot({ ...common, subjectDer: subjectDer('root') }, beganMs);
+    const wish = { ...common, name: 'dev', subjectDer: subjectDer('dev'), pathLenConstraint: 0 };
+    const status = { baseUri: 'http://status.example', crlShards: 1 };
+    const root = { directory: data, name: 'root', passphrase };
+    await issueAuthority({ ...wish, status, lifetimeSeconds: 40 * 86_400 }, root, beganMs);
+    writeFileSync(join(data, 'test-passphrase'), passphrase);
+  }
+
+  function enrolled(server: TestServer, key: string, device: string): Promise<Response> {
+    return server.call('POST', `/v1/orders/o/certificates?deviceId=${device}`, {
+      key,
+      headers: { 'content-type': 'application/pkcs10' },
+      body: new Uint8Array(aCsr(device)),
+    });
+  }
+
+  it('tells what was issued and revoked as before, issues nothing, and makes no CRL', async () => {
+    await using folder = await aDataFolder();
+    await anEndedIssuer(folder.path);
+    const then = { clock: { nowMs: () => Date.now() - 40 * dayMs } };
+    let key: string;
+    {
+      await using before = await aServerIn(folder.path, {}, {}, then);
+      ({ key } = before);
+      const opened = await anOrder(before, 'o', { profile: 'short-lived' });
+      expect([opened.status, await opened.text()]).toEqual([201, expect.anything()]);
+      for (const device of ['d-1', 'd-2']) {
+        expect((await enrolled(before, key, device)).status).toBe(201);
+      }
+      const json = { deviceIds: ['d-1'], reason: 'keyCompromise' };
+      expect((await before.call('POST', '/v1/revocations', { json })).status).toBe(200);
+      const { store, signer, services } = before.server.issuance;
+      const ports = { revocations: store, crls: store, signer, clock: services.clock };
+      const scope = { issuer: 'dev', shard: 0 };
+      expect(await buildCrl(ports, defaultCrlPolicy, scope, 'full')).toMatchObject({ entries: 1 });
+      expect(before.server.issuance.whyNoneIssues()).toEqual([]);
+    }
+
+    {
+      await using server = await aServerIn(folder.path);
+      expect(server.server.issuance.whyNoneIssues()).toEqual([
+        expect.stringMatching(/^issuer 'dev' expired at /),
+      ]);
+      const call = (method: string, path: string, json?: unknown) =>
+        server.call(method, path, { key, ...(json === undefined ? {} : { json }) });
+      expect((await call('GET', '/readyz')).status).toBe(200);
+      const { items } = (await (await call('GET', '/v1/certificates?deviceId=d-1')).json()) as {
+        readonly items: readonly unknown[];
+      };
+      expect(items).toMatchObject([{ status: 'revoked' }]);
+      expect((await call('GET', '/crl/dev/0.crl')).status).toBe(200);
+      const order = await anOrder(server, 'late', {}, key);
+      expect(await order.json()).toMatchObject({
+        ...{ status: 409, code: 'CONFLICT' },
+        detail: expect.stringContaining("issuer 'dev' expired at") as string,
+      });
+      expect(await (await enrolled(server, key, 'd-3')).json()).toMatchObject({
+        ...{ status: 409, code: 'CONFLICT' },
+        detail: expect.stringContaining('expired at') as string,
+      });
+      const json = { deviceIds: ['d-2'], reason: 'superseded' };
+      expect((await server.call('POST', '/v1/revocations', { key, json })).status).toBe(200);
+      const crls = await call('POST', '/v1/issuers/dev/crls', { kind: 'full' });
+      expect(await crls.json()).toMatchObject({
+        ...{ status: 409, code: 'CONFLICT' },
+        detail: "issuer 'dev' has ended: it makes no CRLs",
+      });
+    }
+    const built = await runCertmill(['crl', 'build', 'dev', '--data', folder.path], {
+      env: { CERTMILL_CA_PASSPHRASE: passphrase },
+    });
+    expect([built.exitCode, built.stderr]).toEqual([
+      1,
+      expect.stringContaining("CONFLICT: issuer 'dev' has ended: it makes no CRLs"),
+    ]);
   });
 });

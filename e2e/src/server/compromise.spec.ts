@@ -238,3 +238,81 @@ test('a population leaves a compromised issuer by one command, which is killed a
   const verified = await runCertmill(['verify-store', '--data', 'data'], { cwd: work.path });
   expect([verified.exitCode, verified.stdout]).toEqual([0, expect.stringContaining('sound')]);
 }, 1_200_000);
+
+test('the last issuer of a folder is left, though the run and the server are killed on the way', async () => {
+  const lone = ['--data', 'lone'];
+  await certmill({}, 'ca', 'init', 'lone', ...lone, ...status);
+  await using server = await startServer(work, ...lone);
+  const key = server.key ?? '';
+  const curl = curlAt(server.url, key, work.path);
+  await curl('POST', '/v1/orders', ...openOrder('spring'));
+  const count = 200;
+  await ndjsonFile(work, 'lone.ndjson', count);
+  const upload = [...ndjsonUpload('lone'), '--data-binary', '@lone.ndjson'];
+  const { location } = await curl('POST', '/v1/orders/spring/batches', ...upload);
+  await curl('GET', `${location}/certificates?follow=true`, '-o', 'issued.pem');
+
+  const how = ['--no-reissue', '--revoke-first', '--rate', String(count / 4)];
+  const leave = ['ca', 'compromise', 'lone', ...lone, ...how, '--yes', '--json'];
+  const envAt = ({ url }: { readonly url: string }) => ({
+    CERTMILL_SERVER: url,
+    CERTMILL_API_KEY: key,
+  });
+  const first = startCertmill(leave, { cwd: work.path, env: envAt(server) });
+  await until(async () => {
+    const { status: code, body } = await curl('GET', '/v1/operations/leave-lone-revoke');
+    return code === 200 && (JSON.parse(body) as Operation).counts['changed']! > 0;
+  });
+  first.child.kill('SIGKILL');
+  server.child.kill('SIGKILL');
+  await Promise.all([first.ended, server.ended]);
+
+  await using again = await startServer(work, ...lone);
+  const [warning] = await again.notes(/^.*no issuer takes uploads.*$/m);
+  expect(JSON.parse(warning)).toMatchObject({
+    level: 40,
+    issuers: 1,
+    reasons: [expect.stringMatching(/^issuer 'lone' is revoked: CN=lone .*, cACompromise, at /)],
+  });
+  const then = curlAt(again.url, key, work.path);
+  expect((await then('GET', '/readyz')).json()).toEqual({ status: 'ready' });
+  for (const [wish, code] of [
+    [{}, 409],
+    [{ issuer: 'lone' }, 400],
+  ] as const) {
+    const refused = await then('POST', '/v1/orders', ...openOrder('late', wish));
+    expect([refused.status, refused.body]).toEqual([
+      code,
+      expect.stringMatching(/'lone'.* is (revoked|given up)/),
+    ]);
+  }
+  const more = await then('POST', '/v1/orders/spring/batches', ...upload);
+  expect(more.status).toBe(409);
+  await then('GET', `${location}/certificates`, '-o', 'fetched.pem');
+  expect(await readFile(work.at('fetched.pem'))).toEqual(await readFile(work.at('issued.pem')));
+  const ca = (name: string) => `lone/ca/${name}/certificate.pem`;
+  const ask = ['-CAfile', ca('root'), '-issuer', ca('root'), '-cert', ca('lone')];
+  const told = openssl('ocsp', ...ask, '-url', `${again.url}/ocsp`);
+  expect(told).toMatch(/: revoked\n[^]*Reason: cACompromise/);
+
+  const done = JSON.parse(await certmill(envAt(again), ...leave)) as Told;
+  expect(done).toMatchObject({ state: 'done', left: [] });
+  expect(Object.fromEntries(done.steps.map(({ step, facts }) => [step, facts]))).toMatchObject({
+    revoke: { revoked: count, before: 0, pending: 0, reason: 'keyCompromise' },
+    crls: { crls: shards, entries: count },
+  });
+  expect((await crlsOf(again.url, 'lone')).listed).toBe(count);
+  await again.stop();
+  const built = JSON.parse(await certmill({}, 'crl', 'build', 'lone', ...lone, '--json')) as {
+    readonly crls: readonly { readonly entries: number }[];
+  };
+  expect(built.crls.reduce((sum, { entries }) => sum + entries, 0)).toBe(count);
+  const issuing = ['issue', 'lone.ndjson', '--profile', 'tls-client', '--out', 'out', ...lone];
+  for (const wish of [[], ['--issuer', 'lone']]) {
+    const issued = await runCertmill([...issuing, ...wish], { cwd: work.path });
+    expect([issued.exitCode, issued.stderr]).toEqual([
+      1,
+      expect.stringMatching(/'lone'.* is revoked: CN=lone .*, cACompromise/),
+    ]);
+  }
+}, 1_200_000);

@@ -16,6 +16,7 @@ export {
   statusSealsOf,
   type StatusSeals,
 } from './status-seal.js';
+export { assertMakesCrls } from './crl/assert-makes-crls.js';
 export { buildCrl, type BuiltCrl, type CrlKind, type CrlPorts } from './crl/build-crl.js';
 export { addCrlJob, type CrlObserver, processCrlJobs } from './crl/crl-jobs.js';
 export { type CrlPolicy, defaultCrlPolicy } from './crl/crl-policy.js';

@@ -42,6 +42,7 @@ export { type CrlConfig, crlConfigSchema, crlPolicyOf } from './config/crl-confi
 export { Repository, type RepositoryParts } from './http/repository.js';
 export { runObservedCrlGeneration } from './observability/observed-crl-generation.js';
 export { logIssuerFaults } from './observability/log-issuer-faults.js';
+export { warnWhereNoneIssues } from './observability/warn-where-none-issues.js';
 export { observeCounts } from './observability/observe-counts.js';
 export { observeMass } from './observability/observe-mass.js';
 export { observeStages } from './observability/observe-stages.js';

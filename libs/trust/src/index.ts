@@ -148,6 +148,7 @@ export {
   type IssuerSource,
   type IssuingPolicy,
   type OrderRef,
+  whyNoneIssues,
 } from './admission/issuing-policy.js';
 export { admitProfile, lintSample } from './admission/admit-profile.js';
 export { lintJitpTemplate } from './admission/jitp-template.js';

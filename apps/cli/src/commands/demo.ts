@@ -43,6 +43,8 @@ function countOf(text: string): number {
   return count;
 }
 
+const demoTenant = 'demo';
+
 async function runDemo(terminal: Terminal, devices: number, data: string): Promise<void> {
   await ensureHierarchy(terminal, data);
   const run = `demo-${new Date()
@@ -81,7 +83,9 @@ async function runDemo(terminal: Terminal, devices: number, data: string): Promi
       ({ issued, rejected }) => issuing.update({ done: issued, rejected, total: devices }),
     );
     issuing.stop();
-    const chain = server.issuance.issuers[0]?.chainDer ?? [];
+    const { services } = server.issuance;
+    const order = await services.orders.getOrder(demoTenant, run);
+    const chain = services.chainOf(order?.issuer ?? '') ?? [];
     const chainFile = join(directory, 'chain.pem');
     await writeFile(chainFile, chain.map((der) => pemEncode('CERTIFICATE', der)).join(''));
     const checking = terminal.progress('chains checked');
@@ -133,13 +137,13 @@ async function runDemo(terminal: Terminal, devices: number, data: string): Promi
 
 async function openDemoTenant(server: Server): Promise<ServerAccess> {
   const { services } = server.issuance;
-  await services.openTenant('demo');
+  await services.openTenant(demoTenant);
   const { newApiKey } = await import('@certmill/platform');
   const { key, keyHash } = newApiKey();
   const createdAtMs = Date.now();
   await services.tenants.addCredential({
     keyHash,
-    tenant: 'demo',
+    tenant: demoTenant,
     role: 'operator',
     label: 'demo',
     createdAtMs,

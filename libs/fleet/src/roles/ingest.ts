@@ -11,8 +11,9 @@ import {
   issuanceServices,
   logIssuerFaults,
   Repository,
+  warnWhereNoneIssues,
 } from '@certmill/platform';
-import { issuingPolicy } from '@certmill/trust';
+import { issuingPolicy, whyNoneIssues } from '@certmill/trust';
 import { groupRemoval } from '../connections/group-removal.js';
 import { openLog, watchLags } from '../connections/open-log.js';
 import { openStores } from '../connections/open-store.js';
@@ -32,6 +33,7 @@ export async function openIngest(context: ServiceContext): Promise<OpenedRole> {
   const hops = hopsOf(roleHops.ingest, config, clock);
   const trust = await openTrust(config);
   trust.catalogue.tellFaults(logIssuerFaults(logger));
+  warnWhereNoneIssues(logger, whyNoneIssues(trust.catalogue.all, clock.nowMs()));
   metrics.trust.ends('ca_crl', () => trust.cas.firstCaCrlEndMs());
   const delegates = watchDelegates(context, trust);
   const manifestKey = openManifestKey(config.manifestKeyFile);

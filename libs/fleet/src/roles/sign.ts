@@ -1,7 +1,8 @@
 import { CertmillError } from '@certmill/domain';
 import { runStage, signChunk } from '@certmill/pipeline';
-import { logIssuerFaults } from '@certmill/platform';
+import { logIssuerFaults, warnWhereNoneIssues } from '@certmill/platform';
 import { latencyBoundsSeconds, openSigningPools } from '@certmill/signing';
+import { whyNoneIssues } from '@certmill/trust';
 import { openLog, watchLags } from '../connections/open-log.js';
 import { openStores } from '../connections/open-store.js';
 import { hopsOf, roleHops } from '../keys/hops-of.js';
@@ -20,6 +21,7 @@ export async function openSign(context: ServiceContext): Promise<OpenedRole> {
   const hops = hopsOf(roleHops.sign, config, clock);
   const trust = await openTrust(config, { withKeys: true });
   trust.catalogue.tellFaults(logIssuerFaults(logger));
+  warnWhereNoneIssues(logger, whyNoneIssues(trust.catalogue.all, clock.nowMs()));
   const issuers = signingIssuers(trust.catalogue, config, context.overrides.slotModule);
   const profiles = signableProfiles(config.profiles);
   const signer = await openSigningPools({

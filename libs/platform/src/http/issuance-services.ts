@@ -11,6 +11,7 @@ import {
 import type { ReceivedChunk } from '@certmill/events';
 import { builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
 import {
+  assertMakesCrls,
   crlStateOf,
   demandCrls,
   IngestPace,
@@ -213,9 +214,7 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
     async demandCrls(issuer, kind) {
       const [shards, endMs] = [policy.crlShardsOf(issuer), policy.endMsOf(issuer)];
       if (shards === undefined || endMs === undefined) return undefined;
-      if (endMs < clock.nowMs()) {
-        throw new CertmillError('CONFLICT', `issuer '${issuer}' has ended: it makes no CRLs`);
-      }
+      assertMakesCrls({ name: issuer, notAfterMs: endMs }, clock.nowMs());
       const { jobs } = parts;
       if (jobs === undefined) {
         const message =

@@ -87,7 +87,7 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
     const [first, ...others] = [...open, ...followers.filter((each) => openFor(each, tenant))];
     if (first === undefined) {
       assertNoneUndecided(tenant);
-      throw new CertmillError('CONFLICT', 'no issuer serves this tenant');
+      throw noneServes(source, tenant, clock.nowMs());
     }
     return [first, ...others];
   };
@@ -143,11 +143,8 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
       }
       assertNoneUndecided(tenant);
       if (refused !== undefined) throw noneWithoutName(refused, clock.nowMs());
-      const reason =
-        usual.length === 0
-          ? 'no issuer serves this tenant'
-          : 'each issuer of this tenant is for one order: name one';
-      throw new CertmillError('CONFLICT', reason);
+      if (usual.length === 0) throw noneServes(source, tenant, clock.nowMs());
+      throw new CertmillError('CONFLICT', 'each issuer of this tenant is for one order: name one');
     },
     chainOf: (name) => source.find(name)?.chainDer,
     revocationOf: (name) => source.find(name)?.revoked,
@@ -188,6 +185,35 @@ async function fittingOf(
     if (turns.isOver) await turns.next();
   }
   return fitting;
+}
+
+/** Why none of the issuers takes uploads at the time, a text for each; empty where one does. */
+export function whyNoneIssues(issuers: readonly ServingIssuer[], nowMs: number): readonly string[] {
+  const reasons: string[] = [];
+  for (const issuer of issuers) {
+    const reason = refusalOf(issuer, nowMs) ?? closed(issuer);
+    if (reason === undefined) return [];
+    reasons.push(`issuer '${issuer.name}' ${reason}`);
+  }
+  return reasons;
+}
+
+/** Of issuers that nobody can use: as many as a person reads. */
+const maxToldIssuers = 10;
+
+function noneServes(source: IssuerSource, tenant: TenantId, nowMs: number): CertmillError {
+  const reasons = source.all
+    .filter((issuer) => doesServe(issuer, tenant))
+    .slice(0, maxToldIssuers)
+    .map((issuer) => {
+      const reason = refusalOf(issuer, nowMs) ?? retired(issuer) ?? 'is not served';
+      return `issuer '${issuer.name}' ${reason}`;
+    });
+  const message =
+    reasons.length === 0
+      ? 'no issuer serves this tenant'
+      : `no issuer of this tenant takes orders: ${reasons.join('; ')}`;
+  return new CertmillError('CONFLICT', message);
 }
 
 function assertDecided(issuer: ServingIssuer): void {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { builtInProfiles, builtInProfileText, parseProfile } from '@certmill/domain/profile-files';
 import type { Profile } from '@certmill/domain';
-import { issuingPolicy } from '../admission/issuing-policy.js';
+import { issuingPolicy, whyNoneIssues } from '../admission/issuing-policy.js';
 import { closeIssuer } from './close-issuer.js';
 import { createHierarchy } from './create-hierarchy.js';
 import { distinguishedNameDer, parseDistinguishedName } from './distinguished-name.js';
@@ -181,6 +181,45 @@ describe('IssuerCatalogue', () => {
     const expired = issuingPolicy(await open(), { nowMs: () => Date.UTC(10_000, 0, 1) });
     expect(expired.batchRefusal('first', other)).toContain('expired at 9999-12-31');
     expect(() => expired.defaultIssuerOf('acme')).toThrow("'new' expired at 9999-12-31");
+  });
+
+  it('says why nobody takes anything, of each issuer that serves the tenant', async () => {
+    const all = await issue('second').then(() => loadIssuers(data));
+    const catalogue = await open();
+    const clock = { nowMs: () => nowMs };
+    expect(whyNoneIssues(catalogue.all, nowMs)).toEqual([]);
+    const [first] = all;
+    await revokeAuthority({
+      directory: data,
+      parent: 'root',
+      certificateDer: first?.chainDer[0] ?? new Uint8Array(),
+      reason: 'keyCompromise',
+      nowMs,
+    });
+    elapsedMs += 1_000;
+    expect(whyNoneIssues(catalogue.all, nowMs)).toEqual([]);
+    await closeIssuer({ directory: data, name: 'second', nowMs });
+    elapsedMs += 1_000;
+    const given = "issuer 'second' is given up";
+    expect(whyNoneIssues(catalogue.all, nowMs)).toEqual([
+      expect.stringMatching(/^issuer 'first' is revoked: .*, keyCompromise, at /),
+      given,
+    ]);
+    const ended = Date.UTC(10_000, 0, 1);
+    const [, second] = whyNoneIssues(catalogue.all, ended);
+    expect(second).toContain("'second' expired at 9999-12-31");
+    const policy = issuingPolicy(catalogue, clock);
+    const reason = expect.stringMatching(
+      /^no issuer of this tenant takes orders: issuer 'first' is revoked: .*; issuer 'second' is given up$/,
+    ) as string;
+    await expect(policy.admit('acme', profile)).rejects.toMatchObject({
+      ...{ code: 'CONFLICT', message: reason },
+    });
+    const bound = catalogue.all.map((issuer) => ({ ...issuer, tenants: ['globex'] }));
+    const find = (name: string) => bound.find((issuer) => issuer.name === name);
+    const others = issuingPolicy({ all: bound, find, formerEndsOf: () => [] }, clock);
+    // Nothing of the issuers of others.
+    expect(() => others.defaultIssuerOf('acme')).toThrow(/^no issuer serves this tenant$/);
   });
 
   it('sees one that is given up a second later: nothing of anybody is taken for it', async () => {

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { CertmillError, isCertmillError } from '@certmill/domain';
 import {
+  assertMakesCrls,
   buildCrl,
   type BuiltCrl,
   type CrlKind,
@@ -77,6 +78,9 @@ async function buildInFolder(
       const { store, signer, services } = issuance;
       const ports = { revocations: store, crls: store, signer, clock: services.clock };
       const scopes = scopesOf(issuance.issuers, issuer, options.shard);
+      for (const each of issuance.issuers) {
+        if (each.name === issuer) assertMakesCrls(each, services.clock.nowMs());
+      }
       const policy = crlPolicyOf(config.crls);
       const isReplacing = options.afterClockFault === true;
       const made = isReplacing
