@@ -10,8 +10,9 @@ import {
   quorumPolicyFileOf,
   serializeQuorumPolicy,
 } from '@certmill/trust/approvals';
-import { runCertmill, type Ended } from '../cli/testing/run-certmill.js';
-import { aCsr, aKey, csrsOf, ndjsonOf, type DeviceCsr } from '../testing/a-csr.js';
+import { runCertmill, startCertmill, type Ended } from '../cli/testing/run-certmill.js';
+import { patchedStore } from '../crash/patched-store.js';
+import { aCsr, aForgedCsr, aKey, csrsOf, ndjsonOf, type DeviceCsr } from '../testing/a-csr.js';
 import {
   aDataFolder,
   anOrder,
@@ -36,6 +37,8 @@ const population = 3;
 const status = { baseUri: 'http://pki.example', crlShards: 2 };
 let server: TestServer;
 let hurry: NodeJS.Timeout;
+/** While it is pending, what the server takes is accepted and not decided. */
+let decisions: Promise<unknown> | undefined;
 
 beforeAll(async () => {
   const issuers = {
@@ -43,10 +46,24 @@ beforeAll(async () => {
     picky: 'ec-p256',
     alone: 'ec-p256',
     worn: 'ec-p256',
+    calm: 'ec-p256',
+    hasty: 'ec-p256',
   } as const;
   // Fewer than an issuer has certificates: a run and its dry run are no calls of that kind.
   const http = { limits: { maxRevocationsPerCall: 2 } };
-  server = await aServer(http, {}, { issuers, status });
+  server = await aServer(
+    http,
+    {
+      aroundStore: (store) =>
+        patchedStore(store, {
+          decide: async (decision) => {
+            await decisions;
+            return store.decide(decision);
+          },
+        }),
+    },
+    { issuers, status },
+  );
   await addProfile('devices', 1);
   for (const issuer of Object.keys(issuers)) {
     await anOrder(server, `order-of-${issuer}`, { issuer, profile: 'devices' });
@@ -70,11 +87,22 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-async function uploaded(orderId: string, csrs: readonly DeviceCsr[]): Promise<void> {
-  const headers = { ...ndjson, 'idempotency-key': orderId };
+/** Resolves with the batch once its requests are accepted. */
+async function accepted(
+  orderId: string,
+  csrs: readonly DeviceCsr[],
+  idempotencyKey = orderId,
+): Promise<string> {
+  const headers = { ...ndjson, 'idempotency-key': idempotencyKey };
   const body = ndjsonOf(csrs);
   const answer = await server.call('POST', `/v1/orders/${orderId}/batches`, { headers, body });
   const { batchId } = (await answer.json()) as { readonly batchId: string };
+  expect(answer.status).toBe(202);
+  return batchId;
+}
+
+async function uploaded(orderId: string, csrs: readonly DeviceCsr[]): Promise<void> {
+  const batchId = await accepted(orderId, csrs);
   await (await server.call('GET', `/v1/batches/${batchId}/certificates?follow=true`)).text();
 }
 
@@ -97,14 +125,20 @@ async function addProfile(name: string, version: number, keys = 'ec-p256'): Prom
   expect([answer.status, await answer.text()]).toEqual([201, expect.anything()]);
 }
 
+const commandOf = (args: readonly string[]): string[] => [
+  ...['ca', 'compromise', '--json', '--data', server.data],
+  ...args,
+];
+const environment = () => ({
+  env: {
+    CERTMILL_SERVER: server.url,
+    CERTMILL_API_KEY: server.key,
+    CERTMILL_CA_PASSPHRASE_FILE: join(server.data, 'test-passphrase'),
+  },
+});
+
 function typed(...args: readonly string[]): Promise<Ended> {
-  return runCertmill(['ca', 'compromise', '--json', '--data', server.data, ...args], {
-    env: {
-      CERTMILL_SERVER: server.url,
-      CERTMILL_API_KEY: server.key,
-      CERTMILL_CA_PASSPHRASE_FILE: join(server.data, 'test-passphrase'),
-    },
-  });
+  return runCertmill(commandOf(args), environment());
 }
 
 /** What the command tells, and what it ends with. */
@@ -138,6 +172,121 @@ describe('an issuer whose key somebody else uses', () => {
     });
     expect(await statusesOf('abused-0')).toEqual(['good', 'revoked']);
     expect((await authorityIn(server.data, 'abused')).revoked?.reason).toBe('cACompromise');
+  });
+});
+
+describe('requests that are on their way when their issuer is given up', () => {
+  const heldOpen = (): PromiseWithResolvers<undefined> => {
+    const gate = Promise.withResolvers<undefined>();
+    decisions = gate.promise;
+    return gate;
+  };
+  const until = async (isSo: () => Promise<boolean>): Promise<void> => {
+    while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  const shown = async <T>(path: string): Promise<T> =>
+    (await (await server.call('GET', path)).json()) as T;
+  const stateOf = async (orderId: string): Promise<string> =>
+    (await shown<{ readonly state: string }>(`/v1/orders/${orderId}`)).state;
+  const countersOf = async (batchId: string): Promise<Readonly<Record<string, number>>> =>
+    (await shown<{ readonly counters: Record<string, number> }>(`/v1/batches/${batchId}`)).counters;
+  afterEach(() => {
+    decisions = undefined;
+  });
+
+  it('get their certificates, and nothing more is taken, not of an upload that runs either', async () => {
+    const gate = heldOpen();
+    const batch = await accepted('order-of-calm', csrsOf(300, 'waiting'), 'waiting');
+    const [running, late] = [csrsOf(300, 'running'), csrsOf(600, 'late')];
+    const isGivenUp = Promise.withResolvers<undefined>();
+    const answer = server.call('POST', '/v1/orders/order-of-calm/batches', {
+      headers: { ...ndjson, 'idempotency-key': 'running' },
+      body: new ReadableStream({
+        async start(stream) {
+          stream.enqueue(Buffer.from(ndjsonOf(running)));
+          await isGivenUp.promise;
+          stream.enqueue(Buffer.from(ndjsonOf(late)));
+          stream.close();
+        },
+      }),
+    });
+    const run = told('calm', '--to', 'next', '--yes');
+    await until(async () => {
+      const { takesUploads } = await shown<{ takesUploads: boolean }>('/v1/issuers/calm');
+      return !takesUploads;
+    });
+    isGivenUp.resolve(undefined);
+    const broken = await answer;
+    const { nextIndex, ...problem } = (await broken.json()) as Record<string, unknown>;
+    expect([broken.status, problem]).toEqual([
+      409,
+      expect.objectContaining({
+        code: 'CONFLICT',
+        detail: expect.stringMatching(/is given up: 'next' takes its place/) as string,
+      }),
+    ]);
+    expect(nextIndex).toBeGreaterThan(0);
+    expect(nextIndex).toBeLessThanOrEqual(running.length);
+    // Closed now, it would reject what nobody has decided yet.
+    expect(await stateOf('order-of-calm')).toBe('open');
+    gate.resolve(undefined);
+    const ended = await run;
+    expect(ended).toMatchObject({ exitCode: 0, state: 'done', left: [] });
+    const issued = population + 300 + Number(nextIndex);
+    expect(factsOf(ended)).toMatchObject({
+      drain: { issued, deadLettered: 0 },
+      reissue: { issued },
+      revoke: { revoked: issued },
+    });
+    expect(await countersOf(batch)).toMatchObject({ issued: 300, rejected: 0 });
+    expect(await stateOf('order-of-calm')).toBe('closed');
+    expect(await statusesOf('waiting-0')).toEqual(['good', 'revoked']);
+    expect(await statusesOf('running-0')).toEqual(['good', 'revoked']);
+  });
+
+  it('are told of where the CA is revoked first: how many, in which batch, and what to do', async () => {
+    const gate = heldOpen();
+    const forged = { deviceId: 'forged', csr: aForgedCsr('forged') };
+    const waiting = csrsOf(300, 'hurried');
+    const batch = await accepted('order-of-hasty', [...waiting, forged], 'hurried');
+    const args = ['hasty', '--to', 'next', '--revoke-first'];
+    const dry = await told(...args, '--dry-run');
+    expect(dry.steps.find(({ step }) => step === 'drain')).toMatchObject({
+      would: { inFlight: 301, mayBeTurnedAway: 301 },
+    });
+    // Killed once the orders are closed: then nobody can tell any more who has closed them.
+    const first = startCertmill(commandOf([...args, '--yes']), environment());
+    await until(async () => {
+      const file = join(server.data, 'compromises', 'leave-hasty.json');
+      return (await readFile(file, 'utf8').catch(() => '')).includes('"step": "drain"');
+    });
+    first.child.kill('SIGKILL');
+    await first.ended;
+    expect(await stateOf('order-of-hasty')).toBe('closed');
+    const run = told(...args, '--yes');
+    gate.resolve(undefined);
+    const ended = await run;
+    expect(ended).toMatchObject({
+      ...{ exitCode: 2, state: 'done' },
+      left: [expect.stringMatching(/^300 requests .* upload them again under an order of 'next'/)],
+    });
+    expect(factsOf(ended)).toMatchObject({
+      drain: {
+        ...{ issued: population, turnedAway: 300 },
+        turnedAwayIn: [`order-of-hasty/${batch}: 300`],
+      },
+      reissue: { issued: population },
+    });
+    expect(await countersOf(batch)).toMatchObject({ accepted: 301, issued: 0, rejected: 301 });
+    expect(await told(...args, '--yes')).toEqual(ended);
+    // As it says: which they are, and no claim of theirs is in the way.
+    const out = join(server.data, 'turned-away/');
+    await runCertmill(['fetch', batch, '--out', out], environment());
+    const rejections = await readFile(join(out, 'rejections.ndjson'), 'utf8');
+    expect(rejections.match(/"deviceId":"hurried-\d+","code":"ORDER_CLOSED"/g)).toHaveLength(300);
+    await anOrder(server, 'again', { issuer: 'next', profile: 'devices' });
+    await uploaded('again', waiting);
+    expect(await statusesOf('hurried-299')).toEqual(['good']);
   });
 });
 

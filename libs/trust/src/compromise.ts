@@ -20,7 +20,7 @@ export {
   type StepFacts,
   type StepRecord,
 } from './compromise/run-record.js';
-export { factsOf, runSteps, stepsLeft, type StepDoer } from './compromise/run-steps.js';
+export { factsOf, runSteps, stepsLeft, type Note, type StepDoer } from './compromise/run-steps.js';
 export { assertSuccessor, makeSuccessor, type SuccessorOutcome } from './compromise/successor.js';
 export {
   certificatesOfCa,

@@ -124,6 +124,7 @@ export const batchSchema = z.looseObject({
   state: z.enum(['uploading', 'processing', 'complete', 'cancelled', 'broken-off']),
   nextIndex: z.int().min(0),
   total: z.int().min(0).optional(),
+  completedAt: z.string().optional(),
   counters: z.looseObject({
     accepted: z.int(),
     issued: z.int(),

@@ -47,6 +47,13 @@ describe('what a dry run of ca compromise tells people', () => {
     );
   });
 
+  it('says what becomes of requests on their way where the CA is revoked first', () => {
+    const would = { inFlight: 12, deadLettered: 0, mayBeTurnedAway: 12 };
+    expect(preview([{ ...toDo, step: 'drain', would }])).toMatch(
+      /\(12 requests in flight, 0 dead-lettered; .* no certificate .*before the CA is revoked\)$/m,
+    );
+  });
+
   it('says that a step is done, or that a successor is there or not wanted', () => {
     const text = preview([
       { step: 'close', state: 'done', does: 'does it' },

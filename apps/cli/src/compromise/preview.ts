@@ -110,8 +110,11 @@ const inWords: Readonly<Record<CompromiseStep, (facts: StepFacts) => string>> = 
       : `it is made under ${String(under)}; ${keyAtHand(isAtHand)}`;
   },
   close: ({ orders, open }) => `${several(orders, 'order')}, ${formatNumber(Number(open))} open`,
-  drain: ({ inFlight, deadLettered }) =>
-    `${several(inFlight, 'request')} in flight, ${formatNumber(Number(deadLettered))} dead-lettered`,
+  drain: ({ inFlight, deadLettered, mayBeTurnedAway }) =>
+    `${several(inFlight, 'request')} in flight, ${formatNumber(Number(deadLettered))} dead-lettered` +
+    (mayBeTurnedAway === undefined
+      ? ''
+      : '; those in flight get no certificate where they are not signed before the CA is revoked'),
   reissue: (profiles) =>
     Object.entries(profiles)
       .map(([profile, count]) => `${several(count, 'certificate')} of profile ${profile}`)
@@ -177,8 +180,12 @@ const would: Readonly<Record<Exclude<CompromiseStep, 'reissue'>, Would>> = {
     const open = orders.filter(({ state }) => state === 'open').length;
     return Promise.resolve({ orders: orders.length, open });
   },
-  drain(_, __, { inFlight, deadLettered }) {
-    return Promise.resolve({ inFlight, deadLettered });
+  drain(_, { wish }, { inFlight, deadLettered }) {
+    const isAtRisk = wish.isCaFirst && inFlight > 0;
+    return Promise.resolve({
+      ...{ inFlight, deadLettered },
+      ...(isAtRisk ? { mayBeTurnedAway: inFlight } : {}),
+    });
   },
   async revoke({ client }, { wish, deviceReason: reason }, { issued }) {
     if (issued === 0) return { revoked: 0, before: 0, pending: 0 };

@@ -14,7 +14,10 @@ const plan = planCompromise(
 const facts: Readonly<Record<string, StepFacts>> = {
   successor: { name: 'new', isMade: true },
   close: { orders: 3 },
-  drain: { profiles: ['idevid'], issued: 2_000, deadLettered: 5 },
+  drain: {
+    ...{ profiles: ['idevid'], issued: 2_000, deadLettered: 5 },
+    ...{ turnedAway: 3_616, turnedAwayIn: ['spring/ab01: 3000', 'summer/cd02: 616'] },
+  },
   reissue: {
     ...{ operations: ['x-1'], issued: 1_990, rejected: 7, deadLettered: 3 },
     ...{ skipped: 6, replacedInVain: 2, onHold: 4, refused: 1 },
@@ -56,6 +59,9 @@ describe('the report of a run', () => {
     const view = compromiseView(runOf(8));
     expect(view.state).toBe('done');
     expect(view.left).toEqual([
+      "3,616 requests that were accepted under 'old' have no certificate, for their orders were closed (ORDER_CLOSED): " +
+        "upload them again under an order of 'new'; 'certmill fetch BATCH --out DIR/' says which, in " +
+        'rejections.ndjson: spring/ab01: 3000, summer/cd02: 616',
       '15 devices have no new certificate: x-1',
       expect.stringContaining('2 devices have another certificate, on hold or under another CA'),
       expect.stringContaining("5 requests under 'old' are dead letters"),
@@ -64,6 +70,7 @@ describe('the report of a run', () => {
     expect(lines).toMatch(
       /^run leave-old: old is given up \(cACompromise\), new takes its place$/m,
     );
+    expect(lines).toMatch(/^drain .* 2,000 certificates of idevid, 3,616 requests turned away$/m);
     expect(lines).toMatch(/^reissue +done +\S+ s? *1,990 issued, 7 rejected, 3 dead letters/m);
     expect(lines).toMatch(/^revoke +done .*1,999 revoked \(keyCompromise\), 1 were so before$/m);
   });

@@ -71,11 +71,22 @@ export function leftOf(run: CompromiseRun): readonly string[] {
   const count = (facts: StepFacts, name: string): number => Number(facts[name] ?? 0);
   const without = devicesWithout(reissue);
   const inVain = count(reissue, 'replacedInVain');
+  const drain = factsOf(run, 'drain');
+  const turnedAway = count(drain, 'turnedAway');
   const pending = count(factsOf(run, 'revoke'), 'pending');
   const isOver = stepsLeft(run).length === 0;
   const ca = factsOf(run, 'revoke-ca');
   const reason = String(ca['reason'] ?? wish.reason);
+  const { successor } = wish;
+  const anew = successor === undefined ? 'elsewhere' : `under an order of '${successor.name}'`;
   return [
+    ...(turnedAway === 0
+      ? []
+      : [
+          `${formatNumber(turnedAway)} requests that were accepted under '${wish.issuer}' have no certificate, for their ` +
+            `orders were closed (ORDER_CLOSED): upload them again ${anew}; 'certmill fetch BATCH --out DIR/' ` +
+            `says which, in rejections.ndjson: ${firstOf(namesIn(drain['turnedAwayIn']))}`,
+        ]),
     ...(without === 0
       ? []
       : [`${formatNumber(without)} devices have no new certificate: ${nameOf(reissue)}`]),
@@ -89,7 +100,7 @@ export function leftOf(run: CompromiseRun): readonly string[] {
       ? []
       : [
           `${formatNumber(pending)} requests under '${wish.issuer}' are dead letters: ` +
-            "drop them with 'certmill dead-letters drop'",
+            `drop them with 'certmill dead-letters drop', and upload them again ${anew}`,
         ]),
     ...(reason === wish.reason
       ? []
@@ -105,6 +116,15 @@ export function leftOf(run: CompromiseRun): readonly string[] {
       ? [`'${wish.issuer}' is a root: take it out of the trust stores (RFC 5280 6.1)`]
       : []),
   ];
+}
+
+/** Batches for people; the run's file has all. */
+const namedBatches = 10;
+
+function firstOf(batches: readonly string[]): string {
+  const named = batches.slice(0, namedBatches).join(', ');
+  const more = batches.length - namedBatches;
+  return more > 0 ? `${named}, and ${formatNumber(more)} batches more (--json)` : named;
 }
 
 function nameOf({ operations }: StepFacts): string {
@@ -140,9 +160,11 @@ const told: Readonly<Record<CompromiseStep, Tell>> = {
   successor: whenDone(
     ({ name, isMade }) => `${String(name)} is ${isMade === true ? 'made' : 'there'}`,
   ),
-  close: whenDone(({ orders }) => `${number(orders)} orders are closed`),
+  close: whenDone(({ orders }) => `${number(orders)} orders take nothing more`),
   drain: whenDone(
-    ({ issued, profiles }) => `${number(issued)} certificates of ${list(profiles) || 'no profile'}`,
+    ({ issued, profiles, turnedAway }) =>
+      `${number(issued)} certificates of ${list(profiles) || 'no profile'}` +
+      (turnedAway === undefined ? '' : `, ${number(turnedAway)} requests turned away`),
   ),
   reissue: whenDone(
     ({ issued, rejected, deadLettered, skipped, refused, onHold }) =>

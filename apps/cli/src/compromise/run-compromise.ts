@@ -62,7 +62,7 @@ export async function runCompromise(
 function doersIn(context: StepContext): Readonly<Record<CompromiseStep, StepDoer>> {
   const doers = Object.entries(steps).map(([step, { run }]): [string, StepDoer] => [
     step,
-    (record) => run(context, record),
+    (record, note) => run(context, record, note),
   ]);
   return Object.fromEntries(doers) as Record<CompromiseStep, StepDoer>;
 }

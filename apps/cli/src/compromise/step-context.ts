@@ -1,5 +1,5 @@
 import { CertmillError } from '@certmill/domain';
-import type { CompromiseRun, StepFacts } from '@certmill/trust/compromise';
+import type { CompromiseRun, Note, StepFacts } from '@certmill/trust/compromise';
 import type { Approval } from '@certmill/trust/approvals';
 import type { Issuer } from '@certmill/trust';
 import type { IssuanceClient } from '../client/issuance-client.js';
@@ -30,6 +30,13 @@ export interface StepContext {
 }
 
 export type Step = (context: StepContext, run: CompromiseRun) => Promise<StepFacts>;
+
+/** One that has to know more than its run when it is done again. */
+export type NotingStep = (
+  context: StepContext,
+  run: CompromiseRun,
+  note: Note,
+) => Promise<StepFacts>;
 
 /** The folders in which CAs above are looked for. */
 export function foldersOf({ data, circumstances }: StepContext): readonly string[] {

@@ -1,5 +1,5 @@
 import type { CompromiseStep } from '@certmill/trust/compromise';
-import type { Step } from './step-context.js';
+import type { NotingStep } from './step-context.js';
 import { awaitCrls } from './steps/await-crls.js';
 import { closeOldIssuer } from './steps/close-old-issuer.js';
 import { drainOldIssuer } from './steps/drain-old-issuer.js';
@@ -11,7 +11,7 @@ import { revokePopulation } from './steps/revoke-population.js';
 
 interface DescribedStep {
   readonly does: string;
-  readonly run: Step;
+  readonly run: NotingStep;
   /** How somebody goes on where it fails. */
   readonly advice: string;
 }
@@ -27,10 +27,10 @@ export const steps: Readonly<Record<CompromiseStep, DescribedStep>> = {
   close: {
     does: 'take nothing more under the old issuer',
     run: closeOldIssuer,
-    advice: 'the folder may be closed while orders are still open',
+    advice: 'the folder may be closed while servers still take uploads',
   },
   drain: {
-    does: 'wait for what is on its way',
+    does: 'wait for what is on its way, and close the orders',
     run: drainOldIssuer,
     advice: "what cannot end are dead letters: settle them with 'certmill dead-letters'",
   },

@@ -89,13 +89,7 @@ async function batchOf(
   if (idempotencyKey.length === 0 || idempotencyKey.length > 255) {
     throw new CertmillError('INVALID_INPUT', 'the Idempotency-Key must have 1 to 255 characters');
   }
-  const refusal = ports.batchRefusal(order.issuer, order, profile);
-  if (refusal !== undefined) {
-    throw new CertmillError(
-      'CONFLICT',
-      `issuer ${order.issuer} of order ${order.orderId} ${refusal}; open another order`,
-    );
-  }
+  assertIssuerTakes(ports, order, profile);
   const nowMs = ports.clock.nowMs();
   const epoch = await ports.batches.storeEpoch();
   const batchId = batchIdOf(epoch, order.tenant, order.orderId, idempotencyKey);
@@ -116,6 +110,20 @@ async function batchOf(
   });
 }
 
+/** CONFLICT where the issuer takes no more of the order. */
+function assertIssuerTakes(
+  { batchRefusal }: IngestPorts,
+  order: Order,
+  profile: Profile | undefined,
+): void {
+  const refusal = batchRefusal(order.issuer, order, profile);
+  if (refusal === undefined) return;
+  throw new CertmillError(
+    'CONFLICT',
+    `issuer ${order.issuer} of order ${order.orderId} ${refusal}; open another order`,
+  );
+}
+
 function isOpen(order: Order, nowMs: number): boolean {
   return order.closedAtMs === undefined && nowMs <= order.expiresAtMs;
 }
@@ -123,7 +131,8 @@ function isOpen(order: Order, nowMs: number): boolean {
 /**
  * Streams an upload into the log. Resolves only when every chunk is durable; what arrived before a
  * break is durable up to the batch's nextIndex, and the same key resumes there. The same bytes again
- * issue nothing twice; other bytes at an index that is registered are a CONFLICT.
+ * issue nothing twice; other bytes at an index that is registered are a CONFLICT, and so is what comes after the issuer
+ * was given up, revoked or left no room for the profile.
  */
 export async function uploadBatch(
   ports: IngestPorts,
@@ -331,6 +340,8 @@ class ChunkAppender {
     readonly chunk: ChunkRef;
     readonly logged: Promise<boolean>;
   } {
+    // An upload may run for hours, and what is left of an issuer that was given up has to end some time.
+    assertIssuerTakes(this.#ports, this.#upload.order, this.#upload.profile);
     const firstIndex = this.nextIndex;
     this.nextIndex += requests.requestLengths.length;
     if (this.nextIndex > maxRequestsPerBatch) {

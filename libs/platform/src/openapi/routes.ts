@@ -124,7 +124,8 @@ export const routes = {
   closeOrder: {
     summary: 'Close an order',
     description:
-      'It takes no further batches; what is in flight ends. Closing it again changes nothing.',
+      'It takes no further batches. Requests that are not decided yet are rejected (ORDER_CLOSED), the others end. ' +
+      'Closing it again changes nothing.',
     params: orderId,
     answers: { 200: { description: 'The order', schema: orderSchema } },
   },

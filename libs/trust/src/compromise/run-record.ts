@@ -20,8 +20,12 @@ export interface StepRecord {
 /** A run as far as it is. */
 export interface CompromiseRun {
   readonly plan: CompromisePlan;
-  /** The step in hand. */
-  readonly begun?: { readonly step: CompromiseStep; readonly atMs: number };
+  /** The step in hand, with what it has noted for itself. */
+  readonly begun?: {
+    readonly step: CompromiseStep;
+    readonly atMs: number;
+    readonly noted?: StepFacts;
+  };
   /** In the order of the plan. */
   readonly done: readonly StepRecord[];
 }
@@ -56,19 +60,21 @@ const planSchema = z.strictObject({
   createdAtMs: timeMs,
 });
 
+const facts = z.record(
+  z.string(),
+  z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]),
+);
+
 const runSchema = z.strictObject({
   formatVersion: z.literal(1),
   plan: planSchema,
-  begun: z.strictObject({ step, atMs: timeMs }).exactOptional(),
+  begun: z.strictObject({ step, atMs: timeMs, noted: facts.exactOptional() }).exactOptional(),
   done: z.array(
     z.strictObject({
       step,
       startedAtMs: timeMs,
       endedAtMs: timeMs,
-      facts: z.record(
-        z.string(),
-        z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]),
-      ),
+      facts,
     }),
   ),
 });

@@ -8,6 +8,7 @@ import {
   withCompromise,
   writeCompromise,
   type CompromiseRun,
+  type StepFacts,
 } from './run-record.js';
 import { factsOf, runSteps, stepsLeft, type StepDoer } from './run-steps.js';
 
@@ -42,6 +43,7 @@ class World {
   nowMs = 1_000;
   /** Counts down: at 0 the process is gone. */
   lifeLeft = Infinity;
+  readonly #noted = new Map<CompromiseStep, StepFacts>();
 
   async live(): Promise<CompromiseRun> {
     const run = await readCompromise(data, 'leave-old');
@@ -62,13 +64,18 @@ class World {
   }
 
   #doer(step: CompromiseStep): StepDoer {
-    return (run) => {
+    return async (run, note) => {
       this.#breathe();
+      // What it has noted it finds in each life, and nothing that another one has noted.
+      const found = run.begun?.noted;
+      expect(found).toEqual(this.#noted.get(step) ?? (found && { by: step }));
+      await note({ by: step });
+      this.#noted.set(step, { by: step });
       // What was done before is known to later steps.
       expect(run.done.map((done) => done.step)).toEqual(steps.slice(0, steps.indexOf(step)));
       if (!this.effects.includes(step)) this.effects.push(step);
       this.#breathe();
-      return Promise.resolve({ place: steps.indexOf(step) });
+      return { place: steps.indexOf(step) };
     };
   }
 
@@ -84,7 +91,7 @@ describe('a run', () => {
     whole.lifeLeft = 10_000;
     await whole.live();
     const points = 10_000 - whole.lifeLeft;
-    expect(points).toBe(steps.length * 6);
+    expect(points).toBe(steps.length * 8);
     for (let point = 0; point < points; point += 1) {
       await writeCompromise(data, { plan, done: [] });
       const world = new World();

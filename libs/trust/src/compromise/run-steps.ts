@@ -1,8 +1,14 @@
 import type { CompromisePlan, CompromiseStep } from './plan.js';
 import type { CompromiseRun, StepFacts } from './run-record.js';
 
+/**
+ * Keeps what a step has to know when it is done again: `begun.noted` of its run has it then. Durable before it resolves;
+ * what it was before is replaced.
+ */
+export type Note = (noted: StepFacts) => Promise<void>;
+
 /** Does one step. Done again after a kill, it MUST have its effect once, and tell the same. */
-export type StepDoer = (run: CompromiseRun) => Promise<StepFacts>;
+export type StepDoer = (run: CompromiseRun, note: Note) => Promise<StepFacts>;
 
 export interface StepsToRun {
   readonly run: CompromiseRun;
@@ -28,7 +34,9 @@ export async function runSteps(steps: StepsToRun): Promise<CompromiseRun> {
     const begun = run.begun?.step === step ? run.begun : { step, atMs: now() };
     if (begun !== run.begun) await save((run = { ...run, begun }));
     tell?.(step, index + 1, plan.steps.length);
-    const facts = await doers[step](run);
+    const begunRun = run;
+    const note: Note = (noted) => save({ ...begunRun, begun: { ...begun, noted } });
+    const facts = await doers[step](begunRun, note);
     // A clock may be set back meanwhile.
     const endedAtMs = Math.max(begun.atMs, now());
     const done = [...run.done, { step, startedAtMs: begun.atMs, endedAtMs, facts }];

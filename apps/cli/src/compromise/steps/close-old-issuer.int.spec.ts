@@ -96,6 +96,7 @@ async function close(timeoutSeconds = 20): Promise<unknown> {
       circumstances: { ...waiting, timeoutSeconds },
     },
     run,
+    () => Promise.resolve(),
   );
 }
 

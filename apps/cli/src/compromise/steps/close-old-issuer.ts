@@ -2,15 +2,18 @@ import { authorityIn, closeIssuer, refusalOf } from '@certmill/trust';
 import { ServerError } from '../../client/server-error.js';
 import { lookAgainMs, waitFor } from '../../client/watch-operation.js';
 import { untilAgreed } from '../agreement.js';
+import { closeOrders } from '../close-orders.js';
 import { ordersUnder } from '../population.js';
-import type { Step, StepContext } from '../step-context.js';
+import type { NotingStep, StepContext } from '../step-context.js';
 
 /**
- * Nothing new comes in under the old issuer, of any tenant; open orders of this one are closed. What is done in
- * the folder counts when the servers have seen it: in a fleet their folders are others, and several ingests
- * may answer at one address.
+ * Nothing new comes in under the old issuer, of any tenant. Where the CA is revoked next, open orders of this tenant are
+ * closed at once: what is not decided yet gets its verdict then, for nothing more is signed. Else they stay open
+ * until what was accepted has its certificates. What is done in the folder counts when the servers have seen it: in a
+ * fleet their folders are others, and several ingests may answer at one address.
  */
-export const closeOldIssuer: Step = async (context, { plan }) => {
+export const closeOldIssuer: NotingStep = async (context, run, note) => {
+  const { plan } = run;
   const { client, data } = context;
   const { issuer, successor } = plan.wish;
   await closeIssuer({
@@ -19,10 +22,7 @@ export const closeOldIssuer: Step = async (context, { plan }) => {
     ...(successor === undefined ? {} : { successor: successor.name }),
     nowMs: Date.now(),
   });
-  const orders = await ordersUnder(client, issuer);
-  for (const { orderId, state } of orders) {
-    if (state === 'open') await client.closeOrder(orderId);
-  }
+  const closed = plan.wish.isCaFirst ? await closeOrders(context, run, note) : [];
   await seenByServer(context, {
     issuer,
     isSeen: await isClosed(context, issuer),
@@ -41,7 +41,8 @@ export const closeOldIssuer: Step = async (context, { plan }) => {
         `the server takes no orders for '${successor.name}'`,
     });
   }
-  return { orders: orders.length };
+  const { length: orders } = await ordersUnder(client, issuer);
+  return { orders, ...(closed.length === 0 ? {} : { closed }) };
 };
 
 type Standing = Awaited<ReturnType<StepContext['client']['findIssuer']>>;
