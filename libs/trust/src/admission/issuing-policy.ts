@@ -1,5 +1,10 @@
 import { CertmillError, type OrderId, type Profile, type TenantId } from '@certmill/domain';
-import { heldMatterIds, type HeldMatterIds, Turns } from '@certmill/pipeline/compute';
+import {
+  compileProfile,
+  heldMatterIds,
+  type HeldMatterIds,
+  Turns,
+} from '@certmill/pipeline/compute';
 import type { Clock } from '@certmill/ports';
 import { refusalOf } from '../hierarchy/load-issuers.js';
 import type { RevokedCa } from '../hierarchy/revoked-cas.js';
@@ -156,35 +161,17 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
     formerEndsOf: (name) => source.formerEndsOf(name),
     async admit(tenant, profile) {
       const serving = servingOf(tenant);
-      const fitting = await fittingOf(serving, profile);
-      for (const issuer of ofDifferentShape(fitting, profile)) {
-        await admitProfile(profile, issuer, clock.nowMs());
-      }
+      const nowMs = clock.nowMs();
+      const fitting = await differentShapes(serving, profile, nowMs);
+      for (const issuer of fitting) await admitProfile(profile, issuer, nowMs);
       // Orders name their issuer and are refused where the profile does not fit it: one is enough here.
       if (fitting.length === 0) {
         const [issuer] = serving;
-        await admitProfile(profile, issuer, clock.nowMs());
+        await admitProfile(profile, issuer, nowMs);
         assertFitsIssuer(profile, issuer);
       }
     },
   };
-}
-
-/** In turns, for there may be thousands. */
-async function fittingOf(
-  serving: readonly ServingIssuer[],
-  profile: Profile,
-): Promise<readonly ServingIssuer[]> {
-  const fitting: ServingIssuer[] = [];
-  const turns = new Turns();
-  for (const issuer of serving) {
-    const isUnfit =
-      compileRefusal(profile, issuer) !== undefined ||
-      lintAgainstIssuer(profile, issuer).length > 0;
-    if (!isUnfit) fitting.push(issuer);
-    if (turns.isOver) await turns.next();
-  }
-  return fitting;
 }
 
 /** Why none of the issuers takes uploads at the time, a text for each; empty where one does. */
@@ -306,23 +293,43 @@ function closed({ retirement }: ServingIssuer): string | undefined {
 }
 
 /**
- * Of issuers whose certificates differ in no more than octets of fixed length, one: samples of ten
- * thousand intermediates of a kind would say the same ten thousand times.
+ * Of the issuers that the profile fits, one of those whose certificates differ in no more than octets of fixed length: samples
+ * of ten thousand intermediates of a kind would say the same ten thousand times. In turns, for there may be as many.
  */
-function ofDifferentShape(
+async function differentShapes(
   issuers: readonly ServingIssuer[],
   profile: Profile,
-): readonly ServingIssuer[] {
+  nowMs: number,
+): Promise<readonly ServingIssuer[]> {
   const shapes = new Map<string, ServingIssuer>();
+  const turns = new Turns();
   for (const issuer of issuers) {
-    const { keyType, signatureAlgorithm, name, subjectDer, keyIdentifier, status } = issuer;
-    const shape = JSON.stringify([
-      ...[keyType, signatureAlgorithm, name.length, subjectDer.length, keyIdentifier.length],
-      ...[issuer.notBeforeMs, issuer.notAfterMs, status ?? null],
-      ...[issuer.nameConstraints ?? [], issuer.extKeyUsage ?? [], issuer.policies ?? []],
-      heldMatterIds(profile, subjectDer) ?? null,
-    ]);
-    if (!shapes.has(shape)) shapes.set(shape, issuer);
+    const isUnfit =
+      compileRefusal(profile, issuer) !== undefined ||
+      lintAgainstIssuer(profile, issuer).length > 0;
+    const shape = isUnfit ? undefined : shapeOf(issuer, profile, nowMs);
+    if (shape !== undefined && !shapes.has(shape)) shapes.set(shape, issuer);
+    if (turns.isOver) await turns.next();
   }
   return [...shapes.values()];
+}
+
+function shapeOf(issuer: ServingIssuer, profile: Profile, nowMs: number): string {
+  const { keyType, signatureAlgorithm, name, subjectDer, keyIdentifier, status } = issuer;
+  return JSON.stringify([
+    ...[keyType, signatureAlgorithm, name.length, subjectDer.length, keyIdentifier.length],
+    ...[validityUnder(issuer, profile, nowMs), status ?? null],
+    ...[issuer.nameConstraints ?? [], issuer.extKeyUsage ?? [], issuer.policies ?? []],
+    heldMatterIds(profile, subjectDer) ?? null,
+  ]);
+}
+
+/** That of the samples: issuers that were made a day apart give the same, but near their ends. */
+function validityUnder(issuer: ServingIssuer, profile: Profile, nowMs: number): unknown {
+  try {
+    return compileProfile(profile, issuer).validityAt(nowMs);
+  } catch {
+    // None: its samples tell why.
+    return [issuer.notBeforeMs, issuer.notAfterMs];
+  }
 }
