@@ -25,7 +25,11 @@ import { assertOwnNames } from './own-name.js';
 import { revokedBeforeFileName, revokedCasFileName } from './revoked-cas.js';
 import { assertServedNameFree } from './served-name.js';
 import { statusFileName } from './status-file.js';
-import { assertNoImportedCrlTakenBack, assertNoneTakenBack } from './taken-back.js';
+import {
+  assertListsKept,
+  assertNoImportedCrlTakenBack,
+  assertNoneTakenBack,
+} from './taken-back.js';
 
 /** All that is public of a CA, by name: what is not known here may be a key. */
 const publicFiles: readonly string[] = [
@@ -71,6 +75,7 @@ export async function exportAuthorities(options: ExportOptions): Promise<Exporte
     const cas = await loadAuthorities(directory);
     for (const ca of cas) await assertTakes(into, ca, cas);
     assertNoImportedCrlTakenBack(into, directory);
+    assertListsKept(into, directory, cas);
     assertOwnNames(into, cas);
     for (const ca of cas) assertServedNameFree(into, ca.name, ca);
     let filesWritten = await writeFiles(await filesIn(directory, importedCrlsFolderName), into);

@@ -220,7 +220,7 @@ describe('the CRL of an offline root', () => {
     ]);
   });
 
-  it('is that of the folder of the name, where a later one of a copy leaves out what was revoked in it', async () => {
+  it('is that of the folder of the name, where one of a copy has less, and its next one has what was revoked in both', async () => {
     await take(await madeAt(nowMs), nowMs, 'corp-root');
     for (const name of ['root', 'copy']) {
       cpSync(join(offline, 'ca/root'), join(plant, 'ca', name), { recursive: true });
@@ -232,8 +232,146 @@ describe('the CRL of an offline root', () => {
     for (const [name, at] of [['root', nowMs + 1_000] as const, ['copy', nowMs + 2_000] as const]) {
       await issueCaCrl({ directory: plant, name, passphrase }, 60 * dayS, at);
     }
-    const served = (await publishedCas(plant).caCrlOf('root')) ?? new Uint8Array();
-    expect(opensslCheck(folder, chainDer, served)).toContain('certificate revoked');
+    const served = async () => (await publishedCas(plant).caCrlOf('root')) ?? new Uint8Array();
+    expect(opensslCheck(folder, chainDer, await served())).toContain('certificate revoked');
+    const line2 = (await loadIssuer(plant, 'line-2')).chainDer;
+    const copied = { directory: plant, parent: 'copy', certificateDer: line2[0]! };
+    await revokeAuthority({ ...copied, reason: 'superseded', nowMs: nowMs + 3_000 });
+    await issueCaCrl({ directory: plant, name: 'root', passphrase }, dayS, nowMs + 3_000);
+    for (const chain of [chainDer, line2]) {
+      expect(opensslCheck(folder, chain, await served())).toContain('certificate revoked');
+    }
+  });
+
+  describe('and of a copy of its folder, from before it revoked a CA', () => {
+    const monday = (): string => join(folder, 'monday');
+    const madeThere = async (atMs: number): Promise<Uint8Array> =>
+      (await issueCaCrl({ directory: monday(), name: 'root', passphrase }, 30 * dayS, atMs)).der;
+    const servedOf = (directory: string) => publishedCas(directory).caCrlOf('root');
+    const check = async (directory: string): Promise<string> =>
+      opensslCheck(
+        folder,
+        (await loadIssuer(plant, 'line-1')).chainDer,
+        (await servedOf(directory)) ?? new Uint8Array(),
+      );
+    const lost = async (): Promise<object> => ({
+      code: 'CONFLICT',
+      message: expect.stringContaining(
+        (await loadIssuer(plant, 'line-1')).serialNumberHex,
+      ) as string,
+    });
+    beforeEach(async () => {
+      await madeAt(nowMs);
+      cpSync(offline, monday(), { recursive: true });
+      await revoke('line-1');
+    });
+
+    it('is not taken in where an exported list, or a record, has what it leaves out', async () => {
+      await exportAuthorities({ directory: offline, into: plant });
+      const recorded = await servedOf(plant);
+      const restored = await madeThere(nowMs + 60_000);
+      await expect(take(restored, nowMs + 60_000)).rejects.toMatchObject(await lost());
+      await madeAt(nowMs + 1_000);
+      await exportAuthorities({ directory: offline, into: plant });
+      rmSync(join(plant, 'ca/root/revoked-cas.json'));
+      expect(await servedOf(plant)).not.toEqual(recorded);
+      const released = [(await loadIssuer(plant, 'line-1')).serialNumberHex];
+      for (const crlDer of [restored, await madeThere(nowMs + 61_000)]) {
+        const given = { directory: plant, crlDer, nowMs: nowMs + 61_000, released };
+        await expect(importCaCrl(given)).rejects.toMatchObject(await lost());
+      }
+      expect(await check(plant)).toContain('certificate revoked');
+      // It was not to be there: revoked once more where it is made, it is on the list again.
+      const { chainDer } = await loadIssuer(plant, 'line-1');
+      const [certificateDer = new Uint8Array()] = chainDer;
+      const again = { directory: monday(), parent: 'root', certificateDer, nowMs: nowMs + 62_000 };
+      await revokeAuthority({ ...again, reason: 'cACompromise' });
+      expect((await take(await madeThere(nowMs + 62_000), nowMs + 62_000)).isNew).toBe(true);
+    });
+
+    it('is not exported to where the list was taken in, by whatever name', async () => {
+      await take(await madeAt(nowMs + 1_000), nowMs + 1_000, 'corp-root');
+      await madeThere(nowMs + 60_000);
+      const exported = exportAuthorities({ directory: monday(), into: plant });
+      await expect(exported).rejects.toMatchObject({
+        ...(await lost()),
+        message: expect.stringContaining(join(plant, 'ca-crls/corp-root.pem')) as string,
+      });
+      expect(existsSync(join(plant, 'ca/root'))).toBe(false);
+      expect(
+        opensslCheck(
+          folder,
+          (await loadIssuer(plant, 'line-1')).chainDer,
+          (await publishedCas(plant).caCrlOf('corp-root')) ?? new Uint8Array(),
+        ),
+      ).toContain('certificate revoked');
+    });
+
+    it('is not served where it lies there, and is told while it does', async () => {
+      let elapsedMs = 0;
+      const faults: string[] = [];
+      await take(await madeAt(nowMs + 1_000), nowMs + 1_000);
+      const catalogue = new IssuerCatalogue({
+        ...{ dataDirectory: plant, issuers: await loadIssuers(plant), configured: undefined },
+        ...{ withKeys: true, elapsedMs: () => elapsedMs },
+      });
+      catalogue.tellFaults(({ message }) => faults.push(message));
+      const look = (): readonly string[] => {
+        elapsedMs += 1_001;
+        catalogue.find('line-2');
+        return faults.splice(0);
+      };
+      expect(look()).toEqual([]);
+      const good = await servedOf(plant);
+      const ends = () => new CaCrlEnds(plant, catalogue).list();
+      const before = ends();
+      await madeThere(nowMs + 60_000);
+      cpSync(join(monday(), 'ca/root'), join(plant, 'ca/root'), { recursive: true });
+      rmSync(join(plant, 'ca/root/key.pem'));
+      look();
+      // The root above is known since.
+      const [told, ...more] = [...look(), ...look()];
+      expect(told).toMatch(
+        /ca\/root\/ca.crl, .*leaves out [0-9a-f]+, .*ca-crls\/root.pem is served/,
+      );
+      expect(more).toEqual([]);
+      expect(await servedOf(plant)).toEqual(good);
+      expect(ends()).toEqual(before);
+      expect(refusalOf(await loadIssuer(plant, 'line-1'), nowMs)).toMatch(/^is revoked: /);
+      // Neither has all: the first one stays, and the calendar says that none is good.
+      const { chainDer } = await loadIssuer(plant, 'line-2');
+      const [certificateDer = new Uint8Array()] = chainDer;
+      const other = { directory: monday(), parent: 'root', certificateDer, nowMs: nowMs + 61_000 };
+      await revokeAuthority({ ...other, reason: 'superseded' });
+      writeFileSync(join(plant, 'ca/root/ca.crl'), await madeThere(nowMs + 61_000));
+      expect(look()).toEqual([expect.stringMatching(/each leaves out something/)]);
+      expect(await servedOf(plant)).toEqual(good);
+      expect(ends()).toMatchObject([{ ca: 'root', nextUpdateMs: 0 }]);
+      rmSync(join(plant, 'ca/root/ca.crl'));
+      expect(look()).toEqual([]);
+      expect(ends()).toEqual(before);
+    });
+  });
+
+  it('is seen by a process that runs where it is written over in its place', async () => {
+    let elapsedMs = 0;
+    await take(await madeAt(nowMs));
+    const common = { dataDirectory: plant, elapsedMs: () => elapsedMs };
+    const issuers = await loadIssuers(plant);
+    const catalogue = new IssuerCatalogue({
+      ...{ ...common, issuers, configured: undefined, withKeys: true },
+    });
+    catalogue.assertSigns('line-1', nowMs);
+    const other = join(folder, 'other');
+    cpSync(plant, other, { recursive: true });
+    await revoke('line-1');
+    await importCaCrl({
+      ...{ directory: other, crlDer: await madeAt(nowMs + 1_000), nowMs: nowMs + 1_000 },
+    });
+    writeFileSync(join(plant, 'ca-crls/root.pem'), readFileSync(join(other, 'ca-crls/root.pem')));
+    elapsedMs += 1_001;
+    expect(() => catalogue.assertSigns('line-1', nowMs)).toThrow('is revoked: CN=line-1');
+    catalogue.assertSigns('line-2', nowMs);
   });
 
   it('is served in its latest form by each name, where the root comes here by another one', async () => {

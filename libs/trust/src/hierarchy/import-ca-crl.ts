@@ -16,6 +16,7 @@ import {
   type PathCertificate,
   readPathCertificate,
 } from '../path/path-certificate.js';
+import { type CaIdentity, isSameCa } from './cas-by-key.js';
 import { certificatesIn, firstCertificateIn, pemsIn } from './certificates-over-key.js';
 import { withCaLock } from './folder-lock.js';
 import {
@@ -25,12 +26,16 @@ import {
   importedCrlOf,
   importedCrlsFolderOf,
   importedCrlText,
+  isCrlOf,
   leftOutBy,
   maxImportedCrlBytes,
+  signerIdentity,
 } from './imported-crls.js';
 import { alternativeFolderName, formerFolderName } from './issuer-paths.js';
+import { type CaList, ListsOfCas } from './lists-of-ca.js';
 import { isKeyAtHand, type Issuer, loadAuthorities } from './load-issuers.js';
 import { caRequestsFolderName } from './request-authority.js';
+import { revokedCasFileName } from './revoked-cas.js';
 
 export interface CrlImportOptions {
   /** The data folder, or a fleet's trust folder. */
@@ -58,10 +63,10 @@ export interface CrlImport {
 /**
  * Takes in the CRL of a CA whose key is kept elsewhere, such as an offline root: what it revokes signs
  * nothing here any more. It has to be signed by a CA above one of this folder, or one whose list is here already, be about
- * CA certificates, be in force now, and be later than the one before (crlNumber, RFC 5280 5.2.3). Durable before it
- * resolves; repeating it is success. INVALID_INPUT with the reason; CONFLICT for an earlier list, for one
- * that leaves out a certificate which the one before revoked, for a name that another CA has, and for a CA
- * that has its key here.
+ * CA certificates, be in force now, and be later than each one of the CA that is here (crlNumber, RFC 5280 5.2.3). Durable
+ * before it resolves; repeating it is success. INVALID_INPUT with the reason; CONFLICT for an earlier list, for one
+ * that leaves out a certificate which one of those, or a record of the CA here, has revoked, for a name that another CA
+ * has, and for a CA that has its key here.
  */
 export async function importCaCrl(options: CrlImportOptions): Promise<CrlImport> {
   const { directory, crlDer } = options;
@@ -76,15 +81,22 @@ export async function importCaCrl(options: CrlImportOptions): Promise<CrlImport>
     const name = nameOf(options, { signer, child }, authorities, known);
     const imported = importedCrlOf(name, signer, crl);
     if (imported === undefined) throw refused('has no crlNumber (RFC 5280 5.2.3), or a bad entry');
-    const before = known.find(({ ca }) => ca === name);
-    const isNew = before === undefined || !isSameBytes(before.der, imported.der);
+    const behind = namesBehind(imported, known);
+    const isNew = behind.length > 0;
     if (isNew) {
-      assertLater(imported, before);
-      assertNoneReleased(imported, before, options.released ?? []);
+      const same = signerIdentity(signer);
+      for (const before of new ListsOfCas(directory).of(same)) {
+        if (isSameBytes(before.der, imported.der)) continue;
+        assertLater(imported, before);
+        assertNoneReleased(imported, before, before.isImported ? (options.released ?? []) : []);
+      }
+      for (const ca of authorities) if (isSameCa(ca, same)) assertRecordKept(imported, ca);
       await mkdir(importedCrlsFolderOf(directory), { recursive: true, mode: 0o755 });
       await syncDirectory(directory);
-      const file = importedCrlFileOf(directory, name);
-      await writeFileAtomically(file, importedCrlText(imported), publicFileMode);
+      for (const ca of behind) {
+        const file = importedCrlFileOf(directory, ca);
+        await writeFileAtomically(file, importedCrlText(imported), publicFileMode);
+      }
     }
     const after = await loadAuthorities(directory);
     return { crl: imported, isNew, revoked: after.filter((ca) => isRevokedBy(ca, imported)) };
@@ -157,23 +169,21 @@ function nameToldIn(child: PathCertificate): string | undefined {
 
 /** The names that certificates here tell of other CAs: verifiers would take the list that is served there for theirs. */
 function namesToldOfOthers(
-  { certificate: { subject }, subjectPKInfoDer }: PathCertificate,
+  same: CaIdentity,
   links: Iterable<Link>,
   authorities: readonly Issuer[],
 ): ReadonlySet<string> {
   const children: PathCertificate[] = [];
   for (const { child, signer } of links) {
-    const isOwn =
-      isSameBytes(signer.certificate.subject.der, subject.der) &&
-      isSameBytes(signer.subjectPKInfoDer, subjectPKInfoDer);
-    if (!isOwn) children.push(child);
+    if (!isSameCa(signerIdentity(signer), same)) children.push(child);
   }
   for (const { directory } of authorities) {
     for (const file of pemsIn(join(directory, formerFolderName))) {
       const der = firstCertificateIn(file);
       const former = der && readPathCertificate(der);
       // Those who signed it may not be here.
-      if (former === undefined || isSameBytes(former.certificate.issuer.der, subject.der)) continue;
+      if (former === undefined || isSameBytes(former.certificate.issuer.der, same.subjectDer))
+        continue;
       children.push(former);
     }
   }
@@ -191,20 +201,18 @@ function nameOf(
   authorities: readonly Issuer[],
   known: readonly ImportedCrl[],
 ): string {
-  const isSigner = ({ subjectDer, spkiDer }: Pick<Issuer, 'subjectDer' | 'spkiDer'>): boolean =>
-    isSameBytes(subjectDer, signer.certificate.subject.der) &&
-    isSameBytes(spkiDer, signer.subjectPKInfoDer);
-  const own = authorities.find(isSigner);
-  if (own !== undefined && isKeyAtHand(own)) {
+  const same = signerIdentity(signer);
+  const isSigner = (ca: CaIdentity): boolean => isSameCa(ca, same);
+  const owns = authorities.filter(isSigner);
+  const withKey = owns.find(isKeyAtHand);
+  if (withKey !== undefined) {
     throw new CertmillError(
       'CONFLICT',
-      `CA '${own.name}' has its key here, and makes its own: certmill ca crl ${own.name}`,
+      `CA '${withKey.name}' has its key here, and makes its own: certmill ca crl ${withKey.name}`,
     );
   }
-  const keyOf = ({ signer: { certificate, subjectPKInfoDer } }: Pick<ImportedCrl, 'signer'>) =>
-    Buffer.concat([certificate.subject.der, subjectPKInfoDer]);
-  const before = known.find((crl) => isSameBytes(keyOf(crl), keyOf({ signer })));
-  const fixed = own?.name ?? before?.ca;
+  const before = known.find((crl) => isCrlOf(crl, same));
+  const fixed = owns[0]?.name ?? before?.ca;
   if (fixed !== undefined && wanted !== undefined && wanted !== fixed) {
     throw new CertmillError(
       'CONFLICT',
@@ -218,7 +226,7 @@ function nameOf(
   const firstFree = (): string | undefined => {
     if (otherwise === undefined) return undefined;
     const links = linksOf(authorities, known, about === undefined ? {} : { about });
-    const told = namesToldOfOthers(signer, links, authorities);
+    const told = namesToldOfOthers(same, links, authorities);
     return numbered(otherwise, (free) => isTaken(free) || told.has(free));
   };
   const name = fixed ?? wanted ?? nameToldIn(child) ?? firstFree();
@@ -236,17 +244,24 @@ function numbered(name: string, isTaken: (name: string) => boolean): string {
   return free;
 }
 
-function assertLater(
-  { crlNumber, thisUpdateMs }: ImportedCrl,
-  before: ImportedCrl | undefined,
-): void {
-  if (before === undefined) return;
+function assertLater({ crlNumber, thisUpdateMs }: ImportedCrl, before: CaList): void {
   if (crlNumber > before.crlNumber && thisUpdateMs >= before.thisUpdateMs) return;
   throw new CertmillError(
     'CONFLICT',
-    `the CRL has number ${String(crlNumber)}, and the one that is here ${String(before.crlNumber)}: ` +
-      'a later one does not go back',
+    `the CRL has number ${String(crlNumber)}, and the one that is here ${String(before.crlNumber)}, ` +
+      `${before.file}: a later one does not go back`,
   );
+}
+
+/** The names by which a CRL of the CA was taken in, and its own: those where another list lies. */
+function namesBehind(crl: ImportedCrl, known: readonly ImportedCrl[]): readonly string[] {
+  const same = signerIdentity(crl.signer);
+  const before = new Map(known.map((other) => [other.ca, other]));
+  const names = known.filter((other) => isCrlOf(other, same)).map(({ ca }) => ca);
+  return [...new Set([crl.ca, ...names])].filter((name) => {
+    const der = before.get(name)?.der;
+    return der === undefined || !isSameBytes(der, crl.der);
+  });
 }
 
 /** As many serial numbers as a message has. */
@@ -257,22 +272,38 @@ const namedReleases = 5;
  * for that, is not taken from a clock, neither ours nor that of who made the list: one that was ahead
  * once would release a CA.
  */
-function assertNoneReleased(
-  crl: ImportedCrl,
-  before: ImportedCrl | undefined,
-  released: readonly string[],
-): void {
+function assertNoneReleased(crl: ImportedCrl, before: CaList, released: readonly string[]): void {
   const allowed = new Set(released.map(serialNumberOf));
-  const missing = (before === undefined ? [] : leftOutBy(crl, before)).filter(
-    (serial) => !allowed.has(serialNumberOf(serial)),
-  );
+  const missing = leftOutBy(crl, before).filter((serial) => !allowed.has(serialNumberOf(serial)));
   if (missing.length === 0) return;
-  const more = missing.length - namedReleases;
+  const way = before.isImported
+    ? `where each has expired, or may sign again, name it (--released SERIAL); else ${revokedAgain}`
+    : revokedAgain;
   throw new CertmillError(
     'CONFLICT',
-    `the CRL leaves out what the one that is here revokes: ${missing.slice(0, namedReleases).join(', ')}` +
-      `${more > 0 ? ` and ${String(more)} more` : ''}; where each has expired, or may sign again, name it: --released SERIAL`,
+    `the CRL leaves out what the one that is here revokes, ${before.file}: ${someOf(missing)}; ${way}`,
   );
+}
+
+/** What a CA of Certmill has revoked stays in its lists for good: the folder that made this one has lost it. */
+function assertRecordKept(crl: ImportedCrl, { name, directory, revokedCas }: Issuer): void {
+  const recorded = { revoked: new Map(revokedCas.map((entry) => [entry.serialNumberHex, entry])) };
+  const missing = leftOutBy(crl, recorded);
+  if (missing.length === 0) return;
+  throw new CertmillError(
+    'CONFLICT',
+    `the CRL leaves out what CA '${name}' has revoked, ${join(directory, revokedCasFileName)}: ` +
+      `${someOf(missing)}; ${revokedAgain}`,
+  );
+}
+
+const revokedAgain =
+  'where it was made, revoke each again (certmill ca revoke --certificate), and make the next CRL';
+
+function someOf(serials: readonly string[]): string {
+  const more = serials.length - namedReleases;
+  const some = serials.slice(0, namedReleases).join(', ');
+  return more > 0 ? `${some} and ${String(more)} more` : some;
 }
 
 /** As people and tools write it: letters of either case, colons, leading zeros. */

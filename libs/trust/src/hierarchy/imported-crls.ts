@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CertmillError, isCertmillError, isName } from '@certmill/domain';
 import { pemEncode, walkCrlEntries } from '@certmill/der';
@@ -7,15 +7,12 @@ import { type PemBlock, pemBlocksOf } from '../inspect/pem-blocks.js';
 import { extensionsOf } from '../inspect/extension-view.js';
 import { readDerNode } from '../lint/der-node.js';
 import { type ReadCrl, readCrl, reasonOf, signatureProblemOf } from '../path/crl-status.js';
-import {
-  isSameBytes,
-  type PathCertificate,
-  readPathCertificate,
-} from '../path/path-certificate.js';
+import { type PathCertificate, readPathCertificate } from '../path/path-certificate.js';
 import { hasSigned } from '../path/verify-signature.js';
 import { type CaCertificate, certificatesInPem } from './ca-certificate.js';
-import type { CaIdentity } from './cas-by-key.js';
+import { type CaIdentity, isSameCa } from './cas-by-key.js';
 import { type CrlListing, CrlLosses, listedCa } from './crl-losses.js';
+import { fileStamp } from './file-stamp.js';
 import { keySha256Of } from './lost-keys.js';
 import type { RevokedCa } from './revoked-cas.js';
 
@@ -82,10 +79,14 @@ export class ImportedCrlFolder {
     this.#dataDirectory = dataDirectory;
   }
 
-  /** Changes whenever a CRL is taken in. */
+  /** Changes whenever a CRL is taken in, or is written over in its place. Empty while there was none. */
   stamp(): string {
     try {
-      return stampOfFile(importedCrlsFolderOf(this.#dataDirectory));
+      const folder = stampOfFile(importedCrlsFolderOf(this.#dataDirectory));
+      const files = this.#names().map((ca) =>
+        stampOfFile(importedCrlFileOf(this.#dataDirectory, ca)),
+      );
+      return folder === '' ? '' : [folder, ...files].join();
     } catch (error) {
       if (isCertmillError(error)) return 'unreadable';
       throw error;
@@ -182,10 +183,12 @@ export function revocationIn(
   if (crls.length === 0) return undefined;
   for (const [index, ca] of chain.slice(0, -1).entries()) {
     const signer = chain[index + 1];
-    const crl = signer && crls.find((candidate) => isCrlOf(candidate, signer));
-    const found =
-      crl && (revocationOf(crl, ca) ?? (index === 0 ? lossOf(crl, ca, folders, twins) : undefined));
-    if (found !== undefined) return found;
+    for (const crl of crls) {
+      if (signer === undefined || !isCrlOf(crl, signer)) continue;
+      const found =
+        revocationOf(crl, ca) ?? (index === 0 ? lossOf(crl, ca, folders, twins) : undefined);
+      if (found !== undefined) return found;
+    }
   }
   return undefined;
 }
@@ -221,8 +224,7 @@ export function mayRevoke(
   if (above.length === 0) return false;
   if (signer === undefined || above.some((ca) => isCrlOf({ signer }, ca))) return true;
   if (hasSigned(signer.publicKey, signer)) return false;
-  const { certificate, subjectPKInfoDer } = signer;
-  return !isKnown({ subjectDer: certificate.subject.der, spkiDer: subjectPKInfoDer });
+  return !isKnown(signerIdentity(signer));
 }
 
 /** What lies in such a file, signer first; none where it is damaged. */
@@ -278,15 +280,16 @@ export function leftOutBy(
     .map(([serial]) => serial);
 }
 
+export function signerIdentity({ certificate, subjectPKInfoDer }: PathCertificate): CaIdentity {
+  return { subjectDer: certificate.subject.der, spkiDer: subjectPKInfoDer };
+}
+
 /** Same name and key: a CA that was renewed is the same one. */
 export function isCrlOf(
   { signer }: Pick<ImportedCrl, 'signer'>,
   ca: Pick<CaCertificate, 'subjectDer' | 'spkiDer'>,
 ): boolean {
-  return (
-    isSameBytes(signer.certificate.subject.der, ca.subjectDer) &&
-    isSameBytes(signer.subjectPKInfoDer, ca.spkiDer)
-  );
+  return isSameCa(signerIdentity(signer), ca);
 }
 
 function revocationOf({ revoked }: ImportedCrl, ca: CaCertificate): RevokedCa | undefined {
@@ -321,10 +324,7 @@ function hexOf(bytes: Uint8Array): string {
 /** Empty where nothing is there. Throws FAULT_STORE_CORRUPT where that cannot be seen. */
 function stampOfFile(file: string): string {
   try {
-    const found = statSync(file, { throwIfNoEntry: false });
-    if (found === undefined) return '';
-    // One that is written in its place may grow within a tick of the file system's clock.
-    return `${String(found.ino)} ${String(found.mtimeMs)} ${String(found.size)}`;
+    return fileStamp(file);
   } catch (cause) {
     throw unreadable(file, cause);
   }

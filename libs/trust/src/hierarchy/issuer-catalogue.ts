@@ -1,11 +1,12 @@
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CertmillError, isCertmillError, isName } from '@certmill/domain';
 import { readCaCertificate } from './ca-certificate.js';
 import { damagedCa } from './ca-files.js';
-import { CasByKey, identityOf } from './cas-by-key.js';
+import { caCrlFileName } from './ca-crl-time.js';
+import { type CaIdentity, CasByKey, identityOf } from './cas-by-key.js';
+import { fileStamp } from './file-stamp.js';
 import { formerChainsIn } from './former-chains.js';
-import { ImportedCrlFolder, importedCrlsFolderName } from './imported-crls.js';
+import { ImportedCrlFolder, importedCrlsFolderName, signerIdentity } from './imported-crls.js';
 import { issuerNow, isSameRevocation } from './issuer-now.js';
 import {
   alternativeFolderName,
@@ -14,6 +15,7 @@ import {
   issuerPathsOf,
 } from './issuer-paths.js';
 import { retirementFileName } from './ca-description.js';
+import { conflictFault, ListsOfCas } from './lists-of-ca.js';
 import {
   isKeyAtHand,
   readVerifiedAuthority,
@@ -70,6 +72,8 @@ interface SeenCa {
   readonly chain: string;
   /** Of what it has signed. */
   readonly issued: string;
+  /** Of its CRLs about CA certificates. */
+  readonly lists: string;
 }
 
 /**
@@ -87,10 +91,13 @@ export class IssuerCatalogue {
   private looksBeganMs = -Infinity;
   private readonly crls: ImportedCrlFolder;
   private readonly cas: CasByKey;
+  private readonly lists: ListsOfCas;
   private crlsLookedAtMs = -Infinity;
   private crlsStamp = '';
   /** As they are told. */
   private damagedCrls: readonly string[] = [];
+  /** CAs with lists of which a later one leaves out what another one has, as they are told. */
+  private readonly conflicts = new Set<string>();
   /** Counts changes of CAs above: of what they have revoked, of their chains, and of CRLs that were taken in. */
   private generation = 0;
   /** CAs of the folder at the last look. */
@@ -109,6 +116,7 @@ export class IssuerCatalogue {
     const { dataDirectory, issuers } = options;
     this.crls = new ImportedCrlFolder(dataDirectory);
     this.cas = new CasByKey(dataDirectory);
+    this.lists = new ListsOfCas(dataDirectory, this.crls, this.cas);
     this.faults = new ToldFaults(options.elapsedMs);
     for (const issuer of issuers) this.cas.add(issuer.name, issuer);
     this.casSeen = this.cas.count();
@@ -118,7 +126,7 @@ export class IssuerCatalogue {
       // What was recorded since the issuers were read counts too.
       const chain = this.stampOf(name, chainFileName);
       const issued = this.issuedStampOf(name);
-      this.above.set(name, { lookedAtMs: -Infinity, record: '', chain, issued });
+      this.above.set(name, { lookedAtMs: -Infinity, record: '', chain, issued, lists: '' });
     }
   }
 
@@ -298,17 +306,52 @@ export class IssuerCatalogue {
     const isSame = stamp === this.crlsStamp;
     if (!isSame) this.generation += 1;
     this.crlsStamp = stamp;
-    if (!isSame || this.damagedCrls.length > 0) this.tellDamagedCrls();
+    const hasTold = this.damagedCrls.length + this.conflicts.size > 0;
+    if (!isSame || hasTold) this.tellImportedCrls();
   }
 
   /** Also of those that hide nothing of the issuers here: the CRL is not served either. */
-  private tellDamagedCrls(): void {
-    const { damaged } = this.crls.look();
+  private tellImportedCrls(): void {
+    const { crls, damaged } = this.crls.look();
     const placeOf = (ca: string): string => `${importedCrlsFolderName}/${ca}`;
     const names = damaged.map(({ ca }) => placeOf(ca));
     for (const name of this.damagedCrls) if (!names.includes(name)) this.faults.clear(name);
     for (const { ca, error } of damaged) this.faults.tell(placeOf(ca), error);
     this.damagedCrls = names;
+    const taken = new Set(crls.map(({ ca }) => placeOf(ca)));
+    for (const place of this.conflicts) {
+      if (place.startsWith(placeOf('')) && !taken.has(place)) this.conflicts.delete(place);
+    }
+    for (const { ca, signer } of crls) {
+      const same = signerIdentity(signer);
+      // Of one with a folder here it is told as of a CA above.
+      if (this.cas.namesOf(same).length === 0) this.tellConflict(placeOf(ca), same);
+    }
+  }
+
+  private tellConflict(place: string, ca: CaIdentity): void {
+    const chosen = this.lists.chosenOf(ca);
+    const fault = chosen && conflictFault(chosen);
+    if (fault !== undefined) {
+      this.conflicts.add(place);
+      this.faults.tell(place, fault);
+    } else if (this.conflicts.delete(place)) this.faults.clear(place);
+  }
+
+  /** Of all lists of a CA: one of another folder, or that was taken in by another name, may be served. */
+  private lookAtLists(name: string, before: string | undefined): string {
+    try {
+      const same = this.lists.identityOf(name);
+      const names = same === undefined ? [] : this.cas.namesOf(same);
+      const own = names.map((twin) => this.stampOf(twin, caCrlFileName));
+      const stamp = [this.crlsStamp, ...own].join();
+      if (same === undefined || (stamp === before && !this.conflicts.has(name))) return stamp;
+      this.tellConflict(name, same);
+      return stamp;
+    } catch (error) {
+      damageIn(error);
+      return unreadStamp;
+    }
   }
 
   /** At CAs that come into the folder; at most once in a while. */
@@ -336,7 +379,8 @@ export class IssuerCatalogue {
     const record = this.stampOf(name, revokedCasFileName);
     const chain = this.stampOf(name, chainFileName);
     const issued = this.issuedStampOf(name);
-    this.above.set(name, { lookedAtMs: now, record, chain, issued });
+    const lists = this.lookAtLists(name, before?.lists);
+    this.above.set(name, { lookedAtMs: now, record, chain, issued, lists });
     // The first look is later than the start: what was recorded in between counts too.
     const isSame =
       record === (before?.record ?? '') &&
@@ -366,10 +410,7 @@ export class IssuerCatalogue {
   /** Another one after each change of a file in the CA's folder; empty while it is not there. */
   private stampOf(name: string, fileName: string): string {
     const { directory } = issuerPathsOf(this.options.dataDirectory, name);
-    const found = statSync(join(directory, fileName), { throwIfNoEntry: false });
-    if (found === undefined) return '';
-    // One that is written in its place may grow within a tick of the file system's clock.
-    return `${String(found.ino)} ${String(found.mtimeMs)} ${String(found.size)}`;
+    return fileStamp(join(directory, fileName));
   }
 }
 

@@ -16,8 +16,10 @@ import {
   importedCrlOf,
   isCrlOf,
   leftOutBy,
+  signerIdentity,
 } from './imported-crls.js';
-import { formerFolderName } from './issuer-paths.js';
+import { formerFolderName, issuerPathsOf } from './issuer-paths.js';
+import { type CaList, ListsOfCas } from './lists-of-ca.js';
 import type { Issuer } from './load-issuers.js';
 import { recordIn } from './revocations-in-folder.js';
 import {
@@ -69,8 +71,7 @@ export function assertNoImportedCrlTakenBack(into: string, directory: string): v
     const coming = after.get(there.ca);
     if (coming === undefined || isSameBytes(there.der, coming.der)) continue;
     const file = importedCrlFileOf(into, there.ca);
-    const { certificate, subjectPKInfoDer: spkiDer } = there.signer;
-    if (!isCrlOf(coming, { subjectDer: certificate.subject.der, spkiDer })) {
+    if (!isCrlOf(coming, signerIdentity(there.signer))) {
       throw takenBack(
         file,
         `the CRL of ${there.signer.subject}: the one that comes is another CA's`,
@@ -79,6 +80,36 @@ export function assertNoImportedCrlTakenBack(into: string, directory: string): v
     const what = lossOf(there, coming);
     if (what !== undefined) {
       throw takenBack(file, `${what}; where the later list is meant, certmill crl import takes it`);
+    }
+  }
+}
+
+/**
+ * The same of a CA whose list comes by another way than that which is there: from a folder of it, or taken in, by
+ * whatever name. CONFLICT where the list that would be served of what comes leaves out what a list or a record there has.
+ */
+export function assertListsKept(into: string, directory: string, cas: readonly Issuer[]): void {
+  const [there, coming] = [new ListsOfCas(into), new ListsOfCas(directory)];
+  const imported = new ImportedCrlFolder(directory)
+    .all()
+    .map(({ signer }) => signerIdentity(signer));
+  for (const ca of [...cas, ...imported]) {
+    const before = there.of(ca);
+    const isHere = (list: CaList): boolean => before.some(({ der }) => isSameBytes(der, list.der));
+    const after = coming.chosenOf(ca)?.list;
+    if (after === undefined || coming.of(ca).every(isHere)) continue;
+    for (const list of before) {
+      const [left] = leftOutBy(after, list);
+      // An earlier one that is all in the list there is not served.
+      const isBehind = after.crlNumber < list.crlNumber && leftOutBy(list, after).length === 0;
+      if (left !== undefined && !isBehind) throw takenBack(list.file, `that its CRL lists ${left}`);
+    }
+    if (isHere(after) || before.some(({ crlNumber }) => crlNumber > after.crlNumber)) continue;
+    for (const name of there.namesOf(ca)) {
+      const file = join(issuerPathsOf(into, name).directory, revokedCasFileName);
+      const recorded = recordIn(file, name).map((entry) => [entry.serialNumberHex, entry] as const);
+      const [left] = leftOutBy(after, { revoked: new Map(recorded) });
+      if (left !== undefined) throw takenBack(file, `that ${left} is revoked`);
     }
   }
 }
