@@ -27,14 +27,18 @@ test('two processes get others, before a server is at them; those of one that ha
   const range = [lowest, lowest + 24] as const;
   const args = ['--input-type=module', '-e', program, JSON.stringify(range)];
   const other = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [told] = (await once(other.stdout, 'data')) as [Buffer];
-  const theirs = JSON.parse(String(told)) as readonly number[];
-  expect(theirs).toHaveLength(10);
-  // Of 24 ports two times ten would hardly ever be others by chance.
-  const ours = await freePorts(10, range);
-  expect(ours.filter((port) => theirs.includes(port))).toEqual([]);
-  other.kill('SIGKILL');
-  await once(other, 'exit');
+  let theirs: readonly number[];
+  try {
+    const [told] = (await once(other.stdout, 'data')) as [Buffer];
+    theirs = JSON.parse(String(told)) as readonly number[];
+    expect(theirs).toHaveLength(10);
+    // Of 24 ports two times ten would hardly ever be others by chance.
+    const ours = await freePorts(10, range);
+    expect(ours.filter((port) => theirs.includes(port))).toEqual([]);
+  } finally {
+    other.kill('SIGKILL');
+    await once(other, 'exit');
+  }
   const [low, high] = [Math.min(...theirs), Math.max(...theirs)];
   expect(theirs).toContain((await freePorts(1, [low, low + 1]))[0]);
   expect(theirs).toContain((await freePorts(1, [high, high + 1]))[0]);
