@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -15,6 +16,7 @@ import { closeIssuer } from './close-issuer.js';
 import { keepDelegate } from '../responders/delegate-ends.js';
 import { distinguishedNameDer } from './distinguished-name.js';
 import { exportAuthorities } from './export-authorities.js';
+import { importCaCrl } from './import-ca-crl.js';
 import { createRoot, issueAuthority } from './issue-authority.js';
 import { issueCaCrl } from './issue-ca-crl.js';
 import { loadAuthorities, loadIssuer } from './load-issuers.js';
@@ -203,16 +205,37 @@ test('an export that was killed in a new CA is whole once it is done again', asy
   expect(await seenIn(into)).toEqual(await seenIn(data));
 });
 
-test('a folder with keys or with other CAs takes nothing', async () => {
-  const refused = async (code: string, message: string) => {
-    const before = filesBelow(into);
-    const told = { code, message: expect.stringContaining(message) as string };
-    await expect(exported()).rejects.toMatchObject(told);
-    expect(filesBelow(into)).toEqual(before);
-  };
+const refused = async (code: string, message: string) => {
+  const before = filesBelow(into);
+  const told = { code, message: expect.stringContaining(message) as string };
+  await expect(exported()).rejects.toMatchObject(told);
+  expect(filesBelow(into)).toEqual(before);
+};
+
+test('no CRL comes by the name of another CA, and no CA by that of the CRL of another one', async () => {
+  const far = { directory: join(folder, 'far'), name: 'root', passphrase };
+  await createRoot({ ...far, keyType: 'ec-p256', subjectDer: named('Far root') }, nowMs);
+  const plant = { directory: join(folder, 'plant'), passphrase, keyType: 'ec-p256' } as const;
+  const wish = { ...plant, name: 'other', subjectDer: named('Other'), pathLenConstraint: 0 };
+  await issueAuthority(wish, far, nowMs);
+  const { der: crlDer } = await issueCaCrl(far, 86_400, nowMs);
+  await importCaCrl({ directory: plant.directory, crlDer, name: 'root', nowMs: nowMs + 1_000 });
+  await exported();
+  const own = data;
+  data = plant.directory;
+  await refused('CONFLICT', join(into, 'ca/root'));
+  [data, into] = [own, plant.directory];
+  await refused('CONFLICT', "taken in here by the name 'root'");
+});
+
+test('a folder with a key of one of the CAs, or with another one of its name, takes nothing', async () => {
   cpSync(data, into, { recursive: true });
   rmSync(join(into, 'ca/factory'), { recursive: true });
   await refused('CONFLICT', 'key.pem leads to a key');
+  for (const name of ['root', 'line']) {
+    renameSync(join(into, 'ca', name), join(into, 'ca', `${name}-before`));
+  }
+  await refused('CONFLICT', 'root-before/key.pem leads to a key');
   rmSync(into, { recursive: true });
   const other = { directory: into, passphrase, keyType: 'ec-p256' } as const;
   await createRoot({ ...other, subjectDer: named('Other') }, nowMs);

@@ -7,6 +7,7 @@ import { isErrorCode, publicFileMode, syncDirectory, writeFileAtomically } from 
 import { descriptionFileName, retirementFileName } from './ca-description.js';
 import { checkedFileName } from './ca-files.js';
 import { slotFileName } from './ca-slot.js';
+import { CasByKey } from './cas-by-key.js';
 import { withCaLocks } from './folder-lock.js';
 import { importedCrlsFolderName } from './imported-crls.js';
 import { caCrlFileName } from './ca-crl-time.js';
@@ -60,8 +61,8 @@ export interface ExportedAuthorities {
  * they are for, what is retired and revoked. A CA that is new there appears as a whole; of one that is there each file
  * changes at once or not at all, so that a server may run on it. What is gone here stays there. Killed, it is
  * done again. NOT_FOUND where there is no CA; INVALID_INPUT where both are one folder; CONFLICT, and nothing is
- * written, where the other folder has a key of a CA, another CA or its CRL under a name, or another one of a subject, or
- * knows what these files would take back: a revocation, a lost key, a later CRL or a later chain.
+ * written, where the other folder has the key of one of the CAs, another CA or its CRL under one of the names, or another
+ * CA of a subject, or knows what these files would take back: a revocation, a lost key, a later CRL or a later chain.
  */
 export async function exportAuthorities(options: ExportOptions): Promise<ExportedAuthorities> {
   const { directory, into } = options;
@@ -73,7 +74,8 @@ export async function exportAuthorities(options: ExportOptions): Promise<Exporte
   }
   return withCaLocks(into, directory, async () => {
     const cas = await loadAuthorities(directory);
-    for (const ca of cas) await assertTakes(into, ca, cas);
+    const known = new CasByKey(into);
+    for (const ca of cas) await assertTakes(into, ca, cas, known);
     assertNoImportedCrlTakenBack(into, directory);
     assertListsKept(into, directory, cas);
     assertOwnNames(into, cas);
@@ -150,13 +152,24 @@ async function writeFiles(files: readonly PublicFile[], folder: string): Promise
   return written;
 }
 
-async function assertTakes(into: string, ca: Issuer, cas: readonly Issuer[]): Promise<void> {
+/** @param known CAs of the folder. */
+async function assertTakes(
+  into: string,
+  ca: Issuer,
+  cas: readonly Issuer[],
+  known: CasByKey,
+): Promise<void> {
   const { directory } = issuerPathsOf(into, ca.name);
-  const key = keyFiles.map((name) => join(directory, name)).find((file) => existsSync(file));
+  const folders = [ca.name, ...known.namesOf(ca)].map(
+    (name) => issuerPathsOf(into, name).directory,
+  );
+  const key = folders
+    .flatMap((folder) => keyFiles.map((name) => join(folder, name)))
+    .find((file) => existsSync(file));
   if (key !== undefined) {
     throw new CertmillError(
       'CONFLICT',
-      `${key} leads to a key: a folder with keys takes no export`,
+      `${key} leads to a key: a folder with the key of a CA takes no export of it`,
     );
   }
   const there = await findAuthority(into, ca.name);

@@ -11,14 +11,10 @@ import {
 import { isErrorCode, publicFileMode, writeFileAtomically } from '../atomic-file.js';
 import { caCrlFileName, caCrlTime } from './ca-crl-time.js';
 import { verifiedSignature } from './ca-key.js';
-import { CasByKey } from './cas-by-key.js';
 import { withCaLock } from './folder-lock.js';
-import { issuerPathsOf } from './issuer-paths.js';
-import type { Issuer } from './load-issuers.js';
 import { revokedWithLostKeys } from './lost-keys.js';
 import { type AuthorityPlace, openAuthorityKey, type SigningAuthority } from './open-authority.js';
-import { recordIn } from './revocations-in-folder.js';
-import { type RevokedCa, revokedCasFileName } from './revoked-cas.js';
+import type { RevokedCa } from './revoked-cas.js';
 
 export const crlNumberFileName = 'ca-crl-number.json';
 /** Until nextUpdate: for so long a verifier may not hear of what is revoked meanwhile. */
@@ -38,7 +34,7 @@ export interface CaCrl {
 
 /**
  * Makes the CRL (RFC 5280 5) of a CA over the CA certificates that it has revoked, and over others with keys that are
- * lost, as each folder of the CA has it. Where the CA has
+ * lost. Where the CA has
  * status addresses, a critical issuingDistributionPoint says onlyContainsCACerts. It names no URI: the
  * CRL is about all of its CA certificates, its own self-signed one too, which has no URI. Where it has
  * no addresses, the CRL is about everything that it signed.
@@ -59,8 +55,7 @@ export async function issueCaCrl(
 ): Promise<CaCrl> {
   return withCaLock(place.directory, async () => {
     const opened = await openAuthorityKey(place);
-    const all = { ...opened, alsoRevoked: await revokedInOtherFolders(place.directory, opened.ca) };
-    const crl = await signCaCrl(all, validitySeconds, nowMs, async (text) =>
+    const crl = await signCaCrl(opened, validitySeconds, nowMs, async (text) =>
       writeFileAtomically(join(opened.ca.directory, crlNumberFileName), text, publicFileMode),
     );
     const file = join(opened.ca.directory, caCrlFileName);
@@ -69,26 +64,12 @@ export async function issueCaCrl(
   });
 }
 
-/** What the other folders of a CA, by name and key, have on record: a list of one of them leaves out nothing of another. */
-export async function revokedInOtherFolders(
-  dataDirectory: string,
-  ca: Issuer,
-): Promise<readonly RevokedCa[]> {
-  const others = new CasByKey(dataDirectory).namesOf(ca).filter((name) => name !== ca.name);
-  const revoked = others.map(async (name) => {
-    const { directory } = issuerPathsOf(dataDirectory, name);
-    const revokedCas = recordIn(join(directory, revokedCasFileName), name);
-    return revokedWithLostKeys({ directory, revokedCas });
-  });
-  return (await Promise.all(revoked)).flat();
-}
-
 /**
  * The next CRL of an opened CA; whoever calls it stores the CRL.
  * @param storeNumber is called with what `ca-crl-number.json` has to hold, before anything is signed.
  */
 export async function signCaCrl(
-  opened: SigningAuthority & { readonly alsoRevoked: readonly RevokedCa[] },
+  opened: SigningAuthority,
   validitySeconds: number,
   nowMs: number,
   storeNumber: (numberText: string) => Promise<void>,
@@ -104,8 +85,7 @@ export async function signCaCrl(
   const thisUpdateMs = Math.floor(atMs / 1_000) * 1_000;
   const nextUpdateMs = Math.min(thisUpdateMs + validitySeconds * 1_000, ca.notAfterMs);
   await storeNumber(`${JSON.stringify({ crlNumber: String(crlNumber) })}\n`);
-  const known = [...opened.alsoRevoked, ...(await revokedWithLostKeys(ca))];
-  const revoked = [...new Map(known.map((entry) => [entry.serialNumberHex, entry])).values()];
+  const revoked = await revokedWithLostKeys(ca);
   const der = await signed(opened, revoked, { crlNumber, thisUpdateMs, nextUpdateMs });
   return { crlNumber, thisUpdateMs, nextUpdateMs, entries: revoked.length, der };
 }

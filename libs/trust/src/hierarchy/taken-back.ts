@@ -7,7 +7,7 @@ import { nameText } from '../inspect/view.js';
 import { type CaCertificate, readCaCertificate } from './ca-certificate.js';
 import { caCrlFileName } from './ca-crl-time.js';
 import { retirementFileName } from './ca-description.js';
-import { isSameCa } from './cas-by-key.js';
+import { identityOf, isSameCa } from './cas-by-key.js';
 import { firstCertificateIn } from './certificates-over-key.js';
 import {
   type ImportedCrl,
@@ -62,11 +62,22 @@ export function assertNoneTakenBack(there: Issuer, coming: Issuer, cas: readonly
 }
 
 /**
- * The same of the CRLs that were taken in: CONFLICT, too, where the one that is there is of another CA. What lies there
+ * The same of the CRLs that were taken in: CONFLICT, too, where the one that is there, or a CA of its name, is another CA's.
+ * What lies there
  * damaged may be replaced. FAULT_STORE_CORRUPT where one that comes is damaged.
  */
 export function assertNoImportedCrlTakenBack(into: string, directory: string): void {
   const after = new Map(new ImportedCrlFolder(directory).all().map((crl) => [crl.ca, crl]));
+  for (const coming of after.values()) {
+    const { directory: place, certificateFile } = issuerPathsOf(into, coming.ca);
+    const there = identityOf(firstCertificateIn(certificateFile));
+    if (there === undefined || isCrlOf(coming, there)) continue;
+    throw new CertmillError(
+      'CONFLICT',
+      `${place} is of another CA than the CRL of ${coming.signer.subject} that comes by its name, and both would be ` +
+        'served at one address: nothing is written',
+    );
+  }
   for (const there of new ImportedCrlFolder(into).readable()) {
     const coming = after.get(there.ca);
     if (coming === undefined || isSameBytes(there.der, coming.der)) continue;

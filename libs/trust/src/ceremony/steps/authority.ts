@@ -6,11 +6,7 @@ import { caProfiles } from '../../hierarchy/ca-profiles.js';
 import { certificatesInPem, readCaCertificate } from '../../hierarchy/ca-certificate.js';
 import { issuedFileOf } from '../../hierarchy/issue-authority.js';
 import { caCrlFileName } from '../../hierarchy/ca-crl-time.js';
-import {
-  crlNumberFileName,
-  revokedInOtherFolders,
-  signCaCrl,
-} from '../../hierarchy/issue-ca-crl.js';
+import { crlNumberFileName, signCaCrl } from '../../hierarchy/issue-ca-crl.js';
 import { refusalOf } from '../../hierarchy/load-issuers.js';
 import { authorityIn, type SigningAuthority } from '../../hierarchy/open-authority.js';
 import { crossCertificate } from '../../hierarchy/cross-certify.js';
@@ -86,14 +82,12 @@ export async function revokeCa(
 
 /** The CRL of a CA over the CAs that it has revoked. */
 export async function makeCrl(step: StepOf<'make-crl'>, context: StepContext): Promise<StepFacts> {
-  const { dataDirectory, stage, nowMs } = context;
-  const crl = await withAuthorityKey(step.ca, context, async (opened) => {
-    const alsoRevoked = await revokedInOtherFolders(dataDirectory, opened.ca);
-    const all = { ...opened, alsoRevoked };
-    return signCaCrl(all, durationSeconds(step.nextUpdate), nowMs, async (text) =>
+  const { stage, nowMs } = context;
+  const crl = await withAuthorityKey(step.ca, context, async (opened) =>
+    signCaCrl(opened, durationSeconds(step.nextUpdate), nowMs, async (text) =>
       stage.put(`ca/${step.ca}/${crlNumberFileName}`, text),
-    );
-  });
+    ),
+  );
   await stage.put(`ca/${step.ca}/${caCrlFileName}`, crl.der);
   await stage.output(`${step.ca}.crl.pem`, pemEncode('X509 CRL', crl.der));
   return {
