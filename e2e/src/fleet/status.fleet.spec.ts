@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { pemEncode } from '@certmill/der';
 import { makeRunFolder } from '@certmill/native';
+import { loadIssuers, refusalOf } from '@certmill/trust';
 import * as x509 from '@peculiar/x509';
 import { runCertmill } from '../cli/testing/run-certmill.js';
 import type { FailPointReport } from '../crash/fail-point.js';
@@ -437,6 +438,18 @@ describe('an issuer that is made while the fleet runs', () => {
   });
 });
 
+/** What a device has in the place of its first certificate. */
+async function newerOf({ file }: Device): Promise<Device> {
+  const deviceId = basename(file, '.pem');
+  const found = await fleet.call('GET', `/v1/certificates?deviceId=${deviceId}`);
+  const { items } = (await found.json()) as { items: readonly { certificate: string }[] };
+  expect(items).toHaveLength(2);
+  const [newer] = items;
+  return deviceOf(
+    JSON.stringify({ deviceId: `${deviceId}-newer`, certificate: newer?.certificate }),
+  );
+}
+
 describe('a population leaves a compromised issuer', () => {
   it('by one command in the folder of sign, once the other roles were given what it asks for', async () => {
     const trust = fleet.file('trust');
@@ -484,16 +497,38 @@ describe('a population leaves a compromised issuer', () => {
     const { serialNumber } = new X509Certificate(readFileSync(ofCa('factory', 'certificate.pem')));
     const listed = await openssl('crl', '-inform', 'der', '-in', rootCrl, '-noout', '-text');
     expect(listed).toContain(`Serial Number: ${serialNumber}`);
-    const deviceId = basename(device!.file, '.pem');
-    const found = await fleet.call('GET', `/v1/certificates?deviceId=${deviceId}`);
-    const { items } = (await found.json()) as { items: readonly { certificate: string }[] };
-    const newer = await deviceOf(
-      JSON.stringify({ deviceId: `${deviceId}-newer`, certificate: items[0]?.certificate }),
-    );
-    expect(items).toHaveLength(2);
+    const newer = await newerOf(device!);
     expect(await told(newer, 'good', 'line-c')).toContain('Response verify OK');
     const keyOf = (file: string) => openssl('x509', '-in', file, '-noout', '-pubkey');
     expect(await keyOf(newer.file)).toBe(await keyOf(device!.file));
+  });
+});
+
+describe('a fleet whose issuers are all revoked', () => {
+  it('is ready when it is started again, issues nothing, and makes the CRLs that are due', async () => {
+    const device = await newerOf(first[1]!);
+    const trust = fleet.file('trust');
+    const thatSign = async () =>
+      (await loadIssuers(trust)).filter((issuer) => refusalOf(issuer, Date.now()) === undefined);
+    expect((await thatSign()).map(({ name }) => name)).toEqual(['line-c']);
+    await ca('revoke', 'line-c', '--reason', 'cessationOfOperation', '--data', trust);
+    expect(await thatSign()).toEqual([]);
+    await ca('export', publicTrust, '--data', trust);
+    for (const service of fleet.fleet.services) expect(await service.stop()).toBe(0);
+    for (const service of fleet.fleet.services) service.start();
+    await fleet.fleet.whenReady();
+    for (const wish of [{}, { issuer: 'line-c' }]) {
+      const expiresAt = new Date(Date.now() + 86_400_000).toISOString();
+      const order = { orderId: 'none', profile: 'tls-client', quota: 1, expiresAt, ...wish };
+      const refused = await fleet.call('POST', '/v1/orders', {
+        json: { ...order, requiresAllowList: false },
+      });
+      expect(refused.status).toBeGreaterThanOrEqual(400);
+      expect(await refused.text()).toMatch(/'line-c'.* is revoked: CN=.*, cessationOfOperation/);
+    }
+    expect((await revoke(device)).status).toBe(200);
+    expect(await crlWith(device)).toContain('Key Compromise');
+    expect(await told(device, 'revoked', 'line-c')).toContain('Response verify OK');
   });
 });
 
