@@ -80,7 +80,7 @@ beforeAll(async () => {
     ...(await lintProbes(probes.filter(({ refused }) => !refused))),
   ];
   messagesByFile = new Map(results.map(({ filePath, messages }) => [filePath, messages]));
-}, 120_000);
+}, 300_000);
 
 describe('module boundaries', () => {
   it.each(probes)('$folder importing $packageName is refused: $refused', ({ file, refused }) => {

@@ -32,6 +32,7 @@ async function open(
   options: { readonly status?: StatusAddresses; readonly slotModules?: readonly string[] } = {},
 ): Promise<SigningPools> {
   const pools = await openSigningPools({
+    openTimeoutMs: 60_000,
     issuers: [
       {
         ...asSigningIssuer(issuer, options.slotModules),

@@ -24,6 +24,7 @@ function named(...attributes: readonly (readonly [oid: string, value: string])[]
 async function signed(issuerSubjectDer: Uint8Array, ofProfile = profile): Promise<number> {
   const issuer = anIssuer('P-256', 'device-ca', issuerSubjectDer);
   const pools = await openSigningPools({
+    openTimeoutMs: 60_000,
     issuers: [asSigningIssuer(issuer)],
     profiles: () => canonicalProfile(ofProfile),
     serialKeys: [{ id: 1, key: Buffer.from('00112233445566778899aabbccddeeff', 'hex') }],

@@ -21,6 +21,7 @@ afterAll(() => {
 
 async function open(file: string, lanes?: readonly Lane[]): Promise<SigningPools> {
   pools = await openSigningPools({
+    openTimeoutMs: 60_000,
     issuers: [asSigningIssuer(issuer, [countedOpeningsModule(file)])],
     profiles: () => tlsClientText,
     serialKeys: [{ id: 1, key: Buffer.alloc(16, 1) }],

@@ -32,6 +32,7 @@ afterAll(() => {
 
 async function open(options: Partial<SigningPoolsOptions>): Promise<SigningPools> {
   pools = await openSigningPools({
+    openTimeoutMs: 60_000,
     issuers: [],
     profiles: () => tlsClientText,
     serialKeys: [{ id: 1, key: Buffer.alloc(16, 1) }],

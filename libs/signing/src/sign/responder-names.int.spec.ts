@@ -31,6 +31,7 @@ const units = subtree(named(organization, [oids.id_at_organizationalUnitName, 'D
 
 async function responderOf(issuer: TestIssuer): Promise<Uint8Array> {
   const pools = await openSigningPools({
+    openTimeoutMs: 60_000,
     issuers: [asSigningIssuer(issuer)],
     profiles: () => undefined,
     serialKeys: [{ id: 1, key: Buffer.from('00112233445566778899aabbccddeeff', 'hex') }],

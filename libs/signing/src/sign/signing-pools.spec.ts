@@ -37,6 +37,7 @@ const folders: string[] = [];
 
 async function open(options: Partial<SigningPoolsOptions> = {}): Promise<SigningPools> {
   const pools = await openSigningPools({
+    openTimeoutMs: 60_000,
     issuers: [asSigningIssuer(deviceCa)],
     profiles: (_, hash) => (hash === tlsClientHash ? tlsClientText : undefined),
     serialKeys: [serialKey],

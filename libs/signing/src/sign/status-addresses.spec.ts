@@ -39,6 +39,7 @@ describe('certificates of a profile that takes its status addresses from the iss
     status?: StatusAddresses,
   ): Promise<x509.X509Certificate[]> {
     const pools = await openSigningPools({
+      openTimeoutMs: 60_000,
       issuers: [{ ...asSigningIssuer(issuer), ...(status === undefined ? {} : { status }) }],
       profiles: () => text,
       serialKeys: [{ id: 1, key: Buffer.from('00112233445566778899aabbccddeeff', 'hex') }],
