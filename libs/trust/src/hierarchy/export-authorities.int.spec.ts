@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -10,12 +11,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { writeRetirement } from './ca-description.js';
 import { closeIssuer } from './close-issuer.js';
 import { keepDelegate } from '../responders/delegate-ends.js';
 import { distinguishedNameDer } from './distinguished-name.js';
 import { exportAuthorities } from './export-authorities.js';
+import { pemOfCertificates } from './ca-certificate.js';
+import { completeAuthority } from './request-authority.js';
+import { IssuerLifeReader } from '../verify/issuer-lives.js';
 import { importCaCrl } from './import-ca-crl.js';
 import { createRoot, issueAuthority } from './issue-authority.js';
 import { issueCaCrl } from './issue-ca-crl.js';
@@ -192,6 +196,84 @@ describe('of a folder that came from a copy of an earlier time', () => {
     await exported();
     expect(await seenIn(into)).toEqual(await seenIn(data));
   });
+});
+
+describe('where a CA above is elsewhere, and its certificate was replaced by one that ends earlier', () => {
+  const far = () => ({ directory: join(folder, 'far'), name: 'oem', passphrase });
+  const take = async (certificateDer: Uint8Array) =>
+    completeAuthority({
+      ...{ directory: data, name: 'below', passphrase, nowMs },
+      chainPem: pemOfCertificates([
+        certificateDer,
+        ...(await loadIssuer(far().directory, 'oem')).chainDer,
+      ]),
+    });
+  let leaf: Uint8Array;
+  beforeEach(async () => {
+    const ca = { passphrase, keyType: 'ec-p256' } as const;
+    const away = { ...ca, directory: far().directory };
+    await createRoot({ ...away, subjectDer: named('Far root') }, nowMs);
+    const oem = { ...away, name: 'oem', subjectDer: named('OEM'), pathLenConstraint: 1 };
+    await issueAuthority(oem, { ...far(), name: 'root' }, nowMs);
+    const wish = { ...ca, directory: data, name: 'below', subjectDer: named('Below') };
+    const lifetimeSeconds = 86_400;
+    const { chainDer } = await issueAuthority(
+      { ...wish, pathLenConstraint: 0, lifetimeSeconds },
+      far(),
+      nowMs,
+    );
+    leaf = chainDer[0]!;
+    await exported();
+    cpSync(data, join(folder, 'copy'), { recursive: true });
+    const renewal = { ...far(), parent: { ...far(), name: 'root' }, nowMs: nowMs + 10_000 };
+    await renewAuthority({ ...renewal, lifetimeSeconds: 30 * 86_400 });
+  });
+
+  test('the chain that was taken in is the later one', async () => {
+    const before = await loadIssuer(data, 'below');
+    await take(leaf);
+    const after = await loadIssuer(data, 'below');
+    expect(Buffer.compare(before.chainDer[1]!, after.chainDer[1]!)).not.toBe(0);
+    await exported();
+    expect(await seenIn(into)).toEqual(await seenIn(data));
+    expect(new IssuerLifeReader().of(after).lives).toHaveLength(1);
+    data = join(folder, 'copy');
+    await refused('CONFLICT', 'later certificate of CN=OEM');
+    // The way out that it names.
+    const chainPem = readFileSync(join(into, 'ca/below/chain.pem'), 'utf8');
+    await completeAuthority({ directory: data, name: 'below', passphrase, chainPem, nowMs });
+    expect(await exported()).toMatchObject({ filesWritten: 0 });
+  });
+});
+
+test('what was renewed in a folder that was restored goes out once it has taken in the chain that is there', async () => {
+  await exported();
+  const restored = join(folder, 'restored');
+  cpSync(data, restored, { recursive: true });
+  const renewed = (name: string) =>
+    renewAuthority({ ...root(), name, parent: root(), nowMs: nowMs + 10_000 });
+  await renewed('factory');
+  await renewed('root');
+  await exported();
+  data = restored;
+  await renewed('factory');
+  const { chainDer } = await loadIssuer(data, 'line');
+  await revokeAuthority({
+    ...{ directory: data, parent: 'root', reason: 'keyCompromise', nowMs },
+    certificateDer: chainDer[0]!,
+  });
+  const { serialNumberHex } = (await loadAuthorities(into))[0]!;
+  const kept = join(data, 'ca/root/former', `${serialNumberHex}.pem`);
+  await refused('CONFLICT', `copy that file first, to ${kept}`);
+  mkdirSync(dirname(kept), { recursive: true });
+  cpSync(join(into, 'ca/root/chain.pem'), kept);
+  const chain = join(into, 'ca/factory/chain.pem');
+  await refused('CONFLICT', `certmill ca complete factory --chain ${chain}`);
+  const there = { chainPem: readFileSync(chain, 'utf8'), mayEndEarlier: true };
+  const completed = { directory: data, name: 'factory', passphrase, nowMs: nowMs + 10_000 };
+  await completeAuthority({ ...completed, ...there });
+  await exported();
+  expect((await loadIssuer(into, 'line')).revoked).toMatchObject({ reason: 'keyCompromise' });
 });
 
 test('an export that was killed in a new CA is whole once it is done again', async () => {

@@ -8,7 +8,10 @@ import { formerFolderName } from './issuer-paths.js';
 export type CaChain = readonly [CaCertificate, ...CaCertificate[]];
 
 export interface FormerChains {
-  /** Of each certificate that a CA had before its present one, with the chain that it had at its end. */
+  /**
+   * Of each certificate that a CA had before its present one, with the chain that it had at its end, and each chain
+   * before that, or before the present one, with another certificate of a CA above.
+   */
   readonly chains: readonly CaChain[];
   /** Files that hold no certificates that can be read. */
   readonly unread: readonly string[];

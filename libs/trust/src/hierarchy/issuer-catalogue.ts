@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { CertmillError, isCertmillError, isName } from '@certmill/domain';
+import { isSameBytes } from '../path/path-certificate.js';
 import { readCaCertificate } from './ca-certificate.js';
 import { damagedCa } from './ca-files.js';
 import { caCrlFileName } from './ca-crl-time.js';
@@ -195,7 +196,10 @@ export class IssuerCatalogue {
     const place = `${name}/${formerFolderName}`;
     if (file === undefined) this.faults.clear(place);
     else this.faults.tell(place, damagedCa(name, `${file} cannot be read: its end is not known`));
-    return [...chains.map(([{ notAfterMs }]) => notAfterMs), ...unread.map(() => undefined)];
+    // One in force may have stood under another certificate of a CA above.
+    const [inForce = new Uint8Array()] = issuer.chainDer;
+    const former = chains.filter(([{ der }]) => !isSameBytes(der, inForce));
+    return [...former.map(([{ notAfterMs }]) => notAfterMs), ...unread.map(() => undefined)];
   }
 
   /** The issuer of a name that was read in the folder; undefined where it is none, or not to be served. */

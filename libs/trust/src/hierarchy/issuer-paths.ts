@@ -6,7 +6,10 @@ export const rootName = 'root';
 
 export const keyFileName = 'key.pem';
 
-/** In the folder of a CA: chains of certificates that were in force before renewals, by serial number. */
+/**
+ * In the folder of a CA: chains of certificates that were in force before renewals, by serial number; and those over
+ * another certificate of a CA above, by the serial numbers of both.
+ */
 export const formerFolderName = 'former';
 /** Chains over other CAs than that of the chain in force, by serial number. */
 export const alternativeFolderName = 'alternative';

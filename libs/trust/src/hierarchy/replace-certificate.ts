@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { publicFileMode, writeFileAtomically } from '../atomic-file.js';
+import { isSameBytes } from '../path/path-certificate.js';
 import { type CaCertificate, pemOfCertificates, readCaCertificate } from './ca-certificate.js';
 import { checkedFileName, digestOfChain } from './ca-files.js';
 import { firstCertificateIn, pemsIn } from './certificates-over-key.js';
@@ -36,7 +37,8 @@ export async function replaceCertificate(
 
 /**
  * The files that change, in the order in which they are written: the certificate before is kept in
- * `former/` first, with its chain. Of a certificate that is in its place already, those of chains without it.
+ * `former/` first, with its chain. Of a certificate that is in its place already, the chain before and those of chains
+ * without it.
  * INVALID_INPUT where the new chain is none.
  */
 export async function replacedFiles(
@@ -57,16 +59,25 @@ export async function replacedFiles(
   return files;
 }
 
-/** None where the new certificate is in its place already: a kill came before the other chains. */
+/**
+ * Of a certificate that is in its place already: the chain before, where another one above it has gone. None where nothing
+ * has: a kill came before the other chains.
+ */
 function formerFiles(ca: Issuer, chainDer: readonly Uint8Array[]): readonly ReplacedFile[] {
-  if (isInPlace(ca, chainDer)) return [];
-  const path = join('ca', ca.name, formerFolderName, `${ca.serialNumberHex}.pem`);
-  return [{ path, content: pemOfCertificates(ca.chainDer) }];
+  const folder = join('ca', ca.name, formerFolderName);
+  const content = pemOfCertificates(ca.chainDer);
+  if (!isInPlace(ca, chainDer)) {
+    return [{ path: join(folder, `${ca.serialNumberHex}.pem`), content }];
+  }
+  const gone = ca.chainDer.find((der) => !chainDer.some((other) => isSameBytes(der, other)));
+  if (gone === undefined) return [];
+  const above = Buffer.from(readCaCertificate(gone, ca.chainFile).serialNumber).toString('hex');
+  return [{ path: join(folder, `${ca.serialNumberHex}-${above}.pem`), content }];
 }
 
 function isInPlace(ca: Issuer, chainDer: readonly Uint8Array[]): boolean {
   const [inForce = new Uint8Array()] = ca.chainDer;
-  return Buffer.compare(inForce, chainDer[0] ?? new Uint8Array()) === 0;
+  return isSameBytes(inForce, chainDer[0] ?? new Uint8Array());
 }
 
 /** The certificates that were in force before, by other CAs above too. */

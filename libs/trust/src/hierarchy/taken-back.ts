@@ -18,7 +18,8 @@ import {
   leftOutBy,
   signerIdentity,
 } from './imported-crls.js';
-import { formerFolderName, issuerPathsOf } from './issuer-paths.js';
+import { formerChainsIn } from './former-chains.js';
+import { formerFolderName, issuerPathsOf, rootName } from './issuer-paths.js';
 import { type CaList, ListsOfCas } from './lists-of-ca.js';
 import type { Issuer } from './load-issuers.js';
 import { recordIn } from './revocations-in-folder.js';
@@ -167,28 +168,40 @@ function lossOf(before: ImportedCrl, after: ImportedCrl): string | undefined {
 }
 
 /**
- * A certificate in force is known to who has a later one: it is kept in `former/`. Of a CA above that is not in the
- * folder nothing is kept, and its dates tell.
+ * A chain is known to who has a later one: it is kept in `former/`, that of a CA above too. Where neither side keeps the
+ * certificate of a CA above that the other has, their dates tell.
  */
 function assertChainKept(there: Issuer, coming: Issuer, cas: readonly Issuer[]): void {
   const [before = new Uint8Array(), ...above] = there.chainDer;
   const [after = new Uint8Array(), ...comingAbove] = coming.chainDer;
   if (!isSameBytes(before, after)) {
     if (isFormerOf(coming, before)) return;
-    throw takenBack(there.chainFile, `the certificate ${there.serialNumberHex}, which is in force`);
+    const what = `the certificate ${there.serialNumberHex}, which is in force`;
+    throw takenBack(there.chainFile, what, wayOf(there, coming));
   }
+  const inChain = cas.filter(({ name }) => name === coming.name || coming.above.includes(name));
   const inPlace = comingAbove.map((der) => readCaCertificate(der, coming.chainFile));
   for (const certificate of above.map((der) => readCaCertificate(der, there.chainFile))) {
-    const earlier = inPlace.find(
-      (other) => isSameCa(other, certificate) && isEarlier(other, certificate),
-    );
-    if (earlier === undefined || cas.some((ca) => isFormerOf(ca, certificate.der))) continue;
-    const above = `${nameText(certificate.subjectDer)} (${hexOf(certificate)})`;
-    throw takenBack(there.chainFile, `the later certificate of ${above} above it`);
+    const other = inPlace.find((one) => isSameCa(one, certificate));
+    if (other === undefined || isSameBytes(other.der, certificate.der)) continue;
+    if (inChain.some((ca) => hasStoodUnder(ca, certificate.der))) continue;
+    if (!hasStoodUnder(there, other.der) && !isEarlier(other, certificate)) continue;
+    const name = `${nameText(certificate.subjectDer)} (${hexOf(certificate)})`;
+    const what = `the later certificate of ${name} above it`;
+    throw takenBack(there.chainFile, what, wayOf(there, coming));
   }
 }
 
-/** A renewal may keep the beginning, and one with an earlier end begins later. */
+/** How a folder that has gone another way comes to keep the chain that is there. */
+function wayOf({ name, chainFile, serialNumberHex }: Issuer, { directory }: Issuer): string {
+  if (name !== rootName) {
+    return `; take that chain in first: certmill ca complete ${name} --chain ${chainFile}`;
+  }
+  const kept = join(directory, formerFolderName, `${serialNumberHex}.pem`);
+  return `; where what is exported has gone on from an older copy, copy that file first, to ${kept}`;
+}
+
+/** A renewal may keep the beginning, and end earlier: this is told of those that nobody keeps. */
 function isEarlier(one: CaCertificate, other: CaCertificate): boolean {
   const begins = one.notBeforeMs - other.notBeforeMs;
   const ends = one.notAfterMs - other.notAfterMs;
@@ -201,13 +214,22 @@ function isFormerOf({ directory }: Issuer, der: Uint8Array): boolean {
   return kept !== undefined && isSameBytes(kept, der);
 }
 
+/** Whether a CA had the certificate, or one above it had, before. */
+function hasStoodUnder(ca: Issuer, der: Uint8Array): boolean {
+  if (isFormerOf(ca, der)) return true;
+  const { chains } = formerChainsIn(ca.directory);
+  const inForce = ca.chainDer.some((other) => isSameBytes(other, der));
+  return !inForce && chains.some((chain) => chain.some((other) => isSameBytes(other.der, der)));
+}
+
 function hexOf({ serialNumber }: Pick<CaCertificate, 'serialNumber'>): string {
   return Buffer.from(serialNumber).toString('hex');
 }
 
-function takenBack(file: string, what: string): CertmillError {
+/** @param way out, to stand behind. */
+function takenBack(file: string, what: string, way = ''): CertmillError {
   return new CertmillError(
     'CONFLICT',
-    `${file} would lose ${what}; what is exported is older, or has gone another way: nothing is written`,
+    `${file} would lose ${what}; what is exported is older, or has gone another way: nothing is written${way}`,
   );
 }
