@@ -87,6 +87,12 @@ export {
 export { keySha256Of, lostKeyOf, ownRevocationOf } from './hierarchy/lost-keys.js';
 export { isKeyLost, type RevokedCa } from './hierarchy/revoked-cas.js';
 export {
+  readRevokedBefore,
+  revokedBefore,
+  revokedBeforeText,
+  type RevokedKey,
+} from './hierarchy/revoked-before.js';
+export {
   parseBoundOrder,
   type BoundOrder,
   type CaRole,

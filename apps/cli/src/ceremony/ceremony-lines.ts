@@ -32,6 +32,14 @@ function inputLines(file: string, view: InputView): readonly string[] {
         `${file} is a certificate`,
         ...Object.entries(view.facts).map(([name, value]) => `${name} ${String(value)}`),
       ];
+    case 'revoked keys':
+      return [
+        `${file} has ${String(view.keys.length)} revoked keys`,
+        ...view.keys.map(
+          ({ subject, reason, keySha256 }) =>
+            `${subject}, ${reason}, key of SHA-256 ${spokenFingerprint(keySha256)}`,
+        ),
+      ];
     case 'backup':
       return [
         `${file} is the ${view.purpose}; ${String(view.threshold)} of ` +

@@ -6,7 +6,7 @@ export function describeStep(step: CeremonyStep): string {
     case 'make-root':
       return (
         `make the root ${step.subject}, ${step.key}, ${validityOf(step)}` +
-        `${constraintsOf(step)}, ${statusOf(step)}${keeperOf(step)}`
+        `${constraintsOf(step)}, ${statusOf(step)}${keeperOf(step)}${revokedBeforeOf(step)}`
       );
     case 'renew-root':
       return `renew the certificate of the root for the same key, ${validityOf(step)}`;
@@ -35,6 +35,12 @@ export function describeStep(step: CeremonyStep): string {
     case 'adopt-quorum':
       return 'from now on ask for this quorum before sensitive operations';
   }
+}
+
+function revokedBeforeOf({ revokedBefore }: StepOf<'make-root'>): string {
+  return revokedBefore === undefined
+    ? ''
+    : `, to sign nothing over the keys in ${revokedBefore.file}`;
 }
 
 function keeperOf({ slot }: StepOf<'make-root'>): string {

@@ -11,6 +11,6 @@ describe('every command of certmill ca', () => {
     const without = guardedCaCommand(terminal)
       .commands.filter(({ options }) => !options.some(({ long }) => long === '--approval'))
       .map((command) => command.name());
-    expect(without.sort()).toEqual(['export', 'request', 'show']);
+    expect(without.sort()).toEqual(['export', 'request', 'revoked', 'show']);
   });
 });

@@ -11,7 +11,7 @@ const sensitive: Readonly<Record<string, SensitiveCommand>> = {
   issue: { kind: 'issuer-creation', files: ['slot'], folders: ['parentData'] },
   complete: { kind: 'issuer-creation', files: ['chain'] },
   rekey: { kind: 'issuer-creation', folders: ['parentData', 'into'] },
-  root: { kind: 'root-use', files: ['slot'] },
+  root: { kind: 'root-use', files: ['slot', 'revokedBefore'] },
   sign: { kind: 'root-use', files: ['request'] },
   renew: { kind: 'root-use', folders: ['parentData'] },
   cross: { kind: 'root-use', folders: ['parentData'] },

@@ -1,6 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { createHash, webcrypto, X509Certificate } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash, createPublicKey, webcrypto, X509Certificate } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { createHierarchy } from '../hierarchy/create-hierarchy.js';
@@ -10,6 +18,7 @@ import { withCaLock } from '../hierarchy/folder-lock.js';
 import { keySha256Of } from '../hierarchy/lost-keys.js';
 import { authorityIn } from '../hierarchy/open-authority.js';
 import { requestAuthority } from '../hierarchy/request-authority.js';
+import { revokedBefore, revokedBeforeText } from '../hierarchy/revoked-before.js';
 import { revokeAuthority } from '../hierarchy/revoke-authority.js';
 import { writeRevokedCas } from '../hierarchy/revoked-cas.js';
 import { x509 } from '../x509-library.js';
@@ -571,6 +580,102 @@ describe('a ceremony of its own', () => {
     const firstOf = (file: string) => new X509Certificate(readFileSync(file));
     expect(firstOf(oldWithNew).validFrom).toBe(firstOf(root()).validFrom);
     expect(firstOf(newWithOld).publicKey.equals(firstOf(nextRoot).publicKey)).toBe(true);
+  });
+
+  describe('with a new key, and that with a new one once more', () => {
+    /** The page's way: what the root before has to tell, carried as a file into a folder with a new root. */
+    const toldTo = async (next: string, before: string): Promise<CeremonyStep> => {
+      const text = revokedBeforeText(revokedBefore(before, await authorityIn(before, 'root')));
+      mkdirSync(next, { recursive: true });
+      writeFileSync(join(next, 'before.json'), text);
+      return { ...makeRoot, revokedBefore: inputIn(next, 'before.json') };
+    };
+    const inputIn = (where: string, file: string): { file: string; sha256: string } => ({
+      file,
+      sha256: createHash('sha256')
+        .update(readFileSync(join(where, file)))
+        .digest('hex'),
+    });
+    const asked = (where: string): CeremonyStep => {
+      writeFileSync(join(where, 'factory.csr.pem'), readFileSync(at('factory.csr.pem')));
+      return { do: 'issue-ca', under: 'root', request: inputIn(where, 'factory.csr.pem') };
+    };
+    const rehearsedIn = (where: string, ...steps: CeremonyStep[]): Promise<CeremonyResult> => {
+      const workDirectory = mkdtempSync(join(folder, 'work-'));
+      return rehearseCeremony({ ...aRun(where, aCeremonyOf(...steps)), workDirectory });
+    };
+
+    it.each<'keyCompromise' | 'superseded'>(['keyCompromise', 'superseded'])(
+      'signs nothing over a key that the first has revoked for %s, and lists it in no CRL',
+      async (reason) => {
+        let before = folder;
+        let held = sharesOf(await play(folder, [makeRoot]));
+        const { folder: record } = await play(folder, [asked(folder)], {
+          custody: { ...everybody, shares: held },
+        });
+        writeFileSync(
+          join(folder, 'factory.pem'),
+          readFileSync(join(record, '01-issue-ca/outputs/factory.chain.pem')),
+        );
+        const certificate = inputIn(folder, 'factory.pem');
+        await play(folder, [{ do: 'revoke-ca', under: 'root', certificate, reason }], {
+          custody: { ...everybody, shares: held },
+        });
+        const publicKey = openssl('req', '-in', at('factory.csr.pem'), '-noout', '-pubkey');
+        const spkiDer = createPublicKey(publicKey).export({ format: 'der', type: 'spki' });
+        const keySha256 = createHash('sha256').update(spkiDer).digest('hex');
+        for (const name of ['second', 'third']) {
+          const next = join(folder, name);
+          const step = await toldTo(next, before);
+          const view = viewInput(step, readFileSync(join(next, 'before.json')));
+          expect(view).toMatchObject({
+            kind: 'revoked keys',
+            keys: [{ keySha256, reason, subject: 'O=Example, CN=Factory' }],
+          });
+          await rehearsedIn(next, step, { do: 'make-crl', ca: 'root', nextUpdate: '30d' });
+          held = sharesOf(await play(next, [step]));
+          const custody = { ...everybody, shares: held };
+          await expect(rehearsedIn(next, asked(next))).rejects.toThrow('signed over it again');
+          await expect(play(next, [asked(next)], { custody })).rejects.toThrow(
+            'signed over it again',
+          );
+          const made = await play(next, [{ do: 'make-crl', ca: 'root', nextUpdate: '30d' }], {
+            custody,
+          });
+          const crl = join(made.folder, '01-make-crl/outputs/root.crl.pem');
+          expect(openssl('crl', '-in', crl, '-noout', '-text')).toContain(
+            'No Revoked Certificates',
+          );
+          before = next;
+        }
+      },
+    );
+
+    it.each([
+      ['damaged', '{', 'holds no revoked keys'],
+      [
+        'the record of a CA, which has no key of a certificate',
+        JSON.stringify({
+          formatVersion: 1,
+          revoked: [
+            {
+              ...{ serialNumberHex: '4a01', subject: 'CN=Factory', reason: 'keyCompromise' },
+              ...{ revokedAtMs: 1, notAfterMs: 2 },
+            },
+          ],
+        }),
+        'has no key of CN=Factory',
+      ],
+    ])('is refused what is %s, before anybody approves it too', async (_, text, message) => {
+      const next = join(folder, 'next');
+      mkdirSync(next);
+      writeFileSync(join(next, 'before.json'), text);
+      const step: CeremonyStep = { ...makeRoot, revokedBefore: inputIn(next, 'before.json') };
+      expect(() => viewInput(step, Buffer.from(text))).toThrow(message);
+      await expect(rehearsedIn(next, step)).rejects.toThrow(message);
+      await expect(play(next, [step])).rejects.toThrow(message);
+      expect(existsSync(join(next, 'ca/root'))).toBe(false);
+    });
   });
 
   it('makes a Matter PAA, and under it only what is a PAI of its vendor', async () => {

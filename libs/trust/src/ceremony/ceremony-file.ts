@@ -76,6 +76,9 @@ const makeRoot = z.strictObject({
     .strictObject({ token: z.string().min(1).max(32), keyLabel: z.string().min(1).max(255) })
     .optional()
     .describe('A PKCS#11 token that makes the key and keeps it; absent: the key is split.'),
+  revokedBefore: inputFile
+    .optional()
+    .describe('Of the root before, by certmill ca revoked: keys that this one signs nothing over.'),
   profile: z
     .enum(['root', 'matter-paa'])
     .describe('matter-paa: a Product Attestation Authority (Matter Core Specification 6.2.2).'),
@@ -218,6 +221,7 @@ export type InputFile = z.infer<typeof inputFile>;
 export function inputsOf(step: CeremonyStep): readonly InputFile[] {
   if (step.do === 'issue-ca') return [step.request];
   if (step.do === 'cross-certify' || step.do === 'revoke-ca') return [step.certificate];
+  if (step.do === 'make-root') return step.revokedBefore === undefined ? [] : [step.revokedBefore];
   return step.do === 'restore-keys' ? [step.bundle] : [];
 }
 

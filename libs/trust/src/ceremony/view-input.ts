@@ -3,6 +3,7 @@ import { oids } from '@certmill/der';
 import { certificatesInPem, readCaCertificate } from '../hierarchy/ca-certificate.js';
 import { caProfiles } from '../hierarchy/ca-profiles.js';
 import { keySha256Of } from '../hierarchy/lost-keys.js';
+import { readRevokedBefore, type RevokedKey } from '../hierarchy/revoked-before.js';
 import { isKeyLost } from '../hierarchy/revoked-cas.js';
 import { goesOnWithNewKey } from '../hierarchy/revoked-key.js';
 import { type CaRequestView, viewCaRequest } from '../hierarchy/request-authority.js';
@@ -25,6 +26,10 @@ export type InputView =
       readonly keySha256: string;
     }
   | {
+      readonly kind: 'revoked keys';
+      readonly keys: readonly RevokedKey[];
+    }
+  | {
       readonly kind: 'backup';
       readonly purpose: string;
       readonly threshold: number;
@@ -37,6 +42,9 @@ export function viewInput(step: CeremonyStep, bytes: Uint8Array): InputView | un
   if (step.do === 'issue-ca') return viewRequest(step, text);
   if (step.do === 'cross-certify' || step.do === 'revoke-ca') {
     return viewCertificate(text, step.certificate.file);
+  }
+  if (step.do === 'make-root' && step.revokedBefore !== undefined) {
+    return { kind: 'revoked keys', keys: readRevokedBefore(text, step.revokedBefore.file) };
   }
   if (step.do !== 'restore-keys') return undefined;
   const { purpose, threshold, custodians } = parseSealedSecret(text, step.bundle.file);
@@ -68,7 +76,7 @@ export function assertNoneComesBack(
 ): void {
   const revoked: { readonly by: StepOf<'revoke-ca'>; readonly keySha256: string }[] = [];
   for (const { step, view } of viewed) {
-    if (view.kind === 'backup') continue;
+    if (view.kind === 'backup' || view.kind === 'revoked keys') continue;
     const { keySha256 } = view;
     if (step.do === 'revoke-ca') revoked.push({ by: step, keySha256 });
     if (step.do !== 'issue-ca' && step.do !== 'cross-certify') continue;

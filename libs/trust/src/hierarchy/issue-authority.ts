@@ -21,6 +21,7 @@ import { type Issuer } from './load-issuers.js';
 import { newCaKey } from './new-ca-key.js';
 import { assertOwnName } from './own-name.js';
 import { authorityIn, type AuthorityPlace, openAuthority } from './open-authority.js';
+import type { RevokedKey } from './revoked-before.js';
 import { statusUnder } from './status-under.js';
 
 /** What a new CA is to be: what its certificate says, and what it is used for. */
@@ -51,6 +52,11 @@ export interface AuthorityWish {
   readonly profile?: CaProfile;
 }
 
+export interface RootWish extends Omit<AuthorityWish, 'name' | 'order'> {
+  /** Of the root before: it signs nothing over these keys. */
+  readonly revokedBefore?: readonly RevokedKey[];
+}
+
 /** A root signs few certificates for very long: clocks of the first devices may be slow. */
 export const backdateMs = 60_000;
 
@@ -58,20 +64,14 @@ export const backdateMs = 60_000;
  * Makes a root in a folder of its own or in a data folder: `<directory>/ca/root`. CONFLICT where one is
  * there, or a CA of the subject; INVALID_INPUT as `issueProfiledCaCertificate`.
  */
-export async function createRoot(
-  wish: Omit<AuthorityWish, 'name' | 'order'>,
-  nowMs: number,
-): Promise<Issuer> {
+export async function createRoot(wish: RootWish, nowMs: number): Promise<Issuer> {
   const folder = await newRoot(wish, nowMs);
   await withCaLock(wish.directory, async () => writeIssuerFolder(wish.directory, rootName, folder));
   return authorityIn(wish.directory, rootName);
 }
 
 /** What the folder of a new root is to hold; nothing is written. Throws as `createRoot`. */
-export async function newRoot(
-  wish: Omit<AuthorityWish, 'name' | 'order'>,
-  nowMs: number,
-): Promise<IssuerFolderContent> {
+export async function newRoot(wish: RootWish, nowMs: number): Promise<IssuerFolderContent> {
   const { directory, status } = wish;
   if (wish.pathLenConstraint === 0) {
     throw new CertmillError(
@@ -93,6 +93,7 @@ export async function newRoot(
     chainDer: [certificateDer],
     ...content,
     ...(status === undefined ? {} : { status }),
+    ...(wish.revokedBefore === undefined ? {} : { revokedBefore: wish.revokedBefore }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
-import { createRoot, type IssuerKeyType } from '@certmill/trust';
+import { createRoot, type IssuerKeyType, readRevokedBefore } from '@certmill/trust';
+import { readText } from '../../read-input.js';
 import { withExamples } from '../../terminal/program.js';
 import type { Terminal } from '../../terminal/terminal.js';
 import { dataOption } from '../data-option.js';
@@ -32,16 +33,23 @@ export function rootCommand(terminal: Terminal): Command {
     .description('make a root alone, e.g. in a folder that is kept offline')
     .addOption(dataOption())
     .addOption(keyOption('ec-p384'))
+    .option(
+      '--revoked-before <file>',
+      'of the root that it follows, by certmill ca revoked: keys that it signs nothing over',
+    )
     .option('--json', 'print one JSON object')
     .action(
       async (
-        options: { data: string; key?: IssuerKeyType } & SubjectOptions &
+        options: { data: string; key?: IssuerKeyType; revokedBefore?: string } & SubjectOptions &
           CaProfileOptions &
           SlotOption &
           LifetimeOptions &
           ConstraintOptions &
           StatusOptions,
       ) => {
+        const { revokedBefore: file } = options;
+        const revokedBefore =
+          file === undefined ? undefined : readRevokedBefore(await readText(file), file);
         const key = await keyPlaceOf(terminal, options.data, options);
         const nowMs = Date.now();
         const root = await createRoot(
@@ -51,6 +59,7 @@ export function rootCommand(terminal: Terminal): Command {
             ...certificateWishOf(options, { key: 'ec-p384', commonName: 'root CA' }),
             ...lifetimeOf(options),
             ...statusOf(options),
+            ...(revokedBefore === undefined ? {} : { revokedBefore }),
           },
           nowMs,
         );

@@ -13,6 +13,7 @@ import { rekeyCommand } from './ca-rekey.js';
 import { renewCommand } from './ca-renew.js';
 import { requestCommand } from './ca-request.js';
 import { revokeCommand } from './ca-revoke.js';
+import { revokedCommand } from './ca-revoked.js';
 import { rootCommand } from './ca-root.js';
 import { showCommand } from './ca-show.js';
 import { signCommand } from './ca-sign.js';
@@ -31,6 +32,7 @@ export function caCommand(terminal: Terminal): Command {
     .addCommand(rekeyCommand(terminal))
     .addCommand(crossCommand(terminal))
     .addCommand(revokeCommand(terminal))
+    .addCommand(revokedCommand(terminal))
     .addCommand(crlCommand(terminal))
     .addCommand(compromiseCommand(terminal))
     .addCommand(delegateCommand(terminal))

@@ -10,6 +10,12 @@ import { newKeyInSlot } from '../../hierarchy/new-ca-key.js';
 import { newCaSerialNumber } from '../../hierarchy/issue-ca-certificate.js';
 import { rootName } from '../../hierarchy/issuer-paths.js';
 import { assertOwnName } from '../../hierarchy/own-name.js';
+import {
+  readRevokedBefore,
+  revokedBeforeText,
+  type RevokedKey,
+} from '../../hierarchy/revoked-before.js';
+import { revokedBeforeFileName } from '../../hierarchy/revoked-cas.js';
 import { assertServedNameFree } from '../../hierarchy/served-name.js';
 import { statusFileName, statusText } from '../../hierarchy/status-file.js';
 import type { StepOf } from '../ceremony-file.js';
@@ -30,6 +36,7 @@ export async function makeRoot(
   assertOwnName(context.dataDirectory, said);
   assertServedNameFree(context.dataDirectory, rootName);
   const status = rootStatusOf(step);
+  const before = await revokedBeforeIn(step, context);
   const key =
     step.slot === undefined
       ? await keyToSplit(step.key)
@@ -55,11 +62,25 @@ export async function makeRoot(
       { name: 'chain.pem', content: pem },
       keyFile,
       ...(status === undefined ? [] : [{ name: statusFileName, content: statusText(status) }]),
+      ...(before === undefined
+        ? []
+        : [{ name: revokedBeforeFileName, content: revokedBeforeText(before) }]),
     ]);
-    return { ...certificateFacts(certificateDer), ...(step.slot ?? {}), ...(status ?? {}) };
+    return {
+      ...{ ...certificateFacts(certificateDer), ...(step.slot ?? {}), ...(status ?? {}) },
+      ...(before === undefined ? {} : { revokedBefore: before.length }),
+    };
   } finally {
     key.wipe();
   }
+}
+
+async function revokedBeforeIn(
+  { revokedBefore: file }: StepOf<'make-root'>,
+  context: StepContext,
+): Promise<readonly RevokedKey[] | undefined> {
+  if (file === undefined) return undefined;
+  return readRevokedBefore(Buffer.from(await context.input(file)).toString('utf8'), file.file);
 }
 
 interface RootKey {
