@@ -347,7 +347,9 @@ export class IssuerCatalogue {
     try {
       const same = this.lists.identityOf(name);
       const names = same === undefined ? [] : this.cas.namesOf(same);
-      const own = names.map((twin) => this.stampOf(twin, caCrlFileName));
+      const own = names.flatMap((twin) =>
+        [caCrlFileName, revokedCasFileName].map((file) => this.stampOf(twin, file)),
+      );
       const stamp = [this.crlsStamp, ...own].join();
       if (same === undefined || (stamp === before && !this.conflicts.has(name))) return stamp;
       this.tellConflict(name, same);

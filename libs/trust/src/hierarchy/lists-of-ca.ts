@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CertmillError } from '@certmill/domain';
+import { CertmillError, isCertmillError } from '@certmill/domain';
 import { isErrorCode } from '../atomic-file.js';
 import { crlSignatureVerdict, readCrl } from '../path/crl-status.js';
 import { isSameBytes, readPathCertificate } from '../path/path-certificate.js';
@@ -17,6 +17,8 @@ import {
   leftOutBy,
 } from './imported-crls.js';
 import { issuerPathsOf } from './issuer-paths.js';
+import { recordIn } from './revocations-in-folder.js';
+import { type RevokedCa, revokedCasFileName } from './revoked-cas.js';
 
 /** A CRL of CA certificates that a data folder has, of whatever file. */
 export interface CaList extends ImportedCrl {
@@ -28,13 +30,30 @@ export interface CaList extends ImportedCrl {
 /** Which of the lists of a CA counts. */
 export interface ChosenList {
   readonly list: CaList;
-  /** Serial number, hex, of a certificate that the later one leaves out, and another one has. */
-  readonly conflict?: { readonly later: CaList; readonly other: CaList; readonly leftOut: string };
-  /** Each of the lists leaves out something of another one: this one does, too. */
+  /** Serial number, hex, of a certificate that the last one leaves out, and another one, or a record, has. */
+  readonly conflict?: Loss & { readonly last: CaList };
+  /** Each of the lists leaves out something that another one, or a record, has: this one does, too. */
   readonly isHiding: boolean;
 }
 
+interface Loss {
+  readonly file: string;
+  readonly leftOut: string;
+}
+
+/** What a folder of a CA has recorded as revoked. */
+interface ListedRecord {
+  readonly file: string;
+  readonly revoked: readonly RevokedCa[];
+}
+
+interface KnownRecord {
+  readonly stamp: string;
+  readonly record: ListedRecord;
+}
+
 interface KnownChoice {
+  readonly records: readonly ListedRecord[];
   readonly lists: readonly CaList[];
   readonly chosen: ChosenList;
 }
@@ -50,6 +69,7 @@ export class ListsOfCas {
   readonly #imported: ImportedCrlFolder;
   readonly #cas: CasByKey;
   readonly #own = new Map<string, KnownList>();
+  readonly #records = new Map<string, KnownRecord>();
   /** By the file of the first list. */
   readonly #chosen = new Map<string, KnownChoice>();
 
@@ -102,12 +122,33 @@ export class ListsOfCas {
     const lists = this.of(ca);
     const [first] = lists;
     if (first === undefined) return undefined;
+    const records = this.#recordsOf(ca);
     const known = this.#chosen.get(first.file);
-    const isSame = (list: CaList, index: number): boolean => list.der === known?.lists[index]?.der;
-    if (known?.lists.length === lists.length && lists.every(isSame)) return known.chosen;
-    const chosen = chosenList(lists);
-    if (chosen !== undefined) this.#chosen.set(first.file, { lists, chosen });
+    if (known !== undefined && isChoiceOf(known, lists, records)) return known.chosen;
+    const chosen = chosenList(lists, records);
+    if (chosen !== undefined) this.#chosen.set(first.file, { lists, records, chosen });
     return chosen;
+  }
+
+  /** Those that can be read: who asks whether a CA is revoked hears of the others. */
+  #recordsOf(ca: CaIdentity): readonly ListedRecord[] {
+    return this.#cas.namesOf(ca).flatMap((name) => {
+      const file = join(issuerPathsOf(this.#dataDirectory, name).directory, revokedCasFileName);
+      const stamp = fileStamp(file);
+      if (stamp === '') return [];
+      const known = this.#records.get(name);
+      if (known?.stamp === stamp) return [known.record];
+      const own = identityOf(this.#certificateOf(name));
+      if (own === undefined || !isSameCa(own, ca)) return [];
+      try {
+        const record = { file, revoked: recordIn(file, name) };
+        this.#records.set(name, { stamp, record });
+        return [record];
+      } catch (error) {
+        if (isCertmillError(error)) return [];
+        throw error;
+      }
+    });
   }
 
   #ownOf(name: string): CaList | undefined {
@@ -135,42 +176,67 @@ export class ListsOfCas {
   }
 }
 
+function isChoiceOf(
+  known: KnownChoice,
+  lists: readonly CaList[],
+  records: readonly ListedRecord[],
+): boolean {
+  return (
+    known.lists.length === lists.length &&
+    known.records.length === records.length &&
+    lists.every(({ der }, index) => der === known.lists[index]?.der) &&
+    records.every((record, index) => record === known.records[index])
+  );
+}
+
 /**
- * The list with the highest crlNumber of those that leave out nothing for good which another one has. Where each leaves
- * out something, the first one stays: it takes nobody back since then, and as it is not replaced it ends.
+ * The list with the highest crlNumber of those that leave out nothing for good which another one has, or which was on
+ * record before they were made: what was recorded since is told by the next one. Where each leaves out something, the first
+ * one stays: it takes nobody back since then, and as it is not replaced it ends.
  */
-export function chosenList(lists: readonly CaList[]): ChosenList | undefined {
-  const [first, ...more] = [...lists].sort(byNumber).reverse();
-  if (first === undefined) return undefined;
-  if (more.length === 0) return { list: first, isHiding: false };
-  const lossOf = (
-    list: CaList,
-  ): { readonly other: CaList; readonly leftOut: string } | undefined => {
-    for (const other of lists) {
-      const [leftOut] = isSameBytes(other.der, list.der) ? [] : leftOutBy(list, other);
-      if (leftOut !== undefined) return { other, leftOut };
-    }
-    return undefined;
-  };
-  const loss = lossOf(first);
-  if (loss === undefined) return { list: first, isHiding: false };
-  const conflict = { later: first, ...loss };
-  const whole = more.find((list) => lossOf(list) === undefined);
+export function chosenList(
+  lists: readonly CaList[],
+  records: readonly ListedRecord[] = [],
+): ChosenList | undefined {
+  const [last, ...more] = [...lists].sort(byNumber).reverse();
+  if (last === undefined) return undefined;
+  const loss = lossOf(last, lists, records);
+  if (loss === undefined) return { list: last, isHiding: false };
+  const conflict = { last, ...loss };
+  const whole = more.find((list) => lossOf(list, lists, records) === undefined);
   if (whole !== undefined) return { list: whole, conflict, isHiding: false };
   // What is contained in a later one is only earlier.
   const widest = lists.filter((list) => !lists.some((other) => isWider(other, list)));
-  return { list: [...widest].sort(byNumber)[0] ?? first, conflict, isHiding: true };
+  return { list: [...widest].sort(byNumber)[0] ?? last, conflict, isHiding: true };
+}
+
+function lossOf(
+  list: CaList,
+  lists: readonly CaList[],
+  records: readonly ListedRecord[],
+): Loss | undefined {
+  for (const { file, der, revoked } of lists) {
+    const [leftOut] = isSameBytes(der, list.der) ? [] : leftOutBy(list, { revoked });
+    if (leftOut !== undefined) return { file, leftOut };
+  }
+  for (const { file, revoked } of records) {
+    const before = revoked.filter(({ revokedAtMs }) => revokedAtMs < list.thisUpdateMs);
+    const recorded = new Map(before.map((entry) => [entry.serialNumberHex, entry]));
+    const [leftOut] = leftOutBy(list, { revoked: recorded });
+    if (leftOut !== undefined) return { file, leftOut };
+  }
+  return undefined;
 }
 
 /** FAULT_STORE_CORRUPT with the files, and what to do; undefined where the lists agree. */
 export function conflictFault({ list, conflict, isHiding }: ChosenList): CertmillError | undefined {
   if (conflict === undefined) return undefined;
-  const { later, other, leftOut } = conflict;
-  const served = isHiding ? `each leaves out something, and ${list.file} stays` : `${list.file} is`;
+  const { last, file, leftOut } = conflict;
+  const served = isHiding ? `none has all, and ${list.file} stays` : `${list.file} is`;
   return new CertmillError(
     'FAULT_STORE_CORRUPT',
-    `${later.file}, crlNumber ${String(later.crlNumber)}, leaves out ${leftOut}, which ${other.file} ` +
-      `lists: ${served} served (docs/runbooks/crl-old.md)`,
+    `${last.file}, crlNumber ${String(last.crlNumber)}, leaves out ${leftOut}, which ${file} ` +
+      `has as revoked: ${served} served (docs/runbooks/crl-old.md)`,
   );
 }
 
