@@ -8,7 +8,7 @@ import type { NotingStep, StepContext } from '../step-context.js';
 
 /**
  * Nothing new comes in under the old issuer, of any tenant. Where the CA is revoked next, open orders of this tenant are
- * closed at once: what is not decided yet gets its verdict then, for nothing more is signed. Else they stay open
+ * closed at the end: what is not decided yet gets its verdict then, for nothing more is signed. Else they stay open
  * until what was accepted has its certificates. What is done in the folder counts when the servers have seen it: in a
  * fleet their folders are others, and several ingests may answer at one address.
  */
@@ -22,7 +22,6 @@ export const closeOldIssuer: NotingStep = async (context, run, note) => {
     ...(successor === undefined ? {} : { successor: successor.name }),
     nowMs: Date.now(),
   });
-  const closed = plan.wish.isCaFirst ? await closeOrders(context, run, note) : [];
   await seenByServer(context, {
     issuer,
     isSeen: await isClosed(context, issuer),
@@ -41,6 +40,8 @@ export const closeOldIssuer: NotingStep = async (context, run, note) => {
         `the server takes no orders for '${successor.name}'`,
     });
   }
+  // Not before: in the seconds until all servers agree much of what is on its way is issued.
+  const closed = plan.wish.isCaFirst ? await closeOrders(context, run, note) : [];
   const { length: orders } = await ordersUnder(client, issuer);
   return { orders, ...(closed.length === 0 ? {} : { closed }) };
 };
