@@ -9,7 +9,7 @@ import { checkedFileName } from './ca-files.js';
 import { slotFileName } from './ca-slot.js';
 import { CasByKey } from './cas-by-key.js';
 import { withCaLocks } from './folder-lock.js';
-import { importedCrlsFolderName } from './imported-crls.js';
+import { ImportedCrlFolder, importedCrlsFolderName } from './imported-crls.js';
 import { caCrlFileName } from './ca-crl-time.js';
 import { removeUnfinished } from './issuer-folder.js';
 import {
@@ -21,7 +21,7 @@ import {
   issuerPathsOf,
   keyFileName,
 } from './issuer-paths.js';
-import { findAuthority, type Issuer, loadAuthorities } from './load-issuers.js';
+import { type Issuer, loadAuthorities, readAuthority } from './load-issuers.js';
 import { assertOwnNames } from './own-name.js';
 import { revokedBeforeFileName, revokedCasFileName } from './revoked-cas.js';
 import { assertServedNameFree } from './served-name.js';
@@ -74,8 +74,9 @@ export async function exportAuthorities(options: ExportOptions): Promise<Exporte
   }
   return withCaLocks(into, directory, async () => {
     const cas = await loadAuthorities(directory);
-    const known = new CasByKey(into);
-    for (const ca of cas) await assertTakes(into, ca, cas, known);
+    // Read once: there may be thousands.
+    const known = { cas: new CasByKey(into), crls: new ImportedCrlFolder(into) };
+    for (const ca of cas) assertTakes(into, ca, cas, known);
     assertNoImportedCrlTakenBack(into, directory);
     assertListsKept(into, directory, cas);
     assertOwnNames(into, cas);
@@ -152,15 +153,15 @@ async function writeFiles(files: readonly PublicFile[], folder: string): Promise
   return written;
 }
 
-/** @param known CAs of the folder. */
-async function assertTakes(
+/** @param known CAs of the folder, and the CRLs that it has taken in. */
+function assertTakes(
   into: string,
   ca: Issuer,
   cas: readonly Issuer[],
-  known: CasByKey,
-): Promise<void> {
+  known: { readonly cas: CasByKey; readonly crls: ImportedCrlFolder },
+): void {
   const { directory } = issuerPathsOf(into, ca.name);
-  const folders = [ca.name, ...known.namesOf(ca)].map(
+  const folders = [ca.name, ...known.cas.namesOf(ca)].map(
     (name) => issuerPathsOf(into, name).directory,
   );
   const key = folders
@@ -172,7 +173,7 @@ async function assertTakes(
       `${key} leads to a key: a folder with the key of a CA takes no export of it`,
     );
   }
-  const there = await findAuthority(into, ca.name);
+  const there = readAuthority(into, ca.name, undefined, known.crls, known.cas);
   if (there === undefined) return;
   if (Buffer.compare(there.spkiDer, ca.spkiDer) !== 0) {
     throw new CertmillError('CONFLICT', `${directory} is of another CA '${ca.name}'`);
