@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { CertmillError, type SerialKey } from '@certmill/domain';
 import {
   softwareSlot,
@@ -21,6 +22,7 @@ import {
   StatusAuthorities,
 } from '@certmill/trust';
 import type { StandaloneConfig } from './config.js';
+import type { DataFolder } from './data-folder.js';
 
 /** The issuers of a data folder and what signing with them takes. */
 export interface IssuerSet {
@@ -35,10 +37,11 @@ export interface IssuerSet {
 
 /**
  * Also of a folder where no issuer signs for devices any more. CONFIG_INVALID where it has no issuer yet, other ones
- * than are configured, one whose status addresses are not those that it began with, or no key of any.
+ * than are configured, one whose status addresses are not those that it began with, or, before anything was issued
+ * in it, no key of any.
  */
 export async function openIssuers(
-  dataDirectory: string,
+  { directory: dataDirectory, store }: Pick<DataFolder, 'directory' | 'store'>,
   { passphraseFile, issuers: configured }: Pick<StandaloneConfig, 'passphraseFile' | 'issuers'>,
 ): Promise<IssuerSet> {
   const all = await loadAuthorities(dataDirectory);
@@ -51,17 +54,17 @@ export async function openIssuers(
   }
   await assertStatusKept(dataDirectory, loaded);
   const bound = boundToTenants(loaded, configured, dataDirectory);
-  // One that is revoked or has expired counts: what it issued is told of, and its CRLs go on.
-  if (!bound.some(isKeyAtHand)) {
+  // One that is revoked, has expired or has lost its key counts: what it issued is told of.
+  if (!existsSync(store) && !bound.some(isKeyAtHand)) {
     const reasons = bound.map(({ name }) => `issuer '${name}' has its key elsewhere`);
     throw new CertmillError('CONFIG_INVALID', reasons.slice(0, 10).join('\n'));
   }
   const elapsedMs = (): number => performance.now();
   const catalogue = new IssuerCatalogue({
     dataDirectory,
-    issuers: bound.filter(isKeyAtHand),
+    issuers: bound,
     configured,
-    withKeys: true,
+    keyless: 'told-of',
     elapsedMs,
   });
   const authorities = new StatusAuthorities({
@@ -117,10 +120,10 @@ export function signingIssuers(
     return one;
   };
   return {
-    all: catalogue.all.map(signing),
+    all: catalogue.all.filter(isKeyAtHand).map(signing),
     find(name) {
       const issuer = catalogue.find(name);
-      return issuer === undefined ? other(name) : signing(issuer);
+      return issuer === undefined || !isKeyAtHand(issuer) ? other(name) : signing(issuer);
     },
   };
 }

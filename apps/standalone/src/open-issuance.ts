@@ -148,7 +148,7 @@ async function assemble(
   parts: Stoppable[],
 ): Promise<Issuance> {
   const systemClock: Clock = overrides.clock ?? { nowMs: () => Date.now() };
-  const issuers = await openIssuers(folder.directory, config);
+  const issuers = await openIssuers(folder, config);
   const gate = await openOperationGate({
     policy: () => readQuorumPolicy(folder.directory),
     ledger: openApprovalFolder(folder.directory),

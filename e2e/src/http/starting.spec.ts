@@ -18,11 +18,13 @@ import {
   createRoot,
   distinguishedNameDer,
   issueAuthority,
+  issuerPathsOf,
   parseDistinguishedName,
 } from '@certmill/trust';
 import { runCertmill } from '../cli/testing/run-certmill.js';
 import { aCsr } from '../testing/a-csr.js';
 import { patchedStore } from '../crash/patched-store.js';
+import { run as runProgram } from '../status/certificate-holder.js';
 import { aDataFolder, anOrder, aServerIn, passphrase, type TestServer } from './test-server.js';
 
 describe('the first credential', () => {
@@ -103,10 +105,9 @@ describe('a start after an update', () => {
 describe('a start after the end of the only issuer', () => {
   const dayMs = 86_400_000;
 
-  /** A data folder whose only issuer has ended a day ago. */
-  async function anEndedIssuer(data: string): Promise<void> {
+  /** A data folder with one issuer, of 40 days. */
+  async function anIssuerSince(beganMs: number, data: string): Promise<void> {
     const common = { directory: data, passphrase, keyType: 'ec-p256' } as const;
-    const beganMs = Date.now() - 41 * dayMs;
     const subjectDer = (cn: string) => distinguishedNameDer(parseDistinguishedName(`CN=${cn}`));
     await createRoot({ ...common, subjectDer: subjectDer('root') }, beganMs);
     const wish = { ...common, name: 'dev', subjectDer: subjectDer('dev'), pathLenConstraint: 0 };
@@ -126,7 +127,7 @@ describe('a start after the end of the only issuer', () => {
 
   it('tells what was issued and revoked as before, issues nothing, and makes no CRL', async () => {
     await using folder = await aDataFolder();
-    await anEndedIssuer(folder.path);
+    await anIssuerSince(Date.now() - 41 * dayMs, folder.path);
     const then = { clock: { nowMs: () => Date.now() - 40 * dayMs } };
     let key: string;
     {
@@ -183,5 +184,69 @@ describe('a start after the end of the only issuer', () => {
       1,
       expect.stringContaining("CONFLICT: issuer 'dev' has ended: it makes no CRLs"),
     ]);
+  });
+
+  it('goes on telling where its key was destroyed: the last CRL, OCSP and downloads', async () => {
+    await using folder = await aDataFolder();
+    await anIssuerSince(Date.now() - dayMs, folder.path);
+    let key: string;
+    /** As openssl tells it. */
+    const toldOf = async ({ server }: TestServer, serial: string): Promise<string> => {
+      const { certificateFile, chainFile } = issuerPathsOf(folder.path, 'dev');
+      const ask = ['-issuer', certificateFile, '-serial', `0x${serial}`, '-CAfile', chainFile];
+      const url = `${server.url}/ocsp`;
+      return (await runProgram('openssl', 'ocsp', ...ask, '-url', url)).text;
+    };
+    const serials: string[] = [];
+    {
+      await using before = await aServerIn(folder.path);
+      ({ key } = before);
+      await anOrder(before, 'o', { profile: 'short-lived' });
+      for (const device of ['d-1', 'd-2']) {
+        expect((await enrolled(before, key, device)).status).toBe(201);
+        const found = await before.call('GET', `/v1/certificates?deviceId=${device}`, { key });
+        const { items } = (await found.json()) as { items: readonly { serialNumber: string }[] };
+        serials.push(items[0]!.serialNumber);
+      }
+      const json = { deviceIds: ['d-1'], reason: 'keyCompromise' };
+      expect((await before.call('POST', '/v1/revocations', { json })).status).toBe(200);
+      const { store, signer, services } = before.server.issuance;
+      const ports = { revocations: store, crls: store, signer, clock: services.clock };
+      const scope = { issuer: 'dev', shard: 0 };
+      expect(await buildCrl(ports, defaultCrlPolicy, scope, 'full')).toMatchObject({ entries: 1 });
+      expect(await toldOf(before, serials[0]!)).toContain(': revoked');
+    }
+    rmSync(join(folder.path, 'ca/dev/key.pem'));
+
+    await using server = await aServerIn(folder.path);
+    expect(server.server.issuance.whyNoneIssues()).toEqual(["issuer 'dev' has its key elsewhere"]);
+    const crl = await server.call('GET', '/crl/dev/0.crl', { key });
+    expect(crl.status).toBe(200);
+    expect(await toldOf(server, serials[0]!)).toContain(': revoked');
+    const found = await server.call('GET', '/v1/certificates?deviceId=d-1', { key });
+    expect(await found.json()).toMatchObject({ items: [{ status: 'revoked' }] });
+    expect(await (await enrolled(server, key, 'd-3')).json()).toMatchObject({
+      ...{ status: 409, code: 'CONFLICT' },
+      detail: expect.stringContaining('has its key elsewhere') as string,
+    });
+    // Nobody can make the CRL that would tell of it; OCSP does, for as long as it has a responder.
+    const json = { deviceIds: ['d-2'], reason: 'superseded' };
+    expect((await server.call('POST', '/v1/revocations', { key, json })).status).toBe(200);
+    expect(await toldOf(server, serials[1]!)).toContain(': revoked');
+    const crls = await server.call('POST', '/v1/issuers/dev/crls', { key, json: { kind: 'full' } });
+    expect(await crls.json()).toMatchObject({
+      ...{ status: 409, code: 'CONFLICT' },
+      detail: "issuer 'dev' has its key elsewhere: it makes no CRLs",
+    });
+  });
+
+  it('is refused before anything was issued where the key is elsewhere', async () => {
+    await using folder = await aDataFolder();
+    await anIssuerSince(Date.now() - dayMs, folder.path);
+    rmSync(join(folder.path, 'ca/dev/key.pem'));
+    await expect(aServerIn(folder.path)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: "issuer 'dev' has its key elsewhere",
+    });
   });
 });

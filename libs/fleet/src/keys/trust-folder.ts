@@ -2,6 +2,7 @@ import { type CaCrlEnd, CertmillError, type SerialKey } from '@certmill/domain';
 import {
   boundToTenants,
   CaCrlEnds,
+  type CatalogueOptions,
   findSerialKeys,
   IssuerCatalogue,
   loadAuthorities,
@@ -28,12 +29,12 @@ export interface Trust {
 }
 
 /**
- * `withKeys`: of issuers that are added to the folder later, those are served whose key is at hand. CONFIG_INVALID
+ * `keyless` is about issuers that are added to the folder later. CONFIG_INVALID
  * where the folder is not configured, or holds no issuer or no serial key.
  */
 export async function openTrust(
   { trust, issuers: configured }: Pick<FleetConfig, 'trust' | 'issuers'>,
-  { withKeys = false }: { readonly withKeys?: boolean } = {},
+  { keyless = 'served' }: Partial<Pick<CatalogueOptions, 'keyless'>> = {},
 ): Promise<Trust> {
   if (trust === undefined) {
     throw new CertmillError('CONFIG_INVALID', 'trust is missing: the folder of the issuers');
@@ -57,7 +58,7 @@ export async function openTrust(
     dataDirectory: trust,
     issuers: bound,
     configured,
-    withKeys,
+    keyless,
     elapsedMs,
   });
   const authorities = new StatusAuthorities({

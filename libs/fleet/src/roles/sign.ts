@@ -19,7 +19,7 @@ import { watchDelegates } from '../watch-delegates.js';
 export async function openSign(context: ServiceContext): Promise<OpenedRole> {
   const { config, clock, observer, parts, logger, metrics } = context;
   const hops = hopsOf(roleHops.sign, config, clock);
-  const trust = await openTrust(config, { withKeys: true });
+  const trust = await openTrust(config, { keyless: 'left-out' });
   trust.catalogue.tellFaults(logIssuerFaults(logger));
   warnWhereNoneIssues(logger, whyNoneIssues(trust.catalogue.all, clock.nowMs()));
   const issuers = signingIssuers(trust.catalogue, config, context.overrides.slotModule);

@@ -87,6 +87,20 @@ describe('CrlSchedule', () => {
     expect(await schedule.planChanged()).toBe(0);
   });
 
+  it('plans nothing of an issuer whose key is away, and tells how old its CRLs are and what waits', async () => {
+    const schedule = new CrlSchedule(ports, defaultCrlPolicy, () => [
+      { ...issuer, isKeyAway: true },
+    ]);
+    const { thisUpdateMs } = await buildCrl(ports, defaultCrlPolicy, ports.scope, 'full');
+    ports.nowMs += defaultCrlPolicy.lifetimeMs;
+    expect(await schedule.planDue()).toBe(0);
+    expect(schedule.ages).toMatchObject([{ oldestThisUpdateMs: thisUpdateMs }]);
+    ports.revoke(1);
+    expect(await schedule.planChanged()).toBe(0);
+    expect(schedule.waiting).toMatchObject([{ issuer: 'devices' }]);
+    expect(ports.added).toEqual([]);
+  });
+
   it('keeps up the CRL of an issuer without addresses, from its first revocation on', async () => {
     const { name, notAfterMs } = issuer;
     ports = new MemoryCrlPorts({ issuer: name, shard: 0 });

@@ -12,6 +12,8 @@ export interface CrlIssuer {
   readonly status?: StatusAddresses;
   /** Its certificate's end: after it there are no CRLs. */
   readonly notAfterMs: number;
+  /** Nobody here can make its CRLs any more: the last ones stay. */
+  readonly isKeyAway?: boolean;
 }
 
 export interface CrlSchedulePorts {
@@ -72,8 +74,10 @@ export class CrlSchedule {
       await listAllChanged(this.#ports.revocations, follower, [...issuers.keys()])
     ).filter(({ issuer, shard }) => shard < shardsOf(issuers.get(issuer)));
     this.#waiting.look(changed, this.#ports.clock.nowMs());
-    for (const { issuer, shard } of changed) await addCrlJob(this.#ports.jobs, { issuer, shard });
-    return planned + changed.length;
+    // Of one whose key is away they wait, and are seen waiting.
+    const makeable = changed.filter(({ issuer }) => issuers.get(issuer)?.isKeyAway !== true);
+    for (const { issuer, shard } of makeable) await addCrlJob(this.#ports.jobs, { issuer, shard });
+    return planned + makeable.length;
   }
 
   /** Looks at every scope, and plans those that have no CRL or whose time has come. */
@@ -114,12 +118,13 @@ export class CrlSchedule {
     return planned;
   }
 
-  async #planIfDue({ name, status }: CrlIssuer, shard: number, nowMs: number) {
+  async #planIfDue({ name, status, isKeyAway }: CrlIssuer, shard: number, nowMs: number) {
     const scope = { issuer: name, shard };
     const inForce = await crlsInForce(this.#ports.crls, scope);
     // Without addresses a CRL is made when something is revoked; then it is kept up like any other.
     const isWanted = status !== undefined || inForce.full !== undefined;
-    const isPlanned = isWanted && kindDue(this.#policy, inForce, nowMs) !== undefined;
+    const isMakeable = isWanted && isKeyAway !== true;
+    const isPlanned = isMakeable && kindDue(this.#policy, inForce, nowMs) !== undefined;
     if (isPlanned) await addCrlJob(this.#ports.jobs, scope);
     return { isPlanned, crl: inForce.full };
   }

@@ -12,6 +12,7 @@ import type { ReceivedChunk } from '@certmill/events';
 import { builtInProfiles, parseProfile } from '@certmill/domain/profile-files';
 import {
   assertMakesCrls,
+  type CrlIssuer,
   crlStateOf,
   demandCrls,
   IngestPace,
@@ -95,8 +96,8 @@ export interface IssuingPolicy {
   formerEndsOf(issuer: string): readonly (number | undefined)[];
   /** Undefined for an unknown issuer; 0 where it has one CRL of everything, or none. */
   crlShardsOf(issuer: string): number | undefined;
-  /** After it the issuer has no CRLs; undefined for an unknown one. */
-  endMsOf(issuer: string): number | undefined;
+  /** What decides whether CRLs of it are made; undefined for an unknown issuer. */
+  crlIssuerOf(issuer: string): CrlIssuer | undefined;
   admit(tenant: TenantId, profile: Profile): Promise<void>;
 }
 
@@ -212,9 +213,9 @@ export function issuanceServices(parts: IssuanceParts): IssuanceServices {
       return shards === undefined ? undefined : crlStateOf(ports, issuer, shards);
     },
     async demandCrls(issuer, kind) {
-      const [shards, endMs] = [policy.crlShardsOf(issuer), policy.endMsOf(issuer)];
-      if (shards === undefined || endMs === undefined) return undefined;
-      assertMakesCrls({ name: issuer, notAfterMs: endMs }, clock.nowMs());
+      const [shards, crlIssuer] = [policy.crlShardsOf(issuer), policy.crlIssuerOf(issuer)];
+      if (shards === undefined || crlIssuer === undefined) return undefined;
+      assertMakesCrls(crlIssuer, clock.nowMs());
       const { jobs } = parts;
       if (jobs === undefined) {
         const message =

@@ -5,6 +5,7 @@ import {
   type HeldMatterIds,
   Turns,
 } from '@certmill/pipeline/compute';
+import type { CrlIssuer } from '@certmill/pipeline';
 import type { Clock } from '@certmill/ports';
 import { refusalOf } from '../hierarchy/load-issuers.js';
 import type { RevokedCa } from '../hierarchy/revoked-cas.js';
@@ -51,8 +52,8 @@ export interface IssuingPolicy {
   revocationOf(issuer: string): RevokedCa | undefined;
   /** Of its CRL; 0 where it has one of everything, or none. Undefined for an unknown issuer. */
   crlShardsOf(issuer: string): number | undefined;
-  /** The end of its certificate, after which there are no CRLs of it; undefined for an unknown issuer. */
-  endMsOf(issuer: string): number | undefined;
+  /** What decides whether CRLs of it are made; undefined for an unknown issuer. */
+  crlIssuerOf(issuer: string): CrlIssuer | undefined;
   /**
    * The ends of the certificates that it had before, those that the folder keeps in `former/`; Unix milliseconds,
    * undefined for one that cannot be read.
@@ -157,7 +158,7 @@ export function issuingPolicy(source: IssuerSource, clock: Clock): IssuingPolicy
       const issuer = source.find(name);
       return issuer && (issuer.status?.crlShards ?? 0);
     },
-    endMsOf: (name) => source.find(name)?.notAfterMs,
+    crlIssuerOf: (name) => source.find(name),
     formerEndsOf: (name) => source.formerEndsOf(name),
     async admit(tenant, profile) {
       const serving = servingOf(tenant);

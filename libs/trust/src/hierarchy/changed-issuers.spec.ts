@@ -85,7 +85,7 @@ describe('an issuer that a running process serves', () => {
 
   const open = async (configured?: Readonly<Record<string, { readonly tenants: 'all' }>>) => {
     const catalogue = new IssuerCatalogue({
-      ...{ dataDirectory: data, issuers: await loadIssuers(data), configured, withKeys: true },
+      ...{ dataDirectory: data, issuers: await loadIssuers(data), configured, keyless: 'left-out' },
       elapsedMs: () => elapsedMs,
     });
     catalogue.tellFaults((fault) => faults.push(fault));
@@ -505,7 +505,7 @@ describe('an issuer that a running process serves', () => {
     });
     cpSync(join(medium, 'ca/root'), join(data, 'ca/far'), { recursive: true });
     const catalogue = new IssuerCatalogue({
-      ...{ dataDirectory: data, issuers, configured: undefined, withKeys: true },
+      ...{ dataDirectory: data, issuers, configured: undefined, keyless: 'left-out' },
       elapsedMs: () => elapsedMs,
     });
     expect(refusalOf(catalogue.find('away')!, nowMs)).toEqual(refused('CN=away, superseded'));

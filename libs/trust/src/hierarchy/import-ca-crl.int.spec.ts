@@ -124,7 +124,12 @@ describe('the CRL of an offline root', () => {
     const common = { dataDirectory: plant, elapsedMs: () => elapsedMs };
     const authorities = new StatusAuthorities({
       ...common,
-      catalogue: new IssuerCatalogue({ ...common, issuers, configured: undefined, withKeys: true }),
+      catalogue: new IssuerCatalogue({
+        ...common,
+        issuers,
+        configured: undefined,
+        keyless: 'left-out',
+      }),
       authorities: await loadAuthorities(plant),
     });
     const told = () =>
@@ -166,7 +171,7 @@ describe('the CRL of an offline root', () => {
       dataDirectory: plant,
       issuers: await loadIssuers(plant),
       configured: undefined,
-      withKeys: true,
+      keyless: 'left-out',
       elapsedMs: () => elapsedMs,
     });
     expect(() => catalogue.assertSigns('line-1', nowMs)).not.toThrow();
@@ -332,7 +337,7 @@ describe('the CRL of an offline root', () => {
       await take(await madeAt(nowMs + 1_000), nowMs + 1_000);
       const catalogue = new IssuerCatalogue({
         ...{ dataDirectory: plant, issuers: await loadIssuers(plant), configured: undefined },
-        ...{ withKeys: true, elapsedMs: () => elapsedMs },
+        ...{ keyless: 'left-out', elapsedMs: () => elapsedMs },
       });
       catalogue.tellFaults(({ message }) => faults.push(message));
       const look = (): readonly string[] => {
@@ -378,7 +383,7 @@ describe('the CRL of an offline root', () => {
     const common = { dataDirectory: plant, elapsedMs: () => elapsedMs };
     const issuers = await loadIssuers(plant);
     const catalogue = new IssuerCatalogue({
-      ...{ ...common, issuers, configured: undefined, withKeys: true },
+      ...{ ...common, issuers, configured: undefined, keyless: 'left-out' },
     });
     catalogue.assertSigns('line-1', nowMs);
     const other = join(folder, 'other');

@@ -36,7 +36,7 @@ describe('IssuerCatalogue', () => {
       dataDirectory: data,
       issuers: await loadIssuers(data),
       configured,
-      withKeys: true,
+      keyless: 'left-out',
       elapsedMs: () => elapsedMs,
     });
   const issue = (name: string, overrides: Partial<AuthorityWish> = {}) =>

@@ -28,14 +28,19 @@ import { revokedCasFileName } from './revoked-cas.js';
 import { isUndecided, type IssuerBindings, type ServingIssuer } from './serving-issuers.js';
 import { ToldFaults } from './told-faults.js';
 
+/**
+ * What a process does about an issuer without a key in its folder or a token: it serves it like any other, for others
+ * sign; leaves it out; or tells of what it has signed, and signs nothing (`isKeyAway`).
+ */
+export type KeylessIssuers = 'served' | 'left-out' | 'told-of';
+
 export interface CatalogueOptions {
   readonly dataDirectory: string;
   /** As they were bound at the start. */
   readonly issuers: readonly ServingIssuer[];
   /** Where a configuration speaks of issuers, one that it does not name is not taken in. */
   readonly configured: IssuerBindings | undefined;
-  /** Only issuers whose key is at hand, in their folder or in a token, are taken in. */
-  readonly withKeys: boolean;
+  readonly keyless: KeylessIssuers;
   /** Milliseconds that only grow. */
   readonly elapsedMs: () => number;
 }
@@ -122,7 +127,9 @@ export class IssuerCatalogue {
     for (const issuer of issuers) this.cas.add(issuer.name, issuer);
     this.casSeen = this.cas.count();
     const read = { generation: 0, cas: this.casSeen, stamp: unreadStamp, lookedAtMs: -Infinity };
-    this.known = new Map(issuers.map((issuer) => [issuer.name, { issuer, ...read }]));
+    this.known = new Map(
+      issuers.map((issuer) => [issuer.name, { issuer: this.marked(issuer), ...read }]),
+    );
     for (const name of new Set(issuers.flatMap(({ above }) => above))) {
       // What was recorded since the issuers were read counts too.
       const chain = this.stampOf(name, chainFileName);
@@ -220,7 +227,7 @@ export class IssuerCatalogue {
   }
 
   private takeIn(name: string): ServingIssuer | undefined {
-    const { configured, dataDirectory, issuers, withKeys } = this.options;
+    const { configured, dataDirectory, issuers, keyless } = this.options;
     if (configured !== undefined || !isName(name)) return undefined;
     const issuer = readWholeAuthority(
       dataDirectory,
@@ -229,14 +236,21 @@ export class IssuerCatalogue {
       this.crls,
       this.cas,
     );
-    if (issuer?.role !== 'issuing' || (withKeys && !isKeyAtHand(issuer))) return undefined;
+    if (issuer?.role !== 'issuing') return undefined;
+    if (keyless === 'left-out' && !isKeyAtHand(issuer)) return undefined;
     return this.keep(issuer, unreadStamp, -Infinity);
   }
 
-  private keep(issuer: ServingIssuer, stamp: string, lookedAtMs: number): ServingIssuer {
+  private keep(read: ServingIssuer, stamp: string, lookedAtMs: number): ServingIssuer {
     const { generation, casSeen: cas } = this;
+    const issuer = this.marked(read);
     this.known.set(issuer.name, { issuer, generation, cas, stamp, lookedAtMs });
     return issuer;
+  }
+
+  private marked(issuer: ServingIssuer): ServingIssuer {
+    const isKeyAway = this.options.keyless === 'told-of' && !isKeyAtHand(issuer);
+    return isKeyAway === (issuer.isKeyAway === true) ? issuer : { ...issuer, isKeyAway };
   }
 
   private hasChanged({ issuer, generation, cas, stamp }: KnownIssuer, now: string): boolean {

@@ -200,16 +200,18 @@ export function isKeyAtHand({ hasKey, slot }: Pick<Issuer, 'hasKey' | 'slot'>): 
 export function refusalOf(
   ca: Pick<Issuer, 'notBeforeMs' | 'notAfterMs' | 'revoked'> & {
     readonly isUnjudged?: boolean;
+    readonly isKeyAway?: boolean;
   },
   nowMs: number,
 ): string | undefined {
-  const { revoked, isUnjudged, notBeforeMs, notAfterMs } = ca;
+  const { revoked, isUnjudged, isKeyAway, notBeforeMs, notAfterMs } = ca;
   if (revoked !== undefined) return refusalForRevocation(revoked);
   if (isUnjudged === true) return 'cannot be judged now: a CA above it, or a CRL, cannot be read';
   if (nowMs > notAfterMs) return `expired at ${new Date(notAfterMs).toISOString()}`;
   if (nowMs < notBeforeMs) {
     return `is not valid before ${new Date(notBeforeMs).toISOString()}`;
   }
+  if (isKeyAway === true) return 'has its key elsewhere';
   return undefined;
 }
 

@@ -270,7 +270,7 @@ describe('a CA that is revoked', () => {
       ...{ dataDirectory: data, authorities: await loadAuthorities(data), elapsedMs: () => 0 },
       catalogue: new IssuerCatalogue({
         ...{ dataDirectory: data, issuers: await loadIssuers(data), configured: undefined },
-        ...{ withKeys: true, elapsedMs: () => 0 },
+        ...{ keyless: 'left-out', elapsedMs: () => 0 },
       }),
     });
     const statusOf = (from: StatusAuthorities, serial: string) =>
@@ -283,7 +283,7 @@ describe('a CA that is revoked', () => {
       ...{ dataDirectory: data, authorities: await loadAuthorities(data), elapsedMs: () => 0 },
       catalogue: new IssuerCatalogue({
         ...{ dataDirectory: data, issuers: await loadIssuers(data), configured: undefined },
-        ...{ withKeys: true, elapsedMs: () => 0 },
+        ...{ keyless: 'left-out', elapsedMs: () => 0 },
       }),
     });
     for (const serial of serials) {
@@ -325,7 +325,7 @@ describe('a CA that is revoked', () => {
         ...{ dataDirectory: plant, authorities: await loadAuthorities(plant), elapsedMs: () => 0 },
         catalogue: new IssuerCatalogue({
           ...{ dataDirectory: plant, issuers: await loadIssuers(plant), configured: undefined },
-          ...{ withKeys: true, elapsedMs: () => 0 },
+          ...{ keyless: 'left-out', elapsedMs: () => 0 },
         }),
       });
       for (const serial of [serials[0], serials[2]]) {
@@ -767,7 +767,7 @@ describe('a CA that is revoked', () => {
       let elapsedMs = 0;
       const catalogue = new IssuerCatalogue({
         ...{ dataDirectory: data, issuers: await loadIssuers(data), configured: undefined },
-        ...{ withKeys: true, elapsedMs: () => elapsedMs },
+        ...{ keyless: 'left-out', elapsedMs: () => elapsedMs },
       });
       catalogue.assertSigns('factory', nowMs);
       return async () => {

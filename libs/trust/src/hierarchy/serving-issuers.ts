@@ -7,6 +7,8 @@ export interface ServingIssuer extends Issuer {
   readonly tenants?: readonly TenantId[];
   /** Nobody knows now whether it is revoked: what a CA above it has revoked cannot be read. */
   readonly isUnjudged?: boolean;
+  /** This process has no key of it: it tells of what the issuer has signed, and signs nothing for it. */
+  readonly isKeyAway?: boolean;
 }
 
 /** Whether nobody knows now if the issuer signs. That passes: what comes for it comes again. */
