@@ -125,6 +125,15 @@ describe('a start after the end of the only issuer', () => {
     });
   }
 
+  async function revokeInCrl(server: TestServer, device: string): Promise<void> {
+    const json = { deviceIds: [device], reason: 'keyCompromise' };
+    expect((await server.call('POST', '/v1/revocations', { json })).status).toBe(200);
+    const { store, signer, services } = server.server.issuance;
+    const ports = { revocations: store, crls: store, signer, clock: services.clock };
+    const scope = { issuer: 'dev', shard: 0 };
+    expect(await buildCrl(ports, defaultCrlPolicy, scope, 'full')).toMatchObject({ entries: 1 });
+  }
+
   it('tells what was issued and revoked as before, issues nothing, and makes no CRL', async () => {
     await using folder = await aDataFolder();
     await anIssuerSince(Date.now() - 41 * dayMs, folder.path);
@@ -138,12 +147,7 @@ describe('a start after the end of the only issuer', () => {
       for (const device of ['d-1', 'd-2']) {
         expect((await enrolled(before, key, device)).status).toBe(201);
       }
-      const json = { deviceIds: ['d-1'], reason: 'keyCompromise' };
-      expect((await before.call('POST', '/v1/revocations', { json })).status).toBe(200);
-      const { store, signer, services } = before.server.issuance;
-      const ports = { revocations: store, crls: store, signer, clock: services.clock };
-      const scope = { issuer: 'dev', shard: 0 };
-      expect(await buildCrl(ports, defaultCrlPolicy, scope, 'full')).toMatchObject({ entries: 1 });
+      await revokeInCrl(before, 'd-1');
       expect(before.server.issuance.whyNoneIssues()).toEqual([]);
     }
 
@@ -208,12 +212,7 @@ describe('a start after the end of the only issuer', () => {
         const { items } = (await found.json()) as { items: readonly { serialNumber: string }[] };
         serials.push(items[0]!.serialNumber);
       }
-      const json = { deviceIds: ['d-1'], reason: 'keyCompromise' };
-      expect((await before.call('POST', '/v1/revocations', { json })).status).toBe(200);
-      const { store, signer, services } = before.server.issuance;
-      const ports = { revocations: store, crls: store, signer, clock: services.clock };
-      const scope = { issuer: 'dev', shard: 0 };
-      expect(await buildCrl(ports, defaultCrlPolicy, scope, 'full')).toMatchObject({ entries: 1 });
+      await revokeInCrl(before, 'd-1');
       expect(await toldOf(before, serials[0]!)).toContain(': revoked');
     }
     rmSync(join(folder.path, 'ca/dev/key.pem'));
