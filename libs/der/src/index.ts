@@ -105,6 +105,7 @@ export {
   isWiderSubtree,
   isWithin,
   nameOutside,
+  preparedNameText,
   readTbsNames,
 } from './names/constrained-names.js';
 export {

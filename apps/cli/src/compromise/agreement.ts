@@ -6,7 +6,7 @@ import { waits } from './step-context.js';
  * are taken in turn, none of sixteen is.
  */
 const agreeingAnswers = 16;
-const betweenAgreeingMs = 150;
+const betweenAgreeingMs = 50;
 
 /** Asks one of several again and again, which of them is not known, until all are likely to agree. */
 export interface Agreeing<T> {

@@ -281,10 +281,11 @@ function isSameAttribute(left: NameAttribute, right: NameAttribute): boolean {
 
 /** RFC 5280 7.1: as text, without regard to case and to how many spaces there are. */
 export function isSameNameText(left: string, right: string): boolean {
-  return prepared(left) === prepared(right);
+  return preparedNameText(left) === preparedNameText(right);
 }
 
-function prepared(value: string): string {
+/** As names are compared (RFC 5280 7.1): two values that are the same have one text. */
+export function preparedNameText(value: string): string {
   return value.normalize('NFKC').toLowerCase().trim().replace(/\s+/g, ' ');
 }
 

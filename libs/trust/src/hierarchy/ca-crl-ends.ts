@@ -1,8 +1,8 @@
-import type { CaCrlEnd } from '@certmill/domain';
+import { type CaCrlEnd, isCertmillError } from '@certmill/domain';
 import type { CaIdentity } from './cas-by-key.js';
 import { ImportedCrlFolder, signerIdentity } from './imported-crls.js';
 import type { IssuerCatalogue } from './issuer-catalogue.js';
-import { ListsOfCas } from './lists-of-ca.js';
+import { type ChosenList, ListsOfCas } from './lists-of-ca.js';
 
 /**
  * The CRLs of CA certificates in a data folder: those that were taken in, and those of CAs above its
@@ -43,12 +43,24 @@ export class CaCrlEnds {
 
   /** Of the list that is served. Where none tells of all that are revoked, it ended when Unix time began, too. */
   #endOf(name: string, ca: CaIdentity | undefined): CaCrlEnd | undefined {
-    const chosen = ca && this.#lists.chosenOf(ca);
+    const chosen = ca && this.#chosenOf(ca);
+    if (chosen === 'unread') {
+      return { ca: name, subject: 'a CRL that cannot be read', nextUpdateMs: 0 };
+    }
     if (chosen === undefined || Number.isNaN(chosen.list.nextUpdateMs)) return undefined;
     const { list, isHiding } = chosen;
     const subject = list.signer.subject;
     return isHiding
       ? { ca: name, subject: `CRLs of ${subject} that leave out what others have`, nextUpdateMs: 0 }
       : { ca: name, subject, nextUpdateMs: list.nextUpdateMs };
+  }
+
+  #chosenOf(ca: CaIdentity): ChosenList | 'unread' | undefined {
+    try {
+      return this.#lists.chosenOf(ca);
+    } catch (error) {
+      if (isCertmillError(error) && error.code === 'FAULT_STORE_CORRUPT') return 'unread';
+      throw error;
+    }
   }
 }

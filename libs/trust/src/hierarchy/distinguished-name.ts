@@ -7,7 +7,7 @@ import {
   encodeSetOf,
   type NameStringType,
   rdnSequence,
-  isSameNameText,
+  preparedNameText,
   readName,
   relativeDistinguishedName,
 } from '@certmill/der';
@@ -182,18 +182,16 @@ export function isEmptyName(der: Uint8Array): boolean {
  * types some CAs write a name in that they were asked for, and without regard to case.
  */
 export function isSameName(left: Uint8Array, right: Uint8Array): boolean {
-  if (Buffer.compare(left, right) === 0) return true;
-  const [one, other] = [left, right].map((der) => readName(der, 0, der.length));
-  if (one?.ok !== true || other?.ok !== true || one.value.length !== other.value.length) {
-    return false;
-  }
-  return one.value.every((rdn, at) => {
-    const same = other.value[at] ?? [];
-    return (
-      rdn.length === same.length &&
-      rdn.every(({ oid, value }) =>
-        same.some((each) => each.oid === oid && isSameNameText(each.value, value)),
-      )
-    );
-  });
+  return Buffer.compare(left, right) === 0 || nameKeyOf(left) === nameKeyOf(right);
+}
+
+/** The same text for two Name elements that are the same name, so that many are found without comparing each pair. */
+export function nameKeyOf(der: Uint8Array): string {
+  const name = readName(der, 0, der.length);
+  if (!name.ok) return Buffer.from(der).toString('hex');
+  return JSON.stringify(
+    name.value.map((rdn) =>
+      rdn.map(({ oid, value }) => [oid, preparedNameText(value)].join('=')).sort(),
+    ),
+  );
 }

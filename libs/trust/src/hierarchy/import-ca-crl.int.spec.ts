@@ -436,6 +436,68 @@ describe('the CRL of an offline root', () => {
     expect(ends.list()[0]).toMatchObject({ nextUpdateMs: nowMs + 30 * dayS * 1_000 });
   });
 
+  it('is taken in by both names, time after time, once the root has come here by another one', async () => {
+    await take(await madeAt(nowMs), nowMs, 'corp-root');
+    cpSync(join(offline, 'ca/root'), join(plant, 'ca/root'), { recursive: true });
+    rmSync(join(plant, 'ca/root/key.pem'));
+    for (const laterMs of [1_000, 2_000, 3_000]) {
+      const crlDer = await madeAt(nowMs + laterMs);
+      expect(await take(crlDer, nowMs + laterMs)).toMatchObject({ isNew: true });
+      expect(await take(crlDer, nowMs + laterMs)).toMatchObject({ isNew: false });
+      for (const name of ['root', 'corp-root']) {
+        expect(await publishedCas(plant).caCrlOf(name)).toEqual(Buffer.from(crlDer));
+      }
+    }
+  });
+
+  it('that is damaged leaves none to be served: an earlier one may have less', async () => {
+    cpSync(join(offline, 'ca/root'), join(plant, 'ca/root'), { recursive: true });
+    rmSync(join(plant, 'ca/root/key.pem'));
+    writeFileSync(join(plant, 'ca/root/ca.crl'), await madeAt(nowMs));
+    await revoke('line-1');
+    await take(await madeAt(nowMs + 1_000), nowMs + 1_000);
+    const file = join(plant, 'ca-crls/root.pem');
+    const text = readFileSync(file, 'utf8');
+    const published = publishedCas(plant);
+    const ends = () => new CaCrlEnds(plant, { namesAbove: () => ['root'] }).list();
+    for (const damaged of [text.slice(0, -60), '']) {
+      expect(await published.caCrlOf('root')).toBeDefined();
+      writeFileSync(file, damaged);
+      await expect(published.caCrlOf('root')).rejects.toMatchObject({
+        ...{ code: 'FAULT_STORE_CORRUPT', message: expect.stringContaining(file) as string },
+      });
+      expect(ends()).toMatchObject([{ ca: 'root', nextUpdateMs: 0 }]);
+      writeFileSync(file, text);
+    }
+  });
+
+  it('that cannot be read in the folder of the root stops no issuer below it, and is told', async () => {
+    let elapsedMs = 0;
+    const faults: string[] = [];
+    cpSync(join(offline, 'ca/root'), join(plant, 'ca/root'), { recursive: true });
+    const list = join(plant, 'ca/root/ca.crl');
+    rmSync(list, { force: true });
+    const catalogue = new IssuerCatalogue({
+      ...{ dataDirectory: plant, issuers: await loadIssuers(plant), configured: undefined },
+      ...{ keyless: 'left-out', elapsedMs: () => elapsedMs },
+    });
+    catalogue.tellFaults(({ message }) => faults.push(message));
+    mkdirSync(list);
+    for (let look = 0; look < 2; look += 1) {
+      elapsedMs += 1_001;
+      catalogue.assertSigns('line-1', nowMs);
+    }
+    expect(faults).toEqual([`${list} cannot be read`]);
+    expect(new CaCrlEnds(plant, catalogue).list()).toMatchObject([{ ca: 'root', nextUpdateMs: 0 }]);
+    await expect(publishedCas(plant).caCrlOf('root')).rejects.toMatchObject({
+      ...{ code: 'FAULT_STORE_CORRUPT', message: faults[0] },
+    });
+    rmSync(list, { recursive: true });
+    elapsedMs += 60_001;
+    catalogue.assertSigns('line-1', nowMs);
+    expect(faults).toHaveLength(1);
+  });
+
   it('keeps its name from every other CA', async () => {
     await revoke('line-1');
     const crlDer = await madeAt(nowMs);

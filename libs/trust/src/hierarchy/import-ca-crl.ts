@@ -221,7 +221,7 @@ function nameOf(
   }
   const isTaken = (name: string): boolean =>
     authorities.some((ca) => ca.name === name && !isSigner(ca)) ||
-    known.some((crl) => crl.ca === name && crl !== before) ||
+    known.some((crl) => crl.ca === name && !isCrlOf(crl, same)) ||
     (fixed === undefined && existsSync(join(directory, caRequestsFolderName, name)));
   const firstFree = (): string | undefined => {
     if (otherwise === undefined) return undefined;
@@ -293,7 +293,7 @@ function assertRecordKept(crl: ImportedCrl, { name, directory, revokedCas }: Iss
   throw new CertmillError(
     'CONFLICT',
     `the CRL leaves out what CA '${name}' has revoked, ${join(directory, revokedCasFileName)}: ` +
-      `${someOf(missing)}; ${revokedAgain}`,
+      `${someOf(missing)}; ${revokedAgain}; until then, stop here what it newly revokes by the same command`,
   );
 }
 

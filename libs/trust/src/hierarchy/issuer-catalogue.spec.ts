@@ -8,7 +8,7 @@ import { closeIssuer } from './close-issuer.js';
 import { createHierarchy } from './create-hierarchy.js';
 import { distinguishedNameDer, parseDistinguishedName } from './distinguished-name.js';
 import { type AuthorityWish, issueAuthority } from './issue-authority.js';
-import { IssuerCatalogue } from './issuer-catalogue.js';
+import { IssuerCatalogue, type KeylessIssuers } from './issuer-catalogue.js';
 import { issuerPathsOf } from './issuer-paths.js';
 import { loadIssuers } from './load-issuers.js';
 import { rekeyAuthority } from './renew-authority.js';
@@ -31,12 +31,15 @@ describe('IssuerCatalogue', () => {
     rmSync(data, { recursive: true, force: true });
   });
 
-  const open = async (configured?: { readonly first: { readonly tenants: 'all' } }) =>
+  const open = async (
+    configured?: { readonly first: { readonly tenants: 'all' } },
+    keyless: KeylessIssuers = 'left-out',
+  ) =>
     new IssuerCatalogue({
       dataDirectory: data,
       issuers: await loadIssuers(data),
       configured,
-      keyless: 'left-out',
+      keyless,
       elapsedMs: () => elapsedMs,
     });
   const issue = (name: string, overrides: Partial<AuthorityWish> = {}) =>
@@ -82,6 +85,37 @@ describe('IssuerCatalogue', () => {
     }
     writeFileSync(chainFile, chain);
     expect(catalogue.find('late')?.name).toBe('late');
+  });
+
+  it('tells of an issuer without a key, which signs nothing until that is there', async () => {
+    await issue('late');
+    const { keyFile, directory } = issuerPathsOf(data, 'late');
+    renameSync(keyFile, `${data}/aside`);
+    const [left, told] = [await open(), await open(undefined, 'told-of')];
+    renameSync(directory, `${data}/folder`);
+    renameSync(`${data}/folder`, directory);
+    expect(told.find('late')).toMatchObject({ name: 'late', isKeyAway: true });
+    expect(left.find('late')?.isKeyAway).toBeUndefined();
+    const clock = { nowMs: () => nowMs };
+    const away = 'has its key elsewhere';
+    expect(() => {
+      told.assertSigns('late', nowMs);
+    }).toThrow(away);
+    const policy = issuingPolicy(told, clock);
+    const order = { tenant: 'acme', orderId: 'o' };
+    expect(policy.orderRefusal('late', order, profile)).toBe(away);
+    expect(policy.standingOf('late', 'acme')).toEqual({
+      ...{ takesOrders: false, takesUploads: false, refusal: away },
+    });
+    expect(policy.chainOf('late')).toHaveLength(2);
+    elapsedMs += 1_000;
+    const before = told.find('late');
+    elapsedMs += 1_000;
+    expect(told.find('late')).toBe(before);
+    renameSync(`${data}/aside`, keyFile);
+    elapsedMs += 1_000;
+    told.assertSigns('late', nowMs);
+    expect(told.find('late')).toMatchObject({ hasKey: true, isKeyAway: false });
   });
 
   it('looks for no more than twenty strange names a second', async () => {

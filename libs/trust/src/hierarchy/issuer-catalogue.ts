@@ -4,6 +4,7 @@ import { isSameBytes } from '../path/path-certificate.js';
 import { readCaCertificate } from './ca-certificate.js';
 import { damagedCa } from './ca-files.js';
 import { caCrlFileName } from './ca-crl-time.js';
+import { slotFileName } from './ca-slot.js';
 import { type CaIdentity, CasByKey, identityOf } from './cas-by-key.js';
 import { fileStamp } from './file-stamp.js';
 import { formerChainsIn } from './former-chains.js';
@@ -14,11 +15,13 @@ import {
   formerFolderName,
   issuedFolderName,
   issuerPathsOf,
+  keyFileName,
 } from './issuer-paths.js';
 import { retirementFileName } from './ca-description.js';
 import { conflictFault, ListsOfCas } from './lists-of-ca.js';
 import {
   isKeyAtHand,
+  type Issuer,
   readVerifiedAuthority,
   readWholeAuthority,
   refusalOf,
@@ -274,7 +277,7 @@ export class IssuerCatalogue {
     try {
       const now = readVerifiedAuthority(dataDirectory, name, serialKeyId, this.crls, this.cas);
       if (now === undefined) throw damagedCa(name, 'its folder is not there any more');
-      const issuer = issuerNow(before, now);
+      const issuer = issuerNow(before.isKeyAway === true ? withKeyOf(before, now) : before, now);
       this.faults.clear(name);
       return { issuer, isRead: true };
     } catch (error) {
@@ -348,12 +351,20 @@ export class IssuerCatalogue {
   }
 
   private tellConflict(place: string, ca: CaIdentity): void {
-    const chosen = this.lists.chosenOf(ca);
-    const fault = chosen && conflictFault(chosen);
+    const fault = this.conflictOf(ca);
     if (fault !== undefined) {
       this.conflicts.add(place);
       this.faults.tell(place, fault);
     } else if (this.conflicts.delete(place)) this.faults.clear(place);
+  }
+
+  private conflictOf(ca: CaIdentity): CertmillError | undefined {
+    try {
+      const chosen = this.lists.chosenOf(ca);
+      return chosen && conflictFault(chosen);
+    } catch (error) {
+      return damageIn(error);
+    }
   }
 
   /** Of all lists of a CA: one of another folder, or that was taken in by another name, may be served. */
@@ -369,7 +380,8 @@ export class IssuerCatalogue {
       this.tellConflict(name, same);
       return stamp;
     } catch (error) {
-      damageIn(error);
+      this.conflicts.add(name);
+      this.faults.tell(name, damageIn(error));
       return unreadStamp;
     }
   }
@@ -420,6 +432,10 @@ export class IssuerCatalogue {
     const stamps = [chainFileName, retirementFileName, ...keptFolderNames].map((file) =>
       this.stampOf(name, file),
     );
+    // Copied after the chain, or put back.
+    if (issuer.isKeyAway === true) {
+      stamps.push(this.stampOf(name, keyFileName), this.stampOf(name, slotFileName));
+    }
     for (const twin of this.cas.namesOf(issuer)) {
       if (twin === name) continue;
       stamps.push(twin, ...twinFileNames.map((file) => this.stampOf(twin, file)));
@@ -432,6 +448,11 @@ export class IssuerCatalogue {
     const { directory } = issuerPathsOf(this.options.dataDirectory, name);
     return fileStamp(join(directory, fileName));
   }
+}
+
+/** With the place of the key that has come since. */
+function withKeyOf(before: ServingIssuer, { hasKey, slot }: Issuer): ServingIssuer {
+  return slot === undefined ? { ...before, hasKey } : { ...before, hasKey, slot };
 }
 
 /** Throws anything else than damage. */

@@ -98,8 +98,8 @@ export class ListsOfCas {
   }
 
   /**
-   * Those in the folders of the CA, whatever their names are, then those that were taken in by any name. What cannot be
-   * read, or the CA has not signed, is none.
+   * Those in the folders of the CA, whatever their names are, then those that were taken in by any name. What is no list,
+   * or the CA has not signed, is none. Throws FAULT_STORE_CORRUPT where a file in a folder of the CA cannot be read.
    */
   of(ca: CaIdentity): readonly CaList[] {
     const own = this.#cas.namesOf(ca).flatMap((name) => {
@@ -117,9 +117,13 @@ export class ListsOfCas {
     return [...own, ...imported];
   }
 
-  /** The one of them that is served. Undefined where there is none. */
+  /**
+   * The one of them that is served. Undefined where there is none. Throws as `of`, and where one that was taken in is
+   * damaged: it may have been the last one.
+   */
   chosenOf(ca: CaIdentity): ChosenList | undefined {
     const lists = this.of(ca);
+    this.#assertNoneDamaged(ca, lists);
     const [first] = lists;
     if (first === undefined) return undefined;
     const records = this.#recordsOf(ca);
@@ -128,6 +132,18 @@ export class ListsOfCas {
     const chosen = chosenList(lists, records);
     if (chosen !== undefined) this.#chosen.set(first.file, { lists, records, chosen });
     return chosen;
+  }
+
+  /** What is no certificate of a CA any more is known by the name of its file only. */
+  #assertNoneDamaged(ca: CaIdentity, lists: readonly CaList[]): void {
+    const names = new Set([...this.#cas.namesOf(ca), ...lists.map((list) => list.ca)]);
+    const damaged = this.#imported
+      .look()
+      .damaged.find(
+        ({ ca: name, signer }) =>
+          names.has(name) || (signer !== undefined && isCrlOf({ signer }, ca)),
+      );
+    if (damaged !== undefined) throw damaged.error;
   }
 
   /** Those that can be read: who asks whether a CA is revoked hears of the others. */
@@ -253,6 +269,6 @@ function bytesIfThere(file: string): Buffer | undefined {
     return readFileSync(file);
   } catch (error) {
     if (isErrorCode(error, 'ENOENT')) return undefined;
-    throw error;
+    throw new CertmillError('FAULT_STORE_CORRUPT', `${file} cannot be read`, { cause: error });
   }
 }

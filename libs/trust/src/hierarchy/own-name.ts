@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { CertmillError, isName } from '@certmill/domain';
 import { isErrorCode } from '../atomic-file.js';
 import { type CaCertificate, certificatesInPem, readCaCertificate } from './ca-certificate.js';
-import { isSameName } from './distinguished-name.js';
+import { isSameName, nameKeyOf } from './distinguished-name.js';
 import { readCaFiles } from './ca-files.js';
 import { nameText } from '../inspect/view.js';
 import { caDirectoryOf, issuerPathsOf } from './issuer-paths.js';
@@ -54,23 +54,25 @@ export interface FormerCa extends Pick<NewCaName, 'subjectDer' | 'rekeys'> {
  * the subject of one and another key, and they are not keys of one CA that followed each other.
  */
 export function assertOwnNames(dataDirectory: string, coming: readonly FormerCa[]): void {
+  const comingBySubject = bySubject(coming);
   const there = namesIn(dataDirectory).flatMap((name): readonly FormerCa[] => {
     const ca = certificateIn(dataDirectory, name);
-    if (ca === undefined || !coming.some((one) => isSameName(one.subjectDer, ca.subjectDer)))
-      return [];
+    if (ca === undefined || !comingBySubject.has(nameKeyOf(ca.subjectDer))) return [];
     const rekeys = rekeysOf(dataDirectory, name);
     const { subjectDer, spkiDer } = ca;
     return [{ name, subjectDer, spkiDer, ...(rekeys === undefined ? {} : { rekeys }) }];
   });
   const all = [...there, ...coming];
+  const allBySubject = bySubject(all);
   const rekeyed = new Map(all.map(({ name, rekeys }) => [name, rekeys]));
   for (const ca of coming) {
-    const other = all.find(
-      (one) =>
-        isSameName(one.subjectDer, ca.subjectDer) &&
-        Buffer.compare(one.spkiDer, ca.spkiDer) !== 0 &&
-        firstKeyOf(one.name, rekeyed) !== firstKeyOf(ca.name, rekeyed),
-    );
+    const other = allBySubject
+      .get(nameKeyOf(ca.subjectDer))
+      ?.find(
+        (one) =>
+          Buffer.compare(one.spkiDer, ca.spkiDer) !== 0 &&
+          firstKeyOf(one.name, rekeyed) !== firstKeyOf(ca.name, rekeyed),
+      );
     if (other === undefined) continue;
     throw new CertmillError(
       'CONFLICT',
@@ -78,6 +80,10 @@ export function assertOwnNames(dataDirectory: string, coming: readonly FormerCa[
         'they cannot be in one folder',
     );
   }
+}
+
+function bySubject(cas: readonly FormerCa[]): ReadonlyMap<string, readonly FormerCa[]> {
+  return Map.groupBy(cas, ({ subjectDer }) => nameKeyOf(subjectDer));
 }
 
 /** The CA whose key others have followed, whether or not it is there itself. */

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pemEncode } from '@certmill/der';
-import type { DelegateEnd } from '@certmill/domain';
+import { CertmillError, type DelegateEnd } from '@certmill/domain';
 import { authorityProfiles } from '@certmill/domain/profile-files';
 import { createHierarchy } from '../hierarchy/create-hierarchy.js';
 import { issueDelegate } from '../hierarchy/issue-delegate.js';
@@ -97,6 +97,20 @@ describe('the delegates of CAs that people make', () => {
     expect(await firstEndDay()).toBe(24);
     day = 30;
     expect(await listed()).toEqual(['CN=eu of line until 24 to replace']);
+  });
+
+  it('are told where a CA cannot be judged now: its CRL is damaged', async () => {
+    await keep('eu', 0);
+    const damaged = (): never => {
+      throw new CertmillError('FAULT_STORE_CORRUPT', 'ca-crls/root.pem is damaged');
+    };
+    const judged = ends({ certifies: damaged, caOf: damaged });
+    expect(await judged.list(['line'])).toMatchObject([{ subject: 'CN=eu', toReplace: true }]);
+    expect(dayOf((await judged.firstEndMs()) ?? 0)).toBe(14);
+    const broken = (): never => {
+      throw new RangeError('not this');
+    };
+    await expect(ends({ certifies: broken }).list(['line'])).rejects.toThrow(RangeError);
   });
 
   it('count each before they end, and once they have none that another one follows, whoever that is', async () => {

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pemEncode } from '@certmill/der';
-import type { DelegateEnd } from '@certmill/domain';
+import { type DelegateEnd, isCertmillError } from '@certmill/domain';
 import type { Clock } from '@certmill/ports';
 import { isErrorCode, writeFileAtomically } from '../atomic-file.js';
 import { delegatesFolderName, issuerPathsOf } from '../hierarchy/issuer-paths.js';
@@ -57,8 +57,14 @@ type Delegate = Omit<DelegateEnd, 'toReplace'>;
 export class DelegateEnds {
   readonly #places: DelegatePlaces;
 
+  /** What is damaged hides no delegate: of a CA that cannot be judged now nothing is known. */
   constructor(places: DelegatePlaces) {
-    this.#places = places;
+    const { certifies, caOf } = places;
+    this.#places = {
+      ...places,
+      certifies: (issuer) => unlessDamaged(() => certifies(issuer)) ?? false,
+      caOf: (name) => unlessDamaged(() => caOf(name)),
+    };
   }
 
   /** Those of issuers and of all CAs above the ones of the catalogue, that are in use, were last or are to come. */
@@ -138,6 +144,15 @@ function lastsLonger(other: Delegate, one: Delegate): boolean {
 function outlives(ca: DelegatingCa | undefined, { notAfterMs }: Delegate, nowMs: number): boolean {
   if (ca === undefined) return true;
   return ca.revoked === undefined && nowMs < ca.notAfterMs && notAfterMs < ca.notAfterMs - 1_000;
+}
+
+function unlessDamaged<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (isCertmillError(error) && error.code === 'FAULT_STORE_CORRUPT') return undefined;
+    throw error;
+  }
 }
 
 async function namesIn(directory: string): Promise<readonly string[]> {

@@ -26,9 +26,13 @@ const named = (value: string) => distinguishedNameDer([{ type: 'commonName', val
 type Ingest = (time: number) => 'open' | 'closed' | 'not served' | 'not known';
 
 let folder: string;
+/** What calls closed, and what an ingest lists. */
+let closed: string[];
+let orders: object[];
 let server: Server | undefined;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'certmill-close-'));
+  [closed, orders] = [[], []];
   const nowMs = Date.now();
   const ca = { directory: folder, passphrase, keyType: 'ec-p256' } as const;
   await createRoot({ ...ca, subjectDer: named('Root') }, nowMs);
@@ -57,7 +61,10 @@ async function balanced(...ingests: readonly Ingest[]): Promise<readonly number[
       response.end(JSON.stringify(value));
     };
     const ingest = ingests[home]!;
-    if (request.url?.startsWith('/v1/orders')) json({ items: [] });
+    if (request.url?.startsWith('/v1/orders/') && request.method !== 'GET') {
+      closed.push(request.url);
+      json(orders[0]!);
+    } else if (request.url?.startsWith('/v1/orders')) json({ items: orders });
     else if (request.url === '/v1/issuers/old') {
       const says = ingest((asked[home] = (asked[home] ?? 0) + 1));
       if (says.startsWith('not')) problem(response, 404, 'NOT_FOUND', "there is no issuer 'old'");
@@ -69,7 +76,7 @@ async function balanced(...ingests: readonly Ingest[]): Promise<readonly number[
   return asked;
 }
 
-async function close(timeoutSeconds = 20): Promise<unknown> {
+async function close(timeoutSeconds = 20, isCaFirst = false): Promise<unknown> {
   const stream = () => new PassThrough();
   const surroundings = {
     ...{ stdin: stream(), stdout: stream(), stderr: stream() },
@@ -84,7 +91,7 @@ async function close(timeoutSeconds = 20): Promise<unknown> {
   const wish = { name: 'leave-old', issuer: 'old', reason: 'cACompromise' } as const;
   const { serialNumberHex } = old;
   const plan = planCompromise(
-    { ...wish, isReissued: false, isCaFirst: false, keepsCa: false },
+    { ...wish, isReissued: false, isCaFirst, keepsCa: false },
     { serialNumberHex, hasParent: true, isSuccessorThere: false, nowMs: Date.now() },
   );
   const run: CompromiseRun = { plan, done: [] };
@@ -124,6 +131,18 @@ test('an issuer is not closed while one ingest of several takes uploads', async 
   await expect(close(2)).rejects.toMatchObject(
     waits(/retired\.json of this folder to each ingest[^]* of \d+ answers .*after 2 s/),
   );
+});
+
+test('orders are closed though not all ingests have heard, where the CA is revoked next', async () => {
+  const counts = { quota: 1, reserved: 0, devices: 0 };
+  const terms = { profile: 'idevid', requiresAllowList: false, renews: false };
+  const expiresAt = '2040-01-01T00:00:00Z';
+  orders = [{ orderId: 'o-1', issuer: 'old', state: 'open', ...counts, ...terms, expiresAt }];
+  await balanced(() => 'open');
+  await expect(close(0)).rejects.toMatchObject(waits(/retired\.json/));
+  expect(closed).toEqual([]);
+  await expect(close(0, true)).rejects.toMatchObject(waits(/retired\.json/));
+  expect(closed).toEqual([expect.stringContaining('o-1')]);
 });
 
 describe('an issuer that an ingest does not show', () => {

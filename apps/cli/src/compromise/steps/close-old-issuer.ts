@@ -1,4 +1,6 @@
+import { isCertmillError } from '@certmill/domain';
 import { authorityIn, closeIssuer, refusalOf } from '@certmill/trust';
+import type { CompromiseWish } from '@certmill/trust/compromise';
 import { ServerError } from '../../client/server-error.js';
 import { lookAgainMs, waitFor } from '../../client/watch-operation.js';
 import { untilAgreed } from '../agreement.js';
@@ -8,20 +10,35 @@ import type { NotingStep, StepContext } from '../step-context.js';
 
 /**
  * Nothing new comes in under the old issuer, of any tenant. Where the CA is revoked next, open orders of this tenant are
- * closed at the end: what is not decided yet gets its verdict then, for nothing more is signed. Else they stay open
- * until what was accepted has its certificates. What is done in the folder counts when the servers have seen it: in a
+ * closed at the end, also where not all servers have heard in time: what is not decided yet gets its verdict then, for
+ * nothing more is signed. Else they stay open until what was accepted has its certificates. What is done in the folder counts when the servers have seen it: in a
  * fleet their folders are others, and several ingests may answer at one address.
  */
 export const closeOldIssuer: NotingStep = async (context, run, note) => {
-  const { plan } = run;
+  const { wish } = run.plan;
   const { client, data } = context;
-  const { issuer, successor } = plan.wish;
+  const { issuer, successor } = wish;
   await closeIssuer({
     directory: data,
     name: issuer,
     ...(successor === undefined ? {} : { successor: successor.name }),
     nowMs: Date.now(),
   });
+  try {
+    await heardBy(context, wish);
+  } catch (error) {
+    // A server that has not heard takes uploads, and so that of them nothing is issued the orders do not wait for it.
+    if (wish.isCaFirst && isWaiting(error)) await closeOrders(context, run, note);
+    throw error;
+  }
+  // Not before: in the seconds until all servers agree much of what is on its way is issued.
+  const closed = wish.isCaFirst ? await closeOrders(context, run, note) : [];
+  const { length: orders } = await ordersUnder(client, issuer);
+  return { orders, ...(closed.length === 0 ? {} : { closed }) };
+};
+
+/** STEP_WAITS where servers still take uploads under the old issuer, or no orders for its successor. */
+async function heardBy(context: StepContext, { issuer, successor }: CompromiseWish): Promise<void> {
   await seenByServer(context, {
     issuer,
     isSeen: await isClosed(context, issuer),
@@ -30,21 +47,20 @@ export const closeOldIssuer: NotingStep = async (context, run, note) => {
         ? notShown(context, issuer)
         : `give ca/${issuer}/retired.json of this folder to each ingest: the server still takes uploads under '${issuer}'`,
   });
-  if (successor !== undefined) {
-    await seenByServer(context, {
-      issuer: successor.name,
-      isSeen: (standing) => standing?.takesOrders === true,
-      missing: () =>
-        `give each ingest and status the folder ca/${successor.name}, but not key.pem, where they have folders of their own, and name it ` +
-        `and the tenant of the API key in the section issuers of their configuration, where there is one: ` +
-        `the server takes no orders for '${successor.name}'`,
-    });
-  }
-  // Not before: in the seconds until all servers agree much of what is on its way is issued.
-  const closed = plan.wish.isCaFirst ? await closeOrders(context, run, note) : [];
-  const { length: orders } = await ordersUnder(client, issuer);
-  return { orders, ...(closed.length === 0 ? {} : { closed }) };
-};
+  if (successor === undefined) return;
+  await seenByServer(context, {
+    issuer: successor.name,
+    isSeen: (standing) => standing?.takesOrders === true,
+    missing: () =>
+      `give each ingest and status the folder ca/${successor.name}, but not key.pem, where they have folders of their own, and name it ` +
+      `and the tenant of the API key in the section issuers of their configuration, where there is one: ` +
+      `the server takes no orders for '${successor.name}'`,
+  });
+}
+
+function isWaiting(error: unknown): boolean {
+  return isCertmillError(error) && error.code === 'STEP_WAITS';
+}
 
 type Standing = Awaited<ReturnType<StepContext['client']['findIssuer']>>;
 
