@@ -64,8 +64,7 @@ export function assertNoneTakenBack(there: Issuer, coming: Issuer, cas: readonly
 
 /**
  * The same of the CRLs that were taken in: CONFLICT, too, where the one that is there, or a CA of its name, is another CA's.
- * What lies there
- * damaged may be replaced. FAULT_STORE_CORRUPT where one that comes is damaged.
+ * What lies there damaged may be replaced. FAULT_STORE_CORRUPT where one that comes is damaged.
  */
 export function assertNoImportedCrlTakenBack(into: string, directory: string): void {
   const after = new Map(new ImportedCrlFolder(directory).all().map((crl) => [crl.ca, crl]));

@@ -11,8 +11,9 @@ import type { NotingStep, StepContext } from '../step-context.js';
 /**
  * Nothing new comes in under the old issuer, of any tenant. Where the CA is revoked next, open orders of this tenant are
  * closed at the end, also where not all servers have heard in time: what is not decided yet gets its verdict then, for
- * nothing more is signed. Else they stay open until what was accepted has its certificates. What is done in the folder counts when the servers have seen it: in a
- * fleet their folders are others, and several ingests may answer at one address.
+ * nothing more is signed. Else they stay open until what was accepted has its certificates. What is done in the folder
+ * counts when the servers have seen it: in a fleet their folders are others, and several ingests may answer at one
+ * address.
  */
 export const closeOldIssuer: NotingStep = async (context, run, note) => {
   const { wish } = run.plan;
@@ -27,7 +28,7 @@ export const closeOldIssuer: NotingStep = async (context, run, note) => {
   try {
     await heardBy(context, wish);
   } catch (error) {
-    // A server that has not heard takes uploads, and so that of them nothing is issued the orders do not wait for it.
+    // A server that has not heard goes on taking uploads: closed orders see to it that nothing of them is issued.
     if (wish.isCaFirst && isWaiting(error)) await closeOrders(context, run, note);
     throw error;
   }
