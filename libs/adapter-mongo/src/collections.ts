@@ -106,9 +106,10 @@ export interface Collections {
   readonly journalStates: Documents<StateDocument>;
 }
 
-export function collectionsOf(db: Db, calls: DriverCalls): Collections {
+/** @param database Asked for each call: a connection may be made anew. */
+export function collectionsOf(database: () => Db, calls: DriverCalls): Collections {
   const of = <D extends Stored>(name: CollectionName): Documents<D> =>
-    new Documents<D>(db.collection(collectionNames[name]), calls);
+    new Documents<D>(database, collectionNames[name], calls);
   return {
     meta: of('meta'),
     issuanceTime: of('issuanceTime'),

@@ -34,7 +34,7 @@ async function connected<T>(
 ): Promise<T> {
   const { db, calls, close } = await openMongoConnection(options);
   try {
-    return await action(db, calls);
+    return await action(db(), calls);
   } finally {
     await close();
   }
@@ -57,7 +57,7 @@ export async function makeCollections(db: Db, calls: DriverCalls): Promise<void>
     }
     if (sharded) await calls.run(`shard ${name}`, () => shardCollection(db, name));
   }
-  const { meta, issuanceTime } = collectionsOf(db, calls);
+  const { meta, issuanceTime } = collectionsOf(() => db, calls);
   await issuanceTime.insert({ _id: theOne, atMs: 0 });
   await meta.insert({
     _id: theOne,
@@ -75,7 +75,7 @@ export async function differencesIn(db: Db, calls: DriverCalls): Promise<readonl
   for (const name of names) {
     differences.push(...(await differencesOf(db, calls, name, sharded)));
   }
-  const collections = collectionsOf(db, calls);
+  const collections = collectionsOf(() => db, calls);
   const [meta, time] = await Promise.all([
     collections.meta.get(theOne),
     collections.issuanceTime.get(theOne),

@@ -1,4 +1,4 @@
-import type { Collection, Document, Filter, UpdateFilter } from 'mongodb';
+import type { Collection, Db, Document, Filter, UpdateFilter } from 'mongodb';
 import type { DriverCalls } from './driver-calls.js';
 import { isDuplicateKey, isDuplicateKeyOnly } from './mongo-fault.js';
 
@@ -29,14 +29,19 @@ export interface Scan {
  * is used. Faults: those of `DriverCalls.run`, and of `change` where it changes something.
  */
 export class Documents<D extends Stored> {
-  readonly #collection: Collection<Stored & Document>;
-  readonly #calls: DriverCalls;
+  readonly #database: () => Db;
   readonly #name: string;
+  readonly #calls: DriverCalls;
 
-  constructor(collection: Collection<Stored & Document>, calls: DriverCalls) {
-    this.#collection = collection;
+  /** @param database Asked for each call. */
+  constructor(database: () => Db, name: string, calls: DriverCalls) {
+    this.#database = database;
+    this.#name = name;
     this.#calls = calls;
-    this.#name = collection.collectionName;
+  }
+
+  get #collection(): Collection<Stored & Document> {
+    return this.#database().collection(this.#name);
   }
 
   /** After a fault the document may be there all the same. */

@@ -1,5 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
+import { setTimeout } from 'node:timers/promises';
 import { runInNewContext } from 'node:vm';
+import { CertmillError } from '@certmill/domain';
 import { CallsInHand } from './calls-in-hand.js';
 import { DriverCalls } from './driver-calls.js';
 import { SharedRun } from './shared-run.js';
@@ -14,6 +16,30 @@ describe('calls of the driver', () => {
       message: 'cannot get batches: no answer in time',
     });
     expect(await calls.run('get batches', () => Promise.resolve(7))).toBe(7);
+  });
+
+  test('that fail for as long as one may take, with none answered between, are told', async () => {
+    let told = 0;
+    const calls = new DriverCalls({ timeoutMs: 50, onUnanswered: () => (told += 1) });
+    const fails = async (): Promise<void> => {
+      await calls.run('get', () => Promise.reject(new Error('away'))).catch(() => undefined);
+    };
+    const failsFor = async (ms: number): Promise<void> => {
+      for (const beganMs = performance.now(); performance.now() - beganMs < ms;) await fails();
+    };
+    await fails();
+    expect(told).toBe(0);
+    await failsFor(60);
+    expect(told).toBeGreaterThan(0);
+    // That a document is there already is an answer.
+    const exists = new CertmillError('CONFLICT', 'it is there');
+    await expect(calls.run('insert', () => Promise.reject(exists))).rejects.toBe(exists);
+    told = 0;
+    await fails();
+    await calls.run('get', () => Promise.resolve());
+    await setTimeout(60);
+    await fails();
+    expect(told).toBe(0);
   });
 
   test('end with FAULT_STOPPING once they are abandoned, and later ones are not made', async () => {

@@ -9,6 +9,8 @@ export interface DriverCallsOptions {
   readonly around?: AroundCall;
   /** Calls that would change something are not made. */
   readonly isReadOnly?: boolean | undefined;
+  /** Told at each call that fails once none has been answered for `timeoutMs` since the first that failed. */
+  readonly onUnanswered?: () => void;
 }
 
 /**
@@ -19,6 +21,9 @@ export class DriverCalls {
   readonly #timeoutMs: number;
   readonly #around: AroundCall;
   readonly #isReadOnly: boolean;
+  readonly #onUnanswered: () => void;
+  /** When the first call failed of those since one that was answered. */
+  #failingSinceMs: number | undefined;
   /** Ends each call in hand. No promise that outlives the calls: it would keep what all of them answered. */
   readonly #endings = new Set<(cause: CertmillError) => void>();
   #isAbandoned = false;
@@ -27,6 +32,7 @@ export class DriverCalls {
     this.#timeoutMs = options.timeoutMs;
     this.#around = options.around ?? ((_, call) => call());
     this.#isReadOnly = options.isReadOnly ?? false;
+    this.#onUnanswered = options.onUnanswered ?? (() => undefined);
   }
 
   /** Faults: FAULT_STORE_DOWN, FAULT_DISK_FULL, FAULT_STORE_CORRUPT, FAULT_PROCESSING, FAULT_STOPPING. */
@@ -38,9 +44,13 @@ export class DriverCalls {
     }, this.#timeoutMs);
     this.#endings.add(end);
     try {
-      return await Promise.race([this.#around(step, call), ended]);
+      const answer = await Promise.race([this.#around(step, call), ended]);
+      this.answered();
+      return answer;
     } catch (error) {
-      throw this.#faultOf(error, step);
+      const fault = this.#faultOf(error, step);
+      this.#noteFailure(fault);
+      throw fault;
     } finally {
       clearTimeout(timer);
       this.#endings.delete(end);
@@ -55,10 +65,25 @@ export class DriverCalls {
     return this.run(step, call);
   }
 
+  /** The server is there: what failed before says nothing any more. */
+  answered(): void {
+    this.#failingSinceMs = undefined;
+  }
+
   /** Ends what is in hand and whatever comes with FAULT_STOPPING. */
   abandon(): void {
     this.#isAbandoned = true;
     for (const end of this.#endings) end(stopping());
+  }
+
+  #noteFailure(fault: CertmillError): void {
+    if (fault.code !== 'FAULT_STORE_DOWN') {
+      if (!this.#isAbandoned) this.answered();
+      return;
+    }
+    const nowMs = performance.now();
+    this.#failingSinceMs ??= nowMs;
+    if (nowMs - this.#failingSinceMs >= this.#timeoutMs) this.#onUnanswered();
   }
 
   /** Whatever a call ends with once the connection is closed under it, it is because we stop. */

@@ -2,6 +2,7 @@ import { MongoClient, type Db, type MongoClientOptions } from 'mongodb';
 import { CertmillError, tlsRefusalOf } from '@certmill/domain';
 import { DriverCalls, type AroundCall } from './driver-calls.js';
 import { isRefused, mongoFault } from './mongo-fault.js';
+import { RenewedClient } from './renewed-client.js';
 
 export interface MongoConnectionOptions {
   /** `mongodb://host:port,...` or `mongodb+srv://...`. */
@@ -24,12 +25,15 @@ export interface MongoConnectionOptions {
   readonly maxConnections?: number;
   /** Whatever would change the store fails with CONFLICT. */
   readonly isReadOnly?: boolean;
+  /** Told of faults that no caller waits for: what could be passed over was. */
+  readonly onFault?: (fault: CertmillError) => void;
   /** For tests. */
   readonly around?: AroundCall;
 }
 
 export interface MongoConnection {
-  readonly db: Db;
+  /** Not to be kept: there is another one when the connection is made anew. */
+  readonly db: () => Db;
   readonly calls: DriverCalls;
   readonly close: () => Promise<void>;
 }
@@ -38,38 +42,47 @@ const defaultCallTimeoutMs = 20_000;
 const defaultMaxConnections = 32;
 
 /**
- * Connects and waits for a first answer. Faults: CONFIG_INVALID (URI, TLS material, credentials),
- * FAULT_STORE_DOWN.
+ * Connects and waits for a first answer. A connection that stays without any while calls are made is made
+ * anew. Faults: CONFIG_INVALID (URI, TLS material, credentials), FAULT_STORE_DOWN.
  */
 export async function openMongoConnection(
   options: MongoConnectionOptions,
 ): Promise<MongoConnection> {
   const timeoutMs = options.callTimeoutMs ?? defaultCallTimeoutMs;
-  const client = makeClient(options, timeoutMs);
+  const client = new RenewedClient(() => makeClient(options, timeoutMs), options.database);
   const calls = new DriverCalls({
     timeoutMs,
     isReadOnly: options.isReadOnly,
+    onUnanswered: () => void renew(),
     ...(options.around === undefined ? {} : { around: options.around }),
   });
-  const db = client.db(options.database);
+
+  async function renew(): Promise<void> {
+    if (!(await client.renew())) return;
+    calls.answered();
+    const message = 'MongoDB answered no call: the connection was made anew';
+    options.onFault?.(new CertmillError('FAULT_STORE_DOWN', message));
+  }
+
   try {
-    await db.command({ ping: 1 });
+    await client.db.command({ ping: 1 });
   } catch (error) {
     await client.close().catch(() => undefined);
-    if (isRefused(error)) {
-      throw new CertmillError('CONFIG_INVALID', 'MongoDB refuses the credentials', {
-        cause: error,
-      });
-    }
-    const refusal = tlsRefusalOf(error);
-    if (refusal !== undefined) {
-      throw new CertmillError('CONFIG_INVALID', `MongoDB is not accepted: ${refusal}`, {
-        cause: error,
-      });
-    }
-    throw mongoFault(error, 'connect to MongoDB');
+    throw connectionFault(error);
   }
-  return { db, calls, close: () => client.close() };
+  return { db: () => client.db, calls, close: () => client.close() };
+}
+
+function connectionFault(error: unknown): CertmillError {
+  const options = { cause: error };
+  if (isRefused(error)) {
+    return new CertmillError('CONFIG_INVALID', 'MongoDB refuses the credentials', options);
+  }
+  const refusal = tlsRefusalOf(error);
+  if (refusal !== undefined) {
+    return new CertmillError('CONFIG_INVALID', `MongoDB is not accepted: ${refusal}`, options);
+  }
+  return mongoFault(error, 'connect to MongoDB');
 }
 
 function makeClient(options: MongoConnectionOptions, timeoutMs: number): MongoClient {
