@@ -204,6 +204,11 @@ describe('an allow-list', () => {
   });
 });
 
+interface ProfilePage {
+  readonly items: readonly { readonly name: string }[];
+  readonly next?: string;
+}
+
 describe('profiles', () => {
   const own = readFileSync('libs/domain/profiles/tls-client.yaml', 'utf8')
     .replace('name: tls-client', 'name: mine')
@@ -216,9 +221,19 @@ describe('profiles', () => {
     expect(added.status).toBe(201);
     const view = profileSchema.parse(await added.json());
     expect(view).toMatchObject({ name: 'mine', version: 1 });
-    const listed = await getJson<{ items: { name: string }[] }>('/v1/profiles');
+    const listed = await getJson<ProfilePage>('/v1/profiles');
     const names = listed.items.map(({ name }) => name).sort();
     expect(names).toEqual([...builtInProfileNames, 'mine'].sort());
+    const paged: string[] = [];
+    for (let next: string | undefined = ''; next !== undefined;) {
+      const query: string = next === '' ? '' : `&cursor=${next}`;
+      const page = await getJson<ProfilePage>(`/v1/profiles?limit=3${query}`);
+      expect(page.items.length).toBeLessThanOrEqual(3);
+      paged.push(...page.items.map(({ name }) => name));
+      next = page.next;
+    }
+    expect(paged).toEqual(names);
+    expect((await server.call('GET', '/v1/profiles?limit=3&cursor=x')).status).toBe(400);
     expect(await getJson('/v1/profiles/mine')).toMatchObject({
       ...view,
       profile: { name: 'mine' },

@@ -93,7 +93,7 @@ describe('a start after an update', () => {
     const { issuance } = server.server;
     expect(issuance.keptProfiles).toEqual([{ name: 'tls-client', version, tenants: ['tenant-7'] }]);
     const names = async (tenant: string) =>
-      (await issuance.store.listProfiles(tenant)).map(({ name }) => name);
+      (await issuance.store.listProfiles(tenant, { limit: 100 })).items.map(({ name }) => name);
     for (const tenant of tenants)
       expect(await names(tenant)).toEqual([...builtInProfileNames].sort());
     expect((await issuance.store.findProfile('tenant-7', 'tls-client'))?.hash).toBe(hash);

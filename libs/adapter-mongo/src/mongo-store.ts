@@ -186,8 +186,8 @@ export class MongoStore
     return this.#inHand.run(() => this.#parts.profiles.findProfile(tenant, name));
   }
 
-  listProfiles(tenant: TenantId) {
-    return this.#inHand.run(() => this.#parts.profiles.listProfiles(tenant));
+  listProfiles(tenant: TenantId, page: PageRequest) {
+    return this.#inHand.run(() => this.#parts.profiles.listProfiles(tenant, page));
   }
 
   createOrder(order: Order) {

@@ -55,8 +55,8 @@ export interface ProfileStore {
   getProfile(tenant: TenantId, hash: string): Promise<StoredProfile | undefined>;
   /** The highest version of the name. */
   findProfile(tenant: TenantId, name: string): Promise<StoredProfile | undefined>;
-  /** By name, then by version. */
-  listProfiles(tenant: TenantId): Promise<readonly StoredProfile[]>;
+  /** By name, then by version; 100 at most in a page, since each comes whole. */
+  listProfiles(tenant: TenantId, page: PageRequest): Promise<Page<StoredProfile>>;
 }
 
 export interface OrderStore {

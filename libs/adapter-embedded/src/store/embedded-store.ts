@@ -249,8 +249,8 @@ export class EmbeddedStore
     return this.#client.call('findProfile', [tenant, name]);
   }
 
-  listProfiles(tenant: TenantId) {
-    return this.#client.call('listProfiles', [tenant]);
+  listProfiles(tenant: TenantId, page: PageRequest) {
+    return this.#client.call('listProfiles', [tenant, page]);
   }
 
   createOrder(order: Order): Promise<boolean> {

@@ -32,6 +32,17 @@ export function cursorSeq(request: PageRequest): number | undefined {
   return Number(place);
 }
 
+/** As `cursorPlace`, for places `<name>/<version>`; before all of them for the first page. */
+export function cursorNameAndVersion(request: PageRequest): [name: string, version: number] {
+  const place = cursorPlace(request);
+  if (place === '') return ['', 0];
+  const [, name, version] = /^([^/]+)\/(\d{1,15})$/.exec(place) ?? [];
+  if (name === undefined) {
+    throw new CertmillError('INVALID_INPUT', 'the cursor is not one that a page gave out');
+  }
+  return [name, Number(version)];
+}
+
 /** The page out of up to `limit + 1` rows; the one too many says that there is a next page. */
 export function pageOf<R, T>(
   rows: readonly R[],

@@ -1,7 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { CertmillError, type TenantId } from '@certmill/domain';
-import type { StoredProfile } from '@certmill/ports';
+import type { Page, PageRequest, StoredProfile } from '@certmill/ports';
+import { cursorNameAndVersion, pageLimit, pageOf } from './page-cursor.js';
 import { numberIn, textIn, type Row } from './rows.js';
+
+/** Each is up to 64 KiB. */
+const maxPageProfiles = 100;
 
 /** Profiles, as ProfileStore of @certmill/ports has them. */
 export class ProfileTable {
@@ -59,11 +63,21 @@ export class ProfileTable {
     return row && profileOf(row);
   }
 
-  listProfiles(tenant: TenantId): readonly StoredProfile[] {
-    return this.#db
-      .prepare('SELECT * FROM profiles WHERE tenant = ? ORDER BY name, version')
-      .all(tenant)
-      .map(profileOf);
+  listProfiles(tenant: TenantId, page: PageRequest): Page<StoredProfile> {
+    const limit = Math.min(pageLimit(page), maxPageProfiles);
+    const [name, version] = cursorNameAndVersion(page);
+    const rows = this.#db
+      .prepare(
+        `SELECT * FROM profiles WHERE tenant = ? AND (name, version) > (?, ?)
+         ORDER BY name, version LIMIT ?`,
+      )
+      .all(tenant, name, version, limit + 1);
+    return pageOf(
+      rows,
+      limit,
+      profileOf,
+      (row) => `${textIn(row, 'name')}/${String(numberIn(row, 'version'))}`,
+    );
   }
 }
 

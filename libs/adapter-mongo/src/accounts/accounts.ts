@@ -19,6 +19,9 @@ const anyTenant = /^[^\0]+$/;
 /** Of a profile for all: tenants that are looked at together. */
 const tenantsAtOnce = 500;
 const conflictsTold = 100;
+const nameAndVersion = /^[^/\0]+\/\d{1,15}$/;
+/** Each is up to 64 KiB. */
+const maxPageProfiles = 100;
 
 /** Tenants and their credentials. */
 export class Tenants implements TenantStore {
@@ -119,8 +122,7 @@ export class Profiles implements ProfileStore {
   }
 
   async getProfile(tenant: TenantId, hash: string): Promise<StoredProfile | undefined> {
-    const where = { ...idsUnder(`${tenant}/`), hash };
-    const [found] = await this.#profiles.find(where, { sort: { _id: 1 }, limit: 1 });
+    const [found] = await this.#profiles.find({ tenant, hash }, { sort: { _id: 1 }, limit: 1 });
     return found && profileOf(found);
   }
 
@@ -130,12 +132,17 @@ export class Profiles implements ProfileStore {
     return found && profileOf(found);
   }
 
-  async listProfiles(tenant: TenantId): Promise<readonly StoredProfile[]> {
-    // By `_id` alone `idevid-tpm/1` would come before `idevid/1`, and version 10 before version 9.
-    const found = await this.#profiles.find(idsUnder(`${tenant}/`), { sort: { _id: 1 } });
-    return found
-      .map(profileOf)
-      .sort((a, b) => (a.name === b.name ? a.version - b.version : a.name < b.name ? -1 : 1));
+  async listProfiles(tenant: TenantId, page: PageRequest): Promise<Page<StoredProfile>> {
+    const limit = Math.min(pageLimit(page), maxPageProfiles);
+    const [name, version] = cursorPlace(page, nameAndVersion)?.split('/') ?? [];
+    const after =
+      name === undefined
+        ? {}
+        : { $or: [{ name: { $gt: name } }, { name, version: { $gt: Number(version) } }] };
+    // By `_id` `idevid-tpm/1` would come before `idevid/1`.
+    const sort = { name: 1, version: 1 } as const;
+    const found = await this.#profiles.find({ tenant, ...after }, { sort, limit: limit + 1 });
+    return pageOf(found, limit, profileOf, (last) => `${last.name}/${String(last.version)}`);
   }
 
   /** Inserts it if absent; whether it is now stored with this content. */

@@ -131,11 +131,12 @@ async function carryTenant(
   tenant: TenantId,
 ): Promise<void> {
   const credentials = await store.listCredentials(tenant);
-  const profiles = await store.listProfiles(tenant);
   // When it was opened is told nowhere; its first credential is of that time.
   await into.putTenant(tenant, credentials[0]?.createdAtMs ?? 0);
   for (const credential of credentials) await into.putCredential(credential);
-  for (const profile of profiles) await into.putProfile(profile);
+  for await (const profile of allOf((page) => store.listProfiles(tenant, page))) {
+    await into.putProfile(profile);
+  }
 }
 
 async function* chunksOf(read: StoreReadOut, batchSeq: number): AsyncGenerator<ReadChunk> {

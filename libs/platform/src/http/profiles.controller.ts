@@ -1,4 +1,4 @@
-import { Controller, Get, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
+import { Controller, Get, HttpCode, Inject, Param, Post, Query, Req } from '@nestjs/common';
 import { canonicalProfile, CertmillError, profileHash, type Credential } from '@certmill/domain';
 import type { StoredProfile } from '@certmill/ports';
 import type { FastifyRequest } from 'fastify';
@@ -9,7 +9,9 @@ import { noteAudit } from './audit-notes.js';
 import { newProfileSchema } from './bodies.js';
 import { ProfileSlots } from './call-slots.js';
 import { demandApproval } from './demand-approval.js';
+import { pageOf, pageRequestOf, type PageView } from './pages.js';
 import { parseWith } from './parse-with.js';
+import { pageQuerySchema } from './queries.js';
 import { servicesToken, type IssuanceServices } from './services.js';
 
 /** Profiles of the tenant: added once per version, never changed. */
@@ -29,9 +31,15 @@ export class ProfilesController {
   @Get()
   @Needs('profiles:read')
   @Describes(routes.listProfiles)
-  async list(@Caller() caller: Credential): Promise<{ items: readonly ProfileView[] }> {
-    const stored = await this.#services.profileStore.listProfiles(caller.tenant);
-    return { items: stored.map(profileView) };
+  async list(
+    @Caller() caller: Credential,
+    @Query() query: unknown,
+  ): Promise<PageView<ProfileView>> {
+    const { items, next } = await this.#services.profileStore.listProfiles(
+      caller.tenant,
+      pageRequestOf(parseWith(pageQuerySchema, query)),
+    );
+    return pageOf(items.map(profileView), next);
   }
 
   @Get(':name')

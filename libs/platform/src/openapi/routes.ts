@@ -371,8 +371,9 @@ export const routes = {
     },
   },
   listProfiles: {
-    summary: 'List profiles',
-    answers: { 200: { description: 'Profiles', schema: pageOf(profileSchema) } },
+    summary: 'List profiles by name, then by version',
+    query: pageQuerySchema,
+    answers: { 200: { description: 'A page of 100 at most', schema: pageOf(profileSchema) } },
   },
   showProfile: {
     summary: 'Show the highest version of a profile',

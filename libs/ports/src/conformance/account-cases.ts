@@ -99,14 +99,15 @@ export const accountCases: readonly StoreCase[] = [
     async run(stores, tenant) {
       await atOnce(() => stores.addProfile(aProfile(tenant, 1, 'one')));
       await assert.rejects(stores.addProfile(aProfile(tenant, 1, 'other')), hasCode('CONFLICT'));
-      expectSame(await stores.listProfiles(tenant), [aProfile(tenant, 1, 'one')]);
+      const { items } = await stores.listProfiles(tenant, { limit: 2 });
+      expectSame(items, [aProfile(tenant, 1, 'one')]);
     },
     broken: (stores) => ({
       addProfile: (profile) => stores.addProfile(profile).catch(() => undefined),
     }),
   },
   {
-    name: 'profiles are listed by name, then by version',
+    name: 'profiles are listed page by page, by name, then by version',
     async run(stores, tenant) {
       const places = [
         ['sensor-b', 1],
@@ -117,16 +118,57 @@ export const accountCases: readonly StoreCase[] = [
       for (const [name, version] of places) {
         await stores.addProfile({ ...aProfile(tenant, version, `${name} ${version}`), name });
       }
-      expectSame(
-        (await stores.listProfiles(tenant)).map(({ name, version }) => [name, version]),
-        [...places].reverse(),
-      );
+      await stores.addProfile(aProfile(`${tenant}-other`, 1, 'of another tenant'));
+      for (const limit of [1, 2, 3, 4, 1_000]) {
+        const seen = await pagesOf(async (cursor) => {
+          const from = cursor === undefined ? {} : { cursor };
+          const page = await stores.listProfiles(tenant, { limit, ...from });
+          assert.ok(page.items.length <= limit);
+          return page;
+        });
+        expectSame(
+          seen.map(({ name, version }) => [name, version]),
+          [...places].reverse(),
+        );
+      }
+      for (const cursor of ['made up', Buffer.from('sensor').toString('base64url')]) {
+        await assert.rejects(
+          stores.listProfiles(tenant, { limit: 2, cursor }),
+          hasCode('INVALID_INPUT'),
+        );
+      }
     },
     broken: (stores) => ({
-      listProfiles: async (tenant) =>
-        [...(await stores.listProfiles(tenant))].sort((a, b) =>
-          `${a.name}/${String(a.version)}` < `${b.name}/${String(b.version)}` ? -1 : 1,
-        ),
+      listProfiles: async (tenant, page) => {
+        const { items, ...rest } = await stores.listProfiles(tenant, page);
+        const keyOf = ({ name, version }: StoredProfile): string => `${name}/${String(version)}`;
+        return { items: items.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)), ...rest };
+      },
+    }),
+  },
+  {
+    name: 'a page has 100 profiles at most',
+    async run(stores, tenant) {
+      const versions = Array.from({ length: 101 }, (_, i) => i + 1);
+      await Promise.all(
+        versions.map((version) => stores.addProfile(aProfile(tenant, version, String(version)))),
+      );
+      const { items, next } = await stores.listProfiles(tenant, { limit: 1_000 });
+      expectSame(
+        items.map(({ version }) => version),
+        versions.slice(0, 100),
+      );
+      assert.ok(next !== undefined);
+      const last = await stores.listProfiles(tenant, { limit: 1_000, cursor: next });
+      expectSame(last, { items: [aProfile(tenant, 101, '101')] });
+    },
+    broken: (stores) => ({
+      listProfiles: async (tenant, page) => {
+        const first = await stores.listProfiles(tenant, page);
+        if (first.next === undefined || page.limit <= 100) return first;
+        const { items } = await stores.listProfiles(tenant, { ...page, cursor: first.next });
+        return { items: [...first.items, ...items] };
+      },
     }),
   },
   {
@@ -160,7 +202,7 @@ export const accountCases: readonly StoreCase[] = [
       assert.equal(await stores.getProfile(`${tenant}-other`, hex('version 2')), undefined);
     },
     broken: (stores) => ({
-      findProfile: async (tenant) => (await stores.listProfiles(tenant))[0],
+      findProfile: async (tenant) => (await stores.listProfiles(tenant, { limit: 1 })).items[0],
     }),
   },
   {
