@@ -37,6 +37,13 @@ public final class MongoStandIn {
   }
 
   private static final class Memory extends MemoryBackend {
+    private final WholeDocuments documents = new WholeDocuments();
+
+    @Override
+    public Document handleMessage(MongoMessage message) {
+      return documents.answer(message, super::handleMessage);
+    }
+
     @Override
     public MemoryDatabase openOrCreateDatabase(String name) {
       return new MemoryDatabase(name, getCursorRegistry()) {
@@ -56,6 +63,7 @@ public final class MongoStandIn {
    */
   private static final class DurableBackend extends H2Backend {
     private final ReadWriteLock lock = new ReentrantReadWriteLock(true);
+    private final WholeDocuments documents = new WholeDocuments();
     private final AtomicLong handled = new AtomicLong();
     private volatile long committed;
 
@@ -85,7 +93,7 @@ public final class MongoStandIn {
       Document reply;
       lock.readLock().lock();
       try {
-        reply = super.handleMessage(message);
+        reply = documents.answer(message, super::handleMessage);
       } finally {
         mine = handled.incrementAndGet();
         // No commit is under way here: what has no change to be stored is in the file.

@@ -45,7 +45,9 @@ export async function installKafka(): Promise<string> {
 
 /** The class path of the stand-in for MongoDB; its version is in java/mongo/pom.xml. */
 export function installMongoStandIn(): Promise<string> {
-  const sources = ['MongoStandIn.java', 'KeyedIndex.java', 'StoredTypes.java'];
+  const sources = ['MongoStandIn', 'WholeDocuments', 'KeyedIndex', 'StoredTypes'].map(
+    (name) => `${name}.java`,
+  );
   return installCompiled('the stand-in for MongoDB', 'mongo', 'mongo-stand-in', sources);
 }
 

@@ -99,3 +99,37 @@ test('a filter with an _id takes that document alone, and holds for the rest of 
   expect((await documents.deleteOne({ _id: '7', n: 7 })).deletedCount).toBe(1);
   expect(await documents.countDocuments({ n: -1 })).toBe(0);
 });
+
+test.each(['memory', 'file'] as const)('nobody sees a document half changed: %s', async (data) => {
+  const own = await makeRunFolder();
+  const server = await MongoStandIn.start({ folder: own, data });
+  const asking = new MongoClient(server.uri);
+  try {
+    const wide = asking.db('test').collection<Record<string, unknown> & { _id: string }>('wide');
+    const fields = Array.from({ length: 200 }, (_, i) => `f${String(i)}`);
+    const setTo = (n: number) => ({ $set: Object.fromEntries(fields.map((field) => [field, n])) });
+    await wide.updateOne({ _id: 'a' }, setTo(0), { upsert: true });
+    let isChanging = true;
+    const torn: unknown[] = [];
+    const look = (found: Record<string, unknown> | null): void => {
+      const { _id, ...numbers } = found ?? {};
+      if (new Set(Object.values(numbers)).size !== 1) torn.push(numbers);
+    };
+    const readers = Array.from({ length: 4 }, async () => {
+      while (isChanging) look(await wide.findOne({ _id: 'a' }));
+    });
+    const changer = async (): Promise<void> => {
+      for (let n = 1; n <= 500; n += 1) await wide.updateOne({ _id: 'a' }, setTo(n));
+      for (let n = 1; n <= 100; n += 1) {
+        look(await wide.findOneAndUpdate({ _id: 'a' }, setTo(n), { returnDocument: 'after' }));
+      }
+    };
+    await Promise.all([changer(), changer()]).finally(() => (isChanging = false));
+    await Promise.all(readers);
+    expect(torn).toEqual([]);
+  } finally {
+    await asking.close();
+    await server.stop();
+    rmSync(own, { recursive: true });
+  }
+});
