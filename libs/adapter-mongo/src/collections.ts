@@ -66,10 +66,6 @@ export const indexes: Readonly<
   Partial<Record<CollectionName, readonly Readonly<Record<string, 1 | -1>>[]>>
 > = {
   credentials: [{ tenant: 1 }],
-  profiles: [
-    { tenant: 1, name: 1, version: 1 },
-    { tenant: 1, hash: 1 },
-  ],
   orders: [{ tenant: 1, listedAs: -1 }],
   massOperations: [
     { tenant: 1, listedAs: -1 },

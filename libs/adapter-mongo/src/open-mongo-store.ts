@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { CertmillError } from '@certmill/domain';
 import type { StatusSeals } from '@certmill/pipeline';
 import { defaultMaxDevices, PageCache, startRunWriter } from '@certmill/packed';
 import type { Clock } from '@certmill/ports';
@@ -53,6 +54,8 @@ export interface MongoStoreOptions extends MongoConnectionOptions {
    * is that of the registration.
    */
   readonly onIssuanceTime?: (atMs: number) => void;
+  /** Told of faults that no caller waits for: what could be passed over was. */
+  readonly onFault?: (fault: CertmillError) => void;
   /**
    * What seals the log of status changes, and checks it wherever it is read (ADR 0035); absent: neither,
    * and whoever checks refuses what was written so.

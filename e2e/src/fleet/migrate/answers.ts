@@ -56,7 +56,7 @@ export async function everythingOf(face: Face): Promise<Map<string, unknown>> {
     return body;
   };
   const orders = await ask('/v1/orders?limit=100');
-  await ask('/v1/profiles');
+  await ask('/v1/profiles?limit=100');
   await ask('/v1/operations?limit=100');
   for (const orderId of idsIn(orders, 'orderId')) {
     await ask(`/v1/orders/${orderId}`);

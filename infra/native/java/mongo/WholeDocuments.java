@@ -11,6 +11,7 @@ import java.util.function.Function;
 /**
  * Lets nobody see a document half changed, as MongoDB does. The stand-in changes documents field by field in
  * place, and sends them after the command: an answer has copies, made while nobody changes the collection.
+ * Not for aggregates that write ($out, $merge): nobody has any.
  */
 final class WholeDocuments {
   private static final Set<String> READS = Set.of("find", "getMore", "aggregate", "count", "distinct");

@@ -123,8 +123,8 @@ test.each(['memory', 'file'] as const)('nobody sees a document half changed: %s'
         look(await wide.findOneAndUpdate({ _id: 'a' }, setTo(n), { returnDocument: 'after' }));
       }
     };
-    await Promise.all([changer(), changer()]).finally(() => (isChanging = false));
-    await Promise.all(readers);
+    const changers = Promise.all([changer(), changer()]).finally(() => (isChanging = false));
+    await Promise.all([changers, ...readers]);
     expect(torn).toEqual([]);
   } finally {
     await asking.close();

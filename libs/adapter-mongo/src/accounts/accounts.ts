@@ -122,7 +122,8 @@ export class Profiles implements ProfileStore {
   }
 
   async getProfile(tenant: TenantId, hash: string): Promise<StoredProfile | undefined> {
-    const [found] = await this.#profiles.find({ tenant, hash }, { sort: { _id: 1 }, limit: 1 });
+    const where = { ...idsUnder(`${tenant}/`), hash };
+    const [found] = await this.#profiles.find(where, { sort: { _id: 1 }, limit: 1 });
     return found && profileOf(found);
   }
 
@@ -141,7 +142,8 @@ export class Profiles implements ProfileStore {
         : { $or: [{ name: { $gt: name } }, { name, version: { $gt: Number(version) } }] };
     // By `_id` `idevid-tpm/1` would come before `idevid/1`.
     const sort = { name: 1, version: 1 } as const;
-    const found = await this.#profiles.find({ tenant, ...after }, { sort, limit: limit + 1 });
+    const where = { ...idsUnder(`${tenant}/`), ...after };
+    const found = await this.#profiles.find(where, { sort, limit: limit + 1 });
     return pageOf(found, limit, profileOf, (last) => `${last.name}/${String(last.version)}`);
   }
 

@@ -32,6 +32,7 @@ export class Documents<D extends Stored> {
   readonly #database: () => Db;
   readonly #name: string;
   readonly #calls: DriverCalls;
+  #current: { readonly db: Db; readonly collection: Collection<Stored & Document> } | undefined;
 
   /** @param database Asked for each call. */
   constructor(database: () => Db, name: string, calls: DriverCalls) {
@@ -41,7 +42,9 @@ export class Documents<D extends Stored> {
   }
 
   get #collection(): Collection<Stored & Document> {
-    return this.#database().collection(this.#name);
+    const db = this.#database();
+    if (this.#current?.db !== db) this.#current = { db, collection: db.collection(this.#name) };
+    return this.#current.collection;
   }
 
   /** After a fault the document may be there all the same. */

@@ -1,3 +1,4 @@
+import { MongoServerError } from 'mongodb';
 import { CertmillError } from '@certmill/domain';
 import { mongoFault } from './mongo-fault.js';
 
@@ -9,7 +10,10 @@ export interface DriverCallsOptions {
   readonly around?: AroundCall;
   /** Calls that would change something are not made. */
   readonly isReadOnly?: boolean | undefined;
-  /** Told at each call that fails once none has been answered for `timeoutMs` since the first that failed. */
+  /**
+   * Told at each call that the server does not answer, once none was answered for `timeoutMs` since the
+   * first of them.
+   */
   readonly onUnanswered?: () => void;
 }
 
@@ -22,8 +26,9 @@ export class DriverCalls {
   readonly #around: AroundCall;
   readonly #isReadOnly: boolean;
   readonly #onUnanswered: () => void;
-  /** When the first call failed of those since one that was answered. */
-  #failingSinceMs: number | undefined;
+  /** When the first call failed of those that nothing has answered since. */
+  #unansweredSinceMs: number | undefined;
+  #answers = 0;
   /** Ends each call in hand. No promise that outlives the calls: it would keep what all of them answered. */
   readonly #endings = new Set<(cause: CertmillError) => void>();
   #isAbandoned = false;
@@ -45,11 +50,12 @@ export class DriverCalls {
     this.#endings.add(end);
     try {
       const answer = await Promise.race([this.#around(step, call), ended]);
-      this.answered();
+      this.#noteAnswer();
       return answer;
     } catch (error) {
       const fault = this.#faultOf(error, step);
-      this.#noteFailure(fault);
+      if (error instanceof MongoServerError) this.#noteAnswer();
+      else if (fault.code === 'FAULT_STORE_DOWN') this.#noteFailure();
       throw fault;
     } finally {
       clearTimeout(timer);
@@ -65,9 +71,14 @@ export class DriverCalls {
     return this.run(step, call);
   }
 
-  /** The server is there: what failed before says nothing any more. */
-  answered(): void {
-    this.#failingSinceMs = undefined;
+  /** How many calls the server answered, by an error too. */
+  get answers(): number {
+    return this.#answers;
+  }
+
+  /** What has failed is dealt with. */
+  forgetFailures(): void {
+    this.#unansweredSinceMs = undefined;
   }
 
   /** Ends what is in hand and whatever comes with FAULT_STOPPING. */
@@ -76,14 +87,15 @@ export class DriverCalls {
     for (const end of this.#endings) end(stopping());
   }
 
-  #noteFailure(fault: CertmillError): void {
-    if (fault.code !== 'FAULT_STORE_DOWN') {
-      if (!this.#isAbandoned) this.answered();
-      return;
-    }
+  #noteAnswer(): void {
+    this.#answers += 1;
+    this.forgetFailures();
+  }
+
+  #noteFailure(): void {
     const nowMs = performance.now();
-    this.#failingSinceMs ??= nowMs;
-    if (nowMs - this.#failingSinceMs >= this.#timeoutMs) this.#onUnanswered();
+    this.#unansweredSinceMs ??= nowMs;
+    if (nowMs - this.#unansweredSinceMs >= this.#timeoutMs) this.#onUnanswered();
   }
 
   /** Whatever a call ends with once the connection is closed under it, it is because we stop. */

@@ -25,8 +25,8 @@ export interface MongoConnectionOptions {
   readonly maxConnections?: number;
   /** Whatever would change the store fails with CONFLICT. */
   readonly isReadOnly?: boolean;
-  /** Told of faults that no caller waits for: what could be passed over was. */
-  readonly onFault?: (fault: CertmillError) => void;
+  /** Told when the connection was made anew, since no call was answered by the one before. */
+  readonly onRenewed?: () => void;
   /** For tests. */
   readonly around?: AroundCall;
 }
@@ -42,14 +42,18 @@ const defaultCallTimeoutMs = 20_000;
 const defaultMaxConnections = 32;
 
 /**
- * Connects and waits for a first answer. A connection that stays without any while calls are made is made
- * anew. Faults: CONFIG_INVALID (URI, TLS material, credentials), FAULT_STORE_DOWN.
+ * Connects and waits for a first answer. A connection by which no call is answered any more is made anew.
+ * Faults: CONFIG_INVALID (URI, TLS material, credentials), FAULT_STORE_DOWN.
  */
 export async function openMongoConnection(
   options: MongoConnectionOptions,
 ): Promise<MongoConnection> {
   const timeoutMs = options.callTimeoutMs ?? defaultCallTimeoutMs;
-  const client = new RenewedClient(() => makeClient(options, timeoutMs), options.database);
+  const client = new RenewedClient({
+    make: () => openDatabase(options, timeoutMs),
+    ping: ({ db }) => db.command({ ping: 1 }),
+    timeoutMs,
+  });
   const calls = new DriverCalls({
     timeoutMs,
     isReadOnly: options.isReadOnly,
@@ -58,19 +62,25 @@ export async function openMongoConnection(
   });
 
   async function renew(): Promise<void> {
-    if (!(await client.renew())) return;
-    calls.answered();
-    const message = 'MongoDB answered no call: the connection was made anew';
-    options.onFault?.(new CertmillError('FAULT_STORE_DOWN', message));
+    const { answers } = calls;
+    const isRenewed = await client.renew(() => calls.answers === answers);
+    // The next time is not before calls have failed for as long again.
+    calls.forgetFailures();
+    if (isRenewed) options.onRenewed?.();
   }
 
   try {
-    await client.db.command({ ping: 1 });
+    await client.current.db.command({ ping: 1 });
   } catch (error) {
     await client.close().catch(() => undefined);
     throw connectionFault(error);
   }
-  return { db: () => client.db, calls, close: () => client.close() };
+  return { db: () => client.current.db, calls, close: () => client.close() };
+}
+
+function openDatabase(options: MongoConnectionOptions, timeoutMs: number) {
+  const client = makeClient(options, timeoutMs);
+  return { db: client.db(options.database), close: () => client.close() };
 }
 
 function connectionFault(error: unknown): CertmillError {

@@ -72,6 +72,9 @@ export async function openStores(
       maxAllowListDevices: config.maxAllowListDevices,
       allowListIndexBytes: config.allowListIndexMebibytes * 1024 * 1024,
       ...(onIssuanceTime === undefined ? {} : { onIssuanceTime }),
+      onRenewed() {
+        logger.warn('MongoDB answered no call: the connection was made anew');
+      },
       onFault(fault) {
         // Passed over by the store, e.g. a snapshot that is damaged; who asks in vain halts by itself.
         const passed = limiter.pass(fault.code);
