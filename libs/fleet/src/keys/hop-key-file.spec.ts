@@ -154,10 +154,11 @@ describe('keys of a fleet', () => {
   ])('refuses a file with %s, and quotes nothing of it', (_, text) => {
     const file = join(directory, 'broken.json');
     writeFileSync(file, text);
+    // What the folder of the test is called is drawn by lot.
     expect(() => readHopKeys(file)).toThrow(
       expect.objectContaining({
         code: 'CONFIG_INVALID',
-        message: expect.not.stringMatching(/5e|secret\{/) as string,
+        message: expect.not.stringMatching(/5ec2e7|5e5e5e5e|secret\{/) as string,
       }) as Error,
     );
   });
